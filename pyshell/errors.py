@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, as a user meets it: one message, one hint, one exit status.
+
+PyshellError              1  the command failed
+├── UsageError            2  the line cannot be run as typed (may carry a column)
+├── NotFoundError         3  a path, object, file or device that is not there
+├── NotPermittedError     4  not root, or the kernel says so
+└── ConflictError         5  something is in the way
+    ├── ExistsError       5  the object is there already
+    ├── BusyError         5  the object or device is in use
+    └── LockedError       5  another program holds the lock
+
+An error that came from the kernel keeps `errno`, `path` and `step` (what was being done).
+"""
+
+from __future__ import annotations
+
+import errno as errors
+import os
+
+EXIT_FAILED = 1
+
+
+class PyshellError(Exception):
+    """A failure that is the user's to see: `message` says what is wrong, `hint` what to do."""
+
+    status = EXIT_FAILED
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        errno: int | None = None,
+        path: str | None = None,
+        step: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.errno = errno
+        self.path = path
+        self.step = step
+
+    def __str__(self) -> str:
+        """Return message and hint as one line."""
+        text = " ".join(part for part in (_sentence(self.message), self.hint) if part)
+        return " ".join(text.split("\n"))
+
+
+class UsageError(PyshellError):
+    """A line that cannot be run as typed.
+
+    `column` counts characters from 0 in `line`, the line as typed, where both are known.
+    """
+
+    status = 2
+
+    def __init__(self, message: str, hint: str = "", *, column: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.column = column
+        self.line: str | None = None
+
+
+class NotFoundError(PyshellError):
+    """Something named is not there."""
+
+    status = 3
+
+
+class NotPermittedError(PyshellError):
+    """The user may not do this."""
+
+    status = 4
+
+
+class ConflictError(PyshellError):
+    """Something is in the way."""
+
+    status = 5
+
+
+class ExistsError(ConflictError):
+    """The object is there already."""
+
+
+class BusyError(ConflictError):
+    """The object or device is in use."""
+
+
+class LockedError(ConflictError):
+    """Another program holds the lock."""
+
+
+_CLASS_OF_ERRNO: dict[int, type[PyshellError]] = {
+    errors.EEXIST: ExistsError,
+    errors.EBUSY: BusyError,
+    errors.ENOTEMPTY: BusyError,
+    errors.EADDRINUSE: BusyError,
+    errors.ENOENT: NotFoundError,
+    errors.ENODEV: NotFoundError,
+    errors.EACCES: NotPermittedError,
+    errors.EPERM: NotPermittedError,
+    errors.EROFS: NotPermittedError,
+}
+
+
+def from_os_error(
+    error: OSError, step: str, *, path: str | None = None, hint: str = ""
+) -> PyshellError:
+    """Make the fitting error of `error`, which was met while doing `step` ("create target X")."""
+    number = error.errno
+    where = str(error.filename) if error.filename is not None else path
+    reason = os.strerror(number) if number is not None else str(error)
+    code = errors.errorcode.get(number) if number is not None else None
+    name = f" ({code})" if code else ""
+    at = f" at {where}" if where else ""
+    found = _CLASS_OF_ERRNO.get(number, PyshellError) if number is not None else PyshellError
+    return found(f"Cannot {step}: {reason}{name}{at}.", hint, errno=number, path=where, step=step)
+
+
+def _sentence(text: str) -> str:
+    """Return `text` ended as a sentence, so that a hint may follow it."""
+    return text if not text or text[-1] in ".!?:" else text + "."

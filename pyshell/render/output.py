@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as text or JSON, for a terminal or for a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.render.drawing import Style, draw
+from pyshell.tree.results import Branch, Lines, Tree
+
+PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
+SCHEMA = 1
+"""Version of the JSON documents; it grows when a key changes its meaning or goes."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How results are shown."""
+
+    json: bool
+    width: int
+    colour: bool
+    preference: Callable[[str], Any]
+
+
+def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
+    """Yield the lines of a result."""
+    if shown.json:
+        yield json.dumps(_data(result), indent=2, ensure_ascii=False)
+    elif isinstance(result, Lines):
+        yield from result.lines
+    else:
+        yield from draw(result, _style(shown))
+
+
+def _style(shown: Format) -> Style:
+    paint: Callable[[str, str], str] | None = None
+    if shown.colour:
+        from pyshell.render import colour
+
+        paint = colour.paint
+    return Style(
+        shown.width,
+        bool(shown.preference("tree_round_nodes")),
+        bool(shown.preference("tree_status_mode")),
+        bool(shown.preference("tree_show_root")),
+        paint,
+    )
+
+
+def _data(result: Tree | Lines) -> Any:
+    if isinstance(result, Tree):
+        return {"schema": SCHEMA, "tree": _branch(result.branch, result.depth)}
+    data = result.data if result.data is not None else list(result.lines)
+    return {"schema": SCHEMA, "result": data}
+
+
+def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": branch.name,
+        "path": branch.path,
+        "summary": branch.label,
+        "healthy": branch.healthy,
+    }
+    if depth is None or depth > 0:
+        less = None if depth is None else depth - 1
+        made["children"] = [_branch(child, less) for child in branch.children()]
+    return made
+
+
+def error_lines(error: PyshellError, *, as_json: bool, caret: bool = True) -> list[str]:
+    """Return what to print of an error: one line, and for a faulty line a caret below it."""
+    if as_json:
+        facts = {
+            "error": error.message,
+            "hint": error.hint,
+            "path": error.path,
+            "step": error.step,
+            "errno": error.errno,
+            "code": error.status,
+        }
+        return [json.dumps(facts, ensure_ascii=False)]
+    lines = [str(error)] if "\n" not in error.message else error.message.split("\n")
+    if caret and isinstance(error, UsageError) and error.column is not None and error.line:
+        lines += [f"  {error.line}", f"  {' ' * error.column}^"]
+    return lines
+
+
+def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
+    """Return how wide to draw: the terminal's width; in a pipe COLUMNS if set, else 132."""
+    if stream.isatty():
+        return shutil.get_terminal_size((80, 24)).columns
+    columns = environment.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else PIPE_WIDTH
+
+
+def wants_colour(
+    choice: str, stream: TextIO, *, preferred: bool, environment: Mapping[str, str] = os.environ
+) -> bool:
+    """Tell whether to colour: `choice` is auto, always or never; NO_COLOR and TERM=dumb count."""
+    if choice != "auto":
+        return choice == "always"
+    if environment.get("NO_COLOR") or environment.get("TERM", "dumb") == "dumb":
+        return False
+    return preferred and stream.isatty()

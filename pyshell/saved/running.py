@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the running configuration into a document: what rtslib's dump() gives, and a little more.
+
+rtslib builds an object for every name and stops at the first device that is gone; this reads each
+file once. Beside rtslib it keeps discovery credentials that are set but not enforced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pyshell.saved.document import (
+    AluaGroup,
+    Document,
+    FabricModule,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+    Value,
+)
+from pyshell.target import handles, listing, places, settings, storage
+from pyshell.target.attach import Lio
+from pyshell.target.fabrics import Fabric
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.luns import alua_group_name
+
+# The order of these keys in a document is of no weight: documents are written with sorted keys.
+ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
+
+
+def read_running(lio: Lio) -> Document:
+    """Return the running configuration. Half-made storage objects are left out."""
+    fabrics = listing.fabrics_in_use()
+    return {
+        "storage_objects": [
+            entry
+            for place in listing.storage_objects()
+            if (entry := read_storage_object(lio, place)) is not None
+        ],
+        "targets": [read_target(lio, t) for fabric in fabrics for t in listing.targets(fabric)],
+        "fabric_modules": [
+            found for fabric in fabrics if (found := read_fabric(lio, fabric)) is not None
+        ],
+    }
+
+
+def read_storage_object(lio: Lio, place: places.StorageObject) -> StorageObject | None:
+    """Return a storage object's entry, None for one that is not configured."""
+    arguments = storage.creation_arguments(lio, place)
+    if arguments is None:
+        return None
+    entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}
+    if place.plugin == "block":
+        entry["write_back"] = bool(storage.describe(lio, place).write_back)
+    entry["attributes"] = _attributes(lio, place.folder)
+    supported = handles.supports_alua(place)
+    groups = listing.alua_groups(place) if supported else []
+    entry["alua_tpgs"] = [_alua_group(lio, group) for group in groups]
+    return cast(StorageObject, entry)
+
+
+def read_target(lio: Lio, place: places.Target) -> Target:
+    """Return a target's entry with all below it."""
+    entry: Target = {"wwn": place.wwn, "fabric": place.fabric_name, "tpgs": []}
+    parameters = _group(lio, place.folder, "param")
+    if parameters:
+        entry["parameters"] = parameters
+    entry["tpgs"] = [_tpg(lio, tpg) for tpg in listing.tpgs(place)]
+    return entry
+
+
+def read_fabric(lio: Lio, fabric: Fabric) -> FabricModule | None:
+    """Return a fabric's entry, None where none of its settings was made."""
+    if not fabric.has("discovery_auth"):
+        return None
+    entry: dict[str, Any] = {"name": fabric.name}
+    entry |= _chap(lio, fabric.folder, "discovery_auth", "discovery_")
+    enforced = text_or_none(lio.kernel, f"{fabric.folder}/discovery_auth/enforce_discovery_auth")
+    entry["discovery_enable_auth"] = enforced not in (None, "0")
+    made = len(entry) > 2 or entry["discovery_enable_auth"]
+    return cast(FabricModule, entry) if made else None
+
+
+def _tpg(lio: Lio, place: places.Tpg) -> Tpg:
+    entry = tpg_facts(lio, place)
+    _add_groups(lio, place.folder, entry)
+    entry["luns"] = [
+        read_lun(lio, lun) for lun in listing.luns(place) if listing.storage_object_of(lun)
+    ]
+    entry["portals"] = entry["node_acls"] = []
+    if place.target.fabric.has("nps"):
+        entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
+    if place.target.fabric.has("acls"):
+        entry["node_acls"] = [_node_acl(lio, acl) for acl in listing.node_acls(place)]
+    return cast(Tpg, entry)
+
+
+def tpg_facts(lio: Lio, place: places.Tpg) -> dict[str, Any]:
+    """Return a TPG's entry without its attributes, parameters and what hangs on it."""
+    enabled = text_or_none(lio.kernel, f"{place.folder}/enable")
+    # A fabric without that file has its TPGs always enabled.
+    entry: dict[str, Any] = {"tag": place.tag, "enable": enabled != "0"}
+    if place.target.fabric.has("auth"):
+        entry |= _chap(lio, place.folder, "auth", "chap_")
+    return entry
+
+
+def read_lun(lio: Lio, place: places.Lun) -> Lun:
+    """Return a LUN's entry."""
+    exported = listing.storage_object_of(place)
+    return {
+        "index": place.index,
+        "storage_object": exported.path if exported else "",
+        "alias": listing.alias(place.folder),
+        "alua_tg_pt_gp_name": alua_group_name(lio, place),
+    }
+
+
+def read_portal(lio: Lio, place: places.Portal) -> Portal:
+    """Return a portal's entry."""
+    return {
+        "ip_address": place.name.rpartition(":")[0],
+        "port": place.port,
+        "iser": text_or_none(lio.kernel, f"{place.folder}/iser") == "1",
+        "offload": text_or_none(lio.kernel, f"{place.folder}/cxgbit") == "1",
+    }
+
+
+def _node_acl(lio: Lio, place: places.NodeAcl) -> NodeAcl:
+    entry = node_acl_facts(lio, place)
+    _add_groups(lio, place.folder, entry)
+    entry["mapped_luns"] = [
+        read_mapped_lun(lio, mapped)
+        for mapped in listing.mapped_luns(place)
+        if listing.lun_of(mapped)
+    ]
+    return cast(NodeAcl, entry)
+
+
+def node_acl_facts(lio: Lio, place: places.NodeAcl) -> dict[str, Any]:
+    """Return a node ACL's entry without its attributes, parameters and mapped LUNs."""
+    entry: dict[str, Any] = {"node_wwn": place.wwn}
+    tag = text_or_none(lio.kernel, f"{place.folder}/tag")
+    if tag:
+        entry["tag"] = tag
+    if place.tpg.target.fabric.has("auth"):
+        entry |= _chap(lio, place.folder, "auth", "chap_")
+    return entry
+
+
+def read_mapped_lun(lio: Lio, place: places.MappedLun) -> MappedLun:
+    """Return a mapped LUN's entry."""
+    lun = listing.lun_of(place)
+    return {
+        "index": place.index,
+        "tpg_lun": lun.index if lun else -1,
+        "write_protect": text_or_none(lio.kernel, f"{place.folder}/write_protect") == "1",
+        "alias": listing.alias(place.folder),
+    }
+
+
+def _alua_group(lio: Lio, place: places.AluaGroup) -> AluaGroup:
+    entry: dict[str, Any] = {"name": place.name}
+    for name in ("tg_pt_gp_id", *ALUA_KEYS):
+        with contextlib.suppress(OSError):
+            text = settings.read(lio.kernel, place.folder, name)
+            entry[name] = int(text) if text.isdigit() else None
+    return cast(AluaGroup, entry)
+
+
+def _add_groups(lio: Lio, folder: str, entry: dict[str, Any]) -> None:
+    attributes = _attributes(lio, folder)
+    if attributes:
+        entry["attributes"] = attributes
+    parameters = _group(lio, folder, "param")
+    if parameters:
+        entry["parameters"] = parameters
+
+
+def _attributes(lio: Lio, folder: str) -> dict[str, Value]:
+    return {name: _number_or_text(text) for name, text in _texts(lio, folder, "attrib").items()}
+
+
+def _group(lio: Lio, folder: str, group: str) -> dict[str, Value]:
+    return dict(_texts(lio, folder, group))
+
+
+def _texts(lio: Lio, folder: str, group: str) -> Mapping[str, str]:
+    found = settings.read_group(lio.kernel, folder, group, writable=True)
+    return {setting.name: setting.value for setting in found}
+
+
+def _number_or_text(text: str) -> Value:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _chap(lio: Lio, folder: str, group: str, prefix: str) -> dict[str, str]:
+    found = {}
+    for name, file in settings.AUTH_FILES.items():
+        with contextlib.suppress(OSError):
+            value = settings.read(lio.kernel, folder, f"{group}/{file}")
+            if value:
+                found[prefix + name] = value
+    return found

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a saved configuration: at every instant the file is the old or the new one, whole.
+
+The file holds CHAP secrets: it is 0600 from the instant it exists.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from pyshell.errors import PyshellError, from_os_error
+from pyshell.saved.document import Document
+
+FILE_NAME = "saveconfig.json"
+_BACKUPS = "backup"
+
+
+def to_text(document: Document) -> str:
+    """Return a document as rtslib writes it: indent 2, sorted keys, a newline at the end."""
+    return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+def write(document: Document, path: Path) -> None:
+    """Replace `path` by a document, atomically and durably. Raises PyshellError.
+
+    A link is followed. The folder's own mode is never touched (field failure 15).
+    """
+    replace(path, to_text(document).encode())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Replace a file by one of mode 0600 with `data`. Raises PyshellError; leaves no litter."""
+    where = Path(os.path.realpath(path))
+    temporary = where.with_name(f".{where.name}.{os.getpid()}.new")
+    try:
+        _write_new(temporary, data)
+        os.replace(temporary, where)
+        _sync_folder(where.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise from_os_error(error, f"write {path}", path=str(path)) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)  # one that a killed process of the same number left
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
+    with open(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)  # a umask may have taken even the owner's bits
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the configuration's folder where it is missing. Raises PyshellError."""
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"make {folder}") from error
+
+
+def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -> Path | None:
+    """Copy the file that is about to be replaced to `backup/` beside it, as targetcli does.
+
+    Only where it differs from the newest backup; then the oldest beyond `keep` are removed.
+    Returns the backup, None where there was nothing to copy. Raises PyshellError.
+    """
+    folder = path.parent / _BACKUPS
+    try:
+        if not path.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        data = path.read_bytes()
+        before = backups(path)
+        if before and _content(before[-1]) == data:
+            return None
+        made = folder / f"saveconfig-{now():%Y%m%d-%H:%M:%S}-json.gz"
+        replace(made, gzip.compress(data))
+        for old in backups(path)[:-keep] if keep > 0 else []:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"back up {path}") from error
+    return made
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the backups of a saved file, oldest first."""
+    return sorted((path.parent / _BACKUPS).glob("saveconfig-*json*"))
+
+
+def _content(backup: Path) -> bytes:
+    data = backup.read_bytes()
+    if backup.suffix != ".gz":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError) as error:
+        raise PyshellError(f"{backup} is damaged: {error}", "Move it away.") from error

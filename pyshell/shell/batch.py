@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run many lines: from standard input or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyshell.errors import PyshellError
+from pyshell.shell.shell import Shell
+
+
+def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
+    """Run lines until `exit` or the end and return the exit status: that of the first failure.
+
+    An error names file and line. Unless `keep_going`, the first failure ends the run. At the end
+    the configuration is saved as `auto_save_on_exit` asks, if something changed and nothing failed;
+    in targetcli's manner it is saved whatever failed and the status is 0.
+    """
+    status = 0
+    for number, line in enumerate(lines, 1):
+        try:
+            shell.run_line(line.rstrip("\r\n"))
+        except PyshellError as error:
+            shell.show_error(error, "" if shell.compat else f"{name}:{number}")
+            status = status or error.status
+            if not keep_going and not shell.compat:
+                break
+        if shell.left:
+            break
+    try:
+        shell.leave(save=status == 0 or shell.compat)
+    except PyshellError as error:
+        shell.show_error(error)
+        status = status or error.status
+    return 0 if shell.compat else status

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bind the words of a line to the parameters of a command; every error names its column."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pyshell.errors import UsageError
+from pyshell.shell.grammar import Word
+from pyshell.tree.command import Command, Param
+
+
+def bind(described: Command, words: Sequence[Word], line_end: int) -> dict[str, Any]:
+    """Return the keyword arguments for a command's method. Raises UsageError.
+
+    `line_end` is the column to point at where something is missing.
+    """
+    values: dict[str, Any] = {}
+    rest: list[str] = []
+    named: dict[str, str] = {}
+    positional = iter(described.params)
+    for word in words:
+        if word.name is not None:
+            param = described.param(word.name)
+            if param is None:
+                _take_named(described, word, named)
+                continue
+        else:
+            param = next((p for p in positional if p.name not in values), None)
+            if param is None:
+                if described.rest is None:
+                    raise UsageError(
+                        f"'{word.raw}' is one argument too many for {described.name}.",
+                        f"Syntax: {described.signature}",
+                        column=word.start,
+                    )
+                rest.append(word.text)
+                continue
+        if param.name in values:
+            raise UsageError(f"{param.name} is given twice.", column=word.start)
+        values[param.name] = _parse(param, word)
+    return _complete(described, values, rest, named, line_end)
+
+
+def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
+    """Take a NAME=VALUE that is no parameter of the command."""
+    assert word.name is not None
+    if described.named_rest is None:
+        raise UsageError(
+            f"{described.name} has no parameter '{word.name}'.",
+            nearest(word.name, [p.name for p in described.params])
+            or f"Syntax: {described.signature}",
+            column=word.start,
+        )
+    if word.name in named:
+        raise UsageError(f"{word.name} is given twice.", column=word.start)
+    named[word.name] = word.text
+
+
+def _parse(param: Param, word: Word) -> Any:
+    try:
+        return param.kind.parse(word.text)
+    except UsageError as error:
+        if error.column is None:
+            error.column = word.value_start
+        if param.name not in error.message:
+            error.message = f"{param.name}: {error.message}"
+        raise
+
+
+def _complete(
+    described: Command,
+    values: dict[str, Any],
+    rest: list[str],
+    named: dict[str, str],
+    line_end: int,
+) -> dict[str, Any]:
+    missing = [p.name for p in described.params if p.required and p.name not in values]
+    if missing:
+        noun = "parameter" if len(missing) == 1 else "parameters"
+        raise UsageError(
+            f"Missing required {noun} {', '.join(missing)}.",
+            f"Syntax: {described.signature}",
+            column=line_end,
+        )
+    for param in described.params:
+        values.setdefault(param.name, param.default)
+    if described.rest is not None:
+        values["rest"] = rest
+    if described.named_rest is not None:
+        values["named"] = named
+    return values
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return "Did you mean …?" for a mistyped word, "" where nothing is near."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {found[0]}?" if found else ""

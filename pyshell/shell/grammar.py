@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The grammar of a line, for running and for completing.
+
+    [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...]   # comment
+
+Words are split and unquoted as a POSIX shell does: '…' keeps all, "…" keeps all but \\ before
+one of $ ` " \\, a backslash keeps the next character, # at the start of a word begins a comment.
+Nothing is expanded. Every character is read or refused: nothing is ever dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyshell.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+=")
+_COMMAND = re.compile(r"[A-Za-z0-9_]+")
+_ESCAPED_IN_DOUBLE = frozenset('$`"\\')
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a line. `text` is what it means, `start` and `end` where it stands (from 0)."""
+
+    text: str
+    start: int
+    end: int
+    raw: str
+    name: str | None = None
+    """The name of a NAME=VALUE word; `text` is then its value."""
+
+    @property
+    def value_start(self) -> int:
+        """Return where the value begins."""
+        return self.start + (len(self.name) + 1 if self.name is not None else 0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A parsed line."""
+
+    text: str
+    path: Word | None = None
+    command: Word | None = None
+    arguments: tuple[Word, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether there is nothing to run."""
+        return self.path is None and self.command is None
+
+    @property
+    def every_child(self) -> bool:
+        """Tell whether the path ends in `*`: the command then runs on all children."""
+        return self.path is not None and self.path.text.endswith("*")
+
+
+def split(text: str) -> list[Word]:
+    """Split a line into words. Raises UsageError with the column of what is wrong."""
+    words = []
+    place = 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+        elif text[place] == "#":
+            break
+        else:
+            word = _word(text, place)
+            words.append(word)
+            place = word.end
+    return words
+
+
+def _word(text: str, start: int) -> Word:
+    """Read the word that begins at `start`."""
+    meant: list[str] = []
+    place = start
+    while place < len(text) and not text[place].isspace():
+        character = text[place]
+        if character == "'":
+            end = text.find("'", place + 1)
+            if end < 0:
+                raise UsageError("This quote is not closed.", "Add the missing '.", column=place)
+            meant.append(text[place + 1 : end])
+            place = end + 1
+        elif character == '"':
+            place = _double_quoted(text, place, meant)
+        elif character == "\\":
+            if place + 1 >= len(text):
+                raise UsageError("Nothing follows this backslash.", column=place)
+            meant.append(text[place + 1])
+            place += 2
+        else:
+            meant.append(character)
+            place += 1
+    raw = text[start:place]
+    value = "".join(meant)
+    match = _NAME.match(raw)
+    if match:
+        return Word(value[match.end() :], start, place, raw, match.group()[:-1])
+    return Word(value, start, place, raw)
+
+
+def _double_quoted(text: str, start: int, meant: list[str]) -> int:
+    """Read a "…" part that begins at `start`, add what it means; return the place after it."""
+    place = start + 1
+    while place < len(text) and text[place] != '"':
+        if text[place] == "\\" and text[place + 1 : place + 2] in _ESCAPED_IN_DOUBLE:
+            place += 1
+        meant.append(text[place : place + 1])
+        place += 1
+    if place >= len(text):
+        raise UsageError("This quote is not closed.", 'Add the missing ".', column=start)
+    return place + 1
+
+
+def parse(text: str) -> Line:
+    """Parse a line. Raises UsageError with a column where it does not parse whole."""
+    words = split(text)
+    path = command = None
+    if words and is_path(words[0]):
+        path = words.pop(0)
+    if words:
+        command = words.pop(0)
+        if command.name is not None or _COMMAND.fullmatch(command.text) is None:
+            raise UsageError(
+                f"'{command.raw}' is no command.",
+                "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
+                column=command.start,
+            )
+    return Line(text, path, command, tuple(words))
+
+
+def is_path(word: Word) -> bool:
+    """Tell whether a first word is a path: it holds a slash, or is `.`, `..`, `*`, `@NAME`."""
+    if word.name is not None:
+        return False
+    return "/" in word.text or word.text in (".", "..", "*") or word.text.startswith("@")
+
+
+def quote(text: str) -> str:
+    """Return `text` so that the grammar reads it back as one word."""
+    if text and re.fullmatch(r"[^\s'\"\\#]+", text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def join_arguments(arguments: list[str]) -> str:
+    """Make one line of a program's arguments, as one-liners are given.
+
+    They are joined by blanks and parsed as a line. An argument that holds a blank after its
+    `name=` is one value, as the calling shell has taken its quotes away.
+    """
+    return " ".join(_argument(text) for text in arguments)
+
+
+def _argument(text: str) -> str:
+    match = _NAME.match(text)
+    if match and re.search(r"[\s'\"\\#]", text[match.end() :]):
+        value = text[match.end() :]
+        if not (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
+            return match.group() + quote(value)
+    return text

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where preferences and bookmarks are kept: one text file a user, replaced whole under a lock.
+
+Host-wide defaults, in the configuration's folder, stand below the user's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyshell.errors import PyshellError
+from pyshell.saved import store
+from pyshell.shell.lock import locked
+from pyshell.tree.preferences import PREFERENCES
+
+_FILE = "preferences.json"
+_HOST_FILE = "pyshell.json"
+
+
+def home(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of preferences and history.
+
+    `PYSHELL_HOME`, else `TARGETCLI_HOME`, else `pyshell` in the XDG configuration folder.
+    """
+    for name in ("PYSHELL_HOME", "TARGETCLI_HOME"):
+        if environment.get(name):
+            return Path(environment[name]).expanduser()
+    base = environment.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "pyshell"
+
+
+class Preferences:
+    """The preferences of this user on this host, read when first asked for."""
+
+    def __init__(self, folder: Path, host_folder: Path, warn: Callable[[str], None]) -> None:
+        self._file = folder / _FILE
+        self._host_file = host_folder / _HOST_FILE
+        self._warn = warn
+        self._own: dict[str, Any] | None = None
+        self._host: dict[str, Any] | None = None
+
+    def get(self, name: str) -> Any:
+        """Return a preference: the user's, else the host's, else the default."""
+        if self._own is None or self._host is None:
+            self._own = self._read(self._file)
+            self._host = self._read(self._host_file)
+        for source in (self._own, self._host):
+            if name in source:
+                return source[name]
+        return PREFERENCES[name].default
+
+    @property
+    def bookmarks(self) -> dict[str, str]:
+        """Return the user's bookmarks."""
+        if self._own is None:
+            self._own = self._read(self._file)
+        found = self._own.get("bookmarks")
+        return found if isinstance(found, dict) else {}
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep a preference (or `bookmarks`). Two processes at once lose nothing (row 31)."""
+        folder = self._file.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PyshellError(
+                f"Preferences cannot be kept in {folder}: {error.strerror}."
+            ) from error
+        with locked(folder / f"{_FILE}.lock"):
+            known = self._read(self._file)
+            known[name] = value
+            store.replace(self._file, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
+            self._own = known
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """Return what a file holds; one that is damaged is passed over with a warning."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            self._warn(f"{path} was passed over, it cannot be read: {error}")
+            return {}
+        if not isinstance(found, dict):
+            self._warn(f"{path} was passed over, it holds no preferences.")
+            return {}
+        return {name: value for name, value in found.items() if self._fits(path, name, value)}
+
+    def _fits(self, path: Path, name: str, value: Any) -> bool:
+        """Tell whether a value has the type that its default has."""
+        described = PREFERENCES.get(name)
+        fits = described is None or type(value) is type(described.default)
+        if not fits:
+            self._warn(f"{path}: {name} was passed over, {value!r} is no value for it.")
+        return fits

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shell: takes a line, finds the node, runs the command and shows what it returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from configshell_fb import ConfigShell
+
+from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.render.output import Format, error_lines, render, wants_colour, width
+from pyshell.shell import binding, grammar
+from pyshell.shell.lock import DEFAULT_TIMEOUT, locked
+from pyshell.shell.preferences import Preferences
+from pyshell.shell.secrets import read_indirect
+from pyshell.target.attach import Lio
+from pyshell.target.operations.base import Operation, carry_out, check
+from pyshell.tree.command import Command
+from pyshell.tree.node import Node
+from pyshell.tree.results import (
+    Change,
+    Go,
+    Leave,
+    Lines,
+    Nothing,
+    Preference,
+    Result,
+    Several,
+    Tree,
+    Work,
+)
+from pyshell.tree.root import RootNode
+
+
+@dataclass
+class Options:
+    """How this run behaves, as the command line's options say."""
+
+    json: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    compat: bool = False
+    colour: str = "auto"
+    lock_timeout: float = DEFAULT_TIMEOUT
+
+
+class Shell(ConfigShell):  # type: ignore[misc]
+    """One run of pyshell: the current path, preferences, and where output goes.
+
+    configshell's constructor is left out: it builds a second grammar, loads a pickle and readline.
+    """
+
+    def __init__(
+        self,
+        lio: Lio,
+        preferences: Preferences,
+        options: Options,
+        out: TextIO,
+        err: TextIO,
+        stdin: TextIO,
+    ) -> None:
+        self.lio = lio
+        self.prefs = preferences
+        self.options = options
+        self.out = out
+        self.err = err
+        self.stdin = stdin
+        self.compat = options.compat
+        self.path = "/"
+        self.previous_path = "/"
+        self.left = False
+        self.changed = False
+        """Whether this run changed the running configuration."""
+        self._removed: set[str] = set()
+        self._ready = False
+
+    # What nodes ask for
+
+    def preference(self, name: str) -> Any:
+        """Return a preference; pyshell's manner and targetcli's differ in none of them."""
+        return self.prefs.get(name)
+
+    @property
+    def bookmarks(self) -> dict[str, str]:
+        """Return the user's bookmarks."""
+        return self.prefs.bookmarks
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is not the command's result, on standard error."""
+        self.err.write(f"{self._painted('note', text)}\n")
+
+    def removed_paths(self) -> set[str]:
+        """Return the paths that commands of this run deleted."""
+        return self._removed
+
+    # Running lines
+
+    def root(self) -> RootNode:
+        """Return a fresh tree."""
+        return RootNode(self)
+
+    def run_line(self, text: str) -> None:
+        """Run one line. Raises PyshellError; an error of the line itself knows line and column."""
+        try:
+            line = grammar.parse(text)
+            if not line.empty:
+                self._run(line)
+        except UsageError as error:
+            error.line = text
+            raise
+
+    def _run(self, line: grammar.Line) -> None:
+        if line.command is None:
+            self._run_bare(line)
+            return
+        name = line.command.text
+        self._make_ready(name)
+        for node in self._nodes(line):
+            described = node.commands().get(name)
+            if described is None:
+                raise self._unknown(node, line.command)
+            if line.every_child and not self.options.json:
+                self._print([f"[{node.path}]"])
+            self._run_on(node, described, line)
+
+    def _run_bare(self, line: grammar.Line) -> None:
+        """A path alone goes there, and prints nothing; `PATH/*` alone lists the children."""
+        self._make_ready("cd")
+        if line.every_child:
+            for node in self._nodes(line):
+                self._print([f"[{node.path}]"])
+                self._show(Tree(node.branch()))
+            return
+        assert line.path is not None
+        self._go(self._nodes(line)[0].path)
+
+    def _nodes(self, line: grammar.Line) -> list[Node]:
+        here = self._here()
+        if line.path is None:
+            return [here]
+        try:
+            if line.every_child:
+                return list(here.get_node(line.path.text.rstrip("*") or ".").children)
+            return [here.get_node(line.path.text)]
+        except NotFoundError as error:
+            if not error.path:
+                error.path = line.path.text
+            raise
+
+    def _here(self) -> Node:
+        """Return the current node; where another program removed it, the nearest that is left."""
+        path = self.path
+        while True:
+            try:
+                node = self.root().get_node(path)
+            except NotFoundError:
+                path = path.rpartition("/")[0] or "/"
+                continue
+            if path != self.path:
+                self.note(f"{self.path} is gone: the current path is now {path}.")
+                self.path = path
+            return node
+
+    def _unknown(self, node: Node, word: grammar.Word) -> UsageError:
+        hint = binding.nearest(word.text, node.commands())
+        return UsageError(
+            f"Command not found {word.text}.",
+            hint or f"Commands at {node.path}: {', '.join(node.commands())}.",
+            column=word.start,
+        )
+
+    def _make_ready(self, name: str) -> None:
+        """Bring the target up before the first command that looks at it."""
+        if not self._ready and name not in ("pwd", "version", "help", "exit", "bookmarks"):
+            self.lio.ready()
+            self._ready = True
+
+    def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
+        arguments = (
+            read_indirect(line.arguments, self.stdin) if described.named_rest else line.arguments
+        )
+        values = binding.bind(described, arguments, len(line.text.rstrip()))
+        preferences_only = described.name == "set" and values.get("group") in (None, "global")
+        if not described.changes or preferences_only:
+            self._take(node.run(described.name, **values))
+            return
+        if not self.lio.may_change:
+            raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
+        held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
+        with nullcontext() if self.options.dry_run else held:
+            self._take(node.run(described.name, **values))
+
+    # Taking results
+
+    def _take(self, result: Result) -> None:
+        for one in result.results if isinstance(result, Several) else [result]:
+            if isinstance(one, Change):
+                self._change(one)
+            elif isinstance(one, Work):
+                self._work(one)
+            elif isinstance(one, Preference):
+                self._prefer(one)
+            elif isinstance(one, Go):
+                self._go(self.previous_path if one.path == "<" else one.path)
+            elif isinstance(one, Leave):
+                self.left = True
+            elif isinstance(one, Tree | Lines):
+                self._show(one)
+            else:
+                assert isinstance(one, Nothing | Several)
+
+    def _change(self, change: Change) -> None:
+        if self.options.dry_run:
+            check(self.lio, change.operations)
+            sentences = [s for operation in change.operations for s in operation.said]
+            self._say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
+            return
+        outcome = carry_out(self.lio, change.operations)
+        self.changed = self.changed or outcome.changed
+        self._note_removed(change.operations)
+        self._say([*outcome.sentences, *change.after()])
+        if change.made is not None and self.preference("auto_cd_after_create"):
+            self._go(change.made)
+
+    def _note_removed(self, operations: Iterable[Operation]) -> None:
+        for operation in operations:
+            path = getattr(getattr(operation, "place", None), "path", None)
+            if path is not None and operation.step().startswith("delete "):
+                self._removed.add(path)
+
+    def _work(self, work: Work) -> None:
+        if self.options.dry_run:
+            self._say([f"{line} (dry run)" for line in work.would])
+            return
+        self._show(work.run())
+
+    def _prefer(self, preference: Preference) -> None:
+        if not self.options.dry_run:
+            self.prefs.set(preference.name, preference.value)
+        suffix = " (dry run)" if self.options.dry_run else ""
+        self._say([sentence + suffix for sentence in preference.said])
+
+    def _go(self, path: str) -> None:
+        self.previous_path, self.path = self.path, path
+
+    # Output
+
+    def _say(self, sentences: list[str]) -> None:
+        """Show sentences; as JSON they are one document."""
+        if sentences:
+            self._show(Lines(sentences, {"messages": sentences}))
+
+    def _show(self, result: Tree | Lines) -> None:
+        self._print(render(result, self._format()))
+
+    def _format(self) -> Format:
+        return Format(self.options.json, width(self.out), self._colour(self.out), self.preference)
+
+    def _print(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.out.write(f"{line}\n")
+        self.out.flush()
+
+    def show_error(self, error: PyshellError, where: str = "") -> None:
+        """Show an error on standard error; `where` says in which line of a batch it happened."""
+        lines = error_lines(error, as_json=self.options.json, caret=not self.compat)
+        if where and not self.options.json:
+            lines[0] = f"{where}: {lines[0]}"
+        self.out.flush()
+        for line in lines:
+            self.err.write(f"{self._painted('error', line)}\n")
+        self.err.flush()
+
+    def _painted(self, part: str, text: str) -> str:
+        if not self._colour(self.err):
+            return text
+        from pyshell.render.colour import paint
+
+        return paint(part, text)
+
+    def _colour(self, stream: TextIO) -> bool:
+        if self.options.colour == "auto" and not stream.isatty():
+            return False  # the usual pipe needs no look at the preferences
+        preferred = bool(self.preference("color_mode"))
+        return wants_colour(self.options.colour, stream, preferred=preferred)
+
+    # Leaving
+
+    def save_on_leaving(self) -> list[str]:
+        """Save as `auto_save_on_exit` asks, and return what to tell.
+
+        Only where this run changed something, and never over a file that holds objects which the
+        running configuration lacks and no command here deleted (field failure 1): for those
+        PyshellError is raised and nothing saved.
+        """
+        if not self.changed or not self.preference("auto_save_on_exit"):
+            return []
+        root = self.root()
+        lost = root.lost_by_saving()
+        if lost:
+            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise PyshellError(
+                f"Not saved: {root.default_file} holds {lost[0]}{more}, which is not running.",
+                "saveconfig saves without it, restoreconfig brings it back.",
+            )
+        with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
+            return ["Global pref auto_save_on_exit=true", *root.save(root.default_file, force=True)]
+
+    def leave(self, *, save: bool) -> None:
+        """Finish a run of several lines: save where wanted, and say so."""
+        if save:
+            self._print(self.save_on_leaving())
+
+
+def _steps(operations: Iterable[Operation]) -> list[str]:
+    return [f"Would {operation.step()} (dry run)" for operation in operations]

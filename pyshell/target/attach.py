@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open the target that commands work on: this host's kernel, or a simulated one in a folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
+from pyshell.target.kernel import CONFIGFS, Kernel, RealKernel, text_or_none
+from pyshell.target.machine import Machine, RealMachine
+
+CONFIG_DIR = Path("/etc/target")
+_LOCK = Path("/run/targetcli.lock")
+
+
+@dataclass(frozen=True)
+class Lio:
+    """A storage target that is open for work."""
+
+    kernel: Kernel
+    machine: Machine
+    config_dir: Path
+    """Where the saved configuration lies (`/etc/target` on a real host)."""
+    lock_file: Path
+    """The advisory lock that every changing command takes."""
+    simulated: Path | None = None
+    """The simulator's folder, None on the real kernel."""
+
+    @property
+    def may_change(self) -> bool:
+        """Tell whether this user may change the target: root a real one, all a simulated one."""
+        return self.simulated is not None or os.geteuid() == 0
+
+    def ready(self) -> None:
+        """See to it that configfs is mounted and the target core is there.
+
+        Raises NotPermittedError for a user who may not bring that about, PyshellError with the
+        command that does where it cannot be had.
+        """
+        if self.simulated is None:
+            _ready(self.kernel)
+
+
+def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
+    """Open the simulated target in folder `simulate`, or this host's. Loads and mounts nothing yet.
+
+    Raises PyshellError where the folder holds something else.
+    """
+    if simulate is None:
+        lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
+        return Lio(RealKernel(), RealMachine(), config_dir or CONFIG_DIR, lock)
+    from pyshell.target.simulated import SimulatedKernel, SimulatedMachine, open_folder
+
+    found = open_folder(simulate)
+    return Lio(
+        SimulatedKernel(found),
+        SimulatedMachine(found.machine),
+        config_dir or found.config_dir,
+        found.folder / "command.lock",  # `lock` there is the simulated kernel's own
+        found.folder,
+    )
+
+
+def _ready(kernel: Kernel) -> None:
+    """Mount configfs and load the target core where needed, and set the kernel's dbroot.
+
+    rtslib's own mount never names its folder (field failure 73) and it refuses to start without
+    /etc/target (field failure 42), so both are seen to before rtslib is asked for anything.
+    """
+    if not os.path.isdir(CONFIGFS):
+        if os.geteuid() != 0:
+            raise NotPermittedError(
+                "The kernel's storage target is not loaded.", "Run pyshell as root."
+            )
+        if not os.path.ismount("/sys/kernel/config"):
+            if not os.path.isdir("/sys/kernel/config"):
+                _run("modprobe", "configfs")
+            _run("mount", "-t", "configfs", "none", "/sys/kernel/config")
+        if not os.path.isdir(CONFIGFS):
+            _run("modprobe", "target_core_mod")
+        if not os.path.isdir(CONFIGFS):
+            raise NotFoundError(
+                f"This kernel has no storage target: {CONFIGFS} is missing.",
+                "It needs CONFIG_TARGET_CORE.",
+            )
+    if os.geteuid() == 0:
+        _set_dbroot(kernel)
+
+
+def _set_dbroot(kernel: Kernel) -> None:
+    """Point the kernel's dbroot at /etc/target as rtslib would, but quietly, if it differs."""
+    try:
+        CONFIG_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only /etc: saving will say so
+    place = f"{kernel.root}/dbroot"
+    if text_or_none(kernel, place) not in (None, str(CONFIG_DIR)):
+        try:
+            kernel.write(place, f"{CONFIG_DIR}\n")
+        except OSError:
+            return  # fixed while devices exist; only persistent reservations live there
+
+
+def _run(*command: str) -> None:
+    line = " ".join(command)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise from_os_error(error, f"run '{line}'") from error
+    if done.returncode != 0:
+        reason = done.stderr.strip().replace("\n", " ") or f"exit status {done.returncode}"
+        raise PyshellError(f"'{line}' failed: {reason}", "Run it by hand and try again.")

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place where rtslib's and the kernel's errors become pyshell's."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rtslib_fb
+
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+
+# What an errno means for a step, where the kernel's word alone sends people searching (row 37).
+_HINTS = {
+    (
+        "create portal",
+        errno.EINVAL,
+    ): "Is it an address, and not taken by another TPG of the target?",
+    ("create portal", errno.EADDRNOTAVAIL): "'ip address' lists this host's addresses.",
+    ("create portal", errno.EADDRINUSE): "Another program listens there: 'ss -ltnp' names it.",
+    ("create storage object", errno.EBUSY): "The device is in use: 'lsblk' shows by what.",
+    ("create storage object", errno.EINVAL): "The kernel's log may say more: 'dmesg | tail'.",
+    ("create storage object", errno.ENODEV): "Is the device there? 'lsblk' lists them.",
+    ("delete storage object", errno.EBUSY): "A LUN still uses it.",
+    ("create target", errno.EINVAL): "The fabric's driver refused the name: see 'info' there.",
+}
+
+
+@contextmanager
+def doing(step: str, path: str | None = None) -> Iterator[None]:
+    """Turn what rtslib or the kernel raises while doing `step` into a PyshellError.
+
+    `step` is a verb phrase ("create target iqn…"); errno and path of the kernel's error are kept.
+    """
+    try:
+        yield
+    except rtslib_fb.RTSLibNotInCFSError as error:
+        raise NotFoundError(f"Cannot {step}: {error}", path=path, step=step) from error
+    except rtslib_fb.RTSLibError as error:
+        beneath = _os_error(error)
+        if beneath is not None:
+            raise from_os_error(beneath, step, path=path, hint=_hint(step, beneath)) from error
+        raise PyshellError(f"Cannot {step}: {error}", path=path, step=step) from error
+    except OSError as error:
+        raise from_os_error(error, step, path=path, hint=_hint(step, error)) from error
+
+
+def _os_error(error: BaseException) -> OSError | None:
+    """Return the kernel's error under one of rtslib's, which keeps it only as its context."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _hint(step: str, error: OSError) -> str:
+    for (beginning, number), hint in _HINTS.items():
+        if error.errno == number and step.startswith(beginning):
+            return hint
+    return ""

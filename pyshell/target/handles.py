@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rtslib objects for places: creating goes through rtslib's constructors, the rest is looked up.
+
+rtslib's own look-ups read far more than they are asked for, and some refuse or change what they
+find. Each class here replaces one constructor or one walk, for the reason that it names; the work
+itself (mkdir, links, attribute writes, deletion order) stays rtslib's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rtslib_fb
+from rtslib_fb import tcm
+from rtslib_fb.node import CFSNode
+
+from pyshell.target.places import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+
+_STORAGE_CLASSES: dict[str, Any] = {
+    "block": rtslib_fb.BlockStorageObject,
+    "fileio": rtslib_fb.FileIOStorageObject,
+    "pscsi": rtslib_fb.PSCSIStorageObject,
+    "ramdisk": rtslib_fb.RDMCPStorageObject,
+    "user": rtslib_fb.UserBackedStorageObject,
+}
+
+
+class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
+    """A target that is in configfs: rtslib's look-up refuses names that break its rules."""
+
+    def __init__(self, place: Target) -> None:
+        CFSNode.__init__(self)
+        self.fabric_module = place.fabric.module
+        self.wwn = place.wwn
+        self.wwn_type = place.wwn.partition(".")[0]
+        self._path = place.folder
+
+
+class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
+    """A TPG that is in configfs: rtslib's look-up sets a nexus where there is none.
+
+    `known_luns` are all the LUNs that rtslib needs to see: without them it builds every LUN of the
+    TPG to find the one that is being mapped.
+    """
+
+    def __init__(self, place: Tpg) -> None:
+        CFSNode.__init__(self)
+        self._tag = place.tag
+        self._parent_target = _FoundTarget(place.target)
+        self._path = place.folder
+        self.known_luns: list[Any] = []
+
+    luns = property(lambda self: iter(self.known_luns))
+
+
+class _FoundLun(rtslib_fb.LUN):  # type: ignore[misc]
+    """A LUN that is in configfs, whose mappings are gone: rtslib walks every ACL to find them."""
+
+    def __init__(self, place: Lun) -> None:
+        CFSNode.__init__(self)
+        self._parent_tpg = _FoundTpg(place.tpg)
+        self._lun = place.index
+        self._path = place.folder
+
+    mapped_luns = property(lambda self: iter(()))
+
+
+class _FoundNodeAcl(rtslib_fb.NodeACL):  # type: ignore[misc]
+    """A node ACL that is in configfs: rtslib's look-up refuses names that break its rules."""
+
+    def __init__(self, place: NodeAcl) -> None:
+        CFSNode.__init__(self)
+        self._parent_tpg = _FoundTpg(place.tpg)
+        self._node_wwn = place.wwn
+        self._path = place.folder
+
+
+class _FoundMappedLun(rtslib_fb.MappedLUN):  # type: ignore[misc]
+    """A mapped LUN that is in configfs."""
+
+    def __init__(self, place: MappedLun) -> None:
+        CFSNode.__init__(self)
+        self._parent_nodeacl = _FoundNodeAcl(place.acl)
+        self._mapped_lun = place.index
+        self._path = place.folder
+
+
+class _FoundPortal(rtslib_fb.NetworkPortal):  # type: ignore[misc]
+    """A portal that is in configfs, however its address is spelt there."""
+
+    def __init__(self, place: Portal) -> None:
+        CFSNode.__init__(self)
+        self._parent_tpg = _FoundTpg(place.tpg)
+        self._ip_address = place.name.rpartition(":")[0]
+        self._port = place.port
+        self._path = place.folder
+
+
+def target(place: Target) -> Any:
+    """Return rtslib's object for a target that is there."""
+    return _FoundTarget(place)
+
+
+def tpg(place: Tpg) -> Any:
+    """Return rtslib's object for a TPG that is there."""
+    return _FoundTpg(place)
+
+
+def lun(place: Lun) -> Any:
+    """Return rtslib's object for a LUN that is there and has no mappings (more)."""
+    return _FoundLun(place)
+
+
+def node_acl(place: NodeAcl) -> Any:
+    """Return rtslib's object for a node ACL that is there."""
+    return _FoundNodeAcl(place)
+
+
+def mapped_lun(place: MappedLun) -> Any:
+    """Return rtslib's object for a mapped LUN that is there."""
+    return _FoundMappedLun(place)
+
+
+def portal(place: Portal) -> Any:
+    """Return rtslib's object for a portal that is there."""
+    return _FoundPortal(place)
+
+
+def storage_object(place: StorageObject) -> Any:
+    """Return rtslib's object for a storage object that is there and that no LUN uses (any more).
+
+    Given the HBA's number, rtslib searches nothing. Its walk over all LUNs of all fabrics is left
+    out, as every caller has deleted them before.
+    """
+    found = _STORAGE_CLASSES[place.plugin](place.name, index=place.hba)
+    found._gen_attached_luns = lambda: iter(())
+    return found
+
+
+def alua_group(place: AluaGroup) -> Any:
+    """Return rtslib's object for an ALUA group that is there."""
+    return rtslib_fb.ALUATargetPortGroup(storage_object(place.storage_object), place.name)
+
+
+def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> Any:
+    """Create a storage object through rtslib with its constructor's own `arguments`."""
+    with quiet():
+        found = _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
+    found._gen_attached_luns = lambda: iter(())
+    return found
+
+
+def create_target(place: Target) -> Any:
+    """Create a target through rtslib, which loads the fabric's module where needed."""
+    return rtslib_fb.Target(place.fabric.module, place.wwn, mode="create")
+
+
+def create_tpg(place: Tpg) -> Any:
+    """Create a TPG through rtslib."""
+    return rtslib_fb.TPG(target(place.target), place.tag, mode="create")
+
+
+def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> Any:
+    """Create a LUN through rtslib, with a link name that needs no random numbers."""
+    name = alias or link_name(place.folder, exported.folder)
+    parent = tpg(place.tpg)
+    return rtslib_fb.LUN(parent, place.index, storage_object=storage_object(exported), alias=name)
+
+
+def create_node_acl(place: NodeAcl) -> Any:
+    """Create a node ACL through rtslib."""
+    return rtslib_fb.NodeACL(tpg(place.tpg), place.wwn, mode="create")
+
+
+def create_mapped_lun(
+    place: MappedLun, exported: Lun, alias: str | None, *, write_protect: bool
+) -> Any:
+    """Map a LUN through rtslib, showing it only that LUN."""
+    parent = node_acl(place.acl)
+    found = lun(exported)
+    parent.parent_tpg.known_luns = [found]
+    name = alias or link_name(place.folder, exported.folder)
+    return rtslib_fb.MappedLUN(parent, place.index, found, write_protect, name)
+
+
+def create_portal(place: Portal) -> Any:
+    """Create a portal through rtslib."""
+    address = place.name.rpartition(":")[0]
+    return rtslib_fb.NetworkPortal(tpg(place.tpg), address, place.port, mode="create")
+
+
+def create_alua_group(place: AluaGroup, tag: int) -> Any:
+    """Create an ALUA group through rtslib."""
+    return rtslib_fb.ALUATargetPortGroup(storage_object(place.storage_object), place.name, tag)
+
+
+def link_name(*of: str) -> str:
+    """Return ten hexadecimal digits for a link: rtslib draws them at random (field failure 52)."""
+    return hashlib.blake2b("\0".join(of).encode(), digest_size=5).hexdigest()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out rtslib's warning that the kernel's dbroot is fixed while devices exist.
+
+    rtslib makes its root object, and so tries to set dbroot, whenever a storage object is made; it
+    also keeps a cache of HBAs that would go stale between two commands.
+    """
+    tcm.bs_cache.clear()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Cannot set dbroot")
+        yield
+
+
+def supports_alua(place: StorageObject) -> bool:
+    """Tell whether the backend takes ALUA settings: writing them elsewhere hung kernels (row 9)."""
+    return bool(storage_object(place).alua_supported)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seam under everything: what pyshell asks of the kernel's configfs, real or simulated.
+
+Creating and deleting goes through rtslib-fb (see `handles`). Reading does not: rtslib builds an
+object, and often a whole branch, for each name that it lists.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Protocol
+
+CONFIGFS = "/sys/kernel/config/target"
+
+
+class Kernel(Protocol):
+    """Files of LIO's configfs. Paths are absolute; each call raises OSError as the kernel does."""
+
+    @property
+    def root(self) -> str:
+        """Return the folder that holds `core` and the fabrics."""
+
+    def read(self, path: str) -> str:
+        """Return the text of an attribute file."""
+
+    def write(self, path: str, text: str) -> None:
+        """Write `text` to an attribute file in one call."""
+
+    def mkdir(self, path: str) -> None:
+        """Make a group: the kernel fills it with its default files."""
+
+    def rmdir(self, path: str) -> None:
+        """Remove a group."""
+
+    def unlink(self, path: str) -> None:
+        """Remove a link."""
+
+
+class RealKernel:
+    """The configfs of the running kernel."""
+
+    root = CONFIGFS
+
+    def read(self, path: str) -> str:
+        """Return the text of an attribute file."""
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+
+    def write(self, path: str, text: str) -> None:
+        """Write `text` in one call: configfs takes each write as a whole value."""
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.write(descriptor, text.encode("utf-8", errors="surrogateescape"))
+        finally:
+            os.close(descriptor)
+
+    def mkdir(self, path: str) -> None:
+        """Make a group: the kernel fills it with its default files."""
+        os.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        """Remove a group."""
+        os.rmdir(path)
+
+    def unlink(self, path: str) -> None:
+        """Remove a link."""
+        os.unlink(path)
+
+
+def folders(path: str) -> list[str]:
+    """Return the names of the folders in `path`, unsorted; none where there is no such folder."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def links(path: str) -> list[str]:
+    """Return the names of the links in `path`, unsorted; none where there is no such folder."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in entries if entry.is_symlink()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def files(path: str, *, readable: bool | None = None, writable: bool | None = None) -> list[str]:
+    """Return the sorted names of the files in `path`, of those whose owner may read or write."""
+    found = []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if not entry.is_file(follow_symlinks=False):
+                    continue
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if readable is not None and bool(mode & stat.S_IRUSR) != readable:
+                    continue
+                if writable is not None and bool(mode & stat.S_IWUSR) != writable:
+                    continue
+                found.append(entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(found)
+
+
+def text_or_none(kernel: Kernel, path: str) -> str | None:
+    """Return the stripped text of a file, None where it is missing or cannot be read."""
+    try:
+        return kernel.read(path).strip()
+    except OSError:
+        return None

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is there: names and links read from configfs, one folder at a time, in the tree's order.
+
+Unknown files and half-made objects never stop a listing (field failures 35 and 36).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.target import names
+from pyshell.target.fabrics import NOT_TARGETS, Fabric, fabric, known
+from pyshell.target.kernel import folders, links
+from pyshell.target.places import (
+    HBA_PREFIX,
+    PLUGIN_OF_HBA,
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+    core_folder,
+)
+
+_HBA = re.compile(r"(.+)_(\d+)")
+_ENDS_IN_NUMBER = re.compile(r"(.*?)(\d+)")
+
+
+def hbas() -> Iterator[tuple[str, int]]:
+    """Yield (plugin, number) of every HBA of a known kind, whether or not it holds anything."""
+    for name in folders(core_folder()):
+        match = _HBA.fullmatch(name)
+        if match and match.group(1) in PLUGIN_OF_HBA:
+            yield PLUGIN_OF_HBA[match.group(1)], int(match.group(2))
+
+
+def storage_objects(plugin: str | None = None) -> list[StorageObject]:
+    """Return the storage objects of one kind of backstore, or all, sorted by name."""
+    found = []
+    for kind, number in hbas():
+        if plugin is not None and kind != plugin:
+            continue
+        hba = f"{core_folder()}/{HBA_PREFIX[kind]}_{number}"
+        found += [StorageObject(kind, name, number) for name in folders(hba)]
+    return sorted(found, key=lambda found: (found.plugin, natural(found.name)))
+
+
+def storage_object(plugin: str, name: str) -> StorageObject | None:
+    """Return the storage object of that name, None where there is none; reads no other object."""
+    names.storage_object_name(name)
+    for kind, number in hbas():
+        place = StorageObject(plugin, name, number)
+        if kind == plugin and os.path.isdir(place.folder):
+            return place
+    return None
+
+
+def free_hba() -> int:
+    """Return the lowest number that no HBA has: rtslib counts all kinds together."""
+    taken = {number for _, number in hbas()}
+    return lowest_free(taken)
+
+
+def lowest_free(taken: set[int], start: int = 0) -> int:
+    """Return the lowest number from `start` on that is not taken."""
+    number = start
+    while number in taken:
+        number += 1
+    return number
+
+
+def alua_groups(place: StorageObject) -> list[AluaGroup]:
+    """Return the ALUA groups of a storage object, sorted by name."""
+    return [AluaGroup(place, name) for name in sorted(folders(f"{place.folder}/alua"), key=natural)]
+
+
+def fabrics_in_use() -> list[Fabric]:
+    """Return the fabrics that have a folder in configfs, sorted by name."""
+    return [found for found in map(fabric, known()) if os.path.isdir(found.folder)]
+
+
+def targets(of: Fabric) -> list[Target]:
+    """Return the targets of a fabric, sorted by WWN; names that break the rules are there too."""
+    found = [name for name in folders(of.folder) if name not in NOT_TARGETS]
+    return sorted(
+        (Target(of.name, of.from_folder(name)) for name in found), key=lambda t: natural(t.wwn)
+    )
+
+
+def tpgs(target: Target) -> list[Tpg]:
+    """Return the TPGs of a target, sorted by tag."""
+    return [Tpg(target, tag) for tag in _numbers(target.folder, "tpgt_")]
+
+
+def luns(tpg: Tpg) -> list[Lun]:
+    """Return the LUNs of a TPG, sorted by number."""
+    return [Lun(tpg, index) for index in _numbers(f"{tpg.folder}/lun", "lun_")]
+
+
+def node_acls(tpg: Tpg) -> list[NodeAcl]:
+    """Return the node ACLs of a TPG, sorted by WWN."""
+    of = tpg.target.fabric
+    found = [NodeAcl(tpg, of.from_folder(name)) for name in folders(f"{tpg.folder}/acls")]
+    return sorted(found, key=lambda acl: natural(acl.wwn))
+
+
+def mapped_luns(acl: NodeAcl) -> list[MappedLun]:
+    """Return the mapped LUNs of a node ACL, sorted by number."""
+    return [MappedLun(acl, index) for index in _numbers(acl.folder, "lun_")]
+
+
+def portals(tpg: Tpg) -> list[Portal]:
+    """Return the portals of a TPG, sorted by name, with addresses as configfs spells them."""
+    found = []
+    for name in folders(f"{tpg.folder}/np"):
+        host, _, port = name.rpartition(":")
+        if port.isdigit():
+            found.append(Portal(tpg, host.strip("[]"), int(port)))
+    return sorted(found, key=lambda portal: natural(portal.name))
+
+
+def storage_object_of(lun: Lun) -> StorageObject | None:
+    """Return what a LUN exports, None where its link is missing or points nowhere."""
+    target = link_target(lun.folder)
+    if target is None:
+        return None
+    hba, name = target.split("/")[-2:]
+    match = _HBA.fullmatch(hba)
+    if match is None or match.group(1) not in PLUGIN_OF_HBA:
+        return None
+    return StorageObject(PLUGIN_OF_HBA[match.group(1)], name, int(match.group(2)))
+
+
+def lun_of(mapped: MappedLun) -> Lun | None:
+    """Return the LUN that a mapped LUN leads to, None where its link is missing."""
+    target = link_target(mapped.folder)
+    if target is None:
+        return None
+    index = target.rpartition("_")[2]
+    return Lun(mapped.acl.tpg, int(index)) if index.isdigit() else None
+
+
+def link_target(folder: str) -> str | None:
+    """Return where the first link in `folder` that leads to a group points, as an absolute path."""
+    for name in links(folder):
+        target = os.path.realpath(f"{folder}/{name}")
+        if "/core/" in target or "/lun/" in target:
+            return target
+    return None
+
+
+def alias(folder: str) -> str | None:
+    """Return the name of a LUN's or mapped LUN's link."""
+    for name in links(folder):
+        target = os.path.realpath(f"{folder}/{name}")
+        if "/core/" in target or "/lun/" in target:
+            return name
+    return None
+
+
+def luns_of(place: StorageObject) -> list[Lun]:
+    """Return every LUN, of any fabric, that exports a storage object: one pass over the links."""
+    found = []
+    for of in fabrics_in_use():
+        for target in targets(of):
+            for tpg in tpgs(target):
+                found += [lun for lun in luns(tpg) if link_target(lun.folder) == place.folder]
+    return found
+
+
+def mappings_of(lun: Lun) -> list[MappedLun]:
+    """Return the mapped LUNs, in all ACLs of the TPG, that lead to a LUN."""
+    found = []
+    for acl in node_acls(lun.tpg):
+        found += [m for m in mapped_luns(acl) if link_target(m.folder) == lun.folder]
+    return found
+
+
+def existing(place: Tpg | Lun | NodeAcl | MappedLun | Target | Portal | AluaGroup) -> bool:
+    """Tell whether the object is in configfs."""
+    return os.path.isdir(place.folder)
+
+
+def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:
+    """Return the portal that listens on all addresses at `port` where only its other name is there.
+
+    `0.0.0.0` and `::0` (`::`) are looked up for each other.
+    """
+    if address not in (names.WILDCARD_V4, names.WILDCARD_V6):
+        return None
+    for portal in portals(tpg):
+        if portal.port == port and is_wildcard(portal.address):
+            return portal
+    return None
+
+
+def portal(tpg: Tpg, address: str, port: int) -> Portal | None:
+    """Return the portal with that address in any spelling, None where there is none."""
+    for found in portals(tpg):
+        if found.port == port and same_address(found.address, address):
+            return found
+    return None
+
+
+def same_address(one: str, other: str) -> bool:
+    """Tell whether two spellings name the same address."""
+    try:
+        return names.address(one) == names.address(other)
+    except UsageError:
+        return one == other
+
+
+def is_wildcard(address: str) -> bool:
+    """Tell whether a portal's address means all addresses of the host."""
+    try:
+        return names.address(address) in (names.WILDCARD_V4, names.WILDCARD_V6)
+    except UsageError:
+        return False
+
+
+def require_storage_object(plugin: str, name: str) -> StorageObject:
+    """Return the storage object of that name. Raises NotFoundError."""
+    found = storage_object(plugin, name)
+    if found is None:
+        raise NotFoundError(
+            f"No storage object named {name}.", f"'ls /backstores/{plugin}' shows them."
+        )
+    return found
+
+
+def natural(name: str) -> tuple[str, int]:
+    """Return a key that sorts a number at a name's end as a number, as targetcli does."""
+    match = _ENDS_IN_NUMBER.fullmatch(name)
+    return (match.group(1), int(match.group(2))) if match else (name, 0)
+
+
+def _numbers(folder: str, prefix: str) -> list[int]:
+    found = (name[len(prefix) :] for name in folders(folder) if name.startswith(prefix))
+    return sorted(int(number) for number in found if number.isdecimal())

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host around the target: block devices, image files, the fabrics that can be had."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pyshell.target import fabrics
+
+_SECTOR = 512  # sysfs counts sizes in sectors of 512 bytes, whatever the device's own are
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """A block device. `size` is in bytes; `holder` says who uses it, "" where nobody does."""
+
+    path: str
+    name: str
+    size: int
+    read_only: bool
+    scsi_type: int | None
+    holder: str
+
+
+class Machine(Protocol):
+    """What pyshell asks of the host it runs on, real or simulated."""
+
+    def block_device(self, path: str) -> BlockDevice | None:
+        """Return the block device at `path`, None where that is something else or nothing."""
+
+    def device_size(self, name: str) -> int | None:
+        """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
+
+    def image_file(self, path: str) -> Path:
+        """Return where the image file that the target calls `path` lies."""
+
+    def loadable_fabrics(self) -> frozenset[str]:
+        """Return the fabrics that the kernel can provide, loaded or not."""
+
+
+class RealMachine:
+    """The host that this process runs on."""
+
+    def block_device(self, path: str) -> BlockDevice | None:
+        """Return the block device at `path`, None where that is something else or nothing."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        if not stat.S_ISBLK(status.st_mode):
+            return None
+        number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+        folder = os.path.realpath(f"/sys/dev/block/{number}")
+        return BlockDevice(
+            path=path,
+            name=os.path.basename(folder).replace("!", "/"),
+            size=_number(f"{folder}/size") * _SECTOR,
+            read_only=_number(f"{folder}/ro") != 0,
+            # A disk that is not SCSI has no type file; SAM's type 0 is a direct-access device.
+            scsi_type=_number(f"{folder}/device/type"),
+            holder=_holder(number, folder),
+        )
+
+    def device_size(self, name: str) -> int | None:
+        """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
+        text = _text(f"/sys/class/block/{name.replace('/', '!')}/size")
+        return int(text) * _SECTOR if text.isdigit() else None
+
+    def image_file(self, path: str) -> Path:
+        """Return where the image file that the target calls `path` lies: right there."""
+        return Path(path)
+
+    def loadable_fabrics(self) -> frozenset[str]:
+        """Return the fabrics whose module this kernel has."""
+        return fabrics.loadable()
+
+
+def _holder(number: str, folder: str) -> str:
+    """Say who uses a block device: a mount, swap, or another block device (LVM, md, dm)."""
+    numbers = {number}
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return ""
+    for entry in entries:
+        partition = _text(f"{folder}/{entry}/dev") if entry != "device" else ""
+        if partition:
+            numbers.add(partition)
+    for line in _text("/proc/self/mountinfo").splitlines():
+        fields = line.split()
+        if len(fields) > 4 and fields[2] in numbers:
+            return f"mounted on {fields[4]}"
+    for line in _text("/proc/swaps").splitlines()[1:]:
+        if os.path.basename(os.path.realpath(line.split()[0])) == os.path.basename(folder):
+            return "used as swap"
+    try:
+        holders = sorted(os.listdir(f"{folder}/holders"))
+    except OSError:
+        holders = []
+    return f"held by {', '.join(holders)}" if holders else ""
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _number(path: str) -> int:
+    text = _text(path)
+    return int(text) if text.isdigit() else 0

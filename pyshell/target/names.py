@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that users type: WWNs, portal addresses, storage object names, sizes.
+
+Every name is checked here before it becomes part of a path. iSCSI names follow RFC 7143 section
+4.2.7 and RFC 3722 (lower case, no blanks, slashes or underscores; at most 223 bytes).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+from pyshell.errors import UsageError
+
+IQN_MAX_BYTES = 223
+LUN_MAX = 65535
+WILDCARD_V4 = "0.0.0.0"  # noqa: S104 - the portal address that an administrator asks for
+WILDCARD_V6 = "::0"
+DEFAULT_PORT = 3260
+
+_IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
+_AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+# RFC 3722 keeps letters and digits of any script and these; the rest of ASCII is out.
+_BAD_IN_IQN = re.compile(r"[\x00-\x2c/;-`{-\x7f\s]")
+_SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
+_UNIT_NAMES = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+class Normalised(NamedTuple):
+    """A WWN in the form that pyshell shows, its type, and whether it was changed on the way."""
+
+    wwn: str
+    kind: str
+    changed: bool
+
+
+def iqn(text: str) -> str:
+    """Return an iSCSI qualified name in its normal form (lower case).
+
+    Raises UsageError saying which rule is broken.
+    """
+    name = text.strip().lower()
+    match = _IQN.fullmatch(name)
+    if match is None:
+        raise UsageError(
+            f"'{text}' is not an iSCSI qualified name.",
+            "The form is iqn.YYYY-MM.NAMING-AUTHORITY[:STRING], as iqn.2020-07.com.example:disk1.",
+        )
+    _, month, authority, _ = match.groups()
+    if not 1 <= int(month) <= 12:
+        raise UsageError(f"'{text}': month {month} is not between 01 and 12.")
+    bad = _BAD_IN_IQN.search(name)
+    if bad:
+        raise UsageError(
+            f"'{text}': the character {bad.group()!r} may not stand in an iSCSI name.",
+            "Use letters, digits, '-', '.' and ':'.",
+        )
+    if _AUTHORITY.fullmatch(authority) is None:
+        raise UsageError(
+            f"'{text}': '{authority}' is not a reversed domain name.",
+            "Take one that is yours, as com.example.",
+        )
+    if len(name.encode()) > IQN_MAX_BYTES:
+        raise UsageError(f"'{text}' is longer than {IQN_MAX_BYTES} bytes.")
+    return name
+
+
+def wwn(text: str, kinds: tuple[str, ...]) -> Normalised:
+    """Check `text` as a WWN of one of `kinds` (iqn, naa, eui, ib, free) and normalise it.
+
+    Colons, dashes, `0x` and missing prefixes of naa, eui and ib names are put right.
+    Raises UsageError.
+    """
+    given = text.strip()
+    for kind in kinds:
+        found = _as_kind(given, kind, alone=len(kinds) == 1)
+        if found is not None:
+            return Normalised(found, kind, found != given)
+    if "iqn" in kinds:
+        iqn(given)  # says what is wrong with it
+    forms = " or ".join(_FORMS[kind] for kind in kinds)
+    raise UsageError(f"'{text}' is not a valid name here.", f"The form is {forms}.")
+
+
+_FORMS = {
+    "iqn": "iqn.YYYY-MM.NAMING-AUTHORITY[:STRING]",
+    "naa": "naa. and 16 hexadecimal digits that begin with 1, 2, 3, 5, 6 or c to f",
+    "eui": "eui. and 16 hexadecimal digits",
+    "ib": "ib. and 32 hexadecimal digits",
+    "free": "any name without blanks and slashes",
+}
+_HEX = {
+    "naa": re.compile(r"[12356c-f][0-9a-f]{15}"),
+    "eui": re.compile(r"[0-9a-f]{16}"),
+    "ib": re.compile(r"[0-9a-f]{32}"),
+}
+
+
+def _as_kind(text: str, kind: str, *, alone: bool) -> str | None:
+    if kind == "iqn":
+        if not text.lower().startswith("iqn."):
+            return None
+        return iqn(text)
+    if kind == "free":
+        return text if re.fullmatch(r"[^\s/]+", text) and text not in (".", "..") else None
+    plain = text.lower()
+    prefix = f"{kind}."
+    if plain.startswith(prefix):
+        plain = plain[len(prefix) :]
+    elif not alone and not plain.startswith("0x") and ":" not in plain:
+        return None
+    plain = plain.removeprefix("0x").replace(":", "").replace("-", "")
+    return prefix + plain if _HEX[kind].fullmatch(plain) else None
+
+
+def storage_object_name(text: str) -> str:
+    """Return `text` if it can name a storage object. Raises UsageError."""
+    if not text or re.search(r"[\s/]", text) or text in (".", "..") or not text.isprintable():
+        raise UsageError(
+            f"'{text}' cannot name a storage object.",
+            "Leave out blanks, slashes and control characters.",
+        )
+    if len(text.encode()) > 255:
+        raise UsageError("A storage object's name has at most 255 bytes.")
+    return text
+
+
+def address(text: str) -> str:
+    """Return a portal's address in plain form: dotted IPv4, or IPv6 without brackets.
+
+    The IPv6 wildcard is always `::0`, as targetcli writes it. Raises UsageError.
+    """
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    try:
+        parsed = ipaddress.ip_address(bare)
+    except ValueError:
+        raise UsageError(
+            f"'{text}' is not an IP address.",
+            "Give one of this host's addresses, 0.0.0.0 for all IPv4 or ::0 for all.",
+        ) from None
+    if parsed.version == 6 and int(parsed) == 0:
+        return WILDCARD_V6
+    return str(parsed)
+
+
+def bracketed(plain: str) -> str:
+    """Return a plain address as configfs and portal names write it."""
+    return f"[{plain}]" if ":" in plain else plain
+
+
+def split_portal(name: str) -> tuple[str, int]:
+    """Split a portal's name (`192.0.2.1:3260`, `[::0]:3260`) into plain address and port.
+
+    Raises UsageError.
+    """
+    host, colon, port = name.rpartition(":")
+    if not colon:
+        raise UsageError(f"'{name}' is not a portal.", "The form is ADDRESS:PORT, as 0.0.0.0:3260.")
+    return address(host), port_number(port)
+
+
+def port_number(text: str) -> int:
+    """Return a TCP port. Raises UsageError."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise UsageError(f"'{text}' is not a TCP port.", "Give a number from 1 to 65535.")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """Return a size in bytes. `10M`, `1GiB`, `512` and `2tb` are read in powers of 1024.
+
+    Raises UsageError.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is not a size.", "Give bytes, or a number with k, M, G or T.")
+    number, unit, _ = match.groups()
+    found: int = int(number) * 1024 ** _UNITS[unit.lower()]
+    if found == 0:
+        raise UsageError("A size must be greater than 0.")
+    return found
+
+
+def size_text(number: int) -> str:
+    """Return a size in bytes as people read it: `20.0GiB`, `512 bytes`."""
+    if number < 1024:
+        return f"{number} bytes"
+    value = number / 1024
+    unit = 0
+    while value >= 1024 and unit < len(_UNIT_NAMES) - 1:
+        value /= 1024
+        unit += 1
+    return f"{value:3.1f}{_UNIT_NAMES[unit]}"

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation is, and how a list of them is carried out: all, or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+from pyshell.errors import ExistsError, NotFoundError, PyshellError
+from pyshell.target.attach import Lio
+from pyshell.target.failures import doing
+
+
+class Foreseen:
+    """The kernel as it will be after the operations checked so far (paths of folders)."""
+
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+        self._gone: set[str] = set()
+
+    def exists(self, folder: str) -> bool:
+        """Tell whether a group will be there."""
+        if folder in self._made:
+            return True
+        if any(folder == gone or folder.startswith(gone + "/") for gone in self._gone):
+            return False
+        return os.path.isdir(folder)
+
+    def make(self, folder: str) -> None:
+        """Note that a group will be made."""
+        self._made.add(folder)
+        self._gone.discard(folder)
+
+    def remove(self, folder: str) -> None:
+        """Note that a group will be removed, with all below it."""
+        self._made = {m for m in self._made if m != folder and not m.startswith(folder + "/")}
+        self._gone.add(folder)
+
+
+class HasFolder(Protocol):
+    """A place in configfs."""
+
+    @property
+    def folder(self) -> str:
+        """Return its folder."""
+
+
+class Operation(ABC):
+    """One change. `said` are the sentences that tell a user it was done."""
+
+    said: Sequence[str] = ()
+
+    @abstractmethod
+    def step(self) -> str:
+        """Return what is done as a verb phrase, as "create target iqn…"."""
+
+    @abstractmethod
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Raise what speaks against doing it now; note in `foreseen` what it will change."""
+
+    @abstractmethod
+    def do(self, lio: Lio) -> Operation | None:
+        """Carry it out through rtslib and return its inverse, None where nothing changed.
+
+        Raises PyshellError, or rtslib's and the kernel's errors; leaves nothing half done.
+        """
+
+
+@dataclass
+class Outcome:
+    """What carrying out a list of operations led to."""
+
+    sentences: list[str] = field(default_factory=list)
+    changed: bool = False
+    undo: list[Operation] = field(default_factory=list)
+    """Inverses of what was done, in the order in which to carry them out."""
+
+
+class Notices(Protocol):
+    """Told of each operation as it is done; `index` counts from 1 to `total`."""
+
+    def __call__(self, operation: Operation, index: int, total: int) -> None:
+        """Take note."""
+
+
+def check(lio: Lio, operations: Iterable[Operation]) -> None:
+    """Check all operations as if each were done after those before it; changes nothing."""
+    foreseen = Foreseen()
+    for operation in operations:
+        with doing(operation.step()):
+            operation.check(lio, foreseen)
+
+
+def carry_out(
+    lio: Lio,
+    operations: Sequence[Operation],
+    notice: Callable[[Operation, int, int], None] | None = None,
+) -> Outcome:
+    """Check all operations, then do them; where one fails, undo those before it and raise.
+
+    Ctrl-C is held back while a step runs and then counts as a failure of the next.
+    """
+    check(lio, operations)
+    outcome = Outcome()
+    with _interrupts_held() as interrupted:
+        for index, operation in enumerate(operations, 1):
+            try:
+                if interrupted():
+                    raise PyshellError(f"Interrupted before the step '{operation.step()}'")
+                inverse = _do(lio, operation)
+            except PyshellError as error:
+                raise _rolled_back(lio, error, operation, outcome, len(operations)) from error
+            if inverse is not None:
+                outcome.undo.insert(0, inverse)
+                outcome.changed = True
+            outcome.sentences += operation.said
+            if notice is not None:
+                notice(operation, index, len(operations))
+    return outcome
+
+
+def _do(lio: Lio, operation: Operation) -> Operation | None:
+    with doing(operation.step()):
+        return operation.do(lio)
+
+
+def _rolled_back(
+    lio: Lio, error: PyshellError, failed: Operation, outcome: Outcome, total: int
+) -> PyshellError:
+    """Undo what was done before `failed` and say so in the error."""
+    left = []
+    for inverse in outcome.undo:
+        try:
+            _do(lio, inverse)
+        except PyshellError as second:
+            left.append(f"could not {inverse.step()} ({second.message.rstrip('.')})")
+    error.step = failed.step()
+    if total > 1 and failed.step() not in error.message:
+        error.message = f"Step '{failed.step()}' failed: {error.message}"
+    if left:
+        error.hint = f"{error.hint} Undoing was not complete: {'; '.join(left)}.".strip()
+    elif outcome.undo:
+        error.hint = f"{error.hint} The steps before it were undone.".strip()
+    return error
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[Callable[[], bool]]:
+    """Hold SIGINT back and yield a function that tells whether it came."""
+    came = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread: signals do not come here
+        yield lambda: False
+        return
+    try:
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def must_exist(foreseen: Foreseen, place: HasFolder) -> None:
+    """Raise NotFoundError where `place` will not be there."""
+    if not foreseen.exists(place.folder):
+        raise NotFoundError(f"There is no {place}", path=place.folder)
+
+
+def must_be_free(foreseen: Foreseen, place: HasFolder) -> None:
+    """Raise ExistsError where `place` will be taken."""
+    if foreseen.exists(place.folder):
+        raise ExistsError(f"{_capital(str(place))} exists already", path=place.folder)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on LUNs, node ACLs and mapped LUNs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.target import handles, listing
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
+from pyshell.target.names import LUN_MAX
+from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.settings import Several, snapshot
+from pyshell.target.places import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
+
+
+@dataclass
+class CreateLun(Operation):
+    """Export a storage object as a LUN of a TPG."""
+
+    place: Lun
+    storage_object: StorageObject
+    alias: str | None = None
+    """Name of the link in configfs; one is made where it is not given."""
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the number is free and in range, and the storage object there."""
+        must_exist(foreseen, self.place.tpg)
+        must_exist(foreseen, self.storage_object)
+        must_be_free(foreseen, self.place)
+        _check_number(self.place.index)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        handles.create_lun(self.place, self.storage_object, self.alias)
+        return DeleteLun(self.place)
+
+
+@dataclass
+class DeleteLun(Operation):
+    """Delete a LUN that no ACL maps. The storage object stays."""
+
+    place: Lun
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        exported = listing.storage_object_of(self.place)
+        alias = listing.alias(self.place.folder)
+        group = alua_group_name(lio, self.place)
+        handles.lun(self.place).delete()
+        if exported is None:
+            return None
+        again: list[Operation] = [CreateLun(self.place, exported, alias)]
+        if group not in (None, DEFAULT_GROUP):
+            again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
+        return Several(again)
+
+
+@dataclass
+class SetLunAluaGroup(Operation):
+    """Put a LUN into an ALUA group of its storage object."""
+
+    place: Lun
+    name: str
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"put {self.place} into ALUA group {self.name}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the LUN will be there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it where it differs: rtslib's setter hides the kernel's refusal."""
+        before = alua_group_name(lio, self.place)
+        if before == self.name:
+            return None
+        if before is None:
+            raise PyshellError(
+                f"{self.place} has no ALUA groups: its backstore does not support them"
+            )
+        lio.kernel.write(f"{self.place.folder}/alua_tg_pt_gp", self.name)
+        if alua_group_name(lio, self.place) != self.name:
+            raise NotFoundError(
+                f"The kernel knows no ALUA group {self.name} of that storage object"
+            )
+        return SetLunAluaGroup(self.place, before)
+
+
+def alua_group_name(lio: Lio, place: Lun) -> str | None:
+    """Return the name of a LUN's ALUA group, None where the backstore has none."""
+    text = text_or_none(lio.kernel, f"{place.folder}/alua_tg_pt_gp")
+    return text.splitlines()[0].partition(":")[2].strip() if text else None
+
+
+@dataclass
+class CreateNodeAcl(Operation):
+    """Let an initiator log in to a TPG."""
+
+    place: NodeAcl
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG has ACLs and the name is free."""
+        must_exist(foreseen, self.place.tpg)
+        if not self.place.tpg.target.fabric.has("acls"):
+            raise UsageError(f"The fabric {self.place.tpg.target.fabric_name} has no ACLs")
+        if foreseen.exists(self.place.folder):
+            raise ExistsError(
+                f"A node ACL for {self.place.wwn} exists already", path=self.place.folder
+            )
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        handles.create_node_acl(self.place)
+        return DeleteNodeAcl(self.place)
+
+
+@dataclass
+class DeleteNodeAcl(Operation):
+    """Delete a node ACL that has no mapped LUNs. Its session is cut."""
+
+    place: NodeAcl
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        if not foreseen.exists(self.place.folder):
+            raise NotFoundError(
+                f"There is no node ACL for {self.place.wwn}", path=self.place.folder
+            )
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
+        handles.node_acl(self.place).delete()
+        return again
+
+
+@dataclass
+class MapLun(Operation):
+    """Show a LUN of the TPG to one initiator, by a number of its own."""
+
+    place: MappedLun
+    lun: Lun
+    write_protect: bool = False
+    alias: str | None = None
+    """Name of the link in configfs; one is made where it is not given."""
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that ACL and LUN will be there and the number is free."""
+        must_exist(foreseen, self.place.acl)
+        must_exist(foreseen, self.lun)
+        must_be_free(foreseen, self.place)
+        _check_number(self.place.index)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib and read the write protection back (field failure 72)."""
+        made = handles.create_mapped_lun(
+            self.place, self.lun, self.alias, write_protect=self.write_protect
+        )
+        if bool(made.write_protect) != self.write_protect:
+            made.delete()
+            raise PyshellError("The kernel did not keep the write protection as it was asked for")
+        return UnmapLun(self.place)
+
+
+@dataclass
+class UnmapLun(Operation):
+    """Delete a mapped LUN."""
+
+    place: MappedLun
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        lun = listing.lun_of(self.place)
+        alias = listing.alias(self.place.folder)
+        protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
+        handles.mapped_lun(self.place).delete()
+        return None if lun is None else MapLun(self.place, lun, protect, alias)
+
+
+def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
+    """Return `wanted`, else the lowest number that no LUN of the TPG has."""
+    if wanted is not None:
+        return wanted
+    return listing.lowest_free({lun.index for lun in listing.luns(tpg)})
+
+
+def _check_number(index: int) -> None:
+    if not 0 <= index <= LUN_MAX:
+        raise UsageError(f"{index} is not a LUN", f"LUNs are numbered 0 to {LUN_MAX}.")

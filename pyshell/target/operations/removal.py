@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deleting an object together with what hangs on it, as lists of operations, innermost first."""
+
+from __future__ import annotations
+
+import os
+
+from pyshell.target import listing
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.target.operations.settings import SetEnabled
+from pyshell.target.operations.storage import DeleteAluaGroup, DeleteStorageObject
+from pyshell.target.operations.targets import DeletePortal, DeleteTarget, DeleteTpg
+from pyshell.target.places import DEFAULT_GROUP, Lun, NodeAcl, StorageObject, Target, Tpg
+
+
+def of_lun(lun: Lun) -> list[Operation]:
+    """Return what deletes a LUN and its mappings."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mappings_of(lun)]
+    return [*unmap, DeleteLun(lun)]
+
+
+def of_node_acl(acl: NodeAcl) -> list[Operation]:
+    """Return what deletes a node ACL and its mapped LUNs."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mapped_luns(acl)]
+    return [*unmap, DeleteNodeAcl(acl)]
+
+
+def of_tpg(tpg: Tpg) -> list[Operation]:
+    """Return what disables and deletes a TPG with its ACLs, LUNs and portals."""
+    made: list[Operation] = []
+    if os.path.exists(f"{tpg.folder}/enable"):
+        made.append(SetEnabled(tpg, False))
+    for acl in listing.node_acls(tpg):
+        made += of_node_acl(acl)
+    made += [DeleteLun(lun) for lun in listing.luns(tpg)]
+    made += [DeletePortal(portal) for portal in listing.portals(tpg)]
+    return [*made, DeleteTpg(tpg)]
+
+
+def of_target(target: Target) -> list[Operation]:
+    """Return what deletes a target with all its TPGs."""
+    made: list[Operation] = []
+    for tpg in listing.tpgs(target):
+        made += of_tpg(tpg)
+    return [*made, DeleteTarget(target)]
+
+
+def of_storage_object(place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object with every LUN that exports it."""
+    made: list[Operation] = []
+    for lun in listing.luns_of(place):
+        made += of_lun(lun)
+    return [*made, *alone(place)]
+
+
+def alone(place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object that no LUN exports (any more), with its ALUA groups."""
+    groups = [group for group in listing.alua_groups(place) if group.name != DEFAULT_GROUP]
+    made: list[Operation] = [DeleteAluaGroup(group) for group in groups]
+    return [*made, DeleteStorageObject(place)]

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on targets, TPGs and their portals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError
+from pyshell.target import handles, listing
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.settings import Several, snapshot
+from pyshell.target.places import Portal, Target, Tpg
+
+
+@dataclass
+class CreateTarget(Operation):
+    """Create a target, loading its fabric's module where needed."""
+
+    place: Target
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the WWN is free."""
+        if foreseen.exists(self.place.folder):
+            raise ExistsError(f"Target {self.place.wwn} exists already", path=self.place.folder)
+        foreseen.make(self.place.fabric.folder)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        handles.create_target(self.place)
+        return DeleteTarget(self.place)
+
+
+@dataclass
+class DeleteTarget(Operation):
+    """Delete a target that has no TPGs."""
+
+    place: Target
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        again = Several([CreateTarget(self.place), *snapshot(lio, self.place)])
+        handles.target(self.place).delete()
+        return again
+
+
+@dataclass
+class CreateTpg(Operation):
+    """Create a TPG; it is not enabled yet."""
+
+    place: Tpg
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the tag is free and, in a fabric without tags, that it is the only TPG."""
+        must_exist(foreseen, self.place.target)
+        must_be_free(foreseen, self.place)
+        if not self.place.target.fabric.has("tpgts"):
+            others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
+            if others:
+                raise ExistsError(f"{self.place.target} has its one TPG already")
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib, which also sets the nexus of fabrics that have one."""
+        handles.create_tpg(self.place)
+        return DeleteTpg(self.place)
+
+
+@dataclass
+class SetNexus(Operation):
+    """Give a TPG the nexus WWN that it had: deleting a TPG is undone with it."""
+
+    place: Tpg
+    wwn: str
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"set the nexus of {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG will be there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it, unsetting the one that rtslib drew."""
+        file = f"{self.place.folder}/nexus"
+        if text_or_none(lio.kernel, file) != self.wwn:
+            lio.kernel.write(file, "NULL")
+            lio.kernel.write(file, self.wwn)
+        return None
+
+
+@dataclass
+class DeleteTpg(Operation):
+    """Delete a TPG that has no LUNs, portals and ACLs."""
+
+    place: Tpg
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it; rtslib finds nothing left below it."""
+        again: list[Operation] = [CreateTpg(self.place), *snapshot(lio, self.place)]
+        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        if nexus:
+            again.append(SetNexus(self.place, nexus))
+            lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
+        handles.tpg(self.place).delete()
+        return Several(again)
+
+
+@dataclass
+class CreatePortal(Operation):
+    """Create a network portal."""
+
+    place: Portal
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create portal {self.place.name} of {self.place.tpg}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that neither the portal nor a wildcard or other TPG of the target is in the way."""
+        must_exist(foreseen, self.place.tpg)
+        if not foreseen.exists(self.place.tpg.folder) or not listing.existing(self.place.tpg):
+            foreseen.make(self.place.folder)
+            return
+        _check_taken(self.place, foreseen)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib: the kernel begins to listen."""
+        handles.create_portal(self.place)
+        return DeletePortal(self.place)
+
+
+def _check_taken(place: Portal, foreseen: Foreseen) -> None:
+    """Raise where the address is taken in this TPG or another of the same target."""
+    for tpg in listing.tpgs(place.tpg.target):
+        for other in listing.portals(tpg):
+            if other.port != place.port or not foreseen.exists(other.folder):
+                continue
+            if listing.same_address(other.address, place.address):
+                if tpg == place.tpg:
+                    raise ExistsError(f"Portal {other.name} exists already", path=other.folder)
+                raise ExistsError(
+                    f"Portal {other.name} belongs to TPG {tpg.tag} of this target",
+                    "Two TPGs of a target cannot share an address and port.",
+                    path=other.folder,
+                )
+            if listing.is_wildcard(other.address) and tpg == place.tpg:
+                raise BusyError(
+                    f"Portal {other.name} listens on all addresses already",
+                    f"First: {place.tpg.path}/portals delete {other.address} {other.port}",
+                    path=other.folder,
+                )
+
+
+@dataclass
+class DeletePortal(Operation):
+    """Delete a network portal: the kernel stops listening and cuts its connections."""
+
+    place: Portal
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete portal {self.place.name} of {self.place.tpg}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        if not foreseen.exists(self.place.folder):
+            raise NotFoundError(f"There is no portal {self.place.name} in {self.place.tpg.path}")
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        again = Several([CreatePortal(self.place), *snapshot(lio, self.place)])
+        handles.portal(self.place).delete()
+        return again
+
+
+def free_tag(target: Target) -> int:
+    """Return the lowest TPG tag that is free, from 1. Raises PyshellError where none is."""
+    taken = {tpg.tag for tpg in listing.tpgs(target)}
+    tag = listing.lowest_free(taken, start=1)
+    if tag > 65535:
+        raise PyshellError(f"{target} has no free TPG tag")
+    return tag

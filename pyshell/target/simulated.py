@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulator behind the seams of kernel and machine; loaded only where it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyshell import simulator
+from pyshell.errors import PyshellError, from_os_error
+from pyshell.simulator.attach import attach as attach_rtslib
+from pyshell.target.machine import BlockDevice
+
+
+def open_folder(folder: Path) -> simulator.Simulator:
+    """Open the simulated target in `folder`, which is made where it is missing, under rtslib.
+
+    Raises PyshellError where the folder holds something else.
+    """
+    try:
+        found = simulator.open_simulator(folder)
+    except OSError as error:
+        raise from_os_error(error, "open the simulated target", path=str(folder)) from error
+    except ValueError as error:
+        raise PyshellError(str(error), "Name another folder with --simulate=DIR.") from error
+    attach_rtslib(found)
+    return found
+
+
+class SimulatedKernel:
+    """The simulator's acts under the names of the kernel's seam."""
+
+    def __init__(self, found: simulator.Simulator) -> None:
+        self.root = str(found.configfs)
+        self.read = found.read
+        self.write = found.write
+        self.mkdir = found.mkdir
+        self.rmdir = found.rmdir
+        self.unlink = found.unlink
+
+
+class SimulatedMachine:
+    """The simulator's table of devices and hardware, as the target's rooms ask for it."""
+
+    def __init__(self, table: simulator.SimulatedMachine) -> None:
+        self._table = table
+
+    def block_device(self, path: str) -> BlockDevice | None:
+        """Return the block device at `path`, None where the table has none."""
+        found = self._table.device(path)
+        if found is None or found.scsi_type == 1:  # a tape is a character device
+            return None
+        holder = found.holder or ""
+        return BlockDevice(path, found.kernel_name, found.size, False, found.scsi_type, holder)
+
+    def device_size(self, name: str) -> int | None:
+        """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
+        for device in self._table.devices:
+            if device.kernel_name == name and device.present:
+                return device.size
+        return None
+
+    def image_file(self, path: str) -> Path:
+        """Return where the simulated host's file lies: below the simulator's folder."""
+        return self._table.file(path)
+
+    def loadable_fabrics(self) -> frozenset[str]:
+        """Return the fabrics that the simulated kernel offers."""
+        return frozenset(self._table.fabrics)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel tells of a storage object: device, size, cache mode, whether exported.
+
+The kernel gives most of it in one text, `info`, whose fields are read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import Kernel, text_or_none
+from pyshell.target.places import StorageObject
+
+_PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
+
+
+@dataclass(frozen=True)
+class Described:
+    """A storage object as it is now. Sizes in bytes."""
+
+    device: str
+    """Path of the device or image file, "" where it has none."""
+    size: int | None
+    """None where the device is gone."""
+    configured: bool
+    exported: bool
+    missing: str = ""
+    """Why nothing can be read from it, "" where all is well."""
+    write_back: bool | None = None
+    read_only: bool = False
+    nullio: bool = False
+    aio: bool = False
+    config: str = ""
+
+
+def describe(lio: Lio, place: StorageObject) -> Described:
+    """Read what there is to know of a storage object; a device that is gone is told, not raised."""
+    kernel, folder = lio.kernel, place.folder
+    info = text_or_none(kernel, f"{folder}/info") or ""
+    device = text_or_none(kernel, f"{folder}/udev_path") or _field(info, "File") or ""
+    configured = text_or_none(kernel, f"{folder}/enable") != "0"
+    cache = text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
+    size, missing = _size(lio, place, info, device) if configured else (None, "not configured")
+    return Described(
+        device=device,
+        size=size,
+        configured=configured,
+        exported="Status: ACTIVATED" in info,
+        missing=missing,
+        write_back=cache if place.plugin in ("block", "fileio") else None,
+        read_only=_field(info, "readonly") == "1",
+        nullio=_field(info, "nullio") == "1",
+        aio=_field(info, "Async") == "1",
+        config=_field(info, "Config") or "",
+    )
+
+
+def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
+    if place.plugin == "ramdisk":
+        pages = _PAGES.search(info)
+        return (int(pages.group(1)) * int(pages.group(2)), "") if pages else (None, "unknown size")
+    if place.plugin == "block":
+        name = _field(info, "device")
+        size = lio.machine.device_size(name) if name else None
+        return size, "" if size is not None else f"{device or name} is gone"
+    if place.plugin == "fileio":
+        block = lio.machine.block_device(device)
+        if block is not None:
+            return block.size, ""
+        told = _field(info, "Size")
+        if not lio.machine.image_file(device).exists():
+            return int(told) if told else None, f"{device} is gone"
+        return (int(told), "") if told else (None, "unknown size")
+    if place.plugin == "pscsi":
+        gone = lio.simulated is None and device and not os.path.exists(device)
+        return None, f"{device} is gone" if gone else ""
+    told = _field(info, "Size")
+    return (int(told), "") if told else (None, "")
+
+
+def _field(info: str, name: str) -> str | None:
+    match = re.search(rf"\b{re.escape(name)}: (\S+)", info)
+    return match.group(1) if match else None
+
+
+def serial(kernel: Kernel, place: StorageObject) -> str:
+    """Return the unit serial number, which rtslib calls the storage object's `wwn`."""
+    text = text_or_none(kernel, f"{place.folder}/wwn/vpd_unit_serial") or ""
+    return text.partition(":")[2].strip()
+
+
+def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:
+    """Return rtslib's arguments that would create the object again, None for a half-made one."""
+    found = describe(lio, place)
+    if not found.configured:
+        return None
+    made: dict[str, Any] = {"wwn": serial(lio.kernel, place)}
+    if place.plugin == "block":
+        made |= {"dev": found.device, "readonly": found.read_only}
+        info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
+        made["exclusive"] = _field(info, "exclusive") != "0"  # kernels before 6.17 always are
+    elif place.plugin == "fileio":
+        made |= {
+            "dev": found.device,
+            "size": found.size,
+            "write_back": bool(found.write_back),
+            "aio": found.aio,
+        }
+    elif place.plugin == "ramdisk":
+        made |= {"size": found.size, "nullio": found.nullio}
+    elif place.plugin == "pscsi":
+        made = {"dev": found.device}
+    else:
+        made |= {"size": found.size, "config": found.config, **_user_settings(lio, place)}
+    return made
+
+
+def _user_settings(lio: Lio, place: StorageObject) -> dict[str, Any]:
+    """Return the settings of a user-space storage object in the form that rtslib saves."""
+    info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
+    made: dict[str, Any] = {}
+    sectors = _field(info, "HwMaxSectors")
+    if sectors:
+        made["hw_max_sectors"] = int(sectors)
+    control = []
+    for key, value in (
+        ("max_data_area_mb", _field(info, "MaxDataAreaMB")),
+        ("hw_block_size", text_or_none(lio.kernel, f"{place.folder}/attrib/hw_block_size")),
+        ("data_pages_per_blk", _field(info, "DataPagesPerBlk")),
+    ):
+        if value and value != "NULL":
+            control.append(f"{key}={value}")
+    if control:
+        made["control"] = ",".join(control)
+    return made

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a command, written once: parsing, help and completion come from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pyshell.errors import UsageError
+from pyshell.target import names
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_TRUE = frozenset({"true", "yes", "on", "1", "enable", "enabled"})
+_FALSE = frozenset({"false", "no", "off", "0", "disable", "disabled"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: how it is written, read and completed.
+
+    `parse` takes the text as typed (quotes gone) and raises UsageError. `source` names what
+    completion offers where `choices` is empty.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    choices: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a command. `default` is what the command gets where it is not given."""
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    default: Any = None
+    secret: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: `rest` takes further words, `named_rest` further name=value pairs."""
+
+    name: str
+    summary: str
+    params: tuple[Param, ...] = ()
+    changes: bool = False
+    """Whether it may change the target: it then runs under the lock and needs root."""
+    details: str = ""
+    examples: tuple[str, ...] = ()
+    rest: Param | None = None
+    named_rest: Param | None = None
+
+    def param(self, name: str) -> Param | None:
+        """Return the parameter of that name or alias."""
+        for param in self.params:
+            if name == param.name or name in param.aliases:
+                return param
+        return None
+
+    @property
+    def signature(self) -> str:
+        """Return the syntax: `create name dev [readonly] [wwn]`."""
+        words = [self.name]
+        words += [p.name if p.required else f"[{p.name}]" for p in self.params]
+        if self.rest:
+            words.append(f"[{self.rest.name}...]")
+        if self.named_rest:
+            words.append(f"[{self.named_rest.name}=value...]")
+        return " ".join(words)
+
+
+def command(
+    summary: str,
+    *params: Param,
+    changes: bool = False,
+    details: str = "",
+    examples: tuple[str, ...] = (),
+    rest: Param | None = None,
+    named_rest: Param | None = None,
+) -> Callable[[Method], Method]:
+    """Describe a `ui_command_NAME` method; its keyword arguments are the parameters' names."""
+
+    def describe(method: Method) -> Method:
+        name = method.__name__.removeprefix("ui_command_")
+        found = Command(name, summary, params, changes, details, examples, rest, named_rest)
+        method.description = found  # type: ignore[attr-defined]
+        return method
+
+    return describe
+
+
+@dataclass
+class Arguments:
+    """What a command line gave to a command, bound to its parameters."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    rest: list[str] = field(default_factory=list)
+    named_rest: dict[str, str] = field(default_factory=dict)
+
+
+def boolean(text: str) -> bool:
+    """Read true/false, yes/no, on/off, 1/0; all else raises UsageError (field failure 72)."""
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise UsageError(f"'{text}' is neither true nor false.")
+
+
+def number(text: str) -> int:
+    """Read a whole number from 0. Raises UsageError."""
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"'{text}' is not a number.")
+    return int(text)
+
+
+def lun_number(text: str) -> int:
+    """Read `3` or `lun3`. Raises UsageError."""
+    match = re.fullmatch(r"(?:mapped_lun|lun)?(\d+)", text, re.IGNORECASE)
+    if match is None or int(match.group(1)) > names.LUN_MAX:
+        raise UsageError(f"'{text}' is not a LUN.", f"Give a number from 0 to {names.LUN_MAX}.")
+    return int(match.group(1))
+
+
+def tag_number(text: str) -> int:
+    """Read `1` or `tpg1`. Raises UsageError."""
+    match = re.fullmatch(r"(?:tpg)?(\d+)", text, re.IGNORECASE)
+    if match is None or not 0 < int(match.group(1)) <= 65535:
+        raise UsageError(f"'{text}' is not a TPG tag.", "Give a number from 1 to 65535.")
+    return int(match.group(1))
+
+
+def plain_text(text: str) -> str:
+    """Take the text as it is."""
+    return text
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of value that is one of `words`."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise UsageError(f"'{text}' is not one of {', '.join(words)}.")
+        return text
+
+    return Kind("|".join(words), parse, words)
+
+
+TEXT = Kind("text", plain_text)
+BOOL = Kind("true|false", boolean, ("true", "false"))
+NUMBER = Kind("number", number)
+SIZE = Kind("size", names.size)
+SIZE_TEXT = Kind("size", lambda text: (names.size(text), text))
+SO_NAME = Kind("name", names.storage_object_name)
+DEVICE = Kind("device", plain_text, source="device")
+FILE = Kind("file", plain_text, source="file")
+PATH = Kind("path", plain_text, source="path")
+STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object")
+CHILD = Kind("name", plain_text, source="child")
+LUN = Kind("lun", lun_number, source="lun")
+TAG = Kind("tag", tag_number, source="tag")
+WWN = Kind("wwn", plain_text, source="wwn")
+INITIATOR = Kind("wwn", plain_text, source="initiator")
+ADDRESS = Kind("address", names.address, source="address")
+PORT = Kind("port", names.port_number)
+GROUP = Kind("group", plain_text, source="group")
+COMMAND = Kind("command", plain_text, source="command")

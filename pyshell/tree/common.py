@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that every node has: looking around, settings, help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyshell.errors import NotFoundError, UsageError, from_os_error
+from pyshell.tree import helptext
+from pyshell.tree.command import COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
+from pyshell.tree.groups import Group, entry_of, require_writable
+from pyshell.tree.node import Node
+from pyshell.tree.preferences import PREFERENCES, text
+from pyshell.tree.results import (
+    Change,
+    Go,
+    Leave,
+    Lines,
+    Nothing,
+    Preference,
+    Result,
+    Several,
+    Tree,
+)
+
+MASK = "********"
+
+
+class CommonNode(Node):
+    """A node with the commands that all have."""
+
+    @command(
+        "Show the tree below a node.",
+        Param("path", PATH, "Where to start; here where it is left out."),
+        Param("depth", NUMBER, "How many levels to show; 0 shows all."),
+        examples=("ls", "ls /backstores", "/iscsi ls depth=1"),
+    )
+    def ui_command_ls(self, path: str | None = None, depth: int | None = None) -> Result:
+        """Show the tree below a node."""
+        start = self.get_node(path) if path else self
+        levels = depth if depth is not None else self.context.preference("tree_max_depth")
+        return Tree(start.branch(), levels or None)
+
+    @command(
+        "Change the current path.",
+        Param("path", PATH, "Where to go; '<' goes back to where you were, '-' does too."),
+        examples=("cd /iscsi", "cd .."),
+    )
+    def ui_command_cd(self, path: str | None = None) -> Result:
+        """Change the current path."""
+        if path in ("<", "-"):
+            return Go("<")
+        return Go(self.get_node(path).path if path else "/")
+
+    @command("Show the current path.")
+    def ui_command_pwd(self) -> Result:
+        """Show the current path."""
+        return Lines([self.path], self.path)
+
+    @command("Show a node's summary.", examples=("/iscsi status",))
+    def ui_command_status(self) -> Result:
+        """Show a node's summary."""
+        branch = self.branch()
+        data = {"path": self.path, "summary": branch.label, "healthy": branch.healthy}
+        return Lines([f"Status for {self.path}: {branch.summary}"], data)
+
+    @command("Accepted for targetcli's sake: pyshell always shows the kernel as it is.")
+    def ui_command_refresh(self) -> Result:
+        """Do nothing: nothing is cached."""
+        return Nothing()
+
+    @command("Leave the shell.")
+    def ui_command_exit(self) -> Result:
+        """Leave the shell."""
+        return Leave()
+
+    @command(
+        "Show help on a command of this node, or list its commands.",
+        Param("topic", COMMAND, "A command."),
+        examples=("help", "help set", "/backstores/block help create"),
+    )
+    def ui_command_help(self, topic: str | None = None) -> Result:
+        """Show help."""
+        commands = self.commands()
+        if topic is None:
+            return Lines(helptext.overview(self.path, commands), sorted(commands))
+        if topic not in commands:
+            raise NotFoundError(
+                f"Cannot find help topic {topic}.", f"Commands here: {', '.join(commands)}."
+            )
+        return Lines(helptext.of_command(commands[topic]), commands[topic].signature)
+
+    @command(
+        "Show parameters of a group, or the groups there are.",
+        Param("group", GROUP, "A group, as attribute, parameter, auth or global."),
+        rest=Param("parameter", TEXT, "Names of parameters; all where none is given."),
+        named_rest=Param("show_secrets", TEXT, "show_secrets=true shows CHAP secrets."),
+        examples=("get global", "get global auto_add_mapped_luns"),
+    )
+    def ui_command_get(
+        self, group: str | None = None, *, rest: Sequence[str] = (), named: dict[str, str]
+    ) -> Result:
+        """Show parameters of a group."""
+        show = _show_secrets(named) or self.context.compat
+        if group is None:
+            return self._group_names()
+        if group == "global":
+            return self._get_preferences(rest)
+        found = self._group(group)
+        entries = found.entries()
+        if not rest:
+            values = {name: _read(found, name) for name in entries}
+            shown = {
+                n: v if show or not entries[n].secret or not v else MASK for n, v in values.items()
+            }
+            described = [
+                (f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()
+            ]
+            return Lines(helptext.group(group, described), shown)
+        lines, data = [], {}
+        for name in rest:
+            entry = entry_of(found, group, name)
+            value = _read(found, name)
+            data[name] = value if show or not entry.secret or not value else MASK
+            lines.append(f"{name}={data[name]} {'' if entry.writable else '[ro]'}")
+        return Lines(lines, data)
+
+    @command(
+        "Set parameters of a group.",
+        Param("group", GROUP, "A group, as attribute, parameter, auth or global."),
+        named_rest=Param("parameter", TEXT, "Parameters and their values."),
+        changes=True,
+        details="A secret may be given as password=- (read from standard input) or password=@FILE.",
+        examples=("set global auto_add_mapped_luns=false",),
+    )
+    def ui_command_set(self, group: str | None = None, *, named: dict[str, str]) -> Result:
+        """Set parameters of a group."""
+        if group is None:
+            return self._group_names()
+        if group == "global":
+            return self._set_preferences(named)
+        found = self._group(group)
+        if not named:
+            entries = found.entries()
+            described = [
+                (f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable
+            ]
+            return Lines(helptext.group(group, described), [e.name for e in entries.values()])
+        return Several([self._set_one(found, group, name, value) for name, value in named.items()])
+
+    def _set_one(self, group: Group, group_name: str, name: str, value: str) -> Result:
+        entry = entry_of(group, group_name, name)
+        require_writable(entry)
+        operations = list(group.change(name, value))
+        hide = entry.secret and not self.context.compat
+
+        def said() -> list[str]:
+            return [f"Parameter {name} is now '{MASK if hide and value else _read(group, name)}'."]
+
+        return Change(operations, after=said)
+
+    def _set_preferences(self, named: dict[str, str]) -> Result:
+        if not named:
+            described = [(f"{p.name}={p.kind.name}", True, p.help) for p in PREFERENCES.values()]
+            return Lines(helptext.group("global", described), sorted(PREFERENCES))
+        results = []
+        for name, value in named.items():
+            described_one = PREFERENCES.get(name)
+            if described_one is None:
+                raise NotFoundError(
+                    f"Unknown parameter {name} in group 'global'.", "'get global' shows them."
+                )
+            parsed = described_one.kind.parse(value)
+            results.append(Preference(name, parsed, [f"Parameter {name} is now '{text(parsed)}'."]))
+        return Several(results)
+
+    def _get_preferences(self, rest: Sequence[str]) -> Result:
+        unknown = [name for name in rest if name not in PREFERENCES]
+        if unknown:
+            raise NotFoundError(
+                f"No parameter '{unknown[0]}' in group 'global'.", "'get global' shows them."
+            )
+        values: dict[str, Any] = {n: self.context.preference(n) for n in rest or PREFERENCES}
+        if rest:
+            return Lines([f"{name}={text(value)} " for name, value in values.items()], values)
+        described = [(f"{n}={text(v)}", True, PREFERENCES[n].help) for n, v in values.items()]
+        return Lines(helptext.group("global", described), values)
+
+    def _group_names(self) -> Lines:
+        names = sorted(["global", *self.groups()])
+        return Lines(helptext.group_names(names), names)
+
+    def _group(self, name: str) -> Group:
+        groups = self.groups()
+        if name not in groups:
+            raise NotFoundError(
+                f"Unknown configuration group: {name}.",
+                f"Here: {', '.join(sorted(['global', *groups]))}.",
+            )
+        return groups[name]
+
+    @command(
+        "Keep, list and use short names for paths.",
+        Param("action", choice("add", "del", "go", "show"), "What to do.", required=True),
+        Param("bookmark", TEXT, "The bookmark's name; used in paths as @NAME."),
+        examples=("bookmarks show",),
+    )
+    def ui_command_bookmarks(self, action: str, bookmark: str | None = None) -> Result:
+        """Keep, list and use bookmarks."""
+        known = self.context.bookmarks
+        if action == "show":
+            return Lines(helptext.bookmarks(known), dict(known))
+        if not bookmark:
+            raise UsageError(f"'bookmarks {action}' needs the name of a bookmark.")
+        if action == "add":
+            if bookmark in known:
+                raise UsageError(f"Bookmark {bookmark} already exists.", "Delete it first.")
+            said = f"Bookmarked {self.path} as {bookmark}."
+            return Preference("bookmarks", {**known, bookmark: self.path}, [said])
+        if bookmark not in known:
+            raise NotFoundError(f"No such bookmark {bookmark}.", "'bookmarks show' lists them.")
+        if action == "go":
+            return Go(self.get_node(known[bookmark]).path)
+        left = {name: path for name, path in known.items() if name != bookmark}
+        return Preference("bookmarks", left, [f"Deleted bookmark {bookmark}."])
+
+
+def _show_secrets(named: dict[str, str]) -> bool:
+    unknown = [name for name in named if name != "show_secrets"]
+    if unknown:
+        raise UsageError(f"get has no parameter '{unknown[0]}'.", "Did you mean show_secrets?")
+    wanted = named.get("show_secrets", "false").lower()
+    if wanted not in ("true", "false"):
+        raise UsageError(f"'{wanted}' is neither true nor false.")
+    return wanted == "true"
+
+
+def _read(group: Group, name: str) -> str:
+    try:
+        return group.read(name)
+    except OSError as error:
+        raise from_os_error(error, f"read {name}") from error

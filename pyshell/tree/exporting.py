@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a storage object, or the path of a device or image file, to a LUN that exports it."""
+
+from __future__ import annotations
+
+import os
+
+from pyshell.errors import ExistsError, NotFoundError
+from pyshell.target import listing
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import CreateLun, free_lun
+from pyshell.target.operations.settings import Set
+from pyshell.target.operations.storage import CreateStorageObject
+from pyshell.target.places import Lun, StorageObject, Tpg
+from pyshell.tree.common import CommonNode
+
+
+def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], StorageObject]:
+    """Return the storage object at a path of the tree; for a device or image file, plan a new one.
+
+    Raises NotFoundError where `text` is neither.
+    """
+    try:
+        found = getattr(node.get_node(text), "place", None)
+    except NotFoundError:
+        found = None
+    if isinstance(found, StorageObject):
+        return [], found
+    return _new(node, text)
+
+
+def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
+    machine = node.lio.machine
+    device = machine.block_device(path)
+    name = os.path.basename(path)
+    place: StorageObject
+    if device is not None:
+        place = StorageObject("block", name, listing.free_hba())
+        create = CreateStorageObject(place, {"dev": path, "readonly": device.read_only})
+    elif path.startswith("/") and machine.image_file(path).is_file():
+        place = StorageObject("fileio", name, listing.free_hba())
+        size = machine.image_file(path).stat().st_size
+        create = CreateStorageObject(place, {"dev": path, "size": size})
+    else:
+        raise NotFoundError(
+            f"{path} is no storage object, block device or image file.",
+            "'ls /backstores' shows the storage objects.",
+        )
+    create.said = [f"Created storage object {name}."]
+    made: list[Operation] = [create]
+    if node.context.preference("export_backstore_name_as_model"):
+        made.append(Set(place, "attrib/emulate_model_alias", "1"))
+    return made, place
+
+
+def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
+    """Return the LUN of a TPG that exports what `text` names; plan it where there is none."""
+    made, place = storage_object_for(node, text)
+    if not made:
+        for lun in listing.luns(tpg):
+            if listing.storage_object_of(lun) == place:
+                return [], lun
+    lun = Lun(tpg, free_lun(tpg))
+    return [*made, CreateLun(lun, place, said=[f"Created LUN {lun.index}."])], lun
+
+
+def refuse_second_lun(tpg: Tpg, place: StorageObject) -> None:
+    """Raise ExistsError where a TPG exports a storage object already."""
+    for lun in listing.luns(tpg):
+        if listing.storage_object_of(lun) == place:
+            raise ExistsError(
+                f"lun for storage object {place.plugin}/{place.name} already exists",
+                f"It is {lun.path}.",
+            )

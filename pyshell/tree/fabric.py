@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fabric, as /iscsi or /loopback, and its targets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pyshell.errors import ConflictError, UsageError
+from pyshell.target import listing, settings
+from pyshell.target.fabrics import NOT_TARGETS, Fabric
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations import removal
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
+from pyshell.target.operations.targets import CreatePortal, CreateTarget, CreateTpg, free_tag
+from pyshell.target.places import Portal, Target, Tpg
+from pyshell.tree.command import CHILD, TAG, WWN, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.facts import shown_facts
+from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.tpg import TpgNode
+
+
+class FabricNode(CommonNode):
+    """A fabric."""
+
+    def __init__(self, fabric: Fabric, parent: Node) -> None:
+        super().__init__(fabric.name, parent)
+        self.fabric = fabric
+        self.place = FabricPlace(fabric)
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the targets."""
+        return [target_node(place, self) for place in listing.targets(self.fabric)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one target, by its WWN in any spelling, or as configfs has it."""
+        place = self._existing(name)
+        return target_node(place, self) if place else None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the targets, and tell how discovery is guarded."""
+        words, healthy = self._discovery_summary()
+        return ", ".join([*words, f"Targets: {len(listing.targets(self.fabric))}"]), healthy
+
+    def _discovery_summary(self) -> tuple[list[str], bool | None]:
+        folder = f"{self.fabric.folder}/discovery_auth"
+        kernel = self.lio.kernel
+        if text_or_none(kernel, f"{folder}/enforce_discovery_auth") in (None, "", "0"):
+            return [], None
+        known = [
+            settings.read(kernel, self.fabric.folder, f"discovery_auth/{file}")
+            for file in ("userid", "password")
+        ]
+        mutual = text_or_none(kernel, f"{folder}/authenticate_target") == "1"
+        return ["mutual disc auth" if mutual else "1-way disc auth"], all(known)
+
+    def groups(self) -> dict[str, Group]:
+        """Return the settings of discovery."""
+        if not self.fabric.has("discovery_auth"):
+            return {}
+        return {"discovery_auth": AuthGroup(self.lio, [self.place], "discovery_auth")}
+
+    @command(
+        "Create a target, with a first TPG and the default portal where the fabric has them.",
+        Param("wwn", WWN, "Name of the target; made up where it is not given."),
+        changes=True,
+        examples=("/iscsi create wwn=iqn.2020-07.192.168.56.101:server",),
+    )
+    def ui_command_create(self, wwn: str | None = None) -> Result:
+        """Create a target."""
+        place = Target(self.fabric.name, self._new_wwn(wwn))
+        create = CreateTarget(place, said=[f"Created target {place.wwn}."])
+        if self.fabric.has("tpgts"):
+            return Change([create, *new_tpg(self, Tpg(place, 1))], place.path)
+        tpg = Tpg(place, 1)
+        return Change([create, CreateTpg(tpg)], place.path)
+
+    def _new_wwn(self, text: str | None) -> str:
+        hardware = self.fabric.hardware_wwns()
+        if text is None:
+            if hardware is None:
+                return self.fabric.new_wwn()
+            free = [w for w in hardware if not listing.existing(Target(self.fabric.name, w))]
+            if not free:
+                raise ConflictError(
+                    f"All the hardware of {self.fabric.name} has its target already."
+                )
+            return free[0]
+        found = self.fabric.normalise(text)
+        if found.changed:
+            self.context.note(f"The name is written {found.wwn}.")
+        if hardware is not None and found.wwn not in hardware:
+            self.context.note("Hardware missing for this WWN.")
+        return found.wwn
+
+    @command(
+        "Delete a target with all below it. Its storage objects stay.",
+        Param("wwn", CHILD, "Name of the target.", required=True),
+        changes=True,
+        examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",),
+    )
+    def ui_command_delete(self, wwn: str) -> Result:
+        """Delete a target."""
+        place = self._existing(wwn) or Target(self.fabric.name, self.fabric.normalise(wwn).wwn)
+        operations = removal.of_target(place)
+        operations[-1].said = [f"Deleted Target {place.wwn}."]
+        return Change(operations)
+
+    def _existing(self, name: str) -> Target | None:
+        """Return the target of that name: as it stands there, or normalised."""
+        spellings = [name]
+        try:
+            spellings.append(self.fabric.normalise(name).wwn)
+        except UsageError:
+            if "/" in name or name in (".", ".."):
+                return None
+        for spelling in spellings:
+            place = Target(self.fabric.name, spelling)
+            if os.path.basename(place.folder) not in NOT_TARGETS and listing.existing(place):
+                return place
+        return None
+
+    @command("Show the fabric's features, its forms of WWN and the hardware's WWNs.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the fabric."""
+        hardware = self.fabric.hardware_wwns()
+        facts = {
+            "Fabric module name": self.fabric.name,
+            "ConfigFS path": self.fabric.folder,
+            "Allowed WWN types": ", ".join(self.fabric.wwn_kinds),
+            **({"Allowed WWNs list": ", ".join(hardware)} if hardware is not None else {}),
+            "Fabric module features": ", ".join(self.fabric.module.features),
+            "Corresponding kernel module": str(self.fabric.module.kernel_module),
+        }
+        return Lines([f"{name}: {value}" for name, value in facts.items()], facts)
+
+
+class TargetNode(CommonNode):
+    """A target of a fabric with TPG tags."""
+
+    def __init__(self, place: Target, parent: Node) -> None:
+        super().__init__(place.wwn, parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the TPGs."""
+        return [TpgNode(tpg, f"tpg{tpg.tag}", self) for tpg in listing.tpgs(self.place)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one TPG."""
+        tag = name.removeprefix("tpg")
+        if not name.startswith("tpg") or not tag.isdecimal():
+            return None
+        tpg = Tpg(self.place, int(tag))
+        return TpgNode(tpg, f"tpg{tpg.tag}", self) if listing.existing(tpg) else None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the TPGs; a name that breaks the rules is told, never fatal (field failure 57)."""
+        if not has_valid_name(self.place):
+            return "INVALID WWN", False
+        return f"TPGs: {len(listing.tpgs(self.place))}", None
+
+    def groups(self) -> dict[str, Group]:
+        """Return the target's parameters."""
+        if not settings.names_in(self.place.folder, "param")[0]:
+            return {}
+        return {"parameter": KernelGroup(self.lio, [self.place], "param", {})}
+
+    @command(
+        "Create a TPG, with the default portal unless another TPG of the target has it.",
+        Param("tag", TAG, "Its tag; the lowest free one where it is not given."),
+        changes=True,
+    )
+    def ui_command_create(self, tag: int | None = None) -> Result:
+        """Create a TPG."""
+        tpg = Tpg(self.place, tag if tag is not None else free_tag(self.place))
+        return Change(new_tpg(self, tpg), tpg.path)
+
+    @command(
+        "Delete a TPG with all below it.",
+        Param("tag", TAG, "Its tag.", required=True),
+        changes=True,
+    )
+    def ui_command_delete(self, tag: int) -> Result:
+        """Delete a TPG."""
+        operations = removal.of_tpg(Tpg(self.place, tag))
+        operations[-1].said = [f"Deleted TPGT {tag}."]
+        return Change(operations)
+
+    @command("Show what there is to know of the target.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the target."""
+        return shown_facts({"wwn": self.place.wwn, "fabric": self.place.fabric_name}, secrets=True)
+
+
+class MergedTargetNode(TpgNode):
+    """A target of a fabric without TPG tags, shown as one with its only TPG."""
+
+    def __init__(self, target: Target, parent: Node) -> None:
+        super().__init__(Tpg(target, 1), target.wwn, parent)
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell of the TPG; a name that breaks the rules is told, never fatal."""
+        if not has_valid_name(self.place.target):
+            return "INVALID WWN", False
+        return super().summary()
+
+
+def target_node(place: Target, parent: Node) -> Node:
+    """Return the kind of node that the fabric's targets have."""
+    if place.fabric.has("tpgts"):
+        return TargetNode(place, parent)
+    return MergedTargetNode(place, parent)
+
+
+def has_valid_name(place: Target) -> bool:
+    """Tell whether a target's name keeps the rules of its fabric."""
+    try:
+        place.fabric.normalise(place.wwn)
+    except UsageError:
+        return False
+    return True
+
+
+def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
+    """Return what creates a TPG with the settings and the portal that preferences ask for."""
+    fabric = tpg.target.fabric
+    create = CreateTpg(tpg)
+    made: list[Operation] = [create]
+    if fabric.has("auth"):
+        made.append(Set(tpg, "attrib/authentication", "0"))
+    if node.context.preference("auto_enable_tpgt"):
+        made.append(SetEnabled(tpg, True))
+    made[-1].said = [f"Created TPG {tpg.tag}."]
+    if fabric.has("nps") and node.context.preference("auto_add_default_portal"):
+        made += _default_portal(node, tpg, made[-1])
+    return made
+
+
+def _default_portal(node: CommonNode, tpg: Tpg, last: Operation) -> list[Operation]:
+    address = node.context.preference("default_portal_address")
+    portal = Portal(tpg, address, 3260)
+    for other in listing.tpgs(tpg.target):
+        if listing.portal(other, address, 3260) or listing.wildcard_portal(other, address, 3260):
+            last.said = [
+                *last.said,
+                "Default portal not created, TPGs within a target cannot share ip:port.",
+            ]
+            return []
+    said = [
+        "Global pref auto_add_default_portal=true",
+        f"Created default portal listening on all IPs ({address}), port 3260.",
+    ]
+    return [CreatePortal(portal, said=said)]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LUNs of a TPG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyshell.errors import NotFoundError
+from pyshell.saved import running
+from pyshell.target import listing
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations import removal
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
+from pyshell.target.places import Lun, MappedLun, NodeAcl, Tpg
+from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.exporting import refuse_second_lun, storage_object_for
+from pyshell.tree.facts import shown_facts
+from pyshell.tree.groups import Group, LunAluaGroup
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Result
+
+
+class LunsNode(CommonNode):
+    """The folder of the LUNs."""
+
+    def __init__(self, place: Tpg, parent: Node) -> None:
+        super().__init__("luns", parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the LUNs."""
+        return [LunNode(lun, self) for lun in listing.luns(self.place)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one LUN."""
+        number = name.removeprefix("lun")
+        if not name.startswith("lun") or not number.isdecimal():
+            return None
+        place = Lun(self.place, int(number))
+        return LunNode(place, self) if listing.existing(place) else None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the LUNs."""
+        return f"LUNs: {len(listing.luns(self.place))}", None
+
+    @command(
+        "Export a storage object as a LUN, and map it in the ACLs of the TPG.",
+        Param(
+            "storage_object",
+            STORAGE_OBJECT,
+            "Path of a storage object; for that of a device or image file one is made.",
+            required=True,
+        ),
+        Param("lun", LUN, "Its number, as 3 or lun3; the lowest free one where it is not given."),
+        Param("add_mapped_luns", BOOL, "Map it in all ACLs; as auto_add_mapped_luns says."),
+        changes=True,
+        examples=(
+            "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/luns"
+            " create storage_object=/backstores/block/lee_block lun=lun0",
+        ),
+    )
+    def ui_command_create(
+        self, storage_object: str, lun: int | None = None, add_mapped_luns: bool | None = None
+    ) -> Result:
+        """Create a LUN."""
+        made, exported = storage_object_for(self, storage_object)
+        if not made:
+            refuse_second_lun(self.place, exported)
+        place = Lun(self.place, free_lun(self.place, lun))
+        made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
+        add = add_mapped_luns
+        if add if add is not None else self.context.preference("auto_add_mapped_luns"):
+            made += [_mapping(acl, place, lun) for acl in listing.node_acls(self.place)]
+        return Change(made, place.path)
+
+    @command(
+        "Delete a LUN and its mappings. The storage object stays.",
+        Param("lun", LUN, "Its number, as 3 or lun3.", required=True),
+        changes=True,
+    )
+    def ui_command_delete(self, lun: int) -> Result:
+        """Delete a LUN."""
+        place = Lun(self.place, lun)
+        if not listing.existing(place):
+            raise NotFoundError(f"There is no LUN {lun} here.", f"'ls {self.path}' shows them.")
+        operations = removal.of_lun(place)
+        operations[-1].said = [f"Deleted LUN {lun}."]
+        return Change(operations)
+
+
+def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:
+    """Plan a mapping by the number asked for if it is free, else by the lowest free one."""
+    taken = {mapped.index for mapped in listing.mapped_luns(acl)}
+    index = wanted if wanted is not None and wanted not in taken else listing.lowest_free(taken)
+    said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
+    return MapLun(MappedLun(acl, index), lun, said=[said])
+
+
+class LunNode(CommonNode):
+    """A LUN."""
+
+    def __init__(self, place: Lun, parent: Node) -> None:
+        super().__init__(f"lun{place.index}", parent)
+        self.place = place
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell what it exports, from which device, and its ALUA group."""
+        exported = listing.storage_object_of(self.place)
+        if exported is None:
+            return "BROKEN STORAGE LINK", False
+        words = [f"{exported.plugin}/{exported.name}"]
+        device = text_or_none(self.lio.kernel, f"{exported.folder}/udev_path")
+        if device:
+            words.append(f"({device})")
+        words.append(f"({alua_group_name(self.lio, self.place)})")
+        return " ".join(words), True
+
+    def groups(self) -> dict[str, Group]:
+        """Return the LUN's ALUA group."""
+        return {"alua": LunAluaGroup(self.lio, self.place)}
+
+    @command("Show what there is to know of the LUN.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the LUN."""
+        return shown_facts(running.read_lun(self.lio, self.place), secrets=True)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base of all nodes: a configshell node that builds no more than the path to it.
+
+configshell's own nodes know their children from the start and look at every sibling when one is
+added. pyshell's are views: `find` makes one child by its name, `children` makes all, each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from configshell_fb import ConfigNode
+
+from pyshell.errors import NotFoundError
+from pyshell.target.attach import Lio
+from pyshell.tree.command import Command
+from pyshell.tree.groups import Group
+from pyshell.tree.results import Branch, Nothing, Result
+
+_COMMANDS: dict[type[Node], dict[str, Command]] = {}
+"""Descriptions by kind of node: looked up once a kind, as they never change."""
+
+
+class Context(Protocol):
+    """What nodes need of the shell that walks them."""
+
+    lio: Lio
+    compat: bool
+    bookmarks: dict[str, str]
+
+    def preference(self, name: str) -> Any:
+        """Return a preference."""
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is not the command's result."""
+
+    def removed_paths(self) -> set[str]:
+        """Return the paths that commands of this run deleted."""
+
+
+class Node(ConfigNode):  # type: ignore[misc]
+    """A node. Commands are methods `ui_command_NAME`, described by `command`."""
+
+    def __init__(
+        self, name: str, parent: Node | None = None, context: Context | None = None
+    ) -> None:
+        # configshell's constructor is left out: it wants all siblings and a shell of its own.
+        self._name = name
+        self._parent = parent
+        self._context = context
+
+    @property
+    def context(self) -> Context:
+        """Return the shell's side, which the root holds."""
+        node = self
+        while node._parent is not None:
+            node = node._parent
+        assert node._context is not None
+        return node._context
+
+    @property
+    def lio(self) -> Lio:
+        """Return the target that the tree shows."""
+        return self.context.lio
+
+    @property
+    def path(self) -> str:
+        """Return the path from the root."""
+        if self._parent is None:
+            return "/"
+        return f"{self._parent.path.rstrip('/')}/{self._name}"
+
+    @property
+    def children(self) -> Sequence[Node]:
+        """Return all children, in the tree's order."""
+        return self.make_children()
+
+    def make_children(self) -> Sequence[Node]:
+        """Make all children."""
+        return ()
+
+    def find(self, name: str) -> Node | None:
+        """Return the child of that name; nodes with many children look only at that one."""
+        for child in self.make_children():
+            if child.name == name:
+                return child
+        return None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Return what the tree says of the node, and whether that is well."""
+        return "", None
+
+    def branch(self) -> Branch:
+        """Return the node for a drawing; its children are made when they are drawn."""
+        text, healthy = self.summary()
+        return Branch(
+            str(self.name),
+            self.path,
+            text,
+            healthy,
+            lambda: [child.branch() for child in self.make_children()],
+        )
+
+    def get_node(self, path: str) -> Node:
+        """Return the node at a path: absolute, relative to this one, or `@bookmark`.
+
+        Raises NotFoundError.
+        """
+        if path.startswith("@"):
+            bookmark, _, below = path[1:].partition("/")
+            start = self.context.bookmarks.get(bookmark)
+            if start is None:
+                raise NotFoundError(f"No such bookmark {bookmark}", "'bookmarks show' lists them.")
+            path = f"{start}/{below}"
+        node: Node = self
+        if path.startswith("/"):
+            while node._parent is not None:
+                node = node._parent
+        for part in split_path(path):
+            node = node._step(part)
+        return node
+
+    def _step(self, part: str) -> Node:
+        if part == ".":
+            return self
+        if part == "..":
+            return self._parent or self
+        found = self.find(part)
+        if found is None:
+            raise NotFoundError(
+                f"No such path {self.path.rstrip('/')}/{part}",
+                f"'ls {self.path}' shows what is there.",
+            )
+        return found
+
+    # Commands and groups
+
+    @classmethod
+    def commands(cls) -> dict[str, Command]:
+        """Return the commands of this kind of node, sorted by name."""
+        known = _COMMANDS.get(cls)
+        if known is None:
+            known = _COMMANDS[cls] = _commands_of(cls)
+        return known
+
+    def list_commands(self) -> tuple[str, ...]:
+        """Return the names of the commands, as configshell asks for them."""
+        return tuple(self.commands())
+
+    def groups(self) -> dict[str, Group]:
+        """Return the parameter groups (`get`, `set`) by name."""
+        return {}
+
+    def run(self, name: str, /, **values: Any) -> Result:
+        """Run a command of this node with values that fit its description."""
+        method = getattr(self, self.ui_command_method_prefix + name)
+        found: Result | None = method(**values)
+        return Nothing() if found is None else found
+
+
+def _commands_of(cls: type[Node]) -> dict[str, Command]:
+    found = {}
+    prefix = cls.ui_command_method_prefix
+    for attribute in sorted(dir(cls)):
+        if attribute.startswith(prefix):
+            described = getattr(getattr(cls, attribute), "description", None)
+            if described is not None:
+                found[described.name] = described
+    return found
+
+
+def split_path(path: str) -> list[str]:
+    """Split a path at its slashes; doubled and trailing ones do not count."""
+    return [part for part in path.split("/") if part]

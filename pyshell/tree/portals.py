@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network portals of a TPG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.saved import running
+from pyshell.target import listing, names
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.settings import Set
+from pyshell.target.operations.targets import CreatePortal, DeletePortal
+from pyshell.target.places import Portal, Tpg
+from pyshell.tree.command import ADDRESS, BOOL, PORT, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.facts import shown_facts
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Result
+
+
+class PortalsNode(CommonNode):
+    """The folder of the portals."""
+
+    def __init__(self, place: Tpg, parent: Node) -> None:
+        super().__init__("portals", parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the portals."""
+        return [PortalNode(portal, self) for portal in listing.portals(self.place)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one portal, by address and port in any spelling."""
+        try:
+            address, port = names.split_portal(name)
+        except UsageError:
+            return None
+        found = listing.portal(self.place, address, port)
+        found = found or listing.wildcard_portal(self.place, address, port)
+        return PortalNode(found, self) if found else None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the portals."""
+        return f"Portals: {len(listing.portals(self.place))}", None
+
+    @command(
+        "Listen on an address and port.",
+        Param(
+            "ip_address",
+            ADDRESS,
+            "An address of this host; 0.0.0.0 for all IPv4, ::0 for all; the preference"
+            " default_portal_address where it is not given.",
+        ),
+        Param("ip_port", PORT, "TCP port; 3260 where it is not given."),
+        changes=True,
+        examples=("/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals create 192.168.56.101",),
+    )
+    def ui_command_create(
+        self, ip_address: str | None = None, ip_port: int | None = None
+    ) -> Result:
+        """Create a portal."""
+        address = ip_address or self.context.preference("default_portal_address")
+        port = ip_port or names.DEFAULT_PORT
+        said = []
+        if port == names.DEFAULT_PORT:
+            said.append(f"Using default IP port {port}")
+        if ip_address is None or address == names.WILDCARD_V4:
+            said.append(f"Binding to INADDR_ANY ({address})")
+        place = Portal(self.place, address, port)
+        said.append(f"Created network portal {address}:{port}.")
+        return Change([CreatePortal(place, said=said)], place.path)
+
+    @command(
+        "Stop listening on an address and port. Connections there are cut.",
+        Param("ip_address", ADDRESS, "The portal's address.", required=True),
+        Param("ip_port", PORT, "The portal's port.", required=True),
+        changes=True,
+        examples=(
+            "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals"
+            " delete ip_address=0.0.0.0 ip_port=3260",
+        ),
+    )
+    def ui_command_delete(self, ip_address: str, ip_port: int) -> Result:
+        """Delete a portal."""
+        place = listing.portal(self.place, ip_address, ip_port)
+        if place is None:
+            place = listing.wildcard_portal(self.place, ip_address, ip_port)
+            if place is None:
+                wanted = f"{names.bracketed(ip_address)}:{ip_port}"
+                raise NotFoundError(
+                    f"There is no portal {wanted} here.", f"'ls {self.path}' shows them."
+                )
+            self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
+        said = f"Deleted network portal {ip_address}:{ip_port}"
+        return Change([DeletePortal(place, said=[said])])
+
+
+class PortalNode(CommonNode):
+    """A portal."""
+
+    def __init__(self, place: Portal, parent: Node) -> None:
+        super().__init__(place.name, parent)
+        self.place = place
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell its transport where that is not plain TCP."""
+        for file, word in (("iser", "iser"), ("cxgbit", "offload")):
+            if text_or_none(self.lio.kernel, f"{self.place.folder}/{file}") == "1":
+                return word, True
+        return "", True
+
+    @command(
+        "Switch iSER (iSCSI over RDMA) on or off for this portal.",
+        Param("boolean", BOOL, "Whether to use it.", required=True),
+        changes=True,
+    )
+    def ui_command_enable_iser(self, boolean: bool) -> Result:
+        """Switch iSER on or off."""
+        said = [f"iSER enable now: {boolean}"]
+        return Change([Set(self.place, "iser", "1" if boolean else "0", said=said)])
+
+    @command(
+        "Switch offload (cxgbit) on or off for this portal.",
+        Param("boolean", BOOL, "Whether to use it.", required=True),
+        changes=True,
+    )
+    def ui_command_enable_offload(self, boolean: bool) -> Result:
+        """Switch offload on or off."""
+        said = [f"offload enable now: {boolean}"]
+        return Change([Set(self.place, "cxgbit", "1" if boolean else "0", said=said)])
+
+    @command("Show what there is to know of the portal.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the portal."""
+        return shown_facts(running.read_portal(self.lio, self.place), secrets=True)

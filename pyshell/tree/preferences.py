@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The preferences (`get global`, `set global`): targetcli's by their names, and pyshell's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.errors import UsageError
+from pyshell.target import names
+from pyshell.tree.command import BOOL, NUMBER, TEXT, Kind, choice
+
+_LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
+_COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "default")
+
+
+def _backups(text: str) -> int:
+    if not text.isdigit():
+        raise UsageError(f"'{text}' is not a number of files.")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Described:
+    """One preference."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+
+
+_COLOUR = choice(*_COLOURS)
+_LEVEL = choice(*_LEVELS)
+_TABLE = (
+    Described("auto_add_default_portal", BOOL, True, "Add the default portal to new TPGs."),
+    Described(
+        "auto_add_mapped_luns", BOOL, True, "Map new LUNs in all ACLs, all LUNs in new ACLs."
+    ),
+    Described("auto_cd_after_create", BOOL, False, "Go to what was created."),
+    Described("auto_enable_tpgt", BOOL, True, "Enable new TPGs."),
+    Described("auto_save_on_exit", BOOL, True, "Save on leaving if this run changed something."),
+    Described("auto_use_daemon", BOOL, False, "Accepted for targetcli's sake: there is no daemon."),
+    Described("color_command", _COLOUR, "cyan", "Colour of commands."),
+    Described("color_default", _COLOUR, "default", "Colour of text."),
+    Described("color_keyword", _COLOUR, "cyan", "Colour of keywords."),
+    Described("color_mode", BOOL, True, "Colours on a terminal."),
+    Described("color_parameter", _COLOUR, "magenta", "Colour of parameters."),
+    Described("color_path", _COLOUR, "magenta", "Colour of paths."),
+    Described(
+        "daemon_use_batch_mode", BOOL, False, "Accepted for targetcli's sake: there is no daemon."
+    ),
+    Described(
+        "default_portal_address",
+        Kind("address", names.address),
+        names.WILDCARD_V4,
+        "Address of the default portal: 0.0.0.0 (IPv4) or ::0 (IPv4 and IPv6).",
+    ),
+    Described(
+        "export_backstore_name_as_model",
+        BOOL,
+        True,
+        "Let initiators see a storage object's name as its SCSI model.",
+    ),
+    Described("logfile", TEXT, "", "Accepted for targetcli's sake: no log of commands is kept."),
+    Described("loglevel_console", _LEVEL, "info", "Which messages are shown."),
+    Described("loglevel_file", _LEVEL, "error", "Accepted for targetcli's sake."),
+    Described(
+        "max_backup_files",
+        Kind("number", _backups),
+        10,
+        "How many backups of the saved file are kept.",
+    ),
+    Described("prompt_length", NUMBER, 30, "Characters of the path in the prompt, 0 for all."),
+    Described("tree_max_depth", NUMBER, 0, "Levels that ls shows, 0 for all."),
+    Described("tree_round_nodes", BOOL, True, "Draw nodes as o- instead of +-."),
+    Described("tree_show_root", BOOL, True, "Show the root of a drawn tree."),
+    Described("tree_status_mode", BOOL, True, "Show summaries in a drawn tree."),
+)
+PREFERENCES = {described.name: described for described in _TABLE}
+
+
+def text(value: Any) -> str:
+    """Return a preference's value as `get` shows it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

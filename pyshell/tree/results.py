@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands return: values, which the room `render` turns into text or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyshell.target.operations.base import Operation
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A node as the drawn tree shows it. `healthy` is None where there is nothing to judge."""
+
+    name: str
+    path: str
+    summary: str
+    healthy: bool | None
+    children: Callable[[], Sequence[Branch]]
+
+    @property
+    def label(self) -> str:
+        """Return what stands in the brackets."""
+        if self.summary:
+            return self.summary
+        return {True: "OK", False: "ERROR", None: "..."}[self.healthy]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A drawn tree, `depth` levels below its root, all where it is None."""
+
+    branch: Branch
+    depth: int | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of text, and the same as data for `-o json`."""
+
+    lines: Sequence[str]
+    data: Any = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """Operations to carry out. `made` is the path of what they create."""
+
+    operations: Sequence[Operation]
+    made: str | None = None
+    after: Callable[[], Sequence[str]] = tuple
+    """Sentences that are only known when all is done, as a value that the kernel has rounded."""
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A preference to store, and the sentence that says so."""
+
+    name: str
+    value: Any
+    said: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Work:
+    """Work that is no list of operations (saving): `run` does it, `would` tells of it."""
+
+    would: Sequence[str]
+    run: Callable[[], Lines]
+
+
+@dataclass(frozen=True)
+class Go:
+    """Change the current path."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Leave the shell."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Nothing to show."""
+
+
+@dataclass(frozen=True)
+class Several:
+    """Results one after the other."""
+
+    results: Sequence[Result] = field(default_factory=tuple)
+
+
+Result = Tree | Lines | Change | Preference | Work | Go | Leave | Nothing | Several

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root of the tree: what concerns the whole configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pyshell import __version__
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.saved import load, restore, store
+from pyshell.saved.document import is_empty, object_paths
+from pyshell.saved.running import read_running
+from pyshell.target import fabrics
+from pyshell.target.fabrics import fabric
+from pyshell.target.sessions import Session, sessions
+from pyshell.tree.backstores import BackstoresNode
+from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.fabric import FabricNode
+from pyshell.tree.node import Context, Node
+from pyshell.tree.results import Lines, Result, Work
+from pyshell.tree.sessiontext import session_data, session_lines
+
+
+class RootNode(CommonNode):
+    """The root."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__("/", None, context)
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the backstores and the fabrics that the kernel can provide."""
+        loadable = self.lio.machine.loadable_fabrics()
+        return [
+            BackstoresNode("backstores", self),
+            *(FabricNode(fabric(name), self) for name in fabrics.known() if _shown(name, loadable)),
+        ]
+
+    def find(self, name: str) -> Node | None:
+        """Return the backstores or one fabric."""
+        if name == "backstores":
+            return BackstoresNode(name, self)
+        if name not in fabrics.known():
+            return None
+        if os.path.isdir(fabric(name).folder) or name in self.lio.machine.loadable_fabrics():
+            return FabricNode(fabric(name), self)
+        return None
+
+    @command("Show the versions of pyshell, of its libraries and of the kernel.")
+    def ui_command_version(self) -> Result:
+        """Show the version."""
+        return Lines([f"pyshell version {__version__}"], {"pyshell": __version__})
+
+    @command(
+        "Save the running configuration, so that it comes back at boot.",
+        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
+        Param("force", BOOL, "Replace a file even by an empty configuration.", default=False),
+        changes=True,
+        examples=("saveconfig",),
+    )
+    def ui_command_saveconfig(self, savefile: str | None = None, force: bool = False) -> Result:
+        """Save the running configuration."""
+        path = self._file(savefile)
+
+        def run() -> Lines:
+            return Lines(self.save(path, force=force or self.context.compat))
+
+        return Work([f"Configuration would be saved to {path}"], run)
+
+    def save(self, path: Path, *, force: bool) -> list[str]:
+        """Save to `path` and return what to tell. Raises PyshellError; the old file then stands."""
+        document = read_running(self.lio)
+        if not force and is_empty(document):
+            _refuse_to_empty(path)
+        said = []
+        if path == self.default_file:
+            store.make_folder(path.parent)
+            keep = int(self.context.preference("max_backup_files"))
+            if store.back_up(path, keep) is not None:
+                said.append(f"Last {keep} configs saved in {path.parent}/backup/.")
+        store.write(document, path)
+        return [*said, f"Configuration saved to {path}"]
+
+    def lost_by_saving(self) -> list[str]:
+        """Return what the saved file holds, the kernel lacks and no command here deleted."""
+        path = self.default_file
+        if not path.exists():
+            return []
+        before = object_paths(load.load(path))
+        return sorted(before - object_paths(read_running(self.lio)) - self.context.removed_paths())
+
+    @property
+    def default_file(self) -> Path:
+        """Return the file that is restored at boot."""
+        return self.lio.config_dir / store.FILE_NAME
+
+    def _file(self, text: str | None) -> Path:
+        return Path(os.path.abspath(os.path.expanduser(text))) if text else self.default_file
+
+    @command(
+        "Bring a saved configuration back.",
+        Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
+        Param("clear_existing", BOOL, "Clear the running configuration first.", default=False),
+        Param("target", TEXT, "Restore only the target of that WWN."),
+        Param("storage_object", TEXT, "Restore only the storage object of that name."),
+        changes=True,
+        details="What cannot be brought back is named, the rest is restored; exit status 1.",
+        examples=("restoreconfig clear_existing=true",),
+    )
+    def ui_command_restoreconfig(
+        self,
+        savefile: str | None = None,
+        clear_existing: bool = False,
+        target: str | None = None,
+        storage_object: str | None = None,
+    ) -> Result:
+        """Bring a saved configuration back."""
+        path = self._file(savefile)
+        if not path.exists():
+            raise NotFoundError(f"Restore file {path} not found.", "saveconfig writes it.")
+        document = restore.chosen(load.load(path), target, storage_object)
+        if not clear_existing:
+            restore.refuse_clashes(document)
+
+        def run() -> Lines:
+            if clear_existing:
+                restore.clear(self.lio)
+            result = restore.restore(self.lio, document)
+            for note in result.notes:
+                self.context.note(note)
+            if result.faults:
+                raise PyshellError(_fault_text(result.faults))
+            return Lines([f"Configuration restored from {path}"])
+
+        return Work([f"Configuration would be restored from {path}"], run)
+
+    @command(
+        "Remove the whole running configuration. The saved file stays.",
+        Param("confirm", BOOL, "confirm=true is needed.", default=False),
+        changes=True,
+    )
+    def ui_command_clearconfig(self, confirm: bool = False) -> Result:
+        """Remove the whole running configuration."""
+        if not confirm:
+            raise UsageError(
+                "As a precaution, confirm=true needs to be set.",
+                "clearconfig confirm=true removes all.",
+            )
+
+        def run() -> Lines:
+            restore.clear(self.lio)
+            return Lines(["All configuration cleared"])
+
+        return Work(["All configuration would be cleared"], run)
+
+    @command(
+        "Show who is logged in.",
+        Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
+        Param("sid", NUMBER, "Only the session of that number."),
+        examples=("sessions", "sessions detail"),
+    )
+    def ui_command_sessions(self, action: str = "list", sid: int | None = None) -> Result:
+        """Show who is logged in."""
+        found: list[Session] = [s for s in sessions(self.lio) if sid is None or s.sid == sid]
+        if sid is not None and not found:
+            raise NotFoundError(f"no session found with sid {sid}")
+        data = [session_data(self.lio, session) for session in found]
+        if not found:
+            return Lines(["(no open sessions)"], data)
+        detail = action == "detail"
+        lines = [
+            line for session in found for line in session_lines(self.lio, session, detail=detail)
+        ]
+        return Lines(lines, data)
+
+
+def _shown(name: str, loadable: frozenset[str]) -> bool:
+    """Tell whether a fabric is in use, or the kernel can provide it and its hardware is there."""
+    found = fabric(name)
+    if os.path.isdir(found.folder):
+        return True
+    hardware = found.hardware_wwns()
+    return name in loadable and (hardware is None or bool(hardware))
+
+
+def _refuse_to_empty(path: Path) -> None:
+    if not path.exists():
+        return
+    if not is_empty(load.load(path)):
+        raise PyshellError(
+            f"The running configuration is empty and {path} is not: it was left as it is.",
+            "restoreconfig brings it back; saveconfig force=true replaces it.",
+        )
+
+
+def _fault_text(faults: list[str]) -> str:
+    return f"Configuration restored, {len(faults)} recoverable errors:\n" + "\n".join(faults)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target portal group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pyshell.saved import running
+from pyshell.target import settings
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.settings import SetEnabled
+from pyshell.target.places import Tpg
+from pyshell.tree import describing
+from pyshell.tree.acls import AclsNode
+from pyshell.tree.command import command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.facts import shown_facts
+from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.luns import LunsNode
+from pyshell.tree.node import Node
+from pyshell.tree.portals import PortalsNode
+from pyshell.tree.results import Change, Lines, Result
+
+
+class TpgNode(CommonNode):
+    """A TPG, or a target that is one with its only TPG."""
+
+    def __init__(self, place: Tpg, name: str, parent: Node) -> None:
+        super().__init__(name, parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the folders that the fabric has."""
+        fabric = self.place.target.fabric
+        made: list[Node] = [AclsNode(self.place, self)] if fabric.has("acls") else []
+        made.append(LunsNode(self.place, self))
+        if fabric.has("nps"):
+            made.append(PortalsNode(self.place, self))
+        return made
+
+    def groups(self) -> dict[str, Group]:
+        """Return attributes, parameters and CHAP settings, where there are any."""
+        found: dict[str, Group] = {}
+        folder = self.place.folder
+        for name, sub, described in (
+            ("attribute", "attrib", describing.TPG),
+            ("parameter", "param", describing.TPG_PARAMETERS),
+        ):
+            if settings.names_in(folder, sub)[0]:
+                found[name] = KernelGroup(self.lio, [self.place], sub, described)
+        if self.place.target.fabric.has("auth") and os.path.isdir(f"{folder}/auth"):
+            found["auth"] = AuthGroup(self.lio, [self.place], "auth")
+        return found
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell whether it is enabled and how it lets initiators in."""
+        words = []
+        fabric = self.place.target.fabric
+        if fabric.has("nexus"):
+            words.append(self._text("nexus") or "no nexus")
+        if self._text("enable") == "0":
+            return "disabled", False
+        if not fabric.has("acls"):
+            return ", ".join(words), None
+        open_to_all = self._text("attrib/generate_node_acls") == "1"
+        words.append("gen-acls" if open_to_all else "no-gen-acls")
+        if not fabric.has("auth"):
+            return ", ".join(words), None
+        if self._text("attrib/authentication") in (None, "0"):
+            return ", ".join([*words, "no-auth"]), True if open_to_all else None
+        if not open_to_all:
+            return ", ".join([*words, "auth per-acl"]), None
+        mutual = self._text("auth/authenticate_target") == "1"
+        words += ["tpg-auth", "mutual auth" if mutual else "1-way auth"]
+        return ", ".join(words), self._has_credentials()
+
+    def _text(self, file: str) -> str | None:
+        return text_or_none(self.lio.kernel, f"{self.place.folder}/{file}")
+
+    def _has_credentials(self) -> bool:
+        return all(
+            settings.read(self.lio.kernel, self.place.folder, f"auth/{file}")
+            for file in ("userid", "password")
+        )
+
+    @command("Let initiators in.", changes=True)
+    def ui_command_enable(self) -> Result:
+        """Enable the TPG."""
+        if self._text("enable") != "0":
+            return Lines(["The TPGT is already enabled."])
+        return Change([SetEnabled(self.place, True, said=["The TPGT has been enabled."])])
+
+    @command("Keep initiators out and cut their sessions.", changes=True)
+    def ui_command_disable(self) -> Result:
+        """Disable the TPG."""
+        if self._text("enable") == "0":
+            return Lines(["The TPGT is already disabled."])
+        return Change([SetEnabled(self.place, False, said=["The TPGT has been disabled."])])
+
+    @command("Show what there is to know of the TPG.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the TPG."""
+        facts = running.tpg_facts(self.lio, self.place)
+        return shown_facts(facts, secrets=self.context.compat)
