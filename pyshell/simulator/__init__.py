@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated LIO kernel: /sys/kernel/config/target in a plain folder, with the kernel's rules.
+
+Whoever has root on a machine with LIO needs none of this; it is for trying commands out, for
+teaching, and for testing without either. What it shows and refuses was recorded from a real
+kernel. `pyshell.simulator.attach` puts it under rtslib.
+"""
+
+from pyshell.simulator.machine import SimulatedDevice, SimulatedMachine
+from pyshell.simulator.simulator import Simulator, open_simulator
+
+__all__ = ["SimulatedDevice", "SimulatedMachine", "Simulator", "open_simulator"]

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four backstore plugins: their control values, what enabling needs, their `info` text."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pyshell.simulator.kernel import Kernel
+from pyshell.simulator.machine import DISK, SimulatedDevice
+from pyshell.simulator.refusal import refuse
+from pyshell.simulator.tree import Facts
+
+PAGE_SIZE = 4096
+_PAGES_IN_TABLE = 2048  # scatterlist entries of 32 bytes in an allocation of 64 KiB
+_DEC = re.compile(r"[+-]?\d+\Z")
+# Which names a plugin's control file takes; True where the value is a number.
+_CONTROLS: Mapping[str, Mapping[str, bool]] = {
+    "iblock": {"udev_path": False, "readonly": True, "force": True},
+    "fileio": {
+        "fd_dev_name": False,
+        "fd_dev_size": False,
+        "fd_buffered_io": True,
+        "fd_async_io": True,
+    },
+    "rd_mcp": {"rd_pages": True, "rd_nullio": True, "rd_dummy": True},
+    "pscsi": {
+        "scsi_host_id": True,
+        "scsi_channel_id": True,
+        "scsi_target_id": True,
+        "scsi_lun_id": True,
+    },
+}
+PLUGINS = tuple(_CONTROLS)
+
+
+def controlled(plugin: str, text: str) -> Facts:
+    """Read what is written to a control file; the kernel ignores what it does not know."""
+    values: Facts = {}
+    for word in re.split("[,\n]", text):
+        name, _, value = word.partition("=")
+        is_number = _CONTROLS[plugin].get(name)
+        if is_number and _DEC.match(value):
+            values[name] = int(value)
+        elif is_number is False and value:
+            values[name] = value
+    return values
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a storage object found when it was enabled: the device under it, and its texts."""
+
+    texts: Mapping[str, str]
+    device: SimulatedDevice | None = None
+    exclusive: bool = False
+
+    @property
+    def facts(self) -> Facts:
+        """What a storage object goes on knowing of its device, pulled out or not."""
+        kept = ("kernel_name", "number", "vendor", "model", "revision")
+        return {name: getattr(self.device, name) for name in kept} if self.device else {}
+
+
+def opened(kernel: Kernel, plugin: str, control: Facts) -> Opened:
+    """Do what enabling does; refuse where the device cannot be had."""
+    return _OPENERS[plugin](kernel, control)
+
+
+def _open_iblock(kernel: Kernel, control: Facts) -> Opened:
+    if "udev_path" not in control:
+        refuse(errno.EINVAL)
+    device = _block_device(kernel, control["udev_path"])
+    if device.holder or device.kernel_name in claims(kernel):
+        refuse(errno.EBUSY)
+    return Opened(_limits(device), device, exclusive=True)
+
+
+def _open_fileio(kernel: Kernel, control: Facts) -> Opened:
+    if "fd_dev_name" not in control:
+        refuse(errno.EINVAL)
+    path = control["fd_dev_name"]
+    device = kernel.machine.device(path)
+    if device and device.scsi_type == DISK:
+        return Opened(_limits(device), device)
+    if "fd_dev_size" not in control:
+        refuse(errno.EINVAL)
+    file = kernel.machine.file(path)
+    if file.is_dir():
+        refuse(errno.EISDIR)
+    try:
+        file.touch(0o600)
+    except OSError as error:
+        refuse(error.errno or errno.EIO)
+    return Opened({})
+
+
+def _open_rd_mcp(_kernel: Kernel, control: Facts) -> Opened:
+    if control.get("rd_pages", 0) <= 0:
+        refuse(errno.EINVAL)
+    return Opened({})
+
+
+def _open_pscsi(kernel: Kernel, control: Facts) -> Opened:
+    keys = ("scsi_host_id", "scsi_channel_id", "scsi_target_id", "scsi_lun_id")
+    if any(key not in control for key in keys):
+        refuse(errno.EINVAL)
+    device = kernel.machine.at(":".join(str(control[key]) for key in keys))
+    if device is None:
+        refuse(errno.ENODEV)
+    if device.holder or device.kernel_name in claims(kernel):
+        refuse(errno.EBUSY)
+    return Opened(_identity(device), device, exclusive=device.scsi_type == DISK)
+
+
+_OPENERS: Mapping[str, Callable[[Kernel, Facts], Opened]] = {
+    "iblock": _open_iblock,
+    "fileio": _open_fileio,
+    "rd_mcp": _open_rd_mcp,
+    "pscsi": _open_pscsi,
+}
+
+
+def _block_device(kernel: Kernel, path: str) -> SimulatedDevice:
+    device = kernel.machine.device(path)
+    if device is None:
+        refuse(errno.ENOTBLK if kernel.machine.file(path).exists() else errno.ENOENT)
+    if device.scsi_type != DISK:
+        refuse(errno.ENOTBLK)
+    return device
+
+
+def _limits(device: SimulatedDevice) -> dict[str, str]:
+    """Return the attributes that show the queue of a block device."""
+    discards = device.discard_sectors > 0
+    numbers = {
+        "block_size": device.sector_size,
+        "hw_block_size": device.sector_size,
+        "hw_max_sectors": device.max_sectors,
+        "optimal_sectors": device.max_sectors,
+        "hw_queue_depth": device.queue_depth,
+        "queue_depth": device.queue_depth,
+        "is_nonrot": int(not device.rotational),
+        "max_unmap_lba_count": device.discard_sectors,
+        "max_unmap_block_desc_count": int(discards),
+        "unmap_granularity": device.discard_granularity if discards else 0,
+    }
+    return {f"attrib/{name}": f"{number}\n" for name, number in numbers.items()}
+
+
+def _identity(device: SimulatedDevice) -> dict[str, str]:
+    """Return the texts by which a passed-through SCSI device makes itself known."""
+    vendor, model = f"{device.vendor:<8}", f"{device.model:<16}"
+    return {
+        "attrib/hw_block_size": f"{device.sector_size}\n",
+        "statistics/scsi_lu/dev_type": f"{device.scsi_type}\n",
+        "statistics/scsi_lu/vend": f"{vendor}\n",
+        "statistics/scsi_lu/prod": f"{model}\n",
+        "statistics/scsi_lu/rev": f"{device.revision:<4}\n",
+        "statistics/scsi_lu/lu_name": f"{device.serial}\n",
+        "wwn/vendor_id": f"{vendor}\n",
+        "wwn/product_id": f"{model}\n",
+        "wwn/revision": f"{device.revision:<4}\n",
+        "wwn/vpd_unit_serial": f"T10 VPD Unit Serial Number: {device.serial}\n",
+    }
+
+
+# Who has a device to itself
+
+_CLAIMS = "claims"
+
+
+def claims(kernel: Kernel) -> dict[str, str]:
+    """Return which storage object holds which device exclusively, by kernel name."""
+    held: dict[str, str] = kernel.tree.facts(_CLAIMS)
+    return held
+
+
+def claim(kernel: Kernel, device: str, storage_object: str) -> None:
+    """Give a device to a storage object alone."""
+    kernel.tree.remember(_CLAIMS, {**claims(kernel), device: storage_object})
+
+
+def release(kernel: Kernel, storage_object: str) -> None:
+    """Give back whatever a storage object held."""
+    held = claims(kernel)
+    if storage_object in held.values():
+        kept = {name: holder for name, holder in held.items() if holder != storage_object}
+        kernel.tree.remember(_CLAIMS, kept)
+
+
+# The info file
+
+
+def info(kernel: Kernel, storage_object: str, facts: Facts) -> str:
+    """Return the text of a storage object's `info`."""
+    plugin: str = facts["plugin"]
+
+    def limit(name: str) -> str:
+        return kernel.tree.text(f"{storage_object}/attrib/{name}").strip()
+
+    status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
+    sector = limit("block_size" if plugin != "pscsi" else "hw_block_size")
+    first = (
+        f"Status: {status}  Max Queue Depth: 0  "
+        f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"
+    )
+    return first + _INFOS[plugin](facts, facts.get("control", {}))
+
+
+def _info_iblock(facts: Facts, control: Facts) -> str:
+    device = facts.get("device")
+    text = f"        iBlock device: {device['kernel_name']}" if device else "        "
+    if "udev_path" in control:
+        text += f"  UDEV PATH: {control['udev_path']}"
+    text += f"  readonly: {control.get('readonly', 0)}\n"
+    major, minor = (device["number"] if device else "0:0").split(":")
+    claimed = "  CLAIMED: IBLOCK" if device else ""
+    return f"{text}        Major: {major} Minor: {minor}{claimed}\n"
+
+
+def _info_fileio(facts: Facts, control: Facts) -> str:
+    mode = "Buffered-WCE" if control.get("fd_buffered_io") else "O_DSYNC"
+    return (
+        f"        TCM FILEIO ID: {facts['host']}        File: {control.get('fd_dev_name', '')}"
+        f"  Size: {control.get('fd_dev_size', 0)}  Mode: {mode}"
+        f" Async: {int(bool(control.get('fd_async_io')))}\n"
+    )
+
+
+def _info_rd_mcp(facts: Facts, control: Facts) -> str:
+    pages = control.get("rd_pages", 0)
+    tables = pages // _PAGES_IN_TABLE + 1 if facts.get("enabled") else 0
+    return (
+        f"        TCM RamDisk ID: {facts['host']}  RamDisk Makeup: rd_mcp\n"
+        f"        PAGES/PAGE_SIZE: {pages}*{PAGE_SIZE}  SG_table_count: {tables}"
+        f"  nullio: {int(bool(control.get('rd_nullio')))}"
+        f" dummy: {int(bool(control.get('rd_dummy')))}\n"
+    )
+
+
+def _info_pscsi(facts: Facts, control: Facts) -> str:
+    text = (
+        f"        SCSI Device Bus Location: Channel ID: {control.get('scsi_channel_id', 0)}"
+        f" Target ID: {control.get('scsi_target_id', 0)} LUN: {control.get('scsi_lun_id', 0)}"
+        f" Host ID: {control.get('scsi_host_id', 0)}\n"
+    )
+    device = facts.get("device")
+    if device:
+        text += (
+            f"        Vendor: {device['vendor']:<8} Model: {device['model']:<16}"
+            f" Rev: {device['revision']:<4}\n"
+        )
+    return text
+
+
+_INFOS: Mapping[str, Callable[[Facts, Facts], str]] = {
+    "iblock": _info_iblock,
+    "fileio": _info_fileio,
+    "rd_mcp": _info_rd_mcp,
+    "pscsi": _info_pscsi,
+}

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated host's hardware: a small table, `machine.json`, that may be edited by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DISK = 0
+TAPE = 1
+
+
+@dataclass(frozen=True)
+class SimulatedDevice:
+    """A device node of the simulated host.
+
+    `size` counts bytes. `scsi_type` is the SCSI peripheral type (0 disk, 1 tape, 5 CD). `hctl` is
+    "host:channel:target:lun" for a SCSI device, `holder` what has it open besides LIO ("mounted
+    on /"). An absent device (`present` false) keeps its line in the table, but nobody finds it.
+    `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
+    as attributes of a storage object; their defaults are a logical volume's on virtio.
+    """
+
+    path: str
+    kernel_name: str
+    size: int
+    sector_size: int = 512
+    scsi_type: int = DISK
+    hctl: str | None = None
+    holder: str | None = None
+    vendor: str = ""
+    model: str = ""
+    revision: str = ""
+    serial: str = ""
+    number: str = "8:0"
+    present: bool = True
+    max_sectors: int = 2560
+    queue_depth: int = 128
+    rotational: bool = False
+    discard_sectors: int = 8388607
+    discard_granularity: int = 8
+
+    @property
+    def sectors(self) -> int:
+        """The size in logical blocks, as the device's own block size counts them."""
+        return self.size // self.sector_size
+
+
+def _gib(count: int) -> int:
+    return count << 30
+
+
+def _scsi(letter: str, size: int, hctl: str, minor: int, **more: Any) -> SimulatedDevice:
+    model = {"vendor": "SIM", "model": "Disk", "revision": "0001", "serial": f"sim-sd{letter}"}
+    return SimulatedDevice(
+        f"/dev/sd{letter}", f"sd{letter}", size, hctl=hctl, number=f"8:{minor}", **model, **more
+    )
+
+
+DEFAULT_DEVICES = (
+    SimulatedDevice("/dev/mapper/lee-lee.lv", "dm-0", _gib(20), number="253:0"),
+    _scsi("a", _gib(40), "0:0:0:0", 0, holder="partitioned"),
+    SimulatedDevice("/dev/sda1", "sda1", _gib(40) - (1 << 20), holder="mounted on /", number="8:1"),
+    _scsi("b", _gib(8), "0:0:1:0", 16),
+    _scsi("c", _gib(100), "0:0:2:0", 32),
+    _scsi("d", _gib(4), "1:0:0:0", 48),
+    SimulatedDevice("/dev/nvme0n1", "nvme0n1", _gib(200), sector_size=4096, number="259:0"),
+    SimulatedDevice(
+        "/dev/st0", "st0", 0, scsi_type=TAPE, hctl="2:0:0:0", vendor="SIM", model="Tape",
+        revision="0001", serial="sim-st0", number="9:0",
+    ),
+)  # fmt: skip
+DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
+DEFAULT_FABRICS = ("iscsi", "loopback")
+DEFAULT_CPUS = 2
+
+
+class SimulatedMachine:
+    """The hardware of one simulator folder; every look reads the table afresh.
+
+    So a change by hand, or by another process, is seen by the next act.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._table = folder / "machine.json"
+
+    def prepare(self) -> None:
+        """Write the default table where the folder has none."""
+        if not self._table.exists():
+            self._save(DEFAULT_DEVICES, DEFAULT_LINKS, DEFAULT_FABRICS, DEFAULT_CPUS)
+
+    @property
+    def devices(self) -> tuple[SimulatedDevice, ...]:
+        """All devices of the table, absent ones too."""
+        return tuple(SimulatedDevice(**entry) for entry in self._load()["devices"])
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Other names of devices: path to path, as udev's links are."""
+        links: dict[str, str] = self._load()["links"]
+        return links
+
+    @property
+    def fabrics(self) -> tuple[str, ...]:
+        """The fabrics that this kernel can provide."""
+        return tuple(self._load()["fabrics"])
+
+    @property
+    def cpus(self) -> int:
+        """How many CPUs the machine has; the kernel shows their list in iscsi's attributes."""
+        return int(self._load()["cpus"])
+
+    def device(self, path: str) -> SimulatedDevice | None:
+        """Return the present device at `path`, a device node or a link to one."""
+        table = self._load()
+        for _ in range(len(table["links"]) + 1):
+            for entry in table["devices"]:
+                if path in (entry["path"], f"/dev/{entry['kernel_name']}"):
+                    return SimulatedDevice(**entry) if entry.get("present", True) else None
+            path = table["links"].get(path, path)
+        return None
+
+    def named(self, kernel_name: str) -> SimulatedDevice | None:
+        """Return the present device that the kernel calls `kernel_name` ("dm-0")."""
+        found = (d for d in self.devices if d.present and d.kernel_name == kernel_name)
+        return next(found, None)
+
+    def at(self, hctl: str) -> SimulatedDevice | None:
+        """Return the present SCSI device at "host:channel:target:lun"."""
+        return next((d for d in self.devices if d.present and d.hctl == hctl), None)
+
+    def add(self, device: SimulatedDevice) -> None:
+        """Put `device` into the table, in place of any with the same path."""
+        self._replace(device.path, device)
+
+    def remove(self, path: str) -> None:
+        """Pull the device at `path` out, whoever uses it; `add` brings it back."""
+        device = self.device(path)
+        if device is None:
+            raise ValueError(f"the simulated machine has no device {path}")
+        self._replace(device.path, dataclasses.replace(device, present=False))
+
+    def file(self, path: str) -> Path:
+        """Return where the file or folder `path` of the simulated host really lies."""
+        inside = os.path.normpath(f"/{path}").lstrip("/")
+        if inside == "etc/target" or inside.startswith("etc/target/"):
+            return self._folder / inside
+        return self._folder / "files" / inside
+
+    def _replace(self, path: str, device: SimulatedDevice) -> None:
+        table = self._load()
+        devices = [SimulatedDevice(**entry) for entry in table["devices"] if entry["path"] != path]
+        self._save((*devices, device), table["links"], table["fabrics"], table["cpus"])
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            table: dict[str, Any] = json.loads(self._table.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{self._table} is not JSON: {error}") from error
+        return table
+
+    def _save(
+        self,
+        devices: tuple[SimulatedDevice, ...],
+        links: Mapping[str, str],
+        fabrics: tuple[str, ...],
+        cpus: int,
+    ) -> None:
+        table = {
+            "devices": [_entry(device) for device in devices],
+            "links": dict(links),
+            "fabrics": list(fabrics),
+            "cpus": cpus,
+        }
+        staged = self._table.with_suffix(".new")
+        staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        staged.replace(self._table)
+
+
+def _entry(device: SimulatedDevice) -> dict[str, Any]:
+    """Return a device's line of the table, without what is left at its default."""
+    fields = dataclasses.fields(device)
+    return {
+        field.name: getattr(device, field.name)
+        for field in fields
+        if getattr(device, field.name) != field.default
+    }

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The acts of a user on the simulated tree, each refused exactly as the kernel refuses it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyshell.simulator import backstores, core, fabrics, iscsi, loopback
+from pyshell.simulator.kernel import Kernel, Rules
+from pyshell.simulator.machine import SimulatedMachine
+from pyshell.simulator.places import Place, locate
+from pyshell.simulator.recorded import template
+from pyshell.simulator.refusal import RefusalError, refuse
+from pyshell.simulator.tree import Tree
+from pyshell.simulator.values import accept
+
+_NAME_MAX = 255
+_HOST_FOLDERS = ("/etc/target", "/tmp", "/srv", "/root", "/var/lib", "/var/run")  # noqa: S108
+_PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
+
+
+def _merged() -> Rules:
+    parts = [module.RULES for module in (core, fabrics, iscsi, loopback)]
+    return Rules(
+        makes={k: rule for part in parts for k, rule in part.makes.items()},
+        drops={k: rule for part in parts for k, rule in part.drops.items()},
+        links={k: rule for part in parts for k, rule in part.links.items()},
+        unlinks={k: rule for part in parts for k, rule in part.unlinks.items()},
+        writes={k: rule for part in parts for k, rule in part.writes.items()},
+    )
+
+
+_RULES = _merged()
+
+
+class Simulator:
+    """A simulated kernel in a folder.
+
+    `configfs` is what /sys/kernel/config/target is on a real one: an ordinary folder that may be
+    read with any tool. Change it only through this class: it holds the kernel's rules, and a lock
+    while an act lasts. Every act takes an absolute path below `configfs` and raises OSError with
+    the kernel's errno and that path.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.configfs = folder / "configfs" / "target"
+        self.config_dir = folder / "etc" / "target"
+        self.machine = SimulatedMachine(folder)
+        self._tree = Tree(folder)
+        self._kernel = Kernel(self._tree, self.machine)
+
+    def read(self, path: str) -> str:
+        """Return the text of an attribute.
+
+        A plain read of the file gives the same text; this refuses what the kernel refuses, as
+        EACCES for a write-only attribute and ENODEV for a nexus that is not set.
+        """
+        with self._refusals(path):
+            rel = self._rel(path)
+            mode = self._lstat(rel)
+            if stat.S_ISDIR(mode):
+                refuse(errno.EISDIR)
+            if not mode & stat.S_IRUSR:
+                refuse(errno.EACCES)
+            return self._tree.text(rel) or self._read_empty(locate(rel))
+
+    def write(self, path: str, text: str) -> None:
+        """Write `text` to an attribute in one go."""
+        with self._act(path) as rel:
+            self._check_writable(rel)
+            for start in range(0, len(text), _PAGE_MAX):
+                self._store(locate(rel), text[start : start + _PAGE_MAX])
+
+    def mkdir(self, path: str) -> None:
+        """Make an object, with the groups and attributes that the kernel makes with it."""
+        with self._act(path) as rel:
+            parent, _, name = rel.rpartition("/")
+            self._check_new(parent, rel)
+            place = locate(parent)
+            kind = place.makes
+            if kind is None:
+                refuse(errno.EPERM)
+            rule = _RULES.makes[kind]
+            rule(self._kernel, place, name)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an object that nothing uses and that holds no other."""
+        with self._act(path) as rel:
+            if not stat.S_ISDIR(self._lstat(rel)):
+                refuse(errno.ENOTDIR)
+            place = locate(rel)
+            if place.inner or not rel or _is_default(place):
+                refuse(errno.EPERM)
+            if self._tree.facts(rel).get("links"):
+                refuse(errno.EBUSY)
+            if self._has_children(place):
+                refuse(errno.ENOTEMPTY)
+            drop = _RULES.drops.get(place.kind)
+            if drop:
+                drop(self._kernel, place)
+            self._tree.fell(rel)
+
+    def symlink(self, source: str, path: str) -> None:
+        """Link the LUN or mapped LUN that `path` lies in to the object at `source`."""
+        with self._act(path) as rel:
+            parent = rel.rpartition("/")[0]
+            self._check_new(parent, rel)
+            place = locate(parent)
+            rule = None if place.inner else _RULES.links.get(place.kind)
+            if rule is None:
+                refuse(errno.EPERM)
+            rule(self._kernel, place, rel, self._link_source(source))
+
+    def unlink(self, path: str) -> None:
+        """Remove a link; attributes cannot be removed."""
+        with self._act(path) as rel:
+            mode = self._lstat(rel)
+            if stat.S_ISDIR(mode):
+                refuse(errno.EISDIR)
+            if not stat.S_ISLNK(mode):
+                refuse(errno.EPERM)
+            place = locate(rel.rpartition("/")[0])
+            _RULES.unlinks[place.kind](self._kernel, place, rel)
+
+    def holder(self, path: str) -> str | None:
+        """Say what has the device at `path` to itself; None where it is free.
+
+        A device that is not there cannot be had either.
+        """
+        device = self.machine.device(path)
+        if device is None:
+            return "no such device"
+        claimed = backstores.claims(self._kernel).get(device.kernel_name)
+        return device.holder or (claimed and f"storage object {claimed.removeprefix('core/')}")
+
+    # How an act runs
+
+    @contextmanager
+    def _act(self, path: str) -> Iterator[str]:
+        with self._refusals(path), self._tree.locked():
+            yield self._rel(path)
+
+    @contextmanager
+    def _refusals(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except RefusalError as refusal:
+            raise OSError(refusal.number, os.strerror(refusal.number), path) from None
+
+    def _rel(self, path: str) -> str:
+        top = str(self.configfs)
+        normal = os.path.normpath(path)
+        if normal == top:
+            return ""
+        if not normal.startswith(f"{top}/"):
+            raise ValueError(f"{path} is not below {top}")
+        return normal[len(top) + 1 :]
+
+    def _lstat(self, rel: str) -> int:
+        try:
+            return os.lstat(self._tree.path(rel)).st_mode
+        except FileNotFoundError:
+            refuse(errno.ENOENT)
+        except NotADirectoryError:
+            refuse(errno.ENOTDIR)
+
+    # What each act checks before the rule of the object
+
+    def _check_new(self, parent: str, rel: str) -> None:
+        if not stat.S_ISDIR(self._lstat(parent)):
+            refuse(errno.ENOTDIR)
+        if len(os.fsencode(rel.rpartition("/")[2])) > _NAME_MAX:
+            refuse(errno.ENAMETOOLONG)
+        if self._tree.exists(rel):
+            refuse(errno.EEXIST)
+
+    def _check_writable(self, rel: str) -> None:
+        if not self._tree.exists(rel):
+            self._lstat(rel.rpartition("/")[0])
+            refuse(errno.EACCES)  # opened for writing, a missing file would have to be created
+        mode = self._lstat(rel)
+        if stat.S_ISDIR(mode):
+            refuse(errno.EISDIR)
+        if not mode & stat.S_IWUSR:
+            refuse(errno.EACCES)
+
+    def _store(self, place: Place, text: str) -> None:
+        rule = _RULES.writes.get((place.kind, place.inner))
+        if rule:
+            rule(self._kernel, place, text)
+            return
+        recorded = place.template.files[place.inner].rule("new")
+        shown = accept(recorded, text) if recorded else text.rstrip("\n") + "\n"
+        if shown is None:
+            return
+        self._tree.put(f"{place.owner}/{place.inner}", shown)
+
+    def _read_empty(self, place: Place) -> str:
+        number = place.template.files[place.inner].errno
+        return refuse(number) if number else ""
+
+    def _has_children(self, place: Place) -> bool:
+        made = set(place.template.groups)
+        for slot in place.slots:
+            prefix = f"{slot}/" if slot else ""
+            if any(f"{prefix}{n}" not in made for n in self._tree.groups(f"{place.owner}/{slot}")):
+                return True
+        return place.kind in _RULES.links and bool(self._tree.links(place.owner))
+
+    def _link_source(self, source: str) -> Place:
+        try:
+            real = os.path.realpath(source, strict=True)
+        except OSError as error:
+            refuse(error.errno or errno.ENOENT)
+        if not os.path.isdir(real):
+            refuse(errno.ENOTDIR)
+        if not real.startswith(f"{os.path.realpath(self.configfs)}/"):
+            refuse(errno.EPERM)
+        return locate(real[len(os.path.realpath(self.configfs)) + 1 :])
+
+
+def _is_default(place: Place) -> bool:
+    """Tell whether the object came with its parent, as default_tg_pt_gp does."""
+    if place.kind == "lu_gp":
+        return place.name == "default_lu_gp"
+    return place.kind == "tg_pt_gp" and place.name == "default_tg_pt_gp"
+
+
+def open_simulator(folder: Path) -> Simulator:
+    """Return the simulated kernel in `folder`, made new where nothing is there yet.
+
+    Raises NotADirectoryError where `folder` is no folder and ValueError where it holds
+    something else than a simulator.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    simulator = Simulator(folder)
+    if not simulator.configfs.is_dir():
+        _create(simulator)
+    return simulator
+
+
+def _create(simulator: Simulator) -> None:
+    folder = simulator.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = {entry.name for entry in folder.iterdir()}
+    if names and "lock" not in names:
+        raise ValueError(f"{folder} is not empty and holds no simulated kernel")
+    tree = Tree(folder)
+    with tree.locked():
+        if simulator.configfs.is_dir():
+            return  # another process was quicker
+        folder.chmod(0o700)
+        tree.prepare()
+        for name in _HOST_FOLDERS:
+            simulator.machine.file(name).mkdir(parents=True, exist_ok=True)
+        simulator.machine.prepare()
+        tree.grow("", template("root", ""), {})

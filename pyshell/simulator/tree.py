@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated tree on disk: plain folders, files and links, changed so that readers never wait.
+
+What a kernel shows lies below `configfs/target`. What it knows without showing (a storage object's
+control values, who links to what) lies beside it below `hidden/`, one JSON file an object. Groups
+are built aside and renamed into place, files are replaced by renaming: whoever reads without the
+lock sees a state before or after an act, never one between.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pyshell.simulator.recorded import Template, fill
+
+Facts = dict[str, Any]
+_DIRECTORY_MODE = 0o755
+
+
+class Tree:
+    """The files of one simulator folder; `rel` is everywhere a path below `configfs/target`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.configfs = str(folder / "configfs" / "target")
+        self._hidden = str(folder / "hidden")
+        self._staging = str(folder / "staging")
+        self._lock = str(folder / "lock")
+        self._names = (f"{self._staging}/{os.getpid()}-{n}" for n in itertools.count())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock, which every act takes; also between processes."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def prepare(self) -> None:
+        """Make the folders that everything else lies in."""
+        for path in (os.path.dirname(self.configfs), self._hidden, self._staging):
+            os.makedirs(path, 0o700, exist_ok=True)
+
+    # What is there
+
+    def path(self, rel: str) -> str:
+        """Return the absolute path of `rel`."""
+        return f"{self.configfs}/{rel}" if rel else self.configfs
+
+    def exists(self, rel: str) -> bool:
+        """Tell whether anything, a broken link included, has this name."""
+        return os.path.lexists(self.path(rel))
+
+    def is_group(self, rel: str) -> bool:
+        """Tell whether `rel` is a folder, and not a link to one."""
+        path = self.path(rel)
+        return os.path.isdir(path) and not os.path.islink(path)
+
+    def mode(self, rel: str) -> int:
+        """Return the permission bits of `rel`."""
+        return os.lstat(self.path(rel)).st_mode & 0o7777
+
+    def text(self, rel: str) -> str:
+        """Return the text of a file, which the reader's permission does not matter to."""
+        with open(self.path(rel), encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+
+    def groups(self, rel: str) -> list[str]:
+        """Return the names of the folders in `rel`, sorted; empty where `rel` is none."""
+        try:
+            with os.scandir(self.path(rel)) as entries:
+                return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def links(self, rel: str) -> list[str]:
+        """Return the names of the symbolic links in the folder `rel`, sorted."""
+        with os.scandir(self.path(rel)) as entries:
+            return sorted(entry.name for entry in entries if entry.is_symlink())
+
+    # Changes
+
+    def grow(self, rel: str, template: Template, values: Mapping[str, object]) -> None:
+        """Make the group `rel` and all that the kernel makes with it."""
+        staged = next(self._names)
+        os.mkdir(staged, _DIRECTORY_MODE)
+        for group in template.groups:
+            os.mkdir(f"{staged}/{group}", _DIRECTORY_MODE)
+        for inner, file in template.files.items():
+            _create(f"{staged}/{inner}", fill(file.text, values), file.mode)
+        os.rename(staged, self.path(rel))
+
+    def fell(self, rel: str) -> None:
+        """Remove the group `rel` with everything below it, and what is hidden of it."""
+        staged = next(self._names)
+        os.rename(self.path(rel), staged)
+        shutil.rmtree(staged)
+        self.forget(rel)
+
+    def put(self, rel: str, text: str) -> None:
+        """Give the file `rel` a new text; does nothing where it is the old one."""
+        if self.text(rel) == text:
+            return
+        staged = next(self._names)
+        _create(staged, text, self.mode(rel))
+        os.rename(staged, self.path(rel))
+
+    def put_all(self, rel: str, texts: Mapping[str, str]) -> None:
+        """Give files below the group `rel` new texts."""
+        for inner, text in texts.items():
+            self.put(f"{rel}/{inner}", text)
+
+    def link(self, source: str, rel: str) -> None:
+        """Link `rel` to the group `source`, written as configfs writes it, from the mount's top."""
+        up = "../" * (rel.count("/") + 1)
+        os.symlink(f"{up}target/{source}", self.path(rel))
+
+    def unlink(self, rel: str) -> None:
+        """Remove the symbolic link `rel`."""
+        os.unlink(self.path(rel))
+
+    # What the kernel knows without showing it
+
+    def facts(self, rel: str) -> Facts:
+        """Return what is hidden of the object `rel`; {} where nothing is."""
+        try:
+            with open(f"{self._hidden}/{rel}.json", encoding="utf-8") as file:
+                facts: Facts = json.load(file)
+        except FileNotFoundError:
+            return {}
+        return facts
+
+    def remember(self, rel: str, facts: Facts) -> None:
+        """Replace what is hidden of the object `rel`."""
+        target = f"{self._hidden}/{rel}.json"
+        staged = next(self._names)
+        _create(staged, json.dumps(facts), 0o600)
+        try:
+            os.rename(staged, target)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+            os.rename(staged, target)
+
+    def forget(self, rel: str) -> None:
+        """Drop what is hidden of the object `rel` and of all below it."""
+        shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
+        try:
+            os.unlink(f"{self._hidden}/{rel}.json")
+        except FileNotFoundError:
+            pass
+
+    def count(self, name: str) -> int:
+        """Return the next number of the counter `name`, from 1; numbers are never given twice."""
+        counters = self.facts("counters")
+        counters[name] = counters.get(name, 0) + 1
+        self.remember("counters", counters)
+        return int(counters[name])
+
+
+def _create(path: str, text: str, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        if text:
+            os.write(descriptor, text.encode("utf-8", "surrogateescape"))
+        os.fchmod(descriptor, mode)  # whatever the umask
+    finally:
+        os.close(descriptor)
