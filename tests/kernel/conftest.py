@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests below guest/ in one guest with a real kernel, and shows them as the host's own.
+
+Environment: PYSHELL_REQUIRE_KERNEL=1 makes a machine without the bed a failure, not a skip;
+PYSHELL_BED_RESULTS=FOLDER keeps console, output and the tests' files there.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .relay import SELECTION, GuestItem, Relay, Reporter
+
+GUEST_TESTS = Path(__file__).with_name("guest")
+IN_GUEST = "PYSHELL_IN_GUEST" in os.environ
+RELAY = pytest.StashKey[Relay]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set up this side's end of the relay."""
+    # rtslib asks pyudev for devices in a way that pyudev is to drop.
+    config.addinivalue_line("filterwarnings", "ignore:Will be removed in 1.0:DeprecationWarning")
+    if "PYSHELL_BED_RELAY" in os.environ:
+        config.pluginmanager.register(Reporter(config, _results()))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the guest, if there is one."""
+    relay = config.stash.get(RELAY, None)
+    if relay is not None:
+        relay.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On the host, put stand-ins for the guest's tests; in the guest, keep what was asked for."""
+    if not IN_GUEST:
+        _put_stand_ins(config, items)
+    elif "PYSHELL_BED_RELAY" in os.environ:
+        wanted = set((_results() / SELECTION).read_text(encoding="utf-8").splitlines())
+        items[:] = [item for item in items if item.nodeid in wanted]
+
+
+def _put_stand_ins(config: pytest.Config, items: list[pytest.Item]) -> None:
+    selected = [item for item in items if GUEST_TESTS in item.path.parents]
+    if not selected:
+        return
+    relay = config.stash[RELAY] = Relay(config)
+    relay.select(selected)
+    for index, item in enumerate(items):
+        if item in selected and item.parent is not None:
+            items[index] = GuestItem.from_parent(item.parent, name=item.name, relay=relay)
+
+
+def _results() -> Path:
+    return Path(os.environ["PYSHELL_BED_RESULTS"])

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bed itself, from the host: what comes back from a guest, also when it dies or hangs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import guestmachine, image
+from .commands import run, wait_for
+from .guestmachine import BedError
+from .relay import refuse_without_bed
+
+HERE = Path(__file__).parent
+IN_GUEST_TESTS = """
+import os, pytest
+
+def test_passes(): assert os.path.isdir("/sys/kernel/config/target")
+def test_fails():
+    print("said by the test")
+    assert os.getpid() == "an assertion of the guest"
+def test_skips(): pytest.skip("a reason of the guest")
+@pytest.mark.xfail
+def test_fails_as_expected(): assert False
+@pytest.fixture
+def broken(): raise ValueError("a fixture of the guest")
+def test_has_no_fixture(broken): pass
+def test_not_selected(): assert False
+def test_kills_pytest(): os._exit(9)
+def test_never_runs(): pass
+"""
+
+
+@pytest.fixture
+def _bed() -> None:
+    refuse_without_bed()
+
+
+@pytest.mark.usefixtures("_bed")
+class TestGuest:
+    def test_brings_back_status_output_and_files(self, tmp_path: Path) -> None:
+        script = 'echo said; echo complained >&2; id -u > "$PYSHELL_BED_RESULTS/file"; exit 7'
+        assert guestmachine.run(["sh", "-c", script], tmp_path, 60) == 7
+        assert (tmp_path / "stdout").read_text() == "said\n"
+        assert (tmp_path / "stderr").read_text() == "complained\n"
+        assert (tmp_path / "file").read_text() == "0\n"
+
+    def test_tells_of_a_panic_with_the_console(self, tmp_path: Path) -> None:
+        with pytest.raises(BedError, match=r"died before.*(?s:.)*sysrq triggered crash"):
+            guestmachine.run(["sh", "-c", "echo c > /proc/sysrq-trigger"], tmp_path, 60)
+
+    def test_is_ended_when_its_time_is_up(self, tmp_path: Path) -> None:
+        with pytest.raises(BedError, match="did not finish within 1 seconds"):
+            guestmachine.run(["sleep", "600"], tmp_path, 1)
+
+    def test_does_not_outlive_a_killed_parent(self, tmp_path: Path) -> None:
+        script = f"from {guestmachine.__name__} import run; from pathlib import Path; import sys"
+        script += "; run(['sleep', '600'], Path(sys.argv[1]), 600)"
+        path = os.pathsep.join(filter(None, sys.path))
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as parent:
+            try:
+                wait_for("the guest", lambda: _processes_with(str(tmp_path)) - {parent.pid})
+            finally:
+                parent.kill()
+        wait_for("its end", lambda: not _processes_with(str(tmp_path)))
+
+    def test_results_of_its_tests_are_the_hosts(self, tmp_path: Path) -> None:
+        kernel = _copy_with_tests(tmp_path, IN_GUEST_TESTS)
+        command = [sys.executable, "-m", "pytest", "-rA", "-k", "not selected", str(kernel)]
+        environment = {**os.environ, "PYSHELL_BED_RESULTS": str(tmp_path / "results")}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert "4 failed, 1 passed, 1 skipped, 1 deselected, 1 xfailed" in done.stdout
+        for shown in (
+            "said by the test",
+            "== 'an assertion of the guest'",
+            "a reason of the guest",
+            "ValueError: a fixture of the guest",
+            "did not report this test: its pytest ended with status 9",
+        ):
+            assert shown in done.stdout
+
+
+def test_missing_programs_are_named_by_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(image.TOOLS, "no-such-program", "no-such-package")
+    assert "no-such-package" in str(image.missing())
+
+
+@pytest.mark.parametrize(
+    ("require", "outcome"), [("0", pytest.skip.Exception), ("1", pytest.fail.Exception)]
+)
+def test_lack_of_the_bed_is_a_failure_only_where_asked(
+    monkeypatch: pytest.MonkeyPatch, require: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setitem(image.TOOLS, "no-such-program", "no-such-package")
+    monkeypatch.setenv("PYSHELL_REQUIRE_KERNEL", require)
+    with pytest.raises(outcome, match="no-such-package"):
+        refuse_without_bed()
+
+
+def _processes_with(word: str) -> set[int]:
+    listing = run("ps", "-ewwo", "pid,args")
+    return {int(line.split()[0]) for line in listing.stdout.splitlines() if word in line}
+
+
+def _copy_with_tests(folder: Path, tests: str) -> Path:
+    kernel = folder / "kernel"
+    (kernel / "guest").mkdir(parents=True)
+    for path in [*HERE.glob("*.py"), *HERE.glob("*.sh"), *HERE.glob("guest/*.py")]:
+        if not path.name.startswith("test_"):
+            shutil.copy(path, kernel / path.relative_to(HERE))
+    (kernel / "guest/test_sample.py").write_text(tests)
+    return kernel
