@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The history of typed lines: one file a user, in which no secret ever stands.
+
+It is plain text, a line a command, oldest first, each line once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.saved import store
+from pyshell.shell.grammar import Word, split
+from pyshell.shell.lock import locked
+from pyshell.shell.secrets import masked
+from pyshell.target.names import SECRET_NAMES
+
+FILE_NAME = "history"
+LONGEST = 1000
+"""How many lines are kept."""
+_PATIENCE = 1.0  # seconds that a line waits for another pyshell's; nobody waits long for a history
+
+
+class CommandHistory:
+    """The history in a file. Where that cannot be written, `warn` is told once and all goes on."""
+
+    def __init__(self, file: Path, warn: Callable[[str], None]) -> None:
+        self._file = file
+        self._warn: Callable[[str], None] | None = warn
+
+    def lines(self) -> list[str]:
+        """Return the lines, oldest first."""
+        try:
+            text = self._file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        return text.splitlines()[-LONGEST:]
+
+    def add(self, line: str) -> str | None:
+        """Keep a line, in place of the same line before; return it as it is kept, None if it is not."""
+        form = kept_form(line)
+        if form is None:
+            return None
+        try:
+            self._write(form)
+        except (PyshellError, OSError) as error:
+            if self._warn is not None:
+                self._warn(f"The history is not kept: {error}")
+                self._warn = None
+        return form
+
+    def _write(self, line: str) -> None:
+        folder = self._file.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self._file.with_name(f"{self._file.name}.lock"), _PATIENCE):
+            lines = [*(known for known in self.lines() if known != line), line]
+            store.replace(self._file, "".join(f"{one}\n" for one in lines[-LONGEST:]).encode())
+
+
+def kept_form(line: str) -> str | None:
+    """Return a line as the history keeps it, with its secrets masked; None where it is not kept.
+
+    A line in which a secret may stand where none can be told from the rest is not kept: one with
+    `password` outside of its place, or with a name that is nearly that of a secret.
+    """
+    line = line.strip()
+    try:
+        words = split(line)
+    except UsageError:
+        words = []
+    rest = line
+    for word in reversed(words):
+        if word.name in SECRET_NAMES:
+            rest = rest[: word.start] + rest[word.end :]
+    if not line or "password" in rest.lower() or any(_misspelt(word) for word in words):
+        return None
+    return masked(line, words)
+
+
+def _misspelt(word: Word) -> bool:
+    """Tell whether a name is nearly that of a secret: `pasword=`, `Password=`."""
+    if word.name is None or word.name in SECRET_NAMES:
+        return False
+    name = word.name.lower()
+    return "pass" in name or bool(difflib.get_close_matches(name, SECRET_NAMES, 1, cutoff=0.75))

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shell on a simulated target, and an editor of which a test holds the keyboard."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from pyshell.prompt.editor import Editor
+from pyshell.prompt.history import CommandHistory
+from pyshell.prompt.session import converse
+from pyshell.shell.preferences import Preferences
+from pyshell.shell.shell import Options, Shell
+from pyshell.target.attach import Lio
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a test types."""
+
+    shell: Shell
+    keyboard: PipeInput
+    history: CommandHistory
+
+    def type(self, keys: str) -> tuple[str, str]:
+        """Hold a session in which `keys` are typed; return what was printed as output and errors."""
+        self.keyboard.send_text(keys)
+        editor = Editor(
+            self.shell, self.history, DummyOutput(), colour=True, typed=self.keyboard
+        )
+        converse(self.shell, editor)
+        assert isinstance(self.shell.out, io.StringIO)
+        assert isinstance(self.shell.err, io.StringIO)
+        return self.shell.out.getvalue(), self.shell.err.getvalue()
+
+
+@pytest.fixture
+def shell(lio: Lio, tmp_path: Path) -> Shell:
+    """Return a shell on a fresh simulated target."""
+    preferences = Preferences(tmp_path / "home", lio.config_dir, pytest.fail)
+    return Shell(lio, preferences, Options(), io.StringIO(), io.StringIO(), io.StringIO())
+
+
+@pytest.fixture
+def desk(shell: Shell, tmp_path: Path) -> Iterator[Desk]:
+    """Return a desk with a keyboard and an empty history."""
+    with create_pipe_input() as keyboard:
+        yield Desk(shell, keyboard, CommandHistory(tmp_path / "home" / "history", pytest.fail))

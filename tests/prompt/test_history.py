@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The history of typed lines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pyshell.prompt import history
+from pyshell.prompt.history import CommandHistory, kept_form
+from pyshell.saved import store
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("ls", "ls"),
+        ("  ls  ", "ls"),
+        ("", None),
+        ("   ", None),
+        ("ls 'x", "ls 'x"),
+        ("set auth userid=me", "set auth userid=me"),
+        ("set auth password=abc", "set auth password=********"),
+        ("set auth password='a b' userid=me", "set auth password=******** userid=me"),
+        ('set auth password="a b"', "set auth password=********"),
+        ("set auth password=a\\ b", "set auth password=********"),
+        (
+            "set auth mutual_password=abc password=def",
+            "set auth mutual_password=******** password=********",
+        ),
+        ("set auth password=", "set auth password=********"),
+        ("set auth password='abc", None),
+        ("set auth Password='abc", None),
+        ("set auth password abc", None),
+        ("set auth 'password=abc'", None),
+        ("set auth Password=abc", None),
+        ("set auth pasword=abc", None),
+        ("set auth passwd=abc", None),
+        ("set auth mutual_passwort=abc", None),
+        ("set auth mutual_userid=abc", "set auth mutual_userid=abc"),
+        ("ls # password=abc", None),
+        ("set auth password=a # password=b", None),
+    ],
+)
+def test_kept_form(line: str, kept: str | None) -> None:
+    assert kept_form(line) == kept
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the history is to be."""
+    return tmp_path / "home" / "history"
+
+
+@pytest.fixture
+def kept(file: Path) -> CommandHistory:
+    """Return a history that must not warn."""
+    return CommandHistory(file, pytest.fail)
+
+
+def test_a_line_stands_once_at_its_latest_place(kept: CommandHistory, file: Path) -> None:
+    for line in ("ls", "pwd", "ls", "ls", "cd /"):
+        kept.add(line)
+    assert kept.lines() == ["pwd", "ls", "cd /"]
+    assert file.read_text(encoding="utf-8") == "pwd\nls\ncd /\n"
+
+
+def test_two_sessions_lose_nothing(kept: CommandHistory, file: Path) -> None:
+    other = CommandHistory(file, pytest.fail)
+    kept.add("one")
+    other.add("two")
+    kept.add("three")
+    assert other.lines() == ["one", "two", "three"]
+
+
+def test_only_the_latest_lines_are_kept(
+    kept: CommandHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LONGEST", 3)
+    for number in range(5):
+        kept.add(f"cd {number}")
+    assert kept.lines() == ["cd 2", "cd 3", "cd 4"]
+
+
+def test_others_cannot_read_it_from_its_first_instant(
+    kept: CommandHistory, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+    open_file = os.open
+
+    def watched(path: str, flags: int, mode: int = 0o777, **more: int) -> int:
+        descriptor = open_file(path, flags, mode, **more)
+        if "history" in str(path):
+            modes.append(os.fstat(descriptor).st_mode & 0o777)
+        return descriptor
+
+    monkeypatch.setattr(store.os, "open", watched)
+    before = os.umask(0)
+    try:
+        kept.add("ls")
+    finally:
+        os.umask(before)
+    assert modes
+    assert set(modes) == {0o600}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(kept: CommandHistory, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("ls\n", encoding="utf-8")
+    file.chmod(0o644)
+    kept.add("pwd")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert kept.lines() == ["ls", "pwd"]
+
+
+def test_text_that_is_no_utf8_stops_nothing(kept: CommandHistory, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"ls\n\xff\n")
+    kept.add("pwd")
+    assert kept.lines() == ["ls", "\N{REPLACEMENT CHARACTER}", "pwd"]
+
+
+def test_where_it_cannot_be_written_that_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    told: list[str] = []
+    kept = CommandHistory(tmp_path / "home" / "history", told.append)
+    assert kept.add("set auth password=abc") == "set auth password=********"
+    assert kept.add("ls") == "ls"
+    assert kept.lines() == []
+    assert len(told) == 1
+    assert told[0].startswith("The history is not kept: ")

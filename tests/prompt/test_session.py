@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions with keys from a pipe: what is run, kept and saved."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from pyshell.prompt import session
+from pyshell.prompt.history import CommandHistory
+from pyshell.prompt.session import PlainReader, converse, prompt_text
+from pyshell.shell.shell import Shell
+
+from .conftest import Desk
+
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+DISK = "/backstores/ramdisk create name=disk size=1M"
+PASTE = "\x1b[200~{}\x1b[201~"
+
+
+@pytest.mark.parametrize(
+    ("path", "longest", "prompt"),
+    [
+        ("/", 30, "/> "),
+        ("/iscsi", 30, "/iscsi> "),
+        ("/iscsi/iqn.2020-07.com.example:disk1/tpg1", 0, "/iscsi/iqn.2020-07.com.example:disk1/tpg1> "),
+        ("/iscsi/iqn.2020-07.com.example:disk1/tpg1", 30, "/iscsi/iqn.202…mple:disk1/tpg1> "),
+        ("/iscsi", 5, "/i…si> "),
+        ("/iscsi", 6, "/iscsi> "),
+        ("/iscsi", 1, "…> "),
+        ("/iscsi/a\x1b[2Jb", 0, "/iscsi/a?[2Jb> "),
+    ],
+)
+def test_prompt(path: str, longest: int, prompt: str) -> None:
+    assert prompt_text(path, longest) == prompt
+    assert longest == 0 or len(prompt) <= longest + len("> ")
+
+
+def test_lines_are_run_until_exit(desk: Desk) -> None:
+    assert desk.type("cd /iscsi\rpwd\r\r  \rexit\rpwd\r") == ("/iscsi\n", "")
+    assert desk.shell.left
+
+
+def test_ctrl_d_on_an_empty_line_leaves(desk: Desk) -> None:
+    assert desk.type(f"pwd\r{CTRL_D}pwd\r") == ("/\n", "")
+
+
+def test_ctrl_c_drops_the_line(desk: Desk) -> None:
+    assert desk.type(f"exit{CTRL_C}pwd\r{CTRL_D}") == ("/\n", "")
+    assert desk.history.lines() == ["pwd"]
+
+
+def test_an_error_is_shown_with_its_caret_and_the_session_goes_on(desk: Desk) -> None:
+    out, err = desk.type(f"ls 'x\rpwd\r{CTRL_D}")
+    assert out == "/\n"
+    assert err.splitlines() == ["This quote is not closed. Add the missing '.", "  ls 'x", "     ^"]
+
+
+def test_a_bug_is_shown_with_its_trace_and_the_session_goes_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_line = Shell.run_line
+
+    def fail(self: Shell, text: str) -> None:
+        if text == "boom":
+            raise RuntimeError("the bug")
+        run_line(self, text)
+
+    monkeypatch.setattr(Shell, "run_line", fail)
+    out, err = desk.type(f"boom\rpwd\r{CTRL_D}")
+    assert out == "/\n"
+    assert err.startswith("This is a bug in pyshell")
+    assert "Traceback" in err
+    assert err.endswith("RuntimeError: the bug\n")
+
+
+def test_ctrl_c_during_a_command_ends_that_command(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Shell, text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Shell, "run_line", interrupted)
+    assert desk.type(f"ls\r{CTRL_D}") == ("", "\nInterrupted.\n")
+
+
+def test_pasted_lines_run_one_by_one_up_to_the_first_that_fails(desk: Desk) -> None:
+    out, err = desk.type(PASTE.format("cd /iscsi\npwd\n\nnosuch\npwd\ncd /\n") + f"\r{CTRL_D}")
+    assert out == "/iscsi\n"
+    assert err.splitlines()[0].startswith("Command not found nosuch.")
+    assert err.splitlines()[-1] == "Lines that were pasted and not run: 2."
+    assert desk.shell.path == "/iscsi"
+
+
+def test_a_secret_is_masked_before_it_is_kept(desk: Desk) -> None:
+    desk.shell.run_line("/iscsi create")
+    out, err = desk.type(f"/iscsi set discovery_auth password=verysecret12\r{CTRL_D}")
+    assert (err, "verysecret12" in out) == ("", False)
+    assert desk.history.lines() == ["/iscsi set discovery_auth password=********"]
+
+
+def test_a_mask_does_not_become_the_secret(desk: Desk) -> None:
+    desk.shell.run_line("/iscsi create")
+    line = "/iscsi set discovery_auth password=********"
+    out, err = desk.type(f"{line}\r{CTRL_D}")
+    assert "is now" not in out
+    said, shown, caret = err.splitlines()
+    assert said.startswith("The history does not hold secrets.")
+    assert (shown, caret) == (f"  {line}", "  " + "^".rjust(len(line) - len("*******")))
+
+
+def test_leaving_saves_what_was_changed(desk: Desk) -> None:
+    out, err = desk.type(f"{DISK}\r{CTRL_D}")
+    file = desk.shell.root().default_file
+    assert err == ""
+    assert out.splitlines()[-1] == f"Configuration saved to {file}"
+    assert _saved_names(file) == ["disk"]
+
+
+def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
+    assert desk.type(f"ls depth=1\r{CTRL_D}")[1] == ""
+    assert not desk.shell.root().default_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "saved"),
+    [("y\r", ["disk"]), ("Yes\r", ["disk"]), ("n\r", ["old"]), ("\r", ["old"]), (CTRL_C, ["old"])],
+)
+def test_what_would_lose_saved_objects_is_asked_about(
+    desk: Desk, answer: str, saved: list[str]
+) -> None:
+    file = _lose_what_was_saved(desk.shell)
+    out, err = desk.type(f"{DISK}\rexit\r{answer}")
+    assert f"Not saved: {file} holds /backstores/ramdisk/old, which is not running." in err
+    assert _saved_names(file) == saved
+    assert out.count("saved to") == (2 if saved == ["disk"] else 1)
+
+
+def test_the_option_yes_answers(desk: Desk) -> None:
+    file = _lose_what_was_saved(desk.shell)
+    desk.shell.options.yes = True
+    desk.type(f"{DISK}\r{CTRL_D}")
+    assert _saved_names(file) == ["disk"]
+
+
+def test_an_answer_is_not_kept_in_the_history(desk: Desk) -> None:
+    _lose_what_was_saved(desk.shell)
+    desk.type(f"{DISK}\rexit\rno\r")
+    assert desk.history.lines() == [DISK, "exit"]
+
+
+def test_plain_reader(shell: Shell, tmp_path: Path) -> None:
+    screen = io.StringIO()
+    history = CommandHistory(tmp_path / "history", pytest.fail)
+    converse(shell, PlainReader(io.StringIO("pwd\ncd /iscsi\npwd"), screen, history))
+    assert isinstance(shell.out, io.StringIO)
+    assert shell.out.getvalue() == "/\n/iscsi\n"
+    assert screen.getvalue() == "/> /> /iscsi> /iscsi> \n"
+    assert history.lines() == ["cd /iscsi", "pwd"]
+
+
+def test_without_a_terminal_to_show_them_there_are_no_prompts(shell: Shell, tmp_path: Path) -> None:
+    history = CommandHistory(tmp_path / "history", pytest.fail)
+    converse(shell, PlainReader(io.StringIO("pwd\n"), None, history))
+    assert isinstance(shell.out, io.StringIO)
+    assert shell.out.getvalue() == "/\n"
+
+
+def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(shell.lio), "may_change", False)
+    shell.stdin = io.StringIO("pwd\n")
+    assert session.interact(shell) == 0
+    assert isinstance(shell.err, io.StringIO)
+    assert shell.err.getvalue() == (
+        "You are not root: the configuration can be looked at, not changed.\n"
+    )
+
+
+def _lose_what_was_saved(shell: Shell) -> Path:
+    """Leave a saved file with a storage object that is not running and that `shell` never deleted."""
+    for line in ("/backstores/ramdisk create old 1M", "saveconfig", "clearconfig confirm=true"):
+        shell.run_line(line)
+    return shell.root().default_file
+
+
+def _saved_names(file: Path) -> list[str]:
+    document = json.loads(file.read_text(encoding="utf-8"))
+    return [entry["name"] for entry in document["storage_objects"]]
