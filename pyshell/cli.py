@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell import __version__
-from pyshell.errors import PyshellError, UsageError, from_os_error
+from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, from_os_error
+from pyshell.render.output import error_lines
 from pyshell.shell.shell import Options, Shell
 
 _USAGE = """\
@@ -57,7 +58,7 @@ class Invocation:
 def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, str]) -> Invocation:
     """Read an argument vector. Raises UsageError."""
     found = Invocation()
-    found.options.compat = os.path.basename(program).startswith("targetcli")
+    found.options.compat = _is_targetcli(program)
     if environment.get("PYSHELL_SIMULATE"):
         found.simulate = Path(environment["PYSHELL_SIMULATE"]).expanduser()
     rest = list(arguments)
@@ -78,6 +79,11 @@ def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, st
     if found.options.compat and rest and rest[0] == "help":
         found.show = "help"
     return found
+
+
+def _is_targetcli(program: str) -> bool:
+    """Tell whether pyshell was called by targetcli's name."""
+    return os.path.basename(program).startswith("targetcli")
 
 
 def _take_option(found: Invocation, option: str, value: str, environment: dict[str, str]) -> None:
@@ -158,7 +164,7 @@ def _run_one(shell: Shell, words: list[str]) -> int:
         shell.run_line(join_arguments(words))
     except PyshellError as error:
         shell.show_error(error)
-        return 1 if shell.compat else error.status
+        return EXIT_FAILED if shell.compat else error.status
     return 0
 
 
@@ -205,12 +211,16 @@ def _compat_version() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pyshell and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    options = Options(compat=_is_targetcli(sys.argv[0]))
     try:
-        status = run(parse_argv(given, sys.argv[0], dict(os.environ)))
+        found = parse_argv(given, sys.argv[0], dict(os.environ))
+        options = found.options
+        status = run(found)
         sys.stdout.flush()
     except PyshellError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.status
+        for line in error_lines(error, as_json=options.json):
+            sys.stderr.write(f"{line}\n")
+        return EXIT_FAILED if options.compat else error.status
     except BrokenPipeError:
         # The reader has gone; nothing more can be told, and Python must not try at its end.
         with contextlib.suppress(OSError):

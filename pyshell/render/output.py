@@ -15,6 +15,8 @@ from pyshell.render.drawing import Style, draw
 from pyshell.tree.results import Branch, Lines, Tree
 
 PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
+DUMB_TERMS = ("", "dumb", "unknown")
+"""What TERM is where a terminal does no more than show text."""
 SCHEMA = 1
 """Version of the JSON documents; it grows when a key changes its meaning or goes."""
 
@@ -106,6 +108,6 @@ def wants_colour(
     """Tell whether to colour: `choice` is auto, always or never; NO_COLOR and TERM=dumb count."""
     if choice != "auto":
         return choice == "always"
-    if environment.get("NO_COLOR") or environment.get("TERM", "dumb") == "dumb":
+    if environment.get("NO_COLOR") or environment.get("TERM", "") in DUMB_TERMS:
         return False
     return preferred and stream.isatty()

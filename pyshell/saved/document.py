@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing_extensions import NotRequired, Required, TypedDict
 
+from pyshell.target import fabrics
+
 Value = int | str
 """An attribute's value: rtslib writes a number where the text is one."""
 
@@ -154,8 +156,15 @@ def object_paths(document: Document) -> set[str]:
         base = f"/{target['fabric']}/{target['wwn']}"
         found.add(base)
         for tpg in target.get("tpgs", ()):
-            found |= _tpg_paths(f"{base}/tpg{tpg.get('tag', 1)}", tpg)
+            found |= _tpg_paths(_tpg_path(target, base, tpg.get("tag", 1)), tpg)
     return found
+
+
+def _tpg_path(target: Target, base: str, tag: int) -> str:
+    """Return a TPG's path: in a fabric without TPG tags it is its target's."""
+    name = target["fabric"]
+    tagless = name in fabrics.known() and not fabrics.fabric(name).has("tpgts")
+    return base if tagless else f"{base}/tpg{tag}"
 
 
 def _tpg_paths(base: str, tpg: Tpg) -> set[str]:

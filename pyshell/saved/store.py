@@ -16,7 +16,6 @@ from pathlib import Path
 from pyshell.errors import PyshellError, from_os_error
 from pyshell.saved.document import Document
 
-FILE_NAME = "saveconfig.json"
 _BACKUPS = "backup"
 
 
@@ -36,8 +35,9 @@ def write(document: Document, path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Replace a file by one of mode 0600 with `data`. Raises PyshellError; leaves no litter."""
     where = Path(os.path.realpath(path))
-    temporary = where.with_name(f".{where.name}.{os.getpid()}.new")
+    temporary = where.with_name(f".pyshell.{os.getpid()}.new")
     try:
+        _remove_left(where.parent)
         _write_new(temporary, data)
         os.replace(temporary, where)
         _sync_folder(where.parent)
@@ -47,6 +47,14 @@ def replace(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left: it holds secrets."""
+    for left in folder.glob(".pyshell.*.new"):
+        writer = left.name.split(".")[2]
+        if writer.isdigit() and not os.path.exists(f"/proc/{writer}"):
+            left.unlink(missing_ok=True)
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -96,5 +95,7 @@ def _complete(
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "Did you mean …?" for a mistyped word, "" where nothing is near."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {found[0]}?" if found else ""

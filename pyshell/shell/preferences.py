@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import PyshellError
-from pyshell.saved import store
 from pyshell.shell.lock import locked
 from pyshell.tree.preferences import PREFERENCES
 
@@ -63,6 +62,8 @@ class Preferences:
 
     def set(self, name: str, value: Any) -> None:
         """Keep a preference (or `bookmarks`). Two processes at once lose nothing (row 31)."""
+        from pyshell.saved import store
+
         folder = self._file.parent
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

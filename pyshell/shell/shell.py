@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from configshell_fb import ConfigShell
 
@@ -15,9 +15,8 @@ from pyshell.render.output import Format, error_lines, render, wants_colour, wid
 from pyshell.shell import binding, grammar
 from pyshell.shell.lock import DEFAULT_TIMEOUT, locked
 from pyshell.shell.preferences import Preferences
-from pyshell.shell.secrets import read_indirect
+from pyshell.shell.secrets import masked_fault, read_indirect
 from pyshell.target.attach import Lio
-from pyshell.target.operations.base import Operation, carry_out, check
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
 from pyshell.tree.results import (
@@ -33,6 +32,9 @@ from pyshell.tree.results import (
     Work,
 )
 from pyshell.tree.root import RootNode
+
+if TYPE_CHECKING:
+    from pyshell.target.operations.base import Operation
 
 
 @dataclass
@@ -109,7 +111,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
             if not line.empty:
                 self._run(line)
         except UsageError as error:
-            error.line = text
+            error.line, error.column = masked_fault(text, error.column)
             raise
 
     def _run(self, line: grammar.Line) -> None:
@@ -213,6 +215,8 @@ class Shell(ConfigShell):  # type: ignore[misc]
                 assert isinstance(one, Nothing | Several)
 
     def _change(self, change: Change) -> None:
+        from pyshell.target.operations.base import carry_out, check
+
         if self.options.dry_run:
             check(self.lio, change.operations)
             sentences = [s for operation in change.operations for s in operation.said]

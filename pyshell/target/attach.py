@@ -57,7 +57,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     found = open_folder(simulate)
     return Lio(
         SimulatedKernel(found),
-        SimulatedMachine(found.machine),
+        SimulatedMachine(found),
         config_dir or found.config_dir,
         found.folder / "command.lock",  # `lock` there is the simulated kernel's own
         found.folder,

@@ -164,8 +164,15 @@ def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> An
 
 
 def create_target(place: Target) -> Any:
-    """Create a target through rtslib, which loads the fabric's module where needed."""
-    return rtslib_fb.Target(place.fabric.module, place.wwn, mode="create")
+    """Create a target through rtslib, which loads the fabric's module where needed.
+
+    Its constructor has rules of its own for names: it refuses `iqn.2020-01.local:disk` and makes
+    another name of one that begins with `naa.6`. The name was checked before it became a place.
+    """
+    place.fabric.module._check_self()
+    found = _FoundTarget(place)
+    found._create_in_cfs_ine("create")
+    return found
 
 
 def create_tpg(place: Tpg) -> Any:
@@ -181,8 +188,10 @@ def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> Any:
 
 
 def create_node_acl(place: NodeAcl) -> Any:
-    """Create a node ACL through rtslib."""
-    return rtslib_fb.NodeACL(tpg(place.tpg), place.wwn, mode="create")
+    """Create a node ACL through rtslib, without its constructor's own rules for names."""
+    found = _FoundNodeAcl(place)
+    found._create_in_cfs_ine("create")
+    return found
 
 
 def create_mapped_lun(

@@ -208,6 +208,25 @@ def portal(tpg: Tpg, address: str, port: int) -> Portal | None:
     return None
 
 
+def overlapping_portal(wanted: Portal, within: Target | None = None) -> Portal | None:
+    """Return a portal, of one target or any, that keeps the kernel from listening at `wanted`.
+
+    Two portals overlap where they share port and address, or one of them is on all addresses;
+    the same portal may serve TPGs of different targets.
+    """
+    for target in [within] if within else targets(wanted.tpg.target.fabric):
+        for tpg in tpgs(target):
+            for found in portals(tpg):
+                if found.port != wanted.port:
+                    continue
+                same = same_address(found.address, wanted.address)
+                if same and target != wanted.tpg.target:
+                    continue
+                if same or is_wildcard(found.address) or is_wildcard(wanted.address):
+                    return found
+    return None
+
+
 def same_address(one: str, other: str) -> bool:
     """Tell whether two spellings name the same address."""
     try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class Machine(Protocol):
 
     def block_device(self, path: str) -> BlockDevice | None:
         """Return the block device at `path`, None where that is something else or nothing."""
+
+    def in_use(self, path: str) -> bool:
+        """Tell whether the block device at `path` cannot be had exclusively."""
 
     def device_size(self, name: str) -> int | None:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
@@ -64,6 +68,15 @@ class RealMachine:
             scsi_type=_number(f"{folder}/device/type"),
             holder=_holder(number, folder),
         )
+
+    def in_use(self, path: str) -> bool:
+        """Tell whether the block device at `path` cannot be had exclusively."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            return error.errno == errno.EBUSY
+        os.close(descriptor)
+        return False
 
     def device_size(self, name: str) -> int | None:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""

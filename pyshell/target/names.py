@@ -7,7 +7,6 @@ Every name is checked here before it becomes part of a path. iSCSI names follow 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import NamedTuple
 
@@ -18,6 +17,8 @@ LUN_MAX = 65535
 WILDCARD_V4 = "0.0.0.0"  # noqa: S104 - the portal address that an administrator asks for
 WILDCARD_V6 = "::0"
 DEFAULT_PORT = 3260
+SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
+"""Names of settings that hold CHAP secrets: targetcli's and the kernel's."""
 
 _IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
@@ -132,6 +133,8 @@ def address(text: str) -> str:
 
     The IPv6 wildcard is always `::0`, as targetcli writes it. Raises UsageError.
     """
+    import ipaddress
+
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]

@@ -22,7 +22,6 @@ AUTH_FILES = {
     "mutual_userid": "userid_mutual",
     "mutual_password": "password_mutual",
 }
-SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 AUTH_MAX = 255
 # The settings of an ALUA group, in the order in which they can be written: what is supported first.
 ALUA_FILES = (

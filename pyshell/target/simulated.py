@@ -41,8 +41,9 @@ class SimulatedKernel:
 class SimulatedMachine:
     """The simulator's table of devices and hardware, as the target's rooms ask for it."""
 
-    def __init__(self, table: simulator.SimulatedMachine) -> None:
-        self._table = table
+    def __init__(self, found: simulator.Simulator) -> None:
+        self._table = found.machine
+        self._holder = found.holder
 
     def block_device(self, path: str) -> BlockDevice | None:
         """Return the block device at `path`, None where the table has none."""
@@ -51,6 +52,10 @@ class SimulatedMachine:
             return None
         holder = found.holder or ""
         return BlockDevice(path, found.kernel_name, found.size, False, found.scsi_type, holder)
+
+    def in_use(self, path: str) -> bool:
+        """Tell whether the block device at `path` cannot be had exclusively."""
+        return self._holder(path) is not None
 
     def device_size(self, name: str) -> int | None:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""

@@ -111,7 +111,9 @@ def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:
             "aio": found.aio,
         }
     elif place.plugin == "ramdisk":
-        made |= {"size": found.size, "nullio": found.nullio}
+        made["size"] = found.size
+        if found.nullio:
+            made["nullio"] = True
     elif place.plugin == "pscsi":
         made = {"dev": found.device}
     else:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.saved import running
 from pyshell.target import listing, settings
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations import removal
@@ -28,7 +27,8 @@ from pyshell.tree.command import (
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exporting import lun_for
 from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
 
@@ -227,6 +227,8 @@ class NodeAclNode(CommonNode):
     @command("Show what there is to know of the node ACL.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the node ACL."""
+        from pyshell.saved import running
+
         facts = running.node_acl_facts(self.lio, self.place)
         del facts["node_wwn"]
         found = shown_facts(facts, secrets=self.context.compat)
@@ -254,4 +256,6 @@ class MappedLunNode(CommonNode):
     @command("Show what there is to know of the mapped LUN.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the mapped LUN."""
+        from pyshell.saved import running
+
         return shown_facts(running.read_mapped_lun(self.lio, self.place), secrets=True)

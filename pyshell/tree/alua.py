@@ -11,7 +11,8 @@ from pyshell.target.places import AluaGroup, StorageObject
 from pyshell.target.settings import ALUA_STATES
 from pyshell.tree import describing
 from pyshell.tree.common import CommonNode
-from pyshell.tree.groups import FilesGroup, Group
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import FilesGroup
 from pyshell.tree.node import Node
 
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.saved import running
 from pyshell.target import listing, storage
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
@@ -32,7 +31,8 @@ from pyshell.tree.command import (
 )
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group, KernelGroup
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import KernelGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
 
@@ -256,7 +256,7 @@ class StorageObjectNode(CommonNode):
             "user": [found.config.partition("/")[2]],
             "ramdisk": ["nullio"] * found.nullio,
         }.get(self.place.plugin, [found.device])
-        if found.size is None and found.missing:
+        if found.missing:
             words.append("(MISSING)")
         elif found.size is not None:
             words.append(f"({size_text(found.size)})")
@@ -276,6 +276,8 @@ class StorageObjectNode(CommonNode):
     @command("Show what there is to know of the storage object.")
     def ui_command_info(self) -> Result:
         """Show what there is to know."""
+        from pyshell.saved import running
+
         entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
         return shown_facts(entry, secrets=True)
 

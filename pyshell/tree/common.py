@@ -147,9 +147,13 @@ class CommonNode(Node):
                 (f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable
             ]
             return Lines(helptext.group(group, described), [e.name for e in entries.values()])
-        return Several([self._set_one(found, group, name, value) for name, value in named.items()])
+        changes = [self._set_one(found, group, name, value) for name, value in named.items()]
+        return Change(
+            [operation for change in changes for operation in change.operations],
+            after=lambda: [sentence for change in changes for sentence in change.after()],
+        )
 
-    def _set_one(self, group: Group, group_name: str, name: str, value: str) -> Result:
+    def _set_one(self, group: Group, group_name: str, name: str, value: str) -> Change:
         entry = entry_of(group, group_name, name)
         require_writable(entry)
         operations = list(group.change(name, value))

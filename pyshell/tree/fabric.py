@@ -10,15 +10,17 @@ from pyshell.errors import ConflictError, UsageError
 from pyshell.target import listing, settings
 from pyshell.target.fabrics import NOT_TARGETS, Fabric
 from pyshell.target.kernel import text_or_none
+from pyshell.target.names import DEFAULT_PORT
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
-from pyshell.target.operations.targets import CreatePortal, CreateTarget, CreateTpg, free_tag
+from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.target.places import Portal, Target, Tpg
 from pyshell.tree.command import CHILD, TAG, WWN, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
@@ -237,22 +239,14 @@ def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
         made.append(SetEnabled(tpg, True))
     made[-1].said = [f"Created TPG {tpg.tag}."]
     if fabric.has("nps") and node.context.preference("auto_add_default_portal"):
-        made += _default_portal(node, tpg, made[-1])
+        made.append(_default_portal(node, tpg))
     return made
 
 
-def _default_portal(node: CommonNode, tpg: Tpg, last: Operation) -> list[Operation]:
+def _default_portal(node: CommonNode, tpg: Tpg) -> Operation:
     address = node.context.preference("default_portal_address")
-    portal = Portal(tpg, address, 3260)
-    for other in listing.tpgs(tpg.target):
-        if listing.portal(other, address, 3260) or listing.wildcard_portal(other, address, 3260):
-            last.said = [
-                *last.said,
-                "Default portal not created, TPGs within a target cannot share ip:port.",
-            ]
-            return []
     said = [
         "Global pref auto_add_default_portal=true",
-        f"Created default portal listening on all IPs ({address}), port 3260.",
+        f"Created default portal listening on all IPs ({address}), port {DEFAULT_PORT}.",
     ]
-    return [CreatePortal(portal, said=said)]
+    return CreateDefaultPortal(Portal(tpg, address, DEFAULT_PORT), said=said)

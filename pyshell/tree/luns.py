@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError
-from pyshell.saved import running
 from pyshell.target import listing
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations import removal
@@ -17,7 +16,8 @@ from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exporting import refuse_second_lun, storage_object_for
 from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group, LunAluaGroup
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import LunAluaGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
@@ -124,4 +124,6 @@ class LunNode(CommonNode):
     @command("Show what there is to know of the LUN.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the LUN."""
+        from pyshell.saved import running
+
         return shown_facts(running.read_lun(self.lio, self.place), secrets=True)

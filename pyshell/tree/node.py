@@ -8,15 +8,17 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError
 from pyshell.target.attach import Lio
 from pyshell.tree.command import Command
-from pyshell.tree.groups import Group
 from pyshell.tree.results import Branch, Nothing, Result
+
+if TYPE_CHECKING:
+    from pyshell.tree.groups import Group
 
 _COMMANDS: dict[type[Node], dict[str, Command]] = {}
 """Descriptions by kind of node: looked up once a kind, as they never change."""

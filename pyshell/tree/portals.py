@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.saved import running
 from pyshell.target import listing, names
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import Set
@@ -133,4 +132,6 @@ class PortalNode(CommonNode):
     @command("Show what there is to know of the portal.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the portal."""
+        from pyshell.saved import running
+
         return shown_facts(running.read_portal(self.lio, self.place), secrets=True)

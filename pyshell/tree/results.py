@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyshell.target.operations.base import Operation
+if TYPE_CHECKING:
+    from pyshell.target.operations.base import Operation
 
 
 @dataclass(frozen=True)

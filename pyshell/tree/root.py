@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root of the tree: what concerns the whole configuration."""
+"""The root of the tree: what concerns the whole configuration.
+
+What only some commands need (the branches, saving, sessions) is imported where it is used: a
+one-liner pays for its own branch alone.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,12 @@ from pathlib import Path
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.saved import load, restore, store
-from pyshell.saved.document import is_empty, object_paths
-from pyshell.saved.running import read_running
 from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
-from pyshell.target.sessions import Session, sessions
-from pyshell.tree.backstores import BackstoresNode
 from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.fabric import FabricNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
-from pyshell.tree.sessiontext import session_data, session_lines
 
 
 class RootNode(CommonNode):
@@ -32,6 +29,9 @@ class RootNode(CommonNode):
 
     def make_children(self) -> Sequence[Node]:
         """Make the backstores and the fabrics that the kernel can provide."""
+        from pyshell.tree.backstores import BackstoresNode
+        from pyshell.tree.fabric import FabricNode
+
         loadable = self.lio.machine.loadable_fabrics()
         return [
             BackstoresNode("backstores", self),
@@ -41,10 +41,14 @@ class RootNode(CommonNode):
     def find(self, name: str) -> Node | None:
         """Return the backstores or one fabric."""
         if name == "backstores":
+            from pyshell.tree.backstores import BackstoresNode
+
             return BackstoresNode(name, self)
         if name not in fabrics.known():
             return None
         if os.path.isdir(fabric(name).folder) or name in self.lio.machine.loadable_fabrics():
+            from pyshell.tree.fabric import FabricNode
+
             return FabricNode(fabric(name), self)
         return None
 
@@ -71,6 +75,10 @@ class RootNode(CommonNode):
 
     def save(self, path: Path, *, force: bool) -> list[str]:
         """Save to `path` and return what to tell. Raises PyshellError; the old file then stands."""
+        from pyshell.saved import store
+        from pyshell.saved.document import is_empty
+        from pyshell.saved.running import read_running
+
         document = read_running(self.lio)
         if not force and is_empty(document):
             _refuse_to_empty(path)
@@ -85,6 +93,10 @@ class RootNode(CommonNode):
 
     def lost_by_saving(self) -> list[str]:
         """Return what the saved file holds, the kernel lacks and no command here deleted."""
+        from pyshell.saved import load
+        from pyshell.saved.document import object_paths
+        from pyshell.saved.running import read_running
+
         path = self.default_file
         if not path.exists():
             return []
@@ -94,7 +106,7 @@ class RootNode(CommonNode):
     @property
     def default_file(self) -> Path:
         """Return the file that is restored at boot."""
-        return self.lio.config_dir / store.FILE_NAME
+        return self.lio.config_dir / "saveconfig.json"
 
     def _file(self, text: str | None) -> Path:
         return Path(os.path.abspath(os.path.expanduser(text))) if text else self.default_file
@@ -117,6 +129,8 @@ class RootNode(CommonNode):
         storage_object: str | None = None,
     ) -> Result:
         """Bring a saved configuration back."""
+        from pyshell.saved import load, restore
+
         path = self._file(savefile)
         if not path.exists():
             raise NotFoundError(f"Restore file {path} not found.", "saveconfig writes it.")
@@ -150,6 +164,8 @@ class RootNode(CommonNode):
             )
 
         def run() -> Lines:
+            from pyshell.saved import restore
+
             restore.clear(self.lio)
             return Lines(["All configuration cleared"])
 
@@ -163,7 +179,10 @@ class RootNode(CommonNode):
     )
     def ui_command_sessions(self, action: str = "list", sid: int | None = None) -> Result:
         """Show who is logged in."""
-        found: list[Session] = [s for s in sessions(self.lio) if sid is None or s.sid == sid]
+        from pyshell.target.sessions import sessions
+        from pyshell.tree.sessiontext import session_data, session_lines
+
+        found = [s for s in sessions(self.lio) if sid is None or s.sid == sid]
         if sid is not None and not found:
             raise NotFoundError(f"no session found with sid {sid}")
         data = [session_data(self.lio, session) for session in found]
@@ -186,6 +205,9 @@ def _shown(name: str, loadable: frozenset[str]) -> bool:
 
 
 def _refuse_to_empty(path: Path) -> None:
+    from pyshell.saved import load
+    from pyshell.saved.document import is_empty
+
     if not path.exists():
         return
     if not is_empty(load.load(path)):

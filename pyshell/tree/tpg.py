@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from pyshell.saved import running
 from pyshell.target import settings
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import SetEnabled
@@ -16,7 +15,8 @@ from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.luns import LunsNode
 from pyshell.tree.node import Node
 from pyshell.tree.portals import PortalsNode
@@ -101,5 +101,7 @@ class TpgNode(CommonNode):
     @command("Show what there is to know of the TPG.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the TPG."""
+        from pyshell.saved import running
+
         facts = running.tpg_facts(self.lio, self.place)
         return shown_facts(facts, secrets=self.context.compat)

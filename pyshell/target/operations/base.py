@@ -32,6 +32,10 @@ class Foreseen:
             return False
         return os.path.isdir(folder)
 
+    def makes(self, path: str) -> bool:
+        """Tell whether one of the operations will make `path`, a group or an image file."""
+        return path in self._made
+
     def make(self, folder: str) -> None:
         """Note that a group will be made."""
         self._made.add(folder)

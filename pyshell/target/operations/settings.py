@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pyshell.errors import NotFoundError
-from pyshell.target import handles, settings
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.target import handles, names, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.operations.base import Foreseen, Operation, must_exist
@@ -27,7 +27,7 @@ class Set(Operation):
     def step(self) -> str:
         """Return what is done, without the value of a secret."""
         name = self.file.rpartition("/")[2]
-        shown = "" if name in settings.SECRET_NAMES else f" to {self.value}"
+        shown = "" if name in names.SECRET_NAMES else f" to {self.value}"
         return f"set {name} of {self.place}{shown}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -49,7 +49,12 @@ class Set(Operation):
                 ) from error
         if before == self.value:
             return None
-        settings.write(lio.kernel, self.place.folder, self.file, self.value)
+        try:
+            settings.write(lio.kernel, self.place.folder, self.file, self.value)
+        except PyshellError:  # the kernel took it, but keeps something else
+            with contextlib.suppress(OSError, PyshellError):
+                settings.write(lio.kernel, self.place.folder, self.file, before or "")
+            raise
         return None if before is None else Set(self.place, self.file, before)
 
 

@@ -37,6 +37,8 @@ class CreateStorageObject(Operation):
         must_be_free(foreseen, self.place)
         if self.place.plugin == "block":
             _check_block_device(lio, str(self.arguments["dev"]), exclusive=self._exclusive())
+        if self.place.plugin == "fileio":
+            _check_image_file(lio, foreseen, str(self.arguments["dev"]))
         foreseen.make(self.place.hba_folder)
         foreseen.make(self.place.folder)
         foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
@@ -60,8 +62,33 @@ def _check_block_device(lio: Lio, path: str, *, exclusive: bool) -> None:
         raise NotFoundError(f"There is no block device {path}", "'lsblk' lists them.", path=path)
     if device.scsi_type not in (None, 0):
         raise UsageError(f"{path} is not a disk", "For other SCSI devices use pscsi.")
-    if exclusive and device.holder:
-        raise BusyError(f"{path} is in use: {device.holder}", path=path)
+    if not exclusive:
+        return
+    holder = device.holder
+    if not holder and lio.machine.in_use(path):
+        holder = _user_among_storage_objects(lio, path) or "another program holds it"
+    if holder:
+        raise BusyError(f"{path} is in use: {holder}", path=path)
+
+
+def _check_image_file(lio: Lio, foreseen: Foreseen, path: str) -> None:
+    """Raise where there is no such file: the kernel would make an empty one and export that."""
+    if lio.machine.block_device(path) is not None or foreseen.makes(path):
+        return
+    if not lio.machine.image_file(path).exists():
+        raise NotFoundError(
+            f"There is no image file {path}", "Is its file system mounted?", path=path
+        )
+
+
+def _user_among_storage_objects(lio: Lio, path: str) -> str:
+    """Name the storage object that has claimed a device, "" where none has."""
+    wanted = lio.machine.block_device(path)
+    for place in listing.storage_objects():
+        device = lio.machine.block_device(storage.describe(lio, place).device)
+        if device is not None and wanted is not None and device.name == wanted.name:
+            return str(place)
+    return ""
 
 
 @dataclass
@@ -83,6 +110,7 @@ class CreateImageFile(Operation):
             raise ExistsError(f"{self.path} exists already", path=self.path)
         if lio.simulated is None and not where.parent.is_dir():
             raise NotFoundError(f"There is no folder {where.parent}", "Make it first.")
+        foreseen.make(self.path)
         if not self.sparse:
             status = os.statvfs(where.parent if where.parent.is_dir() else "/")
             free = status.f_bavail * status.f_frsize

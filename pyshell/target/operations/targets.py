@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import rtslib_fb
+
 from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
@@ -164,6 +166,35 @@ class CreatePortal(Operation):
         """Create it through rtslib: the kernel begins to listen."""
         handles.create_portal(self.place)
         return DeletePortal(self.place)
+
+
+@dataclass
+class CreateDefaultPortal(CreatePortal):
+    """Create the portal that every new TPG gets, unless another portal is in its way.
+
+    Then the TPG has none yet, which is told instead of `said`, as targetcli does.
+    """
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG will be there; what is in the way is found by trying."""
+        must_exist(foreseen, self.place.tpg)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it where the kernel lets it; raise where no portal explains the refusal."""
+        taken = listing.overlapping_portal(self.place, self.place.tpg.target)
+        if taken is None:
+            try:
+                return super().do(lio)
+            except rtslib_fb.RTSLibError:
+                taken = listing.overlapping_portal(self.place)
+                if taken is None:
+                    raise
+        self.said = [
+            "Default portal not created, TPGs within a target cannot share ip:port."
+            if taken.tpg.target == self.place.tpg.target
+            else f"Default portal not created, {taken.path} listens on that port."
+        ]
+        return None
 
 
 def _check_taken(place: Portal, foreseen: Foreseen) -> None:
