@@ -51,6 +51,6 @@ def _on_this_kernel(line: str) -> str:
         return line
     added = line
     for name in MORE_FABRICS:
-        dots = "." * (WIDTH - 1 - len(f"  o- {name}  [Targets: 0]"))
+        dots = "." * (WIDTH - len(f"  o- {name}  [Targets: 0]"))
         added += f"  o- {name} {dots} [Targets: 0]\n"
     return added
