@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What README tells people to type does what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from driver import ROOT, TPG, Pyshell
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLE = ROOT / "saveconfig.example.json"
+
+
+def blocks(kind: str) -> list[str]:
+    """Return the blocks of README that are fenced with ``` and `kind`."""
+    parts = re.split(r"^```(\w*)\n", README, flags=re.MULTILINE)[1:]
+    # Fences alternate: one that opens a block, with its kind, and one that ends it.
+    return [text for opened, text in zip(parts[::4], parts[1::4], strict=True) if opened == kind]
+
+
+def lines_to_type() -> list[str]:
+    """Return the lines of README's blocks of commands, in their order."""
+    return [line for block in blocks("") for line in block.splitlines()]
+
+
+def test_readme_has_commands() -> None:
+    assert len(lines_to_type()) > 15
+
+
+def test_every_command_runs_in_the_order_in_which_it_stands(pyshell: Pyshell) -> None:
+    for line in lines_to_type():
+        ran = pyshell.line(line)
+        assert ran.status == 0, f"{line}: {ran.err}"
+
+
+def test_the_walk_through_ends_with_the_tree_that_is_shown(pyshell: Pyshell) -> None:
+    for line in lines_to_type()[:7]:
+        shown = pyshell.line(line).out
+    (drawn,) = blocks("text")
+    without_dots = [re.sub(r" \.+ ", " ", line) for line in shown.splitlines()]
+    for line in drawn.splitlines():
+        assert line.strip() == "…" or re.sub(r" \.+ ", " ", line) in without_dots
+
+
+def test_the_first_two_commands_are_the_ones_that_ci_runs() -> None:
+    commands = [block.strip() for block in blocks("console")]
+    assert commands[0].endswith(".venv/bin/pyshell --simulate")
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert commands[1].replace(".", r"\.", 1) in ci
+
+
+def test_the_example_restores_and_saving_gives_it_back(pyshell: Pyshell) -> None:
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    pyshell.must(f"restoreconfig {EXAMPLE}", "saveconfig")
+    assert_within(example, json.loads(pyshell.saved_file.read_text(encoding="utf-8")))
+    assert "(ro)" in pyshell.line(f"ls {TPG}/acls").out
+
+
+def assert_within(part: object, whole: object) -> None:
+    """See that all that `part` holds stands in `whole` at the same place."""
+    if isinstance(part, dict):
+        assert isinstance(whole, dict)
+        for key, value in part.items():
+            assert_within(value, whole[key])
+    elif isinstance(part, list):
+        assert isinstance(whole, list)
+        assert len(part) == len(whole)
+        for one, other in zip(part, whole, strict=True):
+            assert_within(one, other)
+    else:
+        assert part == whole
