@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell import __version__
-from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, from_os_error
+from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report, from_os_error
 from pyshell.render.output import error_lines
 from pyshell.shell.shell import Options, Shell
 
@@ -229,9 +229,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception:
-        sys.stderr.write(
-            f"This is a bug in pyshell {__version__}. Please report what follows to the project's"
-            " issue tracker, with the command line (leave secrets out).\n"
-        )
+        sys.stderr.write(bug_report(__version__))
         raise
     return status

@@ -119,6 +119,14 @@ def from_os_error(
     return found(f"Cannot {step}: {reason}{name}{at}.", hint, errno=number, path=where, step=step)
 
 
+def bug_report(version: str) -> str:
+    """Return what stands above the trace of a fault in pyshell itself."""
+    return (
+        f"This is a bug in pyshell {version}. Please report what follows to the project's issue"
+        " tracker, with the command line (leave secrets out).\n"
+    )
+
+
 def _sentence(text: str) -> str:
     """Return `text` ended as a sentence, so that a hint may follow it."""
     return text if not text or text[-1] in ".!?:" else text + "."

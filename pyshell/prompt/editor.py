@@ -81,7 +81,7 @@ class KeptHistory(History):
 
     def keep(self, typed: str) -> None:
         """Keep what was typed; of several lines each by itself."""
-        for line in typed.splitlines():
+        for line in typed.split("\n"):
             form = self._kept.add(line)
             if form is not None:
                 others = (known for known in self._loaded_strings if known != form)

@@ -33,13 +33,15 @@ class CommandHistory:
     def lines(self) -> list[str]:
         """Return the lines, oldest first."""
         try:
-            text = self._file.read_text(encoding="utf-8", errors="replace")
+            return self._read()
         except OSError:
             return []
-        return text.splitlines()[-LONGEST:]
 
     def add(self, line: str) -> str | None:
-        """Keep a line, in place of the same line before; return it as it is kept, None if it is not."""
+        """Keep a line, in place of the same line before.
+
+        Returns it as it is kept, None where it is not.
+        """
         form = kept_form(line)
         if form is None:
             return None
@@ -51,12 +53,20 @@ class CommandHistory:
                 self._warn = None
         return form
 
+    def _read(self) -> list[str]:
+        try:
+            text = self._file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        return [line for line in text.split("\n") if line][-LONGEST:]
+
     def _write(self, line: str) -> None:
         folder = self._file.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self._file.with_name(f"{self._file.name}.lock"), _PATIENCE):
-            lines = [*(known for known in self.lines() if known != line), line]
-            store.replace(self._file, "".join(f"{one}\n" for one in lines[-LONGEST:]).encode())
+            lines = [*(known for known in self._read() if known != line), line]
+            text = "".join(f"{one}\n" for one in lines[-LONGEST:])
+            store.replace(self._file, text.encode(errors="replace"))
 
 
 def kept_form(line: str) -> str | None:

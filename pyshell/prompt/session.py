@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from pyshell import __version__
-from pyshell.errors import PyshellError, UsageError
+from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.prompt.history import FILE_NAME, CommandHistory
+from pyshell.prompt.plain import PlainReader
 from pyshell.render.output import DUMB_TERMS, wants_colour
 from pyshell.shell.grammar import split
 from pyshell.shell.preferences import home
@@ -37,7 +38,7 @@ def interact(shell: Shell) -> int:
     """Run a session at the terminal and return the exit status."""
     if not shell.lio.may_change:
         shell.note("You are not root: the configuration can be looked at, not changed.")
-    converse(shell, _reader(shell))
+    converse(shell, reader_for(shell))
     return 0
 
 
@@ -50,6 +51,9 @@ def converse(shell: Shell, reader: Reader) -> None:
             continue
         except EOFError:
             break
+        except UnicodeDecodeError:
+            shell.show_error(UsageError("What was typed is not text."))
+            continue
         _run(shell, typed)
     _leave(shell, reader)
 
@@ -66,7 +70,7 @@ def prompt_text(path: str, longest: int) -> str:
 
 def _run(shell: Shell, typed: str) -> None:
     """Run a line, or pasted lines up to the first that fails."""
-    lines = [line for line in typed.splitlines() if line.strip()]
+    lines = [line for line in typed.split("\n") if line.strip()]
     for number, line in enumerate(lines, 1):
         if not _run_line(shell, line):
             if number < len(lines):
@@ -89,10 +93,7 @@ def _run_line(shell: Shell, line: str) -> bool:
     except BrokenPipeError:
         raise  # whoever read the output has gone, so nothing more can be told
     except Exception:
-        shell.err.write(
-            f"This is a bug in pyshell {__version__}. Please report what follows to the project's"
-            f" issue tracker, with the command line (leave secrets out).\n{traceback.format_exc()}"
-        )
+        shell.err.write(bug_report(__version__) + traceback.format_exc())
         shell.err.flush()
     else:
         return True
@@ -140,7 +141,7 @@ def _confirmed(reader: Reader) -> bool:
         return False
 
 
-def _reader(shell: Shell) -> Reader:
+def reader_for(shell: Shell) -> Reader:
     """Return the reader that suits the terminal.
 
     Prompts go to standard output if that is a terminal, else to standard error: what is redirected
@@ -155,36 +156,3 @@ def _reader(shell: Shell) -> Reader:
     preferred = bool(shell.preference("color_mode"))
     colour = wants_colour(shell.options.colour, screen, preferred=preferred)
     return Editor(shell, history, screen_output(screen), colour=colour)
-
-
-class PlainReader:
-    """Reads lines as the terminal gives them; needs nothing of it but that it shows text."""
-
-    def __init__(self, source: TextIO, screen: TextIO | None, history: CommandHistory) -> None:
-        self._source = source
-        self._screen = screen
-        self._history = history
-
-    def command(self, prompt: str) -> str:
-        """Return a line. Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C."""
-        line = self.answer(prompt)
-        self._history.add(line)
-        return line
-
-    def answer(self, question: str) -> str:
-        """Return the answer to a question, which no history keeps. Raises as `command` does."""
-        self._show(question)
-        try:
-            line = self._source.readline()
-        except KeyboardInterrupt:
-            self._show("\n")
-            raise
-        if not line:
-            self._show("\n")
-            raise EOFError
-        return line.rstrip("\n")
-
-    def _show(self, text: str) -> None:
-        if self._screen is not None:
-            self._screen.write(text)
-            self._screen.flush()

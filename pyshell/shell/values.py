@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyshell import simulator
 from pyshell.errors import PyshellError
 from pyshell.shell.completion import Value
 from pyshell.target import listing, names
@@ -161,7 +160,9 @@ def _devices(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 def _device_paths(lio: Lio, prefix: str) -> list[str]:
     if lio.simulated is not None:
-        table = simulator.SimulatedMachine(lio.simulated)
+        from pyshell.simulator import SimulatedMachine
+
+        table = SimulatedMachine(lio.simulated)
         return sorted([*(device.path for device in table.devices), *table.links])
     found = set()
     for folder in {"/dev/", "/dev/mapper/", _split(prefix)[0]}:

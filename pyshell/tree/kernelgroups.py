@@ -11,7 +11,7 @@ from pyshell.target.attach import Lio
 from pyshell.target.kernel import files
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
-from pyshell.target.operations.settings import FabricPlace, Set
+from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
 from pyshell.target.places import Lun, Place
 from pyshell.tree.command import BOOL, boolean
 from pyshell.tree.groups import Entry, Group
@@ -78,7 +78,12 @@ class AuthGroup(Group):
             value = "1" if boolean(value) else "0"
         else:
             settings.check_auth(name, value)
-        return [Set(place, self._file(name), value) for place in self._places]
+        made: list[Operation] = []
+        for place in self._places:
+            if isinstance(place, FabricPlace):
+                made.append(UseFabric(place.fabric))  # it has a folder only once it is in use
+            made.append(Set(place, self._file(name), value))
+        return made
 
     def _file(self, name: str) -> str:
         own = "enforce_discovery_auth" if name == "enable" else settings.AUTH_FILES[name]

@@ -29,11 +29,9 @@ class Desk:
     history: CommandHistory
 
     def type(self, keys: str) -> tuple[str, str]:
-        """Hold a session in which `keys` are typed; return what was printed as output and errors."""
+        """Hold a session in which `keys` are typed; return its output and its errors."""
         self.keyboard.send_text(keys)
-        editor = Editor(
-            self.shell, self.history, DummyOutput(), colour=True, typed=self.keyboard
-        )
+        editor = Editor(self.shell, self.history, DummyOutput(), colour=True, typed=self.keyboard)
         converse(self.shell, editor)
         assert isinstance(self.shell.out, io.StringIO)
         assert isinstance(self.shell.err, io.StringIO)

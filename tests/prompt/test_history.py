@@ -10,7 +10,6 @@ import pytest
 
 from pyshell.prompt import history
 from pyshell.prompt.history import CommandHistory, kept_form
-from pyshell.saved import store
 
 
 @pytest.mark.parametrize(
@@ -67,6 +66,11 @@ def test_a_line_stands_once_at_its_latest_place(kept: CommandHistory, file: Path
     assert file.read_text(encoding="utf-8") == "pwd\nls\ncd /\n"
 
 
+def test_only_a_newline_ends_a_line(kept: CommandHistory) -> None:
+    kept.add("bookmarks add a\u2028b")
+    assert kept.lines() == ["bookmarks add a\u2028b"]
+
+
 def test_two_sessions_lose_nothing(kept: CommandHistory, file: Path) -> None:
     other = CommandHistory(file, pytest.fail)
     kept.add("one")
@@ -96,7 +100,7 @@ def test_others_cannot_read_it_from_its_first_instant(
             modes.append(os.fstat(descriptor).st_mode & 0o777)
         return descriptor
 
-    monkeypatch.setattr(store.os, "open", watched)
+    monkeypatch.setattr(os, "open", watched)
     before = os.umask(0)
     try:
         kept.add("ls")
@@ -122,6 +126,11 @@ def test_text_that_is_no_utf8_stops_nothing(kept: CommandHistory, file: Path) ->
     file.write_bytes(b"ls\n\xff\n")
     kept.add("pwd")
     assert kept.lines() == ["ls", "\N{REPLACEMENT CHARACTER}", "pwd"]
+
+
+def test_keys_that_are_no_text_stop_nothing(kept: CommandHistory) -> None:
+    kept.add("ls \udcff")
+    assert kept.lines() == ["ls ?"]
 
 
 def test_where_it_cannot_be_written_that_is_told_once(tmp_path: Path) -> None:

@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
 
+from driver import Pyshell
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.session import PlainReader, converse, prompt_text
+from pyshell.prompt.plain import PlainReader
+from pyshell.prompt.session import converse, prompt_text, reader_for
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
-DISK = "/backstores/ramdisk create name=disk size=1M"
+LONG = "/iscsi/iqn.2020-07.com.example:disk1/tpg1"
 PASTE = "\x1b[200~{}\x1b[201~"
 
 
@@ -27,8 +28,8 @@ PASTE = "\x1b[200~{}\x1b[201~"
     [
         ("/", 30, "/> "),
         ("/iscsi", 30, "/iscsi> "),
-        ("/iscsi/iqn.2020-07.com.example:disk1/tpg1", 0, "/iscsi/iqn.2020-07.com.example:disk1/tpg1> "),
-        ("/iscsi/iqn.2020-07.com.example:disk1/tpg1", 30, "/iscsi/iqn.202…mple:disk1/tpg1> "),
+        (LONG, 0, "/iscsi/iqn.2020-07.com.example:disk1/tpg1> "),
+        (LONG, 30, "/iscsi/iqn.202…mple:disk1/tpg1> "),
         ("/iscsi", 5, "/i…si> "),
         ("/iscsi", 6, "/iscsi> "),
         ("/iscsi", 1, "…> "),
@@ -113,46 +114,6 @@ def test_a_mask_does_not_become_the_secret(desk: Desk) -> None:
     assert (shown, caret) == (f"  {line}", "  " + "^".rjust(len(line) - len("*******")))
 
 
-def test_leaving_saves_what_was_changed(desk: Desk) -> None:
-    out, err = desk.type(f"{DISK}\r{CTRL_D}")
-    file = desk.shell.root().default_file
-    assert err == ""
-    assert out.splitlines()[-1] == f"Configuration saved to {file}"
-    assert _saved_names(file) == ["disk"]
-
-
-def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
-    assert desk.type(f"ls depth=1\r{CTRL_D}")[1] == ""
-    assert not desk.shell.root().default_file.exists()
-
-
-@pytest.mark.parametrize(
-    ("answer", "saved"),
-    [("y\r", ["disk"]), ("Yes\r", ["disk"]), ("n\r", ["old"]), ("\r", ["old"]), (CTRL_C, ["old"])],
-)
-def test_what_would_lose_saved_objects_is_asked_about(
-    desk: Desk, answer: str, saved: list[str]
-) -> None:
-    file = _lose_what_was_saved(desk.shell)
-    out, err = desk.type(f"{DISK}\rexit\r{answer}")
-    assert f"Not saved: {file} holds /backstores/ramdisk/old, which is not running." in err
-    assert _saved_names(file) == saved
-    assert out.count("saved to") == (2 if saved == ["disk"] else 1)
-
-
-def test_the_option_yes_answers(desk: Desk) -> None:
-    file = _lose_what_was_saved(desk.shell)
-    desk.shell.options.yes = True
-    desk.type(f"{DISK}\r{CTRL_D}")
-    assert _saved_names(file) == ["disk"]
-
-
-def test_an_answer_is_not_kept_in_the_history(desk: Desk) -> None:
-    _lose_what_was_saved(desk.shell)
-    desk.type(f"{DISK}\rexit\rno\r")
-    assert desk.history.lines() == [DISK, "exit"]
-
-
 def test_plain_reader(shell: Shell, tmp_path: Path) -> None:
     screen = io.StringIO()
     history = CommandHistory(tmp_path / "history", pytest.fail)
@@ -163,11 +124,56 @@ def test_plain_reader(shell: Shell, tmp_path: Path) -> None:
     assert history.lines() == ["cd /iscsi", "pwd"]
 
 
+def test_keys_that_are_no_text_stop_nothing(shell: Shell, tmp_path: Path) -> None:
+    typed = io.TextIOWrapper(_Lines(b"\xff\n", b"pwd\n"), encoding="utf-8")
+    history = CommandHistory(tmp_path / "history", pytest.fail)
+    converse(shell, PlainReader(typed, None, history))
+    assert isinstance(shell.out, io.StringIO)
+    assert isinstance(shell.err, io.StringIO)
+    assert (shell.out.getvalue(), shell.err.getvalue()) == ("/\n", "What was typed is not text.\n")
+
+
+def test_a_prompt_that_the_terminal_cannot_show_stops_nothing(tmp_path: Path) -> None:
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    history = CommandHistory(tmp_path / "history", pytest.fail)
+    assert PlainReader(io.StringIO("ls\n"), screen, history).command("/…> ") == "ls"
+    screen.seek(0)
+    assert screen.read() == "/?> "
+
+
+class _Lines(io.BytesIO):
+    """Bytes as a terminal gives them: a line at a time."""
+
+    def __init__(self, *lines: bytes) -> None:
+        super().__init__()
+        self._lines = list(lines)
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return self._lines.pop(0) if self._lines else b""
+
+
 def test_without_a_terminal_to_show_them_there_are_no_prompts(shell: Shell, tmp_path: Path) -> None:
     history = CommandHistory(tmp_path / "history", pytest.fail)
     converse(shell, PlainReader(io.StringIO("pwd\n"), None, history))
     assert isinstance(shell.out, io.StringIO)
     assert shell.out.getvalue() == "/\n"
+
+
+@pytest.mark.parametrize("term", ["", "dumb", "unknown"])
+def test_a_terminal_that_only_shows_text_is_read_plainly(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr(shell.out, "isatty", lambda: True)
+    assert isinstance(reader_for(shell), PlainReader)
+
+
+def test_a_pipe_loads_neither_prompt_nor_completion(pyshell: Pyshell) -> None:
+    ran = pyshell.process(stdin="pwd\n", python=("-X", "importtime"))
+    loaded = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+    assert (ran.out, "pyshell.shell.shell" in loaded) == ("/\n", True)
+    assert not {name for name in loaded if name.startswith(("prompt_toolkit", "pyshell.prompt"))}
+    assert not loaded & {"pyshell.shell.completion", "pyshell.shell.sources"}
 
 
 def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,15 +184,3 @@ def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.Mon
     assert shell.err.getvalue() == (
         "You are not root: the configuration can be looked at, not changed.\n"
     )
-
-
-def _lose_what_was_saved(shell: Shell) -> Path:
-    """Leave a saved file with a storage object that is not running and that `shell` never deleted."""
-    for line in ("/backstores/ramdisk create old 1M", "saveconfig", "clearconfig confirm=true"):
-        shell.run_line(line)
-    return shell.root().default_file
-
-
-def _saved_names(file: Path) -> list[str]:
-    document = json.loads(file.read_text(encoding="utf-8"))
-    return [entry["name"] for entry in document["storage_objects"]]

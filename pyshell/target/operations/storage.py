@@ -11,7 +11,9 @@ from typing import Any
 from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.target import handles, listing, storage
 from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
 
@@ -243,6 +245,10 @@ class DeleteAluaGroup(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
-        again = Several(_again(lio, self.place))
+        again = _again(lio, self.place)
+        if text_or_none(lio.kernel, f"{self.place.folder}/members"):
+            for lun in listing.luns_of(self.place.storage_object):
+                if alua_group_name(lio, lun) == self.place.name:
+                    again.append(SetLunAluaGroup(lun, self.place.name))
         handles.alua_group(self.place).delete()
-        return again
+        return Several(again)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: a clean environment, and pyshell on a simulated target of the test's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.simulator import attach as simulation
+from pyshell.target.attach import Lio
+
+KERNEL_TESTS = Path(__file__).with_name("kernel")
+# A simulated kernel is many small files: in memory, where there is such a place, tests run quicker.
+_MEMORY = Path("/dev/shm")
+# Whatever of the caller's environment changes what pyshell does or how it shows it.
+_FOREIGN = (
+    "PYSHELL_SIMULATE",
+    "PYSHELL_HOME",
+    "TARGETCLI_HOME",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "TERM",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give each test a home of its own; afterwards, take any simulator from under rtslib."""
+    if KERNEL_TESTS in request.path.parents:
+        yield  # these run on a machine of their own
+        return
+    for name in _FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+    home: Path = request.getfixturevalue("_folder") / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    yield
+    simulation.detach()
+
+
+@pytest.fixture
+def _folder() -> Iterator[Path]:
+    """Return a folder that is gone after the test."""
+    base = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="pyshell-test-", dir=base) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def pyshell(_folder: Path) -> Pyshell:
+    """Return pyshell on a fresh simulated target."""
+    return Pyshell(_folder / "simulator")
+
+
+@pytest.fixture
+def lio(pyshell: Pyshell) -> Lio:
+    """Return the fresh simulated target, opened in this process."""
+    return pyshell.open()
+
+
+@pytest.fixture
+def target(pyshell: Pyshell) -> Pyshell:
+    """Return pyshell where a target with its first TPG and the default portal is there."""
+    pyshell.must(f"/iscsi create {SERVER}")
+    return pyshell
+
+
+@pytest.fixture
+def exported(target: Pyshell) -> Pyshell:
+    """Return pyshell where one disk is exported to one initiator, over the default portal."""
+    target.must(
+        "/backstores/block create name=lee_block dev=/dev/mapper/lee-lee.lv",
+        f"{TPG}/acls create {CLIENT}",
+        f"{TPG}/luns create /backstores/block/lee_block lun=lun0",
+    )
+    return target

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs pyshell for the tests: in this process, which is quick, or in one of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyshell as package
+from pyshell import cli
+from pyshell.simulator import Simulator, open_simulator
+from pyshell.target.attach import Lio, attach
+
+ROOT = Path(package.__file__).resolve().parents[1]
+DATA = Path(__file__).with_name("data")
+SERVER = "iqn.2020-07.192.168.56.101:server"
+CLIENT = "iqn.2020-07.192.168.56.105:client"
+TPG = f"/iscsi/{SERVER}/tpg1"
+TIME_LIMIT = 60
+"""Seconds after which a program that a test runs is taken to hang."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of pyshell left."""
+
+    out: str
+    err: str
+    status: int
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines of standard output."""
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        """Return standard output as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+    def done(self) -> Ran:
+        """Return this run, which must have ended well and said nothing on standard error."""
+        assert (self.status, self.err) == (0, ""), f"exit {self.status}: {self.err}{self.out}"
+        return self
+
+
+class _Capture(io.TextIOWrapper):
+    """A standard stream that keeps what is written to it, as UTF-8."""
+
+    def __init__(self, *, terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        """Tell whether to be taken for a terminal."""
+        return self._terminal
+
+    def text(self) -> str:
+        """Return what was written."""
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode()
+
+
+class _Lines(io.TextIOBase):
+    """A standard input whose lines are fetched one by one."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        """Return the next line, "" at the end."""
+        return next(self._lines, "")
+
+
+class Pyshell:
+    """pyshell on a simulated target in a folder of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = "pyshell"
+
+    @property
+    def simulator(self) -> Simulator:
+        """Return the simulated kernel, to look at or to change behind pyshell's back."""
+        return open_simulator(self.folder)
+
+    @property
+    def configfs(self) -> Path:
+        """Return what is /sys/kernel/config/target on a real host."""
+        return self.folder / "configfs" / "target"
+
+    @property
+    def config_dir(self) -> Path:
+        """Return what is /etc/target on a real host."""
+        return self.folder / "etc" / "target"
+
+    @property
+    def saved_file(self) -> Path:
+        """Return the file that is restored at boot."""
+        return self.config_dir / "saveconfig.json"
+
+    def __call__(
+        self, *arguments: str, stdin: str | Iterable[str] = "", terminal: bool = False
+    ) -> Ran:
+        """Run pyshell in this process; with `terminal`, its output takes itself for one."""
+        options = [f"--simulate={self.folder}"]
+        return run_here([*options, *arguments], stdin, self.program, terminal=terminal)
+
+    def line(self, text: str, *options: str) -> Ran:
+        """Run one line as a one-liner whose whole command is one argument."""
+        return self(*options, text)
+
+    def batch(self, lines: Iterable[str], *options: str) -> Ran:
+        """Run lines from standard input; each is fetched when those before it have run."""
+        return self(*options, stdin=(f"{line}\n" for line in lines))
+
+    def must(self, *lines: str) -> list[str]:
+        """Run one-liners that must do what they say, quietly; return all their output."""
+        return [said for line in lines for said in self.line(line).done().lines]
+
+    def process(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        environment: Mapping[str, str] | None = None,
+        python: tuple[str, ...] = (),
+    ) -> Ran:
+        """Run pyshell in a process of its own."""
+        command = [sys.executable, *python, "-m", "pyshell", f"--simulate={self.folder}"]
+        return run_process([*command, *arguments], stdin, environment)
+
+    def open(self) -> Lio:
+        """Open the target in this process, as a command does."""
+        return attach(self.folder)
+
+    def tree(self) -> dict[str, str]:
+        """Return the whole simulated configfs: mode and text of files, ends of links."""
+        return everything_below(self.configfs)
+
+    def files(self) -> dict[str, str]:
+        """Return all that the simulator's folder holds, but for who had the lock last."""
+        found = everything_below(self.folder)
+        found.pop("command.lock", None)
+        return found
+
+    def read(self, path: str) -> str:
+        """Return the text of a file of the simulated configfs, as it is there."""
+        return (self.configfs / path).read_text(encoding="utf-8")
+
+    def document(self) -> Any:
+        """Return the saved configuration."""
+        return json.loads(self.saved_file.read_text(encoding="utf-8"))
+
+
+def run_here(
+    arguments: list[str],
+    stdin: str | Iterable[str] = "",
+    program: str = "pyshell",
+    *,
+    terminal: bool = False,
+) -> Ran:
+    """Run pyshell in this process, under the name `program`."""
+    out, err = _Capture(terminal=terminal), _Capture(terminal=terminal)
+    before = sys.argv, sys.stdin, sys.stdout, sys.stderr
+    lines = stdin.splitlines(keepends=True) if isinstance(stdin, str) else stdin
+    sys.argv, sys.stdin, sys.stdout, sys.stderr = [program], _Lines(lines), out, err
+    try:
+        status = cli.main(arguments)
+    finally:
+        sys.argv, sys.stdin, sys.stdout, sys.stderr = before
+    return Ran(out.text(), err.text(), status)
+
+
+def run_process(
+    command: list[str], stdin: str = "", environment: Mapping[str, str] | None = None
+) -> Ran:
+    """Run a program with a clean environment, in which Python finds this pyshell."""
+    done = subprocess.run(
+        command,
+        input=stdin.encode(),
+        capture_output=True,
+        env={**clean_environment(), **(environment or {})},
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    return Ran(done.stdout.decode(), done.stderr.decode(), done.returncode)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return what a program of the tests is started with: little, and no home but a test's."""
+    kept = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "COLUMNS")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "LC_ALL": "C.UTF-8"}
+
+
+def everything_below(folder: Path) -> dict[str, str]:
+    """Return every path below a folder, with the mode and the text of files and where links lead."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            text = path.read_bytes().decode(errors="surrogateescape")
+            found[name] = f"{path.lstat().st_mode:o} {text}"
+        else:
+            found[name] = f"{path.lstat().st_mode:o}"
+    return found

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leaving a session: what is saved, and what is asked first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyshell.shell.shell import Shell
+
+from .conftest import Desk
+
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+DISK = "/backstores/ramdisk create name=disk size=1M"
+
+
+def test_leaving_saves_what_was_changed(desk: Desk) -> None:
+    out, err = desk.type(f"{DISK}\r{CTRL_D}")
+    file = desk.shell.root().default_file
+    assert err == ""
+    assert out.splitlines()[-1] == f"Configuration saved to {file}"
+    assert _saved_names(file) == ["disk"]
+
+
+def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
+    assert desk.type(f"ls depth=1\r{CTRL_D}")[1] == ""
+    assert not desk.shell.root().default_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "saved"),
+    [("y\r", ["disk"]), ("Yes\r", ["disk"]), ("n\r", ["old"]), ("\r", ["old"]), (CTRL_C, ["old"])],
+)
+def test_what_would_lose_saved_objects_is_asked_about(
+    desk: Desk, answer: str, saved: list[str]
+) -> None:
+    file = _lose_what_was_saved(desk.shell)
+    out, err = desk.type(f"{DISK}\rexit\r{answer}")
+    assert f"Not saved: {file} holds /backstores/ramdisk/old, which is not running." in err
+    assert _saved_names(file) == saved
+    assert out.count("saved to") == (2 if saved == ["disk"] else 1)
+
+
+def test_the_option_yes_answers(desk: Desk) -> None:
+    file = _lose_what_was_saved(desk.shell)
+    desk.shell.options.yes = True
+    desk.type(f"{DISK}\r{CTRL_D}")
+    assert _saved_names(file) == ["disk"]
+
+
+def test_an_answer_is_not_kept_in_the_history(desk: Desk) -> None:
+    _lose_what_was_saved(desk.shell)
+    desk.type(f"{DISK}\rexit\rno\r")
+    assert desk.history.lines() == [DISK, "exit"]
+
+
+def _lose_what_was_saved(shell: Shell) -> Path:
+    """Leave a saved file with a storage object that is not running and was never deleted."""
+    for line in ("/backstores/ramdisk create old 1M", "saveconfig", "clearconfig confirm=true"):
+        shell.run_line(line)
+    return shell.root().default_file
+
+
+def _saved_names(file: Path) -> list[str]:
+    document = json.loads(file.read_text(encoding="utf-8"))
+    return [entry["name"] for entry in document["storage_objects"]]

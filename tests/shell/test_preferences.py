@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Preferences: a text file a user, below it the host's, which no two processes tear."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from driver import TIME_LIMIT, clean_environment
+from pyshell.shell.preferences import Preferences, home
+
+
+class Kept:
+    """Preferences in folders of the test's, and what was said about them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.user = folder / "user"
+        self.host = folder / "host"
+        self.warnings: list[str] = []
+
+    def open(self) -> Preferences:
+        """Return them as a new process sees them."""
+        return Preferences(self.user, self.host, self.warnings.append)
+
+    def write(self, text: str) -> None:
+        """Put a text into the user's file."""
+        self.user.mkdir(exist_ok=True)
+        (self.user / "preferences.json").write_text(text)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    """Return preferences of which nothing is there yet."""
+    return Kept(tmp_path)
+
+
+def test_a_preference_has_a_default(kept: Kept) -> None:
+    assert kept.open().get("auto_add_mapped_luns") is True
+    assert not kept.user.exists()
+
+
+def test_a_preference_holds_for_other_processes(kept: Kept) -> None:
+    kept.open().set("auto_add_mapped_luns", False)
+    assert kept.open().get("auto_add_mapped_luns") is False
+
+
+def test_a_preference_holds_at_once(kept: Kept) -> None:
+    found = kept.open()
+    assert found.get("tree_max_depth") == 0
+    found.set("tree_max_depth", 3)
+    assert found.get("tree_max_depth") == 3
+
+
+def test_the_users_word_counts_before_the_hosts(kept: Kept) -> None:
+    kept.host.mkdir()
+    hosts = {"tree_max_depth": 2, "prompt_length": 7}
+    (kept.host / "pyshell.json").write_text(json.dumps(hosts))
+    kept.open().set("tree_max_depth", 3)
+    found = kept.open()
+    assert (found.get("tree_max_depth"), found.get("prompt_length")) == (3, 7)
+
+
+def test_the_file_is_the_users_alone(kept: Kept) -> None:
+    kept.open().set("tree_max_depth", 3)
+    assert stat.S_IMODE((kept.user / "preferences.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.user.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"tree_max_depth": 3', "\x00\x00", "[1, 2]", '"x"'])
+def test_a_torn_file_is_passed_over_with_a_warning(kept: Kept, text: str) -> None:
+    kept.write(text)
+    assert kept.open().get("tree_max_depth") == 0
+    assert len(kept.warnings) == 1
+    assert str(kept.user / "preferences.json") in kept.warnings[0]
+
+
+def test_a_torn_file_can_be_written_again(kept: Kept) -> None:
+    kept.write("{")
+    kept.open().set("tree_max_depth", 3)
+    kept.warnings.clear()
+    assert kept.open().get("tree_max_depth") == 3
+    assert kept.warnings == []
+
+
+@pytest.mark.parametrize("value", ['"three"', "true", "null", "[3]", "3.5"])
+def test_a_value_of_another_type_is_passed_over(kept: Kept, value: str) -> None:
+    kept.write(f'{{"tree_max_depth": {value}, "prompt_length": 7}}')
+    found = kept.open()
+    assert (found.get("tree_max_depth"), found.get("prompt_length")) == (0, 7)
+    assert len(kept.warnings) == 1
+
+
+def test_unknown_preferences_are_kept(kept: Kept) -> None:
+    kept.write('{"from_a_later_release": [1]}')
+    kept.open().set("tree_max_depth", 3)
+    assert json.loads((kept.user / "preferences.json").read_text()) == {
+        "from_a_later_release": [1],
+        "tree_max_depth": 3,
+    }
+
+
+def test_bookmarks_are_kept_beside_them(kept: Kept) -> None:
+    kept.open().set("bookmarks", {"a": "/iscsi"})
+    assert kept.open().bookmarks == {"a": "/iscsi"}
+    kept.write('{"bookmarks": "none"}')
+    assert kept.open().bookmarks == {}
+
+
+def test_two_processes_at_once_lose_nothing(kept: Kept) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pyshell.shell.preferences import Preferences\n"
+        "folder, name = Path(sys.argv[1]), sys.argv[2]\n"
+        "for number in range(25):\n"
+        "    Preferences(folder, folder, print).set(f'{name}{number}', number)\n"
+    )
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(kept.user), name],
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+        )
+        for name in ("a", "b")
+    ]
+    assert [p.communicate(timeout=TIME_LIMIT)[0] for p in programs] == [b"", b""]
+    found = json.loads((kept.user / "preferences.json").read_text())
+    assert found == {f"{name}{number}": number for name in "ab" for number in range(25)}
+
+
+def test_the_folder_comes_from_the_environment() -> None:
+    user = {"XDG_CONFIG_HOME": "/xdg"}
+    assert home(user) == Path("/xdg/pyshell")
+    assert home({**user, "TARGETCLI_HOME": "/t"}) == Path("/t")
+    assert home({**user, "TARGETCLI_HOME": "/t", "PYSHELL_HOME": "/p"}) == Path("/p")
+    assert home({}) == Path(os.environ["HOME"]) / ".config/pyshell"

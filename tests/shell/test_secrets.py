@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets that are fetched from elsewhere, and hidden in what is shown of a line."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.shell.grammar import split
+from pyshell.shell.secrets import masked, masked_fault, read_indirect
+
+
+def fetched(line: str, stdin: str = "") -> list[str]:
+    """Return the values of a line's words, once fetched."""
+    return [word.text for word in read_indirect(split(line), io.StringIO(stdin))]
+
+
+def test_a_dash_reads_one_line() -> None:
+    stdin = io.StringIO("first\nsecond\n")
+    (word,) = read_indirect(split("password=-"), stdin)
+    assert (word.text, stdin.readline()) == ("first", "second\n")
+
+
+def test_two_dashes_read_two_lines() -> None:
+    assert fetched("password=- mutual_password=-", "one\ntwo\n") == ["one", "two"]
+
+
+def test_a_terminal_is_asked_without_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def getpass(prompt: str) -> str:
+        asked.append(prompt)
+        return "hidden"
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", getpass)
+    assert [w.text for w in read_indirect(split("password=-"), terminal)] == ["hidden"]
+    assert asked == ["password: "]
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("password='-'", "-"),
+        ("password='@x'", "@x"),
+        ("password=@", "@"),
+        ("password=x@y", "x@y"),
+        ("userid=-", "-"),
+        ("userid=@x", "@x"),
+        ("-", "-"),
+    ],
+)
+def test_all_else_stands_for_itself(line: str, kept: str) -> None:
+    assert fetched(line) == [kept]
+
+
+def test_a_file_is_read_up_to_its_first_line_feed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes("gehéim \r\nmore".encode())
+    assert fetched(f"password=@{tmp_path}/secret") == ["gehéim "]
+
+
+def test_a_file_at_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "secret").write_text("kept")
+    assert fetched("password=@~/secret") == ["kept"]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="read the password"):
+        fetched(f"password=@{tmp_path}/nothing")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="UTF-8"):
+        fetched(f"password=@{tmp_path}/binary")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("set auth password=abc userid=me", "set auth password=******** userid=me"),
+        ("set auth password='a b' mutual_password=c", "set auth password=******** "
+         "mutual_password=********"),
+        ("set auth password=", "set auth password=********"),
+        ("set auth userid=password=x", "set auth userid=password=x"),
+        ("ls", "ls"),
+    ],
+)  # fmt: skip
+def test_secrets_are_masked(line: str, shown: str) -> None:
+    assert masked(line, split(line)) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "shown", "below"),
+    [
+        ("set auth password=abc more", "more", "set auth password=******** more", "more"),
+        ("set x password=a-long-secret more", "more", "set x password=******** more", "more"),
+        ("sett auth password=abc", "sett", "sett auth password=********", "sett"),
+        ("set auth password=abc", "abc", "set auth password=********", "********"),
+        ("ls depth=x", "x", "ls depth=x", "x"),
+        ("set auth password='abc", "'abc", "set auth password=********", "********"),
+        ("set auth password=abc 'more", "'more", "set auth password=********", "********"),
+        ("set auth 'x password=abc", "'x", "set auth 'x password=********", "'x"),
+        ("ls 'x", "'x", "ls 'x", "'x"),
+    ],
+)
+def test_a_faulty_line_is_shown_masked_with_its_fault_in_place(
+    line: str, at: str, shown: str, below: str
+) -> None:
+    found, column = masked_fault(line, line.index(at))
+    assert found == shown
+    assert column == shown.index(below)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names that users type: WWNs, addresses, sizes, storage object names."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyshell.errors import UsageError
+from pyshell.target import names
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("iqn.2020-07.192.168.56.101:server", "iqn.2020-07.192.168.56.101:server"),
+        ("iqn.2020-07.com.example", "iqn.2020-07.com.example"),
+        ("iqn.2020-07.com.example:a:b:c", "iqn.2020-07.com.example:a:b:c"),
+        ("iqn.2020-07.com.ex-ample:1", "iqn.2020-07.com.ex-ample:1"),
+        (" IQN.2020-07.Com.Example:A ", "iqn.2020-07.com.example:a"),
+        ("iqn.1999-12.xn--bcher-kva:x", "iqn.1999-12.xn--bcher-kva:x"),
+        ("iqn.2020-07.com.example:größe", "iqn.2020-07.com.example:größe"),
+    ],
+)
+def test_iqns_are_kept_in_lower_case(typed: str, kept: str) -> None:
+    assert names.iqn(typed) == kept
+
+
+@pytest.mark.parametrize("month", ["00", "13", "19", "99"])
+def test_an_iqns_month_is_a_month(month: str) -> None:
+    with pytest.raises(UsageError, match=f"month {month}"):
+        names.iqn(f"iqn.2020-{month}.com.example")
+
+
+@pytest.mark.parametrize("character", list("/_;,!\"#$%&'()*+<>=?@[\\]^`{|}~ \t\n\x00\x7f\xa0\u2003"))
+def test_an_iqn_has_no_such_character(character: str) -> None:
+    with pytest.raises(UsageError):
+        names.iqn(f"iqn.2020-07.com.example:a{character}b")
+
+
+def test_an_iqn_has_at_most_223_bytes() -> None:
+    start = "iqn.2020-07.com.example:"
+    longest = start + "x" * (223 - len(start))
+    assert names.iqn(longest) == longest
+    with pytest.raises(UsageError, match="223 bytes"):
+        names.iqn(longest + "x")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kinds", "kept", "kind"),
+    [
+        ("iqn.2020-07.com.example:A", ("iqn", "naa", "eui"), "iqn.2020-07.com.example:a", "iqn"),
+        ("naa.5001405000000001", ("iqn", "naa", "eui"), "naa.5001405000000001", "naa"),
+        ("eui.0123456789ABCDEF", ("iqn", "naa", "eui"), "eui.0123456789abcdef", "eui"),
+        ("5001405000000001", ("naa",), "naa.5001405000000001", "naa"),
+        ("0x5001405000000001", ("naa",), "naa.5001405000000001", "naa"),
+        ("50:01:40:50:00:00:00:01", ("naa",), "naa.5001405000000001", "naa"),
+        ("NAA.C003FF0000000001", ("naa",), "naa.c003ff0000000001", "naa"),
+        ("naa.21000024ff000001", ("naa",), "naa.21000024ff000001", "naa"),
+        ("0x" + "0" * 31 + "1", ("ib",), "ib." + "0" * 31 + "1", "ib"),
+        ("any-name.at:all", ("free",), "any-name.at:all", "free"),
+    ],
+)
+def test_wwns_are_put_into_their_normal_form(
+    typed: str, kinds: tuple[str, ...], kept: str, kind: str
+) -> None:
+    assert names.wwn(typed, kinds) == (kept, kind, kept != typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kinds"),
+    [
+        ("5001405000000001", ("iqn", "naa", "eui")),
+        ("naa.001405000000001", ("naa",)),
+        ("naa.4001405000000001", ("naa",)),
+        ("naa.500140500000000x", ("naa",)),
+        ("eui.012", ("eui",)),
+        ("", ("naa",)),
+        ("", ("free",)),
+        ("a b", ("free",)),
+        ("a/b", ("free",)),
+        ("..", ("free",)),
+        (".", ("free",)),
+    ],
+)
+def test_what_is_no_wwn_is_refused_with_the_form(typed: str, kinds: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        names.wwn(typed, kinds)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("0.0.0.0", "0.0.0.0"),
+        ("192.0.2.1", "192.0.2.1"),
+        (" 192.0.2.1 ", "192.0.2.1"),
+        ("::", "::0"),
+        ("::0", "::0"),
+        ("[::]", "::0"),
+        ("[::0]", "::0"),
+        ("0:0:0:0:0:0:0:0", "::0"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("::1", "::1"),
+        ("::ffff:192.0.2.1", "::ffff:c000:201"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_addresses_have_one_form(typed: str, kept: str) -> None:
+    assert names.address(typed) == kept
+    assert names.address(names.bracketed(kept)) == kept
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "a.b.c", "192.0.2", "192.0.2.256", "::g", "[::", "1.2.3.4:3260", "192.000.2.1"]
+)
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(UsageError, match="is not an IP address"):
+        names.address(typed)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "port"),
+    [
+        ("0.0.0.0:3260", "0.0.0.0", 3260),
+        ("[::0]:3260", "::0", 3260),
+        ("::0:3260", "::0", 3260),
+        (":::3260", "::0", 3260),
+        ("[2001:db8::1]:65535", "2001:db8::1", 65535),
+    ],
+)
+def test_portals_are_split_in_any_spelling(name: str, address: str, port: int) -> None:
+    assert names.split_portal(name) == (address, port)
+
+
+@pytest.mark.parametrize("name", ["", "0.0.0.0", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:x", ":3260"])
+def test_what_is_no_portal_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        names.split_portal(name)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "3260x", "", "٣٢٦٠", "1.5", " 1"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a TCP port"):
+        names.port_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1", 1),
+        ("512", 512),
+        ("1k", 1024),
+        ("1K", 1024),
+        ("1kB", 1024),
+        ("1KiB", 1024),
+        ("1M", 1 << 20),
+        ("10mb", 10 << 20),
+        ("1G", 1 << 30),
+        ("20GiB", 20 << 30),
+        ("2T", 2 << 40),
+        ("1P", 1 << 50),
+        ("64b", 64),
+        (" 1 M ", 1 << 20),
+    ],
+)
+def test_sizes_are_in_powers_of_1024(text: str, count: int) -> None:
+    assert names.size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "0", "0M", "M", "-1M", "1.5G", "1X", "1MM", "1 2", "one"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        names.size(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0KiB"),
+        (1536, "1.5KiB"),
+        (1 << 20, "1.0MiB"),
+        (21474836480, "20.0GiB"),
+        (1 << 40, "1.0TiB"),
+        (5 << 50, "5.0PiB"),
+        (5000 << 50, "5000.0PiB"),
+    ],
+)
+def test_sizes_as_people_read_them(count: int, text: str) -> None:
+    assert names.size_text(count) == text
+
+
+@pytest.mark.parametrize("name", ["a", "lee_block", "disk#1", "a.b:c-d", "größe", "x" * 255])
+def test_names_of_storage_objects(name: str) -> None:
+    assert names.storage_object_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a b", "a/b", "a\tb", "a\nb", "a\x00b", "x" * 256, "é" * 128]
+)
+def test_what_names_no_storage_object_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        names.storage_object_name(name)

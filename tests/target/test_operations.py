@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations: checked as a list, carried out whole, undone by their inverses."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.target import listing
+from pyshell.target.attach import Lio
+from pyshell.target.operations import removal
+from pyshell.target.operations.base import Foreseen, Operation, carry_out, check
+from pyshell.target.operations.luns import (
+    CreateLun,
+    CreateNodeAcl,
+    DeleteLun,
+    DeleteNodeAcl,
+    MapLun,
+    SetLunAluaGroup,
+    UnmapLun,
+)
+from pyshell.target.operations.settings import Set, SetEnabled
+from pyshell.target.operations.storage import (
+    CreateAluaGroup,
+    CreateImageFile,
+    CreateStorageObject,
+    DeleteAluaGroup,
+    DeleteStorageObject,
+)
+from pyshell.target.operations.targets import (
+    CreatePortal,
+    CreateTarget,
+    CreateTpg,
+    DeletePortal,
+    DeleteTarget,
+    DeleteTpg,
+)
+from pyshell.target.places import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+
+TARGET = Target("iscsi", SERVER)
+FIRST = Tpg(TARGET, 1)
+ACL = NodeAcl(FIRST, CLIENT)
+DISK = StorageObject("block", "lee_block", 0)
+GROUP = AluaGroup(DISK, "second")
+
+
+@dataclass
+class Step(Operation):
+    """A step that is noted in a list."""
+
+    name: str
+    done: list[str]
+    fails: bool = False
+    undo: bool = True
+
+    def step(self) -> str:
+        """Return its name."""
+        return self.name
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Note that it was checked."""
+        self.done.append(f"check {self.name}")
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Note that it was done, or fail."""
+        if self.fails:
+            raise PyshellError("It cannot be")
+        self.done.append(self.name)
+        return Step(f"undo {self.name}", self.done) if self.undo else None
+
+
+def test_all_is_checked_before_anything_is_done(lio: Lio) -> None:
+    done: list[str] = []
+    outcome = carry_out(lio, [Step("a", done), Step("b", done)])
+    assert done == ["check a", "check b", "a", "b"]
+    assert outcome.changed
+
+
+def test_what_did_nothing_is_no_change(lio: Lio) -> None:
+    outcome = carry_out(lio, [Step("a", [], undo=False)])
+    assert not outcome.changed
+    assert outcome.undo == []
+
+
+def test_inverses_stand_in_reverse_order(lio: Lio) -> None:
+    outcome = carry_out(lio, [Step("a", []), Step("b", [])])
+    assert [operation.step() for operation in outcome.undo] == ["undo b", "undo a"]
+
+
+def test_a_failure_undoes_what_was_done_before_it(lio: Lio) -> None:
+    done: list[str] = []
+    with pytest.raises(PyshellError, match="Step 'third' failed: It cannot be") as caught:
+        carry_out(lio, [Step("a", done), Step("b", done), Step("third", done, fails=True)])
+    assert done[3:] == ["a", "b", "undo b", "undo a"]
+    assert caught.value.step == "third"
+    assert caught.value.hint == "The steps before it were undone."
+
+
+def test_a_failure_of_the_only_step_is_told_plainly(lio: Lio) -> None:
+    with pytest.raises(PyshellError) as caught:
+        carry_out(lio, [Step("a", [], fails=True)])
+    assert str(caught.value) == "It cannot be."
+
+
+def test_each_step_is_noticed(lio: Lio) -> None:
+    seen: list[tuple[str, int, int]] = []
+    steps = [Step("a", []), Step("b", [])]
+    carry_out(lio, steps, lambda operation, index, total: seen.append((operation.step(), index, total)))
+    assert seen == [("a", 1, 2), ("b", 2, 2)]
+
+
+def test_an_interrupt_lets_a_step_finish_and_undoes_it(lio: Lio) -> None:
+    done: list[str] = []
+    handler = signal.getsignal(signal.SIGINT)
+
+    @dataclass
+    class Interrupted(Step):
+        """A step during which Ctrl-C is pressed."""
+
+        def do(self, lio: Lio) -> Operation | None:
+            """Be interrupted."""
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().do(lio)
+
+    with pytest.raises(PyshellError, match="Interrupted before the step 'b'"):
+        carry_out(lio, [Interrupted("a", done), Step("b", done)])
+    assert done == ["check a", "check b", "a", "undo a"]
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_what_is_foreseen_counts_for_the_checks_after_it(lio: Lio) -> None:
+    check(lio, [CreateTarget(TARGET), CreateTpg(FIRST), CreateNodeAcl(ACL)])
+    with pytest.raises(NotFoundError, match="There is no TPG 1"):
+        check(lio, [CreateTarget(TARGET), CreateNodeAcl(ACL)])
+    with pytest.raises(ExistsError):
+        check(lio, [CreateTarget(TARGET), CreateTarget(TARGET)])
+
+
+def test_what_will_be_gone_counts_for_the_checks_after_it(target: Pyshell, lio: Lio) -> None:
+    check(lio, [*removal.of_target(TARGET), CreateTarget(TARGET)])
+    with pytest.raises(NotFoundError):
+        check(lio, [*removal.of_target(TARGET), CreateTpg(FIRST)])
+
+
+def test_what_is_foreseen_to_be_made_again_is_there() -> None:
+    foreseen = Foreseen()
+    foreseen.make("/a/b")
+    foreseen.remove("/a")
+    assert not foreseen.exists("/a/b")
+    foreseen.make("/a")
+    assert foreseen.exists("/a")
+    assert not foreseen.exists("/a/b")
+
+
+# Every operation and its inverse
+
+MAKERS: dict[str, Callable[[], Sequence[Operation]]] = {
+    "create target": lambda: [CreateTarget(Target("iscsi", "iqn.2020-07.com.example:two"))],
+    "create loopback target": lambda: [CreateTarget(Target("loopback", "naa.5001405000000001"))],
+    "create tpg": lambda: [CreateTpg(Tpg(TARGET, 2))],
+    "create portal": lambda: [CreatePortal(Portal(FIRST, "2001:db8::1", 3261))],
+    "create acl": lambda: [CreateNodeAcl(NodeAcl(FIRST, "iqn.2020-07.com.example:i"))],
+    "create lun": lambda: [CreateLun(Lun(FIRST, 5), StorageObject("ramdisk", "spare", 1))],
+    "map lun": lambda: [MapLun(MappedLun(ACL, 5), Lun(FIRST, 0), write_protect=True)],
+    "create alua group": lambda: [CreateAluaGroup(AluaGroup(DISK, "third"), 17)],
+    "create ramdisk": lambda: [
+        CreateStorageObject(StorageObject("ramdisk", "x", 7), {"size": 1 << 20})
+    ],
+    "create image": lambda: [CreateImageFile("/srv/x.img", 1 << 20, True)],
+    "set": lambda: [Set(DISK, "attrib/emulate_caw", "0")],
+    "set secret": lambda: [Set(FIRST, "auth/password", "verysecret")],
+    "disable": lambda: [SetEnabled(FIRST, False)],
+    "move lun": lambda: [SetLunAluaGroup(Lun(FIRST, 0), "default_tg_pt_gp")],
+    "delete portal": lambda: [DeletePortal(Portal(FIRST, "0.0.0.0", 3260))],
+    "unmap": lambda: [UnmapLun(MappedLun(ACL, 0))],
+    "delete alua group": lambda: [DeleteAluaGroup(GROUP)],
+    "delete lun": lambda: removal.of_lun(Lun(FIRST, 0)),
+    "delete acl": lambda: removal.of_node_acl(ACL),
+    "delete tpg": lambda: removal.of_tpg(FIRST),
+    "delete target": lambda: removal.of_target(TARGET),
+    "delete storage object": lambda: removal.of_storage_object(DISK),
+    "delete ramdisk": lambda: [DeleteStorageObject(StorageObject("ramdisk", "spare", 1))],
+}
+
+
+@pytest.fixture
+def busy(exported: Pyshell) -> Pyshell:
+    """Return pyshell with settings of all kinds away from their defaults."""
+    acl = f"{TPG}/acls/{CLIENT}"
+    exported.must(
+        "/loopback create naa.5001405000000002",  # a fabric that is loaded stays
+        "/backstores/ramdisk create spare 1M",
+        f"{TPG} set auth userid=me password=secret1",
+        f"{TPG} set attribute login_timeout=7",
+        f"{TPG} set parameter MaxConnections=3",
+        f"{acl} set auth userid=you password=secret2 mutual_userid=a mutual_password=b",
+        f"{acl} set attribute nopin_timeout=7",
+        "/backstores/block/lee_block set attribute emulate_tas=0",
+    )
+    lio = exported.open()
+    carry_out(lio, [CreateAluaGroup(GROUP, 16), Set(GROUP, "alua_access_state", "1")])
+    carry_out(lio, [SetLunAluaGroup(Lun(FIRST, 0), "second")])
+    return exported
+
+
+@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
+def test_an_operation_is_undone_by_its_inverse(
+    busy: Pyshell, maker: Callable[[], Sequence[Operation]]
+) -> None:
+    lio = busy.open()
+    before = settled(busy)
+    outcome = carry_out(lio, maker())
+    assert outcome.changed
+    assert settled(busy) != before
+    carry_out(lio, outcome.undo)
+    assert settled(busy) == before
+
+
+@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
+def test_a_check_changes_nothing(
+    busy: Pyshell, maker: Callable[[], Sequence[Operation]]
+) -> None:
+    before = busy.files()
+    check(busy.open(), maker())
+    assert busy.files() == before
+
+
+def settled(pyshell: Pyshell) -> dict[str, str]:
+    """Return the tree and the host's files, without numbers that count up over a kernel's life."""
+    found = pyshell.tree()
+    kept = {name: text for name, text in found.items() if "/statistics" not in name}
+    images = pyshell.folder / "files"
+    return kept | {str(path): "" for path in images.rglob("*")}
+
+
+# What speaks against an operation
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        (CreateLun(Lun(FIRST, 65536), DISK), UsageError),
+        (CreateLun(Lun(FIRST, 0), DISK), ExistsError),
+        (CreateLun(Lun(FIRST, 1), StorageObject("block", "none", 9)), NotFoundError),
+        (MapLun(MappedLun(ACL, 65536), Lun(FIRST, 0)), UsageError),
+        (MapLun(MappedLun(ACL, 0), Lun(FIRST, 0)), ExistsError),
+        (MapLun(MappedLun(ACL, 1), Lun(FIRST, 9)), NotFoundError),
+        (CreateAluaGroup(AluaGroup(DISK, "x"), 0), UsageError),
+        (CreateAluaGroup(AluaGroup(DISK, "x"), 65536), UsageError),
+        (CreateAluaGroup(AluaGroup(DISK, "default_tg_pt_gp"), 1), ExistsError),
+        (DeleteAluaGroup(AluaGroup(DISK, "default_tg_pt_gp")), UsageError),
+        (DeleteLun(Lun(FIRST, 9)), NotFoundError),
+        (DeleteNodeAcl(NodeAcl(FIRST, "iqn.2020-07.com.example:none")), NotFoundError),
+        (DeletePortal(Portal(FIRST, "192.0.2.1", 3260)), NotFoundError),
+        (DeleteTarget(Target("iscsi", "iqn.2020-07.com.example:none")), NotFoundError),
+        (DeleteTpg(Tpg(TARGET, 9)), NotFoundError),
+        (Set(Lun(FIRST, 9), "x", "1"), NotFoundError),
+        (Set(FIRST, "auth/password", "x" * 256), UsageError),
+        (CreateNodeAcl(NodeAcl(Tpg(Target("loopback", "naa.5001405000000001"), 1), "x")),
+         NotFoundError),
+    ],
+    ids=lambda value: value.step() if isinstance(value, Operation) else value.__name__,
+)  # fmt: skip
+def test_what_cannot_be_is_refused_before_anything_is_done(
+    exported: Pyshell, operation: Operation, fault: type[PyshellError]
+) -> None:
+    lio = exported.open()
+    before = exported.tree()
+    with pytest.raises(fault):
+        check(lio, [operation])
+    assert exported.tree() == before
+
+
+def test_a_setting_that_is_not_there_is_told(exported: Pyshell) -> None:
+    with pytest.raises(NotFoundError, match="has no bogus"):
+        carry_out(exported.open(), [Set(DISK, "attrib/bogus", "1")])
+
+
+def test_a_setting_that_has_its_value_is_not_written(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lio = exported.open()
+
+    def never(path: str, text: str) -> None:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(lio.kernel, "write", never)
+    outcome = carry_out(lio, [Set(FIRST, "auth/userid", ""), SetEnabled(FIRST, True)])
+    assert not outcome.changed
+
+
+def test_a_step_does_not_name_a_secret() -> None:
+    assert "verysecret" not in Set(FIRST, "auth/password", "verysecret").step()
+    assert "verysecret" not in Set(FIRST, "auth/password_mutual", "verysecret").step()
+    assert "to me" in Set(FIRST, "auth/userid", "me").step()
+
+
+def test_a_second_tpg_where_a_fabric_has_but_one(pyshell: Pyshell) -> None:
+    pyshell.must("/loopback create naa.5001405000000001")
+    with pytest.raises(ExistsError, match="has its one TPG already"):
+        check(pyshell.open(), [CreateTpg(Tpg(Target("loopback", "naa.5001405000000001"), 2))])
+
+
+def test_hbas_are_numbered_by_the_lowest_free_number(pyshell: Pyshell) -> None:
+    pyshell.must(*(f"/backstores/ramdisk create d{n} 1M" for n in range(3)))
+    pyshell.must("/backstores/ramdisk delete d1")
+    pyshell.open()
+    assert listing.free_hba() == 1

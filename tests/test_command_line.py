@@ -1,0 +1,867 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: options, exit statuses, JSON, dry run, batches, and targetcli's manner."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, DATA, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
+from pyshell import cli
+from pyshell.shell import preferences
+from pyshell.simulator import Simulator
+from pyshell.target import attach, handles
+from pyshell.target.places import Portal
+
+ACL = f"{TPG}/acls/{CLIENT}"
+SHARED = "Default portal not created, TPGs within a target cannot share ip:port."
+
+# Exit statuses
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("ls", 0),
+        ("/backstores/ramdisk create x 1M", 0),
+        (f"{TPG} set attribute authentication=9", 1),
+        ("clearconfig", 2),
+        ("bogus", 2),
+        ("ls depth=x", 2),
+        ("/bogus ls", 3),
+        ("/bogus", 3),
+        ("ls /bogus", 3),
+        ("/backstores/ramdisk delete nothing", 3),
+        ("/backstores/block create x /dev/nothing", 3),
+        (f"{TPG}/luns create /backstores/ramdisk/nothing", 3),
+        (f"{TPG}/luns delete 7", 3),
+        ("/iscsi delete iqn.2020-07.com.example:nothing", 3),
+        ("restoreconfig", 3),
+        ("@nowhere", 3),
+        (f"{TPG} get attribute bogus", 3),
+        (f"/iscsi create {SERVER}", 5),
+        ("/backstores/block create x /dev/mapper/lee-lee.lv", 5),
+        ("/backstores/block create x /dev/sda1", 5),
+        (f"{TPG}/portals create 0.0.0.0", 5),
+        (f"{TPG}/acls create {CLIENT}", 5),
+        (f"{TPG}/luns create /backstores/block/lee_block", 5),
+    ],
+)
+def test_the_exit_status_says_what_went_wrong(exported: Pyshell, line: str, status: int) -> None:
+    before = exported.tree()
+    ran = exported.line(line)
+    assert ran.status == status, ran.err
+    assert bool(ran.err) == bool(status)
+    if status:
+        assert ran.out == ""
+        assert exported.tree() == before
+
+
+def test_status_4_where_the_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach.Lio, "ready", lambda _lio: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    ran = run_here(["saveconfig"])
+    assert (ran.out, ran.status) == ("", 4)
+    assert "root" in ran.err
+
+
+def test_status_5_where_another_program_holds_the_lock_is_field_failure_46() -> None:
+    assert "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict." in (
+        run_here(["--help"]).out
+    )
+
+
+def test_the_exit_status_of_the_program_is_that_of_the_command(pyshell: Pyshell) -> None:
+    ran = pyshell.process("/bogus", "ls")
+    assert (ran.out, ran.status) == ("", 3)
+    assert ran.err == "No such path /bogus. 'ls /' shows what is there.\n"
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--bogus"], "There is no option --bogus."),
+        (["--bogus", "ls"], "There is no option --bogus."),
+        (["-x"], "There is no option -x."),
+        (["-o", "yaml", "ls"], "-o is one of text, json, not 'yaml'."),
+        (["--output=", "ls"], "--output is one of text, json, not ''."),
+        (["--color", "maybe", "ls"], "--color is one of auto, always, never, not 'maybe'."),
+        (["--lock-timeout", "soon", "ls"], "--lock-timeout needs a number of seconds, not 'soon'."),
+        (["--lock-timeout=-1", "ls"], "--lock-timeout needs a number of seconds, not '-1'."),
+        (["--lock-timeout=nan", "ls"], "--lock-timeout needs a number of seconds, not 'nan'."),
+        (["-o"], "-o needs a value."),
+        (["--config-dir"], "--config-dir needs a value."),
+        (["-f"], "-f needs a value."),
+    ],
+)
+def test_a_bad_option_is_a_usage_error(
+    pyshell: Pyshell, arguments: Sequence[str], told: str
+) -> None:
+    ran = pyshell(*arguments)
+    assert (ran.out, ran.status) == ("", 2)
+    assert ran.err.startswith(told)
+    assert ran.err.count("\n") == 1
+
+
+def test_options_end_at_the_path(pyshell: Pyshell) -> None:
+    assert pyshell("ls", "--dry-run").status == 3  # no option here: a path for `ls`
+    assert pyshell("--", "pwd").done().out == "/\n"
+
+
+@pytest.mark.parametrize("spelling", [["--output", "json"], ["--output=json"], ["-o", "json"]])
+def test_an_options_value_may_stand_apart_or_behind_an_equals_sign(
+    pyshell: Pyshell, spelling: list[str]
+) -> None:
+    assert pyshell(*spelling, "pwd").json["result"] == "/"
+
+
+def test_the_simulators_folder_may_come_from_the_environment(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSHELL_SIMULATE", str(pyshell.folder))
+    assert run_here(["pwd"]).done().out == "/\n"
+    assert pyshell.configfs.is_dir()
+
+
+def test_the_simulators_folder_is_in_the_state_folder_by_default() -> None:
+    assert run_here(["--simulate", "pwd"]).done().out == "/\n"
+    assert (Path(os.environ["XDG_STATE_HOME"]) / "pyshell/simulator/configfs/target").is_dir()
+
+
+def test_a_folder_that_holds_something_else_is_no_simulator(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("Dear all,")
+    ran = run_here([f"--simulate={tmp_path}", "ls"])
+    assert ran.status == 1
+    assert f"{tmp_path} is not empty and holds no simulated kernel" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter"]
+
+
+def test_the_configurations_folder_can_be_chosen(target: Pyshell, tmp_path: Path) -> None:
+    target("--config-dir", str(tmp_path / "etc"), "saveconfig").done()
+    assert (tmp_path / "etc" / "saveconfig.json").is_file()
+    assert not target.saved_file.exists()
+
+
+def test_preferences_hold_for_the_next_run(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("TARGETCLI_HOME", "PYSHELL_HOME"):
+        folder = tmp_path / name
+        monkeypatch.setenv(name, str(folder))
+        pyshell.must("set global auto_add_default_portal=false")
+        assert (folder / "preferences.json").is_file()
+    assert preferences.home() == tmp_path / "PYSHELL_HOME"
+    pyshell.must(f"/iscsi create {SERVER}")
+    assert list((pyshell.configfs / f"iscsi/{SERVER}/tpgt_1/np").iterdir()) == []
+
+
+def test_no_options_are_needed_for_help(pyshell: Pyshell) -> None:
+    ran = pyshell("--help").done()
+    assert ran.out.startswith("Usage: pyshell [OPTIONS]")
+    for option in ("--simulate", "-f FILE", "--keep-going", "--dry-run", "--yes", "--config-dir"):
+        assert option in ran.out
+
+
+# Results as JSON
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls",
+        "ls depth=1",
+        f"{TPG} get attribute",
+        f"{TPG} get auth userid",
+        "get global",
+        "get",
+        "/iscsi info",
+        f"{TPG} info",
+        f"{ACL} info",
+        f"{ACL}/mapped_lun0 info",
+        f"{TPG}/luns/lun0 info",
+        f"{TPG}/portals/0.0.0.0:3260 info",
+        "/backstores/block/lee_block info",
+        f"{TPG} status",
+        "sessions",
+        "sessions detail",
+        "version",
+        "help",
+        "bookmarks show",
+        "/backstores/ramdisk create x 1M",
+        f"{TPG} set attribute login_timeout=10 authentication=1",
+        "saveconfig",
+        "/iscsi create iqn.2020-07.com.example:two",
+        "/backstores/block delete lee_block",
+    ],
+)
+def test_json_is_one_document_with_a_schema(exported: Pyshell, line: str) -> None:
+    found = exported("-o", "json", line).done().json
+    assert found["schema"] == 1
+    assert found.keys() - {"schema"} in ({"tree"}, {"result"})
+
+
+def test_json_of_ls_is_the_tree(exported: Pyshell) -> None:
+    tree = exported("-o", "json", "ls").json["tree"]
+    assert [child["name"] for child in tree["children"]] == ["backstores", "iscsi", "loopback"]
+    disk = tree["children"][0]["children"][0]["children"][0]
+    assert disk["path"] == "/backstores/block/lee_block"
+    assert disk["summary"] == "/dev/mapper/lee-lee.lv (20.0GiB) write-thru activated"
+    assert disk["healthy"] is True
+    text = exported("ls").out
+    assert text.count("\n") == count_nodes(tree)
+
+
+def count_nodes(tree: dict[str, Any]) -> int:
+    """Return how many nodes a tree has."""
+    return 1 + sum(count_nodes(child) for child in tree["children"])
+
+
+def test_json_of_ls_ends_at_the_depth(exported: Pyshell) -> None:
+    tree = exported("-o", "json", "ls", "depth=1").json["tree"]
+    assert all("children" not in child for child in tree["children"])
+
+
+def test_json_of_get_holds_every_parameter(target: Pyshell) -> None:
+    found = target("-o", "json", TPG, "get", "attribute").json["result"]
+    folder = target.configfs / f"iscsi/{SERVER}/tpgt_1/attrib"
+    assert found == {path.name: path.read_text().strip() for path in folder.iterdir()}
+
+
+def test_json_of_one_parameter_holds_only_that(target: Pyshell) -> None:
+    found = target("-o", "json", TPG, "get", "attribute", "login_timeout").json["result"]
+    assert found == {"login_timeout": "15"}
+
+
+def test_json_of_info_has_numbers_as_numbers(exported: Pyshell) -> None:
+    found = exported("-o", "json", f"{ACL}/mapped_lun0", "info").json["result"]
+    assert (found["index"], found["tpg_lun"], found["write_protect"]) == (0, 0, False)
+
+
+def test_json_of_status_is_summary_and_health(exported: Pyshell) -> None:
+    found = exported("-o", "json", "/backstores/block", "status").json["result"]
+    assert found == {"path": "/backstores/block", "summary": "Storage Objects: 1", "healthy": None}
+
+
+def test_json_of_no_sessions_is_an_empty_list(target: Pyshell) -> None:
+    assert target("-o", "json", "sessions").json["result"] == []
+    assert target("sessions").out == "(no open sessions)\n"
+
+
+def test_json_of_create_holds_the_sentences(pyshell: Pyshell) -> None:
+    found = pyshell("-o", "json", "/iscsi", "create", SERVER).json["result"]
+    assert found["messages"][0] == f"Created target {SERVER}."
+    assert len(found["messages"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["bogus"], 2, "Command not found bogus."),
+        (["/bogus", "ls"], 3, "No such path /bogus"),
+        (["/backstores/ramdisk", "create", "x", "1Q"], 2, "'1Q' is not a size."),
+        (["-f", "/nothing"], 3, "Cannot read /nothing"),
+    ],
+)
+def test_json_of_an_error_is_an_object_on_standard_error(
+    pyshell: Pyshell, arguments: list[str], code: int, message: str
+) -> None:
+    ran = pyshell("-o", "json", *arguments)
+    found = json.loads(ran.err)
+    assert (ran.out, ran.status) == ("", code)
+    assert found["code"] == code
+    assert found["error"].startswith(message)
+    assert found.keys() == {"error", "hint", "path", "step", "errno", "code"}
+
+
+def test_json_of_a_kernels_refusal_names_step_errno_and_path(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulator, "mkdir", refused)
+    found = json.loads(pyshell("-o", "json", "/iscsi", "create", SERVER).err)
+    assert found["errno"] == 12
+    assert found["step"] == f"create target {SERVER}"
+    assert found["path"].startswith(str(pyshell.configfs))
+
+
+def refused(_simulator: Simulator, path: str) -> None:
+    """Stand in for an act of a kernel that is short of memory."""
+    raise OSError(12, os.strerror(12), path)
+
+
+# Dry run
+
+CHANGES = [
+    "/backstores/ramdisk create x 1M",
+    "/backstores/block create x /dev/sdb",
+    "/backstores/fileio create x /srv/x.img 1M",
+    "/backstores/pscsi create x /dev/sdc",
+    "/backstores/block delete lee_block",
+    "/backstores/block/lee_block set attribute emulate_caw=0",
+    "/iscsi create iqn.2020-07.com.example:two",
+    f"/iscsi delete {SERVER}",
+    "/iscsi set discovery_auth userid=me password=hunter2 enable=true",
+    f"/iscsi/{SERVER} create 2",
+    f"/iscsi/{SERVER} delete 1",
+    f"{TPG} disable",
+    f"{TPG} set attribute authentication=1 login_timeout=10",
+    f"{TPG} set parameter MaxConnections=4",
+    f"{TPG} set auth userid=me password=hunter2",
+    f"{TPG}/acls create iqn.2020-07.com.example:initiator",
+    f"{TPG}/acls delete {CLIENT}",
+    f"{ACL} create 7 0 write_protect=true",
+    f"{ACL} delete 0",
+    f"{TPG}/luns create /dev/sdb",
+    f"{TPG}/luns delete 0",
+    f"{TPG}/portals create 192.0.2.1 3261",
+    f"{TPG}/portals delete 0.0.0.0 3260",
+    "/loopback create naa.5001405000000001",
+    "saveconfig",
+    "clearconfig confirm=true",
+    "set global auto_cd_after_create=true",
+    "bookmarks add here",
+]
+REFUSED = [
+    "/backstores/ramdisk create x 1Q",
+    "/backstores/block create x /dev/nothing",
+    "/backstores/block create x /dev/st0",
+    "/backstores/block create x /dev/mapper/lee-lee.lv",
+    "/backstores/block create x /dev/sda",
+    "/backstores/block create lee_block /dev/sdb",
+    "/backstores/fileio create x /srv/none.img",
+    "/backstores/block delete nothing",
+    f"/iscsi create {SERVER}",
+    "/iscsi delete iqn.2020-07.com.example:nothing",
+    f"/iscsi/{SERVER} create 1",
+    f"/iscsi/{SERVER} delete 7",
+    f"{TPG} set attribute bogus=1",
+    f"{TPG} set attribute",
+    f"{TPG} set bogus x=1",
+    f"{TPG} set auth password={'x' * 256}",
+    f"{TPG}/acls create {CLIENT}",
+    f"{TPG}/acls delete iqn.2020-07.com.example:nothing",
+    f"{ACL} create 0 0",
+    f"{ACL} create 1 7",
+    f"{ACL} delete 7",
+    f"{TPG}/luns create /backstores/block/nothing",
+    f"{TPG}/luns create /backstores/block/lee_block",
+    f"{TPG}/luns delete 7",
+    f"{TPG}/portals create 0.0.0.0",
+    f"{TPG}/portals create 192.0.2.1",
+    f"{TPG}/portals delete 192.0.2.1 3260",
+    "/loopback create iqn.2020-07.com.example:x",
+    "restoreconfig",
+    "clearconfig",
+    "set global bogus=1",
+    "set global auto_cd_after_create=maybe",
+    "bookmarks del nothing",
+]
+
+
+@pytest.mark.parametrize("line", [*CHANGES, *REFUSED])
+def test_a_dry_run_changes_nothing_and_ends_as_the_real_run(exported: Pyshell, line: str) -> None:
+    before = exported.files(), everything_at_home()
+    dry = exported.line(line, "--dry-run")
+    assert (exported.files(), everything_at_home()) == before
+    assert "hunter2" not in dry.out + dry.err
+    real = exported.line(line)
+    assert (dry.status, dry.err) == (real.status, real.err)
+    if real.status == 0 and line in CHANGES:
+        assert all(said.endswith(" (dry run)") for said in dry.lines)
+        assert dry.lines
+
+
+def everything_at_home() -> dict[str, bytes]:
+    """Return all files of the user."""
+    home = Path(os.environ["HOME"])
+    return {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("line", CHANGES)
+def test_the_changes_that_a_dry_run_leaves_out_are_changes(exported: Pyshell, line: str) -> None:
+    before = exported.files(), everything_at_home()
+    assert exported.line(line).status == 0
+    assert (exported.files(), everything_at_home()) != before
+
+
+def test_a_dry_run_of_a_batch_saves_nothing(exported: Pyshell) -> None:
+    before = exported.files()
+    exported.batch(["/backstores/ramdisk create x 1M", f"{TPG} disable"], "--dry-run").done()
+    assert exported.files() == before
+
+
+# Batches
+
+
+def test_a_batch_ends_at_its_first_failure_and_names_the_line(pyshell: Pyshell) -> None:
+    ran = pyshell.batch(["pwd", "", "/bogus ls", "pwd"])
+    assert (ran.out, ran.status) == ("/\n", 3)
+    assert ran.err.startswith("stdin:3: No such path /bogus.")
+
+
+def test_keep_going_goes_on_and_ends_with_the_first_failure(pyshell: Pyshell) -> None:
+    ran = pyshell.batch(["/bogus ls", "pwd", "bogus", "pwd"], "--keep-going")
+    assert (ran.out, ran.status) == ("/\n/\n", 3)
+    assert re.findall(r"^stdin:(\d)", ran.err, re.MULTILINE) == ["1", "3"]
+
+
+def test_a_batch_from_a_file_names_the_file(pyshell: Pyshell, tmp_path: Path) -> None:
+    batch = tmp_path / "commands"
+    batch.write_text("pwd\n\n# nothing here\nbogus\n")
+    ran = pyshell("-f", str(batch))
+    assert (ran.out, ran.status) == ("/\n", 2)
+    assert ran.err.startswith(f"{batch}:4: Command not found bogus.")
+
+
+def test_a_dash_for_a_file_is_standard_input(pyshell: Pyshell) -> None:
+    assert pyshell("-f", "-", stdin="pwd\n").done().out == "/\n"
+
+
+def test_a_file_that_is_no_text_is_refused(pyshell: Pyshell, tmp_path: Path) -> None:
+    batch = tmp_path / "commands"
+    batch.write_bytes(b"\xff\xfe\x00")
+    ran = pyshell("-f", str(batch))
+    assert (ran.out, ran.status) == ("", 2)
+    assert "is not UTF-8 text" in ran.err
+
+
+def test_cd_holds_for_the_lines_after_it(pyshell: Pyshell) -> None:
+    lines = [
+        ("cd /backstores", "/backstores"),
+        ("cd block", "/backstores/block"),
+        ("cd ..", "/backstores"),
+        ("cd ../iscsi/", "/iscsi"),
+        ("cd <", "/backstores"),
+        ("cd -", "/iscsi"),
+        ("cd", "/"),
+        ("/loopback", "/loopback"),
+        ("..", "/"),
+        ("backstores/", "/backstores"),
+        ("./block", "/backstores/block"),
+        ("/", "/"),
+    ]
+    ran = pyshell.batch(line for typed, _ in lines for line in (typed, "pwd"))
+    assert ran.done().lines == [path for _, path in lines]
+
+
+def test_relative_paths_start_at_the_current_one(target: Pyshell) -> None:
+    ran = target.batch([f"cd /iscsi/{SERVER}", "tpg1/acls pwd", "../../iscsi pwd", "pwd"])
+    assert ran.done().lines == [f"{TPG}/acls", "/iscsi", f"/iscsi/{SERVER}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["# a comment", "   # an indented comment", "", "   ", "\t", "pwd # a comment", "\t pwd  ",
+     "pwd\r", "   /   pwd   "],
+)  # fmt: skip
+def test_comments_and_blanks_do_no_harm(pyshell: Pyshell, line: str) -> None:
+    assert pyshell.batch([line]).done().out == ("/\n" if "pwd" in line else "")
+
+
+def test_a_hash_inside_a_word_is_no_comment(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create disk#1 1M")
+    assert (pyshell.configfs / "core/rd_mcp_0/disk#1").is_dir()
+
+
+def test_a_batch_ends_at_exit(pyshell: Pyshell) -> None:
+    assert pyshell.batch(["pwd", "exit", "bogus"]).done().out == "/\n"
+
+
+def test_a_last_line_needs_no_line_feed(pyshell: Pyshell) -> None:
+    assert pyshell(stdin="pwd").done().out == "/\n"
+
+
+def test_an_empty_batch_does_nothing(pyshell: Pyshell) -> None:
+    assert pyshell(stdin="").done().out == ""
+    assert not pyshell.saved_file.exists()
+
+
+def test_a_batch_saves_only_if_it_changed_something_and_nothing_failed(pyshell: Pyshell) -> None:
+    pyshell.batch(["ls"]).done()
+    assert not pyshell.saved_file.exists()
+    pyshell.batch(["/backstores/ramdisk create x 1M", "bogus"], "--keep-going")
+    assert not pyshell.saved_file.exists()
+    ran = pyshell.batch(["/backstores/ramdisk create y 1M"]).done()
+    assert ran.lines[-1] == f"Configuration saved to {pyshell.saved_file}"
+    assert len(pyshell.document()["storage_objects"]) == 2
+
+
+def test_a_batch_does_not_save_where_the_preference_says_so(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_save_on_exit=false")
+    pyshell.batch(["/backstores/ramdisk create x 1M"]).done()
+    assert not pyshell.saved_file.exists()
+
+
+def test_going_to_what_was_created_is_a_preference(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_cd_after_create=true auto_save_on_exit=false")
+    ran = pyshell.batch([f"/iscsi create {SERVER}", "pwd"])
+    assert ran.lines[-1] == f"/iscsi/{SERVER}"
+
+
+# Paths
+
+
+def test_a_bare_path_prints_nothing(target: Pyshell) -> None:
+    for path in ("/", "/iscsi", "/iscsi/", f"{TPG}/portals/0.0.0.0:3260"):
+        assert target(path).done().out == ""
+    assert target("/iscsi/nothing").status == 3
+
+
+def test_a_star_stands_for_every_child(target: Pyshell) -> None:
+    ran = target(f"{TPG}/*", "status").done()
+    assert ran.lines == [
+        f"[{TPG}/acls]",
+        f"Status for {TPG}/acls: ACLs: 0",
+        f"[{TPG}/luns]",
+        f"Status for {TPG}/luns: LUNs: 0",
+        f"[{TPG}/portals]",
+        f"Status for {TPG}/portals: Portals: 1",
+    ]
+
+
+def test_a_star_changes_every_child(target: Pyshell) -> None:
+    target.must(f"/iscsi/{SERVER} create 2", f"/iscsi/{SERVER}/* set attribute login_timeout=7")
+    for tag in (1, 2):
+        assert target.read(f"iscsi/{SERVER}/tpgt_{tag}/attrib/login_timeout") == "7\n"
+
+
+def test_a_star_alone_lists_the_children(target: Pyshell) -> None:
+    ran = target(f"{TPG}/*").done()
+    assert [line.split()[1] for line in ran.lines if line.startswith("o-")] == [
+        "acls",
+        "luns",
+        "portals",
+    ]
+
+
+def test_bookmarks_stand_for_paths(target: Pyshell) -> None:
+    target.must(f"{TPG} bookmarks add here")
+    assert target("@here/portals", "pwd").done().out == f"{TPG}/portals\n"
+    assert target("ls", "@here", "depth=0").done().out.startswith("o- tpg1 ")
+    target.must("bookmarks del here")
+    assert target("@here", "pwd").status == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("/backstores/block crate x /dev/sdb", "create"),
+        ("sesions", "sessions"),
+        ("saveconfg", "saveconfig"),
+        ("/backstores/ramdisk create nam=x size=1M", "name"),
+        ("/backstores/ramdisk create x siz=1M", "size"),
+        (f"{ACL} create 1 0 write_protec=true", "write_protect"),
+        ("get global show_secret=true", "show_secrets"),
+    ],
+)
+def test_an_unknown_word_is_answered_with_the_nearest(
+    exported: Pyshell, line: str, meant: str
+) -> None:
+    ran = exported.batch([line])
+    assert ran.status == 2
+    assert f"Did you mean {meant}?" in ran.err
+
+
+# Width
+
+
+def test_a_pipe_is_132_columns_wide(pyshell: Pyshell) -> None:
+    assert {len(line) for line in pyshell("ls").lines} == {132}
+
+
+def test_columns_sets_the_width_of_a_pipe(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for columns in (60, 101, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert {len(line) for line in pyshell("ls").lines} == {columns}
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "wide", ""])
+def test_a_senseless_width_is_no_width(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert {len(line) for line in pyshell("ls").lines} == {132}
+
+
+def test_text_is_never_cut(exported: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    lines = exported("ls").done().lines
+    assert f"  | o- {SERVER} . [TPGs: 1]" in lines
+
+
+# Streams
+
+
+def test_a_reader_that_goes_away_is_no_bug(exported: Pyshell) -> None:
+    command = f"{sys.executable} -m pyshell --simulate={exported.folder} ls | true; :"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env=clean_environment(),
+        capture_output=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (b"", b"", 0)
+
+
+def test_a_one_liner_reads_no_standard_input(pyshell: Pyshell) -> None:
+    def never() -> Any:
+        raise AssertionError("standard input was read")
+        yield ""
+
+    assert pyshell("pwd", stdin=never()).done().out == "/\n"
+
+
+def test_a_bug_is_told_with_its_traceback(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_run_one", broken)
+    with pytest.raises(ZeroDivisionError):
+        pyshell("pwd")
+
+
+# All or nothing
+
+
+def test_a_failing_step_undoes_those_before_it_and_is_named(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyshell.must("/iscsi create iqn.2020-07.com.example:other")
+    pyshell.must("/iscsi delete iqn.2020-07.com.example:other")
+    before = pyshell.tree()
+
+    def refuse(_place: Portal) -> None:
+        raise OSError(99, os.strerror(99))
+
+    monkeypatch.setattr(handles, "create_portal", refuse)
+    ran = pyshell("/iscsi", "create", SERVER)
+    assert (ran.out, ran.status) == ("", 1)
+    assert "create portal 0.0.0.0:3260" in ran.err
+    assert "EADDRNOTAVAIL" in ran.err
+    assert "The steps before it were undone." in ran.err
+    assert pyshell.tree() == before
+
+
+def test_a_failing_set_puts_back_what_was_set_before_it(
+    target: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = target.tree()
+    write = Simulator.write
+
+    def choosy(simulator: Simulator, path: str, text: str) -> None:
+        if path.endswith("/login_timeout"):
+            raise OSError(22, os.strerror(22), path)
+        write(simulator, path, text)
+
+    monkeypatch.setattr(Simulator, "write", choosy)
+    ran = target(TPG, "set", "attribute", "authentication=1", "login_timeout=10")
+    assert (ran.out, ran.status) == ("", 1)
+    assert "login_timeout" in ran.err
+    assert target.tree() == before
+
+
+def test_a_failed_creation_leaves_no_image_file(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyshell.must("ls")
+    before = pyshell.files()
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(12, os.strerror(12))
+
+    monkeypatch.setattr(handles, "create_storage_object", refuse)
+    assert pyshell.line("/backstores/fileio create x /srv/x.img 1M").status == 1
+    assert pyshell.files() == before
+
+
+def test_what_cannot_be_undone_is_told(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(16, os.strerror(16))
+
+    monkeypatch.setattr(handles, "create_portal", refuse)
+    monkeypatch.setattr(handles, "target", refuse)
+    ran = pyshell("/iscsi", "create", SERVER)
+    assert ran.status == 5
+    assert f"Undoing was not complete: could not delete target {SERVER}" in ran.err
+
+
+# targetcli's manner
+
+
+@pytest.fixture
+def targetcli(exported: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
+    """Return pyshell as called by targetcli's name; the simulator comes from the environment."""
+    monkeypatch.setenv("PYSHELL_SIMULATE", str(exported.folder))
+    exported.program = "/usr/bin/targetcli"
+    return exported
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["/backstores/ramdisk", "create", "disk1", "1M"],
+        ["/backstores/ramdisk create disk1 1M"],
+        ["/backstores/ramdisk", "create disk1 1M"],
+        ["backstores/ramdisk", "create", "disk1", "1M"],
+        ["backstores/ramdisk/ create name=disk1", "size=1M"],
+        ["  /backstores/ramdisk  ", "create   disk1", " 1M "],
+    ],
+)
+@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
+def test_arguments_are_joined_to_a_line(
+    pyshell: Pyshell, arguments: list[str], program: str
+) -> None:
+    pyshell.program = program
+    assert pyshell(*arguments).done().out == "Created ramdisk disk1 with size 1M.\n"
+
+
+@pytest.mark.parametrize("option", ["--version", "-v", "version"])
+def test_targetclis_version_compares_as_new_enough(targetcli: Pyshell, option: str) -> None:
+    ran = run_here([option], program=targetcli.program)
+    assert (ran.out, ran.status) == ("", 0)
+    assert ran.err.count("\n") == 1
+    version = tuple(int(part) for part in ran.err.split()[-1].split("."))
+    assert version >= (2, 1, 51)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "help"])
+def test_targetclis_help_ends_with_255(targetcli: Pyshell, option: str) -> None:
+    ran = run_here([option], program=targetcli.program)
+    assert (ran.out, ran.status) == ("", 255)
+    assert "Usage:" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--disable-daemon", "disable-daemon"])
+def test_targetcli_may_be_told_to_leave_its_daemon(targetcli: Pyshell, option: str) -> None:
+    assert run_here([option], program=targetcli.program).status == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["bogus", "/bogus ls", f"/iscsi create {SERVER}", "/iscsi delete iqn.2020-07.com.example:x",
+     "/backstores/ramdisk create x 1Q", "ls 'not closed", "/bogus", "clearconfig"],
+)  # fmt: skip
+def test_targetclis_errors_are_one_line_and_status_1(targetcli: Pyshell, line: str) -> None:
+    ran = targetcli(line)
+    assert (ran.out, ran.status) == ("", 1)
+    assert ran.err.count("\n") == 1
+
+
+def test_targetclis_usage_errors_have_status_1_too(targetcli: Pyshell) -> None:
+    assert run_here(["--bogus"], program=targetcli.program).status == 1
+    assert run_here(["-f", "/nothing"], program=targetcli.program).status == 1
+
+
+def test_targetclis_batch_goes_on_and_ends_with_0(targetcli: Pyshell) -> None:
+    ran = targetcli.batch(["pwd", "bogus", "/backstores/ramdisk create x 1M", "exit", "pwd"])
+    assert ran.status == 0
+    assert ran.lines[0] == "/"
+    assert ran.lines[1] == "Created ramdisk x with size 1M."
+    assert ran.lines[-1] == f"Configuration saved to {targetcli.saved_file}"
+    assert ran.err.count("\n") == 1
+
+
+def test_targetcli_shows_secrets(targetcli: Pyshell) -> None:
+    assert targetcli(TPG, "set", "auth", "password=S").done().out == (
+        "Parameter password is now 'S'.\n"
+    )
+    assert targetcli(TPG, "get", "auth", "password").done().out == "password=S \n"
+    assert "chap_password: S" in targetcli(TPG, "info").done().lines
+
+
+def test_the_option_gives_the_same_manner(exported: Pyshell) -> None:
+    ran = exported("--compat", "bogus")
+    assert (ran.err.count("\n"), ran.status) == (1, 1)
+    assert exported("--compat", "--help").status == 255
+
+
+@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        (f"/iscsi/{SERVER} create 2", ["Created TPG 2.", SHARED]),
+        (f"{TPG}/acls create iqn.2020-07.com.example:i",
+         ["Created Node ACL for iqn.2020-07.com.example:i", "Created mapped LUN 0."]),
+        (f"{ACL} create 3 0", ["Created Mapped LUN 3."]),
+        (f"{ACL} delete 0", ["Deleted Mapped LUN 0."]),
+        (f"{TPG}/luns create /dev/sdb",
+         ["Created storage object sdb.", "Created LUN 1.",
+          f"Created LUN 1->1 mapping in node ACL {CLIENT}"]),
+        (f"{TPG}/luns delete lun0", ["Deleted LUN 0."]),
+        (f"{TPG}/acls delete {CLIENT}", [f"Deleted Node ACL {CLIENT}."]),
+        (f"{TPG}/portals delete 0.0.0.0 3260", ["Deleted network portal 0.0.0.0:3260"]),
+        (f"{TPG}/portals create 192.0.2.1 3261", ["Created network portal 192.0.2.1:3261."]),
+        (f"{TPG} disable", ["The TPGT has been disabled."]),
+        (f"{TPG} enable", ["The TPGT is already enabled."]),
+        (f"{TPG} set attribute authentication=1", ["Parameter authentication is now '1'."]),
+        ("set global auto_add_mapped_luns=no", ["Parameter auto_add_mapped_luns is now 'false'."]),
+        ("/backstores/ramdisk create r 16MiB", ["Created ramdisk r with size 16MiB."]),
+        ("/backstores/fileio create f /srv/f.img 1k", ["Created fileio f with size 1024"]),
+        ("/backstores/block create b /dev/sdb",
+         ["Created block storage object b using /dev/sdb."]),
+        ("/backstores/pscsi create p /dev/sdc", ["Created pscsi storage object p using /dev/sdc"]),
+        ("/backstores/block delete lee_block", ["Deleted storage object lee_block."]),
+        (f"/iscsi delete {SERVER}", [f"Deleted Target {SERVER}."]),
+        (f"/iscsi/{SERVER} delete 1", ["Deleted TPGT 1."]),
+        ("saveconfig", ["Configuration saved to FILE"]),
+        ("clearconfig confirm=true", ["All configuration cleared"]),
+        ("sessions", ["(no open sessions)"]),
+        ("sessions detail", ["(no open sessions)"]),
+        ("/iscsi status", ["Status for /iscsi: Targets: 1"]),
+    ],
+)  # fmt: skip
+def test_sentences_are_kept_byte_for_byte(
+    exported: Pyshell, program: str, line: str, sentences: list[str]
+) -> None:
+    exported.program = program
+    ran = exported.line(line)
+    wanted = [said.replace("FILE", str(exported.saved_file)) for said in sentences]
+    assert (ran.lines, ran.status) == (wanted, 0)
+
+
+def test_the_restore_says_from_where(exported: Pyshell) -> None:
+    exported.must("saveconfig", "clearconfig confirm=true")
+    assert exported.must("restoreconfig") == [f"Configuration restored from {exported.saved_file}"]
+
+
+def test_the_saved_file_is_as_rtslib_writes_it(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    text = exported.saved_file.read_text()
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+    lun = exported.document()["targets"][0]["tpgs"][0]["luns"][0]
+    assert lun["storage_object"] == "/backstores/block/lee_block"
+    assert lun["index"] == 0
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("older/*.json")), ids=lambda path: path.stem)
+def test_files_from_other_releases_load(pyshell: Pyshell, file: Path) -> None:
+    assert pyshell("restoreconfig", str(file)).status == 0
+    assert "lee_block" in pyshell.line("ls /backstores").done().out
+    assert "[block/lee_block " in pyshell.line("ls /iscsi").done().out
+
+
+def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
+    exported.must(*(f"/backstores/ramdisk create disk{n} 1M" for n in (10, 9, 1)))
+    exported.must(*(f"{TPG}/luns create /backstores/ramdisk/disk{n}" for n in (1, 9, 10)))
+    lines = exported("ls").done().lines
+    assert all(re.fullmatch(r"[ |]*o- \S+ \.+ \[.*\]", line) for line in lines)
+    names = [line.split("o- ")[1].split(" ")[0] for line in lines]
+    assert names.index("acls") < names.index("luns") < names.index("portals")
+    assert [name for name in names if name.startswith("disk")] == ["disk1", "disk9", "disk10"]
