@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: a clean environment, and pyshell on a simulated target of the test's own."""
+"""What all tests share: a clean environment, and pyshell on a simulated target of their own."""
 
 from __future__ import annotations
 

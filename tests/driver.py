@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -201,15 +202,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def everything_below(folder: Path) -> dict[str, str]:
-    """Return every path below a folder, with the mode and the text of files and where links lead."""
+    """Return every path below a folder: mode and text of files, where links lead."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_symlink():
             found[name] = f"-> {path.readlink()}"
         elif path.is_file():
-            text = path.read_bytes().decode(errors="surrogateescape")
-            found[name] = f"{path.lstat().st_mode:o} {text}"
+            mode = path.lstat().st_mode
+            readable = path.read_bytes() if mode & stat.S_IRUSR else b""
+            found[name] = f"{mode:o} {readable.decode(errors='surrogateescape')}"
         else:
             found[name] = f"{path.lstat().st_mode:o}"
     return found

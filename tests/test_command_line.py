@@ -689,9 +689,7 @@ def test_a_failed_creation_leaves_no_image_file(
     assert pyshell.files() == before
 
 
-def test_what_cannot_be_undone_is_told(
-    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_undone_is_told(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object) -> None:
         raise OSError(16, os.strerror(16))
 

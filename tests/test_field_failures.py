@@ -32,10 +32,9 @@ from driver import (
     run_here,
     run_process,
 )
-from pyshell.saved import store
 from pyshell.simulator import Simulator
 from pyshell.target import attach
-from pyshell.target.kernel import RealKernel
+from pyshell.target.kernel import CONFIGFS, RealKernel
 
 ACL = f"{TPG}/acls/{CLIENT}"
 ACL_FOLDER = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}"
@@ -195,7 +194,7 @@ def test_field_failure_15_a_failed_save_leaves_the_old_file_and_no_litter(
     def full(descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     ran = target.line("saveconfig")
     assert ran.status == 1
     assert "ENOSPC" in ran.err
@@ -328,7 +327,8 @@ def test_field_failure_20_a_quoted_secret_in_a_batch_is_kept_exactly(
 
 
 @pytest.mark.parametrize(
-    "secret", ["x" * 256, "é" * 128, "NULL", "NULLsecret", " blank", "blank ", "tab\tin", "line\nin"]
+    "secret",
+    ["x" * 256, "é" * 128, "NULL", "NULLsecret", " blank", "blank ", "tab\tin", "line\nin"],
 )
 def test_field_failure_20_a_secret_that_cannot_be_kept_is_refused(
     acl: Pyshell, secret: str
@@ -449,9 +449,7 @@ def test_field_failure_28_colour_on_a_terminal_only(
     assert "\x1b" not in exported("ls").done().out
 
 
-@pytest.mark.parametrize(
-    "environment", [{"NO_COLOR": "1"}, {"NO_COLOR": "0"}, {"TERM": "dumb"}]
-)
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"NO_COLOR": "0"}, {"TERM": "dumb"}])
 def test_field_failure_28_no_colour_where_the_environment_wants_none(
     exported: Pyshell, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
@@ -536,9 +534,7 @@ WILDCARDS = ["[::0]", "::0", "::", "[::]"]
 
 
 @pytest.mark.parametrize("created", WILDCARDS)
-def test_field_failure_30_every_spelling_is_the_same_portal(
-    target: Pyshell, created: str
-) -> None:
+def test_field_failure_30_every_spelling_is_the_same_portal(target: Pyshell, created: str) -> None:
     target.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create {created}")
     assert portals(target) == ["[::0]:3260"]
     for other in WILDCARDS:
@@ -685,7 +681,7 @@ class Host:
     def _is_folder(self, path: Any) -> bool:
         if path == "/sys/kernel/config":
             return self.mounted or not self.configfs_module
-        if path == attach.CONFIGFS:
+        if path == CONFIGFS:
             return self.loaded
         return self._isdir(path)
 
@@ -952,7 +948,10 @@ def test_field_failure_59_a_bad_name_is_refused_with_its_reason(
     target: Pyshell, name: str, reason: str
 ) -> None:
     before = target.tree()
-    for arguments in (("/iscsi", "create", f"wwn={name}"), (f"{TPG}/acls", "create", f"wwn={name}")):
+    for arguments in (
+        ("/iscsi", "create", f"wwn={name}"),
+        (f"{TPG}/acls", "create", f"wwn={name}"),
+    ):
         ran = target(*arguments)
         assert (ran.out, ran.status) == ("", 2)
         assert reason in ran.err

@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+from pathlib import Path
 
-from driver import ROOT, TPG, Pyshell
+import pytest
+
+from driver import DATA, ROOT, TPG, Pyshell, run_here
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "saveconfig.example.json"
@@ -32,6 +37,34 @@ def test_every_command_runs_in_the_order_in_which_it_stands(pyshell: Pyshell) ->
     for line in lines_to_type():
         ran = pyshell.line(line)
         assert ran.status == 0, f"{line}: {ran.err}"
+
+
+def test_every_call_of_pyshell_runs(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    lines = "".join(blocks("console")).splitlines()
+    calls = [shlex.split(line) for line in lines if line.startswith("pyshell ")]
+    assert calls
+    for call in calls:
+        words = [word.replace("/tmp/", f"{pyshell.folder}/") for word in call[1:]]
+        assert run_here(words).status == 0, call
+
+
+def test_the_walk_through_is_the_scenarios() -> None:
+    scenario = (DATA / "scenario.txt").read_text(encoding="utf-8")
+    wanted = re.findall(r"^/> (/.*)", scenario, re.MULTILINE)
+    assert lines_to_type()[: len(wanted)] == wanted
+
+
+def test_the_files_that_are_named_are_there() -> None:
+    names = re.findall(r"`((?:tests|pyshell|\.ci)/[\w./]+|[\w.]+\.example\.json)`", README)
+    assert len(names) > 3
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_the_simulators_folder_is_where_readme_says() -> None:
+    run_here(["--simulate", "pwd"]).done()
+    assert (Path(os.environ["XDG_STATE_HOME"]) / "pyshell/simulator/configfs").is_dir()
+    assert "`~/.local/state/pyshell/simulator`" in README
 
 
 def test_the_walk_through_ends_with_the_tree_that_is_shown(pyshell: Pyshell) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pyshell.errors import ExistsError, NotFoundError, PyshellError
+from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.saved.document import Document, NodeAcl, StorageObject, Target, Tpg
 from pyshell.target import fabrics, handles, listing, names, places, settings
 from pyshell.target.attach import Lio
@@ -55,7 +55,7 @@ def refuse_clashes(document: Document) -> None:
     """Raise ExistsError where a storage object or target of the document is there already."""
     for entry in document.get("storage_objects", ()):
         plugin = _OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
-        if plugin in HBA_PREFIX and listing.storage_object(plugin, entry["name"]):
+        if _existing(plugin, entry["name"]) is not None:
             raise ExistsError(
                 f"Storage object {plugin}/{entry['name']} exists already, nothing was restored",
                 "clear_existing=true clears the running configuration first.",
@@ -134,7 +134,7 @@ def _run(lio: Lio, steps: Iterator[Operation], result: Restored) -> None:
         except StopIteration:
             return
         except PyshellError as error:
-            result.faults.append(f"{error.message.rstrip('.')}, skipped")
+            _note_name(error, result)
             return
         place = getattr(step, "place", None)
         folder = place.folder if place is not None else ""
@@ -163,6 +163,11 @@ def _note_fault(step: Operation, error: PyshellError, result: Restored, missing:
     place = getattr(step, "place", None)
     if place is not None and not isinstance(step, Set) and not os.path.isdir(place.folder):
         missing.append(place.folder)
+
+
+def _note_name(error: PyshellError, result: Restored) -> None:
+    """Note an entry whose own name is at fault, so that it has no place."""
+    result.faults.append(f"{error.message.rstrip('.')}, skipped")
 
 
 def _fabric_steps(entry: Mapping[str, Any]) -> Iterator[Operation]:
@@ -252,7 +257,12 @@ def _tpg_steps(place: places.Tpg, entry: Tpg, result: Restored) -> Iterator[Oper
         if group:
             yield SetLunAluaGroup(lun_place, group)
     for portal in entry.get("portals", ()):
-        portal_place = places.Portal(place, _portal_address(portal["ip_address"]), portal["port"])
+        try:
+            address = _portal_address(portal["ip_address"])
+        except PyshellError as error:
+            _note_name(error, result)
+            continue
+        portal_place = places.Portal(place, address, portal["port"])
         yield CreatePortal(portal_place)
         for file, key in (("iser", "iser"), ("cxgbit", "offload")):
             if cast(Mapping[str, Any], portal).get(key):
@@ -276,7 +286,11 @@ def _portal_address(text: str) -> str:
 
 
 def _acl_steps(tpg: places.Tpg, entry: NodeAcl, result: Restored) -> Iterator[Operation]:
-    place = places.NodeAcl(tpg, tpg.target.fabric.normalise(entry["node_wwn"]).wwn)
+    try:
+        place = places.NodeAcl(tpg, tpg.target.fabric.normalise(entry["node_wwn"]).wwn)
+    except PyshellError as error:
+        _note_name(error, result)
+        return
     yield CreateNodeAcl(place)
     yield from _group_steps(place, cast(Mapping[str, Any], entry))
     for mapped in entry.get("mapped_luns", ()):
@@ -309,5 +323,14 @@ def _exported(path: str) -> places.StorageObject | None:
     parts = path.strip("/").split("/")
     if len(parts) != 3:
         return None
-    plugin = _OLD_PLUGINS.get(parts[1], parts[1])
-    return listing.storage_object(plugin, parts[2]) if plugin in HBA_PREFIX else None
+    return _existing(_OLD_PLUGINS.get(parts[1], parts[1]), parts[2])
+
+
+def _existing(plugin: str, name: str) -> places.StorageObject | None:
+    """Return the storage object of that name, None where there is none, or can be none."""
+    if plugin not in HBA_PREFIX:
+        return None
+    try:
+        return listing.storage_object(plugin, name)
+    except UsageError:
+        return None

@@ -12,41 +12,49 @@ from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.machine import DISK, SimulatedDevice
 from pyshell.simulator.refusal import refuse
 from pyshell.simulator.tree import Facts
+from pyshell.simulator.values import cast, number
 
 PAGE_SIZE = 4096
 _PAGES_IN_TABLE = 2048  # scatterlist entries of 32 bytes in an allocation of 64 KiB
-_DEC = re.compile(r"[+-]?\d+\Z")
-# Which names a plugin's control file takes; True where the value is a number.
-_CONTROLS: Mapping[str, Mapping[str, bool]] = {
-    "iblock": {"udev_path": False, "readonly": True, "force": True},
+_DECIMAL = re.compile(r"[+-]?\d+\Z")
+# Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, or
+# a switch, which can only be put to 1.
+_CONTROLS: Mapping[str, Mapping[str, str]] = {
+    "iblock": {"udev_path": "text", "readonly": "number", "force": "number"},
     "fileio": {
-        "fd_dev_name": False,
-        "fd_dev_size": False,
-        "fd_buffered_io": True,
-        "fd_async_io": True,
+        "fd_dev_name": "text",
+        "fd_dev_size": "size",
+        "fd_buffered_io": "switch",
+        "fd_async_io": "switch",
     },
-    "rd_mcp": {"rd_pages": True, "rd_nullio": True, "rd_dummy": True},
+    "rd_mcp": {"rd_pages": "number", "rd_nullio": "number", "rd_dummy": "number"},
     "pscsi": {
-        "scsi_host_id": True,
-        "scsi_channel_id": True,
-        "scsi_target_id": True,
-        "scsi_lun_id": True,
+        "scsi_host_id": "number",
+        "scsi_channel_id": "number",
+        "scsi_target_id": "number",
+        "scsi_lun_id": "number",
     },
 }
 PLUGINS = tuple(_CONTROLS)
 
 
-def controlled(plugin: str, text: str) -> Facts:
-    """Read what is written to a control file; the kernel ignores what it does not know."""
-    values: Facts = {}
+def control(facts: Facts, text: str) -> None:
+    """Take what is written to a control file; the kernel ignores what it does not know."""
+    kinds = _CONTROLS[facts["plugin"]]
+    values: Facts = facts.setdefault("control", {})
     for word in re.split("[,\n]", text):
         name, _, value = word.partition("=")
-        is_number = _CONTROLS[plugin].get(name)
-        if is_number and _DEC.match(value):
-            values[name] = int(value)
-        elif is_number is False and value:
+        kind = kinds.get(name)
+        if name == "udev_path" and facts.get("device"):
+            refuse(errno.EEXIST)
+        if kind == "text" and value:
             values[name] = value
-    return values
+        elif kind == "size" and value:
+            values[name] = number(value, "u64")
+        elif kind in ("number", "switch") and _DECIMAL.match(value):
+            if kind == "switch" and int(value) != 1:
+                refuse(errno.EINVAL)
+            values[name] = int(value)
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,15 @@ class Opened:
     @property
     def facts(self) -> Facts:
         """What a storage object goes on knowing of its device, pulled out or not."""
-        kept = ("kernel_name", "number", "vendor", "model", "revision")
+        kept = ("kernel_name", "number", "vendor", "model", "revision", "serial")
         return {name: getattr(self.device, name) for name in kept} if self.device else {}
 
 
-def opened(kernel: Kernel, plugin: str, control: Facts) -> Opened:
+def opened(kernel: Kernel, storage_object: str, facts: Facts) -> Opened:
     """Do what enabling does; refuse where the device cannot be had."""
-    return _OPENERS[plugin](kernel, control)
+    if facts["plugin"] == "pscsi" and not kernel.tree.text(f"{storage_object}/udev_path"):
+        refuse(errno.EINVAL)
+    return _OPENERS[facts["plugin"]](kernel, facts.get("control", {}))
 
 
 def _open_iblock(kernel: Kernel, control: Facts) -> Opened:
@@ -84,7 +94,7 @@ def _open_fileio(kernel: Kernel, control: Facts) -> Opened:
     path = control["fd_dev_name"]
     device = kernel.machine.device(path)
     if device and device.scsi_type == DISK:
-        return Opened(_limits(device), device)
+        return Opened({**_limits(device), **_FILE_LIMITS}, device)
     if "fd_dev_size" not in control:
         refuse(errno.EINVAL)
     file = kernel.machine.file(path)
@@ -98,8 +108,9 @@ def _open_fileio(kernel: Kernel, control: Facts) -> Opened:
 
 
 def _open_rd_mcp(_kernel: Kernel, control: Facts) -> Opened:
-    if control.get("rd_pages", 0) <= 0:
-        refuse(errno.EINVAL)
+    pages = control.get("rd_pages", 0)
+    if pages <= 0:
+        refuse(errno.ENOMEM if pages else errno.EINVAL)
     return Opened({})
 
 
@@ -167,6 +178,14 @@ def _identity(device: SimulatedDevice) -> dict[str, str]:
     }
 
 
+# The same for a file and for a device that is written like one.
+_FILE_LIMITS = {
+    "attrib/hw_max_sectors": "16384\n",
+    "attrib/optimal_sectors": "16384\n",
+    "attrib/max_write_same_len": "65535\n",
+}
+
+
 # Who has a device to itself
 
 _CLAIMS = "claims"
@@ -204,7 +223,7 @@ def info(kernel: Kernel, storage_object: str, facts: Facts) -> str:
     status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
     sector = limit("block_size" if plugin != "pscsi" else "hw_block_size")
     first = (
-        f"Status: {status}  Max Queue Depth: 0  "
+        f"Status: {status}  Max Queue Depth: {facts.get('queue_depth', 0)}  "
         f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"
     )
     return first + _INFOS[plugin](facts, facts.get("control", {}))
@@ -224,7 +243,7 @@ def _info_iblock(facts: Facts, control: Facts) -> str:
 def _info_fileio(facts: Facts, control: Facts) -> str:
     mode = "Buffered-WCE" if control.get("fd_buffered_io") else "O_DSYNC"
     return (
-        f"        TCM FILEIO ID: {facts['host']}        File: {control.get('fd_dev_name', '')}"
+        f"        TCM FILEIO ID: 0        File: {control.get('fd_dev_name', '')}"
         f"  Size: {control.get('fd_dev_size', 0)}  Mode: {mode}"
         f" Async: {int(bool(control.get('fd_async_io')))}\n"
     )
@@ -232,10 +251,11 @@ def _info_fileio(facts: Facts, control: Facts) -> str:
 
 def _info_rd_mcp(facts: Facts, control: Facts) -> str:
     pages = control.get("rd_pages", 0)
-    tables = pages // _PAGES_IN_TABLE + 1 if facts.get("enabled") else 0
+    is_backed = facts.get("enabled") and not control.get("rd_nullio")
+    tables = pages // _PAGES_IN_TABLE + 1 if is_backed else 0
     return (
-        f"        TCM RamDisk ID: {facts['host']}  RamDisk Makeup: rd_mcp\n"
-        f"        PAGES/PAGE_SIZE: {pages}*{PAGE_SIZE}  SG_table_count: {tables}"
+        f"        TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n"
+        f"        PAGES/PAGE_SIZE: {cast(pages, 'u32')}*{PAGE_SIZE}  SG_table_count: {tables}"
         f"  nullio: {int(bool(control.get('rd_nullio')))}"
         f" dummy: {int(bool(control.get('rd_dummy')))}\n"
     )

@@ -1,64 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`core`: the backstore folders (the kernel's HBAs) and the storage objects in them."""
+"""`core`: the backstore folders, which the kernel calls HBAs, and the storage objects in them."""
 
 from __future__ import annotations
 
 import errno
 
 from pyshell.simulator import alua, backstores
-from pyshell.simulator.kernel import Kernel, Rules
+from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import integer
+from pyshell.simulator.values import boolean, number
 
-_UDEV_PATH_MAX = 511
-_SERIAL_MAX = 253
 _HBA_NAME_MAX = 63
-_DEVICE_INDEXES = "devices"
+_PATH_MAX = 511
+_SERIAL_MAX = 253
+# The longest text of each part of a disk's name, as SCSI's INQUIRY data has it.
+_INQUIRY = {"vendor_id": 8, "product_id": 16, "revision": 4}
+# Where the statistics repeat these.
+_INQUIRY_STATISTICS = {"vendor_id": "vend", "product_id": "prod", "revision": "rev"}
+_DEVICE_INDEXES = (
+    "statistics/scsi_dev/indx",
+    "statistics/scsi_lu/dev",
+    "statistics/scsi_tgt_dev/indx",
+)
+_SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
 
 
 def make_hba(kernel: Kernel, _parent: Place, name: str) -> None:
     """Make core/PLUGIN_N; the kernel knows only its own plugins."""
     if len(name) > _HBA_NAME_MAX:
         refuse(errno.ENAMETOOLONG)
-    plugin, _, number = name.rpartition("_")
+    plugin, _, text = name.rpartition("_")
+    number(text, "u64")
+    # Counted before the plugin is looked for; the first is the kernel's own, for LUN 0.
+    instance = kernel.tree.count("instance") + 1
     if plugin not in backstores.PLUGINS:
         refuse(errno.EINVAL)
-    host = integer(number, highest=2**64 - 1)
-    index = kernel.tree.count("hba_index")
-    kernel.tree.grow(f"core/{name}", template("hba", plugin), {"hba_index": index})
-    kernel.tree.remember(f"core/{name}", {"index": index, "host": host})
+    facts = {"hba_index": kernel.tree.count("hba_index"), "instance": instance}
+    kernel.tree.remember(f"core/{name}", facts)
+    kernel.tree.grow(f"core/{name}", template("hba", plugin), facts)
 
 
 def make_device(kernel: Kernel, parent: Place, name: str) -> None:
     """Make a storage object, which is of use once enabled."""
-    hba = kernel.tree.facts(parent.owner)
     rel = f"{parent.owner}/{name}"
-    kernel.tree.grow(rel, template("device", parent.variant), {"hba_index": hba["index"]})
-    kernel.tree.remember(rel, {"plugin": parent.variant, **hba})
+    facts = kernel.tree.facts(parent.owner)
+    kernel.tree.grow(rel, template("device", parent.variant), {"name": name, **facts})
+    kernel.tree.remember(rel, {"plugin": parent.variant, **facts})
+    refresh(kernel, rel)
 
 
 def drop_device(kernel: Kernel, place: Place) -> None:
     """Give the device under a storage object back."""
     backstores.release(kernel, place.owner)
-    indexes = kernel.tree.facts(_DEVICE_INDEXES)
-    kept = {index: rel for index, rel in indexes.items() if rel != place.owner}
-    kernel.tree.remember(_DEVICE_INDEXES, kept)
+    alua.leave_units(kernel, place.owner)
 
 
 def refresh(kernel: Kernel, rel: str) -> None:
     """Bring what a storage object shows of its use up to date."""
     facts = kernel.tree.facts(rel)
-    used = bool(facts.get("links"))
-    texts = {
-        "info": backstores.info(kernel, rel, facts),
-        "statistics/scsi_dev/ports": f"{len(facts.get('links', []))}\n",
-        "statistics/scsi_lu/status": "available\n" if used else "notavailable\n",
-        "statistics/scsi_tgt_dev/non_access_lus": "0\n" if used else "1\n",
-        "statistics/scsi_tgt_dev/status": "activated" if used else "deactivated",
-    }
-    kernel.tree.put_all(rel, texts)
+    made = template("device", facts["plugin"])
+    inners = made.states["exported"]
+    if facts.get("links"):
+        texts = made.state("exported", facts)
+        texts["statistics/scsi_dev/ports"] = f"{len(facts['links'])}\n"
+    else:
+        texts = {inner: made.files[inner].text for inner in inners}
+    shown = {inner: text for inner, text in texts.items() if inner.startswith("statistics/")}
+    kernel.tree.put_all(rel, {**shown, "info": backstores.info(kernel, rel, facts)})
 
 
 def is_enabled(kernel: Kernel, rel: str) -> bool:
@@ -71,74 +81,172 @@ def is_exported(kernel: Kernel, rel: str) -> bool:
     return bool(kernel.tree.facts(rel).get("links"))
 
 
+def has_alua(place: Place) -> bool:
+    """Tell whether the kernel itself answers for the storage object's ALUA state."""
+    return place.variant != "pscsi"
+
+
+def next_port(kernel: Kernel, rel: str) -> int:
+    """Return the number of a storage object's next port, counted over its whole life."""
+    facts = kernel.tree.facts(rel)
+    port: int = facts.get("ports", 0) + 1
+    kernel.tree.remember(rel, {**facts, "ports": port})
+    return port
+
+
+def serial_of(kernel: Kernel, rel: str) -> str:
+    """Return a storage object's unit serial; "" where it has none."""
+    return kernel.tree.text(f"{rel}/wwn/vpd_unit_serial").removeprefix(_SERIAL_PREFIX).strip()
+
+
+def vendor_of(kernel: Kernel, rel: str) -> str:
+    """Return what a storage object gives as its vendor."""
+    return kernel.tree.text(f"{rel}/wwn/vendor_id").strip()
+
+
 def write_control(kernel: Kernel, place: Place, text: str) -> None:
     """Take "name=value,…" for the plugin."""
     facts = kernel.tree.facts(place.owner)
-    values = backstores.controlled(place.variant, text)
-    if facts.get("enabled") and "udev_path" in values:
-        refuse(errno.EEXIST)
-    facts["control"] = {**facts.get("control", {}), **values}
+    backstores.control(facts, text)
     kernel.tree.remember(place.owner, facts)
     refresh(kernel, place.owner)
 
 
 def write_enable(kernel: Kernel, place: Place, text: str) -> None:
     """Open the device under the storage object; any text with a 1 in it means that."""
+    facts = kernel.tree.facts(place.owner)
     if "1" not in text:
         refuse(errno.EINVAL)
-    facts = kernel.tree.facts(place.owner)
     if facts.get("enabled"):
         refuse(errno.EEXIST)
-    found = backstores.opened(kernel, place.variant, facts.get("control", {}))
-    index = _device_index(kernel, place.owner)
-    facts.update(enabled=True, index=index, device=found.facts)
+    index = kernel.tree.count("device_index")  # an attempt that fails uses a number up, too
+    kernel.tree.put_all(place.owner, {inner: f"{index}\n" for inner in _DEVICE_INDEXES})
+    found = backstores.opened(kernel, place.owner, facts)
+    facts.update(enabled=True, device_index=index, device=found.facts)
     kernel.tree.remember(place.owner, facts)
     if found.device and found.exclusive:
         backstores.claim(kernel, found.device.kernel_name, place.owner)
-    texts = place.template.state("enabled", {"device_index": index})
+    texts = place.template.state("enabled", facts)
     kernel.tree.put_all(place.owner, {**texts, **found.texts})
+    if facts.get("control", {}).get("fd_buffered_io"):
+        kernel.tree.put(f"{place.owner}/attrib/emulate_write_cache", "1\n")
+    if has_alua(place):
+        alua.join_units(kernel, place.owner, alua.DEFAULT_UNITS)
     refresh(kernel, place.owner)
 
 
-def _device_index(kernel: Kernel, rel: str) -> int:
-    indexes = kernel.tree.facts(_DEVICE_INDEXES)
-    index = next(n for n in range(1, len(indexes) + 2) if str(n) not in indexes)
-    kernel.tree.remember(_DEVICE_INDEXES, {**indexes, str(index): rel})
-    return index
+def write_dbroot(kernel: Kernel, _place: Place, text: str) -> None:
+    """Say where the kernel keeps reservations; not while there is a storage object.
 
-
-def write_udev_path(kernel: Kernel, place: Place, text: str) -> None:
-    """Keep a path for whoever reads it; the kernel itself does not use it."""
-    if len(text) > _UDEV_PATH_MAX:
+    A name that is written without a line feed leaves the end of a longer one standing.
+    """
+    hbas = (name for name in kernel.tree.groups("core") if name != "alua")
+    if any(kernel.tree.groups(f"core/{hba}") for hba in hbas):
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{text.removesuffix(chr(10))}\n")
+    folder = text.removesuffix("\n")
+    file = kernel.machine.file(folder)
+    if not file.is_dir():
+        refuse(errno.ENOTDIR if file.exists() else errno.ENOENT)
+    old = kernel.tree.text("dbroot").strip()
+    kept = "" if text.endswith("\n") else old[len(folder) :]
+    kernel.tree.put("dbroot", f"{folder}{kept}\n")
+
+
+def write_path(kernel: Kernel, place: Place, text: str) -> None:
+    """Keep a text for whoever reads it: the path of the device, or another name."""
+    if len(text.encode()) > _PATH_MAX:
+        refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/{place.inner}", text.removesuffix("\n") + "\n")
 
 
 def write_serial(kernel: Kernel, place: Place, text: str) -> None:
-    """Set the unit serial, which initiators know the disk by; not while it is exported."""
-    if len(text) > _SERIAL_MAX:
+    """Set the unit serial, by which initiators know the disk; not while it is exported."""
+    device = kernel.tree.facts(place.owner).get("device", {})
+    if place.variant == "pscsi" and device.get("serial"):
+        refuse(errno.ENOTSUP)  # the disk itself has one
+    if len(text.encode()) > _SERIAL_MAX:
         refuse(errno.EOVERFLOW)
     if is_exported(kernel, place.owner):
         refuse(errno.EINVAL)
     serial = text.strip()
-    if place.variant == "pscsi":
-        return
     texts = {
-        "wwn/vpd_unit_serial": f"T10 VPD Unit Serial Number: {serial}\n",
+        "wwn/vpd_unit_serial": f"{_SERIAL_PREFIX}{serial}\n",
         "statistics/scsi_lu/lu_name": f"{serial or 'None'}\n",
     }
     kernel.tree.put_all(place.owner, texts)
 
 
+def write_inquiry(kernel: Kernel, place: Place, text: str) -> None:
+    """Set vendor, product or revision, as initiators read them; not while exported."""
+    word = place.inner.rpartition("/")[2]
+    longest = _INQUIRY[word]
+    kept = text.strip() if len(text.encode()) < longest + 2 else text
+    if len(kept.encode()) > longest:
+        refuse(errno.EOVERFLOW)
+    if not (kept.isascii() and kept.isprintable()) or is_exported(kernel, place.owner):
+        refuse(errno.EINVAL)
+    statistic = f"statistics/scsi_lu/{_INQUIRY_STATISTICS[word]}"
+    texts = {place.inner: f"{kept}\n", statistic: f"{kept:<{longest}}\n"}
+    kernel.tree.put_all(place.owner, texts)
+
+
+def write_lba_map(_kernel: Kernel, _place: Place, text: str) -> None:
+    """Take an empty map of referrals; others are not simulated."""
+    if text.strip("\n"):
+        refuse(errno.EINVAL)
+
+
+def write_model_alias(kernel: Kernel, place: Place, text: str) -> None:
+    """Show the storage object's name as the product, or the plugin's own; not while exported."""
+    if is_exported(kernel, place.owner):
+        refuse(errno.EINVAL)
+    is_alias = boolean(text)
+    product = place.template.files["wwn/product_id"].text.strip()
+    shown = place.name[: _INQUIRY["product_id"]] if is_alias else product
+    texts = {place.inner: f"{int(is_alias)}\n", **_inquiry("product_id", shown)}
+    kernel.tree.put_all(place.owner, texts)
+
+
+def _inquiry(word: str, text: str) -> dict[str, str]:
+    statistic = f"statistics/scsi_lu/{_INQUIRY_STATISTICS[word]}"
+    return {f"wwn/{word}": f"{text}\n", statistic: f"{text:<{_INQUIRY[word]}}\n"}
+
+
+def write_limit(kernel: Kernel, place: Place, text: str) -> None:
+    """Set a limit of the storage object's queue, up to that of its device; not while exported."""
+    value = number(text)
+    name = place.inner.rpartition("/")[2]
+    lowest, device_limit = {
+        "queue_depth": (1, "hw_queue_depth"),
+        "optimal_sectors": (0, "hw_max_sectors"),
+    }[name]
+    highest = int(kernel.tree.text(f"{place.owner}/attrib/{device_limit}"))
+    if is_exported(kernel, place.owner) or not lowest <= value <= highest:
+        refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/{place.inner}", f"{value}\n")
+    if name == "queue_depth":
+        kernel.tree.remember(place.owner, {**kernel.tree.facts(place.owner), name: value})
+        refresh(kernel, place.owner)
+
+
+_WRITES: dict[str, Write] = {
+    "control": write_control,
+    "enable": write_enable,
+    "udev_path": write_path,
+    "alias": write_path,
+    "wwn/vpd_unit_serial": write_serial,
+    **{f"wwn/{word}": write_inquiry for word in _INQUIRY},
+    "lba_map": write_lba_map,
+    "attrib/emulate_model_alias": write_model_alias,
+    "attrib/queue_depth": write_limit,
+    "attrib/optimal_sectors": write_limit,
+}
+
 RULES = Rules(
-    makes={"hba": make_hba, "device": make_device, **alua.RULES.makes},
-    drops={"device": drop_device, **alua.RULES.drops},
+    makes={"hba": make_hba, "device": make_device},
+    drops={"device": drop_device},
     writes={
-        ("device", "control"): write_control,
-        ("device", "enable"): write_enable,
-        ("device", "udev_path"): write_udev_path,
-        ("device", "alias"): write_udev_path,
-        ("device", "wwn/vpd_unit_serial"): write_serial,
-        **alua.RULES.writes,
+        ("root", "dbroot"): write_dbroot,
+        **{("device", inner): rule for inner, rule in _WRITES.items()},
     },
 )

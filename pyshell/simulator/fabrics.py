@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all fabrics have in common: targets, target portal groups, LUNs, node ACLs, mapped LUNs."""
+"""What all fabrics have in common: targets, target portal groups, LUNs and mapped LUNs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import errno
 
 from pyshell.simulator import alua, core
 from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place, locate
+from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import is_recorded, template
 from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import U32_MAX, integer
+from pyshell.simulator.values import number
 
-_U16_MAX = 0xFFFF
-_U64_MAX = 2**64 - 1
+_IQN_MAX = 223
+_TAG_MAX = 0xFFFF
+_TAG_MAX_OF = {"loopback": 31}
+# Fabrics that tell by a target's or initiator's name which transport they stand for.
+_WWN_KINDS = {"loopback": ("naa.", "fc.", "iqn."), "vhost": ("naa.", "fc.", "iqn.")}
 
 
 def make_fabric(kernel: Kernel, _parent: Place, name: str) -> None:
@@ -25,72 +28,89 @@ def make_fabric(kernel: Kernel, _parent: Place, name: str) -> None:
 
 
 def make_target(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make FABRIC/WWN; the common code takes any name."""
-    index = kernel.tree.count(f"target_index_{parent.owner}") - 1
-    values = {"target": name, "target_index": index}
-    kernel.tree.grow(f"{parent.owner}/{name}", template("target", parent.variant), values)
-
-
-def tag_of(name: str) -> int:
-    """Read the number of "tpgt_N"; EINVAL for any other name."""
-    if not name.startswith("tpgt_"):
+    """Make FABRIC/WWN; iSCSI takes any name."""
+    if wwn_kind(parent.variant, name) is None:
         refuse(errno.EINVAL)
-    return _number(name.removeprefix("tpgt_"), _U16_MAX)
+    if parent.variant == "iscsi" and len(name.encode()) > _IQN_MAX:
+        refuse(errno.EINVAL)
+    rel = f"{parent.owner}/{name}"
+    known = kernel.tree.facts(parent.owner)
+    index = next(n for n in range(len(known) + 1) if str(n) not in known)
+    kernel.tree.remember(parent.owner, {**known, str(index): name})
+    kernel.tree.remember(rel, {"index": index})
+    values = {"target": name, "target_index": index}
+    kernel.tree.grow(rel, template("target", parent.variant), values)
+
+
+def drop_target(kernel: Kernel, place: Place) -> None:
+    """Give the target's number back to the fabric."""
+    fabric = place.parts[0]
+    known = kernel.tree.facts(fabric)
+    kept = {index: name for index, name in known.items() if name != place.name}
+    kernel.tree.remember(fabric, kept)
+
+
+def wwn_kind(fabric: str, name: str) -> str | None:
+    """Return the kind of name by which a fabric tells what to emulate; None where it is none."""
+    return next((kind for kind in _WWN_KINDS.get(fabric, ("",)) if kind in name), None)
 
 
 def make_tpg(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TARGET/tpgt_N."""
-    values = {"target": parent.name, "tag": tag_of(name)}
-    kernel.tree.grow(f"{parent.owner}/{name}", template("tpg", parent.variant), values)
-
-
-def _number(text: str, highest: int) -> int:
-    value = integer(text, highest=_U64_MAX)
-    if value > highest:
-        refuse(errno.EINVAL)
-    return value
-
-
-def lun_number(name: str) -> int:
-    """Read the number of "lun_N"; EINVAL for any other name."""
-    if not name.startswith("lun_"):
-        refuse(errno.EINVAL)
-    return integer(name.removeprefix("lun_"), highest=_U64_MAX)
+    tag = _after(name, "tpgt_", _TAG_MAX_OF.get(parent.variant, _TAG_MAX))
+    rel = f"{parent.owner}/{name}"
+    kernel.tree.grow(rel, template("tpg", parent.variant), {"target": parent.name, "tag": tag})
 
 
 def make_lun(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TPG/lun/lun_N, which is of use once linked to a storage object."""
-    lun_number(name)
+    _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/lun/{name}", template("lun", parent.variant), {})
-
-
-def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make TPG/acls/INITIATOR; the common code takes any name."""
-    values = {"initiator": name}
-    kernel.tree.grow(f"{parent.owner}/acls/{name}", template("acl", parent.variant), values)
 
 
 def make_mapped(kernel: Kernel, parent: Place, name: str) -> None:
     """Make ACL/lun_N, which is of use once linked to a LUN."""
-    if lun_number(name) > U32_MAX:
-        refuse(errno.EINVAL)
+    _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/{name}", template("mapped", parent.variant), {})
 
 
-# Links. The linked object's facts list who links to it.
+def _after(name: str, prefix: str, highest: int | None = None) -> int:
+    """Read the number after a prefix; EINVAL for another name or too high a number."""
+    if not name.startswith(prefix):
+        refuse(errno.EINVAL)
+    if highest is None:
+        return number(name[len(prefix) :], "u64")
+    value = number(name[len(prefix) :], "u64", errno.EINVAL)
+    return value if value <= highest else refuse(errno.EINVAL)
 
 
-def _add_link(kernel: Kernel, source: str, link: str) -> None:
-    facts = kernel.tree.facts(source)
-    kernel.tree.remember(source, {**facts, "links": [*facts.get("links", []), link]})
+# Links. A linked object's facts list who links to it; the linking one's say what it leads to.
+
+
+def _add_link(kernel: Kernel, place: Place, link: str, source: str, **facts: object) -> None:
+    known = kernel.tree.facts(source)
+    kernel.tree.remember(source, {**known, "links": [*known.get("links", []), link]})
+    own = kernel.tree.facts(place.owner)
+    kernel.tree.remember(place.owner, {**own, "leads_to": source, **facts})
     kernel.tree.link(source, link)
 
 
-def _remove_link(kernel: Kernel, source: str, link: str) -> None:
+def _remove_link(kernel: Kernel, place: Place, link: str) -> str:
+    facts = kernel.tree.facts(place.owner)
+    source: str = facts["leads_to"]
     kernel.tree.unlink(link)
-    facts = kernel.tree.facts(source)
-    facts["links"] = [other for other in facts.get("links", []) if other != link]
-    kernel.tree.remember(source, facts)
+    known = kernel.tree.facts(source)
+    links = [other for other in known.get("links", []) if other != link]
+    kernel.tree.remember(source, {**known, "links": links})
+    del facts["leads_to"]
+    kernel.tree.remember(place.owner, facts)
+    return source
+
+
+def leads_to(kernel: Kernel, rel: str) -> str | None:
+    """Return what a LUN or mapped LUN is linked to."""
+    source: str | None = kernel.tree.facts(rel).get("leads_to")
+    return source
 
 
 def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
@@ -99,108 +119,112 @@ def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
         refuse(errno.EFAULT)
     if not core.is_enabled(kernel, source.owner):
         refuse(errno.ENODEV)
-    if kernel.tree.facts(place.owner).get("device"):
+    if leads_to(kernel, place.owner):
         refuse(errno.EEXIST)
-    _add_link(kernel, source.owner, link)
-    device = kernel.tree.facts(source.owner)
-    port = device.get("ports", 0) + 1  # numbers the device's ports over its whole life
-    kernel.tree.remember(source.owner, {**device, "ports": port})
-    kernel.tree.remember(place.owner, {"device": source.owner, "port": port})
-    kernel.tree.put_all(place.owner, place.template.state("linked", _lun_values(kernel, place)))
-    if source.variant != "pscsi":
+    port = core.next_port(kernel, source.owner)
+    _add_link(kernel, place, link, source.owner, port=port)
+    state = f"linked to {'pscsi' if source.variant == 'pscsi' else 'rd_mcp'}"
+    texts = place.template.state(state, lun_values(kernel, place))
+    kernel.tree.put_all(place.owner, {**texts, **alua.kept_flags(kernel, place.owner)})
+    if core.has_alua(source):
         alua.join(kernel, place.owner, f"{source.owner}/alua/{alua.DEFAULT_GROUP}")
     core.refresh(kernel, source.owner)
+    _count_port(kernel, place, 1)
 
 
-def _lun_values(kernel: Kernel, place: Place) -> dict[str, object]:
-    facts = kernel.tree.facts(place.owner)
-    device = kernel.tree.facts(facts["device"])
-    serial = kernel.tree.text(f"{facts['device']}/wwn/vpd_unit_serial").partition(": ")[2].strip()
-    return {
-        "target": place.parts[1],
-        "tag": place.parts[2].removeprefix("tpgt_"),
-        "device_index": device["index"],
-        "hba_index": device["index"],
-        "port": facts["port"],
-        "serial": serial,
-    }
+def _count_port(kernel: Kernel, place: Place, change: int) -> None:
+    """Count the LUNs that hold a TPG's nexus; one that goes while it has none stays counted."""
+    tpg = "/".join(place.parts[:3])
+    nexus = f"{tpg}/nexus"
+    if kernel.tree.exists(nexus) and (change > 0 or kernel.tree.text(nexus)):
+        facts = kernel.tree.facts(tpg)
+        kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
 
 
 def unlink_lun(kernel: Kernel, place: Place, link: str) -> None:
-    """Stop exporting: the storage object is free, mappings of the LUN are cut."""
-    facts = kernel.tree.facts(place.owner)
-    alua.join(kernel, place.owner, None)
-    _remove_link(kernel, facts["device"], link)
-    kernel.tree.remember(place.owner, {"links": facts.get("links", [])})
+    """Stop exporting: the storage object is free, what initiators had of the LUN is gone."""
+    alua.leave(kernel, place.owner)
+    mapped_links = kernel.tree.facts(place.owner).get("links", [])
+    source = _remove_link(kernel, place, link)
+    _count_port(kernel, place, -1)
     _reset(kernel, place)
-    core.refresh(kernel, facts["device"])
+    for mapped_link in mapped_links:
+        _reset(kernel, _owner_of(mapped_link))
+    core.refresh(kernel, source)
 
 
 def link_mapped(kernel: Kernel, place: Place, link: str, source: Place) -> None:
     """Map a LUN of the same TPG to the initiator that `place` belongs to."""
     if source.kind != "lun" or source.inner:
         refuse(errno.EFAULT)
-    if not kernel.tree.facts(source.owner).get("device"):
+    if not leads_to(kernel, source.owner) or source.parts[1:3] != place.parts[1:3]:
         refuse(errno.EINVAL)
-    if source.parts[1:3] != place.parts[1:3] or kernel.tree.facts(place.owner).get("lun"):
+    if leads_to(kernel, place.owner):
         refuse(errno.EINVAL)
-    _add_link(kernel, source.owner, link)
-    kernel.tree.remember(place.owner, {"lun": source.owner})
-    values = {
-        **_lun_values(kernel, source),
-        "mapped": lun_number(place.name),
-        "initiator": place.parts[4],
-    }
+    _add_link(kernel, place, link, source.owner)
+    values = {**lun_values(kernel, source), **mapped_values(kernel, place)}
     kernel.tree.put_all(place.owner, place.template.state("linked", values))
-    if _protected(kernel, "/".join(place.parts[:3])):
+    if _is_protected(kernel, "/".join(place.parts[:3])):
         kernel.tree.put(f"{place.owner}/write_protect", "1\n")
-
-
-def _protected(kernel: Kernel, tpg: str) -> bool:
-    path = f"{tpg}/attrib/prod_mode_write_protect"
-    return kernel.tree.exists(path) and kernel.tree.text(path) == "1\n"
 
 
 def unlink_mapped(kernel: Kernel, place: Place, link: str) -> None:
     """Take a LUN away from an initiator."""
-    facts = kernel.tree.facts(place.owner)
-    _remove_link(kernel, facts["lun"], link)
-    kernel.tree.remember(place.owner, {})
+    _remove_link(kernel, place, link)
     _reset(kernel, place)
+
+
+def lun_values(kernel: Kernel, place: Place) -> dict[str, object]:
+    """Return what the texts of a linked LUN name."""
+    facts = kernel.tree.facts(place.owner)
+    device_path = facts["leads_to"]
+    device = kernel.tree.facts(device_path)
+    return {
+        "target": place.parts[1],
+        "target_index": kernel.tree.facts("/".join(place.parts[:2]))["index"],
+        "tag": _after(place.parts[2], "tpgt_"),
+        "lun": _after(place.parts[4], "lun_"),
+        "instance": device["instance"],
+        "device_index": device["device_index"],
+        "serial": core.serial_of(kernel, device_path) or core.vendor_of(kernel, device_path),
+        "port": facts["port"],
+    }
+
+
+def mapped_values(kernel: Kernel, place: Place) -> dict[str, object]:
+    """Return what the texts of a mapped LUN name beside its LUN's."""
+    return {
+        "initiator": place.parts[4],
+        "acl_index": kernel.tree.facts("/".join(place.parts[:5]))["index"],
+        "mapped": _after(place.name, "lun_"),
+    }
+
+
+def _is_protected(kernel: Kernel, tpg: str) -> bool:
+    path = f"{tpg}/attrib/prod_mode_write_protect"
+    return kernel.tree.exists(path) and kernel.tree.text(path) == "1\n"
+
+
+def _owner_of(link: str) -> Place:
+    from pyshell.simulator.places import locate
+
+    return locate(link.rpartition("/")[0])
 
 
 def _reset(kernel: Kernel, place: Place) -> None:
     """Put back the texts that being linked had changed."""
     made = place.template
-    inners = made.states["linked"]
-    kernel.tree.put_all(place.owner, {inner: made.files[inner].text for inner in inners})
-
-
-def write_group(kernel: Kernel, place: Place, text: str) -> None:
-    """Move a LUN to another target port group of its storage object, by name."""
-    device = kernel.tree.facts(place.owner).get("device")
-    if device is None:
-        refuse(errno.ENODEV)
-    name = text.strip()
-    group = f"{device}/alua/{alua.DEFAULT_GROUP if name == 'NULL' else name}"
-    if not kernel.tree.is_group(group):
-        refuse(errno.ENODEV)
-    alua.join(kernel, place.owner, group)
+    inners = {inner for state in made.states.values() for inner in state}
+    kernel.tree.put_all(place.owner, {inner: made.files[inner].text for inner in sorted(inners)})
 
 
 def write_protect(kernel: Kernel, place: Place, text: str) -> None:
-    """Make a mapped LUN read-only, or writable again."""
-    value = integer(text)
+    """Make a mapped LUN read-only, or writable again; nothing shows before it is linked."""
+    value = number(text, "u64")
     if value not in (0, 1):
         refuse(errno.EINVAL)
-    if kernel.tree.facts(place.owner).get("lun"):
+    if leads_to(kernel, place.owner):
         kernel.tree.put(f"{place.owner}/write_protect", f"{value}\n")
-
-
-def lun_of(kernel: Kernel, mapped: str) -> Place | None:
-    """Return the LUN that a mapped LUN leads to."""
-    lun = kernel.tree.facts(mapped).get("lun")
-    return locate(lun) if lun else None
 
 
 RULES = Rules(
@@ -209,13 +233,10 @@ RULES = Rules(
         "target": make_target,
         "tpg": make_tpg,
         "lun": make_lun,
-        "acl": make_acl,
         "mapped": make_mapped,
     },
+    drops={"target": drop_target},
     links={"lun": link_lun, "mapped": link_mapped},
     unlinks={"lun": unlink_lun, "mapped": unlink_mapped},
-    writes={
-        ("lun", "alua_tg_pt_gp"): write_group,
-        ("mapped", "write_protect"): write_protect,
-    },
+    writes={("mapped", "write_protect"): write_protect},
 )

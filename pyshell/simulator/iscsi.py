@@ -1,97 +1,148 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iSCSI's own: portals, CHAP, negotiated parameters, enabling a TPG."""
+"""iSCSI's own: CHAP names and secrets, node ACLs, processors to work on."""
 
 from __future__ import annotations
 
 import errno
-import ipaddress
+import re
 
-from pyshell.simulator.kernel import Kernel, Rules
+from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import integer
+from pyshell.simulator.values import accept, boolean, number
 
-_PORTAL_MAX = 256
-_AUTH_MAX = 255
-_AUTH_WORDS = ("userid", "password", "userid_mutual", "password_mutual")
-
-
-def make_portal(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make TPG/np/ADDRESS:PORT; IPv6 addresses stand in brackets."""
-    if len(name) > _PORTAL_MAX:
-        refuse(errno.EOVERFLOW)
-    address = _endpoint(name)
-    registry = kernel.tree.facts("portals")
-    used = registry.get(address)
-    if used:
-        refuse(errno.EEXIST)
-    kernel.tree.grow(f"{parent.owner}/np/{name}", template("portal", parent.variant), {})
-    kernel.tree.remember("portals", {**registry, address: f"{parent.owner}/np/{name}"})
+_SECRET_MAX = 255
+_IQN_MAX = 223
+_TAG_MAX = 63
+_SECRETS = ("userid", "password", "userid_mutual", "password_mutual")
+_MUTUAL = ("userid_mutual", "password_mutual")
+# What a new node ACL takes from its TPG.
+_INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "default_erl"}
 
 
-def drop_portal(kernel: Kernel, place: Place) -> None:
-    """Stop listening."""
-    registry = kernel.tree.facts("portals")
-    kept = {address: rel for address, rel in registry.items() if rel != place.owner}
-    kernel.tree.remember("portals", kept)
-
-
-def _endpoint(name: str) -> str:
-    if "[" in name:
-        inside, _, rest = name.partition("[")[2].partition("]")
-        port = rest.partition(":")[2]
-    else:
-        inside, _, port = name.partition(":")
-    try:
-        address = ipaddress.ip_address(inside)
-        number = integer(port, highest=0xFFFF)
-    except ValueError:
-        refuse(errno.EINVAL)
-    return f"{address}:{number}"
+def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
+    """Make TPG/acls/INITIATOR; the kernel takes any name, and shows so much of it as it keeps."""
+    rel = f"{parent.owner}/acls/{name}"
+    index = kernel.tree.count("acl_index")
+    target = kernel.tree.facts("/".join(parent.parts[:2]))["index"]
+    values = {"initiator": name[:_IQN_MAX], "acl_index": index, "target_index": target}
+    kernel.tree.grow(rel, template("acl", parent.variant), values)
+    kernel.tree.remember(rel, {"index": index})
+    if parent.variant == "iscsi":
+        for inner, attribute in _INHERITED.items():
+            text = kernel.tree.text(f"{parent.owner}/attrib/{attribute}")
+            kernel.tree.put(f"{rel}/{inner}", text)
 
 
 def write_enable(kernel: Kernel, place: Place, text: str) -> None:
-    """Let initiators in, or throw them out."""
-    value = integer(text)
-    path = f"{place.owner}/enable"
-    if value not in (0, 1) or kernel.tree.text(path) == f"{value}\n":
+    """Let initiators in, or throw them out; a TPG needs nothing in it for that."""
+    kernel.tree.put(f"{place.owner}/enable", f"{int(boolean(text))}\n")
+
+
+def write_iser(kernel: Kernel, place: Place, text: str) -> None:
+    """Listen for iSER as well; the recorded kernel does so without any hardware for it."""
+    value = number(text)
+    if value > 1:
         refuse(errno.EINVAL)
-    kernel.tree.put(path, f"{value}\n")
+    kernel.tree.put(f"{place.owner}/iser", f"{value}\n")
 
 
-def write_auth(kernel: Kernel, place: Place, text: str) -> None:
-    """Keep a CHAP name or secret; a text that begins with NULL takes it away."""
-    if len(text) > _AUTH_MAX:
+def write_secret(kernel: Kernel, place: Place, text: str) -> None:
+    """Keep a CHAP name or secret; a text that begins with NULL unsets it, and is shown.
+
+    Whoever has both mutual ones is to authenticate the target as well.
+    """
+    kept = text.encode()[:_SECRET_MAX].decode(errors="surrogateescape")
+    if kept != text and place.kind != "tpg":
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{text}\n")
-    folder = f"{place.owner}/{place.inner.rpartition('/')[0]}"
-    mutual = all(
-        not kernel.tree.text(f"{folder}/{word}").startswith(("NULL", "\n"))
-        for word in ("userid_mutual", "password_mutual")
-    )
-    kernel.tree.put(f"{folder}/authenticate_target", f"{int(mutual)}\n")
+    kernel.tree.put(f"{place.owner}/{place.inner}", f"{kept}\n")
+    folder, _, word = place.inner.rpartition("/")
+    facts = kernel.tree.facts(place.owner)
+    known = set(facts.get("secrets", [])) - {word}
+    if not kept.startswith("NULL"):
+        known.add(word)
+    kernel.tree.remember(place.owner, {**facts, "secrets": sorted(known)})
+    mutual = int(known.issuperset(_MUTUAL))
+    kernel.tree.put(f"{place.owner}/{folder}/authenticate_target", f"{mutual}\n")
 
 
-def write_parameter(kernel: Kernel, place: Place, text: str) -> None:
-    """Set what a TPG offers when a session is negotiated."""
-    kernel.tree.put(f"{place.owner}/{place.inner}", text.rstrip("\n") + "\n")
+def write_authentication(kernel: Kernel, place: Place, text: str) -> None:
+    """Ask initiators for CHAP or not; the parameter AuthMethod follows."""
+    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
+    kernel.tree.put(f"{place.owner}/{place.inner}", shown)
+    methods = kernel.tree.text(f"{place.owner}/param/AuthMethod").strip().split(",")
+    if shown == "1\n":
+        methods = [method for method in methods if method != "None"] or ["CHAP"]
+    elif "None" not in methods:
+        methods.append("None")
+    kernel.tree.put(f"{place.owner}/param/AuthMethod", ",".join(methods) + "\n")
 
 
 def write_tag(kernel: Kernel, place: Place, text: str) -> None:
-    """Name the group that an ACL belongs to; NULL names none."""
-    name = text.rstrip("\n")
-    kernel.tree.put(f"{place.owner}/tag", "" if name.startswith("NULL") else f"{name}\n")
+    """Name the group that an ACL belongs to; a text that begins with NULL names none."""
+    if len(text.encode()) > _TAG_MAX:
+        refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/tag", "" if text.startswith("NULL") else text)
 
+
+def write_cpus(kernel: Kernel, place: Place, text: str) -> None:
+    """Say which processors connections may be served by, as "0-2,5"."""
+    chosen: set[int] = set()
+    for part in text.strip().split(","):
+        found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if part == "N":
+            chosen.add(kernel.machine.cpus - 1)
+        elif found:
+            chosen.update(_cpu_range(kernel, int(found[1]), int(found[2] or found[1])))
+        elif part:
+            refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/{place.inner}", f"{_cpu_list(sorted(chosen))}\n")
+
+
+def _cpu_range(kernel: Kernel, first: int, last: int) -> range:
+    if last > 0xFFFFFFFF:
+        refuse(errno.EOVERFLOW)
+    if first > last or last == 0xFFFFFFFF:
+        refuse(errno.EINVAL)
+    if last >= kernel.machine.cpus:
+        refuse(errno.ERANGE)
+    return range(first, last + 1)
+
+
+def _cpu_list(cpus: list[int]) -> str:
+    runs: list[list[int]] = []
+    for cpu in cpus:
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def write_affinity(kernel: Kernel, place: Place, text: str) -> None:
+    """Say which processor completes commands: one of them, -1 for any, -2 for the current one."""
+    value = number(text, "s32", errno.EINVAL)
+    if not -2 <= value < kernel.machine.cpus:
+        refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/{place.inner}", f"{value}\n")
+
+
+_SECRET_FILES: dict[tuple[str, str], Write] = {
+    (kind, f"{folder}/{word}"): write_secret
+    for kind, folder in (("tpg", "auth"), ("acl", "auth"), ("fabric", "discovery_auth"))
+    for word in _SECRETS
+}
 
 RULES = Rules(
-    makes={"portal": make_portal},
-    drops={"portal": drop_portal},
+    makes={"acl": make_acl},
     writes={
+        **_SECRET_FILES,
         ("tpg", "enable"): write_enable,
+        ("portal", "iser"): write_iser,
+        ("tpg", "attrib/authentication"): write_authentication,
         ("acl", "tag"): write_tag,
-        **{("tpg", f"auth/{word}"): write_auth for word in _AUTH_WORDS},
-        **{("acl", f"auth/{word}"): write_auth for word in _AUTH_WORDS},
-        **{("fabric", f"discovery_auth/{word}"): write_auth for word in _AUTH_WORDS},
+        ("fabric", "cpus_allowed_list"): write_cpus,
+        ("target", "param/cmd_completion_affinity"): write_affinity,
     },
 )

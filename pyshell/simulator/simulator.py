@@ -10,22 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyshell.simulator import backstores, core, fabrics, iscsi, loopback
+from pyshell.simulator import alua, backstores, core, fabrics, iscsi, loopback, portals
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.machine import SimulatedMachine
 from pyshell.simulator.places import Place, locate
 from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import RefusalError, refuse
+from pyshell.simulator.states import state_of
 from pyshell.simulator.tree import Tree
 from pyshell.simulator.values import accept
 
 _NAME_MAX = 255
-_HOST_FOLDERS = ("/etc/target", "/tmp", "/srv", "/root", "/var/lib", "/var/run")  # noqa: S108
+_HOST_FOLDERS = ("/etc/target", "/tmp", "/srv", "/root", "/run", "/var/lib", "/var/run")  # noqa: S108
 _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    parts = [module.RULES for module in (core, fabrics, iscsi, loopback)]
+    parts = [module.RULES for module in (core, alua, fabrics, iscsi, portals, loopback)]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
         drops={k: rule for part in parts for k, rule in part.drops.items()},
@@ -85,7 +86,7 @@ class Simulator:
             place = locate(parent)
             kind = place.makes
             if kind is None:
-                refuse(errno.EPERM)
+                refuse(errno.ENOSYS if place.inner == "statistics" else errno.EPERM)
             rule = _RULES.makes[kind]
             rule(self._kernel, place, name)
 
@@ -182,7 +183,8 @@ class Simulator:
 
     def _check_writable(self, rel: str) -> None:
         if not self._tree.exists(rel):
-            self._lstat(rel.rpartition("/")[0])
+            if not stat.S_ISDIR(self._lstat(rel.rpartition("/")[0])):
+                refuse(errno.ENOTDIR)
             refuse(errno.EACCES)  # opened for writing, a missing file would have to be created
         mode = self._lstat(rel)
         if stat.S_ISDIR(mode):
@@ -195,11 +197,10 @@ class Simulator:
         if rule:
             rule(self._kernel, place, text)
             return
-        recorded = place.template.files[place.inner].rule("new")
-        shown = accept(recorded, text) if recorded else text.rstrip("\n") + "\n"
-        if shown is None:
-            return
-        self._tree.put(f"{place.owner}/{place.inner}", shown)
+        recorded = place.template.files[place.inner].rule(state_of(self._kernel, place))
+        shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
+        if shown is not None:
+            self._tree.put(f"{place.owner}/{place.inner}", shown)
 
     def _read_empty(self, place: Place) -> str:
         number = place.template.files[place.inner].errno

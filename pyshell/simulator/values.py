@@ -148,13 +148,3 @@ _READINGS: Mapping[str, Callable[[Rule, str], str]] = {
     "text": _text,
 }
 
-
-U32_MAX = 2**32 - 1
-
-
-def integer(text: str, lowest: int = 0, highest: int = U32_MAX) -> int:
-    """Read a number with any bounds."""
-    value = number(text, "u64" if lowest >= 0 else "s64")
-    if not lowest <= value <= highest:
-        refuse(errno.ERANGE)
-    return value

@@ -23,8 +23,11 @@ AUTH_FILES = {
     "mutual_password": "password_mutual",
 }
 AUTH_MAX = 255
-# The settings of an ALUA group, in the order in which they can be written: what is supported first.
+# The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
+# kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
 ALUA_FILES = (
+    "alua_access_state",
+    "alua_access_status",
     "alua_support_offline",
     "alua_support_standby",
     "alua_support_transitioning",
@@ -37,8 +40,6 @@ ALUA_FILES = (
     "nonop_delay_msecs",
     "trans_delay_msecs",
     "implicit_trans_secs",
-    "alua_access_state",
-    "alua_access_status",
 )
 _ALUA_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ALUA_STATUSES = ("None", "Altered by Explicit STPG", "Altered by Implicit ALUA")

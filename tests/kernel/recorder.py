@@ -48,6 +48,7 @@ VALUES = (
     *("65535", "65536", "2147483647", "2147483648", "4294967295", "4294967296"),
     *("9223372036854775807", "9223372036854775808", "18446744073709551615"),
     *("18446744073709551616", "340282366920938463463374607431768211456"),
+    *("513", "1536", "4096x", "0x400", "01000", "KRB5", "SPKM1", "SPKM2", "SRP", "online", "offline"),
     *("foo", "Yes", "No", "yes", "no", "on", "off", "ON", "oFF", "ox", "o", "y", "N", "true"),
     *("False", "NULL", "NULLx", "None", "none", "CRC32C", "CHAP", "CHAP,None", "None,CHAP"),
     *("CRC32C,None", "CHAP,SRP", "a,b", "a=b", "a b", "\n", "é", "x" * 100, "x" * 255, "x" * 600),
@@ -103,17 +104,26 @@ class Recording:
         self._log = file.with_suffix(".log").open("w")
         self.data: dict[str, Any] = {"kernel": platform.release(), "kinds": {}, "tries": {}}
 
-    def instance(self, kind: str, tokens: dict[str, object], **states: Snapshot) -> None:
-        """Keep one instance of a kind, in its states."""
-        entry = {"tokens": {name: str(value) for name, value in tokens.items()}, "states": states}
+    def instance(
+        self,
+        kind: str,
+        tokens: dict[str, Any],
+        more: dict[str, dict[str, Any]] | None = None,
+        **states: Snapshot,
+    ) -> None:
+        """Keep one instance of a kind in its states; `more` are tokens that only a state has."""
+        texts = {name: str(value) for name, value in tokens.items()}
+        other = {s: {n: str(v) for n, v in values.items()} for s, values in (more or {}).items()}
+        entry = {"tokens": texts, "more": other, "states": states}
         self.data["kinds"].setdefault(kind, []).append(entry)
         self._save()
 
     def tries(self, kind: str, state: str, rel: str, skip: tuple[str, ...] = ()) -> None:
         """Try values on the writable files of an object."""
         for inner, entry in snapshot(rel).items():
-            is_tried = "group" not in entry and int(entry["mode"], 8) & 0o200
-            if is_tried and inner not in (*_NOT_TRIED, *skip):
+            is_writable = "group" not in entry and int(entry["mode"], 8) & 0o200
+            is_own = not inner.startswith((IQN, NAA))
+            if is_writable and is_own and inner not in (*_NOT_TRIED, *skip):
                 rows = self._tries_on(f"{rel}/{inner}")
                 self.data["tries"].setdefault(f"{kind} {state}", {})[inner] = rows
         self._save()
@@ -160,6 +170,8 @@ def _find_bounds(
                 below = middle
             else:
                 above = middle
+        if outcomes[low] and outcomes[high] and high - low > 1:
+            attempt(make(low + 1))  # not all that lies between two accepted ones need be
 
 
 def number_in(path: str) -> int:
@@ -250,6 +262,7 @@ def record_devices(recording: Recording) -> None:
             enable(device)
             enabled = snapshot(device)
             tokens["device_index"] = number_in(f"{device}/statistics/scsi_dev/indx")
+            tokens["instance"] = number_in(f"{device}/statistics/scsi_dev/inst")
             perform(KERNEL, write(f"{device}/wwn/vpd_unit_serial", serial))
             numbered = snapshot(device)
             exported(device, spare)
@@ -325,6 +338,8 @@ def record_fabric(recording: Recording, fabric: str) -> None:
         if fabric != "iscsi":
             do(write(f"{tpg}/nexus", "NULL"))
         do(rmdir(tpg), rmdir(target))
+        if fabric == "iscsi":
+            do(mkdir(f"iscsi/{IQN}:spare{tokens['target_index']}"))  # the next gets another number
 
 
 def record_iscsi(recording: Recording, tokens: dict[str, Any], tpg: str) -> None:
@@ -340,29 +355,35 @@ def record_luns(recording: Recording, fabric: str, tokens: dict[str, Any], tpg: 
     lun = f"{tpg}/lun/lun_{tokens['lun']}"
     do(mkdir(lun))
     new = snapshot(lun)
-    states = {}
+    states, more = {}, {}
     for plugin in ("pscsi", "rd_mcp"):
         device = make_device(plugin, tokens["host"])
-        tokens["hba_index"] = number_in(f"core/{plugin}_{tokens['host']}/hba_info")
         enable(device)
         perform(KERNEL, write(f"{device}/wwn/vpd_unit_serial", tokens["serial"]))
-        tokens["device_index"] = number_in(f"{device}/statistics/scsi_dev/indx")
-        tokens["port"] = 73 + tokens["tag"] if plugin == "rd_mcp" else 1
-        for _ in range(tokens["port"] - 1):
+        port = 73 + tokens["tag"]
+        for _ in range(port - 1):
             do(symlink(device, f"{lun}/link"), unlink(f"{lun}/link"))
         do(symlink(device, f"{lun}/link"))
         states[f"linked to {plugin}"] = snapshot(lun)
+        more[f"linked to {plugin}"] = {
+            "device_index": number_in(f"{device}/statistics/scsi_dev/indx"),
+            "instance": number_in(f"{device}/statistics/scsi_dev/inst"),
+            "serial": text_of(KERNEL, f"{device}/wwn/vpd_unit_serial").split(": ")[1].strip(),
+            "port": port,
+        }
         if plugin == "pscsi":
             do(unlink(f"{lun}/link"))
             remove_device(device)
-    recording.instance(f"lun/{fabric}", tokens, new=new, **states)
-    if fabric == "iscsi":
-        record_acl(recording, tokens, tpg, lun)
+    recording.instance(f"lun/{fabric}", tokens, more, new=new, **states)
+    tokens |= more["linked to rd_mcp"]
+    record_acl(recording, fabric, tokens, tpg, lun)
     do(unlink(f"{lun}/link"), rmdir(lun))
     remove_device(device)
 
 
-def record_acl(recording: Recording, tokens: dict[str, Any], tpg: str, lun: str) -> None:
+def record_acl(
+    recording: Recording, fabric: str, tokens: dict[str, Any], tpg: str, lun: str
+) -> None:
     """Record a node ACL and a mapped LUN in it."""
     acl = f"{tpg}/acls/{tokens['initiator']}"
     do(mkdir(acl))
@@ -372,8 +393,8 @@ def record_acl(recording: Recording, tokens: dict[str, Any], tpg: str, lun: str)
     new_mapped = snapshot(mapped)
     do(symlink(lun, f"{mapped}/link"))
     tokens["acl_index"] = number_in(f"{mapped}/statistics/scsi_auth_intr/indx")
-    recording.instance("acl/iscsi", tokens, new=new)
-    recording.instance("mapped/iscsi", tokens, new=new_mapped, linked=snapshot(mapped))
+    recording.instance(f"acl/{fabric}", tokens, new=new)
+    recording.instance(f"mapped/{fabric}", tokens, new=new_mapped, linked=snapshot(mapped))
     do(unlink(f"{mapped}/link"), rmdir(mapped), rmdir(acl))
 
 

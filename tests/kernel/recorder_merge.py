@@ -25,6 +25,8 @@ from pyshell.simulator.recorded import fill
 from pyshell.simulator.refusal import RefusalError
 from pyshell.simulator.values import accept, boolean, cast, lenient, number
 
+from .recorder import VALUES
+
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "pyshell/simulator/recorded.json"
 TRIES = ROOT / "tests/simulator/tries.json"
@@ -54,7 +56,8 @@ def template_of(texts: list[str], tokens: list[Mapping[str, str]]) -> str | None
 
 
 def _word(value: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![0-9A-Za-z]){re.escape(value)}(?![0-9A-Za-z])")
+    edge = "[0-9]" if value.isdigit() else "[0-9A-Za-z]"
+    return re.compile(rf"(?<!{edge}){re.escape(value)}(?!{edge})")
 
 
 def merge_kind(instances: list[Instance]) -> dict[str, Any]:
@@ -100,9 +103,11 @@ def merge_state(
     state: str, instances: list[Instance], files: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
     """Return the texts of a state that differ from those of the state before; marks the unsteady."""
-    tokens = [instance["tokens"] for instance in instances]
+    tokens = [instance["tokens"] | instance.get("more", {}).get(state, {}) for instance in instances]
     changed: dict[str, str] = {}
     for inner, file in files.items():
+        if inner == "udev_path":
+            continue  # written by the recorder
         texts = [instance["states"][state][inner]["text"] for instance in instances]
         olds = [i["states"][_before(state, i)][inner]["text"] for i in instances]
         if texts == olds:
@@ -177,7 +182,8 @@ def _kept(rows: Rows) -> Iterator[dict[str, Any]]:
     taken = [value for value, outcome, _ in rows if outcome == "ok" and value]
     longest = max((len(value) for value in taken if set(value) == {"x"}), default=255)
     yield {"parse": "text", "longest": longest}
-    judged = _judgement(_read(rows, lambda text: lenient(text)))
+    judged = _judgement(_read([r for r in rows if "," not in r[0] and len(r[0]) <= longest], lenient))
+    judged.pop("show", None)
     yield {"parse": "lenient", "longest": longest, **judged}
     words = sorted({word for value in taken for word in value.strip().split(",")})
     yield {"parse": "words", "accept": words}
@@ -243,12 +249,19 @@ def add_rules(kind: str, group: dict[str, Any], tries: Mapping[str, Any]) -> dic
         rows = {state: tried[inner] for state, tried in states.items() if inner in tried}
         rules = {state: rule_of(tried) for state, tried in rows.items()}
         if None in rules.values():
-            unexplained[inner] = rows
+            unexplained[inner] = {state: shortened(tried) for state, tried in rows.items()}
         elif len({json.dumps(rule) for rule in rules.values()}) == 1:
             file["rule"] = next(iter(rules.values()))
         elif rules:
             file["rules"] = rules
     return unexplained
+
+
+def shortened(rows: Rows) -> Rows:
+    """Return the tries without those that only sought a bound, long texts written short."""
+    runs = re.compile(r"x{30,}")
+    rows = [row for row in rows if not row[0].isdigit() or len(row[0]) < 6 or row[0] in VALUES]
+    return [[runs.sub(lambda run: f"<{len(run[0])} x>", text) for text in row] for row in rows]
 
 
 def steady(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,9 +284,23 @@ def main(paths: Iterable[str]) -> None:
         unexplained.update({kind: left} if left else {})
     recorded = {"kernel": boots[0]["kernel"], "groups": groups}
     RECORDED.write_text(compact(recorded) + "\n")
-    TRIES.write_text(compact(unexplained) + "\n")
+    TRIES.write_text(compact(shared(unexplained)) + "\n")
     for kind, left in unexplained.items():
         print(f"left to code: {kind}: {', '.join(left)}")
+
+
+def shared(tries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tries with each list of rows given once: files that were tried alike name it."""
+    rows: dict[str, Rows] = {}
+    files: dict[str, str] = {}
+    for kind, left in tries.items():
+        for inner, states in left.items():
+            for state, tried in states.items():
+                known = next((name for name, others in rows.items() if others == tried), None)
+                name = known or str(len(rows) + 1)
+                rows[name] = tried
+                files[f"{kind} {state} {inner}"] = name
+    return {"files": files, "rows": rows}
 
 
 def compact(value: Any, depth: int = 0) -> str:

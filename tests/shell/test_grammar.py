@@ -32,7 +32,7 @@ SPLIT = [
     ("a\\\\b", ["a\\b"]),
     ("\\'", ["'"]),
     ("'\"'", ['"']),
-    ("\"'\"", ["'"]),
+    ('"\'"', ["'"]),
     ("# nothing", []),
     ("ls # depth=1", ["ls"]),
     ("a#b", ["a#b"]),
@@ -52,7 +52,8 @@ def test_lines_split_as_in_a_posix_shell(line: str, words: list[str]) -> None:
 
 # shlex takes # for itself, and a backslash before $ and ` within double quotes, as POSIX does not.
 @pytest.mark.parametrize(
-    ("line", "words"), [(line, words) for line, words in SPLIT if "#" not in line and "`c" not in line]
+    ("line", "words"),
+    [(line, words) for line, words in SPLIT if "#" not in line and "`c" not in line],
 )
 def test_shlex_agrees(line: str, words: list[str]) -> None:
     assert shlex.split(line) == words

@@ -39,7 +39,11 @@ def test_names_are_checked_by_the_fabrics_rules(lio: Lio) -> None:
 @pytest.mark.parametrize(
     ("index", "text", "found"),
     [
-        ("modules.dep", "kernel/drivers/target/iscsi/iscsi_target_mod.ko.xz: kernel/x.ko", {"iscsi"}),
+        (
+            "modules.dep",
+            "kernel/drivers/target/iscsi/iscsi_target_mod.ko.xz: kernel/x.ko",
+            {"iscsi"},
+        ),
         ("modules.builtin", "kernel/drivers/target/loopback/tcm_loop.ko", {"loopback"}),
         ("modules.dep", "kernel/drivers/vhost/vhost_scsi.ko:", {"vhost"}),
         ("modules.dep", "kernel/drivers/xen/xen-scsiback.ko:", {"xen-pvscsi"}),

@@ -36,9 +36,7 @@ from pyshell.target.failures import doing
         (errno.ENOSPC, PyshellError, 1),
     ],
 )
-def test_an_errno_gives_kind_and_status(
-    number: int, kind: type[PyshellError], status: int
-) -> None:
+def test_an_errno_gives_kind_and_status(number: int, kind: type[PyshellError], status: int) -> None:
     with pytest.raises(PyshellError) as caught, doing("create target x"):
         raise OSError(number, os.strerror(number), "/some/path")
     assert type(caught.value) is kind
@@ -48,11 +46,10 @@ def test_an_errno_gives_kind_and_status(
 
 
 def test_the_kernels_error_under_rtslibs_is_kept() -> None:
+    error = rtslib_fb.RTSLibError("Could not create it in configFS")
+    error.__context__ = OSError(errno.EBUSY, "busy", "/core/iblock_0/x/enable")
     with pytest.raises(BusyError) as caught, doing("create storage object block/x"):
-        try:
-            raise OSError(errno.EBUSY, "busy", "/core/iblock_0/x/enable")
-        except OSError as error:
-            raise rtslib_fb.RTSLibError("Could not create it in configFS") from error
+        raise error
     assert caught.value.errno == errno.EBUSY
     assert caught.value.hint == "The device is in use: 'lsblk' shows by what."
 

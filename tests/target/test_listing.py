@@ -80,9 +80,7 @@ def test_unknown_files_and_folders_do_no_harm(exported: Pyshell) -> None:
 
 def test_a_lun_without_its_storage_object_is_shown_as_broken(exported: Pyshell) -> None:
     exported.simulator.mkdir(str(exported.configfs / f"iscsi/{SERVER}/tpgt_1/lun/lun_4"))
-    exported.simulator.mkdir(
-        str(exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_4")
-    )
+    exported.simulator.mkdir(str(exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_4"))
     shown = exported.line("ls").done().out
     assert "[BROKEN STORAGE LINK]" in shown
     assert "[BROKEN LUN LINK]" in shown

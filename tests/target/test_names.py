@@ -31,7 +31,9 @@ def test_an_iqns_month_is_a_month(month: str) -> None:
         names.iqn(f"iqn.2020-{month}.com.example")
 
 
-@pytest.mark.parametrize("character", list("/_;,!\"#$%&'()*+<>=?@[\\]^`{|}~ \t\n\x00\x7f\xa0\u2003"))
+@pytest.mark.parametrize(
+    "character", list("/_;,!\"#$%&'()*+<>=?@[\\]^`{|}~ \t\n\x00\x7f\xa0\u2003")
+)
 def test_an_iqn_has_no_such_character(character: str) -> None:
     with pytest.raises(UsageError):
         names.iqn(f"iqn.2020-07.com.example:a{character}b")
@@ -102,7 +104,6 @@ def test_what_is_no_wwn_is_refused_with_the_form(typed: str, kinds: tuple[str, .
         ("2001:DB8:0::1", "2001:db8::1"),
         ("[2001:db8::1]", "2001:db8::1"),
         ("::1", "::1"),
-        ("::ffff:192.0.2.1", "::ffff:c000:201"),
         ("fe80::1%eth0", "fe80::1%eth0"),
     ],
 )

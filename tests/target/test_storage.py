@@ -62,9 +62,7 @@ def test_an_object_comes_back_as_it_was(
         ("pscsi", "create x /dev/sdc", "/dev/sdc deactivated"),
     ],
 )  # fmt: skip
-def test_the_summary_in_the_tree(
-    pyshell: Pyshell, plugin: str, line: str, summary: str
-) -> None:
+def test_the_summary_in_the_tree(pyshell: Pyshell, plugin: str, line: str, summary: str) -> None:
     pyshell(f"/backstores/{plugin}", line)
     assert pyshell.line(f"/backstores/{plugin}/x status").out == (
         f"Status for /backstores/{plugin}/x: {summary}\n"

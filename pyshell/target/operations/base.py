@@ -28,8 +28,11 @@ class Foreseen:
         """Tell whether a group will be there."""
         if folder in self._made:
             return True
-        if any(folder == gone or folder.startswith(gone + "/") for gone in self._gone):
-            return False
+        above = folder
+        while above not in ("", "/"):
+            if above in self._gone:
+                return False
+            above = os.path.dirname(above)
         return os.path.isdir(folder)
 
     def makes(self, path: str) -> bool:

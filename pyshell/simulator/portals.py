@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""iSCSI portals: which texts are addresses, and which addresses stand in each other's way."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from pyshell.simulator.kernel import Kernel, Rules
+from pyshell.simulator.places import Place
+from pyshell.simulator.recorded import template
+from pyshell.simulator.refusal import refuse
+from pyshell.simulator.values import number
+
+_PORTALS = "portals"
+_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What a portal listens on."""
+
+    address: _Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.port}"
+
+    def blocks(self, other: Endpoint) -> bool:
+        """Tell whether a listener here keeps one on `other` from being opened."""
+        if self.port != other.port or self == other:
+            return False
+        wildcards = [one for one in (self, other) if one.address.is_unspecified]
+        same_family = self.address.version == other.address.version
+        # The IPv6 wildcard listens for IPv4 as well.
+        return bool(wildcards) and (same_family or any(w.address.version == 6 for w in wildcards))
+
+
+def endpoint(name: str) -> Endpoint:
+    """Read "ADDRESS:PORT", an IPv6 address in brackets; EINVAL for anything else.
+
+    The kernel takes zeros before an IPv4 octet, and the port in decimal, 0x or 0-octal.
+    """
+    _, bracket, inside = name.partition("[")
+    if bracket:
+        host, _, rest = inside.partition("]")
+        port = rest.partition(":")[2]
+    else:
+        host, _, port = name.partition(":")
+    try:
+        address = ipaddress.ip_address(_LEADING_ZEROS.sub("", host) if not bracket else host)
+    except ValueError:
+        refuse(errno.EINVAL)
+    if address.is_link_local and address.version == 6:
+        refuse(errno.EINVAL)  # no interface is named
+    return Endpoint(address, number(port, "u16", errno.EINVAL))
+
+
+def make_portal(kernel: Kernel, parent: Place, name: str) -> None:
+    """Make TPG/np/ADDRESS:PORT, which listens at once; targets may share an address.
+
+    The common code tells every refusal as EINVAL.
+    """
+    if parent.variant != "iscsi":
+        refuse(errno.ENOSYS)
+    new = endpoint(name)
+    open_now = kernel.tree.facts(_PORTALS)
+    sharing: list[str] = open_now.get(str(new), [])
+    if any(_target_of(rel) == parent.parts[1] for rel in sharing):
+        refuse(errno.EINVAL)
+    if not sharing and any(_parsed(other).blocks(new) for other in open_now):
+        refuse(errno.EINVAL)
+    rel = f"{parent.owner}/np/{name}"
+    kernel.tree.grow(rel, template("portal", parent.variant), {})
+    kernel.tree.remember(_PORTALS, {**open_now, str(new): [*sharing, rel]})
+    _count(kernel, rel, 1)
+
+
+def drop_portal(kernel: Kernel, place: Place) -> None:
+    """Stop listening, where no other target does so here."""
+    open_now = kernel.tree.facts(_PORTALS)
+    kept = {key: [rel for rel in rels if rel != place.owner] for key, rels in open_now.items()}
+    kernel.tree.remember(_PORTALS, {key: rels for key, rels in kept.items() if rels})
+    _count(kernel, place.owner, -1)
+
+
+def _count(kernel: Kernel, rel: str, change: int) -> None:
+    file = "/".join(rel.split("/")[:2]) + "/fabric_statistics/iscsi_instance/portals"
+    kernel.tree.put(file, f"{int(kernel.tree.text(file)) + change}\n")
+
+
+def _target_of(rel: str) -> str:
+    return rel.split("/")[1]
+
+
+def _parsed(key: str) -> Endpoint:
+    address, port = key.split()
+    return Endpoint(ipaddress.ip_address(address), int(port))
+
+
+RULES = Rules(makes={"portal": make_portal}, drops={"portal": drop_portal})

@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes: views that are made when a path is walked, and what each kind of node does."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.target import listing
+from pyshell.tree.node import split_path
+
+ACL = f"{TPG}/acls/{CLIENT}"
+ACL_FOLDER = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}"
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [("/", []), ("", []), ("/a/b", ["a", "b"]), ("a//b/", ["a", "b"]), ("../.", ["..", "."])],
+)
+def test_paths_are_split_at_their_slashes(path: str, parts: list[str]) -> None:
+    assert split_path(path) == parts
+
+
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        ("/", "/"),
+        ("/..", "/"),
+        ("/iscsi/.", "/iscsi"),
+        ("/iscsi/../backstores", "/backstores"),
+        (f"{TPG}/luns/../acls", f"{TPG}/acls"),
+        (f"/iscsi/{SERVER.upper()}", f"/iscsi/{SERVER}"),
+        (f"{TPG}/acls/{CLIENT.upper()}", ACL),
+        (f"{TPG}/portals/::0:3260", f"{TPG}/portals/0.0.0.0:3260"),
+    ],
+)
+def test_a_path_leads_to_a_node(exported: Pyshell, typed: str, path: str) -> None:
+    assert exported(typed, "pwd").done().out == f"{path}\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/backstores/user",
+        "/backstores/block/nothing",
+        "/backstores/block/lee_block/alua/none",
+        "/iscsi/nothing",
+        "/iscsi/discovery_auth",
+        f"/iscsi/{SERVER}/tpg2",
+        f"/iscsi/{SERVER}/tpgx",
+        f"{TPG}/luns/lun1",
+        f"{TPG}/luns/0",
+        f"{TPG}/acls/nobody",
+        f"{ACL}/mapped_lun1",
+        f"{ACL}/lun0",
+        f"{TPG}/portals/0.0.0.0",
+        f"{TPG}/portals/0.0.0.0:3261",
+        "/vhost",
+        "/iscsi/x/y/z",
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told(exported: Pyshell, path: str) -> None:
+    ran = exported(path, "ls")
+    assert (ran.out, ran.status) == ("", 3)
+    assert "No such path" in ran.err
+
+
+def test_a_command_reads_only_what_its_path_names(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_arguments: object) -> None:
+        raise AssertionError("all were listed")
+
+    for name in ("storage_objects", "targets", "tpgs", "node_acls", "portals"):
+        monkeypatch.setattr(listing, name, never)
+    exported.must(f"{ACL} get attribute", f"{TPG}/luns/lun0 info", f"{ACL}/mapped_lun0 status")
+
+
+# Summaries
+
+
+@pytest.mark.parametrize(
+    ("lines", "path", "summary"),
+    [
+        ([], "/", "..."),
+        ([], "/backstores", "..."),
+        ([], "/backstores/block", "Storage Objects: 1"),
+        ([], "/backstores/block/lee_block/alua", "ALUA Groups: 1"),
+        ([], "/iscsi", "Targets: 1"),
+        ([], f"/iscsi/{SERVER}", "TPGs: 1"),
+        ([], TPG, "no-gen-acls, no-auth"),
+        ([f"{TPG} disable"], TPG, "disabled"),
+        ([f"{TPG} set attribute authentication=1"], TPG, "no-gen-acls, auth per-acl"),
+        ([f"{TPG} set attribute generate_node_acls=1"], TPG, "gen-acls, no-auth"),
+        ([f"{TPG} set attribute generate_node_acls=1 authentication=1"], TPG,
+         "gen-acls, tpg-auth, 1-way auth"),
+        ([], ACL, "Mapped LUNs: 1"),
+        ([f"{TPG} set attribute authentication=1"], ACL, "1-way auth, Mapped LUNs: 1"),
+        ([f"{TPG} set attribute authentication=1 generate_node_acls=1"], ACL,
+         "auth via tpg, Mapped LUNs: 1"),
+        ([f"{TPG} set attribute authentication=1",
+          f"{ACL} set auth mutual_userid=a mutual_password=b"], ACL, "mutual auth, Mapped LUNs: 1"),
+        ([], f"{ACL}/mapped_lun0", "lun0 block/lee_block (rw)"),
+        ([], f"{TPG}/luns/lun0", "block/lee_block (/dev/mapper/lee-lee.lv) (default_tg_pt_gp)"),
+        ([], f"{TPG}/portals", "Portals: 1"),
+        (["/iscsi set discovery_auth enable=1"], "/iscsi", "1-way disc auth, Targets: 1"),
+        (["/iscsi set discovery_auth enable=1 mutual_userid=a mutual_password=b"], "/iscsi",
+         "mutual disc auth, Targets: 1"),
+        ([], "/loopback", "Targets: 0"),
+    ],
+)  # fmt: skip
+def test_the_summary_of_a_node(
+    exported: Pyshell, lines: list[str], path: str, summary: str
+) -> None:
+    exported.must(*lines)
+    assert exported("-o", "json", path, "status").json["result"]["summary"] == summary
+
+
+@pytest.mark.parametrize(
+    ("lines", "path", "healthy"),
+    [
+        ([], f"{TPG}/luns/lun0", True),
+        ([], f"{ACL}/mapped_lun0", True),
+        ([], TPG, None),
+        ([f"{TPG} disable"], TPG, False),
+        ([f"{TPG} set attribute authentication=1"], ACL, False),
+        ([f"{TPG} set attribute authentication=1", f"{ACL} set auth userid=a password=b"], ACL,
+         True),
+        (["/iscsi set discovery_auth enable=1"], "/iscsi", False),
+        (["/iscsi set discovery_auth enable=1 userid=a password=b"], "/iscsi", True),
+    ],
+)  # fmt: skip
+def test_the_health_of_a_node(
+    exported: Pyshell, lines: list[str], path: str, healthy: bool | None
+) -> None:
+    exported.must(*lines)
+    assert exported("-o", "json", path, "status").json["result"]["healthy"] is healthy
+
+
+# ACLs that share a tag
+
+
+@pytest.fixture
+def tagged(exported: Pyshell) -> Pyshell:
+    """Return pyshell where two initiators share the tag `cluster`."""
+    exported.must(f"{TPG}/acls create iqn.2020-07.com.example:two")
+    for name in (CLIENT, "iqn.2020-07.com.example:two"):
+        folder = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{name}"
+        exported.simulator.write(str(folder / "tag"), "cluster")
+    return exported
+
+
+def test_acls_of_one_tag_are_one_node(tagged: Pyshell) -> None:
+    tree = tagged("ls", f"{TPG}/acls").done().out
+    assert "o- cluster " in tree
+    assert "[(group of 2), Mapped LUNs: 1]" in tree
+    assert "[ACLs: 1]" in tree
+    assert CLIENT not in tree
+
+
+def test_a_change_of_a_tag_is_one_of_all_its_acls(tagged: Pyshell) -> None:
+    tagged.must(
+        f"{TPG}/acls/cluster delete 0",
+        f"{TPG}/acls/cluster set auth userid=both",
+        f"{TPG}/acls/cluster create 5 0 write_protect=true",
+    )
+    for name in (CLIENT, "iqn.2020-07.com.example:two"):
+        folder = f"iscsi/{SERVER}/tpgt_1/acls/{name}"
+        assert tagged.read(f"{folder}/auth/userid") == "both\n"
+        assert tagged.read(f"{folder}/lun_5/write_protect") == "1\n"
+    tagged.must(f"{TPG}/acls/cluster delete 5")
+    assert tagged("-o", "json", f"{TPG}/acls/cluster", "info").json["result"]["wwns"] == [
+        CLIENT,
+        "iqn.2020-07.com.example:two",
+    ]
+
+
+# Commands
+
+
+def test_a_lun_of_a_device_makes_its_storage_object(target: Pyshell) -> None:
+    assert target.must(f"{TPG}/luns create /dev/sdb") == [
+        "Created storage object sdb.",
+        "Created LUN 0.",
+    ]
+    assert "block/sdb" in target(f"{TPG}/luns/lun0", "status").out
+
+
+def test_a_lun_of_an_image_file_makes_its_storage_object(target: Pyshell) -> None:
+    (target.folder / "files/srv/x.img").write_bytes(b"\0" * 1024)
+    target.must(f"{TPG}/luns create /srv/x.img")
+    assert "fileio/x.img" in target(f"{TPG}/luns/lun0", "status").out
+
+
+def test_a_storage_object_may_be_named_from_where_one_is(exported: Pyshell) -> None:
+    exported.must("/backstores/ramdisk create disk 1M")
+    exported.batch(["cd /backstores", f"{TPG}/luns create /backstores/ramdisk/disk"]).done()
+    assert "ramdisk/disk" in exported(f"{TPG}/luns/lun1", "status").out
+
+
+def test_luns_and_mappings_take_the_lowest_free_numbers(exported: Pyshell) -> None:
+    exported.must(*(f"/backstores/ramdisk create d{n} 1M" for n in range(3)))
+    exported.must(f"{TPG}/luns create /backstores/ramdisk/d0 5", f"{ACL} delete 0")
+    assert exported.must(f"{TPG}/luns create /backstores/ramdisk/d1") == [
+        "Created LUN 1.",
+        f"Created LUN 1->0 mapping in node ACL {CLIENT}",
+    ]
+
+
+def test_mappings_are_made_only_where_they_are_wanted(target: Pyshell) -> None:
+    target.must("/backstores/ramdisk create d 1M", f"{TPG}/acls create {CLIENT}")
+    assert target.must(f"{TPG}/luns create /backstores/ramdisk/d add_mapped_luns=false") == [
+        "Created LUN 0."
+    ]
+    target.must("set global auto_add_mapped_luns=false")
+    assert target.must(f"{TPG}/acls create iqn.2020-07.com.example:x") == [
+        "Created Node ACL for iqn.2020-07.com.example:x"
+    ]
+
+
+def test_a_mapping_may_name_a_storage_object(exported: Pyshell) -> None:
+    exported.must("/backstores/ramdisk create d 1M")
+    assert exported.must(f"{ACL} create 4 /backstores/ramdisk/d") == [
+        "Created LUN 1.",
+        "Created Mapped LUN 4.",
+    ]
+
+
+def test_a_second_mapping_of_a_lun_is_told(exported: Pyshell) -> None:
+    ran = exported(ACL, "create", "4", "0")
+    assert (ran.status, ran.err) == (0, f"TPG LUN 0 is already mapped to {CLIENT}.\n")
+
+
+def test_an_image_file_is_used_by_one_storage_object(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/fileio create a /srv/x.img 1M")
+    ran = pyshell.line("/backstores/fileio create b /srv/../srv/x.img")
+    assert ran.status == 5
+    assert "used by storage object a" in ran.err
+
+
+def test_an_existing_image_file_keeps_its_size(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/fileio create a /srv/x.img 1M", "/backstores/fileio delete a")
+    ran = pyshell.line("/backstores/fileio create a /srv/x.img 2M")
+    assert ran.out == "Created fileio a with size 1048576\n"
+    assert "using its size (1048576 bytes) instead" in ran.err
+
+
+def test_a_deleted_storage_object_leaves_its_image_file(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/fileio create a /srv/x.img 1M", "/backstores/fileio delete a")
+    assert (pyshell.folder / "files/srv/x.img").stat().st_size == 1 << 20
+
+
+def test_a_lun_can_be_moved_to_another_alua_group(exported: Pyshell) -> None:
+    ran = exported.line(f"{TPG}/luns/lun0 set alua alua_tg_pt_gp_name=none")
+    assert ran.status != 0
+    assert exported.must(f"{TPG}/luns/lun0 get alua alua_tg_pt_gp_name") == [
+        "alua_tg_pt_gp_name=default_tg_pt_gp "
+    ]
+
+
+def test_an_alua_groups_settings_can_be_set(exported: Pyshell) -> None:
+    group = "/backstores/block/lee_block/alua/default_tg_pt_gp"
+    exported.must(f"{group} set alua alua_access_state=1 preferred=1")
+    assert "Active/non-optimized" in exported(group, "status").out
+    assert exported.must(f"{group} get alua preferred") == ["preferred=1 "]
+
+
+def test_a_second_tpg_without_a_portal_of_its_own(target: Pyshell) -> None:
+    said = target.must(f"/iscsi/{SERVER} create")
+    assert said == [
+        "Created TPG 2.",
+        "Default portal not created, TPGs within a target cannot share ip:port.",
+    ]
+
+
+def test_two_targets_share_the_default_portal(target: Pyshell) -> None:
+    said = target.must("/iscsi create iqn.2020-07.com.example:two")
+    assert said[-1] == "Created default portal listening on all IPs (0.0.0.0), port 3260."
+    assert target.line("ls").done().out.count("o- 0.0.0.0:3260 ") == 2
+
+
+def test_the_default_portal_may_be_that_of_all_families(pyshell: Pyshell) -> None:
+    pyshell.must("set global default_portal_address=::")
+    assert pyshell.must(f"/iscsi create {SERVER}")[-1] == (
+        "Created default portal listening on all IPs (::0), port 3260."
+    )
+    assert (pyshell.configfs / f"iscsi/{SERVER}/tpgt_1/np/[::0]:3260").is_dir()
+
+
+def test_a_portal_beside_the_wildcard_is_refused_with_the_way_out(target: Pyshell) -> None:
+    ran = target.line(f"{TPG}/portals create 192.0.2.1")
+    assert ran.status == 5
+    assert f"First: {TPG}/portals delete 0.0.0.0 3260" in ran.err
+    target.must(f"{TPG}/portals create 192.0.2.1 3261")
+
+
+def test_a_new_tpg_may_stay_disabled(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_enable_tpgt=false", f"/iscsi create {SERVER}")
+    assert pyshell(TPG, "status").out.endswith(": disabled\n")
+
+
+def test_names_of_storage_objects_are_models_by_preference(pyshell: Pyshell) -> None:
+    pyshell.must("set global export_backstore_name_as_model=false")
+    pyshell.must("/backstores/ramdisk create a 1M")
+    pyshell.must("set global export_backstore_name_as_model=true")
+    pyshell.must("/backstores/ramdisk create b 1M")
+    shown = [pyshell.read(f"core/rd_mcp_{n}/{name}/attrib/emulate_model_alias")
+             for n, name in ((0, "a"), (1, "b"))]  # fmt: skip
+    assert shown == ["0\n", "1\n"]
+
+
+def test_a_loopback_target_is_one_with_its_tpg(pyshell: Pyshell) -> None:
+    pyshell.must(
+        "/loopback create naa.5001405000000001",
+        "/backstores/ramdisk create d 1M",
+        "/loopback/naa.5001405000000001/luns create /backstores/ramdisk/d",
+    )
+    tree = pyshell("ls", "/loopback").done().lines
+    assert [line.split("o- ")[1].split(" ")[0] for line in tree] == [
+        "loopback",
+        "naa.5001405000000001",
+        "luns",
+        "lun0",
+    ]
+    pyshell.must("/loopback delete naa.5001405000000001")
+    assert pyshell.must("/loopback status") == ["Status for /loopback: Targets: 0"]
+
+
+def test_deleting_a_target_leaves_its_disks(exported: Pyshell) -> None:
+    exported.must(f"/iscsi delete {SERVER}")
+    assert "deactivated" in exported("/backstores/block/lee_block", "status").out
+
+
+def test_a_fabric_that_the_kernel_lacks_is_not_shown(pyshell: Pyshell) -> None:
+    assert "vhost" not in pyshell("ls").out
+
+
+# Help
+
+
+@pytest.mark.parametrize("path", ["/", "/backstores/block", "/iscsi", TPG, ACL, f"{TPG}/luns"])
+def test_help_lists_the_commands_of_a_node(exported: Pyshell, path: str) -> None:
+    names = exported("-o", "json", path, "help").json["result"]
+    shown = exported(path, "help").done().out
+    assert f"Commands at {path}:" in shown
+    for name in names:
+        assert f"\n  {name} " in shown
+        assert exported(path, "help", name).done().lines[0].startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [(TPG, "attribute"), (TPG, "parameter"), (ACL, "attribute"),
+     ("/backstores/block/lee_block", "attribute")],
+)  # fmt: skip
+def test_every_parameter_is_described(exported: Pyshell, path: str, group: str) -> None:
+    shown = exported(path, "get", group).done().lines
+    assert shown[0] == f"{group.upper()} CONFIG GROUP"
+    undescribed = [line for line in shown if line.startswith("The ") and line.endswith(" setting.")]
+    assert undescribed == []
