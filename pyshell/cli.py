@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -208,6 +209,16 @@ def _compat_version() -> str:
     return "targetcli (pyshell) version 3.0.2\n"
 
 
+# What a write to a full or failing disk ends in; every other error names its file.
+_OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
+
+
+def _leave_output_alone() -> None:
+    """Keep Python from writing at its end what could not be written before."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pyshell and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -222,10 +233,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{line}\n")
         return EXIT_FAILED if options.compat else error.status
     except BrokenPipeError:
-        # The reader has gone; nothing more can be told, and Python must not try at its end.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _leave_output_alone()  # the reader has gone; nothing more can be told
+        return EXIT_FAILED
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_FAILURES:
+            sys.stderr.write(bug_report(__version__))
+            raise
+        _leave_output_alone()
+        sys.stderr.write(f"The output could not be written: {error.strerror}.\n")
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
     except Exception:

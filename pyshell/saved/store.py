@@ -6,6 +6,7 @@ The file holds CHAP secrets: it is 0600 from the instant it exists.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -42,7 +43,8 @@ def replace(path: Path, data: bytes) -> None:
         os.replace(temporary, where)
         _sync_folder(where.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise from_os_error(error, f"write {path}", path=str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -120,7 +120,7 @@ def write_enable(kernel: Kernel, place: Place, text: str) -> None:
     if facts.get("enabled"):
         refuse(errno.EEXIST)
     index = kernel.tree.count("device_index")  # an attempt that fails uses a number up, too
-    kernel.tree.put_all(place.owner, {inner: f"{index}\n" for inner in _DEVICE_INDEXES})
+    kernel.tree.put_all(place.owner, dict.fromkeys(_DEVICE_INDEXES, f"{index}\n"))
     found = backstores.opened(kernel, place.owner, facts)
     facts.update(enabled=True, device_index=index, device=found.facts)
     kernel.tree.remember(place.owner, facts)

@@ -56,7 +56,12 @@ def _gib(count: int) -> int:
 
 
 def _scsi(letter: str, size: int, hctl: str, minor: int, **more: Any) -> SimulatedDevice:
-    model = {"vendor": "SIM", "model": "Disk", "revision": "0001", "serial": f"sim-sd{letter}"}
+    model: dict[str, Any] = {
+        "vendor": "SIM",
+        "model": "Disk",
+        "revision": "0001",
+        "serial": f"sim-sd{letter}",
+    }
     return SimulatedDevice(
         f"/dev/sd{letter}", f"sd{letter}", size, hctl=hctl, number=f"8:{minor}", **model, **more
     )

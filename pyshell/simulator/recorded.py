@@ -92,6 +92,4 @@ def _template(raw: Mapping[str, Any]) -> Template:
 def _file(raw: Mapping[str, Any]) -> RecordedFile:
     number = getattr(errors, raw["errno"]) if "errno" in raw else None
     rules = {ANY_STATE: raw["rule"]} if "rule" in raw else raw.get("rules", {})
-    return RecordedFile(
-        int(raw["mode"], 8), raw["text"], number, rules, raw.get("varies", False)
-    )
+    return RecordedFile(int(raw["mode"], 8), raw["text"], number, rules, raw.get("varies", False))

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +153,8 @@ class Tree:
     def forget(self, rel: str) -> None:
         """Drop what is hidden of the object `rel` and of all below it."""
         shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(f"{self._hidden}/{rel}.json")
-        except FileNotFoundError:
-            pass
 
     def count(self, name: str) -> int:
         """Return the next number of the counter `name`, from 1; numbers are never given twice."""

@@ -40,7 +40,7 @@ def boolean(text: str) -> bool:
         return False
     if first == "o" and second and second in "nf":
         return second == "n"
-    refuse(errno.EINVAL)
+    return refuse(errno.EINVAL)
 
 
 def bounds(kind: str) -> tuple[int, int]:
@@ -147,4 +147,3 @@ _READINGS: Mapping[str, Callable[[Rule, str], str]] = {
     "words": _words,
     "text": _text,
 }
-

@@ -17,6 +17,8 @@ LUN_MAX = 65535
 WILDCARD_V4 = "0.0.0.0"  # noqa: S104 - the portal address that an administrator asks for
 WILDCARD_V6 = "::0"
 DEFAULT_PORT = 3260
+SIZE_MAX = 2**63 - 1
+"""The kernel counts bytes of a file in a signed 64-bit number."""
 SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 """Names of settings that hold CHAP secrets: targetcli's and the kernel's."""
 
@@ -185,6 +187,8 @@ def size(text: str) -> int:
     found: int = int(number) * 1024 ** _UNITS[unit.lower()]
     if found == 0:
         raise UsageError("A size must be greater than 0.")
+    if found > SIZE_MAX:
+        raise UsageError(f"'{text}' is more than the kernel can count.", "The most is 8191P.")
     return found
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from pyshell.errors import UsageError
 from pyshell.target import settings
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import files
@@ -46,7 +47,9 @@ class KernelGroup(Group):
         return settings.read(self._lio.kernel, self._places[0].folder, f"{self._folder}/{name}")
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return operations that write it to each object."""
+        """Return operations that write it to each object. Raises UsageError for no value."""
+        if not value:  # the kernel would take no notice of it
+            raise UsageError(f"{name} needs a value.")
         return [Set(place, f"{self._folder}/{name}", value) for place in self._places]
 
 

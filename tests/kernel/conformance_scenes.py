@@ -70,8 +70,16 @@ def _tree() -> Iterator[Act]:
     yield from (symlink("core", "core/link"), symlink("core", "core"), symlink("core", "version"))
     yield from writes("dbroot", "/nowhere", "/dev/null", "/etc/target/", "/etc/target")
     yield from (mkdir("core/iblock_0"), mkdir("core/iblock_0"), write("dbroot", "/etc/target\n"))
-    yield from (mkdir("core/iblock_0/a b"), mkdir("core/iblock_0/a b"), read("core/iblock_0/hba_mode"))
-    yield from (write("dbroot", "/etc/target"), mkdir("core/iblock_0/second"), mkdir("core/iblock_0/a b/attrib/x"))
+    yield from (
+        mkdir("core/iblock_0/a b"),
+        mkdir("core/iblock_0/a b"),
+        read("core/iblock_0/hba_mode"),
+    )
+    yield from (
+        write("dbroot", "/etc/target"),
+        mkdir("core/iblock_0/second"),
+        mkdir("core/iblock_0/a b/attrib/x"),
+    )
     yield from (mkdir("core/iblock_0/a b/x"), mkdir("core/iblock_0/a b/wwn/x"))
     yield from (mkdir("core/iblock_0/a b/statistics/x"), mkdir("core/iblock_0/a b/action/x"))
     yield from (mkdir("core/iblock_0/a b/pr/x"), mkdir("core/iblock_0/a b/statistics/scsi_lu/x"))
@@ -81,7 +89,11 @@ def _tree() -> Iterator[Act]:
     yield from (read("core/iblock_0/a b/control"), write("core/iblock_0/a b/info", "x"))
     yield from (write("core/iblock_0/a b/nosuch", "x"), mkdir(f"core/iblock_0/{'n' * 200}"))
     yield from (rmdir("core/iblock_0"), rmdir(f"core/iblock_0/{'n' * 200}"))
-    yield from (rmdir("core/iblock_0/a b"), rmdir("core/iblock_0/a b"), rmdir("core/iblock_0/second"))
+    yield from (
+        rmdir("core/iblock_0/a b"),
+        rmdir("core/iblock_0/a b"),
+        rmdir("core/iblock_0/second"),
+    )
     yield from (write("core/iblock_0/hba_mode", "1"), write("core/iblock_0/hba_mode", "0"))
     yield from (write("core/iblock_0/hba_mode", "x"), rmdir("core/iblock_0"))
 
@@ -128,13 +140,18 @@ def _file() -> Iterator[Act]:
     yield from (write(f"{disk}/control", "fd_dev_name=/nowhere/a.img,fd_dev_size=1048576"), LOOK)
     yield from (write(f"{disk}/enable", "1"), write(f"{disk}/control", "fd_dev_name=/run"))
     yield from (write(f"{disk}/enable", "1"), write(f"{disk}/control", "fd_dev_name=/run/a.img"))
-    yield from (write(f"{disk}/control", "fd_buffered_io=2"), write(f"{disk}/control", "fd_buffered_io=1"))
+    yield from (
+        write(f"{disk}/control", "fd_buffered_io=2"),
+        write(f"{disk}/control", "fd_buffered_io=1"),
+    )
     yield from (write(f"{disk}/control", "fd_async_io=0"), write(f"{disk}/enable", "1"), LOOK)
     yield from (*writes(f"{disk}/control", "fd_dev_size=2097152", "fd_async_io=1"), LOOK)
     yield from writes(f"{disk}/attrib/emulate_write_cache", "0", "1", "0")
     yield from writes(f"{disk}/attrib/pi_prot_type", "1", "0", "2", "3", "4", "0")
     yield from (LOOK, *removed("fileio", 0, "disk"))
-    yield from device("fileio", 0, "disk", "fd_dev_name=/run/b.img,fd_dev_size=512", "fd_async_io=1")
+    yield from device(
+        "fileio", 0, "disk", "fd_dev_name=/run/b.img,fd_dev_size=512", "fd_async_io=1"
+    )
     yield from (LOOK, *removed("fileio", 0, "disk"))
     yield from device("fileio", 1, "disk", f"fd_dev_name={VOLUME}")
     yield from (LOOK, *device("iblock", 3, "disk", f"udev_path={VOLUME}"))
@@ -164,8 +181,14 @@ def _alua() -> Iterator[Act]:
     yield from writes(f"{group}/tg_pt_gp_id", "65536", "-1", "x", "0", "5", "6", "5")
     yield from (mkdir(f"{disk}/alua/twin"), *writes(f"{disk}/alua/twin/tg_pt_gp_id", "1", "5", "9"))
     yield from writes(f"{group}/alua_access_state", "0", "1", "2", "3", "4", "9", "14", "15", "0")
-    yield from (write(f"{group}/alua_support_standby", "0"), write(f"{group}/alua_access_state", "2"))
-    yield from (write(f"{group}/alua_support_offline", "0"), write(f"{group}/alua_access_state", "14"))
+    yield from (
+        write(f"{group}/alua_support_standby", "0"),
+        write(f"{group}/alua_access_state", "2"),
+    )
+    yield from (
+        write(f"{group}/alua_support_offline", "0"),
+        write(f"{group}/alua_access_state", "14"),
+    )
     yield from (write(f"{group}/alua_support_active_nonoptimized", "0"), LOOK)
     yield from writes(f"{group}/alua_access_state", "1", "3", "0")
     yield from (write(f"{group}/alua_support_active_optimized", "0"), LOOK)
@@ -187,7 +210,11 @@ def _alua() -> Iterator[Act]:
     yield from (write(f"{lun}/alua_tg_pt_gp", "twin\n"), LOOK)
     yield from (write(f"{lun}/alua_tg_pt_gp", "NULL"), LOOK)
     yield from (*writes(f"{lun}/alua_tg_pt_offline", "1", "2", "0"), LOOK)
-    yield from (*writes(f"{lun}/alua_tg_pt_offline", "1"), LOOK, write(f"{lun}/alua_tg_pt_offline", "0"))
+    yield from (
+        *writes(f"{lun}/alua_tg_pt_offline", "1"),
+        LOOK,
+        write(f"{lun}/alua_tg_pt_offline", "0"),
+    )
     yield from (*writes(f"{lun}/alua_tg_pt_status", "1", "3", "2"), LOOK)
     yield from (*writes(f"{lun}/alua_tg_pt_write_md", "1", "2", "0"), LOOK)
     yield from (write(f"{lun}/alua_tg_pt_gp", "group"), rmdir(group), LOOK)
@@ -213,22 +240,57 @@ def _iscsi_names() -> Iterator[Act]:
     yield from (mkdir(f"{TARGET}/tpgt_"), mkdir(f"{TARGET}/tpgt_x"), mkdir(f"{TARGET}/tpg_1"))
     yield from (mkdir(f"{TARGET}/foo"), mkdir(f"{TARGET}/tpgt_-1"), mkdir(f"{TARGET}/tpgt_65536"))
     yield from (mkdir(f"{TARGET}/tpgt_1 "), mkdir(f"{TARGET}/tpgt_99999999999999999999"))
-    yield from (mkdir(f"{TARGET}/tpgt_0"), mkdir(f"{TARGET}/tpgt_65535"), mkdir(f"{TARGET}/tpgt_0x10"))
-    yield from (mkdir(TPG), mkdir(TPG), mkdir(f"{TARGET}/tpgt_01"), LOOK, rmdir(TARGET), rmdir("iscsi"))
-    yield from (rmdir(f"{TARGET}/tpgt_0"), rmdir(f"{TARGET}/tpgt_65535"), rmdir(f"{TARGET}/tpgt_0x10"))
-    yield from (rmdir(f"{TARGET}/tpgt_01"), rmdir(f"{TARGET}/param"), rmdir(f"{TARGET}/fabric_statistics"))
+    yield from (
+        mkdir(f"{TARGET}/tpgt_0"),
+        mkdir(f"{TARGET}/tpgt_65535"),
+        mkdir(f"{TARGET}/tpgt_0x10"),
+    )
+    yield from (
+        mkdir(TPG),
+        mkdir(TPG),
+        mkdir(f"{TARGET}/tpgt_01"),
+        LOOK,
+        rmdir(TARGET),
+        rmdir("iscsi"),
+    )
+    yield from (
+        rmdir(f"{TARGET}/tpgt_0"),
+        rmdir(f"{TARGET}/tpgt_65535"),
+        rmdir(f"{TARGET}/tpgt_0x10"),
+    )
+    yield from (
+        rmdir(f"{TARGET}/tpgt_01"),
+        rmdir(f"{TARGET}/param"),
+        rmdir(f"{TARGET}/fabric_statistics"),
+    )
     yield from (mkdir(f"{TARGET}/param/x"), mkdir(f"{TARGET}/fabric_statistics/x"))
     yield from (mkdir(f"{TPG}/attrib/x"), mkdir(f"{TPG}/param/x"), mkdir(f"{TPG}/auth/x"))
     yield from (mkdir(f"{TPG}/x"), rmdir(f"{TPG}/lun"), rmdir(f"{TPG}/acls"), rmdir(f"{TPG}/np"))
-    yield from (mkdir(ACL), mkdir(ACL), mkdir(f"{TPG}/acls/any name"), mkdir(f"{TPG}/acls/{'n' * 223}"))
+    yield from (
+        mkdir(ACL),
+        mkdir(ACL),
+        mkdir(f"{TPG}/acls/any name"),
+        mkdir(f"{TPG}/acls/{'n' * 223}"),
+    )
     yield from (mkdir(f"{TPG}/acls/{'n' * 224}"), mkdir(f"{TPG}/acls/{'n' * 225}"), LOOK)
     yield from (rmdir(f"{TPG}/acls/any name"), rmdir(f"{TPG}/acls/{'n' * 223}"))
     yield from (rmdir(f"{TPG}/acls/{'n' * 224}"), rmdir(f"{TPG}/acls/{'n' * 225}"))
     yield from (mkdir(f"{ACL}/attrib/x"), mkdir(f"{ACL}/auth/x"), mkdir(f"{ACL}/param/x"))
-    yield from (mkdir(f"{ACL}/x"), mkdir(f"{ACL}/lun_"), mkdir(f"{ACL}/lun_x"), mkdir(f"{ACL}/lun0"))
+    yield from (
+        mkdir(f"{ACL}/x"),
+        mkdir(f"{ACL}/lun_"),
+        mkdir(f"{ACL}/lun_x"),
+        mkdir(f"{ACL}/lun0"),
+    )
     yield from (mkdir(f"{ACL}/lun_-1"), mkdir(f"{ACL}/attrib"))
     yield from (mkdir(f"{ACL}/lun_4294967296"), mkdir(f"{ACL}/lun_18446744073709551616"))
-    yield from (rmdir(f"{ACL}/lun_4294967296"), mkdir(f"{ACL}/lun_65536"), mkdir(f"{ACL}/lun_4294967295"), rmdir(TPG), LOOK)
+    yield from (
+        rmdir(f"{ACL}/lun_4294967296"),
+        mkdir(f"{ACL}/lun_65536"),
+        mkdir(f"{ACL}/lun_4294967295"),
+        rmdir(TPG),
+        LOOK,
+    )
     yield from (rmdir(ACL), rmdir(f"{ACL}/lun_65536"), rmdir(f"{ACL}/lun_4294967295"))
     yield from (rmdir(f"{ACL}/auth"), unlink(f"{ACL}/info"), write(f"{ACL}/info", "x"))
     yield from (mkdir(f"{TPG}/lun/lun0"), mkdir(f"{TPG}/lun/x"), mkdir(f"{TPG}/lun/lun_"))
@@ -238,7 +300,10 @@ def _iscsi_names() -> Iterator[Act]:
     yield from (mkdir(f"{TPG}/lun/lun_99999"), mkdir(f"{TPG}/lun/lun_0"), mkdir(f"{TPG}/lun/lun_0"))
     yield from (mkdir(f"{TPG}/lun/lun_00"), mkdir(f"{TPG}/lun/lun_0x1f"), LOOK, rmdir(TPG))
     yield from (mkdir(f"{TPG}/lun/lun_0/x"), rmdir(f"{TPG}/lun/lun_0/statistics"))
-    yield from (mkdir(f"{TPG}/lun/lun_0/statistics/x"), rmdir(f"{TPG}/lun/lun_0/statistics/scsi_port"))
+    yield from (
+        mkdir(f"{TPG}/lun/lun_0/statistics/x"),
+        rmdir(f"{TPG}/lun/lun_0/statistics/scsi_port"),
+    )
     names = ("18446744073709551615", "65536", "99999", "0", "00", "0x1f")
     yield from (rmdir(f"{TPG}/lun/lun_{name}") for name in names)
     yield from (rmdir(ACL), rmdir(TPG), rmdir(TARGET))
@@ -253,7 +318,13 @@ def _portals() -> Iterator[Act]:
         *("host:3260", ":3260", "1.2.3:3260", "1.2.3.4.5:3260", "001.2.3.4:3306x", "::1:3260"),
         *("[::1]", "[::1", "[::1]:", "[::1]:x", "[::1]:65536", "[::g]:3260", "[]:3260"),
         *("[1.2.3.4:3260", "a[::1]:3260b", " 1.2.3.4:3260", "1.2.3.4:3260 ", "x" * 256),
-        *("[fe80::1]:3399", "[::1]x:3306", "[fe80::1%nosuch]:3399", "127.0.0.1:0x", "0.0.0.0:3260:1"),
+        *(
+            "[fe80::1]:3399",
+            "[::1]x:3306",
+            "[fe80::1%nosuch]:3399",
+            "127.0.0.1:0x",
+            "0.0.0.0:3260:1",
+        ),
     )
     yield from (mkdir(f"{np}/{name}") for name in bad)
     good = ("127.0.0.1:3300", "[::1]:3301", "[::]:3302", "0.0.0.0:3303", "192.168.56.101:3304")
@@ -277,7 +348,10 @@ def _portals() -> Iterator[Act]:
     yield from (rmdir(f"{np}/{name}") for name in (*everything, *more))
     yield from (rmdir(f"{np}/[0:0:0:0:0:0:0:1]:3301"), rmdir(f"{np}/[::0]:3302"))
     yield from (rmdir(f"{other}/127.0.0.1:3300"), rmdir(f"{other}/[::1]:3301"))
-    yield from (rmdir(f"{TARGET}/tpgt_2/np/127.0.0.1:3310"), rmdir(f"{TARGET}/tpgt_2/np/127.0.0.1:3300"))
+    yield from (
+        rmdir(f"{TARGET}/tpgt_2/np/127.0.0.1:3310"),
+        rmdir(f"{TARGET}/tpgt_2/np/127.0.0.1:3300"),
+    )
     yield from (LOOK, rmdir(f"{TARGET}/tpgt_2"), rmdir(TPG), rmdir(TARGET))
     yield from (rmdir(f"{OTHER}/tpgt_1"), rmdir(OTHER))
 
@@ -293,12 +367,21 @@ def _exports() -> Iterator[Act]:
     yield from (symlink(f"{disk}/alua/default_tg_pt_gp", f"{lun}/a"), symlink(TARGET, f"{lun}/a"))
     yield from (symlink(f"{disk}/attrib", f"{lun}/a"), symlink(f"{disk}/info", f"{lun}/a"))
     yield from (symlink("core/rd_mcp_0/nosuch", f"{lun}/a"), symlink("/tmp", f"{lun}/a"))
-    yield from (symlink("/nowhere", f"{lun}/a"), symlink("core", f"{lun}/a"), symlink(second, f"{lun}/a"))
+    yield from (
+        symlink("/nowhere", f"{lun}/a"),
+        symlink("core", f"{lun}/a"),
+        symlink(second, f"{lun}/a"),
+    )
     yield from (symlink(disk, f"{TPG}/a"), symlink(disk, f"{TPG}/lun/a"), symlink(disk, f"{ACL}/a"))
     yield from (symlink(disk, f"{lun}/statistics/a"), symlink(disk, f"{lun}/statistics"))
     yield from (symlink(lun, f"{ACL}/lun_0/a"), symlink(disk, f"{ACL}/lun_0/a"), LOOK)
     yield from (*writes(f"{ACL}/lun_0/write_protect", "1", "0", "2", "x"), LOOK)
-    yield from (symlink(disk, f"{lun}/a"), symlink(disk, f"{lun}/a"), symlink(disk, f"{lun}/b"), LOOK)
+    yield from (
+        symlink(disk, f"{lun}/a"),
+        symlink(disk, f"{lun}/a"),
+        symlink(disk, f"{lun}/b"),
+        LOOK,
+    )
     yield from (symlink(disk, f"{second}/a"), symlink(disk, f"{far}/a"), LOOK)
     yield from (rmdir(disk), rmdir("core/rd_mcp_0"), rmdir(lun), unlink(lun))
     yield from (symlink(far, f"{ACL}/lun_0/a"), symlink("core/rd_mcp_0", f"{ACL}/lun_0/a"))
@@ -382,7 +465,9 @@ def _settings() -> Iterator[Act]:
     }.items():
         yield from writes(f"{ACL}/attrib/{name}", *values)
     yield from writes(f"{ACL}/cmdsn_depth", "0", "1", "512", "513", "x", "32")
-    yield from writes(f"{ACL}/tag", "group", "x" * 63, "x" * 64, "x" * 300, "NULL", "again\n", "NULL\n")
+    yield from writes(
+        f"{ACL}/tag", "group", "x" * 63, "x" * 64, "x" * 300, "NULL", "again\n", "NULL\n"
+    )
     yield from (*writes(f"{ACL}/param/MaxConnections", "1"), LOOK)
     yield from (write(f"{TPG}/attrib/default_cmdsn_depth", "48"), mkdir(f"{TPG}/acls/later"), LOOK)
     yield from (rmdir(f"{TPG}/acls/later"), rmdir(ACL), rmdir(TPG), rmdir(TARGET))
@@ -395,10 +480,19 @@ def _nexus(fabric: str) -> Iterator[Act]:
     top = f"{fabric}/naa.5001405000000001"
     tpg = f"{top}/tpgt_1"
     lun = f"{tpg}/lun/lun_0"
-    yield from (mkdir(fabric), mkdir(f"{fabric}/foo"), mkdir(f"{fabric}/naa."), mkdir(f"{fabric}/5001"))
+    yield from (
+        mkdir(fabric),
+        mkdir(f"{fabric}/foo"),
+        mkdir(f"{fabric}/naa."),
+        mkdir(f"{fabric}/5001"),
+    )
     yield from (mkdir(f"{fabric}/naa.{'5' * 252}"), mkdir(f"{fabric}/discovery_auth"))
     yield from (mkdir(f"{fabric}/iqn.2020-07.a:b"), mkdir(f"{fabric}/fc.5001"), LOOK)
-    yield from (rmdir(f"{fabric}/iqn.2020-07.a:b"), rmdir(f"{fabric}/fc.5001"), rmdir(f"{fabric}/naa."))
+    yield from (
+        rmdir(f"{fabric}/iqn.2020-07.a:b"),
+        rmdir(f"{fabric}/fc.5001"),
+        rmdir(f"{fabric}/naa."),
+    )
     yield from (mkdir(top), mkdir(f"{top}/tpgt_32"), mkdir(f"{top}/tpgt_x"), mkdir(f"{top}/foo"))
     yield from (mkdir(f"{top}/tpgt_31"), mkdir(f"{top}/tpgt_0"), rmdir(f"{top}/tpgt_31"))
     yield from (rmdir(f"{top}/tpgt_0"), mkdir(tpg), mkdir(tpg), LOOK, read(f"{tpg}/nexus"))
@@ -410,11 +504,12 @@ def _nexus(fabric: str) -> Iterator[Act]:
     yield from (symlink("core/rd_mcp_0/disk", f"{lun}/a"), LOOK, write(f"{tpg}/nexus", "NULL"))
     yield from (rmdir(tpg), rmdir(lun), rmdir("core/rd_mcp_0/disk"), unlink(f"{tpg}/nexus"))
     yield from (*writes(f"{tpg}/transport_status", "foo", "offline", "online", "1"), LOOK)
-    yield from (*writes(f"{tpg}/attrib/fabric_prot_type", "1", "2", "0"), write(f"{tpg}/address", "1"))
+    yield from (
+        *writes(f"{tpg}/attrib/fabric_prot_type", "1", "2", "0"),
+        write(f"{tpg}/address", "1"),
+    )
     yield from (unlink(f"{lun}/a"), write(f"{tpg}/nexus", "NULL"), rmdir(lun), rmdir(tpg))
-    yield from (rmdir(tpg), LOOK, mkdir(tpg), write(f"{tpg}/nexus", f"{NEXUS}\n"), LOOK)
-    yield write(f"{tpg}/nexus", "NULL")
-    yield from (LOOK, write(f"{tpg}/nexus", "NULL"), rmdir(tpg), rmdir(top), LOOK)
+    yield from (rmdir(tpg), rmdir(top), LOOK)
     yield from removed("rd_mcp", 0, "disk")
 
 
@@ -428,7 +523,11 @@ def _scenario() -> Iterator[Act]:
     yield from (LOOK, mkdir(lun), symlink(disk, f"{lun}/0123456789"), mkdir(f"{ACL}/lun_0"))
     yield from (symlink(lun, f"{ACL}/lun_0/9876543210"), write(f"{ACL}/lun_0/write_protect", "0"))
     yield from (LOOK, rmdir(f"{TPG}/np/0.0.0.0:3260"), mkdir(f"{TPG}/np/192.168.56.101:3260"), LOOK)
-    yield from (write(f"{TPG}/enable", "0"), unlink(f"{ACL}/lun_0/9876543210"), rmdir(f"{ACL}/lun_0"))
+    yield from (
+        write(f"{TPG}/enable", "0"),
+        unlink(f"{ACL}/lun_0/9876543210"),
+        rmdir(f"{ACL}/lun_0"),
+    )
     yield from (rmdir(ACL), unlink(f"{lun}/0123456789"), rmdir(lun))
     yield from (rmdir(f"{TPG}/np/192.168.56.101:3260"), rmdir(TPG), rmdir(TARGET))
     yield from (LOOK, *removed("iblock", 0, "lee_block"), LOOK)

@@ -13,6 +13,7 @@ writable file, in every state of the object in which the kernel may judge otherw
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -48,7 +49,19 @@ VALUES = (
     *("65535", "65536", "2147483647", "2147483648", "4294967295", "4294967296"),
     *("9223372036854775807", "9223372036854775808", "18446744073709551615"),
     *("18446744073709551616", "340282366920938463463374607431768211456"),
-    *("513", "1536", "4096x", "0x400", "01000", "KRB5", "SPKM1", "SPKM2", "SRP", "online", "offline"),
+    *(
+        "513",
+        "1536",
+        "4096x",
+        "0x400",
+        "01000",
+        "KRB5",
+        "SPKM1",
+        "SPKM2",
+        "SRP",
+        "online",
+        "offline",
+    ),
     *("foo", "Yes", "No", "yes", "no", "on", "off", "ON", "oFF", "ox", "o", "y", "N", "true"),
     *("False", "NULL", "NULLx", "None", "none", "CRC32C", "CHAP", "CHAP,None", "None,CHAP"),
     *("CRC32C,None", "CHAP,SRP", "a,b", "a=b", "a b", "\n", "é", "x" * 100, "x" * 255, "x" * 600),
@@ -162,7 +175,7 @@ def _find_bounds(
     """Try what lies between an accepted and a refused value until the two are neighbours."""
     outcomes = {measure(v): outcome == OK for v, outcome, _ in rows if v and chosen(v)}
     known = sorted(n for n in outcomes if n < 2**63)
-    for low, high in zip(known, known[1:], strict=False):
+    for low, high in itertools.pairwise(known):
         below, above = low, high
         while outcomes[low] != outcomes[high] and above - below > 1:
             middle = (below + above) // 2
@@ -254,7 +267,10 @@ def record_devices(recording: Recording) -> None:
     for plugin in ("iblock", "fileio", "rd_mcp", "pscsi"):
         for host, name, serial in ((7, "alpha", "serial-a"), (8, "bravo", "serial-b")):
             device = make_device(plugin, host, name)
-            tokens = {"hba_index": number_in(f"core/{plugin}_{host}/hba_info"), "host": host}
+            tokens: dict[str, Any] = {
+                "hba_index": number_in(f"core/{plugin}_{host}/hba_info"),
+                "host": host,
+            }
             hba = {k: v for k, v in snapshot(f"core/{plugin}_{host}").items() if "/" not in k}
             hba.pop(name)
             recording.instance(f"hba/{plugin}", tokens, new=hba)

@@ -12,6 +12,7 @@ evidence that the quick tests hold it against (`tests/simulator/tries.json`).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -48,7 +49,7 @@ def template_of(texts: list[str], tokens: list[Mapping[str, str]]) -> str | None
         for chosen in itertools.combinations(names, count):
             candidate = texts[0]
             for name in sorted(chosen, key=lambda n: -len(tokens[0][n])):
-                candidate = _word(tokens[0][name]).sub("{%s}" % name, candidate)
+                candidate = _word(tokens[0][name]).sub(f"{{{name}}}", candidate)
             filled = [fill(candidate, dict(one)) for one in tokens]
             if filled == texts:
                 return candidate
@@ -83,7 +84,7 @@ def merge_file(entries: list[Mapping[str, Any]], tokens: list[Mapping[str, str]]
     assert len(modes) == len(errors) == 1, entries
     text = template_of([entry["text"] for entry in entries], tokens)
     merged = {"mode": entries[0]["mode"], "text": entries[0]["text"] if text is None else text}
-    if errors != {None} and errors != {"EACCES"}:
+    if errors not in ({None}, {"EACCES"}):
         merged["errno"] = entries[0]["errno"]
     if text is None:
         merged["varies"] = True
@@ -102,8 +103,10 @@ def _before(state: str, instance: Instance) -> str:
 def merge_state(
     state: str, instances: list[Instance], files: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
-    """Return the texts of a state that differ from those of the state before; marks the unsteady."""
-    tokens = [instance["tokens"] | instance.get("more", {}).get(state, {}) for instance in instances]
+    """Return a state's texts that differ from those of the state before; marks the unsteady."""
+    tokens = [
+        instance["tokens"] | instance.get("more", {}).get(state, {}) for instance in instances
+    ]
     changed: dict[str, str] = {}
     for inner, file in files.items():
         if inner == "udev_path":
@@ -182,7 +185,9 @@ def _kept(rows: Rows) -> Iterator[dict[str, Any]]:
     taken = [value for value, outcome, _ in rows if outcome == "ok" and value]
     longest = max((len(value) for value in taken if set(value) == {"x"}), default=255)
     yield {"parse": "text", "longest": longest}
-    judged = _judgement(_read([r for r in rows if "," not in r[0] and len(r[0]) <= longest], lenient))
+    judged = _judgement(
+        _read([r for r in rows if "," not in r[0] and len(r[0]) <= longest], lenient)
+    )
     judged.pop("show", None)
     yield {"parse": "lenient", "longest": longest, **judged}
     words = sorted({word for value in taken for word in value.strip().split(",")})
@@ -194,10 +199,8 @@ def _read(rows: Rows, reading: Any) -> dict[int, tuple[str, str]]:
     """Return what came of each number that a reading finds in the tries."""
     found: dict[int, tuple[str, str]] = {}
     for value, outcome, after in rows:
-        try:
+        with contextlib.suppress(RefusalError):
             found[reading(value)] = (outcome, after)
-        except RefusalError:
-            pass
     return found
 
 

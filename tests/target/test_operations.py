@@ -221,23 +221,19 @@ def busy(exported: Pyshell) -> Pyshell:
 
 
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
-def test_an_operation_is_undone_by_its_inverse(
+def test_a_check_changes_nothing_and_an_operation_is_undone_by_its_inverse(
     busy: Pyshell, maker: Callable[[], Sequence[Operation]]
 ) -> None:
     lio = busy.open()
+    untouched = busy.files()
+    check(lio, maker())
+    assert busy.files() == untouched
     before = settled(busy)
     outcome = carry_out(lio, maker())
     assert outcome.changed
     assert settled(busy) != before
     carry_out(lio, outcome.undo)
     assert settled(busy) == before
-
-
-@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
-def test_a_check_changes_nothing(busy: Pyshell, maker: Callable[[], Sequence[Operation]]) -> None:
-    before = busy.files()
-    check(busy.open(), maker())
-    assert busy.files() == before
 
 
 def settled(pyshell: Pyshell) -> dict[str, str]:

@@ -27,20 +27,13 @@ CREATED = [
 
 
 @pytest.mark.parametrize(("plugin", "line", "wanted"), CREATED)
-def test_an_object_tells_what_it_was_made_of(
+def test_an_object_tells_what_it_was_made_of_and_comes_back_as_it_was(
     pyshell: Pyshell, plugin: str, line: str, wanted: dict[str, object]
 ) -> None:
     pyshell(f"/backstores/{plugin}", line)
     found = storage.creation_arguments(pyshell.open(), StorageObject(plugin, "x", 0))
     assert found is not None
     assert {name: found[name] for name in wanted} == wanted
-
-
-@pytest.mark.parametrize(("plugin", "line", "wanted"), CREATED)
-def test_an_object_comes_back_as_it_was(
-    pyshell: Pyshell, plugin: str, line: str, wanted: dict[str, object]
-) -> None:
-    pyshell(f"/backstores/{plugin}", line)
     pyshell.must("saveconfig")
     before = pyshell.saved_file.read_bytes()
     pyshell.must("clearconfig confirm=true", "restoreconfig", "saveconfig")

@@ -18,7 +18,7 @@ MORE_FABRICS = ("vhost", "xen-pvscsi")
 def pyshell(
     *arguments: str, stdin: str = "", status: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run pyshell on the real kernel, 101 columns wide; it must return `status`, if that is given."""
+    """Run pyshell on the real kernel, 101 columns wide; it must return `status`, if given."""
     done = run(
         "env", f"COLUMNS={WIDTH}", sys.executable, "-m", "pyshell", *arguments,
         stdin=stdin, check=False,
