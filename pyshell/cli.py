@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -162,7 +163,9 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     from pyshell.shell.grammar import join_arguments
 
     try:
-        shell.run_line(join_arguments(words))
+        # In targetcli's manner an empty argument vanishes; else it is an empty value.
+        given = words if shell.compat else [word or "''" for word in words]
+        shell.run_line(join_arguments(given))
     except PyshellError as error:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
@@ -222,6 +225,9 @@ def _leave_output_alone() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pyshell and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name in configfs may hold bytes that are no text, or that the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = Options(compat=_is_targetcli(sys.argv[0]))
     try:
         found = parse_argv(given, sys.argv[0], dict(os.environ))

@@ -55,8 +55,8 @@ class Ran:
 class _Capture(io.TextIOWrapper):
     """A standard stream that keeps what is written to it, as UTF-8."""
 
-    def __init__(self, *, terminal: bool = False) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+    def __init__(self, errors: str, *, terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", errors=errors, write_through=True)
         self._terminal = terminal
 
     def isatty(self) -> bool:
@@ -168,7 +168,8 @@ def run_here(
     terminal: bool = False,
 ) -> Ran:
     """Run pyshell in this process, under the name `program`."""
-    out, err = _Capture(terminal=terminal), _Capture(terminal=terminal)
+    out = _Capture("strict", terminal=terminal)
+    err = _Capture("backslashreplace", terminal=terminal)
     before = sys.argv, sys.stdin, sys.stdout, sys.stderr
     lines = stdin.splitlines(keepends=True) if isinstance(stdin, str) else stdin
     sys.argv, sys.stdin, sys.stdout, sys.stderr = [program], _Lines(lines), out, err

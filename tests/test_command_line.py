@@ -345,7 +345,6 @@ REFUSED = [
     f"/iscsi/{SERVER} create 1",
     f"/iscsi/{SERVER} delete 7",
     f"{TPG} set attribute bogus=1",
-    f"{TPG} set attribute",
     f"{TPG} set bogus x=1",
     f"{TPG} set auth password={'x' * 256}",
     f"{TPG}/acls create {CLIENT}",
@@ -387,6 +386,13 @@ def everything_at_home() -> dict[str, bytes]:
     """Return all files of the user."""
     home = Path(os.environ["HOME"])
     return {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_refuses_to_save_an_empty_configuration_over_another(exported: Pyshell) -> None:
+    exported.must("saveconfig", "clearconfig confirm=true")
+    dry, real = exported("--dry-run", "saveconfig"), exported("saveconfig")
+    assert (dry.status, dry.err) == (real.status, real.err)
+    assert real.status == 1
 
 
 def test_a_dry_run_of_a_batch_saves_nothing(exported: Pyshell) -> None:

@@ -887,6 +887,15 @@ def test_field_failure_57_a_name_in_capitals_is_found_and_can_be_deleted(target:
     assert not folder.exists()
 
 
+def test_field_failure_57_a_name_that_is_no_text_is_shown_and_stops_nothing(
+    target: Pyshell,
+) -> None:
+    os.mkdir(os.fsencode(target.configfs / "iscsi") + b"/iqn.2020-01.com.example:\xff")
+    assert "o- iqn.2020-01.com.example:\\udcff " in target("ls").done().out
+    assert target("-o", "json", "ls").done().out
+    target.must("saveconfig")
+
+
 def test_field_failure_57_a_bad_initiators_name_is_shown_and_can_be_deleted(
     exported: Pyshell,
 ) -> None:

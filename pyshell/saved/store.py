@@ -36,7 +36,7 @@ def write(document: Document, path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Replace a file by one of mode 0600 with `data`. Raises PyshellError; leaves no litter."""
     where = Path(os.path.realpath(path))
-    temporary = where.with_name(f".pyshell.{os.getpid()}.new")
+    temporary = where.parent / f".pyshell.{os.getpid()}.new"
     try:
         _remove_left(where.parent)
         _write_new(temporary, data)

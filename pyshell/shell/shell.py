@@ -167,7 +167,10 @@ class Shell(ConfigShell):  # type: ignore[misc]
             return node
 
     def _unknown(self, node: Node, word: grammar.Word) -> UsageError:
-        hint = binding.nearest(word.text, node.commands())
+        if node.find(word.text) is not None:
+            hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
+        else:
+            hint = binding.nearest(word.text, node.commands())
         return UsageError(
             f"Command not found {word.text}.",
             hint or f"Commands at {node.path}: {', '.join(node.commands())}.",

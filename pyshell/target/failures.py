@@ -44,6 +44,9 @@ def doing(step: str, path: str | None = None) -> Iterator[None]:
         raise PyshellError(f"Cannot {step}: {error}", path=path, step=step) from error
     except OSError as error:
         raise from_os_error(error, step, path=path, hint=_hint(step, error)) from error
+    except UnicodeEncodeError as error:  # raised where rtslib writes a text from the command line
+        message = f"Cannot {step}: a value holds bytes that are no UTF-8 text"
+        raise PyshellError(message, path=path, step=step) from error
 
 
 def _os_error(error: BaseException) -> OSError | None:

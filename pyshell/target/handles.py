@@ -9,6 +9,7 @@ itself (mkdir, links, attribute writes, deletion order) stays rtslib's.
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -218,7 +219,7 @@ def create_alua_group(place: AluaGroup, tag: int) -> Any:
 
 def link_name(*of: str) -> str:
     """Return ten hexadecimal digits for a link: rtslib draws them at random (field failure 52)."""
-    return hashlib.blake2b("\0".join(of).encode(), digest_size=5).hexdigest()
+    return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()
 
 
 @contextmanager

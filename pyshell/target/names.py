@@ -24,8 +24,9 @@ SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 
 _IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-# RFC 3722 keeps letters and digits of any script and these; the rest of ASCII is out.
-_BAD_IN_IQN = re.compile(r"[\x00-\x2c/;-`{-\x7f\s]")
+# RFC 3722 keeps letters and digits of any script and these; the rest of ASCII is out, and bytes
+# that are no UTF-8, which Python shows as surrogates.
+_BAD_IN_IQN = re.compile(r"[\x00-\x2c/;-`{-\x7f\s\ud800-\udfff]")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
 _UNIT_NAMES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -19,6 +20,9 @@ from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, comman
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.saved.document import Document
 
 
 class RootNode(CommonNode):
@@ -67,21 +71,29 @@ class RootNode(CommonNode):
     def ui_command_saveconfig(self, savefile: str | None = None, force: bool = False) -> Result:
         """Save the running configuration."""
         path = self._file(savefile)
+        document = self._to_save(path, force=force or self.context.compat)
 
         def run() -> Lines:
-            return Lines(self.save(path, force=force or self.context.compat))
+            return Lines(self._write(document, path))
 
         return Work([f"Configuration would be saved to {path}"], run)
 
     def save(self, path: Path, *, force: bool) -> list[str]:
         """Save to `path` and return what to tell. Raises PyshellError; the old file then stands."""
-        from pyshell.saved import store
+        return self._write(self._to_save(path, force=force), path)
+
+    def _to_save(self, path: Path, *, force: bool) -> Document:
         from pyshell.saved.document import is_empty
         from pyshell.saved.running import read_running
 
         document = read_running(self.lio)
         if not force and is_empty(document):
             _refuse_to_empty(path)
+        return document
+
+    def _write(self, document: Document, path: Path) -> list[str]:
+        from pyshell.saved import store
+
         said = []
         if path == self.default_file:
             store.make_folder(path.parent)

@@ -86,6 +86,12 @@ def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
     assert json.loads(real.read_text()) == SMALL
 
 
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(PyshellError, match="Cannot write"):
+        store.write(SMALL, tmp_path)
+    assert not list(tmp_path.parent.glob(".pyshell.*"))
+
+
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="Cannot write"):
         store.write(SMALL, tmp_path / "none" / "x.json")

@@ -65,6 +65,11 @@ def test_rtslibs_not_found_is_not_found() -> None:
         raise rtslib_fb.RTSLibNotInCFSError("It is gone")
 
 
+def test_bytes_that_are_no_text_are_told() -> None:
+    with pytest.raises(PyshellError, match=r"Cannot set x: .* no UTF-8 text"), doing("set x"):
+        "\udcff".encode()
+
+
 def test_an_error_without_errno_is_told_all_the_same() -> None:
     found = from_os_error(OSError("no number"), "do it")
     assert str(found) == "Cannot do it: no number."

@@ -32,7 +32,7 @@ def test_an_iqns_month_is_a_month(month: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "character", list("/_;,!\"#$%&'()*+<>=?@[\\]^`{|}~ \t\n\x00\x7f\xa0\u2003")
+    "character", list("/_;,!\"#$%&'()*+<>=?@[\\]^`{|}~ \t\n\x00\x7f\xa0\u2003\udcff")
 )
 def test_an_iqn_has_no_such_character(character: str) -> None:
     with pytest.raises(UsageError):
