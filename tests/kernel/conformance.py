@@ -63,12 +63,13 @@ def _entry(kernel: Player, rel: str) -> Entry:
     return ("group", mode) if path.is_dir() else ("file", mode, text_of(kernel, rel))
 
 
-def is_steady(rel: str) -> bool:
-    """Tell whether a file's text depends on neither time nor chance, nor on what was there before.
+# What stands in these counts what the kernel has made and done since its start.
+COUNTING = ("/statistics/", "/fabric_statistics/", "/hba_info", "/address")
 
-    The kernel numbers its targets through; which number is free depends on all that came before.
-    """
-    if rel.endswith(("/inst", "/scsi_transport/indx")):
+
+def is_steady(rel: str) -> bool:
+    """Tell whether a text depends on neither time nor chance, nor on what was before."""
+    if any(part in f"{rel}/" if part.endswith("/") else rel.endswith(part) for part in COUNTING):
         return False
     place = locate(rel)
     file = place.template.files.get(place.inner)
