@@ -7,6 +7,7 @@ kernel. `pyshell.simulator.attach` puts it under rtslib.
 """
 
 from pyshell.simulator.machine import SimulatedDevice, SimulatedMachine
-from pyshell.simulator.simulator import Simulator, open_simulator
+from pyshell.simulator.opening import open_simulator
+from pyshell.simulator.simulator import Simulator
 
 __all__ = ["SimulatedDevice", "SimulatedMachine", "Simulator", "open_simulator"]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ALUA: a storage object's target port groups and the LUNs in them; logical unit groups."""
+"""ALUA: a storage object's target port groups, and the LUNs in them."""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.places import Place
@@ -12,10 +13,10 @@ from pyshell.simulator.refusal import refuse
 from pyshell.simulator.values import cast, number
 
 DEFAULT_GROUP = "default_tg_pt_gp"
-DEFAULT_UNITS = "core/alua/lu_gps/default_lu_gp"
 _NAME_MAX = 255
 _FLAG_STATUS = "alua_tg_pt_status"
 _ID_MAX = 0xFFFF
+_PAGE_SIZE = 4096
 # How the kernel's own messages call a fabric, where that is not its folder's name.
 _FABRIC_NAMES = {"iscsi": "iSCSI"}
 # The states by number: how they are shown, and which file of a group says that it may take them.
@@ -72,7 +73,17 @@ def leave(kernel: Kernel, lun: str) -> None:
 
 def _set_members(kernel: Kernel, group: str, luns: list[str]) -> None:
     kernel.tree.remember(group, {"members": luns})
-    kernel.tree.put(f"{group}/members", "".join(_member_line(lun) for lun in luns))
+    kernel.tree.put(f"{group}/members", page(_member_line(lun) for lun in luns))
+
+
+def page(lines: Iterable[str]) -> str:
+    """Return as many lines as an attribute has room for."""
+    text = ""
+    for line in lines:
+        if len(text.encode()) + len(line.encode()) > _PAGE_SIZE:
+            break
+        text += line
+    return text
 
 
 def _member_line(lun: str) -> str:
@@ -84,7 +95,9 @@ def _member_line(lun: str) -> str:
 
 def describe(kernel: Kernel, lun: str) -> None:
     """Bring what a LUN shows of its group up to date."""
-    group = kernel.tree.facts(lun)["group"]
+    group = kernel.tree.facts(lun).get("group")
+    if group is None:
+        return
 
     def text(path: str) -> str:
         return kernel.tree.text(path).strip()
@@ -110,21 +123,16 @@ def _device_of(group: str) -> str:
     return group.rsplit("/", 2)[0]
 
 
-def write_group_id(kernel: Kernel, place: Place, text: str) -> None:
-    """Number a target port group, once; 0 asks for the next free number."""
+def write_id(kernel: Kernel, place: Place, text: str) -> None:
+    """Number a group among its siblings, once; 0 asks for the next free number."""
     value = number(text, "u64")
-    path = f"{place.owner}/tg_pt_gp_id"
-    taken = _ids(kernel, place, "tg_pt_gp_id")
+    path = f"{place.owner}/{place.inner}"
+    folder = place.owner.rpartition("/")[0]
+    siblings = (f"{folder}/{name}/{place.inner}" for name in kernel.tree.groups(folder))
+    taken = {int(shown) for shown in map(kernel.tree.text, siblings) if shown}
     if value > _ID_MAX or kernel.tree.text(path) or value in taken - {0}:
         refuse(errno.EINVAL)
     kernel.tree.put(path, f"{value or max(taken) + 1}\n")
-
-
-def _ids(kernel: Kernel, place: Place, file: str) -> set[int]:
-    """Return the numbers of a group and its siblings."""
-    folder = place.owner.rpartition("/")[0]
-    texts = (kernel.tree.text(f"{folder}/{name}/{file}") for name in kernel.tree.groups(folder))
-    return {int(text) for text in texts if text}
 
 
 def write_state(kernel: Kernel, place: Place, text: str) -> None:
@@ -187,6 +195,8 @@ def write_lun_flag(kernel: Kernel, place: Place, text: str) -> None:
         refuse(errno.EINVAL)
     changed = {place.inner: f"{value}\n"}
     if place.inner == "alua_tg_pt_offline":
+        if "group" not in facts:
+            refuse(errno.ENODEV)
         changed[_FLAG_STATUS] = "2\n"  # altered by implicit ALUA
     kernel.tree.remember(place.owner, {**facts, "flags": {**facts.get("flags", {}), **changed}})
     kernel.tree.put_all(place.owner, changed)
@@ -199,90 +209,16 @@ def kept_flags(kernel: Kernel, lun: str) -> dict[str, str]:
     return flags
 
 
-# Logical unit groups
-
-
-def make_units(kernel: Kernel, _parent: Place, name: str) -> None:
-    """Make core/alua/lu_gps/NAME; it is of use once its id is written."""
-    kernel.tree.grow(f"core/alua/lu_gps/{name}", template("lu_gp", ""), {})
-
-
-def drop_units(kernel: Kernel, place: Place) -> None:
-    """Send the group's storage objects back to the default group."""
-    for device in members(kernel, place.owner):
-        join_units(kernel, device, DEFAULT_UNITS)
-
-
-def join_units(kernel: Kernel, device: str, units: str) -> None:
-    """Put a storage object into a logical unit group."""
-    leave_units(kernel, device)
-    _set_units(kernel, units, [*members(kernel, units), device])
-    kernel.tree.remember(device, {**kernel.tree.facts(device), "units": units})
-    number_text = kernel.tree.text(f"{units}/lu_gp_id")
-    shown = f"LU Group Alias: {units.rpartition('/')[2]}\nLU Group ID: {number_text}"
-    kernel.tree.put(f"{device}/alua_lu_gp", shown)
-
-
-def leave_units(kernel: Kernel, device: str) -> None:
-    """Take a storage object out of its logical unit group."""
-    facts = kernel.tree.facts(device)
-    units = facts.pop("units", None)
-    if units:
-        _set_units(kernel, units, [m for m in members(kernel, units) if m != device])
-        kernel.tree.remember(device, facts)
-        kernel.tree.put(f"{device}/alua_lu_gp", "")
-
-
-def _set_units(kernel: Kernel, units: str, devices: list[str]) -> None:
-    kernel.tree.remember(units, {"members": devices})
-    lines = (f"{device.removeprefix('core/')}\n" for device in devices)
-    kernel.tree.put(f"{units}/members", "".join(lines))
-
-
-def write_units(kernel: Kernel, place: Place, text: str) -> None:
-    """Move a storage object to another logical unit group; NULL to none.
-
-    Ignored before the storage object is enabled, and where it has no ALUA.
-    """
-    facts = kernel.tree.facts(place.owner)
-    if not facts.get("enabled") or place.variant == "pscsi":
-        return
-    if len(text) > _NAME_MAX:
-        refuse(errno.EINVAL)
-    name = text.strip()
-    if name == "NULL":
-        leave_units(kernel, place.owner)
-        return
-    units = f"core/alua/lu_gps/{name}"
-    if units == DEFAULT_UNITS:
-        refuse(errno.ENODEV)  # there is no way back to it
-    if not name or not kernel.tree.is_group(units) or not kernel.tree.text(f"{units}/lu_gp_id"):
-        refuse(errno.ENODEV)
-    join_units(kernel, place.owner, units)
-
-
-def write_units_id(kernel: Kernel, place: Place, text: str) -> None:
-    """Number a logical unit group, once; 0 asks for the next free number."""
-    value = number(text, "u64")
-    path = f"{place.owner}/lu_gp_id"
-    taken = _ids(kernel, place, "lu_gp_id")
-    if value > _ID_MAX or kernel.tree.text(path) or value in taken - {0}:
-        refuse(errno.EINVAL)
-    kernel.tree.put(path, f"{value or max(taken) + 1}\n")
-
-
 _LUN_FLAGS = ("alua_tg_pt_offline", _FLAG_STATUS, "alua_tg_pt_write_md")
 
 RULES = Rules(
-    makes={"lu_gp": make_units, "tg_pt_gp": make_group},
-    drops={"lu_gp": drop_units, "tg_pt_gp": drop_group},
+    makes={"tg_pt_gp": make_group},
+    drops={"tg_pt_gp": drop_group},
     writes={
-        ("tg_pt_gp", "tg_pt_gp_id"): write_group_id,
+        ("tg_pt_gp", "tg_pt_gp_id"): write_id,
         ("tg_pt_gp", "alua_access_state"): write_state,
         ("tg_pt_gp", "alua_access_status"): write_status,
         ("lun", "alua_tg_pt_gp"): write_lun_group,
         **{("lun", flag): write_lun_flag for flag in _LUN_FLAGS},
-        ("device", "alua_lu_gp"): write_units,
-        ("lu_gp", "lu_gp_id"): write_units_id,
     },
 )

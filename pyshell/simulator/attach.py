@@ -111,7 +111,8 @@ def _path_class(simulator: Simulator) -> type[Path]:
 
         @property
         def _is_kernels(self) -> bool:
-            return str(self).startswith(configfs)
+            path = str(self)
+            return path == configfs or path.startswith(f"{configfs}/")
 
         def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
             if not self._is_kernels:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four backstore plugins: their control values, what enabling needs, their `info` text."""
+"""The four backstore plugins: their control values, and what enabling needs and finds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.machine import DISK, SimulatedDevice
 from pyshell.simulator.refusal import refuse
 from pyshell.simulator.tree import Facts
-from pyshell.simulator.values import cast, number
+from pyshell.simulator.values import number
 
 PAGE_SIZE = 4096
-_PAGES_IN_TABLE = 2048  # scatterlist entries of 32 bytes in an allocation of 64 KiB
 _DECIMAL = re.compile(r"[+-]?\d+\Z")
 # Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, or
 # a switch, which can only be put to 1.
@@ -36,6 +35,8 @@ _CONTROLS: Mapping[str, Mapping[str, str]] = {
     },
 }
 PLUGINS = tuple(_CONTROLS)
+# The file udev_path beside the control values: only pscsi looks at it.
+_SHOWN_PATH = "udev_path file"
 
 
 def control(facts: Facts, text: str) -> None:
@@ -74,9 +75,8 @@ class Opened:
 
 def opened(kernel: Kernel, storage_object: str, facts: Facts) -> Opened:
     """Do what enabling does; refuse where the device cannot be had."""
-    if facts["plugin"] == "pscsi" and not kernel.tree.text(f"{storage_object}/udev_path"):
-        refuse(errno.EINVAL)
-    return _OPENERS[facts["plugin"]](kernel, facts.get("control", {}))
+    udev_path = kernel.tree.text(f"{storage_object}/udev_path").strip()
+    return _OPENERS[facts["plugin"]](kernel, {**facts.get("control", {}), _SHOWN_PATH: udev_path})
 
 
 def _open_iblock(kernel: Kernel, control: Facts) -> Opened:
@@ -116,11 +116,13 @@ def _open_rd_mcp(_kernel: Kernel, control: Facts) -> Opened:
 
 def _open_pscsi(kernel: Kernel, control: Facts) -> Opened:
     keys = ("scsi_host_id", "scsi_channel_id", "scsi_target_id", "scsi_lun_id")
-    if any(key not in control for key in keys):
+    if any(key not in control for key in keys) or not control[_SHOWN_PATH]:
         refuse(errno.EINVAL)
     device = kernel.machine.at(":".join(str(control[key]) for key in keys))
     if device is None:
         refuse(errno.ENODEV)
+    if device.scsi_type == DISK:
+        _block_device(kernel, control[_SHOWN_PATH])
     if device.holder or device.kernel_name in claims(kernel):
         refuse(errno.EBUSY)
     return Opened(_identity(device), device, exclusive=device.scsi_type == DISK)
@@ -208,77 +210,3 @@ def release(kernel: Kernel, storage_object: str) -> None:
     if storage_object in held.values():
         kept = {name: holder for name, holder in held.items() if holder != storage_object}
         kernel.tree.remember(_CLAIMS, kept)
-
-
-# The info file
-
-
-def info(kernel: Kernel, storage_object: str, facts: Facts) -> str:
-    """Return the text of a storage object's `info`."""
-    plugin: str = facts["plugin"]
-
-    def limit(name: str) -> str:
-        return kernel.tree.text(f"{storage_object}/attrib/{name}").strip()
-
-    status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
-    sector = limit("block_size" if plugin != "pscsi" else "hw_block_size")
-    first = (
-        f"Status: {status}  Max Queue Depth: {facts.get('queue_depth', 0)}  "
-        f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"
-    )
-    return first + _INFOS[plugin](facts, facts.get("control", {}))
-
-
-def _info_iblock(facts: Facts, control: Facts) -> str:
-    device = facts.get("device")
-    text = f"        iBlock device: {device['kernel_name']}" if device else "        "
-    if "udev_path" in control:
-        text += f"  UDEV PATH: {control['udev_path']}"
-    text += f"  readonly: {control.get('readonly', 0)}\n"
-    major, minor = (device["number"] if device else "0:0").split(":")
-    claimed = "  CLAIMED: IBLOCK" if device else ""
-    return f"{text}        Major: {major} Minor: {minor}{claimed}\n"
-
-
-def _info_fileio(facts: Facts, control: Facts) -> str:
-    mode = "Buffered-WCE" if control.get("fd_buffered_io") else "O_DSYNC"
-    return (
-        f"        TCM FILEIO ID: 0        File: {control.get('fd_dev_name', '')}"
-        f"  Size: {control.get('fd_dev_size', 0)}  Mode: {mode}"
-        f" Async: {int(bool(control.get('fd_async_io')))}\n"
-    )
-
-
-def _info_rd_mcp(facts: Facts, control: Facts) -> str:
-    pages = control.get("rd_pages", 0)
-    is_backed = facts.get("enabled") and not control.get("rd_nullio")
-    tables = pages // _PAGES_IN_TABLE + 1 if is_backed else 0
-    return (
-        f"        TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n"
-        f"        PAGES/PAGE_SIZE: {cast(pages, 'u32')}*{PAGE_SIZE}  SG_table_count: {tables}"
-        f"  nullio: {int(bool(control.get('rd_nullio')))}"
-        f" dummy: {int(bool(control.get('rd_dummy')))}\n"
-    )
-
-
-def _info_pscsi(facts: Facts, control: Facts) -> str:
-    text = (
-        f"        SCSI Device Bus Location: Channel ID: {control.get('scsi_channel_id', 0)}"
-        f" Target ID: {control.get('scsi_target_id', 0)} LUN: {control.get('scsi_lun_id', 0)}"
-        f" Host ID: {control.get('scsi_host_id', 0)}\n"
-    )
-    device = facts.get("device")
-    if device:
-        text += (
-            f"        Vendor: {device['vendor']:<8} Model: {device['model']:<16}"
-            f" Rev: {device['revision']:<4}\n"
-        )
-    return text
-
-
-_INFOS: Mapping[str, Callable[[Facts, Facts], str]] = {
-    "iblock": _info_iblock,
-    "fileio": _info_fileio,
-    "rd_mcp": _info_rd_mcp,
-    "pscsi": _info_pscsi,
-}

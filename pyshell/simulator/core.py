@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import alua, backstores
+from pyshell.simulator import backstores, info, units
 from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
@@ -38,8 +38,8 @@ def make_hba(kernel: Kernel, _parent: Place, name: str) -> None:
     if plugin not in backstores.PLUGINS:
         refuse(errno.EINVAL)
     facts = {"hba_index": kernel.tree.count("hba_index"), "instance": instance}
-    kernel.tree.remember(f"core/{name}", facts)
     kernel.tree.grow(f"core/{name}", template("hba", plugin), facts)
+    kernel.tree.remember(f"core/{name}", facts)
 
 
 def make_device(kernel: Kernel, parent: Place, name: str) -> None:
@@ -54,7 +54,7 @@ def make_device(kernel: Kernel, parent: Place, name: str) -> None:
 def drop_device(kernel: Kernel, place: Place) -> None:
     """Give the device under a storage object back."""
     backstores.release(kernel, place.owner)
-    alua.leave_units(kernel, place.owner)
+    units.leave(kernel, place.owner)
 
 
 def refresh(kernel: Kernel, rel: str) -> None:
@@ -68,7 +68,7 @@ def refresh(kernel: Kernel, rel: str) -> None:
     else:
         texts = {inner: made.files[inner].text for inner in inners}
     shown = {inner: text for inner, text in texts.items() if inner.startswith("statistics/")}
-    kernel.tree.put_all(rel, {**shown, "info": backstores.info(kernel, rel, facts)})
+    kernel.tree.put_all(rel, {**shown, "info": info.text(kernel, rel, facts)})
 
 
 def is_enabled(kernel: Kernel, rel: str) -> bool:
@@ -131,7 +131,7 @@ def write_enable(kernel: Kernel, place: Place, text: str) -> None:
     if facts.get("control", {}).get("fd_buffered_io"):
         kernel.tree.put(f"{place.owner}/attrib/emulate_write_cache", "1\n")
     if has_alua(place):
-        alua.join_units(kernel, place.owner, alua.DEFAULT_UNITS)
+        units.join(kernel, place.owner, units.DEFAULT)
     refresh(kernel, place.owner)
 
 

@@ -7,7 +7,7 @@ import errno
 
 from pyshell.simulator import alua, core
 from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place
+from pyshell.simulator.places import Place, locate
 from pyshell.simulator.recorded import is_recorded, template
 from pyshell.simulator.refusal import refuse
 from pyshell.simulator.values import number
@@ -37,9 +37,9 @@ def make_target(kernel: Kernel, parent: Place, name: str) -> None:
     known = kernel.tree.facts(parent.owner)
     index = next(n for n in range(len(known) + 1) if str(n) not in known)
     kernel.tree.remember(parent.owner, {**known, str(index): name})
-    kernel.tree.remember(rel, {"index": index})
     values = {"target": name, "target_index": index}
     kernel.tree.grow(rel, template("target", parent.variant), values)
+    kernel.tree.remember(rel, {"index": index})
 
 
 def drop_target(kernel: Kernel, place: Place) -> None:
@@ -88,22 +88,22 @@ def _after(name: str, prefix: str, highest: int | None = None) -> int:
 
 
 def _add_link(kernel: Kernel, place: Place, link: str, source: str, **facts: object) -> None:
+    kernel.tree.link(source, link)
     known = kernel.tree.facts(source)
     kernel.tree.remember(source, {**known, "links": [*known.get("links", []), link]})
     own = kernel.tree.facts(place.owner)
     kernel.tree.remember(place.owner, {**own, "leads_to": source, **facts})
-    kernel.tree.link(source, link)
 
 
 def _remove_link(kernel: Kernel, place: Place, link: str) -> str:
-    facts = kernel.tree.facts(place.owner)
-    source: str = facts["leads_to"]
-    kernel.tree.unlink(link)
+    source = kernel.tree.source(link)
     known = kernel.tree.facts(source)
     links = [other for other in known.get("links", []) if other != link]
     kernel.tree.remember(source, {**known, "links": links})
-    del facts["leads_to"]
-    kernel.tree.remember(place.owner, facts)
+    facts = kernel.tree.facts(place.owner)
+    kept = {name: fact for name, fact in facts.items() if name not in ("leads_to", "is_cut")}
+    kernel.tree.remember(place.owner, kept)
+    kernel.tree.unlink(link)
     return source
 
 
@@ -133,23 +133,23 @@ def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
 
 
 def _count_port(kernel: Kernel, place: Place, change: int) -> None:
-    """Count the LUNs that hold a TPG's nexus; one that goes while it has none stays counted."""
+    """Count the LUNs of a TPG, which hold on to its nexus."""
     tpg = "/".join(place.parts[:3])
-    nexus = f"{tpg}/nexus"
-    if kernel.tree.exists(nexus) and (change > 0 or kernel.tree.text(nexus)):
-        facts = kernel.tree.facts(tpg)
-        kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
+    facts = kernel.tree.facts(tpg)
+    kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
 
 
 def unlink_lun(kernel: Kernel, place: Place, link: str) -> None:
-    """Stop exporting: the storage object is free, what initiators had of the LUN is gone."""
+    """Stop exporting: the storage object is free, and mappings of the LUN are cut for good."""
     alua.leave(kernel, place.owner)
     mapped_links = kernel.tree.facts(place.owner).get("links", [])
     source = _remove_link(kernel, place, link)
     _count_port(kernel, place, -1)
     _reset(kernel, place)
     for mapped_link in mapped_links:
-        _reset(kernel, _owner_of(mapped_link))
+        mapped = locate(mapped_link.rpartition("/")[0])
+        kernel.tree.remember(mapped.owner, {**kernel.tree.facts(mapped.owner), "is_cut": True})
+        _reset(kernel, mapped)
     core.refresh(kernel, source)
 
 
@@ -181,7 +181,7 @@ def lun_values(kernel: Kernel, place: Place) -> dict[str, object]:
     device = kernel.tree.facts(device_path)
     return {
         "target": place.parts[1],
-        "target_index": kernel.tree.facts("/".join(place.parts[:2]))["index"],
+        "target_index": kernel.tree.facts("/".join(place.parts[:2])).get("index", 0),
         "tag": _after(place.parts[2], "tpgt_"),
         "lun": _after(place.parts[4], "lun_"),
         "instance": device["instance"],
@@ -195,7 +195,7 @@ def mapped_values(kernel: Kernel, place: Place) -> dict[str, object]:
     """Return what the texts of a mapped LUN name beside its LUN's."""
     return {
         "initiator": place.parts[4],
-        "acl_index": kernel.tree.facts("/".join(place.parts[:5]))["index"],
+        "acl_index": kernel.tree.facts("/".join(place.parts[:5])).get("index", 0),
         "mapped": _after(place.name, "lun_"),
     }
 
@@ -203,12 +203,6 @@ def mapped_values(kernel: Kernel, place: Place) -> dict[str, object]:
 def _is_protected(kernel: Kernel, tpg: str) -> bool:
     path = f"{tpg}/attrib/prod_mode_write_protect"
     return kernel.tree.exists(path) and kernel.tree.text(path) == "1\n"
-
-
-def _owner_of(link: str) -> Place:
-    from pyshell.simulator.places import locate
-
-    return locate(link.rpartition("/")[0])
 
 
 def _reset(kernel: Kernel, place: Place) -> None:

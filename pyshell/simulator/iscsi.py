@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import re
 
+from pyshell.simulator import sessions
 from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
@@ -25,7 +26,7 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TPG/acls/INITIATOR; the kernel takes any name, and shows so much of it as it keeps."""
     rel = f"{parent.owner}/acls/{name}"
     index = kernel.tree.count("acl_index")
-    target = kernel.tree.facts("/".join(parent.parts[:2]))["index"]
+    target = kernel.tree.facts("/".join(parent.parts[:2])).get("index", 0)
     values = {"initiator": name[:_IQN_MAX], "acl_index": index, "target_index": target}
     kernel.tree.grow(rel, template("acl", parent.variant), values)
     kernel.tree.remember(rel, {"index": index})
@@ -35,9 +36,17 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
             kernel.tree.put(f"{rel}/{inner}", text)
 
 
+def drop_acl(kernel: Kernel, place: Place) -> None:
+    """Throw out the initiator whose ACL goes."""
+    sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+
+
 def write_enable(kernel: Kernel, place: Place, text: str) -> None:
     """Let initiators in, or throw them out; a TPG needs nothing in it for that."""
-    kernel.tree.put(f"{place.owner}/enable", f"{int(boolean(text))}\n")
+    is_enabled = boolean(text)
+    kernel.tree.put(f"{place.owner}/enable", f"{int(is_enabled)}\n")
+    if not is_enabled:
+        sessions.end(kernel, place.owner)
 
 
 def write_iser(kernel: Kernel, place: Place, text: str) -> None:
@@ -136,6 +145,7 @@ _SECRET_FILES: dict[tuple[str, str], Write] = {
 
 RULES = Rules(
     makes={"acl": make_acl},
+    drops={"acl": drop_acl},
     writes={
         **_SECRET_FILES,
         ("tpg", "enable"): write_enable,

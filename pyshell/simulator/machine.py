@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# SCSI peripheral device types.
 DISK = 0
 TAPE = 1
 
@@ -23,7 +24,7 @@ class SimulatedDevice:
     "host:channel:target:lun" for a SCSI device, `holder` what has it open besides LIO ("mounted
     on /"). An absent device (`present` false) keeps its line in the table, but nobody finds it.
     `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
-    as attributes of a storage object; their defaults are a logical volume's on virtio.
+    as attributes of a storage object; their defaults are those of the recorded logical volume.
     """
 
     path: str
@@ -55,16 +56,14 @@ def _gib(count: int) -> int:
     return count << 30
 
 
-def _scsi(letter: str, size: int, hctl: str, minor: int, **more: Any) -> SimulatedDevice:
-    model: dict[str, Any] = {
-        "vendor": "SIM",
-        "model": "Disk",
-        "revision": "0001",
-        "serial": f"sim-sd{letter}",
-    }
+def _scsi(
+    letter: str, size: int, hctl: str, minor: int, holder: str | None = None
+) -> SimulatedDevice:
+    name = f"sd{letter}"
     return SimulatedDevice(
-        f"/dev/sd{letter}", f"sd{letter}", size, hctl=hctl, number=f"8:{minor}", **model, **more
-    )
+        f"/dev/{name}", name, size, hctl=hctl, holder=holder, vendor="SIM", model="Disk",
+        revision="0001", serial=f"sim-{name}", number=f"8:{minor}",
+    )  # fmt: skip
 
 
 DEFAULT_DEVICES = (
@@ -103,7 +102,7 @@ class SimulatedMachine:
     @property
     def devices(self) -> tuple[SimulatedDevice, ...]:
         """All devices of the table, absent ones too."""
-        return tuple(SimulatedDevice(**entry) for entry in self._load()["devices"])
+        return tuple(self._device(entry) for entry in self._load()["devices"])
 
     @property
     def links(self) -> Mapping[str, str]:
@@ -124,10 +123,11 @@ class SimulatedMachine:
     def device(self, path: str) -> SimulatedDevice | None:
         """Return the present device at `path`, a device node or a link to one."""
         table = self._load()
+        devices = [self._device(entry) for entry in table["devices"]]
         for _ in range(len(table["links"]) + 1):
-            for entry in table["devices"]:
-                if path in (entry["path"], f"/dev/{entry['kernel_name']}"):
-                    return SimulatedDevice(**entry) if entry.get("present", True) else None
+            for device in devices:
+                if path in (device.path, f"/dev/{device.kernel_name}"):
+                    return device if device.present else None
             path = table["links"].get(path, path)
         return None
 
@@ -160,15 +160,25 @@ class SimulatedMachine:
 
     def _replace(self, path: str, device: SimulatedDevice) -> None:
         table = self._load()
-        devices = [SimulatedDevice(**entry) for entry in table["devices"] if entry["path"] != path]
-        self._save((*devices, device), table["links"], table["fabrics"], table["cpus"])
+        others = [one for one in self.devices if one.path != path]
+        self._save((*others, device), table["links"], table["fabrics"], table["cpus"])
 
     def _load(self) -> dict[str, Any]:
         try:
             table: dict[str, Any] = json.loads(self._table.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{self._table} is not JSON: {error}") from error
+        missing = [name for name in ("devices", "links", "fabrics", "cpus") if name not in table]
+        if missing:
+            raise ValueError(f"{self._table} has no {' and no '.join(missing)}")
         return table
+
+    def _device(self, entry: Mapping[str, Any]) -> SimulatedDevice:
+        try:
+            return SimulatedDevice(**entry)
+        except TypeError as error:
+            name = entry.get("path", "without path")
+            raise ValueError(f"{self._table}, device {name}: {error}") from error
 
     def _save(
         self,

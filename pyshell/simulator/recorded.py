@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 Rule = Mapping[str, Any]
+FILE = Path(__file__).with_name("recorded.json")
 ANY_STATE = "*"
 # Where a file was not tried in a state, what was seen in the nearest one holds.
 _FALLBACK_STATES = (ANY_STATE, "enabled", "linked", "numbered", "new")
@@ -25,7 +26,8 @@ _FALLBACK_STATES = (ANY_STATE, "enabled", "linked", "numbered", "new")
 class RecordedFile:
     """One attribute: how it is made, what it accepts.
 
-    `errno` is what reading it gives while its text is empty; None where an empty text is a value.
+    `errno` is what reading it gives in a new object, and in those of the states `errno_in`; None
+    where it can be read, though what it gives be empty.
     `rules` say what may be written in which state of the object, where that is not left to code.
     A text that `varies` depends on time or chance, or on what a simulator does not count.
     """
@@ -33,8 +35,14 @@ class RecordedFile:
     mode: int
     text: str
     errno: int | None = None
+    errno_in: tuple[str, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
     varies: bool = False
+
+    def errno_if_empty(self, state: str) -> int | None:
+        """Return what reading the file gives in a state of the object, if its text is empty."""
+        fails = state == "new" or any(one.split(" ")[0] == state for one in self.errno_in)
+        return self.errno if fails else None
 
     def rule(self, state: str) -> Rule | None:
         """Return the rule for a write in a state of the object; None where code decides."""
@@ -76,8 +84,7 @@ def is_recorded(kind: str, variant: str) -> bool:
 
 @functools.cache
 def _recorded() -> dict[str, Any]:
-    text = Path(__file__).with_name("recorded.json").read_text(encoding="utf-8")
-    recorded: dict[str, Any] = json.loads(text)
+    recorded: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return recorded
 
 
@@ -92,4 +99,6 @@ def _template(raw: Mapping[str, Any]) -> Template:
 def _file(raw: Mapping[str, Any]) -> RecordedFile:
     number = getattr(errors, raw["errno"]) if "errno" in raw else None
     rules = {ANY_STATE: raw["rule"]} if "rule" in raw else raw.get("rules", {})
-    return RecordedFile(int(raw["mode"], 8), raw["text"], number, rules, raw.get("varies", False))
+    states = tuple(raw.get("errno_in", ()))
+    varies = raw.get("varies", False)
+    return RecordedFile(int(raw["mode"], 8), raw["text"], number, states, rules, varies)

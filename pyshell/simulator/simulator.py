@@ -10,23 +10,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyshell.simulator import alua, backstores, core, fabrics, iscsi, loopback, portals
+from pyshell.simulator import (
+    alua,
+    backstores,
+    core,
+    fabrics,
+    iscsi,
+    loopback,
+    portals,
+    sessions,
+    units,
+)
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.machine import SimulatedMachine
 from pyshell.simulator.places import Place, locate
-from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import RefusalError, refuse
 from pyshell.simulator.states import state_of
 from pyshell.simulator.tree import Tree
 from pyshell.simulator.values import accept
 
 _NAME_MAX = 255
-_HOST_FOLDERS = ("/etc/target", "/tmp", "/srv", "/root", "/run", "/var/lib", "/var/run")  # noqa: S108
 _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    parts = [module.RULES for module in (core, alua, fabrics, iscsi, portals, loopback)]
+    parts = [module.RULES for module in (core, alua, units, fabrics, iscsi, portals, loopback)]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
         drops={k: rule for part in parts for k, rule in part.drops.items()},
@@ -36,7 +44,7 @@ def _merged() -> Rules:
     )
 
 
-_RULES = _merged()
+RULES = _merged()
 
 
 class Simulator:
@@ -87,7 +95,7 @@ class Simulator:
             kind = place.makes
             if kind is None:
                 refuse(errno.ENOSYS if place.inner == "statistics" else errno.EPERM)
-            rule = _RULES.makes[kind]
+            rule = RULES.makes[kind]
             rule(self._kernel, place, name)
 
     def rmdir(self, path: str) -> None:
@@ -102,7 +110,7 @@ class Simulator:
                 refuse(errno.EBUSY)
             if self._has_children(place):
                 refuse(errno.ENOTEMPTY)
-            drop = _RULES.drops.get(place.kind)
+            drop = RULES.drops.get(place.kind)
             if drop:
                 drop(self._kernel, place)
             self._tree.fell(rel)
@@ -113,7 +121,7 @@ class Simulator:
             parent = rel.rpartition("/")[0]
             self._check_new(parent, rel)
             place = locate(parent)
-            rule = None if place.inner else _RULES.links.get(place.kind)
+            rule = None if place.inner else RULES.links.get(place.kind)
             if rule is None:
                 refuse(errno.EPERM)
             rule(self._kernel, place, rel, self._link_source(source))
@@ -127,7 +135,7 @@ class Simulator:
             if not stat.S_ISLNK(mode):
                 refuse(errno.EPERM)
             place = locate(rel.rpartition("/")[0])
-            _RULES.unlinks[place.kind](self._kernel, place, rel)
+            RULES.unlinks[place.kind](self._kernel, place, rel)
 
     def holder(self, path: str) -> str | None:
         """Say what has the device at `path` to itself; None where it is free.
@@ -139,6 +147,22 @@ class Simulator:
             return "no such device"
         claimed = backstores.claims(self._kernel).get(device.kernel_name)
         return device.holder or (claimed and f"storage object {claimed.removeprefix('core/')}")
+
+    # Initiators
+
+    def login(self, target: str, tag: int, initiator: str, address: str) -> None:
+        """Make a session of an initiator at `address` appear, as if it had logged in.
+
+        Raises ConnectionRefusedError where the TPG is not enabled, PermissionError where the
+        initiator has no ACL and the TPG makes none, FileNotFoundError and FileExistsError.
+        """
+        with self._tree.locked():
+            sessions.login(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address)
+
+    def logout(self, target: str, tag: int, initiator: str) -> None:
+        """End an initiator's session; FileNotFoundError where it has none."""
+        with self._tree.locked():
+            sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
 
     # How an act runs
 
@@ -193,17 +217,19 @@ class Simulator:
             refuse(errno.EACCES)
 
     def _store(self, place: Place, text: str) -> None:
-        rule = _RULES.writes.get((place.kind, place.inner))
+        rule = RULES.writes.get((place.kind, place.inner))
         if rule:
             rule(self._kernel, place, text)
             return
-        recorded = place.template.files[place.inner].rule(state_of(self._kernel, place))
-        shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
+        recorded = place.template.files.get(place.inner)
+        judged_by = recorded and recorded.rule(state_of(self._kernel, place))
+        shown = accept(judged_by, text) if judged_by else refuse(errno.EINVAL)
         if shown is not None:
             self._tree.put(f"{place.owner}/{place.inner}", shown)
 
     def _read_empty(self, place: Place) -> str:
-        number = place.template.files[place.inner].errno
+        recorded = place.template.files.get(place.inner)
+        number = recorded and recorded.errno_if_empty(state_of(self._kernel, place))
         return refuse(number) if number else ""
 
     def _has_children(self, place: Place) -> bool:
@@ -212,7 +238,7 @@ class Simulator:
             prefix = f"{slot}/" if slot else ""
             if any(f"{prefix}{n}" not in made for n in self._tree.groups(f"{place.owner}/{slot}")):
                 return True
-        return place.kind in _RULES.links and bool(self._tree.links(place.owner))
+        return place.kind in RULES.links and bool(self._tree.links(place.owner))
 
     def _link_source(self, source: str) -> Place:
         try:
@@ -231,36 +257,3 @@ def _is_default(place: Place) -> bool:
     if place.kind == "lu_gp":
         return place.name == "default_lu_gp"
     return place.kind == "tg_pt_gp" and place.name == "default_tg_pt_gp"
-
-
-def open_simulator(folder: Path) -> Simulator:
-    """Return the simulated kernel in `folder`, made new where nothing is there yet.
-
-    Raises NotADirectoryError where `folder` is no folder and ValueError where it holds
-    something else than a simulator.
-    """
-    folder = Path(os.path.abspath(folder))
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    simulator = Simulator(folder)
-    if not simulator.configfs.is_dir():
-        _create(simulator)
-    return simulator
-
-
-def _create(simulator: Simulator) -> None:
-    folder = simulator.folder
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    names = {entry.name for entry in folder.iterdir()}
-    if names and "lock" not in names:
-        raise ValueError(f"{folder} is not empty and holds no simulated kernel")
-    tree = Tree(folder)
-    with tree.locked():
-        if simulator.configfs.is_dir():
-            return  # another process was quicker
-        folder.chmod(0o700)
-        tree.prepare()
-        for name in _HOST_FOLDERS:
-            simulator.machine.file(name).mkdir(parents=True, exist_ok=True)
-        simulator.machine.prepare()
-        tree.grow("", template("root", ""), {})

@@ -17,7 +17,7 @@ def state_of(kernel: Kernel, place: Place) -> str:
             return "exported"
         return "enabled" if facts.get("enabled") else NEW
     if place.kind in ("lun", "mapped"):
-        return "linked" if facts.get("leads_to") else NEW
+        return "linked" if facts.get("leads_to") and not facts.get("is_cut") else NEW
     if place.kind in ("tg_pt_gp", "lu_gp"):
         file = f"{place.owner}/{place.kind}_id"
         return "numbered" if kernel.tree.text(file) else NEW

@@ -4,7 +4,7 @@
 What a kernel shows lies below `configfs/target`. What it knows without showing (a storage object's
 control values, who links to what) lies beside it below `hidden/`, one JSON file an object. Groups
 are built aside and renamed into place, files are replaced by renaming: whoever reads without the
-lock sees a state before or after an act, never one between.
+lock sees a group whole or not at all, and a file's old text or its new one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,14 +88,19 @@ class Tree:
         with os.scandir(self.path(rel)) as entries:
             return sorted(entry.name for entry in entries if entry.is_symlink())
 
+    def source(self, rel: str) -> str:
+        """Return what the symbolic link `rel` leads to, as a path below the tree."""
+        return os.readlink(self.path(rel)).rpartition("../target/")[2]
+
     # Changes
 
     def grow(self, rel: str, template: Template, values: Mapping[str, object]) -> None:
-        """Make the group `rel` and all that the kernel makes with it."""
+        """Make the group `rel`, of which nothing is known yet, with all that comes with it."""
+        self.forget(rel)
         staged = next(self._names)
-        os.mkdir(staged, _DIRECTORY_MODE)
-        for group in template.groups:
-            os.mkdir(f"{staged}/{group}", _DIRECTORY_MODE)
+        for path in (staged, *(f"{staged}/{group}" for group in template.groups)):
+            os.mkdir(path)
+            os.chmod(path, _DIRECTORY_MODE)  # whatever the umask
         for inner, file in template.files.items():
             _create(f"{staged}/{inner}", fill(file.text, values), file.mode)
         os.rename(staged, self.path(rel))
@@ -108,11 +114,30 @@ class Tree:
 
     def put(self, rel: str, text: str) -> None:
         """Give the file `rel` a new text; does nothing where it is the old one."""
-        if self.text(rel) == text:
+        old = self.text(rel)
+        if old == text:
+            return
+        if not old or not text:
+            self._fill(rel, text)
             return
         staged = next(self._names)
         _create(staged, text, self.mode(rel))
         os.rename(staged, self.path(rel))
+
+    def _fill(self, rel: str, text: str) -> None:
+        """Fill an empty file, or empty one: nobody can see half of that, and it is far quicker."""
+        path, mode = self.path(rel), self.mode(rel)
+        if not mode & stat.S_IWUSR:
+            os.chmod(path, mode | stat.S_IWUSR)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            if text:
+                os.write(descriptor, text.encode("utf-8", "surrogateescape"))
+            else:
+                os.ftruncate(descriptor, 0)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
     def put_all(self, rel: str, texts: Mapping[str, str]) -> None:
         """Give files below the group `rel` new texts."""

@@ -7,22 +7,40 @@ By hand, in a guest with the scenario's volume:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.simulator import SimulatedDevice, Simulator, open_simulator
 from pyshell.simulator.places import locate
+from pyshell.simulator.tree import Tree
 
-from .conformance_acts import OK, Act, Player, RealKernel, SimulatedKernel, perform, text_of
-from .conformance_scenes import LOOK, SCENES, VOLUME, Scene
+from . import commands
+from .commands import wait_for
+from .conformance_acts import (
+    OK,
+    Act,
+    Player,
+    RealKernel,
+    SimulatedKernel,
+    mkdir,
+    perform,
+    symlink,
+    text_of,
+    write,
+)
+from .conformance_scenes import LOOK, SCENES, VOLUME, Scene, passthrough
 
+FABRICS = ("iscsi", "loopback", "vhost")
+# A loopback target is a SCSI host of this very machine, which looks at its LUNs at once: which
+# number the host has, and how many commands it sent, is not the target's doing.
+_HOSTS = ("address", "num_cmds", "in_cmds", "read_mbytes", "write_mbytes")
 Entry = tuple[str, ...]
-FABRICS = ("iscsi", "loopback")
 
 
 @dataclass
@@ -63,13 +81,9 @@ def _entry(kernel: Player, rel: str) -> Entry:
     return ("group", mode) if path.is_dir() else ("file", mode, text_of(kernel, rel))
 
 
-# What stands in these counts what the kernel has made and done since its start.
-COUNTING = ("/statistics/", "/fabric_statistics/", "/hba_info", "/address")
-
-
 def is_steady(rel: str) -> bool:
-    """Tell whether a text depends on neither time nor chance, nor on what was before."""
-    if any(part in f"{rel}/" if part.endswith("/") else rel.endswith(part) for part in COUNTING):
+    """Tell whether a file's text depends on neither time nor chance nor what initiators do."""
+    if rel.rpartition("/")[2] in _HOSTS:
         return False
     place = locate(rel)
     file = place.template.files.get(place.inner)
@@ -147,7 +161,7 @@ def _look(report: Report, scene: str, after: Act, real: Player, simulated: Playe
     report.standing = set(differences(*trees))
 
 
-# The hardware of this machine, for the simulator's table
+# This machine as a simulated one
 
 
 def volume(path: str = VOLUME) -> SimulatedDevice:
@@ -156,7 +170,6 @@ def volume(path: str = VOLUME) -> SimulatedDevice:
     number = os.stat(node).st_rdev
     number_text = f"{os.major(number)}:{os.minor(number)}"
     block = Path(f"/sys/dev/block/{number_text}")
-    name = block.resolve().name
 
     def limit(file: str) -> int:
         return int((block / "queue" / file).read_text())
@@ -164,7 +177,7 @@ def volume(path: str = VOLUME) -> SimulatedDevice:
     sector = limit("logical_block_size")
     return SimulatedDevice(
         path,
-        name,
+        block.resolve().name,
         int((block / "size").read_text()) * 512,
         sector_size=sector,
         number=number_text,
@@ -176,39 +189,95 @@ def volume(path: str = VOLUME) -> SimulatedDevice:
     )
 
 
-def simulator_like_this_machine(folder: Path) -> Simulator:
-    """Make a simulator with this machine's volume, CPUs and the files that the scenes name."""
+def scsi_disk() -> SimulatedDevice:
+    """Describe the scsi_debug disk of this machine."""
+    found = wait_for("the scsi_debug disk", lambda: next(_scsi_debug_disks(), None))
+
+    def text(name: str) -> str:
+        return (found / name).read_text().strip()
+
+    node = next((found / "block").iterdir()).name
+    described = volume(f"/dev/{node}")
+    return dataclasses.replace(
+        described,
+        hctl=found.name,
+        vendor=text("vendor"),
+        model=text("model"),
+        revision=text("rev"),
+        serial=(found / "vpd_pg80").read_bytes()[4:].decode().strip(),
+    )
+
+
+def _scsi_debug_disks() -> Iterator[Path]:
+    for folder in Path("/sys/class/scsi_device").glob("*/device"):
+        model = (folder / "model").read_text().strip()
+        if model == "scsi_debug" and (folder / "block").is_dir():
+            yield folder.resolve()
+
+
+def simulator_like_this_machine(folder: Path, disk: SimulatedDevice) -> Simulator:
+    """Make a simulator with this machine's disks, CPUs and the files that the scenes name."""
     simulator = open_simulator(folder)
-    simulator.machine.add(volume())
+    for device in (volume(), disk):
+        simulator.machine.add(device)
     table = json.loads((folder / "machine.json").read_text())
-    table["cpus"] = os.cpu_count()
-    table["fabrics"] = list(FABRICS)
+    table |= {"cpus": os.cpu_count(), "fabrics": list(FABRICS)}
     (folder / "machine.json").write_text(json.dumps(table, indent=2))
-    simulator.machine.file("/run").mkdir(exist_ok=True)
-    simulator.machine.file("/dev").mkdir(exist_ok=True)
-    simulator.machine.file("/etc").mkdir(exist_ok=True)
+    simulator.machine.file("/dev").mkdir()
     simulator.machine.file("/dev/null").touch()
+    simulator.machine.file("/etc").mkdir()
+    Tree(folder).remember("counters", counters())
     return simulator
 
 
-def compare(folder: Path, names: list[str], show: Callable[[str], None]) -> Report:
+def counters() -> dict[str, int]:
+    """Return how far the real kernel has counted, so that the simulated one goes on from there."""
+    real = RealKernel()
+    hba, tpg = "core/rd_mcp_0", "iscsi/iqn.2020-07.org.example:count/tpgt_1"
+    acl, lun = f"{tpg}/acls/x", f"{tpg}/lun/lun_0"
+    acts = (
+        *(mkdir(hba), mkdir(f"{hba}/x"), write(f"{hba}/x/control", "rd_pages=1")),
+        *(write(f"{hba}/x/enable", "1"), mkdir(os.path.dirname(tpg)), mkdir(tpg), mkdir(acl)),
+        *(mkdir(lun), symlink(f"{hba}/x", f"{lun}/x"), mkdir(f"{acl}/lun_0")),
+        symlink(lun, f"{acl}/lun_0/x"),
+    )
+    assert [perform(real, act) for act in acts] == [OK] * len(acts)
+    found = {
+        "hba_index": int(text_of(real, f"{hba}/hba_info").split()[2]),
+        "instance": int(text_of(real, f"{hba}/x/statistics/scsi_dev/inst")) - 1,
+        "device_index": int(text_of(real, f"{hba}/x/statistics/scsi_dev/indx")),
+        "acl_index": int(text_of(real, f"{acl}/lun_0/statistics/scsi_auth_intr/indx")),
+    }
+    sweep(real)
+    return found
+
+
+def compare(folder: Path, names: Sequence[str], show: Callable[[str], None]) -> Report:
     """Perform the scenes of those names, or all, on this kernel and on a simulator in `folder`."""
     Path("/proc/sys/kernel/printk").write_text("1")  # refusals would fill the console
-    chosen = [scene for scene in SCENES if scene[0] in names or not names]
-    simulator = simulator_like_this_machine(folder)
+    commands.run("modprobe", "-a", "sd_mod", "scsi_debug", "vhost_scsi")
     for fabric in FABRICS:
-        for kernel in (RealKernel(), SimulatedKernel(simulator)):
-            perform(kernel, Act("mkdir", fabric))
-    return run(simulator, chosen, show)
+        perform(RealKernel(), mkdir(fabric))
+    disk = scsi_disk()
+    simulator = simulator_like_this_machine(folder, disk)
+    for fabric in FABRICS:
+        perform(SimulatedKernel(simulator), mkdir(fabric))
+    scenes = (*SCENES, ("passthrough", passthrough(disk.hctl or "", disk.path)))
+    return run(simulator, [scene for scene in scenes if scene[0] in names or not names], show)
 
 
-def main(names: list[str], show: Callable[[str], None]) -> int:
+def main(names: Sequence[str]) -> int:
     """Run scenes and print what differs."""
+
+    def show(line: object) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         report = compare(Path(folder) / "simulator", names, show)
-    show(str(report))
+    show(report)
     return bool(report.differences)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], lambda line: print(line, flush=True)))
+    sys.exit(main(sys.argv[1:]))

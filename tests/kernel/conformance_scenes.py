@@ -2,7 +2,9 @@
 """What is done on both kernels: one long list of acts, in scenes that clean up after themselves.
 
 Not among them is what stops the recorded kernel for good: NULL written to `alua_lu_gp` before a
-change of ALUA state, and unmap emulation switched on before a block device is opened.
+change of ALUA state, unmap emulation switched on before a block device is opened, the removal of a
+node ACL that has the name of its TPG's nexus. Nor is a loopback LUN linked before its nexus: the
+kernel never counts that one off, and the nexus outlives its TPG.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ TPG = f"{TARGET}/tpgt_1"
 CLIENT = "iqn.2020-07.192.168.56.105:client"
 ACL = f"{TPG}/acls/{CLIENT}"
 NEXUS = "naa.5001405000000002"
+GUEST = "naa.5001405000000003"
 # The trees are compared here.
 LOOK = Act("compare", "")
 
@@ -496,11 +499,12 @@ def _nexus(fabric: str) -> Iterator[Act]:
     yield from (mkdir(top), mkdir(f"{top}/tpgt_32"), mkdir(f"{top}/tpgt_x"), mkdir(f"{top}/foo"))
     yield from (mkdir(f"{top}/tpgt_31"), mkdir(f"{top}/tpgt_0"), rmdir(f"{top}/tpgt_31"))
     yield from (rmdir(f"{top}/tpgt_0"), mkdir(tpg), mkdir(tpg), LOOK, read(f"{tpg}/nexus"))
-    # No ACLs here: the real kernel waits for ever when one is removed that the nexus has used.
-    yield from (mkdir(f"{tpg}/np/127.0.0.1:3260"), mkdir(f"{tpg}/x"))
+    yield from (mkdir(f"{tpg}/acls/{GUEST}"), mkdir(f"{tpg}/np/127.0.0.1:3260"), mkdir(f"{tpg}/x"))
     yield from writes(f"{tpg}/nexus", "foo", "NULL", "iqn.2020-07.a:b", "naa." + "5" * 300)
-    yield from (*ramdisk(0), mkdir(lun), symlink("core/rd_mcp_0/disk", f"{lun}/a"), LOOK)
-    yield from (unlink(f"{lun}/a"), *writes(f"{tpg}/nexus", NEXUS, NEXUS), LOOK)
+    yield from (*ramdisk(0), mkdir(lun))
+    if fabric == "vhost":
+        yield from (symlink("core/rd_mcp_0/disk", f"{lun}/a"), LOOK, unlink(f"{lun}/a"))
+    yield from (*writes(f"{tpg}/nexus", NEXUS, NEXUS), LOOK)
     yield from (symlink("core/rd_mcp_0/disk", f"{lun}/a"), LOOK, write(f"{tpg}/nexus", "NULL"))
     yield from (rmdir(tpg), rmdir(lun), rmdir("core/rd_mcp_0/disk"), unlink(f"{tpg}/nexus"))
     yield from (*writes(f"{tpg}/transport_status", "foo", "offline", "online", "1"), LOOK)
@@ -509,7 +513,22 @@ def _nexus(fabric: str) -> Iterator[Act]:
         write(f"{tpg}/address", "1"),
     )
     yield from (unlink(f"{lun}/a"), write(f"{tpg}/nexus", "NULL"), rmdir(lun), rmdir(tpg))
-    yield from (rmdir(tpg), rmdir(top), LOOK)
+    yield from (rmdir(f"{tpg}/acls/{GUEST}"), rmdir(tpg), LOOK)
+    yield from (mkdir(tpg), mkdir(f"{tpg}/acls/{GUEST}"), write(f"{tpg}/nexus", NEXUS), mkdir(lun))
+    yield from (symlink("core/rd_mcp_0/disk", f"{lun}/a"), mkdir(f"{tpg}/acls/{GUEST}/lun_0"), LOOK)
+    yield from (symlink(lun, f"{tpg}/acls/{GUEST}/lun_0/a"), write(f"{tpg}/nexus", "NULL"), LOOK)
+    yield from (unlink(f"{tpg}/acls/{GUEST}/lun_0/a"), rmdir(f"{tpg}/acls/{GUEST}/lun_0"))
+    yield from (rmdir(f"{tpg}/acls/{GUEST}"), unlink(f"{lun}/a"), write(f"{tpg}/nexus", "NULL"))
+    yield from (
+        rmdir(lun),
+        rmdir(tpg),
+        LOOK,
+        mkdir(tpg),
+        write(f"{tpg}/nexus", f"{NEXUS}\n"),
+        LOOK,
+        write(f"{tpg}/nexus", "NULL"),
+    )
+    yield from (LOOK, write(f"{tpg}/nexus", "NULL"), rmdir(tpg), rmdir(top), LOOK)
     yield from removed("rd_mcp", 0, "disk")
 
 
@@ -533,6 +552,39 @@ def _scenario() -> Iterator[Act]:
     yield from (LOOK, *removed("iblock", 0, "lee_block"), LOOK)
 
 
+def passthrough(hctl: str, path: str) -> tuple[Act, ...]:
+    """A SCSI disk that is passed through; which one there is, only the machine knows."""
+    host, channel, target, lun = hctl.split(":")
+    disk, other = "core/pscsi_0/disk", "core/pscsi_1/again"
+    exported = f"{TPG}/lun/lun_0"
+    address = f"scsi_host_id={host},scsi_channel_id={channel},scsi_target_id={target}"
+    return (
+        *(mkdir("core/pscsi_0"), mkdir(disk), write(f"{disk}/enable", "1")),
+        *writes(f"{disk}/control", address, "scsi_lun_id=x", "scsi_virtual_id=0"),
+        *(LOOK, write(f"{disk}/enable", "1"), write(f"{disk}/control", "scsi_lun_id=99")),
+        *(write(f"{disk}/enable", "1"), write(f"{disk}/udev_path", path)),
+        *(write(f"{disk}/enable", "1"), write(f"{disk}/control", f"scsi_lun_id={lun}")),
+        *(write(f"{disk}/udev_path", MISSING), write(f"{disk}/enable", "1")),
+        *(write(f"{disk}/udev_path", path), write(f"{disk}/enable", "1\n"), LOOK),
+        *(write(f"{disk}/enable", "1"), *writes(f"{disk}/wwn/vpd_unit_serial", "mine\n")),
+        *writes(f"{disk}/wwn/vendor_id", "ACME"),
+        *writes(f"{disk}/attrib/alua_support", "0", "1", "x"),
+        *writes(f"{disk}/attrib/pgr_support", "0", "1"),
+        *writes(f"{disk}/attrib/emulate_pr", "0", "1"),
+        *(write(f"{disk}/alua_lu_gp", "default_lu_gp"), LOOK),
+        *(mkdir("core/pscsi_1"), mkdir(other), write(f"{other}/udev_path", path)),
+        *(write(f"{other}/control", f"{address},scsi_lun_id={lun}"), write(f"{other}/enable", "1")),
+        *(mkdir(TARGET), mkdir(TPG), mkdir(exported), symlink(disk, f"{exported}/link"), LOOK),
+        *writes(f"{exported}/alua_tg_pt_gp", "default_tg_pt_gp", "NULL"),
+        *writes(f"{exported}/alua_tg_pt_offline", "1", "0"),
+        *writes(f"{exported}/alua_tg_pt_status", "1", "0"),
+        *writes(f"{exported}/alua_tg_pt_write_md", "1", "0"),
+        *(read(f"{exported}/alua_tg_pt_gp"), LOOK, rmdir(disk), rmdir(other)),
+        *(unlink(f"{exported}/link"), rmdir(exported), rmdir(TPG), rmdir(TARGET), LOOK),
+        *(rmdir("core/pscsi_1"), *removed("pscsi", 0, "disk")),
+    )
+
+
 SCENES: tuple[Scene, ...] = (
     ("tree", tuple(_tree())),
     ("block", tuple(_block())),
@@ -544,5 +596,6 @@ SCENES: tuple[Scene, ...] = (
     ("exports", tuple(_exports())),
     ("settings", tuple(_settings())),
     ("loopback", tuple(_nexus("loopback"))),
+    ("vhost", tuple(_nexus("vhost"))),
     ("scenario", tuple(_scenario())),
 )

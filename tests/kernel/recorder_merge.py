@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the simulator's `recorded.json` of what the recorder brought back from two boots.
+"""Makes the simulator's `recorded.json` of what the recorder brought back from several boots.
 
-    python -m tests.kernel.recorder_merge RAW RAW
+    python -m tests.kernel.recorder_merge RAW...
 
 A text that is the same in all instances is the kernel's; one that the instance's own names and
 numbers account for gets places for these; any other depends on time or chance, and is marked.
@@ -12,29 +12,29 @@ evidence that the quick tests hold it against (`tests/simulator/tries.json`).
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.simulator.recorded import fill
-from pyshell.simulator.refusal import RefusalError
-from pyshell.simulator.values import accept, boolean, cast, lenient, number
+from pyshell.simulator.recorded import FILE, fill
 
-from .recorder import VALUES
+from .recorder_recording import VALUES
+from .recorder_rules import Rows, rule_of
 
-ROOT = Path(__file__).parents[2]
-RECORDED = ROOT / "pyshell/simulator/recorded.json"
-TRIES = ROOT / "tests/simulator/tries.json"
-_WORDS = ("Yes", "No", "None", "CHAP", "CRC32C", "SRP")
+TRIES = Path(__file__).parents[1] / "simulator" / "tries.json"
+
+# Recorded on their own, kept as a state of what they are of.
+SESSIONS = {
+    "session of an acl": "acl/iscsi",
+    "session of a target": "target/iscsi",
+    "session without acl": "tpg/iscsi",
+}
 
 Instance = Mapping[str, Any]
-Rows = list[list[str]]
 
 
 # Texts
@@ -54,6 +54,13 @@ def template_of(texts: list[str], tokens: list[Mapping[str, str]]) -> str | None
             if filled == texts:
                 return candidate
     return None
+
+
+def filled_in(text: str, tokens: Mapping[str, str]) -> str:
+    """Make places for all tokens in a text of which the rest is chance."""
+    for name in sorted(tokens, key=lambda name: -len(tokens[name])):
+        text = _word(tokens[name]).sub(f"{{{name}}}", text)
+    return text
 
 
 def _word(value: str) -> re.Pattern[str]:
@@ -103,7 +110,7 @@ def _before(state: str, instance: Instance) -> str:
 def merge_state(
     state: str, instances: list[Instance], files: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
-    """Return a state's texts that differ from those of the state before; marks the unsteady."""
+    """Return the texts of a state that differ from those before it; marks unsteady files."""
     tokens = [
         instance["tokens"] | instance.get("more", {}).get(state, {}) for instance in instances
     ]
@@ -111,137 +118,21 @@ def merge_state(
     for inner, file in files.items():
         if inner == "udev_path":
             continue  # written by the recorder
-        texts = [instance["states"][state][inner]["text"] for instance in instances]
+        entries = [instance["states"][state][inner] for instance in instances]
+        texts = [entry["text"] for entry in entries]
+        if all("errno" in entry for entry in entries) and "errno" in file:
+            file.setdefault("errno_in", []).append(state)
         olds = [i["states"][_before(state, i)][inner]["text"] for i in instances]
         if texts == olds:
             continue
         text = template_of(texts, tokens)
-        changed[inner] = texts[0] if text is None else text
+        changed[inner] = filled_in(texts[0], tokens[0]) if text is None else text
         if text is None:
             file["varies"] = True
     return changed
 
 
 # Rules
-
-
-def rule_of(rows: Rows) -> dict[str, Any] | None:
-    """Return the rule that explains every try; None where none of the simulator's readings does."""
-    candidates = itertools.chain(_flat(rows), _booleans(rows), _numbers(rows), _kept(rows))
-    return next((rule for rule in candidates if explains(rule, rows)), None)
-
-
-def explains(rule: Mapping[str, Any], rows: Rows) -> bool:
-    """Tell whether the simulator with this rule does at every try what the kernel did."""
-    before: str | None = None
-    for value, outcome, after in rows:
-        try:
-            shown = accept(rule, value) if value else None
-            judged = "ok"
-        except RefusalError as refusal:
-            shown, judged = None, _name(refusal)
-        if judged != outcome or (shown if shown is not None else before or after) != after:
-            return False
-        before = after
-    return True
-
-
-def _name(refusal: RefusalError) -> str:
-    import errno
-
-    return errno.errorcode[refusal.number]
-
-
-def _flat(rows: Rows) -> Iterator[dict[str, Any]]:
-    yield {"ignore": True}
-    yield from ({"refuse": name} for name in sorted({outcome for _, outcome, _ in rows} - {"ok"}))
-
-
-def _booleans(rows: Rows) -> Iterator[dict[str, Any]]:
-    read = _read(rows, lambda text: int(boolean(text)))
-    yield {"parse": "boolean", **_judgement(read)}
-
-
-def _numbers(rows: Rows) -> Iterator[dict[str, Any]]:
-    kinds = ("u32", "u16", "u8", "u64", "s32", "s64", "s16")
-    for kind, overflow in itertools.product(kinds, ("ERANGE", "EINVAL")):
-        base = {"parse": "number", "type": kind}
-        if overflow != "ERANGE":
-            base["overflow"] = overflow
-
-        def value_of(text: str, kind: str = kind) -> int:
-            return number(text, kind)
-
-        for narrow in (None, "s32", "u32", "u16") if kind == "u64" else (None,):
-
-            def narrowed(text: str, narrow: str | None = narrow) -> int:
-                return cast(value_of(text), narrow) if narrow else value_of(text)
-
-            more = {"cast": narrow} if narrow else {}
-            yield {**base, **more, **_judgement(_read(rows, narrowed))}
-
-
-def _kept(rows: Rows) -> Iterator[dict[str, Any]]:
-    taken = [value for value, outcome, _ in rows if outcome == "ok" and value]
-    longest = max((len(value) for value in taken if set(value) == {"x"}), default=255)
-    yield {"parse": "text", "longest": longest}
-    judged = _judgement(
-        _read([r for r in rows if "," not in r[0] and len(r[0]) <= longest], lenient)
-    )
-    judged.pop("show", None)
-    yield {"parse": "lenient", "longest": longest, **judged}
-    words = sorted({word for value in taken for word in value.strip().split(",")})
-    yield {"parse": "words", "accept": words}
-    yield {"parse": "words", "accept": words, "several": True}
-
-
-def _read(rows: Rows, reading: Any) -> dict[int, tuple[str, str]]:
-    """Return what came of each number that a reading finds in the tries."""
-    found: dict[int, tuple[str, str]] = {}
-    for value, outcome, after in rows:
-        with contextlib.suppress(RefusalError):
-            found[reading(value)] = (outcome, after)
-    return found
-
-
-def _judgement(found: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
-    """Return accept, refuse, else, show and format for what came of the numbers tried."""
-    judgement: dict[str, Any] = {"accept": _ranges(found, "ok")}
-    outcomes = Counter(outcome for outcome, _ in found.values() if outcome != "ok")
-    if not outcomes and len(found) > 1:
-        del judgement["accept"]
-    usual = outcomes.most_common(1)[0][0] if outcomes else "EINVAL"
-    if usual != "EINVAL":
-        judgement["else"] = usual
-    rest = [name for name in outcomes if name != usual]
-    if rest:
-        judgement["refuse"] = {name: _ranges(found, name) for name in rest}
-    return {**judgement, **_showing(found)}
-
-
-def _ranges(found: Mapping[int, tuple[str, str]], wanted: str) -> list[list[int]]:
-    """Return the runs of numbers with one outcome, as far as the tries tell."""
-    ranges: list[list[int]] = []
-    running = False
-    for value in sorted(found):
-        if found[value][0] != wanted:
-            running = False
-        elif running:
-            ranges[-1][1] = value
-        else:
-            ranges.append([value, value])
-            running = True
-    return ranges
-
-
-def _showing(found: Mapping[int, tuple[str, str]]) -> dict[str, Any]:
-    shown = {value: after for value, (outcome, after) in found.items() if outcome == "ok"}
-    for form in ("{}\n", "0x{:06x}\n"):
-        others = {str(value): text for value, text in shown.items() if form.format(value) != text}
-        if len(others) <= len(shown) // 2 or (form == "{}\n" and len(shown) <= 4):
-            more = {"format": form} if form != "{}\n" else {}
-            return {**more, **({"show": others} if others else {})}
-    return {}
 
 
 def add_rules(kind: str, group: dict[str, Any], tries: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,35 +152,27 @@ def add_rules(kind: str, group: dict[str, Any], tries: Mapping[str, Any]) -> dic
 
 
 def shortened(rows: Rows) -> Rows:
-    """Return the tries without those that only sought a bound, long texts written short."""
+    """Return the tries up to those that only sought a bound, long texts written short."""
     runs = re.compile(r"x{30,}")
-    rows = [row for row in rows if not row[0].isdigit() or len(row[0]) < 6 or row[0] in VALUES]
-    return [[runs.sub(lambda run: f"<{len(run[0])} x>", text) for text in row] for row in rows]
+    values = set(VALUES)
+    kept = []
+    for row in rows:
+        if row[0] not in values:
+            break
+        values.discard(row[0])
+        kept.append([runs.sub(lambda run: f"<{len(run[0])} x>", text) for text in row])
+    return kept
 
 
-def steady(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tries that two boots agree on; complain of others."""
-    for name, tried in one.items():
+def steady(boots: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the tries of all boots; complain of those that two boots do not agree on."""
+    agreed: dict[str, Any] = {}
+    for name, tried in ((name, t) for boot in boots for name, t in boot["tries"].items()):
         for inner, rows in tried.items():
-            if other.get(name, {}).get(inner) != rows:
-                print(f"boots differ on the tries of {name} {inner}", file=sys.stderr)
-    return dict(one)
-
-
-def main(paths: Iterable[str]) -> None:
-    """Merge the boots and write both files."""
-    boots = [json.loads(Path(path).read_text()) for path in paths]
-    tries = steady(boots[0]["tries"], boots[-1]["tries"])
-    groups, unexplained = {}, {}
-    for kind in boots[0]["kinds"]:
-        groups[kind] = merge_kind([one for boot in boots for one in boot["kinds"][kind]])
-        left = add_rules(kind, groups[kind], tries)
-        unexplained.update({kind: left} if left else {})
-    recorded = {"kernel": boots[0]["kernel"], "groups": groups}
-    RECORDED.write_text(compact(recorded) + "\n")
-    TRIES.write_text(compact(shared(unexplained)) + "\n")
-    for kind, left in unexplained.items():
-        print(f"left to code: {kind}: {', '.join(left)}")
+            known = agreed.setdefault(name, {}).setdefault(inner, rows)
+            if known != rows:
+                sys.stderr.write(f"boots differ on the tries of {name} {inner}\n")
+    return agreed
 
 
 def shared(tries: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,6 +197,23 @@ def compact(value: Any, depth: int = 0) -> str:
     pad = " " * (depth + 1)
     lines = [f"{pad}{json.dumps(key)}: {compact(item, depth + 1)}" for key, item in value.items()]
     return "{\n" + ",\n".join(lines) + "\n" + " " * depth + "}"
+
+
+def main(paths: Iterable[str]) -> None:
+    """Merge what the boots brought and write both files."""
+    boots = [json.loads(Path(path).read_text()) for path in paths]
+    tries = steady(boots)
+    groups, unexplained = {}, {}
+    for kind in dict.fromkeys(kind for boot in boots for kind in boot["kinds"]):
+        groups[kind] = merge_kind([one for boot in boots for one in boot["kinds"].get(kind, [])])
+        left = add_rules(kind, groups[kind], tries)
+        unexplained.update({kind: left} if left else {})
+    for name, kind in SESSIONS.items():
+        groups[kind].setdefault("states", {})["session"] = groups.pop(name)["states"]["session"]
+    FILE.write_text(compact({"kernel": boots[0]["kernel"], "groups": groups}) + "\n")
+    TRIES.write_text(compact(shared(unexplained)) + "\n")
+    for kind, left in unexplained.items():
+        sys.stdout.write(f"left to code: {kind}: {', '.join(left)}\n")
 
 
 if __name__ == "__main__":

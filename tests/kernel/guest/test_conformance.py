@@ -14,8 +14,7 @@ LEAST_REFUSALS = 60
 def test_the_simulated_kernel_does_what_the_real_one_does(
     lee: Path, tmp_path: Path, results: Path
 ) -> None:
-    report = compare(tmp_path / "simulator", [], lambda line: print(line, flush=True))  # noqa: T201
-    print(report)  # noqa: T201
+    report = compare(tmp_path / "simulator", [], lambda _line: None)
     (results / "conformance.txt").write_text("\n".join([str(report), *report.differences, ""]))
     assert report.differences == []
     assert report.acts >= LEAST_ACTS

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quick tests of the simulated kernel; `tests/kernel/guest` holds it against a real one."""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of hardware: looked up by any name, changed by hand or by a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyshell.simulator import SimulatedDevice, SimulatedMachine
+from simulator.acts import VOLUME, Acts
+
+
+@pytest.fixture
+def machine(kernel: Acts) -> SimulatedMachine:
+    """Return the machine as it is delivered."""
+    return kernel.simulator.machine
+
+
+@pytest.mark.parametrize("path", [VOLUME, "/dev/dm-0", "/dev/lee/lee.lv"])
+def test_the_volume_of_the_scenario(machine: SimulatedMachine, path: str) -> None:
+    found = machine.device(path)
+    assert found
+    assert (found.path, found.kernel_name, found.size) == (VOLUME, "dm-0", 21474836480)
+
+
+def test_sizes_in_logical_blocks(machine: SimulatedMachine) -> None:
+    disk = machine.named("nvme0n1")
+    assert disk
+    assert (disk.sector_size, disk.sectors) == (4096, disk.size // 4096)
+
+
+def test_a_scsi_device_by_its_address(machine: SimulatedMachine) -> None:
+    assert [machine.at(hctl) and machine.at(hctl).path for hctl in ("0:0:1:0", "9:9:9:9")] == [  # type: ignore[union-attr]
+        "/dev/sdb",
+        None,
+    ]
+
+
+def test_a_pulled_disk_is_found_nowhere(machine: SimulatedMachine) -> None:
+    machine.remove("/dev/sdd")
+    assert (machine.device("/dev/sdd"), machine.named("sdd"), machine.at("1:0:0:0")) == (None,) * 3
+    assert "/dev/sdd" in [device.path for device in machine.devices]
+
+
+def test_a_pulled_disk_comes_back(machine: SimulatedMachine) -> None:
+    disk = machine.device("/dev/sdd")
+    assert disk
+    machine.remove("/dev/sdd")
+    machine.add(disk)
+    assert machine.device("/dev/sdd") == disk
+
+
+def test_an_unknown_disk_cannot_be_pulled(machine: SimulatedMachine) -> None:
+    with pytest.raises(ValueError, match="/dev/nothing"):
+        machine.remove("/dev/nothing")
+
+
+def test_a_new_device_is_seen_by_whoever_looks(machine: SimulatedMachine, kernel: Acts) -> None:
+    machine.add(SimulatedDevice("/dev/vdb", "vdb", 1 << 30))
+    other = SimulatedMachine(kernel.simulator.folder)
+    assert other.device("/dev/vdb") == SimulatedDevice("/dev/vdb", "vdb", 1 << 30)
+
+
+def test_a_link_that_leads_in_a_circle_finds_nothing(kernel: Acts) -> None:
+    kernel.edit_machine(links={"/dev/a": "/dev/b", "/dev/b": "/dev/a"})
+    assert kernel.simulator.machine.device("/dev/a") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/tmp/x.img", "files/tmp/x.img"),
+        ("/etc/target", "etc/target"),
+        ("/etc/target/pr/x", "etc/target/pr/x"),
+        ("/etc/other", "files/etc/other"),
+        ("../../etc/passwd", "files/etc/passwd"),
+        ("relative", "files/relative"),
+    ],
+)
+def test_where_a_file_of_the_host_lies(kernel: Acts, path: str, place: str) -> None:
+    assert kernel.simulator.machine.file(path) == kernel.simulator.folder / place
+
+
+def test_the_kernel_can_provide_two_fabrics(machine: SimulatedMachine) -> None:
+    assert machine.fabrics == ("iscsi", "loopback")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "has no devices and no links"),
+        ('{"devices": [{"pth": 1}], "links": {}, "fabrics": [], "cpus": 1}', "without path"),
+    ],
+)
+def test_a_fault_in_the_table_is_told(kernel: Acts, text: str, told: str) -> None:
+    Path(kernel.simulator.folder / "machine.json").write_text(text)
+    with pytest.raises(ValueError, match=told):
+        kernel.simulator.machine.device(VOLUME)
