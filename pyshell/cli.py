@@ -11,11 +11,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report, from_os_error
 from pyshell.render.output import error_lines
-from pyshell.shell.shell import Options, Shell
+from pyshell.shell.options import Options
+
+if TYPE_CHECKING:
+    from pyshell.shell.shell import Shell
 
 _USAGE = """\
 Usage: pyshell [OPTIONS] [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...]
@@ -76,11 +80,19 @@ def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, st
             if not rest:
                 raise UsageError(f"{option} needs a value.", "'pyshell --help' tells more.")
             value = rest.pop(0)
+        if option == "--simulate" and not equals and rest:
+            _refuse_detached_folder(rest[0])
         _take_option(found, option, value, environment)
     found.words = rest
     if found.options.compat and rest and rest[0] == "help":
         found.show = "help"
     return found
+
+
+def _refuse_detached_folder(word: str) -> None:
+    """Refuse `--simulate DIR`: the folder would be taken for a path of the tree."""
+    if word.startswith(("/", "~")) and word.strip("/") and os.path.isdir(os.path.expanduser(word)):
+        raise UsageError(f"{word} is a folder of this host.", f"Write --simulate={word}.")
 
 
 def _is_targetcli(program: str) -> bool:
@@ -142,6 +154,7 @@ def run(found: Invocation) -> int:
     if found.show:
         return _show(found)
     from pyshell.shell.preferences import Preferences, home
+    from pyshell.shell.shell import Shell
     from pyshell.target.attach import attach
 
     def warn(text: str) -> None:
@@ -163,9 +176,7 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     from pyshell.shell.grammar import join_arguments
 
     try:
-        # In targetcli's manner an empty argument vanishes; else it is an empty value.
-        given = words if shell.compat else [word or "''" for word in words]
-        shell.run_line(join_arguments(given))
+        shell.run_line(join_arguments(words, compat=shell.compat))
     except PyshellError as error:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
@@ -222,8 +233,23 @@ def _leave_output_alone() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _open_closed_streams() -> None:
+    """Put /dev/null where the caller closed a standard stream (`>&-`).
+
+    Else the next file that is opened would get its number, and what is printed; and configshell
+    cannot be imported without a standard output.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            mode = "r" if number == 0 else "w"
+            stream = open(descriptor, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pyshell and return the exit status."""
+    _open_closed_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name in configfs may hold bytes that are no text, or that the terminal cannot show.

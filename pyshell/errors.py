@@ -114,7 +114,7 @@ def from_os_error(
     reason = os.strerror(number) if number is not None else str(error)
     code = errors.errorcode.get(number) if number is not None else None
     name = f" ({code})" if code else ""
-    at = f" at {where}" if where else ""
+    at = f" at {where}" if where and where not in step else ""
     found = _CLASS_OF_ERRNO.get(number, PyshellError) if number is not None else PyshellError
     return found(f"Cannot {step}: {reason}{name}{at}.", hint, errno=number, path=where, step=step)
 

@@ -46,9 +46,16 @@ class Ran:
         """Return standard output as the one JSON document that it must be."""
         return json.loads(self.out)
 
-    def done(self) -> Ran:
-        """Return this run, which must have ended well and said nothing on standard error."""
-        assert (self.status, self.err) == (0, ""), f"exit {self.status}: {self.err}{self.out}"
+    def done(self, *, noting: str = "") -> Ran:
+        """Return this run, which must have ended well and said no more on standard error.
+
+        `noting` begins the one line that it must say there.
+        """
+        told = f"exit {self.status}: {self.err}{self.out}"
+        assert self.status == 0, told
+        if noting:
+            assert self.err.startswith(noting), told
+        assert self.err.count("\n") == bool(noting), told
         return self
 
 

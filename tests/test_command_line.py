@@ -202,7 +202,7 @@ def test_no_options_are_needed_for_help(pyshell: Pyshell) -> None:
         f"{TPG} set attribute login_timeout=10 authentication=1",
         "saveconfig",
         "/iscsi create iqn.2020-07.com.example:two",
-        "/backstores/block delete lee_block",
+        f"{TPG}/luns delete 0",
     ],
 )
 def test_json_is_one_document_with_a_schema(exported: Pyshell, line: str) -> None:
@@ -281,7 +281,9 @@ def test_json_of_an_error_is_an_object_on_standard_error(
     assert (ran.out, ran.status) == ("", code)
     assert found["code"] == code
     assert found["error"].startswith(message)
-    assert found.keys() == {"error", "hint", "path", "step", "errno", "code"}
+    assert found.keys() == {
+        "schema", "where", "error", "hint", "path", "step", "errno", "code"
+    }  # fmt: skip
 
 
 def test_json_of_a_kernels_refusal_names_step_errno_and_path(

@@ -93,7 +93,7 @@ def test_field_failure_1_what_a_run_deleted_itself_does_not_hinder_saving(
             "/loopback delete naa.5001405000000001",
             f"/iscsi delete {SERVER}",
         ]
-    ).done()
+    ).done(noting="It is exported")
     assert [so["name"] for so in exported.document()["storage_objects"]] == ["disk2"]
     assert exported.document()["targets"] == []
 
@@ -595,9 +595,8 @@ def test_field_failure_33_every_command_goes_on_working(exported: Pyshell) -> No
     assert exported("-o", "json", disk, "status").json["result"]["healthy"] is False
     exported.must("saveconfig")
     assert exported.document()["storage_objects"][0]["dev"] == "/dev/mapper/lee-lee.lv"
-    assert exported.must("/backstores/block delete lee_block") == [
-        "Deleted storage object lee_block."
-    ]
+    ran = exported.line("/backstores/block delete lee_block").done(noting="It is exported")
+    assert ran.lines == ["Deleted storage object lee_block."]
     assert exported.line("ls /backstores/block").done().out.count("\n") == 1
 
 
@@ -620,7 +619,7 @@ def test_field_failure_34_deleting_a_backstore_leaves_no_ghosts(exported: Pyshel
             f"/iscsi delete {SERVER}",
             "/iscsi ls",
         ]
-    ).done()
+    ).done(noting=f"It is exported: {TPG}/luns/lun0 goes with it, mapped for {CLIENT}.")
     before, _, after = ran.out.partition("Deleted storage object lee_block.\n")
     assert before.count("lee_block") == 2
     assert "lun0" not in after

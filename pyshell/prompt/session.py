@@ -12,7 +12,7 @@ from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.prompt.plain import PlainReader
 from pyshell.render.output import DUMB_TERMS, wants_colour
-from pyshell.shell.grammar import split
+from pyshell.shell.grammar import logical_lines, split
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
 from pyshell.target.names import SECRET_NAMES
@@ -70,7 +70,7 @@ def prompt_text(path: str, longest: int) -> str:
 
 def _run(shell: Shell, typed: str) -> None:
     """Run a line, or pasted lines up to the first that fails."""
-    lines = [line for line in typed.split("\n") if line.strip()]
+    lines = [line for _, line in logical_lines(typed.split("\n")) if line.strip()]
     for number, line in enumerate(lines, 1):
         if not _run_line(shell, line):
             if number < len(lines):

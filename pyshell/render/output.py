@@ -76,10 +76,17 @@ def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
     return made
 
 
-def error_lines(error: PyshellError, *, as_json: bool, caret: bool = True) -> list[str]:
-    """Return what to print of an error: one line, and for a faulty line a caret below it."""
+def error_lines(
+    error: PyshellError, *, as_json: bool, caret: bool = True, where: str = ""
+) -> list[str]:
+    """Return what to print of an error: one line, and for a faulty line a caret below it.
+
+    `where` is the place of a batch (`FILE:LINE`) at which it happened.
+    """
     if as_json:
         facts = {
+            "schema": SCHEMA,
+            "where": where or None,
             "error": error.message,
             "hint": error.hint,
             "path": error.path,
@@ -88,7 +95,11 @@ def error_lines(error: PyshellError, *, as_json: bool, caret: bool = True) -> li
             "code": error.status,
         }
         return [json.dumps(facts, ensure_ascii=False)]
-    lines = [str(error)] if "\n" not in error.message else error.message.split("\n")
+    lines = [str(error)]
+    if "\n" in error.message:
+        lines = [*error.message.split("\n"), *([error.hint] if error.hint else [])]
+    if where:
+        lines[0] = f"{where}: {lines[0]}"
     if caret and isinstance(error, UsageError) and error.column is not None and error.line:
         lines += [f"  {error.line}", f"  {' ' * error.column}^"]
     return lines

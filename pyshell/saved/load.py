@@ -10,6 +10,8 @@ from typing import Any
 from pyshell.errors import PyshellError, from_os_error
 from pyshell.saved.document import Document
 
+_FAULTS_SHOWN = 20
+
 
 class DocumentError(PyshellError):
     """A file that is no saved configuration: `faults` are one line each, with JSON path."""
@@ -53,11 +55,17 @@ def check_types(data: Any, name: str) -> Document:
         found: Document = TypeAdapter(keep).validate_python(data)
     except ValidationError as error:
         faults = [f"{_json_path(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
-        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise DocumentError(
-            f"{name} is no saved configuration: {faults[0]}{more}", faults
-        ) from None
+        raise DocumentError(_told(name, faults), faults) from None
     return found
+
+
+def _told(name: str, faults: list[str]) -> str:
+    """Return one line for one fault; several stand below each other, as many as can be read."""
+    if len(faults) == 1:
+        return f"{name} is no saved configuration: {faults[0]}"
+    shown = faults[:_FAULTS_SHOWN]
+    more = [f"and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
+    return "\n".join([f"{name} is no saved configuration:", *shown, *more])
 
 
 def _json_path(place: tuple[int | str, ...]) -> str:

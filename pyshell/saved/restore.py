@@ -8,7 +8,7 @@ with settings, LUNs, portals, ACLs and mappings; a TPG is enabled last, when it 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -92,15 +92,24 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
     return part
 
 
-def clear(lio: Lio) -> None:
-    """Remove all targets, storage objects and discovery settings. Raises at the first failure."""
+def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None) -> None:
+    """Remove all targets, storage objects and discovery settings. Raises at the first failure.
+
+    `removed` is told of the operations of each object that is gone.
+    """
+
+    def remove(operations: Sequence[Operation]) -> None:
+        carry_out(lio, operations)
+        if removed is not None:
+            removed(operations)
+
     for fabric in listing.fabrics_in_use():
         for target in listing.targets(fabric):
-            carry_out(lio, removal.of_target(target))
+            remove(removal.of_target(target))
         if fabric.has("discovery_auth"):
             carry_out(lio, _discovery(fabric, {}))
     for place in listing.storage_objects():
-        carry_out(lio, removal.of_storage_object(place))
+        remove(removal.of_storage_object(place))
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
@@ -111,22 +120,23 @@ def restore(
 ) -> Restored:
     """Bring back all that a document holds, over a configuration that does not clash with it."""
     result = Restored()
-    works: list[Callable[[], Iterator[Operation]]] = []
-    for fabric_entry in document.get("fabric_modules", ()):
-        works.append(lambda e=fabric_entry: _fabric_steps(e))  # type: ignore[misc]
-    for so_entry in document.get("storage_objects", ()):
-        works.append(lambda e=so_entry: _storage_steps(e))  # type: ignore[misc]
-    for target_entry in document.get("targets", ()):
-        works.append(lambda e=target_entry: _target_steps(e, result))  # type: ignore[misc]
-    for number, work in enumerate(works, 1):
-        _run(lio, work(), result)
+    # The steps are generators: nothing of an object is looked at before those before it are done.
+    works: list[tuple[str, Iterator[Operation]]] = []
+    for fabric in document.get("fabric_modules", ()):
+        works.append((f"/{fabric['name']}", _fabric_steps(cast(Mapping[str, Any], fabric))))
+    for so in document.get("storage_objects", ()):
+        works.append((f"/backstores/{so['plugin']}/{so['name']}", _storage_steps(so)))
+    for target in document.get("targets", ()):
+        works.append((f"/{target['fabric']}/{target['wwn']}", _target_steps(target, result)))
+    for number, (where, steps) in enumerate(works, 1):
+        _run(lio, where, steps, result)
         if progress is not None:
             progress(number, len(works))
     return result
 
 
-def _run(lio: Lio, steps: Iterator[Operation], result: Restored) -> None:
-    """Do the steps of one object; where its creation fails, what hangs on it is left out."""
+def _run(lio: Lio, where: str, steps: Iterator[Operation], result: Restored) -> None:
+    """Do the steps of the object at `where`; where one fails, what hangs on it is left out."""
     missing: list[str] = []
     while True:
         try:
@@ -134,7 +144,7 @@ def _run(lio: Lio, steps: Iterator[Operation], result: Restored) -> None:
         except StopIteration:
             return
         except PyshellError as error:
-            _note_name(error, result)
+            _note_name(error, result, where)
             return
         place = getattr(step, "place", None)
         folder = place.folder if place is not None else ""
@@ -165,9 +175,9 @@ def _note_fault(step: Operation, error: PyshellError, result: Restored, missing:
         missing.append(place.folder)
 
 
-def _note_name(error: PyshellError, result: Restored) -> None:
-    """Note an entry whose own name is at fault, so that it has no place."""
-    result.faults.append(f"{error.message.rstrip('.')}, skipped")
+def _note_name(error: PyshellError, result: Restored, where: str) -> None:
+    """Note an entry of `where` whose own name is at fault, so that it has no place."""
+    result.faults.append(f"{where}: {error.message.rstrip('.')}, skipped")
 
 
 def _fabric_steps(entry: Mapping[str, Any]) -> Iterator[Operation]:
@@ -189,7 +199,7 @@ def _discovery(fabric: fabrics.Fabric, entry: Mapping[str, Any]) -> list[Operati
 def _storage_steps(entry: StorageObject) -> Iterator[Operation]:
     plugin = _OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
     if plugin not in HBA_PREFIX:
-        raise PyshellError(f"Storage object {entry['name']}: unknown backstore '{entry['plugin']}'")
+        raise PyshellError(f"There is no backstore '{entry['plugin']}'")
     place = places.StorageObject(
         plugin, names.storage_object_name(entry["name"]), listing.free_hba()
     )
@@ -260,7 +270,7 @@ def _tpg_steps(place: places.Tpg, entry: Tpg, result: Restored) -> Iterator[Oper
         try:
             address = _portal_address(portal["ip_address"])
         except PyshellError as error:
-            _note_name(error, result)
+            _note_name(error, result, f"{place.path}/portals")
             continue
         portal_place = places.Portal(place, address, portal["port"])
         yield CreatePortal(portal_place)
@@ -289,7 +299,7 @@ def _acl_steps(tpg: places.Tpg, entry: NodeAcl, result: Restored) -> Iterator[Op
     try:
         place = places.NodeAcl(tpg, tpg.target.fabric.normalise(entry["node_wwn"]).wwn)
     except PyshellError as error:
-        _note_name(error, result)
+        _note_name(error, result, f"{tpg.path}/acls")
         return
     yield CreateNodeAcl(place)
     yield from _group_steps(place, cast(Mapping[str, Any], entry))

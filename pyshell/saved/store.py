@@ -45,7 +45,9 @@ def replace(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise from_os_error(error, f"write {path}", path=str(path)) from error
+        # The temporary file's name would only puzzle: `path` is what could not be written.
+        plain = OSError(error.errno, error.strerror)
+        raise from_os_error(plain, f"write {path}", path=str(path)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -6,25 +6,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyshell.errors import PyshellError
+from pyshell.shell.grammar import logical_lines
 from pyshell.shell.shell import Shell
+
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ended, as shells have it."""
 
 
 def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
     """Run lines until `exit` or the end and return the exit status: that of the first failure.
 
-    An error names file and line. Unless `keep_going`, the first failure ends the run. At the end
-    the configuration is saved as `auto_save_on_exit` asks, if something changed and nothing failed;
-    in targetcli's manner it is saved whatever failed and the status is 0.
+    An error names file and line. Unless `keep_going`, the first failure ends the run, and Ctrl-C
+    does in any case. At the end the configuration is saved as `auto_save_on_exit` asks, if
+    something changed and nothing failed; in targetcli's manner it is saved whatever failed and the
+    status is 0. Where changes are left unsaved, that is told.
     """
     status = 0
-    for number, line in enumerate(lines, 1):
+    for number, line in logical_lines(lines):
         try:
-            shell.run_line(line.rstrip("\r\n"))
+            shell.run_line(line)
         except PyshellError as error:
             shell.show_error(error, "" if shell.compat else f"{name}:{number}")
             status = status or error.status
             if not keep_going and not shell.compat:
                 break
+        except KeyboardInterrupt:
+            shell.note(f"{name}:{number}: Interrupted. {shell.unsaved_text()}".rstrip())
+            return INTERRUPTED
         if shell.left:
             break
     try:

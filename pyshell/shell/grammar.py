@@ -11,12 +11,14 @@ Nothing is expanded. Every character is read or refused: nothing is ever dropped
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+=")
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")
+_SHELL_OPERATORS = frozenset({">", ">>", "<<", "|", "||", "&", "&&", ";"})
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
 
 
@@ -68,6 +70,12 @@ def split(text: str) -> list[Word]:
             break
         else:
             word = _word(text, place)
+            if word.raw in _SHELL_OPERATORS:
+                raise UsageError(
+                    f"A line has no '{word.raw}': there are neither pipes nor redirection here.",
+                    "Quote it where it is meant as a value.",
+                    column=place,
+                )
             words.append(word)
             place = word.end
     return words
@@ -142,24 +150,78 @@ def is_path(word: Word) -> bool:
 
 def quote(text: str) -> str:
     """Return `text` so that the grammar reads it back as one word."""
-    if text and re.fullmatch(r"[^\s'\"\\#]+", text):
+    if text and text not in _SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def join_arguments(arguments: list[str]) -> str:
+def join_arguments(arguments: Sequence[str], *, compat: bool = False) -> str:
     """Make one line of a program's arguments, as one-liners are given.
 
     They are joined by blanks and parsed as a line. An argument that holds a blank after its
-    `name=` is one value, as the calling shell has taken its quotes away.
+    `name=` is one value, as the calling shell has taken its quotes away; so is one behind the
+    command's own, and an empty one is an empty value. In targetcli's manner (`compat`) those two
+    are split and vanish.
     """
-    return " ".join(_argument(text) for text in arguments)
+    joined: list[str] = []
+    for text in arguments:
+        if _NAME.match(text) or compat:
+            joined.append(_argument(text))
+        elif not text:
+            joined.append("''")
+        elif _has_command(" ".join(joined)):
+            joined.append(text if _is_quoted(text) else quote(text.strip()))
+        else:
+            joined.append(text)
+    return " ".join(joined)
 
 
 def _argument(text: str) -> str:
     match = _NAME.match(text)
     if match and re.search(r"[\s'\"\\#]", text[match.end() :]):
         value = text[match.end() :]
-        if not (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
+        if not _is_quoted(value):
             return match.group() + quote(value)
     return text
+
+
+def _is_quoted(value: str) -> bool:
+    """Tell whether a value came with quotes of its own, inside those of the calling shell."""
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+
+
+def _has_command(text: str) -> bool:
+    """Tell whether a line is so far complete that only arguments may follow."""
+    try:
+        return parse(text).command is not None
+    except UsageError:
+        return False
+
+
+def logical_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines to run, each with the number, from 1, of the one that it begins on.
+
+    As in a shell, a line whose last character is a backslash goes on in the next.
+    """
+    begun, first = "", 1
+    for number, line in enumerate(lines, 1):
+        text = line.rstrip("\r\n")
+        if not begun:
+            first = number
+        if _goes_on(begun + text):
+            begun += text[:-1]
+            continue
+        yield first, begun + text
+        begun = ""
+    if begun:
+        yield first, begun + "\\"  # nothing follows: running it says so
+
+
+def _goes_on(text: str) -> bool:
+    if not text.endswith("\\"):
+        return False
+    try:
+        split(text)
+    except UsageError as error:
+        return error.column == len(text) - 1  # nothing follows the backslash
+    return False  # it is in a comment, or is itself escaped

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyshell.errors import LockedError, from_os_error
+from pyshell.shell.options import DEFAULT_TIMEOUT
 
-DEFAULT_TIMEOUT = 10.0
 _PAUSE = 0.05
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from configshell_fb import ConfigShell
@@ -13,7 +12,8 @@ from configshell_fb import ConfigShell
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.render.output import Format, error_lines, render, wants_colour, width
 from pyshell.shell import binding, grammar
-from pyshell.shell.lock import DEFAULT_TIMEOUT, locked
+from pyshell.shell.lock import locked
+from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.secrets import masked_fault, read_indirect
 from pyshell.target.attach import Lio
@@ -35,18 +35,6 @@ from pyshell.tree.root import RootNode
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
-
-
-@dataclass
-class Options:
-    """How this run behaves, as the command line's options say."""
-
-    json: bool = False
-    dry_run: bool = False
-    yes: bool = False
-    compat: bool = False
-    colour: str = "auto"
-    lock_timeout: float = DEFAULT_TIMEOUT
 
 
 class Shell(ConfigShell):  # type: ignore[misc]
@@ -75,7 +63,9 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self.previous_path = "/"
         self.left = False
         self.changed = False
-        """Whether this run changed the running configuration."""
+        """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
+        self.unsaved = False
+        """Whether this run left the running configuration other than the file restored at boot."""
         self._removed: set[str] = set()
         self._ready = False
 
@@ -97,6 +87,13 @@ class Shell(ConfigShell):  # type: ignore[misc]
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
         return self._removed
+
+    def note_removed(self, operations: Iterable[Operation]) -> None:
+        """Remember what operations deleted: it is no loss where a save leaves it out."""
+        for operation in operations:
+            path = getattr(getattr(operation, "place", None), "path", None)
+            if path is not None and operation.step().startswith("delete "):
+                self._removed.add(path)
 
     # Running lines
 
@@ -133,7 +130,8 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self._make_ready("cd")
         if line.every_child:
             for node in self._nodes(line):
-                self._print([f"[{node.path}]"])
+                if not self.options.json:
+                    self._print([f"[{node.path}]"])
                 self._show(Tree(node.branch()))
             return
         assert line.path is not None
@@ -169,6 +167,8 @@ class Shell(ConfigShell):  # type: ignore[misc]
     def _unknown(self, node: Node, word: grammar.Word) -> UsageError:
         if node.find(word.text) is not None:
             hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
+        elif word.text in RootNode.commands() and word.text not in node.commands():
+            hint = f"It is a command of the root: / {word.text}"
         else:
             hint = binding.nearest(word.text, node.commands())
         return UsageError(
@@ -227,22 +227,28 @@ class Shell(ConfigShell):  # type: ignore[misc]
             return
         outcome = carry_out(self.lio, change.operations)
         self.changed = self.changed or outcome.changed
-        self._note_removed(change.operations)
+        self.unsaved = self.unsaved or outcome.changed
+        self.note_removed(change.operations)
         self._say([*outcome.sentences, *change.after()])
+        if outcome.interrupted:
+            raise KeyboardInterrupt
         if change.made is not None and self.preference("auto_cd_after_create"):
             self._go(change.made)
-
-    def _note_removed(self, operations: Iterable[Operation]) -> None:
-        for operation in operations:
-            path = getattr(getattr(operation, "place", None), "path", None)
-            if path is not None and operation.step().startswith("delete "):
-                self._removed.add(path)
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
             self._say([f"{line} (dry run)" for line in work.would])
             return
-        self._show(work.run())
+        try:
+            shown = work.run()
+        except BaseException:
+            self.unsaved = self.unsaved or work.effect in ("loaded", "other")
+            raise
+        if work.effect == "saved":
+            self.changed = self.unsaved = False
+        elif work.effect is not None:
+            self.unsaved = self.changed or work.effect == "other"
+        self._show(shown)
 
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:
@@ -273,9 +279,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Show an error on standard error; `where` says in which line of a batch it happened."""
-        lines = error_lines(error, as_json=self.options.json, caret=not self.compat)
-        if where and not self.options.json:
-            lines[0] = f"{where}: {lines[0]}"
+        lines = error_lines(error, as_json=self.options.json, caret=not self.compat, where=where)
         self.out.flush()
         for line in lines:
             self.err.write(f"{self._painted('error', line)}\n")
@@ -314,12 +318,26 @@ class Shell(ConfigShell):  # type: ignore[misc]
                 "saveconfig saves without it, restoreconfig brings it back.",
             )
         with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
-            return ["Global pref auto_save_on_exit=true", *root.save(root.default_file, force=True)]
+            said = root.save(root.default_file, force=True)
+        self.changed = self.unsaved = False
+        return ["Global pref auto_save_on_exit=true", *said]
 
     def leave(self, *, save: bool) -> None:
-        """Finish a run of several lines: save where wanted, and say so."""
+        """Finish a run of several lines: save where wanted, and say so, or that nothing is saved.
+
+        Raises PyshellError where saving would lose saved objects.
+        """
         if save:
-            self._print(self.save_on_leaving())
+            self._say(self.save_on_leaving())
+        # Who has switched saving off need not be told each time.
+        if self.unsaved and not self.compat and self.preference("auto_save_on_exit"):
+            self.note(self.unsaved_text())
+
+    def unsaved_text(self) -> str:
+        """Return what to tell of changes that no file holds, "" where there are none."""
+        if not self.unsaved:
+            return ""
+        return "The running configuration is changed and not saved: saveconfig saves it."
 
 
 def _steps(operations: Iterable[Operation]) -> list[str]:

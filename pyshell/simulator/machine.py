@@ -99,6 +99,18 @@ class SimulatedMachine:
         if not self._table.exists():
             self._save(DEFAULT_DEVICES, DEFAULT_LINKS, DEFAULT_FABRICS, DEFAULT_CPUS)
 
+    def check(self) -> None:
+        """Raise ValueError, which names the file and the place, where the table is damaged."""
+        table = self._load()
+        kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
+        for name, kind in kinds.items():
+            if not isinstance(table[name], kind):
+                raise ValueError(f"{self._table}: {name} is no {kind.__name__}")
+        for entry in table["devices"]:
+            if not isinstance(entry, dict):
+                raise ValueError(f"{self._table}: {entry!r} among the devices is no dict")
+            self._device(entry)
+
     @property
     def devices(self) -> tuple[SimulatedDevice, ...]:
         """All devices of the table, absent ones too."""

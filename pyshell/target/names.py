@@ -183,7 +183,9 @@ def size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"'{text}' is not a size.", "Give bytes, or a number with k, M, G or T.")
+        raise UsageError(
+            f"'{text}' is not a size.", "Give bytes, or a whole number with k, M, G or T."
+        )
     number, unit, _ = match.groups()
     found: int = int(number) * 1024 ** _UNITS[unit.lower()]
     if found == 0:

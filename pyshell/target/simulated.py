@@ -18,10 +18,12 @@ def open_folder(folder: Path) -> simulator.Simulator:
     """
     try:
         found = simulator.open_simulator(folder)
+        found.machine.check()
     except OSError as error:
         raise from_os_error(error, "open the simulated target", path=str(folder)) from error
     except ValueError as error:
-        raise PyshellError(str(error), "Name another folder with --simulate=DIR.") from error
+        hint = "Mend or remove that file, or name another folder with --simulate=DIR."
+        raise PyshellError(str(error), hint) from error
     attach_rtslib(found)
     return found
 

@@ -12,6 +12,7 @@ from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.target.places import StorageObject
@@ -78,7 +79,17 @@ class BackstoreNode(CommonNode):
         place = listing.require_storage_object(str(self.name), name)
         operations = removal.of_storage_object(place)
         _say(operations, f"Deleted storage object {name}.")
+        if not self.context.compat:
+            self._tell_of_luns(operations)
         return Change(operations)
+
+    def _tell_of_luns(self, operations: Sequence[Operation]) -> None:
+        """Name the LUNs that go with a storage object, and who sees them."""
+        mapped = [o.place for o in operations if isinstance(o, UnmapLun)]
+        for lun in [o.place for o in operations if isinstance(o, DeleteLun)]:
+            seen = [m.acl.wwn for m in mapped if m.acl.tpg == lun.tpg and listing.lun_of(m) == lun]
+            by = f", mapped for {', '.join(seen)}" if seen else ""
+            self.context.note(f"It is exported: {lun.path} goes with it{by}.")
 
     def _new(self, name: str) -> StorageObject:
         return StorageObject(str(self.name), name, listing.free_hba())

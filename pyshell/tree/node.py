@@ -7,7 +7,7 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configshell_fb import ConfigNode
@@ -18,6 +18,7 @@ from pyshell.tree.command import Command
 from pyshell.tree.results import Branch, Nothing, Result
 
 if TYPE_CHECKING:
+    from pyshell.target.operations.base import Operation
     from pyshell.tree.groups import Group
 
 _COMMANDS: dict[type[Node], dict[str, Command]] = {}
@@ -39,6 +40,9 @@ class Context(Protocol):
 
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
+
+    def note_removed(self, operations: Iterable[Operation]) -> None:
+        """Remember what operations deleted."""
 
 
 class Node(ConfigNode):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
@@ -66,10 +66,15 @@ class Preference:
 
 @dataclass(frozen=True)
 class Work:
-    """Work that is no list of operations (saving): `run` does it, `would` tells of it."""
+    """Work that is no list of operations (saving): `run` does it, `would` tells of it.
+
+    `effect` relates the running configuration to the file that is restored at boot: it was
+    `saved` there, `loaded` from there, or is now some `other`; None where it did neither.
+    """
 
     would: Sequence[str]
     run: Callable[[], Lines]
+    effect: Literal["saved", "loaded", "other"] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -76,7 +76,8 @@ class RootNode(CommonNode):
         def run() -> Lines:
             return Lines(self._write(document, path))
 
-        return Work([f"Configuration would be saved to {path}"], run)
+        effect: Literal["saved"] | None = "saved" if path == self.default_file else None
+        return Work([f"Configuration would be saved to {path}"], run, effect)
 
     def save(self, path: Path, *, force: bool) -> list[str]:
         """Save to `path` and return what to tell. Raises PyshellError; the old file then stands."""
@@ -152,7 +153,7 @@ class RootNode(CommonNode):
 
         def run() -> Lines:
             if clear_existing:
-                restore.clear(self.lio)
+                self._clear()
             result = restore.restore(self.lio, document)
             for note in result.notes:
                 self.context.note(note)
@@ -160,7 +161,11 @@ class RootNode(CommonNode):
                 raise PyshellError(_fault_text(result.faults))
             return Lines([f"Configuration restored from {path}"])
 
-        return Work([f"Configuration would be restored from {path}"], run)
+        part = target is not None or storage_object is not None
+        effect: Literal["loaded", "other"] = (
+            "loaded" if path == self.default_file and not part else "other"
+        )
+        return Work([f"Configuration would be restored from {path}"], run, effect)
 
     @command(
         "Remove the whole running configuration. The saved file stays.",
@@ -176,12 +181,18 @@ class RootNode(CommonNode):
             )
 
         def run() -> Lines:
-            from pyshell.saved import restore
-
-            restore.clear(self.lio)
+            self._clear()
             return Lines(["All configuration cleared"])
 
-        return Work(["All configuration would be cleared"], run)
+        return Work(["All configuration would be cleared"], run, "other")
+
+    def _clear(self) -> None:
+        from pyshell.saved import restore
+
+        # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
+        # leaving; else leaving asks before the saved file loses it.
+        removed = self.context.note_removed if self.context.compat else None
+        restore.clear(self.lio, removed)
 
     @command(
         "Show who is logged in.",

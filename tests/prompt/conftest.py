@@ -15,8 +15,9 @@ from prompt_toolkit.output import DummyOutput
 from pyshell.prompt.editor import Editor
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import converse
+from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
-from pyshell.shell.shell import Options, Shell
+from pyshell.shell.shell import Shell
 from pyshell.target.attach import Lio
 
 

@@ -89,8 +89,10 @@ def test_an_error_of_many_lines_keeps_them() -> None:
 
 def test_an_error_as_data() -> None:
     error = PyshellError("It failed", "Try.", errno=22, path="/x", step="set x")
-    (document,) = error_lines(error, as_json=True)
+    (document,) = error_lines(error, as_json=True, where="file:3")
     assert json.loads(document) == {
+        "schema": 1,
+        "where": "file:3",
         "error": "It failed",
         "hint": "Try.",
         "path": "/x",

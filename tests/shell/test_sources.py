@@ -11,8 +11,9 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import PyshellError
 from pyshell.shell.grammar import split
+from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
-from pyshell.shell.shell import Options, Shell
+from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
 from pyshell.target.attach import attach
 from pyshell.tree.root import RootNode

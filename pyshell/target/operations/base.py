@@ -87,6 +87,8 @@ class Outcome:
     changed: bool = False
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
+    interrupted: bool = False
+    """Whether Ctrl-C came during the last step, when all was done."""
 
 
 class Notices(Protocol):
@@ -129,6 +131,7 @@ def carry_out(
             outcome.sentences += operation.said
             if notice is not None:
                 notice(operation, index, len(operations))
+        outcome.interrupted = interrupted()
     return outcome
 
 
