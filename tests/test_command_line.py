@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: options, exit statuses, JSON, dry run, batches, and targetcli's manner."""
+"""The command line: options, exit statuses, JSON, dry run, paths, width, and all or nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from driver import CLIENT, DATA, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
+from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
 from pyshell import cli
 from pyshell.shell import preferences
 from pyshell.simulator import Simulator
@@ -145,6 +144,27 @@ def test_a_folder_that_holds_something_else_is_no_simulator(tmp_path: Path) -> N
     assert ran.status == 1
     assert f"{tmp_path} is not empty and holds no simulated kernel" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["letter"]
+
+
+def test_the_simulators_folder_must_stand_behind_an_equals_sign(tmp_path: Path) -> None:
+    ran = run_here(["--simulate", str(tmp_path), "ls"])
+    assert (ran.out, ran.status) == ("", 2)
+    assert f"Write --simulate={tmp_path}." in ran.err
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["{", "[]", "{}", '{"devices": 3, "links": {}, "fabrics": [], "cpus": 1}',
+     '{"devices": [3], "links": {}, "fabrics": [], "cpus": 1}',
+     '{"devices": [{"path": "/dev/x"}], "links": {}, "fabrics": [], "cpus": 1}'],
+)  # fmt: skip
+def test_a_damaged_table_of_the_simulator_is_told(pyshell: Pyshell, table: str) -> None:
+    pyshell.must("pwd")
+    (pyshell.folder / "machine.json").write_text(table)
+    ran = pyshell("ls")
+    assert (ran.out, ran.status) == ("", 1)
+    assert ran.err.startswith(f"{pyshell.folder / 'machine.json'}")
+    assert ran.err.count("\n") == 1
 
 
 def test_the_configurations_folder_can_be_chosen(target: Pyshell, tmp_path: Path) -> None:
@@ -403,114 +423,6 @@ def test_a_dry_run_of_a_batch_saves_nothing(exported: Pyshell) -> None:
     assert exported.files() == before
 
 
-# Batches
-
-
-def test_a_batch_ends_at_its_first_failure_and_names_the_line(pyshell: Pyshell) -> None:
-    ran = pyshell.batch(["pwd", "", "/bogus ls", "pwd"])
-    assert (ran.out, ran.status) == ("/\n", 3)
-    assert ran.err.startswith("stdin:3: No such path /bogus.")
-
-
-def test_keep_going_goes_on_and_ends_with_the_first_failure(pyshell: Pyshell) -> None:
-    ran = pyshell.batch(["/bogus ls", "pwd", "bogus", "pwd"], "--keep-going")
-    assert (ran.out, ran.status) == ("/\n/\n", 3)
-    assert re.findall(r"^stdin:(\d)", ran.err, re.MULTILINE) == ["1", "3"]
-
-
-def test_a_batch_from_a_file_names_the_file(pyshell: Pyshell, tmp_path: Path) -> None:
-    batch = tmp_path / "commands"
-    batch.write_text("pwd\n\n# nothing here\nbogus\n")
-    ran = pyshell("-f", str(batch))
-    assert (ran.out, ran.status) == ("/\n", 2)
-    assert ran.err.startswith(f"{batch}:4: Command not found bogus.")
-
-
-def test_a_dash_for_a_file_is_standard_input(pyshell: Pyshell) -> None:
-    assert pyshell("-f", "-", stdin="pwd\n").done().out == "/\n"
-
-
-def test_a_file_that_is_no_text_is_refused(pyshell: Pyshell, tmp_path: Path) -> None:
-    batch = tmp_path / "commands"
-    batch.write_bytes(b"\xff\xfe\x00")
-    ran = pyshell("-f", str(batch))
-    assert (ran.out, ran.status) == ("", 2)
-    assert "is not UTF-8 text" in ran.err
-
-
-def test_cd_holds_for_the_lines_after_it(pyshell: Pyshell) -> None:
-    lines = [
-        ("cd /backstores", "/backstores"),
-        ("cd block", "/backstores/block"),
-        ("cd ..", "/backstores"),
-        ("cd ../iscsi/", "/iscsi"),
-        ("cd <", "/backstores"),
-        ("cd -", "/iscsi"),
-        ("cd", "/"),
-        ("/loopback", "/loopback"),
-        ("..", "/"),
-        ("backstores/", "/backstores"),
-        ("./block", "/backstores/block"),
-        ("/", "/"),
-    ]
-    ran = pyshell.batch(line for typed, _ in lines for line in (typed, "pwd"))
-    assert ran.done().lines == [path for _, path in lines]
-
-
-def test_relative_paths_start_at_the_current_one(target: Pyshell) -> None:
-    ran = target.batch([f"cd /iscsi/{SERVER}", "tpg1/acls pwd", "../../iscsi pwd", "pwd"])
-    assert ran.done().lines == [f"{TPG}/acls", "/iscsi", f"/iscsi/{SERVER}"]
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["# a comment", "   # an indented comment", "", "   ", "\t", "pwd # a comment", "\t pwd  ",
-     "pwd\r", "   /   pwd   "],
-)  # fmt: skip
-def test_comments_and_blanks_do_no_harm(pyshell: Pyshell, line: str) -> None:
-    assert pyshell.batch([line]).done().out == ("/\n" if "pwd" in line else "")
-
-
-def test_a_hash_inside_a_word_is_no_comment(pyshell: Pyshell) -> None:
-    pyshell.must("/backstores/ramdisk create disk#1 1M")
-    assert (pyshell.configfs / "core/rd_mcp_0/disk#1").is_dir()
-
-
-def test_a_batch_ends_at_exit(pyshell: Pyshell) -> None:
-    assert pyshell.batch(["pwd", "exit", "bogus"]).done().out == "/\n"
-
-
-def test_a_last_line_needs_no_line_feed(pyshell: Pyshell) -> None:
-    assert pyshell(stdin="pwd").done().out == "/\n"
-
-
-def test_an_empty_batch_does_nothing(pyshell: Pyshell) -> None:
-    assert pyshell(stdin="").done().out == ""
-    assert not pyshell.saved_file.exists()
-
-
-def test_a_batch_saves_only_if_it_changed_something_and_nothing_failed(pyshell: Pyshell) -> None:
-    pyshell.batch(["ls"]).done()
-    assert not pyshell.saved_file.exists()
-    pyshell.batch(["/backstores/ramdisk create x 1M", "bogus"], "--keep-going")
-    assert not pyshell.saved_file.exists()
-    ran = pyshell.batch(["/backstores/ramdisk create y 1M"]).done()
-    assert ran.lines[-1] == f"Configuration saved to {pyshell.saved_file}"
-    assert len(pyshell.document()["storage_objects"]) == 2
-
-
-def test_a_batch_does_not_save_where_the_preference_says_so(pyshell: Pyshell) -> None:
-    pyshell.must("set global auto_save_on_exit=false")
-    pyshell.batch(["/backstores/ramdisk create x 1M"]).done()
-    assert not pyshell.saved_file.exists()
-
-
-def test_going_to_what_was_created_is_a_preference(pyshell: Pyshell) -> None:
-    pyshell.must("set global auto_cd_after_create=true auto_save_on_exit=false")
-    ran = pyshell.batch([f"/iscsi create {SERVER}", "pwd"])
-    assert ran.lines[-1] == f"/iscsi/{SERVER}"
-
-
 # Paths
 
 
@@ -573,6 +485,10 @@ def test_an_unknown_word_is_answered_with_the_nearest(
     ran = exported.batch([line])
     assert ran.status == 2
     assert f"Did you mean {meant}?" in ran.err
+
+
+def test_a_command_of_the_root_is_pointed_to(pyshell: Pyshell) -> None:
+    assert "It is a command of the root: / saveconfig" in pyshell("/iscsi", "saveconfig").err
 
 
 # Width
@@ -638,6 +554,22 @@ def test_a_bug_is_told_with_its_traceback(
         pyshell("pwd")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_stream_is_no_bug(pyshell: Pyshell, closed: str) -> None:
+    pyshell.must("pwd")
+    line = f'"$0" -m pyshell --simulate="$1" /backstores/ramdisk create x 1M {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, sys.executable, str(pyshell.folder)],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (pyshell.configfs / "core/rd_mcp_0/x").is_dir()
+
+
 # All or nothing
 
 
@@ -701,168 +633,3 @@ def test_what_cannot_be_undone_is_told(pyshell: Pyshell, monkeypatch: pytest.Mon
     ran = pyshell("/iscsi", "create", SERVER)
     assert ran.status == 5
     assert f"Undoing was not complete: could not delete target {SERVER}" in ran.err
-
-
-# targetcli's manner
-
-
-@pytest.fixture
-def targetcli(exported: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
-    """Return pyshell as called by targetcli's name; the simulator comes from the environment."""
-    monkeypatch.setenv("PYSHELL_SIMULATE", str(exported.folder))
-    exported.program = "/usr/bin/targetcli"
-    return exported
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["/backstores/ramdisk", "create", "disk1", "1M"],
-        ["/backstores/ramdisk create disk1 1M"],
-        ["/backstores/ramdisk", "create disk1 1M"],
-        ["backstores/ramdisk", "create", "disk1", "1M"],
-        ["backstores/ramdisk/ create name=disk1", "size=1M"],
-        ["  /backstores/ramdisk  ", "create   disk1", " 1M "],
-    ],
-)
-@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
-def test_arguments_are_joined_to_a_line(
-    pyshell: Pyshell, arguments: list[str], program: str
-) -> None:
-    pyshell.program = program
-    assert pyshell(*arguments).done().out == "Created ramdisk disk1 with size 1M.\n"
-
-
-@pytest.mark.parametrize("option", ["--version", "-v", "version"])
-def test_targetclis_version_compares_as_new_enough(targetcli: Pyshell, option: str) -> None:
-    ran = run_here([option], program=targetcli.program)
-    assert (ran.out, ran.status) == ("", 0)
-    assert ran.err.count("\n") == 1
-    version = tuple(int(part) for part in ran.err.split()[-1].split("."))
-    assert version >= (2, 1, 51)
-
-
-@pytest.mark.parametrize("option", ["--help", "-h", "help"])
-def test_targetclis_help_ends_with_255(targetcli: Pyshell, option: str) -> None:
-    ran = run_here([option], program=targetcli.program)
-    assert (ran.out, ran.status) == ("", 255)
-    assert "Usage:" in ran.err
-
-
-@pytest.mark.parametrize("option", ["--disable-daemon", "disable-daemon"])
-def test_targetcli_may_be_told_to_leave_its_daemon(targetcli: Pyshell, option: str) -> None:
-    assert run_here([option], program=targetcli.program).status == 0
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["bogus", "/bogus ls", f"/iscsi create {SERVER}", "/iscsi delete iqn.2020-07.com.example:x",
-     "/backstores/ramdisk create x 1Q", "ls 'not closed", "/bogus", "clearconfig"],
-)  # fmt: skip
-def test_targetclis_errors_are_one_line_and_status_1(targetcli: Pyshell, line: str) -> None:
-    ran = targetcli(line)
-    assert (ran.out, ran.status) == ("", 1)
-    assert ran.err.count("\n") == 1
-
-
-def test_targetclis_usage_errors_have_status_1_too(targetcli: Pyshell) -> None:
-    assert run_here(["--bogus"], program=targetcli.program).status == 1
-    assert run_here(["-f", "/nothing"], program=targetcli.program).status == 1
-
-
-def test_targetclis_batch_goes_on_and_ends_with_0(targetcli: Pyshell) -> None:
-    ran = targetcli.batch(["pwd", "bogus", "/backstores/ramdisk create x 1M", "exit", "pwd"])
-    assert ran.status == 0
-    assert ran.lines[0] == "/"
-    assert ran.lines[1] == "Created ramdisk x with size 1M."
-    assert ran.lines[-1] == f"Configuration saved to {targetcli.saved_file}"
-    assert ran.err.count("\n") == 1
-
-
-def test_targetcli_shows_secrets(targetcli: Pyshell) -> None:
-    assert targetcli(TPG, "set", "auth", "password=S").done().out == (
-        "Parameter password is now 'S'.\n"
-    )
-    assert targetcli(TPG, "get", "auth", "password").done().out == "password=S \n"
-    assert "chap_password: S" in targetcli(TPG, "info").done().lines
-
-
-def test_the_option_gives_the_same_manner(exported: Pyshell) -> None:
-    ran = exported("--compat", "bogus")
-    assert (ran.err.count("\n"), ran.status) == (1, 1)
-    assert exported("--compat", "--help").status == 255
-
-
-@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
-@pytest.mark.parametrize(
-    ("line", "sentences"),
-    [
-        (f"/iscsi/{SERVER} create 2", ["Created TPG 2.", SHARED]),
-        (f"{TPG}/acls create iqn.2020-07.com.example:i",
-         ["Created Node ACL for iqn.2020-07.com.example:i", "Created mapped LUN 0."]),
-        (f"{ACL} create 3 0", ["Created Mapped LUN 3."]),
-        (f"{ACL} delete 0", ["Deleted Mapped LUN 0."]),
-        (f"{TPG}/luns create /dev/sdb",
-         ["Created storage object sdb.", "Created LUN 1.",
-          f"Created LUN 1->1 mapping in node ACL {CLIENT}"]),
-        (f"{TPG}/luns delete lun0", ["Deleted LUN 0."]),
-        (f"{TPG}/acls delete {CLIENT}", [f"Deleted Node ACL {CLIENT}."]),
-        (f"{TPG}/portals delete 0.0.0.0 3260", ["Deleted network portal 0.0.0.0:3260"]),
-        (f"{TPG}/portals create 192.0.2.1 3261", ["Created network portal 192.0.2.1:3261."]),
-        (f"{TPG} disable", ["The TPGT has been disabled."]),
-        (f"{TPG} enable", ["The TPGT is already enabled."]),
-        (f"{TPG} set attribute authentication=1", ["Parameter authentication is now '1'."]),
-        ("set global auto_add_mapped_luns=no", ["Parameter auto_add_mapped_luns is now 'false'."]),
-        ("/backstores/ramdisk create r 16MiB", ["Created ramdisk r with size 16MiB."]),
-        ("/backstores/fileio create f /srv/f.img 1k", ["Created fileio f with size 1024"]),
-        ("/backstores/block create b /dev/sdb",
-         ["Created block storage object b using /dev/sdb."]),
-        ("/backstores/pscsi create p /dev/sdc", ["Created pscsi storage object p using /dev/sdc"]),
-        ("/backstores/block delete lee_block", ["Deleted storage object lee_block."]),
-        (f"/iscsi delete {SERVER}", [f"Deleted Target {SERVER}."]),
-        (f"/iscsi/{SERVER} delete 1", ["Deleted TPGT 1."]),
-        ("saveconfig", ["Configuration saved to FILE"]),
-        ("clearconfig confirm=true", ["All configuration cleared"]),
-        ("sessions", ["(no open sessions)"]),
-        ("sessions detail", ["(no open sessions)"]),
-        ("/iscsi status", ["Status for /iscsi: Targets: 1"]),
-    ],
-)  # fmt: skip
-def test_sentences_are_kept_byte_for_byte(
-    exported: Pyshell, program: str, line: str, sentences: list[str]
-) -> None:
-    exported.program = program
-    ran = exported.line(line)
-    wanted = [said.replace("FILE", str(exported.saved_file)) for said in sentences]
-    assert (ran.lines, ran.status) == (wanted, 0)
-
-
-def test_the_restore_says_from_where(exported: Pyshell) -> None:
-    exported.must("saveconfig", "clearconfig confirm=true")
-    assert exported.must("restoreconfig") == [f"Configuration restored from {exported.saved_file}"]
-
-
-def test_the_saved_file_is_as_rtslib_writes_it(exported: Pyshell) -> None:
-    exported.must("saveconfig")
-    text = exported.saved_file.read_text()
-    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
-    lun = exported.document()["targets"][0]["tpgs"][0]["luns"][0]
-    assert lun["storage_object"] == "/backstores/block/lee_block"
-    assert lun["index"] == 0
-
-
-@pytest.mark.parametrize("file", sorted(DATA.glob("older/*.json")), ids=lambda path: path.stem)
-def test_files_from_other_releases_load(pyshell: Pyshell, file: Path) -> None:
-    assert pyshell("restoreconfig", str(file)).status == 0
-    assert "lee_block" in pyshell.line("ls /backstores").done().out
-    assert "[block/lee_block " in pyshell.line("ls /iscsi").done().out
-
-
-def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
-    exported.must(*(f"/backstores/ramdisk create disk{n} 1M" for n in (10, 9, 1)))
-    exported.must(*(f"{TPG}/luns create /backstores/ramdisk/disk{n}" for n in (1, 9, 10)))
-    lines = exported("ls").done().lines
-    assert all(re.fullmatch(r"[ |]*o- \S+ \.+ \[.*\]", line) for line in lines)
-    names = [line.split("o- ")[1].split(" ")[0] for line in lines]
-    assert names.index("acls") < names.index("luns") < names.index("portals")
-    assert [name for name in names if name.startswith("disk")] == ["disk1", "disk9", "disk10"]

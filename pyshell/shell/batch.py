@@ -21,6 +21,20 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     something changed and nothing failed; in targetcli's manner it is saved whatever failed and the
     status is 0. Where changes are left unsaved, that is told.
     """
+    try:
+        status = _run_all(shell, lines, name, keep_going=keep_going)
+    except KeyboardInterrupt:
+        shell.note(f"Interrupted. {shell.unsaved_text()}".rstrip())
+        return INTERRUPTED
+    try:
+        shell.leave(save=status == 0 or shell.compat)
+    except PyshellError as error:
+        shell.show_error(error)
+        status = status or error.status
+    return 0 if shell.compat else status
+
+
+def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
     status = 0
     for number, line in logical_lines(lines):
         try:
@@ -30,14 +44,6 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
             status = status or error.status
             if not keep_going and not shell.compat:
                 break
-        except KeyboardInterrupt:
-            shell.note(f"{name}:{number}: Interrupted. {shell.unsaved_text()}".rstrip())
-            return INTERRUPTED
         if shell.left:
             break
-    try:
-        shell.leave(save=status == 0 or shell.compat)
-    except PyshellError as error:
-        shell.show_error(error)
-        status = status or error.status
-    return 0 if shell.compat else status
+    return status

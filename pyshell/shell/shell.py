@@ -148,6 +148,8 @@ class Shell(ConfigShell):  # type: ignore[misc]
         except NotFoundError as error:
             if not error.path:
                 error.path = line.path.text
+            if self.options.dry_run:
+                error.hint += " In a dry run no line before this one has been done."
             raise
 
     def _here(self) -> Node:

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs rely on that call `targetcli`, byte for byte in both manners."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from driver import CLIENT, DATA, SERVER, TPG, Pyshell, run_here
+
+ACL = f"{TPG}/acls/{CLIENT}"
+SHARED = "Default portal not created, TPGs within a target cannot share ip:port."
+
+
+@pytest.fixture
+def targetcli(exported: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
+    """Return pyshell as called by targetcli's name; the simulator comes from the environment."""
+    monkeypatch.setenv("PYSHELL_SIMULATE", str(exported.folder))
+    exported.program = "/usr/bin/targetcli"
+    return exported
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["/backstores/ramdisk", "create", "disk1", "1M"],
+        ["/backstores/ramdisk create disk1 1M"],
+        ["/backstores/ramdisk", "create disk1 1M"],
+        ["backstores/ramdisk", "create", "disk1", "1M"],
+        ["backstores/ramdisk/ create name=disk1", "size=1M"],
+        ["  /backstores/ramdisk  ", "create   disk1", " 1M "],
+    ],
+)
+@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
+def test_arguments_are_joined_to_a_line(
+    pyshell: Pyshell, arguments: list[str], program: str
+) -> None:
+    pyshell.program = program
+    assert pyshell(*arguments).done().out == "Created ramdisk disk1 with size 1M.\n"
+
+
+def test_an_argument_behind_the_command_is_one_value(pyshell: Pyshell) -> None:
+    pyshell("/backstores/fileio", "create", "image", "/srv/my image.img", "1M").done()
+    assert (pyshell.folder / "files/srv/my image.img").is_file()
+
+
+def test_targetclis_arguments_are_split_at_their_blanks(targetcli: Pyshell) -> None:
+    ran = targetcli("/backstores/ramdisk", "create", "x 1M")
+    assert ran.done().out == "Created ramdisk x with size 1M.\n"
+
+
+def test_what_targetcli_cleared_is_left_out_of_its_save(targetcli: Pyshell) -> None:
+    targetcli("saveconfig").done()
+    lines = ["clearconfig confirm=true", "/backstores/ramdisk create x 1M"]
+    assert targetcli(stdin="\n".join(lines)).status == 0
+    assert [so["name"] for so in targetcli.document()["storage_objects"]] == ["x"]
+
+
+@pytest.mark.parametrize("option", ["--version", "-v", "version"])
+def test_targetclis_version_compares_as_new_enough(targetcli: Pyshell, option: str) -> None:
+    ran = run_here([option], program=targetcli.program)
+    assert (ran.out, ran.status) == ("", 0)
+    assert ran.err.count("\n") == 1
+    version = tuple(int(part) for part in ran.err.split()[-1].split("."))
+    assert version >= (2, 1, 51)
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "help"])
+def test_targetclis_help_ends_with_255(targetcli: Pyshell, option: str) -> None:
+    ran = run_here([option], program=targetcli.program)
+    assert (ran.out, ran.status) == ("", 255)
+    assert "Usage:" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--disable-daemon", "disable-daemon"])
+def test_targetcli_may_be_told_to_leave_its_daemon(targetcli: Pyshell, option: str) -> None:
+    assert run_here([option], program=targetcli.program).status == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["bogus", "/bogus ls", f"/iscsi create {SERVER}", "/iscsi delete iqn.2020-07.com.example:x",
+     "/backstores/ramdisk create x 1Q", "ls 'not closed", "/bogus", "clearconfig"],
+)  # fmt: skip
+def test_targetclis_errors_are_one_line_and_status_1(targetcli: Pyshell, line: str) -> None:
+    ran = targetcli(line)
+    assert (ran.out, ran.status) == ("", 1)
+    assert ran.err.count("\n") == 1
+
+
+def test_targetclis_usage_errors_have_status_1_too(targetcli: Pyshell) -> None:
+    assert run_here(["--bogus"], program=targetcli.program).status == 1
+    assert run_here(["-f", "/nothing"], program=targetcli.program).status == 1
+
+
+def test_targetclis_batch_goes_on_and_ends_with_0(targetcli: Pyshell) -> None:
+    ran = targetcli.batch(["pwd", "bogus", "/backstores/ramdisk create x 1M", "exit", "pwd"])
+    assert ran.status == 0
+    assert ran.lines[0] == "/"
+    assert ran.lines[1] == "Created ramdisk x with size 1M."
+    assert ran.lines[-1] == f"Configuration saved to {targetcli.saved_file}"
+    assert ran.err.count("\n") == 1
+
+
+def test_targetcli_shows_secrets(targetcli: Pyshell) -> None:
+    assert targetcli(TPG, "set", "auth", "password=S").done().out == (
+        "Parameter password is now 'S'.\n"
+    )
+    assert targetcli(TPG, "get", "auth", "password").done().out == "password=S \n"
+    assert "chap_password: S" in targetcli(TPG, "info").done().lines
+
+
+def test_the_option_gives_the_same_manner(exported: Pyshell) -> None:
+    ran = exported("--compat", "bogus")
+    assert (ran.err.count("\n"), ran.status) == (1, 1)
+    assert exported("--compat", "--help").status == 255
+
+
+@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        (f"/iscsi/{SERVER} create 2", ["Created TPG 2.", SHARED]),
+        (f"{TPG}/acls create iqn.2020-07.com.example:i",
+         ["Created Node ACL for iqn.2020-07.com.example:i", "Created mapped LUN 0."]),
+        (f"{ACL} create 3 0", ["Created Mapped LUN 3."]),
+        (f"{ACL} delete 0", ["Deleted Mapped LUN 0."]),
+        (f"{TPG}/luns create /dev/sdb",
+         ["Created storage object sdb.", "Created LUN 1.",
+          f"Created LUN 1->1 mapping in node ACL {CLIENT}"]),
+        (f"{TPG}/luns delete lun0", ["Deleted LUN 0."]),
+        (f"{TPG}/acls delete {CLIENT}", [f"Deleted Node ACL {CLIENT}."]),
+        (f"{TPG}/portals delete 0.0.0.0 3260", ["Deleted network portal 0.0.0.0:3260"]),
+        (f"{TPG}/portals create 192.0.2.1 3261", ["Created network portal 192.0.2.1:3261."]),
+        (f"{TPG} disable", ["The TPGT has been disabled."]),
+        (f"{TPG} enable", ["The TPGT is already enabled."]),
+        (f"{TPG} set attribute authentication=1", ["Parameter authentication is now '1'."]),
+        ("set global auto_add_mapped_luns=no", ["Parameter auto_add_mapped_luns is now 'false'."]),
+        ("/backstores/ramdisk create r 16MiB", ["Created ramdisk r with size 16MiB."]),
+        ("/backstores/fileio create f /srv/f.img 1k", ["Created fileio f with size 1024"]),
+        ("/backstores/block create b /dev/sdb",
+         ["Created block storage object b using /dev/sdb."]),
+        ("/backstores/pscsi create p /dev/sdc", ["Created pscsi storage object p using /dev/sdc"]),
+        ("/backstores/block delete lee_block", ["Deleted storage object lee_block."]),
+        (f"/iscsi delete {SERVER}", [f"Deleted Target {SERVER}."]),
+        (f"/iscsi/{SERVER} delete 1", ["Deleted TPGT 1."]),
+        ("saveconfig", ["Configuration saved to FILE"]),
+        ("clearconfig confirm=true", ["All configuration cleared"]),
+        ("sessions", ["(no open sessions)"]),
+        ("sessions detail", ["(no open sessions)"]),
+        ("/iscsi status", ["Status for /iscsi: Targets: 1"]),
+    ],
+)  # fmt: skip
+def test_sentences_are_kept_byte_for_byte(
+    exported: Pyshell, program: str, line: str, sentences: list[str]
+) -> None:
+    exported.program = program
+    ran = exported.line(line)
+    wanted = [said.replace("FILE", str(exported.saved_file)) for said in sentences]
+    assert (ran.lines, ran.status) == (wanted, 0)
+
+
+def test_the_restore_says_from_where(exported: Pyshell) -> None:
+    exported.must("saveconfig", "clearconfig confirm=true")
+    assert exported.must("restoreconfig") == [f"Configuration restored from {exported.saved_file}"]
+
+
+def test_the_saved_file_is_as_rtslib_writes_it(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    text = exported.saved_file.read_text()
+    assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+    lun = exported.document()["targets"][0]["tpgs"][0]["luns"][0]
+    assert lun["storage_object"] == "/backstores/block/lee_block"
+    assert lun["index"] == 0
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("older/*.json")), ids=lambda path: path.stem)
+def test_files_from_other_releases_load(pyshell: Pyshell, file: Path) -> None:
+    assert pyshell("restoreconfig", str(file)).status == 0
+    assert "lee_block" in pyshell.line("ls /backstores").done().out
+    assert "[block/lee_block " in pyshell.line("ls /iscsi").done().out
+
+
+def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
+    exported.must(*(f"/backstores/ramdisk create disk{n} 1M" for n in (10, 9, 1)))
+    exported.must(*(f"{TPG}/luns create /backstores/ramdisk/disk{n}" for n in (1, 9, 10)))
+    lines = exported("ls").done().lines
+    assert all(re.fullmatch(r"[ |]*o- \S+ \.+ \[.*\]", line) for line in lines)
+    names = [line.split("o- ")[1].split(" ")[0] for line in lines]
+    assert names.index("acls") < names.index("luns") < names.index("portals")
+    assert [name for name in names if name.startswith("disk")] == ["disk1", "disk9", "disk10"]
