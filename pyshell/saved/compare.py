@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between two configurations, object by object and setting by setting.
+
+A setting that one side does not mention may have any value there: it is no difference. Secrets
+are known to differ; their values never stand in a difference's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.saved.model import Item, Items
+from pyshell.target import names
+
+_MASK = "********"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A fact or setting that differs. `before` and `after` are as the kernel has them."""
+
+    name: str
+    """`attrib/emulate_tpu`, `dev` …"""
+    before: Any
+    after: Any
+
+    @property
+    def secret(self) -> bool:
+        """Tell whether the values are secrets."""
+        return self.name.rpartition("/")[2] in names.SECRET_NAMES
+
+    def shown(self, value: Any) -> str:
+        """Return a value as it may be shown."""
+        if self.secret and value:
+            return _MASK
+        return "none" if value in (None, "") else str(value)
+
+    @property
+    def text(self) -> str:
+        """Return the change in words: `emulate_tpu: 0 -> 1`."""
+        name = self.name.rpartition("/")[2]
+        if self.secret and self.before and self.after:
+            return f"{name}: differs"
+        return f"{name}: {self.shown(self.before)} -> {self.shown(self.after)}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One object that differs: `+` only in the second, `-` only in the first, `~` in both."""
+
+    path: str
+    sign: str
+    before: Item | None
+    after: Item | None
+    facts: tuple[Changed, ...] = ()
+    """What cannot be changed in place: the object would have to be made anew."""
+    settings: tuple[Changed, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Changed, ...]:
+        """Return all that differs in an object that both have."""
+        return self.facts + self.settings
+
+
+def compare(before: Items, after: Items) -> list[Difference]:
+    """Return what differs, in the order of the second, then what only the first has."""
+    found = []
+    for path, item in after.items():
+        if path not in before:
+            found.append(Difference(path, "+", None, item))
+            continue
+        facts = tuple(_changed(before[path].facts, item.facts))
+        own = tuple(_changed(before[path].settings, item.settings))
+        if facts or own:
+            found.append(Difference(path, "~", before[path], item, facts, own))
+    found += [
+        Difference(path, "-", item, None) for path, item in before.items() if path not in after
+    ]
+    return found
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Changed]:
+    for name, value in after.items():
+        if name in before and before[name] != value:
+            yield Changed(name, before[name], value)

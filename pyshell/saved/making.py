@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations that make, change and delete one object of a document.
+
+Attributes that this kernel does not know are left out: a file may come from a newer one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.errors import NotFoundError
+from pyshell.saved.model import ENABLED, LUN_GROUP, AnyPlace, Item
+from pyshell.target import handles, places, settings
+from pyshell.target.attach import Lio
+from pyshell.target.fabrics import Fabric
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import (
+    CreateLun,
+    CreateNodeAcl,
+    DeleteLun,
+    DeleteNodeAcl,
+    MapLun,
+    SetLunAluaGroup,
+    UnmapLun,
+)
+from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled, UseFabric
+from pyshell.target.operations.storage import (
+    CreateAluaGroup,
+    CreateStorageObject,
+    DeleteAluaGroup,
+    DeleteStorageObject,
+)
+from pyshell.target.operations.targets import (
+    CreatePortal,
+    CreateTarget,
+    CreateTpg,
+    DeletePortal,
+    DeleteTarget,
+    DeleteTpg,
+)
+from pyshell.target.places import DEFAULT_GROUP
+
+
+@dataclass
+class SetKnown(Set):
+    """Give a setting its value where the kernel has it."""
+
+    unknown: str = ""
+    """What the kernel does not know, "" where it took the setting."""
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it; leave out what this kernel does not know."""
+        if isinstance(self.place, places.AluaGroup) and not handles.supports_alua(
+            self.place.storage_object
+        ):
+            return None  # writing there hung kernels (field failure 9)
+        try:
+            return super().do(lio)
+        except NotFoundError as error:
+            if not os.path.isdir(self.place.folder):
+                raise
+            self.unknown = error.message.rstrip(".")
+            return None
+
+
+def no_discovery(fabric: Fabric) -> list[Operation]:
+    """Return what takes the CHAP settings of discovery away."""
+    place = FabricPlace(fabric)
+    made: list[Operation] = [
+        SetKnown(place, f"discovery_auth/{file}", "") for file in settings.AUTH_FILES.values()
+    ]
+    return [*made, SetKnown(place, "discovery_auth/enforce_discovery_auth", "0")]
+
+
+def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
+    """Yield what makes an object and gives it its settings. A TPG is enabled later, when complete.
+
+    `made_of` is the storage object of a LUN or the LUN of a mapped LUN.
+    """
+    place = item.place
+    facts: dict[str, Any] = dict(item.facts)
+    if isinstance(place, FabricPlace):
+        yield UseFabric(place.fabric)
+    elif isinstance(place, places.StorageObject):
+        yield CreateStorageObject(place, facts)
+    elif isinstance(place, places.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield CreateAluaGroup(place, int(facts.get("tg_pt_gp_id") or 0))
+    elif isinstance(place, places.Target):
+        yield CreateTarget(place)
+    elif isinstance(place, places.Tpg):
+        yield CreateTpg(place)
+    elif isinstance(place, places.Portal):
+        yield CreatePortal(place)
+    elif isinstance(place, places.NodeAcl):
+        yield CreateNodeAcl(place)
+    elif isinstance(place, places.Lun):
+        assert isinstance(made_of, places.StorageObject), item.path
+        yield CreateLun(place, made_of, item.alias)
+    else:
+        assert isinstance(made_of, places.Lun), item.path
+        protect = item.settings.get("write_protect") == "1"
+        yield MapLun(place, made_of, protect, item.alias)
+    yield from change(item, item.settings)
+
+
+def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
+    """Yield what gives an object the settings in `files`."""
+    for file in files:
+        value = item.settings[file]
+        if file == ENABLED:
+            continue  # last of all, see `plan`
+        if isinstance(item.place, places.Lun) and file == LUN_GROUP:
+            yield SetLunAluaGroup(item.place, value)
+        else:
+            yield SetKnown(item.place, file, value)
+
+
+def close(place: places.Tpg) -> Iterator[Operation]:
+    """Yield what ends the sessions of a TPG that is going to be deleted."""
+    if os.path.exists(f"{place.folder}/enable"):
+        yield SetEnabled(place, False)
+
+
+def delete(item: Item) -> Iterator[Operation]:
+    """Yield what deletes an object; what hangs on it is deleted before."""
+    place = item.place
+    if isinstance(place, FabricPlace):
+        yield from no_discovery(place.fabric)
+    elif isinstance(place, places.StorageObject):
+        yield DeleteStorageObject(place)
+    elif isinstance(place, places.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield DeleteAluaGroup(place)
+    elif isinstance(place, places.Target):
+        yield DeleteTarget(place)
+    elif isinstance(place, places.Tpg):
+        yield DeleteTpg(place)
+    elif isinstance(place, places.Portal):
+        yield DeletePortal(place)
+    elif isinstance(place, places.NodeAcl):
+        yield DeleteNodeAcl(place)
+    elif isinstance(place, places.Lun):
+        yield DeleteLun(place)
+    else:
+        yield UnmapLun(place)

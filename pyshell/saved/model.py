@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A document as a flat list of objects: what comparing, planning and exporting work on.
+
+Each object is an `Item` under its path in pyshell's tree, with WWNs and addresses in their normal
+form, so that two documents that spell the same thing differently have the same items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.saved.document import Document, Lun, NodeAcl, Portal, StorageObject, Target, Tpg
+from pyshell.target import fabrics, names, places, settings
+from pyshell.target.operations.settings import FabricPlace
+from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
+
+NO_HBA = -1
+"""Number of the HBA of a storage object that a document names: only configfs has numbers."""
+OLD_PLUGINS = {"iblock": "block", "rd_mcp": "ramdisk"}
+"""Names of backstores in the files of older releases."""
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "block": ("dev", "wwn", "readonly", "exclusive"),
+    "fileio": ("dev", "size", "wwn", "write_back", "aio"),
+    "pscsi": ("dev",),
+    "ramdisk": ("size", "wwn", "nullio"),
+    "user": ("config", "size", "wwn", "hw_max_sectors", "control"),
+}
+"""What a storage object is made with: rtslib's arguments, by backstore."""
+LUN_GROUP = "alua_tg_pt_gp"
+ENABLED = "enable"
+TAG_MAX = 65535
+
+AnyPlace = places.Place | FabricPlace
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object of a configuration.
+
+    `facts` are what it is made with and cannot be changed in place. `settings` are the texts of
+    files below its folder, in the order in which to write them; a setting that is not there may
+    have any value. `links` are the paths of the objects that it is made of.
+    """
+
+    place: AnyPlace
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    alias: str | None = None
+    """Name of a LUN's link in configfs, of no weight where it is there already."""
+
+    @property
+    def path(self) -> str:
+        """Return the path in pyshell's tree."""
+        if isinstance(self.place, places.Tpg):
+            # A fabric without tags shows a target and its TPG as one: they are two objects.
+            return f"{self.place.target.path}/tpg{self.place.tag}"
+        if isinstance(self.place, places.Portal):
+            # The kernel keeps an address as it was spelt; however that was, it is the same portal.
+            plain = replace(self.place, address=names.address(self.place.address))
+            return plain.path
+        return self.place.path
+
+    @property
+    def rank(self) -> int:
+        """Return the place of its kind in the order of creation."""
+        return RANKS.index(type(self.place))
+
+
+RANKS: tuple[type[AnyPlace], ...] = (
+    FabricPlace,
+    places.StorageObject,
+    places.AluaGroup,
+    places.Target,
+    places.Tpg,
+    places.Lun,
+    places.Portal,
+    places.NodeAcl,
+    places.MappedLun,
+)
+Items = dict[str, Item]
+
+
+class EntryError(PyshellError):
+    """An entry of a document that names nothing: `where` is the path of what it belongs to."""
+
+    def __init__(self, where: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {message.rstrip('.')}", hint)
+
+
+def raise_fault(error: EntryError) -> None:
+    """Raise `error`: the way of those who want all of a document or nothing."""
+    raise error
+
+
+def items(document: Document, fault: Callable[[EntryError], None] = raise_fault) -> Items:
+    """Return the objects of a document by path, in the order of creation.
+
+    `fault` is told of each entry whose name or kind nothing can have, or that is there twice, and
+    that is left out with all below it; unless given, EntryError is raised.
+    """
+    found: Items = {}
+    for item in sorted(_Reader(fault).all(document), key=lambda item: item.rank):
+        if item.path in found:
+            fault(EntryError(item.path, "the document holds it twice"))
+            continue
+        found[item.path] = item
+    return found
+
+
+class _Reader:
+    """Reads the entries of a document; what names nothing goes to `fault`."""
+
+    def __init__(self, fault: Callable[[EntryError], None]) -> None:
+        self._fault = fault
+
+    def all(self, document: Document) -> Iterator[Item]:
+        """Yield all objects of a document."""
+        for fabric in document.get("fabric_modules", ()):
+            with self._entry(f"/{fabric['name']}"):
+                yield _of_fabric(cast(Mapping[str, Any], fabric))
+        for so in document.get("storage_objects", ()):
+            with self._entry(f"/backstores/{so['plugin']}/{so['name']}"):
+                yield from _of_storage_object(so)
+        for target in document.get("targets", ()):
+            with self._entry(f"/{target['fabric']}/{target['wwn']}"):
+                yield from self._of_target(target)
+
+    @contextmanager
+    def _entry(self, where: str) -> Iterator[None]:
+        try:
+            yield
+        except EntryError:
+            raise
+        except PyshellError as error:
+            self._fault(EntryError(where, error.message, error.hint))
+
+    def _of_target(self, entry: Target) -> Iterator[Item]:
+        fabric = fabrics.fabric(entry["fabric"])
+        place = places.Target(fabric.name, fabric.normalise(entry["wwn"]).wwn)
+        yield Item(place, settings=_group(entry.get("parameters", {}), "param"))
+        for tpg in entry.get("tpgs", ()):
+            tag = tpg.get("tag", 1)
+            with self._entry(f"{place.path}/tpg{tag}"):
+                if not 1 <= tag <= TAG_MAX:
+                    raise UsageError(f"{tag} is not a TPG tag")
+                yield from self._of_tpg(places.Tpg(place, tag), tpg)
+
+    def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
+        own = _groups(cast(Mapping[str, Any], entry)) | _chap(place.target.fabric, entry)
+        own[ENABLED] = "1" if entry.get("enable", True) else "0"
+        yield Item(place, settings=own)
+        for lun in entry.get("luns", ()):
+            yield _of_lun(place, lun)
+        for portal in entry.get("portals", ()):
+            with self._entry(f"{place.path}/portals"):
+                yield _of_portal(place, portal)
+        for acl in entry.get("node_acls", ()):
+            with self._entry(f"{place.path}/acls"):
+                yield from _of_node_acl(place, acl)
+
+
+def _of_fabric(entry: Mapping[str, Any]) -> Item:
+    fabric = fabrics.fabric(entry["name"])
+    found = {
+        f"discovery_auth/{file}": _text(entry.get(f"discovery_{name}"))
+        for name, file in settings.AUTH_FILES.items()
+    }
+    enforce = "1" if entry.get("discovery_enable_auth") else "0"
+    return Item(
+        FabricPlace(fabric), settings=found | {"discovery_auth/enforce_discovery_auth": enforce}
+    )
+
+
+def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
+    plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
+    if plugin not in HBA_PREFIX:
+        raise UsageError(f"There is no backstore '{entry['plugin']}'")
+    place = places.StorageObject(plugin, names.storage_object_name(entry["name"]), NO_HBA)
+    given = cast(Mapping[str, Any], entry)
+    facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
+    yield Item(place, facts, _group(entry.get("attributes", {}), "attrib"))
+    if plugin == "pscsi":
+        return  # the device itself answers for its ALUA groups
+    for group in entry.get("alua_tpgs", ()):
+        values = cast(Mapping[str, Any], group)
+        made = {} if values["name"] == DEFAULT_GROUP else {"tg_pt_gp_id": values.get("tg_pt_gp_id")}
+        yield Item(
+            places.AluaGroup(place, values["name"]),
+            {name: value for name, value in made.items() if value is not None},
+            {f: _text(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
+        )
+
+
+def _of_lun(tpg: places.Tpg, entry: Lun) -> Item:
+    group = entry.get("alua_tg_pt_gp_name")
+    exported = _modern(entry["storage_object"])
+    return Item(
+        places.Lun(tpg, entry["index"]),
+        {"storage_object": exported},
+        {LUN_GROUP: group} if group else {},
+        (exported,),
+        entry.get("alias"),
+    )
+
+
+def _of_portal(tpg: places.Tpg, entry: Portal) -> Item:
+    names.address(entry["ip_address"])  # refuses what is none
+    address = entry["ip_address"].strip().strip("[]")
+    transports = {
+        file: "1" if cast(Mapping[str, Any], entry).get(key) else "0"
+        for file, key in (("iser", "iser"), ("cxgbit", "offload"))
+        if key in entry
+    }
+    return Item(places.Portal(tpg, address, entry["port"]), settings=transports)
+
+
+def _of_node_acl(tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
+    fabric = tpg.target.fabric
+    place = places.NodeAcl(tpg, fabric.normalise(entry["node_wwn"]).wwn)
+    own = _groups(cast(Mapping[str, Any], entry)) | _chap(fabric, entry)
+    if "tag" in entry or fabric.has("acls_auth"):
+        own["tag"] = _text(entry.get("tag"))
+    yield Item(place, settings=own)
+    for mapped in entry.get("mapped_luns", ()):
+        lun = places.Lun(tpg, mapped["tpg_lun"])
+        yield Item(
+            places.MappedLun(place, mapped["index"]),
+            {"tpg_lun": mapped["tpg_lun"]},
+            {"write_protect": "1" if mapped.get("write_protect") else "0"},
+            (lun.path,),
+            mapped.get("alias"),
+        )
+
+
+def _modern(path: str) -> str:
+    """Return the path of a storage object by its backstore's name of today."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 3:
+        parts[1] = OLD_PLUGINS.get(parts[1], parts[1])
+    return "/" + "/".join(parts)
+
+
+def _groups(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        **_group(entry.get("attributes", {}), "attrib"),
+        **_group(entry.get("parameters", {}), "param"),
+    }
+
+
+def _group(values: Mapping[str, Any], folder: str) -> dict[str, str]:
+    return {f"{folder}/{name}": _text(value) for name, value in values.items()}
+
+
+def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
+    """Return CHAP settings: rtslib leaves out those that are not set, so none means unset."""
+    if not fabric.has("auth"):
+        return {}
+    values = cast(Mapping[str, Any], entry)
+    return {
+        f"auth/{file}": _text(values.get(f"chap_{name}"))
+        for name, file in settings.AUTH_FILES.items()
+    }
+
+
+def _text(value: Any) -> str:
+    """Return a value as the kernel takes it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the running configuration to a wanted one by the smallest change: a list of steps.
+
+What is the same is not touched, so its sessions live. An object whose making differs is deleted
+and made again, and with it what is made of it (the LUNs of a storage object, the mapped LUNs of a
+LUN); all else is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyshell.saved import making
+from pyshell.saved.compare import Difference, compare
+from pyshell.saved.model import ENABLED, AnyPlace, EntryError, Item, Items, raise_fault
+from pyshell.target import listing, places
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.settings import SetEnabled
+
+# Attributes of a storage object that the kernel refuses to change while a LUN exports it.
+FIXED_WHILE_EXPORTED = frozenset({"attrib/block_size", "attrib/queue_depth"})
+# What may differ without the object having to be made anew: the kernel follows the image file.
+_FOLLOWED = {"fileio": frozenset({"size"})}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a plan, with the path of the object that it is for."""
+
+    path: str
+    operation: Operation
+    cuts: tuple[str, ...] = ()
+    """Names of logged-in initiators whose sessions or disks it takes away, for a while or for
+    good."""
+
+
+@dataclass
+class Plan:
+    """Steps in the order in which to do them, and what they come to."""
+
+    steps: list[Step] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    changed: list[Difference] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    kept: list[str] = field(default_factory=list)
+    """Objects that run and that the document lacks: they stay unless pruned."""
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing is to be done."""
+        return not self.steps
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Return the operations alone."""
+        return [step.operation for step in self.steps]
+
+
+def plan(
+    running: Items,
+    wanted: Items,
+    *,
+    prune: bool = False,
+    fault: Callable[[EntryError], None] = raise_fault,
+) -> Plan:
+    """Return what brings `running` to `wanted`; what only runs is removed where `prune` says so.
+
+    `fault` is told of what cannot be made, as a LUN of a storage object that neither runs nor is
+    wanted, and that is left out; unless given, EntryError is raised.
+    """
+    found = Plan()
+    wanted = _possible(running, wanted, prune, fault)
+    differences = compare(running, wanted)
+    gone = [d.path for d in differences if d.sign == "-"]
+    found.kept = [] if prune else gone
+    found.deleted = gone if prune else []
+    found.created = [d.path for d in differences if d.sign == "+"]
+    changed = [d for d in differences if d.sign == "~"]
+    again = _with_dependents(running, _to_replace(changed), found.deleted)
+    lifted = _with_dependents(running, _to_lift(running, changed), found.deleted) - again
+    found.replaced = [path for path in running if path in again or path in lifted]
+    found.changed = [d for d in changed if d.path not in again]
+    found.unchanged = len(set(wanted) & set(running) - again - lifted) - len(
+        [d for d in found.changed if d.path not in lifted]
+    )
+    target = {**running, **{p: _merged(running.get(p), item) for p, item in wanted.items()}}
+    _Steps(found, running, target).add(again | lifted)
+    return found
+
+
+def _possible(
+    running: Items, wanted: Items, prune: bool, fault: Callable[[EntryError], None]
+) -> Items:
+    """Return what is wanted without what would be made of nothing."""
+    found: Items = {}
+    for path, item in wanted.items():
+        gone = [link for link in item.links if link not in found and (prune or link not in running)]
+        if gone:
+            fault(EntryError(path, f"there is no {gone[0]}"))
+        elif not _is_bare_group(running, item):
+            found[path] = item
+    return found
+
+
+def _is_bare_group(running: Items, item: Item) -> bool:
+    """Tell whether an ALUA group is of a storage object that runs and supports none."""
+    if not isinstance(item.place, places.AluaGroup) or item.path in running:
+        return False
+    owner = item.place.storage_object.path
+    return owner in running and f"{owner}/alua/{places.DEFAULT_GROUP}" not in running
+
+
+def _to_replace(changed: Sequence[Difference]) -> set[str]:
+    """Return the paths of objects that have to be made anew."""
+    found = set()
+    for difference in changed:
+        place = difference.after.place if difference.after else None
+        followed: frozenset[str] = frozenset()
+        if isinstance(place, places.StorageObject):
+            followed = _FOLLOWED.get(place.plugin, followed)
+        if any(change.name not in followed for change in difference.facts):
+            found.add(difference.path)
+    return found
+
+
+def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
+    """Return the LUNs to take away for a while, so that a storage object can be changed."""
+    stiff = {d.path for d in changed if any(c.name in FIXED_WHILE_EXPORTED for c in d.settings)}
+    return {path for path, item in running.items() if stiff & set(item.links)}
+
+
+def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) -> set[str]:
+    """Return `paths` with all objects that are made of them and are not deleted anyhow."""
+    found = set(paths)
+    for path, item in running.items():  # in the order of creation: one pass is enough
+        above = getattr(item.place, "storage_object", None)
+        if found & set(item.links) or (above is not None and above.path in found):
+            found.add(path)
+    return found - set(deleted)
+
+
+def _merged(running: Item | None, wanted: Item) -> Item:
+    """Return what is wanted, with what it leaves open as it runs.
+
+    A storage object made on another device gets the kernel's own values there: the old device's
+    may not fit it.
+    """
+    if running is None:
+        return wanted
+    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    return replace(
+        wanted,
+        place=running.place,
+        facts={**running.facts, **wanted.facts},
+        settings=dict(wanted.settings) if another else {**running.settings, **wanted.settings},
+        alias=wanted.alias or running.alias,
+    )
+
+
+class _Steps:
+    """Adds the steps of a plan, with the places as they are in this kernel."""
+
+    def __init__(self, found: Plan, running: Items, target: Items) -> None:
+        self._plan = found
+        self._running = running
+        self._target = target
+        self._numbers = _Numbers()
+
+    def add(self, again: set[str]) -> None:
+        """Add deletions, innermost first, then creations and changes, then what enables."""
+        created = set(self._plan.created) | again
+        for item in self._running.values():
+            if isinstance(item.place, places.Tpg) and item.path in self._plan.deleted:
+                self._add(item.path, making.close(item.place))
+        for item in reversed(list(self._running.values())):
+            if item.path in again or item.path in self._plan.deleted:
+                self._add(item.path, making.delete(self._placed(item)))
+                self._numbers.forget(item.path)
+        changes = {d.path: d for d in self._plan.changed}
+        last: list[tuple[str, Operation]] = []
+        for item in sorted(self._target.values(), key=lambda item: item.rank):
+            placed = self._placed(item)
+            if item.path in created:
+                self._add(item.path, making.create(placed, self._exported(item)))
+            elif item.path in changes:
+                names = [change.name for change in changes[item.path].settings]
+                self._add(item.path, making.change(placed, names))
+            if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:
+                is_new = item.path in created
+                enabling = self._running.get(item.path)
+                before = enabling.settings.get(ENABLED) if enabling and not is_new else None
+                if before != item.settings[ENABLED]:
+                    wanted = item.settings[ENABLED] == "1"
+                    last.append((item.path, SetEnabled(placed.place, wanted)))
+        for path, operation in last:
+            self._add(path, [operation])
+
+    def _add(self, path: str, operations: Iterator[Operation] | Sequence[Operation]) -> None:
+        self._plan.steps += [Step(path, operation) for operation in operations]
+
+    def _placed(self, item: Item) -> Item:
+        return replace(item, place=self._numbers.placed(item.place))
+
+    def _exported(self, item: Item) -> AnyPlace | None:
+        """Return the place of what a LUN or mapped LUN is made of, None for any other object."""
+        if not item.links:
+            return None
+        made_of = self._target.get(item.links[0])
+        return self._numbers.placed(made_of.place) if made_of else None
+
+
+class _Numbers:
+    """Numbers of HBAs: those that storage objects have, and free ones for those to be made."""
+
+    def __init__(self) -> None:
+        self._known = {place.path: place.hba for place in listing.storage_objects()}
+        self._taken = {number for _, number in listing.hbas()}
+
+    def forget(self, path: str) -> None:
+        """Free the number of a storage object that is deleted."""
+        number = self._known.pop(path, None)
+        if number is not None:
+            self._taken.discard(number)
+
+    def placed(self, place: AnyPlace) -> AnyPlace:
+        """Return a place with its storage object's number."""
+        if isinstance(place, places.AluaGroup):
+            owner = self.placed(place.storage_object)
+            assert isinstance(owner, places.StorageObject)
+            return replace(place, storage_object=owner)
+        if not isinstance(place, places.StorageObject):
+            return place
+        number = self._known.get(place.path)
+        if number is None:
+            number = listing.lowest_free(self._taken)
+            self._known[place.path] = number
+            self._taken.add(number)
+        return replace(place, hba=number)
