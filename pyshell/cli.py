@@ -180,7 +180,7 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     except PyshellError as error:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
-    return 0
+    return shell.status
 
 
 def _run_many(shell: Shell, found: Invocation) -> int:

@@ -44,6 +44,7 @@ def interact(shell: Shell) -> int:
 
 def converse(shell: Shell, reader: Reader) -> None:
     """Run what is typed until `exit` or the end, whatever fails on the way; then save."""
+    shell.ask = reader.answer
     while not shell.left:
         try:
             typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
@@ -123,7 +124,7 @@ def _leave(shell: Shell, reader: Reader) -> None:
         shell.leave(save=True)
     except PyshellError as error:
         shell.show_error(error)
-        if _would_lose(shell) and (shell.options.yes or _confirmed(reader)):
+        if _would_lose(shell) and (shell.options.yes or shell.confirmed("Save anyway? [y/N] ")):
             _run_line(shell, "/ saveconfig force=true")
 
 
@@ -132,13 +133,6 @@ def _would_lose(shell: Shell) -> bool:
         return bool(shell.root().lost_by_saving())
     except PyshellError:
         return False  # the saved file cannot be read: that error has been shown
-
-
-def _confirmed(reader: Reader) -> bool:
-    try:
-        return reader.answer("Save anyway? [y/N] ").strip().lower() in ("y", "yes")
-    except (EOFError, KeyboardInterrupt):
-        return False
 
 
 def reader_for(shell: Shell) -> Reader:

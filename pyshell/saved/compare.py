@@ -59,6 +59,12 @@ class Difference:
     settings: tuple[Changed, ...] = ()
 
     @property
+    def implied(self) -> bool:
+        """Tell whether it follows from the difference of another object."""
+        item = self.after or self.before
+        return self.sign != "~" and item is not None and item.implied
+
+    @property
     def changes(self) -> tuple[Changed, ...]:
         """Return all that differs in an object that both have."""
         return self.facts + self.settings
@@ -69,6 +75,8 @@ def compare(before: Items, after: Items) -> list[Difference]:
     found = []
     for path, item in after.items():
         if path not in before:
+            if item.bare:
+                continue
             found.append(Difference(path, "+", None, item))
             continue
         facts = tuple(_changed(before[path].facts, item.facts))
@@ -76,7 +84,9 @@ def compare(before: Items, after: Items) -> list[Difference]:
         if facts or own:
             found.append(Difference(path, "~", before[path], item, facts, own))
     found += [
-        Difference(path, "-", item, None) for path, item in before.items() if path not in after
+        Difference(path, "-", item, None)
+        for path, item in before.items()
+        if path not in after and not item.bare
     ]
     return found
 

@@ -66,6 +66,17 @@ class Item:
         return self.place.path
 
     @property
+    def bare(self) -> bool:
+        """Tell whether it is a fabric without settings, which is as good as none."""
+        empty = all(value in ("", "0") for value in self.settings.values())
+        return isinstance(self.place, FabricPlace) and empty
+
+    @property
+    def implied(self) -> bool:
+        """Tell whether it comes and goes with another object, and need not be told of."""
+        return isinstance(self.place, places.AluaGroup) and self.place.name == DEFAULT_GROUP
+
+    @property
     def rank(self) -> int:
         """Return the place of its kind in the order of creation."""
         return RANKS.index(type(self.place))

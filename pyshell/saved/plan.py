@@ -8,7 +8,7 @@ LUN); all else is changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.saved import making
@@ -18,8 +18,22 @@ from pyshell.target import listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
 
-# Attributes of a storage object that the kernel refuses to change while a LUN exports it.
-FIXED_WHILE_EXPORTED = frozenset({"attrib/block_size", "attrib/queue_depth"})
+# Attributes of a storage object that the kernel refuses to change while a LUN exports it (found by
+# trying: the recorder's tries of each attribute in the states before and after).
+FIXED_WHILE_EXPORTED = frozenset(
+    f"attrib/{name}"
+    for name in (
+        "block_size",
+        "emulate_model_alias",
+        "emulate_tas",
+        "emulate_ua_intlck_ctrl",
+        "force_pr_aptpl",
+        "optimal_sectors",
+        "pi_prot_type",
+        "queue_depth",
+        "unmap_zeroes_data",
+    )
+)
 # What may differ without the object having to be made anew: the kernel follows the image file.
 _FOLLOWED = {"fileio": frozenset({"size"})}
 
@@ -48,6 +62,13 @@ class Plan:
     kept: list[str] = field(default_factory=list)
     """Objects that run and that the document lacks: they stay unless pruned."""
 
+    implied: frozenset[str] = frozenset()
+    """Those of the paths that need not be told of."""
+
+    def told(self, paths: Iterable[str]) -> list[str]:
+        """Return `paths` without those that follow from others."""
+        return [path for path in paths if path not in self.implied]
+
     @property
     def empty(self) -> bool:
         """Tell whether nothing is to be done."""
@@ -73,6 +94,8 @@ def plan(
     """
     found = Plan()
     wanted = _possible(running, wanted, prune, fault)
+    every = {**running, **wanted}
+    found.implied = frozenset(path for path, item in every.items() if item.implied)
     differences = compare(running, wanted)
     gone = [d.path for d in differences if d.sign == "-"]
     found.kept = [] if prune else gone

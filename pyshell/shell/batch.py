@@ -31,7 +31,7 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     except PyshellError as error:
         shell.show_error(error)
         status = status or error.status
-    return 0 if shell.compat else status
+    return 0 if shell.compat else status or shell.status
 
 
 def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -66,6 +66,10 @@ class Shell(ConfigShell):  # type: ignore[misc]
         """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
         self.unsaved = False
         """Whether this run left the running configuration other than the file restored at boot."""
+        self.status = 0
+        """The first exit status that a result asked for, as a difference that was found."""
+        self.ask: Callable[[str], str] = self._ask
+        """How a question is put; a session at a prompt has its own way."""
         self._removed: set[str] = set()
         self._ready = False
 
@@ -216,6 +220,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
                 self.left = True
             elif isinstance(one, Tree | Lines):
                 self._show(one)
+                self.status = self.status or (one.status if isinstance(one, Lines) else 0)
             else:
                 assert isinstance(one, Nothing | Several)
 
@@ -224,9 +229,12 @@ class Shell(ConfigShell):  # type: ignore[misc]
 
         if self.options.dry_run:
             check(self.lio, change.operations)
-            sentences = [s for operation in change.operations for s in operation.said]
+            sentences = change.would
+            if sentences is None:
+                sentences = [s for operation in change.operations for s in operation.said]
             self._say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
             return
+        self._ask_before_cutting(change.operations)
         outcome = carry_out(self.lio, change.operations)
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
@@ -236,6 +244,28 @@ class Shell(ConfigShell):  # type: ignore[misc]
             raise KeyboardInterrupt
         if change.made is not None and self.preference("auto_cd_after_create"):
             self._go(change.made)
+
+    def _ask_before_cutting(self, operations: Sequence[Operation]) -> None:
+        """Ask, at a terminal, before sessions are cut. Raises PyshellError for a no."""
+        if self.compat or self.options.yes or not (self.stdin.isatty() and self.err.isatty()):
+            return
+        from pyshell.target.impact import cut
+
+        cuts = cut(self.lio, operations)
+        if cuts and not self.confirmed(f"This cuts off {', '.join(cuts)}. Go on? [y/N] "):
+            raise PyshellError("Nothing was changed.", "--yes answers for you.")
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a question at the terminal; no answer is a no."""
+        try:
+            return self.ask(question).strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+    def _ask(self, question: str) -> str:
+        self.err.write(question)
+        self.err.flush()
+        return self.stdin.readline()
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:

@@ -39,20 +39,25 @@ class Tree:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of text, and the same as data for `-o json`."""
+    """Lines of text, and the same as data for `-o json`; `status` is the exit status."""
 
     lines: Sequence[str]
     data: Any = None
+    status: int = 0
 
 
 @dataclass(frozen=True)
 class Change:
-    """Operations to carry out. `made` is the path of what they create."""
+    """Operations to carry out. `made` is the path of what they create.
+
+    A dry run shows `would`; unless it is given, the sentences of the operations.
+    """
 
     operations: Sequence[Operation]
     made: str | None = None
     after: Callable[[], Sequence[str]] = tuple
     """Sentences that are only known when all is done, as a value that the kernel has rounded."""
+    would: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pyshell import __version__
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
+from pyshell.tree.applying import ApplyingNode
 from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyshell.saved.document import Document
 
 
-class RootNode(CommonNode):
+class RootNode(ApplyingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
@@ -115,11 +115,6 @@ class RootNode(CommonNode):
             return []
         before = object_paths(load.load(path))
         return sorted(before - object_paths(read_running(self.lio)) - self.context.removed_paths())
-
-    @property
-    def default_file(self) -> Path:
-        """Return the file that is restored at boot."""
-        return self.lio.config_dir / "saveconfig.json"
 
     def _file(self, text: str | None) -> Path:
         return Path(os.path.abspath(os.path.expanduser(text))) if text else self.default_file

@@ -22,6 +22,7 @@ class Foreseen:
 
     def __init__(self) -> None:
         self._made: set[str] = set()
+        self._new: set[str] = set()
         self._gone: set[str] = set()
 
     def exists(self, folder: str) -> bool:
@@ -30,7 +31,8 @@ class Foreseen:
             return True
         above = folder
         while above not in ("", "/"):
-            if above in self._gone:
+            # What a new group holds is made with it, whatever an old one of its name held.
+            if above in self._gone or above in self._new:
                 return False
             above = os.path.dirname(above)
         return os.path.isdir(folder)
@@ -41,12 +43,15 @@ class Foreseen:
 
     def make(self, folder: str) -> None:
         """Note that a group will be made."""
+        if not self.exists(folder):
+            self._new.add(folder)
         self._made.add(folder)
         self._gone.discard(folder)
 
     def remove(self, folder: str) -> None:
         """Note that a group will be removed, with all below it."""
         self._made = {m for m in self._made if m != folder and not m.startswith(folder + "/")}
+        self._new.discard(folder)
         self._gone.add(folder)
 
 

@@ -32,13 +32,15 @@ class CreateStorageObject(Operation):
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the name is free and the device is there, of the right type and not in use."""
-        if listing.storage_object(self.place.plugin, self.place.name) is not None:
+        there = listing.storage_object(self.place.plugin, self.place.name)
+        if there is not None and foreseen.exists(there.folder):
             raise ExistsError(
                 f"Storage object {self.place.plugin}/{self.place.name} exists already"
             )
         must_be_free(foreseen, self.place)
         if self.place.plugin == "block":
-            _check_block_device(lio, str(self.arguments["dev"]), exclusive=self._exclusive())
+            path = str(self.arguments["dev"])
+            _check_block_device(lio, foreseen, path, exclusive=self._exclusive())
         if self.place.plugin == "fileio":
             _check_image_file(lio, foreseen, str(self.arguments["dev"]))
         foreseen.make(self.place.hba_folder)
@@ -54,7 +56,7 @@ class CreateStorageObject(Operation):
         return bool(self.arguments.get("exclusive", True))
 
 
-def _check_block_device(lio: Lio, path: str, *, exclusive: bool) -> None:
+def _check_block_device(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
     device = lio.machine.block_device(path)
     if device is None:
         if lio.simulated is None and os.path.exists(path):
@@ -68,7 +70,10 @@ def _check_block_device(lio: Lio, path: str, *, exclusive: bool) -> None:
         return
     holder = device.holder
     if not holder and lio.machine.in_use(path):
-        holder = _user_among_storage_objects(lio, path) or "another program holds it"
+        user = _user_among_storage_objects(lio, path)
+        if user is not None and not foreseen.exists(user.folder):
+            return  # it will have been deleted by then
+        holder = str(user) if user is not None else "another program holds it"
     if holder:
         raise BusyError(f"{path} is in use: {holder}", path=path)
 
@@ -83,14 +88,14 @@ def _check_image_file(lio: Lio, foreseen: Foreseen, path: str) -> None:
         )
 
 
-def _user_among_storage_objects(lio: Lio, path: str) -> str:
-    """Name the storage object that has claimed a device, "" where none has."""
+def _user_among_storage_objects(lio: Lio, path: str) -> StorageObject | None:
+    """Return the storage object that has claimed a device, None where none has."""
     wanted = lio.machine.block_device(path)
     for place in listing.storage_objects():
         device = lio.machine.block_device(storage.describe(lio, place).device)
         if device is not None and wanted is not None and device.name == wanted.name:
-            return str(place)
-    return ""
+            return place
+    return None
 
 
 @dataclass

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command lines that would bring one configuration to another, as a user could type them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from shlex import quote
+from typing import Any
+
+from pyshell.saved.compare import compare
+from pyshell.saved.model import ENABLED, LUN_GROUP, Item, Items
+from pyshell.target import names, places
+from pyshell.target.operations.settings import FabricPlace
+from pyshell.target.places import DEFAULT_GROUP
+
+_GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
+_AUTH = {"password_mutual": "mutual_password", "userid_mutual": "mutual_userid"}
+_FILEIO = {"dev": "file_or_dev"}
+_USER = {"config": "cfgstring"}
+
+
+def command_lines(before: Items, after: Items, *, secrets: bool = False) -> list[str]:
+    """Return the lines in the order in which to run them. Secrets are left to be asked for.
+
+    What only the first has is deleted; objects that would have to be made anew are deleted first.
+    """
+    differences = compare(before, after)
+    anew = {d.path for d in differences if d.facts}
+    gone = {d.path for d in differences if d.sign == "-"} | anew
+    lines: list[str] = []
+    for path, item in reversed(list(before.items())):
+        if path in gone and not _goes_with_its_owner(item, gone):
+            lines += _deletion(item)
+    made = {d.path for d in differences if d.sign == "+"} | anew
+    for path, item in after.items():
+        if path in made:
+            lines += _creation(item)
+            lines += _settings(item, item.settings, secrets=secrets)
+    for difference in differences:
+        if difference.sign == "~" and difference.path not in anew and difference.after:
+            changed = {c.name: c.after for c in difference.settings}
+            lines += _settings(difference.after, changed, secrets=secrets)
+    for path, item in after.items():
+        if isinstance(item.place, places.Tpg) and ENABLED in item.settings:
+            before_it = before[path].settings.get(ENABLED) if path in before else "1"
+            if path in made and item.settings[ENABLED] == "0":
+                lines.append(f"{item.place.path} disable")
+            elif path not in made and before_it != item.settings[ENABLED]:
+                word = "enable" if item.settings[ENABLED] == "1" else "disable"
+                lines.append(f"{item.place.path} {word}")
+    return lines
+
+
+def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
+    """Tell whether deleting something above it deletes it too."""
+    parts = item.path.strip("/").split("/")
+    return any("/" + "/".join(parts[:count]) in gone for count in range(1, len(parts)))
+
+
+def _creation(item: Item) -> Iterator[str]:
+    place = item.place
+    if isinstance(place, places.StorageObject):
+        yield _line(f"/backstores/{place.plugin} create", {"name": place.name, **_made_with(item)})
+    elif isinstance(place, places.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield _line(
+                f"{place.storage_object.path}/alua create",
+                {"name": place.name, "tag": item.facts.get("tg_pt_gp_id")},
+            )
+    elif isinstance(place, places.Target):
+        yield _line(f"/{place.fabric_name} create", {"wwn": place.wwn})
+    elif isinstance(place, places.Tpg):
+        yield from _tpg(place)
+    elif isinstance(place, places.Lun):
+        exported = item.facts["storage_object"]
+        yield _line(
+            f"{place.tpg.path}/luns create",
+            {"storage_object": exported, "lun": place.index, "add_mapped_luns": False},
+        )
+    elif isinstance(place, places.Portal):
+        yield f"{place.tpg.path}/portals create {names.bracketed(place.address)} {place.port}"
+    elif isinstance(place, places.NodeAcl):
+        yield _line(f"{place.tpg.path}/acls create", {"wwn": place.wwn, "add_mapped_luns": False})
+    elif isinstance(place, places.MappedLun):
+        protect = {"write_protect": True} if item.settings.get("write_protect") == "1" else {}
+        mapped = {"mapped_lun": place.index, "tpg_lun_or_backstore": item.facts["tpg_lun"]}
+        yield _line(f"{place.acl.path} create", mapped | protect)
+
+
+def _tpg(place: places.Tpg) -> Iterator[str]:
+    """Yield what makes a TPG: the first comes with its target, and brings the default portal."""
+    fabric = place.target.fabric
+    if not fabric.has("tpgts"):
+        return
+    if place.tag != 1:
+        yield f"{place.target.path} create {place.tag}"
+
+
+def _made_with(item: Item) -> Mapping[str, Any]:
+    place = item.place
+    assert isinstance(place, places.StorageObject)
+    known = {"fileio": _FILEIO, "user": _USER}.get(place.plugin, {})
+    return {known.get(name, name): value for name, value in item.facts.items()}
+
+
+def _settings(item: Item, values: Mapping[str, str], *, secrets: bool) -> Iterator[str]:
+    place = item.place
+    by_group: dict[str, dict[str, str]] = {}
+    for file, value in values.items():
+        folder, _, name = file.rpartition("/")
+        if file == "tag" and value:
+            assert isinstance(place, places.NodeAcl)
+            yield f"{place.tpg.path}/acls tag {place.wwn} {quote(value)}"
+        elif file == LUN_GROUP:
+            if value != DEFAULT_GROUP:
+                yield f"{place.path} set alua alua_tg_pt_gp_name={quote(value)}"
+        elif isinstance(place, places.AluaGroup):
+            by_group.setdefault("alua", {})[name] = value
+        elif isinstance(place, FabricPlace):
+            shown = "enable" if name == "enforce_discovery_auth" else _AUTH.get(name, name)
+            by_group.setdefault("discovery_auth", {})[shown] = value
+        elif isinstance(place, places.Portal):
+            if value == "1":
+                yield f"{place.path} enable_{'offload' if name == 'cxgbit' else name} true"
+        elif folder in _GROUPS:
+            by_group.setdefault(_GROUPS[folder], {})[_AUTH.get(name, name)] = value
+    for group, given in by_group.items():
+        # A CHAP setting that is not there needs no line.
+        kept = {n: v for n, v in given.items() if v or "auth" not in group}
+        if not secrets:
+            kept = {n: "-" if n in names.SECRET_NAMES else v for n, v in kept.items()}
+        if kept:
+            yield _line(f"{place.path} set {group}", kept)
+
+
+def _deletion(item: Item) -> Iterator[str]:
+    place = item.place
+    if isinstance(place, places.StorageObject):
+        yield f"/backstores/{place.plugin} delete {quote(place.name)}"
+    elif isinstance(place, places.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield f"{place.storage_object.path}/alua delete {quote(place.name)}"
+    elif isinstance(place, places.Target):
+        yield f"/{place.fabric_name} delete {place.wwn}"
+    elif isinstance(place, places.Tpg):
+        yield f"{place.target.path} delete {place.tag}"
+    elif isinstance(place, places.Lun):
+        yield f"{place.tpg.path}/luns delete {place.index}"
+    elif isinstance(place, places.Portal):
+        yield f"{place.tpg.path}/portals delete {names.bracketed(place.address)} {place.port}"
+    elif isinstance(place, places.NodeAcl):
+        yield f"{place.tpg.path}/acls delete {place.wwn}"
+    elif isinstance(place, places.MappedLun):
+        yield f"{place.acl.path} delete {place.index}"
+    elif isinstance(place, FabricPlace):
+        yield f"{place.path} set discovery_auth enable=false"
+
+
+def _line(start: str, values: Mapping[str, Any]) -> str:
+    words = [f"{n}={quote(_word(v))}" for n, v in values.items() if v is not None]
+    return " ".join([start, *words])
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences between two configurations as an indented tree and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyshell.saved.compare import Changed, Difference
+from pyshell.tree.node import split_path
+
+_WORDS = {"+": "added", "-": "removed", "~": "changed"}
+
+
+def tree_lines(differences: Iterable[Difference]) -> Iterator[str]:
+    """Yield a tree of what differs: `+` only in the second, `-` only in the first, `~` in both."""
+    shown: list[str] = []
+    told = [difference for difference in differences if not difference.implied]
+    for difference in sorted(told, key=lambda difference: split_path(difference.path)):
+        parts = split_path(difference.path)
+        common = 0
+        while common < min(len(shown), len(parts) - 1) and shown[common] == parts[common]:
+            common += 1
+        for depth in range(common, len(parts) - 1):
+            yield f"  {'  ' * depth}{parts[depth]}"
+        yield f"{difference.sign} {'  ' * (len(parts) - 1)}{parts[-1]}"
+        for change in difference.changes:
+            yield f"  {'  ' * (len(parts) + 1)}{change.text}"
+        shown = parts
+
+
+def data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+    """Return the differences as data; of secrets only that they differ."""
+    return [
+        {
+            "path": difference.path,
+            "change": _WORDS[difference.sign],
+            "settings": [_changed(change) for change in difference.changes],
+        }
+        for difference in differences
+        if not difference.implied
+    ]
+
+
+def _changed(change: Changed) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "before": change.shown(change.before) if change.secret else change.before,
+        "after": change.shown(change.after) if change.secret else change.after,
+    }
