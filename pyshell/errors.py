@@ -81,7 +81,14 @@ class ConflictError(PyshellError):
 
 
 class ExistsError(ConflictError):
-    """The object is there already."""
+    """The object is there already.
+
+    `wanted` tells whether it is all the same the one that was asked for: `exist_ok=true` is then
+    content with it. `object` is its path in pyshell's tree, where that is known.
+    """
+
+    wanted = False
+    object: str | None = None
 
 
 class BusyError(ConflictError):

@@ -19,7 +19,7 @@ def bind(described: Command, words: Sequence[Word], line_end: int) -> dict[str, 
     values: dict[str, Any] = {}
     rest: list[str] = []
     named: dict[str, str] = {}
-    positional = iter(described.params)
+    positional = (param for param in described.params if not param.named_only)
     for word in words:
         if word.name is not None:
             param = described.param(word.name)

@@ -148,7 +148,7 @@ def _given(described: Command, words: Sequence[Word]) -> tuple[dict[str, str], P
     A word of the command's `rest` stands there by itself, as it is a name (`get GROUP NAME...`).
     """
     given: dict[str, str] = {}
-    positional = iter(described.params)
+    positional = (param for param in described.params if not param.named_only)
     for word in words:
         if word.name is not None:
             named = described.param(word.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from configshell_fb import ConfigShell
 
-from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.render.output import Format, error_lines, render, wants_colour, width
 from pyshell.shell import binding, grammar
 from pyshell.shell.lock import locked
@@ -198,11 +198,21 @@ class Shell(ConfigShell):  # type: ignore[misc]
         if not described.changes or preferences_only:
             self._take(node.run(described.name, **values))
             return
+        exist_ok, missing_ok = values.pop("exist_ok", False), values.pop("missing_ok", False)
         if not self.lio.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
         held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
-        with nullcontext() if self.options.dry_run else held:
-            self._take(node.run(described.name, **values))
+        try:
+            with nullcontext() if self.options.dry_run else held:
+                self._take(node.run(described.name, **values))
+        except ExistsError as error:
+            if not exist_ok or not error.wanted:
+                raise
+            self.note(f"{error.message.rstrip('.')}: nothing to do.")
+        except NotFoundError as error:
+            if not missing_ok:
+                raise
+            self.note(f"{error.message.rstrip('.')}: nothing to do.")
 
     # Taking results
 
@@ -235,7 +245,12 @@ class Shell(ConfigShell):  # type: ignore[misc]
             self._say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
             return
         self._ask_before_cutting(change.operations)
-        outcome = carry_out(self.lio, change.operations)
+        try:
+            outcome = carry_out(self.lio, change.operations)
+        except ExistsError as error:
+            # That a part is there, as a LUN's storage object, does not mean that the whole is.
+            error.wanted = error.wanted and error.object == change.made
+            raise
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)

@@ -42,6 +42,8 @@ class Param:
     default: Any = None
     secret: bool = False
     aliases: tuple[str, ...] = ()
+    named_only: bool = False
+    """Whether it must be given as NAME=VALUE."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,18 @@ class Command:
     def signature(self) -> str:
         """Return the syntax: `create name dev [readonly] [wwn]`."""
         words = [self.name]
-        words += [p.name if p.required else f"[{p.name}]" for p in self.params]
+        words += [_shown(param) for param in self.params]
         if self.rest:
             words.append(f"[{self.rest.name}...]")
         if self.named_rest:
             words.append(f"[{self.named_rest.name}=value...]")
         return " ".join(words)
+
+
+def _shown(param: Param) -> str:
+    if param.required:
+        return param.name
+    return f"[{param.name}=]" if param.named_only else f"[{param.name}]"
 
 
 def command(
@@ -90,7 +98,8 @@ def command(
 
     def describe(method: Method) -> Method:
         name = method.__name__.removeprefix("ui_command_")
-        found = Command(name, summary, params, changes, details, examples, rest, named_rest)
+        tolerant = (*params, *([TOLERANCES[name]] if changes and name in TOLERANCES else []))
+        found = Command(name, summary, tolerant, changes, details, examples, rest, named_rest)
         method.description = found  # type: ignore[attr-defined]
         return method
 
@@ -174,3 +183,21 @@ ADDRESS = Kind("address", names.address, source="address")
 PORT = Kind("port", names.port_number)
 GROUP = Kind("group", plain_text, source="group")
 COMMAND = Kind("command", plain_text, source="command")
+
+TOLERANCES = {
+    "create": Param(
+        "exist_ok",
+        BOOL,
+        "Be content with what is there already, if it is just what is asked for.",
+        default=False,
+        named_only=True,
+    ),
+    "delete": Param(
+        "missing_ok",
+        BOOL,
+        "Be content where it is not there.",
+        default=False,
+        named_only=True,
+    ),
+}
+"""Parameters of every such command; the shell sees to them (field failure 24)."""

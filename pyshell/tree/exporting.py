@@ -64,11 +64,13 @@ def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun
     return [*made, CreateLun(lun, place, said=[f"Created LUN {lun.index}."])], lun
 
 
-def refuse_second_lun(tpg: Tpg, place: StorageObject) -> None:
-    """Raise ExistsError where a TPG exports a storage object already."""
+def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
+    """Raise ExistsError where a TPG exports a storage object already, as LUN `wanted` or not."""
     for lun in listing.luns(tpg):
         if listing.storage_object_of(lun) == place:
-            raise ExistsError(
+            error = ExistsError(
                 f"lun for storage object {place.plugin}/{place.name} already exists",
                 f"It is {lun.path}.",
             )
+            error.wanted = wanted in (None, lun.index)
+            raise error

@@ -67,7 +67,7 @@ class LunsNode(CommonNode):
         """Create a LUN."""
         made, exported = storage_object_for(self, storage_object)
         if not made:
-            refuse_second_lun(self.place, exported)
+            refuse_second_lun(self.place, exported, lun)
         place = Lun(self.place, free_lun(self.place, lun))
         made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         add = add_mapped_luns

@@ -76,6 +76,10 @@ class Operation(ABC):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Raise what speaks against doing it now; note in `foreseen` what it will change."""
 
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether what it would make, and found there, is just what it would have made."""
+        return True
+
     @abstractmethod
     def do(self, lio: Lio) -> Operation | None:
         """Carry it out through rtslib and return its inverse, None where nothing changed.
@@ -108,7 +112,12 @@ def check(lio: Lio, operations: Iterable[Operation]) -> None:
     foreseen = Foreseen()
     for operation in operations:
         with doing(operation.step()):
-            operation.check(lio, foreseen)
+            try:
+                operation.check(lio, foreseen)
+            except ExistsError as error:
+                error.wanted = operation.is_done(lio)
+                error.object = getattr(getattr(operation, "place", None), "path", None)
+                raise
 
 
 def carry_out(

@@ -38,6 +38,10 @@ class CreateLun(Operation):
         _check_number(self.place.index)
         foreseen.make(self.place.folder)
 
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the LUN that is there exports the same storage object."""
+        return listing.storage_object_of(self.place) == self.storage_object
+
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
         handles.create_lun(self.place, self.storage_object, self.alias)
@@ -189,6 +193,11 @@ class MapLun(Operation):
         must_be_free(foreseen, self.place)
         _check_number(self.place.index)
         foreseen.make(self.place.folder)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the mapping that is there is of the same LUN, and as protected."""
+        protected = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
+        return listing.lun_of(self.place) == self.lun and protected == self.write_protect
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib and read the write protection back (field failure 72)."""

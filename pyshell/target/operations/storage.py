@@ -35,7 +35,8 @@ class CreateStorageObject(Operation):
         there = listing.storage_object(self.place.plugin, self.place.name)
         if there is not None and foreseen.exists(there.folder):
             raise ExistsError(
-                f"Storage object {self.place.plugin}/{self.place.name} exists already"
+                f"Storage object {self.place.plugin}/{self.place.name} exists already",
+                path=there.folder,
             )
         must_be_free(foreseen, self.place)
         if self.place.plugin == "block":
@@ -51,6 +52,15 @@ class CreateStorageObject(Operation):
         """Create it through rtslib, which removes it again where a later step of its own fails."""
         handles.create_storage_object(self.place, dict(self.arguments))
         return DeleteStorageObject(self.place)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the storage object that is there has the same device, or size in memory."""
+        there = listing.storage_object(self.place.plugin, self.place.name)
+        found = storage.creation_arguments(lio, there) if there else None
+        if found is None:
+            return False
+        names = ("size", "nullio") if self.place.plugin == "ramdisk" else ("dev", "readonly")
+        return all(found.get(n) == self.arguments[n] for n in names if n in self.arguments)
 
     def _exclusive(self) -> bool:
         return bool(self.arguments.get("exclusive", True))
@@ -223,6 +233,10 @@ class CreateAluaGroup(Operation):
         if not 1 <= self.tag <= 65535:
             raise UsageError(f"{self.tag} is not the number of an ALUA group", "It is 1 to 65535.")
         foreseen.make(self.place.folder)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the group that is there has the same number."""
+        return text_or_none(lio.kernel, f"{self.place.folder}/tg_pt_gp_id") == str(self.tag)
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""

@@ -162,6 +162,10 @@ class CreatePortal(Operation):
         _check_taken(self.place, foreseen)
         foreseen.make(self.place.folder)
 
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether this TPG listens there, however the address is spelt."""
+        return listing.portal(self.place.tpg, self.place.address, self.place.port) is not None
+
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib: the kernel begins to listen."""
         handles.create_portal(self.place)
