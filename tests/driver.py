@@ -79,8 +79,13 @@ class _Capture(io.TextIOWrapper):
 class _Lines(io.TextIOBase):
     """A standard input whose lines are fetched one by one."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], *, keyboard: bool = False) -> None:
         self._lines = iter(lines)
+        self._keyboard = keyboard
+
+    def isatty(self) -> bool:
+        """Tell whether to be taken for someone who types."""
+        return self._keyboard
 
     def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
         """Return the next line, "" at the end."""
@@ -115,11 +120,21 @@ class Pyshell:
         return self.config_dir / "saveconfig.json"
 
     def __call__(
-        self, *arguments: str, stdin: str | Iterable[str] = "", terminal: bool = False
+        self,
+        *arguments: str,
+        stdin: str | Iterable[str] = "",
+        terminal: bool = False,
+        keyboard: bool = False,
     ) -> Ran:
-        """Run pyshell in this process; with `terminal`, its output takes itself for one."""
+        """Run pyshell in this process; its output, or its input too, may be a terminal's."""
         options = [f"--simulate={self.folder}"]
-        return run_here([*options, *arguments], stdin, self.program, terminal=terminal)
+        return run_here(
+            [*options, *arguments],
+            stdin,
+            self.program,
+            terminal=terminal or keyboard,
+            keyboard=keyboard,
+        )
 
     def line(self, text: str, *options: str) -> Ran:
         """Run one line as a one-liner whose whole command is one argument."""
@@ -173,13 +188,19 @@ def run_here(
     program: str = "pyshell",
     *,
     terminal: bool = False,
+    keyboard: bool = False,
 ) -> Ran:
     """Run pyshell in this process, under the name `program`."""
     out = _Capture("strict", terminal=terminal)
     err = _Capture("backslashreplace", terminal=terminal)
     before = sys.argv, sys.stdin, sys.stdout, sys.stderr
     lines = stdin.splitlines(keepends=True) if isinstance(stdin, str) else stdin
-    sys.argv, sys.stdin, sys.stdout, sys.stderr = [program], _Lines(lines), out, err
+    sys.argv, sys.stdin, sys.stdout, sys.stderr = (
+        [program],
+        _Lines(lines, keyboard=keyboard),
+        out,
+        err,
+    )
     try:
         status = cli.main(arguments)
     finally:

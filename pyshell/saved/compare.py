@@ -13,6 +13,7 @@ from typing import Any
 
 from pyshell.saved.model import Item, Items
 from pyshell.target import names
+from pyshell.target.places import AluaGroup
 
 _MASK = "********"
 
@@ -75,7 +76,7 @@ def compare(before: Items, after: Items) -> list[Difference]:
     found = []
     for path, item in after.items():
         if path not in before:
-            if item.bare:
+            if item.bare or _comes_with_its_owner(item, before):
                 continue
             found.append(Difference(path, "+", None, item))
             continue
@@ -86,9 +87,15 @@ def compare(before: Items, after: Items) -> list[Difference]:
     found += [
         Difference(path, "-", item, None)
         for path, item in before.items()
-        if path not in after and not item.bare
+        if path not in after and not item.bare and not _comes_with_its_owner(item, after)
     ]
     return found
+
+
+def _comes_with_its_owner(item: Item, other: Items) -> bool:
+    """Tell whether the other side has an item, unmentioned, as it has that to which it belongs."""
+    place = item.place
+    return item.implied and isinstance(place, AluaGroup) and place.storage_object.path in other
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Changed]:

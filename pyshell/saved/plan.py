@@ -106,9 +106,8 @@ def plan(
     lifted = _with_dependents(running, _to_lift(running, changed), found.deleted) - again
     found.replaced = [path for path in running if path in again or path in lifted]
     found.changed = [d for d in changed if d.path not in again]
-    found.unchanged = len(set(wanted) & set(running) - again - lifted) - len(
-        [d for d in found.changed if d.path not in lifted]
-    )
+    touched = again | lifted | {d.path for d in found.changed}
+    found.unchanged = len(found.told(set(wanted) & set(running) - touched))
     target = {**running, **{p: _merged(running.get(p), item) for p, item in wanted.items()}}
     _Steps(found, running, target).add(again | lifted)
     return found

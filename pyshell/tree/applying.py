@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.tree.command import BOOL, FILE, TEXT, WWN, Param, choice, command
+from pyshell.tree.command import BOOL, FILE, PATH, TEXT, WWN, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Change, Lines, Result
 
@@ -85,6 +85,26 @@ class ApplyingNode(CommonNode):
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
         found = plan(running, wanted, prune=prune)
         return self._applied(found, f"Applied {file}")
+
+    @command(
+        "Print the commands that would make the running configuration anew.",
+        Param("path", PATH, "Only what is below this path, as a target; all unless given."),
+        Param(
+            "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
+        ),
+        details="The lines can be run by 'pyshell -f FILE', on this host or on another one.",
+        examples=("export", "export /backstores"),
+    )
+    def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
+        """Print the commands that would make the running configuration anew."""
+        from pyshell.tree.commandlines import command_lines
+
+        found = self._items(_RUNNING)
+        if path:
+            start = self.get_node(path).path
+            found = _below(found, start) if start != "/" else found
+        lines = command_lines({}, found, secrets=show_secrets)
+        return Lines(lines, lines)
 
     def _applied(self, found: Plan, title: str) -> Change:
         from pyshell.target.impact import cut

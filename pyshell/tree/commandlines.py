@@ -32,9 +32,10 @@ def command_lines(before: Items, after: Items, *, secrets: bool = False) -> list
         if path in gone and not _goes_with_its_owner(item, gone):
             lines += _deletion(item)
     made = {d.path for d in differences if d.sign == "+"} | anew
+    listened = {path for path, item in after.items() if isinstance(item.place, places.Portal)}
     for path, item in after.items():
         if path in made:
-            lines += _creation(item)
+            lines += _creation(item, listened)
             lines += _settings(item, item.settings, secrets=secrets)
     for difference in differences:
         if difference.sign == "~" and difference.path not in anew and difference.after:
@@ -57,7 +58,8 @@ def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
     return any("/" + "/".join(parts[:count]) in gone for count in range(1, len(parts)))
 
 
-def _creation(item: Item) -> Iterator[str]:
+def _creation(item: Item, listened: set[str]) -> Iterator[str]:
+    """Yield what makes an object; `listened` are the paths of all portals that there will be."""
     place = item.place
     if isinstance(place, places.StorageObject):
         yield _line(f"/backstores/{place.plugin} create", {"name": place.name, **_made_with(item)})
@@ -70,7 +72,7 @@ def _creation(item: Item) -> Iterator[str]:
     elif isinstance(place, places.Target):
         yield _line(f"/{place.fabric_name} create", {"wwn": place.wwn})
     elif isinstance(place, places.Tpg):
-        yield from _tpg(place)
+        yield from _tpg(place, listened)
     elif isinstance(place, places.Lun):
         exported = item.facts["storage_object"]
         yield _line(
@@ -78,7 +80,10 @@ def _creation(item: Item) -> Iterator[str]:
             {"storage_object": exported, "lun": place.index, "add_mapped_luns": False},
         )
     elif isinstance(place, places.Portal):
-        yield f"{place.tpg.path}/portals create {names.bracketed(place.address)} {place.port}"
+        yield _line(
+            f"{place.tpg.path}/portals create",
+            {"ip_address": place.address, "ip_port": place.port, "exist_ok": True},
+        )
     elif isinstance(place, places.NodeAcl):
         yield _line(f"{place.tpg.path}/acls create", {"wwn": place.wwn, "add_mapped_luns": False})
     elif isinstance(place, places.MappedLun):
@@ -87,13 +92,21 @@ def _creation(item: Item) -> Iterator[str]:
         yield _line(f"{place.acl.path} create", mapped | protect)
 
 
-def _tpg(place: places.Tpg) -> Iterator[str]:
-    """Yield what makes a TPG: the first comes with its target, and brings the default portal."""
+def _tpg(place: places.Tpg, listened: set[str]) -> Iterator[str]:
+    """Yield what makes a TPG: the first comes with its target, each may get the default portal."""
     fabric = place.target.fabric
     if not fabric.has("tpgts"):
         return
     if place.tag != 1:
         yield f"{place.target.path} create {place.tag}"
+    if fabric.has("nps"):
+        for address in (names.WILDCARD_V4, names.WILDCARD_V6):
+            portal = places.Portal(place, address, names.DEFAULT_PORT)
+            if portal.path not in listened:
+                yield _line(
+                    f"{place.path}/portals delete",
+                    {"ip_address": address, "ip_port": portal.port, "missing_ok": True},
+                )
 
 
 def _made_with(item: Item) -> Mapping[str, Any]:
