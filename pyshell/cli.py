@@ -44,6 +44,7 @@ Options, before the path:
 Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict.
 'pyshell help' lists the commands.
 """
+_JSON = {("-o", "json"), ("--output", "json")}
 _NEEDS_VALUE = {"-f", "-o", "--output", "--color", "--lock-timeout", "--config-dir"}
 
 
@@ -76,6 +77,8 @@ def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, st
         option, equals, value = rest.pop(0).partition("=")
         if option == "--":
             break
+        if equals and not value:
+            raise UsageError(f"{option}= needs a value.", "'pyshell --help' tells more.")
         if option in _NEEDS_VALUE and not equals:
             if not rest:
                 raise UsageError(f"{option} needs a value.", "'pyshell --help' tells more.")
@@ -84,6 +87,8 @@ def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, st
             _refuse_detached_folder(rest[0])
         _take_option(found, option, value, environment)
     found.words = rest
+    if found.file is not None and rest:
+        raise UsageError(f"Either -f {found.file} or a command, not both.")
     if found.options.compat and rest and rest[0] == "help":
         found.show = "help"
     return found
@@ -105,7 +110,7 @@ def _take_option(found: Invocation, option: str, value: str, environment: dict[s
     if option == "--simulate":
         found.simulate = Path(value).expanduser() if value else _default_simulator(environment)
     elif option == "-f":
-        found.file = value
+        found.file = _once(found.file, value)
     elif option in ("-o", "--output"):
         options.json = _choice(option, value, ("text", "json")) == "json"
     elif option == "--color":
@@ -126,6 +131,12 @@ def _take_option(found: Invocation, option: str, value: str, environment: dict[s
         options.compat = True
     else:
         raise UsageError(f"There is no option {option}.", "'pyshell --help' lists them.")
+
+
+def _once(before: str | None, value: str) -> str:
+    if before is not None:
+        raise UsageError("-f can be given once.", f"It is {before} already.")
+    return value
 
 
 def _choice(option: str, value: str, choices: tuple[str, ...]) -> str:
@@ -178,6 +189,8 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     try:
         shell.run_line(join_arguments(words, compat=shell.compat))
     except PyshellError as error:
+        if any(word.startswith("--") for word in words):
+            error.hint = f"{error.hint} Options stand before the path.".strip()
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
     return shell.status
@@ -192,11 +205,12 @@ def _run_many(shell: Shell, found: Invocation) -> int:
         )
     assert found.file is not None
     try:
-        with open(found.file, encoding="utf-8") as lines:
-            checked = _checked(lines, found.file)
-            return run_lines(shell, checked, found.file, keep_going=found.keep_going)
+        lines = open(found.file, encoding="utf-8")  # noqa: SIM115
     except OSError as error:
         raise from_os_error(error, f"read {found.file}") from error
+    with lines:
+        checked = _checked(lines, found.file)
+        return run_lines(shell, checked, found.file, keep_going=found.keep_going)
 
 
 def _checked(lines: Iterable[str], name: str) -> Iterable[str]:
@@ -227,6 +241,12 @@ def _compat_version() -> str:
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Tell whether errors are to be JSON, even those of the options themselves."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(a in ("-o=json", "--output=json") or (a, b) in _JSON for a, b in pairs)
+
+
 def _leave_output_alone() -> None:
     """Keep Python from writing at its end what could not be written before."""
     with contextlib.suppress(OSError):
@@ -254,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name in configfs may hold bytes that are no text, or that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = Options(compat=_is_targetcli(sys.argv[0]))
+    options = Options(compat=_is_targetcli(sys.argv[0]), json=_wants_json(given))
     try:
         found = parse_argv(given, sys.argv[0], dict(os.environ))
         options = found.options
@@ -272,7 +292,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(bug_report(__version__))
             raise
         _leave_output_alone()
-        sys.stderr.write(f"The output could not be written: {error.strerror}.\n")
+        told = PyshellError(f"The output could not be written: {error.strerror}.")
+        for line in error_lines(told, as_json=options.json):
+            sys.stderr.write(f"{line}\n")
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130

@@ -5,6 +5,7 @@ PyshellError              1  the command failed
 ├── UsageError            2  the line cannot be run as typed (may carry a column)
 ├── NotFoundError         3  a path, object, file or device that is not there
 ├── NotPermittedError     4  not root, or the kernel says so
+├── InterruptedStepsError 128 and the signal's number: it came between two steps
 └── ConflictError         5  something is in the way
     ├── ExistsError       5  the object is there already
     ├── BusyError         5  the object or device is in use
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import errno as errors
 import os
+from collections.abc import Sequence
 
 EXIT_FAILED = 1
 
@@ -34,8 +36,11 @@ class PyshellError(Exception):
         errno: int | None = None,
         path: str | None = None,
         step: str | None = None,
+        faults: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
+        self.faults = list(faults)
+        """Faults of many things that were looked at together, one line each."""
         self.message = message
         self.hint = hint
         self.errno = errno
@@ -44,7 +49,8 @@ class PyshellError(Exception):
 
     def __str__(self) -> str:
         """Return message and hint as one line."""
-        text = " ".join(part for part in (_sentence(self.message), self.hint) if part)
+        parts = (_sentence(self.message), *map(_sentence, self.faults), self.hint)
+        text = " ".join(part for part in parts if part)
         return " ".join(text.split("\n"))
 
 
@@ -60,6 +66,14 @@ class UsageError(PyshellError):
         super().__init__(message, hint)
         self.column = column
         self.line: str | None = None
+
+
+class InterruptedStepsError(PyshellError):
+    """A signal came between two steps of a command, whose steps are undone."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.status = 128 + number
 
 
 class NotFoundError(PyshellError):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from driver import SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment
+from pyshell.simulator import Simulator
 
 
 def test_a_batch_ends_at_its_first_failure_and_names_the_line(pyshell: Pyshell) -> None:
@@ -137,7 +138,7 @@ def test_a_batch_that_fails_says_that_its_changes_are_not_saved(pyshell: Pyshell
 def test_a_batch_that_clears_says_that_this_is_not_saved(exported: Pyshell) -> None:
     exported.must("saveconfig")
     before = exported.saved_file.read_bytes()
-    exported.batch(["clearconfig confirm=true"]).done(noting=NOT_SAVED)
+    exported.batch(["clearconfig confirm=true"]).done(noting="Nothing is running now, and that is")
     assert exported.saved_file.read_bytes() == before
 
 
@@ -183,6 +184,41 @@ def test_ctrl_c_ends_a_batch_before_its_next_line(pyshell: Pyshell) -> None:
     assert "x" in os.listdir(pyshell.configfs / "core/rd_mcp_0")
 
 
+def test_ctrl_c_between_two_steps_ends_a_batch_that_would_keep_going(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Simulator.mkdir
+
+    def interrupted(simulator: Simulator, path: str) -> None:
+        if path.endswith("/x"):
+            os.kill(os.getpid(), signal.SIGINT)
+        mkdir(simulator, path)
+
+    monkeypatch.setattr(Simulator, "mkdir", interrupted)
+    ran = pyshell.batch(
+        ["/backstores/ramdisk create x 1M", "/backstores/ramdisk create y 1M"], "--keep-going"
+    )
+    assert ran.status == 130
+    assert ran.err.startswith("stdin:1: Interrupted before the step")
+    assert "y" not in ran.out
+    assert not list(pyshell.configfs.glob("core/rd_mcp_*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_other_ends_of_a_program_leave_nothing_half_made(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    mkdir = Simulator.mkdir
+
+    def ended(simulator: Simulator, path: str) -> None:
+        os.kill(os.getpid(), number)
+        mkdir(simulator, path)
+
+    monkeypatch.setattr(Simulator, "mkdir", ended)
+    assert pyshell("/backstores/ramdisk", "create", "x", "1M").status == 128 + number
+    assert not list(pyshell.configfs.glob("core/rd_mcp_*"))
+
+
 # Lines
 
 
@@ -194,6 +230,10 @@ def test_a_line_goes_on_behind_a_backslash_at_its_end(pyshell: Pyshell) -> None:
 def test_an_error_in_a_line_that_goes_on_names_where_it_begins(pyshell: Pyshell) -> None:
     ran = pyshell.batch(["pwd", "/backstores/ramdisk \\", "  bogus"])
     assert ran.err.startswith("stdin:2: Command not found bogus.")
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(pyshell: Pyshell) -> None:
+    assert pyshell.batch(["\ufeffpwd"]).done().out == "/\n"
 
 
 def test_a_comment_does_not_go_on(pyshell: Pyshell) -> None:

@@ -113,6 +113,43 @@ def test_a_bad_option_is_a_usage_error(
     assert ran.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments", [["-f", "x", "ls"], ["-f", "x", "-f", "y"], ["--simulate=", "ls"], ["-f="]]
+)
+def test_what_would_be_ignored_is_refused(pyshell: Pyshell, arguments: list[str]) -> None:
+    ran = pyshell(*arguments)
+    assert (ran.out, ran.status) == ("", 2)
+
+
+@pytest.mark.parametrize("arguments", [["--nosuch"], ["--color", "x"], ["--lock-timeout", "x"]])
+def test_errors_of_options_are_json_too(arguments: list[str]) -> None:
+    ran = run_here(["-o", "json", *arguments, "ls"])
+    assert (json.loads(ran.err)["code"], ran.status) == (2, 2)
+
+
+def test_notes_are_json_too(exported: Pyshell) -> None:
+    ran = exported("-o", "json", "/backstores/block", "delete", "lee_block")
+    assert json.loads(ran.err)["note"].startswith("It is exported")
+
+
+def test_an_option_behind_the_path_is_pointed_out(pyshell: Pyshell) -> None:
+    assert "Options stand before the path." in pyshell("ls", "--help").err
+
+
+@pytest.mark.parametrize("line", ["restoreconfig ''", "saveconfig ''", "restoreconfig savefile="])
+def test_no_file_name_at_all_is_no_file_name(exported: Pyshell, line: str) -> None:
+    before = exported.tree()
+    assert exported.line(line).status == 2
+    assert exported.tree() == before
+
+
+@pytest.mark.parametrize("line", ["set authentication=1", "set attribute=authentication"])
+def test_set_without_its_group_is_no_success(exported: Pyshell, line: str) -> None:
+    ran = exported(TPG, *line.split())
+    assert (ran.out, ran.status) == ("", 2)
+    assert "In which group?" in ran.err
+
+
 def test_options_end_at_the_path(pyshell: Pyshell) -> None:
     assert pyshell("ls", "--dry-run").status == 3  # no option here: a path for `ls`
     assert pyshell("--", "pwd").done().out == "/\n"
@@ -302,7 +339,7 @@ def test_json_of_an_error_is_an_object_on_standard_error(
     assert found["code"] == code
     assert found["error"].startswith(message)
     assert found.keys() == {
-        "schema", "where", "error", "hint", "path", "step", "errno", "code"
+        "schema", "where", "error", "faults", "hint", "path", "step", "errno", "code"
     }  # fmt: skip
 
 

@@ -6,16 +6,14 @@ It is plain text, a line a command, oldest first, each line once.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 from pyshell.errors import PyshellError, UsageError
 from pyshell.saved import store
-from pyshell.shell.grammar import Word, split
+from pyshell.shell.grammar import split
 from pyshell.shell.lock import locked
-from pyshell.shell.secrets import masked
-from pyshell.target.names import SECRET_NAMES
+from pyshell.shell.secrets import doubtful_from, masked, masked_fault
 
 FILE_NAME = "history"
 LONGEST = 1000
@@ -72,26 +70,13 @@ class CommandHistory:
 def kept_form(line: str) -> str | None:
     """Return a line as the history keeps it, with its secrets masked; None where it is not kept.
 
-    A line in which a secret may stand where none can be told from the rest is not kept: one with
-    `password` outside of its place, or with a name that is nearly that of a secret.
+    A line in which a secret may stand where none can be told from the rest is not kept.
     """
     line = line.strip()
     try:
         words = split(line)
     except UsageError:
-        words = []
-    rest = line
-    for word in reversed(words):
-        if word.name in SECRET_NAMES:
-            rest = rest[: word.start] + rest[word.end :]
-    if not line or "password" in rest.lower() or any(_misspelt(word) for word in words):
+        return None if not line or masked_fault(line, None)[0] != line else line
+    if not line or doubtful_from(line, words) is not None:
         return None
     return masked(line, words)
-
-
-def _misspelt(word: Word) -> bool:
-    """Tell whether a name is nearly that of a secret: `pasword=`, `Password=`."""
-    if word.name is None or word.name in SECRET_NAMES:
-        return False
-    name = word.name.lower()
-    return "pass" in name or bool(difflib.get_close_matches(name, SECRET_NAMES, 1, cutoff=0.75))

@@ -12,7 +12,7 @@ from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.prompt.plain import PlainReader
 from pyshell.render.output import DUMB_TERMS, wants_colour
-from pyshell.shell.grammar import logical_lines, split
+from pyshell.shell.grammar import goes_on, logical_lines, split
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
 from pyshell.target.names import SECRET_NAMES
@@ -45,9 +45,16 @@ def interact(shell: Shell) -> int:
 def converse(shell: Shell, reader: Reader) -> None:
     """Run what is typed until `exit` or the end, whatever fails on the way; then save."""
     shell.ask = reader.answer
+    while True:
+        _converse(shell, reader)
+        if _leave(shell, reader):
+            return
+
+
+def _converse(shell: Shell, reader: Reader) -> None:
     while not shell.left:
         try:
-            typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
+            typed = _typed(shell, reader)
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -56,7 +63,14 @@ def converse(shell: Shell, reader: Reader) -> None:
             shell.show_error(UsageError("What was typed is not text."))
             continue
         _run(shell, typed)
-    _leave(shell, reader)
+
+
+def _typed(shell: Shell, reader: Reader) -> str:
+    """Return what was typed; a line that ends in a backslash goes on in the next."""
+    typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
+    while goes_on(typed.rpartition("\n")[2]):
+        typed += "\n" + reader.command("> ")
+    return typed
 
 
 def prompt_text(path: str, longest: int) -> str:
@@ -118,14 +132,39 @@ def _refuse_mask(line: str) -> None:
             raise error
 
 
-def _leave(shell: Shell, reader: Reader) -> None:
-    """Save as preferences ask; what would lose saved objects is done only after a yes."""
+def _leave(shell: Shell, reader: Reader) -> bool:
+    """Save as preferences ask; what would lose saved objects is done only after a yes.
+
+    Returns whether to leave at all: Ctrl-C at the question goes back to the prompt.
+    """
     try:
         shell.leave(save=True)
     except PyshellError as error:
         shell.show_error(error)
-        if _would_lose(shell) and (shell.options.yes or shell.confirmed("Save anyway? [y/N] ")):
-            _run_line(shell, "/ saveconfig force=true")
+        if not _would_lose(shell):
+            return True
+        if not shell.options.yes:
+            try:
+                answer = _yes_or_no(reader, "Save anyway? [y/N] ")
+            except KeyboardInterrupt:
+                shell.left = False
+                return False
+            if not answer:
+                shell.note("Not saved.")
+                return True
+        _run_line(shell, "/ saveconfig force=true")
+    return True
+
+
+def _yes_or_no(reader: Reader, question: str) -> bool:
+    """Ask until the answer is yes or no; no answer is a no. Raises KeyboardInterrupt."""
+    while True:
+        try:
+            answer = reader.answer(question).strip().lower()
+        except EOFError:
+            return False
+        if answer in ("y", "yes", "n", "no", ""):
+            return answer.startswith("y")
 
 
 def _would_lose(shell: Shell) -> bool:

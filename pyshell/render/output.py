@@ -14,6 +14,7 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
 from pyshell.tree.results import Branch, Lines, Tree
 
+FAULTS_SHOWN = 100
 PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
 DUMB_TERMS = ("", "dumb", "unknown")
 """What TERM is where a terminal does no more than show text."""
@@ -88,6 +89,7 @@ def error_lines(
             "schema": SCHEMA,
             "where": where or None,
             "error": error.message,
+            "faults": error.faults,
             "hint": error.hint,
             "path": error.path,
             "step": error.step,
@@ -96,13 +98,21 @@ def error_lines(
         }
         return [json.dumps(facts, ensure_ascii=False)]
     lines = [str(error)]
-    if "\n" in error.message:
-        lines = [*error.message.split("\n"), *([error.hint] if error.hint else [])]
+    if error.faults:
+        shown = error.faults[:FAULTS_SHOWN]
+        left = len(error.faults) - len(shown)
+        more = [f"and {left} more"] if left else []
+        lines = [error.message, *shown, *more, *([error.hint] if error.hint else [])]
     if where:
         lines[0] = f"{where}: {lines[0]}"
     if caret and isinstance(error, UsageError) and error.column is not None and error.line:
         lines += [f"  {error.line}", f"  {' ' * error.column}^"]
     return lines
+
+
+def note_line(text: str) -> str:
+    """Return a note as one line of JSON."""
+    return json.dumps({"schema": SCHEMA, "note": text}, ensure_ascii=False)
 
 
 def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:

@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pyshell.errors import PyshellError, from_os_error
 from pyshell.saved.document import Document
 
-_FAULTS_SHOWN = 20
-
 
 class DocumentError(PyshellError):
     """A file that is no saved configuration: `faults` are one line each, with JSON path."""
 
-    def __init__(self, message: str, faults: list[str]) -> None:
-        super().__init__(message, "Nothing was changed.")
-        self.faults = faults
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message, "Nothing was changed.", faults=faults)
 
 
 def load(path: Path) -> Document:
@@ -31,7 +29,7 @@ def load(path: Path) -> Document:
     except OSError as error:
         raise from_os_error(error, f"read {path}") from error
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{path} is not UTF-8 text (byte {error.start})", []) from error
+        raise DocumentError(f"{path} is not UTF-8 text (byte {error.start})") from error
     return parse(text, str(path))
 
 
@@ -41,7 +39,9 @@ def parse(text: str, name: str) -> Document:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         fault = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise DocumentError(f"{name} is not JSON: {fault}", [fault]) from error
+        raise DocumentError(f"{name} is not JSON: {fault}") from error
+    except RecursionError as error:
+        raise DocumentError(f"{name} is nested too deeply to be a saved configuration") from error
     return check_types(data, name)
 
 
@@ -55,17 +55,11 @@ def check_types(data: Any, name: str) -> Document:
         found: Document = TypeAdapter(keep).validate_python(data)
     except ValidationError as error:
         faults = [f"{_json_path(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
-        raise DocumentError(_told(name, faults), faults) from None
+        message = f"{name} is no saved configuration:"
+        if len(faults) == 1:
+            raise DocumentError(f"{message} {faults[0]}") from None
+        raise DocumentError(message, faults) from None
     return found
-
-
-def _told(name: str, faults: list[str]) -> str:
-    """Return one line for one fault; several stand below each other, as many as can be read."""
-    if len(faults) == 1:
-        return f"{name} is no saved configuration: {faults[0]}"
-    shown = faults[:_FAULTS_SHOWN]
-    more = [f"and {len(faults) - len(shown)} more"] if len(faults) > len(shown) else []
-    return "\n".join([f"{name} is no saved configuration:", *shown, *more])
 
 
 def _json_path(place: tuple[int | str, ...]) -> str:

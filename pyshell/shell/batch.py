@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyshell.errors import PyshellError
+from pyshell.errors import InterruptedStepsError, PyshellError
 from pyshell.shell.grammar import logical_lines
 from pyshell.shell.shell import Shell
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended, as shells have it."""
+_BOM = "\ufeff"
 
 
 def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
@@ -31,17 +32,19 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     except PyshellError as error:
         shell.show_error(error)
         status = status or error.status
-    return 0 if shell.compat else status or shell.status
+    return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.status
 
 
 def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
     status = 0
     for number, line in logical_lines(lines):
         try:
-            shell.run_line(line)
+            shell.run_line(line.removeprefix(_BOM) if number == 1 else line)
         except PyshellError as error:
             shell.show_error(error, "" if shell.compat else f"{name}:{number}")
             status = status or error.status
+            if isinstance(error, InterruptedStepsError):
+                return error.status
             if not keep_going and not shell.compat:
                 break
         if shell.left:

@@ -93,9 +93,21 @@ def _complete(
     return values
 
 
+_SYNONYMS = {
+    "quit": "exit",
+    "q": "exit",
+    "bye": "exit",
+    "rm": "delete",
+    "dir": "ls",
+    "add": "create",
+}
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "Did you mean …?" for a mistyped word, "" where nothing is near."""
     import difflib
 
+    if word in _SYNONYMS and _SYNONYMS[word] in known:
+        return f"Did you mean {_SYNONYMS[word]}?"
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {found[0]}?" if found else ""

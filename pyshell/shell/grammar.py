@@ -208,7 +208,7 @@ def logical_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         text = line.rstrip("\r\n")
         if not begun:
             first = number
-        if _goes_on(begun + text):
+        if goes_on(begun + text):
             begun += text[:-1]
             continue
         yield first, begun + text
@@ -217,7 +217,8 @@ def logical_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield first, begun + "\\"  # nothing follows: running it says so
 
 
-def _goes_on(text: str) -> bool:
+def goes_on(text: str) -> bool:
+    """Tell whether a line goes on in the next: its last character is a backslash of its own."""
     if not text.endswith("\\"):
         return False
     try:

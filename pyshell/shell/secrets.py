@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,11 @@ from pyshell.shell.grammar import Word, split
 from pyshell.target.names import SECRET_NAMES
 
 _MASK = "********"
-_SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=")
+_SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
+_HIDDEN_IN_COMMENT = re.compile(r"#.*(?:password|secret)", re.IGNORECASE)
+_CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
+_READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
+"""Commands that take no secret."""
 
 
 def read_indirect(words: Sequence[Word], stdin: TextIO) -> tuple[Word, ...]:
@@ -40,7 +45,10 @@ def _from_stdin(word: Word, stdin: TextIO) -> str:
     if stdin.isatty():
         import getpass
 
-        return getpass.getpass(f"{word.name}: ")
+        try:
+            return _first_line(getpass.getpass(f"{word.name}: "), "What was typed", word)
+        except EOFError:
+            raise UsageError(f"No {word.name} was typed.", column=word.value_start) from None
     return _first_line(stdin.readline(), "Standard input", word)
 
 
@@ -56,27 +64,65 @@ def _from_file(path: Path, word: Word) -> str:
 
 def _first_line(text: str, name: str, word: Word) -> str:
     """Return the first line; nothing at all is a slip, and would take the secret away."""
-    if not text:
+    first, _, more = text.partition("\n")
+    if more.strip() and name != "Standard input":
+        raise UsageError(
+            f"{name} holds more than one line: which is the {word.name}?", column=word.value_start
+        )
+    if not first.rstrip("\r"):
         raise UsageError(
             f"{name} is empty: there is no {word.name} in it.",
             f"{word.name}='' takes the secret away.",
             column=word.value_start,
         )
-    return text.split("\n", 1)[0].removesuffix("\r")
+    return first.removesuffix("\r")
 
 
 def masked(text: str, words: Sequence[Word]) -> str:
-    """Return a line with the values of its secrets masked, for history and logs."""
+    """Return a line with its secrets masked, for history and errors.
+
+    Where a line may set CHAP in a form that it has not, as `set auth password x`, all that may be
+    the secret is masked.
+    """
+    start = doubtful_from(text, words)
+    if start is not None:
+        return masked(text[:start], [w for w in words if w.end <= start]) + _MASK
     for word in sorted(words, key=lambda word: -word.start):
         if word.name in SECRET_NAMES:
             text = text[: word.value_start] + _MASK + text[word.end :]
     return text
 
 
+def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
+    """Return the column from which a secret may stand where none can be told, None if nowhere."""
+    comment = _HIDDEN_IN_COMMENT.search(text, words[-1].end if words else 0)
+    if any(word.text in _READING for word in words[:2]):
+        return comment.start() if comment else None
+    for number, word in enumerate(words):
+        if word.name is None and word.text.lower().endswith("auth"):
+            known = all(later.name in _CHAP_NAMES for later in words[number + 1 :])
+            if known and "#" not in text[words[-1].end :]:
+                return None
+            return word.end + 1 if len(text) > word.end else None
+        if _is_nearly_secret(word):
+            return word.start
+    return comment.start() if comment else None
+
+
+def _is_nearly_secret(word: Word) -> bool:
+    """Tell whether a word looks like a secret's name: `pasword=`, `Password=`, `passwd`."""
+    if word.name in _CHAP_NAMES:
+        return False
+    if word.name is None:
+        return "password" in word.text.lower()
+    name = word.name.lower()
+    return "pass" in name or bool(difflib.get_close_matches(name, SECRET_NAMES, 1, cutoff=0.75))
+
+
 def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:
     """Return a line that could not be run, secrets masked, and its faulty column as it is then.
 
-    In a line that does not even split into words, all behind a secret's `=` is masked.
+    In a line that does not even split into words, all behind a secret's `=` or `auth` is masked.
     """
     try:
         words = split(text)
@@ -85,7 +131,11 @@ def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:
         if found is None:
             return text, column
         return text[: found.end()] + _MASK, min(column or 0, found.end())
-    if column is not None:
-        before = masked(text[:column], [w for w in words if w.value_start < column])
-        column = len(before)
-    return masked(text, words), column
+    shown = masked(text, words)
+    if column is None:
+        return shown, None
+    doubtful = doubtful_from(text, words)
+    if doubtful is not None:
+        column = min(column, doubtful)
+    before = masked(text[:column], [w for w in words if w.value_start < column])
+    return shown, min(len(before), len(shown))

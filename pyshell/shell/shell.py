@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from configshell_fb import ConfigShell
 
-from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, PyshellError, UsageError
-from pyshell.render.output import Format, error_lines, render, wants_colour, width
+from pyshell.errors import (
+    ExistsError,
+    InterruptedStepsError,
+    NotFoundError,
+    NotPermittedError,
+    PyshellError,
+    UsageError,
+)
+from pyshell.render.output import Format, error_lines, note_line, render, wants_colour, width
 from pyshell.shell import binding, grammar
 from pyshell.shell.lock import locked
 from pyshell.shell.options import Options
@@ -86,6 +93,9 @@ class Shell(ConfigShell):  # type: ignore[misc]
 
     def note(self, text: str) -> None:
         """Tell the user something that is not the command's result, on standard error."""
+        if self.options.json:
+            self.err.write(f"{note_line(text)}\n")
+            return
         self.err.write(f"{self._painted('note', text)}\n")
 
     def removed_paths(self) -> set[str]:
@@ -190,9 +200,12 @@ class Shell(ConfigShell):  # type: ignore[misc]
             self._ready = True
 
     def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
-        arguments = (
-            read_indirect(line.arguments, self.stdin) if described.named_rest else line.arguments
-        )
+        arguments = line.arguments
+        if described.named_rest:
+            # A secret is asked for only where the rest of the line stands.
+            values = binding.bind(described, arguments, len(line.text.rstrip()))
+            node.require(described.name, values)
+            arguments = read_indirect(arguments, self.stdin)
         values = binding.bind(described, arguments, len(line.text.rstrip()))
         preferences_only = described.name == "set" and values.get("group") in (None, "global")
         if not described.changes or preferences_only:
@@ -256,7 +269,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self.note_removed(change.operations)
         self._say([*outcome.sentences, *change.after()])
         if outcome.interrupted:
-            raise KeyboardInterrupt
+            raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
         if change.made is not None and self.preference("auto_cd_after_create"):
             self._go(change.made)
 
@@ -384,7 +397,20 @@ class Shell(ConfigShell):  # type: ignore[misc]
         """Return what to tell of changes that no file holds, "" where there are none."""
         if not self.unsaved:
             return ""
+        if is_nothing_running():
+            return (
+                "Nothing is running now, and that is not saved: restoreconfig brings the saved"
+                " configuration back."
+            )
         return "The running configuration is changed and not saved: saveconfig saves it."
+
+
+def is_nothing_running() -> bool:
+    """Tell whether there is neither a storage object nor a target."""
+    from pyshell.target import listing
+
+    running = any(listing.targets(fabric) for fabric in listing.fabrics_in_use())
+    return not running and not listing.storage_objects()
 
 
 def _steps(operations: Iterable[Operation]) -> list[str]:

@@ -153,6 +153,13 @@ def plain_text(text: str) -> str:
     return text
 
 
+def file_name(text: str) -> str:
+    """Take a file's name. Raises UsageError for none at all."""
+    if not text:
+        raise UsageError("It is empty.", "Leave it out, or give a path.")
+    return text
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of value that is one of `words`."""
 
@@ -171,7 +178,7 @@ SIZE = Kind("size", names.size)
 SIZE_TEXT = Kind("size", lambda text: (names.size(text), text))
 SO_NAME = Kind("name", names.storage_object_name)
 DEVICE = Kind("device", plain_text, source="device")
-FILE = Kind("file", plain_text, source="file")
+FILE = Kind("file", file_name, source="file")
 PATH = Kind("path", plain_text, source="path")
 STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object")
 CHILD = Kind("name", plain_text, source="child")

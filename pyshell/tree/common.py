@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
@@ -194,6 +194,22 @@ class CommonNode(Node):
     def _group_names(self) -> Lines:
         names = sorted(["global", *self.groups()])
         return Lines(helptext.group_names(names), names)
+
+    def require(self, name: str, values: Mapping[str, Any]) -> None:
+        """See that `set` names a group of this node, and parameters of that."""
+        if name != "set":
+            return
+        group, named = values["group"], values["named"]
+        if group is None and named and not self.context.compat:
+            given = " ".join(f"{n}=…" for n in named)
+            raise UsageError(
+                f"In which group? Write set GROUP {given}",
+                f"Here: {', '.join(sorted(['global', *self.groups()]))}.",
+            )
+        if group not in (None, "global"):
+            found = self._group(group)
+            for parameter in named:
+                require_writable(entry_of(found, group, parameter))
 
     def _group(self, name: str) -> Group:
         groups = self.groups()

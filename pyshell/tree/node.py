@@ -7,7 +7,7 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configshell_fb import ConfigNode
@@ -157,6 +157,9 @@ class Node(ConfigNode):  # type: ignore[misc]
     def groups(self) -> dict[str, Group]:
         """Return the parameter groups (`get`, `set`) by name."""
         return {}
+
+    def require(self, name: str, values: Mapping[str, Any]) -> None:
+        """Raise what speaks against a command before its secrets are asked for."""
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its description."""

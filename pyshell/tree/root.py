@@ -153,7 +153,10 @@ class RootNode(ApplyingNode):
             for note in result.notes:
                 self.context.note(note)
             if result.faults:
-                raise PyshellError(_fault_text(result.faults))
+                count = len(result.faults)
+                raise PyshellError(
+                    f"Configuration restored, {count} recoverable errors:", faults=result.faults
+                )
             return Lines([f"Configuration restored from {path}"])
 
         part = target is not None or storage_object is not None
@@ -233,7 +236,3 @@ def _refuse_to_empty(path: Path) -> None:
             f"The running configuration is empty and {path} is not: it was left as it is.",
             "restoreconfig brings it back; saveconfig force=true replaces it.",
         )
-
-
-def _fault_text(faults: list[str]) -> str:
-    return f"Configuration restored, {len(faults)} recoverable errors:\n" + "\n".join(faults)

@@ -32,7 +32,14 @@ def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "saved"),
-    [("y\r", ["disk"]), ("Yes\r", ["disk"]), ("n\r", ["old"]), ("\r", ["old"]), (CTRL_C, ["old"])],
+    [
+        ("y\r", ["disk"]),
+        ("Yes\r", ["disk"]),
+        ("n\r", ["old"]),
+        ("\r", ["old"]),
+        ("what\rn\r", ["old"]),
+        (f"{CTRL_C}exit\rn\r", ["old"]),
+    ],
 )
 def test_what_would_lose_saved_objects_is_asked_about(
     desk: Desk, answer: str, saved: list[str]

@@ -83,8 +83,15 @@ def test_a_faulty_line_is_shown_with_a_caret_below() -> None:
     assert error_lines(error, as_json=False, caret=False) == ["It is wrong."]
 
 
-def test_an_error_of_many_lines_keeps_them() -> None:
-    assert error_lines(PyshellError("One:\ntwo\nthree"), as_json=False) == ["One:", "two", "three"]
+def test_an_errors_faults_have_a_line_each() -> None:
+    error = PyshellError("One:", "Try.", faults=["two", "three"])
+    assert error_lines(error, as_json=False) == ["One:", "two", "three", "Try."]
+    assert json.loads(error_lines(error, as_json=True)[0])["faults"] == ["two", "three"]
+
+
+def test_of_very_many_faults_the_first_are_told() -> None:
+    lines = error_lines(PyshellError("One:", faults=["x"] * 130), as_json=False)
+    assert (len(lines), lines[-1]) == (102, "and 30 more")
 
 
 def test_an_error_as_data() -> None:
@@ -94,6 +101,7 @@ def test_an_error_as_data() -> None:
         "schema": 1,
         "where": "file:3",
         "error": "It failed",
+        "faults": [],
         "hint": "Try.",
         "path": "/x",
         "step": "set x",

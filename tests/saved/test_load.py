@@ -60,18 +60,12 @@ def test_every_fault_is_found() -> None:
     with pytest.raises(DocumentError) as caught:
         parse('{"targets": [{"wwn": 1, "fabric": "iscsi"}, {"wwn": "x"}]}', "x")
     assert len(caught.value.faults) == 2
-    assert caught.value.message.split("\n") == [
-        "x is no saved configuration:",
-        *caught.value.faults,
-    ]
+    assert str(caught.value).startswith("x is no saved configuration: $.targets[0].wwn: ")
 
 
-def test_of_very_many_faults_the_first_are_told() -> None:
-    with pytest.raises(DocumentError) as caught:
-        parse(json.dumps({"targets": [{"wwn": 1, "fabric": "iscsi"}] * 30}), "x")
-    lines = caught.value.message.split("\n")
-    assert len(lines) == 22
-    assert lines[-1] == "and 10 more"
+def test_what_is_nested_without_end_is_told() -> None:
+    with pytest.raises(DocumentError, match="nested too deeply"):
+        parse("[" * 100_000, "x")
 
 
 def test_a_missing_file_is_told_from_an_unreadable_one(tmp_path: Path) -> None:

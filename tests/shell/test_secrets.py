@@ -58,9 +58,21 @@ def test_all_else_stands_for_itself(line: str, kept: str) -> None:
     assert fetched(line) == [kept]
 
 
-def test_a_file_is_read_up_to_its_first_line_feed(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes("gehéim \r\nmore".encode())
+def test_a_file_holds_the_secret_in_its_one_line(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes("gehéim \r\n".encode())
     assert fetched(f"password=@{tmp_path}/secret") == ["gehéim "]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\r\n", "one\ntwo\n"])
+def test_a_file_with_no_line_or_with_two_holds_no_secret(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secret").write_bytes(text.encode())
+    with pytest.raises(UsageError, match="password"):
+        fetched(f"password=@{tmp_path}/secret")
+
+
+def test_an_empty_line_is_no_secret() -> None:
+    with pytest.raises(UsageError, match="takes the secret away"):
+        fetched("password=-", "\n")
 
 
 def test_a_file_at_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,14 +107,23 @@ def test_secrets_are_masked(line: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("line", "at", "shown", "below"),
     [
-        ("set auth password=abc more", "more", "set auth password=******** more", "more"),
+        ("set auth password=abc more", "more", "set auth ********", "********"),
         ("set x password=a-long-secret more", "more", "set x password=******** more", "more"),
         ("sett auth password=abc", "sett", "sett auth password=********", "sett"),
         ("set auth password=abc", "abc", "set auth password=********", "********"),
         ("ls depth=x", "x", "ls depth=x", "x"),
-        ("set auth password='abc", "'abc", "set auth password=********", "********"),
-        ("set auth password=abc 'more", "'more", "set auth password=********", "********"),
-        ("set auth 'x password=abc", "'x", "set auth 'x password=********", "'x"),
+        ("set auth password='abc", "'abc", "set auth ********", "********"),
+        ("set auth password=abc 'more", "'more", "set auth ********", "********"),
+        ("set auth 'x password=abc", "'x", "set auth ********", "********"),
+        ("set auth password abc", "password", "set auth ********", "********"),
+        ("set auth abc", "abc", "set auth ********", "********"),
+        ("set auth password = abc", "=", "set auth ********", "********"),
+        ('set auth "password=abc"', '"', "set auth ********", "********"),
+        ("set auth pass\\word=abc", "pass", "set auth ********", "********"),
+        ("sset auth mutual_passwd=abc", "sset", "sset auth ********", "sset"),
+        ("set discovery_auth passw0rd abc", "abc", "set discovery_auth ********", "********"),
+        ("set auth userid=me # abc", "set", "set auth ********", "set"),
+        ("create pasword=abc", "pasword", "create ********", "********"),
         ("ls 'x", "'x", "ls 'x", "'x"),
     ],
 )

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from pyshell.errors import ExistsError, NotFoundError, PyshellError
+from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Foreseen:
@@ -96,8 +98,8 @@ class Outcome:
     changed: bool = False
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
-    interrupted: bool = False
-    """Whether Ctrl-C came during the last step, when all was done."""
+    interrupted: int = 0
+    """The signal that came during the last step, when all was done; 0 for none."""
 
 
 class Notices(Protocol):
@@ -127,7 +129,7 @@ def carry_out(
 ) -> Outcome:
     """Check all operations, then do them; where one fails, undo those before it and raise.
 
-    Ctrl-C is held back while a step runs and then counts as a failure of the next.
+    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
     """
     check(lio, operations)
     outcome = Outcome()
@@ -135,7 +137,9 @@ def carry_out(
         for index, operation in enumerate(operations, 1):
             try:
                 if interrupted():
-                    raise PyshellError(f"Interrupted before the step '{operation.step()}'")
+                    raise InterruptedStepsError(
+                        f"Interrupted before the step '{operation.step()}'", interrupted()
+                    )
                 inverse = _do(lio, operation)
             except PyshellError as error:
                 raise _rolled_back(lio, error, operation, outcome, len(operations)) from error
@@ -175,23 +179,27 @@ def _rolled_back(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[Callable[[], bool]]:
-    """Hold SIGINT back and yield a function that tells whether it came."""
-    came = False
+def _interrupts_held() -> Iterator[Callable[[], int]]:
+    """Hold back the signals that end a program; yield a function that tells which came, or 0."""
+    came = 0
 
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal came
-        came = True
+        came = came or number
 
+    before = {}
     try:
-        before = signal.signal(signal.SIGINT, note)
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
     except ValueError:  # not the main thread: signals do not come here
-        yield lambda: False
+        yield lambda: 0
         return
     try:
         yield lambda: came
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def must_exist(foreseen: Foreseen, place: HasFolder) -> None:

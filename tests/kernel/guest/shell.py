@@ -10,6 +10,8 @@ from pathlib import Path
 from ..commands import run
 
 WIDTH = 101
+TIME_LIMIT = 240.0
+"""Seconds for one command: much on an emulated processor that has others to serve."""
 SCENARIO = Path(__file__).resolve().parents[2] / "data" / "scenario.txt"
 # Fabrics that Debian's kernel can load beside those of the walk-through.
 MORE_FABRICS = ("vhost", "xen-pvscsi")
@@ -21,7 +23,7 @@ def pyshell(
     """Run pyshell on the real kernel, 101 columns wide; it must return `status`, if given."""
     done = run(
         "env", f"COLUMNS={WIDTH}", sys.executable, "-m", "pyshell", *arguments,
-        stdin=stdin, check=False,
+        stdin=stdin, check=False, timeout=TIME_LIMIT,
     )  # fmt: skip
     if status is not None and done.returncode != status:
         text = f"{' '.join(arguments)}\n{stdin}\n{done.stdout}{done.stderr}"

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Applying a configuration while an initiator writes: what is the same is not disturbed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ..commands import run
+from ..initiator import Initiator
+from .export import ADDRESS, SERVER, export_lee
+from .shell import batch, pyshell
+
+OTHER = "iqn.2020-07.192.168.56.101:other"
+THIRD = "iqn.2020-07.192.168.56.101:third"
+SAVED = Path("/etc/target/saveconfig.json")
+BLOCK = 1 << 16
+BLOCKS = 64
+PAUSE = 0.05  # an emulated processor has others to serve, too
+
+
+class Writer(threading.Thread):
+    """Writes a disk from its start, block by block and past the cache, until it is stopped."""
+
+    def __init__(self, disk: Path) -> None:
+        super().__init__(daemon=True)
+        self.disk = disk
+        self.written = 0
+        self.error: OSError | None = None
+        self._block = os.urandom(BLOCK)
+        self._stop_it = threading.Event()
+
+    def run(self) -> None:
+        descriptor = os.open(self.disk, os.O_WRONLY | os.O_SYNC)
+        try:
+            while not self._stop_it.is_set():
+                os.pwrite(descriptor, self._block, self.written % BLOCKS * BLOCK)
+                self.written += 1
+                time.sleep(PAUSE)
+        except OSError as error:
+            self.error = error
+        finally:
+            os.close(descriptor)
+
+    def stop(self) -> None:
+        self._stop_it.set()
+        self.join(60)
+
+    def is_read_back(self) -> bool:
+        """Tell whether the disk holds, behind the caches, what was written."""
+        Path("/proc/sys/vm/drop_caches").write_text("3\n")
+        with self.disk.open("rb") as disk:
+            return all(disk.read(BLOCK) == self._block for _ in range(min(self.written, BLOCKS)))
+
+
+def three_targets(volume: Path) -> None:
+    """Export the volume, and make two targets more."""
+    export_lee(volume)
+    batch(
+        f"/iscsi create {OTHER}",
+        f"/iscsi create {THIRD}",
+        "saveconfig",
+    )
+
+
+def change(document: Any) -> None:
+    """Add a LUN to the first target, change an attribute of the second, remove the third."""
+    document["storage_objects"].append({"name": "more", "plugin": "ramdisk", "size": 1 << 20})
+    targets = {target["wwn"]: target for target in document["targets"]}
+    lun = {"index": 1, "storage_object": "/backstores/ramdisk/more"}
+    targets[SERVER]["tpgs"][0]["luns"].append(lun)
+    targets[OTHER]["tpgs"][0]["attributes"]["login_timeout"] = 20
+    document["targets"] = [targets[SERVER], targets[OTHER]]
+
+
+def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
+    lee: Path, initiator: Initiator, tmp_path: Path
+) -> None:
+    three_targets(lee)
+    before = tmp_path / "before.json"
+    before.write_bytes(SAVED.read_bytes())
+    document = json.loads(before.read_text())
+    change(document)
+    after = tmp_path / "after.json"
+    after.write_text(json.dumps(document))
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    (session,) = run("iscsiadm", "-m", "session").stdout.splitlines()
+    writer = Writer(initiator.disk(SERVER))
+    writer.start()
+    done = pyshell("apply", str(after), "prune=true").stdout.splitlines()
+    amid = writer.written
+    assert done[-1].startswith(f"Applied {after}: 2 created, 1 changed, 0 made anew, 2 deleted")
+    assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
+    pyshell("apply", str(before), "prune=true")
+    pyshell("apply", str(after), "prune=true")
+    writer.stop()
+    assert writer.error is None
+    assert 0 < amid < writer.written
+    assert run("iscsiadm", "-m", "session").stdout.splitlines() == [session]
+    assert "I/O error" not in run("dmesg").stdout
+    assert writer.is_read_back()
+    assert pyshell("diff", str(after), status=0).stdout == ""
+
+
+def test_rtslibs_own_restore_cuts_the_session(lee: Path, initiator: Initiator) -> None:
+    """For the record: why there is another way."""
+    three_targets(lee)
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    info = Path(f"/sys/kernel/config/target/iscsi/{SERVER}/tpgt_1/acls/{initiator.name}/info")
+    assert "No active iSCSI Session" not in info.read_text()
+    script = "import rtslib_fb; rtslib_fb.RTSRoot().restore_from_file(clear_existing=True)"
+    run(sys.executable, "-c", script)
+    assert "No active iSCSI Session" in info.read_text()
