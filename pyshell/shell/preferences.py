@@ -39,6 +39,7 @@ class Preferences:
         self._file = folder / _FILE
         self._host_file = host_folder / _HOST_FILE
         self._warn = warn
+        self._told: set[str] = set()
         self._own: dict[str, Any] | None = None
         self._host: dict[str, Any] | None = None
 
@@ -72,10 +73,30 @@ class Preferences:
                 f"Preferences cannot be kept in {folder}: {error.strerror}."
             ) from error
         with locked(folder / f"{_FILE}.lock"):
+            self._put_damaged_aside()
             known = self._read(self._file)
             known[name] = value
             store.replace(self._file, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
             self._own = known
+
+    def _put_damaged_aside(self) -> None:
+        """Keep a file that cannot be read under another name: what it holds may be mended."""
+        try:
+            damaged = not isinstance(json.loads(self._file.read_text(encoding="utf-8")), dict)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError):
+            damaged = True
+        if damaged:
+            aside = self._file.with_suffix(".damaged")
+            self._file.replace(aside)
+            self._tell(f"{self._file} could not be read: it is now {aside}.")
+
+    def _tell(self, text: str) -> None:
+        """Warn once of each thing."""
+        if text not in self._told:
+            self._told.add(text)
+            self._warn(text)
 
     def _read(self, path: Path) -> dict[str, Any]:
         """Return what a file holds; one that is damaged is passed over with a warning."""
@@ -84,10 +105,10 @@ class Preferences:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            self._warn(f"{path} was passed over, it cannot be read: {error}")
+            self._tell(f"{path} was passed over, it cannot be read: {error}")
             return {}
         if not isinstance(found, dict):
-            self._warn(f"{path} was passed over, it holds no preferences.")
+            self._tell(f"{path} was passed over, it holds no preferences.")
             return {}
         return {name: value for name, value in found.items() if self._fits(path, name, value)}
 
@@ -96,5 +117,5 @@ class Preferences:
         described = PREFERENCES.get(name)
         fits = described is None or type(value) is type(described.default)
         if not fits:
-            self._warn(f"{path}: {name} was passed over, {value!r} is no value for it.")
+            self._tell(f"{path}: {name} was passed over, {value!r} is no value for it.")
         return fits

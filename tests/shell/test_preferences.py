@@ -140,3 +140,14 @@ def test_the_folder_comes_from_the_environment() -> None:
     assert home({**user, "TARGETCLI_HOME": "/t"}) == Path("/t")
     assert home({**user, "TARGETCLI_HOME": "/t", "PYSHELL_HOME": "/p"}) == Path("/p")
     assert home({}) == Path(os.environ["HOME"]) / ".config/pyshell"
+
+
+def test_a_damaged_file_is_put_aside_before_another_is_written(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / "preferences.json").write_text("{bad")
+    found = Preferences(tmp_path, tmp_path / "none", told.append)
+    found.set("auto_save_on_exit", False)
+    found.get("auto_save_on_exit")
+    assert (tmp_path / "preferences.damaged").read_text() == "{bad"
+    assert len(told) == 1
+    assert Preferences(tmp_path, tmp_path / "none", told.append).get("auto_save_on_exit") is False
