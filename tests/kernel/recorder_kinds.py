@@ -95,12 +95,13 @@ def record_fabric(recording: Recording, fabric: str) -> None:
         new = snapshot(tpg)
         if fabric == "iscsi":
             record_iscsi(recording, tokens, tpg)
-            recording.instance("tpg/iscsi", tokens, new=new)
-        else:
+        if "nexus" in new:
             do(write(f"{tpg}/nexus", tokens["nexus"]))
             recording.instance(f"tpg/{fabric}", tokens, new=new, joined=snapshot(tpg))
+        else:
+            recording.instance(f"tpg/{fabric}", tokens, new=new)
         record_luns(recording, fabric, tokens, tpg)
-        if fabric != "iscsi":
+        if "nexus" in new:
             do(write(f"{tpg}/nexus", "NULL"))
         do(rmdir(tpg), rmdir(target))
         if fabric == "iscsi":

@@ -122,6 +122,10 @@ class SetEnabled(Operation):
         found.enable = self.enabled
         return SetEnabled(self.tpg, not self.enabled)
 
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may have against it."""
+        return self.tpg.target.fabric.refusal(number) if self.enabled else ""
+
 
 @dataclass
 class Several(Operation):

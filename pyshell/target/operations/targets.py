@@ -12,6 +12,7 @@ from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
+from pyshell.target.names import WILDCARD_V4, WILDCARD_V6
 from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import Portal, Target, Tpg
@@ -39,6 +40,10 @@ class CreateTarget(Operation):
         """Create it through rtslib."""
         handles.create_target(self.place)
         return DeleteTarget(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may have against the name."""
+        return self.place.fabric.refusal(number)
 
 
 @dataclass
@@ -89,6 +94,10 @@ class CreateTpg(Operation):
         """Create it through rtslib, which also sets the nexus of fabrics that have one."""
         handles.create_tpg(self.place)
         return DeleteTpg(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may lack."""
+        return self.place.target.fabric.refusal(number)
 
 
 @dataclass
@@ -192,13 +201,25 @@ class CreateDefaultPortal(CreatePortal):
             except rtslib_fb.RTSLibError:
                 taken = listing.overlapping_portal(self.place)
                 if taken is None:
-                    raise
+                    if self.place.address != WILDCARD_V6:
+                        raise
+                    return self._listen_on_ipv4()
         self.said = [
             "Default portal not created, TPGs within a target cannot share ip:port."
             if taken.tpg.target == self.place.tpg.target
             else f"Default portal not created, {taken.path} listens on that port."
         ]
         return None
+
+    def _listen_on_ipv4(self) -> Operation:
+        """Take the wildcard of IPv4 where that of IPv6 is refused; tell it (field failure 61)."""
+        place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
+        handles.create_portal(place)
+        self.said = [
+            *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
+            f"{WILDCARD_V6} was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+        ]
+        return DeletePortal(place)
 
 
 def _check_taken(place: Portal, foreseen: Foreseen) -> None:
