@@ -47,7 +47,7 @@ class SimulatedPort:
             known = ", ".join(sorted(_LAYOUTS))
             raise ValueError(f"no ports belong to fabric {self.fabric!r}; those of {known} do")
         wanted = _DIGITS.get(self.fabric)
-        good = rf"[0-9a-f]{{{wanted}}}" if wanted else r"[\w.@-]+"
+        good = rf"[0-9a-f]{{{wanted}}}" if wanted else r"\w[\w.@-]*"
         if not re.fullmatch(good, self.plain):
             form = f"{wanted} hexadecimal digits" if wanted else "a name"
             raise ValueError(f"{self.name!r} is no name of a port: {self.fabric} wants {form}")

@@ -38,7 +38,13 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
 
 
 def drop_acl(kernel: Kernel, place: Place) -> None:
-    """Throw out the initiator whose ACL goes."""
+    """Throw out the initiator whose ACL goes.
+
+    The kernel waits for ever for one that is the TPG's own nexus; here that is refused.
+    """
+    nexus = f"{'/'.join(place.parts[:3])}/nexus"
+    if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == place.name:
+        refuse(errno.EDEADLK)
     sessions.end(kernel, "/".join(place.parts[:3]), place.name)
 
 

@@ -181,7 +181,11 @@ class SimulatedMachine:
     def add_port(self, port: SimulatedPort) -> None:
         """Put an adapter into the table."""
         entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.ports, port)]
-        self._write({**self._load(), "ports": entries})
+        self.edit(ports=entries)
+
+    def edit(self, **parts: object) -> None:
+        """Replace parts of the table, as one does by hand."""
+        self._write({**self._load(), **parts})
 
     def file(self, path: str) -> Path:
         """Return where the file or folder `path` of the simulated host really lies."""

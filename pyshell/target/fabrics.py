@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -107,9 +108,17 @@ class Fabric:
         return found is None or bool(found)
 
     def hardware_wwns(self) -> list[str] | None:
-        """Return the WWNs of the hardware there is; None where the fabric needs none."""
-        found = self.module.wwns
-        return None if found is None else list(found)
+        """Return the WWNs of the hardware there is, sorted; None where the fabric needs none.
+
+        A port whose name cannot be read ends rtslib's search; those found before it still count.
+        """
+        wwns = self.module.wwns
+        if wwns is None:
+            return None
+        found: list[str] = []
+        with contextlib.suppress(OSError, ValueError, rtslib_fb.RTSLibError):
+            found.extend(str(wwn) for wwn in wwns)
+        return sorted(found)
 
     def normalise(self, wwn: str) -> names.Normalised:
         """Check a WWN of this fabric. Raises UsageError."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 
@@ -59,8 +58,7 @@ class Acts:
 
     def edit_machine(self, **parts: object) -> None:
         """Edit the table of hardware by hand."""
-        table = self.simulator.folder / "machine.json"
-        table.write_text(json.dumps({**json.loads(table.read_text()), **parts}))
+        self.simulator.machine.edit(**parts)
 
     # Objects
 

@@ -207,7 +207,8 @@ class CreateDefaultPortal(CreatePortal):
         self.said = [
             "Default portal not created, TPGs within a target cannot share ip:port."
             if taken.tpg.target == self.place.tpg.target
-            else f"Default portal not created, {taken.path} listens on that port."
+            else f"Default portal not created, {taken.path} listens on that port:"
+            " 'portals create ADDRESS' gives the new TPG one of its own."
         ]
         return None
 
