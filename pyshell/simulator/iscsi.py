@@ -24,9 +24,9 @@ _INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "defau
 
 def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TPG/acls/INITIATOR; most fabrics take any name, and show so much of it as they keep."""
-    names.check_initiator(parent.variant, name)
     rel = f"{parent.owner}/acls/{name}"
     index = kernel.tree.count("acl_index")
+    names.check_initiator(parent.variant, name)
     target = kernel.tree.facts("/".join(parent.parts[:2])).get("index", 0)
     values = {"initiator": name[:_IQN_MAX], "acl_index": index, "target_index": target}
     kernel.tree.grow(rel, template("acl", parent.variant), values)

@@ -24,11 +24,13 @@ _WWN_KINDS = {
     "usb_gadget": ("naa.",),
 }
 _COLONS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){7}")
+# A name of libfc's may have more digits, up to 30 characters in all.
+_MORE_DIGITS = re.compile(rf"{_COLONS.pattern}[0-9a-f]{{,7}}")
 _TARGETS = {
-    "fc": _COLONS,
+    "fc": _MORE_DIGITS,
     "qla2xxx": _COLONS,
     "efct": _COLONS,
-    "sbp": re.compile(r"[0-9a-f]{16}"),
+    "sbp": re.compile(r"[0-9a-fA-F]{16}"),
     "srpt": re.compile(r"0x[0-9a-f]{32}"),
     "usb_gadget": re.compile(r"naa\.[0-9a-f]{16}"),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import rtslib_fb
 from rtslib_fb.fabric import fabric_modules as rtslib_fabrics
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.target import names
 
 if TYPE_CHECKING:
@@ -81,6 +81,21 @@ class Fabric:
     def enabled_when_new(self) -> bool:
         """Tell whether a new target may be enabled at once: FireWire wants a LUN first."""
         return self.can_be_enabled and self.name != "sbp"
+
+    def load(self) -> None:
+        """Bring the fabric up: make its folder, for which rtslib loads the module where needed.
+
+        Raises PyshellError with what modprobe said, or what rtslib did.
+        """
+        try:
+            self.module._check_self()
+        except rtslib_fb.RTSLibError as error:
+            reason = str(error).replace("\n", " ").rstrip(".")
+            hint = _REFUSALS["xen-pvscsi"] if self.name == "xen-pvscsi" else ""
+            hint = (
+                hint or f"'modprobe {self.module.kernel_module}' and 'dmesg | tail' may say more."
+            )
+            raise PyshellError(f"Cannot load the fabric {self.name}: {reason}", hint) from error
 
     def caution(self, setting: str) -> str:
         """Return what to know of a setting that has no effect on this fabric, else ""."""

@@ -20,7 +20,7 @@ from pyshell.simulator import SimulatedDevice, Simulator, open_simulator
 from pyshell.simulator.places import locate
 from pyshell.simulator.tree import Tree
 
-from . import commands, softports
+from . import commands, lio, softports
 from .commands import wait_for
 from .conformance_acts import (
     OK,
@@ -271,7 +271,14 @@ def compare(folder: Path, names: Sequence[str], show: Callable[[str], None]) -> 
     """Perform the scenes of those names, or all, on this kernel and on a simulator in `folder`."""
     Path("/proc/sys/kernel/printk").write_text("1")  # refusals would fill the console
     commands.run("modprobe", "-a", "sd_mod", "scsi_debug", "vhost_scsi")
-    softports.make()
+    with softports.made():
+        try:
+            return _compare(folder, names, show)
+        finally:
+            lio.clear()  # a port that is a target could not be taken away
+
+
+def _compare(folder: Path, names: Sequence[str], show: Callable[[str], None]) -> Report:
     for fabric in FABRICS:
         perform(RealKernel(), mkdir(fabric))
     disk = scsi_disk()

@@ -541,10 +541,12 @@ def adapter(fabric: str, target: str, initiator: str) -> tuple[Act, ...]:
     wrong = [f"{digits}00", digits[:-1], digits.replace(":", "-"), f"x{digits[1:]}", f"{digits} "]
     if fabric != "sbp":
         wrong.append(digits.replace(":", "") if ":" in digits else digits[:16])
+    # srpt makes a TPG of whatever name; nobody asks it for one.
+    odd = () if fabric == "srpt" else ("tpgt_65536", "tpgt_x")
     folded = [*wrong, digits.upper().replace("0", "A")]
     return (
         *(mkdir(fabric), *(mkdir(f"{fabric}/{name}") for name in folded), mkdir(top), mkdir(top)),
-        *(LOOK, mkdir(f"{top}/tpgt_65536"), mkdir(f"{top}/tpgt_x"), mkdir(f"{top}/tpgt_2")),
+        *(LOOK, *(mkdir(f"{top}/{name}") for name in odd), mkdir(f"{top}/tpgt_2")),
         *(rmdir(f"{top}/tpgt_2"), mkdir(tpg), mkdir(tpg), LOOK),
         *(mkdir(f"{tpg}/np/127.0.0.1:3260"), write(f"{tpg}/nexus", NEXUS)),
         *(write(f"{tpg}/enable", "x"), write(f"{tpg}/enable", "1"), mkdir(f"{tpg}/acls/foo"), LOOK),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import commands, softports
@@ -76,9 +77,13 @@ def main(file: Path, *parts: str) -> None:
     """Record the parts named, or everything."""
     # The kernel complains of each refusal; on a serial console that takes longer than the try.
     Path("/proc/sys/kernel/printk").write_text("1")
-    softports.make()
     commands.run("modprobe", "tcm_qla2xxx")
-    recording = Recording(file)
+    with softports.made():
+        record(Recording(file), parts)
+
+
+def record(recording: Recording, parts: Sequence[str]) -> None:
+    """Record parts where all ports are there."""
     wanted = parts or ("kinds", "fabrics", *PLUGINS)
     for fabric in FOLDERS:
         perform(KERNEL, mkdir(fabric))

@@ -126,7 +126,7 @@ def record_luns(recording: Recording, fabric: str, tokens: dict[str, Any], tpg: 
         device = make_device(plugin, tokens["host"])
         enable(device)
         perform(KERNEL, write(f"{device}/wwn/vpd_unit_serial", tokens["serial"]))
-        port = 73 + tokens["tag"]
+        port = 67 + tokens["lun"]
         for _ in range(port - 1):
             do(symlink(device, f"{lun}/link"), unlink(f"{lun}/link"))
         do(symlink(device, f"{lun}/link"))

@@ -94,7 +94,7 @@ class UseFabric(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Let rtslib load what is needed; a loaded fabric stays, it has no effect by itself."""
-        self.fabric.module._check_self()
+        self.fabric.load()
         return None
 
 
