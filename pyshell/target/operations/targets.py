@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -179,6 +180,12 @@ class CreatePortal(Operation):
         """Create it through rtslib: the kernel begins to listen."""
         handles.create_portal(self.place)
         return DeletePortal(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what an IPv6 address wants beside what any address does."""
+        if ":" not in self.place.address or number != errno.EINVAL:
+            return ""
+        return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
 
 
 @dataclass

@@ -69,6 +69,7 @@ def test_every_fabric_does_as_it_does_on_the_simulator_and_comes_back(
     fabrics = ["loopback", "vhost", "sbp"]
     simulator.machine.edit(cpus=os.cpu_count(), fabrics=fabrics, ports=ports())
     run("modprobe", "vhost_scsi")
+    os.mkdir(CONFIGFS / "iscsi")
     Tree(simulator.folder).remember("counters", counters())
     (CONFIGFS / "iscsi").rmdir()
     # FireWire is offered where it is in use, as this machine has no unit of it.
