@@ -14,6 +14,7 @@ from rtslib_fb.fabric import fabric_modules as rtslib_fabrics
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.target import names
+from pyshell.target.failures import kernels_error
 
 if TYPE_CHECKING:
     from pyshell.target.machine import Machine
@@ -85,11 +86,14 @@ class Fabric:
     def load(self) -> None:
         """Bring the fabric up: make its folder, for which rtslib loads the module where needed.
 
-        Raises PyshellError with what modprobe said, or what rtslib did.
+        Raises PyshellError with what modprobe said, rtslib's error where the kernel refused.
         """
         try:
             self.module._check_self()
         except rtslib_fb.RTSLibError as error:
+            beneath = kernels_error(error)
+            if beneath is not None and beneath.errno != errno.EINVAL:
+                raise  # not for want of the module, of which EINVAL tells
             reason = str(error).replace("\n", " ").rstrip(".")
             hint = _REFUSALS["xen-pvscsi"] if self.name == "xen-pvscsi" else ""
             hint = (

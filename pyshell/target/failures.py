@@ -41,7 +41,7 @@ def doing(
     except rtslib_fb.RTSLibNotInCFSError as error:
         raise NotFoundError(f"Cannot {step}: {error}", path=path, step=step) from error
     except rtslib_fb.RTSLibError as error:
-        beneath = _os_error(error)
+        beneath = kernels_error(error)
         if beneath is not None:
             told = _hint(step, beneath, hint)
             raise from_os_error(beneath, step, path=path, hint=told) from error
@@ -54,7 +54,7 @@ def doing(
         raise PyshellError(message, path=path, step=step) from error
 
 
-def _os_error(error: BaseException) -> OSError | None:
+def kernels_error(error: BaseException) -> OSError | None:
     """Return the kernel's error under one of rtslib's, which keeps it only as its context."""
     seen: BaseException | None = error
     while seen is not None:

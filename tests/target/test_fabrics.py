@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.attach import Lio
 
@@ -70,3 +70,9 @@ def test_a_loaded_module_need_not_be_among_the_kernels_own(tmp_path: Path) -> No
     (tmp_path / "loaded" / "efct").mkdir(parents=True)
     found = fabrics.loadable("6.1.0", str(tmp_path), str(tmp_path / "loaded"))
     assert found == {"efct"}
+
+
+def test_a_fabric_that_cannot_be_loaded_is_told_with_the_reason(lio: Lio) -> None:
+    with pytest.raises(PyshellError, match=r"Cannot load the fabric vhost: .* no module") as told:
+        fabrics.fabric("vhost").load()
+    assert "'modprobe tcm_vhost' and 'dmesg | tail' may say more." in str(told.value)
