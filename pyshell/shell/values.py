@@ -171,6 +171,12 @@ def _device_paths(lio: Lio, prefix: str) -> list[str]:
     return sorted(found)
 
 
+def _wwns(wanted: Value, node: Node) -> Iterable[Candidate]:
+    """Yield the names of hardware that has no target yet."""
+    free = getattr(node, "free_wwns", None)
+    return _plain(free() if free else (), wanted.prefix)
+
+
 _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "path": _paths,
     "child": _children,
@@ -179,6 +185,7 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "storage_object": _storage_objects,
     "lun": _numbers("lun", 0),
     "tag": _numbers("tpg", 1),
+    "wwn": _wwns,
     "address": _addresses,
     "file": _files,
     "device": _devices,

@@ -6,8 +6,9 @@ teaching, and for testing without either. What it shows and refuses was recorded
 kernel. `pyshell.simulator.attach` puts it under rtslib.
 """
 
+from pyshell.simulator.hardware import SimulatedPort
 from pyshell.simulator.machine import SimulatedDevice, SimulatedMachine
 from pyshell.simulator.opening import open_simulator
 from pyshell.simulator.simulator import Simulator
 
-__all__ = ["SimulatedDevice", "SimulatedMachine", "Simulator", "open_simulator"]
+__all__ = ["SimulatedDevice", "SimulatedMachine", "SimulatedPort", "Simulator", "open_simulator"]

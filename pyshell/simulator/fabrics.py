@@ -5,34 +5,25 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import alua, core
+from pyshell.simulator import alua, core, names, sessions
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.places import Place, locate
 from pyshell.simulator.recorded import is_recorded, template
 from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import number
-
-_IQN_MAX = 223
-_TAG_MAX = 0xFFFF
-_TAG_MAX_OF = {"loopback": 31}
-# Fabrics that tell by a target's or initiator's name which transport they stand for.
-_WWN_KINDS = {"loopback": ("naa.", "fc.", "iqn."), "vhost": ("naa.", "fc.", "iqn.")}
+from pyshell.simulator.values import boolean, number
 
 
 def make_fabric(kernel: Kernel, _parent: Place, name: str) -> None:
     """Make target/FABRIC, where this kernel has the fabric's module."""
-    if name not in kernel.machine.fabrics or not is_recorded("fabric", name):
+    if names.fabric_of(name) not in kernel.machine.fabrics or not is_recorded("fabric", name):
         refuse(errno.EINVAL)
     values = {"cpus": f"0-{kernel.machine.cpus - 1}" if kernel.machine.cpus > 1 else "0"}
     kernel.tree.grow(name, template("fabric", name), values)
 
 
 def make_target(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make FABRIC/WWN; iSCSI takes any name."""
-    if wwn_kind(parent.variant, name) is None:
-        refuse(errno.EINVAL)
-    if parent.variant == "iscsi" and len(name.encode()) > _IQN_MAX:
-        refuse(errno.EINVAL)
+    """Make FABRIC/WWN."""
+    names.check_target(kernel, parent.variant, name)
     rel = f"{parent.owner}/{name}"
     known = kernel.tree.facts(parent.owner)
     index = next(n for n in range(len(known) + 1) if str(n) not in known)
@@ -50,14 +41,9 @@ def drop_target(kernel: Kernel, place: Place) -> None:
     kernel.tree.remember(fabric, kept)
 
 
-def wwn_kind(fabric: str, name: str) -> str | None:
-    """Return the kind of name by which a fabric tells what to emulate; None where it is none."""
-    return next((kind for kind in _WWN_KINDS.get(fabric, ("",)) if kind in name), None)
-
-
 def make_tpg(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TARGET/tpgt_N."""
-    tag = _after(name, "tpgt_", _TAG_MAX_OF.get(parent.variant, _TAG_MAX))
+    tag = _after(name, "tpgt_", names.tags(parent.variant))
     rel = f"{parent.owner}/{name}"
     kernel.tree.grow(rel, template("tpg", parent.variant), {"target": parent.name, "tag": tag})
 
@@ -74,14 +60,14 @@ def make_mapped(kernel: Kernel, parent: Place, name: str) -> None:
     kernel.tree.grow(f"{parent.owner}/{name}", template("mapped", parent.variant), {})
 
 
-def _after(name: str, prefix: str, highest: int | None = None) -> int:
-    """Read the number after a prefix; EINVAL for another name or too high a number."""
+def _after(name: str, prefix: str, allowed: range | None = None) -> int:
+    """Read the number after a prefix; EINVAL for another name or number."""
     if not name.startswith(prefix):
         refuse(errno.EINVAL)
-    if highest is None:
+    if allowed is None:
         return number(name[len(prefix) :], "u64")
     value = number(name[len(prefix) :], "u64", errno.EINVAL)
-    return value if value <= highest else refuse(errno.EINVAL)
+    return value if value in allowed else refuse(errno.EINVAL)
 
 
 # Links. A linked object's facts list who links to it; the linking one's say what it leads to.
@@ -221,6 +207,16 @@ def write_protect(kernel: Kernel, place: Place, text: str) -> None:
         kernel.tree.put(f"{place.owner}/write_protect", f"{value}\n")
 
 
+def write_enable(kernel: Kernel, place: Place, text: str) -> None:
+    """Let initiators in, or throw them out; only FireWire wants a LUN for that."""
+    is_enabled = boolean(text)
+    if is_enabled and place.variant == "sbp" and not kernel.tree.facts(place.owner).get("ports"):
+        refuse(errno.EINVAL)
+    kernel.tree.put(f"{place.owner}/enable", f"{int(is_enabled)}\n")
+    if not is_enabled:
+        sessions.end(kernel, place.owner)
+
+
 RULES = Rules(
     makes={
         "fabric": make_fabric,
@@ -232,5 +228,5 @@ RULES = Rules(
     drops={"target": drop_target},
     links={"lun": link_lun, "mapped": link_mapped},
     unlinks={"lun": unlink_lun, "mapped": unlink_mapped},
-    writes={("mapped", "write_protect"): write_protect},
+    writes={("mapped", "write_protect"): write_protect, ("tpg", "enable"): write_enable},
 )

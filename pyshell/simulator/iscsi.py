@@ -6,12 +6,12 @@ from __future__ import annotations
 import errno
 import re
 
-from pyshell.simulator import sessions
+from pyshell.simulator import names, sessions
 from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import accept, boolean, number
+from pyshell.simulator.values import accept, number
 
 _SECRET_MAX = 255
 _IQN_MAX = 223
@@ -23,9 +23,10 @@ _INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "defau
 
 
 def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make TPG/acls/INITIATOR; the kernel takes any name, and shows so much of it as it keeps."""
+    """Make TPG/acls/INITIATOR; most fabrics take any name, and show so much of it as they keep."""
     rel = f"{parent.owner}/acls/{name}"
     index = kernel.tree.count("acl_index")
+    names.check_initiator(parent.variant, name)
     target = kernel.tree.facts("/".join(parent.parts[:2])).get("index", 0)
     values = {"initiator": name[:_IQN_MAX], "acl_index": index, "target_index": target}
     kernel.tree.grow(rel, template("acl", parent.variant), values)
@@ -37,16 +38,14 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
 
 
 def drop_acl(kernel: Kernel, place: Place) -> None:
-    """Throw out the initiator whose ACL goes."""
+    """Throw out the initiator whose ACL goes.
+
+    The kernel waits for ever for one that is the TPG's own nexus; here that is refused.
+    """
+    nexus = f"{'/'.join(place.parts[:3])}/nexus"
+    if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == place.name:
+        refuse(errno.EDEADLK)
     sessions.end(kernel, "/".join(place.parts[:3]), place.name)
-
-
-def write_enable(kernel: Kernel, place: Place, text: str) -> None:
-    """Let initiators in, or throw them out; a TPG needs nothing in it for that."""
-    is_enabled = boolean(text)
-    kernel.tree.put(f"{place.owner}/enable", f"{int(is_enabled)}\n")
-    if not is_enabled:
-        sessions.end(kernel, place.owner)
 
 
 def write_iser(kernel: Kernel, place: Place, text: str) -> None:
@@ -148,7 +147,6 @@ RULES = Rules(
     drops={"acl": drop_acl},
     writes={
         **_SECRET_FILES,
-        ("tpg", "enable"): write_enable,
         ("portal", "iser"): write_iser,
         ("tpg", "attrib/authentication"): write_authentication,
         ("acl", "tag"): write_tag,

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fabrics whose TPG has a nexus, the initiator that it stands for: loopback and vhost."""
+"""The fabrics whose TPG has a nexus, the initiator that it stands for: loopback, vhost and kin."""
 
 from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import fabrics
+from pyshell.simulator import names
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.places import Place
 from pyshell.simulator.refusal import refuse
 
 _NAME_MAX = 255
-_IN_USE = {"loopback": errno.EPERM, "vhost": errno.EBUSY}
+_IN_USE = {"loopback": errno.EPERM}
 
 
 def write_nexus(kernel: Kernel, place: Place, text: str) -> None:
@@ -21,13 +21,13 @@ def write_nexus(kernel: Kernel, place: Place, text: str) -> None:
         if not kernel.tree.text(path):
             refuse(errno.ENODEV)
         if kernel.tree.facts(place.owner).get("ports"):
-            refuse(_IN_USE[place.variant])
+            refuse(_IN_USE.get(place.variant, errno.EBUSY))
         kernel.tree.put(path, "")
         return
-    kind = fabrics.wwn_kind(place.variant, text)
+    kind = names.wwn_kind(place.variant, text)
     if len(text) > _NAME_MAX or kind is None:
         refuse(errno.EINVAL)
-    if kind != fabrics.wwn_kind(place.variant, place.parts[1]):
+    if kind != names.wwn_kind(place.variant, place.parts[1]):
         refuse(errno.EINVAL)
     if kernel.tree.text(path):
         refuse(errno.EEXIST)

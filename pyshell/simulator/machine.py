@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyshell.simulator.hardware import SimulatedPort, sysfs
+
 # SCSI peripheral device types.
 DISK = 0
 TAPE = 1
@@ -110,6 +112,9 @@ class SimulatedMachine:
             if not isinstance(entry, dict):
                 raise ValueError(f"{self._table}: {entry!r} among the devices is no dict")
             self._device(entry)
+        if not isinstance(table.get("ports", []), list):
+            raise ValueError(f"{self._table}: ports is no list")
+        _ = self.ports
 
     @property
     def devices(self) -> tuple[SimulatedDevice, ...]:
@@ -124,8 +129,18 @@ class SimulatedMachine:
 
     @property
     def fabrics(self) -> tuple[str, ...]:
-        """The fabrics that this kernel can provide."""
-        return tuple(self._load()["fabrics"])
+        """The fabrics that this kernel can provide: those named, and those of the ports."""
+        return tuple(dict.fromkeys([*self._load()["fabrics"], *(p.fabric for p in self.ports)]))
+
+    @property
+    def ports(self) -> tuple[SimulatedPort, ...]:
+        """Adapters that can be targets; a table that names none has none."""
+        return tuple(self._port(entry) for entry in self._load().get("ports", []))
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether the host has IPv6, as all have where the table does not say otherwise."""
+        return bool(self._load().get("ipv6", True))
 
     @property
     def cpus(self) -> int:
@@ -163,9 +178,20 @@ class SimulatedMachine:
             raise ValueError(f"the simulated machine has no device {path}")
         self._replace(device.path, dataclasses.replace(device, present=False))
 
+    def add_port(self, port: SimulatedPort) -> None:
+        """Put an adapter into the table."""
+        entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.ports, port)]
+        self.edit(ports=entries)
+
+    def edit(self, **parts: object) -> None:
+        """Replace parts of the table, as one does by hand."""
+        self._write({**self._load(), **parts})
+
     def file(self, path: str) -> Path:
         """Return where the file or folder `path` of the simulated host really lies."""
         inside = os.path.normpath(f"/{path}").lstrip("/")
+        if inside == "sys" or inside.startswith("sys/"):
+            return sysfs(self._folder, self.ports) / inside[len("sys/") :]
         if inside == "etc/target" or inside.startswith("etc/target/"):
             return self._folder / inside
         return self._folder / "files" / inside
@@ -173,7 +199,7 @@ class SimulatedMachine:
     def _replace(self, path: str, device: SimulatedDevice) -> None:
         table = self._load()
         others = [one for one in self.devices if one.path != path]
-        self._save((*others, device), table["links"], table["fabrics"], table["cpus"])
+        self._write({**table, "devices": [_entry(one) for one in (*others, device)]})
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -192,6 +218,14 @@ class SimulatedMachine:
             name = entry.get("path", "without path")
             raise ValueError(f"{self._table}, device {name}: {error}") from error
 
+    def _port(self, entry: object) -> SimulatedPort:
+        if not isinstance(entry, dict):
+            raise ValueError(f"{self._table}: {entry!r} among the ports is no dict")
+        try:
+            return SimulatedPort(**entry)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self._table}, port {entry.get('name', '')}: {error}") from error
+
     def _save(
         self,
         devices: tuple[SimulatedDevice, ...],
@@ -205,6 +239,9 @@ class SimulatedMachine:
             "fabrics": list(fabrics),
             "cpus": cpus,
         }
+        self._write(table)
+
+    def _write(self, table: Mapping[str, Any]) -> None:
         staged = self._table.with_suffix(".new")
         staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         staged.replace(self._table)

@@ -67,6 +67,8 @@ def make_portal(kernel: Kernel, parent: Place, name: str) -> None:
     if parent.variant != "iscsi":
         refuse(errno.ENOSYS)
     new = endpoint(name)
+    if new.address.version == 6 and not kernel.machine.ipv6:
+        refuse(errno.EINVAL)
     open_now = kernel.tree.facts(_PORTALS)
     sharing: list[str] = open_now.get(str(new), [])
     if any(_target_of(rel) == parent.parts[1] for rel in sharing):

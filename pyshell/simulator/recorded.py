@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyshell.simulator import described
+
 Rule = Mapping[str, Any]
 FILE = Path(__file__).with_name("recorded.json")
 ANY_STATE = "*"
@@ -73,13 +75,17 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 @functools.cache
 def template(kind: str, variant: str) -> Template:
     """Return the recorded group of `kind`, as the plugin or fabric `variant` has it."""
-    groups = _recorded()["groups"]
-    return _template(groups.get(f"{kind}/{variant}") or groups[kind])
+    return _template(_group(kind, variant) or _recorded()["groups"][kind])
 
 
 def is_recorded(kind: str, variant: str) -> bool:
-    """Tell whether the recorded kernel has this kind of group at all."""
-    return f"{kind}/{variant}" in _recorded()["groups"]
+    """Tell whether the recorded kernel, or one described, has this kind of group at all."""
+    return _group(kind, variant) is not None
+
+
+def _group(kind: str, variant: str) -> Mapping[str, Any] | None:
+    groups = _recorded()["groups"]
+    return groups.get(f"{kind}/{variant}") or described.group(kind, variant, groups)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyshell.simulator import (
+    adapters,
     alua,
     backstores,
     core,
@@ -34,7 +35,8 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    parts = [module.RULES for module in (core, alua, units, fabrics, iscsi, portals, loopback)]
+    modules = (core, alua, units, fabrics, iscsi, portals, loopback, adapters)
+    parts = [module.RULES for module in modules]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
         drops={k: rule for part in parts for k, rule in part.drops.items()},

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import rtslib_fb
@@ -28,28 +28,33 @@ _HINTS = {
 
 
 @contextmanager
-def doing(step: str, path: str | None = None) -> Iterator[None]:
+def doing(
+    step: str, path: str | None = None, hint: Callable[[int], str] = lambda _: ""
+) -> Iterator[None]:
     """Turn what rtslib or the kernel raises while doing `step` into a PyshellError.
 
     `step` is a verb phrase ("create target iqn…"); errno and path of the kernel's error are kept.
+    `hint` tells what an errno means here, where that is more than it means for any such step.
     """
     try:
         yield
     except rtslib_fb.RTSLibNotInCFSError as error:
         raise NotFoundError(f"Cannot {step}: {error}", path=path, step=step) from error
     except rtslib_fb.RTSLibError as error:
-        beneath = _os_error(error)
+        beneath = kernels_error(error)
         if beneath is not None:
-            raise from_os_error(beneath, step, path=path, hint=_hint(step, beneath)) from error
+            told = _hint(step, beneath, hint)
+            raise from_os_error(beneath, step, path=path, hint=told) from error
         raise PyshellError(f"Cannot {step}: {error}", path=path, step=step) from error
     except OSError as error:
-        raise from_os_error(error, step, path=path, hint=_hint(step, error)) from error
+        told = _hint(step, error, hint)
+        raise from_os_error(error, step, path=path, hint=told) from error
     except UnicodeEncodeError as error:  # raised where rtslib writes a text from the command line
         message = f"Cannot {step}: a value holds bytes that are no UTF-8 text"
         raise PyshellError(message, path=path, step=step) from error
 
 
-def _os_error(error: BaseException) -> OSError | None:
+def kernels_error(error: BaseException) -> OSError | None:
     """Return the kernel's error under one of rtslib's, which keeps it only as its context."""
     seen: BaseException | None = error
     while seen is not None:
@@ -59,7 +64,10 @@ def _os_error(error: BaseException) -> OSError | None:
     return None
 
 
-def _hint(step: str, error: OSError) -> str:
+def _hint(step: str, error: OSError, special: Callable[[int], str]) -> str:
+    told = special(error.errno) if error.errno is not None else ""
+    if told:
+        return told
     for (beginning, number), hint in _HINTS.items():
         if error.errno == number and step.startswith(beginning):
             return hint

@@ -170,7 +170,7 @@ def create_target(place: Target) -> Any:
     Its constructor has rules of its own for names: it refuses `iqn.2020-01.local:disk` and makes
     another name of one that begins with `naa.6`. The name was checked before it became a place.
     """
-    place.fabric.module._check_self()
+    place.fabric.load()
     found = _FoundTarget(place)
     found._create_in_cfs_ine("create")
     return found

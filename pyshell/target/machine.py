@@ -45,6 +45,9 @@ class Machine(Protocol):
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the kernel can provide, loaded or not."""
 
+    def usb_controllers(self) -> list[str]:
+        """Return the USB device controllers: with one, this host can be a USB disk."""
+
 
 class RealMachine:
     """The host that this process runs on."""
@@ -90,6 +93,13 @@ class RealMachine:
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics whose module this kernel has."""
         return fabrics.loadable()
+
+    def usb_controllers(self) -> list[str]:
+        """Return the USB device controllers: with one, this host can be a USB disk."""
+        try:
+            return sorted(os.listdir("/sys/class/udc"))
+        except OSError:
+            return []
 
 
 def _holder(number: str, folder: str) -> str:

@@ -73,3 +73,7 @@ class SimulatedMachine:
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the simulated kernel offers."""
         return frozenset(self._table.fabrics)
+
+    def usb_controllers(self) -> list[str]:
+        """Return the USB device controllers of the table."""
+        return [port.name for port in self._table.ports if port.fabric == "usb_gadget"]

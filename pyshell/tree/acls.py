@@ -84,6 +84,10 @@ class AclsNode(CommonNode):
         Param("wwn", INITIATOR, "Name of the initiator.", required=True),
         Param("add_mapped_luns", BOOL, "Map all LUNs of the TPG; as auto_add_mapped_luns says."),
         changes=True,
+        details="Initiators are let in by name; LIO cannot do it by their IP addresses. Listen only"
+        "\non an address of the storage network (see the portals), or let a firewall keep others"
+        "\nfrom the port: nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24"
+        " drop",
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/acls"
             " create wwn=iqn.2020-07.192.168.56.105:client",

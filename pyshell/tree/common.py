@@ -157,6 +157,9 @@ class CommonNode(Node):
         entry = entry_of(group, group_name, name)
         require_writable(entry)
         operations = list(group.change(name, value))
+        caution = group.caution(name)
+        if caution:
+            self.context.note(caution)
         hide = entry.secret and not self.context.compat
 
         def said() -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from pyshell.errors import ConflictError, UsageError
+from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.target import listing, settings
 from pyshell.target.fabrics import NOT_TARGETS, Fabric
 from pyshell.target.kernel import text_or_none
@@ -79,14 +79,24 @@ class FabricNode(CommonNode):
         if self.fabric.has("tpgts"):
             return Change([create, *new_tpg(self, Tpg(place, 1))], place.path)
         tpg = Tpg(place, 1)
-        return Change([create, CreateTpg(tpg)], place.path)
+        made: list[Operation] = [create, CreateTpg(tpg)]
+        if self.fabric.enabled_when_new:
+            made.append(SetEnabled(tpg, True))
+        return Change(made, place.path)
+
+    def free_wwns(self) -> list[str]:
+        """Return the hardware's WWNs that have no target yet; none where it needs no hardware."""
+        found = self.fabric.hardware_wwns() or []
+        return [wwn for wwn in found if not listing.existing(Target(self.fabric.name, wwn))]
 
     def _new_wwn(self, text: str | None) -> str:
         hardware = self.fabric.hardware_wwns()
         if text is None:
             if hardware is None:
                 return self.fabric.new_wwn()
-            free = [w for w in hardware if not listing.existing(Target(self.fabric.name, w))]
+            if not hardware:
+                raise NotFoundError(f"This host has no hardware for {self.fabric.name}.")
+            free = self.free_wwns()
             if not free:
                 raise ConflictError(
                     f"All the hardware of {self.fabric.name} has its target already."
@@ -235,7 +245,7 @@ def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
     made: list[Operation] = [create]
     if fabric.has("auth"):
         made.append(Set(tpg, "attrib/authentication", "0"))
-    if node.context.preference("auto_enable_tpgt"):
+    if fabric.enabled_when_new and node.context.preference("auto_enable_tpgt"):
         made.append(SetEnabled(tpg, True))
     made[-1].said = [f"Created TPG {tpg.tag}."]
     if fabric.has("nps") and node.context.preference("auto_add_default_portal"):

@@ -41,6 +41,10 @@ class Group(ABC):
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return the operations that set a parameter. Raises UsageError."""
 
+    def caution(self, name: str) -> str:
+        """Return what to know of a parameter that has no effect here, "" of any other."""
+        return ""
+
 
 def entry_of(group: Group, group_name: str, name: str) -> Entry:
     """Return a group's parameter. Raises NotFoundError."""

@@ -13,7 +13,7 @@ from pyshell.target.kernel import files
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.target.places import Lun, Place
+from pyshell.target.places import Lun, Place, Tpg
 from pyshell.tree.command import BOOL, boolean
 from pyshell.tree.groups import Entry, Group
 
@@ -51,6 +51,11 @@ class KernelGroup(Group):
         if not value:  # the kernel would take no notice of it
             raise UsageError(f"{name} needs a value.")
         return [Set(place, f"{self._folder}/{name}", value) for place in self._places]
+
+    def caution(self, name: str) -> str:
+        """Return what to know of a parameter that the fabric does not mind."""
+        place = self._places[0]
+        return place.target.fabric.caution(name) if isinstance(place, Tpg) else ""
 
 
 class AuthGroup(Group):

@@ -36,10 +36,11 @@ class RootNode(ApplyingNode):
         from pyshell.tree.backstores import BackstoresNode
         from pyshell.tree.fabric import FabricNode
 
-        loadable = self.lio.machine.loadable_fabrics()
+        every = map(fabric, fabrics.known())
+        machine = self.lio.machine
         return [
             BackstoresNode("backstores", self),
-            *(FabricNode(fabric(name), self) for name in fabrics.known() if _shown(name, loadable)),
+            *(FabricNode(found, self) for found in every if found.is_offered(machine)),
         ]
 
     def find(self, name: str) -> Node | None:
@@ -50,11 +51,15 @@ class RootNode(ApplyingNode):
             return BackstoresNode(name, self)
         if name not in fabrics.known():
             return None
-        if os.path.isdir(fabric(name).folder) or name in self.lio.machine.loadable_fabrics():
-            from pyshell.tree.fabric import FabricNode
+        if not fabric(name).is_offered(self.lio.machine):
+            if name not in self.lio.machine.loadable_fabrics():
+                hint = f"This kernel cannot provide the fabric {name}."
+            else:
+                hint = f"This host has no hardware for the fabric {name}."
+            raise NotFoundError(f"No such path /{name}", hint)
+        from pyshell.tree.fabric import FabricNode
 
-            return FabricNode(fabric(name), self)
-        return None
+        return FabricNode(fabric(name), self)
 
     @command("Show the versions of pyshell, of its libraries and of the kernel.")
     def ui_command_version(self) -> Result:
@@ -214,15 +219,6 @@ class RootNode(ApplyingNode):
             line for session in found for line in session_lines(self.lio, session, detail=detail)
         ]
         return Lines(lines, data)
-
-
-def _shown(name: str, loadable: frozenset[str]) -> bool:
-    """Tell whether a fabric is in use, or the kernel can provide it and its hardware is there."""
-    found = fabric(name)
-    if os.path.isdir(found.folder):
-        return True
-    hardware = found.hardware_wwns()
-    return name in loadable and (hardware is None or bool(hardware))
 
 
 def _refuse_to_empty(path: Path) -> None:

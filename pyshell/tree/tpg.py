@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from pyshell.errors import UsageError
 from pyshell.target import settings
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import SetEnabled
@@ -96,6 +97,9 @@ class TpgNode(CommonNode):
         """Disable the TPG."""
         if self._text("enable") == "0":
             return Lines(["The TPGT is already disabled."])
+        if not self.place.target.fabric.can_be_enabled:
+            name = self.place.target.fabric_name
+            raise UsageError(f"A TPG of {name} cannot be disabled: it is always enabled.")
         return Change([SetEnabled(self.place, False, said=["The TPGT has been disabled."])])
 
     @command("Show what there is to know of the TPG.")

@@ -20,7 +20,7 @@ from pyshell.simulator import SimulatedDevice, Simulator, open_simulator
 from pyshell.simulator.places import locate
 from pyshell.simulator.tree import Tree
 
-from . import commands
+from . import commands, lio, softports
 from .commands import wait_for
 from .conformance_acts import (
     OK,
@@ -34,9 +34,9 @@ from .conformance_acts import (
     text_of,
     write,
 )
-from .conformance_scenes import LOOK, SCENES, VOLUME, Scene, passthrough
+from .conformance_scenes import LOOK, SCENES, VOLUME, Scene, adapter, passthrough
 
-FABRICS = ("iscsi", "loopback", "vhost")
+FABRICS = ("iscsi", "loopback", "vhost", "sbp", "fc", "srpt")
 # A loopback target is a SCSI host of this very machine, which looks at its LUNs at once: which
 # number the host has, and how many commands it sent, is not the target's doing.
 _HOSTS = ("address", "num_cmds", "in_cmds", "read_mbytes", "write_mbytes")
@@ -221,13 +221,28 @@ def simulator_like_this_machine(folder: Path, disk: SimulatedDevice) -> Simulato
     for device in (volume(), disk):
         simulator.machine.add(device)
     table = json.loads((folder / "machine.json").read_text())
-    table |= {"cpus": os.cpu_count(), "fabrics": list(FABRICS)}
+    table |= {"cpus": os.cpu_count(), "fabrics": [*FABRICS, "tcm_fc"], "ports": ports()}
     (folder / "machine.json").write_text(json.dumps(table, indent=2))
     simulator.machine.file("/dev").mkdir()
     simulator.machine.file("/dev/null").touch()
     simulator.machine.file("/etc").mkdir()
     Tree(folder).remember("counters", counters())
     return simulator
+
+
+def ports() -> list[dict[str, str]]:
+    """Describe this machine's ports as the simulator's table does."""
+    found = [{"fabric": "srpt", "name": gid} for gid in softports.gids()]
+    return [*found, *({"fabric": "tcm_fc", "name": name} for name in softports.fc_names())]
+
+
+def adapters() -> Iterator[Scene]:
+    """Yield the scenes of the fabrics that have ports."""
+    name = softports.fc_names()[0]
+    colons = ":".join(name[start : start + 2] for start in range(0, len(name), 2))
+    yield "sbp", adapter("sbp", "00112233445566aa", "00112233445566bb")
+    yield "fc", adapter("fc", colons, "20:00:00:11:22:33:44:bb")
+    yield "srpt", adapter("srpt", f"0x{softports.gids()[0]}", f"0x{'ab' * 16}")
 
 
 def counters() -> dict[str, int]:
@@ -256,13 +271,22 @@ def compare(folder: Path, names: Sequence[str], show: Callable[[str], None]) -> 
     """Perform the scenes of those names, or all, on this kernel and on a simulator in `folder`."""
     Path("/proc/sys/kernel/printk").write_text("1")  # refusals would fill the console
     commands.run("modprobe", "-a", "sd_mod", "scsi_debug", "vhost_scsi")
+    with softports.made():
+        try:
+            return _compare(folder, names, show)
+        finally:
+            lio.clear()  # a port that is a target could not be taken away
+
+
+def _compare(folder: Path, names: Sequence[str], show: Callable[[str], None]) -> Report:
     for fabric in FABRICS:
         perform(RealKernel(), mkdir(fabric))
     disk = scsi_disk()
     simulator = simulator_like_this_machine(folder, disk)
     for fabric in FABRICS:
         perform(SimulatedKernel(simulator), mkdir(fabric))
-    scenes = (*SCENES, ("passthrough", passthrough(disk.hctl or "", disk.path)))
+    passed = ("passthrough", passthrough(disk.hctl or "", disk.path))
+    scenes = (*SCENES, *adapters(), passed)
     return run(simulator, [scene for scene in scenes if scene[0] in names or not names], show)
 
 

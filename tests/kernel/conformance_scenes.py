@@ -532,6 +532,35 @@ def _nexus(fabric: str) -> Iterator[Act]:
     yield from removed("rd_mcp", 0, "disk")
 
 
+def adapter(fabric: str, target: str, initiator: str) -> tuple[Act, ...]:
+    """A fabric whose targets have the names of ports; which there are, only the machine knows."""
+    top = f"{fabric}/{target}"
+    tpg = f"{top}/tpgt_1"
+    lun, acl = f"{tpg}/lun/lun_0", f"{tpg}/acls/{initiator}"
+    digits = target.removeprefix("0x")
+    wrong = [f"{digits}00", digits[:-1], digits.replace(":", "-"), f"x{digits[1:]}", f"{digits} "]
+    if fabric != "sbp":
+        wrong.append(digits.replace(":", "") if ":" in digits else digits[:16])
+    # srpt makes a TPG of whatever name; nobody asks it for one.
+    odd = () if fabric == "srpt" else ("tpgt_65536", "tpgt_x")
+    folded = [*wrong, digits.upper().replace("0", "A")]
+    return (
+        *(mkdir(fabric), *(mkdir(f"{fabric}/{name}") for name in folded), mkdir(top), mkdir(top)),
+        *(LOOK, *(mkdir(f"{top}/{name}") for name in odd), mkdir(f"{top}/tpgt_2")),
+        *(rmdir(f"{top}/tpgt_2"), mkdir(tpg), mkdir(tpg), LOOK),
+        *(mkdir(f"{tpg}/np/127.0.0.1:3260"), write(f"{tpg}/nexus", NEXUS)),
+        *(write(f"{tpg}/enable", "x"), write(f"{tpg}/enable", "1"), mkdir(f"{tpg}/acls/foo"), LOOK),
+        *(*ramdisk(0), mkdir(lun), symlink("core/rd_mcp_0/disk", f"{lun}/a"), LOOK),
+        *(write(f"{tpg}/enable", "1"), write(f"{tpg}/enable", "1"), read(f"{tpg}/enable")),
+        *(write(f"{tpg}/directory_id", "1"), mkdir(acl), mkdir(acl), mkdir(f"{acl}/lun_0")),
+        *(symlink(lun, f"{acl}/lun_0/a"), *writes(f"{acl}/lun_0/write_protect", "1"), LOOK),
+        *(rmdir(acl), rmdir(tpg), rmdir(top), unlink(f"{acl}/lun_0/a"), rmdir(f"{acl}/lun_0")),
+        *(rmdir(acl), *writes(f"{tpg}/enable", "0", "0"), unlink(f"{lun}/a"), rmdir(lun)),
+        *(write(f"{tpg}/directory_id", "1"), rmdir(tpg), rmdir(top), LOOK),
+        *removed("rd_mcp", 0, "disk"),
+    )
+
+
 def _scenario() -> Iterator[Act]:
     """The owner's own walk-through, step by step."""
     disk, lun = "core/iblock_0/lee_block", f"{TPG}/lun/lun_0"

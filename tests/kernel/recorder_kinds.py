@@ -95,12 +95,13 @@ def record_fabric(recording: Recording, fabric: str) -> None:
         new = snapshot(tpg)
         if fabric == "iscsi":
             record_iscsi(recording, tokens, tpg)
-            recording.instance("tpg/iscsi", tokens, new=new)
-        else:
+        if "nexus" in new:
             do(write(f"{tpg}/nexus", tokens["nexus"]))
             recording.instance(f"tpg/{fabric}", tokens, new=new, joined=snapshot(tpg))
+        else:
+            recording.instance(f"tpg/{fabric}", tokens, new=new)
         record_luns(recording, fabric, tokens, tpg)
-        if fabric != "iscsi":
+        if "nexus" in new:
             do(write(f"{tpg}/nexus", "NULL"))
         do(rmdir(tpg), rmdir(target))
         if fabric == "iscsi":
@@ -125,7 +126,7 @@ def record_luns(recording: Recording, fabric: str, tokens: dict[str, Any], tpg: 
         device = make_device(plugin, tokens["host"])
         enable(device)
         perform(KERNEL, write(f"{device}/wwn/vpd_unit_serial", tokens["serial"]))
-        port = 73 + tokens["tag"]
+        port = 67 + tokens["lun"]
         for _ in range(port - 1):
             do(symlink(device, f"{lun}/link"), unlink(f"{lun}/link"))
         do(symlink(device, f"{lun}/link"))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the simulator's `recorded.json` of what the recorder brought back from several boots.
 
-    python -m tests.kernel.recorder_merge RAW...
+    python -m tests.kernel.recorder_merge [--add] RAW...
+
+With --add, all that these boots did not record stays as it was recorded before.
 
 A text that is the same in all instances is the kernel's; one that the instance's own names and
 numbers account for gets places for these; any other depends on time or chance, and is marked.
@@ -199,16 +201,33 @@ def compact(value: Any, depth: int = 0) -> str:
     return "{\n" + ",\n".join(lines) + "\n" + " " * depth + "}"
 
 
-def main(paths: Iterable[str]) -> None:
+def apart(tries: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo `shared`."""
+    found: dict[str, Any] = {}
+    for name, rows in tries["files"].items():
+        kind, state, inner = name.split(" ")
+        found.setdefault(kind, {}).setdefault(inner, {})[state] = tries["rows"][rows]
+    return found
+
+
+def main(arguments: Iterable[str]) -> None:
     """Merge what the boots brought and write both files."""
+    paths = list(arguments)
+    groups: dict[str, Any] = {}
+    unexplained: dict[str, Any] = {}
+    if "--add" in paths:
+        paths.remove("--add")
+        groups = json.loads(FILE.read_text())["groups"]
+        unexplained = apart(json.loads(TRIES.read_text()))
     boots = [json.loads(Path(path).read_text()) for path in paths]
     tries = steady(boots)
-    groups, unexplained = {}, {}
     for kind in dict.fromkeys(kind for boot in boots for kind in boot["kinds"]):
         groups[kind] = merge_kind([one for boot in boots for one in boot["kinds"].get(kind, [])])
         left = add_rules(kind, groups[kind], tries)
         unexplained.update({kind: left} if left else {})
     for name, kind in SESSIONS.items():
+        if name not in groups:
+            continue
         groups[kind].setdefault("states", {})["session"] = groups.pop(name)["states"]["session"]
     FILE.write_text(compact({"kernel": boots[0]["kernel"], "groups": groups}) + "\n")
     TRIES.write_text(compact(shared(unexplained)) + "\n")

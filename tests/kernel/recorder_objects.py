@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import softports
 from .conformance_acts import mkdir, rmdir, symlink, unlink, write
 from .recorder_recording import IQN, NAA, do
 
@@ -64,12 +66,14 @@ def withdrawn(lun: str) -> None:
     do(unlink(f"{lun}/link"), rmdir(lun))
 
 
+def has_nexus(fabric: str) -> bool:
+    """Tell whether a fabric's TPG stands for one initiator, and has no ACLs that matter."""
+    return fabric in ("loopback", "vhost")
+
+
 def instances(fabric: str) -> Iterator[dict[str, Any]]:
     """Yield the names and numbers of two instances of what a fabric has."""
-    wwns = [f"{IQN}:{name}" for name in ("alpha", "bravo")]
-    initiators = [f"{IQN}:{name}" for name in ("india", "juliet")]
-    if fabric != "iscsi":
-        wwns, initiators = [f"{NAA}{d}" for d in "ab"], [f"{NAA}{d}" for d in "cd"]
+    wwns, initiators = _names(fabric)
     # No node ACL may have the name of a nexus: this kernel waits for ever when it is removed.
     nexuses = [f"{NAA}{d}" for d in "ef"]
     for step in range(2):
@@ -77,9 +81,23 @@ def instances(fabric: str) -> Iterator[dict[str, Any]]:
             "target": wwns[step],
             "initiator": initiators[step],
             "nexus": nexuses[step],
-            "tag": 27 + step,
+            "tag": 1 if fabric == "fc" else 27 + step,  # one TPG to a port there
             "lun": 33 + step,
             "mapped": 35 + step,
             "host": 9 + step,
             "serial": f"serial-{step}",
         }
+
+
+def _names(fabric: str) -> tuple[list[str], list[str]]:
+    """Return the names of two targets and of two initiators."""
+    if fabric == "iscsi":
+        targets = [f"{IQN}:{name}" for name in ("alpha", "bravo")]
+        return targets, [f"{IQN}:{name}" for name in ("india", "juliet")]
+    bare = [f"{NAA}{digit}".removeprefix("naa.") for digit in "abcd"]
+    if fabric == "srpt":
+        return [f"0x{gid}" for gid in softports.gids()], [f"0x{'0' * 16}{n}" for n in bare[2:]]
+    if fabric == "fc":
+        bare = [":".join(re.findall("..", name)) for name in bare]
+    names = bare if fabric in ("fc", "sbp") else [f"naa.{name}" for name in bare]
+    return names[:2], names[2:]

@@ -7,6 +7,7 @@ from .conformance_acts import mkdir, rmdir, symlink, unlink, write
 from .recorder_objects import (
     enable,
     exported,
+    has_nexus,
     instances,
     make_device,
     remove_device,
@@ -72,27 +73,27 @@ def try_fabric(recording: Recording, fabric: str) -> None:
         do(rmdir(f"{tpg}/np/127.0.0.1:3333"))
     device = make_device("rd_mcp", 1)
     enable(device)
-    if fabric != "iscsi":
+    if has_nexus(fabric):
         do(write(f"{tpg}/nexus", tokens["nexus"]))
     do(mkdir(lun))
     recording.tries(f"lun/{fabric}", "new", lun)
     do(symlink(device, f"{lun}/link"))
     recording.tries(f"lun/{fabric}", "linked", lun)
-    if fabric == "iscsi":
-        try_acl(recording, f"{tpg}/acls/{tokens['initiator']}", lun)
+    if not has_nexus(fabric):
+        try_acl(recording, fabric, f"{tpg}/acls/{tokens['initiator']}", lun)
     do(unlink(f"{lun}/link"), rmdir(lun))
-    if fabric != "iscsi":
+    if has_nexus(fabric):
         do(write(f"{tpg}/nexus", "NULL"))
     remove_device(device)
     do(rmdir(tpg), rmdir(target))
 
 
-def try_acl(recording: Recording, acl: str, lun: str) -> None:
+def try_acl(recording: Recording, fabric: str, acl: str, lun: str) -> None:
     """Try values on a node ACL and a mapped LUN."""
     do(mkdir(acl))
-    recording.tries("acl/iscsi", "new", acl)
+    recording.tries(f"acl/{fabric}", "new", acl)
     do(mkdir(f"{acl}/lun_0"))
-    recording.tries("mapped/iscsi", "new", f"{acl}/lun_0")
+    recording.tries(f"mapped/{fabric}", "new", f"{acl}/lun_0")
     do(symlink(lun, f"{acl}/lun_0/link"))
-    recording.tries("mapped/iscsi", "linked", f"{acl}/lun_0")
+    recording.tries(f"mapped/{fabric}", "linked", f"{acl}/lun_0")
     do(unlink(f"{acl}/lun_0/link"), rmdir(f"{acl}/lun_0"), rmdir(acl))

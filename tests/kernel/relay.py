@@ -31,6 +31,8 @@ TOOLS_OF_TESTS = {
     "iscsid": "open-iscsi",
     "lvcreate": "lvm2",
     "mkfs.xfs": "xfsprogs",
+    "mkfs.ext4": "e2fsprogs",
+    "rdma": "iproute2",
 }
 TAIL_CHARACTERS = 3000
 

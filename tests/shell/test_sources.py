@@ -15,6 +15,7 @@ from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
+from pyshell.simulator import SimulatedPort
 from pyshell.target.attach import attach
 from pyshell.tree.root import RootNode
 
@@ -146,6 +147,14 @@ def test_files(shell: Shell, tmp_path: Path) -> None:
         f"'{folder}/it'\\''s.json'",
     ]
     assert words(shell, f"{start}.") == [f"'{folder}/.hidden'"]
+
+
+def test_ports_without_a_target_are_offered(shell: Shell, pyshell: Pyshell) -> None:
+    for name in ("21:00:00:24:ff:12:34:56", "21:00:00:24:ff:12:34:57"):
+        pyshell.simulator.machine.add_port(SimulatedPort("qla2xxx", name))
+    pyshell.must("/qla2xxx create naa.21000024ff123456")
+    assert words(shell, "/qla2xxx create n") == ["naa.21000024ff123457"]
+    assert words(shell, "/iscsi create wwn=i") == []
 
 
 def test_image_files_lie_where_the_machine_has_them(shell: Shell) -> None:

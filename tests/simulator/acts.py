@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 
-from pyshell.simulator import Simulator, open_simulator
+from pyshell.simulator import SimulatedPort, Simulator, open_simulator
 
 IQN = "iqn.2020-07.org.example:server"
 CLIENT = "iqn.2020-07.org.example:client"
@@ -59,8 +58,7 @@ class Acts:
 
     def edit_machine(self, **parts: object) -> None:
         """Edit the table of hardware by hand."""
-        table = self.simulator.folder / "machine.json"
-        table.write_text(json.dumps({**json.loads(table.read_text()), **parts}))
+        self.simulator.machine.edit(**parts)
 
     # Objects
 
@@ -81,7 +79,9 @@ class Acts:
 
     def tpg(self, fabric: str = "iscsi") -> str:
         """Make a target with one TPG."""
-        target = f"{fabric}/{IQN if fabric == 'iscsi' else NAA}"
+        if fabric in PORTS:
+            self.simulator.machine.add_port(SimulatedPort(*PORTS[fabric]))
+        target = f"{fabric}/{TARGETS.get(fabric, NAA)}"
         self.mkdir(fabric, target, f"{target}/tpgt_1")
         return f"{target}/tpgt_1"
 
@@ -100,6 +100,23 @@ class Acts:
         self.link(LUN, f"{ACL}/lun_0/link")
         return f"{ACL}/lun_0"
 
+
+# The names that targets have in configfs, where it is no NAA.
+TARGETS = {
+    "iscsi": IQN,
+    "sbp": "0011223344556677",
+    "fc": "20:00:00:11:22:33:44:55",
+    "qla2xxx": "21:00:00:24:ff:12:34:56",
+    "efct": "10:00:00:90:fa:12:34:56",
+    "srpt": "0xfe800000000000000002c903000e8acd",
+    "ibmvscsis": "30000002",
+}
+# The ports that they are named after: fabric and name.
+PORTS = {
+    **{f: (f, TARGETS[f]) for f in ("sbp", "qla2xxx", "efct", "srpt", "ibmvscsis")},
+    "fc": ("tcm_fc", TARGETS["fc"]),
+    "usb_gadget": ("usb_gadget", "dummy_udc.0"),
+}
 
 CONTROLS = {
     "iblock": f"udev_path={VOLUME}",

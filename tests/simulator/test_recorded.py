@@ -11,7 +11,7 @@ import pytest
 
 from pyshell.simulator import SimulatedDevice, recorded
 from pyshell.simulator.simulator import RULES
-from simulator.acts import ACL, Acts, outcome
+from simulator.acts import ACL, TARGETS, Acts, outcome
 
 TRIES = json.loads(Path(__file__).with_name("tries.json").read_text(encoding="utf-8"))
 # The scsi_debug disk that values were tried on, in the place of the one that acts.py uses.
@@ -56,6 +56,9 @@ def made(kernel: Acts, kind: str, state: str) -> str:
         kernel.mapped()
         return ACL
     tpg = kernel.tpg(variant)
+    if name == "acl":
+        kernel.mkdir(f"{tpg}/acls/{TARGETS[variant]}")
+        return f"{tpg}/acls/{TARGETS[variant]}"
     lun = f"{tpg}/lun/lun_0"
     if name == "lun":
         kernel.mkdir(lun)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.attach import Lio
 
@@ -57,8 +57,22 @@ def test_a_fabric_can_be_had_where_the_kernel_has_its_module(
     folder = tmp_path / "6.1.0"
     folder.mkdir()
     (folder / index).write_text(f"{text}\n")
-    assert fabrics.loadable("6.1.0", str(tmp_path)) == found
+    assert fabrics.loadable("6.1.0", str(tmp_path), str(tmp_path / "none")) == found
 
 
-def test_no_fabric_can_be_had_where_the_kernel_has_no_modules(tmp_path: Path) -> None:
-    assert fabrics.loadable("6.1.0", str(tmp_path)) == frozenset()
+def test_field_failure_41_a_kernel_without_modules_may_have_all_built_in(tmp_path: Path) -> None:
+    assert fabrics.loadable("6.1.0", str(tmp_path)) == set(fabrics.known())
+
+
+def test_a_loaded_module_need_not_be_among_the_kernels_own(tmp_path: Path) -> None:
+    (tmp_path / "6.1.0").mkdir()
+    (tmp_path / "6.1.0" / "modules.dep").write_text("kernel/drivers/usb/storage/uas.ko:\n")
+    (tmp_path / "loaded" / "efct").mkdir(parents=True)
+    found = fabrics.loadable("6.1.0", str(tmp_path), str(tmp_path / "loaded"))
+    assert found == {"efct"}
+
+
+def test_a_fabric_that_cannot_be_loaded_is_told_with_the_reason(lio: Lio) -> None:
+    with pytest.raises(PyshellError, match=r"Cannot load the fabric vhost: .* no module") as told:
+        fabrics.fabric("vhost").load()
+    assert "'modprobe tcm_vhost' and 'dmesg | tail' may say more." in str(told.value)

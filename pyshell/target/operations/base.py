@@ -74,6 +74,10 @@ class Operation(ABC):
     def step(self) -> str:
         """Return what is done as a verb phrase, as "create target iqn…"."""
 
+    def hint(self, number: int) -> str:
+        """Return what to do where the kernel refuses it with that errno, "" if nothing special."""
+        return ""
+
     @abstractmethod
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Raise what speaks against doing it now; note in `foreseen` what it will change."""
@@ -154,7 +158,7 @@ def carry_out(
 
 
 def _do(lio: Lio, operation: Operation) -> Operation | None:
-    with doing(operation.step()):
+    with doing(operation.step(), hint=operation.hint):
         return operation.do(lio)
 
 

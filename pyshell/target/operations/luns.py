@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
@@ -133,6 +134,12 @@ class CreateNodeAcl(Operation):
         must_exist(foreseen, self.place.tpg)
         if not self.place.tpg.target.fabric.has("acls"):
             raise UsageError(f"The fabric {self.place.tpg.target.fabric_name} has no ACLs")
+        if _is_nexus(lio, self.place):
+            raise ConflictError(
+                f"{self.place.wwn} is the TPG's own nexus, which needs no node ACL",
+                "The kernel would wait for ever when such an ACL is deleted.",
+                path=self.place.folder,
+            )
         if foreseen.exists(self.place.folder):
             raise ExistsError(
                 f"A node ACL for {self.place.wwn} exists already", path=self.place.folder
@@ -165,10 +172,27 @@ class DeleteNodeAcl(Operation):
         foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
-        again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
+        """Delete it through rtslib.
+
+        The kernel waits for ever, beyond any signal, for the nexus that an ACL stands for: so the
+        nexus goes first, which the kernel refuses while there are LUNs.
+        """
+        if not _is_nexus(lio, self.place):
+            again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
+            handles.node_acl(self.place).delete()
+            return again
+        file = f"{self.place.tpg.folder}/nexus"
+        nexus = lio.kernel.read(file).strip()
+        lio.kernel.write(file, "NULL")
         handles.node_acl(self.place).delete()
-        return again
+        lio.kernel.write(file, nexus)
+        return Several([])  # nobody is to make such an ACL again
+
+
+def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:
+    """Tell whether an ACL has the name of the initiator that its TPG stands for."""
+    nexus = text_or_none(lio.kernel, f"{acl.tpg.folder}/nexus")
+    return nexus is not None and nexus == os.path.basename(acl.folder)
 
 
 @dataclass

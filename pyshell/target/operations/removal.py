@@ -31,9 +31,12 @@ def of_tpg(tpg: Tpg) -> list[Operation]:
     made: list[Operation] = []
     if os.path.exists(f"{tpg.folder}/enable"):
         made.append(SetEnabled(tpg, False))
-    for acl in listing.node_acls(tpg):
-        made += of_node_acl(acl)
-    made += [DeleteLun(lun) for lun in listing.luns(tpg)]
+    acls = listing.node_acls(tpg)
+    made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
+    luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
+    unmapped: list[Operation] = [DeleteNodeAcl(acl) for acl in acls]
+    # An ACL that stands for the TPG's nexus can only go when no LUN holds that any more.
+    made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
     made += [DeletePortal(portal) for portal in listing.portals(tpg)]
     return [*made, DeleteTpg(tpg)]
 

@@ -94,7 +94,7 @@ class UseFabric(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Let rtslib load what is needed; a loaded fabric stays, it has no effect by itself."""
-        self.fabric.module._check_self()
+        self.fabric.load()
         return None
 
 
@@ -121,6 +121,10 @@ class SetEnabled(Operation):
             return None
         found.enable = self.enabled
         return SetEnabled(self.tpg, not self.enabled)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may have against it."""
+        return self.tpg.target.fabric.refusal(number) if self.enabled else ""
 
 
 @dataclass

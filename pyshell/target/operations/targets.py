@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
+from pyshell.target.names import WILDCARD_V4, WILDCARD_V6
 from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import Portal, Target, Tpg
@@ -39,6 +41,10 @@ class CreateTarget(Operation):
         """Create it through rtslib."""
         handles.create_target(self.place)
         return DeleteTarget(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may have against the name."""
+        return self.place.fabric.refusal(number)
 
 
 @dataclass
@@ -89,6 +95,10 @@ class CreateTpg(Operation):
         """Create it through rtslib, which also sets the nexus of fabrics that have one."""
         handles.create_tpg(self.place)
         return DeleteTpg(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may lack."""
+        return self.place.target.fabric.refusal(number)
 
 
 @dataclass
@@ -171,6 +181,12 @@ class CreatePortal(Operation):
         handles.create_portal(self.place)
         return DeletePortal(self.place)
 
+    def hint(self, number: int) -> str:
+        """Return what an IPv6 address wants beside what any address does."""
+        if ":" not in self.place.address or number != errno.EINVAL:
+            return ""
+        return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
+
 
 @dataclass
 class CreateDefaultPortal(CreatePortal):
@@ -192,13 +208,26 @@ class CreateDefaultPortal(CreatePortal):
             except rtslib_fb.RTSLibError:
                 taken = listing.overlapping_portal(self.place)
                 if taken is None:
-                    raise
+                    if self.place.address != WILDCARD_V6:
+                        raise
+                    return self._listen_on_ipv4()
         self.said = [
             "Default portal not created, TPGs within a target cannot share ip:port."
             if taken.tpg.target == self.place.tpg.target
-            else f"Default portal not created, {taken.path} listens on that port."
+            else f"Default portal not created, {taken.path} listens on that port:"
+            " 'portals create ADDRESS' gives the new TPG one of its own."
         ]
         return None
+
+    def _listen_on_ipv4(self) -> Operation:
+        """Take the wildcard of IPv4 where that of IPv6 is refused; tell it (field failure 61)."""
+        place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
+        handles.create_portal(place)
+        self.said = [
+            *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
+            f"{WILDCARD_V6} was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+        ]
+        return DeletePortal(place)
 
 
 def _check_taken(place: Portal, foreseen: Foreseen) -> None:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The portal that a new target gets, and what may be in its way."""
+
+from __future__ import annotations
+
+from driver import SERVER, TPG, Pyshell
+
+OTHER = "iqn.2020-07.com.example:other"
+
+
+def test_field_failure_61_a_portal_in_the_way_is_told_with_its_place(pyshell: Pyshell) -> None:
+    pyshell.must(
+        f"/iscsi create {SERVER}",
+        f"{TPG}/portals delete 0.0.0.0 3260",
+        f"{TPG}/portals create 192.168.56.101",
+    )
+    said = pyshell.must(f"/iscsi create {OTHER}")
+    assert said == [
+        f"Created target {OTHER}.",
+        "Created TPG 1.",
+        f"Default portal not created, {TPG}/portals/192.168.56.101:3260 listens on that port:"
+        " 'portals create ADDRESS' gives the new TPG one of its own.",
+    ]
+    assert "Portals: 0" in pyshell("ls", f"/iscsi/{OTHER}").out
+
+
+def test_field_failure_61_without_ipv6_the_default_portal_is_that_of_ipv4(
+    pyshell: Pyshell,
+) -> None:
+    pyshell.must("set global default_portal_address=::0")
+    pyshell.simulator.machine.edit(ipv6=False)
+    said = pyshell.must(f"/iscsi create {SERVER}")
+    assert said[-2:] == [
+        "Created default portal listening on all IPs (0.0.0.0), port 3260.",
+        "::0 was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+    ]
+    assert [path.name for path in pyshell.configfs.glob("iscsi/*/tpgt_1/np/*")] == ["0.0.0.0:3260"]
+
+
+def test_field_failure_61_without_ipv6_its_addresses_are_refused(target: Pyshell) -> None:
+    target.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    target.simulator.machine.edit(ipv6=False)
+    ran = target.line(f"{TPG}/portals create ::1")
+    assert ran.status == 1
+    assert "Invalid argument (EINVAL)" in ran.err
+    assert "Is IPv6 on" in ran.err
+
+
+def test_field_failure_64_help_tells_what_there_is_in_place_of_access_by_address(
+    target: Pyshell,
+) -> None:
+    text = target(f"{TPG}/acls", "help", "create").done().out
+    for told in ("cannot do it by their IP addresses", "Listen only", "firewall", "nft add rule"):
+        assert told in text
