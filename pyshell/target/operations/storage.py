@@ -41,7 +41,7 @@ class CreateStorageObject(Operation):
         must_be_free(foreseen, self.place)
         if self.place.plugin == "block":
             path = str(self.arguments["dev"])
-            _check_block_device(lio, foreseen, path, exclusive=self._exclusive())
+            check_block_device(lio, foreseen, path, exclusive=self._exclusive())
         if self.place.plugin == "fileio":
             _check_image_file(lio, foreseen, str(self.arguments["dev"]))
         foreseen.make(self.place.hba_folder)
@@ -66,7 +66,8 @@ class CreateStorageObject(Operation):
         return bool(self.arguments.get("exclusive", True))
 
 
-def _check_block_device(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
+def check_block_device(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
+    """Raise where there is no disk at `path`, or, for exclusive use, where somebody has it."""
     device = lio.machine.block_device(path)
     if device is None:
         if lio.simulated is None and os.path.exists(path):
