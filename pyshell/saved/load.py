@@ -79,7 +79,7 @@ def parse(text: str, name: str) -> Document:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"there is no {constant} in JSON")
 
 
 def _json_fault(text: str, found: Exception) -> Finding:

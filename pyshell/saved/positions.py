@@ -165,7 +165,7 @@ class _Reader:
         if word is not None and word.group() in _WORDS:
             return _WORDS[word.group()], word.end()
         if word is not None and word.group().lstrip("-") in ("NaN", "Infinity"):
-            raise self.fault(f"{word.group()} is no JSON", at)
+            raise self.fault(f"there is no {word.group()} in JSON", at)
         raise self.fault("Expecting a value", at)
 
     def fault(self, message: str, at: int) -> json.JSONDecodeError:

@@ -141,7 +141,7 @@ class RootNode(ApplyingNode, CheckingNode):
         from pyshell.saved import load, locations, restore
 
         path = self._file(savefile)
-        if not path.exists():
+        if not os.path.exists(path):
             raise locations.missing(self.lio, path, "restoreconfig")
         document = restore.chosen(load.load(path), target, storage_object)
         if not clear_existing:

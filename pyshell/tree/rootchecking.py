@@ -38,7 +38,7 @@ class CheckingNode(CommonNode):
         default = locations.default_file(self.lio)
         path = Path(os.path.expanduser(savefile)) if savefile else default
         at_boot = path.absolute() == default.absolute()
-        if not path.exists():
+        if not os.path.exists(path):
             raise locations.missing(self.lio, default if at_boot else path, "check")
         found = check(path, self.lio, at_boot=at_boot)
         lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]

@@ -55,7 +55,7 @@ def placed(found: Read, faults: Iterable[Fault]) -> list[Finding]:
 
 def not_json(found: json.JSONDecodeError) -> Finding:
     """Return the one fault of a text that is no JSON."""
-    message = f"not JSON: {found.msg[:1].lower()}{found.msg[1:]}"
+    message = f"not JSON: {_lower(found.msg).removesuffix(' at')}"
     return Finding("$", found.lineno, found.colno, "error", message)
 
 
@@ -76,10 +76,13 @@ def warning(place: Place, message: str, hint: str = "") -> Fault:
 
 def refused(place: Place, found: PyshellError) -> Fault:
     """Return an error that a check of the commands found."""
-    text = found.message
-    if text[:1].isupper() and text[1:2].islower():
-        text = text[0].lower() + text[1:]
-    return error(place, text, found.hint)
+    return error(place, _lower(found.message), found.hint)
+
+
+def _lower(sentence: str) -> str:
+    """Return a sentence as it goes on behind a colon; names and abbreviations stay."""
+    plain = sentence[1:2].islower() or sentence[1:2] == " "
+    return sentence[:1].lower() + sentence[1:] if plain else sentence
 
 
 def one_line(text: str) -> str:

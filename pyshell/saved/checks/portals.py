@@ -42,12 +42,12 @@ def portal_faults(tpg: Entry, target: Place, listening: Listening) -> Iterator[F
 def _taken(
     portal: Entry, target: Place, address: _Address, port: int, listening: Listening
 ) -> Iterator[Fault]:
-    name = f"{names.bracketed(names.address(str(address)))}:{port}"
+    name = _shown(address)
     before = listening.of_target.setdefault((target, port, address), portal.place)
     if before != portal.place:
         yield error(
             portal.place,
-            f"portal {name} is there twice, first at {json_path(before)}",
+            f"portal {name}:{port} is there twice, first at {json_path(before)}",
             "The TPGs of a target cannot share one.",
         )
         return
@@ -56,11 +56,15 @@ def _taken(
         if address not in others and _overlap(address, other):
             yield error(
                 portal.place,
-                f"portal {name} and {other} at {json_path(place)} overlap",
-                "A wildcard listens on all addresses already.",
+                f"portals {name}:{port} and {_shown(other)}:{port} at {json_path(place)} overlap",
+                "A wildcard listens on all addresses.",
             )
             break
     others.setdefault(address, portal.place)
+
+
+def _shown(address: _Address) -> str:
+    return names.bracketed(names.address(str(address)))
 
 
 def _overlap(one: _Address, other: _Address) -> bool:

@@ -10,16 +10,10 @@ from pyshell.errors import UsageError
 from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.model import ARGUMENTS, OLD_PLUGINS
 from pyshell.target import names
+from pyshell.target.operations.storage import NEEDED_ARGUMENTS
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 from pyshell.target.settings import ALUA_STATES
 
-_NEEDED = {
-    "block": ("dev",),
-    "fileio": ("dev",),
-    "pscsi": ("dev",),
-    "ramdisk": ("size",),
-    "user": ("config", "size"),
-}
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
 """What rtslib saves though nothing is made of it."""
@@ -97,9 +91,8 @@ def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
 
 
 def _arguments(entry: Entry, plugin: str) -> Iterator[Fault]:
-    for key in _NEEDED[plugin]:
-        value = entry.data.get(key)
-        if value is None or (key == "dev" and value == ""):
+    for key in NEEDED_ARGUMENTS[plugin]:
+        if entry.data.get(key) in (None, ""):
             yield error(entry.at(key), f"is missing: a {plugin} storage object needs it")
     used = {*ARGUMENTS[plugin], *_UNUSED_BUT_WRITTEN.get(plugin, ())}
     for key in sorted(_OF_ONE_BACKSTORE - used):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
@@ -30,16 +31,24 @@ _WORDS = {
     "list_type": "must be a list",
     "dict_type": "must be an object",
 }
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+
+
+@functools.cache
+def _types() -> Any:
+    """Return pydantic's checker of documents, which keeps unknown keys."""
+    # pydantic takes longer to load than most commands take: only those that read a file pay.
+    from pydantic import ConfigDict, TypeAdapter, with_config
+
+    return TypeAdapter(with_config(ConfigDict(extra="allow"))(Document))
 
 
 def type_faults(data: Any) -> tuple[Document, list[Fault]]:
     """Return `data` as the types have it, and one fault for each place that is wrong."""
-    # pydantic takes longer to load than most commands take: only those that read a file pay.
-    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+    from pydantic import ValidationError
 
-    keep = with_config(ConfigDict(extra="allow"))(Document)
     try:
-        found: Document = TypeAdapter(keep).validate_python(data)
+        found: Document = _types().validate_python(data)
     except ValidationError as wrong:
         said: dict[Place, list[str]] = {}
         for one in wrong.errors(include_url=False, include_input=False, include_context=False):
@@ -47,8 +56,26 @@ def type_faults(data: Any) -> tuple[Document, list[Fault]]:
             words = _WORDS.get(one["type"], one["msg"])
             if words not in said.setdefault(place, []):
                 said[place].append(words)
-        return {}, [error(place, _joined(words)) for place, words in said.items()]
-    return found, []
+        wrongs = [error(place, _joined(words)) for place, words in said.items()]
+        return {}, wrongs + _unfit_texts(data)
+    return found, _unfit_texts(data)
+
+
+def _unfit_texts(data: Any) -> list[Fault]:
+    """Return the texts and keys that no file name and no kernel can take."""
+    found = []
+    left: list[tuple[Any, Place, bool]] = [(data, (), False)]
+    while left:
+        value, place, is_key = left.pop()
+        if isinstance(value, str) and _UNFIT.search(value):
+            message = "holds NUL or half of a surrogate pair"
+            found.append(Fault("error", place, message, at_key=is_key))
+        elif isinstance(value, dict):
+            left += [(key, (*place, key), True) for key in value]
+            left += [(entry, (*place, key), False) for key, entry in value.items()]
+        elif isinstance(value, list):
+            left += [(entry, (*place, index), False) for index, entry in enumerate(value)]
+    return found
 
 
 def _joined(words: list[str]) -> str:

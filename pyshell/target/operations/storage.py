@@ -17,6 +17,15 @@ from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
 
+NEEDED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "block": ("dev",),
+    "fileio": ("dev",),
+    "pscsi": ("dev",),
+    "ramdisk": ("size",),
+    "user": ("config", "size"),
+}
+"""Without which of its arguments a storage object cannot be, by backstore."""
+
 
 @dataclass
 class CreateStorageObject(Operation):
@@ -39,6 +48,9 @@ class CreateStorageObject(Operation):
                 path=there.folder,
             )
         must_be_free(foreseen, self.place)
+        for name in NEEDED_ARGUMENTS.get(self.place.plugin, ()):
+            if self.arguments.get(name) in (None, ""):
+                raise UsageError(f"A {self.place.plugin} storage object needs its {name}")
         if self.place.plugin == "block":
             path = str(self.arguments["dev"])
             check_block_device(lio, foreseen, path, exclusive=self._exclusive())
