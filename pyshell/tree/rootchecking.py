@@ -43,7 +43,7 @@ class CheckingNode(CommonNode):
         found = check(path, self.lio, at_boot=at_boot)
         lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
         data = [dataclasses.asdict(one) for one in found]
-        return Lines(lines or [f"{path}: no faults"], data, _failure(path, found))
+        return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
 
 
 def _failure(path: Path, found: list[Finding]) -> PyshellError | None:

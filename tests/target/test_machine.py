@@ -68,7 +68,7 @@ def test_devices_of_any_kind_are_present(lio: Lio) -> None:
     assert lio.machine.present("/dev/st0")
     assert lio.machine.present("/dev/lee/lee.lv")
     assert not lio.machine.present("/dev/nothing")
-    real = RealMachine()
+    real = machine.RealMachine()
     assert real.present("/dev/null")
     assert not real.present("/etc/passwd")
     assert not real.present("/dev/nothing")
