@@ -8,138 +8,188 @@ that nobody here knows are kept. Sizes are in bytes.
 
 from __future__ import annotations
 
-from typing_extensions import NotRequired, Required, TypedDict
+from typing import Annotated
+
+from typing_extensions import Doc, NotRequired, Required, TypedDict
 
 from pyshell.target import fabrics
 
 Value = int | str
 """An attribute's value: rtslib writes a number where the text is one."""
+_Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
+_Attributes = Annotated[
+    dict[str, Value],
+    Doc("The kernel's attributes by name; those left out keep the kernel's default."),
+]
+_Parameters = Annotated[
+    dict[str, Value],
+    Doc("iSCSI negotiation parameters by name; those left out keep the kernel's default."),
+]
+_ChapUserid = Annotated[str, Doc("CHAP name that the initiator gives.")]
+_ChapPassword = Annotated[
+    str, Doc("CHAP secret that the initiator proves to know; 12 bytes or more.")
+]
+_MutualUserid = Annotated[str, Doc("CHAP name that the target gives in turn.")]
+_MutualPassword = Annotated[
+    str, Doc("CHAP secret of the other direction; not the same as the first.")
+]
+_Alias = Annotated[str | None, Doc("Name of the link in configfs; drawn if left out.")]
+_Supported = Annotated[int | None, Doc("1 where the group may be in that state.")]
+_Seconds = Annotated[int | None, Doc("Told to initiators: seconds of a transition.")]
+_Milliseconds = Annotated[int | None, Doc("Milliseconds by which answers are late.")]
 
 
-class AluaGroup(TypedDict, total=False):
+class AluaGroup(TypedDict):
     """An ALUA target port group of a storage object."""
 
-    name: Required[str]
-    tg_pt_gp_id: int
-    alua_access_state: int | None
-    alua_access_status: int | None
-    alua_access_type: int | None
-    alua_write_metadata: int | None
-    alua_support_active_nonoptimized: int | None
-    alua_support_active_optimized: int | None
-    alua_support_offline: int | None
-    alua_support_standby: int | None
-    alua_support_transitioning: int | None
-    alua_support_unavailable: int | None
-    implicit_trans_secs: int | None
-    nonop_delay_msecs: int | None
-    preferred: int | None
-    trans_delay_msecs: int | None
+    name: Annotated[Required[str], Doc("default_tg_pt_gp is the kernel's own.")]
+    tg_pt_gp_id: Annotated[NotRequired[int], Doc("Number from 1 to 65535; 0 for the kernel's own.")]
+    alua_access_state: Annotated[
+        NotRequired[int | None],
+        Doc(
+            "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
+            "4 LBA dependent, 14 offline, 15 transitioning."
+        ),
+    ]
+    alua_access_status: Annotated[
+        NotRequired[int | None], Doc("What changed the state: 0 nothing, 1 STPG, 2 the target.")
+    ]
+    alua_access_type: Annotated[
+        NotRequired[int | None], Doc("0 none, 1 implicit, 2 explicit, 3 both.")
+    ]
+    alua_write_metadata: Annotated[
+        NotRequired[int | None], Doc("1 keeps the state in a file of the kernel's dbroot.")
+    ]
+    alua_support_active_nonoptimized: NotRequired[_Supported]
+    alua_support_active_optimized: NotRequired[_Supported]
+    alua_support_offline: NotRequired[_Supported]
+    alua_support_standby: NotRequired[_Supported]
+    alua_support_transitioning: NotRequired[_Supported]
+    alua_support_unavailable: NotRequired[_Supported]
+    implicit_trans_secs: NotRequired[_Seconds]
+    nonop_delay_msecs: NotRequired[_Milliseconds]
+    preferred: Annotated[NotRequired[int | None], Doc("1 where initiators shall prefer the group.")]
+    trans_delay_msecs: NotRequired[_Milliseconds]
 
 
 class StorageObject(TypedDict):
     """A storage object; which of the keys it has depends on `plugin`."""
 
-    name: Required[str]
-    plugin: Required[str]
-    wwn: NotRequired[str | None]
-    dev: NotRequired[str]
-    size: NotRequired[int | None]
-    write_back: NotRequired[bool]
-    readonly: NotRequired[bool]
-    exclusive: NotRequired[bool]
-    aio: NotRequired[bool]
-    nullio: NotRequired[bool]
-    config: NotRequired[str | None]
-    hw_max_sectors: NotRequired[int | None]
-    control: NotRequired[str | None]
-    attributes: NotRequired[dict[str, Value]]
-    alua_tpgs: NotRequired[list[AluaGroup]]
+    name: Annotated[Required[str], Doc("Name, unique in its backstore; no blanks, no slashes.")]
+    plugin: Annotated[
+        Required[str],
+        Doc("Backstore: block, fileio, pscsi, ramdisk or user (once iblock and rd_mcp)."),
+    ]
+    wwn: Annotated[NotRequired[str | None], Doc("Unit serial number; drawn if left out.")]
+    dev: Annotated[
+        NotRequired[str], Doc("Path of the block device, image file or SCSI device (not ramdisk).")
+    ]
+    size: Annotated[NotRequired[int | None], Doc("Bytes; needed for image files and ramdisks.")]
+    write_back: Annotated[
+        NotRequired[bool],
+        Doc("fileio: answer writes before they are on the disk; a crash loses them."),
+    ]
+    readonly: Annotated[NotRequired[bool], Doc("block: open the device for reading only.")]
+    exclusive: Annotated[NotRequired[bool], Doc("block: nobody else may open the device.")]
+    aio: Annotated[NotRequired[bool], Doc("fileio: asynchronous I/O.")]
+    nullio: Annotated[NotRequired[bool], Doc("ramdisk: store nothing, for measuring.")]
+    config: Annotated[NotRequired[str | None], Doc("user: what the handler opens.")]
+    hw_max_sectors: Annotated[NotRequired[int | None], Doc("user: sectors in one command at most.")]
+    control: Annotated[NotRequired[str | None], Doc("user: further settings, NAME=VALUE,…")]
+    attributes: NotRequired[_Attributes]
+    alua_tpgs: Annotated[NotRequired[list[AluaGroup]], Doc("ALUA groups.")]
+    exists: NotRequired[_Unused]
+    buffered_mode: NotRequired[_Unused]
 
 
 class Lun(TypedDict):
     """A LUN; `storage_object` is a path, as `/backstores/block/disk1`."""
 
-    index: Required[int]
-    storage_object: Required[str]
-    alias: NotRequired[str | None]
-    alua_tg_pt_gp_name: NotRequired[str | None]
+    index: Annotated[Required[int], Doc("LUN, 0 to 65535.")]
+    storage_object: Annotated[Required[str], Doc("What it exports: /backstores/PLUGIN/NAME.")]
+    alias: NotRequired[_Alias]
+    alua_tg_pt_gp_name: Annotated[
+        NotRequired[str | None], Doc("Name of an ALUA group of the storage object.")
+    ]
 
 
 class Portal(TypedDict):
     """A network portal; an IPv6 `ip_address` stands in brackets."""
 
-    ip_address: Required[str]
-    port: Required[int]
-    iser: NotRequired[bool]
-    offload: NotRequired[bool]
+    ip_address: Annotated[
+        Required[str], Doc("IP address of this host; 0.0.0.0 is all of IPv4, [::0] all.")
+    ]
+    port: Annotated[Required[int], Doc("TCP port; iSCSI's is 3260.")]
+    iser: Annotated[NotRequired[bool], Doc("iSCSI over RDMA.")]
+    offload: Annotated[NotRequired[bool], Doc("Offload to a Chelsio adapter.")]
 
 
 class MappedLun(TypedDict):
     """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
 
-    index: Required[int]
-    tpg_lun: Required[int]
-    write_protect: NotRequired[bool | None]
-    alias: NotRequired[str | None]
+    index: Annotated[Required[int], Doc("LUN that the initiator sees, 0 to 65535.")]
+    tpg_lun: Annotated[Required[int], Doc("LUN of the TPG.")]
+    write_protect: Annotated[NotRequired[bool | None], Doc("The initiator may only read.")]
+    alias: NotRequired[_Alias]
 
 
 class NodeAcl(TypedDict):
-    """A node ACL."""
+    """A node ACL: an initiator that may log in."""
 
-    node_wwn: Required[str]
-    mapped_luns: NotRequired[list[MappedLun]]
-    attributes: NotRequired[dict[str, Value]]
-    parameters: NotRequired[dict[str, Value]]
-    tag: NotRequired[str | None]
-    chap_userid: NotRequired[str]
-    chap_password: NotRequired[str]
-    chap_mutual_userid: NotRequired[str]
-    chap_mutual_password: NotRequired[str]
+    node_wwn: Annotated[Required[str], Doc("Name of the initiator.")]
+    mapped_luns: Annotated[NotRequired[list[MappedLun]], Doc("The LUNs that it sees.")]
+    attributes: NotRequired[_Attributes]
+    parameters: NotRequired[_Parameters]
+    tag: Annotated[NotRequired[str | None], Doc("Tag; ACLs of equal tag form a group.")]
+    chap_userid: NotRequired[_ChapUserid]
+    chap_password: NotRequired[_ChapPassword]
+    chap_mutual_userid: NotRequired[_MutualUserid]
+    chap_mutual_password: NotRequired[_MutualPassword]
+    tcq_depth: NotRequired[_Unused]
 
 
 class Tpg(TypedDict):
     """A target portal group."""
 
-    tag: NotRequired[int]
-    enable: NotRequired[bool]
-    attributes: NotRequired[dict[str, Value]]
-    parameters: NotRequired[dict[str, Value]]
-    luns: NotRequired[list[Lun]]
-    portals: NotRequired[list[Portal]]
-    node_acls: NotRequired[list[NodeAcl]]
-    chap_userid: NotRequired[str]
-    chap_password: NotRequired[str]
-    chap_mutual_userid: NotRequired[str]
-    chap_mutual_password: NotRequired[str]
+    tag: Annotated[NotRequired[int], Doc("Number from 1; 1 if left out.")]
+    enable: Annotated[NotRequired[bool], Doc("Whether initiators may log in; true if left out.")]
+    attributes: NotRequired[_Attributes]
+    parameters: NotRequired[_Parameters]
+    luns: Annotated[NotRequired[list[Lun]], Doc("What it exports.")]
+    portals: Annotated[NotRequired[list[Portal]], Doc("Where it listens.")]
+    node_acls: Annotated[NotRequired[list[NodeAcl]], Doc("Who may log in.")]
+    chap_userid: NotRequired[_ChapUserid]
+    chap_password: NotRequired[_ChapPassword]
+    chap_mutual_userid: NotRequired[_MutualUserid]
+    chap_mutual_password: NotRequired[_MutualPassword]
 
 
 class Target(TypedDict):
     """A target of a fabric."""
 
-    wwn: Required[str]
-    fabric: Required[str]
-    parameters: NotRequired[dict[str, Value]]
-    tpgs: NotRequired[list[Tpg]]
+    wwn: Annotated[Required[str], Doc("Name of the target in the form of its fabric.")]
+    fabric: Annotated[Required[str], Doc("Fabric, as iscsi, loopback or vhost.")]
+    parameters: NotRequired[_Parameters]
+    tpgs: Annotated[NotRequired[list[Tpg]], Doc("Target portal groups.")]
 
 
 class FabricModule(TypedDict):
     """Settings of a fabric as a whole: who may discover its targets."""
 
-    name: Required[str]
-    discovery_enable_auth: NotRequired[bool]
-    discovery_userid: NotRequired[str]
-    discovery_password: NotRequired[str]
-    discovery_mutual_userid: NotRequired[str]
-    discovery_mutual_password: NotRequired[str]
+    name: Annotated[Required[str], Doc("Fabric; iscsi has such settings.")]
+    discovery_enable_auth: Annotated[NotRequired[bool], Doc("Discovery needs CHAP.")]
+    discovery_userid: NotRequired[_ChapUserid]
+    discovery_password: NotRequired[_ChapPassword]
+    discovery_mutual_userid: NotRequired[_MutualUserid]
+    discovery_mutual_password: NotRequired[_MutualPassword]
 
 
 class Document(TypedDict):
     """A whole saved configuration."""
 
-    storage_objects: NotRequired[list[StorageObject]]
-    targets: NotRequired[list[Target]]
-    fabric_modules: NotRequired[list[FabricModule]]
+    storage_objects: Annotated[NotRequired[list[StorageObject]], Doc("What may be exported.")]
+    targets: Annotated[NotRequired[list[Target]], Doc("Targets of all fabrics.")]
+    fabric_modules: Annotated[NotRequired[list[FabricModule]], Doc("Settings of fabrics.")]
 
 
 def is_empty(document: Document) -> bool:

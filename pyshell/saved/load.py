@@ -4,19 +4,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from pyshell.errors import PyshellError, from_os_error
+from pyshell.saved.checks.faults import Finding, no_text, not_json, placed
+from pyshell.saved.checks.types import type_faults
 from pyshell.saved.document import Document
+from pyshell.saved.positions import Read, Spot, read
+
+SIZE_MAX = 256 << 20
+"""Bytes; a configuration of 1,000 LUNs, each mapped to 1,000 initiators, has half as many."""
 
 
 class DocumentError(PyshellError):
     """A file that is no saved configuration: `faults` are one line each, with JSON path."""
 
-    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, findings: list[Finding]) -> None:
+        self.findings = findings
+        faults = [f"line {one.line}, column {one.column}: {one}" for one in findings]
+        message = f"{name} is no saved configuration:"
+        if len(faults) == 1:
+            message, faults = f"{message} {faults[0]}", []
         super().__init__(message, "Nothing was changed.", faults=faults)
+
+
+class TextError(DocumentError):
+    """A file that is not even JSON, which is one fault."""
+
+    def __init__(self, name: str, finding: Finding) -> None:
+        super().__init__(name, [finding])
+        what, _, why = finding.message.partition(": ")
+        where = f"line {finding.line}, column {finding.column}"
+        self.message = f"{name} is {what}: {where}" + (f": {why}" if why else "")
 
 
 def load(path: Path) -> Document:
@@ -24,46 +44,57 @@ def load(path: Path) -> Document:
 
     Raises NotFoundError, NotPermittedError and the like for the file, DocumentError for its text.
     """
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file. Raises as `load` does."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, f"read {path}") from error
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except (OSError, ValueError) as error:  # ValueError: the name holds a NUL
+        found = error if isinstance(error, OSError) else OSError(str(error))
+        raise from_os_error(found, f"read {path}") from error
+    if len(data) > SIZE_MAX:
+        size = f"larger than {SIZE_MAX >> 20} MiB, which no saved configuration is"
+        raise TextError(str(path), no_text(size))
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DocumentError(f"{path} is not UTF-8 text (byte {error.start})") from error
-    return parse(text, str(path))
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
+        fault = no_text(f"not UTF-8 text (byte {error.start})", line, column)
+        raise TextError(str(path), fault) from error
 
 
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` says in errors where it came from."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        fault = f"line {error.lineno}, column {error.colno}: {error.msg}"
-        raise DocumentError(f"{name} is not JSON: {fault}") from error
-    except RecursionError as error:
-        raise DocumentError(f"{name} is nested too deeply to be a saved configuration") from error
-    return check_types(data, name)
+        data = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise TextError(name, _json_fault(text, error)) from error
+    document, faults = type_faults(data)
+    if faults:
+        raise DocumentError(name, placed(_places(text), faults))
+    return document
 
 
-def check_types(data: Any, name: str) -> Document:
-    """Return `data` as a document. Raises DocumentError that names each place that is wrong."""
-    # pydantic takes longer to load than most commands take: only those that read a file pay.
-    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"there is no {constant} in JSON")
 
-    keep = with_config(ConfigDict(extra="allow"))(Document)
+
+def _json_fault(text: str, found: Exception) -> Finding:
+    """Return the fault that `found` tells of, as the reader that knows places sees it."""
     try:
-        found: Document = TypeAdapter(keep).validate_python(data)
-    except ValidationError as error:
-        faults = [f"{_json_path(e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)]
-        message = f"{name} is no saved configuration:"
-        if len(faults) == 1:
-            raise DocumentError(f"{message} {faults[0]}") from None
-        raise DocumentError(message, faults) from None
-    return found
+        read(text)
+    except json.JSONDecodeError as error:
+        return not_json(error)
+    return no_text(f"not JSON: {found}")
 
 
-def _json_path(place: tuple[int | str, ...]) -> str:
-    path = "$"
-    for part in place:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path
+def _places(text: str) -> Read:
+    try:
+        return read(text)
+    except json.JSONDecodeError:  # what nobody here knows is nested deeper than that reader goes
+        return Read(None, Spot(0, 0), [], [0])

@@ -195,7 +195,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
 
     def _make_ready(self, name: str) -> None:
         """Bring the target up before the first command that looks at it."""
-        if not self._ready and name not in ("pwd", "version", "help", "exit", "bookmarks"):
+        if not self._ready and name not in ("pwd", "version", "help", "exit", "bookmarks", "check"):
             self.lio.ready()
             self._ready = True
 
@@ -244,6 +244,8 @@ class Shell(ConfigShell):  # type: ignore[misc]
             elif isinstance(one, Tree | Lines):
                 self._show(one)
                 self.status = self.status or (one.status if isinstance(one, Lines) else 0)
+                if isinstance(one, Lines) and one.failure is not None:
+                    raise one.failure
             else:
                 assert isinstance(one, Nothing | Several)
 

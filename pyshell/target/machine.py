@@ -42,6 +42,9 @@ class Machine(Protocol):
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies."""
 
+    def present(self, path: str) -> bool:
+        """Tell whether there is a device of any kind at `path`."""
+
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the kernel can provide, loaded or not."""
 
@@ -89,6 +92,14 @@ class RealMachine:
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies: right there."""
         return Path(path)
+
+    def present(self, path: str) -> bool:
+        """Tell whether there is a device of any kind at `path`."""
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            return False
+        return stat.S_ISBLK(mode) or stat.S_ISCHR(mode)
 
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics whose module this kernel has."""

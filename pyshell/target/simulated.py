@@ -70,6 +70,10 @@ class SimulatedMachine:
         """Return where the simulated host's file lies: below the simulator's folder."""
         return self._table.file(path)
 
+    def present(self, path: str) -> bool:
+        """Tell whether the table has a device at `path`."""
+        return self._table.device(path) is not None
+
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the simulated kernel offers."""
         return frozenset(self._table.fabrics)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, PyshellError
+from pyshell.saved import locations
 from pyshell.tree.command import BOOL, FILE, PATH, TEXT, WWN, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Change, Lines, Result
@@ -27,7 +28,7 @@ class ApplyingNode(CommonNode):
     @property
     def default_file(self) -> Path:
         """Return the file that is restored at boot."""
-        return self.lio.config_dir / "saveconfig.json"
+        return locations.default_file(self.lio)
 
     @command(
         "Show what differs between two configurations.",
@@ -137,7 +138,7 @@ class ApplyingNode(CommonNode):
         if word == _RUNNING:
             return items(read_running(self.lio))
         path = self.default_file if word == _SAVED else Path(os.path.expanduser(word))
-        if not path.exists():
+        if not os.path.exists(path):
             hint = "saveconfig writes it." if word == _SAVED else "Give running, saved or a file."
             raise NotFoundError(f"There is no file {path}.", hint)
         return items(load.load(path))

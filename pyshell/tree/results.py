@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from pyshell.errors import PyshellError
     from pyshell.target.operations.base import Operation
 
 
@@ -39,11 +40,16 @@ class Tree:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of text, and the same as data for `-o json`; `status` is the exit status."""
+    """Lines of text, and the same as data for `-o json`.
+
+    `status` is the exit status of a run in which nothing failed. `failure` is raised once the lines
+    are shown, where they tell of something that failed.
+    """
 
     lines: Sequence[str]
     data: Any = None
     status: int = 0
+    failure: PyshellError | None = None
 
 
 @dataclass(frozen=True)

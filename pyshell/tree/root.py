@@ -20,12 +20,13 @@ from pyshell.tree.applying import ApplyingNode
 from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
+from pyshell.tree.rootchecking import CheckingNode
 
 if TYPE_CHECKING:
     from pyshell.saved.document import Document
 
 
-class RootNode(ApplyingNode):
+class RootNode(ApplyingNode, CheckingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
@@ -142,11 +143,11 @@ class RootNode(ApplyingNode):
         storage_object: str | None = None,
     ) -> Result:
         """Bring a saved configuration back."""
-        from pyshell.saved import load, restore
+        from pyshell.saved import load, locations, restore
 
         path = self._file(savefile)
-        if not path.exists():
-            raise NotFoundError(f"Restore file {path} not found.", "saveconfig writes it.")
+        if not os.path.exists(path):
+            raise locations.missing(self.lio, path, "restoreconfig")
         document = restore.chosen(load.load(path), target, storage_object)
         if not clear_existing:
             restore.refuse_clashes(document)

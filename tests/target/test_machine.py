@@ -64,6 +64,16 @@ def test_the_simulated_host_has_its_table(lio: Lio) -> None:
     assert lio.machine.loadable_fabrics() == {"iscsi", "loopback"}
 
 
+def test_devices_of_any_kind_are_present(lio: Lio) -> None:
+    assert lio.machine.present("/dev/st0")
+    assert lio.machine.present("/dev/lee/lee.lv")
+    assert not lio.machine.present("/dev/nothing")
+    real = machine.RealMachine()
+    assert real.present("/dev/null")
+    assert not real.present("/etc/passwd")
+    assert not real.present("/dev/nothing")
+
+
 def test_image_files_of_the_simulated_host_lie_in_its_folder(pyshell: Pyshell, lio: Lio) -> None:
     assert lio.machine.image_file("/srv/x.img").is_relative_to(pyshell.folder)
     assert lio.machine.image_file("/../../x.img").is_relative_to(pyshell.folder)

@@ -27,6 +27,7 @@ from pyshell.target.operations.luns import (
 )
 from pyshell.target.operations.settings import Set, SetEnabled
 from pyshell.target.operations.storage import (
+    NEEDED_ARGUMENTS,
     CreateAluaGroup,
     CreateImageFile,
     CreateStorageObject,
@@ -321,3 +322,12 @@ def test_hbas_are_numbered_by_the_lowest_free_number(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk delete d1")
     pyshell.open()
     assert listing.free_hba() == 1
+
+
+@pytest.mark.parametrize(("plugin", "needed"), NEEDED_ARGUMENTS.items())
+def test_a_storage_object_names_the_argument_that_it_lacks(
+    lio: Lio, plugin: str, needed: tuple[str, ...]
+) -> None:
+    for arguments in ({}, dict.fromkeys(needed)):
+        with pytest.raises(UsageError, match=f"A {plugin} storage object needs its {needed[0]}"):
+            check(lio, [CreateStorageObject(StorageObject(plugin, "a", -1), arguments)])

@@ -17,6 +17,15 @@ from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
 
+NEEDED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "block": ("dev",),
+    "fileio": ("dev",),
+    "pscsi": ("dev",),
+    "ramdisk": ("size",),
+    "user": ("config", "size"),
+}
+"""Without which of its arguments a storage object cannot be, by backstore."""
+
 
 @dataclass
 class CreateStorageObject(Operation):
@@ -39,9 +48,12 @@ class CreateStorageObject(Operation):
                 path=there.folder,
             )
         must_be_free(foreseen, self.place)
+        for name in NEEDED_ARGUMENTS.get(self.place.plugin, ()):
+            if self.arguments.get(name) in (None, ""):
+                raise UsageError(f"A {self.place.plugin} storage object needs its {name}")
         if self.place.plugin == "block":
             path = str(self.arguments["dev"])
-            _check_block_device(lio, foreseen, path, exclusive=self._exclusive())
+            check_block_device(lio, foreseen, path, exclusive=self._exclusive())
         if self.place.plugin == "fileio":
             _check_image_file(lio, foreseen, str(self.arguments["dev"]))
         foreseen.make(self.place.hba_folder)
@@ -66,7 +78,8 @@ class CreateStorageObject(Operation):
         return bool(self.arguments.get("exclusive", True))
 
 
-def _check_block_device(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
+def check_block_device(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
+    """Raise where there is no disk at `path`, or, for exclusive use, where somebody has it."""
     device = lio.machine.block_device(path)
     if device is None:
         if lio.simulated is None and os.path.exists(path):

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check a saved configuration: every fault at once, each with its place, nothing touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyshell.saved.checks.devices import device_faults
+from pyshell.saved.checks.faults import Entry, Fault, Finding, not_json, placed
+from pyshell.saved.checks.storage import groups_of_all, storage_faults
+from pyshell.saved.checks.targets import target_faults
+from pyshell.saved.checks.types import type_faults, unknown_keys
+from pyshell.saved.load import DocumentError, read_text
+from pyshell.saved.positions import Read, read
+from pyshell.target import listing
+from pyshell.target.attach import Lio
+
+
+def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
+    """Return every fault of a file, in the order of its lines.
+
+    `at_boot` is for the file that is restored at boot: it cannot count on what runs now.
+    Raises NotFoundError, NotPermittedError and the like for the file itself.
+    """
+    try:
+        return check_text(read_text(path), lio, at_boot=at_boot)
+    except DocumentError as error:
+        return error.findings
+
+
+def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
+    """Return every fault of a document in `text`."""
+    try:
+        found = read(text)
+    except json.JSONDecodeError as error:
+        return [not_json(error)]
+    return placed(found, _all_faults(found, lio, at_boot=at_boot))
+
+
+def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
+    yield from _twice(found)
+    yield from type_faults(found.data)[1]
+    yield from unknown_keys(found.data)
+    if not isinstance(found.data, dict):
+        return
+    document = Entry(found.data, ())
+    yield from storage_faults(document)
+    running = () if at_boot else (place.path for place in listing.storage_objects())
+    yield from target_faults(document, groups_of_all(document), frozenset(running))
+    yield from device_faults(lio, document)
+
+
+def _twice(found: Read) -> Iterator[Fault]:
+    for place, first in found.twice:
+        line, _ = found.line_and_column(first)
+        message = f"the key is there twice, first in line {line}"
+        yield Fault("error", place, message, "Only the last one counts.", at_key=True)

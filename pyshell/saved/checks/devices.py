@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What only this host can tell: devices and image files that are absent, busy, of another size."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
+from pyshell.saved.checks.storage import plugin_of
+from pyshell.target import fabrics, listing, names, storage
+from pyshell.target.attach import Lio
+from pyshell.target.operations.base import Foreseen
+from pyshell.target.operations.storage import check_block_device
+
+_HCTL = re.compile(r"\d+:\d+:\d+:\d+", re.ASCII)
+
+
+def device_faults(lio: Lio, document: Entry) -> Iterator[Fault]:
+    """Yield what keeps the objects of a file from being made on this host as it is now."""
+    for entry in document.each("storage_objects"):
+        device = entry.text("dev")
+        if not device or not _can_be_path(device):
+            continue  # told by the checks of the file
+        plugin = plugin_of(entry)
+        if plugin == "block":
+            yield from _block(lio, entry, device, exclusive=entry.flag("exclusive") is not False)
+        elif plugin == "fileio":
+            yield from _fileio(lio, entry, device)
+        elif plugin == "pscsi":
+            yield from _pscsi(lio, entry, device)
+    yield from _fabrics(lio, document)
+
+
+def _can_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+def _block(lio: Lio, entry: Entry, device: str, *, exclusive: bool) -> Iterator[Fault]:
+    if _runs(lio, entry, device):
+        return
+    try:
+        check_block_device(lio, Foreseen(), device, exclusive=exclusive)
+    except PyshellError as found:
+        yield refused(entry.at("dev"), found)
+        return
+    there = lio.machine.block_device(device)
+    if there is not None and there.size == 0:
+        yield error(entry.at("dev"), f"{device} has no size", "Is there a medium in it?")
+    if there is not None and there.read_only and entry.flag("readonly") is False:
+        yield warning(entry.at("dev"), f"{device} is read-only, and readonly is false")
+
+
+def _runs(lio: Lio, entry: Entry, device: str) -> bool:
+    """Tell whether the storage object of that name runs already, on this very device."""
+    plugin, name = plugin_of(entry), entry.text("name")
+    if plugin is None or name is None:
+        return False
+    try:
+        place = listing.storage_object(plugin, name)
+    except UsageError:  # a name that nothing can have
+        return False
+    if place is None:
+        return False
+    running = storage.describe(lio, place).device
+    if running == device:
+        return True
+    one, other = lio.machine.block_device(running), lio.machine.block_device(device)
+    return one is not None and other is not None and one.name == other.name
+
+
+def _fileio(lio: Lio, entry: Entry, device: str) -> Iterator[Fault]:
+    if lio.machine.block_device(device) is not None:
+        yield from _block(lio, entry, device, exclusive=True)
+        return
+    size = entry.number("size")
+    if entry.data.get("size") is None:
+        yield error(entry.at("size"), "is missing: the size of an image file must be said")
+    image = lio.machine.image_file(device)
+    try:
+        if not image.exists():
+            yield error(
+                entry.at("dev"), f"there is no image file {device}", "Is its file system mounted?"
+            )
+        elif not image.is_file():
+            yield error(entry.at("dev"), f"{device} is neither a file nor a block device")
+        elif size is not None and 0 < size != (there := image.stat().st_size):
+            yield _other_size(entry, size, there)
+    except OSError as found:
+        yield warning(entry.at("dev"), f"cannot look at {device}: {found.strerror}")
+
+
+def _other_size(entry: Entry, size: int, there: int) -> Fault:
+    told = f"{size} bytes ({names.size_text(size)}), the image file has {there}"
+    if there < size:
+        return warning(entry.at("size"), told, "The file would grow as it is written.")
+    return warning(entry.at("size"), told, "Initiators see the first part only.")
+
+
+def _pscsi(lio: Lio, entry: Entry, device: str) -> Iterator[Fault]:
+    if _HCTL.fullmatch(device):
+        return
+    if not device.startswith("/"):
+        message = f"'{device}' is neither a device's path nor HOST:CHANNEL:TARGET:LUN"
+        yield error(entry.at("dev"), message)
+    elif not lio.machine.present(device):
+        yield error(entry.at("dev"), f"there is no device {device}", "'lsscsi' lists them.")
+
+
+def _fabrics(lio: Lio, document: Entry) -> Iterator[Fault]:
+    there = lio.machine.loadable_fabrics() | {found.name for found in listing.fabrics_in_use()}
+    for entry in document.each("targets"):
+        name = entry.text("fabric")
+        if name in fabrics.known() and name not in there:
+            yield warning(entry.at("fabric"), f"this kernel has no fabric {name}")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of storage objects that the file alone shows: names, sizes, contradictions, ALUA."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from pyshell.errors import UsageError
+from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
+from pyshell.saved.model import ARGUMENTS, OLD_PLUGINS
+from pyshell.target import names
+from pyshell.target.operations.storage import NEEDED_ARGUMENTS
+from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
+from pyshell.target.settings import ALUA_STATES
+
+_OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
+_UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
+"""What rtslib saves though nothing is made of it."""
+_BLOCK_SIZES = (512, 1024, 2048, 4096)
+_ALUA_NUMBERS = range(1, 65536)
+
+
+def plugin_of(entry: Entry) -> str | None:
+    """Return a storage object's backstore by its name of today, None for an unknown one."""
+    given = entry.text("plugin") or ""
+    plugin = OLD_PLUGINS.get(given, given)
+    return plugin if plugin in HBA_PREFIX else None
+
+
+def groups_of_all(document: Entry) -> dict[str, set[str]]:
+    """Return the names of the ALUA groups of each storage object, by its path in the tree."""
+    found: dict[str, set[str]] = {}
+    for entry in document.each("storage_objects"):
+        path = f"/backstores/{plugin_of(entry)}/{entry.text('name')}"
+        groups = {group.text("name") or "" for group in entry.each("alua_tpgs")}
+        found.setdefault(path, {DEFAULT_GROUP}).update(groups)
+    return found
+
+
+def storage_faults(document: Entry) -> Iterator[Fault]:
+    """Yield what is wrong with the storage objects of a file."""
+    names_seen, serials, devices = Seen(), Seen(), Seen()
+    for entry in document.each("storage_objects"):
+        yield from _name(entry, names_seen)
+        plugin = plugin_of(entry)
+        if plugin is None:
+            yield from _unknown_plugin(entry)
+            continue
+        yield from _serial(entry, serials)
+        yield from _arguments(entry, plugin)
+        yield from _device(entry, plugin, devices)
+        yield from _size(entry, plugin)
+        yield from _cache(entry, plugin)
+        yield from _alua_groups(entry)
+
+
+def _name(entry: Entry, seen: Seen) -> Iterator[Fault]:
+    name = entry.text("name")
+    if name is None:
+        return
+    try:
+        names.storage_object_name(name)
+    except UsageError as found:
+        yield refused(entry.at("name"), found)
+    plugin = plugin_of(entry)
+    before = seen.before((plugin, name), entry.at("name"))
+    if plugin is not None and before:
+        yield error(entry.at("name"), f"{plugin}/{name} is there twice, first at {before}")
+
+
+def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
+    given = entry.text("plugin")
+    if given is None:
+        return
+    near = difflib.get_close_matches(given, HBA_PREFIX, n=1)
+    known = ", ".join(HBA_PREFIX)
+    hint = f"Did you mean {near[0]}?" if near else f"There are {known}."
+    yield error(entry.at("plugin"), f"there is no backstore '{given}'", hint)
+
+
+def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
+    serial = entry.text("wwn")
+    before = seen.before(serial, entry.at("wwn")) if serial else ""
+    if before:
+        yield warning(
+            entry.at("wwn"),
+            f"the serial number is there twice, first at {before}",
+            "Initiators take both for paths to one disk.",
+        )
+
+
+def _arguments(entry: Entry, plugin: str) -> Iterator[Fault]:
+    for key in NEEDED_ARGUMENTS[plugin]:
+        if entry.data.get(key) in (None, ""):
+            yield error(entry.at(key), f"is missing: a {plugin} storage object needs it")
+    used = {*ARGUMENTS[plugin], *_UNUSED_BUT_WRITTEN.get(plugin, ())}
+    for key in sorted(_OF_ONE_BACKSTORE - used):
+        if entry.data.get(key) is not None:
+            message = f"has no effect on a {plugin} storage object"
+            yield Fault("warning", entry.at(key), message, at_key=True)
+
+
+def _device(entry: Entry, plugin: str, seen: Seen) -> Iterator[Fault]:
+    path = entry.text("dev")
+    if not path or plugin not in ("block", "fileio"):
+        return
+    if not path.startswith("/"):
+        yield warning(entry.at("dev"), f"{path} is no absolute path", "It must hold at boot too.")
+    if "\0" in path or "," in path:
+        # The kernel parses its control text at commas.
+        yield error(entry.at("dev"), "a path with a comma or NUL cannot be given to the kernel")
+    before = seen.before(path, entry.at("dev"))
+    if before and plugin == "block" and entry.flag("exclusive") is not False:
+        yield error(entry.at("dev"), f"{path} is used twice, first at {before}")
+    elif before:
+        message = f"{path} is used twice, first at {before}"
+        yield warning(entry.at("dev"), message, "Two exports of one image overwrite each other.")
+
+
+def _size(entry: Entry, plugin: str) -> Iterator[Fault]:
+    attributes = entry.below("attributes")
+    block = attributes.number("block_size")
+    if block is not None and block not in _BLOCK_SIZES:
+        sizes = ", ".join(map(str, _BLOCK_SIZES))
+        yield error(attributes.at("block_size"), f"{block} is no block size", f"There are {sizes}.")
+    size = entry.number("size")
+    if size is None or "size" not in ARGUMENTS[plugin]:
+        return
+    unit = block if block in _BLOCK_SIZES else _BLOCK_SIZES[0]
+    if size <= 0:
+        yield error(entry.at("size"), f"{size} bytes are no size", "Sizes are in bytes, from 1.")
+    elif size > names.SIZE_MAX:
+        yield error(entry.at("size"), "is more than the kernel can count")
+    elif size % unit:
+        yield warning(
+            entry.at("size"), f"{size} bytes are no multiple of the block of {unit} bytes"
+        )
+
+
+def _cache(entry: Entry, plugin: str) -> Iterator[Fault]:
+    """Two keys speak of the write cache: rtslib saves both, and they agree (field failure 68)."""
+    attributes = entry.below("attributes")
+    wanted, emulated = entry.flag("write_back"), attributes.number("emulate_write_cache")
+    if wanted is None or emulated is None or wanted == bool(emulated):
+        return
+    place = attributes.at("emulate_write_cache")
+    if plugin == "fileio" and wanted:
+        yield error(
+            place,
+            "write_back is true, but initiators would not be told of the write cache",
+            "Writes that were acknowledged would be lost in a crash: make both say the same.",
+        )
+    elif plugin in ("block", "fileio"):
+        yield warning(place, f"contradicts write_back, which is {str(wanted).lower()}")
+
+
+def _alua_groups(entry: Entry) -> Iterator[Fault]:
+    seen_names, seen_numbers = Seen(), Seen()
+    for group in entry.each("alua_tpgs"):
+        name, number = group.text("name"), group.number("tg_pt_gp_id")
+        if name is None:
+            continue
+        if "/" in name or not name.strip() or name in (".", "..") or not name.isprintable():
+            yield error(group.at("name"), f"'{name}' cannot name an ALUA group")
+        before = seen_names.before(name, group.at("name"))
+        if before:
+            yield error(group.at("name"), f"ALUA group {name} is there twice, first at {before}")
+        if name != DEFAULT_GROUP:
+            yield from _alua_number(group, number, seen_numbers)
+        state = group.number("alua_access_state")
+        if state is not None and state not in ALUA_STATES:
+            known = ", ".join(f"{number} ({text})" for number, text in ALUA_STATES.items())
+            place = group.at("alua_access_state")
+            yield error(place, f"{state} is no ALUA state", f"There are {known}.")
+
+
+def _alua_number(group: Entry, number: int | None, seen: Seen) -> Iterator[Fault]:
+    place = group.at("tg_pt_gp_id")
+    if "tg_pt_gp_id" not in group.data:
+        yield error(place, "is missing: an ALUA group other than the default needs a number")
+    elif number is None:
+        return
+    elif number not in _ALUA_NUMBERS:
+        yield error(place, f"{number} is not the number of an ALUA group", "It is 1 to 65535.")
+    elif before := seen.before(number, place):
+        yield error(place, f"ALUA group number {number} is there twice, first at {before}")

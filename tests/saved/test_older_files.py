@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that other releases wrote: they check clean, come back, and are saved the same again.
+
+Field failures 11 and 12 are met with such files and with short ones written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import DATA, Pyshell
+
+OLDER = DATA / "older"
+RELEASES = [OLDER / f"targetcli-{name}.json" for name in ("2.1.fb49", "2.1.53", "3.0.2")]
+IMAGE = 64 << 20
+# What today's release and kernel have and those releases did not.
+NEW_KEYS = {
+    "targetcli-2.1.fb49": {
+        "alua_support", "authentication", "cmd_completion_affinity", "emulate_pr", "exclusive",
+        "parameters", "pgr_support",
+    },
+    "targetcli-2.1.53": {"cmd_completion_affinity", "exclusive", "parameters"},
+    "targetcli-3.0.2": set(),
+}  # fmt: skip
+
+
+@pytest.fixture
+def host(pyshell: Pyshell) -> Pyshell:
+    """Return pyshell on a host with the image file that the files name."""
+    image = pyshell.simulator.machine.file("/srv/image1.img")
+    image.parent.mkdir(parents=True, exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(IMAGE)
+    return pyshell
+
+
+def in_order(document: Any) -> Any:
+    """Return a document with its storage objects by name: their order has no weight."""
+    objects = sorted(document["storage_objects"], key=lambda so: str(so["name"]))
+    return {**document, "storage_objects": objects}
+
+
+def differences(before: Any, after: Any, path: str = "$") -> Iterator[str]:
+    """Yield what `after` lacks, has more, or has otherwise."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted({*before, *after}):
+            if key not in after:
+                yield f"{path}.{key} is gone"
+            elif key not in before:
+                yield f"+{key}"
+            else:
+                yield from differences(before[key], after[key], f"{path}.{key}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from differences(one, other, f"{path}[{index}]")
+    elif before != after:
+        yield f"{path}: {before} -> {after}"
+
+
+@pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
+def test_a_file_of_another_release_checks_clean(host: Pyshell, file: Path) -> None:
+    assert host("check", str(file)).done().lines == [f"{file}: no faults"]
+
+
+@pytest.mark.parametrize("file", sorted(OLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_no_file_of_another_release_has_an_error(host: Pyshell, file: Path) -> None:
+    assert "error" not in host("check", str(file)).done().out
+
+
+@pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
+def test_a_file_of_another_release_comes_back_and_is_saved_the_same(
+    host: Pyshell, file: Path
+) -> None:
+    ran = host("restoreconfig", str(file)).done()
+    assert ran.lines == [f"Configuration restored from {file}"]
+    host.must("saveconfig")
+    before = in_order(json.loads(file.read_text()))
+    found = set(differences(before, in_order(host.document())))
+    assert found <= {f"+{key}" for key in NEW_KEYS[file.stem]}
+
+
+def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(host: Pyshell) -> None:
+    file = OLDER / "targetcli-3.0.2.json"
+    host.must(f"restoreconfig {file}", "saveconfig")
+    assert host.saved_file.read_bytes() == file.read_bytes()
+
+
+def test_field_failure_11_what_can_never_be_set_is_no_alarm(host: Pyshell) -> None:
+    """Attributes that are fixed once exported, or that say what they said before."""
+    file = OLDER / "targetcli-3.0.2.json"
+    ran = host("restoreconfig", str(file))
+    assert (ran.err, ran.status) == ("", 0)
+    assert "skipped" not in ran.out
+
+
+def test_field_failure_11_an_attribute_that_this_kernel_lacks_is_a_note(
+    host: Pyshell, tmp_path: Path
+) -> None:
+    document = json.loads((OLDER / "targetcli-3.0.2.json").read_text())
+    document["storage_objects"][1]["attributes"]["emulate_tomorrow"] = 1
+    file = tmp_path / "newer.json"
+    file.write_text(json.dumps(document))
+    assert host("check", str(file)).done().lines == [f"{file}: no faults"]
+    ran = host("restoreconfig", str(file))
+    assert ran.status == 0
+    assert ran.err.count("\n") == 1
+    assert "emulate_tomorrow" in ran.err
+    assert "skipped" not in ran.err
+
+
+GROUP = {"name": "standby", "tg_pt_gp_id": 3, "alua_access_state": 2}
+SHORT = {
+    "storage_objects": [
+        {"name": "a", "plugin": "ramdisk", "size": 1 << 20, "alua_tpgs": [GROUP]},
+    ]
+}
+
+
+def test_field_failure_12_a_short_file_needs_no_optional_keys(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "short.json"
+    file.write_text(json.dumps(SHORT))
+    assert pyshell("check", str(file)).done().lines == [f"{file}: no faults"]
+    pyshell("restoreconfig", str(file)).done()
+    pyshell.must("saveconfig")
+    (made,) = pyshell.document()["storage_objects"]
+    (group,) = [one for one in made["alua_tpgs"] if one["name"] == "standby"]
+    assert {key: group[key] for key in GROUP} == GROUP
+    assert group["trans_delay_msecs"] == 0
+
+
+@pytest.mark.parametrize("key", ["name", "tg_pt_gp_id"])
+def test_field_failure_12_a_needed_key_is_named_with_file_and_place(
+    pyshell: Pyshell, tmp_path: Path, key: str
+) -> None:
+    document = json.loads(json.dumps(SHORT))
+    del document["storage_objects"][0]["alua_tpgs"][0][key]
+    file = tmp_path / "short.json"
+    file.write_text(json.dumps(document, indent=2))
+    ran = pyshell("check", str(file))
+    assert ran.status == 1
+    place = f"$.storage_objects[0].alua_tpgs[0].{key}"
+    assert ran.out.startswith(f"{file}:8:9: error: {place}: is missing")
