@@ -15,6 +15,7 @@ from pyshell.simulator import (
     backstores,
     core,
     fabrics,
+    handled,
     iscsi,
     loopback,
     portals,
@@ -34,7 +35,7 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    parts = [module.RULES for module in (core, alua, units, fabrics, iscsi, portals, loopback)]
+    parts = [module.RULES for module in (core, handled, alua, units, fabrics, iscsi, portals, loopback)]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
         drops={k: rule for part in parts for k, rule in part.drops.items()},
@@ -217,7 +218,8 @@ class Simulator:
             refuse(errno.EACCES)
 
     def _store(self, place: Place, text: str) -> None:
-        rule = RULES.writes.get((place.kind, place.inner))
+        own = RULES.writes.get((f"{place.kind}/{place.variant}", place.inner))
+        rule = own or RULES.writes.get((place.kind, place.inner))
         if rule:
             rule(self._kernel, place, text)
             return

@@ -3,10 +3,11 @@
 
 In a guest with the volume of the scenario and a scsi_debug disk, all at once or part by part,
 twice over, then on any machine:
-    python -m tests.kernel.bed run --lvm --modules "sd_mod scsi_debug vhost_scsi" --results DIR -- \
+    python -m tests.kernel.bed run --lvm --results DIR \
+        --modules "sd_mod scsi_debug vhost_scsi target_core_user" -- \
         python -m tests.kernel.recorder DIR/raw.json [PART...]
     python -m tests.kernel.recorder_merge RAW...
-Parts: kinds, fabrics, rd_mcp, iblock, fileio, pscsi. All take a quarter of an hour.
+Parts: kinds, fabrics, rd_mcp, iblock, fileio, pscsi, user. All take a quarter of an hour.
 
 Every kind of object is made twice, with different names and numbers, so that the merge can tell
 what in a text belongs to the kernel and what to the instance. Then values are tried on every
@@ -26,7 +27,7 @@ from .recorder_sessions import record_sessions
 from .recorder_tries import TRIED, try_alua, try_devices, try_fabric
 
 FABRICS = ("iscsi", "loopback", "vhost")
-PLUGINS = ("rd_mcp", "iblock", "fileio", "pscsi")
+PLUGINS = ("rd_mcp", "iblock", "fileio", "pscsi", "user")
 
 
 def record_kinds(recording: Recording) -> None:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of user-space storage objects, which tcmu-runner and its like offer on the system's bus.
+
+They are optional: without a bus, a service or the library that speaks D-Bus there are none, and
+nothing else changes (field failures 70 and 71). Looking for them neither starts the service nor
+waits long: a bus that hangs costs half a second.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.errors import NotFoundError, PyshellError
+
+SERVICE = "org.kernel.TCMUService1"
+PATH = "/org/kernel/TCMUService1"
+_SOCKET = "/var/run/dbus/system_bus_socket"  # where D-Bus' specification puts it
+_LOOK_SECONDS = 0.5
+# A handler may have to ask a storage cluster before it answers.
+_CALL_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A handler: `description` is its own text on what its configuration strings look like."""
+
+    name: str
+    description: str
+
+
+def running() -> list[Handler]:
+    """Return the handlers that are there now, sorted by name."""
+    if not _may_have_bus():
+        return []
+    try:
+        found = _call(PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", _LOOK_SECONDS)
+        return sorted(_handlers(found[0]), key=lambda handler: handler.name)
+    except (PyshellError, IndexError):
+        return []
+
+
+def check_config(handler: str, config: str) -> None:
+    """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
+    answer = _call(f"{PATH}/{handler}", SERVICE, "CheckConfig", _CALL_SECONDS, "s", (config,))
+    good, *reason = answer or (False,)
+    if not good:
+        raise PyshellError(
+            f"cfgstring invalid: {_one_line(reason)}",
+            f"'/backstores/user:{handler} help create' tells its form.",
+        )
+
+
+def change_medium(handler: str, name: str, size: int, config: str) -> None:
+    """Ask a handler to put another medium into a storage object. Raises PyshellError."""
+    path, arguments = f"{PATH}/{handler}", (name, size, config)
+    answer = _call(path, SERVICE, "ChangeMedium", _CALL_SECONDS, "sts", arguments)
+    status, *reason = answer or (1,)
+    if status != 0:
+        raise PyshellError(f"ChangeMedium failed: {_one_line(reason)}")
+
+
+def _may_have_bus() -> bool:
+    """Tell whether there is a socket to ask: the usual case, none, costs nothing more."""
+    return bool(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")) or os.path.exists(_SOCKET)
+
+
+def _handlers(objects: Mapping[str, Mapping[str, Mapping[str, tuple[str, Any]]]]) -> list[Handler]:
+    found = []
+    for path, interfaces in objects.items():
+        described = interfaces.get(SERVICE)
+        name = path.rpartition("/")[2]
+        if described is not None and name:
+            _, text = described.get("ConfigDesc", ("s", ""))
+            found.append(Handler(name, str(text)))
+    return found
+
+
+def _call(
+    path: str,
+    interface: str,
+    method: str,
+    seconds: float,
+    signature: str = "",
+    arguments: Sequence[Any] = (),
+) -> tuple[Any, ...]:
+    """Call a method of the service within a time limit and return what it answers.
+
+    Raises NotFoundError where there is no service, PyshellError where it refuses or is silent.
+    """
+    try:
+        from jeepney import DBusAddress, MessageFlag, MessageType, new_method_call
+        from jeepney.io.blocking import open_dbus_connection
+    except ImportError as error:
+        raise NotFoundError("There is no D-Bus library.", "pip install jeepney") from error
+    deadline = time.monotonic() + seconds
+    address = DBusAddress(path, bus_name=SERVICE, interface=interface)
+    request = new_method_call(address, method, signature or None, tuple(arguments))
+    request.header.flags |= MessageFlag.no_auto_start
+    try:
+        with open_dbus_connection("SYSTEM", auth_timeout=seconds) as bus:
+            left = max(deadline - time.monotonic(), 0.0)
+            reply = bus.send_and_get_reply(request, timeout=left)
+    # jeepney tells of a broken address or answer by ValueError, KeyError, RuntimeError and kin,
+    # of a refused login by a class of its own; none of it may stop a listing.
+    except Exception as error:
+        raise NotFoundError(
+            f"Cannot call {method} over D-Bus: {error}.",
+            "Is tcmu-runner running? 'systemctl status tcmu-runner' tells.",
+        ) from error
+    if reply.header.message_type == MessageType.error:
+        raise PyshellError(f"{method} failed: {_one_line(reply.body)}")
+    return tuple(reply.body)
+
+
+def _one_line(reason: Sequence[Any]) -> str:
+    return " ".join(str(reason[0]).split()) if reason else "no reason was given"
