@@ -35,7 +35,9 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    parts = [module.RULES for module in (core, handled, alua, units, fabrics, iscsi, portals, loopback)]
+    parts = [
+        module.RULES for module in (core, handled, alua, units, fabrics, iscsi, portals, loopback)
+    ]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
         drops={k: rule for part in parts for k, rule in part.drops.items()},

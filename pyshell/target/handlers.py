@@ -37,7 +37,9 @@ def running() -> list[Handler]:
     if not _may_have_bus():
         return []
     try:
-        found = _call(PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", _LOOK_SECONDS)
+        found = _call(
+            PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", _LOOK_SECONDS
+        )
         return sorted(_handlers(found[0]), key=lambda handler: handler.name)
     except (PyshellError, IndexError):
         return []
