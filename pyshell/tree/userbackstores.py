@@ -50,7 +50,7 @@ def user_backstore(parent: CommonNode, name: str) -> Node | None:
     The latter is how saved files name them. Raises NotFoundError where there is no such handler.
     """
     if name == PLUGIN:
-        return _AllUserNode(name, parent)
+        return _AllUserNode(name, parent) if listing.storage_objects(PLUGIN) else None
     if not name.startswith(_PREFIX):
         return None
     for found in user_backstores(parent):
@@ -103,7 +103,9 @@ class UserBackstoreNode(BackstoreNode):
         Param("cfgstring", TEXT, _CFGSTRING, required=True),
         Param("wwn", TEXT, "Unit serial number; made up where it is not given."),
         Param("hw_max_sectors", NUMBER, "Most sectors of 512 bytes that one command may have."),
-        Param("control", TEXT, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512"),
+        Param(
+            "control", TEXT, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."
+        ),
         changes=True,
         examples=("/backstores/user:qcow create name=disk1 size=10G cfgstring=/srv/disk1.qcow2",),
     )

@@ -22,12 +22,22 @@ from pyshell.target.scsi import DISK, ZONED_DISK
 
 BLOCK = 512
 _SERIAL_MAX = 253
+_NEEDED = {
+    "block": ("dev",),
+    "fileio": ("dev",),
+    "pscsi": ("dev",),
+    "ramdisk": ("size",),
+    "user": ("config", "size"),
+}
 # What a kernel keeps of a text written to `control`; it cuts off the rest without a word.
 _TEXT_MAX = {"block": 511, "fileio": 255, "user": 255}
 
 
 def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any]) -> None:
     """Raise what speaks against a storage object with rtslib's `arguments` for `plugin`."""
+    for name in _NEEDED[plugin]:
+        if arguments.get(name) is None:
+            raise UsageError(f"It has no {name}", f"A {plugin} storage object needs one.")
     wwn = arguments.get("wwn")
     if wwn and (len(str(wwn).encode()) > _SERIAL_MAX or not str(wwn).isprintable()):
         raise UsageError(f"'{wwn}' is no serial number", f"It has at most {_SERIAL_MAX} bytes.")
