@@ -19,6 +19,8 @@ from pyshell.errors import NotFoundError, PyshellError
 SERVICE = "org.kernel.TCMUService1"
 PATH = "/org/kernel/TCMUService1"
 _SOCKET = "/var/run/dbus/system_bus_socket"  # where D-Bus' specification puts it
+_START = "'systemctl start tcmu-runner' starts the usual ones."
+_NO_SERVICE = ("ServiceUnknown", "NameHasNoOwner")
 _LOOK_SECONDS = 0.5
 # A handler may have to ask a storage cluster before it answers.
 _CALL_SECONDS = 30.0
@@ -94,7 +96,7 @@ def _call(
     Raises NotFoundError where there is no service, PyshellError where it refuses or is silent.
     """
     try:
-        from jeepney import DBusAddress, MessageFlag, MessageType, new_method_call
+        from jeepney import DBusAddress, HeaderFields, MessageFlag, MessageType, new_method_call
         from jeepney.io.blocking import open_dbus_connection
     except ImportError as error:
         raise NotFoundError("There is no D-Bus library.", "pip install jeepney") from error
@@ -109,11 +111,11 @@ def _call(
     # jeepney tells of a broken address or answer by ValueError, KeyError, RuntimeError and kin,
     # of a refused login by a class of its own; none of it may stop a listing.
     except Exception as error:
-        raise NotFoundError(
-            f"Cannot call {method} over D-Bus: {error}.",
-            "Is tcmu-runner running? 'systemctl status tcmu-runner' tells.",
-        ) from error
+        raise NotFoundError(f"Cannot call {method} over D-Bus: {error}.", _START) from error
     if reply.header.message_type == MessageType.error:
+        name = str(reply.header.fields.get(HeaderFields.error_name, "")).rpartition(".")[2]
+        if name in _NO_SERVICE:
+            raise NotFoundError("No handlers of user-space storage objects are running.", _START)
         raise PyshellError(f"{method} failed: {_one_line(reply.body)}")
     return tuple(reply.body)
 
