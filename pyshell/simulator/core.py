@@ -111,6 +111,8 @@ def write_control(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.remember(place.owner, facts)
     if place.variant == "user":
         kernel.tree.put_all(place.owner, handled.shown(facts["control"]))
+        if not facts.get("enabled"):
+            kernel.tree.put_all(place.owner, handled.limits(facts["control"]))
     refresh(kernel, place.owner)
 
 

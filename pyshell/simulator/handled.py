@@ -1,20 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backstore plugin `user`: storage objects that a program answers for, of which none runs here.
-
-So a kernel without such a program was recorded: what has to be told to one is refused with ESRCH.
-"""
+"""The backstore plugin `user`: what storage objects show for which a program answers."""
 
 from __future__ import annotations
 
-import errno
-
-from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place
-from pyshell.simulator.refusal import refuse
 from pyshell.simulator.tree import Facts
-from pyshell.simulator.values import number
 
-_CONFIG_MAX = 255
 _PAGE_SIZE = 4096
 _BLOCK_SIZE = 512
 _MAX_SECTORS = 128
@@ -29,6 +19,12 @@ def shown(control: Facts) -> dict[str, str]:
         "attrib/dev_size": f"{control.get('dev_size', 0)}\n",
     }
     return texts | {f"attrib/{n}": f"{control.get(n, d)}\n" for n, d in DEFAULTS.items()}
+
+
+def limits(control: Facts) -> dict[str, str]:
+    """Return the attributes that enabling settles, as they are before it."""
+    names = ("hw_block_size", "hw_max_sectors")
+    return {f"attrib/{name}": f"{control.get(name, 0)}\n" for name in names}
 
 
 def opened(control: Facts) -> dict[str, str]:
@@ -52,45 +48,3 @@ def info(control: Facts) -> str:
         f" DataPagesPerBlk: {limits['data_pages_per_blk']}"
         f" CmdRingSizeMB: {limits['cmd_ring_size_mb']}\n"
     )
-
-
-def _write_config(kernel: Kernel, place: Place, text: str) -> None:
-    if len(text.encode()) > _CONFIG_MAX:
-        refuse(errno.EINVAL)
-    _tell(kernel, place)
-    _remember(kernel, place, "dev_config", text)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{text}\n")
-
-
-def _write_size(kernel: Kernel, place: Place, text: str) -> None:
-    size = number(text, "u64")
-    _tell(kernel, place)
-    _remember(kernel, place, "dev_size", size)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{size}\n")
-
-
-def _write_cache(kernel: Kernel, place: Place, text: str) -> None:
-    is_cached = number(text, "u8")
-    _tell(kernel, place)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{int(bool(is_cached))}\n")
-
-
-def _tell(kernel: Kernel, place: Place) -> None:
-    """Tell the program that answers for an enabled object of a change."""
-    if kernel.tree.facts(place.owner).get("enabled"):
-        refuse(errno.ESRCH)
-
-
-def _remember(kernel: Kernel, place: Place, name: str, value: object) -> None:
-    facts = kernel.tree.facts(place.owner)
-    facts["control"] = {**facts.get("control", {}), name: value}
-    kernel.tree.remember(place.owner, facts)
-
-
-RULES = Rules(
-    writes={
-        ("device/user", "attrib/dev_config"): _write_config,
-        ("device/user", "attrib/dev_size"): _write_size,
-        ("device/user", "attrib/emulate_write_cache"): _write_cache,
-    }
-)

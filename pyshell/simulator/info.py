@@ -24,6 +24,8 @@ def text(kernel: Kernel, storage_object: str, facts: Facts) -> str:
     status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
     # Whoever answers for these has a block size of its own.
     sector = limit("hw_block_size" if plugin in ("pscsi", "user") else "block_size")
+    if plugin == "user" and not facts.get("enabled"):
+        sector = "0"
     first = (
         f"Status: {status}  Max Queue Depth: {facts.get('queue_depth', 0)}  "
         f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"

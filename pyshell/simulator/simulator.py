@@ -15,7 +15,7 @@ from pyshell.simulator import (
     backstores,
     core,
     fabrics,
-    handled,
+    handling,
     iscsi,
     loopback,
     portals,
@@ -36,7 +36,7 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 def _merged() -> Rules:
     parts = [
-        module.RULES for module in (core, handled, alua, units, fabrics, iscsi, portals, loopback)
+        module.RULES for module in (core, handling, alua, units, fabrics, iscsi, portals, loopback)
     ]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},

@@ -149,6 +149,17 @@ def test_a_cfgstring_that_the_kernel_would_cut_is_refused(
     assert handled.tree() == before
 
 
+@pytest.mark.parametrize(
+    "control", ["data_pages_per_blk=0", "max_data_area_mb", "hw_block_size=x", "dev_size=1"]
+)
+def test_control_settings_that_stop_kernels_are_refused(handled: Pyshell, control: str) -> None:
+    before = handled.tree()
+    ran = handled.line(f"{CREATED} control={control}")
+    assert (ran.status, ran.out) == (2, "")
+    assert "control" in ran.err
+    assert handled.tree() == before
+
+
 def test_a_cfgstring_with_blanks_arrives_whole(handled: Pyshell) -> None:
     handled.must("/backstores/user:file create disk 1M '/srv/my disk.img'")
     assert "/srv/my disk.img (1.0MiB)" in handled.must("/backstores/user:file/disk status")[0]

@@ -8,6 +8,7 @@ a block, a path with a comma, of which they open what stands before it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,8 +53,8 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
         _check_pscsi(lio, foreseen, device)
     elif plugin == "ramdisk":
         _check_memory(lio, int(arguments["size"]), nullio=bool(arguments.get("nullio")))
-    elif plugin == "user" and ":" in device:
-        raise UsageError(f"'{device}' holds a colon", "rtslib and LIO do not take one here.")
+    elif plugin == "user":
+        _check_user(device, str(arguments.get("control") or ""))
 
 
 def _check_text(text: str, longest: int) -> None:
@@ -124,6 +125,19 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
             f"{size} bytes are less than a block",
             f"A disk has at least one block of {BLOCK} bytes.",
         )
+
+
+def _check_user(config: str, control: str) -> None:
+    """Raise for what rtslib refuses only half way, and what has stopped kernels."""
+    if ":" in config:
+        raise UsageError(f"'{config}' holds a colon", "rtslib does not take one there.")
+    for word in filter(None, control.split(",")):
+        name, _, value = word.partition("=")
+        if name in ("dev_config", "dev_size"):
+            raise UsageError(f"{name} has a parameter of its own: leave it out of control")
+        # 6.1 divides by data_pages_per_blk, and panics.
+        if re.fullmatch(r"-?[0-9]+", value) is None or int(value) == 0:
+            raise UsageError(f"control: '{word}' is no NAME=NUMBER with a number other than 0")
 
 
 def resolved(lio: Lio, plugin: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
