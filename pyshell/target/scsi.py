@@ -43,7 +43,7 @@ def is_address(name: str) -> bool:
 def named(name: str) -> ScsiDevice | None:
     """Return the SCSI device at a path or H:C:T:L, None where there is none."""
     if is_address(name):
-        return _device(f"/sys/class/scsi_device/{name}/device", "")
+        return found_at(f"/sys/class/scsi_device/{name}/device", "")
     try:
         status = os.stat(name)
     except OSError:
@@ -52,10 +52,10 @@ def named(name: str) -> ScsiDevice | None:
     if kind is None:
         return None
     number = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
-    return _device(f"/sys/dev/{kind}/{number}", name)
+    return found_at(f"/sys/dev/{kind}/{number}", name)
 
 
-def _device(folder: str, path: str) -> ScsiDevice | None:
+def found_at(folder: str, path: str) -> ScsiDevice | None:
     """Return the SCSI device that a folder in sysfs is, or lies in; "" as path for its best."""
     node = os.path.realpath(folder)
     device = node

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pyshell.errors import BusyError, UsageError
 from pyshell.target import listing
@@ -111,17 +111,24 @@ class BackstoreNode(CommonNode):
     def _new(self, name: str) -> StorageObject:
         return StorageObject(self.plugin, name, listing.free_hba())
 
-    def _note(self, text: str) -> None:
-        """Tell what targetcli does not, which leaves its manner alone."""
-        if not self.context.compat:
-            self.context.note(text)
+    def _telling(self, *notes: str) -> Callable[[], Sequence[str]]:
+        """Return what tells the notes, in one line, once all is done."""
 
-    def _created(self, place: StorageObject, operations: list[Operation], sentence: str) -> Change:
+        def tell() -> Sequence[str]:
+            if notes:
+                self.context.note(" ".join(notes))
+            return ()
+
+        return tell
+
+    def _created(
+        self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
+    ) -> Change:
         """Add what every new storage object gets, and the sentence that it is there."""
         if self.context.preference("export_backstore_name_as_model"):
             operations.append(Set(place, "attrib/emulate_model_alias", "1"))
         _say(operations, sentence)
-        return Change(operations, place.path)
+        return Change(operations, place.path, self._telling(*notes))
 
 
 def _say(operations: Sequence[Operation], *sentences: str) -> None:
@@ -190,20 +197,19 @@ class FileioNode(BackstoreNode):
         notes: list[str] = []
         device = self.lio.machine.block_device(path)
         if device is not None:
-            self.context.note("The block backstore suits block devices better.")
+            notes.append("The block backstore suits block devices better.")
             if size is not None:
                 self.context.note(f"{path} is a block device: the size is ignored.")
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
             size = self._file_size(path, size, sparse, operations, notes)
         cached = True if write_back is None else write_back
-        if write_back is None:
+        if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses what is not flushed.")
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         operations.append(CreateStorageObject(place, arguments))
-        if notes:
-            self._note(" ".join(notes))
-        return self._created(place, operations, f"Created fileio {name} with size {size}")
+        sentence = f"Created fileio {name} with size {size}"
+        return self._created(place, operations, sentence, *notes)
 
     def _file_size(
         self,
@@ -215,13 +221,14 @@ class FileioNode(BackstoreNode):
     ) -> int:
         """Return the size of an existing file, or plan to make it. Raises UsageError."""
         where = self.lio.machine.image_file(path)
-        if not where.exists():
+        if not os.path.exists(where):  # Path.exists raises for a name that is too long
             if size is None:
                 raise UsageError(
                     f"{path} does not exist: to make it, a size is needed.", "Add size=10G."
                 )
             operations.append(CreateImageFile(path, size, sparse))
-            notes.append(self._about_new_file(path, size, sparse))
+            if not self.context.compat:
+                notes.append(self._about_new_file(path, size, sparse))
             return size
         if not where.is_file():
             raise UsageError(f"{path} exists but is not a file.")
@@ -283,11 +290,12 @@ class PscsiNode(BackstoreNode):
         """Create a pscsi storage object."""
         place = self._new(name)
         found = self.lio.machine.scsi_device(dev)
+        notes: list[str] = []
         if found is not None and found.scsi_type == DISK and not found.problem:
-            self.context.note("The block backstore is recommended for SCSI disks.")
+            notes = ["The block backstore is recommended for SCSI disks."]
         create = CreateStorageObject(place, {"dev": dev})
         create.said = [f"Created pscsi storage object {name} using {dev}"]
-        return Change([create], place.path)
+        return Change([create], place.path, self._telling(*notes))
 
 
 BACKSTORES: dict[str, type[BackstoreNode]] = {

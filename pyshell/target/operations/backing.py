@@ -104,7 +104,7 @@ def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
 
 
 def _exists(lio: Lio, path: str) -> bool:
-    return os.path.exists(path) if lio.simulated is None else lio.machine.image_file(path).exists()
+    return os.path.exists(lio.machine.image_file(path))
 
 
 def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
@@ -116,7 +116,7 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
         return
     if lio.machine.scsi_device(path) is not None:
         raise UsageError(f"{path} is a SCSI device, not a file", "Use pscsi for it.")
-    if not foreseen.makes(path) and not lio.machine.image_file(path).exists():
+    if not foreseen.makes(path) and not _exists(lio, path):
         raise NotFoundError(
             f"There is no image file {path}", "Is its file system mounted?", path=path
         )

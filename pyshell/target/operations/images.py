@@ -30,7 +30,7 @@ class CreateImageFile(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that nothing is there and, for a filled file, that it fits."""
         where = lio.machine.image_file(self.path)
-        if where.exists():
+        if os.path.lexists(where):
             raise ExistsError(f"{self.path} exists already", path=self.path)
         if lio.simulated is None and not where.parent.is_dir():
             raise NotFoundError(f"There is no folder {where.parent}", "Make it first.")

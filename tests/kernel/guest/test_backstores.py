@@ -76,7 +76,7 @@ def test_handlers_of_tcmu_runner(tcmu_runner: list[str], tmp_path: Path) -> None
     assert f"Created user-backed storage object disc size {16 * MEBIBYTE}.\n" in said
     assert "CFGSTRING FORMAT\n" in said
     assert "Ex:\n  cfgstring=model-HM/" in said
-    (drive,) = wait_for("the disc", lambda: hosts_disks("block/sr0"))
+    wait_for("the disc", lambda: len(hosts_disks("block/sr0")) == 1)
     assert Path("/dev/sr0").read_bytes()[: 1 << 16] == disc.read_bytes()[: 1 << 16]
     zbc = next(d for d in SCSI.glob("*/device") if "ZBC" in (d / "model").read_text())
     assert (zbc / "wwid").read_text().strip() == facts("/backstores/user:zbc/zoned")["naa"]
