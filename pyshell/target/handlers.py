@@ -2,8 +2,8 @@
 """Handlers of user-space storage objects, which tcmu-runner and its like offer on the system's bus.
 
 They are optional: without a bus, a service or the library that speaks D-Bus there are none, and
-nothing else changes (field failures 70 and 71). Looking for them neither starts the service nor
-waits long: a bus that hangs costs half a second.
+nothing else changes (field failures 70 and 71). Looking for them does not start the service, and
+to draw the tree it does not wait long: a bus that hangs costs half a second.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _SOCKET = "/var/run/dbus/system_bus_socket"  # where D-Bus' specification puts i
 _START = "'systemctl start tcmu-runner' starts the usual ones."
 _NO_SERVICE = ("ServiceUnknown", "NameHasNoOwner")
 _LOOK_SECONDS = 0.5
+# tcmu-runner answers nobody while it opens a device: who names a handler waits for that.
+_PATIENT_SECONDS = 10.0
 # A handler may have to ask a storage cluster before it answers.
 _CALL_SECONDS = 30.0
 
@@ -34,14 +36,13 @@ class Handler:
     description: str
 
 
-def running() -> list[Handler]:
-    """Return the handlers that are there now, sorted by name."""
+def running(*, patiently: bool = False) -> list[Handler]:
+    """Return the handlers that are there now, sorted by name; none where nobody answers in time."""
     if not _may_have_bus():
         return []
+    seconds = _PATIENT_SECONDS if patiently else _LOOK_SECONDS
     try:
-        found = _call(
-            PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", _LOOK_SECONDS
-        )
+        found = _call(PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", seconds)
         return sorted(_handlers(found[0]), key=lambda handler: handler.name)
     except (PyshellError, IndexError):
         return []

@@ -58,8 +58,11 @@ class Machine(Protocol):
     def free_space(self, path: str) -> int:
         """Return the bytes that a file at `path` can still get."""
 
-    def user_handlers(self) -> Sequence[Handler]:
-        """Return the handlers of user-space storage objects, sorted by name."""
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
+        """Return the handlers of user-space storage objects, sorted by name.
+
+        A service that is busy is waited for only `patiently`.
+        """
 
     def check_config(self, handler: str, config: str) -> None:
         """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
@@ -126,9 +129,12 @@ class RealMachine:
         """Return the bytes that a file at `path` can still get."""
         return free_bytes(Path(path))
 
-    def user_handlers(self) -> Sequence[Handler]:
-        """Return the handlers of user-space storage objects, sorted by name."""
-        return handlers.running()
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
+        """Return the handlers of user-space storage objects, sorted by name.
+
+        A service that is busy is waited for only `patiently`.
+        """
+        return handlers.running(patiently=patiently)
 
     def check_config(self, handler: str, config: str) -> None:
         """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""

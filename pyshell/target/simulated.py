@@ -92,7 +92,7 @@ class SimulatedMachine:
         """Return the bytes that are free where the simulator's folder lies."""
         return free_bytes(self._table.file("/"))
 
-    def user_handlers(self) -> Sequence[Handler]:
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
         """Return the handlers that the table names."""
         return [Handler(name, text) for name, text in sorted(self._table.handlers.items())]
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pyshell.errors import BusyError, UsageError
 from pyshell.target import listing
@@ -111,16 +111,6 @@ class BackstoreNode(CommonNode):
     def _new(self, name: str) -> StorageObject:
         return StorageObject(self.plugin, name, listing.free_hba())
 
-    def _telling(self, *notes: str) -> Callable[[], Sequence[str]]:
-        """Return what tells the notes, in one line, once all is done."""
-
-        def tell() -> Sequence[str]:
-            if notes:
-                self.context.note(" ".join(notes))
-            return ()
-
-        return tell
-
     def _created(
         self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
     ) -> Change:
@@ -128,7 +118,7 @@ class BackstoreNode(CommonNode):
         if self.context.preference("export_backstore_name_as_model"):
             operations.append(Set(place, "attrib/emulate_model_alias", "1"))
         _say(operations, sentence)
-        return Change(operations, place.path, self._telling(*notes))
+        return Change(operations, place.path, note=" ".join(notes))
 
 
 def _say(operations: Sequence[Operation], *sentences: str) -> None:
@@ -199,7 +189,7 @@ class FileioNode(BackstoreNode):
         if device is not None:
             notes.append("The block backstore suits block devices better.")
             if size is not None:
-                self.context.note(f"{path} is a block device: the size is ignored.")
+                notes.append(f"{path} is a block device: the size is ignored.")
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
             size = self._file_size(path, size, sparse, operations, notes)
@@ -295,7 +285,7 @@ class PscsiNode(BackstoreNode):
             notes = ["The block backstore is recommended for SCSI disks."]
         create = CreateStorageObject(place, {"dev": dev})
         create.said = [f"Created pscsi storage object {name} using {dev}"]
-        return Change([create], place.path, self._telling(*notes))
+        return Change([create], place.path, note=" ".join(notes))
 
 
 BACKSTORES: dict[str, type[BackstoreNode]] = {

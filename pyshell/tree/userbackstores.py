@@ -38,10 +38,8 @@ _CFGSTRING = "What the handler is to open, in its own form: 'help create' shows 
 def user_backstores(parent: CommonNode) -> list[Node]:
     """Make a backstore for each handler that is running or has a storage object."""
     running = {handler.name: handler for handler in parent.lio.machine.user_handlers()}
-    used = [_handler_of(parent, place) for place in listing.storage_objects(PLUGIN)]
-    return [
-        UserBackstoreNode(name, parent, running.get(name)) for name in sorted({*running, *used})
-    ]
+    names = sorted({*running, *_used(parent)})
+    return [UserBackstoreNode(name, parent, running.get(name)) for name in names]
 
 
 def user_backstore(parent: CommonNode, name: str) -> Node | None:
@@ -53,13 +51,28 @@ def user_backstore(parent: CommonNode, name: str) -> Node | None:
         return _AllUserNode(name, parent) if listing.storage_objects(PLUGIN) else None
     if not name.startswith(_PREFIX):
         return None
-    for found in user_backstores(parent):
-        if found.name == name:
-            return found
-    raise NotFoundError(
-        f"No such path {parent.path}/{name}",
-        "Handlers are those that tcmu-runner offers: 'systemctl status tcmu-runner'.",
-    )
+    handler = name.removeprefix(_PREFIX)
+    if handler in _used(parent):
+        return UserBackstoreNode(handler, parent)
+    running = _look_for(parent, handler)
+    if running is None:
+        raise NotFoundError(
+            f"No such path {parent.path}/{name}",
+            "Handlers are those that tcmu-runner offers: 'systemctl status tcmu-runner'.",
+        )
+    return UserBackstoreNode(handler, parent, running)
+
+
+def _used(node: CommonNode) -> set[str]:
+    """Return the handlers that have a storage object."""
+    return {_handler_of(node, place) for place in listing.storage_objects(PLUGIN)}
+
+
+def _look_for(node: CommonNode, name: str) -> Handler | None:
+    for handler in node.lio.machine.user_handlers(patiently=True):
+        if handler.name == name:
+            return handler
+    return None
 
 
 def _handler_of(node: CommonNode, place: StorageObject) -> str:
@@ -74,10 +87,16 @@ class _AllUserNode(BackstoreNode):
 class UserBackstoreNode(BackstoreNode):
     """The storage objects of one handler."""
 
-    def __init__(self, handler: str, parent: Node, running: Handler | None) -> None:
+    def __init__(self, handler: str, parent: Node, running: Handler | None = None) -> None:
         super().__init__(f"{_PREFIX}{handler}", parent)
         self.handler = handler
         self._running = running
+
+    def _look(self) -> Handler | None:
+        """Return the handler where it is running; it is not asked before that is needed."""
+        if self._running is None:
+            self._running = _look_for(self, self.handler)
+        return self._running
 
     @property
     def plugin(self) -> str:
@@ -162,12 +181,13 @@ class UserBackstoreNode(BackstoreNode):
         shown = super().ui_command_help(topic)
         if topic != "create" or not isinstance(shown, Lines):
             return shown
-        text = (self._running.description if self._running else "").strip("\n")
+        running = self._look()
+        text = running.description.strip("\n") if running else ""
         own = helptext.of_cfgstring(text or "No description.")
         return Lines([*shown.lines, "", *own], {"signature": shown.data, "cfgstring": text})
 
     def _require_running(self) -> None:
-        if self._running is None:
+        if self._look() is None:
             raise NotFoundError(
                 f"No handler {self.handler} is running.",
                 "Start the program that offers it: 'systemctl start tcmu-runner'.",
