@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -100,7 +101,8 @@ class RealMachine:
             descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             return error.errno == errno.EBUSY
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # a tape without a medium cannot be rewound
+            os.close(descriptor)
         return False
 
     def device_size(self, name: str) -> int | None:

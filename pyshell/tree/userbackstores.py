@@ -147,7 +147,7 @@ class UserBackstoreNode(BackstoreNode):
         said = f"Created user-backed storage object {name} size {size}."
         operations: list[Operation] = [CreateStorageObject(place, arguments, [said])]
         # targetcli leaves export_backstore_name_as_model alone here: the handler names the model.
-        return Change(operations, f"{self.path}/{name}")
+        return Change(operations, place.path)
 
     @command(
         "Put another medium into a storage object, where its handler can.",

@@ -17,7 +17,6 @@ from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
 
-
 # What tells two storage objects of one name apart.
 _MADE_OF = {
     "block": ("dev", "readonly"),
@@ -69,7 +68,6 @@ class CreateStorageObject(Operation):
         wanted = backing.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
         return all(found.get(n) == wanted[n] for n in names if n in wanted)
-
 
 
 @dataclass
