@@ -17,6 +17,7 @@ from pyshell.target import handles, places, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.operations.base import Operation
+from pyshell.target.operations.caching import SetWriteCache
 from pyshell.target.operations.luns import (
     CreateLun,
     CreateNodeAcl,
@@ -115,8 +116,14 @@ def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
             continue  # last of all, see `plan`
         if isinstance(item.place, places.Lun) and file == LUN_GROUP:
             yield SetLunAluaGroup(item.place, value)
+        elif isinstance(item.place, places.StorageObject) and _is_file_cache(item.place, file):
+            yield SetWriteCache(item.place, file, value)
         else:
             yield SetKnown(item.place, file, value)
+
+
+def _is_file_cache(place: places.StorageObject, file: str) -> bool:
+    return place.plugin == "fileio" and file == "attrib/emulate_write_cache"
 
 
 def close(place: places.Tpg) -> Iterator[Operation]:

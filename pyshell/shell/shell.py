@@ -258,6 +258,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
             if sentences is None:
                 sentences = [s for operation in change.operations for s in operation.said]
             self._say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
+            self._note_of(change)
             return
         self._ask_before_cutting(change.operations)
         try:
@@ -270,6 +271,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)
         self._say([*outcome.sentences, *change.after()])
+        self._note_of(change)
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
         if change.made is not None and self.preference("auto_cd_after_create"):
@@ -296,6 +298,10 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self.err.write(question)
         self.err.flush()
         return self.stdin.readline()
+
+    def _note_of(self, change: Change) -> None:
+        if change.note:
+            self.note(change.note)
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:

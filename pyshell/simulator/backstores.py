@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four backstore plugins: their control values, and what enabling needs and finds."""
+"""The backstore plugins: their control values, and what enabling needs and finds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pyshell.simulator import handled
 from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.machine import DISK, SimulatedDevice
 from pyshell.simulator.refusal import refuse
@@ -16,8 +17,8 @@ from pyshell.simulator.values import number
 
 PAGE_SIZE = 4096
 _DECIMAL = re.compile(r"[+-]?\d+\Z")
-# Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, or
-# a switch, which can only be put to 1.
+# Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, a
+# switch, which can only be put to 1, a limit above 0, or a fixed one, which enabling settles.
 _CONTROLS: Mapping[str, Mapping[str, str]] = {
     "iblock": {"udev_path": "text", "readonly": "number", "force": "number"},
     "fileio": {
@@ -32,6 +33,14 @@ _CONTROLS: Mapping[str, Mapping[str, str]] = {
         "scsi_channel_id": "number",
         "scsi_target_id": "number",
         "scsi_lun_id": "number",
+    },
+    "user": {
+        "dev_config": "text",
+        "dev_size": "size",
+        "hw_block_size": "limit",
+        "hw_max_sectors": "limit",
+        "nl_reply_supported": "number",
+        **dict.fromkeys(handled.DEFAULTS, "fixed"),
     },
 }
 PLUGINS = tuple(_CONTROLS)
@@ -52,10 +61,18 @@ def control(facts: Facts, text: str) -> None:
             values[name] = value
         elif kind == "size" and value:
             values[name] = number(value, "u64")
-        elif kind in ("number", "switch") and _DECIMAL.match(value):
-            if kind == "switch" and int(value) != 1:
+        elif kind is not None and _DECIMAL.match(value):
+            if not _fits(kind, int(value), is_enabled=bool(facts.get("enabled"))):
                 refuse(errno.EINVAL)
             values[name] = int(value)
+
+
+def _fits(kind: str, value: int, *, is_enabled: bool) -> bool:
+    if kind == "switch":
+        return value == 1
+    if kind == "fixed" and is_enabled:
+        return False
+    return kind not in ("limit", "fixed") or value > 0
 
 
 @dataclass(frozen=True)
@@ -128,11 +145,16 @@ def _open_pscsi(kernel: Kernel, control: Facts) -> Opened:
     return Opened(_identity(device), device, exclusive=device.scsi_type == DISK)
 
 
+def _open_user(_kernel: Kernel, control: Facts) -> Opened:
+    return Opened(handled.opened(control))
+
+
 _OPENERS: Mapping[str, Callable[[Kernel, Facts], Opened]] = {
     "iblock": _open_iblock,
     "fileio": _open_fileio,
     "rd_mcp": _open_rd_mcp,
     "pscsi": _open_pscsi,
+    "user": _open_user,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import backstores, info, units
+from pyshell.simulator import backstores, handled, info, units
 from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
@@ -109,6 +109,10 @@ def write_control(kernel: Kernel, place: Place, text: str) -> None:
     facts = kernel.tree.facts(place.owner)
     backstores.control(facts, text)
     kernel.tree.remember(place.owner, facts)
+    if place.variant == "user":
+        kernel.tree.put_all(place.owner, handled.shown(facts["control"]))
+        if not facts.get("enabled"):
+            kernel.tree.put_all(place.owner, handled.limits(facts["control"]))
     refresh(kernel, place.owner)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from pyshell.simulator import handled
 from pyshell.simulator.backstores import PAGE_SIZE
 from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.tree import Facts
@@ -21,7 +22,10 @@ def text(kernel: Kernel, storage_object: str, facts: Facts) -> str:
         return kernel.tree.text(f"{storage_object}/attrib/{name}").strip()
 
     status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
-    sector = limit("block_size" if plugin != "pscsi" else "hw_block_size")
+    # Whoever answers for these has a block size of its own.
+    sector = limit("hw_block_size" if plugin in ("pscsi", "user") else "block_size")
+    if plugin == "user" and not facts.get("enabled"):
+        sector = "0"
     first = (
         f"Status: {status}  Max Queue Depth: {facts.get('queue_depth', 0)}  "
         f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"
@@ -81,4 +85,5 @@ _TEXTS: Mapping[str, Callable[[Facts, Facts], str]] = {
     "fileio": _fileio,
     "rd_mcp": _rd_mcp,
     "pscsi": _pscsi,
+    "user": lambda _facts, control: handled.info(control),
 }

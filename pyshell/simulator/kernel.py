@@ -33,7 +33,10 @@ Unlink = Callable[[Kernel, Place, str], None]
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of one part of the kernel, by kind of object; `writes` by kind and file."""
+    """The rules of one part of the kernel, by kind of object; `writes` by kind and file.
+
+    A kind of `writes` may be one variant's alone ("device/user"), which then comes first.
+    """
 
     makes: Mapping[str, Make] = field(default_factory=dict)
     drops: Mapping[str, Drop] = field(default_factory=dict)

@@ -84,6 +84,7 @@ DEFAULT_DEVICES = (
 DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
 DEFAULT_FABRICS = ("iscsi", "loopback")
 DEFAULT_CPUS = 2
+DEFAULT_MEMORY = 16 << 30
 
 
 class SimulatedMachine:
@@ -99,14 +100,21 @@ class SimulatedMachine:
     def prepare(self) -> None:
         """Write the default table where the folder has none."""
         if not self._table.exists():
-            self._save(DEFAULT_DEVICES, DEFAULT_LINKS, DEFAULT_FABRICS, DEFAULT_CPUS)
+            self._save(
+                {
+                    "devices": [_entry(device) for device in DEFAULT_DEVICES],
+                    "links": DEFAULT_LINKS,
+                    "fabrics": list(DEFAULT_FABRICS),
+                    "cpus": DEFAULT_CPUS,
+                }
+            )
 
     def check(self) -> None:
         """Raise ValueError, which names the file and the place, where the table is damaged."""
         table = self._load()
         kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
-        for name, kind in kinds.items():
-            if not isinstance(table[name], kind):
+        for name, kind in {**kinds, "memory": int, "handlers": dict}.items():
+            if name in table and not isinstance(table[name], kind):
                 raise ValueError(f"{self._table}: {name} is no {kind.__name__}")
         for entry in table["devices"]:
             if not isinstance(entry, dict):
@@ -147,6 +155,17 @@ class SimulatedMachine:
         """How many CPUs the machine has; the kernel shows their list in iscsi's attributes."""
         return int(self._load()["cpus"])
 
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory the machine has; 16 GiB where the table says nothing."""
+        return int(self._load().get("memory", DEFAULT_MEMORY))
+
+    @property
+    def handlers(self) -> Mapping[str, str]:
+        """Handlers of user-space storage objects, with their descriptions; none by default."""
+        handlers: dict[str, str] = self._load().get("handlers", {})
+        return handlers
+
     def device(self, path: str) -> SimulatedDevice | None:
         """Return the present device at `path`, a device node or a link to one."""
         table = self._load()
@@ -185,7 +204,7 @@ class SimulatedMachine:
 
     def edit(self, **parts: object) -> None:
         """Replace parts of the table, as one does by hand."""
-        self._write({**self._load(), **parts})
+        self._save({**self._load(), **parts})
 
     def file(self, path: str) -> Path:
         """Return where the file or folder `path` of the simulated host really lies."""
@@ -199,7 +218,7 @@ class SimulatedMachine:
     def _replace(self, path: str, device: SimulatedDevice) -> None:
         table = self._load()
         others = [one for one in self.devices if one.path != path]
-        self._write({**table, "devices": [_entry(one) for one in (*others, device)]})
+        self._save({**table, "devices": [_entry(one) for one in (*others, device)]})
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -226,22 +245,7 @@ class SimulatedMachine:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self._table}, port {entry.get('name', '')}: {error}") from error
 
-    def _save(
-        self,
-        devices: tuple[SimulatedDevice, ...],
-        links: Mapping[str, str],
-        fabrics: tuple[str, ...],
-        cpus: int,
-    ) -> None:
-        table = {
-            "devices": [_entry(device) for device in devices],
-            "links": dict(links),
-            "fabrics": list(fabrics),
-            "cpus": cpus,
-        }
-        self._write(table)
-
-    def _write(self, table: Mapping[str, Any]) -> None:
+    def _save(self, table: Mapping[str, Any]) -> None:
         staged = self._table.with_suffix(".new")
         staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         staged.replace(self._table)

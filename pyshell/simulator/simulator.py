@@ -16,6 +16,7 @@ from pyshell.simulator import (
     backstores,
     core,
     fabrics,
+    handling,
     iscsi,
     loopback,
     portals,
@@ -35,7 +36,7 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    modules = (core, alua, units, fabrics, iscsi, portals, loopback, adapters)
+    modules = (core, handling, alua, units, fabrics, iscsi, portals, loopback, adapters)
     parts = [module.RULES for module in modules]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
@@ -219,7 +220,8 @@ class Simulator:
             refuse(errno.EACCES)
 
     def _store(self, place: Place, text: str) -> None:
-        rule = RULES.writes.get((place.kind, place.inner))
+        own = RULES.writes.get((f"{place.kind}/{place.variant}", place.inner))
+        rule = own or RULES.writes.get((place.kind, place.inner))
         if rule:
             rule(self._kernel, place, text)
             return

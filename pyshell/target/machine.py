@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host around the target: block devices, image files, the fabrics that can be had."""
+"""The host around the target: devices, image files, memory, what fabrics and handlers there are."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pyshell.target import fabrics
+from pyshell.target import fabrics, handlers, scsi
+from pyshell.target.handlers import Handler
+from pyshell.target.scsi import ScsiDevice
 
 _SECTOR = 512  # sysfs counts sizes in sectors of 512 bytes, whatever the device's own are
 
@@ -33,6 +38,9 @@ class Machine(Protocol):
     def block_device(self, path: str) -> BlockDevice | None:
         """Return the block device at `path`, None where that is something else or nothing."""
 
+    def scsi_device(self, name: str) -> ScsiDevice | None:
+        """Return the SCSI device at a path or H:C:T:L, None where there is none."""
+
     def in_use(self, path: str) -> bool:
         """Tell whether the block device at `path` cannot be had exclusively."""
 
@@ -50,6 +58,24 @@ class Machine(Protocol):
 
     def usb_controllers(self) -> list[str]:
         """Return the USB device controllers: with one, this host can be a USB disk."""
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the host has."""
+
+    def free_space(self, path: str) -> int:
+        """Return the bytes that a file at `path` can still get."""
+
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
+        """Return the handlers of user-space storage objects, sorted by name.
+
+        A service that is busy is waited for only `patiently`.
+        """
+
+    def check_config(self, handler: str, config: str) -> None:
+        """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
+
+    def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
+        """Ask a handler for another medium in a storage object. Raises PyshellError."""
 
 
 class RealMachine:
@@ -81,7 +107,8 @@ class RealMachine:
             descriptor = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             return error.errno == errno.EBUSY
-        os.close(descriptor)
+        with contextlib.suppress(OSError):  # a tape without a medium cannot be rewound
+            os.close(descriptor)
         return False
 
     def device_size(self, name: str) -> int | None:
@@ -111,6 +138,44 @@ class RealMachine:
             return sorted(os.listdir("/sys/class/udc"))
         except OSError:
             return []
+
+    def scsi_device(self, name: str) -> ScsiDevice | None:
+        """Return the SCSI device at a path or H:C:T:L, None where there is none."""
+        return scsi.named(name)
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the host has."""
+        match = re.search(r"MemTotal:\s+(\d+) kB", _text("/proc/meminfo"))
+        return int(match.group(1)) * 1024 if match else 0
+
+    def free_space(self, path: str) -> int:
+        """Return the bytes that a file at `path` can still get."""
+        return free_bytes(Path(path))
+
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
+        """Return the handlers of user-space storage objects, sorted by name.
+
+        A service that is busy is waited for only `patiently`.
+        """
+        return handlers.running(patiently=patiently)
+
+    def check_config(self, handler: str, config: str) -> None:
+        """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
+        handlers.check_config(handler, config)
+
+    def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
+        """Ask a handler for another medium in a storage object. Raises PyshellError."""
+        handlers.change_medium(handler, name, size, config)
+
+
+def free_bytes(path: Path) -> int:
+    """Return the bytes that are free where `path` is or would be, 0 where that cannot be told."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        status = os.statvfs(folder)
+    except OSError:
+        return 0
+    return status.f_bavail * status.f_frsize
 
 
 def _holder(number: str, folder: str) -> str:

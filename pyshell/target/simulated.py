@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyshell import simulator
-from pyshell.errors import PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.simulator.attach import attach as attach_rtslib
-from pyshell.target.machine import BlockDevice
+from pyshell.target.handlers import Handler
+from pyshell.target.machine import BlockDevice, free_bytes
+from pyshell.target.scsi import ScsiDevice, is_address
 
 
 def open_folder(folder: Path) -> simulator.Simulator:
@@ -81,3 +84,32 @@ class SimulatedMachine:
     def usb_controllers(self) -> list[str]:
         """Return the USB device controllers of the table."""
         return [port.name for port in self._table.ports if port.fabric == "usb_gadget"]
+
+    def scsi_device(self, name: str) -> ScsiDevice | None:
+        """Return the SCSI device at a path or H:C:T:L, None where the table has none."""
+        found = self._table.at(name) if is_address(name) else self._table.device(name)
+        if found is None or found.hctl is None:
+            return None
+        return ScsiDevice(found.path if is_address(name) else name, found.hctl, found.scsi_type)
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the simulated host has."""
+        return self._table.memory
+
+    def free_space(self, path: str) -> int:
+        """Return the bytes that are free where the simulator's folder lies."""
+        return free_bytes(self._table.file("/"))
+
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[Handler]:
+        """Return the handlers that the table names."""
+        return [Handler(name, text) for name, text in sorted(self._table.handlers.items())]
+
+    def check_config(self, handler: str, config: str) -> None:
+        """Take every configuration; raise NotFoundError where the table has no such handler."""
+        if handler not in self._table.handlers:
+            raise NotFoundError(f"No handler {handler} is running.")
+
+    def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
+        """Refuse, as the handlers of tcmu-runner do."""
+        self.check_config(handler, config)
+        raise PyshellError("ChangeMedium failed: No such method \u201cChangeMedium\u201d")

@@ -16,6 +16,9 @@ from pyshell.target.kernel import Kernel, text_or_none
 from pyshell.target.places import StorageObject
 
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
+_CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
+_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
+_NAA_DIGITS = 25
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Described:
     missing: str = ""
     """Why nothing can be read from it, "" where all is well."""
     write_back: bool | None = None
+    """Whether initiators are told of a volatile cache, None where pyshell cannot know."""
+    buffered: bool = False
+    """Whether the host's memory keeps writes for a while: a fileio made with write_back."""
     read_only: bool = False
     nullio: bool = False
     aio: bool = False
@@ -52,11 +58,18 @@ def describe(lio: Lio, place: StorageObject) -> Described:
         exported="Status: ACTIVATED" in info,
         missing=missing,
         write_back=cache if place.plugin in ("block", "fileio") else None,
+        buffered=_field(info, "Mode") == "Buffered-WCE",
         read_only=_field(info, "readonly") == "1",
         nullio=_field(info, "nullio") == "1",
         aio=_field(info, "Async") == "1",
-        config=_field(info, "Config") or "",
+        config=_config(info),
     )
+
+
+def _config(info: str) -> str:
+    """Return the configuration of a user-space storage object, which may hold blanks."""
+    match = _CONFIG.search(info)
+    return match.group(1) if match and match.group(1) != "NULL" else ""
 
 
 def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
@@ -91,6 +104,30 @@ def serial(kernel: Kernel, place: StorageObject) -> str:
     """Return the unit serial number, which rtslib calls the storage object's `wwn`."""
     text = text_or_none(kernel, f"{place.folder}/wwn/vpd_unit_serial") or ""
     return text.partition(":")[2].strip()
+
+
+def naa(kernel: Kernel, place: StorageObject) -> str | None:
+    """Return the NAA id by which initiators know the disk, None where the device has its own.
+
+    As the kernel makes it (spc_gen_naa_6h_vendor_specific): 6, the company's number, and of the
+    serial number its first 25 hexadecimal digits, whatever stands between them left out.
+    """
+    if place.plugin == "pscsi":
+        return None
+    company = text_or_none(kernel, f"{place.folder}/wwn/company_id") or "0x001405"
+    digits = _NOT_HEX.sub("", serial(kernel, place))[:_NAA_DIGITS].lower()
+    return f"naa.6{company.removeprefix('0x').lower():0>6}{digits:0<{_NAA_DIGITS}}"
+
+
+def cache_text(found: Described) -> str:
+    """Return what a crash of the host does to writes that initiators take for done."""
+    if found.write_back is None:
+        return ""
+    if found.buffered and not found.write_back:
+        return "write-back, but initiators are told write-thru: a crash loses writes"
+    if found.write_back:
+        return "write-back: a crash loses what initiators have not flushed"
+    return "write-thru: a write is on the device when it is acknowledged"
 
 
 def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/backstores: block, fileio, pscsi and ramdisk, and the storage objects in them."""
+"""/backstores: block, fileio, pscsi and ramdisk; user-space ones have a file of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.target import listing, storage
+from pyshell.target import listing
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation
+from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
-from pyshell.target.operations.storage import CreateImageFile, CreateStorageObject
+from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
-from pyshell.tree import describing
-from pyshell.tree.alua import AluaGroupsNode
+from pyshell.target.scsi import DISK
 from pyshell.tree.command import (
     BOOL,
     CHILD,
@@ -31,11 +31,9 @@ from pyshell.tree.command import (
     command,
 )
 from pyshell.tree.common import CommonNode
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import KernelGroup
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.results import Change, Result
+from pyshell.tree.storageobjects import StorageObjectNode
 
 _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
 _WWN = Param("wwn", TEXT, "Unit serial number; made up where it is not given.")
@@ -45,8 +43,18 @@ class BackstoresNode(CommonNode):
     """/backstores."""
 
     def make_children(self) -> Sequence[Node]:
-        """Make the backstores."""
-        return [kind(name, self) for name, kind in BACKSTORES.items()]
+        """Make the backstores; those of user-space handlers come last, as their names do."""
+        from pyshell.tree.userbackstores import user_backstores
+
+        return [*(kind(name, self) for name, kind in BACKSTORES.items()), *user_backstores(self)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one backstore; only for a user-space one its handler is looked for."""
+        if name in BACKSTORES:
+            return BACKSTORES[name](name, self)
+        from pyshell.tree.userbackstores import user_backstore
+
+        return user_backstore(self, name)
 
 
 class BackstoreNode(CommonNode):
@@ -54,19 +62,28 @@ class BackstoreNode(CommonNode):
 
     def make_children(self) -> Sequence[Node]:
         """Make the storage objects."""
-        return [StorageObjectNode(place, self) for place in listing.storage_objects(str(self.name))]
+        return [StorageObjectNode(place, self) for place in self.places()]
+
+    def places(self) -> list[StorageObject]:
+        """Return the storage objects, sorted by name."""
+        return listing.storage_objects(self.plugin)
+
+    @property
+    def plugin(self) -> str:
+        """Return rtslib's name of this kind."""
+        return str(self.name)
 
     def find(self, name: str) -> Node | None:
         """Return one storage object; reads no other."""
         try:
-            place = listing.storage_object(str(self.name), name)
+            place = listing.storage_object(self.plugin, name)
         except UsageError:
             return None
         return StorageObjectNode(place, self) if place else None
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the storage objects."""
-        return f"Storage Objects: {len(listing.storage_objects(str(self.name)))}", None
+        return f"Storage Objects: {len(self.places())}", None
 
     @command(
         "Delete a storage object and the LUNs that export it. Its device or file is left alone.",
@@ -76,7 +93,7 @@ class BackstoreNode(CommonNode):
     )
     def ui_command_delete(self, name: str) -> Result:
         """Delete a storage object."""
-        place = listing.require_storage_object(str(self.name), name)
+        place = listing.require_storage_object(self.plugin, name)
         operations = removal.of_storage_object(place)
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:
@@ -92,14 +109,16 @@ class BackstoreNode(CommonNode):
             self.context.note(f"It is exported: {lun.path} goes with it{by}.")
 
     def _new(self, name: str) -> StorageObject:
-        return StorageObject(str(self.name), name, listing.free_hba())
+        return StorageObject(self.plugin, name, listing.free_hba())
 
-    def _created(self, place: StorageObject, operations: list[Operation], sentence: str) -> Change:
+    def _created(
+        self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
+    ) -> Change:
         """Add what every new storage object gets, and the sentence that it is there."""
         if self.context.preference("export_backstore_name_as_model"):
             operations.append(Set(place, "attrib/emulate_model_alias", "1"))
         _say(operations, sentence)
-        return Change(operations, place.path)
+        return Change(operations, place.path, note=" ".join(notes))
 
 
 def _say(operations: Sequence[Operation], *sentences: str) -> None:
@@ -142,8 +161,8 @@ class FileioNode(BackstoreNode):
         Param(
             "write_back",
             BOOL,
-            "Keep writes in the host's memory for a while: quicker, lost in a crash.",
-            default=True,
+            "true (the default) keeps writes in the host's memory for a while: quicker, and lost"
+            " in a crash unless the initiator flushed them; false writes through.",
         ),
         Param("sparse", BOOL, "Let a new file take space only as it is written.", default=True),
         _WWN,
@@ -156,7 +175,7 @@ class FileioNode(BackstoreNode):
         name: str,
         file_or_dev: str,
         size: int | None,
-        write_back: bool,
+        write_back: bool | None,
         sparse: bool,
         wwn: str | None,
         aio: bool,
@@ -165,29 +184,41 @@ class FileioNode(BackstoreNode):
         place = self._new(name)
         path = os.path.abspath(os.path.expanduser(file_or_dev))
         operations: list[Operation] = []
+        notes: list[str] = []
         device = self.lio.machine.block_device(path)
         if device is not None:
-            self.context.note("The block backstore suits block devices better.")
+            notes.append("The block backstore suits block devices better.")
             if size is not None:
-                self.context.note(f"{path} is a block device: the size is ignored.")
+                notes.append(f"{path} is a block device: the size is ignored.")
             size = device.size
-        else:
-            size = self._file_size(path, size, sparse, operations)
-        arguments = {"dev": path, "size": size, "write_back": write_back, "wwn": wwn, "aio": aio}
+        elif self.lio.machine.scsi_device(path) is None:
+            size = self._file_size(path, size, sparse, operations, notes)
+        cached = True if write_back is None else write_back
+        if write_back is None and not self.context.compat:
+            notes.append("Its cache is write-back: a crash loses what is not flushed.")
+        arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         operations.append(CreateStorageObject(place, arguments))
-        return self._created(place, operations, f"Created fileio {name} with size {size}")
+        sentence = f"Created fileio {name} with size {size}"
+        return self._created(place, operations, sentence, *notes)
 
     def _file_size(
-        self, path: str, size: int | None, sparse: bool, operations: list[Operation]
+        self,
+        path: str,
+        size: int | None,
+        sparse: bool,
+        operations: list[Operation],
+        notes: list[str],
     ) -> int:
         """Return the size of an existing file, or plan to make it. Raises UsageError."""
         where = self.lio.machine.image_file(path)
-        if not where.exists():
+        if not os.path.exists(where):  # Path.exists raises for a name that is too long
             if size is None:
                 raise UsageError(
                     f"{path} does not exist: to make it, a size is needed.", "Add size=10G."
                 )
             operations.append(CreateImageFile(path, size, sparse))
+            if not self.context.compat:
+                notes.append(self._about_new_file(path, size, sparse))
             return size
         if not where.is_file():
             raise UsageError(f"{path} exists but is not a file.")
@@ -196,6 +227,14 @@ class FileioNode(BackstoreNode):
         if size is not None and size != found:
             self.context.note(f"{path} exists, using its size ({found} bytes) instead.")
         return found
+
+    def _about_new_file(self, path: str, size: int, sparse: bool) -> str:
+        free = self.lio.machine.free_space(path)
+        if not sparse:
+            return f"{path} takes all its space now, {size_text(free)} were free there."
+        if free < size:
+            return f"{path} is sparse and only {size_text(free)} are free there: it may run out."
+        return f"{path} is sparse, {size_text(free)} are free there."
 
     def _refuse_shared(self, path: str) -> None:
         wanted = os.path.realpath(self.lio.machine.image_file(path))
@@ -240,64 +279,13 @@ class PscsiNode(BackstoreNode):
     def ui_command_create(self, name: str, dev: str) -> Result:
         """Create a pscsi storage object."""
         place = self._new(name)
-        if self.lio.machine.block_device(dev) is not None:
-            self.context.note("The block backstore is recommended for SCSI disks.")
+        found = self.lio.machine.scsi_device(dev)
+        notes: list[str] = []
+        if found is not None and found.scsi_type == DISK and not found.problem:
+            notes = ["The block backstore is recommended for SCSI disks."]
         create = CreateStorageObject(place, {"dev": dev})
         create.said = [f"Created pscsi storage object {name} using {dev}"]
-        return Change([create], place.path)
-
-
-class StorageObjectNode(CommonNode):
-    """A storage object."""
-
-    def __init__(self, place: StorageObject, parent: Node) -> None:
-        super().__init__(place.name, parent)
-        self.place = place
-
-    def make_children(self) -> Sequence[Node]:
-        """Make the node of the ALUA groups."""
-        return [AluaGroupsNode(self.place, self)]
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Tell device, size, cache mode and whether a LUN exports it; what is missing, and why."""
-        found = storage.describe(self.lio, self.place)
-        if not found.configured:
-            return "INCOMPLETE: never configured", False
-        words = {
-            "user": [found.config.partition("/")[2]],
-            "ramdisk": ["nullio"] * found.nullio,
-        }.get(self.place.plugin, [found.device])
-        if found.missing:
-            words.append("(MISSING)")
-        elif found.size is not None:
-            words.append(f"({size_text(found.size)})")
-        if found.read_only:
-            words.append("ro")
-        if found.write_back is not None:
-            words.append("write-back" if found.write_back else "write-thru")
-        words.append("activated" if found.exported else "deactivated")
-        return " ".join(words), not found.missing
-
-    def groups(self) -> dict[str, Group]:
-        """Return the attributes."""
-        return {
-            "attribute": KernelGroup(self.lio, [self.place], "attrib", describing.STORAGE_OBJECT)
-        }
-
-    @command("Show what there is to know of the storage object.")
-    def ui_command_info(self) -> Result:
-        """Show what there is to know."""
-        from pyshell.saved import running
-
-        entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
-        return shown_facts(entry, secrets=True)
-
-    @command("Show the version of the backstore's driver.")
-    def ui_command_version(self) -> Result:
-        """Show the version of the backstore's driver."""
-        told = text_or_none(self.lio.kernel, f"{self.place.hba_folder}/hba_info") or ""
-        version = told.rpartition("version:")[2].strip()
-        return Lines([f"Backstore plugin {self.place.plugin} {version}"], version)
+        return Change([create], place.path, note=" ".join(notes))
 
 
 BACKSTORES: dict[str, type[BackstoreNode]] = {

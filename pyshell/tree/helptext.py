@@ -36,6 +36,11 @@ def of_command(described: Command) -> list[str]:
     return lines
 
 
+def of_cfgstring(text: str) -> list[str]:
+    """Return what a handler says of its configuration strings."""
+    return ["CFGSTRING FORMAT", "=================", *text.split("\n")]
+
+
 def _param(param: Param) -> list[str]:
     needed = "required" if param.required else "optional"
     return [f"  {param.name} ({param.kind.name}, {needed})", f"      {param.help}"]

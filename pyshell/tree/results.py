@@ -64,6 +64,8 @@ class Change:
     after: Callable[[], Sequence[str]] = tuple
     """Sentences that are only known when all is done, as a value that the kernel has rounded."""
     would: Sequence[str] | None = None
+    note: str = ""
+    """What to tell beside the result, once it is there."""
 
 
 @dataclass(frozen=True)

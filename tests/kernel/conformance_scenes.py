@@ -2,9 +2,10 @@
 """What is done on both kernels: one long list of acts, in scenes that clean up after themselves.
 
 Not among them is what stops the recorded kernel for good: NULL written to `alua_lu_gp` before a
-change of ALUA state, unmap emulation switched on before a block device is opened, the removal of a
-node ACL that has the name of its TPG's nexus. Nor is a loopback LUN linked before its nexus: the
-kernel never counts that one off, and the nexus outlives its TPG.
+change of ALUA state, 0 as the `data_pages_per_blk` of a user-space object, unmap emulation switched
+on before a block device is opened, the removal of a node ACL that has the name of its TPG's nexus.
+Nor is a loopback LUN linked before its nexus: the kernel never counts that one off, and the nexus
+outlives its TPG.
 """
 
 from __future__ import annotations
@@ -614,11 +615,38 @@ def passthrough(hctl: str, path: str) -> tuple[Act, ...]:
     )
 
 
+def _user() -> Iterator[Act]:
+    """Storage objects that a program would answer for, of which none runs."""
+    disk, lun = "core/user_3/disk", f"{TPG}/lun/lun_0"
+    yield from (mkdir("core/user_3"), mkdir(disk), LOOK)
+    yield from writes(f"{disk}/control", "nonsense", "dev_size=x", "dev_config=", "dev_size=")
+    yield from writes(f"{disk}/control", "hw_block_size=0", "hw_max_sectors=-1", "hw_max_sectors=0")
+    yield from writes(f"{disk}/control", "max_data_area_mb=0", "cmd_ring_size_mb=0", ",,")
+    yield from writes(f"{disk}/control", "max_data_area_mb=16,hw_block_size=4096,hw_max_sectors=65")
+    yield from (write(f"{disk}/control", "dev_config=handler/a b,dev_size=1048576"), LOOK)
+    yield from (write(f"{disk}/attrib/dev_config", "handler/c"), LOOK)
+    yield from (write(f"{disk}/attrib/dev_size", "2097152"), write(f"{disk}/enable", "1"), LOOK)
+    yield from writes(f"{disk}/enable", "1", "0")
+    yield from writes(
+        f"{disk}/control", "max_data_area_mb=8", "dev_size=4194304", "hw_block_size=x"
+    )
+    yield from (LOOK, write(f"{disk}/attrib/dev_size", "8388608"))
+    yield from writes(f"{disk}/wwn/vpd_unit_serial", "a-serial\n")
+    yield from (mkdir("iscsi"), mkdir(TARGET), mkdir(TPG), mkdir(lun))
+    yield from (symlink(disk, f"{lun}/link"), LOOK, rmdir(disk))
+    yield from writes(f"{disk}/attrib/cmd_time_out", "60")
+    yield from (unlink(f"{lun}/link"), rmdir(lun), rmdir(TPG), rmdir(TARGET), rmdir("iscsi"))
+    yield from removed("user", 3, "disk")
+    yield from device("user", 4, "bare")
+    yield from (LOOK, *removed("user", 4, "bare"))
+
+
 SCENES: tuple[Scene, ...] = (
     ("tree", tuple(_tree())),
     ("block", tuple(_block())),
     ("file", tuple(_file())),
     ("memory", tuple(_memory())),
+    ("user", tuple(_user())),
     ("alua", tuple(_alua())),
     ("iscsi names", tuple(_iscsi_names())),
     ("portals", tuple(_portals())),

@@ -3,11 +3,12 @@
 
 In a guest with the volume of the scenario and a scsi_debug disk, all at once or part by part,
 twice over, then on any machine:
-    python -m tests.kernel.bed run --lvm --modules "sd_mod scsi_debug vhost_scsi" --results DIR -- \
+    python -m tests.kernel.bed run --lvm --results DIR \
+        --modules "sd_mod scsi_debug vhost_scsi target_core_user" -- \
         python -m tests.kernel.recorder DIR/raw.json [PART...]
     python -m tests.kernel.recorder_merge [--add] RAW...
-Parts: kinds, fabrics, rd_mcp, iblock, fileio, pscsi, or one fabric by its name. All take a quarter
-of an hour; what only some parts brought is put into the recording that there is by --add.
+Parts: kinds, fabrics, rd_mcp, iblock, fileio, pscsi, user, or one fabric by its name. All take a
+quarter of an hour; what only some parts brought is put into the recording that there is by --add.
 
 Every kind of object is made twice, with different names and numbers, so that the merge can tell
 what in a text belongs to the kernel and what to the instance. Then values are tried on every
@@ -31,7 +32,7 @@ from .recorder_tries import TRIED, try_alua, try_devices, try_fabric
 # By the names of their folders. A target of qla2xxx wants the adapter: only its folder is recorded.
 FABRICS = ("iscsi", "loopback", "vhost", "sbp", "fc", "srpt")
 FOLDERS = (*FABRICS, "qla2xxx")
-PLUGINS = ("rd_mcp", "iblock", "fileio", "pscsi")
+PLUGINS = ("rd_mcp", "iblock", "fileio", "pscsi", "user")
 
 
 def record_kinds(recording: Recording) -> None:

@@ -36,7 +36,7 @@ def spend_numbers() -> None:
 def record_devices(recording: Recording) -> None:
     """Record storage objects of every plugin, and their HBAs, as they come into use."""
     spare = f"iscsi/{IQN}:spare0/tpgt_1/lun/lun_1"
-    for plugin in ("iblock", "fileio", "rd_mcp", "pscsi"):
+    for plugin in ("iblock", "fileio", "rd_mcp", "pscsi", "user"):
         for host, name, serial in ((7, "alpha", "serial-a"), (8, "bravo", "serial-b")):
             device = make_device(plugin, host, name)
             index = number_in(f"core/{plugin}_{host}/hba_info")

@@ -14,6 +14,8 @@ from .recorder_recording import IQN, NAA, do
 
 VOLUME = "/dev/mapper/lee-lee.lv"
 IMAGE = "/run/recorder.img"
+# A handler and what it is to open; none is running, so the kernel waits for nobody's answer.
+HANDLED = "handler/recorder"
 
 
 def scsi_disk() -> Path:
@@ -31,6 +33,7 @@ def control_of(plugin: str) -> str:
         "iblock": f"udev_path={VOLUME}",
         "fileio": f"fd_dev_name={IMAGE},fd_dev_size=1048576",
         "rd_mcp": "rd_pages=256",
+        "user": f"dev_config={HANDLED},dev_size=1048576",
     }[plugin]
 
 

@@ -46,6 +46,7 @@ VALUES = (
 _DELAYS = ("trans_delay_msecs", "implicit_trans_secs")
 # Without a logical unit group, the next write to alua_access_state stops this kernel for good.
 _HARMFUL = {"alua_lu_gp": ("NULL", "NULLx")}
+_WRITE_ONLY = "<EACCES>"
 # These act on the object; conformance tries them.
 _NOT_TRIED = ("control", "enable")
 
@@ -126,7 +127,8 @@ class Recording:
         def attempt(value: str) -> str:
             print(f"{path} {value!r}", file=self._log, flush=True)
             outcome = perform(KERNEL, write(path, value))
-            rows.append([value, outcome, text_of(KERNEL, path)])
+            shown = text_of(KERNEL, path)
+            rows.append([value, outcome, "" if shown == _WRITE_ONLY else shown])
             return outcome
 
         own = text_of(KERNEL, path)

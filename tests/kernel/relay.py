@@ -26,6 +26,8 @@ TOTAL_SECONDS = 1500.0
 SILENCE_SECONDS = 500.0
 # What the tests run in the guest; program: Debian package.
 TOOLS_OF_TESTS = {
+    "dbus-daemon": "dbus",
+    "tcmu-runner": "tcmu-runner",
     "blkdiscard": "util-linux",
     "fdisk": "fdisk",
     "iscsid": "open-iscsi",

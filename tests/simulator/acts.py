@@ -122,6 +122,7 @@ CONTROLS = {
     "iblock": f"udev_path={VOLUME}",
     "fileio": "fd_dev_name=/tmp/image,fd_dev_size=1048576",
     "rd_mcp": "rd_pages=256",
+    "user": "dev_config=handler/recorder,dev_size=1048576",
     "pscsi": "scsi_host_id=0,scsi_channel_id=0,scsi_target_id=2,scsi_lun_id=0",
 }
 

@@ -92,7 +92,7 @@ def test_a_device_in_use_is_told_by_whom(pyshell: Pyshell) -> None:
         ("/backstores/block create x /dev/st0", "/dev/st0"),
         ("/backstores/fileio create x /srv/none.img", "a size is needed"),
         ("/backstores/fileio create x /srv", "exists but is not a file"),
-        ("/backstores/pscsi create x /dev/nothing", "Cannot create storage object pscsi/x"),
+        ("/backstores/pscsi create x /dev/nothing", "There is no SCSI device /dev/nothing"),
     ],
 )
 def test_an_unfit_device_is_refused(pyshell: Pyshell, line: str, told: str) -> None:

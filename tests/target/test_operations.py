@@ -16,6 +16,7 @@ from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Foreseen, Operation, carry_out, check
+from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.luns import (
     CreateLun,
     CreateNodeAcl,
@@ -29,7 +30,6 @@ from pyshell.target.operations.settings import Set, SetEnabled
 from pyshell.target.operations.storage import (
     NEEDED_ARGUMENTS,
     CreateAluaGroup,
-    CreateImageFile,
     CreateStorageObject,
     DeleteAluaGroup,
     DeleteStorageObject,

@@ -12,8 +12,8 @@ from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
 from pyshell.saved.checks.storage import plugin_of
 from pyshell.target import fabrics, listing, names, storage
 from pyshell.target.attach import Lio
+from pyshell.target.operations.backing import check_block
 from pyshell.target.operations.base import Foreseen
-from pyshell.target.operations.storage import check_block_device
 
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+", re.ASCII)
 
@@ -45,7 +45,7 @@ def _block(lio: Lio, entry: Entry, device: str, *, exclusive: bool) -> Iterator[
     if _runs(lio, entry, device):
         return
     try:
-        check_block_device(lio, Foreseen(), device, exclusive=exclusive)
+        check_block(lio, Foreseen(), device, exclusive=exclusive)
     except PyshellError as found:
         yield refused(entry.at("dev"), found)
         return

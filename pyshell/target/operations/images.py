@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on image files, and on how much of its file a fileio storage object exports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyshell.errors import ExistsError, NotFoundError, PyshellError
+from pyshell.target import handles, storage
+from pyshell.target.attach import Lio
+from pyshell.target.names import size_text
+from pyshell.target.operations.base import Foreseen, Operation, must_exist
+from pyshell.target.places import StorageObject
+
+
+@dataclass
+class CreateImageFile(Operation):
+    """Make the image file of a fileio storage object, `size` bytes long."""
+
+    path: str
+    size: int
+    sparse: bool
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create image file {self.path}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that nothing is there and, for a filled file, that it fits."""
+        where = lio.machine.image_file(self.path)
+        if os.path.lexists(where):
+            raise ExistsError(f"{self.path} exists already", path=self.path)
+        if lio.simulated is None and not where.parent.is_dir():
+            raise NotFoundError(f"There is no folder {where.parent}", "Make it first.")
+        foreseen.make(self.path)
+        if not self.sparse:
+            _must_fit(lio, self.path, self.size)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Make the file, readable by its owner alone; leave nothing where it fails."""
+        where = lio.machine.image_file(self.path)
+        if lio.simulated is not None:
+            where.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(where, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            if self.sparse or lio.simulated is not None:
+                os.ftruncate(descriptor, self.size)
+            else:
+                os.posix_fallocate(descriptor, 0, self.size)
+        except (OSError, OverflowError):
+            os.unlink(where)
+            raise
+        finally:
+            os.close(descriptor)
+        return RemoveImageFile(self.path)
+
+
+@dataclass
+class RemoveImageFile(Operation):
+    """Remove an image file that a failed command made; never one that was there before."""
+
+    path: str
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"remove image file {self.path}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Nothing speaks against it."""
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Remove it."""
+        os.unlink(lio.machine.image_file(self.path))
+        return None
+
+
+@dataclass
+class GrowImageFile(Operation):
+    """Make an image file `size` bytes long; what it holds stays."""
+
+    path: str
+    size: int
+    sparse: bool
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"grow image file {self.path}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the file is there, is shorter and, for one that is filled, that it fits."""
+        where = lio.machine.image_file(self.path)
+        if not where.is_file():
+            raise NotFoundError(f"There is no image file {self.path}", path=self.path)
+        more = self.size - where.stat().st_size
+        if more < 0:
+            raise PyshellError(f"{self.path} is longer than {self.size} bytes already")
+        if not self.sparse:
+            _must_fit(lio, self.path, more)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Grow it; leave its old length where that fails."""
+        where = lio.machine.image_file(self.path)
+        before = where.stat().st_size
+        descriptor = os.open(where, os.O_RDWR)
+        try:
+            if self.sparse:
+                os.ftruncate(descriptor, self.size)
+            else:
+                os.posix_fallocate(descriptor, before, self.size - before)
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
+        finally:
+            os.close(descriptor)
+        return _CutImageFile(self.path, before)
+
+
+@dataclass
+class _CutImageFile(Operation):
+    """Give an image file its old length back, of which nobody was told that it had grown."""
+
+    path: str
+    size: int
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"cut image file {self.path}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Nothing speaks against it."""
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Cut it."""
+        os.truncate(lio.machine.image_file(self.path), self.size)
+        return None
+
+
+@dataclass
+class SetImageSize(Operation):
+    """Tell the kernel how many bytes of its file a fileio storage object exports.
+
+    The kernel takes that at any time, exported or not, and answers READ CAPACITY with it from then
+    on; it does not follow the file's own length.
+    """
+
+    place: StorageObject
+    size: int
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"resize {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the storage object is there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it and read it back."""
+        before = storage.describe(lio, self.place).size
+        if before == self.size:
+            return None
+        handles.storage_object(self.place)._control(f"fd_dev_size={self.size}")
+        if storage.describe(lio, self.place).size != self.size:
+            raise PyshellError(
+                f"This kernel did not take the new size of {self.place}",
+                "Delete it and create it again: it then has its file's size.",
+            )
+        return SetImageSize(self.place, before) if before is not None else None
+
+
+def _must_fit(lio: Lio, path: str, size: int) -> None:
+    free = lio.machine.free_space(path)
+    if free < size:
+        raise PyshellError(f"{path} needs {size_text(size)} more, {size_text(free)} are free there")
