@@ -92,6 +92,9 @@ class NodeAcl(TypedDict):
     attributes: NotRequired[dict[str, Value]]
     parameters: NotRequired[dict[str, Value]]
     tag: NotRequired[str | None]
+    tcq_depth: NotRequired[Value | None]
+    """Commands under way (`cmdsn_depth`), where that is not the TPG's default: by this name rtslib
+    does not save it, but restores it."""
     chap_userid: NotRequired[str]
     chap_password: NotRequired[str]
     chap_mutual_userid: NotRequired[str]

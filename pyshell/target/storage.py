@@ -15,6 +15,7 @@ from pyshell.target.attach import Lio
 from pyshell.target.kernel import Kernel, text_or_none
 from pyshell.target.places import StorageObject
 
+_ACTIVE = "Status: ACTIVATED"
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 
 
@@ -31,6 +32,9 @@ class Described:
     missing: str = ""
     """Why nothing can be read from it, "" where all is well."""
     write_back: bool | None = None
+    """Whether initiators are told of a volatile cache."""
+    buffered: bool = False
+    """Whether a fileio keeps writes in the host's memory, told of or not."""
     read_only: bool = False
     nullio: bool = False
     aio: bool = False
@@ -49,14 +53,20 @@ def describe(lio: Lio, place: StorageObject) -> Described:
         device=device,
         size=size,
         configured=configured,
-        exported="Status: ACTIVATED" in info,
+        exported=_ACTIVE in info,
         missing=missing,
         write_back=cache if place.plugin in ("block", "fileio") else None,
+        buffered=(_field(info, "Mode") or "").startswith("Buffered"),
         read_only=_field(info, "readonly") == "1",
         nullio=_field(info, "nullio") == "1",
         aio=_field(info, "Async") == "1",
         config=_field(info, "Config") or "",
     )
+
+
+def is_exported(kernel: Kernel, place: StorageObject) -> bool:
+    """Tell whether a LUN exports a storage object."""
+    return _ACTIVE in (text_or_none(kernel, f"{place.folder}/info") or "")
 
 
 def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
@@ -107,7 +117,8 @@ def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:
         made |= {
             "dev": found.device,
             "size": found.size,
-            "write_back": bool(found.write_back),
+            # One that only says it has a cache must not get one by being restored.
+            "write_back": bool(found.write_back) and found.buffered,
             "aio": found.aio,
         }
     elif place.plugin == "ramdisk":

@@ -16,7 +16,7 @@ from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.target.places import StorageObject
-from pyshell.tree import describing
+from pyshell.tree import cautions
 from pyshell.tree.alua import AluaGroupsNode
 from pyshell.tree.command import (
     BOOL,
@@ -280,9 +280,9 @@ class StorageObjectNode(CommonNode):
 
     def groups(self) -> dict[str, Group]:
         """Return the attributes."""
-        return {
-            "attribute": KernelGroup(self.lio, [self.place], "attrib", describing.STORAGE_OBJECT)
-        }
+        caution = cautions.of_storage_object(self.context, self.place)
+        found = KernelGroup(self.lio, [self.place], "attrib", "storage_object", caution)
+        return {"attribute": found}
 
     @command("Show what there is to know of the storage object.")
     def ui_command_info(self) -> Result:
