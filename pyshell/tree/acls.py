@@ -34,9 +34,9 @@ class AclsNode(CommonNode):
         return [NodeAclNode(name, named[name], self) for name in sorted(named, key=listing.natural)]
 
     def find(self, name: str) -> Node | None:
-        """Return one ACL, by its WWN in any spelling, or by its tag."""
+        """Return one ACL, by its WWN in any spelling, tagged or not, or all of a tag."""
         place = self._existing(name)
-        if place is not None and not self._tag(place):
+        if place is not None:
             return NodeAclNode(place.wwn, [place], self)
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
         return NodeAclNode(name, tagged, self) if tagged else None
