@@ -31,7 +31,8 @@ SHARED = "Default portal not created, TPGs within a target cannot share ip:port.
     [
         ("ls", 0),
         ("/backstores/ramdisk create x 1M", 0),
-        (f"{TPG} set attribute authentication=9", 1),
+        ("/backstores/block/lee_block set attribute emulate_write_cache=1", 1),
+        (f"{TPG} set attribute authentication=9", 2),
         ("clearconfig", 2),
         ("bogus", 2),
         ("ls depth=x", 2),

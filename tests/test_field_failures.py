@@ -1132,3 +1132,178 @@ def test_field_failure_72_a_kernel_that_ignores_the_protection_is_reported(
     assert ran.status == 1
     assert "write protection" in ran.err
     assert not (exported.configfs / ACL_FOLDER / "lun_7").exists()
+
+
+# 32: nobody knows what the attributes mean
+
+DISK = "/backstores/block/lee_block"
+
+
+def test_field_failure_32_a_setting_is_told_with_all_that_is_known(exported: Pyshell) -> None:
+    asked = exported.line(f"{DISK} get attribute block_size verbose=true").done()
+    assert asked.lines[0] == "block_size=512"
+    assert asked.lines[3:] == [
+        "  type: choice",
+        "  takes: 512, 1024, 2048, 4096",
+        "  unit: bytes",
+        "  default: 512",
+        "  can be set: no: not while a LUN exports it",
+        "  source: kernel 6.1, target core; SBC-3, READ CAPACITY",
+    ]
+    assert exported.line(f"{DISK} help attribute block_size").out == asked.out
+    exported.must(f"{TPG}/luns delete 0")
+    assert "can be set: until a LUN exports it" in exported.line(f"{DISK} help attribute").out
+
+
+def test_field_failure_32_programs_get_the_same_as_data(exported: Pyshell) -> None:
+    ran = exported("-o", "json", DISK, "get", "attribute", "queue_depth", "verbose=yes")
+    told = ran.json["result"]["queue_depth"]
+    assert told.pop("help").startswith("Commands that")
+    assert told == {
+        "value": "128",
+        "type": "number",
+        "unit": "commands",
+        "default": "128",
+        "takes": "1 to 128",
+        "writable": True,
+        "writable_while_exported": False,
+        "writable_now": False,
+        "obstacle": "not while a LUN exports it",
+        "source": "kernel 6.1, target core",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        (DISK, "attribute"),
+        (f"{DISK}/alua/default_tg_pt_gp", "alua"),
+        (f"/iscsi/{SERVER}", "parameter"),
+        (TPG, "attribute"),
+        (TPG, "parameter"),
+        (TPG, "auth"),
+        (f"{TPG}/luns/lun0", "alua"),
+        (ACL, "attribute"),
+        (ACL, "parameter"),
+        (ACL, "auth"),
+        ("/iscsi", "discovery_auth"),
+    ],
+)
+def test_field_failure_32_no_setting_is_without_its_words(
+    exported: Pyshell, path: str, group: str
+) -> None:
+    told = exported("-o", "json", path, "help", group).json["result"]
+    plain = exported("-o", "json", path, "get", group).json["result"]
+    assert list(told) == list(plain) != []
+    assert all(one["help"] and one["source"] for one in told.values())
+
+
+def test_field_failure_32_help_shows_no_secret(exported: Pyshell) -> None:
+    exported.must(f"{ACL} set auth userid=u password=very-secret")
+    assert "very-secret" not in exported.line(f"{ACL} help auth").out
+    assert "very-secret" not in exported.line(f"{ACL} get auth verbose=true").out
+
+
+# 62: exporting one disk to one initiator takes three trees
+
+
+def test_field_failure_62_one_command_exports_a_disk_to_one_initiator(target: Pyshell) -> None:
+    target.must(f"{TPG}/acls create {CLIENT}", f"{TPG}/acls create {CLIENT}2")
+    told = target.must(f"{ACL} create 3 /dev/mapper/lee-lee.lv write_protect=true")
+    assert told == [
+        "Created storage object lee-lee.lv.",
+        "Created LUN 0.",
+        "Created Mapped LUN 3.",
+    ]
+    assert (target.configfs / ACL_FOLDER / "lun_3").is_dir()
+    assert not [*(target.configfs / f"{ACL_FOLDER}2").glob("lun_*")]
+
+
+def test_field_failure_62_what_was_made_on_the_way_goes_again(target: Pyshell) -> None:
+    target.must(
+        "/backstores/ramdisk create other 1M",
+        f"{TPG}/acls create {CLIENT}",
+        f"{ACL} create 3 /backstores/ramdisk/other",
+    )
+    before = target.tree()
+    ran = target.line(f"{ACL} create 3 /dev/mapper/lee-lee.lv")
+    assert (ran.out, ran.status) == ("", 5)
+    assert target.tree() == before
+
+
+# 63: groups of initiators
+
+
+def test_field_failure_63_a_group_of_initiators_is_saved_as_such(exported: Pyshell) -> None:
+    exported.must(
+        f"{TPG}/acls create {CLIENT}2 add_mapped_luns=false",
+        f"{TPG}/acls tag {CLIENT} cluster",
+        f"{TPG}/acls tag {CLIENT}2 cluster",
+        f"{TPG}/acls/cluster set auth userid=u password=p",
+        "saveconfig",
+    )
+    shown = exported.line(f"{TPG}/acls ls").out
+    exported.must("clearconfig confirm=true", "restoreconfig")
+    assert exported.line(f"{TPG}/acls ls").out == shown
+    assert "cluster" in shown
+    assert "(group of 2), Mapped LUNs: 1" in shown
+
+
+# 66: demo mode on Fibre Channel, where it shows no LUN
+
+
+def test_field_failure_66_demo_mode_that_shows_nothing_is_told(target: Pyshell) -> None:
+    line = f"{TPG} set attribute generate_node_acls=1"
+    assert target.line(line).err == ""
+    target.must(f"{TPG} set attribute generate_node_acls=0")
+    # The file that the drivers of Fibre Channel have.
+    (target.configfs / f"iscsi/{SERVER}/tpgt_1/attrib/demo_mode_login_only").write_text("1\n")
+    ran = target.line(line).done(noting="On iscsi, while demo_mode_login_only is 1, ")
+    assert "an ACL for each always works" in ran.err
+    assert "demo_mode_login_only must be 0" in target.line(f"{TPG} help attribute").out
+
+
+# 68: a cache that initiators are not told of
+
+
+@pytest.fixture
+def image(pyshell: Pyshell) -> Pyshell:
+    """Return pyshell with a write-back and a write-through image."""
+    pyshell.must(
+        "/backstores/fileio create back /srv/back 1M",
+        "/backstores/fileio create through /srv/through 1M write_back=false",
+    )
+    return pyshell
+
+
+HIDE = "/backstores/fileio/back set attribute emulate_write_cache=0"
+
+
+def test_field_failure_68_the_cache_of_a_write_back_image_cannot_be_hidden(
+    image: Pyshell,
+) -> None:
+    before = image.tree()
+    ran = image.line(HIDE)
+    assert (ran.out, ran.status) == ("", 2)
+    assert "lost in a crash" in ran.err
+    assert "write_back=false" in ran.err
+    assert image.tree() == before
+
+
+def test_field_failure_68_targetclis_scripts_are_warned(image: Pyshell) -> None:
+    ran = image("--compat", HIDE)
+    assert ran.out == "Parameter emulate_write_cache is now '0'.\n"
+    assert (ran.err[:8], ran.status) == ("Warning:", 0)
+
+
+def test_field_failure_68_what_only_says_it_has_a_cache_gets_none_by_being_restored(
+    image: Pyshell,
+) -> None:
+    image.must("/backstores/fileio/through set attribute emulate_write_cache=1", "saveconfig")
+    info = "core/fileio_1/through/info"
+    assert "O_DSYNC" in image.read(info)
+    image.must("clearconfig confirm=true", "restoreconfig")
+    shown = image.must("/backstores/fileio/through get attribute emulate_write_cache")
+    assert shown == ["emulate_write_cache=1 "]
+    modes = [f.read_text() for f in image.configfs.glob("core/fileio_*/through/info")]
+    assert ["O_DSYNC" in mode for mode in modes] == [True]

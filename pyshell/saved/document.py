@@ -145,7 +145,11 @@ class NodeAcl(TypedDict):
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
     chap_mutual_password: NotRequired[_MutualPassword]
-    tcq_depth: NotRequired[_Unused]
+    # By this name rtslib does not save it, but restores it.
+    tcq_depth: Annotated[
+        NotRequired[Value | None],
+        Doc("Commands under way (cmdsn_depth), where that is not the TPG's default."),
+    ]
 
 
 class Tpg(TypedDict):

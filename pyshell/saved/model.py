@@ -236,6 +236,8 @@ def _of_node_acl(tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
     own = _groups(cast(Mapping[str, Any], entry)) | _chap(fabric, entry)
     if "tag" in entry or fabric.has("acls_auth"):
         own["tag"] = _text(entry.get("tag"))
+    if entry.get("tcq_depth") is not None:
+        own["cmdsn_depth"] = _text(entry["tcq_depth"])
     yield Item(place, settings=own)
     for mapped in entry.get("mapped_luns", ()):
         lun = places.Lun(tpg, mapped["tpg_lun"])

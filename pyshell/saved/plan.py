@@ -14,26 +14,10 @@ from dataclasses import dataclass, field, replace
 from pyshell.saved import making
 from pyshell.saved.compare import Difference, compare
 from pyshell.saved.model import ENABLED, AnyPlace, EntryError, Item, Items, raise_fault
-from pyshell.target import listing, places
+from pyshell.target import attributes, listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
 
-# Attributes of a storage object that the kernel refuses to change while a LUN exports it (found by
-# trying: the recorder's tries of each attribute in the states before and after).
-FIXED_WHILE_EXPORTED = frozenset(
-    f"attrib/{name}"
-    for name in (
-        "block_size",
-        "emulate_model_alias",
-        "emulate_tas",
-        "emulate_ua_intlck_ctrl",
-        "force_pr_aptpl",
-        "optimal_sectors",
-        "pi_prot_type",
-        "queue_depth",
-        "unmap_zeroes_data",
-    )
-)
 # What may differ without the object having to be made anew: the kernel follows the image file.
 _FOLLOWED = {"fileio": frozenset({"size"})}
 
@@ -150,7 +134,12 @@ def _to_replace(changed: Sequence[Difference]) -> set[str]:
 
 def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
     """Return the LUNs to take away for a while, so that a storage object can be changed."""
-    stiff = {d.path for d in changed if any(c.name in FIXED_WHILE_EXPORTED for c in d.settings)}
+    fixed = {
+        f"attrib/{row.name}"
+        for row in attributes.of_kind("storage_object").values()
+        if row.write == attributes.UNEXPORTED
+    }
+    stiff = {d.path for d in changed if any(c.name in fixed for c in d.settings)}
     return {path for path, item in running.items() if stiff & set(item.links)}
 
 

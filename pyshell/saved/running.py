@@ -2,7 +2,8 @@
 """Read the running configuration into a document: what rtslib's dump() gives, and a little more.
 
 rtslib builds an object for every name and stops at the first device that is gone; this reads each
-file once. Beside rtslib it keeps discovery credentials that are set but not enforced.
+file once. Beside rtslib it keeps discovery credentials that are set but not enforced, and the
+depth of an ACL's queue.
 """
 
 from __future__ import annotations
@@ -134,6 +135,10 @@ def read_portal(lio: Lio, place: places.Portal) -> Portal:
 
 def _node_acl(lio: Lio, place: places.NodeAcl) -> NodeAcl:
     entry = node_acl_facts(lio, place)
+    depth = text_or_none(lio.kernel, f"{place.folder}/cmdsn_depth")
+    default = text_or_none(lio.kernel, f"{place.tpg.folder}/attrib/default_cmdsn_depth")
+    if depth and default and depth != default:
+        entry["tcq_depth"] = _number_or_text(depth)
     _add_groups(lio, place.folder, entry)
     entry["mapped_luns"] = [
         read_mapped_lun(lio, mapped)

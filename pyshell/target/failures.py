@@ -23,6 +23,8 @@ _HINTS = {
     ("create storage object", errno.EINVAL): "The kernel's log may say more: 'dmesg | tail'.",
     ("create storage object", errno.ENODEV): "Is the device there? 'lsblk' lists them.",
     ("delete storage object", errno.EBUSY): "A LUN still uses it.",
+    ("set ", errno.ENOSYS): "Its backstore or device cannot do that.",
+    ("set ", errno.ENODEV): "Its backstore or device cannot do that, or is not ready for it.",
     ("create target", errno.EINVAL): "The fabric's driver refused the name: see 'info' there.",
 }
 

@@ -14,6 +14,8 @@ from pyshell.errors import UsageError
 
 IQN_MAX_BYTES = 223
 LUN_MAX = 65535
+ALUA_NAME_MAX = 255
+ACL_TAG_MAX = 63
 WILDCARD_V4 = "0.0.0.0"  # noqa: S104 - the portal address that an administrator asks for
 WILDCARD_V6 = "::0"
 DEFAULT_PORT = 3260
@@ -128,6 +130,36 @@ def storage_object_name(text: str) -> str:
         )
     if len(text.encode()) > 255:
         raise UsageError("A storage object's name has at most 255 bytes.")
+    return text
+
+
+def alua_group_name(text: str) -> str:
+    """Return `text` if it can name an ALUA group. Raises UsageError."""
+    if not re.fullmatch(r"[^\s/]+", text) or text in (".", "..") or not text.isprintable():
+        raise UsageError(
+            f"'{text}' cannot name an ALUA group.",
+            "Leave out blanks, slashes and control characters.",
+        )
+    if len(text.encode()) > ALUA_NAME_MAX:
+        raise UsageError(f"An ALUA group's name has at most {ALUA_NAME_MAX} bytes.")
+    return text
+
+
+def acl_tag(text: str) -> str:
+    """Return `text` if it can tag node ACLs. Raises UsageError.
+
+    A name with a dot would be taken for a WWN, as all of these have one.
+    """
+    if "." in text:
+        raise UsageError("'.' not permitted in tag names.", "All WWNs have one.")
+    if not re.fullmatch(r"[^\s/@*=]+", text) or not text.isprintable():
+        raise UsageError(
+            f"'{text}' cannot be a tag.", "Leave out blanks, slashes and control characters."
+        )
+    if text.startswith("NULL"):
+        raise UsageError("A tag that begins with 'NULL' means none to the kernel.")
+    if len(text.encode()) > ACL_TAG_MAX:
+        raise UsageError(f"A tag has at most {ACL_TAG_MAX} bytes.")
     return text
 
 

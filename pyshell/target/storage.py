@@ -15,6 +15,7 @@ from pyshell.target.attach import Lio
 from pyshell.target.kernel import Kernel, text_or_none
 from pyshell.target.places import StorageObject
 
+_ACTIVE = "Status: ACTIVATED"
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
@@ -55,7 +56,7 @@ def describe(lio: Lio, place: StorageObject) -> Described:
         device=device,
         size=size,
         configured=configured,
-        exported="Status: ACTIVATED" in info,
+        exported=_ACTIVE in info,
         missing=missing,
         write_back=cache if place.plugin in ("block", "fileio") else None,
         buffered=_field(info, "Mode") == "Buffered-WCE",
@@ -70,6 +71,11 @@ def _config(info: str) -> str:
     """Return the configuration of a user-space storage object, which may hold blanks."""
     match = _CONFIG.search(info)
     return match.group(1) if match and match.group(1) != "NULL" else ""
+
+
+def is_exported(kernel: Kernel, place: StorageObject) -> bool:
+    """Tell whether a LUN exports a storage object."""
+    return _ACTIVE in (text_or_none(kernel, f"{place.folder}/info") or "")
 
 
 def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
@@ -144,7 +150,8 @@ def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:
         made |= {
             "dev": found.device,
             "size": found.size,
-            "write_back": bool(found.write_back),
+            # One that only says it has a cache must not get one by being restored.
+            "write_back": bool(found.write_back) and found.buffered,
             "aio": found.aio,
         }
     elif place.plugin == "ramdisk":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node ACLs of a TPG and their mapped LUNs."""
+"""The node ACLs of a TPG."""
 
 from __future__ import annotations
 
@@ -7,30 +7,18 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import listing, settings
+from pyshell.target import listing
 from pyshell.target.kernel import text_or_none
-from pyshell.target.operations import removal
+from pyshell.target.operations import acls, removal
 from pyshell.target.operations.base import Operation
-from pyshell.target.operations.luns import CreateNodeAcl, MapLun, UnmapLun
-from pyshell.target.places import Lun, MappedLun, NodeAcl, Tpg
-from pyshell.tree import describing
-from pyshell.tree.command import (
-    BOOL,
-    CHILD,
-    INITIATOR,
-    LUN,
-    STORAGE_OBJECT,
-    Param,
-    command,
-    lun_number,
-)
+from pyshell.target.operations.luns import CreateNodeAcl, MapLun
+from pyshell.target.operations.settings import Set
+from pyshell.target.places import MappedLun, NodeAcl, Tpg
+from pyshell.tree.command import ACL_TAG, BOOL, CHILD, INITIATOR, Param, command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import lun_for
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.nodeacl import NodeAclNode
+from pyshell.tree.results import Change, Result
 
 
 class AclsNode(CommonNode):
@@ -46,9 +34,9 @@ class AclsNode(CommonNode):
         return [NodeAclNode(name, named[name], self) for name in sorted(named, key=listing.natural)]
 
     def find(self, name: str) -> Node | None:
-        """Return one ACL, by its WWN in any spelling, or by its tag."""
+        """Return one ACL, by its WWN in any spelling, tagged or not, or all of a tag."""
         place = self._existing(name)
-        if place is not None and not self._tag(place):
+        if place is not None:
             return NodeAclNode(place.wwn, [place], self)
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
         return NodeAclNode(name, tagged, self) if tagged else None
@@ -109,157 +97,70 @@ class AclsNode(CommonNode):
         return Change(made, place.path)
 
     @command(
-        "Delete a node ACL with its mapped LUNs. The initiator's session is cut.",
-        Param("wwn", CHILD, "Name of the initiator.", required=True),
+        "Delete a node ACL, or all of a tag, with mapped LUNs. The initiators' sessions are cut.",
+        Param("wwn", CHILD, "Name of the initiator, or a tag.", required=True),
         changes=True,
     )
     def ui_command_delete(self, wwn: str) -> Result:
-        """Delete a node ACL."""
-        place = self._existing(wwn)
-        if place is None:
-            raise NotFoundError(f"There is no node ACL for {wwn}.", f"'ls {self.path}' shows them.")
-        operations = removal.of_node_acl(place)
-        operations[-1].said = [f"Deleted Node ACL {place.wwn}."]
+        """Delete a node ACL or a group of them."""
+        operations: list[Operation] = []
+        for place in self._meant(wwn):
+            operations += removal.of_node_acl(place)
+            operations[-1].said = [f"Deleted Node ACL {place.wwn}."]
         return Change(operations)
 
-
-class NodeAclNode(CommonNode):
-    """A node ACL, or several that share a tag: reads go to the first, changes to all."""
-
-    def __init__(self, name: str, places: Sequence[NodeAcl], parent: AclsNode) -> None:
-        super().__init__(name, parent)
-        self.places = places
-        self.place = places[0]
-
-    def make_children(self) -> Sequence[Node]:
-        """Make the mapped LUNs."""
-        return [MappedLunNode(mapped, self) for mapped in listing.mapped_luns(self.place)]
-
-    def find(self, name: str) -> Node | None:
-        """Return one mapped LUN."""
-        number = name.removeprefix("mapped_lun")
-        if not name.startswith("mapped_lun") or not number.isdecimal():
-            return None
-        place = MappedLun(self.place, int(number))
-        return MappedLunNode(place, self) if listing.existing(place) else None
-
-    def groups(self) -> dict[str, Group]:
-        """Return attributes, parameters and CHAP settings, where there are any."""
-        found: dict[str, Group] = {}
-        for name, sub, described in (
-            ("attribute", "attrib", describing.NODE_ACL),
-            ("parameter", "param", describing.TPG_PARAMETERS),
-        ):
-            if settings.names_in(self.place.folder, sub)[0]:
-                found[name] = KernelGroup(self.lio, self.places, sub, described)
-        has_auth = self.place.tpg.target.fabric.has("auth")
-        if has_auth and os.path.isdir(f"{self.place.folder}/auth"):
-            found["auth"] = AuthGroup(self.lio, self.places, "auth")
-        return found
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Tell how the initiator proves itself and how many LUNs it sees."""
-        words = []
-        if self.name != self.place.wwn:
-            many = len(self.places) > 1
-            words.append(f"(group of {len(self.places)})" if many else f"({self.place.wwn})")
-        healthy: bool | None = None
-        tpg = self.place.tpg.folder
-        kernel = self.lio.kernel
-        if text_or_none(kernel, f"{tpg}/attrib/authentication") not in (None, "0"):
-            if text_or_none(kernel, f"{tpg}/attrib/generate_node_acls") == "1":
-                words.append("auth via tpg")
-            else:
-                healthy = all(
-                    settings.read(kernel, self.place.folder, f"auth/{file}")
-                    for file in ("userid", "password")
-                )
-                mutual = (
-                    text_or_none(kernel, f"{self.place.folder}/auth/authenticate_target") == "1"
-                )
-                words.append("mutual auth" if mutual else "1-way auth")
-        return ", ".join([*words, f"Mapped LUNs: {len(listing.mapped_luns(self.place))}"]), healthy
-
-    @command(
-        "Show a LUN to the initiator, by a number of its own.",
-        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
-        Param(
-            "tpg_lun_or_backstore",
-            STORAGE_OBJECT,
-            "LUN of the TPG, or path of a storage object, device or image file,"
-            " for which a LUN is made.",
-            required=True,
-        ),
-        Param("write_protect", BOOL, "Let the initiator read only.", default=False),
-        changes=True,
-    )
-    def ui_command_create(
-        self, mapped_lun: int, tpg_lun_or_backstore: str, write_protect: bool
-    ) -> Result:
-        """Create a mapped LUN."""
-        made, lun = self._lun(tpg_lun_or_backstore)
-        for acl in self.places:
-            if any(listing.lun_of(m) == lun for m in listing.mapped_luns(acl)):
-                self.context.note(f"TPG LUN {lun.index} is already mapped to {acl.wwn}.")
-            made.append(MapLun(MappedLun(acl, mapped_lun), lun, write_protect))
-        made[-1].said = [f"Created Mapped LUN {mapped_lun}."]
-        return Change(made, MappedLun(self.place, mapped_lun).path)
-
-    def _lun(self, text: str) -> tuple[list[Operation], Lun]:
-        """Return the LUN meant by a number, or plan one for a storage object, device or file."""
-        try:
-            lun = Lun(self.place.tpg, lun_number(text))
-        except UsageError:
-            return lun_for(self, self.place.tpg, text)
-        if not listing.existing(lun):
+    def _meant(self, name: str) -> list[NodeAcl]:
+        """Return the ACL of a WWN, or those of a tag. Raises NotFoundError."""
+        place = self._existing(name)
+        if place is not None:
+            return [place]
+        tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
+        if not tagged:
             raise NotFoundError(
-                f"There is no {lun}.", f"'ls {self.place.tpg.path}/luns' shows them."
+                f"There is no node ACL for {name}.", f"'ls {self.path}' shows them."
             )
-        return [], lun
+        return tagged
 
     @command(
-        "Take a LUN away from the initiator. The LUN itself stays.",
-        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
+        "Give initiators a common name. What is set there is set for all of them.",
+        Param("wwn_or_tag", CHILD, "An initiator, or a tag that is to be changed.", required=True),
+        Param("new_tag", ACL_TAG, "The tag.", required=True),
+        changes=True,
+        details="Where other initiators have that tag, these get the mapped LUNs, CHAP secrets"
+        " and attributes of those.",
+        examples=(
+            "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/acls"
+            " tag iqn.2020-07.192.168.56.105:client cluster",
+        ),
+    )
+    def ui_command_tag(self, wwn_or_tag: str, new_tag: str) -> Result:
+        """Tag node ACLs."""
+        meant = self._meant(wwn_or_tag)
+        self._require_tags(meant[0])
+        others = [
+            acl
+            for acl in listing.node_acls(self.place)
+            if self._tag(acl) == new_tag and acl not in meant
+        ]
+        operations: list[Operation] = []
+        for place in meant:
+            operations.append(Set(place, "tag", new_tag))
+            if others:
+                operations += acls.likened(self.lio, place, others[0])
+        return Change(operations)
+
+    @command(
+        "Take a tag away. The initiators keep what was set for them.",
+        Param("wwn_or_tag", CHILD, "A tag, or one of its initiators.", required=True),
         changes=True,
     )
-    def ui_command_delete(self, mapped_lun: int) -> Result:
-        """Delete a mapped LUN."""
-        made: list[Operation] = [UnmapLun(MappedLun(acl, mapped_lun)) for acl in self.places]
-        made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
-        return Change(made)
+    def ui_command_untag(self, wwn_or_tag: str) -> Result:
+        """Untag node ACLs."""
+        meant = self._meant(wwn_or_tag)
+        self._require_tags(meant[0])
+        return Change([Set(place, "tag", "") for place in meant])
 
-    @command("Show what there is to know of the node ACL.")
-    def ui_command_info(self) -> Result:
-        """Show what there is to know of the node ACL."""
-        from pyshell.saved import running
-
-        facts = running.node_acl_facts(self.lio, self.place)
-        del facts["node_wwn"]
-        found = shown_facts(facts, secrets=self.context.compat)
-        wwns = [acl.wwn for acl in self.places]
-        return Lines([*found.lines, "wwns:", *wwns], {**found.data, "wwns": wwns})
-
-
-class MappedLunNode(CommonNode):
-    """A mapped LUN."""
-
-    def __init__(self, place: MappedLun, parent: Node) -> None:
-        super().__init__(f"mapped_lun{place.index}", parent)
-        self.place = place
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Tell which LUN it is and whether it may be written."""
-        lun = listing.lun_of(self.place)
-        exported = listing.storage_object_of(lun) if lun else None
-        if lun is None or exported is None:
-            return "BROKEN LUN LINK", False
-        protected = text_or_none(self.lio.kernel, f"{self.place.folder}/write_protect") == "1"
-        mode = "ro" if protected else "rw"
-        return f"lun{lun.index} {exported.plugin}/{exported.name} ({mode})", True
-
-    @command("Show what there is to know of the mapped LUN.")
-    def ui_command_info(self) -> Result:
-        """Show what there is to know of the mapped LUN."""
-        from pyshell.saved import running
-
-        return shown_facts(running.read_mapped_lun(self.lio, self.place), secrets=True)
+    def _require_tags(self, place: NodeAcl) -> None:
+        if not os.path.exists(f"{place.folder}/tag"):
+            name = self.place.target.fabric_name
+            raise UsageError(f"The node ACLs of fabric {name} have no tags.")

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import handles, listing
 from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.storage import CreateAluaGroup, DeleteAluaGroup
 from pyshell.target.places import AluaGroup, StorageObject
 from pyshell.target.settings import ALUA_STATES
-from pyshell.tree import describing
+from pyshell.tree.command import ALUA_NAME, CHILD, NUMBER, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import FilesGroup
+from pyshell.tree.kernelgroups import AluaGroupSettings
 from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Result
 
 
 class AluaGroupsNode(CommonNode):
@@ -30,6 +33,37 @@ class AluaGroupsNode(CommonNode):
     def summary(self) -> tuple[str, bool | None]:
         """Count the groups."""
         return f"ALUA Groups: {len(self._groups())}", None
+
+    @command(
+        "Create an ALUA group, in which LUNs of the storage object can share a state.",
+        Param("name", ALUA_NAME, "Name of the group.", required=True),
+        Param("tag", NUMBER, "Its number, 1 to 65535, by which initiators know it.", required=True),
+        changes=True,
+        examples=("/backstores/block/disk1/alua create name=standby tag=16",),
+    )
+    def ui_command_create(self, name: str, tag: int) -> Result:
+        """Create an ALUA group."""
+        if not handles.supports_alua(self.place):
+            raise UsageError(
+                f"{self.place} takes no ALUA groups: its backstore leaves ALUA to the device."
+            )
+        place = AluaGroup(self.place, name)
+        create = CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
+        return Change([create], place.path)
+
+    @command(
+        "Delete an ALUA group. Its LUNs go back to the default group.",
+        Param("name", CHILD, "Name of the group.", required=True),
+        changes=True,
+    )
+    def ui_command_delete(self, name: str) -> Result:
+        """Delete an ALUA group."""
+        found = [group for group in self._groups() if group.name == name]
+        if not found:
+            raise NotFoundError(
+                f"There is no ALUA group {name} of {self.place}.", f"'ls {self.path}' shows them."
+            )
+        return Change([DeleteAluaGroup(found[0])])
 
     def _groups(self) -> list[AluaGroup]:
         if not handles.supports_alua(self.place):
@@ -52,4 +86,4 @@ class AluaGroupNode(CommonNode):
 
     def groups(self) -> dict[str, Group]:
         """Return the group's settings."""
-        return {"alua": FilesGroup(self.lio, self.place, describing.ALUA_GROUP)}
+        return {"alua": AluaGroupSettings(self.lio, self.place)}

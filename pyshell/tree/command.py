@@ -10,11 +10,9 @@ from typing import Any, TypeVar
 
 from pyshell.errors import UsageError
 from pyshell.target import names
+from pyshell.target.attributes import boolean
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-_TRUE = frozenset({"true", "yes", "on", "1", "enable", "enabled"})
-_FALSE = frozenset({"false", "no", "off", "0", "disable", "disabled"})
 
 
 @dataclass(frozen=True)
@@ -115,16 +113,6 @@ class Arguments:
     named_rest: dict[str, str] = field(default_factory=dict)
 
 
-def boolean(text: str) -> bool:
-    """Read true/false, yes/no, on/off, 1/0; all else raises UsageError (field failure 72)."""
-    word = text.strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise UsageError(f"'{text}' is neither true nor false.")
-
-
 def number(text: str) -> int:
     """Read a whole number from 0. Raises UsageError."""
     if not text.isascii() or not text.isdigit():
@@ -177,6 +165,8 @@ NUMBER = Kind("number", number)
 SIZE = Kind("size", names.size)
 SIZE_TEXT = Kind("size", lambda text: (names.size(text), text))
 SO_NAME = Kind("name", names.storage_object_name)
+ALUA_NAME = Kind("name", names.alua_group_name)
+ACL_TAG = Kind("tag", names.acl_tag)
 DEVICE = Kind("device", plain_text, source="device")
 FILE = Kind("file", file_name, source="file")
 PATH = Kind("path", plain_text, source="path")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
-from pyshell.tree import helptext
-from pyshell.tree.command import COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
-from pyshell.tree.groups import Group, entry_of, require_writable
+from pyshell.tree import explaining, helptext
+from pyshell.tree.command import BOOL, COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
+from pyshell.tree.groups import Entry, Group, entry_of, require_writable
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
 from pyshell.tree.results import (
@@ -76,44 +76,63 @@ class CommonNode(Node):
         return Leave()
 
     @command(
-        "Show help on a command of this node, or list its commands.",
-        Param("topic", COMMAND, "A command."),
-        examples=("help", "help set", "/backstores/block help create"),
+        "Show help on a command or on parameters of this node, or list its commands.",
+        Param("topic", COMMAND, "A command, or a group of parameters."),
+        rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
+        examples=("help", "help set", "/backstores/block/disk1 help attribute block_size"),
     )
-    def ui_command_help(self, topic: str | None = None) -> Result:
+    def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
         """Show help."""
         commands = self.commands()
         if topic is None:
             return Lines(helptext.overview(self.path, commands), sorted(commands))
-        if topic not in commands:
-            raise NotFoundError(
-                f"Cannot find help topic {topic}.", f"Commands here: {', '.join(commands)}."
-            )
-        return Lines(helptext.of_command(commands[topic]), commands[topic].signature)
+        if topic in commands:
+            return Lines(helptext.of_command(commands[topic]), commands[topic].signature)
+        groups = self.groups()
+        if topic not in groups:
+            known = ", ".join([*commands, *sorted(groups)])
+            raise NotFoundError(f"Cannot find help topic {topic}.", f"Known here: {known}.")
+        return self._explained(groups[topic], topic, rest, secrets=False)
 
     @command(
         "Show parameters of a group, or the groups there are.",
         Param("group", GROUP, "A group, as attribute, parameter, auth or global."),
+        Param("show_secrets", BOOL, "Show CHAP secrets.", default=False, named_only=True),
+        Param(
+            "verbose",
+            BOOL,
+            "Tell unit, default, what is taken and whether it can be written now.",
+            default=False,
+            named_only=True,
+        ),
         rest=Param("parameter", TEXT, "Names of parameters; all where none is given."),
-        named_rest=Param("show_secrets", TEXT, "show_secrets=true shows CHAP secrets."),
-        examples=("get global", "get global auto_add_mapped_luns"),
+        examples=(
+            "get global",
+            "get global auto_add_mapped_luns",
+            "/backstores/block/disk1 get attribute block_size verbose=true",
+        ),
     )
     def ui_command_get(
-        self, group: str | None = None, *, rest: Sequence[str] = (), named: dict[str, str]
+        self,
+        group: str | None = None,
+        show_secrets: bool = False,
+        verbose: bool = False,
+        *,
+        rest: Sequence[str] = (),
     ) -> Result:
         """Show parameters of a group."""
-        show = _show_secrets(named) or self.context.compat
+        show = show_secrets or self.context.compat
         if group is None:
             return self._group_names()
         if group == "global":
             return self._get_preferences(rest)
         found = self._group(group)
+        if verbose:
+            return self._explained(found, group, rest, secrets=show)
         entries = found.entries()
         if not rest:
             values = {name: _read(found, name) for name in entries}
-            shown = {
-                n: v if show or not entries[n].secret or not v else MASK for n, v in values.items()
-            }
+            shown = {n: _shown(entries[n], v, secrets=show) for n, v in values.items()}
             described = [
                 (f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()
             ]
@@ -121,10 +140,18 @@ class CommonNode(Node):
         lines, data = [], {}
         for name in rest:
             entry = entry_of(found, group, name)
-            value = _read(found, name)
-            data[name] = value if show or not entry.secret or not value else MASK
+            data[name] = _shown(entry, _read(found, name), secrets=show)
             lines.append(f"{name}={data[name]} {'' if entry.writable else '[ro]'}")
         return Lines(lines, data)
+
+    def _explained(self, found: Group, group: str, names: Sequence[str], *, secrets: bool) -> Lines:
+        """Return all that is known of parameters of a group."""
+        wanted = [entry_of(found, group, name) for name in names] or found.entries().values()
+        told = {}
+        for entry in wanted:
+            value = _shown(entry, _read(found, entry.name), secrets=secrets)
+            told[entry.name] = explaining.facts(found, entry, value)
+        return Lines(explaining.lines(told), told)
 
     @command(
         "Set parameters of a group.",
@@ -163,7 +190,10 @@ class CommonNode(Node):
         hide = entry.secret and not self.context.compat
 
         def said() -> list[str]:
-            return [f"Parameter {name} is now '{MASK if hide and value else _read(group, name)}'."]
+            kept = _read(group, name)
+            if any(getattr(made, "value", kept) != kept for made in operations):
+                self.context.note(f"The kernel did not take {name} as it was given.")
+            return [f"Parameter {name} is now '{MASK if hide and value else kept}'."]
 
         return Change(operations, after=said)
 
@@ -249,14 +279,8 @@ class CommonNode(Node):
         return Preference("bookmarks", left, [f"Deleted bookmark {bookmark}."])
 
 
-def _show_secrets(named: dict[str, str]) -> bool:
-    unknown = [name for name in named if name != "show_secrets"]
-    if unknown:
-        raise UsageError(f"get has no parameter '{unknown[0]}'.", "Did you mean show_secrets?")
-    wanted = named.get("show_secrets", "false").lower()
-    if wanted not in ("true", "false"):
-        raise UsageError(f"'{wanted}' is neither true nor false.")
-    return wanted == "true"
+def _shown(entry: Entry, value: str, *, secrets: bool) -> str:
+    return value if secrets or not entry.secret or not value else MASK
 
 
 def _read(group: Group, name: str) -> str:

@@ -180,7 +180,7 @@ class TargetNode(CommonNode):
         """Return the target's parameters."""
         if not settings.names_in(self.place.folder, "param")[0]:
             return {}
-        return {"parameter": KernelGroup(self.lio, [self.place], "param", {})}
+        return {"parameter": KernelGroup(self.lio, [self.place], "param", "target_parameter")}
 
     @command(
         "Create a TPG, with the default portal unless another TPG of the target has it.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pyshell.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from pyshell.target.attributes import Attribute
     from pyshell.target.operations.base import Operation
 
 
@@ -24,6 +25,8 @@ class Entry:
     help: str
     writable: bool = True
     secret: bool = False
+    about: Attribute | None = None
+    """Its row in the table of settings, None for what is pyshell's own."""
 
 
 class Group(ABC):
@@ -36,6 +39,14 @@ class Group(ABC):
     @abstractmethod
     def read(self, name: str) -> str:
         """Return a parameter's value as text. Raises OSError where the kernel will not tell."""
+
+    def obstacle(self, entry: Entry) -> str:
+        """Return why a writable parameter cannot be written now, "" where it can."""
+        return ""
+
+    def default(self, entry: Entry) -> str | None:
+        """Return what a parameter has in a new object, None where nobody knows before."""
+        return None if entry.about is None else entry.about.default_of("")
 
     @abstractmethod
     def change(self, name: str, value: str) -> Sequence[Operation]:

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from pyshell.errors import UsageError
-from pyshell.target import settings
+from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
+from pyshell.target import attributes, listing, settings, storage
 from pyshell.target.attach import Lio
+from pyshell.target.attributes import UNEXPORTED, Attribute, boolean
 from pyshell.target.kernel import files
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.target.places import Lun, Place, Tpg
-from pyshell.tree.command import BOOL, boolean
+from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 from pyshell.tree.groups import Entry, Group
+
+Caution = Callable[[str, str], None]
+"""Told of a setting and its new value; notes or refuses what does not go with the object."""
 
 
 class KernelGroup(Group):
@@ -26,36 +29,92 @@ class KernelGroup(Group):
         lio: Lio,
         places: Sequence[Place],
         folder: str,
-        described: Mapping[str, tuple[str, str]],
+        kind: str,
+        caution: Caution | None = None,
     ) -> None:
         self._lio = lio
         self._places = places
         self._folder = folder
-        self._described = described
+        self._kind = kind
+        self._caution = caution
 
     def entries(self) -> dict[str, Entry]:
         """Return the parameters that are there, sorted by name."""
         every, writable = settings.names_in(self._places[0].folder, self._folder)
-        return {name: self._entry(name, name in writable) for name in every}
-
-    def _entry(self, name: str, writable: bool) -> Entry:
-        kind, text = self._described.get(name, ("text", f"The {name} setting."))
-        return Entry(name, kind, text, writable)
+        rows = ((attributes.row(self._kind, name), name in writable) for name in every)
+        return {row.name: _entry(row, writable) for row, writable in rows}
 
     def read(self, name: str) -> str:
         """Return the value that the kernel holds now."""
         return settings.read(self._lio.kernel, self._places[0].folder, f"{self._folder}/{name}")
 
+    def default(self, entry: Entry) -> str | None:
+        """Return what a new object of this backstore or fabric has."""
+        return entry.about.default_of(_owner(self._places[0])) if entry.about else None
+
+    def obstacle(self, entry: Entry) -> str:
+        """Tell where a LUN keeps a setting of its storage object as it is."""
+        if entry.about is None or entry.about.write != UNEXPORTED:
+            return ""
+        exported = [p for p in self._places if _exported(self._lio, p)]
+        return "not while a LUN exports it" if exported else ""
+
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return operations that write it to each object. Raises UsageError for no value."""
-        if not value:  # the kernel would take no notice of it
-            raise UsageError(f"{name} needs a value.")
-        return [Set(place, f"{self._folder}/{name}", value) for place in self._places]
+        """Return operations that write it to each object.
+
+        Raises UsageError for a value that it cannot take, BusyError where a LUN is in the way.
+        """
+        row = attributes.row(self._kind, name)
+        wanted = row.check(value, self.read)
+        if wanted != self.read_or_none(name):
+            if row.write == "fixed":
+                raise UsageError(f"{name} is the backstore's own and cannot be changed.")
+            self._refuse_exported(row)
+            if self._caution is not None:
+                self._caution(name, wanted)
+        return [Set(place, f"{self._folder}/{name}", wanted) for place in self._places]
 
     def caution(self, name: str) -> str:
         """Return what to know of a parameter that the fabric does not mind."""
         place = self._places[0]
         return place.target.fabric.caution(name) if isinstance(place, Tpg) else ""
+
+    def read_or_none(self, name: str) -> str | None:
+        """Return the value that the kernel holds now, None where it does not tell."""
+        try:
+            return self.read(name)
+        except OSError:
+            return None
+
+    def _refuse_exported(self, row: Attribute) -> None:
+        if row.write != UNEXPORTED:
+            return
+        for place in self._places:
+            if isinstance(place, StorageObject) and _exported(self._lio, place):
+                paths = ", ".join(lun.path for lun in listing.luns_of(place))
+                raise BusyError(
+                    f"{row.name} of {place} cannot change while a LUN exports it ({paths}).",
+                    "Delete the LUN, set it, and create the LUN again.",
+                )
+
+
+def _entry(row: Attribute, writable: bool) -> Entry:
+    return Entry(row.name, row.type, row.text, writable, about=row)
+
+
+def _owner(place: Place) -> str:
+    """Return the backstore or fabric that a default goes by."""
+    if isinstance(place, StorageObject):
+        return place.plugin
+    if isinstance(place, Target):
+        return place.fabric_name
+    if isinstance(place, Tpg):
+        return place.target.fabric_name
+    return place.tpg.target.fabric_name if isinstance(place, NodeAcl) else ""
+
+
+def _exported(lio: Lio, place: Place) -> bool:
+    return isinstance(place, StorageObject) and storage.is_exported(lio.kernel, place)
 
 
 class AuthGroup(Group):
@@ -68,10 +127,14 @@ class AuthGroup(Group):
 
     def entries(self) -> dict[str, Entry]:
         """Return the CHAP settings, and for discovery whether they are enforced."""
-        found = {name: _AUTH_ENTRIES[name] for name in settings.AUTH_FILES}
-        if self._folder == "discovery_auth":
-            found["enable"] = Entry("enable", BOOL.name, "Refuse discovery without authentication.")
-        return dict(sorted(found.items()))
+        names = [*settings.AUTH_FILES, *(["enable"] if self._folder == "discovery_auth" else [])]
+        rows = [attributes.row("auth", name) for name in sorted(names)]
+        return {
+            row.name: Entry(
+                row.name, row.type, row.text, secret=row.name.endswith("password"), about=row
+            )
+            for row in rows
+        }
 
     def read(self, name: str) -> str:
         """Return the value that the kernel holds, "" where it holds none."""
@@ -98,34 +161,25 @@ class AuthGroup(Group):
         return f"{self._folder}/{own}"
 
 
-_AUTH_ENTRIES = {
-    "userid": Entry("userid", "text", "Name by which the initiator proves itself."),
-    "password": Entry(
-        "password", "text", "Secret by which the initiator proves itself.", secret=True
-    ),
-    "mutual_userid": Entry("mutual_userid", "text", "Name by which the target proves itself."),
-    "mutual_password": Entry(
-        "mutual_password", "text", "Secret by which the target proves itself.", secret=True
-    ),
-}
+class AluaGroupSettings(Group):
+    """The settings of an ALUA group, which lie in its own folder.
 
+    What rtslib's saved form has no place for is shown only, so that nothing set here is lost.
+    """
 
-class FilesGroup(Group):
-    """Files that lie in an object's own folder, as those of an ALUA group."""
-
-    def __init__(self, lio: Lio, place: Place, described: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, lio: Lio, place: AluaGroup) -> None:
         self._lio = lio
         self._place = place
-        self._described = described
 
     def entries(self) -> dict[str, Entry]:
-        """Return those of the described files that are there and can be read."""
-        readable = files(self._place.folder, readable=True)
-        writable = files(self._place.folder, writable=True)
+        """Return the settings that can be read."""
+        writable = files(self._place.folder, readable=True, writable=True)
         return {
-            name: Entry(name, kind, text, name in writable)
-            for name, (kind, text) in sorted(self._described.items())
-            if name in readable
+            name: _entry(
+                attributes.row("alua_group", name),
+                name in writable and name in settings.ALUA_FILES,
+            )
+            for name in files(self._place.folder, readable=True)
         }
 
     def read(self, name: str) -> str:
@@ -133,8 +187,9 @@ class FilesGroup(Group):
         return settings.read(self._lio.kernel, self._place.folder, name)
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return the operation that writes it."""
-        return [Set(self._place, name, value)]
+        """Return the operation that writes it. Raises UsageError."""
+        wanted = attributes.row("alua_group", name).check(value, self.read)
+        return [Set(self._place, name, wanted)]
 
 
 class LunAluaGroup(Group):
@@ -148,12 +203,28 @@ class LunAluaGroup(Group):
 
     def entries(self) -> dict[str, Entry]:
         """Return the one parameter."""
-        return {self._NAME: Entry(self._NAME, "text", "ALUA group that the LUN is in.")}
+        return {self._NAME: _entry(attributes.row("lun_alua", self._NAME), writable=True)}
 
     def read(self, name: str) -> str:
         """Return the group's name."""
         return alua_group_name(self._lio, self._place) or ""
 
+    def obstacle(self, entry: Entry) -> str:
+        """Tell where the backstore has no groups."""
+        return "" if self.read(entry.name) else "its backstore has no ALUA groups"
+
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return the operation that puts the LUN into a group."""
-        return [SetLunAluaGroup(self._place, value)]
+        """Return the operation that puts the LUN into a group. Raises PyshellError."""
+        row = attributes.row("lun_alua", name)
+        wanted = row.check(value, self.read)
+        if not self.read(name):
+            raise PyshellError(
+                f"{self._place} has no ALUA groups: its backstore does not support them."
+            )
+        exported = listing.storage_object_of(self._place)
+        if exported is None or not listing.existing(AluaGroup(exported, wanted)):
+            raise NotFoundError(
+                f"{exported or self._place} has no ALUA group {wanted}.",
+                f"'ls {exported.path}/alua' shows them." if exported else "",
+            )
+        return [SetLunAluaGroup(self._place, wanted)]

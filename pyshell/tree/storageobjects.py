@@ -9,14 +9,14 @@ from typing import Any
 from pyshell.errors import UsageError
 from pyshell.target import storage
 from pyshell.target.attach import Lio
+from pyshell.target.attributes import boolean
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.caching import SetWriteCache
 from pyshell.target.places import StorageObject
-from pyshell.tree import describing
 from pyshell.tree.alua import AluaGroupsNode
-from pyshell.tree.command import BOOL, SIZE, Param, boolean, command
+from pyshell.tree.command import BOOL, SIZE, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -134,7 +134,7 @@ class _Attributes(KernelGroup):
     """The attributes, of which one must not contradict how the object was made."""
 
     def __init__(self, lio: Lio, place: StorageObject, context: Context) -> None:
-        super().__init__(lio, [place], "attrib", describing.STORAGE_OBJECT)
+        super().__init__(lio, [place], "attrib", "storage_object")
         self._place = place
         self._context = context
 

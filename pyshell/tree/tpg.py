@@ -11,7 +11,7 @@ from pyshell.target import settings
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import SetEnabled
 from pyshell.target.places import Tpg
-from pyshell.tree import describing
+from pyshell.tree import cautions
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
@@ -44,12 +44,13 @@ class TpgNode(CommonNode):
         """Return attributes, parameters and CHAP settings, where there are any."""
         found: dict[str, Group] = {}
         folder = self.place.folder
-        for name, sub, described in (
-            ("attribute", "attrib", describing.TPG),
-            ("parameter", "param", describing.TPG_PARAMETERS),
+        caution = cautions.of_tpg(self.context, self.place)
+        for name, sub, kind in (
+            ("attribute", "attrib", "tpg"),
+            ("parameter", "param", "tpg_parameter"),
         ):
             if settings.names_in(folder, sub)[0]:
-                found[name] = KernelGroup(self.lio, [self.place], sub, described)
+                found[name] = KernelGroup(self.lio, [self.place], sub, kind, caution)
         if self.place.target.fabric.has("auth") and os.path.isdir(f"{folder}/auth"):
             found["auth"] = AuthGroup(self.lio, [self.place], "auth")
         return found

@@ -173,12 +173,13 @@ class UserBackstoreNode(BackstoreNode):
 
     @command(
         "Show help on a command of this node, or list its commands.",
-        Param("topic", COMMAND, "A command."),
+        Param("topic", COMMAND, "A command, or a group of parameters."),
+        rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
         examples=("help create",),
     )
-    def ui_command_help(self, topic: str | None = None) -> Result:
+    def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
         """Show help; on `create`, the handler's own text as well."""
-        shown = super().ui_command_help(topic)
+        shown = super().ui_command_help(topic, rest=rest)
         if topic != "create" or not isinstance(shown, Lines):
             return shown
         running = self._look()

@@ -7,7 +7,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import UsageError
-from pyshell.target import settings
+from pyshell.target import attributes, settings
 from pyshell.target.places import AluaGroup, NodeAcl, Portal, StorageObject, Target, Tpg
 
 FIRST = Tpg(Target("iscsi", SERVER), 1)
@@ -104,12 +104,52 @@ def test_what_cannot_be_set_is_told(exported: Pyshell, line: str, told: str) -> 
         (f"{TPG} set attribute authentication=banana", "authentication"),
         (f"{TPG} set parameter MaxConnections=lots", "MaxConnections"),
         ("/backstores/block/lee_block set attribute emulate_caw=7", "emulate_caw"),
-        ("/backstores/block/lee_block set attribute block_size=4096", "block_size"),
+        ("/backstores/block/lee_block set attribute emulate_rest_reord=1", "emulate_rest_reord"),
     ],
 )
-def test_what_the_kernel_refuses_stays_as_it_was(exported: Pyshell, line: str, value: str) -> None:
+def test_what_the_kernel_would_refuse_is_refused_before(
+    exported: Pyshell, line: str, value: str
+) -> None:
     before = exported.tree()
     ran = exported.line(line)
-    assert (ran.out, ran.status) == ("", 1)
+    assert (ran.out, ran.status) == ("", 2)
     assert value in ran.err
     assert exported.tree() == before
+
+
+def test_what_the_kernel_alone_refuses_stays_as_it_was(exported: Pyshell) -> None:
+    exported.must("/backstores/ramdisk create memory 1M")
+    before = exported.tree()
+    ran = exported.line("/backstores/ramdisk/memory set attribute emulate_tpu=1")
+    assert (ran.out, ran.status) == ("", 1)
+    assert "Its backstore or device cannot do that" in ran.err
+    assert exported.tree() == before
+
+
+def test_what_a_lun_keeps_fixed_is_told_with_the_lun(exported: Pyshell) -> None:
+    before = exported.tree()
+    line = "/backstores/block/lee_block set attribute"
+    ran = exported.line(f"{line} emulate_caw=0 block_size=4096")
+    assert (ran.out, ran.status) == ("", 5)
+    assert f"cannot change while a LUN exports it ({TPG}/luns/lun0)" in ran.err
+    assert exported.tree() == before
+    assert exported.must(f"{line} block_size=512") == ["Parameter block_size is now '512'."]
+
+
+def test_what_the_kernel_takes_and_forgets_is_told(exported: Pyshell) -> None:
+    ran = exported.line("/backstores/block/lee_block set attribute emulate_dpo=0")
+    assert ran.out == "Parameter emulate_dpo is now '1'.\n"
+    assert ran.err == "The kernel did not take emulate_dpo as it was given.\n"
+
+
+def test_settings_of_a_newer_kernel_are_shown_and_set_all_the_same(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attributes, "of_kind", lambda kind: {})
+    for path, name in (
+        (TPG, "login_timeout"),
+        ("/backstores/block/lee_block", "unmap_granularity"),
+    ):
+        told = exported.must(f"{path} set attribute {name}=9", f"{path} get attribute {name}")
+        assert told == [f"Parameter {name} is now '9'.", f"{name}=9 "]
+        assert "does not know it" in exported.line(f"{path} help attribute {name}").out

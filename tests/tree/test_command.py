@@ -14,6 +14,7 @@ import pytest
 from pyshell import tree
 from pyshell.errors import UsageError
 from pyshell.shell.grammar import parse
+from pyshell.target import attributes
 from pyshell.tree import command
 from pyshell.tree.command import TOLERANCES, Command, Param
 from pyshell.tree.node import Node
@@ -22,8 +23,8 @@ from pyshell.tree.node import Node
 @pytest.mark.parametrize(
     ("read", "text", "value"),
     [
-        (command.boolean, "true", True),
-        (command.boolean, " OFF ", False),
+        (attributes.boolean, "true", True),
+        (attributes.boolean, " OFF ", False),
         (command.number, "0", 0),
         (command.number, "0042", 42),
         (command.lun_number, "3", 3),
@@ -44,8 +45,8 @@ def test_values_are_read(read: Callable[[str], Any], text: str, value: object) -
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (command.boolean, ""),
-        (command.boolean, "truee"),
+        (attributes.boolean, ""),
+        (attributes.boolean, "truee"),
         (command.number, ""),
         (command.number, "-1"),
         (command.number, "1.0"),

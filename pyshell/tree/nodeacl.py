@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node ACL, or a group of them, with its mapped LUNs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.target import listing, settings
+from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.luns import MapLun, UnmapLun
+from pyshell.target.places import Lun, MappedLun, NodeAcl
+from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command, lun_number
+from pyshell.tree.common import CommonNode
+from pyshell.tree.exporting import lun_for
+from pyshell.tree.facts import shown_facts
+from pyshell.tree.groups import Group
+from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Lines, Result
+
+
+class NodeAclNode(CommonNode):
+    """A node ACL, or several that share a tag: reads go to the first, changes to all."""
+
+    def __init__(self, name: str, places: Sequence[NodeAcl], parent: Node) -> None:
+        super().__init__(name, parent)
+        self.places = places
+        self.place = places[0]
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the mapped LUNs."""
+        return [MappedLunNode(mapped, self) for mapped in listing.mapped_luns(self.place)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one mapped LUN."""
+        number = name.removeprefix("mapped_lun")
+        if not name.startswith("mapped_lun") or not number.isdecimal():
+            return None
+        place = MappedLun(self.place, int(number))
+        return MappedLunNode(place, self) if listing.existing(place) else None
+
+    def groups(self) -> dict[str, Group]:
+        """Return attributes, parameters and CHAP settings, where there are any."""
+        found: dict[str, Group] = {}
+        for name, sub, kind in (
+            ("attribute", "attrib", "node_acl"),
+            ("parameter", "param", "tpg_parameter"),
+        ):
+            if settings.names_in(self.place.folder, sub)[0]:
+                found[name] = KernelGroup(self.lio, self.places, sub, kind)
+        has_auth = self.place.tpg.target.fabric.has("auth")
+        if has_auth and os.path.isdir(f"{self.place.folder}/auth"):
+            found["auth"] = AuthGroup(self.lio, self.places, "auth")
+        return found
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell how the initiator proves itself and how many LUNs it sees."""
+        words = []
+        if self.name != self.place.wwn:
+            many = len(self.places) > 1
+            words.append(f"(group of {len(self.places)})" if many else f"({self.place.wwn})")
+        healthy: bool | None = None
+        tpg = self.place.tpg.folder
+        kernel = self.lio.kernel
+        if text_or_none(kernel, f"{tpg}/attrib/authentication") not in (None, "0"):
+            if text_or_none(kernel, f"{tpg}/attrib/generate_node_acls") == "1":
+                words.append("auth via tpg")
+            else:
+                healthy = all(
+                    settings.read(kernel, self.place.folder, f"auth/{file}")
+                    for file in ("userid", "password")
+                )
+                mutual = (
+                    text_or_none(kernel, f"{self.place.folder}/auth/authenticate_target") == "1"
+                )
+                words.append("mutual auth" if mutual else "1-way auth")
+        return ", ".join([*words, f"Mapped LUNs: {len(listing.mapped_luns(self.place))}"]), healthy
+
+    @command(
+        "Show a LUN to the initiator, by a number of its own.",
+        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
+        Param(
+            "tpg_lun_or_backstore",
+            STORAGE_OBJECT,
+            "LUN of the TPG, or path of a storage object, device or image file,"
+            " for which a LUN is made.",
+            required=True,
+        ),
+        Param("write_protect", BOOL, "Let the initiator read only.", default=False),
+        changes=True,
+    )
+    def ui_command_create(
+        self, mapped_lun: int, tpg_lun_or_backstore: str, write_protect: bool
+    ) -> Result:
+        """Create a mapped LUN."""
+        made, lun = self._lun(tpg_lun_or_backstore)
+        for acl in self.places:
+            if any(listing.lun_of(m) == lun for m in listing.mapped_luns(acl)):
+                self.context.note(f"TPG LUN {lun.index} is already mapped to {acl.wwn}.")
+            made.append(MapLun(MappedLun(acl, mapped_lun), lun, write_protect))
+        made[-1].said = [f"Created Mapped LUN {mapped_lun}."]
+        return Change(made, f"{self.path}/mapped_lun{mapped_lun}")
+
+    def _lun(self, text: str) -> tuple[list[Operation], Lun]:
+        """Return the LUN meant by a number, or plan one for a storage object, device or file."""
+        try:
+            lun = Lun(self.place.tpg, lun_number(text))
+        except UsageError:
+            return lun_for(self, self.place.tpg, text)
+        if not listing.existing(lun):
+            raise NotFoundError(
+                f"There is no {lun}.", f"'ls {self.place.tpg.path}/luns' shows them."
+            )
+        return [], lun
+
+    @command(
+        "Take a LUN away from the initiator. The LUN itself stays.",
+        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
+        changes=True,
+    )
+    def ui_command_delete(self, mapped_lun: int) -> Result:
+        """Delete a mapped LUN."""
+        made: list[Operation] = [UnmapLun(MappedLun(acl, mapped_lun)) for acl in self.places]
+        made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
+        return Change(made)
+
+    @command("Show what there is to know of the node ACL.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the node ACL."""
+        from pyshell.saved import running
+
+        facts = running.node_acl_facts(self.lio, self.place)
+        del facts["node_wwn"]
+        found = shown_facts(facts, secrets=self.context.compat)
+        wwns = [acl.wwn for acl in self.places]
+        return Lines([*found.lines, "wwns:", *wwns], {**found.data, "wwns": wwns})
+
+
+class MappedLunNode(CommonNode):
+    """A mapped LUN."""
+
+    def __init__(self, place: MappedLun, parent: Node) -> None:
+        super().__init__(f"mapped_lun{place.index}", parent)
+        self.place = place
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell which LUN it is and whether it may be written."""
+        lun = listing.lun_of(self.place)
+        exported = listing.storage_object_of(lun) if lun else None
+        if lun is None or exported is None:
+            return "BROKEN LUN LINK", False
+        protected = text_or_none(self.lio.kernel, f"{self.place.folder}/write_protect") == "1"
+        mode = "ro" if protected else "rw"
+        return f"lun{lun.index} {exported.plugin}/{exported.name} ({mode})", True
+
+    @command("Show what there is to know of the mapped LUN.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the mapped LUN."""
+        from pyshell.saved import running
+
+        return shown_facts(running.read_mapped_lun(self.lio, self.place), secrets=True)
