@@ -292,6 +292,18 @@ class StorageObjectNode(CommonNode):
         entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
         return shown_facts(entry, secrets=True)
 
+    @command(
+        "Save this storage object and the targets that export it; the rest of the file stays.",
+        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
+        changes=True,
+    )
+    def ui_command_saveconfig(self, savefile: str | None = None) -> Result:
+        """Save this storage object."""
+        from pyshell.tree.saving import file_of, save_storage_object
+
+        path = file_of(self.lio, savefile)
+        return save_storage_object(self.context, path, self.place.plugin, self.place.name)
+
     @command("Show the version of the backstore's driver.")
     def ui_command_version(self) -> Result:
         """Show the version of the backstore's driver."""
