@@ -179,7 +179,9 @@ def run(found: Invocation) -> int:
     if found.file is None and sys.stdin.isatty():
         from pyshell.prompt.session import interact
 
+        shell.way = "prompt"
         return interact(shell)
+    shell.way = "batch"
     return _run_many(shell, found)
 
 

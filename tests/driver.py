@@ -127,6 +127,15 @@ class Pyshell:
         """Return the file that is restored at boot."""
         return self.config_dir / "saveconfig.json"
 
+    @property
+    def example(self) -> Path:
+        """Return the project's example, as one who cares for its secrets keeps it."""
+        found = self.folder.parent / "saveconfig.example.json"
+        if not found.exists():
+            found.touch(0o600)
+            found.write_bytes((ROOT / found.name).read_bytes())
+        return found
+
     def __call__(
         self,
         *arguments: str,

@@ -85,7 +85,7 @@ def test_the_first_two_commands_are_the_ones_that_ci_runs() -> None:
 
 def test_the_example_restores_and_saving_gives_it_back(pyshell: Pyshell) -> None:
     example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
-    pyshell.must(f"restoreconfig {EXAMPLE}", "saveconfig")
+    pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
     assert_within(example, json.loads(pyshell.saved_file.read_text(encoding="utf-8")))
     assert "(ro)" in pyshell.line(f"ls {TPG}/acls").out
 

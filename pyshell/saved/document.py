@@ -8,7 +8,7 @@ that nobody here knows are kept. Sizes are in bytes.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from typing_extensions import Doc, NotRequired, Required, TypedDict
 
@@ -199,6 +199,39 @@ class Document(TypedDict):
 def is_empty(document: Document) -> bool:
     """Tell whether a configuration holds no storage object and no target."""
     return not document.get("storage_objects") and not document.get("targets")
+
+
+def counts(document: Document) -> dict[str, int]:
+    """Return how many storage objects, targets, LUNs and ACLs a configuration holds."""
+    tpgs = [tpg for target in document.get("targets", ()) for tpg in target.get("tpgs", ())]
+    return {
+        "storage_objects": len(document.get("storage_objects", ())),
+        "targets": len(document.get("targets", ())),
+        "luns": sum(len(tpg.get("luns", ())) for tpg in tpgs),
+        "acls": sum(len(tpg.get("node_acls", ())) for tpg in tpgs),
+    }
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether what stands under a key of a document is a secret."""
+    return key.endswith("password")
+
+
+def holds_secrets(data: Any) -> bool:
+    """Tell whether a document, or a part of one, holds CHAP secrets."""
+    if isinstance(data, dict):
+        return any((is_secret(k) and v) or holds_secrets(v) for k, v in data.items())
+    return isinstance(data, list) and any(holds_secrets(entry) for entry in data)
+
+
+def without_secrets(data: Any, mask: str) -> Any:
+    """Return a document, or a part of one, with a mask for each secret."""
+    if isinstance(data, dict):
+        return {
+            key: mask if is_secret(key) and value else without_secrets(value, mask)
+            for key, value in data.items()
+        }
+    return [without_secrets(entry, mask) for entry in data] if isinstance(data, list) else data
 
 
 def object_paths(document: Document) -> set[str]:

@@ -44,20 +44,33 @@ def load(path: Path) -> Document:
 
     Raises NotFoundError, NotPermittedError and the like for the file, DocumentError for its text.
     """
-    return parse(read_text(path), str(path))
+    return from_bytes(read_bytes(path), str(path))
 
 
 def read_text(path: Path) -> str:
     """Return the text of a file. Raises as `load` does."""
+    return _decoded(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, of one that is too large somewhat more than the most."""
     try:
         with path.open("rb") as file:
-            data = file.read(SIZE_MAX + 1)
+            return file.read(SIZE_MAX + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a NUL
         found = error if isinstance(error, OSError) else OSError(str(error))
         raise from_os_error(found, f"read {path}") from error
+
+
+def from_bytes(data: bytes, name: str) -> Document:
+    """Return the document in the bytes of a file; `name` says in errors where they came from."""
+    return parse(_decoded(data, name), name)
+
+
+def _decoded(data: bytes, name: str) -> str:
     if len(data) > SIZE_MAX:
         size = f"larger than {SIZE_MAX >> 20} MiB, which no saved configuration is"
-        raise TextError(str(path), no_text(size))
+        raise TextError(name, no_text(size))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,7 +78,7 @@ def read_text(path: Path) -> str:
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
         fault = no_text(f"not UTF-8 text (byte {error.start})", line, column)
-        raise TextError(str(path), fault) from error
+        raise TextError(name, fault) from error
 
 
 def parse(text: str, name: str) -> Document:

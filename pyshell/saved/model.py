@@ -101,6 +101,8 @@ class EntryError(PyshellError):
 
     def __init__(self, where: str, message: str, hint: str = "") -> None:
         super().__init__(f"{where}: {message.rstrip('.')}", hint)
+        self.where = where
+        self.reason = message.rstrip(".")
 
 
 def raise_fault(error: EntryError) -> None:

@@ -26,6 +26,8 @@ class Restored:
 
     faults: list[str] = field(default_factory=list)
     """One line for each object or setting that could not be brought back."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why, by its path in the tree, each object could not be made that this was tried for."""
     notes: list[str] = field(default_factory=list)
     """Settings that this kernel does not have: nothing to mend."""
 
@@ -147,6 +149,8 @@ def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -
         result.faults.append(f"{text}, skipped")
         if folder and not isinstance(operation, Set) and not os.path.isdir(folder):
             missing.append(folder)
+            path = getattr(getattr(operation, "place", None), "path", "")
+            result.left_out[path] = error.message.rstrip(".")
     else:
         if isinstance(operation, SetKnown) and operation.unknown:
             result.notes.append(f"{operation.unknown}, left out")

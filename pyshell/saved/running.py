@@ -9,7 +9,9 @@ depth of an ACL's queue.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from pyshell.saved.document import (
@@ -28,15 +30,20 @@ from pyshell.saved.document import (
 from pyshell.target import handles, listing, places, settings, storage
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
-from pyshell.target.kernel import text_or_none
+from pyshell.target.kernel import Kernel, text_or_none
 from pyshell.target.operations.luns import alua_group_name
 
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
 
 
-def read_running(lio: Lio) -> Document:
-    """Return the running configuration. Half-made storage objects are left out."""
+def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
+    """Return the running configuration. Half-made storage objects are left out.
+
+    `note` is told of settings that are there and that the kernel fails to read.
+    """
+    if note is not None:
+        lio = replace(lio, kernel=_Telling(lio.kernel, note))
     fabrics = listing.fabrics_in_use()
     return {
         "storage_objects": [
@@ -49,6 +56,29 @@ def read_running(lio: Lio) -> Document:
             found for fabric in fabrics if (found := read_fabric(lio, fabric)) is not None
         ],
     }
+
+
+class _Telling:
+    """The kernel, told of by whoever reads from it in vain."""
+
+    def __init__(self, kernel: Kernel, note: Callable[[str], None]) -> None:
+        self.root = kernel.root
+        self.write, self.mkdir = kernel.write, kernel.mkdir
+        self.rmdir, self.unlink = kernel.rmdir, kernel.unlink
+        self._kernel = kernel
+        self._note = note
+
+    def read(self, path: str) -> str:
+        """Return the text of an attribute file."""
+        try:
+            return self._kernel.read(path)
+        except FileNotFoundError:
+            raise  # one of the settings that only some kernels or fabrics have
+        except OSError as error:
+            name = path.removeprefix(f"{self.root}/")
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            self._note(f"{name} cannot be read ({reason}): it is left out of what is saved.")
+            raise
 
 
 def read_storage_object(lio: Lio, place: places.StorageObject) -> StorageObject | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +27,11 @@ def to_text(document: Document) -> str:
     return json.dumps(document, sort_keys=True, indent=2) + "\n"
 
 
+def digest(data: bytes) -> str:
+    """Return what the bytes of a file are recognised by."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def write(document: Document, path: Path) -> None:
     """Replace `path` by a document, atomically and durably. Raises PyshellError.
 
@@ -38,7 +45,7 @@ def replace(path: Path, data: bytes) -> None:
     where = Path(os.path.realpath(path))
     temporary = where.parent / f".pyshell.{os.getpid()}.new"
     try:
-        _remove_left(where.parent)
+        remove_left(where.parent)
         _write_new(temporary, data)
         os.replace(temporary, where)
         _sync_folder(where.parent)
@@ -53,7 +60,7 @@ def replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _remove_left(folder: Path) -> None:
+def remove_left(folder: Path) -> None:
     """Remove what processes that were killed while they wrote have left: it holds secrets."""
     for left in folder.glob(".pyshell.*.new"):
         writer = left.name.split(".")[2]
@@ -80,10 +87,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the configuration's folder where it is missing. Raises PyshellError."""
+def make_folder(folder: Path, mode: int = 0o755) -> None:
+    """Make a folder where it is missing. Raises PyshellError."""
     try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, f"make {folder}") from error
 
@@ -102,7 +109,7 @@ def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -
         folder.mkdir(mode=0o700, exist_ok=True)
         data = path.read_bytes()
         before = backups(path)
-        if before and _content(before[-1]) == data:
+        if before and unpacked(before[-1].read_bytes(), before[-1]) == data:
             return None
         made = folder / f"saveconfig-{now():%Y%m%d-%H:%M:%S}-json.gz"
         replace(made, gzip.compress(data))
@@ -113,16 +120,23 @@ def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -
     return made
 
 
+def sweep(path: Path) -> None:
+    """Remove what killed processes have left among a saved file's backups and beside it."""
+    for folder in (path.parent, path.parent / _BACKUPS):
+        with contextlib.suppress(OSError):
+            remove_left(folder)
+
+
 def backups(path: Path) -> list[Path]:
     """Return the backups of a saved file, oldest first."""
     return sorted((path.parent / _BACKUPS).glob("saveconfig-*json*"))
 
 
-def _content(backup: Path) -> bytes:
-    data = backup.read_bytes()
+def unpacked(data: bytes, backup: Path) -> bytes:
+    """Return what a backup that holds `data` is of. Raises PyshellError where it is damaged."""
     if backup.suffix != ".gz":
         return data
     try:
         return gzip.decompress(data)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise PyshellError(f"{backup} is damaged: {error}", "Move it away.") from error

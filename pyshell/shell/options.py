@@ -17,5 +17,7 @@ class Options:
     dry_run: bool = False
     yes: bool = False
     compat: bool = False
+    way: str = "one-liner"
+    """How commands come: one-liner, batch, prompt, or boot; revisions remember it."""
     colour: str = "auto"
     lock_timeout: float = DEFAULT_TIMEOUT

@@ -39,6 +39,7 @@ from pyshell.tree.results import (
     Work,
 )
 from pyshell.tree.root import RootNode
+from pyshell.tree.saving import settle_marks
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
@@ -66,6 +67,7 @@ class Shell(ConfigShell):  # type: ignore[misc]
         self.err = err
         self.stdin = stdin
         self.compat = options.compat
+        self.way = options.way
         self.path = "/"
         self.previous_path = "/"
         self.left = False
@@ -103,11 +105,18 @@ class Shell(ConfigShell):  # type: ignore[misc]
         return self._removed
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
-        """Remember what operations deleted: it is no loss where a save leaves it out."""
+        """Remember what operations deleted: it is no loss where a save leaves it out.
+
+        What was missing since a restore and was now made or deleted is so no more.
+        """
+        made: set[str] = set()
+        deleted: set[str] = set()
         for operation in operations:
             path = getattr(getattr(operation, "place", None), "path", None)
-            if path is not None and operation.step().startswith("delete "):
-                self._removed.add(path)
+            if path is not None:
+                (deleted if operation.step().startswith("delete ") else made).add(path)
+        self._removed |= deleted
+        settle_marks(self, made, deleted)
 
     # Running lines
 
@@ -372,21 +381,14 @@ class Shell(ConfigShell):  # type: ignore[misc]
         """Save as `auto_save_on_exit` asks, and return what to tell.
 
         Only where this run changed something, and never over a file that holds objects which the
-        running configuration lacks and no command here deleted (field failure 1): for those
-        PyshellError is raised and nothing saved.
+        running configuration lacks and no command here deleted (field failure 1), or that
+        something else changed (field failure 8): for those PyshellError is raised and nothing
+        saved.
         """
         if not self.changed or not self.preference("auto_save_on_exit"):
             return []
-        root = self.root()
-        lost = root.lost_by_saving()
-        if lost:
-            more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-            raise PyshellError(
-                f"Not saved: {root.default_file} holds {lost[0]}{more}, which is not running.",
-                "saveconfig saves without it, restoreconfig brings it back.",
-            )
         with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
-            said = root.save(root.default_file, force=True)
+            said = self.root().save_on_leaving()
         self.changed = self.unsaved = False
         return ["Global pref auto_save_on_exit=true", *said]
 

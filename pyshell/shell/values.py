@@ -134,6 +134,18 @@ def _addresses(wanted: Value, node: Node) -> Iterable[Candidate]:
     return _plain(dict.fromkeys(found), wanted.prefix)
 
 
+def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield revisions, with when they were saved, by whom and why."""
+    from pyshell.saved import revisions
+    from pyshell.tree.saving import boot_file
+
+    for found in revisions.listed(node.lio.config_dir, boot_file(node.context).about()):
+        if found.word.startswith(wanted.prefix):
+            about = found.about
+            told = (about.time, about.user, about.way, about.comment)
+            yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
+
+
 def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield files and folders; those of backstores lie where the machine has them."""
     folder, partial = _split(wanted.prefix)
@@ -188,5 +200,6 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "wwn": _wwns,
     "address": _addresses,
     "file": _files,
+    "revision": _revisions,
     "device": _devices,
 }

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.saved import locations
 from pyshell.tree.command import BOOL, FILE, PATH, TEXT, WWN, Param, choice, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.saving import SavingNode
 
 if TYPE_CHECKING:
     from pyshell.saved.model import Items
@@ -22,13 +21,8 @@ _RUNNING = "running"
 _SAVED = "saved"
 
 
-class ApplyingNode(CommonNode):
+class ApplyingNode(SavingNode):
     """What the root has of these commands."""
-
-    @property
-    def default_file(self) -> Path:
-        """Return the file that is restored at boot."""
-        return locations.default_file(self.lio)
 
     @command(
         "Show what differs between two configurations.",

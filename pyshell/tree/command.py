@@ -136,6 +136,11 @@ def tag_number(text: str) -> int:
     return int(match.group(1))
 
 
+def paths(text: str) -> tuple[str, ...]:
+    """Read paths with commas between them, with or without a slash at their end."""
+    return tuple(path.rstrip("/") or "/" for path in text.split(",") if path)
+
+
 def plain_text(text: str) -> str:
     """Take the text as it is."""
     return text
@@ -170,6 +175,8 @@ ACL_TAG = Kind("tag", names.acl_tag)
 DEVICE = Kind("device", plain_text, source="device")
 FILE = Kind("file", file_name, source="file")
 PATH = Kind("path", plain_text, source="path")
+PATHS = Kind("path,...", paths)
+REVISION = Kind("revision", plain_text, source="revision")
 STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object")
 CHILD = Kind("name", plain_text, source="child")
 LUN = Kind("lun", lun_number, source="lun")

@@ -30,6 +30,8 @@ class Context(Protocol):
 
     lio: Lio
     compat: bool
+    way: str
+    """By which way of working a command came: prompt, one-liner, batch, boot."""
     bookmarks: dict[str, str]
 
     def preference(self, name: str) -> Any:

@@ -71,6 +71,13 @@ _TABLE = (
         10,
         "How many backups of the saved file are kept.",
     ),
+    Described(
+        "max_revision_days",
+        NUMBER,
+        0,
+        "Days for which replaced saved configurations are kept as revisions, 0 for ever.",
+    ),
+    Described("max_revisions", NUMBER, 50, "How many revisions of the saved file are kept."),
     Described("prompt_length", NUMBER, 30, "Characters of the path in the prompt, 0 for all."),
     Described("tree_max_depth", NUMBER, 0, "Levels that ls shows, 0 for all."),
     Described("tree_round_nodes", BOOL, True, "Draw nodes as o- instead of +-."),

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -21,9 +20,7 @@ from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, comman
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
-
-if TYPE_CHECKING:
-    from pyshell.saved.document import Document
+from pyshell.tree.saving import file_of
 
 
 class RootNode(ApplyingNode, CheckingNode):
@@ -68,64 +65,6 @@ class RootNode(ApplyingNode, CheckingNode):
         return Lines([f"pyshell version {__version__}"], {"pyshell": __version__})
 
     @command(
-        "Save the running configuration, so that it comes back at boot.",
-        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
-        Param("force", BOOL, "Replace a file even by an empty configuration.", default=False),
-        changes=True,
-        examples=("saveconfig",),
-    )
-    def ui_command_saveconfig(self, savefile: str | None = None, force: bool = False) -> Result:
-        """Save the running configuration."""
-        path = self._file(savefile)
-        document = self._to_save(path, force=force or self.context.compat)
-
-        def run() -> Lines:
-            return Lines(self._write(document, path))
-
-        effect: Literal["saved"] | None = "saved" if path == self.default_file else None
-        return Work([f"Configuration would be saved to {path}"], run, effect)
-
-    def save(self, path: Path, *, force: bool) -> list[str]:
-        """Save to `path` and return what to tell. Raises PyshellError; the old file then stands."""
-        return self._write(self._to_save(path, force=force), path)
-
-    def _to_save(self, path: Path, *, force: bool) -> Document:
-        from pyshell.saved.document import is_empty
-        from pyshell.saved.running import read_running
-
-        document = read_running(self.lio)
-        if not force and is_empty(document):
-            _refuse_to_empty(path)
-        return document
-
-    def _write(self, document: Document, path: Path) -> list[str]:
-        from pyshell.saved import store
-
-        said = []
-        if path == self.default_file:
-            store.make_folder(path.parent)
-            keep = int(self.context.preference("max_backup_files"))
-            if store.back_up(path, keep) is not None:
-                said.append(f"Last {keep} configs saved in {path.parent}/backup/.")
-        store.write(document, path)
-        return [*said, f"Configuration saved to {path}"]
-
-    def lost_by_saving(self) -> list[str]:
-        """Return what the saved file holds, the kernel lacks and no command here deleted."""
-        from pyshell.saved import load
-        from pyshell.saved.document import object_paths
-        from pyshell.saved.running import read_running
-
-        path = self.default_file
-        if not path.exists():
-            return []
-        before = object_paths(load.load(path))
-        return sorted(before - object_paths(read_running(self.lio)) - self.context.removed_paths())
-
-    def _file(self, text: str | None) -> Path:
-        return Path(os.path.abspath(os.path.expanduser(text))) if text else self.default_file
-
-    @command(
         "Bring a saved configuration back.",
         Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
         Param("clear_existing", BOOL, "Clear the running configuration first.", default=False),
@@ -143,19 +82,26 @@ class RootNode(ApplyingNode, CheckingNode):
         storage_object: str | None = None,
     ) -> Result:
         """Bring a saved configuration back."""
-        from pyshell.saved import load, locations, restore
+        from pyshell.saved import locations, restore, trust
 
-        path = self._file(savefile)
+        path = file_of(self.lio, savefile)
         if not os.path.exists(path):
             raise locations.missing(self.lio, path, "restoreconfig")
-        document = restore.chosen(load.load(path), target, storage_object)
+        read = trust.load_trusted(path)
+        for warning in read.warnings:
+            self.context.note(warning)
+        document = restore.chosen(read.document, target, storage_object)
         if not clear_existing:
             restore.refuse_clashes(document)
+        part = target is not None or storage_object is not None
+        whole = path == self.default_file and not part
 
         def run() -> Lines:
             if clear_existing:
                 self._clear()
             result = restore.restore(self.lio, document)
+            if whole:
+                self.remember_restored(read, result.left_out)
             for note in result.notes:
                 self.context.note(note)
             if result.faults:
@@ -165,10 +111,7 @@ class RootNode(ApplyingNode, CheckingNode):
                 )
             return Lines([f"Configuration restored from {path}"])
 
-        part = target is not None or storage_object is not None
-        effect: Literal["loaded", "other"] = (
-            "loaded" if path == self.default_file and not part else "other"
-        )
+        effect: Literal["loaded", "other"] = "loaded" if whole else "other"
         return Work([f"Configuration would be restored from {path}"], run, effect)
 
     @command(
@@ -220,16 +163,3 @@ class RootNode(ApplyingNode, CheckingNode):
             line for session in found for line in session_lines(self.lio, session, detail=detail)
         ]
         return Lines(lines, data)
-
-
-def _refuse_to_empty(path: Path) -> None:
-    from pyshell.saved import load
-    from pyshell.saved.document import is_empty
-
-    if not path.exists():
-        return
-    if not is_empty(load.load(path)):
-        raise PyshellError(
-            f"The running configuration is empty and {path} is not: it was left as it is.",
-            "restoreconfig brings it back; saveconfig force=true replaces it.",
-        )

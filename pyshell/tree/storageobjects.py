@@ -16,7 +16,7 @@ from pyshell.target.operations.base import Operation
 from pyshell.target.operations.caching import SetWriteCache
 from pyshell.target.places import StorageObject
 from pyshell.tree.alua import AluaGroupsNode
-from pyshell.tree.command import BOOL, SIZE, Param, command
+from pyshell.tree.command import BOOL, FILE, SIZE, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -87,6 +87,18 @@ class StorageObjectNode(CommonNode):
         if self.place.plugin == "fileio":
             facts |= _space(self.lio, found.device)
         return {name: value for name, value in facts.items() if value not in (None, "")}
+
+    @command(
+        "Save this storage object and the targets that export it; the rest of the file stays.",
+        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
+        changes=True,
+    )
+    def ui_command_saveconfig(self, savefile: str | None = None) -> Result:
+        """Save this storage object."""
+        from pyshell.tree.saving import file_of, save_storage_object
+
+        path = file_of(self.lio, savefile)
+        return save_storage_object(self.context, path, self.place.plugin, self.place.name)
 
     @command("Show the version of the backstore's driver.")
     def ui_command_version(self) -> Result:

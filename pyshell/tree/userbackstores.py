@@ -6,6 +6,8 @@ Shown are the handlers that are running and those that have a storage object, ru
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyshell.errors import NotFoundError
 from pyshell.target import listing, storage
 from pyshell.target.handlers import Handler

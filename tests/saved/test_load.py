@@ -92,7 +92,7 @@ def test_a_faulty_file_is_not_restored_even_in_part(pyshell: Pyshell, tmp_path: 
 def test_the_paths_of_a_documents_objects_are_those_of_the_tree(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:
-    pyshell.must(f"restoreconfig {EXAMPLE}")
+    pyshell.must(f"restoreconfig {pyshell.example}")
     for path in object_paths(load(EXAMPLE)):
         pyshell.must(f"{path} pwd")
     assert len(object_paths(load(EXAMPLE))) == 13

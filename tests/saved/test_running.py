@@ -87,6 +87,7 @@ def test_pyshell_restores_what_rtslib_saved(rich: Pyshell) -> None:
     document = dumped(rich)
     saved = rich.folder / "rtslib.json"
     saved.write_text(json.dumps(document))
+    saved.chmod(0o600)
     rich.must("clearconfig confirm=true", f"restoreconfig {saved}")
     assert ordered(dumped(rich)) == ordered(document)
 

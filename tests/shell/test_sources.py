@@ -93,6 +93,17 @@ def test_offered(shell: Shell, table: dict[str, list[str]]) -> None:
     assert {line: words(shell, line) for line in table} == table
 
 
+def test_revisions_are_offered_with_who_saved_them(shell: Shell) -> None:
+    assert words(shell, "revisions show ") == ["revision="]
+    shell.run_line("saveconfig comment=first")
+    shell.run_line(f"{TPG} disable")
+    shell.run_line("saveconfig comment=second")
+    found = [found for _, found in complete("revisions show ", shell.root(), shell.path)][:2]
+    assert [one.text for one in found] == ["saved", "1"]
+    assert found[0].description.endswith("one-liner second")
+    assert found[1].description.endswith("one-liner first")
+
+
 def test_a_secret_is_never_offered(shell: Shell) -> None:
     shell.run_line(f"{TPG} set auth userid=u password=verysecret12")
     assert words(shell, f"{TPG} set auth userid=") == ["u"]

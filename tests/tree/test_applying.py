@@ -22,7 +22,7 @@ SECRET = "change-this-secret-1"
 @pytest.fixture
 def saved(pyshell: Pyshell) -> Pyshell:
     """Return a target that runs the example, which is also saved."""
-    pyshell.must(f"restoreconfig {EXAMPLE}", "saveconfig")
+    pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
     return pyshell
 
 

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file that is restored at boot: what a save of it must not lose, and what it keeps.
+
+A save is first judged (`judge`), then done (`save`), both under the lock. It keeps the document
+before as a revision, and as a backup where targetcli looks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pyshell.errors import ConflictError, NotFoundError, PyshellError, from_os_error
+from pyshell.saved import losses, revisions, state, store
+from pyshell.saved.about import OUTSIDE, About, of_file
+from pyshell.saved.document import Document
+from pyshell.saved.losses import same, tree_paths
+from pyshell.saved.revisions import Policy
+from pyshell.saved.state import State, is_below
+
+_SHOWN = 20
+
+
+class BootFile:
+    """The saved file in a folder, with its revisions and what is remembered of it."""
+
+    def __init__(self, config_dir: Path, warn: Callable[[str], None]) -> None:
+        self.config_dir = config_dir
+        self.path = config_dir / "saveconfig.json"
+        self._warn = warn
+        self._warned = False
+
+    def state(self) -> State:
+        """Return what is remembered."""
+        return state.read(self.config_dir, self._warn_once)
+
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(text)
+
+    def about(self) -> About | None:
+        """Return what is known of the saving of the file, None where it is not pyshell's."""
+        data = self._data()
+        return self.state().known.get(store.digest(data)) if data is not None else None
+
+    def _data(self) -> bytes | None:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise from_os_error(error, f"read {self.path}") from error
+
+    # Saving
+
+    def judge(
+        self,
+        document: Document,
+        *,
+        force: bool = False,
+        compat: bool = False,
+        without: Sequence[str] = (),
+        merged: bool = False,
+    ) -> list[str]:
+        """Refuse to lose a change by others, or objects that the last restore could not make.
+
+        Returns what to tell where that is wanted: by `force`, by name (`without`); in targetcli's
+        manner a change by others is only told of, and a document that was `merged` into what lies
+        there loses none. Raises ConflictError.
+        """
+        before = self._data()
+        remembered = self.state()
+        lost = [] if before is None else losses.lost(remembered.missing, before, document)
+        _refuse_unknown(without, lost)
+        if before is None or same(before, store.to_text(document).encode()):
+            return []
+        notes = []
+        if not merged and _is_foreign(remembered, before):
+            changed = f"{self.path} has been changed since pyshell last read or wrote it"
+            if not (force or compat):
+                raise ConflictError(
+                    f"{changed}: it was left as it is.",
+                    "'diff' shows the difference; saveconfig force=true replaces the file and"
+                    " keeps what it holds as a revision.",
+                )
+            notes.append(f"{changed}: what it held is kept as a revision.")
+        if lost:
+            notes += self._losing(lost, remembered.missing, before, force, without)
+        return notes
+
+    def _losing(
+        self,
+        lost: Sequence[str],
+        reasons: Mapping[str, str],
+        before: bytes,
+        force: bool,
+        without: Sequence[str],
+    ) -> list[str]:
+        left = [] if force else losses.not_named(lost, without, before)
+        if left:
+            first = losses.first(left, before)
+            named = ", ".join(f"{path} ({reasons[path]})" for path in first[:_SHOWN])
+            more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+            raise ConflictError(
+                f"{self.path} holds what could not be restored, and this save would lose it:"
+                f" {named}{more}.",
+                f"restoreconfig brings it back; saveconfig without={','.join([*without, *first])}"
+                " saves without it.",
+            )
+        return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
+
+    def save(
+        self,
+        document: Document,
+        about: About,
+        backups: int,
+        policy: Policy,
+        merged_from: Document | None = None,
+    ) -> list[str]:
+        """Save a document and return what to tell, beside that it is saved. Raises PyshellError.
+
+        `merged_from` is what runs, where the document is not that but was merged into what lies
+        there. At every instant the file is the old or the new one, and what is remembered fits
+        both.
+        """
+        store.make_folder(self.config_dir)
+        store.sweep(self.path)
+        store.remove_left(revisions.folder(self.config_dir))
+        remembered = self.state()
+        before = self._data()
+        backups = max(backups, _backups_of_targetcli(self.config_dir))
+        backed_up = store.back_up(self.path, backups) is not None
+        text = store.to_text(document).encode()
+        known = {store.digest(text): about}
+        if before is not None:
+            foreign = merged_from is not None and _is_foreign(remembered, before)
+            known_after = self._keep(before, text, about, policy, remembered)
+            # What others changed is still in the file: a save of all must still notice.
+            known = remembered.known if foreign else known_after
+        remembered.known = known
+        state.write(self.config_dir, remembered)
+        store.replace(self.path, text)
+        new = store.digest(text)
+        remembered.known = {new: known[new]} if new in known else known
+        if remembered.missing:
+            running = document if merged_from is None else merged_from
+            left = tree_paths(document) - tree_paths(running)
+            marks = remembered.missing.items()
+            remembered.missing = {path: reason for path, reason in marks if path in left}
+        state.write(self.config_dir, remembered)
+        return [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
+
+    def _keep(
+        self, before: bytes, text: bytes, about: About, policy: Policy, remembered: State
+    ) -> dict[str, About]:
+        """Keep what is to be replaced as a revision if it is another document.
+
+        Returns what is known of the file while it is replaced.
+        """
+        old, new = store.digest(before), store.digest(text)
+        author = remembered.known.get(old) or of_file(self.path)
+        if same(before, text):
+            # Who saves what is there already has not made it.
+            return {old: author, new: about if author.way == OUTSIDE else author}
+        newest = revisions.newest(self.config_dir)
+        if newest is None or newest.digest != old:  # else a save was cut short, and this is it
+            highest = max(remembered.last_revision, int(newest.word) if newest else 0)
+            revisions.write(self.config_dir, highest + 1, before, author)
+            remembered.last_revision = highest + 1
+        revisions.prune(self.config_dir, policy)
+        return {old: author, new: about}
+
+    # Restoring
+
+    def restored(self, data: bytes, missing: Mapping[str, str]) -> None:
+        """Remember that the file with these bytes was restored, and what could not be."""
+        digest = store.digest(data)
+        try:
+            remembered = self.state()
+            author = remembered.known.get(digest) or of_file(self.path)
+            remembered.known = {digest: author}
+            remembered.missing = dict(missing)
+            state.write(self.config_dir, remembered)
+        except (OSError, PyshellError) as error:
+            # The target is up, which weighs more: as on a read-only /etc.
+            self._warn(f"What was restored could not be remembered: {error}")
+
+
+def _is_foreign(remembered: State, data: bytes) -> bool:
+    """Tell whether something other than pyshell wrote the file that holds `data`."""
+    return bool(remembered.known) and store.digest(data) not in remembered.known
+
+
+def _refuse_unknown(without: Sequence[str], lost: Sequence[str]) -> None:
+    for name in without:
+        if not any(is_below(path, name) for path in lost):
+            raise NotFoundError(
+                f"{name} is not among what would be lost",
+                f"That is: {', '.join(lost[:_SHOWN])}." if lost else "Nothing would be lost.",
+            )
+
+
+def _backups_of_targetcli(config_dir: Path) -> int:
+    """Return the `max_backup_files` of targetcli's host-wide settings, 0 where there are none."""
+    try:
+        text = (config_dir / "targetcli.conf").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return 0
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "max_backup_files" and value.strip().isdigit():
+            return int(value)
+    return 0

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pyshell remembers of the file that is restored at boot, in a small file beside it.
+
+Its digest, as pyshell last read or wrote it: so a save notices a change by others (field failures
+4, 8, 53). And the objects that a restore could not bring back: so no save takes them for deleted
+(field failures 1, 2). Without this file nothing is known, and nothing refused for these reasons.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyshell.errors import from_os_error
+from pyshell.saved import store
+from pyshell.saved.about import About, from_json
+
+FILE = "pyshell-state.json"
+
+
+@dataclass
+class State:
+    """What is remembered."""
+
+    known: dict[str, About] = field(default_factory=dict)
+    """Digests of the saved file, with who saved it. There are two only while a save is at work:
+    whichever of them the file then has after a power cut, it is pyshell's own."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Paths in the tree of what the last restore could not bring back, with the reasons."""
+    last_revision: int = 0
+    """The highest number given to a revision: none is given twice."""
+
+    def forget(self, made: Iterable[str], deleted: Iterable[str]) -> bool:
+        """Take off what runs again, and what was deleted by command with all below it.
+
+        Returns whether that changed anything.
+        """
+        gone = set(made)
+        roots = list(deleted)
+        left = {
+            path: reason
+            for path, reason in self.missing.items()
+            if path not in gone and not any(is_below(path, root) for root in roots)
+        }
+        changed = left != self.missing
+        self.missing = left
+        return changed
+
+
+def is_below(path: str, root: str) -> bool:
+    """Tell whether a path is another one or below it."""
+    return path == root or path.startswith(f"{root.rstrip('/')}/")
+
+
+def read(config_dir: Path, warn: Callable[[str], None]) -> State:
+    """Return what is remembered: nothing where there is no file, or with a warning a damaged one.
+
+    Raises PyshellError for a file that this user may not read.
+    """
+    file = config_dir / FILE
+    try:
+        data = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return State()
+    except OSError as error:
+        raise from_os_error(error, f"read {file}") from error
+    except (ValueError, RecursionError):
+        data = None
+    found = _state(data)
+    if found is None:
+        warn(f"{file} was passed over: it is damaged.")
+        return State()
+    return found
+
+
+def _state(data: Any) -> State | None:
+    if not isinstance(data, dict):
+        return None
+    known, missing = data.get("known", {}), data.get("missing", {})
+    last = data.get("last_revision", 0)
+    if not (isinstance(known, dict) and isinstance(missing, dict) and isinstance(last, int)):
+        return None
+    abouts = {name: from_json(entry) for name, entry in known.items()}
+    if not all(isinstance(reason, str) for reason in missing.values()):
+        return None
+    return State({name: a for name, a in abouts.items() if a is not None}, dict(missing), last)
+
+
+def write(config_dir: Path, state: State) -> None:
+    """Remember, atomically and for root's eyes. Raises PyshellError."""
+    data: Mapping[str, Any] = {
+        "schema": 1,
+        "known": {name: about.to_json() for name, about in state.known.items()},
+        "missing": state.missing,
+        "last_revision": state.last_revision,
+    }
+    store.replace(config_dir / FILE, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def settle(
+    config_dir: Path, made: Iterable[str], deleted: Iterable[str], warn: Callable[[str], None]
+) -> None:
+    """Take marks off objects that a command made or deleted."""
+    remembered = read(config_dir, warn)
+    if remembered.missing and remembered.forget(made, deleted):
+        write(config_dir, remembered)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Revisions as lines and as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyshell.saved.revisions import Revision
+
+_HEADINGS = ("revision", "saved at", "by", "way", "objects", "comment")
+_NONE = "-"
+_KINDS = (
+    ("storage_objects", "storage object"),
+    ("targets", "target"),
+    ("luns", "LUN"),
+    ("acls", "ACL"),
+)
+
+
+def table(revisions: Sequence[Revision]) -> list[str]:
+    """Return revisions as a table, one a line."""
+    if not revisions:
+        return ["(nothing saved)"]
+    rows = [_HEADINGS, *(_row(revision) for revision in revisions)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(revision: Revision) -> tuple[str, ...]:
+    about = revision.about
+    cells = (revision.word, about.time, about.user, about.way, objects(revision), about.comment)
+    return tuple(_plain(cell) or _NONE for cell in cells)
+
+
+def objects(revision: Revision) -> str:
+    """Return what a revision holds: `1 target, 2 LUNs`."""
+    if not revision.counts:
+        return "no saved configuration"
+    shown = [
+        f"{number} {word}{'' if number == 1 else 's'}"
+        for name, word in _KINDS
+        if (number := revision.counts.get(name, 0))
+    ]
+    return ", ".join(shown) or "empty"
+
+
+def title(revision: Revision) -> str:
+    """Return a revision in a line."""
+    about = revision.about
+    by = f" by {about.user}" if about.user else ""
+    comment = f": {about.comment}" if about.comment else ""
+    return _plain(f"Revision {revision.word}, saved at {about.time}{by} ({about.way}){comment}")
+
+
+def data(revision: Revision) -> dict[str, Any]:
+    """Return a revision for `-o json`."""
+    return {
+        "revision": revision.word,
+        **revision.about.to_json(),
+        "replaced": revision.replaced,
+        "counts": revision.counts,
+        "file": str(revision.file),
+    }
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot break the line or steer the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saving at the command line, and looking at what was saved."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from driver import CLIENT, TPG, Pyshell
+
+ACL = f"{TPG}/acls/{CLIENT}"
+DISK = "/backstores/ramdisk create"
+
+
+def test_a_revision_tells_time_user_way_objects_and_comment(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "lee")
+    exported.must("saveconfig comment='before the move'", f"{DISK} disk1 1M", "saveconfig")
+    heading, saved, first, backup = exported.must("revisions")
+    assert heading.split() == ["revision", "saved", "at", "by", "way", "objects", "comment"]
+    assert saved.split()[0] == "saved"
+    assert "2 storage objects, 1 target, 1 LUN, 1 ACL" in saved
+    assert first.split()[0] == "1"
+    assert first.split()[2:4] == ["lee", "one-liner"]
+    assert "1 storage object, 1 target, 1 LUN, 1 ACL " in first
+    assert first.endswith("  before the move")
+    assert backup.startswith("saveconfig-")
+
+
+def test_revisions_as_json_are_one_document(exported: Pyshell) -> None:
+    exported.must("saveconfig comment=why", f"{DISK} disk1 1M", "saveconfig")
+    saved, first, backup = exported("-o", "json", "revisions").done().json["result"]
+    assert (saved["revision"], first["revision"]) == ("saved", "1")
+    assert first["comment"] == "why"
+    assert first["counts"] == {"storage_objects": 1, "targets": 1, "luns": 1, "acls": 1}
+    assert backup["file"].startswith(str(exported.config_dir / "backup"))
+
+
+def test_where_nothing_is_saved_there_are_no_revisions(pyshell: Pyshell) -> None:
+    assert pyshell.must("revisions") == ["(nothing saved)"]
+    assert pyshell("-o", "json", "revisions").done().json["result"] == []
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_revision_is_shown_without_its_secrets(exported: Pyshell, form: str) -> None:
+    exported.must(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
+    exported.must(f"{TPG} disable", "saveconfig")
+    for word in ("1", "saved", exported.must("revisions")[-1].split()[0]):
+        shown = exported("-o", form, "revisions", "show", word).done().out
+        assert "lee_block" in shown
+        assert "********" in shown
+        assert "verysecret" not in shown
+
+
+def test_a_comment_cannot_break_the_list(exported: Pyshell) -> None:
+    exported("saveconfig", "comment=two\nlines \x1b[31m").done()
+    assert len(exported.must("revisions")) == 2
+    assert "\x1b" not in exported.line("revisions show saved").done().out
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("revisions show", 2),
+        ("revisions show 7", 3),
+        ("revisions list 7", 2),
+        ("revisions drop 7", 2),
+        ("saveconfig /tmp/x.json comment=why", 2),
+        ("saveconfig /tmp/x.json without=/iscsi", 2),
+        ("saveconfig without=/backstores/block/none", 3),
+    ],
+)
+def test_what_makes_no_sense_is_refused(exported: Pyshell, line: str, status: int) -> None:
+    ran = exported.line(line)
+    assert (ran.out, ran.status) == ("", status)
+    assert ran.err.count("\n") <= 3  # a caret may point at the word
+    assert not exported.saved_file.exists()
+
+
+def test_a_batch_and_its_end_are_remembered_as_such(pyshell: Pyshell) -> None:
+    pyshell.batch([f"{DISK} disk1 1M"]).done()
+    assert pyshell.must("revisions")[1].split()[3] == "batch"
+
+
+def test_preferences_bound_the_revisions(pyshell: Pyshell) -> None:
+    pyshell.must("set global max_revisions=2")
+    for number in range(5):
+        pyshell.must(f"{DISK} disk{number} 1M", "saveconfig")
+    words = [line.split()[0] for line in pyshell.must("revisions")]
+    assert [word for word in words if word.isdigit()] == ["4", "3"]
+
+
+def test_a_dry_run_of_a_save_judges_it_and_keeps_nothing(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    exported.saved_file.write_text("{}")
+    before = exported.files()
+    assert exported.line("saveconfig", "--dry-run").status == 5
+    assert exported.line("saveconfig force=true", "--dry-run").status == 0
+    assert exported.files() == before
+
+
+def test_another_file_is_written_without_revisions(exported: Pyshell, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "x.json"
+    exported.must(f"saveconfig {elsewhere}", f"{TPG} disable", f"saveconfig {elsewhere}")
+    assert json.loads(elsewhere.read_text())["targets"]
+    assert not (exported.config_dir / "revisions").exists()
+
+
+@pytest.mark.parametrize(("mode", "mend"), [(0o666, "chmod go-w"), (0o602, "chmod go-w")])
+def test_a_file_that_others_may_write_is_not_restored(
+    exported: Pyshell, mode: int, mend: str
+) -> None:
+    exported.must("saveconfig", "clearconfig confirm=true")
+    exported.saved_file.chmod(mode)
+    before = exported.tree()
+    ran = exported.line("restoreconfig")
+    assert (ran.out, ran.status) == ("", 4)
+    assert f"{mend} {exported.saved_file}" in ran.err
+    assert exported.tree() == before
+    exported.saved_file.chmod(0o600)
+    exported.must("restoreconfig")
+
+
+def test_secrets_that_others_may_read_are_warned_of(exported: Pyshell) -> None:
+    exported.must(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
+    exported.must("clearconfig confirm=true")
+    exported.saved_file.chmod(0o644)
+    warning = f"{exported.saved_file} holds secrets that others may read"
+    exported.line("restoreconfig").done(noting=warning)
