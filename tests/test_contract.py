@@ -126,7 +126,8 @@ def test_the_option_gives_the_same_manner(exported: Pyshell) -> None:
         (f"/iscsi/{SERVER} create 2", ["Created TPG 2.", SHARED]),
         (f"{TPG}/acls create iqn.2020-07.com.example:i",
          ["Created Node ACL for iqn.2020-07.com.example:i", "Created mapped LUN 0."]),
-        (f"{ACL} create 3 0", ["Created Mapped LUN 3."]),
+        (f"{ACL} create 3 0",
+         ["Warning: TPG LUN 0 already mapped to this NodeACL", "Created Mapped LUN 3."]),
         (f"{ACL} delete 0", ["Deleted Mapped LUN 0."]),
         (f"{TPG}/luns create /dev/sdb",
          ["Created storage object sdb.", "Created LUN 1.",
@@ -143,7 +144,9 @@ def test_the_option_gives_the_same_manner(exported: Pyshell) -> None:
         ("/backstores/fileio create f /srv/f.img 1k", ["Created fileio f with size 1024"]),
         ("/backstores/block create b /dev/sdb",
          ["Created block storage object b using /dev/sdb."]),
-        ("/backstores/pscsi create p /dev/sdc", ["Created pscsi storage object p using /dev/sdc"]),
+        ("/backstores/pscsi create p /dev/sdc",
+         ["Note: block backstore recommended for SCSI block devices",
+          "Created pscsi storage object p using /dev/sdc"]),
         ("/backstores/block delete lee_block", ["Deleted storage object lee_block."]),
         (f"/iscsi delete {SERVER}", [f"Deleted Target {SERVER}."]),
         (f"/iscsi/{SERVER} delete 1", ["Deleted TPGT 1."]),
@@ -192,3 +195,15 @@ def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
     names = [line.split("o- ")[1].split(" ")[0] for line in lines]
     assert names.index("acls") < names.index("luns") < names.index("portals")
     assert [name for name in names if name.startswith("disk")] == ["disk1", "disk9", "disk10"]
+
+
+@pytest.mark.parametrize("program", ["pyshell", "targetcli"])
+def test_what_was_begun_is_told_in_targetclis_manner_where_it_fails(
+    target: Pyshell, program: str
+) -> None:
+    target.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    target.program = program
+    ran = target.line(f"{TPG}/portals create 192.168.56.101")
+    begun = "Using default IP port 3260\n" if program == "targetcli" else ""
+    assert ran.out == begun
+    assert ran.status != 0

@@ -89,4 +89,4 @@ def test_field_failure_24_what_is_not_there_need_not_be_deleted(
 
 
 def test_they_must_be_given_by_name(exported: Pyshell) -> None:
-    assert exported.line("/backstores/block delete none true").status == 2
+    assert exported.line("/backstores/block delete none false true").status == 2

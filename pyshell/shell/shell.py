@@ -265,21 +265,25 @@ class Shell(ConfigShell):  # type: ignore[misc]
             check(self.lio, change.operations)
             sentences = change.would
             if sentences is None:
-                sentences = [s for operation in change.operations for s in operation.said]
+                said = [s for operation in change.operations for s in operation.said]
+                sentences = [*change.before, *said]
             self._say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
             self._note_of(change)
             return
         self._ask_before_cutting(change.operations)
         try:
             outcome = carry_out(self.lio, change.operations)
-        except ExistsError as error:
-            # That a part is there, as a LUN's storage object, does not mean that the whole is.
-            error.wanted = error.wanted and error.object == change.made
+        except PyshellError as error:
+            if isinstance(error, ExistsError):
+                # That a part is there, as a LUN's storage object, does not mean the whole is.
+                error.wanted = error.wanted and error.object == change.made
+            if self.compat and not self.options.json:
+                self._say(list(change.before))
             raise
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)
-        self._say([*outcome.sentences, *change.after()])
+        self._say([*change.before, *outcome.sentences, *change.after()])
         self._note_of(change)
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)

@@ -17,7 +17,6 @@ from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
-from pyshell.target.scsi import DISK
 from pyshell.tree.command import (
     BOOL,
     CHILD,
@@ -32,7 +31,7 @@ from pyshell.tree.command import (
 )
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Result
+from pyshell.tree.results import Change, Lines, Result, Several, Work
 from pyshell.tree.storageobjects import StorageObjectNode
 
 _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
@@ -88,17 +87,31 @@ class BackstoreNode(CommonNode):
     @command(
         "Delete a storage object and the LUNs that export it. Its device or file is left alone.",
         Param("name", CHILD, "Name of the storage object.", required=True),
+        Param("save", BOOL, "Take it out of the saved configuration as well.", default=False),
         changes=True,
         examples=("/backstores/block delete disk1",),
     )
-    def ui_command_delete(self, name: str) -> Result:
+    def ui_command_delete(self, name: str, save: bool) -> Result:
         """Delete a storage object."""
         place = listing.require_storage_object(self.plugin, name)
         operations = removal.of_storage_object(place)
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:
             self._tell_of_luns(operations)
+        if save:
+            return self._saved_too(place, Change(operations))
         return Change(operations)
+
+    def _saved_too(self, place: StorageObject, change: Change) -> Result:
+        from pyshell.tree.saving import file_of, save_storage_object
+
+        def save() -> Work:
+            path = file_of(self.lio, None)
+            return save_storage_object(self.context, path, place.plugin, place.name)
+
+        save()  # a file that cannot be read or replaced is told before anything is done
+        told = "It would be taken out of the saved configuration"
+        return Several([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
 
     def _tell_of_luns(self, operations: Sequence[Operation]) -> None:
         """Name the LUNs that go with a storage object, and who sees them."""
@@ -185,19 +198,21 @@ class FileioNode(BackstoreNode):
         path = os.path.abspath(os.path.expanduser(file_or_dev))
         operations: list[Operation] = []
         notes: list[str] = []
+        said: list[str] = []
         device = self.lio.machine.block_device(path)
         if device is not None:
-            notes.append("The block backstore suits block devices better.")
             if size is not None:
-                notes.append(f"{path} is a block device: the size is ignored.")
+                said.append("Block device, size parameter ignored")
+            said.append("Note: block backstore preferred for best results")
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
-            size = self._file_size(path, size, sparse, operations, notes)
+            size = self._file_size(path, size, sparse, operations, notes, said)
         cached = True if write_back is None else write_back
         if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses what is not flushed.")
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         operations.append(CreateStorageObject(place, arguments))
+        _say(operations, *said)
         sentence = f"Created fileio {name} with size {size}"
         return self._created(place, operations, sentence, *notes)
 
@@ -208,6 +223,7 @@ class FileioNode(BackstoreNode):
         sparse: bool,
         operations: list[Operation],
         notes: list[str],
+        said: list[str],
     ) -> int:
         """Return the size of an existing file, or plan to make it. Raises UsageError."""
         where = self.lio.machine.image_file(path)
@@ -217,6 +233,8 @@ class FileioNode(BackstoreNode):
                     f"{path} does not exist: to make it, a size is needed.", "Add size=10G."
                 )
             operations.append(CreateImageFile(path, size, sparse))
+            if not sparse:
+                said.append(f"Writing {size} bytes")
             if not self.context.compat:
                 notes.append(self._about_new_file(path, size, sparse))
             return size
@@ -224,8 +242,8 @@ class FileioNode(BackstoreNode):
             raise UsageError(f"{path} exists but is not a file.")
         self._refuse_shared(path)
         found = where.stat().st_size
-        if size is not None and size != found:
-            self.context.note(f"{path} exists, using its size ({found} bytes) instead.")
+        if size is not None:
+            said.append(f"{path} exists, using its size ({found} bytes) instead")
         return found
 
     def _about_new_file(self, path: str, size: int, sparse: bool) -> str:
@@ -279,13 +297,12 @@ class PscsiNode(BackstoreNode):
     def ui_command_create(self, name: str, dev: str) -> Result:
         """Create a pscsi storage object."""
         place = self._new(name)
-        found = self.lio.machine.scsi_device(dev)
-        notes: list[str] = []
-        if found is not None and found.scsi_type == DISK and not found.problem:
-            notes = ["The block backstore is recommended for SCSI disks."]
+        before: list[str] = []
+        if self.lio.machine.block_device(dev) is not None:
+            before = ["Note: block backstore recommended for SCSI block devices"]
         create = CreateStorageObject(place, {"dev": dev})
         create.said = [f"Created pscsi storage object {name} using {dev}"]
-        return Change([create], place.path, note=" ".join(notes))
+        return Change([create], place.path, before=before)
 
 
 BACKSTORES: dict[str, type[BackstoreNode]] = {

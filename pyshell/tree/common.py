@@ -199,7 +199,7 @@ class CommonNode(Node):
 
     def _set_preferences(self, named: dict[str, str]) -> Result:
         if not named:
-            described = [(f"{p.name}={p.kind.name}", True, p.help) for p in PREFERENCES.values()]
+            described = [(f"{p.name}={p.type}", True, p.help) for p in PREFERENCES.values()]
             return Lines(helptext.group("global", described), sorted(PREFERENCES))
         results = []
         for name, value in named.items():
@@ -225,7 +225,7 @@ class CommonNode(Node):
         return Lines(helptext.group("global", described), values)
 
     def _group_names(self) -> Lines:
-        names = sorted(["global", *self.groups()])
+        names = ["global", *self.groups()]
         return Lines(helptext.group_names(names), names)
 
     def require(self, name: str, values: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@ from pyshell.errors import ExistsError, NotFoundError
 from pyshell.target import listing
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateLun, free_lun
-from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import Lun, StorageObject, Tpg
 from pyshell.tree.common import CommonNode
@@ -47,10 +46,7 @@ def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
             "'ls /backstores' shows the storage objects.",
         )
     create.said = [f"Created storage object {name}."]
-    made: list[Operation] = [create]
-    if node.context.preference("export_backstore_name_as_model"):
-        made.append(Set(place, "attrib/emulate_model_alias", "1"))
-    return made, place
+    return [create], place
 
 
 def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:

@@ -150,6 +150,16 @@ class FabricNode(CommonNode):
         }
         return Lines([f"{name}: {value}" for name, value in facts.items()], facts)
 
+    @command("Show the version of the fabric's driver, where it tells one.")
+    def ui_command_version(self) -> Result:
+        """Show the version of the fabric's driver."""
+        found = (
+            text_or_none(self.lio.kernel, f"{self.fabric.folder}/{file}")
+            for file in ("lio_version", "version")
+        )
+        version = next((text for text in found if text), "")
+        return Lines([f"Target fabric module {self.fabric.name}: {version}".strip()], version)
+
 
 class TargetNode(CommonNode):
     """A target of a fabric with TPG tags."""

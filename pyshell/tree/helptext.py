@@ -59,12 +59,12 @@ def group(name: str, described: Iterable[tuple[str, bool, str]]) -> list[str]:
 def group_names(names: Sequence[str]) -> list[str]:
     """Return the list of a node's groups."""
     title = "AVAILABLE CONFIGURATION GROUPS"
-    return [title, "=" * len(title), " ".join(names)]
+    return ["", title, "=" * len(title), " ".join(names)]
 
 
 def bookmarks(known: Mapping[str, str]) -> list[str]:
     """Return the list of bookmarks."""
-    lines = ["BOOKMARKS", "========="]
+    lines = ["", "BOOKMARKS", "========="]
     if not known:
         return [*lines, "", "No bookmarks yet."]
     for name, path in sorted(known.items()):

@@ -140,8 +140,11 @@ class AuthGroup(Group):
         """Return the value that the kernel holds, "" where it holds none."""
         folder = self._places[0].folder
         if not os.path.isdir(folder):
-            return "0" if name == "enable" else ""
-        return settings.read(self._lio.kernel, folder, self._file(name))
+            return "False" if name == "enable" else ""
+        value = settings.read(self._lio.kernel, folder, self._file(name))
+        if name == "enable":  # targetcli's words
+            return "True" if value == "1" else "False"
+        return value
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return operations that write it to each object."""

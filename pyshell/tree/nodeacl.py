@@ -46,8 +46,8 @@ class NodeAclNode(CommonNode):
         """Return attributes, parameters and CHAP settings, where there are any."""
         found: dict[str, Group] = {}
         for name, sub, kind in (
-            ("attribute", "attrib", "node_acl"),
             ("parameter", "param", "tpg_parameter"),
+            ("attribute", "attrib", "node_acl"),
         ):
             if settings.names_in(self.place.folder, sub)[0]:
                 found[name] = KernelGroup(self.lio, self.places, sub, kind)
@@ -97,12 +97,13 @@ class NodeAclNode(CommonNode):
     ) -> Result:
         """Create a mapped LUN."""
         made, lun = self._lun(tpg_lun_or_backstore)
+        before: list[str] = []
         for acl in self.places:
             if any(listing.lun_of(m) == lun for m in listing.mapped_luns(acl)):
-                self.context.note(f"TPG LUN {lun.index} is already mapped to {acl.wwn}.")
+                before = [f"Warning: TPG LUN {lun.index} already mapped to this NodeACL"]
             made.append(MapLun(MappedLun(acl, mapped_lun), lun, write_protect))
         made[-1].said = [f"Created Mapped LUN {mapped_lun}."]
-        return Change(made, f"{self.path}/mapped_lun{mapped_lun}")
+        return Change(made, f"{self.path}/mapped_lun{mapped_lun}", before=before)
 
     def _lun(self, text: str) -> tuple[list[Operation], Lun]:
         """Return the LUN meant by a number, or plan one for a storage object, device or file."""

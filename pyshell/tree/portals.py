@@ -59,16 +59,17 @@ class PortalsNode(CommonNode):
         self, ip_address: str | None = None, ip_port: int | None = None
     ) -> Result:
         """Create a portal."""
-        address = ip_address or self.context.preference("default_portal_address")
+        default = self.context.preference("default_portal_address")
+        address = ip_address or default
         port = ip_port or names.DEFAULT_PORT
-        said = []
+        before = []
         if port == names.DEFAULT_PORT:
-            said.append(f"Using default IP port {port}")
-        if ip_address is None or address == names.WILDCARD_V4:
-            said.append(f"Binding to INADDR_ANY ({address})")
+            before.append(f"Using default IP port {port}")
+        if address == default:
+            before.append(f"Binding to INADDR_ANY ({address})")
         place = Portal(self.place, address, port)
-        said.append(f"Created network portal {address}:{port}.")
-        return Change([CreatePortal(place, said=said)], place.path)
+        said = [f"Created network portal {address}:{port}."]
+        return Change([CreatePortal(place, said=said)], place.path, before=before)
 
     @command(
         "Stop listening on an address and port. Connections there are cut.",

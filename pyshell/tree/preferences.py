@@ -29,9 +29,22 @@ class Described:
     default: Any
     help: str
 
+    @property
+    def type(self) -> str:
+        """Return targetcli's name of the kind of its values."""
+        return _TYPES.get(self.kind, "string")
+
 
 _COLOUR = choice(*_COLOURS)
 _LEVEL = choice(*_LEVELS)
+_COLOUR_OR_NONE = choice(*_COLOURS[:-1], "none")
+_TYPES = {
+    BOOL: "bool",
+    NUMBER: "number",
+    _COLOUR: "color",
+    _COLOUR_OR_NONE: "colordefault",
+    _LEVEL: "loglevel",
+}
 _TABLE = (
     Described("auto_add_default_portal", BOOL, True, "Add the default portal to new TPGs."),
     Described(
@@ -42,7 +55,7 @@ _TABLE = (
     Described("auto_save_on_exit", BOOL, True, "Save on leaving if this run changed something."),
     Described("auto_use_daemon", BOOL, False, "Accepted for targetcli's sake: there is no daemon."),
     Described("color_command", _COLOUR, "cyan", "Colour of commands."),
-    Described("color_default", _COLOUR, "default", "Colour of text."),
+    Described("color_default", _COLOUR_OR_NONE, "none", "Colour of text."),
     Described("color_keyword", _COLOUR, "cyan", "Colour of keywords."),
     Described("color_mode", BOOL, True, "Colours on a terminal."),
     Described("color_parameter", _COLOUR, "magenta", "Colour of parameters."),
@@ -64,7 +77,7 @@ _TABLE = (
     ),
     Described("logfile", TEXT, "", "Accepted for targetcli's sake: no log of commands is kept."),
     Described("loglevel_console", _LEVEL, "info", "Which messages are shown."),
-    Described("loglevel_file", _LEVEL, "error", "Accepted for targetcli's sake."),
+    Described("loglevel_file", _LEVEL, "debug", "Accepted for targetcli's sake."),
     Described(
         "max_backup_files",
         Kind("number", _backups),

@@ -66,6 +66,8 @@ class Change:
     would: Sequence[str] | None = None
     note: str = ""
     """What to tell beside the result, once it is there."""
+    before: Sequence[str] = ()
+    """Sentences of what is about to be done, which targetcli's manner has where it fails, too."""
 
 
 @dataclass(frozen=True)

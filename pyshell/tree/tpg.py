@@ -46,8 +46,8 @@ class TpgNode(CommonNode):
         folder = self.place.folder
         caution = cautions.of_tpg(self.context, self.place)
         for name, sub, kind in (
-            ("attribute", "attrib", "tpg"),
             ("parameter", "param", "tpg_parameter"),
+            ("attribute", "attrib", "tpg"),
         ):
             if settings.names_in(folder, sub)[0]:
                 found[name] = KernelGroup(self.lio, [self.place], sub, kind, caution)

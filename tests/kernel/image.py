@@ -84,10 +84,10 @@ def build() -> Image:
     if package is None:
         raise FileNotFoundError(f"apt does not know {META_PACKAGE}")
     version = package.removeprefix("linux-image-")
-    cache = _cache()
+    cache = cache_folder()
     folder = cache / f"linux-{version}"
     initramfs = cache / f"initramfs-{_fingerprint(version)}.gz"
-    with _locked(cache):
+    with locked(cache):
         if not folder.exists():
             _fetch_kernel(package, version, folder)
         if not initramfs.exists():
@@ -109,7 +109,7 @@ def _is_static(program: Path) -> bool:
         return b"/ld-linux" not in file.read(8192)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyshell-bed"
     cache = Path(os.environ.get("PYSHELL_BED_CACHE") or default).absolute()
     cache.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def _cache() -> Path:
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
+def locked(cache: Path) -> Iterator[None]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

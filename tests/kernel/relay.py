@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from . import image
+from . import image, peer
 from .guestmachine import POLL_SECONDS, BedError, Guest, Settings
 
 # All in the results folder: which tests the guest is to run, and what came of them.
@@ -99,7 +100,10 @@ class Relay:
         nodes = "".join(f"{item.nodeid}\n" for item in self._selected)
         (self._results / SELECTION).write_text(nodes, encoding="utf-8")
         needs_lvm = any("lee" in getattr(item, "fixturenames", ()) for item in self._selected)
-        settings = Settings(lvm=needs_lvm, environment={"PYSHELL_BED_RELAY": "1"})
+        environment = {"PYSHELL_BED_RELAY": "1"}
+        if any("targetcli" in getattr(item, "fixturenames", ()) for item in self._selected):
+            environment["PYSHELL_PEER"] = _peer()
+        settings = Settings(lvm=needs_lvm, environment=environment)
         self._last_news = time.monotonic()
         try:
             self._guest = Guest(self._command(), self._results, TOTAL_SECONDS, settings)
@@ -213,6 +217,14 @@ class GuestItem(pytest.Item):
             # By its own name pytest would show the last phase a second time.
             phase = "clean-up" if phase == "teardown" else phase
             self.add_report_section(phase, " ".join(["guest's", *stream]), content)
+
+
+def _peer() -> str:
+    """Return the Python that has targetcli, or why there is none: for the tests that need it."""
+    try:
+        return str(peer.build())
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        return f"no targetcli to compare with: {error}"
 
 
 def refuse_without_bed() -> None:

@@ -229,7 +229,10 @@ def test_a_mapping_may_name_a_storage_object(exported: Pyshell) -> None:
 
 def test_a_second_mapping_of_a_lun_is_told(exported: Pyshell) -> None:
     ran = exported(ACL, "create", "4", "0")
-    assert (ran.status, ran.err) == (0, f"TPG LUN 0 is already mapped to {CLIENT}.\n")
+    assert (ran.status, ran.lines) == (
+        0,
+        ["Warning: TPG LUN 0 already mapped to this NodeACL", "Created Mapped LUN 4."],
+    )
 
 
 def test_an_image_file_is_used_by_one_storage_object(pyshell: Pyshell) -> None:
@@ -242,8 +245,10 @@ def test_an_image_file_is_used_by_one_storage_object(pyshell: Pyshell) -> None:
 def test_an_existing_image_file_keeps_its_size(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/fileio create a /srv/x.img 1M", "/backstores/fileio delete a")
     ran = pyshell.line("/backstores/fileio create a /srv/x.img 2M")
-    assert ran.out == "Created fileio a with size 1048576\n"
-    assert "using its size (1048576 bytes) instead" in ran.err
+    assert ran.lines == [
+        "/srv/x.img exists, using its size (1048576 bytes) instead",
+        "Created fileio a with size 1048576",
+    ]
 
 
 def test_a_deleted_storage_object_leaves_its_image_file(pyshell: Pyshell) -> None:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a scene through a program and compares what two programs made of it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from .. import snapshot
+from .scenes import Scene, Step
+
+# So many entries of configfs are told of one difference; a missing object would be hundreds.
+SHOWN = 8
+FORKING = Path(__file__).parents[1] / "forking.py"
+
+
+@dataclass(frozen=True)
+class Did:
+    """What came of one line."""
+
+    status: int
+    stdout: str
+    stderr: str
+    tree: snapshot.Tree
+    seconds: float
+
+
+class Program:
+    """A program that is imported once and forked for each command line.
+
+    `folder` is its own: preferences and outputs lie there.
+    """
+
+    def __init__(
+        self, python: str, entry: str, modules: Sequence[str], argv0: str, folder: Path
+    ) -> None:
+        self.argv0 = argv0
+        self.folder = folder
+        self._parent = subprocess.Popen(
+            [python, str(FORKING), entry, *modules],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            # Which pyshell heeds and targetcli does not; pytest's runners set it.
+            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+        )  # fmt: skip
+
+    def run(self, arguments: Sequence[str], where: Path, stdin: str = "") -> tuple[int, str, str]:
+        """Run a command line in a folder; return the exit status and both outputs."""
+        outputs = {name: self.folder / name for name in ("stdin", "stdout", "stderr")}
+        outputs["stdin"].write_text(stdin)
+        asked = {
+            "argv": [self.argv0, *arguments],
+            "folder": str(where),
+            "environment": {"TARGETCLI_HOME": str(self.home), "TERM": "dumb"},
+            **{name: str(path) for name, path in outputs.items()},
+        }
+        status = int(self._ask(json.dumps(asked)))
+        return status, outputs["stdout"].read_text(), outputs["stderr"].read_text()
+
+    def _ask(self, text: str) -> str:
+        to: IO[str] | None = self._parent.stdin
+        answers: IO[str] | None = self._parent.stdout
+        assert to is not None
+        assert answers is not None
+        to.write(f"{text}\n")
+        to.flush()
+        return answers.readline()
+
+    @property
+    def home(self) -> Path:
+        """Return where its preferences lie."""
+        return self.folder / "home"
+
+    def forget(self) -> None:
+        """Take its preferences away."""
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def end(self) -> None:
+        """End it."""
+        self._parent.kill()
+        self._parent.communicate()
+
+
+def play(program: Program, scene: Scene, where: Path, names: Mapping[str, str]) -> Iterator[Did]:
+    """Run a scene's lines one after the other, and look at the kernel after each."""
+    for step in scene.steps:
+        (program.folder / "line").write_text(step.text)  # what hung, if it hangs
+        begun = time.monotonic()
+        status, stdout, stderr = program.run(step.arguments(names), where)
+        seconds = time.monotonic() - begun
+        tree = snapshot.plain_tree(snapshot.take(), scene.text)
+        yield Did(status, snapshot.plain(stdout, scene.text), stderr, tree, seconds)
+
+
+def compare(scene: Scene, theirs: Sequence[Did], ours: Sequence[Did]) -> list[str]:
+    """Return what differs and may not, and what may differ and does not."""
+    found: list[str] = []
+    before: Mapping[str, object] = {}
+    for step, their, our in zip(scene.steps, theirs, ours, strict=True):
+        differ = _outputs(their, our)
+        trees = snapshot.differences(their.tree, our.tree)
+        new = {path: values for path, values in trees.items() if before.get(path) != values}
+        if new:
+            lines = [f"{path}: {a!r} | {b!r}" for path, (a, b) in new.items()]
+            more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+            differ["tree"] = "\n".join([*lines[:SHOWN], *more])
+        found += _judge(step, differ)
+        found += _error_line(step, our)
+        before = trees
+    return found
+
+
+def _adds_only(their: list[str], our: list[str]) -> bool:
+    """Tell whether all that they print is there, with more in between."""
+    matching = difflib.SequenceMatcher(None, their, our, autojunk=False)
+    return all(kind in ("equal", "insert") for kind, *_ in matching.get_opcodes())
+
+
+def _outputs(their: Did, our: Did) -> dict[str, str]:
+    differ = {}
+    if their.status != our.status:
+        differ["status"] = f"{their.status} | {our.status}\n{their.stderr}|\n{our.stderr}"
+    if their.stdout.splitlines() != our.stdout.splitlines():
+        one, other = without_meaning(their.stdout), without_meaning(our.stdout)
+        if one == other:
+            aspect = "meaning"
+        elif sorted(one) == sorted(other):
+            aspect = "order"
+        else:
+            aspect = "more" if _adds_only(one, other) else "stdout"
+        diff = difflib.unified_diff(one, other, n=0, lineterm="")
+        differ[aspect] = "\n".join(line for line in diff if line[:2] not in ("--", "++", "@@"))
+    return differ
+
+
+def _judge(step: Step, differ: Mapping[str, str]) -> Iterator[str]:
+    for aspect, text in differ.items():
+        if aspect not in step.exempt:
+            yield f"{step.text}\n  {aspect}: " + text.replace("\n", "\n    ")
+    for aspect in step.exempt:
+        if aspect not in differ:
+            yield f"{step.text}\n  {aspect} may differ and does not: the exemption is not needed"
+
+
+def _error_line(step: Step, our: Did) -> Iterator[str]:
+    """Yield what is wrong with our standard error: one line for one failure."""
+    lines = our.stderr.splitlines()
+    if our.status not in (0, 255) and len(lines) != 1:
+        yield f"{step.text}\n  stderr: not one line but {lines}"
+
+
+def without_meaning(text: str) -> list[str]:
+    """Return a group's listing without the texts that stand below each underlined setting."""
+    lines: list[str] = []
+    explained = False
+    for line in text.splitlines():
+        explained = explained and bool(line)
+        if line and not explained:
+            lines.append(line)
+        explained = explained or bool(re.fullmatch("-+", line))
+    return lines
