@@ -95,7 +95,7 @@ def test_the_exit_status_of_the_program_is_that_of_the_command(pyshell: Pyshell)
         (["--bogus", "ls"], "There is no option --bogus."),
         (["-x"], "There is no option -x."),
         (["-o", "yaml", "ls"], "-o is one of text, json, not 'yaml'."),
-        (["--output=", "ls"], "--output is one of text, json, not ''."),
+        (["--output=", "ls"], "--output= needs a value."),
         (["--color", "maybe", "ls"], "--color is one of auto, always, never, not 'maybe'."),
         (["--lock-timeout", "soon", "ls"], "--lock-timeout needs a number of seconds, not 'soon'."),
         (["--lock-timeout=-1", "ls"], "--lock-timeout needs a number of seconds, not '-1'."),

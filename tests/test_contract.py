@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, DATA, SERVER, TPG, Pyshell, run_here
+from driver import CLIENT, SERVER, TPG, Pyshell, run_here
 
 ACL = f"{TPG}/acls/{CLIENT}"
 SHARED = "Default portal not created, TPGs within a target cannot share ip:port."
@@ -178,13 +177,6 @@ def test_the_saved_file_is_as_rtslib_writes_it(exported: Pyshell) -> None:
     lun = exported.document()["targets"][0]["tpgs"][0]["luns"][0]
     assert lun["storage_object"] == "/backstores/block/lee_block"
     assert lun["index"] == 0
-
-
-@pytest.mark.parametrize("file", sorted(DATA.glob("older/*.json")), ids=lambda path: path.stem)
-def test_files_from_other_releases_load(pyshell: Pyshell, file: Path) -> None:
-    assert pyshell("restoreconfig", str(file)).status == 0
-    assert "lee_block" in pyshell.line("ls /backstores").done().out
-    assert "[block/lee_block " in pyshell.line("ls /iscsi").done().out
 
 
 def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:

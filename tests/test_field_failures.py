@@ -351,7 +351,7 @@ def test_field_failure_20_a_secret_can_come_from_standard_input(acl: Pyshell) ->
 
 def test_field_failure_20_a_secret_can_come_from_a_file(acl: Pyshell, tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    file.write_text("from a file ü\nsecond line\n", encoding="utf-8")
+    file.write_text("from a file ü\n", encoding="utf-8")
     acl(ACL, "set", "auth", f"password=@{file}", "userid=me").done()
     assert acl.read(f"{ACL_FOLDER}/auth/password") == "from a file ü\n"
     assert acl.read(f"{ACL_FOLDER}/auth/userid") == "me\n"
@@ -1276,26 +1276,6 @@ def image(pyshell: Pyshell) -> Pyshell:
         "/backstores/fileio create through /srv/through 1M write_back=false",
     )
     return pyshell
-
-
-HIDE = "/backstores/fileio/back set attribute emulate_write_cache=0"
-
-
-def test_field_failure_68_the_cache_of_a_write_back_image_cannot_be_hidden(
-    image: Pyshell,
-) -> None:
-    before = image.tree()
-    ran = image.line(HIDE)
-    assert (ran.out, ran.status) == ("", 2)
-    assert "lost in a crash" in ran.err
-    assert "write_back=false" in ran.err
-    assert image.tree() == before
-
-
-def test_field_failure_68_targetclis_scripts_are_warned(image: Pyshell) -> None:
-    ran = image("--compat", HIDE)
-    assert ran.out == "Parameter emulate_write_cache is now '0'.\n"
-    assert (ran.err[:8], ran.status) == ("Warning:", 0)
 
 
 def test_field_failure_68_what_only_says_it_has_a_cache_gets_none_by_being_restored(

@@ -28,7 +28,7 @@ class CheckingNode(CommonNode):
             "An error is what cannot be restored as it stands there (exit status 1), a warning "
             "what is hardly meant. Devices and image files are looked for on this host."
         ),
-        examples=("check", "check saveconfig.example.json", "-o json check"),
+        examples=("check", "check saveconfig.example.json"),
     )
     def ui_command_check(self, savefile: str | None = None) -> Result:
         """Check a saved configuration."""

@@ -39,6 +39,14 @@ def host(pyshell: Pyshell) -> Pyshell:
     return pyshell
 
 
+def private(file: Path, folder: Path) -> Path:
+    """Return a copy that only its owner may read, as a saved file must be."""
+    copy = folder / file.name
+    copy.write_bytes(file.read_bytes())
+    copy.chmod(0o600)
+    return copy
+
+
 def in_order(document: Any) -> Any:
     """Return a document with its storage objects by name: their order has no weight."""
     objects = sorted(document["storage_objects"], key=lambda so: str(so["name"]))
@@ -74,25 +82,28 @@ def test_no_file_of_another_release_has_an_error(host: Pyshell, file: Path) -> N
 
 @pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
 def test_a_file_of_another_release_comes_back_and_is_saved_the_same(
-    host: Pyshell, file: Path
+    host: Pyshell, file: Path, tmp_path: Path
 ) -> None:
-    ran = host("restoreconfig", str(file)).done()
-    assert ran.lines == [f"Configuration restored from {file}"]
+    copy = private(file, tmp_path)
+    ran = host("restoreconfig", str(copy)).done()
+    assert ran.lines == [f"Configuration restored from {copy}"]
     host.must("saveconfig")
     before = in_order(json.loads(file.read_text()))
     found = set(differences(before, in_order(host.document())))
     assert found <= {f"+{key}" for key in NEW_KEYS[file.stem]}
 
 
-def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(host: Pyshell) -> None:
-    file = OLDER / "targetcli-3.0.2.json"
+def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(
+    host: Pyshell, tmp_path: Path
+) -> None:
+    file = private(OLDER / "targetcli-3.0.2.json", tmp_path)
     host.must(f"restoreconfig {file}", "saveconfig")
     assert host.saved_file.read_bytes() == file.read_bytes()
 
 
-def test_field_failure_11_what_can_never_be_set_is_no_alarm(host: Pyshell) -> None:
+def test_field_failure_11_what_can_never_be_set_is_no_alarm(host: Pyshell, tmp_path: Path) -> None:
     """Attributes that are fixed once exported, or that say what they said before."""
-    file = OLDER / "targetcli-3.0.2.json"
+    file = private(OLDER / "targetcli-3.0.2.json", tmp_path)
     ran = host("restoreconfig", str(file))
     assert (ran.err, ran.status) == ("", 0)
     assert "skipped" not in ran.out
@@ -105,6 +116,7 @@ def test_field_failure_11_an_attribute_that_this_kernel_lacks_is_a_note(
     document["storage_objects"][1]["attributes"]["emulate_tomorrow"] = 1
     file = tmp_path / "newer.json"
     file.write_text(json.dumps(document))
+    file.chmod(0o600)
     assert host("check", str(file)).done().lines == [f"{file}: no faults"]
     ran = host("restoreconfig", str(file))
     assert ran.status == 0
