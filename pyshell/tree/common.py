@@ -191,7 +191,8 @@ class CommonNode(Node):
 
         def said() -> list[str]:
             kept = _read(group, name)
-            if any(getattr(made, "value", kept) != kept for made in operations):
+            held = {"True": "1", "False": "0"}.get(kept, kept)  # targetcli's words for a switch
+            if any(getattr(made, "value", held) != held for made in operations):
                 self.context.note(f"The kernel did not take {name} as it was given.")
             return [f"Parameter {name} is now '{MASK if hide and value else kept}'."]
 

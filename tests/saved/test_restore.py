@@ -349,7 +349,7 @@ def test_clearing_removes_discovery_credentials_too(target: Pyshell) -> None:
     target.must("/iscsi set discovery_auth userid=me password=x enable=1", "clearconfig confirm=1")
     found = target("-o", "json", "/iscsi", "get", "discovery_auth", "show_secrets=true").json
     assert found["result"] == {
-        "enable": "0",
+        "enable": "False",
         "mutual_password": "",
         "mutual_userid": "",
         "password": "",
