@@ -97,7 +97,9 @@ def test_handlers_of_tcmu_runner(tcmu_runner: list[str], tmp_path: Path) -> None
     )
     tree = batch("ls")
     saved = SAVED.read_text()
-    assert tree in batch("clearconfig confirm=true", "restoreconfig", "saveconfig", "ls")
+    batch("clearconfig confirm=true", "restoreconfig", "saveconfig")
+    # A drawing does not wait for tcmu-runner while that opens what was restored.
+    wait_for("the same tree", lambda: batch("ls") == tree)
     assert SAVED.read_text() == saved
     batch(
         f"/loopback delete {LOOPBACK}",
