@@ -245,7 +245,7 @@ _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Tell whether errors are to be JSON, even those of the options themselves."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = zip(arguments, [*arguments, ""][1:], strict=True)
     return any(a in ("-o=json", "--output=json") or (a, b) in _JSON for a, b in pairs)
 
 

@@ -95,9 +95,11 @@ def test_handlers_of_tcmu_runner(tcmu_runner: list[str], tmp_path: Path) -> None
         (f"/backstores/user:fbo changemedium disc 16M {disc}", "No such method"),
         ("/backstores/user:fbo/disc resize 32M", "Operation not supported"),
     )
-    tree = batch("ls")
+    tree = batch("/backstores ls")
     saved = SAVED.read_text()
-    assert tree in batch("clearconfig confirm=true", "restoreconfig", "saveconfig", "ls")
+    batch("clearconfig confirm=true", "restoreconfig", "saveconfig")
+    # A drawing does not wait for tcmu-runner while that opens what was restored.
+    wait_for("the same tree", lambda: batch("/backstores ls") == tree)
     assert SAVED.read_text() == saved
     batch(
         f"/loopback delete {LOOPBACK}",
