@@ -32,7 +32,10 @@ class Context(Protocol):
     compat: bool
     way: str
     """By which way of working a command came: prompt, one-liner, batch, boot."""
-    bookmarks: dict[str, str]
+
+    @property
+    def bookmarks(self) -> dict[str, str]:
+        """Return the user's bookmarks: name to path."""
 
     def preference(self, name: str) -> Any:
         """Return a preference."""

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run does with the results of its commands, and what it owes to the saved file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
+from pyshell.shell.lock import locked
+from pyshell.shell.options import Options
+from pyshell.shell.preferences import Preferences
+from pyshell.shell.voice import Voice
+from pyshell.target.attach import Lio
+from pyshell.tree.results import (
+    Change,
+    Go,
+    Leave,
+    Lines,
+    Nothing,
+    Preference,
+    Result,
+    Several,
+    Tree,
+    Work,
+)
+from pyshell.tree.root import RootNode
+from pyshell.tree.saving import settle_marks
+
+if TYPE_CHECKING:
+    from pyshell.target.operations.base import Operation
+
+
+class Effects(Voice):
+    """Takes results: carries out changes, shows what there is to show, goes where it is sent."""
+
+    def __init__(
+        self,
+        lio: Lio,
+        preferences: Preferences,
+        options: Options,
+        out: TextIO,
+        err: TextIO,
+        stdin: TextIO,
+    ) -> None:
+        super().__init__(preferences, options, out, err, stdin)
+        self.lio = lio
+        self.way = options.way
+        self.path = "/"
+        self.previous_path = "/"
+        self.left = False
+        self.changed = False
+        """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
+        self.unsaved = False
+        """Whether this run left the running configuration other than the file restored at boot."""
+        self.status = 0
+        """The first exit status that a result asked for, as a difference that was found."""
+        self._removed: set[str] = set()
+
+    @property
+    def bookmarks(self) -> dict[str, str]:
+        """Return the user's bookmarks."""
+        return self.prefs.bookmarks
+
+    def root(self) -> RootNode:
+        """Return a fresh tree."""
+        return RootNode(self)
+
+    def removed_paths(self) -> set[str]:
+        """Return the paths that commands of this run deleted."""
+        return self._removed
+
+    def note_removed(self, operations: Iterable[Operation]) -> None:
+        """Remember what operations deleted: it is no loss where a save leaves it out.
+
+        What was missing since a restore and was now made or deleted is so no more.
+        """
+        made: set[str] = set()
+        deleted: set[str] = set()
+        for operation in operations:
+            path = getattr(getattr(operation, "place", None), "path", None)
+            if path is not None:
+                (deleted if operation.step().startswith("delete ") else made).add(path)
+        self._removed |= deleted
+        settle_marks(self, made, deleted)
+
+    def take(self, result: Result) -> None:
+        """Do what a result asks for. Raises PyshellError."""
+        for one in result.results if isinstance(result, Several) else [result]:
+            if isinstance(one, Change):
+                self._change(one)
+            elif isinstance(one, Work):
+                self._work(one)
+            elif isinstance(one, Preference):
+                self._prefer(one)
+            elif isinstance(one, Go):
+                self.go(self.previous_path if one.path == "<" else one.path)
+            elif isinstance(one, Leave):
+                self.left = True
+            elif isinstance(one, Tree | Lines):
+                self.show(one)
+                self.status = self.status or (one.status if isinstance(one, Lines) else 0)
+                if isinstance(one, Lines) and one.failure is not None:
+                    raise one.failure
+            else:
+                assert isinstance(one, Nothing | Several)
+
+    def _change(self, change: Change) -> None:
+        from pyshell.target.operations.base import carry_out, check
+
+        if self.options.dry_run:
+            check(self.lio, change.operations)
+            sentences = change.would
+            if sentences is None:
+                said = [s for operation in change.operations for s in operation.said]
+                sentences = [*change.before, *said]
+            self.say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
+            self._note_of(change)
+            return
+        self._ask_before_cutting(change.operations)
+        try:
+            outcome = carry_out(self.lio, change.operations)
+        except PyshellError as error:
+            if isinstance(error, ExistsError):
+                # That a part is there, as a LUN's storage object, does not mean the whole is.
+                error.wanted = error.wanted and error.object == change.made
+            if self.compat and not self.options.json:
+                self.say(list(change.before))
+            raise
+        self.changed = self.changed or outcome.changed
+        self.unsaved = self.unsaved or outcome.changed
+        self.note_removed(change.operations)
+        self.say([*change.before, *outcome.sentences, *change.after()])
+        self._note_of(change)
+        if outcome.interrupted:
+            raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
+        if change.made is not None and self.preference("auto_cd_after_create"):
+            self.go(change.made)
+
+    def _ask_before_cutting(self, operations: Sequence[Operation]) -> None:
+        """Ask, at a terminal, before sessions are cut. Raises PyshellError for a no."""
+        if self.compat or self.options.yes or not (self.stdin.isatty() and self.err.isatty()):
+            return
+        from pyshell.target.impact import cut
+
+        cuts = cut(self.lio, operations)
+        if cuts and not self.confirmed(f"This cuts off {', '.join(cuts)}. Go on? [y/N] "):
+            raise PyshellError("Nothing was changed.", "--yes answers for you.")
+
+    def _note_of(self, change: Change) -> None:
+        if change.note:
+            self.note(change.note)
+
+    def _work(self, work: Work) -> None:
+        if self.options.dry_run:
+            self.say([f"{line} (dry run)" for line in work.would])
+            return
+        try:
+            shown = work.run()
+        except BaseException:
+            self.unsaved = self.unsaved or work.effect in ("loaded", "other")
+            raise
+        if work.effect == "saved":
+            self.changed = self.unsaved = False
+        elif work.effect is not None:
+            self.unsaved = self.changed or work.effect == "other"
+        self.show(shown)
+
+    def _prefer(self, preference: Preference) -> None:
+        if not self.options.dry_run:
+            self.prefs.set(preference.name, preference.value)
+        suffix = " (dry run)" if self.options.dry_run else ""
+        self.say([sentence + suffix for sentence in preference.said])
+
+    def go(self, path: str) -> None:
+        """Change the current path."""
+        self.previous_path, self.path = self.path, path
+
+    def save_on_leaving(self) -> list[str]:
+        """Save as `auto_save_on_exit` asks, and return what to tell.
+
+        Only where this run changed something, and never over a file that holds objects which the
+        running configuration lacks and no command here deleted (field failure 1), or that
+        something else changed (field failure 8): for those PyshellError is raised and nothing
+        saved.
+        """
+        if not self.changed or not self.preference("auto_save_on_exit"):
+            return []
+        with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
+            said = self.root().save_on_leaving()
+        self.changed = self.unsaved = False
+        return ["Global pref auto_save_on_exit=true", *said]
+
+    def leave(self, *, save: bool) -> None:
+        """Finish a run of several lines: save where wanted, and say so, or that nothing is saved.
+
+        Raises PyshellError where saving would lose saved objects.
+        """
+        if save:
+            self.say(self.save_on_leaving())
+        # Who has switched saving off need not be told each time.
+        if self.unsaved and not self.compat and self.preference("auto_save_on_exit"):
+            self.note(self.unsaved_text())
+
+    def unsaved_text(self) -> str:
+        """Return what to tell of changes that no file holds, "" where there are none."""
+        if not self.unsaved:
+            return ""
+        if is_nothing_running():
+            return (
+                "Nothing is running now, and that is not saved: restoreconfig brings the saved"
+                " configuration back."
+            )
+        return "The running configuration is changed and not saved: saveconfig saves it."
+
+
+def is_nothing_running() -> bool:
+    """Tell whether there is neither a storage object nor a target."""
+    from pyshell.target import listing
+
+    running = any(listing.targets(fabric) for fabric in listing.fabrics_in_use())
+    return not running and not listing.storage_objects()
+
+
+def _steps(operations: Iterable[Operation]) -> list[str]:
+    return [f"Would {operation.step()} (dry run)" for operation in operations]

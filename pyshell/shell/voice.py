@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run says and asks: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+from pyshell.errors import PyshellError
+from pyshell.render.output import Format, error_lines, note_line, render, wants_colour, width
+from pyshell.shell.options import Options
+from pyshell.shell.preferences import Preferences
+from pyshell.tree.results import Lines, Tree
+
+
+class Voice:
+    """The streams of a run, and how it uses them."""
+
+    def __init__(
+        self, preferences: Preferences, options: Options, out: TextIO, err: TextIO, stdin: TextIO
+    ) -> None:
+        self.prefs = preferences
+        self.options = options
+        self.out = out
+        self.err = err
+        self.stdin = stdin
+        self.compat = options.compat
+        self.ask: Callable[[str], str] = self._ask
+        """How a question is put; a session at a prompt has its own way."""
+
+    def preference(self, name: str) -> Any:
+        """Return a preference; pyshell's manner and targetcli's differ in none of them."""
+        return self.prefs.get(name)
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is not the command's result, on standard error."""
+        if self.options.json:
+            self.err.write(f"{note_line(text)}\n")
+            return
+        self.err.write(f"{self._painted('note', text)}\n")
+
+    def confirmed(self, question: str) -> bool:
+        """Ask a question at the terminal; no answer is a no."""
+        try:
+            return self.ask(question).strip().lower() in ("y", "yes")
+        except (EOFError, KeyboardInterrupt):
+            return False
+
+    def _ask(self, question: str) -> str:
+        self.err.write(question)
+        self.err.flush()
+        return self.stdin.readline()
+
+    def say(self, sentences: list[str]) -> None:
+        """Show sentences; as JSON they are one document."""
+        if sentences:
+            self.show(Lines(sentences, {"messages": sentences}))
+
+    def show(self, result: Tree | Lines) -> None:
+        """Show a result."""
+        self.print_lines(render(result, self._format()))
+
+    def _format(self) -> Format:
+        return Format(self.options.json, width(self.out), self._colour(self.out), self.preference)
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines at once."""
+        for line in lines:
+            self.out.write(f"{line}\n")
+        self.out.flush()
+
+    def show_error(self, error: PyshellError, where: str = "") -> None:
+        """Show an error on standard error; `where` says in which line of a batch it happened."""
+        lines = error_lines(error, as_json=self.options.json, caret=not self.compat, where=where)
+        self.out.flush()
+        for line in lines:
+            self.err.write(f"{self._painted('error', line)}\n")
+        self.err.flush()
+
+    def _painted(self, part: str, text: str) -> str:
+        if not self._colour(self.err):
+            return text
+        from pyshell.render.colour import paint
+
+        return paint(part, text)
+
+    def _colour(self, stream: TextIO) -> bool:
+        if self.options.colour == "auto" and not stream.isatty():
+            return False  # the usual pipe needs no look at the preferences
+        preferred = bool(self.preference("color_mode"))
+        return wants_colour(self.options.colour, stream, preferred=preferred)
