@@ -16,8 +16,9 @@ from pyshell.saved.model import ENABLED, LUN_GROUP, AnyPlace, Item
 from pyshell.target import handles, places, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
-from pyshell.target.operations.base import Operation
+from pyshell.target.operations.base import Foreseen, Operation, must_exist
 from pyshell.target.operations.caching import SetWriteCache
+from pyshell.target.operations.images import GrowImageFile, SetImageSize
 from pyshell.target.operations.luns import (
     CreateLun,
     CreateNodeAcl,
@@ -27,7 +28,7 @@ from pyshell.target.operations.luns import (
     SetLunAluaGroup,
     UnmapLun,
 )
-from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled, UseFabric
+from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled, Several, UseFabric
 from pyshell.target.operations.storage import (
     CreateAluaGroup,
     CreateStorageObject,
@@ -65,6 +66,37 @@ class SetKnown(Set):
                 raise
             self.unknown = error.message.rstrip(".")
             return None
+
+
+@dataclass
+class FollowSize(Operation):
+    """Give a fileio storage object its wanted size, growing its image file where that is shorter.
+
+    A file is never cut: less of it is exported then.
+    """
+
+    place: places.StorageObject
+    path: str
+    size: int
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"resize {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the storage object is there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Grow the file where needed, then tell the kernel; a block device needs neither."""
+        if lio.machine.block_device(self.path) is not None:
+            return None
+        made: list[Operation] = [SetImageSize(self.place, self.size)]
+        status = lio.machine.image_file(self.path).stat()
+        if status.st_size < self.size:
+            sparse = status.st_blocks * 512 < status.st_size
+            made.insert(0, GrowImageFile(self.path, self.size, sparse))
+        return Several(made).do(lio)
 
 
 def no_discovery(fabric: Fabric) -> list[Operation]:
@@ -130,6 +162,12 @@ def close(place: places.Tpg) -> Iterator[Operation]:
     """Yield what ends the sessions of a TPG that is going to be deleted."""
     if os.path.exists(f"{place.folder}/enable"):
         yield SetEnabled(place, False)
+
+
+def resize(item: Item) -> Iterator[Operation]:
+    """Yield what gives a storage object another size in place."""
+    assert isinstance(item.place, places.StorageObject)
+    yield FollowSize(item.place, str(item.facts["dev"]), int(item.facts["size"]))
 
 
 def delete(item: Item) -> Iterator[Operation]:

@@ -18,7 +18,7 @@ from pyshell.target import attributes, listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
 
-# What may differ without the object having to be made anew: the kernel follows the image file.
+# What may differ and still be changed in place: the kernel takes another size of an image file.
 _FOLLOWED = {"fileio": frozenset({"size"})}
 
 
@@ -197,6 +197,8 @@ class _Steps:
             if item.path in created:
                 self._add(item.path, making.create(placed, self._exported(item)))
             elif item.path in changes:
+                if changes[item.path].facts:
+                    self._add(item.path, making.resize(placed))
                 names = [change.name for change in changes[item.path].settings]
                 self._add(item.path, making.change(placed, names))
             if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:

@@ -14,8 +14,9 @@ from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items
 from pyshell.saved.plan import plan
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
+from pyshell.target.failures import doing
 from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation, carry_out
+from pyshell.target.operations.base import Foreseen, Operation, carry_out
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import HBA_PREFIX
 
@@ -109,19 +110,35 @@ def restore(
     must not clash.
     """
     result = Restored()
+    operations = _planned(document, running, result)
+    missing: list[str] = []
+    for number, operation in enumerate(operations, 1):
+        _try(lio, operation, result, missing)
+        if progress is not None:
+            progress(number, len(operations))
+    return result
 
+
+def foresee(lio: Lio, document: Document, running: Items | None = None) -> Restored:
+    """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
+    result = Restored()
+    foreseen = Foreseen()
+    for operation in _planned(document, running, result):
+        try:
+            with doing(operation.step()):
+                operation.check(lio, foreseen)
+        except PyshellError as error:
+            result.faults.append(_skipped(operation, error))
+    return result
+
+
+def _planned(document: Document, running: Items | None, result: Restored) -> list[Operation]:
     def fault(error: EntryError) -> None:
         result.faults.append(f"{error.message.rstrip('.')}, skipped")
 
     wanted = items(document, fault)
     beside = _exported(wanted) if running is None else running
-    steps = plan(beside, wanted, prune=running is not None, fault=fault).steps
-    missing: list[str] = []
-    for number, step in enumerate(steps, 1):
-        _try(lio, step.operation, result, missing)
-        if progress is not None:
-            progress(number, len(steps))
-    return result
+    return plan(beside, wanted, prune=running is not None, fault=fault).operations
 
 
 def _exported(wanted: Items) -> Items:
@@ -144,9 +161,7 @@ def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -
     try:
         carry_out(lio, [operation])
     except PyshellError as error:
-        what = operation.step() if operation.step() not in error.message else ""
-        text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
-        result.faults.append(f"{text}, skipped")
+        result.faults.append(_skipped(operation, error))
         if folder and not isinstance(operation, Set) and not os.path.isdir(folder):
             missing.append(folder)
             path = getattr(getattr(operation, "place", None), "path", "")
@@ -154,6 +169,12 @@ def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -
     else:
         if isinstance(operation, SetKnown) and operation.unknown:
             result.notes.append(f"{operation.unknown}, left out")
+
+
+def _skipped(operation: Operation, error: PyshellError) -> str:
+    what = operation.step() if operation.step() not in error.message else ""
+    text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
+    return f"{text}, skipped"
 
 
 def _folder(operation: Operation) -> str:

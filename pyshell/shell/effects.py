@@ -153,6 +153,8 @@ class Effects(Voice):
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
+            if work.foresee is not None:
+                work.foresee()
             self.say([f"{line} (dry run)" for line in work.would])
             return
         try:

@@ -46,7 +46,7 @@ class ApplyingNode(SavingNode):
         from pyshell.tree import difftext
 
         try:
-            before, after = self._items(first or _SAVED), self._items(second or _RUNNING)
+            before, after = self.items_of(first or _SAVED), self.items_of(second or _RUNNING)
         except PyshellError as error:
             error.status = 2  # 1 would say that they differ
             raise
@@ -74,7 +74,7 @@ class ApplyingNode(SavingNode):
         """Bring the running configuration to that of a file."""
         from pyshell.saved.plan import plan
 
-        wanted, running = self._items(file), self._items(_RUNNING)
+        wanted, running = self.items_of(file), self.items_of(_RUNNING)
         if target is not None:
             wanted = _with_storage(wanted, _of_target(wanted, target))
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
@@ -94,7 +94,7 @@ class ApplyingNode(SavingNode):
         """Print the commands that would make the running configuration anew."""
         from pyshell.tree.commandlines import command_lines
 
-        found = self._items(_RUNNING)
+        found = self.items_of(_RUNNING)
         if path:
             start = self.get_node(path).path
             found = _below(found, start) if start != "/" else found
@@ -123,7 +123,7 @@ class ApplyingNode(SavingNode):
             would=[*lines, *warning, summary],
         )
 
-    def _items(self, word: str) -> Items:
+    def items_of(self, word: str) -> Items:
         """Return the configuration that a word names: running, saved, or a file's."""
         from pyshell.saved import load
         from pyshell.saved.model import items

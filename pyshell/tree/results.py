@@ -90,6 +90,8 @@ class Work:
     would: Sequence[str]
     run: Callable[[], Lines]
     effect: Literal["saved", "loaded", "other"] | None = None
+    foresee: Callable[[], None] | None = None
+    """For a dry run: raises what can be foreseen of the work's failure."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ one-liner pays for its own branch alone.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Literal
 
@@ -62,7 +63,11 @@ class RootNode(ApplyingNode, CheckingNode):
     @command("Show the versions of pyshell, of its libraries and of the kernel.")
     def ui_command_version(self) -> Result:
         """Show the version."""
-        return Lines([f"pyshell version {__version__}"], {"pyshell": __version__})
+        if self.context.compat:
+            return Lines([f"pyshell version {__version__}"])
+        found = _versions()
+        lines = [f"{name} {number}" for name, number in found.items() if name != "pyshell"]
+        return Lines([f"pyshell version {__version__}", *lines], found)
 
     @command(
         "Bring a saved configuration back.",
@@ -70,8 +75,16 @@ class RootNode(ApplyingNode, CheckingNode):
         Param("clear_existing", BOOL, "Clear the running configuration first.", default=False),
         Param("target", TEXT, "Restore only the target of that WWN."),
         Param("storage_object", TEXT, "Restore only the storage object of that name."),
+        Param(
+            "force",
+            BOOL,
+            "With clear_existing: clear what is the same, too.",
+            default=False,
+            named_only=True,
+        ),
         changes=True,
-        details="What cannot be brought back is named, the rest is restored; exit status 1.",
+        details="What cannot be brought back is named, the rest is restored; exit status 1.\n"
+        "clear_existing=true removes what the file lacks and leaves alone what is the same.",
         examples=("restoreconfig clear_existing=true",),
     )
     def ui_command_restoreconfig(
@@ -80,9 +93,11 @@ class RootNode(ApplyingNode, CheckingNode):
         clear_existing: bool = False,
         target: str | None = None,
         storage_object: str | None = None,
+        force: bool = False,
     ) -> Result:
         """Bring a saved configuration back."""
         from pyshell.saved import locations, restore, trust
+        from pyshell.saved.document import is_empty
 
         path = file_of(self.lio, savefile)
         if not os.path.exists(path):
@@ -93,26 +108,34 @@ class RootNode(ApplyingNode, CheckingNode):
         document = restore.chosen(read.document, target, storage_object)
         if not clear_existing:
             restore.refuse_clashes(document)
+        elif is_empty(document) and not (force or self.context.compat):
+            raise PyshellError(
+                f"{path} holds neither a storage object nor a target: nothing was cleared.",
+                "'clearconfig confirm=true' clears; so does force=true here.",
+            )
         part = target is not None or storage_object is not None
         whole = path == self.default_file and not part
 
         def run() -> Lines:
-            if clear_existing:
+            running = None
+            if clear_existing and (force or self.context.compat):
                 self._clear()
-            result = restore.restore(self.lio, document)
+            elif clear_existing:
+                running = self.items_of("running")
+            result = restore.restore(self.lio, document, running)
             if whole:
                 self.remember_restored(read, result.left_out)
             for note in result.notes:
                 self.context.note(note)
-            if result.faults:
-                count = len(result.faults)
-                raise PyshellError(
-                    f"Configuration restored, {count} recoverable errors:", faults=result.faults
-                )
+            _raise_faults(result.faults)
             return Lines([f"Configuration restored from {path}"])
 
+        def foresee() -> None:
+            running = self.items_of("running") if clear_existing else None
+            _raise_faults(restore.foresee(self.lio, document, running).faults)
+
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
-        return Work([f"Configuration would be restored from {path}"], run, effect)
+        return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
 
     @command(
         "Remove the whole running configuration. The saved file stays.",
@@ -163,3 +186,18 @@ class RootNode(ApplyingNode, CheckingNode):
             line for session in found for line in session_lines(self.lio, session, detail=detail)
         ]
         return Lines(lines, data)
+
+
+def _raise_faults(faults: Sequence[str]) -> None:
+    if faults:
+        message = f"Configuration restored, {len(faults)} recoverable errors:"
+        raise PyshellError(message, faults=faults)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of pyshell, of the libraries that do its work, and of the kernel."""
+    from importlib.metadata import version
+
+    libraries = {name: version(name) for name in ("rtslib-fb", "configshell-fb")}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"pyshell": __version__, **libraries, "python": python, "kernel": os.uname().release}

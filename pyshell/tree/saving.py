@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pyshell.errors import PyshellError, UsageError
+from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.saved import locations
 from pyshell.target.attach import Lio
 from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TEXT, Param, choice, command
@@ -66,7 +66,12 @@ class SavingNode(CommonNode):
             return Lines([*said, f"Configuration saved to {path}"])
 
         effect: Literal["saved"] | None = "saved" if path == self.default_file else None
-        return Work([f"Configuration would be saved to {path}"], run, effect)
+        return Work(
+            [f"Configuration would be saved to {path}"],
+            run,
+            effect,
+            lambda: _must_be_writable(path.parent, to_make=self.default_file.parent),
+        )
 
     def save_on_leaving(self) -> list[str]:
         """Save to the file that is restored at boot and return what to tell.
@@ -273,3 +278,13 @@ def _refuse_to_empty(document: Document, path: Path) -> None:
             f"The running configuration is empty and {path} is not: it was left as it is.",
             "restoreconfig brings it back; saveconfig force=true replaces it.",
         )
+
+
+def _must_be_writable(folder: Path, *, to_make: Path) -> None:
+    """Raise where a file cannot be saved in a folder; that of the boot file is made."""
+    while folder == to_make and not folder.exists():
+        folder = to_make = folder.parent
+    if not folder.is_dir():
+        raise NotFoundError(f"There is no folder {folder}.", "Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise NotPermittedError(f"Nothing can be saved in {folder}: it is not yours to write.")
