@@ -1251,20 +1251,6 @@ def test_field_failure_63_a_group_of_initiators_is_saved_as_such(exported: Pyshe
     assert "(group of 2), Mapped LUNs: 1" in shown
 
 
-# 66: demo mode on Fibre Channel, where it shows no LUN
-
-
-def test_field_failure_66_demo_mode_that_shows_nothing_is_told(target: Pyshell) -> None:
-    line = f"{TPG} set attribute generate_node_acls=1"
-    assert target.line(line).err == ""
-    target.must(f"{TPG} set attribute generate_node_acls=0")
-    # The file that the drivers of Fibre Channel have.
-    (target.configfs / f"iscsi/{SERVER}/tpgt_1/attrib/demo_mode_login_only").write_text("1\n")
-    ran = target.line(line).done(noting="On iscsi, while demo_mode_login_only is 1, ")
-    assert "an ACL for each always works" in ran.err
-    assert "demo_mode_login_only must be 0" in target.line(f"{TPG} help attribute").out
-
-
 # 68: a cache that initiators are not told of
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.target import attributes, listing, settings, storage
@@ -17,9 +17,6 @@ from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
 from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 from pyshell.tree.groups import Entry, Group
 
-Caution = Callable[[str, str], None]
-"""Told of a setting and its new value; notes or refuses what does not go with the object."""
-
 
 class KernelGroup(Group):
     """The files of a folder (`attrib`, `param`) of one or several equal objects."""
@@ -30,13 +27,11 @@ class KernelGroup(Group):
         places: Sequence[Place],
         folder: str,
         kind: str,
-        caution: Caution | None = None,
     ) -> None:
         self._lio = lio
         self._places = places
         self._folder = folder
         self._kind = kind
-        self._caution = caution
 
     def entries(self) -> dict[str, Entry]:
         """Return the parameters that are there, sorted by name."""
@@ -70,8 +65,6 @@ class KernelGroup(Group):
             if row.write == "fixed":
                 raise UsageError(f"{name} is the backstore's own and cannot be changed.")
             self._refuse_exported(row)
-            if self._caution is not None:
-                self._caution(name, wanted)
         return [Set(place, f"{self._folder}/{name}", wanted) for place in self._places]
 
     def caution(self, name: str) -> str:

@@ -11,7 +11,6 @@ from pyshell.target import settings
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import SetEnabled
 from pyshell.target.places import Tpg
-from pyshell.tree import cautions
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
@@ -44,13 +43,12 @@ class TpgNode(CommonNode):
         """Return attributes, parameters and CHAP settings, where there are any."""
         found: dict[str, Group] = {}
         folder = self.place.folder
-        caution = cautions.of_tpg(self.context, self.place)
         for name, sub, kind in (
             ("parameter", "param", "tpg_parameter"),
             ("attribute", "attrib", "tpg"),
         ):
             if settings.names_in(folder, sub)[0]:
-                found[name] = KernelGroup(self.lio, [self.place], sub, kind, caution)
+                found[name] = KernelGroup(self.lio, [self.place], sub, kind)
         if self.place.target.fabric.has("auth") and os.path.isdir(f"{folder}/auth"):
             found["auth"] = AuthGroup(self.lio, [self.place], "auth")
         return found
