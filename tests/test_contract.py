@@ -199,3 +199,11 @@ def test_what_was_begun_is_told_in_targetclis_manner_where_it_fails(
     begun = "Using default IP port 3260\n" if program == "targetcli" else ""
     assert ran.out == begun
     assert ran.status != 0
+
+
+def test_a_missing_folder_of_the_saved_file_is_made_in_targetclis_manner(target: Pyshell) -> None:
+    file = target.saved_file.parent / "kept" / "saved.json"
+    assert target.line(f"saveconfig {file}").status != 0
+    target.program = "targetcli"
+    assert target.line(f"saveconfig {file}").out == f"Configuration saved to {file}\n"
+    assert file.parent.stat().st_mode & 0o777 == 0o700

@@ -92,7 +92,7 @@ def read_storage_object(lio: Lio, place: places.StorageObject) -> StorageObject 
     entry["attributes"] = _attributes(lio, place.folder)
     supported = handles.supports_alua(place)
     groups = listing.alua_groups(place) if supported else []
-    entry["alua_tpgs"] = [_alua_group(lio, group) for group in groups]
+    entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
     return cast(StorageObject, entry)
 
 
@@ -200,7 +200,8 @@ def read_mapped_lun(lio: Lio, place: places.MappedLun) -> MappedLun:
     }
 
 
-def _alua_group(lio: Lio, place: places.AluaGroup) -> AluaGroup:
+def read_alua_group(lio: Lio, place: places.AluaGroup) -> AluaGroup:
+    """Return an ALUA group as it is saved."""
     entry: dict[str, Any] = {"name": place.name}
     for name in ("tg_pt_gp_id", *ALUA_KEYS):
         with contextlib.suppress(OSError):

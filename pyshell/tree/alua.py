@@ -13,6 +13,7 @@ from pyshell.target.places import AluaGroup, StorageObject
 from pyshell.target.settings import ALUA_STATES
 from pyshell.tree.command import ALUA_NAME, CHILD, NUMBER, Param, command
 from pyshell.tree.common import CommonNode
+from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.kernelgroups import AluaGroupSettings
 from pyshell.tree.node import Node
@@ -87,3 +88,10 @@ class AluaGroupNode(CommonNode):
     def groups(self) -> dict[str, Group]:
         """Return the group's settings."""
         return {"alua": AluaGroupSettings(self.lio, self.place)}
+
+    @command("Show what there is to know of the ALUA group.")
+    def ui_command_info(self) -> Result:
+        """Show what there is to know of the ALUA group."""
+        from pyshell.saved import running
+
+        return shown_facts(running.read_alua_group(self.lio, self.place), secrets=True)

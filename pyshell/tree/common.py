@@ -131,7 +131,7 @@ class CommonNode(Node):
             return self._explained(found, group, rest, secrets=show)
         entries = found.entries()
         if not rest:
-            values = {name: _read(found, name) for name in entries}
+            values = {name: _word(found, name) for name in entries}
             shown = {n: _shown(entries[n], v, secrets=show) for n, v in values.items()}
             described = [
                 (f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()
@@ -140,7 +140,7 @@ class CommonNode(Node):
         lines, data = [], {}
         for name in rest:
             entry = entry_of(found, group, name)
-            data[name] = _shown(entry, _read(found, name), secrets=show)
+            data[name] = _shown(entry, _word(found, name), secrets=show)
             lines.append(f"{name}={data[name]} {'' if entry.writable else '[ro]'}")
         return Lines(lines, data)
 
@@ -149,7 +149,7 @@ class CommonNode(Node):
         wanted = [entry_of(found, group, name) for name in names] or found.entries().values()
         told = {}
         for entry in wanted:
-            value = _shown(entry, _read(found, entry.name), secrets=secrets)
+            value = _shown(entry, _word(found, entry.name), secrets=secrets)
             told[entry.name] = explaining.facts(found, entry, value)
         return Lines(explaining.lines(told), told)
 
@@ -191,10 +191,10 @@ class CommonNode(Node):
 
         def said() -> list[str]:
             kept = _read(group, name)
-            held = {"True": "1", "False": "0"}.get(kept, kept)  # targetcli's words for a switch
-            if any(getattr(made, "value", held) != held for made in operations):
+            if any(getattr(made, "value", kept) != kept for made in operations):
                 self.context.note(f"The kernel did not take {name} as it was given.")
-            return [f"Parameter {name} is now '{MASK if hide and value else kept}'."]
+            shown = MASK if hide and value else group.word(name, kept)
+            return [f"Parameter {name} is now '{shown}'."]
 
         return Change(operations, after=said)
 
@@ -282,6 +282,10 @@ class CommonNode(Node):
 
 def _shown(entry: Entry, value: str, *, secrets: bool) -> str:
     return value if secrets or not entry.secret or not value else MASK
+
+
+def _word(group: Group, name: str) -> str:
+    return group.word(name, _read(group, name))
 
 
 def _read(group: Group, name: str) -> str:

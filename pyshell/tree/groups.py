@@ -40,6 +40,10 @@ class Group(ABC):
     def read(self, name: str) -> str:
         """Return a parameter's value as text. Raises OSError where the kernel will not tell."""
 
+    def word(self, name: str, value: str) -> str:
+        """Return a value as it is shown."""
+        return value
+
     def obstacle(self, entry: Entry) -> str:
         """Return why a writable parameter cannot be written now, "" where it can."""
         return ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
@@ -16,6 +17,8 @@ from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
 from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 from pyshell.tree.groups import Entry, Group
+
+_MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
 
 
 class KernelGroup(Group):
@@ -92,7 +95,12 @@ class KernelGroup(Group):
 
 
 def _entry(row: Attribute, writable: bool) -> Entry:
-    return Entry(row.name, row.type, row.text, writable, about=row)
+    return Entry(row.name, _type(row), row.text, writable, about=row)
+
+
+def _type(row: Attribute) -> str:
+    """Return the kind of a setting's values, in targetcli's word where it has another."""
+    return "string" if row.type == "text" else row.type
 
 
 def _owner(place: Place) -> str:
@@ -124,7 +132,7 @@ class AuthGroup(Group):
         rows = [attributes.row("auth", name) for name in sorted(names)]
         return {
             row.name: Entry(
-                row.name, row.type, row.text, secret=row.name.endswith("password"), about=row
+                row.name, _type(row), row.text, secret=row.name.endswith("password"), about=row
             )
             for row in rows
         }
@@ -133,11 +141,12 @@ class AuthGroup(Group):
         """Return the value that the kernel holds, "" where it holds none."""
         folder = self._places[0].folder
         if not os.path.isdir(folder):
-            return "False" if name == "enable" else ""
-        value = settings.read(self._lio.kernel, folder, self._file(name))
-        if name == "enable":  # targetcli's words
-            return "True" if value == "1" else "False"
-        return value
+            return "0" if name == "enable" else ""
+        return settings.read(self._lio.kernel, folder, self._file(name))
+
+    def word(self, name: str, value: str) -> str:
+        """Return whether discovery is guarded in targetcli's words."""
+        return str(value == "1") if name == "enable" else value
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return operations that write it to each object."""
@@ -181,6 +190,19 @@ class AluaGroupSettings(Group):
     def read(self, name: str) -> str:
         """Return the value that the kernel holds now."""
         return settings.read(self._lio.kernel, self._place.folder, name)
+
+    def word(self, name: str, value: str) -> str:
+        """Return the members in targetcli's form; the kernel ends each with a NUL."""
+        if name != "members":
+            return value
+        found = (_MEMBER.fullmatch(line.strip("\0")) for line in value.splitlines())
+        return str(
+            [
+                {"driver": m[1], "target": m[2], "tpgt": int(m[3]), "lun": int(m[4])}
+                for m in found
+                if m is not None
+            ]
+        )
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return the operation that writes it. Raises UsageError."""

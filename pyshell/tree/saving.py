@@ -203,6 +203,8 @@ class Saving:
         from pyshell.saved.revisions import Policy
 
         if self._boot is None:
+            if self._context.compat:  # targetcli makes the folder
+                store.make_folder(self._path.parent, 0o700)
             store.write(self._document, self._path)
             return []
         prefer = self._context.preference

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from driver import TPG, Pyshell
+from driver import SERVER, TPG, Pyshell
 
 DISK = "/backstores/block/lee_block"
 ALUA = f"{DISK}/alua"
@@ -115,3 +115,17 @@ def test_field_failure_9_a_backstore_that_leaves_alua_to_the_device_is_left_alon
     assert (made.status, put.status) == (2, 1)
     assert exported.tree() == before
     assert exported.must("/backstores/pscsi/tape/alua status")[0].endswith("ALUA Groups: 0")
+
+
+def test_the_members_of_a_group_are_listed_as_targetcli_lists_them(exported: Pyshell) -> None:
+    group = "/backstores/block/lee_block/alua/default_tg_pt_gp"
+    shown = exported(group, "get", "alua", "members").done().out
+    lun = {"driver": "iSCSI", "target": SERVER, "tpgt": 1, "lun": 0}
+    assert shown == f"members={[lun]} [ro]\n"
+
+
+def test_a_group_tells_what_is_saved_of_it(exported: Pyshell) -> None:
+    lines = exported("/backstores/block/lee_block/alua/default_tg_pt_gp", "info").done().lines
+    assert lines[0] == "alua_access_state: 0"
+    assert "name: default_tg_pt_gp" in lines
+    assert "tg_pt_gp_id: 0" in lines
