@@ -22,9 +22,9 @@ from .guestmachine import POLL_SECONDS, BedError, Guest, Settings
 # All in the results folder: which tests the guest is to run, and what came of them.
 SELECTION = "selected-tests"
 REPORTS = "reports.jsonl"
-TOTAL_SECONDS = 1500.0
+TOTAL_SECONDS = 2400.0
 # A guest whose tests neither end nor reach their own time limit is beyond help.
-SILENCE_SECONDS = 500.0
+SILENCE_SECONDS = 750.0
 # What the tests run in the guest; program: Debian package.
 TOOLS_OF_TESTS = {
     "dbus-daemon": "dbus",
