@@ -35,6 +35,7 @@ Options, before the path:
   -o, --output text|json    how results are shown
   --dry-run                 check and tell what would be done, change nothing
   --yes                     take yes for an answer to every question
+  --save                    save what the one command changed, as saveconfig does
   --color auto|always|never
   --lock-timeout SECONDS    how long to wait for another program's change (default 10)
   --config-dir DIR          where the saved configuration lies (default /etc/target)
@@ -45,6 +46,12 @@ Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict
 'pyshell help' lists the commands.
 """
 _JSON = {("-o", "json"), ("--output", "json")}
+_SWITCHES = {
+    "--dry-run": "dry_run",
+    "--yes": "yes",
+    "--save": "save",
+    "--compat": "compat",
+}
 _NEEDS_VALUE = {"-f", "-o", "--output", "--color", "--lock-timeout", "--config-dir"}
 
 
@@ -123,12 +130,8 @@ def _take_option(found: Invocation, option: str, value: str, environment: dict[s
         found.show = found.show or ("version" if option == "--version" else "help")
     elif option == "--keep-going":
         found.keep_going = True
-    elif option == "--dry-run":
-        options.dry_run = True
-    elif option == "--yes":
-        options.yes = True
-    elif option == "--compat":
-        options.compat = True
+    elif option in _SWITCHES:
+        setattr(options, _SWITCHES[option], True)
     else:
         raise UsageError(f"There is no option {option}.", "'pyshell --help' lists them.")
 
@@ -190,6 +193,8 @@ def _run_one(shell: Shell, words: list[str]) -> int:
 
     try:
         shell.run_line(join_arguments(words, compat=shell.compat))
+        if shell.options.save:
+            shell.say(shell.save_what_changed())
     except PyshellError as error:
         if any(word.startswith("--") for word in words):
             error.hint = f"{error.hint} Options stand before the path.".strip()

@@ -186,12 +186,19 @@ class Effects(Voice):
         something else changed (field failure 8): for those PyshellError is raised and nothing
         saved.
         """
-        if not self.changed or not self.preference("auto_save_on_exit"):
+        if not self.preference("auto_save_on_exit"):
+            return []
+        said = self.save_what_changed()
+        return ["Global pref auto_save_on_exit=true", *said] if said else []
+
+    def save_what_changed(self) -> list[str]:
+        """Save if this run changed something, and return what to tell; raises as above."""
+        if not self.changed:
             return []
         with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
             said = self.root().save_on_leaving()
         self.changed = self.unsaved = False
-        return ["Global pref auto_save_on_exit=true", *said]
+        return said
 
     def leave(self, *, save: bool) -> None:
         """Finish a run of several lines: save where wanted, and say so, or that nothing is saved.

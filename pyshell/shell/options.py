@@ -16,6 +16,7 @@ class Options:
     json: bool = False
     dry_run: bool = False
     yes: bool = False
+    save: bool = False
     compat: bool = False
     way: str = "one-liner"
     """How commands come: one-liner, batch, prompt, or boot; revisions remember it."""

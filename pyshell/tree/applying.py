@@ -24,6 +24,25 @@ _SAVED = "saved"
 class ApplyingNode(SavingNode):
     """What the root has of these commands."""
 
+    @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
+    def ui_command_status(self) -> Result:
+        """Show the summary of all, and whether what runs is saved."""
+        shown = super().ui_command_status()
+        if self.context.compat or not isinstance(shown, Lines):
+            return shown
+        saved = self._is_saved()
+        word = "is" if saved else "is not"
+        told = f"What runs {word} what {self.default_file} holds."
+        hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
+        return Lines([*shown.lines, told, *hint], {**shown.data, "saved": saved})
+
+    def _is_saved(self) -> bool:
+        from pyshell.saved.compare import compare
+
+        if not self.default_file.exists():
+            return not self.items_of(_RUNNING)
+        return not compare(self.items_of(_SAVED), self.items_of(_RUNNING))
+
     @command(
         "Show what differs between two configurations.",
         Param("first", FILE, "running, saved, or a file; saved unless given."),

@@ -38,6 +38,10 @@ _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
 _WWN = Param("wwn", TEXT, "Unit serial number; made up where it is not given.")
 
 
+OLD_NAMES = {"iblock": "block", "rd_mcp": "ramdisk"}
+"""Names that older releases had: scripts still use them (field failure 25)."""
+
+
 class BackstoresNode(CommonNode):
     """/backstores."""
 
@@ -49,8 +53,11 @@ class BackstoresNode(CommonNode):
 
     def find(self, name: str) -> Node | None:
         """Return one backstore; only for a user-space one its handler is looked for."""
-        if name in BACKSTORES:
-            return BACKSTORES[name](name, self)
+        today = OLD_NAMES.get(name, name)
+        if today != name:
+            self.context.note(f"{name} is called {today} today.")
+        if today in BACKSTORES:
+            return BACKSTORES[today](today, self)
         from pyshell.tree.userbackstores import user_backstore
 
         return user_backstore(self, name)
@@ -176,6 +183,7 @@ class FileioNode(BackstoreNode):
             BOOL,
             "true (the default) keeps writes in the host's memory for a while: quicker, and lost"
             " in a crash unless the initiator flushed them; false writes through.",
+            aliases=("buffered",),
         ),
         Param("sparse", BOOL, "Let a new file take space only as it is written.", default=True),
         _WWN,

@@ -50,7 +50,7 @@ def test_ctrl_d_on_an_empty_line_leaves(desk: Desk) -> None:
     assert desk.type(f"pwd\r{CTRL_D}pwd\r") == ("/\n", "")
 
 
-def test_ctrl_c_drops_the_line(desk: Desk) -> None:
+def test_field_failure_43_ctrl_c_drops_the_line(desk: Desk) -> None:
     assert desk.type(f"exit{CTRL_C}pwd\r{CTRL_D}") == ("/\n", "")
     assert desk.history.lines() == ["pwd"]
 

@@ -282,7 +282,7 @@ CUTTING = [
 
 
 @pytest.mark.parametrize("line", CUTTING)
-def test_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell, line: str) -> None:
+def test_field_failure_45_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell, line: str) -> None:
     before = logged_in.tree()
     ran = logged_in(*line.split(), stdin="n\n", keyboard=True)
     assert f"This cuts off {CLIENT}. Go on? [y/N]" in ran.err

@@ -39,7 +39,7 @@ def put(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_sessions_are_listed(busy: Pyshell) -> None:
+def test_field_failure_54_sessions_are_listed_with_dynamic_ones(busy: Pyshell) -> None:
     assert busy("sessions").done().lines == [
         "alias: client\tsid: 7 type: Normal session-state: LOGGED_IN",
         f"alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: {DYNAMIC})",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
@@ -147,6 +148,12 @@ def carry_out(
                 inverse = _do(lio, operation)
             except PyshellError as error:
                 raise _rolled_back(lio, error, operation, outcome, len(operations)) from error
+            except BaseException:
+                # A fault of pyshell's or of a library: nothing stays half done all the same.
+                for undone in outcome.undo:
+                    with contextlib.suppress(PyshellError):
+                        _do(lio, undone)
+                raise
             if inverse is not None:
                 outcome.undo.insert(0, inverse)
                 outcome.changed = True
