@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pyshell.errors import InterruptedStepsError, PyshellError
 from pyshell.shell.grammar import logical_lines
@@ -22,6 +22,8 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     something changed and nothing failed; in targetcli's manner it is saved whatever failed and the
     status is 0. Where changes are left unsaved, that is told.
     """
+    if shell.compat:
+        lines = _as_targetcli_asks(shell, lines)
     try:
         status = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
@@ -33,6 +35,23 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
         shell.show_error(error)
         status = status or error.status
     return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.status
+
+
+def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines as targetcli reads them: after a banner, each after a prompt on standard output.
+
+    Programs that feed it cut these off, and would cut off something else.
+    """
+    shell.out.write("targetcli shell version 3.0.2 (pyshell)\n")
+    shell.out.write("For help on commands, type 'help'.\n\n")
+    reading = iter(lines)
+    while True:
+        shell.out.write(f"{shell.path}> ")
+        shell.out.flush()
+        try:
+            yield next(reading)
+        except StopIteration:
+            return
 
 
 def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
