@@ -97,7 +97,6 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     done = pyshell("apply", str(after), "prune=true").stdout.splitlines()
     amid = writer.written
     assert done[-1].startswith(f"Applied {after}: 2 created, 1 changed, 0 made anew, 2 deleted")
-    assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
     pyshell("apply", str(before), "prune=true")
     pyshell("apply", str(after), "prune=true")
     writer.stop()
@@ -106,7 +105,7 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     assert run("iscsiadm", "-m", "session").stdout.splitlines() == [session]
     assert "I/O error" not in run("dmesg").stdout
     assert writer.is_read_back()
-    assert pyshell("diff", str(after), status=0).stdout == ""
+    assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
 
 
 def test_rtslibs_own_restore_cuts_the_session(lee: Path, initiator: Initiator) -> None:
