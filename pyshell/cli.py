@@ -204,12 +204,11 @@ def _run_one(shell: Shell, words: list[str]) -> int:
 
 
 def _run_many(shell: Shell, found: Invocation) -> int:
-    from pyshell.shell.batch import run_lines
+    from pyshell.shell.batch import STDIN, run_lines
 
     if found.file in (None, "-"):
-        return run_lines(
-            shell, _checked(sys.stdin, "standard input"), "stdin", keep_going=found.keep_going
-        )
+        lines_in = _checked(sys.stdin, "standard input")
+        return run_lines(shell, lines_in, STDIN, keep_going=found.keep_going)
     assert found.file is not None
     try:
         lines = open(found.file, encoding="utf-8")  # noqa: SIM115

@@ -80,9 +80,11 @@ def test_in_targetclis_manner_too(pyshell: Pyshell) -> None:
         assert pyshell.line(command).done().out == output, command
 
 
-def test_with_the_option_for_targetclis_manner(pyshell: Pyshell) -> None:
+def test_with_the_option_for_targetclis_manner(pyshell: Pyshell, tmp_path: Path) -> None:
     pyshell.must("set global auto_save_on_exit=false")
-    assert pyshell("--compat", stdin=COMMANDS).done().out == OUTPUT
+    batch = tmp_path / "scenario.batch"
+    batch.write_text(COMMANDS, encoding="utf-8")
+    assert pyshell("--compat", "-f", str(batch)).done().out == OUTPUT
 
 
 def test_called_through_a_link_named_targetcli(pyshell: Pyshell, tmp_path: Path) -> None:

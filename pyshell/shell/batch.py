@@ -11,6 +11,8 @@ from pyshell.shell.shell import Shell
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended, as shells have it."""
+STDIN = "stdin"
+"""How errors call standard input."""
 _BOM = "\ufeff"
 
 
@@ -22,7 +24,7 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     something changed and nothing failed; in targetcli's manner it is saved whatever failed and the
     status is 0. Where changes are left unsaved, that is told.
     """
-    if shell.compat:
+    if shell.compat and name == STDIN:
         lines = _as_targetcli_asks(shell, lines)
     try:
         status = _run_all(shell, lines, name, keep_going=keep_going)
