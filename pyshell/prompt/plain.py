@@ -24,8 +24,8 @@ class PlainReader:
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps."""
-        self._show(question)
-        try:
+        try:  # Ctrl-C may come as soon as the question is seen
+            self._show(question)
             line = self._source.readline()
         except KeyboardInterrupt:
             self._show("\n")
