@@ -15,8 +15,7 @@ from pyshell.render.output import DUMB_TERMS, wants_colour
 from pyshell.shell.grammar import goes_on, logical_lines, split
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
-from pyshell.target.names import SECRET_NAMES
-from pyshell.tree.common import MASK
+from pyshell.target.names import MASK, SECRET_NAMES
 
 _ELLIPSIS = "…"
 

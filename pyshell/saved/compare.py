@@ -15,8 +15,6 @@ from pyshell.saved.model import Item, Items
 from pyshell.target import names
 from pyshell.target.places import AluaGroup
 
-_MASK = "********"
-
 
 @dataclass(frozen=True)
 class Changed:
@@ -35,7 +33,7 @@ class Changed:
     def shown(self, value: Any) -> str:
         """Return a value as it may be shown."""
         if self.secret and value:
-            return _MASK
+            return names.MASK
         return "none" if value in (None, "") else str(value)
 
     @property

@@ -137,6 +137,7 @@ def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
         assert isinstance(made_of, places.Lun), item.path
         protect = item.settings.get("write_protect") == "1"
         yield MapLun(place, made_of, protect, item.alias)
+        return  # made with its one setting
     yield from change(item, item.settings)
 
 

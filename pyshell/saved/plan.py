@@ -8,7 +8,7 @@ LUN); all else is changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.saved import making
@@ -22,22 +22,11 @@ from pyshell.target.operations.settings import SetEnabled
 _FOLLOWED = {"fileio": frozenset({"size"})}
 
 
-@dataclass(frozen=True)
-class Step:
-    """One operation of a plan, with the path of the object that it is for."""
-
-    path: str
-    operation: Operation
-    cuts: tuple[str, ...] = ()
-    """Names of logged-in initiators whose sessions or disks it takes away, for a while or for
-    good."""
-
-
 @dataclass
 class Plan:
-    """Steps in the order in which to do them, and what they come to."""
+    """Operations in the order in which to do them, and what they come to."""
 
-    steps: list[Step] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     changed: list[Difference] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -52,16 +41,6 @@ class Plan:
     def told(self, paths: Iterable[str]) -> list[str]:
         """Return `paths` without those that follow from others."""
         return [path for path in paths if path not in self.implied]
-
-    @property
-    def empty(self) -> bool:
-        """Tell whether nothing is to be done."""
-        return not self.steps
-
-    @property
-    def operations(self) -> list[Operation]:
-        """Return the operations alone."""
-        return [step.operation for step in self.steps]
 
 
 def plan(
@@ -185,34 +164,33 @@ class _Steps:
         created = set(self._plan.created) | again
         for item in self._running.values():
             if isinstance(item.place, places.Tpg) and item.path in self._plan.deleted:
-                self._add(item.path, making.close(item.place))
+                self._add(making.close(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in self._plan.deleted:
-                self._add(item.path, making.delete(self._placed(item)))
+                self._add(making.delete(self._placed(item)))
                 self._numbers.forget(item.path)
         changes = {d.path: d for d in self._plan.changed}
-        last: list[tuple[str, Operation]] = []
+        last: list[Operation] = []
         for item in sorted(self._target.values(), key=lambda item: item.rank):
             placed = self._placed(item)
             if item.path in created:
-                self._add(item.path, making.create(placed, self._exported(item)))
+                self._add(making.create(placed, self._exported(item)))
             elif item.path in changes:
                 if changes[item.path].facts:
-                    self._add(item.path, making.resize(placed))
+                    self._add(making.resize(placed))
                 names = [change.name for change in changes[item.path].settings]
-                self._add(item.path, making.change(placed, names))
+                self._add(making.change(placed, names))
             if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:
                 is_new = item.path in created
                 enabling = self._running.get(item.path)
                 before = enabling.settings.get(ENABLED) if enabling and not is_new else None
                 if before != item.settings[ENABLED]:
                     wanted = item.settings[ENABLED] == "1"
-                    last.append((item.path, SetEnabled(placed.place, wanted)))
-        for path, operation in last:
-            self._add(path, [operation])
+                    last.append(SetEnabled(placed.place, wanted))
+        self._add(last)
 
-    def _add(self, path: str, operations: Iterator[Operation] | Sequence[Operation]) -> None:
-        self._plan.steps += [Step(path, operation) for operation in operations]
+    def _add(self, operations: Iterable[Operation]) -> None:
+        self._plan.operations += operations
 
     def _placed(self, item: Item) -> Item:
         return replace(item, place=self._numbers.placed(item.place))

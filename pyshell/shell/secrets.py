@@ -12,9 +12,8 @@ from typing import TextIO
 
 from pyshell.errors import UsageError, from_os_error
 from pyshell.shell.grammar import Word, split
-from pyshell.target.names import SECRET_NAMES
+from pyshell.target.names import MASK, SECRET_NAMES
 
-_MASK = "********"
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
 _HIDDEN_IN_COMMENT = re.compile(r"#.*(?:password|secret)", re.IGNORECASE)
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
@@ -86,10 +85,10 @@ def masked(text: str, words: Sequence[Word]) -> str:
     """
     start = doubtful_from(text, words)
     if start is not None:
-        return masked(text[:start], [w for w in words if w.end <= start]) + _MASK
+        return masked(text[:start], [w for w in words if w.end <= start]) + MASK
     for word in sorted(words, key=lambda word: -word.start):
         if word.name in SECRET_NAMES:
-            text = text[: word.value_start] + _MASK + text[word.end :]
+            text = text[: word.value_start] + MASK + text[word.end :]
     return text
 
 
@@ -130,7 +129,7 @@ def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:
         found = _SECRET.search(text)
         if found is None:
             return text, column
-        return text[: found.end()] + _MASK, min(column or 0, found.end())
+        return text[: found.end()] + MASK, min(column or 0, found.end())
     shown = masked(text, words)
     if column is None:
         return shown, None

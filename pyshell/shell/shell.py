@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TextIO
 
 from configshell_fb import ConfigShell
 
@@ -12,10 +11,7 @@ from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, UsageE
 from pyshell.shell import binding, grammar
 from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
-from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
 from pyshell.shell.secrets import masked_fault, read_indirect
-from pyshell.target.attach import Lio
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Tree
@@ -28,17 +24,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
     configshell's constructor is left out: it builds a second grammar, loads a pickle and readline.
     """
 
-    def __init__(
-        self,
-        lio: Lio,
-        preferences: Preferences,
-        options: Options,
-        out: TextIO,
-        err: TextIO,
-        stdin: TextIO,
-    ) -> None:
-        Effects.__init__(self, lio, preferences, options, out, err, stdin)
-        self._ready = False
+    _ready = False
 
     def run_line(self, text: str) -> None:
         """Run one line. Raises PyshellError; an error of the line itself knows line and column."""

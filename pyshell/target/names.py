@@ -23,6 +23,8 @@ SIZE_MAX = 2**63 - 1
 """The kernel counts bytes of a file in a signed 64-bit number."""
 SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 """Names of settings that hold CHAP secrets: targetcli's and the kernel's."""
+MASK = "********"
+"""What stands where a secret would be shown."""
 
 _IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")

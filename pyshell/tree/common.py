@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
+from pyshell.target.names import MASK
 from pyshell.tree import explaining, helptext
 from pyshell.tree.command import BOOL, COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
@@ -23,8 +24,6 @@ from pyshell.tree.results import (
     Several,
     Tree,
 )
-
-MASK = "********"
 
 
 class CommonNode(Node):

@@ -6,15 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pyshell.target.names import MASK
 from pyshell.tree.results import Lines
-
-_MASK = "********"
 
 
 def shown_facts(entry: Mapping[str, Any], *, secrets: bool) -> Lines:
     """Return `name: value` of all that is no list, sorted; secrets masked unless asked."""
     facts = {
-        name: _MASK if "password" in name and not secrets else value
+        name: MASK if "password" in name and not secrets else value
         for name, value in sorted(entry.items())
         if not isinstance(value, dict | list)
     }

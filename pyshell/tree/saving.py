@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.saved import locations
 from pyshell.target.attach import Lio
+from pyshell.target.names import MASK
 from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TEXT, Param, choice, command
-from pyshell.tree.common import MASK, CommonNode
+from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context
 from pyshell.tree.results import Lines, Result, Work
 

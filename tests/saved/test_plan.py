@@ -29,7 +29,7 @@ def bring(lio: Lio, wanted: Items) -> int:
     """Bring the kernel to `wanted` and nothing else; return of how many steps it took."""
     found = plan(running(lio), wanted, prune=True)
     carry_out(lio, found.operations)
-    return len(found.steps)
+    return len(found.operations)
 
 
 @settings(
