@@ -182,9 +182,9 @@ def run(found: Invocation) -> int:
     if found.file is None and sys.stdin.isatty():
         from pyshell.prompt.session import interact
 
-        shell.way = "prompt"
+        shell.options.way = "prompt"
         return interact(shell)
-    shell.way = "batch"
+    shell.options.way = "batch"
     return _run_many(shell, found)
 
 

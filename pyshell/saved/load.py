@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pyshell.errors import PyshellError, from_os_error
 from pyshell.saved.checks.faults import Finding, no_text, not_json, placed
@@ -90,6 +90,14 @@ def parse(text: str, name: str) -> Document:
     document, faults = type_faults(data)
     if faults:
         raise DocumentError(name, placed(_places(text), faults))
+    return document
+
+
+def typed(data: Any, name: str) -> Document:
+    """Return data as the document that it is. Raises PyshellError where it is none."""
+    document, faults = type_faults(data)
+    if faults:
+        raise PyshellError(f"{name} holds no saved configuration: {faults[0].message}")
     return document
 
 

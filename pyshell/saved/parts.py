@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A saved configuration with one storage object brought up to date, and the rest as it was."""
+"""Parts of a configuration: one target with its storage, one storage object brought up to date."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
 
+from pyshell.errors import NotFoundError
 from pyshell.saved.document import Document, Lun, StorageObject, Target
 from pyshell.saved.model import OLD_PLUGINS
 
@@ -32,6 +33,23 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
     ]
     found["targets"] = [*kept, *fresh.values()]
     return found
+
+
+def of_target(document: Document, wwn: str) -> Document:
+    """Return the part of a document that one target is, with the storage objects that it exports.
+
+    Raises NotFoundError.
+    """
+    targets = [target for target in document.get("targets", []) if target["wwn"] == wwn]
+    if not targets:
+        raise NotFoundError(f"No target {wwn} is running.", "'ls' shows the targets.")
+    exported = {path for target in targets for path in _exported(target)}
+    every = document.get("storage_objects", [])
+    return {
+        "storage_objects": [entry for entry in every if _path(entry) in exported],
+        "targets": targets,
+        "fabric_modules": [],
+    }
 
 
 def _path(entry: StorageObject) -> str:

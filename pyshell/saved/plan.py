@@ -22,11 +22,19 @@ from pyshell.target.operations.settings import SetEnabled
 _FOLLOWED = {"fileio": frozenset({"size"})}
 
 
+@dataclass(frozen=True)
+class Step:
+    """One operation of a plan, with the path of the object for which it is done."""
+
+    path: str
+    operation: Operation
+
+
 @dataclass
 class Plan:
-    """Operations in the order in which to do them, and what they come to."""
+    """Steps in the order in which to do them, and what they come to."""
 
-    operations: list[Operation] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     changed: list[Difference] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -37,6 +45,11 @@ class Plan:
 
     implied: frozenset[str] = frozenset()
     """Those of the paths that need not be told of."""
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Return the operations alone."""
+        return [step.operation for step in self.steps]
 
     def told(self, paths: Iterable[str]) -> list[str]:
         """Return `paths` without those that follow from others."""
@@ -164,33 +177,55 @@ class _Steps:
         created = set(self._plan.created) | again
         for item in self._running.values():
             if isinstance(item.place, places.Tpg) and item.path in self._plan.deleted:
-                self._add(making.close(item.place))
+                self._add(item.path, making.close(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in self._plan.deleted:
-                self._add(making.delete(self._placed(item)))
+                self._sweep_below(item)
+                self._add(item.path, making.delete(self._placed(item)))
                 self._numbers.forget(item.path)
+        self._sweep(created)
         changes = {d.path: d for d in self._plan.changed}
-        last: list[Operation] = []
+        last: list[Step] = []
         for item in sorted(self._target.values(), key=lambda item: item.rank):
             placed = self._placed(item)
             if item.path in created:
-                self._add(making.create(placed, self._exported(item)))
+                self._add(item.path, making.create(placed, self._exported(item)))
             elif item.path in changes:
                 if changes[item.path].facts:
-                    self._add(making.resize(placed))
+                    self._add(item.path, making.resize(placed))
                 names = [change.name for change in changes[item.path].settings]
-                self._add(making.change(placed, names))
+                self._add(item.path, making.change(placed, names))
             if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:
                 is_new = item.path in created
                 enabling = self._running.get(item.path)
                 before = enabling.settings.get(ENABLED) if enabling and not is_new else None
                 if before != item.settings[ENABLED]:
                     wanted = item.settings[ENABLED] == "1"
-                    last.append(SetEnabled(placed.place, wanted))
-        self._add(last)
+                    last.append(Step(item.path, SetEnabled(placed.place, wanted)))
+        self._plan.steps += last
 
-    def _add(self, operations: Iterable[Operation]) -> None:
-        self._plan.operations += operations
+    def _sweep(self, created: set[str]) -> None:
+        """Delete what is half made where something is to be created: a killed program left it."""
+        new = [item for p, item in self._target.items() if p in created and p not in self._running]
+        placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
+        for item in reversed(placed):
+            if listing.half_made(item.place):
+                self._add(item.path, making.delete(item))
+                self._numbers.forget(item.path)
+
+    def _sweep_below(self, item: Item) -> None:
+        """Delete what is half made below an object that is to be deleted."""
+        found: Iterable[places.Lun | places.MappedLun] = ()
+        if isinstance(item.place, places.Tpg):
+            found = listing.luns(item.place)
+        elif isinstance(item.place, places.NodeAcl):
+            found = listing.mapped_luns(item.place)
+        for place in found:
+            if listing.half_made(place):
+                self._add(item.path, making.delete(Item(place)))
+
+    def _add(self, path: str, operations: Iterable[Operation]) -> None:
+        self._plan.steps += [Step(path, operation) for operation in operations]
 
     def _placed(self, item: Item) -> Item:
         return replace(item, place=self._numbers.placed(item.place))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.saved import parts
 from pyshell.saved.document import Document, Target
 from pyshell.saved.making import SetKnown, no_discovery
 from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items
@@ -37,7 +38,8 @@ def refuse_clashes(document: Document) -> None:
     """Raise ExistsError where a storage object or target of the document is there already."""
     for entry in document.get("storage_objects", ()):
         plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
-        if _existing(plugin, entry["name"]) is not None:
+        there = _existing(plugin, entry["name"])
+        if there is not None and not listing.half_made(there):
             raise ExistsError(
                 f"Storage object {plugin}/{entry['name']} exists already, nothing was restored",
                 "clear_existing=true clears the running configuration first.",
@@ -54,7 +56,8 @@ def refuse_clashes(document: Document) -> None:
 def chosen(document: Document, target: str | None, storage_object: str | None) -> Document:
     """Return the part of a document that belongs to one target or one storage object.
 
-    Raises NotFoundError where the document has no such thing (field failure 13).
+    A target takes along the storage objects that it exports and that do not run yet (field failure
+    5). Raises NotFoundError where the document has no such thing (field failure 13).
     """
     if target is None and storage_object is None:
         return document
@@ -63,6 +66,11 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
         part["targets"] = [t for t in document.get("targets", ()) if t["wwn"] == target]
         if not part["targets"]:
             raise NotFoundError(f"The file holds no target {target}, nothing was restored")
+        part["storage_objects"] = [
+            entry
+            for entry in parts.of_target(document, target)["storage_objects"]
+            if _existing(OLD_PLUGINS.get(entry["plugin"], entry["plugin"]), entry["name"]) is None
+        ]
     if storage_object is not None:
         part["storage_objects"] = [
             so for so in document.get("storage_objects", ()) if so["name"] == storage_object

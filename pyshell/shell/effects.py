@@ -45,7 +45,7 @@ class Effects(Voice):
     ) -> None:
         super().__init__(preferences, options, out, err, stdin)
         self.lio = lio
-        self.way = options.way
+        self._way = ""
         self.path = "/"
         self.previous_path = "/"
         self.left = False
@@ -53,9 +53,16 @@ class Effects(Voice):
         """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
         self.unsaved = False
         """Whether this run left the running configuration other than the file restored at boot."""
+        self.line = ""
+        """The line that is being run, with its secrets masked."""
         self.status = 0
         """The first exit status that a result asked for, as a difference that was found."""
         self._removed: set[str] = set()
+
+    @property
+    def way(self) -> str:
+        """Return what a save is said to come from: the last change's own way, or the run's."""
+        return self._way or self.options.way
 
     @property
     def bookmarks(self) -> dict[str, str]:
@@ -114,7 +121,8 @@ class Effects(Voice):
             if sentences is None:
                 said = [s for operation in change.operations for s in operation.said]
                 sentences = [*change.before, *said]
-            self.say([f"{s} (dry run)" for s in sentences] or _steps(change.operations))
+            shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
+            self.say(shown, change.data)
             self._note_of(change)
             return
         self._ask_before_cutting(change.operations)
@@ -127,10 +135,13 @@ class Effects(Voice):
             if self.compat and not self.options.json:
                 self.say(list(change.before))
             raise
+        if change.undoable and outcome.undo:
+            self._remember(undone_by=outcome.undo)
+        self._way = change.way
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)
-        self.say([*change.before, *outcome.sentences, *change.after()])
+        self.say([*change.before, *outcome.sentences, *change.after()], change.data)
         self._note_of(change)
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
@@ -157,16 +168,34 @@ class Effects(Voice):
                 work.foresee()
             self.say([f"{line} (dry run)" for line in work.would])
             return
+        changes = work.effect in ("loaded", "other")
+        if changes and self.options.way != "boot":
+            self._remember()
         try:
             shown = work.run()
         except BaseException:
-            self.unsaved = self.unsaved or work.effect in ("loaded", "other")
+            self.unsaved = self.unsaved or changes
             raise
         if work.effect == "saved":
             self.changed = self.unsaved = False
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
         self.show(shown)
+
+    def _remember(self, undone_by: Sequence[Operation] = ()) -> None:
+        """Keep for `undo` what takes this line back; without operations, all that runs now."""
+        from pyshell.saved import undo
+
+        try:
+            if undone_by:
+                undo.keep_operations(self.lio, self.line, self.options.way, undone_by)
+                return
+            from pyshell.saved.running import read_running
+
+            undo.keep_document(self.lio, self.line, self.options.way, read_running(self.lio))
+        except PyshellError as error:
+            # What was asked for weighs more: as where /run is full.
+            self.note(f"It cannot be undone by 'undo': {error}")
 
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:

@@ -11,7 +11,7 @@ from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, UsageE
 from pyshell.shell import binding, grammar
 from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
-from pyshell.shell.secrets import masked_fault, read_indirect
+from pyshell.shell.secrets import masked, masked_fault, read_indirect
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Tree
@@ -110,6 +110,14 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             self.lio.ready()
             self._ready = True
 
+    def _absolute(self, line: grammar.Line) -> str:
+        """Return a line as it could be typed at the root, with its secrets masked."""
+        words = [word for word in (line.path, line.command, *line.arguments) if word is not None]
+        shown = masked(line.text, words).strip()
+        if self.path == "/" or (line.path is not None and line.path.text[:1] in ("/", "@")):
+            return shown
+        return f"{self.path}{' ' if line.path is None else '/'}{shown}"
+
     def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
         arguments = line.arguments
         if described.named_rest:
@@ -125,6 +133,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         exist_ok, missing_ok = values.pop("exist_ok", False), values.pop("missing_ok", False)
         if not self.lio.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
+        self.line = self._absolute(line)
         held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
         try:
             with nullcontext() if self.options.dry_run else held:

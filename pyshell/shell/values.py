@@ -146,6 +146,14 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
             yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
 
 
+def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield what names a configuration: running, saved, revisions, files."""
+    if "running".startswith(wanted.prefix) and wanted.command.name == "diff":
+        yield Candidate("running", "what runs now")
+    yield from _revisions(wanted, node)
+    yield from _files(wanted, node)
+
+
 def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield files and folders; those of backstores lie where the machine has them."""
     folder, partial = _split(wanted.prefix)
@@ -201,5 +209,6 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "address": _addresses,
     "file": _files,
     "revision": _revisions,
+    "configuration": _configurations,
     "device": _devices,
 }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
@@ -51,10 +51,10 @@ class Voice:
         self.err.flush()
         return self.stdin.readline()
 
-    def say(self, sentences: list[str]) -> None:
-        """Show sentences; as JSON they are one document."""
+    def say(self, sentences: list[str], data: Mapping[str, Any] | None = None) -> None:
+        """Show sentences; as JSON they are one document, with `data`."""
         if sentences:
-            self.show(Lines(sentences, {"messages": sentences}))
+            self.show(Lines(sentences, {"messages": sentences, **(data or {})}))
 
     def show(self, result: Tree | Lines) -> None:
         """Show a result."""

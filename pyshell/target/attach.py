@@ -30,6 +30,13 @@ class Lio:
     """The simulator's folder, None on the real kernel."""
 
     @property
+    def run_dir(self) -> Path:
+        """Return the folder for what is forgotten when the host, or the simulated one, ends."""
+        if self.simulated is not None:
+            return self.simulated / "run"
+        return self.lock_file.parent / "pyshell"
+
+    @property
     def may_change(self) -> bool:
         """Tell whether this user may change the target: root a real one, all a simulated one."""
         return self.simulated is not None or os.geteuid() == 0

@@ -43,13 +43,21 @@ def _sees(session: Session, lun: Lun) -> bool:
 
 def cut(lio: Lio, operations: Iterable[Operation]) -> list[str]:
     """Return the names of initiators whose sessions a list of operations cuts, sorted."""
-    wanted = [
-        o
-        for o in operations
-        if isinstance(o, UnmapLun | DeleteNodeAcl | DeleteLun | DeletePortal | DeleteTpg)
-        or (isinstance(o, SetEnabled) and not o.enabled)
-    ]
-    if not wanted:
-        return []  # nothing is read where nothing can be cut
+    return sorted({name for names in cut_by_each(lio, list(operations)) for name in names})
+
+
+def cut_by_each(lio: Lio, operations: Sequence[Operation]) -> list[list[str]]:
+    """Return for each operation the names of initiators whose sessions it cuts, sorted."""
+    if not any(_may_cut(operation) for operation in operations):
+        return [[] for _ in operations]  # nothing is read where nothing can be cut
     among = list(sessions(lio))
-    return sorted({s.initiator for operation in wanted for s in cut_by(operation, among)})
+    return [
+        sorted({s.initiator for s in cut_by(operation, among)}) if _may_cut(operation) else []
+        for operation in operations
+    ]
+
+
+def _may_cut(operation: Operation) -> bool:
+    if isinstance(operation, SetEnabled):
+        return not operation.enabled
+    return isinstance(operation, UnmapLun | DeleteNodeAcl | DeleteLun | DeletePortal | DeleteTpg)

@@ -6,6 +6,7 @@ Unknown files and half-made objects never stop a listing (field failures 35 and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -185,6 +186,21 @@ def mappings_of(lun: Lun) -> list[MappedLun]:
 def existing(place: Tpg | Lun | NodeAcl | MappedLun | Target | Portal | AluaGroup) -> bool:
     """Tell whether the object is in configfs."""
     return os.path.isdir(place.folder)
+
+
+def half_made(place: object) -> bool:
+    """Tell whether an object is there and is not what its kind is: what a killed program leaves.
+
+    A LUN or mapped LUN of nothing, a storage object that was never configured.
+    """
+    if isinstance(place, Lun):
+        return existing(place) and storage_object_of(place) is None
+    if isinstance(place, MappedLun):
+        return existing(place) and lun_of(place) is None
+    if isinstance(place, StorageObject) and os.path.isdir(place.folder):
+        with contextlib.suppress(OSError), open(f"{place.folder}/enable", encoding="ascii") as file:
+            return file.read().strip() == "0"
+    return False
 
 
 def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:

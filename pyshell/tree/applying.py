@@ -1,170 +1,151 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that compare configurations and bring the running one to another."""
+"""The root's commands that bring the running configuration to another one, and back."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyshell.errors import NotFoundError, PyshellError
-from pyshell.tree.command import BOOL, FILE, PATH, TEXT, WWN, Param, choice, command
-from pyshell.tree.results import Change, Lines, Result
-from pyshell.tree.saving import SavingNode
+from pyshell.errors import ConflictError, NotFoundError
+from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, WWN, Param, command
+from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode, below
+from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
     from pyshell.saved.model import Items
     from pyshell.saved.plan import Plan
-
-_RUNNING = "running"
-_SAVED = "saved"
+    from pyshell.saved.undo import Done
 
 
-class ApplyingNode(SavingNode):
+class ApplyingNode(ComparingNode):
     """What the root has of these commands."""
-
-    @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
-    def ui_command_status(self) -> Result:
-        """Show the summary of all, and whether what runs is saved."""
-        shown = super().ui_command_status()
-        if self.context.compat or not isinstance(shown, Lines):
-            return shown
-        saved = self._is_saved()
-        word = "is" if saved else "is not"
-        told = f"What runs {word} what {self.default_file} holds."
-        hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-        return Lines([*shown.lines, told, *hint], {**shown.data, "saved": saved})
-
-    def _is_saved(self) -> bool:
-        from pyshell.saved.compare import compare
-
-        if not self.default_file.exists():
-            return not self.items_of(_RUNNING)
-        return not compare(self.items_of(_SAVED), self.items_of(_RUNNING))
-
-    @command(
-        "Show what differs between two configurations.",
-        Param("first", FILE, "running, saved, or a file; saved unless given."),
-        Param("second", FILE, "The same; running unless given."),
-        Param("path", TEXT, "Compare only what is below this path of the tree."),
-        Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
-        details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
-        "A setting that one side leaves open is no difference. Secrets are never shown.",
-        examples=("diff", "diff saved running path=/iscsi"),
-    )
-    def ui_command_diff(
-        self,
-        first: str | None = None,
-        second: str | None = None,
-        path: str | None = None,
-        form: str | None = None,
-    ) -> Result:
-        """Show what differs between two configurations."""
-        from pyshell.saved.compare import compare
-        from pyshell.tree import difftext
-
-        try:
-            before, after = self.items_of(first or _SAVED), self.items_of(second or _RUNNING)
-        except PyshellError as error:
-            error.status = 2  # 1 would say that they differ
-            raise
-        if path:
-            before, after = _below(before, path), _below(after, path)
-        found = compare(before, after)
-        if form == "commands":
-            from pyshell.tree.commandlines import command_lines
-
-            return Lines(command_lines(before, after), status=int(bool(found)))
-        lines = list(difftext.tree_lines(found))
-        return Lines(lines, difftext.data(found), int(bool(found)))
 
     @command(
         "Bring the running configuration to that of a file, by the smallest change.",
-        Param("file", FILE, "A saved configuration, whole or in part.", required=True),
+        Param("file", CONFIGURATION, "A saved configuration, whole or in part.", required=True),
         Param("prune", BOOL, "Remove what the file lacks, which otherwise stays.", default=False),
         Param("target", WWN, "Only the target of that WWN, with its storage objects."),
         changes=True,
         details="What is the same is not touched: its sessions live. All is done, or nothing.\n"
-        "--dry-run shows the steps, and whose sessions they cut.",
+        "Each object is shown as done online, disrupting the initiators that are named, or"
+        " replacing: deleted and made anew. --dry-run shows that and does nothing.",
         examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
     )
     def ui_command_apply(self, file: str, prune: bool = False, target: str | None = None) -> Result:
         """Bring the running configuration to that of a file."""
         from pyshell.saved.plan import plan
 
-        wanted, running = self.items_of(file), self.items_of(_RUNNING)
+        wanted, running = self.items_of(file, trusted=True), self.items_of(RUNNING)
         if target is not None:
             wanted = _with_storage(wanted, _of_target(wanted, target))
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
-        found = plan(running, wanted, prune=prune)
-        return self._applied(found, f"Applied {file}")
+        return self._brought(plan(running, wanted, prune=prune), f"Applied {file}", "apply")
 
     @command(
-        "Print the commands that would make the running configuration anew.",
-        Param("path", PATH, "Only what is below this path, as a target; all unless given."),
-        Param(
-            "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
-        ),
-        details="The lines can be run by 'pyshell -f FILE', on this host or on another one.",
-        examples=("export", "export /backstores"),
+        "Bring the running configuration back to that of a revision.",
+        Param("revision", REVISION, "A number, 'saved', or a backup's name.", required=True),
+        changes=True,
+        details="What the revision lacks is removed; what is the same is not touched. The saved"
+        " file stays as it is: saveconfig saves what then runs.",
+        examples=("rollback 3", "rollback saved"),
     )
-    def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
-        """Print the commands that would make the running configuration anew."""
-        from pyshell.tree.commandlines import command_lines
+    def ui_command_rollback(self, revision: str) -> Result:
+        """Bring the running configuration back to that of a revision."""
+        from pyshell.saved import revisions
+        from pyshell.saved.model import items
+        from pyshell.saved.plan import plan
 
-        found = self.items_of(_RUNNING)
-        if path:
-            start = self.get_node(path).path
-            found = _below(found, start) if start != "/" else found
-        lines = command_lines({}, found, secrets=show_secrets)
-        return Lines(lines, lines)
+        if revision == SAVED and not self.default_file.exists():
+            raise NotFoundError(f"There is no file {self.default_file}.", "saveconfig writes it.")
+        document = revisions.read_revision(self.lio.config_dir, revision, trusted=True)
+        found = plan(self.items_of(RUNNING), items(document), prune=True)
+        return self._brought(found, f"Rolled back to revision {revision}", "rollback")
 
-    def _applied(self, found: Plan, title: str) -> Change:
-        from pyshell.target.impact import cut
+    @command(
+        "Take back what the last command changed, then the one before it.",
+        changes=True,
+        details="It undoes changes of the running configuration, by whomever they were made in"
+        " pyshell, since the host started; image files stay. --dry-run shows what it would do.",
+        examples=("undo",),
+    )
+    def ui_command_undo(self) -> Result:
+        """Take back what the last command changed."""
+        from pyshell.saved import undo
 
-        lines = list(_plan_lines(found))
-        counts = [
-            f"{len(found.told(found.created))} created",
-            f"{len(found.changed)} changed",
-            f"{len(found.told(found.replaced))} made anew",
-            f"{len(found.told(found.deleted))} deleted",
-            f"{found.unchanged} unchanged",
-        ]
-        if found.told(found.kept):
-            counts.append(f"{len(found.told(found.kept))} not in the file and kept")
-        summary = f"{title}: {', '.join(counts)}."
-        cuts = cut(self.lio, found.operations)
-        warning = [f"It cuts the sessions or disks of: {', '.join(cuts)}"] if cuts else []
+        done = undo.last(self.lio)
+        if done is None:
+            raise NotFoundError(
+                "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
+            )
+        about = done.about
+        title = f"Undid '{done.line}' ({about.way} by {about.user}, {about.time})"
+        if done.before is not None:
+            return self._back_to(done, title)
+        return self._undone(done, title)
+
+    def _back_to(self, done: Done, title: str) -> Result:
+        """Return to what ran before a command that cleared or restored."""
+        from pyshell.saved import undo
+        from pyshell.saved.load import typed
+        from pyshell.saved.model import items
+        from pyshell.saved.plan import plan
+
+        wanted = items(typed(done.before, str(done.file)))
+        found = plan(self.items_of(RUNNING), wanted, prune=True)
+        return self._brought(found, title, "undo", lambda: undo.forget(done))
+
+    def _undone(self, done: Done, title: str) -> Result:
+        """Do the inverses of a command's operations, unless more was made of what it made."""
+        from pyshell.saved import undo
+        from pyshell.target.operations.images import image_file_of
+        from pyshell.target.operations.removal import left_below
+        from pyshell.target.operations.settings import flat
+
+        every = list(flat(done.operations))
+        operations = [operation for operation in every if image_file_of(operation) is None]
+        left = left_below(operations)
+        if left is not None:
+            raise ConflictError(
+                f"{left} was made after '{done.line}': nothing was undone.",
+                "Delete it first, or see 'diff' and rollback.",
+            )
+        files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
+        told = [*(f"The image file {file} stays." for file in files), f"{title}."]
+
+        def after() -> list[str]:
+            undo.forget(done)
+            return told
+
+        would = [*(f"Would {operation.step()}" for operation in operations), *told]
+        return Change(operations, after=after, would=would, way="undo", undoable=False)
+
+    def _brought(
+        self, found: Plan, title: str, way: str, then: Callable[[], None] | None = None
+    ) -> Change:
+        """Return the change that carries a plan out; `then` is called when it is done."""
+        from pyshell.tree import plantext
+
+        objects = plantext.touched(self.lio, found)
+        shown = [*(one.line for one in objects), plantext.summary(found, objects, title)]
+
+        def after() -> list[str]:
+            if then is not None:
+                then()
+            return shown
+
         return Change(
             found.operations,
-            after=lambda: [*lines, summary],
-            would=[*lines, *warning, summary],
+            after=after,
+            would=shown,
+            data=plantext.data(found, objects),
+            way=way,
+            undoable=then is None,
         )
-
-    def items_of(self, word: str) -> Items:
-        """Return the configuration that a word names: running, saved, or a file's."""
-        from pyshell.saved import load
-        from pyshell.saved.model import items
-        from pyshell.saved.running import read_running
-
-        if word == _RUNNING:
-            return items(read_running(self.lio))
-        path = self.default_file if word == _SAVED else Path(os.path.expanduser(word))
-        if not os.path.exists(path):
-            hint = "saveconfig writes it." if word == _SAVED else "Give running, saved or a file."
-            raise NotFoundError(f"There is no file {path}.", hint)
-        return items(load.load(path))
 
 
 def _named(running: Items, wanted: Items) -> Items:
     """Return what runs of the objects that are wanted."""
     return {path: item for path, item in running.items() if path in wanted}
-
-
-def _below(found: Items, path: str) -> Items:
-    start = path.rstrip("/")
-    return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}
 
 
 def _of_target(found: Items, wwn: str) -> Items:
@@ -182,21 +163,12 @@ def _of_target_or_none(found: Items, wwn: str) -> Items:
         for path, item in found.items()
         if isinstance(item.place, Target) and item.place.wwn == wwn
     ]
-    return {path: item for root in roots for path, item in _below(found, root).items()}
+    return {path: item for root in roots for path, item in below(found, root).items()}
 
 
 def _with_storage(found: Items, part: Items) -> Items:
     """Return a part with the storage objects that its LUNs export."""
     links = {link for item in part.values() for link in item.links if link not in part}
-    storage = {path: item for link in links for path, item in _below(found, link).items()}
+    storage = {path: item for link in links for path, item in below(found, link).items()}
     whole = {**storage, **part}
     return {path: item for path, item in found.items() if path in whole}
-
-
-def _plan_lines(found: Plan) -> Iterator[str]:
-    """Yield one line for each object that a plan touches."""
-    yield from (f"created {path}" for path in found.told(found.created))
-    for difference in found.changed:
-        yield f"changed {difference.path}: {'; '.join(c.text for c in difference.changes)}"
-    yield from (f"made anew {path}" for path in found.told(found.replaced))
-    yield from (f"deleted {path}" for path in found.told(found.deleted))

@@ -35,14 +35,15 @@ def data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
         {
             "path": difference.path,
             "change": _WORDS[difference.sign],
-            "settings": [_changed(change) for change in difference.changes],
+            "settings": [changed_data(change) for change in difference.changes],
         }
         for difference in differences
         if not difference.implied
     ]
 
 
-def _changed(change: Changed) -> dict[str, Any]:
+def changed_data(change: Changed) -> dict[str, Any]:
+    """Return a changed setting as data, of a secret only that it differs."""
     return {
         "name": change.name,
         "before": change.shown(change.before) if change.secret else change.before,

@@ -30,8 +30,10 @@ class Context(Protocol):
 
     lio: Lio
     compat: bool
-    way: str
-    """By which way of working a command came: prompt, one-liner, batch, boot."""
+
+    @property
+    def way(self) -> str:
+        """Return how a command came: prompt, one-liner, batch, boot, apply, rollback, undo."""
 
     @property
     def bookmarks(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,6 +68,12 @@ class Change:
     """What to tell beside the result, once it is there."""
     before: Sequence[str] = ()
     """Sentences of what is about to be done, which targetcli's manner has where it fails, too."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What `-o json` shows beside the sentences."""
+    way: str = ""
+    """What a save of what it leaves is said to come from; that of the run unless given."""
+    undoable: bool = True
+    """Whether `undo` may take it back."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, Usage
 from pyshell.saved import locations
 from pyshell.target.attach import Lio
 from pyshell.target.names import MASK
-from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TEXT, Param, choice, command
+from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TEXT, WWN, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context
 from pyshell.tree.results import Lines, Result, Work
@@ -39,11 +39,16 @@ class SavingNode(CommonNode):
         Param("force", BOOL, "Save whatever is lost by it; that is told.", default=False),
         Param("without", PATHS, "Objects that may be lost: paths with commas between them."),
         Param("comment", TEXT, "Why; 'revisions' shows it."),
+        Param("target", WWN, "Only the target of that WWN, with its storage objects."),
         changes=True,
         details="What the file held before is kept as a revision. Refused, unless it is forced, is"
         " to replace a file that something else changed, and to lose what the last restore could"
         " not bring back.",
-        examples=("saveconfig", "saveconfig comment='before the move'"),
+        examples=(
+            "saveconfig",
+            "saveconfig comment='before the move'",
+            "saveconfig /root/one.json target=iqn.2020-07.com.example:disks",
+        ),
     )
     def ui_command_saveconfig(
         self,
@@ -51,10 +56,13 @@ class SavingNode(CommonNode):
         force: bool = False,
         without: Sequence[str] | None = None,
         comment: str | None = None,
+        target: str | None = None,
     ) -> Result:
         """Save the running configuration."""
         path = file_of(self.lio, savefile)
         document = read_to_save(self.context)
+        if target is not None:
+            document = self._part(document, target, path)
         if not (force or self.context.compat):
             _refuse_to_empty(document, path)
         saving = Saving(self.context, path, document, comment)
@@ -73,6 +81,16 @@ class SavingNode(CommonNode):
             effect,
             lambda: _must_be_writable(path.parent, to_make=self.default_file.parent),
         )
+
+    def _part(self, document: Document, wwn: str, path: Path) -> Document:
+        from pyshell.saved.parts import of_target
+
+        if is_boot_file(self.lio, path):
+            raise UsageError(
+                f"{path} is restored at boot, and would hold one target alone.",
+                "Give another file: saveconfig FILE target=WWN.",
+            )
+        return of_target(document, wwn)
 
     def save_on_leaving(self) -> list[str]:
         """Save to the file that is restored at boot and return what to tell.

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import stat
 from pathlib import Path
 
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.saved.undo import KEPT
 from pyshell.simulator import Simulator
 from pyshell.target import sessions
 from pyshell.target.places import NodeAcl, Target, Tpg
@@ -129,10 +130,16 @@ def test_the_commands_that_a_difference_stands_for_bring_it_about(saved: Pyshell
 
 def test_applying_what_runs_changes_nothing_and_says_so(saved: Pyshell) -> None:
     before = saved.tree()
-    assert saved("apply", str(EXAMPLE)).done().lines == [
-        f"Applied {EXAMPLE}: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
+    assert saved("apply", str(saved.example)).done().lines == [
+        f"Applied {saved.example}: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
     ]
     assert saved.tree() == before
+
+
+def private(file: Path) -> Path:
+    """Make a file as one keeps it that holds secrets."""
+    file.touch(0o600)
+    return file
 
 
 def changed_example(tmp_path: Path) -> Path:
@@ -140,7 +147,7 @@ def changed_example(tmp_path: Path) -> Path:
     document["storage_objects"].append({"name": "new", "plugin": "ramdisk", "size": 1 << 20})
     document["targets"][0]["tpgs"][0]["attributes"]["login_timeout"] = 20
     document["targets"] = document["targets"][:1]
-    file = tmp_path / "wanted.json"
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     return file
 
@@ -149,13 +156,13 @@ def test_what_the_file_lacks_stays_unless_pruned(saved: Pyshell, tmp_path: Path)
     file = changed_example(tmp_path)
     lines = saved("apply", str(file)).done().lines
     assert lines[:2] == [
-        "created /backstores/ramdisk/new",
-        f"changed {TPG}: login_timeout: 15 -> 20",
+        "created /backstores/ramdisk/new [online]",
+        f"changed {TPG}: login_timeout: 15 -> 20 [online]",
     ]
     assert "3 not in the file and kept" in lines[-1]
     assert saved("/loopback/naa.5001405000000001").status == 0
     lines = saved("apply", str(file), "prune=true").done().lines
-    assert "deleted /loopback/naa.5001405000000001" in lines
+    assert "deleted /loopback/naa.5001405000000001 [online]" in lines
     assert saved("/loopback/naa.5001405000000001").status == 3
     assert saved("diff", "running", str(file)).status == 0
 
@@ -171,7 +178,7 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(saved: Pyshell, tmp_path: 
 
 
 def test_one_target_is_applied_with_its_storage_objects(pyshell: Pyshell) -> None:
-    pyshell.must(f"apply {EXAMPLE} target={SERVER}")
+    pyshell.must(f"apply {pyshell.example} target={SERVER}")
     assert pyshell(f"{TPG}/luns/lun1").status == 0
     assert pyshell("/backstores/ramdisk/local").status == 3
     assert pyshell("/loopback ls").done().out.count("naa.") == 0
@@ -180,7 +187,7 @@ def test_one_target_is_applied_with_its_storage_objects(pyshell: Pyshell) -> Non
 def test_pruning_one_target_leaves_the_others_alone(saved: Pyshell, tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_text())
     document["targets"][0]["tpgs"][0]["node_acls"] = []
-    file = tmp_path / "wanted.json"
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     saved.must(f"apply {file} target={SERVER} prune=true")
     assert saved(ACL).status == 3
@@ -218,7 +225,7 @@ def test_where_a_step_fails_all_is_undone(
 def test_a_lun_of_nothing_is_told_and_nothing_done(saved: Pyshell, tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_text())
     document["targets"][0]["tpgs"][0]["luns"][0]["storage_object"] = "/backstores/block/none"
-    file = tmp_path / "wanted.json"
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     ran = saved("apply", str(file))
     assert (ran.out, ran.status) == ("", 1)
@@ -231,13 +238,13 @@ def test_a_disk_on_another_device_is_made_anew_with_what_is_made_of_it(
 ) -> None:
     document = json.loads(EXAMPLE.read_text())
     document["storage_objects"][0]["dev"] = "/dev/sdb"
-    file = tmp_path / "wanted.json"
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     lines = saved("apply", str(file)).done().lines
     assert lines[:-1] == [
-        "made anew /backstores/block/lee_block",
-        f"made anew {TPG}/luns/lun0",
-        f"made anew {ACL}/mapped_lun0",
+        "made anew /backstores/block/lee_block [replacing]",
+        f"made anew {TPG}/luns/lun0 [replacing]",
+        f"made anew {ACL}/mapped_lun0 [replacing]",
     ]
     assert "/dev/sdb" in saved(f"{TPG}/luns/lun0", "status").out
 
@@ -247,13 +254,13 @@ def test_what_the_kernel_fixes_while_exported_lifts_the_luns_for_a_moment(
 ) -> None:
     document = json.loads(EXAMPLE.read_text())
     document["storage_objects"][2]["attributes"] = {"block_size": 4096}
-    file = tmp_path / "wanted.json"
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     lines = saved("apply", str(file)).done().lines
     assert lines[:-1] == [
-        "changed /backstores/ramdisk/scratch: block_size: 512 -> 4096",
-        f"made anew {TPG}/luns/lun1",
-        f"made anew {ACL}/mapped_lun1",
+        "changed /backstores/ramdisk/scratch: block_size: 512 -> 4096 [online]",
+        f"made anew {TPG}/luns/lun1 [replacing]",
+        f"made anew {ACL}/mapped_lun1 [replacing]",
     ]
 
 
@@ -311,10 +318,217 @@ def test_what_cuts_nobody_is_not_asked_about(logged_in: Pyshell, line: str) -> N
     assert ("cuts off" in ran.err, ran.status) == (False, 0)
 
 
-def test_a_dry_run_of_apply_names_whom_it_cuts(logged_in: Pyshell, tmp_path: Path) -> None:
+def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_text())
-    document["targets"][0]["tpgs"][0]["node_acls"] = []
-    file = tmp_path / "wanted.json"
+    document["storage_objects"][0]["dev"] = "/dev/sdb"
+    document["targets"][0]["tpgs"][0]["node_acls"][0]["mapped_luns"].pop()
+    file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
-    lines: Sequence[str] = logged_in("--dry-run", "apply", str(file), "prune=true").done().lines
-    assert f"It cuts the sessions or disks of: {CLIENT} (dry run)" in lines
+    lines = logged_in("--dry-run", "apply", str(file), "prune=true").done().lines
+    assert lines[:-1] == [
+        "made anew /backstores/block/lee_block [replacing] (dry run)",
+        f"made anew {TPG}/luns/lun0 [replacing, disrupting {CLIENT}] (dry run)",
+        f"made anew {ACL}/mapped_lun0 [replacing, disrupting {CLIENT}] (dry run)",
+        f"deleted {ACL}/mapped_lun1 [disrupting {CLIENT}] (dry run)",
+    ]
+
+
+def test_steps_as_data(logged_in: Pyshell, tmp_path: Path) -> None:
+    file = changed_example(tmp_path)
+    ran = logged_in("-o", "json", "apply", str(file))
+    assert ran.json["result"]["changed"] is True
+    assert ran.json["result"]["objects"][1] == {
+        "path": TPG,
+        "change": "changed",
+        "effect": "online",
+        "settings": [{"name": "attrib/login_timeout", "before": "15", "after": "20"}],
+        "sessions": [],
+    }
+    assert logged_in("-o", "json", "apply", str(file)).json["result"]["changed"] is False
+
+
+# What may be fed to the kernel
+
+
+def test_a_file_that_others_may_write_is_not_applied(saved: Pyshell, tmp_path: Path) -> None:
+    file = changed_example(tmp_path)
+    file.chmod(0o666)
+    ran = saved("apply", str(file))
+    assert (ran.out, ran.status) == ("", 4)
+    assert f"chmod go-w {file}" in ran.err
+    assert saved("diff").status == 0
+
+
+# Revisions
+
+
+@pytest.fixture
+def revised(saved: Pyshell) -> Pyshell:
+    """Return the example with one revision: what was saved before the TPG's time was changed."""
+    saved.must(f"{TPG} set attribute login_timeout=20", "saveconfig comment='a longer time'")
+    return saved
+
+
+def test_revisions_can_be_compared(revised: Pyshell) -> None:
+    assert "login_timeout: 15 -> 20" in revised("diff", "1").out
+    assert revised("diff", "1", "saved").status == 1
+    assert revised("diff", "saved", "running").status == 0
+
+
+def test_a_revision_that_is_not_there_ends_with_2(revised: Pyshell) -> None:
+    ran = revised("diff", "7")
+    assert (ran.out, ran.status) == ("", 2)
+    assert ran.err.startswith("There is no revision 7.")
+
+
+def test_a_rollback_brings_a_revision_back_by_the_smallest_change(revised: Pyshell) -> None:
+    revised.must("/backstores/ramdisk create new 1M")
+    assert revised("rollback", "1").done().lines == [
+        f"changed {TPG}: login_timeout: 20 -> 15 [online]",
+        "deleted /backstores/ramdisk/new [online]",
+        "Rolled back to revision 1: 0 created, 1 changed, 0 made anew, 1 deleted, 13 unchanged.",
+    ]
+    assert revised("diff", "1").done().out == ""
+    assert revised("rollback", "1").done().lines == [
+        "Rolled back to revision 1: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
+    ]
+
+
+def test_a_rollback_leaves_the_saved_file_to_a_save(revised: Pyshell) -> None:
+    before = revised.saved_file.read_bytes()
+    revised.must("rollback 1")
+    assert revised.saved_file.read_bytes() == before
+    revised.must("rollback saved")
+    assert revised("diff").done().out == ""
+
+
+def test_a_save_tells_that_it_comes_from_a_rollback(revised: Pyshell) -> None:
+    revised("--save", "rollback", "1").done()
+    assert revised("revisions").lines[1].split()[3] == "rollback"
+
+
+def test_a_rollback_to_no_revision_changes_nothing(revised: Pyshell) -> None:
+    before = revised.tree()
+    ran = revised("rollback", "9")
+    assert (ran.err.splitlines(), ran.status) == (
+        ["There is no revision 9. 'revisions' lists them."],
+        3,
+    )
+    assert revised.tree() == before
+
+
+def test_a_revision_that_others_may_write_is_not_rolled_back_to(revised: Pyshell) -> None:
+    (revised.config_dir / "revisions" / "1.json").chmod(0o666)
+    assert revised("rollback", "1").status == 4
+
+
+# undo
+
+
+def running(pyshell: Pyshell) -> object:
+    """Return what runs, as it would be saved."""
+    file = pyshell.folder.parent / "running.json"
+    pyshell.must(f"saveconfig {file} force=true")
+    return json.loads(file.read_text())
+
+
+UNDOABLE = [
+    "/backstores/ramdisk create new 1M",
+    "/backstores/fileio create new /new.img 1M",
+    "/backstores/block delete lee_block",
+    "/iscsi create iqn.2020-07.com.example:new",
+    f"/iscsi delete {SERVER}",
+    f"{TPG} set attribute login_timeout=20",
+    f"{TPG} disable",
+    f"{TPG}/portals create 192.0.2.1",
+    f"{TPG}/acls create iqn.2020-07.com.example:new",
+    f"{TPG}/acls delete {CLIENT}",
+    f"{TPG}/luns delete 0",
+    f"{ACL} delete 1",
+    f"{ACL} set auth password='another good secret'",
+    "/backstores/ramdisk/scratch/alua create fast 5",
+    "clearconfig confirm=true",
+]
+
+
+@pytest.mark.parametrize("line", UNDOABLE)
+def test_undo_takes_the_last_command_back(saved: Pyshell, line: str) -> None:
+    before = running(saved)
+    assert saved.line(line).status == 0
+    assert running(saved) != before
+    ran = saved("undo")
+    assert ran.status == 0, ran.err
+    assert ran.lines[-1].startswith(f"Undid '{line.partition(' password')[0]}")
+    assert "another good secret" not in ran.out
+    assert running(saved) == before
+
+
+def test_undo_goes_back_command_by_command(saved: Pyshell) -> None:
+    states = [running(saved)]
+    for name in ("one", "two", "three"):
+        saved.must(f"/backstores/ramdisk create {name} 1M")
+        states.append(running(saved))
+    for state in states[-2::-1]:
+        saved.must("undo")
+        assert running(saved) == state
+
+
+def test_undo_of_nothing_is_told(pyshell: Pyshell) -> None:
+    ran = pyshell("undo")
+    assert (ran.out, ran.status) == ("", 3)
+    assert ran.err.startswith("There is nothing to undo.")
+
+
+def test_a_dry_run_of_undo_tells_its_steps(saved: Pyshell) -> None:
+    saved.must("/backstores/ramdisk create new 1M")
+    before = saved.tree()
+    assert saved("--dry-run", "undo").done().lines[:2] == [
+        "Would set emulate_model_alias of storage object ramdisk/new to 0 (dry run)",
+        "Would delete storage object ramdisk/new (dry run)",
+    ]
+    assert saved.tree() == before
+    assert saved("undo").status == 0
+
+
+def test_undo_never_removes_an_image_file(pyshell: Pyshell) -> None:
+    pyshell("/backstores/fileio create new /new.img 1M")
+    assert "The image file /new.img stays." in pyshell("undo").done().lines
+    assert pyshell("/backstores/fileio create new /new.img").status == 0
+
+
+def test_undo_refuses_where_another_program_built_on_what_was_made(saved: Pyshell) -> None:
+    saved.must("/iscsi create iqn.2020-07.com.example:new")
+    iqn = "iscsi/iqn.2020-07.com.example:new"
+    saved.simulator.mkdir(str(saved.configfs / iqn / "tpgt_1/acls/iqn.2020-07.com.example:other"))
+    before = saved.tree()
+    ran = saved("undo")
+    assert (ran.out, ran.status) == ("", 5)
+    assert "iqn.2020-07.com.example:other" in ran.err
+    assert saved.tree() == before
+
+
+def test_what_undo_needs_is_for_root_alone(saved: Pyshell) -> None:
+    saved.must(f"{ACL} set auth password='another good secret'")
+    folder = saved.folder / "run" / "undo"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    kept = list(folder.iterdir())
+    assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
+    assert all("another good secret" not in file.read_text() for file in kept)
+
+
+def test_only_so_many_commands_can_be_undone(pyshell: Pyshell) -> None:
+    lines = [f"/backstores/ramdisk create disk{number} 1M" for number in range(KEPT + 3)]
+    pyshell.batch(lines).done()
+    assert len(list((pyshell.folder / "run" / "undo").iterdir())) == KEPT
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"line": 1, "about": {}}'])
+def test_a_damaged_record_is_told_and_nothing_undone(saved: Pyshell, text: str) -> None:
+    saved.must("/backstores/ramdisk create new 1M")
+    record = max((saved.folder / "run" / "undo").iterdir(), key=lambda f: int(f.stem))
+    record.write_text(text)
+    before = saved.tree()
+    ran = saved("undo")
+    assert (ran.out, ran.status) == ("", 1)
+    assert f"{record} is damaged" in ran.err
+    assert saved.tree() == before

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, TPG, Pyshell
+from driver import CLIENT, SERVER, TPG, Pyshell
 
 ACL = f"{TPG}/acls/{CLIENT}"
 DISK = "/backstores/ramdisk create"
@@ -130,3 +130,53 @@ def test_secrets_that_others_may_read_are_warned_of(exported: Pyshell) -> None:
     exported.saved_file.chmod(0o644)
     warning = f"{exported.saved_file} holds secrets that others may read"
     exported.line("restoreconfig").done(noting=warning)
+
+
+# One target
+
+
+def test_field_failure_5_one_target_is_saved_and_restored_with_its_storage(
+    exported: Pyshell, tmp_path: Path
+) -> None:
+    other = "iqn.2020-07.com.example:other"
+    exported.must(
+        "/backstores/ramdisk create spare 1M",
+        f"/iscsi create {other}",
+        f"/iscsi/{other}/tpg1/luns create /backstores/ramdisk/spare",
+    )
+    file = tmp_path / "one.json"
+    exported.must(f"saveconfig {file} target={SERVER}")
+    document = json.loads(file.read_text())
+    assert [entry["name"] for entry in document["storage_objects"]] == ["lee_block"]
+    assert [entry["wwn"] for entry in document["targets"]] == [SERVER]
+    exported.must("clearconfig confirm=true", f"restoreconfig {file} target={SERVER}")
+    assert exported(f"{TPG}/luns/lun0").status == 0
+    assert exported("diff", "running", str(file)).done().out == ""
+
+
+def test_field_failure_5_of_a_whole_file_one_target_takes_its_storage_along(
+    exported: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "whole.json"
+    exported.must(f"saveconfig {file}", "clearconfig confirm=true")
+    exported.must(f"restoreconfig {file} target={SERVER}")
+    assert exported(f"{TPG}/luns/lun0").status == 0
+
+
+def test_a_target_that_does_not_run_cannot_be_saved(exported: Pyshell, tmp_path: Path) -> None:
+    ran = exported("saveconfig", str(tmp_path / "one.json"), "target=iqn.2020-07.com.example:none")
+    assert (ran.err.splitlines(), ran.status) == (
+        ["No target iqn.2020-07.com.example:none is running. 'ls' shows the targets."],
+        3,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_restored_at_boot_is_never_cut_to_one_target(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    before = exported.saved_file.read_bytes()
+    for words in (["saveconfig"], ["saveconfig", str(exported.saved_file)]):
+        ran = exported(*words, f"target={SERVER}")
+        assert ran.status == 2
+        assert "would hold one target alone" in ran.err
+    assert exported.saved_file.read_bytes() == before

@@ -175,3 +175,10 @@ def _must_fit(lio: Lio, path: str, size: int) -> None:
     free = lio.machine.free_space(path)
     if free < size:
         raise PyshellError(f"{path} needs {size_text(size)} more, {size_text(free)} are free there")
+
+
+def image_file_of(operation: Operation) -> str | None:
+    """Return the path of the image file that an operation removes or cuts, None for any other."""
+    if isinstance(operation, RemoveImageFile | _CutImageFile):
+        return operation.path
+    return None

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 
 from pyshell.target import listing
-from pyshell.target.operations.base import Operation
+from pyshell.target.operations.base import Foreseen, Operation
 from pyshell.target.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.target.operations.settings import SetEnabled
 from pyshell.target.operations.storage import DeleteAluaGroup, DeleteStorageObject
 from pyshell.target.operations.targets import DeletePortal, DeleteTarget, DeleteTpg
-from pyshell.target.places import DEFAULT_GROUP, Lun, NodeAcl, StorageObject, Target, Tpg
+from pyshell.target.places import DEFAULT_GROUP, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 
 
 def of_lun(lun: Lun) -> list[Operation]:
@@ -62,3 +63,38 @@ def alone(place: StorageObject) -> list[Operation]:
     groups = [group for group in listing.alua_groups(place) if group.name != DEFAULT_GROUP]
     made: list[Operation] = [DeleteAluaGroup(group) for group in groups]
     return [*made, DeleteStorageObject(place)]
+
+
+def left_below(operations: Iterable[Operation]) -> Place | None:
+    """Return something that hangs on what is to be deleted and that no operation before deletes."""
+    foreseen = Foreseen()
+    for operation in operations:
+        for place in _hanging_on(operation):
+            if foreseen.exists(place.folder):
+                return place
+        gone = operation.place if isinstance(operation, _DELETIONS) else None
+        if gone is not None:
+            foreseen.remove(gone.folder)
+    return None
+
+
+_DELETIONS = (
+    DeleteAluaGroup, DeleteLun, DeleteNodeAcl, DeletePortal, DeleteStorageObject, DeleteTarget,
+    DeleteTpg, UnmapLun,
+)  # fmt: skip
+
+
+def _hanging_on(operation: Operation) -> Sequence[Place]:
+    """Return what is made of, or below, an object that is to be deleted."""
+    if isinstance(operation, DeleteTarget):
+        return listing.tpgs(operation.place)
+    if isinstance(operation, DeleteTpg):
+        tpg = operation.place
+        return [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)]
+    if isinstance(operation, DeleteLun):
+        return listing.mappings_of(operation.place)
+    if isinstance(operation, DeleteNodeAcl):
+        return listing.mapped_luns(operation.place)
+    if isinstance(operation, DeleteStorageObject):
+        return listing.luns_of(operation.place)
+    return ()

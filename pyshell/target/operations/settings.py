@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyshell.errors import NotFoundError, PyshellError
@@ -146,6 +146,15 @@ class Several(Operation):
         """Do each; the inverse undoes them in reverse."""
         inverses = [inverse for operation in self.operations if (inverse := operation.do(lio))]
         return Several(inverses[::-1]) if inverses else None
+
+
+def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Yield operations one by one, in place of each `Several` those that it is made of."""
+    for operation in operations:
+        if isinstance(operation, Several):
+            yield from flat(operation.operations)
+        else:
+            yield operation
 
 
 def snapshot(lio: Lio, place: Place) -> list[Operation]:

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the last commands changed, and how to take that back: one small file each, till reboot.
+
+They lie where the host forgets at its end (`Lio.run_dir`), for root's eyes: what a command
+replaced may have been a secret. A command of operations keeps their inverses; one that clears or
+restores keeps the document that ran before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyshell.errors import PyshellError
+from pyshell.saved import store
+from pyshell.saved.about import About, from_json, now
+from pyshell.target.attach import Lio
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.record import from_data, to_data
+
+KEPT = 20
+"""How many commands can be undone, the last one first."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that changed the target."""
+
+    file: Path
+    line: str
+    """As it was typed, secrets masked."""
+    about: About
+    operations: Sequence[Operation] = ()
+    """What takes it back, in the order in which to do it."""
+    before: Any = None
+    """In place of operations: the document that ran before, not yet held against its types."""
+
+
+def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]) -> None:
+    """Keep what takes a command back. Raises PyshellError."""
+    _keep(lio, line, way, {"operations": [to_data(operation) for operation in inverses]})
+
+
+def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
+    """Keep the document that ran before a command. Raises PyshellError."""
+    _keep(lio, line, way, {"before": before})
+
+
+def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
+    folder = _folder(lio)
+    store.make_folder(folder, 0o700)
+    numbers = _numbers(folder)
+    data = {"line": line, "about": now(way).to_json(), **how}
+    number = numbers[-1] + 1 if numbers else 1
+    store.replace(folder / f"{number}.json", (json.dumps(data) + "\n").encode())
+    for old in numbers[: max(0, len(numbers) + 1 - KEPT)]:
+        with contextlib.suppress(OSError):
+            (folder / f"{old}.json").unlink()
+
+
+def last(lio: Lio) -> Done | None:
+    """Return the last command that was not undone yet, None where nothing is known of any.
+
+    Raises PyshellError for a file that cannot be read or is damaged.
+    """
+    from pyshell.saved.trust import read_trusted
+
+    folder = _folder(lio)
+    numbers = _numbers(folder)
+    if not numbers:
+        return None
+    file = folder / f"{numbers[-1]}.json"
+    text, _ = read_trusted(file)
+    try:
+        return _read(file, json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise PyshellError(f"{file} is damaged: nothing was undone.", "Remove it.") from error
+
+
+def _read(file: Path, data: Any) -> Done:
+    about = from_json(data["about"])
+    if about is None:
+        raise ValueError("nothing is known of it")
+    operations = [from_data(entry) for entry in data.get("operations", ())]
+    return Done(file, str(data["line"]), about, operations, data.get("before"))
+
+
+def forget(done: Done) -> None:
+    """Forget a command that was undone."""
+    done.file.unlink(missing_ok=True)
+
+
+def _folder(lio: Lio) -> Path:
+    return lio.run_dir / "undo"
+
+
+def _numbers(folder: Path) -> list[int]:
+    names = (path.stem for path in folder.glob("*.json"))
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations as data that JSON can hold, so that a later run can carry them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pyshell.target import fabrics
+from pyshell.target.fabrics import Fabric
+from pyshell.target.operations.base import Operation
+
+_KIND = "kind"
+_FABRIC = "Fabric"
+
+
+def to_data(operation: Operation) -> dict[str, Any]:
+    """Return an operation as data. What it says when it is done is left out."""
+    found = _encoded(operation)
+    assert isinstance(found, dict)
+    return found
+
+
+def from_data(data: Any) -> Operation:
+    """Return the operation that `to_data` was given. Raises ValueError for anything else."""
+    try:
+        found = _decoded(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no operation: {error}") from error
+    if not isinstance(found, Operation):
+        raise ValueError("no operation")
+    return found
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Fabric):
+        return {_KIND: _FABRIC, "name": value.name}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in dataclasses.fields(value) if f.init and f.name != "said"]
+        fields = {name: _encoded(getattr(value, name)) for name in names}
+        return {_KIND: type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {_KIND: "", "items": [[key, _encoded(entry)] for key, entry in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_encoded(entry) for entry in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"{value!r} cannot be kept")
+
+
+def _decoded(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_decoded(entry) for entry in data]
+    if not isinstance(data, dict):
+        return data
+    kind = data[_KIND]
+    if kind == "":
+        return {key: _decoded(value) for key, value in data["items"]}
+    if kind == _FABRIC:
+        return fabrics.fabric(data["name"])
+    fields = {name: _decoded(value) for name, value in data.items() if name != _KIND}
+    return _known()[kind](**fields)
+
+
+def _known() -> dict[str, type[Any]]:
+    # Imported here, as every change keeps operations and few take them back.
+    from pyshell.target import places
+    from pyshell.target.operations import caching, images, luns, settings, storage, targets
+
+    modules = (caching, images, luns, settings, storage, targets, places)
+    return {found.__name__: found for module in modules for found in _classes(module)}
+
+
+def _classes(module: Any) -> Iterator[type[Any]]:
+    for found in vars(module).values():
+        if isinstance(found, type) and dataclasses.is_dataclass(found):
+            yield found

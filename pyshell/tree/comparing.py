@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that compare configurations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.tree.command import BOOL, CONFIGURATION, PATH, TEXT, Param, choice, command
+from pyshell.tree.results import Lines, Result
+from pyshell.tree.saving import SavingNode
+
+if TYPE_CHECKING:
+    from pyshell.saved.document import Document
+    from pyshell.saved.model import Items
+
+RUNNING = "running"
+SAVED = "saved"
+
+
+class ComparingNode(SavingNode):
+    """What the root has of these commands."""
+
+    @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
+    def ui_command_status(self) -> Result:
+        """Show the summary of all, and whether what runs is saved."""
+        shown = super().ui_command_status()
+        if self.context.compat or not isinstance(shown, Lines):
+            return shown
+        saved = self._is_saved()
+        word = "is" if saved else "is not"
+        told = f"What runs {word} what {self.default_file} holds."
+        hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
+        return Lines([*shown.lines, told, *hint], {**shown.data, "saved": saved})
+
+    def _is_saved(self) -> bool:
+        from pyshell.saved.compare import compare
+
+        if not self.default_file.exists():
+            return not self.items_of(RUNNING)
+        return not compare(self.items_of(SAVED), self.items_of(RUNNING))
+
+    @command(
+        "Show what differs between two configurations.",
+        Param("first", CONFIGURATION, "running, saved, a revision or a file; saved unless given."),
+        Param("second", CONFIGURATION, "The same; running unless given."),
+        Param("path", TEXT, "Compare only what is below this path of the tree."),
+        Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
+        details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
+        "A setting that one side leaves open is no difference. Secrets are never shown.",
+        examples=("diff", "diff 3", "diff saved running path=/iscsi"),
+    )
+    def ui_command_diff(
+        self,
+        first: str | None = None,
+        second: str | None = None,
+        path: str | None = None,
+        form: str | None = None,
+    ) -> Result:
+        """Show what differs between two configurations."""
+        from pyshell.saved.compare import compare
+        from pyshell.tree import difftext
+
+        try:
+            before, after = self.items_of(first or SAVED), self.items_of(second or RUNNING)
+        except PyshellError as error:
+            error.status = 2  # 1 would say that they differ
+            raise
+        if path:
+            before, after = below(before, path), below(after, path)
+        found = compare(before, after)
+        if form == "commands":
+            from pyshell.tree.commandlines import command_lines
+
+            return Lines(command_lines(before, after), status=int(bool(found)))
+        lines = list(difftext.tree_lines(found))
+        return Lines(lines, difftext.data(found), int(bool(found)))
+
+    @command(
+        "Print the commands that would make the running configuration anew.",
+        Param("path", PATH, "Only what is below this path, as a target; all unless given."),
+        Param(
+            "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
+        ),
+        details="The lines can be run by 'pyshell -f FILE', on this host or on another one.",
+        examples=("export", "export /backstores"),
+    )
+    def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
+        """Print the commands that would make the running configuration anew."""
+        from pyshell.tree.commandlines import command_lines
+
+        found = self.items_of(RUNNING)
+        if path:
+            start = self.get_node(path).path
+            found = below(found, start) if start != "/" else found
+        lines = command_lines({}, found, secrets=show_secrets)
+        return Lines(lines, lines)
+
+    def items_of(self, word: str, *, trusted: bool = False) -> Items:
+        """Return the configuration that a word names: running, saved, a revision's or a file's.
+
+        With `trusted`, as is right before it is fed to the kernel, files that others may write
+        are refused.
+        """
+        from pyshell.saved.model import items
+        from pyshell.saved.running import read_running
+
+        if word == RUNNING:
+            return items(read_running(self.lio))
+        return items(self._document(word, trusted=trusted))
+
+    def _document(self, word: str, *, trusted: bool) -> Document:
+        from pyshell.saved import load, revisions, trust
+
+        folder = self.lio.config_dir
+        if word.isascii() and word.isdigit() and int(word) in revisions.numbers(folder):
+            return revisions.read_revision(folder, word, trusted=trusted)
+        path = self.default_file if word == SAVED else Path(os.path.expanduser(word))
+        if os.path.exists(path):
+            if not trusted:
+                return load.load(path)
+            read = trust.load_trusted(path)
+            for warning in read.warnings:
+                self.context.note(warning)
+            return read.document
+        if word == SAVED:
+            raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
+        if word.isdigit():
+            raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
+        with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
+            return revisions.read_revision(folder, word, trusted=trusted)
+        raise NotFoundError(
+            f"There is no file {path}.", "Give running, saved, a revision or a file."
+        )
+
+
+def below(found: Items, path: str) -> Items:
+    """Return the objects at a path and below it."""
+    start = path.rstrip("/")
+    return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan as lines and as data: each object that it touches, and whom that disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyshell.tree.difftext import changed_data
+
+if TYPE_CHECKING:
+    from pyshell.saved.compare import Changed
+    from pyshell.saved.plan import Plan
+    from pyshell.target.attach import Lio
+
+_COUNTED = ("created", "changed", "made anew", "deleted")
+
+
+@dataclass(frozen=True)
+class Touched:
+    """An object that a plan touches, and the initiators whose sessions or disks that cuts."""
+
+    path: str
+    change: str
+    """created, changed, made anew or deleted."""
+    settings: tuple[Changed, ...]
+    sessions: Sequence[str]
+
+    @property
+    def effect(self) -> str:
+        """Return `replacing`, `disrupting`, or `online` where nobody notices."""
+        if self.change == "made anew":
+            return "replacing"
+        return "disrupting" if self.sessions else "online"
+
+    @property
+    def line(self) -> str:
+        """Return it in a line: `deleted /iscsi/… [disrupting iqn.…]`."""
+        settings = "; ".join(change.text for change in self.settings)
+        marks = [self.effect, *([", ".join(self.sessions)] if self.sessions else [])]
+        if self.effect == "replacing" and self.sessions:
+            marks = ["replacing, disrupting", *marks[1:]]
+        return f"{self.change} {self.path}{f': {settings}' if settings else ''} [{' '.join(marks)}]"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return it for `-o json`."""
+        return {
+            "path": self.path,
+            "change": self.change,
+            "effect": self.effect,
+            "settings": [changed_data(change) for change in self.settings],
+            "sessions": list(self.sessions),
+        }
+
+
+def touched(lio: Lio, plan: Plan) -> list[Touched]:
+    """Return what a plan touches, before it is carried out."""
+    from pyshell.target.impact import cut_by_each
+
+    cut: dict[str, set[str]] = {}
+    for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
+        cut.setdefault(step.path, set()).update(names)
+    return [
+        Touched(path, change, settings, sorted(cut.get(path, ())))
+        for path, change, settings in _objects(plan)
+    ]
+
+
+def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
+    yield from ((path, "created", ()) for path in plan.told(plan.created))
+    yield from ((found.path, "changed", found.changes) for found in plan.changed)
+    yield from ((path, "made anew", ()) for path in plan.told(plan.replaced))
+    yield from ((path, "deleted", ()) for path in plan.told(plan.deleted))
+
+
+def summary(plan: Plan, objects: Sequence[Touched], title: str) -> str:
+    """Return how many objects of each kind there are, after `title`."""
+    counts = [f"{sum(o.change == word for o in objects)} {word}" for word in _COUNTED]
+    counts.append(f"{plan.unchanged} unchanged")
+    kept = len(plan.told(plan.kept))
+    if kept:
+        counts.append(f"{kept} not in the file and kept")
+    return f"{title}: {', '.join(counts)}."
+
+
+def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
+    """Return a plan for `-o json`."""
+    return {
+        "changed": bool(plan.steps),
+        "objects": [found.data for found in objects],
+        "unchanged": plan.unchanged,
+        "kept": plan.told(plan.kept),
+    }

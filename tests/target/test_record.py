@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations as data, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, Pyshell
+from pyshell.target.fabrics import fabric
+from pyshell.target.operations import caching, images, luns, settings, storage, targets
+from pyshell.target.operations.base import Operation
+from pyshell.target.operations.record import from_data, to_data
+from pyshell.target.places import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+
+DISK = StorageObject("block", "disk", 3)
+TARGET = Target("iscsi", SERVER)
+GROUP = Tpg(TARGET, 1)
+ACL = NodeAcl(GROUP, CLIENT)
+LUN = Lun(GROUP, 0)
+OPERATIONS: list[Operation] = [
+    storage.CreateStorageObject(DISK, {"dev": "/dev/sdb", "readonly": False, "wwn": None}),
+    storage.DeleteStorageObject(DISK),
+    storage.CreateAluaGroup(AluaGroup(DISK, "fast"), 7),
+    targets.CreateTarget(TARGET),
+    targets.DeletePortal(Portal(GROUP, "2001:db8::1", 3260)),
+    targets.SetNexus(GROUP, "naa.5001405000000001"),
+    settings.Set(settings.FabricPlace(fabric("iscsi")), "discovery_auth/userid", "lee"),
+    settings.SetEnabled(GROUP, False),
+    settings.Several([luns.UnmapLun(MappedLun(ACL, 0)), luns.DeleteLun(LUN)]),
+    luns.CreateLun(LUN, DISK, "0123456789"),
+    luns.MapLun(MappedLun(ACL, 0), LUN, True),
+    luns.SetLunAluaGroup(LUN, "fast"),
+    caching.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
+    images.SetImageSize(DISK, 1 << 20),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: type(o).__name__)
+def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Pyshell) -> None:
+    pyshell.open()
+    found = from_data(json.loads(json.dumps(to_data(operation))))
+    assert type(found) is type(operation)
+    assert to_data(found) == to_data(operation)
+    assert found.step() == operation.step()
+
+
+def test_what_it_says_is_left_out() -> None:
+    told = dataclasses.replace(storage.DeleteStorageObject(DISK), said=["Deleted."])
+    assert "Deleted." not in json.dumps(to_data(told))
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], "x", {}, {"kind": "Nothing"}, {"kind": "Target"}, {"kind": "SetEnabled"},
+             {"kind": "Target", "fabric_name": "iscsi", "wwn": "x"}],
+)  # fmt: skip
+def test_what_is_no_operation_is_refused(data: Any) -> None:
+    with pytest.raises(ValueError, match="no operation"):
+        from_data(data)
