@@ -13,8 +13,7 @@ from typing import Any
 
 from pyshell.saved import load
 from pyshell.saved.document import Document
-from pyshell.saved.model import EntryError, Items, items
-from pyshell.target import places
+from pyshell.saved.model import EntryError, Items, items, tree_path
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -125,11 +124,6 @@ def _nameless(document: Document) -> dict[str, str]:
 
 
 def _by_tree_path(document: Document) -> Items:
-    """Return items by the paths that a user sees: a TPG of a fabric without tags is its target.
-
-    Entries that name nothing are left out.
-    """
-    return {
-        item.place.path if isinstance(item.place, places.Tpg) else path: item
-        for path, item in items(document, lambda error: None).items()
-    }
+    """Return items by the paths that a user sees. Entries that name nothing are left out."""
+    found = items(document, lambda error: None)
+    return {tree_path(item): item for item in found.values()}

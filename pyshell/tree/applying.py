@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.tree.command import BOOL, FILE, PATH, TEXT, WWN, Param, choice, command
 from pyshell.tree.results import Change, Lines, Result
-from pyshell.tree.saving import SavingNode
+from pyshell.tree.saving import SavingNode, missing_since_restored
 
 if TYPE_CHECKING:
     from pyshell.saved.model import Items
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _RUNNING = "running"
 _SAVED = "saved"
+_MISSING_SHOWN = 20
 
 
 class ApplyingNode(SavingNode):
@@ -34,7 +35,9 @@ class ApplyingNode(SavingNode):
         word = "is" if saved else "is not"
         told = f"What runs {word} what {self.default_file} holds."
         hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-        return Lines([*shown.lines, told, *hint], {**shown.data, "saved": saved})
+        missing = missing_since_restored(self.context)
+        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint)]
+        return Lines(lines, {**shown.data, "saved": saved, "missing": missing})
 
     def _is_saved(self) -> bool:
         from pyshell.saved.compare import compare
@@ -155,6 +158,17 @@ class ApplyingNode(SavingNode):
             hint = "saveconfig writes it." if word == _SAVED else "Give running, saved or a file."
             raise NotFoundError(f"There is no file {path}.", hint)
         return items(load.load(path))
+
+
+def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:
+    """Yield what to tell of objects that the last restore could not bring back."""
+    if not missing:
+        return
+    yield f"{len(missing)} of its objects could not be restored:"
+    yield from (f"  {path}: {why}" for path, why in list(missing.items())[:_MISSING_SHOWN])
+    if len(missing) > _MISSING_SHOWN:
+        yield f"  and {len(missing) - _MISSING_SHOWN} more"
+    yield "'restoreconfig missing_only=true' adds them once they can be had."
 
 
 def _named(running: Items, wanted: Items) -> Items:
