@@ -106,8 +106,8 @@ class BootFile:
             raise ConflictError(
                 f"{self.path} holds what could not be restored, and this save would lose it:"
                 f" {named}{more}.",
-                f"restoreconfig missing_only=true adds it once it can be had; saveconfig without={','.join([*without, *first])}"
-                " saves without it.",
+                "restoreconfig missing_only=true adds it once it can be had; saveconfig"
+                f" without={','.join([*without, *first])} saves without it.",
             )
         return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
 
