@@ -42,12 +42,14 @@ def tree_paths(document: Document) -> set[str]:
 def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
     """Return what a document holds and does not run, with the reasons.
 
-    `reasons` tells of the objects that could not be made; what goes with them is told so.
+    `reasons` tells of the objects that could not be made; what goes with them is told so. What
+    comes with its owner anyhow is not among them.
     """
     wanted, runs = _by_tree_path(document), tree_paths(running)
     gone = set(wanted) - runs
     impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
-    return impossible | {p: _reason(p, wanted, gone, reasons) for p in wanted if p in gone}
+    told = [path for path, item in wanted.items() if path in gone and not item.implied]
+    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told}
 
 
 def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:

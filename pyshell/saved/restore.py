@@ -144,12 +144,19 @@ def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
     wanted = {
         path: item
         for path, item in items(document, fault).items()
-        if tree_path(item) in paths and tree_path(item) not in there
+        if _is_named(item, paths) and tree_path(item) not in there
     }
     missing: list[str] = []
     for operation in plan(running, wanted, fault=fault).operations:
         _try(lio, operation, result, missing)
     return result
+
+
+def _is_named(item: Item, paths: Collection[str]) -> bool:
+    """Tell whether an object is among `paths`, or comes with one that is."""
+    if item.implied and isinstance(item.place, places.AluaGroup):
+        return item.place.storage_object.path in paths
+    return tree_path(item) in paths
 
 
 def foresee(lio: Lio, document: Document, running: Items | None = None) -> Restored:

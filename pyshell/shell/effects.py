@@ -173,6 +173,8 @@ class Effects(Voice):
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
         self.show(shown)
+        if shown.failure is not None:
+            raise shown.failure
 
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:

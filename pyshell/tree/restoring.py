@@ -245,6 +245,7 @@ class _Job:
         """Add what is missing as far as it can be had now."""
         from pyshell.saved import restore
 
+        before = self.missing
         if self._remembered:
             # A command of others may have made or deleted it meanwhile.
             known = boot_file(self._context).state().missing
@@ -252,7 +253,7 @@ class _Job:
         tried = list(self.missing)
         result = restore.add(self._context.lio, self._document, tried)
         self._note(result)
-        self.faults = [f for f in self.faults if f.path not in tried] + result.faults
+        self.faults = [f for f in self.faults if f.path not in before] + result.faults
         self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}
         self.added += [path for path in tried if path not in self.missing]
         if self._remembered:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
 from .export import ADDRESS, SERVER, TPG, export_lee
-from .shell import pyshell
+from .shell import TIME_LIMIT, pyshell
 from .systemd import Systemd, booted
 
 SAVED = Path("/etc/target/saveconfig.json")
@@ -80,11 +80,12 @@ def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
     before = SAVED.read_bytes()
     run("lvchange", "-an", VOLUME, *NO_UDEV)
     try:
-        with booted(wait=12) as systemd:
+        with booted(wait=10) as systemd:
             boot_with_two_late_devices(systemd, initiator)
             assert SAVED.read_bytes() == before
             assert systemd("stop", RESTORE).returncode == 0
             assert systemd.state(RESTORE) == "inactive"
+            wait_for("nothing to be missing", lambda: systemd.state(WATCH) == "inactive")
             assert pyshell("sessions").stdout == "(no open sessions)\n"
             assert not MARK.exists()
             assert not served(LEE)
@@ -94,10 +95,10 @@ def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
 
 def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
     """Watch a boot in which one disk comes while it is waited for, one after that, one never."""
-    waits = "Waiting up to 12 seconds for"
-    wait_for("the wait", lambda: waits in systemd.journal(RESTORE))
+    waits = "Waiting up to 10 seconds for"
+    wait_for("the wait", lambda: waits in systemd.journal(RESTORE), TIME_LIMIT)
     run("lvchange", "-ay", VOLUME, *WITH_UDEV)
-    wait_for("the end of the wait", lambda: systemd.state(RESTORE) == "active")
+    wait_for("the end of the wait", lambda: systemd.state(RESTORE) == "active", TIME_LIMIT)
     shown = systemd("status", RESTORE).stdout
     assert "active (exited)" in shown
     assert "status=6" in shown
@@ -106,13 +107,14 @@ def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
     missing = "There is no block device /dev/mapper/gone, skipped"
     assert said[f"create storage object block/gone: {missing}"] == 3
     assert not any("lee" in text for text, priority in said.items() if priority == 3)
-    wait_for("the mark to be seen", lambda: systemd.state(WATCH) == "failed")
+    wait_for("what is missing to be told", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
     initiator.start()
     initiator.discover(ADDRESS)
     initiator.login(SERVER)
     wait_for("the first disk", lambda: disks(initiator) == 1)
     with later_disk():
-        wait_for("the disk that udev tells of", lambda: LATER not in MARK.read_text())
+        late = "the disk that udev tells of"
+        wait_for(late, lambda: LATER not in MARK.read_text(), TIME_LIMIT)
         assert served(LATER)
         run("iscsiadm", "-m", "session", "--rescan")
         wait_for("the second disk", lambda: disks(initiator) == 2)
@@ -120,5 +122,5 @@ def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
         assert f"{GONE}: There is no block device /dev/mapper/gone" in status
         assert "restoreconfig missing_only=true" in status
         assert f"{TPG}/luns/lun1" not in status
-        assert systemd.state(WATCH) == "failed"
+        wait_for("the look to end", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
         initiator.stop()
