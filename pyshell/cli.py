@@ -42,7 +42,8 @@ Options, before the path:
   --compat                  keep targetcli's manner, as when called by that name
   --version, --help
 
-Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict.
+Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
+6 restored in part.
 'pyshell help' lists the commands.
 """
 _JSON = {("-o", "json"), ("--output", "json")}

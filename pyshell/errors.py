@@ -6,6 +6,7 @@ PyshellError              1  the command failed
 ├── NotFoundError         3  a path, object, file or device that is not there
 ├── NotPermittedError     4  not root, or the kernel says so
 ├── InterruptedStepsError 128 and the signal's number: it came between two steps
+├── RestoredInPartError   6  a restore that waits, or adds what is missing, left something out
 └── ConflictError         5  something is in the way
     ├── ExistsError       5  the object is there already
     ├── BusyError         5  the object or device is in use
@@ -86,6 +87,12 @@ class NotPermittedError(PyshellError):
     """The user may not do this."""
 
     status = 4
+
+
+class RestoredInPartError(PyshellError):
+    """A restore brought back all but what its faults name; that can be added later."""
+
+    status = 6
 
 
 class ConflictError(PyshellError):

@@ -24,8 +24,9 @@ _SHOWN = 20
 class BootFile:
     """The saved file in a folder, with its revisions and what is remembered of it."""
 
-    def __init__(self, config_dir: Path, warn: Callable[[str], None]) -> None:
+    def __init__(self, config_dir: Path, mark_file: Path, warn: Callable[[str], None]) -> None:
         self.config_dir = config_dir
+        self.mark_file = mark_file
         self.path = config_dir / "saveconfig.json"
         self._warn = warn
         self._warned = False
@@ -105,8 +106,8 @@ class BootFile:
             raise ConflictError(
                 f"{self.path} holds what could not be restored, and this save would lose it:"
                 f" {named}{more}.",
-                f"restoreconfig brings it back; saveconfig without={','.join([*without, *first])}"
-                " saves without it.",
+                "restoreconfig missing_only=true adds it once it can be had; saveconfig"
+                f" without={','.join([*without, *first])} saves without it.",
             )
         return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
 
@@ -148,6 +149,8 @@ class BootFile:
             left = tree_paths(document) - tree_paths(running)
             marks = remembered.missing.items()
             remembered.missing = {path: reason for path, reason in marks if path in left}
+            if not remembered.missing:
+                state.unmark(self.mark_file)
         state.write(self.config_dir, remembered)
         return [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
 
@@ -173,18 +176,38 @@ class BootFile:
 
     # Restoring
 
-    def restored(self, data: bytes, missing: Mapping[str, str]) -> None:
-        """Remember that the file with these bytes was restored, and what could not be."""
+    def restored(self, data: bytes, missing: Mapping[str, str]) -> bool:
+        """Remember that the file with these bytes was restored, and what could not be.
+
+        Returns whether that could be done: it is no reason to fail, as the target is up.
+        """
         digest = store.digest(data)
-        try:
-            remembered = self.state()
+
+        def note(remembered: State) -> None:
             author = remembered.known.get(digest) or of_file(self.path)
             remembered.known = {digest: author}
             remembered.missing = dict(missing)
+
+        return self._remember(note)
+
+    def added(self, missing: Mapping[str, str]) -> bool:
+        """Remember what is still missing after some of it was brought back; as `restored`."""
+
+        def note(remembered: State) -> None:
+            remembered.missing = dict(missing)
+
+        return self._remember(note)
+
+    def _remember(self, note: Callable[[State], None]) -> bool:
+        try:
+            remembered = self.state()
+            note(remembered)
+            state.mark(self.mark_file, remembered.missing)
             state.write(self.config_dir, remembered)
-        except (OSError, PyshellError) as error:
-            # The target is up, which weighs more: as on a read-only /etc.
+        except (OSError, PyshellError) as error:  # as on a read-only /etc
             self._warn(f"What was restored could not be remembered: {error}")
+            return False
+        return True
 
 
 def _is_foreign(remembered: State, data: bytes) -> bool:

@@ -13,8 +13,7 @@ from typing import Any
 
 from pyshell.saved import load
 from pyshell.saved.document import Document
-from pyshell.saved.model import EntryError, Items, items
-from pyshell.target import places
+from pyshell.saved.model import EntryError, Items, items, tree_path
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -43,12 +42,14 @@ def tree_paths(document: Document) -> set[str]:
 def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
     """Return what a document holds and does not run, with the reasons.
 
-    `reasons` tells of the objects that could not be made; what goes with them is told so.
+    `reasons` tells of the objects that could not be made; what goes with them is told so. What
+    comes with its owner anyhow is not among them.
     """
     wanted, runs = _by_tree_path(document), tree_paths(running)
     gone = set(wanted) - runs
     impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
-    return impossible | {p: _reason(p, wanted, gone, reasons) for p in wanted if p in gone}
+    told = [path for path, item in wanted.items() if path in gone and not item.implied]
+    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told}
 
 
 def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:
@@ -125,11 +126,6 @@ def _nameless(document: Document) -> dict[str, str]:
 
 
 def _by_tree_path(document: Document) -> Items:
-    """Return items by the paths that a user sees: a TPG of a fabric without tags is its target.
-
-    Entries that name nothing are left out.
-    """
-    return {
-        item.place.path if isinstance(item.place, places.Tpg) else path: item
-        for path, item in items(document, lambda error: None).items()
-    }
+    """Return items by the paths that a user sees. Entries that name nothing are left out."""
+    found = items(document, lambda error: None)
+    return {tree_path(item): item for item in found.values()}

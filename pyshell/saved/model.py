@@ -96,6 +96,11 @@ RANKS: tuple[type[AnyPlace], ...] = (
 Items = dict[str, Item]
 
 
+def tree_path(item: Item) -> str:
+    """Return the path that a user sees: a TPG of a fabric without tags is its target."""
+    return item.place.path if isinstance(item.place, places.Tpg) else item.path
+
+
 class EntryError(PyshellError):
     """An entry of a document that names nothing: `where` is the path of what it belongs to."""
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.saved import parts
 from pyshell.saved.document import Document, Target
 from pyshell.saved.making import SetKnown, no_discovery
-from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items
+from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
 from pyshell.saved.plan import plan
+from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
@@ -22,12 +23,20 @@ from pyshell.target.operations.settings import Set
 from pyshell.target.places import HBA_PREFIX
 
 
+@dataclass(frozen=True)
+class Fault:
+    """An object or setting that could not be brought back: `path` is the object's in the tree."""
+
+    path: str
+    text: str
+
+
 @dataclass
 class Restored:
     """What a restore came to."""
 
-    faults: list[str] = field(default_factory=list)
-    """One line for each object or setting that could not be brought back."""
+    faults: list[Fault] = field(default_factory=list)
+    """One for each object or setting that could not be brought back."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Why, by its path in the tree, each object could not be made that this was tried for."""
     notes: list[str] = field(default_factory=list)
@@ -127,6 +136,37 @@ def restore(
     return result
 
 
+def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
+    """Bring back those objects of a document that `paths` name and that do not run.
+
+    All that runs is left alone.
+    """
+    result = Restored()
+    running = items(read_running(lio))
+    there = {tree_path(item) for item in running.values()}
+
+    def fault(error: EntryError) -> None:
+        if error.where in paths:
+            result.faults.append(_of_entry(error))
+
+    wanted = {
+        path: item
+        for path, item in items(document, fault).items()
+        if _is_named(item, paths) and tree_path(item) not in there
+    }
+    missing: list[str] = []
+    for operation in plan(running, wanted, fault=fault).operations:
+        _try(lio, operation, result, missing)
+    return result
+
+
+def _is_named(item: Item, paths: Collection[str]) -> bool:
+    """Tell whether an object is among `paths`, or comes with one that is."""
+    if item.implied and isinstance(item.place, places.AluaGroup):
+        return item.place.storage_object.path in paths
+    return tree_path(item) in paths
+
+
 def foresee(lio: Lio, document: Document, running: Items | None = None) -> Restored:
     """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
     result = Restored()
@@ -142,7 +182,7 @@ def foresee(lio: Lio, document: Document, running: Items | None = None) -> Resto
 
 def _planned(document: Document, running: Items | None, result: Restored) -> list[Operation]:
     def fault(error: EntryError) -> None:
-        result.faults.append(f"{error.message.rstrip('.')}, skipped")
+        result.faults.append(_of_entry(error))
 
     wanted = items(document, fault)
     beside = _exported(wanted) if running is None else running
@@ -172,17 +212,25 @@ def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -
         result.faults.append(_skipped(operation, error))
         if folder and not isinstance(operation, Set) and not os.path.isdir(folder):
             missing.append(folder)
-            path = getattr(getattr(operation, "place", None), "path", "")
-            result.left_out[path] = error.message.rstrip(".")
+            result.left_out[_path(operation)] = error.message.rstrip(".")
     else:
         if isinstance(operation, SetKnown) and operation.unknown:
             result.notes.append(f"{operation.unknown}, left out")
 
 
-def _skipped(operation: Operation, error: PyshellError) -> str:
+def _skipped(operation: Operation, error: PyshellError) -> Fault:
     what = operation.step() if operation.step() not in error.message else ""
     text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
-    return f"{text}, skipped"
+    return Fault(_path(operation), f"{text}, skipped")
+
+
+def _of_entry(error: EntryError) -> Fault:
+    return Fault(error.where, f"{error.message.rstrip('.')}, skipped")
+
+
+def _path(operation: Operation) -> str:
+    """Return the path in the tree of what an operation is about, "" where that has none."""
+    return str(getattr(getattr(operation, "place", None), "path", ""))
 
 
 def _folder(operation: Operation) -> str:

@@ -101,9 +101,36 @@ def write(config_dir: Path, state: State) -> None:
 
 
 def settle(
-    config_dir: Path, made: Iterable[str], deleted: Iterable[str], warn: Callable[[str], None]
+    config_dir: Path,
+    mark_file: Path,
+    made: Iterable[str],
+    deleted: Iterable[str],
+    warn: Callable[[str], None],
 ) -> None:
     """Take marks off objects that a command made or deleted."""
     remembered = read(config_dir, warn)
     if remembered.missing and remembered.forget(made, deleted):
         write(config_dir, remembered)
+        if not remembered.missing:
+            unmark(mark_file)
+
+
+def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
+    """Note until this host's next start that a restore left something out, or that none did.
+
+    For whom it is too much to read what is remembered: units, and the prompt. Raises PyshellError.
+    """
+    if not missing:
+        unmark(mark_file)
+        return
+    store.make_folder(mark_file.parent)
+    text = "".join(f"{path}: {reason}\n" for path, reason in missing.items())
+    store.replace(mark_file, text.encode())
+
+
+def unmark(mark_file: Path) -> None:
+    """Take the mark away: nothing is missing. Raises PyshellError."""
+    try:
+        mark_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"remove {mark_file}") from error

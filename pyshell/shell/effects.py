@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
-from pyshell.shell.lock import locked
+from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.voice import Voice
@@ -58,6 +59,7 @@ class Effects(Voice):
         self.status = 0
         """The first exit status that a result asked for, as a difference that was found."""
         self._removed: set[str] = set()
+        self._held: Held | None = None
 
     @property
     def way(self) -> str:
@@ -90,6 +92,10 @@ class Effects(Voice):
                 (deleted if operation.step().startswith("delete ") else made).add(path)
         self._removed |= deleted
         settle_marks(self, made, deleted)
+
+    def lock_lent(self) -> AbstractContextManager[None]:
+        """Let others have the lock of the command at work while it only waits."""
+        return self._held.lent() if self._held is not None else nullcontext()
 
     def take(self, result: Result) -> None:
         """Do what a result asks for. Raises PyshellError."""
@@ -181,6 +187,8 @@ class Effects(Voice):
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
         self.show(shown)
+        if shown.failure is not None:
+            raise shown.failure
 
     def _remember(self, undone_by: Sequence[Operation] = ()) -> None:
         """Keep for `undo` what takes this line back; without operations, all that runs now."""

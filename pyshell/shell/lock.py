@@ -20,10 +20,35 @@ from pyshell.shell.options import DEFAULT_TIMEOUT
 _PAUSE = 0.05
 
 
+class Held:
+    """The lock, held by this process."""
+
+    def __init__(
+        self, descriptor: int, path: Path, timeout: float, tell: Callable[[str], None] | None
+    ) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._timeout = timeout
+        self._tell = tell
+
+    def take(self) -> None:
+        """Wait for the lock and note in the file who has it. Raises LockedError."""
+        _wait(self._descriptor, self._path, self._timeout, self._tell)
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let others have the lock for a while, as while nothing is done but to wait."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        yield
+        self.take()
+
+
 @contextmanager
 def locked(
     path: Path, timeout: float = DEFAULT_TIMEOUT, tell: Callable[[str], None] | None = None
-) -> Iterator[None]:
+) -> Iterator[Held]:
     """Hold the lock. Waits `timeout` seconds, telling once for whom; then raises LockedError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,10 +56,9 @@ def locked(
     except OSError as error:
         raise from_os_error(error, "take the lock", path=str(path)) from error
     try:
-        _wait(descriptor, path, timeout, tell)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        held = Held(descriptor, path, timeout, tell)
+        held.take()
+        yield held
     finally:
         os.close(descriptor)
 

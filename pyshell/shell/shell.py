@@ -136,7 +136,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         self.line = self._absolute(line)
         held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
         try:
-            with nullcontext() if self.options.dry_run else held:
+            with nullcontext() if self.options.dry_run else held as self._held:
                 self.take(node.run(described.name, **values))
         except ExistsError as error:
             if not exist_ok or not error.wanted:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
+from pyshell.render import journal
 from pyshell.render.output import Format, error_lines, note_line, render, wants_colour, width
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
@@ -25,6 +26,7 @@ class Voice:
         self.err = err
         self.stdin = stdin
         self.compat = options.compat
+        self._journal = journal.is_journal(err)
         self.ask: Callable[[str], str] = self._ask
         """How a question is put; a session at a prompt has its own way."""
 
@@ -37,7 +39,7 @@ class Voice:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(f"{self._painted('note', text)}\n")
+        self.err.write(f"{self._painted('note', text, journal.NOTICE)}\n")
 
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""
@@ -74,10 +76,12 @@ class Voice:
         lines = error_lines(error, as_json=self.options.json, caret=not self.compat, where=where)
         self.out.flush()
         for line in lines:
-            self.err.write(f"{self._painted('error', line)}\n")
+            self.err.write(f"{self._painted('error', line, journal.ERROR)}\n")
         self.err.flush()
 
-    def _painted(self, part: str, text: str) -> str:
+    def _painted(self, part: str, text: str, priority: int) -> str:
+        if self._journal and not self.options.json:
+            return journal.prioritised(text, priority)
         if not self._colour(self.err):
             return text
         from pyshell.render.colour import paint

@@ -14,6 +14,7 @@ from pyshell.target.machine import Machine, RealMachine
 
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
+_MARK = Path("/run/pyshell/missing")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Lio:
     """Where the saved configuration lies (`/etc/target` on a real host)."""
     lock_file: Path
     """The advisory lock that every changing command takes."""
+    mark_file: Path
+    """There while the last restore since the host's start lacks something; units look at it."""
     simulated: Path | None = None
     """The simulator's folder, None on the real kernel."""
 
@@ -58,7 +61,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     """
     if simulate is None:
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
-        return Lio(RealKernel(), RealMachine(), config_dir or CONFIG_DIR, lock)
+        return Lio(RealKernel(), RealMachine(), config_dir or CONFIG_DIR, lock, _MARK)
     from pyshell.target.simulated import SimulatedKernel, SimulatedMachine, open_folder
 
     found = open_folder(simulate)
@@ -67,6 +70,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
         SimulatedMachine(found),
         config_dir or found.config_dir,
         found.folder / "command.lock",  # `lock` there is the simulated kernel's own
+        found.folder / "missing",
         found.folder,
     )
 

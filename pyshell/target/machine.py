@@ -8,12 +8,14 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pyshell.target import fabrics, handlers, scsi
+from pyshell.target.arrivals import Arrivals, arrivals
 from pyshell.target.handlers import Handler
 from pyshell.target.scsi import ScsiDevice
 
@@ -52,6 +54,9 @@ class Machine(Protocol):
 
     def present(self, path: str) -> bool:
         """Tell whether there is a device of any kind at `path`."""
+
+    def arrivals(self, tell: Callable[[str], None]) -> AbstractContextManager[Arrivals]:
+        """Listen for devices that appear; `tell` is told where that cannot be."""
 
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the kernel can provide, loaded or not."""
@@ -127,6 +132,10 @@ class RealMachine:
         except OSError:
             return False
         return stat.S_ISBLK(mode) or stat.S_ISCHR(mode)
+
+    def arrivals(self, tell: Callable[[str], None]) -> AbstractContextManager[Arrivals]:
+        """Listen to udev; `tell` is told where that cannot be."""
+        return arrivals(tell)
 
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics whose module this kernel has."""

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pyshell import simulator
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.simulator.attach import attach as attach_rtslib
+from pyshell.target.arrivals import Arrivals
 from pyshell.target.handlers import Handler
 from pyshell.target.machine import BlockDevice, free_bytes
 from pyshell.target.scsi import ScsiDevice, is_address
+
+_LOOK_SECONDS = 0.05
 
 
 def open_folder(folder: Path) -> simulator.Simulator:
@@ -77,6 +82,10 @@ class SimulatedMachine:
         """Tell whether the table has a device at `path`."""
         return self._table.device(path) is not None
 
+    def arrivals(self, tell: Callable[[str], None]) -> AbstractContextManager[Arrivals]:
+        """Watch the table and the simulated host's files."""
+        return nullcontext(_Clock())
+
     def loadable_fabrics(self) -> frozenset[str]:
         """Return the fabrics that the simulated kernel offers."""
         return frozenset(self._table.fabrics)
@@ -113,3 +122,11 @@ class SimulatedMachine:
         """Refuse, as the handlers of tcmu-runner do."""
         self.check_config(handler, config)
         raise PyshellError("ChangeMedium failed: No such method \u201cChangeMedium\u201d")
+
+
+class _Clock:
+    """A look at a simulated machine costs little: nothing but a short sleep lies between two."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep a while."""
+        time.sleep(min(seconds, _LOOK_SECONDS))

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.tree.command import BOOL, CONFIGURATION, PATH, TEXT, Param, choice, command
 from pyshell.tree.results import Lines, Result
-from pyshell.tree.saving import SavingNode
+from pyshell.tree.saving import SavingNode, missing_since_restored
 
 if TYPE_CHECKING:
     from pyshell.saved.document import Document
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RUNNING = "running"
 SAVED = "saved"
+_MISSING_SHOWN = 20
 
 
 class ComparingNode(SavingNode):
@@ -34,7 +36,9 @@ class ComparingNode(SavingNode):
         word = "is" if saved else "is not"
         told = f"What runs {word} what {self.default_file} holds."
         hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-        return Lines([*shown.lines, told, *hint], {**shown.data, "saved": saved})
+        missing = missing_since_restored(self.context)
+        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint)]
+        return Lines(lines, {**shown.data, "saved": saved, "missing": missing})
 
     def _is_saved(self) -> bool:
         from pyshell.saved.compare import compare
@@ -141,3 +145,14 @@ def below(found: Items, path: str) -> Items:
     """Return the objects at a path and below it."""
     start = path.rstrip("/")
     return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}
+
+
+def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:
+    """Yield what to tell of objects that the last restore could not bring back."""
+    if not missing:
+        return
+    yield f"{len(missing)} of its objects could not be restored:"
+    yield from (f"  {path}: {why}" for path, why in list(missing.items())[:_MISSING_SHOWN])
+    if len(missing) > _MISSING_SHOWN:
+        yield f"  and {len(missing) - _MISSING_SHOWN} more"
+    yield "'restoreconfig missing_only=true' adds them once they can be had."

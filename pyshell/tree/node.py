@@ -8,6 +8,7 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configshell_fb import ConfigNode
@@ -47,6 +48,9 @@ class Context(Protocol):
 
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
+
+    def lock_lent(self) -> AbstractContextManager[None]:
+        """Let others have the lock of the command at work while it only waits."""
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Remember what operations deleted."""

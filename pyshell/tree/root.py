@@ -10,21 +10,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Literal
 
 from pyshell import __version__
-from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
-from pyshell.tree.applying import ApplyingNode
-from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, choice, command
+from pyshell.tree.command import BOOL, NUMBER, Param, choice, command
 from pyshell.tree.node import Context, Node
+from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
-from pyshell.tree.saving import file_of
 
 
-class RootNode(ApplyingNode, CheckingNode):
+class RootNode(RestoringNode, CheckingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
@@ -70,74 +68,6 @@ class RootNode(ApplyingNode, CheckingNode):
         return Lines([f"pyshell version {__version__}", *lines], found)
 
     @command(
-        "Bring a saved configuration back.",
-        Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
-        Param("clear_existing", BOOL, "Clear the running configuration first.", default=False),
-        Param("target", TEXT, "Restore only the target of that WWN."),
-        Param("storage_object", TEXT, "Restore only the storage object of that name."),
-        Param(
-            "force",
-            BOOL,
-            "With clear_existing: clear what is the same, too.",
-            default=False,
-            named_only=True,
-        ),
-        changes=True,
-        details="What cannot be brought back is named, the rest is restored; exit status 1.\n"
-        "clear_existing=true removes what the file lacks and leaves alone what is the same.",
-        examples=("restoreconfig clear_existing=true",),
-    )
-    def ui_command_restoreconfig(
-        self,
-        savefile: str | None = None,
-        clear_existing: bool = False,
-        target: str | None = None,
-        storage_object: str | None = None,
-        force: bool = False,
-    ) -> Result:
-        """Bring a saved configuration back."""
-        from pyshell.saved import locations, restore, trust
-        from pyshell.saved.document import is_empty
-
-        path = file_of(self.lio, savefile)
-        if not os.path.exists(path):
-            raise locations.missing(self.lio, path, "restoreconfig")
-        read = trust.load_trusted(path)
-        for warning in read.warnings:
-            self.context.note(warning)
-        document = restore.chosen(read.document, target, storage_object)
-        if not clear_existing:
-            restore.refuse_clashes(document)
-        elif is_empty(document) and not (force or self.context.compat):
-            raise PyshellError(
-                f"{path} holds neither a storage object nor a target: nothing was cleared.",
-                "'clearconfig confirm=true' clears; so does force=true here.",
-            )
-        part = target is not None or storage_object is not None
-        whole = path == self.default_file and not part
-
-        def run() -> Lines:
-            running = None
-            if clear_existing and (force or self.context.compat):
-                self._clear()
-            elif clear_existing:
-                running = self.items_of("running")
-            result = restore.restore(self.lio, document, running)
-            if whole:
-                self.remember_restored(read, result.left_out)
-            for note in result.notes:
-                self.context.note(note)
-            _raise_faults(result.faults)
-            return Lines([f"Configuration restored from {path}"])
-
-        def foresee() -> None:
-            running = self.items_of("running") if clear_existing else None
-            _raise_faults(restore.foresee(self.lio, document, running).faults)
-
-        effect: Literal["loaded", "other"] = "loaded" if whole else "other"
-        return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
-
-    @command(
         "Remove the whole running configuration. The saved file stays.",
         Param("confirm", BOOL, "confirm=true is needed.", default=False),
         changes=True,
@@ -151,18 +81,11 @@ class RootNode(ApplyingNode, CheckingNode):
             )
 
         def run() -> Lines:
-            self._clear()
+            self.clear()
+            self.forget_missing()
             return Lines(["All configuration cleared"])
 
         return Work(["All configuration would be cleared"], run, "other")
-
-    def _clear(self) -> None:
-        from pyshell.saved import restore
-
-        # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
-        # leaving; else leaving asks before the saved file loses it.
-        removed = self.context.note_removed if self.context.compat else None
-        restore.clear(self.lio, removed)
 
     @command(
         "Show who is logged in.",
@@ -186,12 +109,6 @@ class RootNode(ApplyingNode, CheckingNode):
             line for session in found for line in session_lines(self.lio, session, detail=detail)
         ]
         return Lines(lines, data)
-
-
-def _raise_faults(faults: Sequence[str]) -> None:
-    if faults:
-        message = f"Configuration restored, {len(faults)} recoverable errors:"
-        raise PyshellError(message, faults=faults)
 
 
 def _versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ What they need of the room `saved` is imported where it is used, as in `root`.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +23,6 @@ from pyshell.tree.results import Lines, Result, Work
 if TYPE_CHECKING:
     from pyshell.saved.bootfile import BootFile
     from pyshell.saved.document import Document
-    from pyshell.saved.trust import Trusted
 
 
 _SHOWN = 20
@@ -134,15 +133,6 @@ class SavingNode(CommonNode):
     def default_file(self) -> Path:
         """Return the file that is restored at boot."""
         return file_of(self.lio, None)
-
-    def remember_restored(self, read: Trusted, reasons: Mapping[str, str]) -> None:
-        """Remember that the file that is restored at boot was, and what could not be."""
-        from pyshell.saved import losses
-        from pyshell.saved.running import read_running
-
-        running = read_running(self.lio)
-        missing = losses.missing(read.document, running, reasons)
-        boot_file(self.context).restored(read.data, missing)
 
     @command(
         "List the earlier saved configurations, or show what one of them holds.",
@@ -265,7 +255,19 @@ def boot_file(context: Context) -> BootFile:
     """Return the file that is restored at boot, with what is remembered of it."""
     from pyshell.saved.bootfile import BootFile
 
-    return BootFile(context.lio.config_dir, context.note)
+    return BootFile(context.lio.config_dir, context.lio.mark_file, context.note)
+
+
+def is_partly_restored(lio: Lio) -> bool:
+    """Tell whether something is missing since the last restore; this is cheap."""
+    return lio.mark_file.exists()
+
+
+def missing_since_restored(context: Context) -> dict[str, str]:
+    """Return what the last restore since this host's start could not bring back, and why."""
+    if not is_partly_restored(context.lio):
+        return {}
+    return dict(boot_file(context).state().missing)
 
 
 def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
@@ -273,7 +275,8 @@ def settle_marks(context: Context, made: Collection[str], deleted: Collection[st
     if (context.lio.config_dir / "pyshell-state.json").exists():
         from pyshell.saved import state
 
-        state.settle(context.lio.config_dir, made, deleted, context.note)
+        lio = context.lio
+        state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
 
 
 def is_boot_file(lio: Lio, path: Path) -> bool:

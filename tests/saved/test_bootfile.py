@@ -47,7 +47,7 @@ ONE, TWO = disks("one"), disks("one", "two")
 @pytest.fixture
 def boot(tmp_path: Path) -> BootFile:
     """Return the file of a folder in which nothing was saved."""
-    return BootFile(tmp_path / "target", pytest.fail)
+    return BootFile(tmp_path / "target", tmp_path / "mark", pytest.fail)
 
 
 def save(boot: BootFile, document: Document, about: About = LEE, **judged: Any) -> list[str]:
@@ -249,7 +249,7 @@ def test_entries_that_name_nothing_are_marked_as_well() -> None:
 
 def test_a_restore_that_cannot_be_remembered_is_told_and_no_failure(tmp_path: Path) -> None:
     told: list[str] = []
-    boot = BootFile(tmp_path / "none", told.append)
+    boot = BootFile(tmp_path / "none", tmp_path / "mark", told.append)
     boot.path.parent.mkdir()
     boot.path.write_text("{}")
     (boot.config_dir / "pyshell-state.json").mkdir()

@@ -44,7 +44,7 @@ def test_a_damaged_file_is_passed_over_with_a_warning(tmp_path: Path, text: str)
 def settled(tmp_path: Path, made: set[str], deleted: set[str]) -> set[str]:
     """Return what is still marked after objects were made and deleted."""
     state.write(tmp_path, REMEMBERED)
-    state.settle(tmp_path, made, deleted, pytest.fail)
+    state.settle(tmp_path, tmp_path / "mark", made, deleted, pytest.fail)
     return set(state.read(tmp_path, pytest.fail).missing)
 
 

@@ -90,3 +90,11 @@ def test_the_holder_is_named_by_its_file_where_the_kernel_does_not_tell(
     assert re.fullmatch(rf".+ \(pid {os.getpid()}, running for .+\)", lock.holder(path))
     path.write_text("")
     assert lock.holder(path) == "another program"
+
+
+def test_a_lock_that_is_lent_can_be_had_by_others_and_comes_back(path: Path) -> None:
+    with lock.locked(path) as held:
+        with held.lent(), lock.locked(path, timeout=0):
+            assert path.exists()
+        with pytest.raises(LockedError), lock.locked(path, timeout=0):
+            pytest.fail("two have it")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A boot with devices that come late and one that does not come, by real systemd and udev."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..commands import run, wait_for
+from ..initiator import Initiator, disk_bytes
+from .export import ADDRESS, SERVER, TPG, export_lee
+from .shell import TIME_LIMIT, pyshell
+from .systemd import Systemd, booted
+
+SAVED = Path("/etc/target/saveconfig.json")
+MARK = Path("/run/pyshell/missing")
+LEE = "/backstores/block/lee_block"
+LATER = "/backstores/block/later"
+GONE = "/backstores/block/gone"
+VOLUME = "lee/lee.lv"
+NO_UDEV = ("--config", "activation{udev_sync=0 udev_rules=0} devices{use_devicesfile=0}")
+WITH_UDEV = ("--config", "devices{use_devicesfile=0}")
+SIZE = 1 << 24
+RESTORE = "pyshell-restore.service"
+WATCH = "pyshell-missing.service"
+
+
+def save_three_disks(volume: Path) -> None:
+    """Save the scenario with two LUNs more, of disks that are not there."""
+    export_lee(volume)
+    pyshell("saveconfig")
+    document = json.loads(SAVED.read_text())
+    tpg = document["targets"][0]["tpgs"][0]
+    for index, name in ((1, "later"), (2, "gone")):
+        device = {"plugin": "block", "name": name, "dev": f"/dev/mapper/{name}"}
+        document["storage_objects"].append(device)
+        tpg["luns"].append({"index": index, "storage_object": f"/backstores/block/{name}"})
+        tpg["node_acls"][0]["mapped_luns"].append({"index": index, "tpg_lun": index})
+    SAVED.write_text(json.dumps(document))
+    pyshell("clearconfig", "confirm=true")
+
+
+@contextmanager
+def later_disk() -> Iterator[None]:
+    """Make /dev/mapper/later, and remove it afterwards."""
+    Path("/run/later.img").write_bytes(bytes(SIZE))
+    loop = run("losetup", "--find", "--show", "/run/later.img").stdout.strip()
+    run("dmsetup", "create", "later", "--table", f"0 {SIZE // 512} linear {loop} 0")
+    try:
+        yield
+    finally:
+        pyshell("clearconfig", "confirm=true")
+        run("dmsetup", "remove", "--noudevsync", "later")
+        run("losetup", "-d", loop)
+
+
+def served(path: str) -> bool:
+    """Tell whether a storage object runs."""
+    return pyshell(path, status=None).returncode == 0
+
+
+def disks(initiator: Initiator) -> int:
+    """Return how many disks the initiator's session has, of any size."""
+    (session,) = initiator.sessions()
+    return sum(1 for name in session.disks if disk_bytes(name))
+
+
+def messages(text: str) -> dict[str, int]:
+    """Return the messages of a journal with their priorities."""
+    entries = [json.loads(line) for line in text.splitlines()]
+    return {entry["MESSAGE"]: int(entry["PRIORITY"]) for entry in entries}
+
+
+def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
+    lee: Path, initiator: Initiator
+) -> None:
+    save_three_disks(lee)
+    before = SAVED.read_bytes()
+    run("lvchange", "-an", VOLUME, *NO_UDEV)
+    try:
+        with booted(wait=10) as systemd:
+            boot_with_two_late_devices(systemd, initiator)
+            assert SAVED.read_bytes() == before
+            assert systemd("stop", RESTORE).returncode == 0
+            assert systemd.state(RESTORE) == "inactive"
+            wait_for("nothing to be missing", lambda: systemd.state(WATCH) == "inactive")
+            assert pyshell("sessions").stdout == "(no open sessions)\n"
+            assert not MARK.exists()
+            assert not served(LEE)
+    finally:
+        run("lvchange", "-ay", VOLUME, *NO_UDEV)
+
+
+def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
+    """Watch a boot in which one disk comes while it is waited for, one after that, one never."""
+    waits = "Waiting up to 10 seconds for"
+    wait_for("the wait", lambda: waits in systemd.journal(RESTORE), TIME_LIMIT)
+    run("lvchange", "-ay", VOLUME, *WITH_UDEV)
+    wait_for("the end of the wait", lambda: systemd.state(RESTORE) == "active", TIME_LIMIT)
+    shown = systemd("status", RESTORE).stdout
+    assert "active (exited)" in shown
+    assert "status=6" in shown
+    said = messages(systemd.journal(RESTORE))
+    assert said[f"Added late: {LEE}"] == 5
+    missing = "There is no block device /dev/mapper/gone, skipped"
+    assert said[f"create storage object block/gone: {missing}"] == 3
+    assert not any("lee" in text for text, priority in said.items() if priority == 3)
+    wait_for("what is missing to be told", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    wait_for("the first disk", lambda: disks(initiator) == 1)
+    with later_disk():
+        late = "the disk that udev tells of"
+        wait_for(late, lambda: LATER not in MARK.read_text(), TIME_LIMIT)
+        assert served(LATER)
+        run("iscsiadm", "-m", "session", "--rescan")
+        wait_for("the second disk", lambda: disks(initiator) == 2)
+        status = pyshell("status").stdout
+        assert f"{GONE}: There is no block device /dev/mapper/gone" in status
+        assert "restoreconfig missing_only=true" in status
+        assert f"{TPG}/luns/lun1" not in status
+        wait_for("the look to end", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
+        initiator.stop()

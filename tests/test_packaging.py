@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The units and the udev rule in packaging/, as far as that can be told without a boot."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from driver import ROOT, Pyshell
+from pyshell.errors import RestoredInPartError
+from pyshell.shell import grammar
+from pyshell.target.attach import CONFIG_DIR, attach
+
+PACKAGING = ROOT / "packaging"
+UNITS = sorted((PACKAGING / "systemd").iterdir())
+RESTORE = "pyshell-restore.service"
+MISSING = "pyshell-missing.service"
+RULE = (PACKAGING / "udev/90-pyshell.rules").read_text()
+# Options that give a service mounts, a network or a device policy of its own.
+_NAMESPACES = re.compile(
+    r"^(Private\w+|Protect\w+|(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec)Paths|TemporaryFileSystem"
+    r"|Bind\w*Paths|RootDirectory|RootImage|Device\w+|DynamicUser|MountFlags|MountAPIVFS)=",
+    re.MULTILINE,
+)
+
+
+def text(unit: str) -> str:
+    """Return a unit's text."""
+    return (PACKAGING / "systemd" / unit).read_text()
+
+
+def values(unit: str, name: str) -> list[str]:
+    """Return all that a unit gives for one name."""
+    return re.findall(rf"^{name}=(.*)", text(unit), re.MULTILINE)
+
+
+def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("no systemd-analyze here: apt install systemd brings it")
+    for unit in UNITS:
+        # It looks for the programs, and pyshell is where it was installed for the tests.
+        there = re.sub("/usr/bin/pyshell", sys.executable, unit.read_text())
+        (tmp_path / unit.name).write_text(there)
+    paths = [str(tmp_path / unit.name) for unit in UNITS]
+    done = subprocess.run(
+        [program, "verify", "--man=no", *paths], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in done.stderr.splitlines() if "pyshell" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_can_be_read(unit: Path) -> None:
+    parsed = ConfigParser(strict=False, interpolation=None)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read(unit)
+    assert "Unit" in parsed
+    assert parsed["Unit"]["Description"]
+
+
+@pytest.mark.parametrize("unit", [RESTORE, MISSING])
+def test_what_a_unit_runs_can_be_parsed(pyshell: Pyshell, unit: str) -> None:
+    lines = [*values(unit, "ExecStart"), *values(unit, "ExecReload"), *values(unit, "ExecStop")]
+    for line in lines:
+        program, option, *words = shlex.split(line)
+        assert program == "/usr/bin/pyshell"
+        assert option.startswith("--lock-timeout=")
+        assert not grammar.parse(grammar.join_arguments(words, compat=False)).empty
+        assert pyshell("--dry-run", *words).status in (0, 3), line
+
+
+def test_the_lines_of_the_unit_restore_and_clear(exported: Pyshell) -> None:
+    exported.must("saveconfig", "clearconfig confirm=true")
+    for name in ("ExecStart", "ExecReload", "ExecStop"):
+        (line,) = values(RESTORE, name)
+        words = [w.replace(str(CONFIG_DIR), str(exported.config_dir)) for w in shlex.split(line)]
+        exported(*words[1:]).done()
+    assert exported.must("sessions") == ["(no open sessions)"]
+    assert exported("/backstores/block/lee_block").status == 3
+
+
+def test_a_restore_in_part_and_no_file_leave_the_unit_active() -> None:
+    assert values(RESTORE, "SuccessExitStatus") == [f"3 {RestoredInPartError.status}"]
+    assert values(MISSING, "SuccessExitStatus") == []
+
+
+def test_units_and_rule_look_at_the_mark_that_pyshell_makes() -> None:
+    mark = str(attach().mark_file)
+    assert f'TEST=="{mark}"' in RULE
+    assert values("pyshell-missing.path", "PathChanged") == [mark]
+    assert f"/usr/bin/test -e {mark}" in values(MISSING, "ExecCondition")
+
+
+def test_what_the_rule_makes_starts_the_unit_and_is_taken_away_by_it() -> None:
+    (made,) = re.findall(r'RUN\+="/usr/bin/touch (\S+)"', RULE)
+    assert values("pyshell-missing.path", "PathExists") == [made]
+    assert f"/usr/bin/rm -f {made}" in values(MISSING, "ExecCondition")
+
+
+@pytest.mark.parametrize("unit", [RESTORE, MISSING])
+def test_the_kernel_opens_files_in_the_hosts_own_namespaces(unit: str) -> None:
+    assert _NAMESPACES.findall(text(unit)) == []
+
+
+def test_both_services_are_confined_alike() -> None:
+    one, other = (
+        text(unit).partition("# No option")[2].split("\n\n")[0] for unit in (RESTORE, MISSING)
+    )
+    assert one
+    assert one.strip() == other.strip()
+
+
+def test_what_storage_is_made_of_comes_before_and_who_uses_it_after() -> None:
+    after, before = " ".join(values(RESTORE, "After")), " ".join(values(RESTORE, "Before"))
+    for unit in ("local-fs.target", "lvm2-monitor", "multipathd", "zfs-volumes", "network-online"):
+        assert unit in after
+    for unit in ("remote-fs.target", "pacemaker.service"):
+        assert unit in before
+
+
+def test_services_that_restore_the_same_file_do_not_run_beside_it() -> None:
+    assert values(RESTORE, "Conflicts") == ["target.service rtslib-fb-targetctl.service"]
