@@ -74,7 +74,7 @@ def test_status_4_where_the_user_may_not(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_status_5_where_another_program_holds_the_lock_is_field_failure_46() -> None:
-    assert "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict." in (
+    assert "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict," in (
         run_here(["--help"]).out
     )
 

@@ -36,6 +36,9 @@ TOOLS_OF_TESTS = {
     "mkfs.xfs": "xfsprogs",
     "mkfs.ext4": "e2fsprogs",
     "rdma": "iproute2",
+    "systemctl": "systemd",
+    "udevadm": "udev",
+    "dmsetup": "dmsetup",
 }
 TAIL_CHARACTERS = 3000
 
