@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from pyshell import cli
 
 from ..commands import run
 from ..initiator import Initiator
@@ -97,7 +101,8 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     done = pyshell("apply", str(after), "prune=true").stdout.splitlines()
     amid = writer.written
     assert done[-1].startswith(f"Applied {after}: 2 created, 1 changed, 0 made anew, 2 deleted")
-    pyshell("apply", str(before), "prune=true")
+    pyshell("saveconfig")
+    assert "1 changed, 0 made anew" in pyshell("rollback", "2").stdout
     pyshell("apply", str(after), "prune=true")
     writer.stop()
     assert writer.error is None
@@ -106,6 +111,43 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     assert "I/O error" not in run("dmesg").stdout
     assert writer.is_read_back()
     assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
+
+
+KILLS = 20
+
+
+def killed_after(seconds: float, *words: str) -> None:
+    """Run pyshell in a process of its own, which is killed after some time."""
+    child = os.fork()
+    if child == 0:
+        try:
+            cli.main([*words])
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_after_a_kill_at_any_moment_the_next_apply_converges(lee: Path, tmp_path: Path) -> None:
+    three_targets(lee)
+    saved = SAVED.read_bytes()
+    document = json.loads(saved)
+    change(document)
+    after = tmp_path / "after.json"
+    after.touch(0o600)
+    after.write_text(json.dumps(document))
+    wanted = [str(after), str(SAVED)]
+    dice = random.Random(4)
+    lines = []
+    for number in range(KILLS):
+        file = wanted[number % 2]
+        killed_after(dice.uniform(0.1, 1.5), "apply", file, "prune=true")
+        # The next one converges to the same, from wherever the killed one came to.
+        assert cli.main(["apply", file, "prune=true"]) == 0
+        assert cli.main(["diff", "running", file]) == 0
+        lines.append(SAVED.read_bytes() == saved and SAVED.stat().st_mode & 0o777)
+    assert lines == [0o600] * KILLS
 
 
 def test_rtslibs_own_restore_cuts_the_session(lee: Path, initiator: Initiator) -> None:
