@@ -22,6 +22,9 @@ from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.history import CommandHistory
 from pyshell.shell.shell import Shell
 
+_NOT_SAVED = "not saved"
+"""Stands at the right of a line where what runs was changed and is not saved."""
+
 
 class Editor:
     """Reads lines with editing. Without `colour` it shows none."""
@@ -37,6 +40,7 @@ class Editor:
     ) -> None:
         self._history = KeptHistory(history)
         depth = None if colour else ColorDepth.DEPTH_1_BIT
+        self._shell = shell
         self._commands: PromptSession[str] = PromptSession(
             history=self._history,
             completer=TreeCompleter(shell),
@@ -59,7 +63,8 @@ class Editor:
 
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
         """
-        typed = self._commands.prompt(_written_out(prompt))
+        mark = _NOT_SAVED if self._shell.unsaved and not self._shell.compat else ""
+        typed = self._commands.prompt(_written_out(prompt), rprompt=mark)
         self._history.keep(typed)
         return typed
 

@@ -128,7 +128,7 @@ def test_the_commands_that_a_difference_stands_for_bring_it_about(saved: Pyshell
 # apply
 
 
-def test_applying_what_runs_changes_nothing_and_says_so(saved: Pyshell) -> None:
+def test_field_failure_7_applying_what_runs_changes_nothing_and_says_so(saved: Pyshell) -> None:
     before = saved.tree()
     assert saved("apply", str(saved.example)).done().lines == [
         f"Applied {saved.example}: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
@@ -152,7 +152,9 @@ def changed_example(tmp_path: Path) -> Path:
     return file
 
 
-def test_what_the_file_lacks_stays_unless_pruned(saved: Pyshell, tmp_path: Path) -> None:
+def test_field_failure_6_what_the_file_lacks_stays_unless_pruned(
+    saved: Pyshell, tmp_path: Path
+) -> None:
     file = changed_example(tmp_path)
     lines = saved("apply", str(file)).done().lines
     assert lines[:2] == [
@@ -167,7 +169,9 @@ def test_what_the_file_lacks_stays_unless_pruned(saved: Pyshell, tmp_path: Path)
     assert saved("diff", "running", str(file)).status == 0
 
 
-def test_a_dry_run_shows_the_same_and_changes_nothing(saved: Pyshell, tmp_path: Path) -> None:
+def test_field_failure_7_a_dry_run_shows_the_same_and_changes_nothing(
+    saved: Pyshell, tmp_path: Path
+) -> None:
     file = changed_example(tmp_path)
     before = saved.tree()
     dry = saved("--dry-run", "apply", str(file), "prune=true").done().lines
@@ -177,7 +181,9 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(saved: Pyshell, tmp_path: 
     ).done().lines
 
 
-def test_one_target_is_applied_with_its_storage_objects(pyshell: Pyshell) -> None:
+def test_field_failure_6_one_target_is_applied_beside_what_runs_with_its_storage_objects(
+    pyshell: Pyshell,
+) -> None:
     pyshell.must(f"apply {pyshell.example} target={SERVER}")
     assert pyshell(f"{TPG}/luns/lun1").status == 0
     assert pyshell("/backstores/ramdisk/local").status == 3
