@@ -99,7 +99,8 @@ class RestoringNode(ApplyingNode):
         whole = path == self.default_file and not part
 
         def run() -> Lines:
-            with self._arrivals(wait) as arrivals:
+            hints: list[str] = []
+            with self._arrivals(wait, hints) as arrivals:
                 running = None
                 if clear_existing and (force or self.context.compat):
                     self.clear()
@@ -109,7 +110,7 @@ class RestoringNode(ApplyingNode):
                 job = _Job(self.context, document, read.data if whole else None)
                 job.take(result)
                 if arrivals is not None:
-                    job.wait(arrivals, wait or 0)
+                    job.wait(arrivals, wait or 0, hints)
             if job.faults:
                 raise _failed(path, job) if wait is not None else _recoverable(job.faults)
             return Lines([f"Configuration restored from {path}"])
@@ -135,10 +136,11 @@ class RestoringNode(ApplyingNode):
         job = _Job(self.context, read.document, read.data if whole else None, missing)
 
         def run() -> Lines:
-            with self._arrivals(wait) as arrivals:
+            hints: list[str] = []
+            with self._arrivals(wait, hints) as arrivals:
                 job.add()
                 if arrivals is not None:
-                    job.wait(arrivals, wait or 0)
+                    job.wait(arrivals, wait or 0, hints)
             lines = [f"Added {one}" for one in job.added]
             failure = _failed(path, job) if job.faults or job.missing else None
             return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
@@ -171,9 +173,11 @@ class RestoringNode(ApplyingNode):
             self.context.note(warning)
         return read
 
-    def _arrivals(self, wait: int | None) -> AbstractContextManager[Arrivals | None]:
+    def _arrivals(
+        self, wait: int | None, hints: list[str]
+    ) -> AbstractContextManager[Arrivals | None]:
         """Listen for devices from before the first look at them, so that none is missed."""
-        return self.lio.machine.arrivals(self.context.note) if wait else nullcontext()
+        return self.lio.machine.arrivals(hints.append) if wait else nullcontext()
 
     def clear(self) -> None:
         """Remove the whole running configuration."""
@@ -221,8 +225,11 @@ class _Job:
         if self._data is not None:
             self._remembered = boot_file(self._context).restored(self._data, self.missing)
 
-    def wait(self, arrivals: Arrivals, seconds: int) -> None:
-        """Wait for the devices of what is missing, and add each when it is there."""
+    def wait(self, arrivals: Arrivals, seconds: int, hints: list[str]) -> None:
+        """Wait for the devices of what is missing, and add each when it is there.
+
+        `hints` are of interest where there is something to wait for.
+        """
         from pyshell.saved import waiting
 
         lio, told = self._context.lio, False
@@ -231,6 +238,8 @@ class _Job:
             if not told:
                 devices = ", ".join(one.device for one in absent)
                 self._context.note(f"Waiting up to {seconds} seconds for {devices}")
+                for hint in hints:
+                    self._context.note(hint)
                 told = True
             with self._context.lock_lent():
                 if not waiting.wait_for_any(lio, absent, arrivals, deadline):
