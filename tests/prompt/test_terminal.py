@@ -44,6 +44,20 @@ def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
         assert without_colour(terminal.end()) == _saved(pyshell)
 
 
+def test_what_is_not_saved_is_marked_until_it_is(pyshell: Pyshell) -> None:
+    with Terminal(pyshell.folder, {"TERM": "xterm"}) as terminal:
+        terminal.ready()
+        terminal.type("/backstores/ramdisk create one 1M\r")
+        assert "not save" not in terminal.see(RUNNING)
+        terminal.ready()
+        terminal.see("not save")  # the last column is drawn by itself
+        terminal.type("saveconfig\r")
+        terminal.see(RUNNING)
+        terminal.ready()
+        terminal.type("pwd\r")
+        assert "not save" not in terminal.see(RUNNING)
+
+
 def test_where_nothing_is_known_of_the_terminal(pyshell: Pyshell) -> None:
     with Terminal(pyshell.folder, {}) as terminal:
         assert terminal.see(PROMPT) == ""
