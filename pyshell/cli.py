@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report, from_os_error
 from pyshell.render.output import error_lines
-from pyshell.shell.options import Options
+from pyshell.shell.options import BOOT, Options
 
 if TYPE_CHECKING:
     from pyshell.shell.shell import Shell
@@ -179,6 +179,8 @@ def run(found: Invocation) -> int:
     preferences = Preferences(home(), lio.config_dir, warn)
     shell = Shell(lio, preferences, found.options, sys.stdout, sys.stderr, sys.stdin)
     if found.words:
+        if os.environ.get("PYSHELL_WAY") == BOOT:  # as the units for systemd say
+            shell.options.way = BOOT
         return _run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty():
         from pyshell.prompt.session import interact
@@ -197,8 +199,6 @@ def _run_one(shell: Shell, words: list[str]) -> int:
         if shell.options.save:
             shell.say(shell.save_what_changed())
     except PyshellError as error:
-        if any(word.startswith("--") for word in words):
-            error.hint = f"{error.hint} Options stand before the path.".strip()
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
     return shell.status
@@ -208,6 +208,7 @@ def _run_many(shell: Shell, found: Invocation) -> int:
     from pyshell.shell.batch import STDIN, run_lines
 
     if found.file in (None, "-"):
+        shell.options.lines_from_stdin = True
         lines_in = _checked(sys.stdin, "standard input")
         return run_lines(shell, lines_in, STDIN, keep_going=found.keep_going)
     assert found.file is not None

@@ -250,3 +250,21 @@ def test_what_only_a_shell_understands_is_refused(pyshell: Pyshell, word: str) -
 def test_an_error_as_json_names_the_line(pyshell: Pyshell) -> None:
     ran = pyshell.batch(["pwd", "bogus"], "-o", "json")
     assert json.loads(ran.err)["where"] == "stdin:2"
+
+
+def test_a_secret_is_not_read_from_among_the_lines(target: Pyshell) -> None:
+    line = "/iscsi set discovery_auth userid=all password=-"
+    ran = target.batch([line, "/backstores/ramdisk create x 1M"])
+    assert (ran.out, ran.status) == ("", 2)
+    assert ran.err.startswith("stdin:1: Standard input holds the lines")
+    assert "'pyshell -f FILE'" in ran.err
+
+
+def test_lines_of_a_file_can_read_secrets_from_standard_input(
+    target: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "lines"
+    file.write_text("/iscsi set discovery_auth userid=all password=-\n")
+    target("-f", str(file), stdin="a secret for all\n").done()
+    shown = target("/iscsi", "get", "discovery_auth", "password", "show_secrets=true")
+    assert "password=a secret for all" in shown.out

@@ -151,8 +151,11 @@ def test_set_without_its_group_is_no_success(exported: Pyshell, line: str) -> No
     assert "In which group?" in ran.err
 
 
-def test_options_end_at_the_path(pyshell: Pyshell) -> None:
-    assert pyshell("ls", "--dry-run").status == 3  # no option here: a path for `ls`
+def test_options_end_at_the_path_but_for_those_of_one_line(pyshell: Pyshell) -> None:
+    assert pyshell("ls", "'--dry-run'").status == 3  # no option in quotes: a path for `ls`
+    ran = pyshell("/backstores/ramdisk", "create", "a", "1M", "--dry-run").done()
+    assert ran.out == "Created ramdisk a with size 1M. (dry run)\n"
+    assert pyshell("/backstores/ramdisk/a", "ls").status == 3
     assert pyshell("--", "pwd").done().out == "/\n"
 
 

@@ -12,6 +12,7 @@ from pyshell.saved.checks.faults import Entry, Fault, Finding, not_json, placed
 from pyshell.saved.checks.storage import groups_of_all, storage_faults
 from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
+from pyshell.saved.checks.values import value_faults
 from pyshell.saved.load import DocumentError, read_text
 from pyshell.saved.positions import Read, read
 from pyshell.target import listing
@@ -49,6 +50,7 @@ def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
     yield from storage_faults(document)
     running = () if at_boot else (place.path for place in listing.storage_objects())
     yield from target_faults(document, groups_of_all(document), frozenset(running))
+    yield from value_faults(document)
     yield from device_faults(lio, document)
 
 

@@ -44,6 +44,7 @@ from pyshell.target.operations.targets import (
     DeleteTpg,
 )
 from pyshell.target.places import DEFAULT_GROUP
+from pyshell.target.rows import refuse_misread
 
 
 @dataclass
@@ -52,6 +53,11 @@ class SetKnown(Set):
 
     unknown: str = ""
     """What the kernel does not know, "" where it took the setting."""
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Refuse what the kernel would take for false."""
+        super().check(lio, foreseen)
+        refuse_misread(self.place, self.file, self.value)
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it; leave out what this kernel does not know."""

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from pyshell.errors import PyshellError, UsageError
 from pyshell.saved.document import Document, Lun, NodeAcl, Portal, StorageObject, Target, Tpg
-from pyshell.target import fabrics, names, places, settings
+from pyshell.target import attributes, fabrics, names, places, settings
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 
@@ -160,7 +160,7 @@ class _Reader:
     def _of_target(self, entry: Target) -> Iterator[Item]:
         fabric = fabrics.fabric(entry["fabric"])
         place = places.Target(fabric.name, fabric.normalise(entry["wwn"]).wwn)
-        yield Item(place, settings=_group(entry.get("parameters", {}), "param"))
+        yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
         for tpg in entry.get("tpgs", ()):
             tag = tpg.get("tag", 1)
             with self._entry(f"{place.path}/tpg{tag}"):
@@ -169,7 +169,7 @@ class _Reader:
                 yield from self._of_tpg(places.Tpg(place, tag), tpg)
 
     def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
-        own = _groups(cast(Mapping[str, Any], entry)) | _chap(place.target.fabric, entry)
+        own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         own[ENABLED] = "1" if entry.get("enable", True) else "0"
         yield Item(place, settings=own)
         for lun in entry.get("luns", ()):
@@ -185,7 +185,7 @@ class _Reader:
 def _of_fabric(entry: Mapping[str, Any]) -> Item:
     fabric = fabrics.fabric(entry["name"])
     found = {
-        f"discovery_auth/{file}": _text(entry.get(f"discovery_{name}"))
+        f"discovery_auth/{file}": text_of(entry.get(f"discovery_{name}"))
         for name, file in settings.AUTH_FILES.items()
     }
     enforce = "1" if entry.get("discovery_enable_auth") else "0"
@@ -201,7 +201,7 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
     place = places.StorageObject(plugin, names.storage_object_name(entry["name"]), NO_HBA)
     given = cast(Mapping[str, Any], entry)
     facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
-    yield Item(place, facts, _group(entry.get("attributes", {}), "attrib"))
+    yield Item(place, facts, _group(entry.get("attributes", {}), "attrib", "storage_object"))
     if plugin == "pscsi":
         return  # the device itself answers for its ALUA groups
     for group in entry.get("alua_tpgs", ()):
@@ -210,7 +210,7 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
         yield Item(
             places.AluaGroup(place, values["name"]),
             {name: value for name, value in made.items() if value is not None},
-            {f: _text(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
+            {f: text_of(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
         )
 
 
@@ -240,11 +240,11 @@ def _of_portal(tpg: places.Tpg, entry: Portal) -> Item:
 def _of_node_acl(tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
     fabric = tpg.target.fabric
     place = places.NodeAcl(tpg, fabric.normalise(entry["node_wwn"]).wwn)
-    own = _groups(cast(Mapping[str, Any], entry)) | _chap(fabric, entry)
+    own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
     if "tag" in entry or fabric.has("acls_auth"):
-        own["tag"] = _text(entry.get("tag"))
+        own["tag"] = text_of(entry.get("tag"))
     if entry.get("tcq_depth") is not None:
-        own["cmdsn_depth"] = _text(entry["tcq_depth"])
+        own["cmdsn_depth"] = text_of(entry["tcq_depth"])
     yield Item(place, settings=own)
     for mapped in entry.get("mapped_luns", ()):
         lun = places.Lun(tpg, mapped["tpg_lun"])
@@ -265,15 +265,34 @@ def _modern(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _groups(entry: Mapping[str, Any]) -> dict[str, str]:
+def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
     return {
-        **_group(entry.get("attributes", {}), "attrib"),
-        **_group(entry.get("parameters", {}), "param"),
+        **_group(entry.get("attributes", {}), "attrib", kind),
+        **_group(entry.get("parameters", {}), "param", "tpg_parameter"),
     }
 
 
-def _group(values: Mapping[str, Any], folder: str) -> dict[str, str]:
-    return {f"{folder}/{name}": _text(value) for name, value in values.items()}
+def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
+    return {f"{folder}/{name}": _as_kernel(kind, name, value) for name, value in values.items()}
+
+
+def _as_kernel(kind: str, name: str, value: Any) -> str:
+    """Return a value as the kernel shows it: `yes` is 1. What is no value stays as it is."""
+    text = text_of(value)
+    if text.isdigit():
+        return text  # nearly all are, and nothing has another spelling of it
+    row = attributes.of_kind(kind).get(name)
+    if row is None:
+        return text
+    try:
+        return row.check(text, _unlimited)
+    except UsageError:
+        return text
+
+
+def _unlimited(name: str) -> str:
+    """Stand for any other setting of the object, whose value does not matter here."""
+    return ""
 
 
 def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
@@ -282,13 +301,13 @@ def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
         return {}
     values = cast(Mapping[str, Any], entry)
     return {
-        f"auth/{file}": _text(values.get(f"chap_{name}"))
+        f"auth/{file}": text_of(values.get(f"chap_{name}"))
         for name, file in settings.AUTH_FILES.items()
     }
 
 
-def _text(value: Any) -> str:
-    """Return a value as the kernel takes it."""
+def text_of(value: Any) -> str:
+    """Return a value of a document as a text for the kernel."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -12,7 +12,7 @@ from pyshell.saved import parts
 from pyshell.saved.document import Document, Target
 from pyshell.saved.making import SetKnown, no_discovery
 from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
-from pyshell.saved.plan import plan
+from pyshell.saved.plan import Plan, plan
 from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
@@ -41,6 +41,10 @@ class Restored:
     """Why, by its path in the tree, each object could not be made that this was tried for."""
     notes: list[str] = field(default_factory=list)
     """Settings that this kernel does not have: nothing to mend."""
+    undo: list[Operation] = field(default_factory=list)
+    """What takes it back, in the order in which to do it."""
+    plan: Plan = field(default_factory=Plan)
+    """What was to be done."""
 
 
 def refuse_clashes(document: Document) -> None:
@@ -127,7 +131,7 @@ def restore(
     must not clash.
     """
     result = Restored()
-    operations = _planned(document, running, result)
+    operations = _planned(document, running, result).operations
     missing: list[str] = []
     for number, operation in enumerate(operations, 1):
         _try(lio, operation, result, missing)
@@ -171,7 +175,7 @@ def foresee(lio: Lio, document: Document, running: Items | None = None) -> Resto
     """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
     result = Restored()
     foreseen = Foreseen()
-    for operation in _planned(document, running, result):
+    for operation in _planned(document, running, result).operations:
         try:
             with doing(operation.step()):
                 operation.check(lio, foreseen)
@@ -180,13 +184,14 @@ def foresee(lio: Lio, document: Document, running: Items | None = None) -> Resto
     return result
 
 
-def _planned(document: Document, running: Items | None, result: Restored) -> list[Operation]:
+def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
     def fault(error: EntryError) -> None:
         result.faults.append(_of_entry(error))
 
     wanted = items(document, fault)
     beside = _exported(wanted) if running is None else running
-    return plan(beside, wanted, prune=running is not None, fault=fault).operations
+    result.plan = plan(beside, wanted, prune=running is not None, fault=fault)
+    return result.plan
 
 
 def _exported(wanted: Items) -> Items:
@@ -207,13 +212,14 @@ def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -
     if any(folder == gone or folder.startswith(gone + "/") for gone in missing):
         return
     try:
-        carry_out(lio, [operation])
+        outcome = carry_out(lio, [operation])
     except PyshellError as error:
         result.faults.append(_skipped(operation, error))
         if folder and not isinstance(operation, Set) and not os.path.isdir(folder):
             missing.append(folder)
             result.left_out[_path(operation)] = error.message.rstrip(".")
     else:
+        result.undo[:0] = outcome.undo
         if isinstance(operation, SetKnown) and operation.unknown:
             result.notes.append(f"{operation.unknown}, left out")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.shell.lock import Held, locked
-from pyshell.shell.options import Options
+from pyshell.shell.options import BOOT, Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.voice import Voice
 from pyshell.target.attach import Lio
@@ -170,18 +170,19 @@ class Effects(Voice):
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
-            if work.foresee is not None:
-                work.foresee()
-            self.say([f"{line} (dry run)" for line in work.would])
+            steps = work.foresee() if work.foresee is not None else ()
+            self.say([f"{line} (dry run)" for line in (*steps, *work.would)])
             return
         changes = work.effect in ("loaded", "other")
-        if changes and self.options.way != "boot":
+        if changes and self.options.way != BOOT:
             self._remember()
         try:
             shown = work.run()
         except BaseException:
             self.unsaved = self.unsaved or changes
             raise
+        if work.undone_by and self.options.way != BOOT:
+            self._remember(undone_by=work.undone_by)
         if work.effect == "saved":
             self.changed = self.unsaved = False
         elif work.effect is not None:

@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pyshell.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyshell.shell.grammar import Word
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds to wait for another program's change."""
+BOOT = "boot"
+"""The way of what a unit runs when the host starts or stops."""
 
 
 @dataclass
@@ -22,3 +32,50 @@ class Options:
     """How commands come: one-liner, batch, prompt, or boot; revisions remember it."""
     colour: str = "auto"
     lock_timeout: float = DEFAULT_TIMEOUT
+    lines_from_stdin: bool = False
+    """Whether standard input holds the lines themselves, and so can hold no secret."""
+
+
+OF_A_LINE = frozenset({"--dry-run", "--yes"})
+"""Options that may also stand behind a command, and are then for that line alone."""
+BEFORE_THE_PATH = frozenset(
+    {
+        *("--simulate", "-f", "--keep-going", "-o", "--output", "--save", "--color"),
+        *("--lock-timeout", "--config-dir", "--compat", "--plain", "--version", "--help"),
+    }
+)
+_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z_-]*")
+
+
+def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Word, ...]]:
+    """Return the options that hold for a line, and its arguments without them.
+
+    A quoted `'--yes'` is a value. Raises UsageError for options that are the whole run's.
+    """
+    if options.compat:
+        return options, tuple(words)
+    given = {word.raw for word in words if word.raw in OF_A_LINE}
+    for word in words:
+        option = word.raw.partition("=")[0]
+        if option in BEFORE_THE_PATH:
+            raise UsageError(
+                f"{option} is an option of the program, not of a line.",
+                f"Options stand before the path. Write: pyshell {option} …",
+                column=word.start,
+            )
+        if word.raw not in OF_A_LINE and _LIKE_AN_OPTION.fullmatch(option):
+            raise UsageError(
+                f"There is no option {option}.",
+                f"Parameters have no dashes: {option.strip('-')}=VALUE.",
+                column=word.start,
+            )
+    kept = tuple(word for word in words if word.raw not in OF_A_LINE)
+    return _with(options, given), kept
+
+
+def _with(options: Options, given: Set[str]) -> Options:
+    return replace(
+        options,
+        dry_run=options.dry_run or "--dry-run" in given,
+        yes=options.yes or "--yes" in given,
+    )

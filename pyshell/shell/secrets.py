@@ -21,16 +21,17 @@ _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
 """Commands that take no secret."""
 
 
-def read_indirect(words: Sequence[Word], stdin: TextIO) -> tuple[Word, ...]:
+def read_indirect(words: Sequence[Word], stdin: TextIO | None) -> tuple[Word, ...]:
     """Return the words with secrets fetched from where they point to.
 
     `-` reads one line of standard input, from a terminal without echo; `@FILE` the first line of
-    a file. Raises PyshellError.
+    a file. `stdin` is None where it holds the lines themselves: the next of them would be taken
+    for the secret. Raises PyshellError.
     """
     return tuple(_fetched(word, stdin) for word in words)
 
 
-def _fetched(word: Word, stdin: TextIO) -> Word:
+def _fetched(word: Word, stdin: TextIO | None) -> Word:
     if word.name not in SECRET_NAMES or word.raw != f"{word.name}={word.text}":
         return word  # a quoted '-' or '@x' is the secret itself
     if word.text == "-":
@@ -40,7 +41,13 @@ def _fetched(word: Word, stdin: TextIO) -> Word:
     return word
 
 
-def _from_stdin(word: Word, stdin: TextIO) -> str:
+def _from_stdin(word: Word, stdin: TextIO | None) -> str:
+    if stdin is None:
+        raise UsageError(
+            f"Standard input holds the lines: the {word.name} cannot come from there, too.",
+            f"Give {word.name}=@FILE, or put the lines into a file for 'pyshell -f FILE'.",
+            column=word.value_start,
+        )
     if stdin.isatty():
         import getpass
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 from configshell_fb import ConfigShell
 
@@ -11,6 +12,7 @@ from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, UsageE
 from pyshell.shell import binding, grammar
 from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
+from pyshell.shell.options import of_line
 from pyshell.shell.secrets import masked, masked_fault, read_indirect
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
@@ -40,12 +42,20 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         if line.command is None:
             self._run_bare(line)
             return
-        name = line.command.text
+        before = self.options
+        self.options, arguments = of_line(before, line.arguments)
+        try:
+            self._run_command(replace(line, arguments=arguments), line.command)
+        finally:
+            self.options = before
+
+    def _run_command(self, line: grammar.Line, word: grammar.Word) -> None:
+        name = word.text
         self._make_ready(name)
         for node in self._nodes(line):
             described = node.commands().get(name)
             if described is None:
-                raise self._unknown(node, line.command)
+                raise self._unknown(node, word)
             if line.every_child and not self.options.json:
                 self.print_lines([f"[{node.path}]"])
             self._run_on(node, described, line)
@@ -124,7 +134,9 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             # A secret is asked for only where the rest of the line stands.
             values = binding.bind(described, arguments, len(line.text.rstrip()))
             node.require(described.name, values)
-            arguments = read_indirect(arguments, self.stdin)
+            taken = self.options.lines_from_stdin and not self.stdin.isatty()
+            secrets_in = None if taken else self.stdin
+            arguments = read_indirect(arguments, secrets_in)
         values = binding.bind(described, arguments, len(line.text.rstrip()))
         preferences_only = described.name == "set" and values.get("group") in (None, "global")
         if not described.changes or preferences_only:

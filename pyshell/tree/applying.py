@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshell.errors import ConflictError, NotFoundError
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, WWN, Param, command
-from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode, below
+from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode, below, with_storage
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
@@ -33,13 +35,43 @@ class ApplyingNode(ComparingNode):
     )
     def ui_command_apply(self, file: str, prune: bool = False, target: str | None = None) -> Result:
         """Bring the running configuration to that of a file."""
+        from pyshell.target.operations.base import check
+
+        try:
+            found = self._plan(file, prune, target)
+            check(self.lio, found.operations)
+        except PyshellError as error:
+            raise self._all_faults(error, file, target) from error
+        return self._brought(found, f"Applied {file}", "apply")
+
+    def _plan(self, file: str, prune: bool, target: str | None) -> Plan:
         from pyshell.saved.plan import plan
 
         wanted, running = self.items_of(file, trusted=True), self.items_of(RUNNING)
         if target is not None:
-            wanted = _with_storage(wanted, _of_target(wanted, target))
+            wanted = with_storage(wanted, _of_target(wanted, target))
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
-        return self._brought(plan(running, wanted, prune=prune), f"Applied {file}", "apply")
+        return plan(running, wanted, prune=prune)
+
+    def _all_faults(self, error: PyshellError, file: str, target: str | None) -> PyshellError:
+        """Return, for the first fault that was met, all that `check` finds in the file."""
+        from pyshell.saved.check import check
+
+        path = self.default_file if file == SAVED else Path(os.path.expanduser(file))
+        if error.faults or target is not None or not path.is_file():
+            return error
+        found = check(path, self.lio, at_boot=False)
+        faults = [one for one in found if one.level == "error"]
+        places = [f"{path}:{one.line}:{one.column}" for one in faults]
+        if not faults:
+            return error
+        if len(faults) == 1:
+            error.hint = f"It is at {places[0]}. Nothing was changed."
+            return error
+        told = PyshellError(f"{path} has {len(faults)} faults:", "Nothing was changed.")
+        told.faults = [f"{where}: {one}" for where, one in zip(places, faults, strict=True)]
+        told.status = error.status
+        return told
 
     @command(
         "Bring the running configuration back to that of a revision.",
@@ -59,7 +91,8 @@ class ApplyingNode(ComparingNode):
             raise NotFoundError(f"There is no file {self.default_file}.", "saveconfig writes it.")
         document = revisions.read_revision(self.lio.config_dir, revision, trusted=True)
         found = plan(self.items_of(RUNNING), items(document), prune=True)
-        return self._brought(found, f"Rolled back to revision {revision}", "rollback")
+        name = "what is saved" if revision == SAVED else f"revision {revision}"
+        return self._brought(found, f"Rolled back to {name}", "rollback")
 
     @command(
         "Take back what the last command changed, then the one before it.",
@@ -100,6 +133,7 @@ class ApplyingNode(ComparingNode):
         from pyshell.target.operations.images import image_file_of
         from pyshell.target.operations.removal import left_below
         from pyshell.target.operations.settings import flat
+        from pyshell.tree import plantext
 
         every = list(flat(done.operations))
         operations = [operation for operation in every if image_file_of(operation) is None]
@@ -116,7 +150,7 @@ class ApplyingNode(ComparingNode):
             undo.forget(done)
             return told
 
-        would = [*(f"Would {operation.step()}" for operation in operations), *told]
+        would = [*plantext.steps(operations), *told]
         return Change(operations, after=after, would=would, way="undo", undoable=False)
 
     def _brought(
@@ -164,11 +198,3 @@ def _of_target_or_none(found: Items, wwn: str) -> Items:
         if isinstance(item.place, Target) and item.place.wwn == wwn
     ]
     return {path: item for root in roots for path, item in below(found, root).items()}
-
-
-def _with_storage(found: Items, part: Items) -> Items:
-    """Return a part with the storage objects that its LUNs export."""
-    links = {link for item in part.values() for link in item.links if link not in part}
-    storage = {path: item for link in links for path, item in below(found, link).items()}
-    whole = {**storage, **part}
-    return {path: item for path, item in found.items() if path in whole}

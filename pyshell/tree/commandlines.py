@@ -9,7 +9,7 @@ from typing import Any
 
 from pyshell.saved.compare import compare
 from pyshell.saved.model import ENABLED, LUN_GROUP, Item, Items
-from pyshell.target import names, places
+from pyshell.target import names, places, rows
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP
 
@@ -19,15 +19,21 @@ _FILEIO = {"dev": "file_or_dev"}
 _USER = {"config": "cfgstring"}
 
 
-def command_lines(before: Items, after: Items, *, secrets: bool = False) -> list[str]:
+def command_lines(
+    before: Items, after: Items, *, secrets: bool = False, beside: Items | None = None
+) -> list[str]:
     """Return the lines in the order in which to run them. Secrets are left to be asked for.
 
+    `beside` are objects of which others are made, and that may be there already.
     What only the first has is deleted; objects that would have to be made anew are deleted first.
     """
+    lines: list[str] = []
+    for item in (beside or {}).values():
+        lines += (f"{line} exist_ok=true" for line in _creation(item, set()))
+        lines += _settings(item, _own(item), secrets=secrets)
     differences = compare(before, after)
     anew = {d.path for d in differences if d.facts}
     gone = {d.path for d in differences if d.sign == "-"} | anew
-    lines: list[str] = []
     for path, item in reversed(list(before.items())):
         if path in gone and not _goes_with_its_owner(item, gone):
             lines += _deletion(item)
@@ -36,7 +42,7 @@ def command_lines(before: Items, after: Items, *, secrets: bool = False) -> list
     for path, item in after.items():
         if path in made:
             lines += _creation(item, listened)
-            lines += _settings(item, item.settings, secrets=secrets)
+            lines += _settings(item, _own(item), secrets=secrets)
     for difference in differences:
         if difference.sign == "~" and difference.path not in anew and difference.after:
             changed = {c.name: c.after for c in difference.settings}
@@ -100,13 +106,17 @@ def _tpg(place: places.Tpg, listened: set[str]) -> Iterator[str]:
     if place.tag != 1:
         yield f"{place.target.path} create {place.tag}"
     if fabric.has("nps"):
-        for address in (names.WILDCARD_V4, names.WILDCARD_V6):
-            portal = places.Portal(place, address, names.DEFAULT_PORT)
-            if portal.path not in listened:
-                yield _line(
-                    f"{place.path}/portals delete",
-                    {"ip_address": address, "ip_port": portal.port, "missing_ok": True},
-                )
+        wildcards = [
+            places.Portal(place, address, names.DEFAULT_PORT)
+            for address in (names.WILDCARD_V4, names.WILDCARD_V6)
+        ]
+        unwanted = [portal for portal in wildcards if portal.path not in listened]
+        # Where neither is wanted, the name of one deletes the other, too.
+        for portal in unwanted[:1]:
+            yield _line(
+                f"{place.path}/portals delete",
+                {"ip_address": portal.address, "ip_port": portal.port, "missing_ok": True},
+            )
 
 
 def _made_with(item: Item) -> Mapping[str, Any]:
@@ -114,6 +124,16 @@ def _made_with(item: Item) -> Mapping[str, Any]:
     assert isinstance(place, places.StorageObject)
     known = {"fileio": _FILEIO, "user": _USER}.get(place.plugin, {})
     return {known.get(name, name): value for name, value in item.facts.items()}
+
+
+def _own(item: Item) -> dict[str, str]:
+    """Return what a new object has to be given: not what it has by itself."""
+    place = item.place
+    return {
+        file: value
+        for file, value in item.settings.items()
+        if not rows.comes_by_itself(place, file, value) and (value or "auth/" not in file)
+    }
 
 
 def _settings(item: Item, values: Mapping[str, str], *, secrets: bool) -> Iterator[str]:
@@ -138,12 +158,9 @@ def _settings(item: Item, values: Mapping[str, str], *, secrets: bool) -> Iterat
         elif folder in _GROUPS:
             by_group.setdefault(_GROUPS[folder], {})[_AUTH.get(name, name)] = value
     for group, given in by_group.items():
-        # A CHAP setting that is not there needs no line.
-        kept = {n: v for n, v in given.items() if v or "auth" not in group}
-        if not secrets:
-            kept = {n: "-" if n in names.SECRET_NAMES else v for n, v in kept.items()}
-        if kept:
-            yield _line(f"{place.path} set {group}", kept)
+        hidden = frozenset() if secrets else names.SECRET_NAMES
+        said = {n: "-" if v and n in hidden else v for n, v in given.items()}
+        yield _line(f"{place.path} set {group}", said)
 
 
 def _deletion(item: Item) -> Iterator[str]:

@@ -71,10 +71,11 @@ class ComparingNode(SavingNode):
         try:
             before, after = self.items_of(first or SAVED), self.items_of(second or RUNNING)
         except PyshellError as error:
-            error.status = 2  # 1 would say that they differ
-            raise
+            raise _incomparable(error) from error
         if path:
             before, after = below(before, path), below(after, path)
+            if not before and not after:
+                self._require_path(path)
         found = compare(before, after)
         if form == "commands":
             from pyshell.tree.commandlines import command_lines
@@ -83,13 +84,21 @@ class ComparingNode(SavingNode):
         lines = list(difftext.tree_lines(found))
         return Lines(lines, difftext.data(found), int(bool(found)))
 
+    def _require_path(self, path: str) -> None:
+        """Raise NotFoundError for a path that is neither in a configuration nor in the tree."""
+        try:
+            self.get_node(path)
+        except NotFoundError as error:
+            raise _incomparable(error) from error
+
     @command(
         "Print the commands that would make the running configuration anew.",
         Param("path", PATH, "Only what is below this path, as a target; all unless given."),
         Param(
             "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
         ),
-        details="The lines can be run by 'pyshell -f FILE', on this host or on another one.",
+        details="The lines can be run by 'pyshell -f FILE', on this host or on another one."
+        " A target takes its storage objects along.",
         examples=("export", "export /backstores"),
     )
     def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
@@ -97,10 +106,13 @@ class ComparingNode(SavingNode):
         from pyshell.tree.commandlines import command_lines
 
         found = self.items_of(RUNNING)
-        if path:
-            start = self.get_node(path).path
-            found = below(found, start) if start != "/" else found
-        lines = command_lines({}, found, secrets=show_secrets)
+        start = self.get_node(path).path if path else "/"
+        part = below(found, start) if start != "/" else found
+        beside = {p: item for p, item in with_storage(found, part).items() if p not in part}
+        lines = command_lines({}, part, secrets=show_secrets, beside=beside)
+        asked = sum(line.count("password=-") for line in lines)
+        if asked:
+            self.context.note(f"{asked} CHAP secrets are left out: a '-' in a line asks for one.")
         return Lines(lines, lines)
 
     def items_of(self, word: str, *, trusted: bool = False) -> Items:
@@ -141,10 +153,23 @@ class ComparingNode(SavingNode):
         )
 
 
+def _incomparable(error: PyshellError) -> PyshellError:
+    error.status = 2  # 1 would say that they differ
+    return error
+
+
 def below(found: Items, path: str) -> Items:
     """Return the objects at a path and below it."""
     start = path.rstrip("/")
     return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}
+
+
+def with_storage(found: Items, part: Items) -> Items:
+    """Return a part with the storage objects that its LUNs export."""
+    links = {link for item in part.values() for link in item.links if link not in part}
+    storage = {path: item for link in links for path, item in below(found, link).items()}
+    whole = {**storage, **part}
+    return {path: item for path, item in found.items() if path in whole}
 
 
 def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:

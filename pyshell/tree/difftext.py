@@ -44,8 +44,16 @@ def data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
 
 def changed_data(change: Changed) -> dict[str, Any]:
     """Return a changed setting as data, of a secret only that it differs."""
+
     return {
         "name": change.name,
-        "before": change.shown(change.before) if change.secret else change.before,
-        "after": change.shown(change.after) if change.secret else change.after,
+        "before": _value(change, change.before),
+        "after": _value(change, change.after),
     }
+
+
+def _value(change: Changed, value: Any) -> Any:
+    """Return a value as data: a secret masked, null where there is none."""
+    if change.secret:
+        return change.shown(value) if value else None
+    return value

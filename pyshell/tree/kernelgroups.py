@@ -15,7 +15,8 @@ from pyshell.target.kernel import files
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Target, Tpg
+from pyshell.target.places import AluaGroup, Lun, Place, StorageObject, Tpg
+from pyshell.target.rows import owner
 from pyshell.tree.groups import Entry, Group
 
 _MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
@@ -48,7 +49,7 @@ class KernelGroup(Group):
 
     def default(self, entry: Entry) -> str | None:
         """Return what a new object of this backstore or fabric has."""
-        return entry.about.default_of(_owner(self._places[0])) if entry.about else None
+        return entry.about.default_of(owner(self._places[0])) if entry.about else None
 
     def obstacle(self, entry: Entry) -> str:
         """Tell where a LUN keeps a setting of its storage object as it is."""
@@ -101,17 +102,6 @@ def _entry(row: Attribute, writable: bool) -> Entry:
 def _type(row: Attribute) -> str:
     """Return the kind of a setting's values, in targetcli's word where it has another."""
     return "string" if row.type == "text" else row.type
-
-
-def _owner(place: Place) -> str:
-    """Return the backstore or fabric that a default goes by."""
-    if isinstance(place, StorageObject):
-        return place.plugin
-    if isinstance(place, Target):
-        return place.fabric_name
-    if isinstance(place, Tpg):
-        return place.target.fabric_name
-    return place.tpg.target.fabric_name if isinstance(place, NodeAcl) else ""
 
 
 def _exported(lio: Lio, place: Place) -> bool:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pyshell.tree.difftext import changed_data
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pyshell.saved.compare import Changed
     from pyshell.saved.plan import Plan
     from pyshell.target.attach import Lio
+    from pyshell.target.operations.base import Operation
 
 _COUNTED = ("created", "changed", "made anew", "deleted")
 
@@ -93,3 +95,15 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "unchanged": plan.unchanged,
         "kept": plan.told(plan.kept),
     }
+
+
+def steps(operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield what would be done; of the settings that an object gets back only how many."""
+    from pyshell.target.operations.settings import Set
+
+    for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
+        found = list(group)
+        if len(found) == 1:
+            yield f"Would {found[0].step()}"
+        else:
+            yield f"Would set {len(found)} settings of {place}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyshell.saved.document import Document
     from pyshell.saved.restore import Fault, Restored
     from pyshell.saved.trust import Trusted
+    from pyshell.target.operations.base import Operation
 
 WAIT_MAX = 86400
 _LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
@@ -115,11 +116,14 @@ class RestoringNode(ApplyingNode):
                 raise _failed(path, job) if wait is not None else _recoverable(job.faults)
             return Lines([f"Configuration restored from {path}"])
 
-        def foresee() -> None:
+        def foresee() -> list[str]:
+            from pyshell.tree import plantext
+
             running = self.items_of("running") if clear_existing else None
-            faults = restore.foresee(self.lio, document, running).faults
-            if faults:
-                raise _recoverable(faults)
+            result = restore.foresee(self.lio, document, running)
+            if result.faults:
+                raise _recoverable(result.faults)
+            return [one.line for one in plantext.touched(self.lio, result.plan)]
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
         return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
@@ -129,6 +133,7 @@ class RestoringNode(ApplyingNode):
         would = f"What is missing of {path} would be added"
         missing = dict(self._marked()) if whole else None
         if missing == {}:
+            self.context.note(f"Nothing of {path} is missing since it was restored.")
             return Work([], lambda: Lines([], {"added": [], "missing": {}}))
         read = self._read(path)
         if missing is None:
@@ -145,7 +150,7 @@ class RestoringNode(ApplyingNode):
             failure = _failed(path, job) if job.faults or job.missing else None
             return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
-        return Work([would], run)
+        return Work([would], run, undone_by=job.undo)
 
     def _marked(self) -> Mapping[str, str]:
         """Return what the last restore left out. Raises PyshellError where that is long ago."""
@@ -216,6 +221,7 @@ class _Job:
         self.missing = missing or {}
         self.faults: list[Fault] = []
         self.added: list[str] = []
+        self.undo: list[Operation] = []
 
     def take(self, result: Restored) -> None:
         """Take what the first go came to."""
@@ -261,6 +267,7 @@ class _Job:
             self.missing = {p: why for p, why in self.missing.items() if p in known}
         tried = list(self.missing)
         result = restore.add(self._context.lio, self._document, tried)
+        self.undo[:0] = result.undo
         self._note(result)
         self.faults = [f for f in self.faults if f.path not in before] + result.faults
         self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}

@@ -96,8 +96,10 @@ class Work:
     would: Sequence[str]
     run: Callable[[], Lines]
     effect: Literal["saved", "loaded", "other"] | None = None
-    foresee: Callable[[], None] | None = None
-    """For a dry run: raises what can be foreseen of the work's failure."""
+    foresee: Callable[[], Sequence[str]] | None = None
+    """For a dry run: tells of the steps, and raises what can be foreseen of the work's failure."""
+    undone_by: list[Operation] = field(default_factory=list)
+    """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,13 @@ def test_a_terminal_is_asked_without_echo(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("getpass.getpass", getpass)
     assert [w.text for w in read_indirect(split("password=-"), terminal)] == ["hidden"]
+
     assert asked == ["password: "]
+
+
+def test_what_holds_the_lines_can_hold_no_secret() -> None:
+    with pytest.raises(UsageError, match="Standard input holds the lines"):
+        read_indirect(split("password=-"), None)
 
 
 @pytest.mark.parametrize(

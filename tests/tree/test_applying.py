@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, SERVER, TPG, Pyshell
+from driver import CLIENT, DATA, SERVER, TPG, Pyshell
 from pyshell.saved.undo import KEPT
 from pyshell.simulator import Simulator
 from pyshell.target import sessions
@@ -70,6 +70,24 @@ def test_a_part_can_be_compared(saved: Pyshell) -> None:
     saved.must("/backstores/ramdisk create new 1M")
     assert saved("diff", "path=/iscsi").status == 0
     assert saved("diff", "path=/backstores").status == 1
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/iscsi/iqn.2020-07.com.example:none", "iscsi/x"])
+def test_a_part_that_is_nowhere_cannot_be_compared(saved: Pyshell, path: str) -> None:
+    ran = saved("diff", f"path={path}")
+    assert (ran.out, ran.status) == ("", 2)
+    assert ran.err.startswith("No such path ")
+
+
+def test_a_part_that_is_there_and_empty_is_the_same(saved: Pyshell) -> None:
+    assert saved("diff", "path=/backstores/pscsi").done().out == ""
+
+
+def test_an_unset_secret_is_null_in_json(saved: Pyshell) -> None:
+    saved.must(f"{ACL} set auth mutual_userid='' mutual_password=''")
+    (found,) = saved("-o", "json", "diff").json["result"]
+    secret = next(one for one in found["settings"] if one["name"] == "auth/password_mutual")
+    assert (secret["before"], secret["after"]) == ("********", None)
 
 
 def test_secrets_differ_without_being_shown(saved: Pyshell) -> None:
@@ -237,6 +255,40 @@ def test_a_lun_of_nothing_is_told_and_nothing_done(saved: Pyshell, tmp_path: Pat
     assert (ran.out, ran.status) == ("", 1)
     assert ran.err.startswith(f"{TPG}/luns/lun0: there is no /backstores/block/none.")
     assert saved("diff").status == 0
+    assert f"It is at {file}:1:" in ran.err
+
+
+def test_all_faults_of_a_file_are_told_with_their_places(saved: Pyshell, tmp_path: Path) -> None:
+    file = private(tmp_path / "wanted.json")
+    file.write_bytes((DATA / "broken" / "values-that-nothing-has.json").read_bytes())
+    before = saved.tree()
+    ran = saved("apply", str(file))
+    assert ran.out == ""
+    assert ran.err.startswith(f"{file} has 9 faults:\n{file}:3:34: $.storage_objects[0].")
+    assert ran.err.endswith("Nothing was changed.\n")
+    assert saved.tree() == before
+
+
+def test_a_value_of_another_spelling_is_no_difference(saved: Pyshell, tmp_path: Path) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    attributes = document["storage_objects"][0].setdefault("attributes", {})
+    attributes |= {"emulate_caw": "yes", "emulate_tpu": False}
+    file = private(tmp_path / "wanted.json")
+    file.write_text(json.dumps(document))
+    assert saved("diff", str(file)).done().out == ""
+
+
+def test_what_the_kernel_would_take_for_false_is_not_restored(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    document["targets"][0]["tpgs"][0]["attributes"]["authentication"] = "maybe"
+    file = private(tmp_path / "wanted.json")
+    file.write_text(json.dumps(document))
+    ran = pyshell("restoreconfig", str(file))
+    assert ran.status == 1
+    assert "authentication of TPG 1" in ran.err
+    assert "'maybe' is no value of authentication, skipped" in ran.err
 
 
 def test_a_disk_on_another_device_is_made_anew_with_what_is_made_of_it(
@@ -428,6 +480,18 @@ def test_a_revision_that_others_may_write_is_not_rolled_back_to(revised: Pyshell
     assert revised("rollback", "1").status == 4
 
 
+# restoreconfig
+
+
+def test_a_dry_run_of_a_restore_tells_each_object(saved: Pyshell) -> None:
+    saved.must(f"{ACL} delete 1", f"{TPG} set attribute login_timeout=20")
+    assert saved("restoreconfig", "clear_existing=true", "--dry-run").done().lines == [
+        f"created {ACL}/mapped_lun1 [online] (dry run)",
+        f"changed {TPG}: login_timeout: 20 -> 15 [online] (dry run)",
+        f"Configuration would be restored from {saved.saved_file} (dry run)",
+    ]
+
+
 # undo
 
 
@@ -494,6 +558,37 @@ def test_a_dry_run_of_undo_tells_its_steps(saved: Pyshell) -> None:
     ]
     assert saved.tree() == before
     assert saved("undo").status == 0
+
+
+def test_a_dry_run_of_undo_counts_the_settings_of_what_comes_back(saved: Pyshell) -> None:
+    saved.must(f"/iscsi delete {SERVER}")
+    lines = saved("undo", "--dry-run").done().lines
+    assert f"Would set 39 settings of TPG 1 of target {SERVER} (dry run)" in lines
+    assert len(lines) < 20
+
+
+def test_what_was_added_late_is_taken_back_alone(saved: Pyshell) -> None:
+    late = saved.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    assert late is not None
+    saved.must("clearconfig confirm=true")
+    saved.simulator.machine.remove(late.path)
+    assert saved("restoreconfig", "wait=0").status == 6
+    without = saved.tree()
+    saved.simulator.machine.add(late)
+    saved.must("restoreconfig missing_only=true")
+    assert saved("diff").status == 0
+    saved.must("undo")
+    assert saved.tree() == without
+
+
+def test_what_a_unit_did_at_boot_is_nothing_to_undo(
+    saved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.must("clearconfig confirm=true", "/backstores/ramdisk create before 1M")
+    monkeypatch.setenv("PYSHELL_WAY", "boot")
+    saved.must("restoreconfig")
+    monkeypatch.delenv("PYSHELL_WAY")
+    assert "Undid '/backstores/ramdisk create before 1M'" in saved("undo", "--dry-run").out
 
 
 def test_undo_never_removes_an_image_file(pyshell: Pyshell) -> None:

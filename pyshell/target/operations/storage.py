@@ -78,7 +78,8 @@ class CreateStorageObject(Operation):
             return False
         wanted = backing.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
-        return all(found.get(n) == wanted[n] for n in names if n in wanted)
+        # A flag that the kernel does not tell of is not set.
+        return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
 
 
 @dataclass

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that stand behind a command, for its line alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyshell.errors import UsageError
+from pyshell.shell.grammar import split
+from pyshell.shell.options import Options, of_line
+
+
+def test_a_dry_run_and_a_yes_can_be_asked_for_behind_the_command() -> None:
+    options, words = of_line(Options(), split("name --dry-run size=1M --yes"))
+    assert (options.dry_run, options.yes) == (True, True)
+    assert [word.text for word in words] == ["name", "1M"]
+
+
+def test_what_holds_for_the_run_holds_for_the_line() -> None:
+    options, _ = of_line(Options(dry_run=True, json=True), split("name"))
+    assert (options.dry_run, options.json) == (True, True)
+
+
+def test_a_quoted_one_is_a_value() -> None:
+    options, words = of_line(Options(), split("'--yes'"))
+    assert (options.yes, words[0].text) == (False, "--yes")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("name --save", "--save is an option of the program"),
+        ("name -o json", "-o is an option of the program"),
+        ("name --lock-timeout=5", "--lock-timeout is an option of the program"),
+        ("name --prune", "There is no option --prune"),
+        ("name --target=iqn", "There is no option --target"),
+    ],
+)
+def test_options_of_the_run_and_unknown_ones_are_pointed_out(line: str, told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        of_line(Options(), split(line))
+    assert raised.value.message.startswith(told)
+    assert raised.value.column == 5
+
+
+def test_targetcli_knows_no_options_behind_a_command() -> None:
+    options = Options(compat=True)
+    assert of_line(options, split("name --dry-run")) == (options, tuple(split("name --dry-run")))
