@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the tests below guest/ in one guest with a real kernel, and shows them as the host's own.
+"""Runs the tests below guest/ in guests with a real kernel, and shows them as the host's own.
 
 Environment: PYSHELL_REQUIRE_KERNEL=1 makes a machine without the bed a failure, not a skip;
-PYSHELL_BED_RESULTS=FOLDER keeps console, output and the tests' files there.
+PYSHELL_BED_RESULTS=FOLDER keeps console, output and the tests' files there, a folder each guest.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from .relay import SELECTION, GuestItem, Relay, Reporter
+from .guests import Guests
+from .relay import SELECTION, Reporter
 
 GUEST_TESTS = Path(__file__).with_name("guest")
 IN_GUEST = "PYSHELL_IN_GUEST" in os.environ
-RELAY = pytest.StashKey[Relay]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,13 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Will be removed in 1.0:DeprecationWarning")
     if "PYSHELL_BED_RELAY" in os.environ:
         config.pluginmanager.register(Reporter(config, _results()))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the guest, if there is one."""
-    relay = config.stash.get(RELAY, None)
-    if relay is not None:
-        relay.close()
 
 
 @pytest.hookimpl(trylast=True)
@@ -48,11 +41,10 @@ def _put_stand_ins(config: pytest.Config, items: list[pytest.Item]) -> None:
     selected = [item for item in items if GUEST_TESTS in item.path.parents]
     if not selected:
         return
-    relay = config.stash[RELAY] = Relay(config)
-    relay.select(selected)
-    for index, item in enumerate(items):
-        if item in selected and item.parent is not None:
-            items[index] = GuestItem.from_parent(item.parent, name=item.name, relay=relay)
+    guests = Guests(config, selected)
+    config.pluginmanager.register(guests)
+    # Last, so that the host's own tests run while the guests do.
+    items[:] = [item for item in items if item not in selected] + guests.stand_ins()
 
 
 def _results() -> Path:

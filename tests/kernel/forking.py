@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-SECONDS = 60
+SECONDS = 120
 
 
 def _run(entry: Callable[[], Any], asked: dict[str, Any]) -> NoReturn:

@@ -23,8 +23,8 @@ LIO_MODULES = (
     "iscsi_target_mod",
     "tcm_loop",
 )
-# Ten times what a boot needs on an idle machine of two cores.
-BOOT_SECONDS = 120.0
+# Twenty times what a boot needs on an idle machine of two cores.
+BOOT_SECONDS = 240.0
 POWER_OFF_SECONDS = 20.0
 POLL_SECONDS = 0.1
 

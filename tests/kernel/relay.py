@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytest
 
@@ -58,37 +59,55 @@ class Reporter:
 
 
 class Relay:
-    """Runs all selected guest tests in one guest, begun by whoever asks first."""
+    """Runs tests in a guest of their own and hands out what came of each.
 
-    def __init__(self, config: pytest.Config) -> None:
+    `kept` is where its console, output and files stay; without it they go with the guest.
+    """
+
+    def __init__(
+        self, config: pytest.Config, selected: Sequence[pytest.Item], kept: Path | None
+    ) -> None:
+        self.selected = selected
         self._config = config
         self._guest: Guest | None = None
         self._end: str | None = None
         self._read_to = 0
         self._last_news = 0.0
-        self._selected: list[pytest.Item] = []
         self._reports: dict[str, list[pytest.TestReport]] = {}
-        kept = os.environ.get("PYSHELL_BED_RESULTS")
-        self._results = Path(kept or tempfile.mkdtemp(prefix="pyshell-bed-")).absolute()
-        self._keep = bool(kept)
+        self._results = (kept or Path(tempfile.mkdtemp(prefix="pyshell-bed-"))).absolute()
+        self._keep = kept is not None
 
-    def select(self, items: Sequence[pytest.Item]) -> None:
-        """Name the tests that the guest is to run, in their order."""
-        self._selected = list(items)
+    def begin(self) -> None:
+        """Start the guest. Why there is none, if so, each of its tests will say."""
+        try:
+            self._begin()
+        except Exception as error:  # whatever it is, the host's tests go on
+            self._end = f"no guest: {error}"
+
+    def look(self) -> None:
+        """Take in what the guest has reported since the last time, and whether it still runs."""
+        if self._guest is not None and self._end is None:
+            self._advance()
 
     def reports(self, node: str) -> Sequence[pytest.TestReport]:
         """Wait for one test's end and return its reports; BedError where it has none."""
-        if self._guest is None and self._end is None:
-            self._begin()
         while not self._is_complete(node) and self._end is None:
             time.sleep(POLL_SECONDS)
-            self._advance()
+            self.look()
         if not self._is_complete(node):
             error = BedError(f"the guest did not report this test: {self._end}")
             # All that is known of the end is shown once.
             self._end = f"{self._end}".splitlines()[0]
             raise error
         return self._reports[node]
+
+    def seconds(self) -> Counter[str]:
+        """Return how long the tests of each file took."""
+        taken: Counter[str] = Counter()
+        for node, reports in self._reports.items():
+            name = Path(node.partition("::")[0]).name
+            taken[name] += round(sum(report.duration for report in reports))
+        return taken
 
     def close(self) -> None:
         """End the guest, and remove what it left unless PYSHELL_BED_RESULTS asks to keep it."""
@@ -100,23 +119,20 @@ class Relay:
     def _begin(self) -> None:
         self._results.mkdir(parents=True, exist_ok=True)
         (self._results / REPORTS).unlink(missing_ok=True)
-        nodes = "".join(f"{item.nodeid}\n" for item in self._selected)
+        nodes = "".join(f"{item.nodeid}\n" for item in self.selected)
         (self._results / SELECTION).write_text(nodes, encoding="utf-8")
-        needs_lvm = any("lee" in getattr(item, "fixturenames", ()) for item in self._selected)
         environment = {"PYSHELL_BED_RELAY": "1"}
-        if any("targetcli" in getattr(item, "fixturenames", ()) for item in self._selected):
+        if self._needs("targetcli"):
             environment["PYSHELL_PEER"] = _peer()
-        settings = Settings(lvm=needs_lvm, environment=environment)
+        settings = Settings(lvm=self._needs("lee"), environment=environment)
         self._last_news = time.monotonic()
-        try:
-            self._guest = Guest(self._command(), self._results, TOTAL_SECONDS, settings)
-        except Exception as error:
-            # Each later test must say so too, rather than try again.
-            self._end = f"no guest: {error}"
-            raise
+        self._guest = Guest(self._command(), self._results, TOTAL_SECONDS, settings)
+
+    def _needs(self, fixture: str) -> bool:
+        return any(fixture in getattr(item, "fixturenames", ()) for item in self.selected)
 
     def _command(self) -> list[str]:
-        files = dict.fromkeys(str(item.path) for item in self._selected)
+        files = dict.fromkeys(str(item.path) for item in self.selected)
         ini = self._config.inipath
         return [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"),
@@ -171,57 +187,6 @@ class Relay:
         return "\n" + "\n".join(parts)
 
 
-class FailedInGuestError(Exception):
-    """A test failed in the guest; `report` is the phase of it that did."""
-
-    def __init__(self, report: pytest.TestReport) -> None:
-        super().__init__(report.nodeid)
-        self.report = report
-
-
-class GuestItem(pytest.Item):
-    """Stands on the host for a test in the guest, and does as that one did."""
-
-    def __init__(self, relay: Relay, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._relay = relay
-
-    def runtest(self) -> None:
-        """Wait for the twin in the guest, then pass, fail or skip as it did."""
-        refuse_without_bed()
-        reports = self._relay.reports(self.nodeid)
-        self._show_output(reports)
-        for report in reports:
-            if report.failed:
-                raise FailedInGuestError(report)
-        for report in reports:
-            if report.skipped and hasattr(report, "wasxfail"):
-                pytest.xfail(report.wasxfail)
-            if report.skipped:
-                pytest.skip(_skip_reason(report))
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Show the guest's own account of the failure."""
-        if isinstance(excinfo.value, FailedInGuestError):
-            return excinfo.value.report.longrepr
-        if isinstance(excinfo.value, BedError):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Say where the test stands."""
-        return self.path, None, self.name
-
-    def _show_output(self, reports: Iterable[pytest.TestReport]) -> None:
-        # The last report holds what was captured in all phases, as "Captured stdout call".
-        *_, last = reports
-        for title, content in last.sections:
-            _, *stream, phase = title.split()
-            # By its own name pytest would show the last phase a second time.
-            phase = "clean-up" if phase == "teardown" else phase
-            self.add_report_section(phase, " ".join(["guest's", *stream]), content)
-
-
 def _peer() -> str:
     """Return the Python that has targetcli, or why there is none: for the tests that need it."""
     try:
@@ -238,9 +203,3 @@ def refuse_without_bed() -> None:
     if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
-
-
-def _skip_reason(report: pytest.TestReport) -> str:
-    # pytest keeps a skip as (file, line, "Skipped: reason"), which JSON makes a list.
-    where = report.longrepr
-    return str(where[2] if isinstance(where, tuple | list) else where).removeprefix("Skipped: ")

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from . import guestmachine, image
+from . import guestmachine, image, relay
 from .commands import run, wait_for
 from .guestmachine import BedError
 from .relay import refuse_without_bed
@@ -33,6 +34,23 @@ def test_has_no_fixture(broken): pass
 def test_not_selected(): assert False
 def test_kills_pytest(): os._exit(9)
 def test_never_runs(): pass
+"""
+# The same in the other guest, which this one's end is nothing to.
+IN_OTHER_GUEST_TESTS = """
+import os
+from pathlib import Path
+
+def test_has_results_of_its_own(results):
+    (results / "note").write_text("from the other guest")
+    assert Path(os.environ["PYSHELL_BED_RESULTS"]).name == "guest1"
+"""
+ON_HOST_TESTS = """
+from pathlib import Path
+from .commands import wait_for
+
+def test_runs_beside_the_guests():
+    results = Path({results!r})
+    wait_for("both", lambda: len(list(results.glob("guest?/.started"))) == 2, 240)
 """
 
 
@@ -71,21 +89,50 @@ class TestGuest:
         wait_for("its end", lambda: not _processes_with(str(tmp_path)))
 
     def test_results_of_its_tests_are_the_hosts(self, tmp_path: Path) -> None:
-        kernel = _copy_with_tests(tmp_path, IN_GUEST_TESTS)
+        results = tmp_path / "results"
+        kernel = _copy_with_tests(
+            tmp_path,
+            {
+                "guest/test_other.py": IN_OTHER_GUEST_TESTS,
+                "guest/test_sample.py": IN_GUEST_TESTS,
+                "test_beside.py": ON_HOST_TESTS.format(results=str(results)),
+            },
+        )
         command = [sys.executable, "-m", "pytest", "-rA", "-k", "not selected", str(kernel)]
-        environment = {**os.environ, "PYSHELL_BED_RESULTS": str(tmp_path / "results")}
+        environment = {
+            **os.environ, "PYSHELL_REQUIRE_KERNEL": "1", "PYSHELL_BED_RESULTS": str(results),
+        }  # fmt: skip
         done = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
-        assert "4 failed, 1 passed, 1 skipped, 1 deselected, 1 xfailed" in done.stdout
+        assert "4 failed, 3 passed, 1 skipped, 1 deselected, 1 xfailed" in done.stdout
         for shown in (
             "said by the test",
             "== 'an assertion of the guest'",
             "a reason of the guest",
             "ValueError: a fixture of the guest",
             "did not report this test: its pytest ended with status 9",
+            "guest 1: 0 seconds: test_other.py 0",
         ):
             assert shown in done.stdout
+        (note,) = results.glob("guest1/files/*/note")
+        assert note.read_text() == "from the other guest"
+
+
+def test_why_there_is_no_guest_is_told_by_each_test(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no room for a guest")
+
+    monkeypatch.setattr(relay, "Guest", refuse)
+    found = relay.Relay(request.config, [], tmp_path)
+    found.begin()
+    found.look()
+    for name in ("test_a.py::test", "test_b.py::test"):
+        with pytest.raises(BedError, match="no guest: no room for a guest"):
+            found.reports(name)
+    found.close()
 
 
 def test_missing_programs_are_named_by_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,11 +157,12 @@ def _processes_with(word: str) -> set[int]:
     return {int(line.split()[0]) for line in listing.stdout.splitlines() if word in line}
 
 
-def _copy_with_tests(folder: Path, tests: str) -> Path:
+def _copy_with_tests(folder: Path, tests: Mapping[str, str]) -> Path:
     kernel = folder / "kernel"
     (kernel / "guest").mkdir(parents=True)
     for path in [*HERE.glob("*.py"), *HERE.glob("*.sh"), *HERE.glob("guest/*.py")]:
         if not path.name.startswith("test_"):
             shutil.copy(path, kernel / path.relative_to(HERE))
-    (kernel / "guest/test_sample.py").write_text(tests)
+    for name, text in tests.items():
+        (kernel / name).write_text(text)
     return kernel

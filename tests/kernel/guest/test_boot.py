@@ -25,6 +25,8 @@ WITH_UDEV = ("--config", "devices{use_devicesfile=0}")
 SIZE = 1 << 24
 RESTORE = "pyshell-restore.service"
 WATCH = "pyshell-missing.service"
+# Seconds of the restore's wait: enough to see that it waits and make a disk on a busy machine.
+WAIT = 20
 
 
 def save_three_disks(volume: Path) -> None:
@@ -80,7 +82,7 @@ def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
     before = SAVED.read_bytes()
     run("lvchange", "-an", VOLUME, *NO_UDEV)
     try:
-        with booted(wait=10) as systemd:
+        with booted(wait=WAIT) as systemd:
             boot_with_two_late_devices(systemd, initiator)
             assert SAVED.read_bytes() == before
             assert systemd("stop", RESTORE).returncode == 0
@@ -95,7 +97,7 @@ def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
 
 def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
     """Watch a boot in which one disk comes while it is waited for, one after that, one never."""
-    waits = "Waiting up to 10 seconds for"
+    waits = f"Waiting up to {WAIT} seconds for"
     wait_for("the wait", lambda: waits in systemd.journal(RESTORE), TIME_LIMIT)
     run("lvchange", "-ay", VOLUME, *WITH_UDEV)
     wait_for("the end of the wait", lambda: systemd.state(RESTORE) == "active", TIME_LIMIT)
