@@ -8,6 +8,7 @@ before as a revision, and as a backup where targetcli looks for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, from_os_error
@@ -152,7 +153,11 @@ class BootFile:
             if not remembered.missing:
                 state.unmark(self.mark_file)
         state.write(self.config_dir, remembered)
-        return [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
+        told = [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
+        kept = known[new].comment if new in known else ""
+        if about.comment and kept != about.comment:
+            told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
+        return told
 
     def _keep(
         self, before: bytes, text: bytes, about: About, policy: Policy, remembered: State
@@ -164,8 +169,9 @@ class BootFile:
         old, new = store.digest(before), store.digest(text)
         author = remembered.known.get(old) or of_file(self.path)
         if same(before, text):
-            # Who saves what is there already has not made it.
-            return {old: author, new: about if author.way == OUTSIDE else author}
+            # Who saves what is there already has not made it, but may say what nobody said.
+            said = replace(author, comment=author.comment or about.comment)
+            return {old: author, new: about if author.way == OUTSIDE else said}
         newest = revisions.newest(self.config_dir)
         if newest is None or newest.digest != old:  # else a save was cut short, and this is it
             highest = max(remembered.last_revision, int(newest.word) if newest else 0)

@@ -27,6 +27,8 @@ def elsewhere(lio: Lio) -> list[Path]:
 
 def missing(lio: Lio, path: Path, command: str) -> NotFoundError:
     """Return the error for a file that `command` was to read and that is not there."""
+    if path != default_file(lio) and command == "check":
+        return NotFoundError(f"There is no file {path}.", "", path=str(path))
     hint = "saveconfig writes it."
     others = elsewhere(lio) if path == default_file(lio) else []
     if others:

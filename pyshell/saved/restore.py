@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.saved import parts
 from pyshell.saved.document import Document, Target
-from pyshell.saved.making import SetKnown, no_discovery
+from pyshell.saved.making import SetKnown
 from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
 from pyshell.saved.plan import Plan, plan
 from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
-from pyshell.target.operations import removal
 from pyshell.target.operations.base import Foreseen, Operation, carry_out
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import HBA_PREFIX
@@ -95,29 +94,6 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
     return part
 
 
-def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None) -> None:
-    """Remove all targets, storage objects and discovery settings. Raises at the first failure.
-
-    `removed` is told of the operations of each object that is gone.
-    """
-
-    def remove(operations: Sequence[Operation]) -> None:
-        carry_out(lio, operations)
-        if removed is not None:
-            removed(operations)
-
-    for fabric in listing.fabrics_in_use():
-        for target in listing.targets(fabric):
-            remove(removal.of_target(target))
-        if fabric.has("discovery_auth"):
-            carry_out(lio, no_discovery(fabric))
-    for place in listing.storage_objects():
-        remove(removal.of_storage_object(place))
-    for plugin, number in list(listing.hbas()):
-        # HBAs that hold nothing: what a killed tool leaves (field failure 35).
-        lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
-
-
 def restore(
     lio: Lio,
     document: Document,
@@ -146,6 +122,15 @@ def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
     All that runs is left alone.
     """
     result = Restored()
+    missing: list[str] = []
+    for operation in _added(lio, document, paths, result):
+        _try(lio, operation, result, missing)
+    return result
+
+
+def _added(
+    lio: Lio, document: Document, paths: Collection[str], result: Restored
+) -> list[Operation]:
     running = items(read_running(lio))
     there = {tree_path(item) for item in running.values()}
 
@@ -158,10 +143,8 @@ def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
         for path, item in items(document, fault).items()
         if _is_named(item, paths) and tree_path(item) not in there
     }
-    missing: list[str] = []
-    for operation in plan(running, wanted, fault=fault).operations:
-        _try(lio, operation, result, missing)
-    return result
+    result.plan = plan(running, wanted, fault=fault)
+    return result.plan.operations
 
 
 def _is_named(item: Item, paths: Collection[str]) -> bool:
@@ -174,14 +157,28 @@ def _is_named(item: Item, paths: Collection[str]) -> bool:
 def foresee(lio: Lio, document: Document, running: Items | None = None) -> Restored:
     """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
     result = Restored()
+    _foresee(lio, _planned(document, running, result).operations, result)
+    return result
+
+
+def foresee_added(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
+    """Return what `add` would come to, as far as checks tell it; nothing is changed."""
+    result = Restored()
+    _foresee(lio, _added(lio, document, paths, result), result)
+    return result
+
+
+def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
     foreseen = Foreseen()
-    for operation in _planned(document, running, result).operations:
+    missing: list[str] = []
+    for operation in operations:
+        if _is_within(_folder(operation), missing):
+            continue
         try:
             with doing(operation.step()):
                 operation.check(lio, foreseen)
         except PyshellError as error:
-            result.faults.append(_skipped(operation, error))
-    return result
+            _note_failure(operation, error, result, missing, foreseen.exists)
 
 
 def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
@@ -208,20 +205,35 @@ def _exported(wanted: Items) -> Items:
 
 def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -> None:
     """Do one operation, unless what it belongs to could not be made."""
-    folder = _folder(operation)
-    if any(folder == gone or folder.startswith(gone + "/") for gone in missing):
+    if _is_within(_folder(operation), missing):
         return
     try:
         outcome = carry_out(lio, [operation])
     except PyshellError as error:
-        result.faults.append(_skipped(operation, error))
-        if folder and not isinstance(operation, Set) and not os.path.isdir(folder):
-            missing.append(folder)
-            result.left_out[_path(operation)] = error.message.rstrip(".")
+        _note_failure(operation, error, result, missing, os.path.isdir)
     else:
         result.undo[:0] = outcome.undo
         if isinstance(operation, SetKnown) and operation.unknown:
             result.notes.append(f"{operation.unknown}, left out")
+
+
+def _note_failure(
+    operation: Operation,
+    error: PyshellError,
+    result: Restored,
+    missing: list[str],
+    exists: Callable[[str], bool],
+) -> None:
+    """Note what failed; where that is an object's making, what belongs to it is not tried."""
+    result.faults.append(_skipped(operation, error))
+    folder = _folder(operation)
+    if folder and not isinstance(operation, Set) and not exists(folder):
+        missing.append(folder)
+        result.left_out[_path(operation)] = error.message.rstrip(".")
+
+
+def _is_within(folder: str, gone: Sequence[str]) -> bool:
+    return any(folder == one or folder.startswith(one + "/") for one in gone)
 
 
 def _skipped(operation: Operation, error: PyshellError) -> Fault:

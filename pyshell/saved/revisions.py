@@ -124,7 +124,9 @@ def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None
 
 
 def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
-    """Return all that can be named, the newest first: saved, the revisions, targetcli's backups.
+    """Return all that was saved, the newest first: saved, the revisions, targetcli's backups.
+
+    A backup of what stands there anyhow is left out.
 
     `saved` is what is known of the saving of the file that is restored at boot.
     """
@@ -135,8 +137,10 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
             found.append(_of_plain(SAVED, file, file.read_bytes(), saved or of_file(file)))
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
-        for backup in reversed(store.backups(file)):
-            found.append(_of_backup(backup))
+        told = {one.digest for one in found}
+        # A save leaves a backup for targetcli, too, of what is kept under a number or is saved.
+        backups = [_of_backup(backup) for backup in reversed(store.backups(file))]
+        found += [one for one in backups if one.digest not in told]
     except OSError as error:
         raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
     return found
@@ -181,7 +185,7 @@ def _of_plain(word: str, file: Path, data: bytes, about: About) -> Revision:
         document = json.loads(data)
     except (ValueError, RecursionError):
         document = None
-    return Revision(word, file, about, _counts(document))
+    return Revision(word, file, about, _counts(document), digest=digest(data))
 
 
 def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:

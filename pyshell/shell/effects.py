@@ -170,17 +170,22 @@ class Effects(Voice):
 
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
-            steps = work.foresee() if work.foresee is not None else ()
-            self.say([f"{line} (dry run)" for line in (*steps, *work.would)])
+            foreseen = work.foresee() if work.foresee is not None else Lines([])
+            self.say([f"{line} (dry run)" for line in (*foreseen.lines, *work.would)])
+            if foreseen.failure is not None:
+                raise foreseen.failure
             return
         changes = work.effect in ("loaded", "other")
-        if changes and self.options.way != BOOT:
+        remembered = changes and self.options.way != BOOT
+        if remembered:
             self._remember()
         try:
             shown = work.run()
         except BaseException:
             self.unsaved = self.unsaved or changes
             raise
+        if shown.idle and remembered:
+            self._forget()
         if work.undone_by and self.options.way != BOOT:
             self._remember(undone_by=work.undone_by)
         if work.effect == "saved":
@@ -205,6 +210,13 @@ class Effects(Voice):
         except PyshellError as error:
             # What was asked for weighs more: as where /run is full.
             self.note(f"It cannot be undone by 'undo': {error}")
+
+    def _forget(self) -> None:
+        from pyshell.saved import undo
+
+        done = undo.last(self.lio)
+        if done is not None and done.line == self.line:
+            undo.forget(done)
 
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:
@@ -253,20 +265,14 @@ class Effects(Voice):
         """Return what to tell of changes that no file holds, "" where there are none."""
         if not self.unsaved:
             return ""
-        if is_nothing_running():
+        from pyshell.target import listing
+
+        if listing.is_empty():
             return (
                 "Nothing is running now, and that is not saved: restoreconfig brings the saved"
                 " configuration back."
             )
         return "The running configuration is changed and not saved: saveconfig saves it."
-
-
-def is_nothing_running() -> bool:
-    """Tell whether there is neither a storage object nor a target."""
-    from pyshell.target import listing
-
-    running = any(listing.targets(fabric) for fabric in listing.fabrics_in_use())
-    return not running and not listing.storage_objects()
 
 
 def _steps(operations: Iterable[Operation]) -> list[str]:

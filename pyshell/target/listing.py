@@ -278,3 +278,8 @@ def natural(name: str) -> tuple[str, int]:
 def _numbers(folder: str, prefix: str) -> list[int]:
     found = (name[len(prefix) :] for name in folders(folder) if name.startswith(prefix))
     return sorted(int(number) for number in found if number.isdecimal())
+
+
+def is_empty() -> bool:
+    """Tell whether there is neither a target nor a storage object."""
+    return not storage_objects() and not any(targets(fabric) for fabric in fabrics_in_use())

@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.tree.command import BOOL, CONFIGURATION, PATH, TEXT, Param, choice, command
@@ -37,8 +37,11 @@ class ComparingNode(SavingNode):
         told = f"What runs {word} what {self.default_file} holds."
         hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
         missing = missing_since_restored(self.context)
+        found: dict[str, Any] = {"saved": saved, "missing": missing}
+        if missing:
+            found["healthy"] = False
         lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint)]
-        return Lines(lines, {**shown.data, "saved": saved, "missing": missing})
+        return Lines(lines, {**shown.data, **found})
 
     def _is_saved(self) -> bool:
         from pyshell.saved.compare import compare

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,7 +13,7 @@ from pyshell.errors import PyshellError, RestoredInPartError, UsageError
 from pyshell.target.arrivals import Arrivals
 from pyshell.tree.applying import ApplyingNode
 from pyshell.tree.command import BOOL, FILE, NUMBER, TEXT, Param, command
-from pyshell.tree.node import Context
+from pyshell.tree.restorejob import RestoreJob
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.saving import boot_file, file_of
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pyshell.saved.document import Document
     from pyshell.saved.restore import Fault, Restored
     from pyshell.saved.trust import Trusted
-    from pyshell.target.operations.base import Operation
 
 WAIT_MAX = 86400
 _LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
@@ -108,22 +106,21 @@ class RestoringNode(ApplyingNode):
                 elif clear_existing:
                     running = self.items_of("running")
                 result = restore.restore(self.lio, document, running)
-                job = _Job(self.context, document, read.data if whole else None)
+                job = RestoreJob(self.context, document, read.data if whole else None)
                 job.take(result)
                 if arrivals is not None:
                     job.wait(arrivals, wait or 0, hints)
             if job.faults:
-                raise _failed(path, job) if wait is not None else _recoverable(job.faults)
-            return Lines([f"Configuration restored from {path}"])
+                if wait is not None:
+                    raise _failed(path, job)
+                raise _recoverable(job.faults, _LATER if whole and job.missing else "")
+            idle = running is not None and not result.plan.steps
+            return Lines([f"Configuration restored from {path}"], idle=idle)
 
-        def foresee() -> list[str]:
-            from pyshell.tree import plantext
-
+        def foresee() -> Lines:
             running = self.items_of("running") if clear_existing else None
-            result = restore.foresee(self.lio, document, running)
-            if result.faults:
-                raise _recoverable(result.faults)
-            return [one.line for one in plantext.touched(self.lio, result.plan)]
+            kind = PyshellError if wait is None else RestoredInPartError
+            return self._foreseen(path, restore.foresee(self.lio, document, running), kind)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
         return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
@@ -138,7 +135,7 @@ class RestoringNode(ApplyingNode):
         read = self._read(path)
         if missing is None:
             missing = self._not_running(read.document)
-        job = _Job(self.context, read.document, read.data if whole else None, missing)
+        job = RestoreJob(self.context, read.document, read.data if whole else None, missing)
 
         def run() -> Lines:
             hints: list[str] = []
@@ -150,7 +147,25 @@ class RestoringNode(ApplyingNode):
             failure = _failed(path, job) if job.faults or job.missing else None
             return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
-        return Work([would], run, undone_by=job.undo)
+        def foresee() -> Lines:
+            from pyshell.saved import restore
+
+            result = restore.foresee_added(self.lio, read.document, missing)
+            return self._foreseen(path, result, RestoredInPartError)
+
+        return Work([would], run, foresee=foresee, undone_by=job.undo)
+
+    def _foreseen(self, path: Path, result: Restored, kind: type[PyshellError]) -> Lines:
+        """Return what a dry run tells of a restore: what it would make, and what it could not."""
+        from pyshell.tree import plantext
+
+        told = plantext.touched(self.lio, result.plan)
+        lines = [one.line for one in told if one.path not in result.left_out]
+        if not result.faults:
+            return Lines(lines)
+        faults = [fault.text for fault in result.faults]
+        message = f"{path} would be restored in part, {len(faults)} faults:"
+        return Lines(lines, failure=kind(message, faults=faults))
 
     def _marked(self) -> Mapping[str, str]:
         """Return what the last restore left out. Raises PyshellError where that is long ago."""
@@ -186,12 +201,12 @@ class RestoringNode(ApplyingNode):
 
     def clear(self) -> None:
         """Remove the whole running configuration."""
-        from pyshell.saved import restore
+        from pyshell.saved import clearing
 
         # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
         # leaving; else leaving asks before the saved file loses it.
         removed = self.context.note_removed if self.context.compat else None
-        restore.clear(self.lio, removed)
+        clearing.clear(self.lio, removed)
 
     def forget_missing(self) -> None:
         """Note that nothing is restored now of which something could be missing."""
@@ -200,98 +215,12 @@ class RestoringNode(ApplyingNode):
         state.unmark(self.lio.mark_file)
 
 
-class _Job:
-    """Brings a document back in several goes; knows what is missing, and why.
-
-    `data` is what the file that is restored at boot holds, None where the document is another: of
-    that one it is remembered what is missing, and what was deleted meanwhile stays so.
-    """
-
-    def __init__(
-        self,
-        context: Context,
-        document: Document,
-        data: bytes | None,
-        missing: dict[str, str] | None = None,
-    ) -> None:
-        self._context = context
-        self._document = document
-        self._data = data
-        self._remembered = data is not None
-        self.missing = missing or {}
-        self.faults: list[Fault] = []
-        self.added: list[str] = []
-        self.undo: list[Operation] = []
-
-    def take(self, result: Restored) -> None:
-        """Take what the first go came to."""
-        self._note(result)
-        self.faults = result.faults
-        self.missing = self._not_running(result)
-        if self._data is not None:
-            self._remembered = boot_file(self._context).restored(self._data, self.missing)
-
-    def wait(self, arrivals: Arrivals, seconds: int, hints: list[str]) -> None:
-        """Wait for the devices of what is missing, and add each when it is there.
-
-        `hints` are of interest where there is something to wait for.
-        """
-        from pyshell.saved import waiting
-
-        lio, told = self._context.lio, False
-        deadline = time.monotonic() + seconds
-        while absent := waiting.awaited(lio, self._document, self.missing):
-            if not told:
-                devices = ", ".join(one.device for one in absent)
-                self._context.note(f"Waiting up to {seconds} seconds for {devices}")
-                for hint in hints:
-                    self._context.note(hint)
-                told = True
-            with self._context.lock_lent():
-                if not waiting.wait_for_any(lio, absent, arrivals, deadline):
-                    break
-            before = set(self.added)
-            self.add()
-            for path in self.added:
-                if path not in before:
-                    self._context.note(f"Added late: {path}")
-
-    def add(self) -> None:
-        """Add what is missing as far as it can be had now."""
-        from pyshell.saved import restore
-
-        before = self.missing
-        if self._remembered:
-            # A command of others may have made or deleted it meanwhile.
-            known = boot_file(self._context).state().missing
-            self.missing = {p: why for p, why in self.missing.items() if p in known}
-        tried = list(self.missing)
-        result = restore.add(self._context.lio, self._document, tried)
-        self.undo[:0] = result.undo
-        self._note(result)
-        self.faults = [f for f in self.faults if f.path not in before] + result.faults
-        self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}
-        self.added += [path for path in tried if path not in self.missing]
-        if self._remembered:
-            boot_file(self._context).added(self.missing)
-
-    def _not_running(self, result: Restored) -> dict[str, str]:
-        from pyshell.saved import losses
-        from pyshell.saved.running import read_running
-
-        return losses.missing(self._document, read_running(self._context.lio), result.left_out)
-
-    def _note(self, result: Restored) -> None:
-        for note in result.notes:
-            self._context.note(note)
-
-
-def _recoverable(faults: list[Fault]) -> PyshellError:
+def _recoverable(faults: list[Fault], hint: str) -> PyshellError:
     message = f"Configuration restored, {len(faults)} recoverable errors:"
-    return PyshellError(message, faults=[fault.text for fault in faults])
+    return PyshellError(message, hint, faults=[fault.text for fault in faults])
 
 
-def _failed(path: Path, job: _Job) -> PyshellError:
+def _failed(path: Path, job: RestoreJob) -> PyshellError:
     """Return the error of a restore that is to be finished later."""
     told = {fault.path for fault in job.faults}
     lines = [fault.text for fault in job.faults]

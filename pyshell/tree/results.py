@@ -50,6 +50,8 @@ class Lines:
     data: Any = None
     status: int = 0
     failure: PyshellError | None = None
+    idle: bool = False
+    """Whether the work found all as it was to be, so that there is nothing to undo."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class Work:
     would: Sequence[str]
     run: Callable[[], Lines]
     effect: Literal["saved", "loaded", "other"] | None = None
-    foresee: Callable[[], Sequence[str]] | None = None
-    """For a dry run: tells of the steps, and raises what can be foreseen of the work's failure."""
+    foresee: Callable[[], Lines] | None = None
+    """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
 

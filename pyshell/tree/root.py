@@ -81,9 +81,12 @@ class RootNode(RestoringNode, CheckingNode):
             )
 
         def run() -> Lines:
+            from pyshell.saved.clearing import is_clear
+
+            idle = is_clear(self.lio)
             self.clear()
             self.forget_missing()
-            return Lines(["All configuration cleared"])
+            return Lines(["All configuration cleared"], idle=idle)
 
         return Work(["All configuration would be cleared"], run, "other")
 

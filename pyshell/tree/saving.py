@@ -304,7 +304,7 @@ def _refuse_to_empty(document: Document, path: Path) -> None:
         )
 
 
-def _must_be_writable(folder: Path, *, to_make: Path) -> Sequence[str]:
+def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:
     """Raise where a file cannot be saved in a folder; that of the boot file is made."""
     while folder == to_make and not folder.exists():
         folder = to_make = folder.parent
@@ -312,4 +312,4 @@ def _must_be_writable(folder: Path, *, to_make: Path) -> Sequence[str]:
         raise NotFoundError(f"There is no folder {folder}.", "Make it first.")
     if not os.access(folder, os.W_OK):
         raise NotPermittedError(f"Nothing can be saved in {folder}: it is not yours to write.")
-    return ()
+    return Lines([])

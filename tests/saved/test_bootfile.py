@@ -10,6 +10,7 @@ import signal
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def test_saving_the_same_again_keeps_no_revision_and_its_author(boot: BootFile) 
     save(boot, ONE)
     save(boot, ONE, ANN)
     assert listed(boot) == [("saved", LEE)]
+
+
+def test_a_comment_is_kept_where_nothing_changed_and_nobody_gave_one(boot: BootFile) -> None:
+    save(boot, ONE, replace(LEE, comment=""))
+    assert save(boot, ONE, ANN)[1:] == []
+    assert listed(boot) == [("saved", replace(LEE, comment="second"))]
+    (told,) = save(boot, ONE, replace(ANN, comment="third"))[1:]
+    assert told == "It was saved before, as 'second', and is the same: that comment stays."
 
 
 def test_order_and_layout_make_no_other_document(boot: BootFile) -> None:

@@ -18,6 +18,7 @@ from pyshell.target.places import NodeAcl, Target, Tpg
 ACL = f"{TPG}/acls/{CLIENT}"
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"
 SECRET = "change-this-secret-1"
+LEE = "/dev/mapper/lee-lee.lv"
 
 
 @pytest.fixture
@@ -492,6 +493,37 @@ def test_a_dry_run_of_a_restore_tells_each_object(saved: Pyshell) -> None:
     ]
 
 
+@pytest.fixture
+def early(saved: Pyshell) -> Pyshell:
+    """Return a host on which one disk of the saved configuration is not there, nothing running."""
+    saved.must("clearconfig confirm=true")
+    saved.simulator.machine.remove(LEE)
+    return saved
+
+
+def test_a_dry_run_of_a_restore_counts_the_faults_of_the_real_one(early: Pyshell) -> None:
+    dry, real = early("restoreconfig", "--dry-run"), early("restoreconfig")
+    assert (dry.status, real.status) == (1, 1)
+    assert "saveconfig.json would be restored in part, 3 faults:" in dry.err.splitlines()[0]
+    assert dry.err.splitlines()[1:4] == real.err.splitlines()[1:4]
+    assert "created /backstores/ramdisk/scratch [online] (dry run)" in dry.lines
+    assert "lee_block" not in dry.out
+
+
+def test_a_dry_run_of_what_is_missing_tells_what_still_is(early: Pyshell) -> None:
+    early("restoreconfig")
+    dry = early("restoreconfig", "missing_only=true", "--dry-run")
+    assert dry.status == 6
+    assert f"There is no block device {LEE}" in dry.err
+
+
+def test_what_did_nothing_is_no_step_of_undo(saved: Pyshell) -> None:
+    saved.must("clearconfig confirm=true", "clearconfig confirm=true")
+    saved.must("restoreconfig", "restoreconfig clear_existing=true")
+    saved.must("undo", "undo")
+    assert saved("diff").done().out == ""
+
+
 # undo
 
 
@@ -568,7 +600,7 @@ def test_a_dry_run_of_undo_counts_the_settings_of_what_comes_back(saved: Pyshell
 
 
 def test_what_was_added_late_is_taken_back_alone(saved: Pyshell) -> None:
-    late = saved.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    late = saved.simulator.machine.device(LEE)
     assert late is not None
     saved.must("clearconfig confirm=true")
     saved.simulator.machine.remove(late.path)

@@ -18,7 +18,7 @@ from .. import commands, lio
 from ..initiator import Initiator
 
 LEE = Path("/dev/mapper/lee-lee.lv")
-TEST_SECONDS = 700
+TEST_SECONDS = 1000
 HERE = Path(__file__).parent
 
 

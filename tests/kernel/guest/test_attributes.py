@@ -12,7 +12,7 @@ from pathlib import Path
 import rtslib_fb
 
 from driver import run_here
-from pyshell.saved import restore, store
+from pyshell.saved import clearing, restore, store
 from pyshell.saved.running import read_running
 from pyshell.target import attributes, listing, settings
 from pyshell.target.attach import Lio, attach
@@ -313,7 +313,7 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
         assert settings.read(lio.kernel, acl.folder, "auth/password") == "secret-of-cluster"
     lio.kernel.write(f"{acls[0].folder}/cmdsn_depth", "32")
     before = store.to_text(read_running(lio))
-    restore.clear(lio)
+    clearing.clear(lio)
     assert restore.restore(lio, json.loads(before)).faults == []
     assert store.to_text(read_running(lio)) == before
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import rtslib_fb
 
 from pyshell.errors import PyshellError
-from pyshell.saved import restore, store
+from pyshell.saved import clearing, restore, store
 from pyshell.saved.running import read_running
 from pyshell.target import listing, settings
 from pyshell.target.attach import Lio, attach
@@ -76,7 +76,7 @@ def test_all_settings_come_back(lee: Path, tmp_path: Path) -> None:
     assert change_all(lio) > 60
 
     before = store.to_text(read_running(lio))
-    restore.clear(lio)
+    clearing.clear(lio)
     assert listing.storage_objects() == []
     result = restore.restore(lio, json.loads(before))
     assert result.faults == []
@@ -100,6 +100,6 @@ def test_clearing_takes_discovery_credentials_away(clean_lio: None) -> None:
     batch("/iscsi create", "/iscsi set discovery_auth userid=du password=dp")
     lio = attach()
     lio.ready()
-    restore.clear(lio)
+    clearing.clear(lio)
     place = FabricPlace(fabric("iscsi"))
     assert settings.read(lio.kernel, place.folder, "discovery_auth/userid") == ""

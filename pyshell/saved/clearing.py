@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remove the whole running configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyshell.saved.making import no_discovery
+from pyshell.target import listing, places, settings
+from pyshell.target.attach import Lio
+from pyshell.target.fabrics import Fabric
+from pyshell.target.operations import removal
+from pyshell.target.operations.base import Operation, carry_out
+
+
+def is_clear(lio: Lio) -> bool:
+    """Tell whether there is nothing that `clear` would remove."""
+    if not listing.is_empty() or list(listing.hbas()):
+        return False
+    return not any(_has_discovery(lio, fabric) for fabric in listing.fabrics_in_use())
+
+
+def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
+    if not fabric.has("discovery_auth"):
+        return False
+    files = [f"discovery_auth/{file}" for file in settings.AUTH_FILES.values()]
+    return any(settings.read(lio.kernel, fabric.folder, file) for file in files)
+
+
+def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None) -> None:
+    """Remove all targets, storage objects and discovery settings. Raises at the first failure.
+
+    `removed` is told of the operations of each object that is gone.
+    """
+
+    def remove(operations: Sequence[Operation]) -> None:
+        carry_out(lio, operations)
+        if removed is not None:
+            removed(operations)
+
+    for fabric in listing.fabrics_in_use():
+        for target in listing.targets(fabric):
+            remove(removal.of_target(target))
+        if fabric.has("discovery_auth"):
+            carry_out(lio, no_discovery(fabric))
+    for place in listing.storage_objects():
+        remove(removal.of_storage_object(place))
+    for plugin, number in list(listing.hbas()):
+        # HBAs that hold nothing: what a killed tool leaves (field failure 35).
+        lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)

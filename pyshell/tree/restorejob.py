@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One document brought back in several goes, as its devices come."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pyshell.target.arrivals import Arrivals
+from pyshell.tree.node import Context
+from pyshell.tree.saving import boot_file
+
+if TYPE_CHECKING:
+    from pyshell.saved.document import Document
+    from pyshell.saved.restore import Fault, Restored
+    from pyshell.target.operations.base import Operation
+
+
+class RestoreJob:
+    """Brings a document back in several goes; knows what is missing, and why.
+
+    `data` is what the file that is restored at boot holds, None where the document is another: of
+    that one it is remembered what is missing, and what was deleted meanwhile stays so.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        document: Document,
+        data: bytes | None,
+        missing: dict[str, str] | None = None,
+    ) -> None:
+        self._context = context
+        self._document = document
+        self._data = data
+        self._remembered = data is not None
+        self.missing = missing or {}
+        self.faults: list[Fault] = []
+        self.added: list[str] = []
+        self.undo: list[Operation] = []
+
+    def take(self, result: Restored) -> None:
+        """Take what the first go came to."""
+        self._note(result)
+        self.faults = result.faults
+        self.missing = self._not_running(result)
+        if self._data is not None:
+            self._remembered = boot_file(self._context).restored(self._data, self.missing)
+
+    def wait(self, arrivals: Arrivals, seconds: int, hints: list[str]) -> None:
+        """Wait for the devices of what is missing, and add each when it is there.
+
+        `hints` are of interest where there is something to wait for.
+        """
+        from pyshell.saved import waiting
+
+        lio, told = self._context.lio, False
+        deadline = time.monotonic() + seconds
+        while absent := waiting.awaited(lio, self._document, self.missing):
+            if not told:
+                devices = ", ".join(one.device for one in absent)
+                self._context.note(f"Waiting up to {seconds} seconds for {devices}")
+                for hint in hints:
+                    self._context.note(hint)
+                told = True
+            with self._context.lock_lent():
+                if not waiting.wait_for_any(lio, absent, arrivals, deadline):
+                    break
+            before = set(self.added)
+            self.add()
+            for path in self.added:
+                if path not in before:
+                    self._context.note(f"Added late: {path}")
+
+    def add(self) -> None:
+        """Add what is missing as far as it can be had now."""
+        from pyshell.saved import restore
+
+        before = self.missing
+        if self._remembered:
+            # A command of others may have made or deleted it meanwhile.
+            known = boot_file(self._context).state().missing
+            self.missing = {p: why for p, why in self.missing.items() if p in known}
+        tried = list(self.missing)
+        result = restore.add(self._context.lio, self._document, tried)
+        self.undo[:0] = result.undo
+        self._note(result)
+        self.faults = [f for f in self.faults if f.path not in before] + result.faults
+        self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}
+        self.added += [path for path in tried if path not in self.missing]
+        if self._remembered:
+            boot_file(self._context).added(self.missing)
+
+    def _not_running(self, result: Restored) -> dict[str, str]:
+        from pyshell.saved import losses
+        from pyshell.saved.running import read_running
+
+        return losses.missing(self._document, read_running(self._context.lio), result.left_out)
+
+    def _note(self, result: Restored) -> None:
+        for note in result.notes:
+            self._context.note(note)
