@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshell.saved import trust
 from pyshell.saved.checks.devices import device_faults
 from pyshell.saved.checks.faults import Entry, Fault, Finding, not_json, placed
 from pyshell.saved.checks.storage import groups_of_all, storage_faults
 from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
 from pyshell.saved.checks.values import value_faults
-from pyshell.saved.load import DocumentError, parse, read_text
+from pyshell.saved.load import DocumentError, read_text
 from pyshell.saved.positions import Read, read
 from pyshell.target import listing
 from pyshell.target.attach import Lio
@@ -28,18 +26,9 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
     try:
-        text = read_text(path)
-        return [*_shown_secrets(path, text), *check_text(text, lio, at_boot=at_boot)]
+        return check_text(read_text(path), lio, at_boot=at_boot)
     except DocumentError as error:
         return error.findings
-
-
-def _shown_secrets(path: Path, text: str) -> Iterator[Finding]:
-    """Yield a warning where others may read the secrets of a file."""
-    with contextlib.suppress(DocumentError):
-        if trust.shows_secrets(parse(text, str(path)), path.stat().st_mode):
-            mend = f"{trust.to_hide(path)} mends it."
-            yield Finding("$", 1, 1, "warning", "holds secrets that others may read", mend)
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
@@ -124,9 +124,7 @@ def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None
 
 
 def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
-    """Return all that was saved, the newest first: saved, the revisions, targetcli's backups.
-
-    A backup of what stands there anyhow is left out.
+    """Return all that can be named, the newest first: saved, the revisions, targetcli's backups.
 
     `saved` is what is known of the saving of the file that is restored at boot.
     """
@@ -137,10 +135,11 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
             found.append(_of_plain(SAVED, file, file.read_bytes(), saved or of_file(file)))
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
-        told = {one.digest for one in found}
         # A save leaves a backup for targetcli, too, of what is kept under a number or is saved.
-        backups = [_of_backup(backup) for backup in reversed(store.backups(file))]
-        found += [one for one in backups if one.digest not in told]
+        told = {one.digest: one.about for one in found}
+        for backup in reversed(store.backups(file)):
+            one = _of_backup(backup)
+            found.append(replace(one, about=told.get(one.digest, one.about)))
     except OSError as error:
         raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
     return found

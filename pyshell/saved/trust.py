@@ -41,20 +41,11 @@ def load_trusted(path: Path) -> Trusted:
     """
     data, mode = read_trusted(path)
     document = load.from_bytes(data, str(path))
-    if shows_secrets(document, mode):
-        warning = f"{path} holds secrets that others may read: {to_hide(path)} mends it."
+    if mode & _FOREIGN_READ and holds_secrets(document):
+        mend = f"chmod 600 {shlex.quote(str(path))}"
+        warning = f"{path} holds secrets that others may read: {mend} mends it."
         return Trusted(document, data, (warning,))
     return Trusted(document, data)
-
-
-def shows_secrets(document: Document, mode: int) -> bool:
-    """Tell whether a file of that mode shows CHAP secrets to others than its owner."""
-    return bool(mode & _FOREIGN_READ) and holds_secrets(document)
-
-
-def to_hide(path: Path) -> str:
-    """Return the command that leaves a file to its owner alone."""
-    return f"chmod 600 {shlex.quote(str(path))}"
 
 
 def read_trusted(path: Path) -> tuple[bytes, int]:

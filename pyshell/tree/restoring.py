@@ -113,14 +113,14 @@ class RestoringNode(ApplyingNode):
             if job.faults:
                 if wait is not None:
                     raise _failed(path, job)
-                raise _recoverable(job.faults, _LATER if whole and job.missing else "")
+                raise _recoverable(job.faults)
             idle = running is not None and not result.plan.steps
             return Lines([f"Configuration restored from {path}"], idle=idle)
 
         def foresee() -> Lines:
             running = self.items_of("running") if clear_existing else None
-            kind = PyshellError if wait is None else RestoredInPartError
-            return self._foreseen(path, restore.foresee(self.lio, document, running), kind)
+            result = restore.foresee(self.lio, document, running)
+            return self._foreseen(path, result, PyshellError, wait)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
         return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
@@ -151,12 +151,17 @@ class RestoringNode(ApplyingNode):
             from pyshell.saved import restore
 
             result = restore.foresee_added(self.lio, read.document, missing)
-            return self._foreseen(path, result, RestoredInPartError)
+            return self._foreseen(path, result, RestoredInPartError, wait)
 
         return Work([would], run, foresee=foresee, undone_by=job.undo)
 
-    def _foreseen(self, path: Path, result: Restored, kind: type[PyshellError]) -> Lines:
-        """Return what a dry run tells of a restore: what it would make, and what it could not."""
+    def _foreseen(
+        self, path: Path, result: Restored, kind: type[PyshellError], wait: int | None
+    ) -> Lines:
+        """Return what a dry run tells of a restore: what it would make, and what it could not.
+
+        That is of `kind`, but where there would be a wait: what is absent may then still come.
+        """
         from pyshell.tree import plantext
 
         told = plantext.touched(self.lio, result.plan)
@@ -164,6 +169,8 @@ class RestoringNode(ApplyingNode):
         if not result.faults:
             return Lines(lines)
         faults = [fault.text for fault in result.faults]
+        if wait:
+            return Lines([*lines, *faults])
         message = f"{path} would be restored in part, {len(faults)} faults:"
         return Lines(lines, failure=kind(message, faults=faults))
 
@@ -215,9 +222,9 @@ class RestoringNode(ApplyingNode):
         state.unmark(self.lio.mark_file)
 
 
-def _recoverable(faults: list[Fault], hint: str) -> PyshellError:
+def _recoverable(faults: list[Fault]) -> PyshellError:
     message = f"Configuration restored, {len(faults)} recoverable errors:"
-    return PyshellError(message, hint, faults=[fault.text for fault in faults])
+    return PyshellError(message, faults=[fault.text for fault in faults])
 
 
 def _failed(path: Path, job: RestoreJob) -> PyshellError:

@@ -390,17 +390,6 @@ def test_a_device_that_does_not_fit_is_told(
     assert f"{fault.level}: {fault.message}".startswith(told)
 
 
-def test_secrets_that_others_may_read_are_a_warning(pyshell: Pyshell, tmp_path: Path) -> None:
-    file = tmp_path / "open.json"
-    file.write_bytes(pyshell.example.read_bytes())
-    file.chmod(0o644)
-    assert pyshell("check", str(file)).done().lines == [
-        f"{file}:1:1: warning: $: holds secrets that others may read. chmod 600 {file} mends it."
-    ]
-    file.chmod(0o600)
-    assert pyshell("check", str(file)).done().lines == [f"{file}: no faults"]
-
-
 def test_a_file_that_is_not_there_is_told_as_such(pyshell: Pyshell) -> None:
     ran = pyshell("check", "/nonexistent.json")
     assert (ran.err, ran.status) == ("There is no file /nonexistent.json.\n", 3)
