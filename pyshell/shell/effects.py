@@ -22,6 +22,7 @@ from pyshell.tree.results import (
     Preference,
     Result,
     Several,
+    Stream,
     Tree,
     Work,
 )
@@ -110,6 +111,8 @@ class Effects(Voice):
                 self.go(self.previous_path if one.path == "<" else one.path)
             elif isinstance(one, Leave):
                 self.left = True
+            elif isinstance(one, Stream):
+                self.show_stream(one)
             elif isinstance(one, Tree | Lines):
                 self.show(one)
                 self.status = self.status or (one.status if isinstance(one, Lines) else 0)
