@@ -17,14 +17,16 @@ from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
 from pyshell.tree.command import BOOL, Param, command
 from pyshell.tree.doctoring import DoctorNode
+from pyshell.tree.graphing import GraphingNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.seeing import SeeingNode
+from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode, SeeingNode, DoctorNode):
+class RootNode(RestoringNode, CheckingNode, SeeingNode, DoctorNode, SharingNode, GraphingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
