@@ -130,7 +130,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
 
     def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
         arguments = line.arguments
-        if described.named_rest:
+        if described.takes_secrets:
             # A secret is asked for only where the rest of the line stands.
             values = binding.bind(described, arguments, len(line.text.rstrip()))
             node.require(described.name, values)

@@ -20,9 +20,10 @@ from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
+from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode):
+class RootNode(RestoringNode, CheckingNode, SharingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
