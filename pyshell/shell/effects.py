@@ -19,6 +19,7 @@ from pyshell.tree.results import (
     Leave,
     Lines,
     Nothing,
+    Picture,
     Preference,
     Result,
     Several,
@@ -106,6 +107,10 @@ class Effects(Voice):
                 self._work(one)
             elif isinstance(one, Preference):
                 self._prefer(one)
+            elif isinstance(one, Picture):
+                from pyshell.shell.drawing import drawn
+
+                self.show(drawn(one, dry_run=self.options.dry_run))
             elif isinstance(one, Go):
                 self.go(self.previous_path if one.path == "<" else one.path)
             elif isinstance(one, Leave):

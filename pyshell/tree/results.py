@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pyshell.errors import PyshellError
     from pyshell.target.operations.base import Operation
+    from pyshell.tree.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,15 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A topology to draw as `form` (svg, mermaid, dot), into `file` where one is given."""
+
+    topology: Topology
+    form: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Go:
     """Change the current path."""
 
@@ -128,4 +138,4 @@ class Several:
     results: Sequence[Result] = field(default_factory=tuple)
 
 
-Result = Tree | Lines | Change | Preference | Work | Go | Leave | Nothing | Several
+Result = Tree | Lines | Picture | Change | Preference | Work | Go | Leave | Nothing | Several

@@ -16,6 +16,7 @@ from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
 from pyshell.tree.command import BOOL, NUMBER, Param, choice, command
+from pyshell.tree.graphing import GraphingNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
@@ -23,7 +24,7 @@ from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode, SharingNode):
+class RootNode(RestoringNode, CheckingNode, SharingNode, GraphingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:

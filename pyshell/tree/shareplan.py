@@ -114,7 +114,16 @@ class _Plan:
         self._made += [o for o in made if not isinstance(o, CreateDefaultPortal)]
         if self._wish.portals:
             return tpg, self._portals(tpg)
-        return tpg, [o for o in made if isinstance(o, CreateDefaultPortal)]
+        default = [o for o in made if isinstance(o, CreateDefaultPortal)]
+        if default and listing.overlapping_portal(default[0].place):
+            return tpg, self._where_others_listen(tpg)
+        return tpg, list(default)
+
+    def _where_others_listen(self, tpg: Tpg) -> list[Operation]:
+        """Return what makes a TPG listen wherever this host's other targets do."""
+        every = (t for target in listing.targets(tpg.target.fabric) for t in listing.tpgs(target))
+        known = dict.fromkeys((p.address, p.port) for t in every for p in listing.portals(t))
+        return [_portal(Portal(tpg, *place)) for place in known]
 
     def _target(self, exported: StorageObject) -> Target:
         """Return the target by the rule that the command's help tells. Raises PyshellError."""
@@ -162,9 +171,7 @@ class _Plan:
         for address, port in self._wish.portals:
             there = listing.portal(tpg, address, port)
             if there is None and not self._listens_everywhere(tpg, port):
-                place = Portal(tpg, address, port)
-                said = [f"Created network portal {address}:{port}."]
-                made.append(CreatePortal(place, said=said))
+                made.append(_portal(Portal(tpg, address, port)))
         if not self._wish.portals and not listing.portals(tpg):
             made.append(default_portal(self._node, tpg))
         return made
@@ -224,3 +231,7 @@ class _Plan:
             "lun": lun.path,
             "initiators": [{"wwn": m.acl.wwn, "lun": m.index} for m in mapped],
         }
+
+
+def _portal(place: Portal) -> Operation:
+    return CreatePortal(place, said=[f"Created network portal {place.address}:{place.port}."])

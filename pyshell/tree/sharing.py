@@ -58,7 +58,7 @@ class SharingNode(CommonNode):
         Param("name", SO_NAME, "Name of a new storage object.", named_only=True),
         Param("lun", LUN, "Its number; the lowest free one unless given.", named_only=True),
         Param(
-            "portal", PORTALS, "Where to listen; a new target's default unless given.",
+            "portal", PORTALS, "Where to listen, commas between.",
             named_only=True,
         ),
         Param("size", SIZE, "Size of an image file that is to be made.", named_only=True),
@@ -85,6 +85,8 @@ class SharingNode(CommonNode):
             "Target: the one that exports it already; else the only iSCSI target; where there is"
             " none, a new one is named after this host and the storage object. Its TPG: the one"
             " that exports the disk, else the first.\n"
+            "Portals: those given; else a new target gets the default one, or where that is in the"
+            " way of other targets' portals, the same as these.\n"
             "The disk is mapped for the initiators named, by the LUN's number if that is free for"
             " them, and for nobody else. They get nothing but this disk."
         ),

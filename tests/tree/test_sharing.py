@@ -134,6 +134,13 @@ def test_a_target_is_made_by_a_name_that_can_be_foretold(pyshell: Pyshell) -> No
     assert pyshell.line(f"ls /iscsi/{found['target']}/tpg1/portals").out.count("0.0.0.0:3260") == 1
 
 
+def test_a_new_target_listens_where_the_others_do(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE, f"share /dev/sdb to={OTHER} target={SERVER}2")
+    portals = pyshell.line(f"ls /iscsi/{SERVER}2/tpg1/portals").out
+    assert "192.168.56.101:3260" in portals
+    assert "0.0.0.0" not in portals
+
+
 def test_which_of_several_targets_is_asked(pyshell: Pyshell) -> None:
     pyshell.must(f"/iscsi create {SERVER}", f"/iscsi create {SERVER}2")
     ran = pyshell.line(f"share {LEE} to={CLIENT}")
