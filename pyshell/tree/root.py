@@ -17,6 +17,7 @@ from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
 from pyshell.tree.command import BOOL, NUMBER, Param, choice, command
 from pyshell.tree.graphing import GraphingNode
+from pyshell.tree.guiding import GuidingNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
@@ -24,7 +25,7 @@ from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode, SharingNode, GraphingNode):
+class RootNode(RestoringNode, CheckingNode, SharingNode, GraphingNode, GuidingNode):
     """The root."""
 
     def __init__(self, context: Context) -> None:
