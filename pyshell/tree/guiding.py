@@ -63,6 +63,8 @@ class GuidingNode(CommonNode):
             raise NotFoundError(f"There is no {place}.", "'ls /iscsi' shows them.")
         way = facts.way(self.lio, place, initiator, secrets=show_secrets)
         found = list(_steps_of(system)(way))
+        if (way.chap or way.discovery) and not show_secrets:
+            self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
         return Lines(list(text_lines(found)), _data(way, system, found))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyshell.target.names import size_text
-from pyshell.tree.guides.facts import Credentials, Way
+from pyshell.tree.guides.facts import Credentials, Disk, Way
 from pyshell.tree.guides.steps import Step, step
 
 
@@ -40,10 +40,15 @@ def steps(way: Way) -> Iterator[Step]:
         size = f", {size_text(disk.size)}" if disk.size else ""
         yield step(
             [f"LUN {disk.lun} is {disk.path}{size}", "Where the disk is new: a file system on it"],
-            f"$disk = Get-Disk | Where-Object UniqueId -eq {_quoted((disk.naa or '').upper())}",
+            f"$disk = Get-Disk | Where-Object {_told_by(disk)}",
             "$disk | Set-Disk -IsOffline $false",
             *(() if disk.read_only else _format(disk.name)),
         )
+
+
+def _told_by(disk: Disk) -> str:
+    """Return what tells a disk from others; one that has a name of its own only by its bus."""
+    return f"UniqueId -eq {_quoted(disk.naa.upper())}" if disk.naa else "BusType -eq iSCSI"
 
 
 def _format(name: str) -> tuple[str, ...]:
