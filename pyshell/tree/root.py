@@ -18,6 +18,7 @@ from pyshell.target.fabrics import fabric
 from pyshell.tree.command import BOOL, Param, command
 from pyshell.tree.doctoring import DoctorNode
 from pyshell.tree.graphing import GraphingNode
+from pyshell.tree.guiding import GuidingNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
@@ -26,7 +27,15 @@ from pyshell.tree.seeing import SeeingNode
 from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode, SeeingNode, DoctorNode, SharingNode, GraphingNode):
+class RootNode(
+    RestoringNode,
+    CheckingNode,
+    SeeingNode,
+    DoctorNode,
+    SharingNode,
+    GraphingNode,
+    GuidingNode,
+):
     """The root."""
 
     def __init__(self, context: Context) -> None:
