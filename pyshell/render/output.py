@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
-from pyshell.tree.results import Branch, Lines, Tree
+from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100
 PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
@@ -75,6 +75,21 @@ def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
         less = None if depth is None else depth - 1
         made["children"] = [_branch(child, less) for child in branch.children()]
     return made
+
+
+def table_lines(table: Table, shown: Format) -> Iterator[str]:
+    """Yield the lines of a table, whole however wide it is; as JSON one document on one line."""
+    if shown.json:
+        yield json.dumps({"schema": SCHEMA, "result": table.data}, ensure_ascii=False)
+        return
+    from pyshell.render import tables
+
+    yield from tables.lines(table)
+
+
+def is_live(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a stream is a terminal on which a text can be drawn anew in its place."""
+    return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
 
 
 def error_lines(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, from_os_error
 from pyshell.saved import losses, revisions, state, store
-from pyshell.saved.about import OUTSIDE, About, of_file
+from pyshell.saved.about import OUTSIDE, About, now, of_file
 from pyshell.saved.document import Document
 from pyshell.saved.losses import same, tree_paths
 from pyshell.saved.revisions import Policy
@@ -193,6 +193,7 @@ class BootFile:
             author = remembered.known.get(digest) or of_file(self.path)
             remembered.known = {digest: author}
             remembered.missing = dict(missing)
+            remembered.restored = now("boot").time
 
         return self._remember(note)
 

@@ -7,6 +7,7 @@ form, so that two documents that spell the same thing differently have the same 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -53,7 +54,7 @@ class Item:
     alias: str | None = None
     """Name of a LUN's link in configfs, of no weight where it is there already."""
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         if isinstance(self.place, places.Tpg):
@@ -79,7 +80,7 @@ class Item:
     @property
     def rank(self) -> int:
         """Return the place of its kind in the order of creation."""
-        return RANKS.index(type(self.place))
+        return _RANK[type(self.place)]
 
 
 RANKS: tuple[type[AnyPlace], ...] = (
@@ -93,6 +94,7 @@ RANKS: tuple[type[AnyPlace], ...] = (
     places.NodeAcl,
     places.MappedLun,
 )
+_RANK = {kind: rank for rank, kind in enumerate(RANKS)}
 Items = dict[str, Item]
 
 

@@ -35,6 +35,7 @@ from pyshell.target.operations.luns import alua_group_name
 
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
+NO_LUN = -1
 
 
 def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
@@ -45,17 +46,36 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     if note is not None:
         lio = replace(lio, kernel=_Telling(lio.kernel, note))
     fabrics = listing.fabrics_in_use()
+    names = Names()
     return {
         "storage_objects": [
             entry
             for place in listing.storage_objects()
-            if (entry := read_storage_object(lio, place)) is not None
+            if (entry := read_storage_object(lio, place, names)) is not None
         ],
-        "targets": [read_target(lio, t) for fabric in fabrics for t in listing.targets(fabric)],
+        "targets": [
+            read_target(lio, target, names)
+            for fabric in fabrics
+            for target in listing.targets(fabric)
+        ],
         "fabric_modules": [
             found for fabric in fabrics if (found := read_fabric(lio, fabric)) is not None
         ],
     }
+
+
+class Names:
+    """Names of settings, looked up once a kind of object: the kernel has them in fixed tables."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[str]] = {}
+
+    def of(self, kind: str, folder: str, group: str) -> list[str]:
+        """Return the names of a group's settings that are saved, for an object of a kind."""
+        known = self._known.get((kind, group))
+        if known is None:
+            known = self._known[kind, group] = settings.names_in(folder, group)[1]
+        return known
 
 
 class _Telling:
@@ -81,28 +101,32 @@ class _Telling:
             raise
 
 
-def read_storage_object(lio: Lio, place: places.StorageObject) -> StorageObject | None:
+def read_storage_object(
+    lio: Lio, place: places.StorageObject, names: Names | None = None
+) -> StorageObject | None:
     """Return a storage object's entry, None for one that is not configured."""
-    arguments = storage.creation_arguments(lio, place)
+    described = storage.describe(lio, place)
+    arguments = storage.creation_arguments(lio, place, described)
     if arguments is None:
         return None
     entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}
     if place.plugin == "block":
-        entry["write_back"] = bool(storage.describe(lio, place).write_back)
-    entry["attributes"] = _attributes(lio, place.folder)
+        entry["write_back"] = bool(described.write_back)
+    entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or Names())
     supported = handles.supports_alua(place)
     groups = listing.alua_groups(place) if supported else []
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
     return cast(StorageObject, entry)
 
 
-def read_target(lio: Lio, place: places.Target) -> Target:
+def read_target(lio: Lio, place: places.Target, names: Names | None = None) -> Target:
     """Return a target's entry with all below it."""
+    names = names or Names()
     entry: Target = {"wwn": place.wwn, "fabric": place.fabric_name, "tpgs": []}
-    parameters = _group(lio, place.folder, "param")
+    parameters = _texts(lio, place.folder, "param", f"{place.fabric_name} target", names)
     if parameters:
-        entry["parameters"] = parameters
-    entry["tpgs"] = [_tpg(lio, tpg) for tpg in listing.tpgs(place)]
+        entry["parameters"] = {**parameters}
+    entry["tpgs"] = [_tpg(lio, tpg, names) for tpg in listing.tpgs(place)]
     return entry
 
 
@@ -118,17 +142,16 @@ def read_fabric(lio: Lio, fabric: Fabric) -> FabricModule | None:
     return cast(FabricModule, entry) if made else None
 
 
-def _tpg(lio: Lio, place: places.Tpg) -> Tpg:
+def _tpg(lio: Lio, place: places.Tpg, names: Names) -> Tpg:
     entry = tpg_facts(lio, place)
-    _add_groups(lio, place.folder, entry)
-    entry["luns"] = [
-        read_lun(lio, lun) for lun in listing.luns(place) if listing.storage_object_of(lun)
-    ]
+    _add_groups(lio, place.folder, entry, f"{place.target.fabric_name} tpg", names)
+    luns = ((lun, listing.link_of(lun.folder)) for lun in listing.luns(place))
+    entry["luns"] = [_lun(lio, lun, *link) for lun, link in luns if link is not None]
     entry["portals"] = entry["node_acls"] = []
     if place.target.fabric.has("nps"):
         entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
     if place.target.fabric.has("acls"):
-        entry["node_acls"] = [_node_acl(lio, acl) for acl in listing.node_acls(place)]
+        entry["node_acls"] = [_node_acl(lio, acl, names) for acl in listing.node_acls(place)]
     return cast(Tpg, entry)
 
 
@@ -144,11 +167,15 @@ def tpg_facts(lio: Lio, place: places.Tpg) -> dict[str, Any]:
 
 def read_lun(lio: Lio, place: places.Lun) -> Lun:
     """Return a LUN's entry."""
-    exported = listing.storage_object_of(place)
+    return _lun(lio, place, *(listing.link_of(place.folder) or (None, None)))
+
+
+def _lun(lio: Lio, place: places.Lun, alias: str | None, target: str | None) -> Lun:
+    exported = listing.exported_by(target)
     return {
         "index": place.index,
         "storage_object": exported.path if exported else "",
-        "alias": listing.alias(place.folder),
+        "alias": alias,
         "alua_tg_pt_gp_name": alua_group_name(lio, place),
     }
 
@@ -163,18 +190,15 @@ def read_portal(lio: Lio, place: places.Portal) -> Portal:
     }
 
 
-def _node_acl(lio: Lio, place: places.NodeAcl) -> NodeAcl:
+def _node_acl(lio: Lio, place: places.NodeAcl, names: Names) -> NodeAcl:
     entry = node_acl_facts(lio, place)
     depth = text_or_none(lio.kernel, f"{place.folder}/cmdsn_depth")
     default = text_or_none(lio.kernel, f"{place.tpg.folder}/attrib/default_cmdsn_depth")
     if depth and default and depth != default:
         entry["tcq_depth"] = _number_or_text(depth)
-    _add_groups(lio, place.folder, entry)
-    entry["mapped_luns"] = [
-        read_mapped_lun(lio, mapped)
-        for mapped in listing.mapped_luns(place)
-        if listing.lun_of(mapped)
-    ]
+    _add_groups(lio, place.folder, entry, f"{place.tpg.target.fabric_name} acl", names)
+    mapped = [read_mapped_lun(lio, one) for one in listing.mapped_luns(place)]
+    entry["mapped_luns"] = [one for one in mapped if one["tpg_lun"] != NO_LUN]
     return cast(NodeAcl, entry)
 
 
@@ -191,12 +215,13 @@ def node_acl_facts(lio: Lio, place: places.NodeAcl) -> dict[str, Any]:
 
 def read_mapped_lun(lio: Lio, place: places.MappedLun) -> MappedLun:
     """Return a mapped LUN's entry."""
-    lun = listing.lun_of(place)
+    alias, target = listing.link_of(place.folder) or (None, None)
+    lun = listing.mapped_by(place, target)
     return {
         "index": place.index,
-        "tpg_lun": lun.index if lun else -1,
+        "tpg_lun": lun.index if lun else NO_LUN,
         "write_protect": text_or_none(lio.kernel, f"{place.folder}/write_protect") == "1",
-        "alias": listing.alias(place.folder),
+        "alias": alias,
     }
 
 
@@ -210,26 +235,26 @@ def read_alua_group(lio: Lio, place: places.AluaGroup) -> AluaGroup:
     return cast(AluaGroup, entry)
 
 
-def _add_groups(lio: Lio, folder: str, entry: dict[str, Any]) -> None:
-    attributes = _attributes(lio, folder)
+def _add_groups(lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: Names) -> None:
+    attributes = _attributes(lio, folder, kind, names)
     if attributes:
         entry["attributes"] = attributes
-    parameters = _group(lio, folder, "param")
+    parameters = _texts(lio, folder, "param", kind, names)
     if parameters:
         entry["parameters"] = parameters
 
 
-def _attributes(lio: Lio, folder: str) -> dict[str, Value]:
-    return {name: _number_or_text(text) for name, text in _texts(lio, folder, "attrib").items()}
+def _attributes(lio: Lio, folder: str, kind: str, names: Names) -> dict[str, Value]:
+    found = _texts(lio, folder, "attrib", kind, names)
+    return {name: _number_or_text(text) for name, text in found.items()}
 
 
-def _group(lio: Lio, folder: str, group: str) -> dict[str, Value]:
-    return dict(_texts(lio, folder, group))
-
-
-def _texts(lio: Lio, folder: str, group: str) -> Mapping[str, str]:
-    found = settings.read_group(lio.kernel, folder, group, writable=True)
-    return {setting.name: setting.value for setting in found}
+def _texts(lio: Lio, folder: str, group: str, kind: str, names: Names) -> Mapping[str, str]:
+    found = {}
+    for name in names.of(kind, folder, group):
+        with contextlib.suppress(OSError):
+            found[name] = lio.kernel.read(f"{folder}/{group}/{name}").strip()
+    return found
 
 
 def _number_or_text(text: str) -> Value:

@@ -32,6 +32,8 @@ class State:
     """Paths in the tree of what the last restore could not bring back, with the reasons."""
     last_revision: int = 0
     """The highest number given to a revision: none is given twice."""
+    restored: str = ""
+    """When the file was last restored, as `about.utc` writes it; "" where that is not known."""
 
     def forget(self, made: Iterable[str], deleted: Iterable[str]) -> bool:
         """Take off what runs again, and what was deleted by command with all below it.
@@ -80,13 +82,15 @@ def _state(data: Any) -> State | None:
     if not isinstance(data, dict):
         return None
     known, missing = data.get("known", {}), data.get("missing", {})
-    last = data.get("last_revision", 0)
+    last, restored = data.get("last_revision", 0), data.get("restored", "")
     if not (isinstance(known, dict) and isinstance(missing, dict) and isinstance(last, int)):
         return None
     abouts = {name: from_json(entry) for name, entry in known.items()}
-    if not all(isinstance(reason, str) for reason in missing.values()):
+    if not all(isinstance(text, str) for text in (restored, *missing.values())):
         return None
-    return State({name: a for name, a in abouts.items() if a is not None}, dict(missing), last)
+    return State(
+        {name: a for name, a in abouts.items() if a is not None}, dict(missing), last, restored
+    )
 
 
 def write(config_dir: Path, state: State) -> None:
@@ -96,6 +100,7 @@ def write(config_dir: Path, state: State) -> None:
         "known": {name: about.to_json() for name, about in state.known.items()},
         "missing": state.missing,
         "last_revision": state.last_revision,
+        "restored": state.restored,
     }
     store.replace(config_dir / FILE, (json.dumps(data, indent=2) + "\n").encode())
 

@@ -19,9 +19,11 @@ from pyshell.tree.results import (
     Leave,
     Lines,
     Nothing,
+    Picture,
     Preference,
     Result,
     Several,
+    Stream,
     Tree,
     Work,
 )
@@ -106,10 +108,16 @@ class Effects(Voice):
                 self._work(one)
             elif isinstance(one, Preference):
                 self._prefer(one)
+            elif isinstance(one, Picture):
+                from pyshell.shell.drawing import drawn
+
+                self.show(drawn(one, dry_run=self.options.dry_run))
             elif isinstance(one, Go):
                 self.go(self.previous_path if one.path == "<" else one.path)
             elif isinstance(one, Leave):
                 self.left = True
+            elif isinstance(one, Stream):
+                self.show_stream(one)
             elif isinstance(one, Tree | Lines):
                 self.show(one)
                 self.status = self.status or (one.status if isinstance(one, Lines) else 0)

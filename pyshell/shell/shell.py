@@ -19,6 +19,11 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Tree
 from pyshell.tree.root import RootNode
 
+# `doctor` and `metrics` tell of a target that is not there, and bring none up.
+_NEED_NO_TARGET = frozenset(
+    ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics")
+)
+
 
 class Shell(Effects, ConfigShell):  # type: ignore[misc]
     """One run of pyshell: the current path, preferences, and where output goes.
@@ -116,7 +121,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
 
     def _make_ready(self, name: str) -> None:
         """Bring the target up before the first command that looks at it."""
-        if not self._ready and name not in ("pwd", "version", "help", "exit", "bookmarks", "check"):
+        if not self._ready and name not in _NEED_NO_TARGET:
             self.lio.ready()
             self._ready = True
 
@@ -130,7 +135,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
 
     def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
         arguments = line.arguments
-        if described.named_rest:
+        if described.takes_secrets:
             # A secret is asked for only where the rest of the line stands.
             values = binding.bind(described, arguments, len(line.text.rstrip()))
             node.require(described.name, values)

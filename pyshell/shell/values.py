@@ -148,7 +148,7 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield what names a configuration: running, saved, revisions, files."""
-    if "running".startswith(wanted.prefix) and wanted.command.name == "diff":
+    if "running".startswith(wanted.prefix) and wanted.command.name in ("diff", "graph"):
         yield Candidate("running", "what runs now")
     yield from _revisions(wanted, node)
     yield from _files(wanted, node)

@@ -4,14 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
 from pyshell.render import journal
-from pyshell.render.output import Format, error_lines, note_line, render, wants_colour, width
+from pyshell.render.output import (
+    Format,
+    error_lines,
+    is_live,
+    note_line,
+    render,
+    table_lines,
+    wants_colour,
+    width,
+)
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
-from pyshell.tree.results import Lines, Tree
+from pyshell.tree.results import Lines, Stream, Tree
 
 
 class Voice:
@@ -61,6 +72,17 @@ class Voice:
     def show(self, result: Tree | Lines) -> None:
         """Show a result."""
         self.print_lines(render(result, self._format()))
+
+    def show_stream(self, stream: Stream) -> None:
+        """Show tables as they come, until Ctrl-C; a terminal shows the newest alone."""
+        with suppress(KeyboardInterrupt):
+            if not self.options.json and is_live(self.out):
+                from pyshell.render.live import show_live
+
+                show_live(stream.tables, self.out, colour=self._colour(self.out))
+                return
+            for table in islice(stream.tables, stream.in_pipe):
+                self.print_lines(table_lines(table, self._format()))
 
     def _format(self) -> Format:
         return Format(self.options.json, width(self.out), self._colour(self.out), self.preference)

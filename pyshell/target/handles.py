@@ -237,4 +237,15 @@ def quiet() -> Iterator[None]:
 
 def supports_alua(place: StorageObject) -> bool:
     """Tell whether the backend takes ALUA settings: writing them elsewhere hung kernels (row 9)."""
+    own = _STORAGE_CLASSES[place.plugin]._get_alua_supported
+    if own is tcm.StorageObject._get_alua_supported:
+        return True  # rtslib's answer for all that ask no kernel
     return bool(storage_object(place).alua_supported)
+
+
+def is_exported(place: StorageObject) -> bool:
+    """Tell whether a LUN exports a storage object: the kernel counts them. Unknown counts as so."""
+    try:
+        return "Status: DEACTIVATED" not in str(rtslib_fb.utils.fread(f"{place.folder}/info"))
+    except OSError:
+        return True

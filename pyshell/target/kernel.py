@@ -12,6 +12,8 @@ import stat
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
+# The kernel gives an attribute in one piece where it is asked for enough.
+_MORE_THAN_A_PAGE = 65536
 
 
 class Kernel(Protocol):
@@ -43,9 +45,16 @@ class RealKernel:
     root = CONFIGFS
 
     def read(self, path: str) -> str:
-        """Return the text of an attribute file."""
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        """Return the text of an attribute file, which is a page at most: three calls, no more."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = os.read(descriptor, _MORE_THAN_A_PAGE)
+        except OSError as error:
+            error.filename = path  # os.read does not know it
+            raise
+        finally:
+            os.close(descriptor)
+        return found.decode("utf-8", errors="surrogateescape")
 
     def write(self, path: str, text: str) -> None:
         """Write `text` in one call: configfs takes each write as a whole value."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import names
+from pyshell.target import handles, names
 from pyshell.target.fabrics import NOT_TARGETS, Fabric, fabric, known
 from pyshell.target.kernel import folders, links
 from pyshell.target.places import (
@@ -55,10 +55,13 @@ def storage_objects(plugin: str | None = None) -> list[StorageObject]:
 def storage_object(plugin: str, name: str) -> StorageObject | None:
     """Return the storage object of that name, None where there is none; reads no other object."""
     names.storage_object_name(name)
-    for kind, number in hbas():
-        place = StorageObject(plugin, name, number)
-        if kind == plugin and os.path.isdir(place.folder):
-            return place
+    prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder()
+    # The newest first, which is most often asked for: one look each is all that there is to do.
+    for number in sorted((n for kind, n in hbas() if kind == plugin), reverse=True):
+        if os.access(f"{core}/{prefix}{number}/{name}", os.F_OK):
+            place = StorageObject(plugin, name, number)
+            if os.path.isdir(place.folder):
+                return place
     return None
 
 
@@ -128,7 +131,11 @@ def portals(tpg: Tpg) -> list[Portal]:
 
 def storage_object_of(lun: Lun) -> StorageObject | None:
     """Return what a LUN exports, None where its link is missing or points nowhere."""
-    target = link_target(lun.folder)
+    return exported_by(link_target(lun.folder))
+
+
+def exported_by(target: str | None) -> StorageObject | None:
+    """Return the storage object at the end of a LUN's link, None where there is none."""
     if target is None:
         return None
     hba, name = target.split("/")[-2:]
@@ -140,33 +147,52 @@ def storage_object_of(lun: Lun) -> StorageObject | None:
 
 def lun_of(mapped: MappedLun) -> Lun | None:
     """Return the LUN that a mapped LUN leads to, None where its link is missing."""
-    target = link_target(mapped.folder)
+    return mapped_by(mapped, link_target(mapped.folder))
+
+
+def mapped_by(mapped: MappedLun, target: str | None) -> Lun | None:
+    """Return the LUN at the end of a mapped LUN's link, None where there is none."""
     if target is None:
         return None
     index = target.rpartition("_")[2]
     return Lun(mapped.acl.tpg, int(index)) if index.isdigit() else None
 
 
-def link_target(folder: str) -> str | None:
-    """Return where the first link in `folder` that leads to a group points, as an absolute path."""
+def link_of(folder: str) -> tuple[str, str] | None:
+    """Return name and target of the first link in `folder` that leads to a group.
+
+    The target is an absolute path. The kernel makes each such link a way down from configfs' own
+    folder, so that it need not be looked up part by part.
+    """
     for name in links(folder):
-        target = os.path.realpath(f"{folder}/{name}")
+        try:
+            target = os.path.normpath(f"{folder}/{os.readlink(f'{folder}/{name}')}")
+        except FileNotFoundError:
+            continue  # deleted by another program just now
         if "/core/" in target or "/lun/" in target:
-            return target
+            return name, target
     return None
+
+
+def link_target(folder: str) -> str | None:
+    """Return where the link of a LUN or mapped LUN leads, None where it has none."""
+    found = link_of(folder)
+    return found[1] if found else None
 
 
 def alias(folder: str) -> str | None:
     """Return the name of a LUN's or mapped LUN's link."""
-    for name in links(folder):
-        target = os.path.realpath(f"{folder}/{name}")
-        if "/core/" in target or "/lun/" in target:
-            return name
-    return None
+    found = link_of(folder)
+    return found[0] if found else None
 
 
 def luns_of(place: StorageObject) -> list[Lun]:
-    """Return every LUN, of any fabric, that exports a storage object: one pass over the links."""
+    """Return every LUN, of any fabric, that exports a storage object: one pass over the links.
+
+    Where the kernel counts none, there is no pass.
+    """
+    if not handles.is_exported(place):
+        return []
     found = []
     for of in fabrics_in_use():
         for target in targets(of):

@@ -52,6 +52,15 @@ class Machine(Protocol):
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies."""
 
+    def host_file(self, path: str) -> Path:
+        """Return where a file of the host, as one below /proc or /etc, can be read."""
+
+    def ask(self, *command: str) -> str | None:
+        """Run a program that only looks; None where it is not there or says no."""
+
+    def lasting_name(self, path: str) -> str | None:
+        """Return the name below /dev/disk/by-id of a disk, None where it has none."""
+
     def present(self, path: str) -> bool:
         """Tell whether there is a device of any kind at `path`."""
 
@@ -124,6 +133,22 @@ class RealMachine:
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies: right there."""
         return Path(path)
+
+    def host_file(self, path: str) -> Path:
+        """Return where a file of the host can be read: right there."""
+        return Path(path)
+
+    def ask(self, *command: str) -> str | None:
+        """Run a program that only looks; None where it is not there or says no."""
+        from pyshell.target import inquiry
+
+        return inquiry.ask(*command)
+
+    def lasting_name(self, path: str) -> str | None:
+        """Return the name below /dev/disk/by-id of a disk, None where it has none."""
+        from pyshell.target import inquiry
+
+        return inquiry.lasting_name(path)
 
     def present(self, path: str) -> bool:
         """Tell whether there is a device of any kind at `path`."""

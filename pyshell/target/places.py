@@ -6,7 +6,9 @@ A place is a value: it says where an object is or would be, and does not look wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import rtslib_fb
 
@@ -23,6 +25,22 @@ HBA_PREFIX = {
 }
 PLUGIN_OF_HBA = {prefix: plugin for plugin, prefix in HBA_PREFIX.items()}
 DEFAULT_GROUP = "default_tg_pt_gp"
+
+
+class _kept:  # noqa: N801 - used as a decorator, as `property` is
+    """A property that is worked out once for each configfs: a plan asks thousands of times."""
+
+    def __init__(self, function: Callable[[Any], str]) -> None:
+        self._function = function
+        self._name = f"_{function.__name__}"
+        self.__doc__ = function.__doc__
+
+    def __get__(self, place: Any, owner: type[Any]) -> str:
+        root = rtslib_fb.node.CFSNode.configfs_dir
+        kept: tuple[Any, str] | None = place.__dict__.get(self._name)
+        if kept is None or kept[0] is not root:
+            kept = place.__dict__[self._name] = (root, self._function(place))
+        return kept[1]
 
 
 def core_folder() -> str:
@@ -43,12 +61,12 @@ class StorageObject:
         """Return the folder of the HBA, which holds this one storage object."""
         return f"{core_folder()}/{HBA_PREFIX[self.plugin]}_{self.hba}"
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the object's folder in configfs."""
         return f"{self.hba_folder}/{self.name}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree, which is also how a saved file names it."""
         return f"/backstores/{self.plugin}/{self.name}"
@@ -64,12 +82,12 @@ class AluaGroup:
     storage_object: StorageObject
     name: str
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the group's folder in configfs."""
         return f"{self.storage_object.folder}/alua/{self.name}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.storage_object.path}/alua/{self.name}"
@@ -90,12 +108,12 @@ class Target:
         """Return the fabric."""
         return fabric(self.fabric_name)
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the target's folder in configfs."""
         return f"{self.fabric.folder}/{self.fabric.to_folder(self.wwn)}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"/{self.fabric_name}/{self.wwn}"
@@ -111,12 +129,12 @@ class Tpg:
     target: Target
     tag: int
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the TPG's folder in configfs."""
         return f"{self.target.folder}/tpgt_{self.tag}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in the tree: a fabric without tags shows target and TPG as one."""
         if not self.target.fabric.has("tpgts"):
@@ -134,12 +152,12 @@ class Lun:
     tpg: Tpg
     index: int
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the LUN's folder in configfs."""
         return f"{self.tpg.folder}/lun/lun_{self.index}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/luns/lun{self.index}"
@@ -161,12 +179,12 @@ class Portal:
         """Return the name in the tree and in configfs, as `[::0]:3260`."""
         return f"{names.bracketed(self.address)}:{self.port}"
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the portal's folder in configfs."""
         return f"{self.tpg.folder}/np/{self.name}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/portals/{self.name}"
@@ -182,12 +200,12 @@ class NodeAcl:
     tpg: Tpg
     wwn: str
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the ACL's folder in configfs."""
         return f"{self.tpg.folder}/acls/{self.tpg.target.fabric.to_folder(self.wwn)}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/acls/{self.wwn}"
@@ -203,12 +221,12 @@ class MappedLun:
     acl: NodeAcl
     index: int
 
-    @property
+    @_kept
     def folder(self) -> str:
         """Return the mapped LUN's folder in configfs."""
         return f"{self.acl.folder}/lun_{self.index}"
 
-    @property
+    @_kept
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.acl.path}/mapped_lun{self.index}"

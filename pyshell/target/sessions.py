@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is logged in: sessions through node ACLs and, in demo mode, without one."""
+"""Who is logged in: sessions through node ACLs and, in demo mode, without one, of every fabric.
+
+iSCSI tells most. Of other fabrics the target core itself knows whether the initiator of a node ACL
+is there, once a LUN is mapped; loopback, vhost and their like have one initiator, their nexus.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyshell.target import handles, listing
+from pyshell.target import handles, listing, statistics
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
-from pyshell.target.places import NodeAcl, Tpg
+from pyshell.target.places import Lun, NodeAcl, StorageObject, Tpg
+
+LOGGED_IN = "LOGGED_IN"
+NEXUS = "Nexus"
 
 
 @dataclass(frozen=True)
@@ -37,20 +44,48 @@ class Session:
     kind: str = ""
     state: str = ""
     authenticated: bool | None = None
+    """Whether the initiator had to prove by CHAP who it is; None where that is not known."""
+    mutual: bool | None = None
+    """Whether the target has to prove who it is, which targetcli calls authenticated."""
     connections: tuple[Connection, ...] = ()
+    read: int | None = None
+    """Bytes that the initiator read in this session, None where they are not counted."""
+    written: int | None = None
 
     @property
     def dynamic(self) -> bool:
         """Tell whether the initiator came in without an ACL of its own."""
-        return self.acl is None
+        return self.acl is None and self.kind != NEXUS
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A LUN as an initiator sees it."""
+
+    index: int
+    lun: Lun | None
+    storage_object: StorageObject | None
+    read_only: bool
 
 
 def sessions(lio: Lio) -> Iterator[Session]:
-    """Yield every open session of every fabric that tells of them."""
+    """Yield every open session that somebody logged in for."""
     for fabric in listing.fabrics_in_use():
         for target in listing.targets(fabric):
             for tpg in listing.tpgs(target):
                 yield from of_tpg(lio, tpg)
+
+
+def nexuses(lio: Lio) -> Iterator[Session]:
+    """Yield the one initiator of each TPG that has but one, and it without logging in."""
+    for fabric in listing.fabrics_in_use():
+        if not fabric.has("nexus"):
+            continue
+        for target in listing.targets(fabric):
+            for tpg in listing.tpgs(target):
+                name = text_or_none(lio.kernel, f"{tpg.folder}/nexus")
+                if name:
+                    yield Session(tpg, name, kind=NEXUS, state=LOGGED_IN)
 
 
 def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
@@ -64,15 +99,20 @@ def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
     listed = text_or_none(lio.kernel, f"{tpg.folder}/dynamic_sessions") or ""
     for name in listed.replace("\0", "\n").split():
         if name not in explicit:
-            yield Session(tpg, name)
+            # A target that asks for CHAP knows no secret of an initiator without ACL but its own.
+            yield Session(tpg, name, authenticated=_asks_for_chap(lio, tpg.folder))
 
 
 def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
     """Return the session of a node ACL's initiator, None where it is not logged in."""
+    if text_or_none(lio.kernel, f"{acl.folder}/info") is None:
+        return _of_other_fabric(lio, acl)
     found = handles.node_acl(acl).session
     if not found:
         return None
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
+    own = _asks_for_chap(lio, acl.folder)
+    read, written = statistics.session_octets(lio, acl) or (None, None)
     return Session(
         acl.tpg,
         acl.wwn,
@@ -81,6 +121,7 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
         int(found["id"]),
         str(found.get("type", "")),
         str(found.get("state", "")),
+        _asks_for_chap(lio, acl.tpg.folder) if own is None else own,
         None if mutual is None else mutual == "1",
         tuple(
             Connection(
@@ -91,4 +132,38 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
             )
             for connection in found.get("connections", ())
         ),
+        read,
+        written,
     )
+
+
+def _of_other_fabric(lio: Lio, acl: NodeAcl) -> Session | None:
+    for mapped in listing.mapped_luns(acl):
+        number = statistics.session_index(lio, mapped)
+        if number is not None:
+            return Session(acl.tpg, acl.wwn, acl, sid=number, kind="Normal", state=LOGGED_IN)
+    return None
+
+
+def _asks_for_chap(lio: Lio, folder: str) -> bool | None:
+    """Return what a TPG or node ACL says of CHAP, None where it says nothing."""
+    text = text_or_none(lio.kernel, f"{folder}/attrib/authentication")
+    return None if text in (None, "", "-1") else text == "1"
+
+
+def luns_of(lio: Lio, session: Session) -> Iterator[Seen]:
+    """Yield the LUNs of a session: those mapped to its initiator; without an ACL, all."""
+    if session.acl is not None:
+        for mapped in listing.mapped_luns(session.acl):
+            lun = listing.lun_of(mapped)
+            protected = text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
+            yield Seen(mapped.index, lun, _exported(lun), protected)
+        return
+    protecting = f"{session.tpg.folder}/attrib/demo_mode_write_protect"
+    protected = session.dynamic and text_or_none(lio.kernel, protecting) == "1"
+    for lun in listing.luns(session.tpg):
+        yield Seen(lun.index, lun, _exported(lun), protected)
+
+
+def _exported(lun: Lun | None) -> StorageObject | None:
+    return listing.storage_object_of(lun) if lun is not None else None

@@ -78,6 +78,26 @@ class SimulatedMachine:
         """Return where the simulated host's file lies: below the simulator's folder."""
         return self._table.file(path)
 
+    def host_file(self, path: str) -> Path:
+        """Return where the simulated host's file lies: below the simulator's folder."""
+        return self._table.file(path)
+
+    def ask(self, *command: str) -> str | None:
+        """Return None: the simulated host has no programs."""
+        return None
+
+    def lasting_name(self, path: str) -> str | None:
+        """Return the name below /dev/disk/by-id that the table has for a disk."""
+        wanted = self._table.device(path)
+        for name in sorted(self._table.links):
+            if (
+                wanted
+                and name.startswith("/dev/disk/by-id/")
+                and self._table.device(name) == wanted
+            ):
+                return name
+        return None
+
     def present(self, path: str) -> bool:
         """Tell whether the table has a device at `path`."""
         return self._table.device(path) is not None

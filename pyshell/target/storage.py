@@ -42,6 +42,8 @@ class Described:
     nullio: bool = False
     aio: bool = False
     config: str = ""
+    exclusive: bool = True
+    """Whether nothing else may use the block device: kernels before 6.17 know no other way."""
 
 
 def describe(lio: Lio, place: StorageObject) -> Described:
@@ -50,7 +52,8 @@ def describe(lio: Lio, place: StorageObject) -> Described:
     info = text_or_none(kernel, f"{folder}/info") or ""
     device = text_or_none(kernel, f"{folder}/udev_path") or _field(info, "File") or ""
     configured = text_or_none(kernel, f"{folder}/enable") != "0"
-    cache = text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
+    caches = place.plugin in ("block", "fileio")
+    cache = caches and text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
     size, missing = _size(lio, place, info, device) if configured else (None, "not configured")
     return Described(
         device=device,
@@ -58,12 +61,13 @@ def describe(lio: Lio, place: StorageObject) -> Described:
         configured=configured,
         exported=_ACTIVE in info,
         missing=missing,
-        write_back=cache if place.plugin in ("block", "fileio") else None,
+        write_back=cache if caches else None,
         buffered=_field(info, "Mode") == "Buffered-WCE",
         read_only=_field(info, "readonly") == "1",
         nullio=_field(info, "nullio") == "1",
         aio=_field(info, "Async") == "1",
         config=_config(info),
+        exclusive=_field(info, "exclusive") != "0",
     )
 
 
@@ -136,16 +140,17 @@ def cache_text(found: Described) -> str:
     return "write-thru: a write is on the device when it is acknowledged"
 
 
-def creation_arguments(lio: Lio, place: StorageObject) -> dict[str, Any] | None:
+def creation_arguments(
+    lio: Lio, place: StorageObject, described: Described | None = None
+) -> dict[str, Any] | None:
     """Return rtslib's arguments that would create the object again, None for a half-made one."""
-    found = describe(lio, place)
+    found = described or describe(lio, place)
     if not found.configured:
         return None
     made: dict[str, Any] = {"wwn": serial(lio.kernel, place)}
     if place.plugin == "block":
         made |= {"dev": found.device, "readonly": found.read_only}
-        info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
-        made["exclusive"] = _field(info, "exclusive") != "0"  # kernels before 6.17 always are
+        made["exclusive"] = found.exclusive
     elif place.plugin == "fileio":
         made |= {
             "dev": found.device,

@@ -66,6 +66,11 @@ class Command:
         return None
 
     @property
+    def takes_secrets(self) -> bool:
+        """Tell whether secrets may be among what it is given."""
+        return self.named_rest is not None or any(param.secret for param in self.params)
+
+    @property
     def signature(self) -> str:
         """Return the syntax: `create name dev [readonly] [wwn]`."""
         words = [self.name]
@@ -205,4 +210,5 @@ TOLERANCES = {
         named_only=True,
     ),
 }
+TOLERANCES["unshare"] = TOLERANCES["delete"]
 """Parameters of every such command; the shell sees to them (field failure 24)."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pyshell.errors import ExistsError, NotFoundError
-from pyshell.target import listing
+from pyshell.target import handles, listing
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateLun, free_lun
 from pyshell.target.operations.storage import CreateStorageObject
@@ -62,6 +62,8 @@ def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun
 
 def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
     """Raise ExistsError where a TPG exports a storage object already, as LUN `wanted` or not."""
+    if not handles.is_exported(place):
+        return  # no LUN need be looked at
     for lun in listing.luns(tpg):
         if listing.storage_object_of(lun) == place:
             error = ExistsError(

@@ -259,11 +259,12 @@ def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
         made.append(SetEnabled(tpg, True))
     made[-1].said = [f"Created TPG {tpg.tag}."]
     if fabric.has("nps") and node.context.preference("auto_add_default_portal"):
-        made.append(_default_portal(node, tpg))
+        made.append(default_portal(node, tpg))
     return made
 
 
-def _default_portal(node: CommonNode, tpg: Tpg) -> Operation:
+def default_portal(node: CommonNode, tpg: Tpg) -> Operation:
+    """Return what makes the portal that every new TPG gets."""
     address = node.context.preference("default_portal_address")
     said = [
         "Global pref auto_add_default_portal=true",

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pyshell.errors import PyshellError
     from pyshell.target.operations.base import Operation
+    from pyshell.tree.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,33 @@ class Lines:
     failure: PyshellError | None = None
     idle: bool = False
     """Whether the work found all as it was to be, so that there is nothing to undo."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings; `numbers` columns, the last ones, stand to the right.
+
+    Where there is little room, a terminal's view shortens the column before those. `title` stands
+    above; `data` is the same for `-o json`.
+    """
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: int
+    title: str
+    data: Any
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tables that come one after the other; at a terminal each takes the place of the last.
+
+    They come until they end or somebody stops them, but in a pipe only `in_pipe` of them, unless
+    that is None.
+    """
+
+    tables: Iterator[Table]
+    in_pipe: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +133,15 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A topology to draw as `form` (svg, mermaid, dot), into `file` where one is given."""
+
+    topology: Topology
+    form: str
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Go:
     """Change the current path."""
 
@@ -128,4 +165,6 @@ class Several:
     results: Sequence[Result] = field(default_factory=tuple)
 
 
-Result = Tree | Lines | Change | Preference | Work | Go | Leave | Nothing | Several
+Result = (
+    Tree | Lines | Stream | Picture | Change | Preference | Work | Go | Leave | Nothing | Several
+)

@@ -15,14 +15,27 @@ from pyshell import __version__
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import fabrics
 from pyshell.target.fabrics import fabric
-from pyshell.tree.command import BOOL, NUMBER, Param, choice, command
+from pyshell.tree.command import BOOL, Param, command
+from pyshell.tree.doctoring import DoctorNode
+from pyshell.tree.graphing import GraphingNode
+from pyshell.tree.guiding import GuidingNode
 from pyshell.tree.node import Context, Node
 from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
+from pyshell.tree.seeing import SeeingNode
+from pyshell.tree.sharing import SharingNode
 
 
-class RootNode(RestoringNode, CheckingNode):
+class RootNode(
+    RestoringNode,
+    CheckingNode,
+    SeeingNode,
+    DoctorNode,
+    SharingNode,
+    GraphingNode,
+    GuidingNode,
+):
     """The root."""
 
     def __init__(self, context: Context) -> None:
@@ -89,29 +102,6 @@ class RootNode(RestoringNode, CheckingNode):
             return Lines(["All configuration cleared"], idle=idle)
 
         return Work(["All configuration would be cleared"], run, "other")
-
-    @command(
-        "Show who is logged in.",
-        Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
-        Param("sid", NUMBER, "Only the session of that number."),
-        examples=("sessions", "sessions detail"),
-    )
-    def ui_command_sessions(self, action: str = "list", sid: int | None = None) -> Result:
-        """Show who is logged in."""
-        from pyshell.target.sessions import sessions
-        from pyshell.tree.sessiontext import session_data, session_lines
-
-        found = [s for s in sessions(self.lio) if sid is None or s.sid == sid]
-        if sid is not None and not found:
-            raise NotFoundError(f"no session found with sid {sid}")
-        data = [session_data(self.lio, session) for session in found]
-        if not found:
-            return Lines(["(no open sessions)"], data)
-        detail = action == "detail"
-        lines = [
-            line for session in found for line in session_lines(self.lio, session, detail=detail)
-        ]
-        return Lines(lines, data)
 
 
 def _versions() -> dict[str, str]:

@@ -6,35 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyshell.target import listing
 from pyshell.target.attach import Lio
-from pyshell.target.kernel import text_or_none
-from pyshell.target.sessions import Session
+from pyshell.target.sessions import NEXUS, Seen, Session, luns_of
 
 _INDENT = "    "
 
 
-def session_lines(lio: Lio, session: Session, *, detail: bool) -> Iterator[str]:
-    """Yield a session's lines, as targetcli writes them; a dynamic one is marked as such."""
-    if session.dynamic:
-        yield (
-            f"alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: {session.initiator})"
-        )
-        if detail:
-            yield f"{_INDENT}name: {session.initiator} (no node ACL: the kernel tells no more)"
-        return
-    yield (
-        f"alias: {session.alias}\tsid: {session.sid} type: {session.kind}"
-        f" session-state: {session.state}"
-    )
+def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> Iterator[str]:
+    """Yield a session's lines, as targetcli writes them; what has no ACL is marked as such."""
+    yield _head(session)
     if not detail:
         return
-    proven = "authenticated" if session.authenticated else "NOT AUTHENTICATED"
-    yield f"{_INDENT}name: {session.initiator} ({proven})"
-    for mapped in _mapped(lio, session):
+    yield f"{_INDENT}name: {session.initiator} ({_proof(session, compat)})"
+    for seen in luns_of(lio, session):
         yield (
-            f"{_INDENT}mapped-lun: {mapped['index']} backstore: {mapped['storage_object']}"
-            f" mode: {mapped['mode']}"
+            f"{_INDENT}mapped-lun: {seen.index} backstore: {_backstore(seen)} mode: {_mode(seen)}"
         )
     for connection in session.connections:
         yield (
@@ -43,9 +29,34 @@ def session_lines(lio: Lio, session: Session, *, detail: bool) -> Iterator[str]:
         )
 
 
+def _head(session: Session) -> str:
+    if session.dynamic:
+        return (
+            f"alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: {session.initiator})"
+        )
+    if session.kind == NEXUS:
+        return (
+            f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
+            f" ({session.tpg.target.fabric_name}: {session.initiator})"
+        )
+    alias = session.alias or ("" if session.connections else "-")
+    return f"alias: {alias}\tsid: {session.sid} type: {session.kind} session-state: {session.state}"
+
+
+def _proof(session: Session, compat: bool) -> str:
+    if session.dynamic:
+        return "no node ACL: the kernel tells no more"
+    if session.kind == NEXUS:
+        return "the only initiator that there can be"
+    # targetcli looks whether the target has to prove itself to the initiator.
+    proven = session.mutual if compat else session.authenticated
+    return "authenticated" if proven else "NOT AUTHENTICATED"
+
+
 def session_data(lio: Lio, session: Session) -> dict[str, Any]:
     """Return a session as data."""
     return {
+        "fabric": session.tpg.target.fabric_name,
         "target": session.tpg.target.wwn,
         "tpg": session.tpg.tag,
         "initiator": session.initiator,
@@ -55,7 +66,12 @@ def session_data(lio: Lio, session: Session) -> dict[str, Any]:
         "type": session.kind,
         "state": session.state,
         "authenticated": session.authenticated,
-        "mapped_luns": list(_mapped(lio, session)),
+        "read_bytes": session.read,
+        "written_bytes": session.written,
+        "mapped_luns": [
+            {"index": seen.index, "storage_object": _backstore(seen), "mode": _mode(seen)}
+            for seen in luns_of(lio, session)
+        ],
         "connections": [
             {"cid": c.cid, "state": c.state, "address": c.address, "transport": c.transport}
             for c in session.connections
@@ -63,15 +79,10 @@ def session_data(lio: Lio, session: Session) -> dict[str, Any]:
     }
 
 
-def _mapped(lio: Lio, session: Session) -> Iterator[dict[str, Any]]:
-    if session.acl is None:
-        return
-    for mapped in listing.mapped_luns(session.acl):
-        lun = listing.lun_of(mapped)
-        exported = listing.storage_object_of(lun) if lun else None
-        protected = text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
-        yield {
-            "index": mapped.index,
-            "storage_object": f"{exported.plugin}/{exported.name}" if exported else "?",
-            "mode": "r" if protected else "rw",
-        }
+def _backstore(seen: Seen) -> str:
+    found = seen.storage_object
+    return f"{found.plugin}/{found.name}" if found else "?"
+
+
+def _mode(seen: Seen) -> str:
+    return "r" if seen.read_only else "rw"

@@ -32,12 +32,14 @@ class Foreseen:
         """Tell whether a group will be there."""
         if folder in self._made:
             return True
+        if not self._gone and not self._new:
+            return os.path.isdir(folder)
         above = folder
         while above not in ("", "/"):
             # What a new group holds is made with it, whatever an old one of its name held.
             if above in self._gone or above in self._new:
                 return False
-            above = os.path.dirname(above)
+            above = above.rpartition("/")[0]
         return os.path.isdir(folder)
 
     def makes(self, path: str) -> bool:
@@ -53,7 +55,9 @@ class Foreseen:
 
     def remove(self, folder: str) -> None:
         """Note that a group will be removed, with all below it."""
-        self._made = {m for m in self._made if m != folder and not m.startswith(folder + "/")}
+        if self._made:
+            below = folder + "/"
+            self._made = {m for m in self._made if m != folder and not m.startswith(below)}
         self._new.discard(folder)
         self._gone.add(folder)
 

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..commands import run, wait_for
@@ -22,6 +22,7 @@ PACKAGING = Path(__file__).parents[3] / "packaging"
 UNITS = Path("/run/test-units")
 RULES = Path("/run/udev/rules.d")
 PROGRAM = Path("/usr/bin/pyshell")
+_LINE_SECONDS = 180.0
 _SYSTEMD = "/lib/systemd/systemd"
 _DEBIANS = (
     "systemd-journald.service",
@@ -55,6 +56,10 @@ class Systemd:
         """Run systemctl, whatever it returns."""
         return run(*self._enter, "systemctl", "--no-pager", *arguments, check=False)
 
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of shell beside systemd; it must succeed."""
+        return run(*self._enter, "sh", "-c", line, timeout=_LINE_SECONDS)
+
     def state(self, unit: str) -> str:
         """Return a unit's state: active, activating, inactive, failed."""
         return self("is-active", unit).stdout.strip()
@@ -67,9 +72,12 @@ class Systemd:
 
 
 @contextlib.contextmanager
-def booted(wait: int) -> Iterator[Systemd]:
-    """Boot systemd with pyshell's units, whose restore waits so many seconds."""
-    _lay_out(wait)
+def booted(wait: int, more: Sequence[str] = ()) -> Iterator[Systemd]:
+    """Boot systemd with pyshell's units, whose restore waits so many seconds.
+
+    `more` of Debian's units are there, and not started.
+    """
+    _lay_out(wait, more)
     # Settings of the host's own, as its name, are left to the bed: hence --uts.
     command = ["unshare", "--pid", "--mount", "--uts", "--fork", "--mount-proc"]
     environment = {
@@ -102,10 +110,10 @@ def _child(pid: int) -> int:
     return int(text.split()[0]) if text.strip() else 0
 
 
-def _lay_out(wait: int) -> None:
+def _lay_out(wait: int, more: Sequence[str]) -> None:
     """Put the units, the udev rule and the program where they belong."""
     shutil.copytree(PACKAGING / "systemd", UNITS)
-    for name in _DEBIANS:
+    for name in (*_DEBIANS, *more):
         (UNITS / name).symlink_to(Path("/lib/systemd/system") / name)
     for name in _TARGETS:
         (UNITS / f"{name}.target").write_text(_BARE)

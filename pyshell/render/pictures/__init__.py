@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Topologies as pictures: SVG with a layout of its own, Mermaid and Graphviz's dot."""
+
+from __future__ import annotations
+
+from pyshell.tree.results import Picture
+
+
+def text_of(picture: Picture) -> str:
+    """Return a picture's text, with a newline at its end."""
+    if picture.form == "mermaid":
+        from pyshell.render.pictures import mermaid
+
+        return mermaid.text_of(picture.topology)
+    if picture.form == "dot":
+        from pyshell.render.pictures import dot
+
+        return dot.text_of(picture.topology)
+    from pyshell.render.pictures import svg
+
+    return svg.text_of(picture.topology)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is let in that perhaps should not be: demo mode, no CHAP, secrets that are easily known.
+
+No finding holds a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from pyshell.saved.checks.credentials import SECRET_MIN
+from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, warning
+from pyshell.saved.health.targets import DEMO
+from pyshell.target import inquiry, listing
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
+from pyshell.target.places import NodeAcl, Tpg
+
+_BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield what lets the wrong ones in."""
+    known: dict[str, str] = {}
+    for tpg in tpgs(of="iscsi"):
+        acls = listing.node_acls(tpg)
+        public = _public_address(lio, tpg)
+        if public:
+            yield from _open(lio, tpg, acls, public)
+        places: list[Tpg | NodeAcl] = [tpg, *acls]
+        for place in places:
+            yield from _secrets(lio, place, known)
+
+
+def _public_address(lio: Lio, tpg: Tpg) -> str:
+    """Return an address of the TPG that the whole world can reach, "" where there is none."""
+    for portal in listing.portals(tpg):
+        if not listing.is_wildcard(portal.address):
+            found = [portal.address]
+        else:
+            found = sorted(inquiry.addresses(lio.machine) or ())
+            if portal.address == "0.0.0.0":  # noqa: S104 - looked for, not listened at
+                found = [address for address in found if ":" not in address]
+        for address in found:
+            if _is_global(address):
+                return address
+    return ""
+
+
+def _is_global(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Finding]:
+    asked = text_or_none(lio.kernel, f"{tpg.folder}/attrib/authentication") == "1"
+    if text_or_none(lio.kernel, f"{tpg.folder}/{DEMO}") == "1":
+        told = "demo mode lets in every initiator"
+        if not asked:
+            yield error(
+                tpg.path,
+                f"{told}, and {address} can be reached from everywhere",
+                pyshell(lio, tpg.path, "set", "attribute", "generate_node_acls=0"),
+            )
+        return
+    if not asked:
+        secrets = [_new_secret(lio, acl) for acl in acls if not _text(lio, acl, "password")]
+        yield warning(
+            tpg.path,
+            f"it asks for no CHAP, and {address} can be reached from everywhere: who knows an"
+            " initiator's name is let in",
+            *secrets,
+            pyshell(lio, tpg.path, "set", "attribute", "authentication=1"),
+        )
+
+
+def _new_secret(lio: Lio, acl: NodeAcl) -> str:
+    user = f"userid={acl.wwn.rpartition(':')[2] or 'initiator'}"
+    return pyshell(lio, acl.path, "set", "auth", user, "password=-")
+
+
+def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[Finding]:
+    """Yield secrets that are too short, or that somebody else has, too."""
+    for name, user in _BOTH:
+        secret = _text(lio, place, name)
+        if not secret or not _text(lio, place, user):
+            continue
+        asked = _PARAMETERS[name]
+        command = pyshell(lio, place.path, "set", "auth", f"{asked}=-")
+        if len(secret.encode(errors="surrogateescape")) < SECRET_MIN:
+            yield warning(
+                place.path,
+                f"the CHAP secret {asked} is shorter than {SECRET_MIN} bytes: who listens can"
+                " find it out, and some initiators refuse it",
+                command,
+            )
+        other = known.setdefault(secret, place.path)
+        if other != place.path:
+            told = f"the CHAP secret {asked} is that of {other}, too: either can pose as the other"
+            yield warning(place.path, told, command)
+        elif name == "password_mutual" and secret == _text(lio, place, "password"):
+            yield error(
+                place.path,
+                "the CHAP secret mutual_password is the same as password: RFC 7143 forbids that,"
+                " and initiators refuse it",
+                command,
+            )
+
+
+_PARAMETERS = {"password": "password", "password_mutual": "mutual_password"}
+
+
+def _text(lio: Lio, place: Tpg | NodeAcl, name: str) -> str:
+    found = text_or_none(lio.kernel, f"{place.folder}/auth/{name}") or ""
+    return "" if found.startswith("NULL") else found

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the devices and image files under the storage objects are there, whole and nobody else's.
+
+A device that something else of this host writes to, too, is ruined sooner or later.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
+from pyshell.target import listing, storage
+from pyshell.target.attach import Lio
+from pyshell.target.names import size_text
+from pyshell.target.places import StorageObject
+from pyshell.target.storage import Described
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield what is wrong under the storage objects."""
+    for place in listing.storage_objects():
+        found = storage.describe(lio, place)
+        if not found.configured:
+            told = "it was never configured: what made it was cut off half way"
+            yield error(place.path, told, _deletion(lio, place))
+        elif found.missing:
+            yield error(
+                place.path,
+                f"{found.missing}: initiators get errors. Once it is back it must be made anew"
+                " ('diff' shows how it is saved); or give it up",
+                _deletion(lio, place),
+            )
+        else:
+            yield from _held(lio, place, found)
+            yield from _renamed(lio, place, found)
+            if place.plugin == "fileio":
+                yield from _resized(lio, place, found)
+
+
+def _deletion(lio: Lio, place: StorageObject) -> str:
+    return pyshell(lio, f"/backstores/{place.plugin}", "delete", place.name)
+
+
+def _held(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+    device = lio.machine.block_device(found.device) if found.device else None
+    if device is None or not device.holder:
+        return
+    mounted = re.fullmatch(r"mounted on (.+)", device.holder)
+    held = re.fullmatch(r"held by (.+)", device.holder)
+    commands: list[str] = []
+    if mounted:
+        commands = [f"umount {shlex.quote(mounted.group(1))}"]
+    elif device.holder == "used as swap":
+        commands = [f"swapoff {shlex.quote(device.path)}"]
+    elif held:
+        commands = [_release(lio, name) for name in held.group(1).split(", ")]
+    yield error(
+        place.path,
+        f"this host itself uses {found.device} ({device.holder}): with an initiator writing, too,"
+        " its content is ruined",
+        *commands,
+    )
+
+
+def _release(lio: Lio, name: str) -> str:
+    """Return the command that gives up a device which lies on another one."""
+    if name.startswith("md"):
+        return f"mdadm --stop /dev/{name}"
+    folder = lio.machine.host_file(f"/sys/class/block/{name}/dm")
+    try:
+        mapped = (folder / "name").read_text(encoding="utf-8").strip()
+        uuid = (folder / "uuid").read_text(encoding="utf-8").strip()
+    except OSError:
+        return f"dmsetup remove /dev/{name}"
+    if uuid.startswith("LVM-"):
+        return f"lvchange -an /dev/mapper/{shlex.quote(mapped)}"
+    return f"dmsetup remove {shlex.quote(mapped)}"
+
+
+def _renamed(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+    """Yield a device whose name is given anew at each boot, where it has a lasting one."""
+    if not re.match(r"/dev/(sd[a-z]+|nvme\d+n)\d*(p?\d+)?$", found.device):
+        return
+    lasting = lio.machine.lasting_name(found.device)
+    if lasting is None or place.plugin != "block":
+        return
+    yield warning(
+        place.path,
+        f"{found.device} may name another disk after the next boot; {lasting} never does",
+        f"printf %s {shlex.quote(lasting)} > {shlex.quote(f'{place.folder}/udev_path')}",
+        pyshell(lio, "saveconfig"),
+    )
+
+
+def _resized(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+    """Yield an image file that something else made longer or shorter."""
+    if lio.machine.block_device(found.device) is not None or found.size is None:
+        return
+    image = lio.machine.image_file(found.device)
+    try:
+        there = image.stat().st_size
+    except OSError as fault:
+        yield unseen(place.path, f"cannot look at {found.device}: {fault.strerror}")
+        return
+    told = f"{found.device} has {size_text(there)}, initiators are told {size_text(found.size)}"
+    if there < found.size:
+        yield error(
+            place.path,
+            f"{told}: what lay behind is lost, and is read as zeros or not at all",
+            f"truncate -s {found.size} {shlex.quote(str(image))}",
+        )
+    elif there > found.size:
+        yield warning(
+            place.path,
+            f"{told}: the rest is not used",
+            pyshell(lio, place.path, "resize", f"size={there}"),
+        )

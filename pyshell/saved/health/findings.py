@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check of the running target says: how bad, where, what it means, what mends it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pyshell.target import listing
+from pyshell.target.attach import Lio
+from pyshell.target.places import Tpg
+
+Level = Literal["error", "warning", "unseen"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding. An `error` keeps somebody from working, a `warning` may come to that.
+
+    `unseen` is no fault: something that could not be looked at, and why.
+    """
+
+    level: Level
+    path: str
+    """Where: a path of the tree, or a file or part of the host."""
+    message: str
+    """What it is, and what it means."""
+    commands: tuple[str, ...] = ()
+    """What mends it, to be typed into root's shell in this order."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Tell whether something is wrong."""
+        return self.level != "unseen"
+
+
+def error(path: str, message: str, *commands: str) -> Finding:
+    """Return what keeps somebody from working."""
+    return Finding("error", path, message, commands)
+
+
+def warning(path: str, message: str, *commands: str) -> Finding:
+    """Return what may come to that."""
+    return Finding("warning", path, message, commands)
+
+
+def unseen(what: str, why: str) -> Finding:
+    """Return what could not be looked at."""
+    return Finding("unseen", what, why)
+
+
+def pyshell(lio: Lio, *words: str) -> str:
+    """Return a command of pyshell as root's shell takes it, for the target at hand."""
+    simulated = [f"--simulate={lio.simulated}"] if lio.simulated is not None else []
+    return " ".join(shlex.quote(word) for word in ("pyshell", *simulated, *words))
+
+
+def tpgs(*, of: str = "") -> Iterator[Tpg]:
+    """Yield all TPGs, or those of one fabric."""
+    for fabric in listing.fabrics_in_use():
+        if of in ("", fabric.name):
+            for target in listing.targets(fabric):
+                yield from listing.tpgs(target)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the kernel's target is there at all: configfs, the core's module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from pyshell.saved.health.findings import Finding, error
+from pyshell.target.attach import Lio
+
+_MOUNT = "/sys/kernel/config"
+
+
+def is_up(lio: Lio) -> bool:
+    """Tell whether there is a target to look at."""
+    return os.path.isdir(lio.kernel.root)
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield what keeps the kernel from being a target."""
+    if is_up(lio):
+        return
+    if not os.path.ismount(_MOUNT):
+        made = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
+        yield error(
+            _MOUNT,
+            "configfs is not mounted: nothing of the kernel's target can be seen or set",
+            *made,
+            f"mount -t configfs none {_MOUNT}",
+        )
+    else:
+        yield error(
+            lio.kernel.root,
+            "the kernel's storage target is not loaded: nothing is exported",
+            "modprobe target_core_mod",
+        )

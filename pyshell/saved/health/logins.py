@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins that the kernel refused, as its counters tell: who, from where, why.
+
+They count from the making of a target. One that was refused and is logged in now is forgiven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyshell.saved.health.findings import Finding, pyshell, warning
+from pyshell.target import listing, sessions, statistics
+from pyshell.target.attach import Lio
+from pyshell.target.fabrics import fabric
+from pyshell.target.kernel import text_or_none
+from pyshell.target.places import NodeAcl, Target, Tpg
+from pyshell.target.statistics import Logins
+
+_REASONS = {
+    "authenticate": "CHAP: its name or secret is not the one that is set here, or it gave none",
+    "authorize": "it has no ACL",
+    "negotiate": "the two could not agree on how to talk",
+    "other": "another reason, which the kernel's log may tell: dmesg | tail",
+}
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield targets that refused somebody who is not in by now."""
+    for target in listing.targets(fabric("iscsi")):
+        counted = statistics.logins(lio, target)
+        if counted is None or not counted.failures:
+            continue
+        if not _is_in(lio, target, counted.last_initiator):
+            yield from _refused(lio, target, counted)
+
+
+def _is_in(lio: Lio, target: Target, initiator: str) -> bool:
+    among = (s for tpg in listing.tpgs(target) for s in sessions.of_tpg(lio, tpg))
+    return any(session.initiator == initiator for session in among)
+
+
+def _refused(lio: Lio, target: Target, counted: Logins) -> Iterator[Finding]:
+    tpgs = listing.tpgs(target)
+    name, reason = counted.last_initiator, counted.last_reason
+    if not tpgs or not name:
+        return
+    acl = _acl(tpgs, name)
+    if reason == "authorize" and acl is not None:
+        return  # it has one by now
+    if reason == "authenticate":
+        place = acl or tpgs[0]
+        user = text_or_none(lio.kernel, f"{place.folder}/auth/userid") or ""
+        if not user or user.startswith("NULL"):
+            user = name.rpartition(":")[2] or name
+        command = pyshell(lio, place.path, "set", "auth", f"userid={user}", "password=-")
+    elif reason == "authorize":
+        command = pyshell(lio, f"{tpgs[0].path}/acls", "create", name)
+    else:
+        command = ""
+    times = "once" if counted.failures == 1 else f"{counted.failures} times"
+    yield warning(
+        target.path,
+        f"it refused logins {times}, at last that of {name} from {counted.last_address}:"
+        f" {_REASONS.get(reason, _REASONS['other'])}",
+        *([command] if command else []),
+    )
+
+
+def _acl(tpgs: list[Tpg], name: str) -> NodeAcl | None:
+    for tpg in tpgs:
+        acl = NodeAcl(tpg, name)
+        if listing.existing(acl):
+            return acl
+    return None

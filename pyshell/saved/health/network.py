@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether initiators reach the portals: the host has the address, and listens there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyshell.errors import UsageError
+from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, unseen
+from pyshell.target import inquiry, listing, names
+from pyshell.target.attach import Lio
+from pyshell.target.places import Portal
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield portals that cannot be reached."""
+    portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
+    if not portals:
+        return
+    present, open_at = inquiry.addresses(lio.machine), inquiry.listening(lio.machine)
+    if present is None:
+        yield unseen("addresses", "the host's addresses cannot be read from /proc/net")
+    if open_at is None:
+        yield unseen("listening", "where the host listens cannot be read from /proc/net")
+    for portal in portals:
+        address = _plain(portal)
+        deletion = pyshell(
+            lio, f"{portal.tpg.path}/portals", "delete", portal.address, str(portal.port)
+        )
+        if present is not None and not listing.is_wildcard(address) and address not in present:
+            yield error(
+                portal.path,
+                f"this host has no address {portal.address}: nobody reaches the portal. Give the"
+                " host that address again, or delete the portal",
+                deletion,
+            )
+        elif open_at is not None and (address, portal.port) not in open_at:
+            creation = pyshell(
+                lio, f"{portal.tpg.path}/portals", "create", portal.address, str(portal.port)
+            )
+            yield error(
+                portal.path,
+                f"nothing listens at TCP port {portal.port} of it: nobody can log in there",
+                deletion,
+                creation,
+            )
+
+
+def _plain(portal: Portal) -> str:
+    try:
+        return names.address(portal.address)
+    except UsageError:
+        return portal.address

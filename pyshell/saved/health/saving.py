@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the file that is restored at boot is what runs, and nobody else's to read."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterator
+
+from pyshell.errors import PyshellError
+from pyshell.saved import load, locations, state
+from pyshell.saved.compare import compare
+from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
+from pyshell.saved.model import items
+from pyshell.saved.running import read_running
+from pyshell.target.attach import Lio
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield where what runs and what is saved part."""
+    path = locations.default_file(lio)
+    running = items(read_running(lio))
+    if lio.mark_file.exists():
+        yield from _missing(lio)
+    if not path.exists():
+        if running:
+            told = "what runs is not saved: it is gone after a restart of this host"
+            yield warning(str(path), told, pyshell(lio, "saveconfig"))
+        return
+    try:
+        saved = items(load.load(path))
+        mode = path.stat().st_mode
+    except PermissionError:
+        yield unseen(str(path), "only root may read it")
+        return
+    except PyshellError as found:
+        yield error(
+            str(path),
+            f"it cannot be restored at boot: {found.message}",
+            pyshell(lio, "saveconfig", "force=true"),
+        )
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        told = f"others may read it (mode {stat.S_IMODE(mode):04o}): it may hold CHAP secrets"
+        yield error(str(path), told, f"chmod 600 {shlex.quote(str(path))}")
+    if saved and not running:
+        told = "nothing of it runs: initiators have no disks"
+        yield error(str(path), told, pyshell(lio, "restoreconfig"))
+    elif differing := [one.path for one in compare(saved, running) if not one.implied]:
+        first = ", ".join(differing[:3]) + (" …" if len(differing) > 3 else "")
+        yield warning(
+            str(path),
+            f"what runs differs ({first}), and is gone after a restart of this host:"
+            " 'diff' shows it",
+            pyshell(lio, "saveconfig"),
+        )
+
+
+def _missing(lio: Lio) -> Iterator[Finding]:
+    try:
+        missing = state.read(lio.config_dir, lambda _: None).missing
+    except PyshellError:
+        yield unseen(str(lio.config_dir / state.FILE), "only root may read it")
+        return
+    for path, why in missing.items():
+        yield error(
+            path,
+            f"the last restore could not bring it back: {why}",
+            pyshell(lio, "restoreconfig", "missing_only=true"),
+        )

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether each TPG has all that it takes to log in and find a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, warning
+from pyshell.target import listing, statistics
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
+from pyshell.target.places import NodeAcl, Tpg
+
+DEMO = "attrib/generate_node_acls"
+
+
+def check(lio: Lio) -> Iterator[Finding]:
+    """Yield what TPGs and ACLs lack."""
+    for tpg in tpgs():
+        fabric = tpg.target.fabric
+        if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
+            told = "it is disabled: nobody can log in"
+            yield error(tpg.path, told, pyshell(lio, tpg.path, "enable"))
+        if fabric.has("nps") and not listing.portals(tpg):
+            told = "it has no portal: nobody can reach it"
+            yield error(tpg.path, told, pyshell(lio, f"{tpg.path}/portals", "create"))
+        luns = listing.luns(tpg)
+        if not luns:
+            yield warning(tpg.path, "it has no LUN: initiators find no disk", *_filled(lio, tpg))
+        if not fabric.has("acls"):
+            continue
+        acls = listing.node_acls(tpg)
+        if not acls and text_or_none(lio.kernel, f"{tpg.folder}/{DEMO}") != "1":
+            yield _without_acl(lio, tpg)
+        for acl in acls:
+            if luns and not listing.mapped_luns(acl):
+                yield _without_luns(lio, acl, luns[0].index)
+
+
+def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
+    """Return the command that exports what is not exported yet, if there is anything."""
+    exported = {listing.storage_object_of(lun) for other in tpgs() for lun in listing.luns(other)}
+    for place in listing.storage_objects():
+        if place not in exported:
+            return (pyshell(lio, f"{tpg.path}/luns", "create", place.path),)
+    return (pyshell(lio, f"/{tpg.target.fabric_name}", "delete", tpg.target.wwn),)
+
+
+def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
+    counted = statistics.logins(lio, tpg.target)
+    refused = counted.last_initiator if counted else ""
+    hint = f"; {refused} tried" if refused else " (its name stands in its initiatorname.iscsi)"
+    return error(
+        tpg.path,
+        f"it has no ACL: nobody is let in. Name the initiator{hint}",
+        pyshell(lio, f"{tpg.path}/acls", "create", refused or "INITIATOR"),
+    )
+
+
+def _without_luns(lio: Lio, acl: NodeAcl, lun: int) -> Finding:
+    return warning(
+        acl.path,
+        "no LUN is mapped in it: its initiator finds no disk",
+        pyshell(lio, acl.path, "create", f"mapped_lun={lun}", f"tpg_lun_or_backstore={lun}"),
+    )

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the host that change nothing: programs that answer, names of disks, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.target import names
+
+if TYPE_CHECKING:
+    from pyshell.target.machine import Machine
+
+BY_ID = "/dev/disk/by-id/"
+_SECONDS = 10
+# Names that tell the disk itself, best first; others may tell of the way to it or its content.
+_BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
+_LISTENING = "0A"
+_LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
+
+
+def ask(*command: str) -> str | None:
+    """Run a program that only looks; None where it is not there, fails or takes too long."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def lasting_name(path: str, folder: str = BY_ID) -> str | None:
+    """Return the best name in a folder of links that leads to the device at `path`."""
+    device = os.path.realpath(path)
+    try:
+        found = [name for name in os.listdir(folder) if os.path.realpath(folder + name) == device]
+    except OSError:
+        return None
+    found.sort(key=lambda name: (*(not name.startswith(best) for best in _BEST), name))
+    return folder + found[0] if found else None
+
+
+def addresses(machine: Machine) -> frozenset[str] | None:
+    """Return the host's addresses as `names.address` spells them, None where none can be read."""
+    four = _read(machine.host_file("/proc/net/fib_trie"))
+    if four is None:
+        return None
+    found = set(_LOCAL.findall(four))
+    for line in (_read(machine.host_file("/proc/net/if_inet6")) or "").splitlines():
+        digits = line.split()[0]
+        found.add(names.address(str(ipaddress.IPv6Address(int(digits, 16)))))
+    return frozenset(found)
+
+
+def listening(machine: Machine) -> frozenset[tuple[str, int]] | None:
+    """Return the addresses and TCP ports that the host listens at, None where that is not told."""
+    four = _read(machine.host_file("/proc/net/tcp"))
+    if four is None:
+        return None
+    six = _read(machine.host_file("/proc/net/tcp6")) or ""
+    found = set()
+    for line in [*four.splitlines()[1:], *six.splitlines()[1:]]:
+        local, state = line.split()[1], line.split()[3]
+        if state == _LISTENING:
+            digits, port = local.split(":")
+            found.add((_address(digits), int(port, 16)))
+    return frozenset(found)
+
+
+def _address(digits: str) -> str:
+    """Read an address as the kernel prints it: words of the machine's own byte order."""
+    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
+    packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+    return names.address(str(ipaddress.ip_address(packed)))
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's command that draws the topology."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyshell.tree.command import CONFIGURATION, FILE, Param, choice, command
+from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode
+from pyshell.tree.results import Picture, Result
+
+if TYPE_CHECKING:
+    from pyshell.tree.topologymaking import Seen
+
+
+class GraphingNode(ComparingNode):
+    """The part of the root that draws."""
+
+    @command(
+        "Draw the topology: initiators, targets, LUNs, storage objects, devices.",
+        Param("file", FILE, "Where to write the picture; standard output unless given."),
+        Param(
+            "format", choice("svg", "mermaid", "dot"), "Form of the picture.", default="svg",
+            named_only=True,
+        ),
+        Param(
+            "of", CONFIGURATION, "running, saved, a revision or a file; running unless given.",
+            named_only=True,
+        ),
+        Param(
+            "since", CONFIGURATION, "Colour what differs from this one: what was added, removed,"
+            " changed.", named_only=True,
+        ),
+        details=(
+            "An SVG opens in any browser, light or dark as that is. What runs is drawn with its"
+            " health and with who is logged in."
+        ),
+        examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"),
+    )  # fmt: skip
+    def ui_command_graph(
+        self,
+        file: str | None = None,
+        format: str = "svg",
+        of: str | None = None,
+        since: str | None = None,
+    ) -> Result:
+        """Draw the topology."""
+        from pyshell.tree import topologymaking
+
+        chosen = of or RUNNING
+        before = self.items_of(since) if since else None
+        seen = self._seen() if chosen == RUNNING else topologymaking.Seen()
+        title = _name(chosen) + (f", changes since {_name(since).lower()}" if since else "")
+        made = topologymaking.make(title, before, self.items_of(chosen), seen)
+        return Picture(made, format, file)
+
+    def _seen(self) -> Seen:
+        """Return what the running target tells beside its configuration."""
+        from pyshell.target import listing, storage
+        from pyshell.target.sessions import sessions
+        from pyshell.tree.topologymaking import Seen
+
+        sizes, missing = {}, {}
+        for place in listing.storage_objects():
+            found = storage.describe(self.lio, place)
+            if found.size is not None:
+                sizes[place.path] = found.size
+            if found.missing:
+                missing[place.path] = found.missing
+        logged_in = {
+            # A TPG's own path, which a fabric without tags does not show.
+            (f"{s.tpg.target.path}/tpg{s.tpg.tag}", s.initiator): next(
+                (connection.address for connection in s.connections), ""
+            )
+            for s in sessions(self.lio)
+        }
+        return Seen(sizes, missing, logged_in, running=True)
+
+
+def _name(word: str) -> str:
+    """Return a configuration's name as a title."""
+    if word == RUNNING:
+        return "Running configuration"
+    if word == SAVED:
+        return "Saved configuration"
+    return f"Revision {word}" if word.isdigit() else word

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that show who is connected, and what flows.
+
+What they need is imported where it is used, as in `root`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.tree.command import (
+    INITIATOR,
+    NUMBER,
+    TEXT,
+    WWN,
+    Kind,
+    Param,
+    choice,
+    command,
+)
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result, Stream, Table
+
+if TYPE_CHECKING:
+    from pyshell.target.sessions import Session
+
+_SHORTEST, _LONGEST = 0.1, 3600.0
+
+
+def _seconds(text: str) -> float:
+    """Read a stretch of time. Raises UsageError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not _SHORTEST <= found <= _LONGEST:
+        raise UsageError(
+            f"'{text}' is no number of seconds.", f"Give one from {_SHORTEST} to {_LONGEST:g}."
+        )
+    return found
+
+
+SECONDS = Kind("seconds", _seconds)
+
+
+class SeeingNode(CommonNode):
+    """The part of the root that shows what goes on."""
+
+    @command(
+        "Show who is logged in.",
+        Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
+        Param("sid", NUMBER, "Only the session of that number."),
+        Param("target", WWN, "Only sessions with the target of that WWN.", named_only=True),
+        Param("initiator", INITIATOR, "Only sessions of that initiator.", named_only=True),
+        Param(
+            "storage_object",
+            TEXT,
+            "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
+            named_only=True,
+        ),
+        details=(
+            "An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it"
+            " the kernel tells the name alone. Loopback, vhost and their like have one initiator,"
+            " their nexus. The kernel tells nowhere since when a session is open."
+        ),
+        examples=("sessions", "sessions detail", "sessions storage_object=lee_block"),
+    )
+    def ui_command_sessions(
+        self,
+        action: str = "list",
+        sid: int | None = None,
+        target: str | None = None,
+        initiator: str | None = None,
+        storage_object: str | None = None,
+    ) -> Result:
+        """Show who is logged in."""
+        from pyshell.tree.sessiontext import session_data, session_lines
+
+        found = [
+            session
+            for session in self._sessions()
+            if (sid is None or session.sid == sid)
+            and _same_name(session.tpg.target.wwn, target)
+            and _same_name(session.initiator, initiator)
+            and (storage_object is None or self._has(session, storage_object))
+        ]
+        if sid is not None and not found:
+            raise NotFoundError(f"no session found with sid {sid}")
+        data = [session_data(self.lio, session) for session in found]
+        if not found:
+            return Lines(["(no open sessions)"], data)
+        lines = [
+            line
+            for session in found
+            for line in session_lines(
+                self.lio, session, detail=action == "detail", compat=self.context.compat
+            )
+        ]
+        return Lines(lines, data)
+
+    def _sessions(self) -> Iterator[Session]:
+        from pyshell.target.sessions import nexuses, sessions
+
+        yield from sessions(self.lio)
+        if not self.context.compat:  # targetcli looks at those of node ACLs
+            yield from nexuses(self.lio)
+
+    def _has(self, session: Session, storage_object: str) -> bool:
+        from pyshell.target.sessions import luns_of
+
+        wanted = storage_object.removeprefix("/backstores/")
+        exported = (seen.storage_object for seen in luns_of(self.lio, session))
+        return any(one and wanted in (one.name, f"{one.plugin}/{one.name}") for one in exported)
+
+    @command(
+        "Show commands and bytes a second, of storage objects, LUNs and initiators.",
+        Param("path", TEXT, "Only what is at or below this path."),
+        Param("interval", SECONDS, "Seconds between two looks.", default=1.0, named_only=True),
+        Param(
+            "count",
+            NUMBER,
+            "How many times to look; 0 goes on until Ctrl-C. Unless given, that is at a terminal"
+            " without end, else once.",
+            named_only=True,
+        ),
+        Param(
+            "by",
+            choice("all", "objects", "luns", "initiators"),
+            "What to show.",
+            default="all",
+            named_only=True,
+        ),
+        Param(
+            "sort",
+            choice("bytes", "read", "written", "commands", "name"),
+            "What comes first: the most of it, or by name.",
+            default="bytes",
+            named_only=True,
+        ),
+        Param("filter", TEXT, "Only what has this text in its name.", named_only=True),
+        details=(
+            "As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs;"
+            " those without one (demo mode) show in the LUNs. -o json prints one document, on one"
+            " line, for each look."
+        ),
+        examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"),
+    )
+    def ui_command_top(
+        self,
+        path: str | None = None,
+        interval: float = 1.0,
+        count: int | None = None,
+        by: str = "all",
+        sort: str = "bytes",
+        filter: str | None = None,
+    ) -> Result:
+        """Show commands and bytes a second."""
+        from itertools import islice
+
+        from pyshell.target.flows import samples
+        from pyshell.tree import flowtext
+
+        below = self.get_node(path).path if path else "/"
+        chosen = flowtext.Choice(below, by, sort, filter or "")
+
+        def tables() -> Iterator[Table]:
+            for sample in islice(samples(self.lio, interval), count or None):
+                yield flowtext.table(sample, chosen)
+
+        return Stream(tables(), 1 if count is None else None)
+
+
+def _same_name(name: str, wanted: str | None) -> bool:
+    return wanted is None or name.lower() == wanted.lower()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topology of a configuration as boxes and arrows: who reaches which device by what.
+
+Five columns: initiators, targets, LUNs, storage objects, devices. How it is drawn, `render` knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+COLUMNS = ("Initiators", "Targets", "LUNs", "Storage objects", "Devices")
+INITIATORS, TARGETS, LUNS, STORAGE_OBJECTS, DEVICES = range(5)
+SAME, ADDED, REMOVED, CHANGED = "", "+", "-", "~"
+
+
+@dataclass
+class Box:
+    """One thing: `lines` stand below its title, `faults` after them, `tip` is told on demand.
+
+    `healthy` is None where there is nothing to judge. `sign` tells what became of it.
+    """
+
+    key: str
+    column: int
+    title: str
+    lines: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    tip: list[str] = field(default_factory=list)
+    healthy: bool | None = None
+    sign: str = SAME
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A way from one box to another; `live` where a session uses it now."""
+
+    start: str
+    end: str
+    sign: str = SAME
+    live: bool = False
+
+
+@dataclass
+class Topology:
+    """All boxes, by their keys in the order in which they are to stand, and the arrows."""
+
+    title: str
+    boxes: dict[str, Box] = field(default_factory=dict)
+    arrows: list[Arrow] = field(default_factory=list)
+    compared: bool = False
+
+    def column(self, number: int) -> list[Box]:
+        """Return the boxes of a column."""
+        return [box for box in self.boxes.values() if box.column == number]
+
+    @property
+    def summary(self) -> str:
+        """Return how many there are of each: `1 initiator, 2 targets`."""
+        names = (name if name == "LUNs" else name.lower() for name in COLUMNS)
+        words = (_count(len(self.column(n)), name) for n, name in enumerate(names))
+        return ", ".join(words)
+
+    def data(self) -> dict[str, Any]:
+        """Return it as data for JSON."""
+        return {
+            "title": self.title,
+            "boxes": [_box_data(box) for box in self.boxes.values()],
+            "arrows": [
+                {"from": a.start, "to": a.end, "change": WORDS[a.sign], "session": a.live}
+                for a in self.arrows
+            ],
+        }
+
+
+WORDS: Mapping[str, str | None] = {
+    SAME: None,
+    ADDED: "added",
+    REMOVED: "removed",
+    CHANGED: "changed",
+}
+
+
+def _box_data(box: Box) -> dict[str, Any]:
+    return {
+        "key": box.key,
+        "kind": COLUMNS[box.column].lower().removesuffix("s").replace(" ", "_"),
+        "title": box.title,
+        "lines": box.lines,
+        "faults": box.faults,
+        "healthy": box.healthy,
+        "change": WORDS[box.sign],
+    }
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number} {plural.removesuffix('s') if number == 1 else plural}"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return numbers in short: `0-3, 7`."""
+    return ", ".join(_spans(sorted(numbers)))
+
+
+def _spans(numbers: Sequence[int]) -> Iterator[str]:
+    start = 0
+    for index, number in enumerate(numbers):
+        last = index + 1 == len(numbers) or numbers[index + 1] != number + 1
+        if last:
+            first = numbers[start]
+            yield str(number) if first == number else f"{first}-{number}"
+            start = index + 1

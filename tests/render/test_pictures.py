@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of the topology: texts that do not overlap, names that cannot break out of them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from driver import CLIENT, SERVER
+from pyshell.render.pictures import dot, measure, mermaid, svg
+from pyshell.render.pictures.layout import lay_out
+from pyshell.saved.model import items
+from pyshell.tree import topologymaking
+from pyshell.tree.topology import Topology, ranges
+from pyshell.tree.topologymaking import Seen
+
+from .chromium import Shape, measured
+
+
+def document(count: int, *, initiators: int = 2, targets: int = 1, name: str = "disk") -> Any:
+    """Return a configuration of so many LUNs, each shown to all initiators."""
+    disks = [f"{name}{number}" for number in range(count)]
+    made = []
+    for target in range(targets):
+        mine = disks[target::targets]
+        made.append(
+            {
+                "fabric": "iscsi",
+                "wwn": f"{SERVER}{target}",
+                "tpgs": [
+                    {
+                        "tag": 1,
+                        "attributes": {"authentication": target % 2},
+                        "luns": [
+                            {"index": i, "storage_object": f"/backstores/block/{disk}"}
+                            for i, disk in enumerate(mine)
+                        ],
+                        "portals": [
+                            {"ip_address": f"192.168.56.{10 + n}", "port": 3260} for n in range(3)
+                        ],
+                        "node_acls": [
+                            {
+                                "node_wwn": f"{CLIENT}{n}",
+                                "mapped_luns": [
+                                    {"index": i, "tpg_lun": i, "write_protect": bool(n)}
+                                    for i in range(len(mine))
+                                ],
+                            }
+                            for n in range(initiators)
+                        ],
+                    }
+                ],
+            }
+        )
+    return {
+        "storage_objects": [
+            {"name": disk, "plugin": "block", "dev": f"/dev/</svg>{disk}"} for disk in disks
+        ],
+        "targets": made,
+    }
+
+
+def picture(new: Any, old: Any = None, seen: Seen | None = None) -> Topology:
+    """Return the topology of a document, with what differs from another."""
+    before = items(old) if old is not None else None
+    return topologymaking.make("Test", before, items(new), seen or Seen())
+
+
+def refuse_overlaps(shapes: list[Shape]) -> None:
+    """See that no two texts overlap, and that each lies in its box."""
+    texts = [shape for shape in shapes if shape.tag == "text"]
+    frames = {shape.box: shape for shape in shapes if shape.tag == "rect"}
+    for one, other in itertools.combinations(texts, 2):
+        assert not one.overlaps(other), (one, other)
+    for one, other in itertools.combinations(frames.values(), 2):
+        assert not one.overlaps(other), (one, other)
+    for text in texts:
+        if text.box >= 0:
+            assert frames[text.box].holds(text), text
+
+
+CASES = {
+    "3": document(3),
+    "30": document(30, initiators=7, targets=4),
+    "300": document(300, initiators=3, targets=2),
+    "many initiators": document(3, initiators=40),
+    "many targets": document(60, targets=30),
+    "nothing": document(0, targets=0),
+    "wide names": document(3, name="WWWWWWWWWWWWWWWWWWWWWWWWWWW@"),
+    "names of another script": document(3, name="ディスク磁盘디스크" * 3),
+    "names that are markup": document(3, name="<b>&\"'</b>]]>-->`"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_texts_overlap_as_a_browser_draws_them(case: str, tmp_path: Path) -> None:
+    shapes = measured(svg.text_of(picture(CASES[case])), tmp_path)
+    assert sum(shape.kind.startswith("heading") for shape in shapes) == 5
+    refuse_overlaps(shapes)
+
+
+def test_no_texts_overlap_where_differences_and_faults_are_shown(tmp_path: Path) -> None:
+    disks = [f"/backstores/block/disk{n}" for n in range(6)]
+    seen = Seen(dict.fromkeys(disks, 2**41), {disks[1]: "it is gone"}, running=True)
+    drawn = picture(document(6, initiators=3), document(4, initiators=5, targets=2), seen)
+    assert {box.sign for box in drawn.boxes.values()} == {"", "+", "-", "~"}
+    text = svg.text_of(drawn)
+    assert "MISSING" in text
+    refuse_overlaps(measured(text, tmp_path))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_picture_is_xml_that_holds_every_box(case: str) -> None:
+    drawn = picture(CASES[case])
+    root = ElementTree.fromstring(svg.text_of(drawn))
+    groups = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if "box" in g.get("class", "")]
+    assert len(groups) == len(drawn.boxes)
+
+
+def test_a_name_with_control_characters_is_still_xml() -> None:
+    new = document(1)
+    new["storage_objects"][0]["dev"] = "/dev/\x1b[31m\x00\ud800"
+    ElementTree.fromstring(svg.text_of(picture(new)))
+
+
+def test_boxes_stand_beside_what_they_lead_to() -> None:
+    laid = lay_out(picture(document(30, initiators=2, targets=3)))
+    for number in range(30):
+        exported = laid.boxes[f"/backstores/block/disk{number}"]
+        assert exported.middle == laid.boxes[f"device /dev/</svg>disk{number}"].middle
+    assert laid.height < 30 * 60 + 3 * 30
+
+
+def test_a_long_name_keeps_its_end() -> None:
+    name = "iqn.2020-07.com.example." + "x" * 150 + ":disk1"
+    shown = measure.elided(name, 300, 13)
+    assert shown.startswith("iqn.")
+    assert shown.endswith(":disk1")
+    assert "…" in shown
+    assert measure.width(shown, 13) <= 300
+
+
+def test_numbers_are_told_in_short() -> None:
+    assert ranges([0, 1, 2, 3, 7]) == "0-3, 7"
+    assert ranges([5]) == "5"
+    assert ranges([]) == ""
+
+
+def test_three_hundred_luns_are_laid_out_at_once() -> None:
+    text = svg.text_of(picture(CASES["300"]))
+    assert text.count('<rect class="body"') == 300 * 3 + 2 + 3
+
+
+def test_mermaid_holds_nothing_that_could_end_a_label() -> None:
+    drawn = mermaid.text_of(picture(CASES["names that are markup"]))
+    for label in re.findall(r'^  n\d+\["(.*)"\]$', drawn, re.MULTILINE):
+        assert not set(label.replace("<br/>", "")) & set("<>\"'`&[](){}|")
+    assert drawn.count("-->") + drawn.count("==>") == len(picture(CASES["3"]).arrows)
+
+
+def test_dot_escapes_quotes_and_backslashes() -> None:
+    drawn = dot.text_of(picture(document(1, name='a"b\\')))
+    assert 'label="a\\"b\\\\0\\n' in drawn
+    assert drawn.count("{") == drawn.count("}")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`graph` draws what runs, what is saved, and what differs; README shows such a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from driver import CLIENT, DATA, SERVER, TPG, Pyshell
+
+PICTURE = DATA / "topology.svg"
+OTHER = "iqn.2020-07.192.168.56.106:backup"
+SHOWN = (
+    f"share /dev/mapper/lee-lee.lv to={CLIENT} name=lee_block target={SERVER}"
+    " portal=192.168.56.101,192.168.56.102",
+    f"share /dev/sdb name=mail to={CLIENT},{OTHER}",
+    "/backstores/ramdisk create scratch 16M",
+)
+
+
+def boxes(pyshell: Pyshell, line: str) -> dict[str, Any]:
+    """Return the boxes of a picture by their titles."""
+    found = pyshell.line(line, "-o", "json").json["result"]["boxes"]
+    return {box["title"]: box for box in found}
+
+
+def shown(pyshell: Pyshell) -> str:
+    """Return the picture that README shows."""
+    pyshell.must(*SHOWN)
+    pyshell.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    return pyshell.line("graph").done().out
+
+
+def test_readme_shows_the_picture_that_is_drawn(pyshell: Pyshell) -> None:
+    """`python -m tests.tree.test_graphing` draws it anew."""
+    assert shown(pyshell) == PICTURE.read_text(encoding="utf-8")
+    readme = (DATA.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "(tests/data/topology.svg)" in readme
+
+
+def test_what_runs_is_drawn_with_who_is_logged_in(exported: Pyshell) -> None:
+    exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    found = boxes(exported, "graph")
+    assert found[CLIENT]["lines"] == ["LUN 0", "logged in from 192.168.56.105"]
+    assert found["lee_block"]["lines"] == ["block · 20.0GiB"]
+    assert found["lee_block"]["healthy"]
+    assert found["LUN 0"]["lines"] == ["1 initiator"]
+    assert found[SERVER]["lines"] == ["iscsi · tpg1 · no CHAP", "0.0.0.0:3260"]
+    arrows = exported.line("graph", "-o", "json").json["result"]["arrows"]
+    assert [arrow["session"] for arrow in arrows].count(True) == 1
+
+
+def test_what_is_not_well_is_told(exported: Pyshell) -> None:
+    exported.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG} disable")
+    table = exported.folder / "machine.json"
+    device = '"path": "/dev/mapper/lee-lee.lv"'
+    assert device in table.read_text()
+    table.write_text(table.read_text().replace(device, f'"present": false, {device}'))
+    found = boxes(exported, "graph")
+    assert found[SERVER]["faults"] == ["disabled", "listens nowhere"]
+    assert found["lee_block"]["faults"] == ["device is gone"]
+    assert found["/dev/mapper/lee-lee.lv"]["faults"] == ["MISSING"]
+    assert not found["lee_block"]["healthy"]
+
+
+def test_demo_mode_is_drawn_as_everybody(exported: Pyshell) -> None:
+    exported.must(f"{TPG} set attribute generate_node_acls=1")
+    found = boxes(exported, "graph")
+    assert "Everybody" in found
+    assert found["LUN 0"]["lines"] == ["everybody"]
+
+
+def test_what_differs_is_told_of_each_box(exported: Pyshell) -> None:
+    exported.must("saveconfig", f"share /dev/sdb to={OTHER}")
+    exported.must(f"{TPG}/acls delete {CLIENT}")
+    exported.must("/backstores/block/lee_block set attribute emulate_tpu=1")
+    found = boxes(exported, "graph since=saved")
+    changes = {title: box["change"] for title, box in found.items()}
+    assert changes[CLIENT] == "removed"
+    assert changes[OTHER] == changes["sdb"] == changes["/dev/sdb"] == "added"
+    assert changes["lee_block"] == "changed"
+    assert changes["/dev/mapper/lee-lee.lv"] is None
+    assert {box["change"] for box in boxes(exported, "graph of=saved").values()} == {None}
+    before = boxes(exported, "graph of=saved since=running")
+    assert before[CLIENT]["change"] == "added"
+
+
+def test_secrets_are_in_no_picture(exported: Pyshell) -> None:
+    acl = f"{TPG}/acls/{CLIENT}"
+    exported.must(f"{acl} set auth userid=a password=one-long-secret", "saveconfig")
+    exported.must(f"{acl} set auth password=other-long-secret")
+    for form in ("svg", "mermaid", "dot"):
+        for line in (f"graph format={form} since=saved", f"graph of=saved format={form}"):
+            assert "long-secret" not in exported.line(line).done().out
+
+
+def test_a_picture_is_written_into_a_file(exported: Pyshell, tmp_path: Path) -> None:
+    path = tmp_path / "target.svg"
+    told = exported.line(f"graph {path}", "--dry-run").done().out
+    assert told == f"The picture would be written to {path} (dry run)\n"
+    assert not path.exists()
+    assert exported.must(f"graph {path}") == [f"Picture written to {path}"]
+    assert path.read_text(encoding="utf-8") == exported.line("graph").out
+    ran = exported.line("graph /no/such/folder/x.svg")
+    assert ran.status == 3
+    assert "Traceback" not in ran.err
+
+
+def test_a_fabric_without_tags_is_drawn_too(pyshell: Pyshell) -> None:
+    loop = "naa.50014055c1b5d6ed"
+    pyshell.must("/backstores/ramdisk create scratch 16M", f"/loopback create {loop}")
+    pyshell.must(f"/loopback/{loop}/luns create /backstores/ramdisk/scratch")
+    found = boxes(pyshell, "graph")
+    assert found["LUN 0"]["lines"] == ["this host"]
+    assert len(pyshell.line("graph", "-o", "json").json["result"]["arrows"]) == 3
+
+
+def _draw() -> None:
+    """Draw README's picture anew."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        PICTURE.write_text(shown(Pyshell(Path(folder) / "simulator")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _draw()

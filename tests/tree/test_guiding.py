@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`guide` tells the other host what is right for just this target."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.target import addresses
+
+OTHER = "iqn.2020-07.192.168.56.106:other"
+SHARE = f"share /dev/mapper/lee-lee.lv to={CLIENT} target={SERVER} name=lee_block"
+ONE = f"{SHARE} portal=192.168.56.101"
+SYSTEMS = ("linux", "windows", "esxi", "freebsd")
+LINUX = f"""\
+# Packages (Fedora, RHEL: dnf install iscsi-initiator-utils)
+apt-get install -y open-iscsi xfsprogs
+
+# The name by which the target lets this host in. Sessions that are open keep theirs.
+echo InitiatorName={CLIENT} > /etc/iscsi/initiatorname.iscsi
+
+# The service, now and at boot (Fedora, RHEL, SUSE: iscsi in place of open-iscsi)
+systemctl enable iscsid open-iscsi
+systemctl restart iscsid
+
+# Discovery, which must name {SERVER}
+iscsiadm -m discovery -t st -p 192.168.56.101:3260
+
+# Log in, now and at boot
+iscsiadm -m node -T {SERVER} -o update -n node.startup -v automatic
+iscsiadm -m node -T {SERVER} --login
+udevadm settle
+
+# LUN 0 is /backstores/block/lee_block, 20.0GiB. Its names here, by way and for good
+ls -l /dev/disk/by-path/ip-192.168.56.101:3260-iscsi-{SERVER}-lun-0
+ls -l /dev/disk/by-id/wwn-0xNAA
+
+# Where the disk is new: a file system on all of it
+mkfs.xfs /dev/disk/by-id/wwn-0xNAA
+
+# Mount it, now and at boot once the network is up
+mkdir -p /mnt/lee_block
+echo '/dev/disk/by-id/wwn-0xNAA /mnt/lee_block xfs _netdev 0 0' >> /etc/fstab
+mount -a
+"""
+
+
+def guide(pyshell: Pyshell, *words: str) -> str:
+    """Return the text of a guide, whatever is noted beside it."""
+    ran = pyshell("guide", SERVER, *words)
+    assert ran.status == 0, ran.err
+    return ran.out
+
+
+def data(pyshell: Pyshell, *words: str) -> Any:
+    """Return a guide as data."""
+    return pyshell("-o", "json", "guide", SERVER, *words).json["result"]
+
+
+def test_from_packages_to_fstab(pyshell: Pyshell) -> None:
+    pyshell.must(ONE)
+    assert re.sub(r"0x6001405[0-9a-f]{25}", "0xNAA", guide(pyshell)) == LINUX
+    info = pyshell.line("/backstores/block/lee_block info", "-o", "json").json["result"]
+    assert data(pyshell)["disks"][0]["by_id"] == info["by_id"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_chap_secrets_are_words_unless_asked_for(pyshell: Pyshell, system: str) -> None:
+    secret, mutual = "it's 'quoted' $HOME", "the-other-side"
+    pyshell.line(f"{ONE} chap=mutual")
+    acl = f"{TPG}/acls/{CLIENT}"
+    pyshell(acl, "set", "auth", f"password={secret}", f"mutual_password={mutual}").done()
+    masked = pyshell("guide", SERVER, f"system={system}").done(noting="show_secrets=true")
+    assert "CHAP_SECRET" in masked.out
+    assert "TARGET_CHAP_SECRET" in masked.out
+    shown = guide(pyshell, f"system={system}", "show_secrets=true")
+    assert mutual in shown
+    assert not any(word in masked.out + masked.err for word in (secret, mutual, "$HOME"))
+
+
+def test_linux_gets_a_secret_through_the_shell_as_it_is(pyshell: Pyshell) -> None:
+    secret = 'it\'s "quoted" $HOME \\ `x`'
+    pyshell.line(f"{ONE} chap=oneway")
+    pyshell(f"{TPG}/acls/{CLIENT}", "set", "auth", f"password={secret}").done()
+    (line,) = [u for u in guide(pyshell, "show_secrets=true").splitlines() if ".password " in u]
+    script = f'iscsiadm() {{ for last; do :; done; printf %s "$last"; }}\n{line}'
+    got = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert got.stdout == secret
+
+
+def test_several_portals_are_joined_by_multipath(pyshell: Pyshell) -> None:
+    pyshell.must(f"{SHARE} portal=192.168.56.101,192.168.56.102:3261")
+    text = guide(pyshell)
+    assert "multipath -ll" in text
+    assert f"ip-192.168.56.102:3261-iscsi-{SERVER}-lun-0" in text
+    found = data(pyshell)
+    disk = found["disks"][0]
+    assert disk["by_id"] == f"/dev/disk/by-id/dm-uuid-mpath-3{disk['naa']}"
+    assert f"mkfs.xfs {disk['by_id']}" in text
+    assert found["portals"] == ["192.168.56.101:3260", "192.168.56.102:3261"]
+    assert guide(pyshell, "system=windows").count("Connect-IscsiTarget") == 2
+    assert guide(pyshell, "system=freebsd").count("TargetAddress") == 2
+
+
+def test_a_target_on_all_addresses_is_reached_by_the_hosts_own(pyshell: Pyshell) -> None:
+    pyshell.must(SHARE)
+    assert "-p 192.168.56.101:3260\n" in guide(pyshell)
+
+
+def test_discovery_that_wants_chap_gets_it(pyshell: Pyshell) -> None:
+    pyshell.must(ONE, "/iscsi set discovery_auth enable=true userid=d password=discovery-secret")
+    text = guide(pyshell, "show_secrets=true")
+    known = "iscsiadm -m discoverydb -t st -p 192.168.56.101:3260"
+    assert f"{known} -o new\n" in text
+    assert f"{known} -o update -n discovery.sendtargets.auth.password -v discovery-secret" in text
+    assert f"{known} --discover\n" in text
+    assert "discovery-secret" not in guide(pyshell)
+
+
+def test_which_of_several_initiators_is_asked(pyshell: Pyshell) -> None:
+    pyshell.must(ONE, f"share /dev/sdb to={OTHER},{CLIENT} name=second")
+    ran = pyshell("guide", SERVER)
+    assert ran.status == 2
+    assert f"{CLIENT}, {OTHER}" in ran.err
+    text = guide(pyshell, OTHER)
+    assert "lun-1" in text
+    assert "lun-0" not in text
+    assert f"{CLIENT} can have this disk, too" in text
+
+
+def test_what_can_only_be_read_is_not_formatted(pyshell: Pyshell) -> None:
+    acl = f"{TPG}/acls/{CLIENT}"
+    pyshell.must(ONE, f"{acl} delete 0", f"{acl} create 3 0 write_protect=true")
+    text = guide(pyshell)
+    assert "lun-3" in text
+    assert "mkfs" not in text
+    assert " xfs ro,_netdev 0 0" in text
+    for system in SYSTEMS:
+        assert not re.search("mkfs|newfs|Format", guide(pyshell, f"system={system}"))
+
+
+def test_a_small_disk_gets_a_file_system_that_fits(pyshell: Pyshell) -> None:
+    pyshell.must(f"share /srv/a.img size=64M to={CLIENT} target={SERVER}")
+    text = guide(pyshell)
+    assert "mkfs.ext4 /dev/disk/by-id/wwn-0x" in text
+    assert "apt-get install -y open-iscsi e2fsprogs\n" in text
+
+
+def test_in_demo_mode_no_name_is_needed(pyshell: Pyshell) -> None:
+    pyshell.must(ONE, f"{TPG}/acls delete {CLIENT}")
+    ran = pyshell("guide", SERVER)
+    assert ran.status == 3
+    assert "does not let anybody in" in ran.err
+    pyshell.must(f"{TPG} set attribute generate_node_acls=1")
+    text = guide(pyshell)
+    assert "InitiatorName" not in text
+    assert "ro,_netdev" in text  # demo mode protects from writes unless told otherwise
+    pyshell.must(f"{TPG} set attribute demo_mode_write_protect=0")
+    assert "mkfs.xfs" in guide(pyshell)
+
+
+@pytest.mark.parametrize("name", ["iqn.2020-07.com.example:none", "/iscsi/iqn.2020-07.a:b"])
+def test_a_target_that_is_not_there_is_told(pyshell: Pyshell, name: str) -> None:
+    assert pyshell("guide", name).status == 3
+    assert pyshell("guide", "nonsense").status == 2
+
+
+def test_the_hosts_addresses_are_the_kernels(pyshell: Pyshell, tmp_path: Path) -> None:
+    (tmp_path / "fib_trie").write_text(
+        "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n"
+        "     |-- 192.0.2.7\n        /32 host LOCAL\n     |-- 192.0.2.255\n"
+        "        /32 link BROADCAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n"
+    )
+    (tmp_path / "if_inet6").write_text(
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "20010db8000000000000000000000007 02 40 00 80     eth0\n"
+        "fe80000000000000000000fffe000007 02 40 20 80     eth0\n"
+    )
+    real = dataclasses.replace(pyshell.open(), simulated=None)
+    assert addresses.of_host(real, tmp_path) == ["192.0.2.7", "2001:db8::7"]
