@@ -9,14 +9,14 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report, from_os_error
 from pyshell.render.output import error_lines
+from pyshell.shell.argv import Invocation, is_targetcli, parse_argv
 from pyshell.shell.options import BOOT, Options
+from pyshell.shell.optiontable import usage
 
 if TYPE_CHECKING:
     from pyshell.shell.shell import Shell
@@ -28,140 +28,13 @@ Administration shell for LIO, the Linux kernel's storage target. Without a comma
 terminal, else lines from standard input.
 
 Options, before the path:
-  --simulate[=DIR]          work on a simulated target kept in DIR
-                            (default: pyshell/simulator in the XDG state folder)
-  -f FILE                   run the lines of FILE ('-' is standard input)
-  --keep-going              with several lines: go on after a failure
-  -o, --output text|json    how results are shown
-  --dry-run                 check and tell what would be done, change nothing
-  --yes                     take yes for an answer to every question
-  --save                    save what the one command changed, as saveconfig does
-  --color auto|always|never
-  --lock-timeout SECONDS    how long to wait for another program's change (default 10)
-  --config-dir DIR          where the saved configuration lies (default /etc/target)
-  --compat                  keep targetcli's manner, as when called by that name
-  --version, --help
+{options}
 
 Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,
 6 restored in part.
 'pyshell help' lists the commands.
 """
 _JSON = {("-o", "json"), ("--output", "json")}
-_SWITCHES = {
-    "--dry-run": "dry_run",
-    "--yes": "yes",
-    "--save": "save",
-    "--compat": "compat",
-}
-_NEEDS_VALUE = {"-f", "-o", "--output", "--color", "--lock-timeout", "--config-dir"}
-
-
-@dataclass
-class Invocation:
-    """What an argument vector asks for."""
-
-    words: list[str] = field(default_factory=list)
-    options: Options = field(default_factory=Options)
-    simulate: Path | None = None
-    file: str | None = None
-    keep_going: bool = False
-    config_dir: Path | None = None
-    show: str = ""
-    """`help` or `version`, which need no target."""
-
-
-def parse_argv(arguments: Sequence[str], program: str, environment: dict[str, str]) -> Invocation:
-    """Read an argument vector. Raises UsageError."""
-    found = Invocation()
-    found.options.compat = _is_targetcli(program)
-    if environment.get("PYSHELL_SIMULATE"):
-        found.simulate = Path(environment["PYSHELL_SIMULATE"]).expanduser()
-    rest = list(arguments)
-    if found.options.compat and rest and rest[0] in ("-v", "version"):
-        rest[0] = "--version"
-    if rest and rest[0] in ("--disable-daemon", "disable-daemon"):
-        rest = ["set", "global", "auto_use_daemon=false"]  # there is no daemon to leave
-    while rest and rest[0].startswith("-") and rest[0] != "-":
-        option, equals, value = rest.pop(0).partition("=")
-        if option == "--":
-            break
-        if equals and not value:
-            raise UsageError(f"{option}= needs a value.", "'pyshell --help' tells more.")
-        if option in _NEEDS_VALUE and not equals:
-            if not rest:
-                raise UsageError(f"{option} needs a value.", "'pyshell --help' tells more.")
-            value = rest.pop(0)
-        if option == "--simulate" and not equals and rest:
-            _refuse_detached_folder(rest[0])
-        _take_option(found, option, value, environment)
-    found.words = rest
-    if found.file is not None and rest:
-        raise UsageError(f"Either -f {found.file} or a command, not both.")
-    if found.options.compat and rest and rest[0] == "help":
-        found.show = "help"
-    return found
-
-
-def _refuse_detached_folder(word: str) -> None:
-    """Refuse `--simulate DIR`: the folder would be taken for a path of the tree."""
-    if word.startswith(("/", "~")) and word.strip("/") and os.path.isdir(os.path.expanduser(word)):
-        raise UsageError(f"{word} is a folder of this host.", f"Write --simulate={word}.")
-
-
-def _is_targetcli(program: str) -> bool:
-    """Tell whether pyshell was called by targetcli's name."""
-    return os.path.basename(program).startswith("targetcli")
-
-
-def _take_option(found: Invocation, option: str, value: str, environment: dict[str, str]) -> None:
-    options = found.options
-    if option == "--simulate":
-        found.simulate = Path(value).expanduser() if value else _default_simulator(environment)
-    elif option == "-f":
-        found.file = _once(found.file, value)
-    elif option in ("-o", "--output"):
-        options.json = _choice(option, value, ("text", "json")) == "json"
-    elif option == "--color":
-        options.colour = _choice(option, value, ("auto", "always", "never"))
-    elif option == "--lock-timeout":
-        options.lock_timeout = _seconds(value)
-    elif option == "--config-dir":
-        found.config_dir = Path(value).expanduser()
-    elif option in ("-h", "--help", "--version"):
-        found.show = found.show or ("version" if option == "--version" else "help")
-    elif option == "--keep-going":
-        found.keep_going = True
-    elif option in _SWITCHES:
-        setattr(options, _SWITCHES[option], True)
-    else:
-        raise UsageError(f"There is no option {option}.", "'pyshell --help' lists them.")
-
-
-def _once(before: str | None, value: str) -> str:
-    if before is not None:
-        raise UsageError("-f can be given once.", f"It is {before} already.")
-    return value
-
-
-def _choice(option: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise UsageError(f"{option} is one of {', '.join(choices)}, not '{value}'.")
-    return value
-
-
-def _seconds(value: str) -> float:
-    try:
-        found = float(value)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found < 1e9:
-        raise UsageError(f"--lock-timeout needs a number of seconds, not '{value}'.")
-    return found
-
-
-def _default_simulator(environment: dict[str, str]) -> Path:
-    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "pyshell" / "simulator"
 
 
 def run(found: Invocation) -> int:
@@ -228,6 +101,16 @@ def _checked(lines: Iterable[str], name: str) -> Iterable[str]:
         raise UsageError(f"{name} is not UTF-8 text.") from error
 
 
+def _complete(arguments: Sequence[str]) -> int:
+    """Answer a completion script of bash, zsh or fish."""
+    from pyshell.shell.outside import answer
+
+    for line in answer(arguments, os.environ):
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    return 0
+
+
 def _show(found: Invocation) -> int:
     """Show help or version: on standard output; in targetcli's manner where it shows them."""
     stream = sys.stderr if found.options.compat else sys.stdout
@@ -236,7 +119,7 @@ def _show(found: Invocation) -> int:
             f"pyshell version {__version__}\n" if not found.options.compat else _compat_version()
         )
         return 0
-    stream.write(_USAGE)
+    stream.write(_USAGE.format(options="\n".join(usage())))
     return 255 if found.options.compat else 0
 
 
@@ -282,8 +165,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name in configfs may hold bytes that are no text, or that the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = Options(compat=_is_targetcli(sys.argv[0]), json=_wants_json(given))
+    options = Options(compat=is_targetcli(sys.argv[0]), json=_wants_json(given))
     try:
+        if given[:1] == ["--complete"]:
+            return _complete(given[1:])
         found = parse_argv(given, sys.argv[0], dict(os.environ))
         options = found.options
         status = run(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyshell.errors import UsageError
+from pyshell.shell.optiontable import OPTIONS
 
 if TYPE_CHECKING:
     from pyshell.shell.grammar import Word
@@ -36,14 +37,8 @@ class Options:
     """Whether standard input holds the lines themselves, and so can hold no secret."""
 
 
-OF_A_LINE = frozenset({"--dry-run", "--yes"})
-"""Options that may also stand behind a command, and are then for that line alone."""
-BEFORE_THE_PATH = frozenset(
-    {
-        *("--simulate", "-f", "--keep-going", "-o", "--output", "--save", "--color"),
-        *("--lock-timeout", "--config-dir", "--compat", "--plain", "--version", "--help"),
-    }
-)
+OF_A_LINE = frozenset(name for option in OPTIONS if option.of_a_line for name in option.names)
+BEFORE_THE_PATH = frozenset(name for option in OPTIONS for name in option.names) - OF_A_LINE
 _LIKE_AN_OPTION = re.compile(r"--[a-z][a-z_-]*")
 
 

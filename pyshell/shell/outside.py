@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Completion for bash, zsh and fish: their scripts ask `pyshell --complete SHELL LINE [PART]`.
+
+LINE is what was typed, from the program's name to the cursor. PART is what of its last word the
+shell will replace: bash breaks words at colons and equals signs, the others leave it out. The
+answer is a word a line, which ends in a blank where no more of it follows; for zsh and fish, its
+description stands behind a tab.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.shell.argv import Invocation, parse_argv
+from pyshell.shell.grammar import Word, split
+from pyshell.shell.options import Options
+from pyshell.shell.optiontable import OPTIONS, described
+
+if TYPE_CHECKING:
+    from pyshell.tree.root import RootNode
+
+SHELLS = ("bash", "zsh", "fish")
+_UNSAFE_IN_BASH = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
+Offer = tuple[str, str, bool]
+"""A word for the last one, its description, and whether it is whole."""
+
+
+def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the answer; none where anything is wrong: a key never fails."""
+    if len(arguments) not in (2, 3) or arguments[0] not in SHELLS:
+        return
+    shell, line, *part = arguments
+    try:
+        words, last = _words(line)
+        typed = _meaning(last)
+        kept = len(typed) - len(_text(part[0])) if part else 0
+        if part and typed[kept:] != _text(part[0]):
+            return
+        for word, told, whole in _offers(line, words[1:], last, environment):
+            if word.startswith(typed):
+                yield _written(shell, word[kept:], told, whole=whole)
+    except (PyshellError, OSError):
+        return
+
+
+def _written(shell: str, word: str, told: str, *, whole: bool) -> str:
+    blank = " " if whole else ""
+    if shell == "bash":
+        return _UNSAFE_IN_BASH.sub(r"\\\g<0>", word) + blank
+    return f"{word}{blank}\t{' '.join(told.split())}"
+
+
+def _words(line: str) -> tuple[list[Word], Word]:
+    """Return the words before the cursor and the one at it, which is empty after a blank."""
+    words = _split(line)
+    if not words:
+        raise UsageError("There is no line.")
+    if words[-1].end >= len(line):
+        return words[:-1], words[-1]
+    return words, Word("", len(line), len(line), "")
+
+
+def _split(line: str) -> list[Word]:
+    """Split a line, of which the last quote may be open still."""
+    for closing in ("", "'", '"', "\\"):
+        try:
+            return split(line + closing)
+        except UsageError:
+            continue
+    return []
+
+
+def _meaning(word: Word) -> str:
+    return word.text if word.name is None else f"{word.name}={word.text}"
+
+
+def _text(written: str) -> str:
+    """Return what a word means as it is typed, perhaps in part."""
+    return "".join(_meaning(word) for word in _split(written))
+
+
+def _offers(
+    line: str, words: list[Word], last: Word, environment: Mapping[str, str]
+) -> Iterable[Offer]:
+    options = _options(words)
+    following = words[len(options) :]
+    if not following:
+        name = _meaning(options[-1]) if options else ""
+        if _takes_next(name):
+            return _values(name, "", last.text)
+        if _meaning(last).startswith("-") and name != "--":
+            return _option_words(last)
+    begin = following[0].start if following else last.start
+    invocation = parse_argv([_meaning(word) for word in options], "pyshell", {**environment})
+    return _line_words(line[begin:], invocation, last)
+
+
+def _options(words: list[Word]) -> list[Word]:
+    """Return the words that are options or values of such."""
+    found: list[Word] = []
+    for word in words:
+        before = _meaning(found[-1]) if found else ""
+        if before == "--" or not (_takes_next(before) or _meaning(word).startswith("-")):
+            break
+        found.append(word)
+    return found
+
+
+def _takes_next(name: str) -> bool:
+    option = described(name)
+    return option is not None and option.needs_value
+
+
+def _option_words(last: Word) -> Iterator[Offer]:
+    if last.name is not None:
+        yield from _values(last.name, f"{last.name}=", last.text)
+        return
+    for option in OPTIONS:
+        for name in option.names:
+            yield name, option.help, True
+
+
+def _values(name: str, head: str, prefix: str) -> Iterator[Offer]:
+    """Yield values of an option: its choices, else files and folders."""
+    option = described(name)
+    if option is None:
+        return
+    for choice in option.choices:
+        yield head + choice, "", True
+    if option.value not in ("FILE", "DIR"):
+        return
+    folder = prefix[: prefix.rfind("/") + 1]
+    with os.scandir(os.path.expanduser(folder) or ".") as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield f"{head}{folder}{entry.name}/", "", False
+            elif option.value == "FILE":
+                yield f"{head}{folder}{entry.name}", "", True
+
+
+def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Offer]:
+    """Yield what the engine of the prompt finds for the line behind the options."""
+    from pyshell.shell.sources import complete
+
+    column = len(line) - (last.end - last.start)
+    with _root(invocation) as root:
+        for start, found in complete(line, root, "/"):
+            head = line[column:start]
+            yield _text(head + found.text), found.description, found.whole
+
+
+@contextmanager
+def _root(invocation: Invocation) -> Iterator[RootNode]:
+    """Open the target for reading, without a word; it is neither loaded nor made where it is not.
+
+    In the place of a simulated one that is not there yet, one that is thrown away answers.
+    """
+    from pyshell.shell.preferences import Preferences, home
+    from pyshell.shell.shell import Shell
+    from pyshell.target.attach import attach
+
+    with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
+        folder = invocation.simulate
+        if folder is not None and not folder.exists():
+            folder = Path(scratch) / "simulator"
+        lio = attach(folder, invocation.config_dir)
+        preferences = Preferences(home(), lio.config_dir, lambda _told: None)
+        silent = io.StringIO()
+        yield Shell(lio, preferences, Options(), silent, silent, silent).root()
