@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import pyshell as package
 from pyshell import cli
@@ -61,6 +64,17 @@ class Ran:
             assert self.err.startswith(noting), told
         assert len(notes) == bool(noting), told
         return self
+
+
+def tool(name: str, package: str) -> str:
+    """Return the path of a program; skip without it, fail if PYSHELL_REQUIRE_KERNEL is set."""
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    reason = f"no {name} here: apt install {package} brings it"
+    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 def _is_about_fileio(line: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment
+from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, tool
 
 FOLDER = ROOT / "completions"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
@@ -93,12 +92,9 @@ class Terminal:
 def terminal(name: str, pyshell: Pyshell) -> Iterator[Terminal]:
     """Start a shell by its name in SHELLS, in which `pyshell` works on the simulated target."""
     command, lines = SHELLS[name]
-    found = shutil.which(command[0])
-    if found is None or ("bash-completion" in name and not BASH_COMPLETION.exists()):
-        reason = f"no {name.replace(' with ', ' and ')} here"
-        if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    found = tool(command[0], command[0])
+    if "bash-completion" in name and not BASH_COMPLETION.exists():
+        tool("bash-completion", "bash-completion")
     environment = {
         **clean_environment(),
         "PYSHELL_SIMULATE": str(pyshell.folder),

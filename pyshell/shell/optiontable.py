@@ -62,7 +62,7 @@ OPTIONS = (
     Option(("--config-dir",), "where the saved configuration lies (default /etc/target)", "DIR"),
     Option(("--compat",), "keep targetcli's manner, as when called by that name"),
     Option(("--version",), "show the version"),
-    Option(("-h", "--help"), "show this"),
+    Option(("-h", "--help"), "show this help"),
 )
 
 

@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the manual's pages: their text is in *.in, their tables are what pyshell knows itself.
+
+    python packaging/man/generate.py
+
+A page's name is that of its template; a line `@NAME@` there is one of the tables below, and
+`@UNIT:KEY@` a unit's value.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyshell.saved import document
+from pyshell.shell.optiontable import OPTIONS
+from pyshell.target import attributes
+from pyshell.target.attributes import Attribute
+from pyshell.tree import (
+    acls,
+    alua,
+    backstores,
+    common,
+    fabric,
+    luns,
+    nodeacl,
+    portals,
+    preferences,
+    root,
+    storageobjects,
+    tpg,
+    userbackstores,
+)
+from pyshell.tree.command import Command, Param
+
+HERE = Path(__file__).parent
+UNITS = HERE.parent / "systemd"
+SCHEMA = Path(document.__file__).with_name("saveconfig.schema.json")
+WIDTH = 78
+KINDS = (
+    ("any node", common.CommonNode),
+    ("the root", root.RootNode),
+    ("/backstores/block", backstores.BlockNode),
+    ("/backstores/fileio", backstores.FileioNode),
+    ("/backstores/pscsi", backstores.PscsiNode),
+    ("/backstores/ramdisk", backstores.RamdiskNode),
+    ("/backstores/user:HANDLER", userbackstores.UserBackstoreNode),
+    ("a storage object", storageobjects.StorageObjectNode),
+    ("alua, below a storage object", alua.AluaGroupsNode),
+    ("an ALUA group", alua.AluaGroupNode),
+    ("a fabric", fabric.FabricNode),
+    ("a target", fabric.TargetNode),
+    ("a TPG", tpg.TpgNode),
+    ("acls, below a TPG", acls.AclsNode),
+    ("a node ACL", nodeacl.NodeAclNode),
+    ("a mapped LUN", nodeacl.MappedLunNode),
+    ("luns, below a TPG", luns.LunsNode),
+    ("a LUN", luns.LunNode),
+    ("portals, below a TPG", portals.PortalsNode),
+    ("a portal", portals.PortalNode),
+)
+SETTINGS = (
+    ("a storage object, group attribute", "storage_object"),
+    ("an ALUA group, group alua", "alua_group"),
+    ("a LUN, group alua", "lun_alua"),
+    ("a TPG, group attribute", "tpg"),
+    ("a TPG, group parameter", "tpg_parameter"),
+    ("a node ACL, group attribute", "node_acl"),
+    ("a target, group parameter", "target_parameter"),
+    ("groups auth and discovery_auth", "auth"),
+)
+STATUSES = (
+    "Done.",
+    "Failed.",
+    "Usage: an option, a command or a value is wrong.",
+    "Not found.",
+    "Not permitted.",
+    "Conflict: it exists, is in use, or another program holds the lock.",
+    "Restored in part.",
+)
+Lines = Iterator[str]
+
+
+def escaped(text: str) -> str:
+    """Return text with nothing in it that troff would read as its own."""
+    return text.replace("\\", "\\e").replace("…", "...")
+
+
+def prose(text: str) -> Lines:
+    """Yield text, each sentence on lines of its own."""
+    for sentence in re.split(r"(?<=[.!?:;])\s+", escaped(text.strip())):
+        for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False, break_long_words=False):
+            yield f"\\&{line}" if line[0] in ".'" else line
+
+
+def macro(name: str, text: str) -> str:
+    """Return a macro with one literal argument."""
+    literal = escaped(text).replace('"', "\\(dq").replace("-", "\\-")
+    return f'.{name} "\\&{literal}"'
+
+
+def option_table() -> Lines:
+    """Yield the options of the command line."""
+    for option in OPTIONS:
+        yield macro("It Sy", option.syntax)
+        yield from prose(option.help[0].upper() + option.help[1:] + ".")
+
+
+def command_tables() -> Lines:
+    """Yield a section for each kind of node that has commands of its own."""
+    shared = common.CommonNode.commands()
+    for title, node in KINDS:
+        own = node.commands()
+        if node is not common.CommonNode:
+            own = {name: one for name, one in own.items() if one is not shared.get(name)}
+        if own:
+            yield macro("Ss", f"Commands of {title}")
+            yield ".Bl -tag -width Ds"
+            for described in own.values():
+                yield from command(described)
+            yield ".El"
+
+
+def command(described: Command) -> Lines:
+    """Yield one command with its parameters."""
+    yield macro("It Sy", described.signature)
+    yield from prose(described.summary)
+    if described.details:
+        yield from prose(described.details)
+    every = [*described.params, *(p for p in (described.rest, described.named_rest) if p)]
+    if every:
+        yield ".Bl -tag -width Ds -compact"
+        for param in every:
+            yield macro("It Ar", param.name)
+            yield from prose(_about(param))
+        yield ".El"
+    for example in described.examples:
+        yield macro("Dl", example)
+
+
+def _about(param: Param) -> str:
+    needed = ", required" if param.required else ""
+    return f"{param.help} ({param.kind.name}{needed})"
+
+
+def setting_tables() -> Lines:
+    """Yield what the table of settings tells, by kind of object."""
+    for title, kind in SETTINGS:
+        yield ".Pp"
+        yield from prose(f"{title[0].upper()}{title[1:]}:")
+        yield ".Bl -tag -width Ds"
+        for row in attributes.of_kind(kind).values():
+            yield macro("It Sy", row.name)
+            yield from prose(row.text)
+            yield from prose(". ".join(_facts(row)) + ".")
+        yield ".El"
+
+
+def _facts(row: Attribute) -> Lines:
+    allowed, unit = row.allowed(), f" {row.unit}" if row.unit else ""
+    yield f"Values: {allowed}{unit}" if allowed else f"A {row.type}{unit and ' of' + unit}"
+    if isinstance(row.default, Mapping):
+        yield "Default: " + ", ".join(f"{value} ({of})" for of, value in row.default.items())
+    elif row.default:
+        yield f"Default: {row.default}"
+    told = _WRITES.get(row.write)
+    if told:
+        yield told
+
+
+_WRITES = {
+    "unexported": "It can be set only while no LUN exports the storage object",
+    "fixed": "The kernel keeps what it has",
+    "ignored": "The kernel keeps what it has",
+    "never": "It can only be read",
+}
+
+
+def preference_table() -> Lines:
+    """Yield the preferences."""
+    for one in preferences.PREFERENCES.values():
+        yield macro("It Sy", one.name)
+        yield from prose(f"{one.help} ({one.kind.name}, default {preferences.text(one.default)})")
+
+
+def status_table() -> Lines:
+    """Yield the exit statuses."""
+    for number, told in enumerate(STATUSES):
+        yield f".It {number}"
+        yield from prose(told)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the saved configuration."""
+    found: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return found
+
+
+def keys_of(described: Mapping[str, Any]) -> Lines:
+    """Yield the keys of an object of the schema."""
+    required = described.get("required", ())
+    for name, told in described["properties"].items():
+        yield macro("It Sy", name)
+        needed = ", required" if name in required else ""
+        yield from prose(f"{_plain(told.get('description', ''))} ({_type(told)}{needed})")
+
+
+def _type(told: Mapping[str, Any]) -> str:
+    if "anyOf" in told:
+        return " or ".join(dict.fromkeys(_type(one) for one in told["anyOf"]))
+    if "$ref" in told:
+        return str(told["$ref"]).rpartition("/")[2]
+    if told.get("type") == "array":
+        return f"list of {_type(told['items'])}"
+    return (
+        str(told.get("type", "any")) if "enum" not in told else " or ".join(map(str, told["enum"]))
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def object_tables() -> Lines:
+    """Yield a section for each kind of object below the top of the file."""
+    for name, described in schema()["$defs"].items():
+        yield macro("Ss", name)
+        yield from prose(_plain(described["description"]))
+        yield ".Bl -tag -width Ds"
+        yield from keys_of(described)
+        yield ".El"
+
+
+TABLES: Mapping[str, Callable[[], Iterable[str]]] = {
+    "OPTIONS": option_table,
+    "COMMANDS": command_tables,
+    "SETTINGS": setting_tables,
+    "PREFERENCES": preference_table,
+    "STATUSES": status_table,
+    "KEYS": lambda: keys_of(schema()),
+    "OBJECTS": object_tables,
+    "EXAMPLE": lambda: escaped((HERE / "example.json").read_text()).splitlines(),
+}
+
+
+def page(template: str) -> str:
+    """Return the page of a template's text."""
+
+    def unit(match: re.Match[str]) -> str:
+        text = (UNITS / match[1]).read_text()
+        (value,) = re.findall(rf"^{match[2]}=(.*)", text, re.MULTILINE)
+        return str(value).replace("-", "\\-")
+
+    lines: list[str] = []
+    for line in template.splitlines():
+        table = re.fullmatch("@([A-Z]+)@", line)
+        if table:
+            lines += TABLES[table[1]]()
+        elif line.startswith("."):
+            lines.append(re.sub(r"@([\w.-]+):(\w+)@", unit, line))
+        else:
+            lines += textwrap.wrap(line, WIDTH, break_on_hyphens=False)
+    return "\n".join([*lines, ""])
+
+
+def pages() -> dict[str, str]:
+    """Return all pages by their file names."""
+    return {path.stem: page(path.read_text()) for path in sorted(HERE.glob("*.in"))}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text, encoding="utf-8")
