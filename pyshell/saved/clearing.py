@@ -34,7 +34,7 @@ def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None
     """
 
     def remove(operations: Sequence[Operation]) -> None:
-        carry_out(lio, operations)
+        carry_out(lio, operations, for_good=True)
         if removed is not None:
             removed(operations)
 
@@ -44,7 +44,7 @@ def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
     for place in listing.storage_objects():
-        remove(removal.of_storage_object(place))
+        remove(removal.alone(place))
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
