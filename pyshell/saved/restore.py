@@ -106,7 +106,6 @@ def restore(
     lio: Lio,
     document: Document,
     running: Items | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Restored:
     """Bring back all that a document holds, and go on past what fails.
 
@@ -116,7 +115,7 @@ def restore(
     """
     result = Restored()
     operations = _planned(document, running, result).operations
-    _do_all(lio, operations, result, progress)
+    _do_all(lio, operations, result)
     return result
 
 
@@ -205,12 +204,7 @@ def _exported(wanted: Items) -> Items:
     return found
 
 
-def _do_all(
-    lio: Lio,
-    operations: Sequence[Operation],
-    result: Restored,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
     """Do each operation, unless what it belongs to could not be made or it would change nothing."""
     missing: list[str] = []
     inverses: list[Operation] = []
@@ -230,8 +224,7 @@ def _do_all(
                 inverses += [inverse] if inverse is not None else []
                 if isinstance(operation, SetKnown) and operation.unknown:
                     result.notes.append(f"{operation.unknown}, left out")
-            if progress is not None:
-                progress(number, len(operations))
+            lio.progress(number, len(operations))
     result.undo = inverses[::-1] + result.undo
 
 
