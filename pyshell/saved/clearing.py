@@ -33,18 +33,29 @@ def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None
     `removed` is told of the operations of each object that is gone.
     """
 
-    def remove(operations: Sequence[Operation]) -> None:
-        carry_out(lio, operations)
+    done = 0
+
+    def remove(operations: Sequence[Operation], left: int) -> None:
+        nonlocal done
+        total = done + len(operations) + left
+        first = done
+
+        def told(operation: Operation, index: int, of: int) -> None:
+            lio.progress(first + index, total)
+
+        carry_out(lio, operations, told, for_good=True)
+        done += len(operations)
         if removed is not None:
             removed(operations)
 
+    storage = listing.storage_objects()
     for fabric in listing.fabrics_in_use():
         for target in listing.targets(fabric):
-            remove(removal.of_target(target))
+            remove(removal.of_target(target), len(storage))
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
-    for place in listing.storage_objects():
-        remove(removal.of_storage_object(place))
+    for left, place in zip(reversed(range(len(storage))), storage, strict=True):
+        remove(removal.alone(place), left)
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)

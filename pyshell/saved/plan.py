@@ -84,7 +84,12 @@ def plan(
     found.changed = [d for d in changed if d.path not in again]
     touched = again | lifted | {d.path for d in found.changed}
     found.unchanged = len(found.told(set(wanted) & set(running) - touched))
-    target = {**running, **{p: _merged(running.get(p), item) for p, item in wanted.items()}}
+    # What is the same on both sides needs no step, and no merging.
+    other = again | lifted | {d.path for d in differences if d.sign != "-"}
+    target = {
+        **running,
+        **{p: _merged(running.get(p), item) for p, item in wanted.items() if p in other},
+    }
     _Steps(found, running, target).add(again | lifted)
     return found
 
@@ -174,12 +179,12 @@ class _Steps:
 
     def add(self, again: set[str]) -> None:
         """Add deletions, innermost first, then creations and changes, then what enables."""
-        created = set(self._plan.created) | again
+        created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
         for item in self._running.values():
-            if isinstance(item.place, places.Tpg) and item.path in self._plan.deleted:
+            if isinstance(item.place, places.Tpg) and item.path in deleted:
                 self._add(item.path, making.close(item.place))
         for item in reversed(list(self._running.values())):
-            if item.path in again or item.path in self._plan.deleted:
+            if item.path in again or item.path in deleted:
                 self._sweep_below(item)
                 self._add(item.path, making.delete(self._placed(item)))
                 self._numbers.forget(item.path)
@@ -187,6 +192,8 @@ class _Steps:
         changes = {d.path: d for d in self._plan.changed}
         last: list[Step] = []
         for item in sorted(self._target.values(), key=lambda item: item.rank):
+            if item.path not in created and item.path not in changes and not _is_tpg(item):
+                continue
             placed = self._placed(item)
             if item.path in created:
                 self._add(item.path, making.create(placed, self._exported(item)))
@@ -228,7 +235,8 @@ class _Steps:
         self._plan.steps += [Step(path, operation) for operation in operations]
 
     def _placed(self, item: Item) -> Item:
-        return replace(item, place=self._numbers.placed(item.place))
+        place = self._numbers.placed(item.place)
+        return item if place is item.place else replace(item, place=place)
 
     def _exported(self, item: Item) -> AnyPlace | None:
         """Return the place of what a LUN or mapped LUN is made of, None for any other object."""
@@ -238,30 +246,37 @@ class _Steps:
         return self._numbers.placed(made_of.place) if made_of else None
 
 
+def _is_tpg(item: Item) -> bool:
+    return isinstance(item.place, places.Tpg)
+
+
 class _Numbers:
     """Numbers of HBAs: those that storage objects have, and free ones for those to be made."""
 
     def __init__(self) -> None:
         self._known = {place.path: place.hba for place in listing.storage_objects()}
         self._taken = {number for _, number in listing.hbas()}
+        self._lowest = 0
+        """No number below this one is free."""
 
     def forget(self, path: str) -> None:
         """Free the number of a storage object that is deleted."""
         number = self._known.pop(path, None)
         if number is not None:
             self._taken.discard(number)
+            self._lowest = min(self._lowest, number)
 
     def placed(self, place: AnyPlace) -> AnyPlace:
         """Return a place with its storage object's number."""
         if isinstance(place, places.AluaGroup):
             owner = self.placed(place.storage_object)
             assert isinstance(owner, places.StorageObject)
-            return replace(place, storage_object=owner)
+            return place if owner is place.storage_object else replace(place, storage_object=owner)
         if not isinstance(place, places.StorageObject):
             return place
         number = self._known.get(place.path)
         if number is None:
-            number = listing.lowest_free(self._taken)
+            number = self._lowest = listing.lowest_free(self._taken, self._lowest)
             self._known[place.path] = number
             self._taken.add(number)
-        return replace(place, hba=number)
+        return place if place.hba == number else replace(place, hba=number)

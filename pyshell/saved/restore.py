@@ -7,9 +7,16 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.errors import (
+    ExistsError,
+    InterruptedStepsError,
+    NotFoundError,
+    PyshellError,
+    UsageError,
+)
 from pyshell.saved import parts
 from pyshell.saved.document import Document, Target
+from pyshell.saved.fresh import Fresh
 from pyshell.saved.making import SetKnown
 from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
 from pyshell.saved.plan import Plan, plan
@@ -17,7 +24,7 @@ from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
-from pyshell.target.operations.base import Foreseen, Operation, carry_out
+from pyshell.target.operations.base import Foreseen, Operation, one_by_one
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import HBA_PREFIX
 
@@ -48,9 +55,10 @@ class Restored:
 
 def refuse_clashes(document: Document) -> None:
     """Raise ExistsError where a storage object or target of the document is there already."""
+    running = {(place.plugin, place.name): place for place in listing.storage_objects()}
     for entry in document.get("storage_objects", ()):
         plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
-        there = _existing(plugin, entry["name"])
+        there = running.get((plugin, entry["name"]))
         if there is not None and not listing.half_made(there):
             raise ExistsError(
                 f"Storage object {plugin}/{entry['name']} exists already, nothing was restored",
@@ -98,7 +106,6 @@ def restore(
     lio: Lio,
     document: Document,
     running: Items | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Restored:
     """Bring back all that a document holds, and go on past what fails.
 
@@ -108,11 +115,7 @@ def restore(
     """
     result = Restored()
     operations = _planned(document, running, result).operations
-    missing: list[str] = []
-    for number, operation in enumerate(operations, 1):
-        _try(lio, operation, result, missing)
-        if progress is not None:
-            progress(number, len(operations))
+    _do_all(lio, operations, result)
     return result
 
 
@@ -122,9 +125,7 @@ def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
     All that runs is left alone.
     """
     result = Restored()
-    missing: list[str] = []
-    for operation in _added(lio, document, paths, result):
-        _try(lio, operation, result, missing)
+    _do_all(lio, _added(lio, document, paths, result), result)
     return result
 
 
@@ -203,18 +204,28 @@ def _exported(wanted: Items) -> Items:
     return found
 
 
-def _try(lio: Lio, operation: Operation, result: Restored, missing: list[str]) -> None:
-    """Do one operation, unless what it belongs to could not be made."""
-    if _is_within(_folder(operation), missing):
-        return
-    try:
-        outcome = carry_out(lio, [operation])
-    except PyshellError as error:
-        _note_failure(operation, error, result, missing, os.path.isdir)
-    else:
-        result.undo[:0] = outcome.undo
-        if isinstance(operation, SetKnown) and operation.unknown:
-            result.notes.append(f"{operation.unknown}, left out")
+def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
+    """Do each operation, unless what it belongs to could not be made or it would change nothing."""
+    missing: list[str] = []
+    inverses: list[Operation] = []
+    fresh = Fresh(lio)
+    with one_by_one(lio) as do:
+        for number, operation in enumerate(operations, 1):
+            if fresh.has(operation) or (missing and _is_within(_folder(operation), missing)):
+                continue
+            try:
+                inverse = do(operation)
+            except InterruptedStepsError:
+                raise
+            except PyshellError as error:
+                _note_failure(operation, error, result, missing, os.path.isdir)
+            else:
+                fresh.made(operation)
+                inverses += [inverse] if inverse is not None else []
+                if isinstance(operation, SetKnown) and operation.unknown:
+                    result.notes.append(f"{operation.unknown}, left out")
+            lio.progress(number, len(operations))
+    result.undo = inverses[::-1] + result.undo
 
 
 def _note_failure(

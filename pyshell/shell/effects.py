@@ -101,6 +101,13 @@ class Effects(Voice):
 
     def take(self, result: Result) -> None:
         """Do what a result asks for. Raises PyshellError."""
+        with self.progress_shown(self.lio.progress):
+            self._take(result)
+
+    def _tell_progress(self, operation: Operation, index: int, total: int) -> None:
+        self.lio.progress(index, total)
+
+    def _take(self, result: Result) -> None:
         for one in result.results if isinstance(result, Several) else [result]:
             if isinstance(one, Change):
                 self._change(one)
@@ -141,7 +148,7 @@ class Effects(Voice):
             return
         self._ask_before_cutting(change.operations)
         try:
-            outcome = carry_out(self.lio, change.operations)
+            outcome = carry_out(self.lio, change.operations, self._tell_progress)
         except PyshellError as error:
             if isinstance(error, ExistsError):
                 # That a part is there, as a LUN's storage object, does not mean the whole is.

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
 from pyshell.render import journal
 from pyshell.render.output import (
+    DUMB_TERMS,
     Format,
     error_lines,
     is_live,
@@ -20,8 +22,10 @@ from pyshell.render.output import (
     wants_colour,
     width,
 )
+from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
+from pyshell.target.progress import Progress
 from pyshell.tree.results import Lines, Stream, Tree
 
 
@@ -38,6 +42,7 @@ class Voice:
         self.stdin = stdin
         self.compat = options.compat
         self._journal = journal.is_journal(err)
+        self._bar: Bar | None = None
         self.ask: Callable[[str], str] = self._ask
         """How a question is put; a session at a prompt has its own way."""
 
@@ -47,10 +52,27 @@ class Voice:
 
     def note(self, text: str) -> None:
         """Tell the user something that is not the command's result, on standard error."""
+        if self._bar is not None:
+            self._bar.close()  # it comes again, below the note
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
         self.err.write(f"{self._painted('note', text, journal.NOTICE)}\n")
+
+    @contextmanager
+    def progress_shown(self, progress: Progress) -> Iterator[None]:
+        """Show at a terminal how far long work is; elsewhere nobody listens."""
+        term = os.environ.get("TERM", "")
+        if self.options.json or term in DUMB_TERMS or not self.err.isatty():
+            yield
+            return
+        self._bar = progress.listener = Bar(self.err)
+        try:
+            yield
+        finally:
+            progress.listener = None
+            self._bar.close()
+            self._bar = None
 
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.target.kernel import CONFIGFS, Kernel, RealKernel, text_or_none
 from pyshell.target.machine import Machine, RealMachine
+from pyshell.target.progress import Progress
 
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
@@ -31,6 +32,8 @@ class Lio:
     """There while the last restore since the host's start lacks something; units look at it."""
     simulated: Path | None = None
     """The simulator's folder, None on the real kernel."""
+    progress: Progress = field(default_factory=Progress, compare=False)
+    """Where long work tells how far it is."""
 
     @property
     def run_dir(self) -> Path:

@@ -93,9 +93,9 @@ class RestoreJob:
 
     def _not_running(self, result: Restored) -> dict[str, str]:
         from pyshell.saved import losses
-        from pyshell.saved.running import read_running
+        from pyshell.saved.outline import read_outline
 
-        return losses.missing(self._document, read_running(self._context.lio), result.left_out)
+        return losses.missing(self._document, read_outline(self._context.lio), result.left_out)
 
     def _note(self, result: Restored) -> None:
         for note in result.notes:

@@ -186,9 +186,9 @@ class RestoringNode(ApplyingNode):
 
     def _not_running(self, document: Document) -> dict[str, str]:
         from pyshell.saved import losses
-        from pyshell.saved.running import read_running
+        from pyshell.saved.outline import read_outline
 
-        return losses.missing(document, read_running(self.lio), {})
+        return losses.missing(document, read_outline(self.lio), {})
 
     def _read(self, path: Path) -> Trusted:
         from pyshell.saved import locations, trust

@@ -118,7 +118,7 @@ class SavingNode(CommonNode):
         """Return what the saved file holds, the kernel lacks and no command here deleted."""
         from pyshell.saved import load
         from pyshell.saved.document import object_paths
-        from pyshell.saved.running import read_running
+        from pyshell.saved.outline import read_outline
         from pyshell.saved.state import is_below
 
         path = self.default_file
@@ -126,7 +126,7 @@ class SavingNode(CommonNode):
             return []
         before = object_paths(load.load(path))
         removed = self.context.removed_paths()
-        lost = before - object_paths(read_running(self.lio))
+        lost = before - object_paths(read_outline(self.lio))
         return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
 
     @property

@@ -38,6 +38,7 @@ TOOLS_OF_TESTS = {
     "mkfs.xfs": "xfsprogs",
     "mkfs.ext4": "e2fsprogs",
     "rdma": "iproute2",
+    "strace": "strace",
     "systemctl": "systemd",
     "udevadm": "udev",
     "dmsetup": "dmsetup",

@@ -14,19 +14,46 @@ from types import FrameType
 from typing import Protocol
 
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
+from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
+from pyshell.target.places import StorageObject
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Names:
+    """Looks up storage objects by name: one among all, from the second on in one pass for all.
+
+    Those that are made after the first look are not among them.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._there: dict[tuple[str, str], StorageObject] | None = None
+
+    def storage_object(self, plugin: str, name: str) -> StorageObject | None:
+        """Return the storage object of that name, None where there is none."""
+        if not self._asked:
+            self._asked = True
+            return listing.storage_object(plugin, name)
+        if self._there is None:
+            self._there = {(place.plugin, place.name): place for place in listing.storage_objects()}
+        return self._there.get((plugin, name))
 
 
 class Foreseen:
     """The kernel as it will be after the operations checked so far (paths of folders)."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names | None = None) -> None:
         self._made: set[str] = set()
         self._new: set[str] = set()
         self._gone: set[str] = set()
+        self._names = names or Names()
+
+    def storage_object(self, plugin: str, name: str) -> StorageObject | None:
+        """Return the storage object that has a name now, None where none has."""
+        return self._names.storage_object(plugin, name)
 
     def exists(self, folder: str) -> bool:
         """Tell whether a group will be there."""
@@ -98,6 +125,10 @@ class Operation(ABC):
         Raises PyshellError, or rtslib's and the kernel's errors; leaves nothing half done.
         """
 
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Carry it out where nothing will take it back; the inverse need not be whole."""
+        return self.do(lio)
+
 
 @dataclass
 class Outcome:
@@ -135,9 +166,13 @@ def carry_out(
     lio: Lio,
     operations: Sequence[Operation],
     notice: Callable[[Operation, int, int], None] | None = None,
+    *,
+    for_good: bool = False,
 ) -> Outcome:
     """Check all operations, then do them; where one fails, undo those before it and raise.
 
+    `for_good` says that nobody will undo them once all are done: so what only that would need is
+    not read.
     Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
     """
     check(lio, operations)
@@ -149,7 +184,8 @@ def carry_out(
                     raise InterruptedStepsError(
                         f"Interrupted before the step '{operation.step()}'", interrupted()
                     )
-                inverse = _do(lio, operation)
+                last = for_good and index == len(operations)
+                inverse = _do(lio, operation, last=last)
             except PyshellError as error:
                 raise _rolled_back(lio, error, operation, outcome, len(operations)) from error
             except BaseException:
@@ -168,9 +204,30 @@ def carry_out(
     return outcome
 
 
-def _do(lio: Lio, operation: Operation) -> Operation | None:
+@contextmanager
+def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
+    """Yield what does one operation, checked against the kernel as it is then; see `Operation.do`.
+
+    Ctrl-C and the like are held back while one is done, and raised before the next.
+    """
+    names = Names()
+    with _interrupts_held() as interrupted:
+
+        def do(operation: Operation) -> Operation | None:
+            if interrupted():
+                raise InterruptedStepsError(
+                    f"Interrupted before the step '{operation.step()}'", interrupted()
+                )
+            with doing(operation.step(), hint=operation.hint):
+                operation.check(lio, Foreseen(names))
+                return operation.do(lio)
+
+        yield do
+
+
+def _do(lio: Lio, operation: Operation, *, last: bool = False) -> Operation | None:
     with doing(operation.step(), hint=operation.hint):
-        return operation.do(lio)
+        return operation.do_for_good(lio) if last else operation.do(lio)
 
 
 def _rolled_back(

@@ -14,6 +14,8 @@ from pyshell.target.names import size_text
 from pyshell.target.operations.base import Foreseen, Operation, must_exist
 from pyshell.target.places import StorageObject
 
+_PART = 1 << 28
+
 
 @dataclass
 class CreateImageFile(Operation):
@@ -48,7 +50,7 @@ class CreateImageFile(Operation):
             if self.sparse or lio.simulated is not None:
                 os.ftruncate(descriptor, self.size)
             else:
-                os.posix_fallocate(descriptor, 0, self.size)
+                _allocate(lio, descriptor, 0, self.size)
         except (OSError, OverflowError):
             os.unlink(where)
             raise
@@ -108,7 +110,7 @@ class GrowImageFile(Operation):
             if self.sparse:
                 os.ftruncate(descriptor, self.size)
             else:
-                os.posix_fallocate(descriptor, before, self.size - before)
+                _allocate(lio, descriptor, before, self.size)
         except OSError:
             os.ftruncate(descriptor, before)
             raise
@@ -169,6 +171,13 @@ class SetImageSize(Operation):
                 "Delete it and create it again: it then has its file's size.",
             )
         return SetImageSize(self.place, before) if before is not None else None
+
+
+def _allocate(lio: Lio, descriptor: int, start: int, end: int) -> None:
+    """Take room for a file part by part, so that it can be told how far that is."""
+    for part in range(start, end, _PART):
+        os.posix_fallocate(descriptor, part, min(_PART, end - part))
+        lio.progress(min(part + _PART, end) - start, end - start)
 
 
 def _must_fit(lio: Lio, path: str, size: int) -> None:

@@ -67,8 +67,8 @@ class DeleteLun(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
-        exported = listing.storage_object_of(self.place)
-        alias = listing.alias(self.place.folder)
+        alias, target = listing.link_of(self.place.folder) or (None, None)
+        exported = listing.exported_by(target)
         group = alua_group_name(lio, self.place)
         handles.lun(self.place).delete()
         if exported is None:
@@ -252,8 +252,8 @@ class UnmapLun(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
-        lun = listing.lun_of(self.place)
-        alias = listing.alias(self.place.folder)
+        alias, target = listing.link_of(self.place.folder) or (None, None)
+        lun = listing.mapped_by(self.place, target)
         protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
         handles.mapped_lun(self.place).delete()
         return None if lun is None else MapLun(self.place, lun, protect, alias)

@@ -49,7 +49,7 @@ class CreateStorageObject(Operation):
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the name is free and the device is there, of the right type and not in use."""
-        there = listing.storage_object(self.place.plugin, self.place.name)
+        there = foreseen.storage_object(self.place.plugin, self.place.name)
         if there is not None and foreseen.exists(there.folder):
             raise ExistsError(
                 f"Storage object {self.place.plugin}/{self.place.name} exists already",
@@ -101,19 +101,24 @@ class DeleteStorageObject(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib; one that was never configured, by its folders."""
         arguments = storage.creation_arguments(lio, self.place)
-        inverse: Operation | None = None
-        if arguments is not None:
-            groups = listing.alua_groups(self.place) if handles.supports_alua(self.place) else []
-            again: list[Operation] = [CreateStorageObject(self.place, arguments)]
-            again += snapshot(lio, self.place)
-            for group in groups:
-                again += _again(lio, group)
-            inverse = Several(again)
+        if arguments is None:
+            return self.do_for_good(lio)
+        groups = listing.alua_groups(self.place) if handles.supports_alua(self.place) else []
+        again: list[Operation] = [CreateStorageObject(self.place, arguments)]
+        again += snapshot(lio, self.place)
+        for group in groups:
+            again += _again(lio, group)
+        handles.storage_object(self.place).delete()
+        return Several(again)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at its settings."""
+        if text_or_none(lio.kernel, f"{self.place.folder}/enable") != "0":
             handles.storage_object(self.place).delete()
         else:
             lio.kernel.rmdir(self.place.folder)
             lio.kernel.rmdir(self.place.hba_folder)
-        return inverse
+        return None
 
 
 def _again(lio: Lio, group: AluaGroup) -> list[Operation]:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a program and tells what it took: seconds, peak memory, system calls."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+_TOTAL = re.compile(r"^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)(?:\s+\d+)?\s+total$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Took:
+    """What a program took."""
+
+    seconds: float
+    memory: int
+    """Peak, in bytes."""
+
+
+class TooLongError(Exception):
+    """A program was not done in its time."""
+
+
+def run(command: Sequence[str], limit: float | None = None) -> Took:
+    """Run a program. Raises AssertionError with its output where it fails, TooLongError."""
+    with tempfile.TemporaryFile("w+") as said:
+        start = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG if limit else 0)
+            seconds = time.monotonic() - start
+            if pid:
+                break
+            if limit and seconds > limit:
+                process.kill()
+                process.wait()
+                raise TooLongError(f"{' '.join(command)} took more than {limit:g} seconds")
+            time.sleep(0.01)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise AssertionError(f"{' '.join(command)}: {process.returncode}\n{said.read()}")
+        return Took(seconds, usage.ru_maxrss * 1024)
+
+
+def middle(commands: Sequence[Sequence[str]]) -> list[Took]:
+    """Run each of several programs in turn, and return what it took."""
+    return [run(command) for command in commands]
+
+
+def median_of(took: Sequence[Took]) -> Took:
+    """Return the median of several runs."""
+    return Took(median(one.seconds for one in took), max(one.memory for one in took))
+
+
+def system_calls(command: Sequence[str]) -> int:
+    """Return how many system calls a program and its children make. Raises AssertionError."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "calls"
+        run(["strace", "-f", "-c", "-o", str(file), *command])
+        found = _TOTAL.search(file.read_text())
+        assert found, file.read_text()
+        return int(found.group(1))
