@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyshell.simulator import (
@@ -15,6 +15,7 @@ from pyshell.simulator import (
     alua,
     backstores,
     core,
+    counting,
     fabrics,
     handling,
     iscsi,
@@ -166,6 +167,26 @@ class Simulator:
         """End an initiator's session; FileNotFoundError where it has none."""
         with self._tree.locked():
             sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
+
+    def refuse(
+        self, target: str, tag: int, initiator: str, address: str, reason: str = "authenticate"
+    ) -> None:
+        """Count a login that is refused, by default for want of the right CHAP secret.
+
+        `reason` may be authorize, negotiate and other, too.
+        """
+        with self._tree.locked(), suppress(PermissionError):
+            sessions.refuse(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, reason)
+
+    def transfer(self, path: str, commands: int, *, read: int = 0, written: int = 0) -> None:
+        """Count commands, and bytes, of the initiator of a mapped LUN, or of a LUN's in demo mode.
+
+        Raises FileNotFoundError where nothing is exported there.
+        """
+        with self._tree.locked():
+            counting.count_commands(
+                self._kernel, self._rel(path), commands, read=read, written=written
+            )
 
     # How an act runs
 
