@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,50 @@ def test_field_failure_55_sessions_of_fabrics_that_tell_little(
         f"    name: {initiator} (NOT AUTHENTICATED)",
         "    mapped-lun: 0 backstore: ramdisk/disk mode: rw",
     ]
+
+
+def host_file(pyshell: Pyshell, path: str, text: str) -> None:
+    """Write a file of the simulated host."""
+    place = pyshell.simulator.machine.file(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+
+
+def start_thread(pyshell: Pyshell, number: int, seconds: int) -> None:
+    """Give the simulated host a thread of an iSCSI connection, so many seconds after boot."""
+    host_file(pyshell, f"/proc/{number}/comm", "iscsi_trx\n")
+    fields = ["S", *["0"] * 18, str(seconds * os.sysconf("SC_CLK_TCK"))]
+    host_file(pyshell, f"/proc/{number}/stat", f"{number} (iscsi_trx) {' '.join(fields)}\n")
+
+
+def test_since_when_a_session_is_open(exported: Pyshell) -> None:
+    put(exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls" / CLIENT / "info", INFO)
+    (found,) = exported("-o", "json", "sessions").json["result"]
+    assert found["since"] is None
+    host_file(exported, "/proc/uptime", "5000.00 9000.00\n")
+    start_thread(exported, 71, 1400)
+    (found,) = exported("-o", "json", "sessions").json["result"]
+    begun = datetime.strptime(found["since"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    assert abs(datetime.now(timezone.utc).timestamp() - begun.timestamp() - 3600) < 30
+    assert f"    since: {found['since']}" in exported("sessions", "detail").out
+    assert "since" not in exported("--compat", "sessions", "detail").out
+
+
+def test_where_it_is_in_doubt_no_time_is_told(busy: Pyshell) -> None:
+    host_file(busy, "/proc/uptime", "5000.00 9000.00\n")
+    for number in (71, 72):
+        start_thread(busy, number, number)
+    both = busy("-o", "json", "sessions").json["result"]
+    assert [one["since"] for one in both] == [None, None]
+
+
+def test_from_where_a_dynamic_session_comes(busy: Pyshell) -> None:
+    head = "  sl  local_address rem_address   st\n"
+    line = "   0: 6538A8C0:0CBC {}:C001 01 0\n"
+    one, other = "6938A8C0", "6A38A8C0"  # 192.168.56.105 and .106, as the kernel writes them
+    host_file(busy, "/proc/net/tcp", head + line.format(one) + line.format(other))
+    _, dynamic = busy("-o", "json", "sessions").json["result"]
+    assert dynamic["address"] == "192.168.56.106"
+    host_file(busy, "/proc/net/tcp", head + line.format(one) + line.format(other) * 2)
+    _, dynamic = busy("-o", "json", "sessions").json["result"]
+    assert dynamic["address"] is None

@@ -86,6 +86,8 @@ def test_who_is_in_and_who_was_refused_is_seen(lee: Path, initiator: Initiator) 
 
     by_acl, dynamic = sorted(as_data("sessions"), key=lambda one: bool(one["dynamic"]))
     assert (by_acl["target"], by_acl["initiator"], by_acl["state"]) == (SERVER, NAME, "LOGGED_IN")
+    assert by_acl["since"] is None  # with another one, whose number is not told
+    assert dynamic["address"] == "192.168.56.105"
     assert by_acl["connections"][0]["address"] == "192.168.56.105"
     assert by_acl["mapped_luns"] == [
         {"index": 0, "storage_object": "block/lee_block", "mode": "rw"}
