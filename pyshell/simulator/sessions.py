@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import NoReturn
 
+from pyshell.simulator import counting
 from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.recorded import template
 from pyshell.simulator.tree import Facts
@@ -30,8 +32,15 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
     acl = f"{tpg}/acls/{initiator}"
     makes_acls = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
     if not kernel.tree.is_group(acl) and not makes_acls:
-        raise _error(PermissionError, errno.EACCES, kernel, acl)
+        refuse(kernel, tpg, initiator, address, "authorize")
     _remember(kernel, tpg, {**known, initiator: address})
+    counting.count_login(kernel, _target(tpg))
+
+
+def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) -> NoReturn:
+    """Turn an initiator away, which the target counts. Raises PermissionError."""
+    counting.count_refusal(kernel, _target(tpg), initiator, address, reason)
+    raise _error(PermissionError, errno.EACCES, kernel, f"{tpg}/acls/{initiator}")
 
 
 def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
@@ -57,8 +66,8 @@ def _sessions(kernel: Kernel, tpg: str) -> Facts:
 
 def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
     kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "sessions": sessions})
-    fabric, target, _ = tpg.split("/")
-    _count(kernel, f"{fabric}/{target}")
+    fabric = tpg.partition("/")[0]
+    _count(kernel, _target(tpg))
     dynamic = []
     for initiator, address in sessions.items():
         acl = f"{tpg}/acls/{initiator}"
@@ -71,6 +80,10 @@ def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
     shown = template("tpg", fabric).states["session"]["dynamic_sessions"]
     text = "".join(shown.format(initiator=initiator) for initiator in dynamic)
     kernel.tree.put(f"{tpg}/dynamic_sessions", text)
+
+
+def _target(tpg: str) -> str:
+    return tpg.rpartition("/")[0]
 
 
 def _count(kernel: Kernel, target: str) -> None:

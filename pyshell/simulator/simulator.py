@@ -20,9 +20,9 @@ from pyshell.simulator import (
     iscsi,
     loopback,
     portals,
-    sessions,
     units,
 )
+from pyshell.simulator.initiators import Initiators
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.machine import SimulatedMachine
 from pyshell.simulator.places import Place, locate
@@ -50,7 +50,7 @@ def _merged() -> Rules:
 RULES = _merged()
 
 
-class Simulator:
+class Simulator(Initiators):
     """A simulated kernel in a folder.
 
     `configfs` is what /sys/kernel/config/target is on a real one: an ordinary folder that may be
@@ -74,7 +74,7 @@ class Simulator:
         EACCES for a write-only attribute and ENODEV for a nexus that is not set.
         """
         with self._refusals(path):
-            rel = self._rel(path)
+            rel = self._tree.inside(path)
             mode = self._lstat(rel)
             if stat.S_ISDIR(mode):
                 refuse(errno.EISDIR)
@@ -151,28 +151,12 @@ class Simulator:
         claimed = backstores.claims(self._kernel).get(device.kernel_name)
         return device.holder or (claimed and f"storage object {claimed.removeprefix('core/')}")
 
-    # Initiators
-
-    def login(self, target: str, tag: int, initiator: str, address: str) -> None:
-        """Make a session of an initiator at `address` appear, as if it had logged in.
-
-        Raises ConnectionRefusedError where the TPG is not enabled, PermissionError where the
-        initiator has no ACL and the TPG makes none, FileNotFoundError and FileExistsError.
-        """
-        with self._tree.locked():
-            sessions.login(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address)
-
-    def logout(self, target: str, tag: int, initiator: str) -> None:
-        """End an initiator's session; FileNotFoundError where it has none."""
-        with self._tree.locked():
-            sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
-
     # How an act runs
 
     @contextmanager
     def _act(self, path: str) -> Iterator[str]:
         with self._refusals(path), self._tree.locked():
-            yield self._rel(path)
+            yield self._tree.inside(path)
 
     @contextmanager
     def _refusals(self, path: str) -> Iterator[None]:
@@ -180,15 +164,6 @@ class Simulator:
             yield
         except RefusalError as refusal:
             raise OSError(refusal.number, os.strerror(refusal.number), path) from None
-
-    def _rel(self, path: str) -> str:
-        top = str(self.configfs)
-        normal = os.path.normpath(path)
-        if normal == top:
-            return ""
-        if not normal.startswith(f"{top}/"):
-            raise ValueError(f"{path} is not below {top}")
-        return normal[len(top) + 1 :]
 
     def _lstat(self, rel: str) -> int:
         try:

@@ -57,6 +57,15 @@ class Tree:
         """Return the absolute path of `rel`."""
         return f"{self.configfs}/{rel}" if rel else self.configfs
 
+    def inside(self, path: str) -> str:
+        """Return the `rel` of an absolute path. Raises ValueError for one that is elsewhere."""
+        normal = os.path.normpath(path)
+        if normal == self.configfs:
+            return ""
+        if not normal.startswith(f"{self.configfs}/"):
+            raise ValueError(f"{path} is not below {self.configfs}")
+        return normal[len(self.configfs) + 1 :]
+
     def exists(self, rel: str) -> bool:
         """Tell whether anything, a broken link included, has this name."""
         return os.path.lexists(self.path(rel))

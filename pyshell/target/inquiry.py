@@ -20,7 +20,7 @@ BY_ID = "/dev/disk/by-id/"
 _SECONDS = 10
 # Names that tell the disk itself, best first; others may tell of the way to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
-_LISTENING = "0A"
+_LISTENING, _ESTABLISHED = "0A", "01"
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 
 
@@ -66,17 +66,34 @@ def addresses(machine: Machine) -> frozenset[str] | None:
 
 def listening(machine: Machine) -> frozenset[tuple[str, int]] | None:
     """Return the addresses and TCP ports that the host listens at, None where that is not told."""
+    table = _sockets(machine)
+    if table is None:
+        return None
+    return frozenset(_place(local) for local, _, state in table if state == _LISTENING)
+
+
+def connections(machine: Machine) -> list[tuple[int, str]]:
+    """Return the host's TCP connections: its own port, and the address at the other end."""
+    return [
+        (_place(local)[1], _place(remote)[0])
+        for local, remote, state in _sockets(machine) or ()
+        if state == _ESTABLISHED
+    ]
+
+
+def _sockets(machine: Machine) -> list[tuple[str, str, str]] | None:
+    """Return the host's TCP sockets: both ends and the state, as the kernel writes them."""
     four = _read(machine.host_file("/proc/net/tcp"))
     if four is None:
         return None
     six = _read(machine.host_file("/proc/net/tcp6")) or ""
-    found = set()
-    for line in [*four.splitlines()[1:], *six.splitlines()[1:]]:
-        local, state = line.split()[1], line.split()[3]
-        if state == _LISTENING:
-            digits, port = local.split(":")
-            found.add((_address(digits), int(port, 16)))
-    return frozenset(found)
+    rows = [line.split() for line in (*four.splitlines()[1:], *six.splitlines()[1:])]
+    return [(row[1], row[2], row[3]) for row in rows if len(row) > 3]
+
+
+def _place(text: str) -> tuple[str, int]:
+    digits, port = text.split(":")
+    return _address(digits), int(port, 16)
 
 
 def _address(digits: str) -> str:

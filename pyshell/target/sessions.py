@@ -51,6 +51,10 @@ class Session:
     read: int | None = None
     """Bytes that the initiator read in this session, None where they are not counted."""
     written: int | None = None
+    since: float | None = None
+    """When it began, as Unix time; known only to `tracing`."""
+    origin: str = ""
+    """The address that it comes from, which `tracing` can tell of some dynamic ones, too."""
 
     @property
     def dynamic(self) -> bool:

@@ -63,7 +63,8 @@ class SeeingNode(CommonNode):
         details=(
             "An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it"
             " the kernel tells the name alone. Loopback, vhost and their like have one initiator,"
-            " their nexus. The kernel tells nowhere since when a session is open."
+            " their nexus. Since when a session is open, and from where a dynamic one comes, is"
+            " told where the host's own tables leave no doubt."
         ),
         examples=("sessions", "sessions detail", "sessions storage_object=lee_block"),
     )
@@ -100,12 +101,14 @@ class SeeingNode(CommonNode):
         ]
         return Lines(lines, data)
 
-    def _sessions(self) -> Iterator[Session]:
+    def _sessions(self) -> list[Session]:
         from pyshell.target.sessions import nexuses, sessions
+        from pyshell.target.tracing import traced
 
-        yield from sessions(self.lio)
-        if not self.context.compat:  # targetcli looks at those of node ACLs
-            yield from nexuses(self.lio)
+        found = list(sessions(self.lio))
+        if self.context.compat:  # targetcli looks at those of node ACLs, and no further
+            return found
+        return [*traced(self.lio, found), *nexuses(self.lio)]
 
     def _has(self, session: Session, storage_object: str) -> bool:
         from pyshell.target.sessions import luns_of

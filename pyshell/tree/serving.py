@@ -65,6 +65,7 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without the look-up of the host's name that the standard server makes."""
         socket.socket.bind(self.socket, self.server_address)
+        self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:

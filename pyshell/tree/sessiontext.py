@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
+from pyshell.saved.about import utc
 from pyshell.target.attach import Lio
 from pyshell.target.sessions import NEXUS, Seen, Session, luns_of
 
@@ -27,6 +29,10 @@ def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> 
             f"{_INDENT}address: {connection.address} ({connection.transport})"
             f"  cid: {connection.cid} connection-state: {connection.state}"
         )
+    if not compat and not session.connections and session.origin:
+        yield f"{_INDENT}address: {session.origin} (TCP)"
+    if not compat and session.since is not None:
+        yield f"{_INDENT}since: {_since(session)}"
 
 
 def _head(session: Session) -> str:
@@ -65,6 +71,8 @@ def session_data(lio: Lio, session: Session) -> dict[str, Any]:
         "sid": session.sid,
         "type": session.kind,
         "state": session.state,
+        "address": session.origin or None,
+        "since": _since(session),
         "authenticated": session.authenticated,
         "read_bytes": session.read,
         "written_bytes": session.written,
@@ -77,6 +85,12 @@ def session_data(lio: Lio, session: Session) -> dict[str, Any]:
             for c in session.connections
         ],
     }
+
+
+def _since(session: Session) -> str | None:
+    if session.since is None:
+        return None
+    return utc(datetime.fromtimestamp(session.since, timezone.utc))
 
 
 def _backstore(seen: Seen) -> str:

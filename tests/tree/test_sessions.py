@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, SERVER, Pyshell
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.simulator import SimulatedPort
 
 INFO = (
     f"InitiatorName: {CLIENT}\n"
@@ -67,3 +70,123 @@ def test_one_session_by_its_number(busy: Pyshell) -> None:
     assert len(busy("sessions", "list", "7").done().lines) == 1
     ran = busy("sessions", "list", "9")
     assert (ran.status, ran.err) == (3, "no session found with sid 9.\n")
+
+
+def test_of_one_target_initiator_or_storage_object(busy: Pyshell) -> None:
+    def names(*words: str) -> list[str]:
+        return [one["initiator"] for one in busy("-o", "json", "sessions", *words).json["result"]]
+
+    assert names(f"initiator={CLIENT.upper()}") == [CLIENT]
+    assert names(f"target={SERVER}") == [CLIENT, DYNAMIC]
+    assert names("target=iqn.2020-07.com.example:other") == []
+    for word in ("lee_block", "block/lee_block", "/backstores/block/lee_block"):
+        assert names(f"storage_object={word}") == [CLIENT, DYNAMIC]
+    assert names("storage_object=other") == []
+    assert busy("sessions", "target=nobody").done().lines == ["(no open sessions)"]
+
+
+def test_a_session_without_acl_has_all_luns_of_its_tpg(busy: Pyshell) -> None:
+    _, dynamic = busy("-o", "json", "sessions").json["result"]
+    assert [seen["mode"] for seen in dynamic["mapped_luns"]] == ["r"]
+    busy.must(f"{TPG} set attribute demo_mode_write_protect=0")
+    assert "    mapped-lun: 0 backstore: block/lee_block mode: rw" in busy("sessions", "detail").out
+
+
+def test_whether_an_initiator_had_to_prove_itself(busy: Pyshell) -> None:
+    def proven() -> list[bool]:
+        return [one["authenticated"] for one in busy("-o", "json", "sessions").json["result"]]
+
+    assert proven() == [False, False]
+    busy.must(f"{TPG} set attribute authentication=1")
+    assert proven() == [True, True]
+    assert f"    name: {CLIENT} (authenticated)" in busy("sessions", "detail").lines
+    # targetcli means the target by that, and asks for no CHAP of it here.
+    told = busy("--compat", "sessions", "detail").lines
+    assert f"    name: {CLIENT} (NOT AUTHENTICATED)" in told
+
+
+def test_the_one_initiator_of_a_loopback_target(busy: Pyshell) -> None:
+    busy.must("/loopback create naa.5001405000000001")
+    nexus = busy.read("loopback/naa.5001405000000001/tpgt_1/nexus").strip()
+    told = f"alias: -\tsid: - type: Nexus session-state: LOGGED_IN (loopback: {nexus})"
+    assert busy("sessions").done().lines[-1] == told
+    (found,) = busy("-o", "json", "sessions", "target=naa.5001405000000001").json["result"]
+    assert (found["fabric"], found["type"], found["dynamic"]) == ("loopback", "Nexus", False)
+    assert told not in busy("--compat", "sessions").out
+
+
+@pytest.mark.parametrize("fabric", ["srpt", "qla2xxx"])
+def test_field_failure_55_sessions_of_fabrics_that_tell_little(
+    pyshell: Pyshell, fabric: str
+) -> None:
+    port = {
+        "srpt": SimulatedPort("srpt", "fe80:0000:0000:0000:0002:c903:000e:8acd"),
+        "qla2xxx": SimulatedPort("qla2xxx", "21:00:00:24:ff:12:34:56"),
+    }[fabric]
+    initiator = {
+        "srpt": "ib.00000000000000000002c903000e8acf",
+        "qla2xxx": "naa.21000024ff999999",
+    }[fabric]
+    pyshell.simulator.machine.add_port(port)
+    pyshell.must("/backstores/ramdisk create name=disk size=8M", f"/{fabric} create")
+    wwn = str(pyshell("-o", "json", f"/{fabric}", "ls").json["tree"]["children"][0]["name"])
+    node = f"/{fabric}/{wwn}"
+    pyshell.must(f"{node}/luns create /backstores/ramdisk/disk", f"{node}/acls create {initiator}")
+    assert pyshell("sessions").done().lines == ["(no open sessions)"]
+    (index,) = pyshell.configfs.glob(
+        f"{fabric}/*/tpgt_1/acls/*/lun_0/statistics/scsi_att_intr_port/indx"
+    )
+    put(index, "3\n")
+    told = pyshell("sessions", "detail", f"initiator={initiator}").done().lines
+    assert told == [
+        "alias: -\tsid: 3 type: Normal session-state: LOGGED_IN",
+        f"    name: {initiator} (NOT AUTHENTICATED)",
+        "    mapped-lun: 0 backstore: ramdisk/disk mode: rw",
+    ]
+
+
+def host_file(pyshell: Pyshell, path: str, text: str) -> None:
+    """Write a file of the simulated host."""
+    place = pyshell.simulator.machine.file(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+
+
+def start_thread(pyshell: Pyshell, number: int, seconds: int) -> None:
+    """Give the simulated host a thread of an iSCSI connection, so many seconds after boot."""
+    host_file(pyshell, f"/proc/{number}/comm", "iscsi_trx\n")
+    fields = ["S", *["0"] * 18, str(seconds * os.sysconf("SC_CLK_TCK"))]
+    host_file(pyshell, f"/proc/{number}/stat", f"{number} (iscsi_trx) {' '.join(fields)}\n")
+
+
+def test_since_when_a_session_is_open(exported: Pyshell) -> None:
+    put(exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls" / CLIENT / "info", INFO)
+    (found,) = exported("-o", "json", "sessions").json["result"]
+    assert found["since"] is None
+    host_file(exported, "/proc/uptime", "5000.00 9000.00\n")
+    start_thread(exported, 71, 1400)
+    (found,) = exported("-o", "json", "sessions").json["result"]
+    begun = datetime.strptime(found["since"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    assert abs(datetime.now(timezone.utc).timestamp() - begun.timestamp() - 3600) < 30
+    assert f"    since: {found['since']}" in exported("sessions", "detail").out
+    assert "since" not in exported("--compat", "sessions", "detail").out
+
+
+def test_where_it_is_in_doubt_no_time_is_told(busy: Pyshell) -> None:
+    host_file(busy, "/proc/uptime", "5000.00 9000.00\n")
+    for number in (71, 72):
+        start_thread(busy, number, number)
+    both = busy("-o", "json", "sessions").json["result"]
+    assert [one["since"] for one in both] == [None, None]
+
+
+def test_from_where_a_dynamic_session_comes(busy: Pyshell) -> None:
+    head = "  sl  local_address rem_address   st\n"
+    line = "   0: 6538A8C0:0CBC {}:C001 01 0\n"
+    one, other = "6938A8C0", "6A38A8C0"  # 192.168.56.105 and .106, as the kernel writes them
+    host_file(busy, "/proc/net/tcp", head + line.format(one) + line.format(other))
+    _, dynamic = busy("-o", "json", "sessions").json["result"]
+    assert dynamic["address"] == "192.168.56.106"
+    host_file(busy, "/proc/net/tcp", head + line.format(one) + line.format(other) * 2)
+    _, dynamic = busy("-o", "json", "sessions").json["result"]
+    assert dynamic["address"] is None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pyshell.saved.health.findings import Finding, error, pyshell, warning
 from pyshell.target import listing, storage
 from pyshell.target.attach import Lio
-from pyshell.target.places import StorageObject
+from pyshell.target.places import Lun, StorageObject
 
 
 def check(lio: Lio) -> Iterator[Finding]:
@@ -31,22 +31,49 @@ def check(lio: Lio) -> Iterator[Finding]:
 
 
 def _cache(lio: Lio, place: StorageObject, found: storage.Described) -> Iterator[Finding]:
-    """Yield caches that a crash empties. A battery cannot be seen from here."""
-    setting = (place.path, "set", "attribute")
-    if found.buffered and found.write_back is False:
+    """Yield writes that lie in this host's memory when initiators take them for written."""
+    if not found.buffered:
+        return
+    if not found.write_back:
         yield error(
             place.path,
             "writes are kept in this host's memory, and initiators are told that they are on the"
             " disk: a crash of this host ruins file systems",
-            pyshell(lio, *setting, "emulate_write_cache=1"),
+            pyshell(lio, place.path, "set", "attribute", "emulate_write_cache=1"),
         )
-    elif place.plugin == "block" and found.write_back:
+    elif not _has_battery(lio):
         yield warning(
             place.path,
-            "initiators are told of a write-back cache: unless the device's is backed by a"
-            " battery, a power cut loses what they have not flushed",
-            pyshell(lio, *setting, "emulate_write_cache=0"),
+            "writes are kept in this host's memory, and it has no battery: a crash loses what"
+            " initiators have not flushed. Made anew with write_back=false, which takes the disk"
+            " away from them for a moment, it is slower and loses nothing",
+            *_made_anew(lio, place, found),
         )
+
+
+def _has_battery(lio: Lio) -> bool:
+    """Tell whether the kernel knows of a battery or a UPS."""
+    kinds = lio.machine.host_file("/sys/class/power_supply").glob("*/type")
+    return any(kind.read_text(encoding="utf-8").strip() in ("Battery", "UPS") for kind in kinds)
+
+
+def _made_anew(lio: Lio, place: StorageObject, found: storage.Described) -> list[str]:
+    folder = f"/backstores/{place.plugin}"
+    serial = storage.serial(lio.kernel, place)
+    made = [f"name={place.name}", f"file_or_dev={found.device}", f"wwn={serial}"]
+    if lio.machine.block_device(found.device) is None:
+        made.append(f"size={found.size}")
+    return [
+        pyshell(lio, folder, "delete", place.name),
+        pyshell(lio, folder, "create", *made, "write_back=false"),
+        *(_creation(lio, lun) for lun in listing.luns_of(place)),
+    ]
+
+
+def _creation(lio: Lio, lun: Lun) -> str:
+    exported = listing.storage_object_of(lun)
+    assert exported is not None
+    return pyshell(lio, f"{lun.tpg.path}/luns", "create", exported.path, f"lun{lun.index}")
 
 
 def _doubled(lio: Lio, place: StorageObject, other: StorageObject) -> Finding:
@@ -58,10 +85,7 @@ def _doubled(lio: Lio, place: StorageObject, other: StorageObject) -> Finding:
     luns = listing.luns_of(place)
     if luns:  # the kernel changes it for a disk that no LUN exports
         before = [pyshell(lio, f"{lun.tpg.path}/luns", "delete", f"lun{lun.index}") for lun in luns]
-        after = [
-            pyshell(lio, f"{lun.tpg.path}/luns", "create", place.path, f"lun{lun.index}")
-            for lun in luns
-        ]
+        after = [_creation(lio, lun) for lun in luns]
         commands = [*before, *commands, *after]
     return error(
         place.path,

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kernel counts while initiators work: commands, bytes in whole MiB, logins and refusals.
+
+Nobody works here for real: who wants to see numbers move says what went through.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pyshell.simulator.kernel import Kernel
+
+_SHIFT = 20  # the kernel shows whole MiB
+# Of each kind of object: the folder of its numbers, and what commands are called there.
+_FILES = {
+    "device": ("statistics/scsi_lu", "num_cmds"),
+    "lun": ("statistics/scsi_tgt_port", "in_cmds"),
+    "mapped": ("statistics/scsi_auth_intr", "num_cmds"),
+}
+# The numbers by which the kernel tells why the last login failed.
+FAILURES = {"other": 2, "authorize": 4, "authenticate": 5, "negotiate": 6}
+
+
+def count_commands(
+    kernel: Kernel, mapped: str, commands: int, *, read: int = 0, written: int = 0
+) -> None:
+    """Count what an initiator did to its mapped LUN, or somebody without an ACL to a LUN.
+
+    Raises FileNotFoundError where the object is not there or leads nowhere.
+    """
+    kinds = {"mapped": mapped} if "/acls/" in mapped else {}
+    lun = _source(kernel, mapped) if kinds else mapped
+    for kind, rel in {**kinds, "lun": lun, "device": _source(kernel, lun)}.items():
+        facts = kernel.tree.facts(rel)
+        before = facts.get("flow", [0, 0, 0])
+        flow = [a + b for a, b in zip(before, (commands, read, written), strict=True)]
+        kernel.tree.remember(rel, {**facts, "flow": flow})
+        folder, name = _FILES[kind]
+        kernel.tree.put_all(
+            f"{rel}/{folder}",
+            {
+                name: f"{flow[0]}\n",
+                "read_mbytes": f"{flow[1] >> _SHIFT}\n",
+                "write_mbytes": f"{flow[2] >> _SHIFT}\n",
+            },
+        )
+
+
+def _source(kernel: Kernel, rel: str) -> str:
+    found: str | None = kernel.tree.facts(rel).get("leads_to")
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), kernel.tree.path(rel))
+    return found
+
+
+def count_login(kernel: Kernel, target: str) -> None:
+    """Count a login that a target accepted."""
+    _increase(kernel, f"{target}/fabric_statistics/iscsi_login_stats/accepts")
+
+
+def count_refusal(kernel: Kernel, target: str, initiator: str, address: str, reason: str) -> None:
+    """Count a login that a target refused, and keep whose it was."""
+    folder = f"{target}/fabric_statistics"
+    _increase(kernel, f"{folder}/iscsi_login_stats/{reason}_fails")
+    _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
+    kernel.tree.put_all(
+        f"{folder}/iscsi_tgt_attr",
+        {
+            "last_fail_type": f"{FAILURES[reason]}\n",
+            "fail_intr_name": f"{initiator}\n",
+            "fail_intr_addr": f"{address}\n",
+            "fail_intr_addr_type": "ipv6\n" if ":" in address else "ipv4\n",
+        },
+    )
+
+
+def _increase(kernel: Kernel, rel: str) -> None:
+    kernel.tree.put(rel, f"{int(kernel.tree.text(rel)) + 1}\n")

@@ -1,0 +1,532 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `doctor` finds: each fault is made, seen, mended by the commands told, and gone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import stat
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell, run_here
+from pyshell.saved.health import firewall
+from pyshell.simulator import SimulatedDevice
+from pyshell.target.machine import RealMachine
+
+PUBLIC = "198.51.100.7"
+"""An address of the networks for documentation, which counts as no public one."""
+GLOBAL = "93.184.216.34"
+ADDRESS = "192.168.56.105"
+ACL = f"{TPG}/acls/{CLIENT}"
+UNIT = "[Unit]\nDescription=Restore\n[Install]\nWantedBy=multi-user.target\n"
+SECRET = "a-secret-of-this-test"
+
+
+@pytest.fixture
+def healthy(exported: Pyshell) -> Pyshell:
+    """Return pyshell where one disk is exported and saved, and nothing is wrong."""
+    exported.must("saveconfig")
+    assert doctor(exported) == []
+    return exported
+
+
+def doctor(pyshell: Pyshell, *words: str) -> list[Any]:
+    """Return what is wrong; the exit status must tell how bad it is."""
+    ran = pyshell("-o", "json", "doctor", *words)
+    found = [one for one in ran.json["result"] if one["level"] != "unseen"]
+    levels = {one["level"] for one in found}
+    assert ran.status == (2 if "error" in levels else int("warning" in levels)), ran.err
+    return found
+
+
+def only(pyshell: Pyshell, check: str, path: str, told: str) -> list[str]:
+    """Return the commands of the one finding of a check, which must say where and what."""
+    (found,) = [one for one in doctor(pyshell) if one["check"] == check]
+    assert found["path"] == path
+    assert told in found["message"]
+    assert found["commands"]
+    return list(found["commands"])
+
+
+def follow(
+    pyshell: Pyshell, commands: list[str], host: Callable[[str], None] | None = None
+) -> None:
+    """Run commands as they are printed; `host` is the simulated host, where one is its."""
+    for command in commands:
+        words = shlex.split(command)
+        if words[0] == "pyshell":
+            ran = run_here(words[1:], f"{SECRET}\n")
+            assert ran.status == 0, (command, ran.err)
+        elif host is not None:
+            host(command)
+        else:
+            subprocess.run(["sh", "-c", command], check=True, timeout=30)
+
+
+def gone(pyshell: Pyshell, check: str) -> bool:
+    """Tell whether a check finds nothing any more."""
+    return all(one["check"] != check for one in doctor(pyshell))
+
+
+def host_file(pyshell: Pyshell, path: str, text: str = "") -> Path:
+    """Write a file of the simulated host."""
+    place = pyshell.simulator.machine.file(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+    return place
+
+
+def give_addresses(pyshell: Pyshell, *addresses: str) -> None:
+    """Give the simulated host addresses, as the kernel tells of them."""
+    lines = "".join(f"     |-- {one}\n        /32 host LOCAL\n" for one in addresses)
+    host_file(pyshell, "/proc/net/fib_trie", f"Local:\n{lines}")
+
+
+def listen_at(pyshell: Pyshell, *places: str) -> None:
+    """Let the simulated host listen at places in the kernel's writing (`00000000:0CBC`)."""
+    lines = "".join(f"   {n}: {one} 00000000:0000 0A 0\n" for n, one in enumerate(places))
+    host_file(pyshell, "/proc/net/tcp", f"  sl  local_address\n{lines}")
+
+
+# The text, the exit status, a part of the tree
+
+
+def test_it_says_that_nothing_is_wrong(healthy: Pyshell) -> None:
+    assert healthy("doctor").done().lines[-1] == "Nothing is wrong."
+
+
+def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    ran = healthy("doctor")
+    told = f"error: {TPG}: it is disabled: nobody can log in"
+    where = ran.lines.index(told)
+    assert ran.lines[where + 1] == f"    pyshell --simulate={healthy.folder} {TPG} enable"
+    assert ran.lines[-1] == "1 error and 1 warning; the lines below each mend it."
+    assert ran.status == 2
+
+
+def test_a_part_of_the_tree_alone(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    assert doctor(healthy, "/backstores") == []
+    assert [one["check"] for one in doctor(healthy, "/iscsi")] == ["targets"]
+
+
+def test_it_changes_nothing(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    before = healthy.files()
+    healthy("doctor")
+    assert healthy.files() == before
+
+
+# Boot and the saved file
+
+
+def test_nothing_restores_at_boot(healthy: Pyshell) -> None:
+    healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
+    host_file(healthy, "/usr/lib/systemd/system/pyshell-restore.service", UNIT)
+    commands = only(healthy, "boot", "pyshell-restore.service", "no unit restores")
+    assert commands == ["systemctl enable pyshell-restore.service"]
+    root = healthy.simulator.machine.file("/")
+    follow(healthy, [commands[0].replace("systemctl ", f"systemctl --root={root} ")])
+    assert gone(healthy, "boot")
+
+
+def test_two_units_restore_at_boot(healthy: Pyshell) -> None:
+    healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    for name in ("pyshell-restore.service", "target.service"):
+        host_file(healthy, f"/usr/lib/systemd/system/{name}", UNIT)
+        host_file(healthy, f"{wants}/.keep")
+        healthy.simulator.machine.file(f"{wants}/{name}").symlink_to(
+            f"/usr/lib/systemd/system/{name}"
+        )
+    (command,) = only(healthy, "boot", "target.service", "both")
+    root = healthy.simulator.machine.file("/")
+    follow(healthy, [command.replace("systemctl ", f"systemctl --root={root} ")])
+    assert gone(healthy, "boot")
+
+
+def test_a_host_without_systemd_is_told_of(healthy: Pyshell) -> None:
+    ran = healthy("doctor").done()
+    assert "not seen: boot: systemd does not run here" in ran.out
+
+
+def test_what_runs_is_not_saved(exported: Pyshell) -> None:
+    path = str(exported.saved_file)
+    follow(exported, only(exported, "saving", path, "is not saved"))
+    assert gone(exported, "saving")
+    exported.must(f"{TPG} set attribute login_timeout=20")
+    follow(exported, only(exported, "saving", path, f"differs ({TPG})"))
+    assert gone(exported, "saving")
+
+
+def test_nothing_of_what_is_saved_runs(healthy: Pyshell) -> None:
+    healthy.must("clearconfig confirm=true")
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "nothing of it runs"))
+    assert gone(healthy, "saving")
+
+
+def test_others_may_read_the_saved_file(healthy: Pyshell) -> None:
+    healthy.saved_file.chmod(0o644)
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "mode 0644"))
+    assert stat.S_IMODE(healthy.saved_file.stat().st_mode) == 0o600
+    assert gone(healthy, "saving")
+
+
+def test_the_saved_file_is_damaged(healthy: Pyshell) -> None:
+    healthy.saved_file.write_text("{", encoding="utf-8")
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "cannot be restored"))
+    assert gone(healthy, "saving")
+
+
+def test_the_last_restore_left_something_out(healthy: Pyshell) -> None:
+    healthy.must("clearconfig confirm=true")
+    machine = healthy.simulator.machine
+    device = machine.device("/dev/mapper/lee-lee.lv")
+    assert device is not None
+    machine.remove(device.path)
+    assert healthy("restoreconfig").status == 1
+    missing = [one for one in doctor(healthy) if "could not bring it back" in one["message"]]
+    assert "/backstores/block/lee_block" in [one["path"] for one in missing]
+    machine.add(device)
+    follow(healthy, missing[0]["commands"])
+    assert gone(healthy, "saving")
+
+
+# Network and firewall
+
+
+def test_nothing_listens_at_a_portal(healthy: Pyshell) -> None:
+    give_addresses(healthy, "127.0.0.1")
+    listen_at(healthy, "0100007F:0016")
+    commands = only(healthy, "network", f"{TPG}/portals/0.0.0.0:3260", "nothing listens")
+    follow(healthy, commands)
+    listen_at(healthy, "0100007F:0016", "00000000:0CBC")
+    assert gone(healthy, "network")
+
+
+def test_the_host_lost_the_address_of_a_portal(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    give_addresses(healthy, "127.0.0.1", "192.168.56.101")
+    assert gone(healthy, "network")
+    give_addresses(healthy, "127.0.0.1")
+    told = "this host has no address 192.168.56.101"
+    follow(healthy, only(healthy, "network", f"{TPG}/portals/192.168.56.101:3260", told))
+    assert gone(healthy, "network")
+
+
+def test_ufw_keeps_the_port_shut(healthy: Pyshell) -> None:
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    rules = host_file(healthy, "/etc/ufw/user.rules", "*filter\n")
+
+    def ufw(command: str) -> None:
+        assert command == "ufw allow 3260/tcp"
+        rules.write_text("-A ufw-user-input -p tcp --dport 3260 -j ACCEPT\n", encoding="utf-8")
+
+    follow(healthy, only(healthy, "firewall", "ufw", "TCP port 3260"), ufw)
+    assert gone(healthy, "firewall")
+
+
+FIREWALL_CMD = """#!/bin/sh
+case "$1" in
+--state) echo running ;;
+--query-port=3260/tcp) test -e {folder}/open ;;
+--permanent) test "$2" = --add-port=3260/tcp && touch {folder}/permanent ;;
+--reload) test -e {folder}/permanent && touch {folder}/open ;;
+*) exit 1 ;;
+esac
+"""
+
+
+def test_firewalld_keeps_the_port_shut(
+    healthy: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "firewall-cmd"
+    program.write_text(FIREWALL_CMD.format(folder=tmp_path), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    lio = replace(healthy.open(), machine=RealMachine())
+    (found,) = firewall.check(lio)
+    assert (found.path, found.level) == ("firewalld", "warning")
+    follow(healthy, list(found.commands))
+    assert list(firewall.check(lio)) == []
+
+
+def nft(policy: str, *rules: Any) -> str:
+    """Return a set of rules as nft prints it."""
+    place = {"family": "inet", "table": "filter"}
+    chain = {"chain": {**place, "name": "input", "hook": "input", "policy": policy}}
+    listed = [{"rule": {**place, "chain": "input", "expr": rule}} for rule in rules]
+    return json.dumps({"nftables": [{"metainfo": {}}, chain, *listed]})
+
+
+def accepting(right: Any) -> list[Any]:
+    """Return a rule that lets ports in."""
+    left = {"payload": {"protocol": "tcp", "field": "dport"}}
+    return [{"match": {"op": "==", "left": left, "right": right}}, {"accept": None}]
+
+
+@pytest.mark.parametrize(
+    ("rules", "shut"),
+    [
+        (nft("drop", accepting(22)), True),
+        (nft("drop", accepting(3260)), False),
+        (nft("drop", accepting({"set": [22, {"range": [3000, 4000]}]})), False),
+        (nft("accept", accepting(22)), False),
+        (nft("accept", accepting(22), [{"drop": None}]), True),
+    ],
+)
+def test_nftables_keeps_the_port_shut(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, shut: bool
+) -> None:
+    lio = healthy.open()
+    answers = {("nft", "--json", "list", "ruleset"): rules}
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    told = [command for one in firewall.check(lio) for command in one.commands]
+    wanted = "nft insert rule inet filter input tcp dport 3260 accept"
+    assert told == ([wanted] if shut else [])
+
+
+# Targets
+
+
+def test_a_tpg_is_disabled(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    follow(healthy, only(healthy, "targets", TPG, "disabled"))
+    assert gone(healthy, "targets")
+
+
+def test_a_tpg_has_no_portal(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    follow(healthy, only(healthy, "targets", TPG, "no portal"))
+    assert gone(healthy, "targets")
+
+
+def test_a_tpg_has_no_lun(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG}/luns delete lun0")
+    commands = only(healthy, "targets", TPG, "no LUN")
+    follow(healthy, commands)
+    assert gone(healthy, "targets")
+
+
+def test_a_tpg_has_no_lun_and_there_is_nothing_to_export(target: Pyshell) -> None:
+    target.must(f"{TPG}/acls create {CLIENT}")
+    follow(target, only(target, "targets", TPG, "no LUN"))
+    assert gone(target, "targets")
+
+
+def test_a_tpg_has_no_acl(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG}/acls delete {CLIENT}")
+    (command,) = only(healthy, "targets", TPG, "no ACL")
+    follow(healthy, [command.replace("INITIATOR", CLIENT)])
+    assert gone(healthy, "targets")
+
+
+def test_an_acl_has_no_mapped_lun(healthy: Pyshell) -> None:
+    healthy.must(f"{ACL} delete mapped_lun=0")
+    follow(healthy, only(healthy, "targets", ACL, "no LUN is mapped"))
+    assert gone(healthy, "targets")
+
+
+# Who is let in
+
+
+def test_demo_mode_on_a_public_address(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} set attribute generate_node_acls=1")
+    give_addresses(healthy, "127.0.0.1", "192.168.56.101", PUBLIC)
+    listen_at(healthy, "00000000:0CBC")
+    assert gone(healthy, "access")
+    give_addresses(healthy, "127.0.0.1", GLOBAL)
+    follow(
+        healthy, only(healthy, "access", TPG, f"demo mode lets in every initiator, and {GLOBAL}")
+    )
+    assert all("demo mode" not in one["message"] for one in doctor(healthy))
+
+
+def test_no_chap_on_a_public_address(healthy: Pyshell) -> None:
+    give_addresses(healthy, GLOBAL)
+    listen_at(healthy, "00000000:0CBC")
+    commands = only(healthy, "access", TPG, "asks for no CHAP")
+    assert "password=-" in commands[0]
+    follow(healthy, commands)
+    assert gone(healthy, "access")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("userid=u password=short", "shorter than 12 bytes"),
+        (
+            "userid=u password=of-both-the-same mutual_userid=m mutual_password=of-both-the-same",
+            "the same as password",
+        ),
+    ],
+)
+def test_secrets_that_are_weak(healthy: Pyshell, given: str, told: str) -> None:
+    healthy.must(f"{ACL} set auth {given}")
+    commands = only(healthy, "access", ACL, told)
+    assert "of-both" not in healthy("doctor").out
+    follow(healthy, commands)
+    assert gone(healthy, "access")
+
+
+def test_two_initiators_have_the_same_secret(healthy: Pyshell) -> None:
+    other = f"{TPG}/acls/iqn.2020-07.com.example:other"
+    healthy.must(f"{TPG}/acls create iqn.2020-07.com.example:other")
+    for acl in (ACL, other):
+        healthy.must(f"{acl} set auth userid=u password=of-both-the-same")
+    (finding,) = [one for one in doctor(healthy) if one["check"] == "access"]
+    assert {finding["path"]} < {ACL, other}
+    follow(healthy, finding["commands"])
+    assert gone(healthy, "access")
+
+
+def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} set attribute authentication=1")
+    healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
+    told = f"refused logins once, at last that of {CLIENT} from {ADDRESS}: CHAP"
+    follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
+    healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    assert gone(healthy, "logins")
+
+
+def test_a_login_is_refused_for_want_of_an_acl(healthy: Pyshell) -> None:
+    stranger = "iqn.2020-07.com.example:stranger"
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
+    told = f"refused logins 2 times, at last that of {stranger} from {ADDRESS}: it has no ACL"
+    follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
+    healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
+    assert gone(healthy, "logins")
+
+
+# Disks and devices
+
+
+def test_two_disks_have_one_serial_number(healthy: Pyshell) -> None:
+    serial = healthy.read("core/iblock_0/lee_block/wwn/vpd_unit_serial").split(": ")[1].strip()
+    healthy.must(
+        f"/backstores/ramdisk create name=twin size=8M wwn={serial}",
+        f"{TPG}/luns create /backstores/ramdisk/twin",
+    )
+    commands = only(healthy, "disks", "/backstores/ramdisk/twin", "/backstores/block/lee_block")
+    follow(healthy, commands)
+    assert gone(healthy, "disks")
+
+
+def test_a_disk_that_is_exported_nowhere(healthy: Pyshell) -> None:
+    healthy.must("/backstores/ramdisk create name=idle size=8M")
+    follow(healthy, only(healthy, "disks", "/backstores/ramdisk/idle", "no LUN exports it"))
+    assert gone(healthy, "disks")
+
+
+@pytest.fixture
+def buffered(healthy: Pyshell) -> Pyshell:
+    """Return pyshell where an image file is exported that the host's memory caches."""
+    healthy.line("/backstores/fileio create name=image file_or_dev=/srv/image size=8M").done()
+    healthy.must(f"{TPG}/luns create /backstores/fileio/image lun=lun5", "saveconfig")
+    return healthy
+
+
+def test_a_cache_that_initiators_are_not_told_of(buffered: Pyshell) -> None:
+    (attribute,) = buffered.configfs.glob("core/fileio_*/image/attrib/emulate_write_cache")
+    buffered.simulator.write(str(attribute), "0")
+    commands = only(buffered, "disks", "/backstores/fileio/image", "ruins file systems")
+    follow(buffered, commands)
+    assert attribute.read_text(encoding="utf-8") == "1\n"
+
+
+def test_a_cache_without_a_battery(buffered: Pyshell) -> None:
+    commands = only(buffered, "disks", "/backstores/fileio/image", "no battery")
+    follow(buffered, commands)
+    assert gone(buffered, "disks")
+    assert "fileio/image (/srv/image)" in buffered.line(f"ls {TPG}/luns/lun5").out
+
+
+def test_a_cache_with_a_battery(buffered: Pyshell) -> None:
+    kind = buffered.simulator.machine.file("/sys/class/power_supply/BAT0/type")
+    kind.parent.mkdir(parents=True)
+    kind.write_text("Battery\n", encoding="utf-8")
+    assert doctor(buffered) == []
+
+
+def lee(pyshell: Pyshell) -> SimulatedDevice:
+    """Return the scenario's volume."""
+    found = pyshell.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    assert found is not None
+    return found
+
+
+def test_a_device_is_gone(healthy: Pyshell) -> None:
+    path = "/backstores/block/lee_block"
+    healthy.simulator.machine.remove("/dev/mapper/lee-lee.lv")
+    follow(healthy, only(healthy, "devices", path, "/dev/mapper/lee-lee.lv is gone"))
+    assert gone(healthy, "devices")
+
+
+@pytest.mark.parametrize(
+    ("holder", "command"),
+    [
+        ("mounted on /srv/data", "umount /srv/data"),
+        ("used as swap", "swapoff /dev/mapper/lee-lee.lv"),
+        ("held by md0", "mdadm --stop /dev/md0"),
+        ("held by dm-7", "lvchange -an /dev/mapper/guest-root"),
+        ("held by dm-8", "dmsetup remove secret"),
+    ],
+)
+def test_this_host_uses_a_device_itself(healthy: Pyshell, holder: str, command: str) -> None:
+    for name, mapped, uuid in (("dm-7", "guest-root", "LVM-x"), ("dm-8", "secret", "CRYPT-x")):
+        folder = healthy.folder / "sysfs"
+        place = healthy.simulator.machine.file(f"/sys/class/block/{name}/dm")
+        assert place.is_relative_to(folder)
+        place.mkdir(parents=True)
+        (place / "name").write_text(f"{mapped}\n", encoding="utf-8")
+        (place / "uuid").write_text(f"{uuid}\n", encoding="utf-8")
+    machine = healthy.simulator.machine
+    machine.add(replace(lee(healthy), holder=holder))
+
+    def host(printed: str) -> None:
+        assert printed == command
+        machine.add(replace(lee(healthy), holder=None))
+
+    follow(healthy, only(healthy, "devices", "/backstores/block/lee_block", holder), host)
+    assert gone(healthy, "devices")
+
+
+def test_a_device_has_a_name_that_changes(healthy: Pyshell) -> None:
+    healthy.must(
+        "/backstores/block create name=disk dev=/dev/sdb",
+        f"{TPG}/luns create /backstores/block/disk",
+        "saveconfig",
+    )
+    assert gone(healthy, "devices")
+    machine = healthy.simulator.machine
+    lasting = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
+    machine.edit(links={**machine.links, lasting: "/dev/sdb"})
+    follow(healthy, only(healthy, "devices", "/backstores/block/disk", lasting))
+    assert doctor(healthy) == []
+    assert f'"dev": "{lasting}"' in healthy.saved_file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("size", "told"), [(4 << 20, "is lost"), (16 << 20, "is not used")])
+def test_an_image_file_is_resized_by_others(buffered: Pyshell, size: int, told: str) -> None:
+    image = buffered.simulator.machine.file("/srv/image")
+    with image.open("r+b") as file:
+        file.truncate(size)
+    follow(buffered, only(buffered, "devices", "/backstores/fileio/image", told))
+    assert gone(buffered, "devices")
+
+
+def test_a_storage_object_that_was_never_configured(healthy: Pyshell) -> None:
+    core = healthy.configfs / "core"
+    healthy.simulator.mkdir(str(core / "rd_mcp_9"))
+    healthy.simulator.mkdir(str(core / "rd_mcp_9/half"))
+    follow(healthy, only(healthy, "devices", "/backstores/ramdisk/half", "never configured"))
+    assert gone(healthy, "devices")

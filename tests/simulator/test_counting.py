@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the simulated kernel counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver import CLIENT, SERVER, Pyshell
+
+TPG = f"iscsi/{SERVER}/tpgt_1"
+MAPPED = f"{TPG}/acls/{CLIENT}/lun_0"
+DEVICE = "core/iblock_0/lee_block"
+STATISTICS = f"iscsi/{SERVER}/fabric_statistics"
+ADDRESS = "192.168.56.105"
+
+
+def transfer(pyshell: Pyshell, rel: str, commands: int, **sizes: int) -> None:
+    """Let commands go through a LUN or mapped LUN."""
+    pyshell.simulator.transfer(str(pyshell.configfs / rel), commands, **sizes)
+
+
+def test_an_initiators_commands_show_in_all_that_they_went_through(exported: Pyshell) -> None:
+    transfer(exported, MAPPED, 3, read=5 << 20, written=1_500_000)
+    transfer(exported, MAPPED, 1, written=1_500_000)
+    for folder, commands in (
+        (f"{MAPPED}/statistics/scsi_auth_intr", "num_cmds"),
+        (f"{TPG}/lun/lun_0/statistics/scsi_tgt_port", "in_cmds"),
+        (f"{DEVICE}/statistics/scsi_lu", "num_cmds"),
+    ):
+        assert exported.read(f"{folder}/{commands}") == "4\n"
+        assert exported.read(f"{folder}/read_mbytes") == "5\n"
+        # Two times less than two MiB are, whole, two.
+        assert exported.read(f"{folder}/write_mbytes") == "2\n"
+
+
+def test_commands_of_somebody_without_acl_show_in_the_lun(exported: Pyshell) -> None:
+    transfer(exported, f"{TPG}/lun/lun_0", 2, read=1 << 20)
+    assert exported.read(f"{DEVICE}/statistics/scsi_lu/read_mbytes") == "1\n"
+    assert exported.read(f"{MAPPED}/statistics/scsi_auth_intr/num_cmds") == "0\n"
+
+
+def test_nothing_goes_through_what_is_not_exported(exported: Pyshell) -> None:
+    with pytest.raises(FileNotFoundError):
+        transfer(exported, f"{TPG}/lun/lun_7", 1)
+
+
+def test_logins_are_counted(exported: Pyshell) -> None:
+    exported.simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    assert exported.read(f"{STATISTICS}/iscsi_login_stats/accepts") == "1\n"
+    exported.simulator.logout(SERVER, 1, CLIENT)
+    assert exported.read(f"{STATISTICS}/iscsi_login_stats/accepts") == "1\n"
+
+
+def test_refused_logins_are_counted_by_their_reason(exported: Pyshell) -> None:
+    exported.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
+    with pytest.raises(PermissionError):
+        exported.simulator.login(SERVER, 1, "iqn.2020-07.com.example:x", "fe80::1")
+    told = {
+        name: exported.read(f"{STATISTICS}/iscsi_tgt_attr/{name}").strip()
+        for name in ("login_fails", "last_fail_type", "fail_intr_name", "fail_intr_addr_type")
+    }
+    assert told == {
+        "login_fails": "2",
+        "last_fail_type": "4",
+        "fail_intr_name": "iqn.2020-07.com.example:x",
+        "fail_intr_addr_type": "ipv6",
+    }
+    for reason in ("authenticate", "authorize"):
+        assert exported.read(f"{STATISTICS}/iscsi_login_stats/{reason}_fails") == "1\n"

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from pyshell.target import inquiry
+from pyshell.target.machine import RealMachine
+
+
+def test_this_hosts_addresses() -> None:
+    found = inquiry.addresses(RealMachine())
+    assert found is not None
+    assert "127.0.0.1" in found
+
+
+def test_where_this_host_listens() -> None:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            server = socket.create_server((address, 0), family=family)
+        except OSError:
+            continue  # a host without IPv6
+        with server:
+            port = server.getsockname()[1]
+            assert (address, port) in (inquiry.listening(RealMachine()) or ())
+        assert (address, port) not in (inquiry.listening(RealMachine()) or ())
+
+
+def test_the_best_lasting_name_of_a_disk(tmp_path: Path) -> None:
+    device = tmp_path / "sda"
+    device.touch()
+    (tmp_path / "by-id").mkdir()
+    for name in ("scsi-3500", "wwn-0x500", "lvm-pv-uuid-x"):
+        os.symlink(device, tmp_path / "by-id" / name)
+    folder = f"{tmp_path}/by-id/"
+    assert inquiry.lasting_name(str(device), folder) == f"{folder}wwn-0x500"
+    assert inquiry.lasting_name(str(tmp_path), folder) is None
+    assert inquiry.lasting_name(str(device), f"{tmp_path}/none/") is None
+
+
+def test_a_program_is_asked() -> None:
+    assert inquiry.ask("echo", "yes") == "yes\n"
+    assert inquiry.ask("false") is None
+    assert inquiry.ask("no-such-program-here") is None

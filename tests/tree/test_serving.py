@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`metrics serve=`: what is served, where, and to whom."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+
+from driver import Pyshell, clean_environment
+from pyshell.errors import PyshellError, UsageError
+from pyshell.tree import serving
+
+TEXT = "pyshell_target_up 1\n# EOF\n"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return the port of a server on loopback."""
+    with serving.server("127.0.0.1", 0, lambda: TEXT, "text/plain") as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def ask(port: int, path: str, method: str = "GET", host: str = "") -> tuple[int, str]:
+    """Return the status and the body of an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request(method, path, headers={"Host": host} if host else {})
+    answer = connection.getresponse()
+    found = answer.status, answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_the_text_is_at_metrics(port: int) -> None:
+    assert ask(port, "/metrics") == (200, TEXT)
+    assert ask(port, "/metrics?from=here") == (200, TEXT)
+    assert ask(port, "/metrics", "HEAD") == (200, "")
+
+
+@pytest.mark.parametrize("path", ["/", "/etc/passwd", "/metrics/../etc/passwd"])
+def test_nothing_else_is_there(port: int, path: str) -> None:
+    assert ask(port, path)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_nothing_can_be_done_but_read(port: int, method: str) -> None:
+    assert ask(port, "/metrics", method)[0] == 501
+
+
+def test_a_page_of_elsewhere_does_not_read_along(port: int) -> None:
+    assert ask(port, "/metrics", host="evil.example:9814")[0] == 403
+    assert ask(port, "/metrics", host="localhost:9814")[0] == 200
+
+
+def test_who_says_nothing_holds_up_nobody(port: int) -> None:
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+    assert ask(port, "/metrics") == (200, TEXT)
+    for one in silent:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("9814", ("127.0.0.1", 9814)),
+        ("192.0.2.1", ("192.0.2.1", serving.PORT)),
+        ("192.0.2.1:80", ("192.0.2.1", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("::1", ("::1", serving.PORT)),
+    ],
+)
+def test_how_an_address_is_written(text: str, place: tuple[str, int]) -> None:
+    assert serving.place(text) == place
+
+
+@pytest.mark.parametrize("text", ["nowhere", "127.0.0.1:x", "70000", "", "127.0.0.1:"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        serving.place(text)
+
+
+def test_a_port_that_is_taken(port: int) -> None:
+    with pytest.raises(PyshellError, match=f"serve at 127.0.0.1:{port}"):
+        serving.server("127.0.0.1", port, lambda: TEXT, "text/plain")
+
+
+def test_the_command_serves_until_it_is_interrupted(exported: Pyshell) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = free.getsockname()[1]
+    command = [sys.executable, "-m", "pyshell", f"--simulate={exported.folder}"]
+    with subprocess.Popen(
+        [*command, "metrics", f"serve={number}"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    ) as running:
+        assert running.stderr is not None
+        told = running.stderr.readline()
+        assert told == f"Serving http://127.0.0.1:{number}/metrics until Ctrl-C.\n"
+        status, text = ask(number, "/metrics")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+    assert status == 200
+    assert text == exported("metrics").out
+
+
+def test_a_dry_run_serves_nothing(exported: Pyshell) -> None:
+    ran = exported("--dry-run", "metrics", "serve=9814").done()
+    assert ran.out == "Metrics would be served at http://127.0.0.1:9814/metrics (dry run)\n"
