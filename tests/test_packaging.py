@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The units and the udev rule in packaging/, as far as that can be told without a boot."""
+"""What installs pyshell: units and udev rule as far as a boot is not needed, sdist and wheel."""
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+import zipfile
 from configparser import ConfigParser
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 
 from driver import ROOT, Pyshell
+from pyshell import __version__
 from pyshell.errors import RestoredInPartError
 from pyshell.shell import grammar
 from pyshell.target.attach import CONFIG_DIR, attach
@@ -128,3 +134,66 @@ def test_what_storage_is_made_of_comes_before_and_who_uses_it_after() -> None:
 
 def test_services_that_restore_the_same_file_do_not_run_beside_it() -> None:
     assert values(RESTORE, "Conflicts") == ["target.service rtslib-fb-targetctl.service"]
+
+
+def built(folder: Path, age: int) -> dict[str, bytes]:
+    """Build sdist and wheel from a fresh copy of the tree, whose files are so many seconds old."""
+    tree = folder / "tree"
+    kept = shutil.ignore_patterns(".*", "__pycache__", "tests")
+    shutil.copytree(ROOT, tree, ignore=kept)
+    shutil.copy(ROOT / ".gitignore", tree)
+    for path in tree.rglob("*"):
+        os.utime(path, (time.time() - age,) * 2)
+    made = folder / "made"
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(made)]
+    subprocess.run(command, cwd=tree, check=True, capture_output=True)
+    return {path.name: path.read_bytes() for path in made.iterdir()}
+
+
+def test_sdist_and_wheel_are_the_same_each_time(tmp_path: Path) -> None:
+    first = built(tmp_path / "first", 5)
+    assert len(first) == 2
+    assert built(tmp_path / "second", 500_000) == first
+
+
+def test_the_wheel_brings_manual_and_completions(tmp_path: Path) -> None:
+    made = built(tmp_path, 5)
+    (wheel,) = (data for name, data in made.items() if name.endswith(".whl"))
+    names = zipfile.ZipFile(io.BytesIO(wheel)).namelist()
+    shared = {name.partition(".data/data/share/")[2] for name in names} - {""}
+    assert shared == {
+        "bash-completion/completions/pyshell",
+        "zsh/site-functions/_pyshell",
+        "fish/vendor_completions.d/pyshell.fish",
+        "man/man5/saveconfig.json.5",
+        "man/man8/pyshell-restore.service.8",
+        "man/man8/pyshell.8",
+    }
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "pyshell").rglob("*.*")}
+    assert {name for name in sources if "__pycache__" not in name} <= set(names)
+
+
+def test_the_change_log_begins_with_this_version() -> None:
+    log = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    (first, *_) = re.findall(r"^## (\S+)", log, re.MULTILINE)
+    assert first in (__version__, "Unreleased")
+
+
+def test_versions_are_told(pyshell: Pyshell) -> None:
+    told = pyshell("-o", "json", "version").json["result"]
+    assert told["pyshell"] == __version__
+    assert told["rtslib-fb"] == version("rtslib-fb")
+    assert told["kernel"] == os.uname().release
+    shown = pyshell("version").done().lines
+    assert shown[0] == f"pyshell version {__version__}"
+    assert f"configshell-fb {version('configshell-fb')}" in shown
+
+
+def test_a_library_without_its_package_is_told_as_well(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert "rtslib-fb unknown" in pyshell("version").done().lines

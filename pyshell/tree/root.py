@@ -106,8 +106,16 @@ class RootNode(
 
 def _versions() -> dict[str, str]:
     """Return the versions of pyshell, of the libraries that do its work, and of the kernel."""
-    from importlib.metadata import version
-
-    libraries = {name: version(name) for name in ("rtslib-fb", "configshell-fb")}
+    libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
     python = ".".join(map(str, sys.version_info[:3]))
     return {"pyshell": __version__, **libraries, "python": python, "kernel": os.uname().release}
+
+
+def _version(library: str) -> str:
+    """Return a library's version, which is unknown where it was not installed by its package."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "unknown"
