@@ -15,10 +15,22 @@ from .standin import GuestItem
 
 # One is one processor's work, as pytest is in each.
 GUESTS = 2
-# What the tests of a file take, about: the end of each session tells anew. A file that is not
-# named here counts as one of middling length.
+# What the tests of a file take, about, on an idle machine: the end of each session tells anew. A
+# file that is not named here counts as one of middling length.
 SECONDS = {
-    "test_side_by_side.py": 300,
+    "test_side_by_side.py": 440,
+    "test_conformance.py": 110,
+    "test_boot.py": 95,
+    "test_applying.py": 85,
+    "test_scenario.py": 75,
+    "test_backstores.py": 60,
+    "test_settings.py": 50,
+    "test_field_failures.py": 50,
+    "test_fabrics.py": 35,
+    "test_export.py": 20,
+    "test_contract.py": 10,
+    "test_attributes.py": 10,
+    "test_bed.py": 1,
 }
 OTHERS_SECONDS = 60
 
