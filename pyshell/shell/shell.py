@@ -21,7 +21,7 @@ from pyshell.tree.root import RootNode
 
 # `doctor` and `metrics` tell of a target that is not there, and bring none up.
 _NEED_NO_TARGET = frozenset(
-    ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics")
+    ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics", "takeover")
 )
 
 

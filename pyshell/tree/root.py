@@ -25,6 +25,7 @@ from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.seeing import SeeingNode
 from pyshell.tree.sharing import SharingNode
+from pyshell.tree.takingover import TakingOverNode
 
 
 class RootNode(
@@ -35,6 +36,7 @@ class RootNode(
     SharingNode,
     GraphingNode,
     GuidingNode,
+    TakingOverNode,
 ):
     """The root."""
 
