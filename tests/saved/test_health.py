@@ -272,10 +272,18 @@ def accepting(right: Any) -> list[Any]:
     return [{"match": {"op": "==", "left": left, "right": right}}, {"accept": None}]
 
 
+def over(interface: str) -> list[Any]:
+    """Return a rule that accepts all that comes over an interface."""
+    left = {"meta": {"key": "iifname"}}
+    return [{"match": {"op": "==", "left": left, "right": interface}}, {"accept": None}]
+
+
 @pytest.mark.parametrize(
     ("rules", "shut"),
     [
         (nft("drop", accepting(22)), True),
+        (nft("drop", over("lo"), accepting(22)), True),
+        (nft("drop", over("eth1"), accepting(22)), False),
         (nft("drop", accepting(3260)), False),
         (nft("drop", accepting({"set": [22, {"range": [3000, 4000]}]})), False),
         (nft("accept", accepting(22)), False),
