@@ -83,7 +83,9 @@ def _flows(lio: Lio) -> Iterator[Family]:
     }  # fmt: skip
     for thing, flow in flows.counters(lio).items():
         commands, read, written = families[thing.kind]
-        labels = {"name": thing.name, "path": thing.path}
+        # An initiator keeps its label when another target gets an ACL for it.
+        own = thing.path.rpartition("/")[2] if thing.kind == flows.INITIATOR else thing.name
+        labels = {"name": own, "path": thing.path}
         for family, value in (
             (commands, flow.commands),
             (read, flow.read),

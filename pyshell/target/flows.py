@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyshell.target import listing, statistics
 from pyshell.target.attach import Lio
+from pyshell.target.places import NodeAcl, Tpg
 from pyshell.target.statistics import Flow
 
 OBJECT, LUN, INITIATOR = "object", "lun", "initiator"
@@ -55,17 +57,25 @@ def counters(lio: Lio) -> dict[Thing, Flow]:
         )
         for place in listing.storage_objects()
     }
+    acls: list[NodeAcl] = []
     for fabric in listing.fabrics_in_use():
         for target in listing.targets(fabric):
             for tpg in listing.tpgs(target):
-                where = tpg.path.removeprefix(f"/{fabric.name}/")
                 for lun in listing.luns(tpg):
-                    thing = Thing(LUN, f"{where}/lun{lun.index}", lun.path)
+                    thing = Thing(LUN, f"{_where(tpg)}/lun{lun.index}", lun.path)
                     found[thing] = statistics.of_lun(lio, lun)
-                for acl in listing.node_acls(tpg):
-                    mapped = (statistics.of_mapped_lun(lio, m) for m in listing.mapped_luns(acl))
-                    found[Thing(INITIATOR, acl.wwn, acl.path)] = sum(mapped, Flow())
+                acls += listing.node_acls(tpg)
+    known = Counter(acl.wwn for acl in acls)
+    for acl in acls:
+        # An initiator of several targets is told apart by them.
+        name = acl.wwn if known[acl.wwn] == 1 else f"{acl.wwn} at {_where(acl.tpg)}"
+        mapped = (statistics.of_mapped_lun(lio, one) for one in listing.mapped_luns(acl))
+        found[Thing(INITIATOR, name, acl.path)] = sum(mapped, Flow())
     return found
+
+
+def _where(tpg: Tpg) -> str:
+    return tpg.path.removeprefix(f"/{tpg.target.fabric_name}/")
 
 
 def samples(

@@ -7,7 +7,7 @@ import json
 import shlex
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, run_here
-from pyshell.saved.health import firewall
+from pyshell.saved.health import examination, firewall
+from pyshell.saved.health.findings import Finding
 from pyshell.simulator import SimulatedDevice
 from pyshell.target.machine import RealMachine
 
@@ -122,6 +123,19 @@ def test_it_changes_nothing(healthy: Pyshell) -> None:
     before = healthy.files()
     healthy("doctor")
     assert healthy.files() == before
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: object) -> Iterator[Finding]:
+        raise PermissionError(13, "Permission denied", "/proc/secret")
+
+    healthy.must(f"{TPG} disable")
+    monkeypatch.setattr(examination, "CHECKS", {**examination.CHECKS, "network": failing})
+    ran = healthy("doctor")
+    assert "not seen: network: Permission denied: /proc/secret" in ran.lines
+    assert f"error: {TPG}: it is disabled: nobody can log in" in ran.lines
 
 
 # Boot and the saved file
@@ -272,10 +286,18 @@ def accepting(right: Any) -> list[Any]:
     return [{"match": {"op": "==", "left": left, "right": right}}, {"accept": None}]
 
 
+def over(interface: str) -> list[Any]:
+    """Return a rule that accepts all that comes over an interface."""
+    left = {"meta": {"key": "iifname"}}
+    return [{"match": {"op": "==", "left": left, "right": interface}}, {"accept": None}]
+
+
 @pytest.mark.parametrize(
     ("rules", "shut"),
     [
         (nft("drop", accepting(22)), True),
+        (nft("drop", over("lo"), accepting(22)), True),
+        (nft("drop", over("eth1"), accepting(22)), False),
         (nft("drop", accepting(3260)), False),
         (nft("drop", accepting({"set": [22, {"range": [3000, 4000]}]})), False),
         (nft("accept", accepting(22)), False),

@@ -83,6 +83,14 @@ def test_what_was_made_anew_counts_from_nothing(exported: Pyshell) -> None:
     assert {rate.written > 0 and rate.commands > 0 for rate in found.rates} == {True}
 
 
+def test_an_initiator_of_two_targets_is_told_apart(exported: Pyshell) -> None:
+    other = "iqn.2020-07.com.example:other"
+    exported.must(f"/iscsi create {other}", f"/iscsi/{other}/tpg1/acls create {CLIENT}")
+    ran = exported("-o", "json", "top", "interval=0.1", "by=initiators", "sort=name").done()
+    names = [rate["name"] for rate in ran.json["result"]["rates"]]
+    assert names == [f"{CLIENT} at {wwn}/tpg1" for wwn in (SERVER, other)]
+
+
 def test_in_a_pipe_it_looks_once_unless_told(exported: Pyshell) -> None:
     ran = exported("top", "interval=0.1").done()
     assert ran.lines[1].split() == ["kind", "name", "commands/s", "read/s", "written/s"]

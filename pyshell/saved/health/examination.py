@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
 
+from pyshell.errors import PyshellError
 from pyshell.saved.health import (
     access,
     boot,
@@ -51,6 +52,8 @@ def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
             found = list(check(lio))
         except OSError as error:  # an object that went while it was looked at, a file of root's
             found = [unseen(name, f"{error.strerror}: {error.filename}")]
+        except PyshellError as error:
+            found = [unseen(name, str(error))]
         for one in found:
             if path == "/" or is_below(one.path, path):
                 yield name, one

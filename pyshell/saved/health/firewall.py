@@ -71,9 +71,14 @@ def _nftables(text: str, ports: list[int]) -> Iterator[Finding]:
             continue
         table = (chain["family"], chain["table"])
         inside = [rule for rule in rules if (rule["family"], rule["table"]) == table]
+        place = f"{chain['family']} {chain['table']} {chain['name']}"
         for port in ports:
-            if not any(_lets_in(rule["expr"], port) for rule in inside):
-                place = f"{chain['family']} {chain['table']} {chain['name']}"
+            if any(_lets_in(rule["expr"], port) for rule in inside):
+                continue
+            if any(_lets_some_in(rule["expr"]) for rule in inside):
+                told = "it accepts some senders or interfaces: are initiators among them?"
+                yield unseen(f"nftables {place}", told)
+            else:
                 yield _shut(
                     f"nftables {place}", port, f"nft insert rule {place} tcp dport {port} accept"
                 )
@@ -99,6 +104,21 @@ def _lets_in(expressions: list[dict[str, Any]], port: int) -> bool:
         if field.get("field") == "dport" and match.get("op") in ("==", "in"):
             return _holds(match.get("right"), port)
     return False
+
+
+def _lets_some_in(expressions: list[dict[str, Any]]) -> bool:
+    """Tell whether a rule accepts whatever comes from an address or over an interface."""
+    if not any("accept" in part for part in expressions):
+        return False
+    matches = [part["match"] for part in expressions if "match" in part]
+    lefts = [match.get("left", {}) for match in matches]
+    if any(left.get("payload", {}).get("field") in ("dport", "type") for left in lefts):
+        return False
+    return any(
+        left.get("payload", {}).get("field") == "saddr"
+        or (left.get("meta", {}).get("key") in ("iif", "iifname") and match.get("right") != "lo")
+        for left, match in zip(lefts, matches, strict=True)
+    )
 
 
 def _holds(value: Any, port: int) -> bool:
