@@ -93,7 +93,7 @@ CASES = {
     "nothing": document(0, targets=0),
     "wide names": document(3, name="WWWWWWWWWWWWWWWWWWWWWWWWWWW@"),
     "names of another script": document(3, name="ディスク磁盘디스크" * 3),
-    "names that are markup": document(3, name='<b>&"\'<i>]]>-->`'),
+    "names that are markup": document(3, name="<b>&\"'<i>]]>-->`"),
 }
 
 
