@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,6 +19,7 @@ from .systemd import UNITS, Systemd, booted
 
 OTHER_ADDRESS = "192.168.56.105"
 FSTAB = Path("/etc/fstab")
+ISCSID_CONF = "/etc/iscsi/iscsid.conf"
 MULTIPATH = Path("/etc/multipath.conf")
 _UNITS = ("iscsid.service", "iscsid.socket", "open-iscsi.service", "multipathd.service",
           "multipathd.socket")  # fmt: skip
@@ -29,6 +32,7 @@ def host(clean_lio: None) -> Iterator[Systemd]:
     """Return a host without a session, whose /etc is as before afterwards."""
     fstab = FSTAB.read_text() if FSTAB.exists() else ""
     FSTAB.write_text("")
+    _install_configuration()
     with booted(wait=1, more=_UNITS) as systemd:
         dropin = UNITS / "multipathd.service.d"
         dropin.mkdir()
@@ -43,8 +47,17 @@ def host(clean_lio: None) -> Iterator[Systemd]:
             ):  # fmt: skip
                 with contextlib.suppress(AssertionError):
                     systemd.shell(line)
+            Path(ISCSID_CONF).unlink()
             FSTAB.write_text(fstab)
             MULTIPATH.unlink(missing_ok=True)
+
+
+def _install_configuration() -> None:
+    """Put open-iscsi's own configuration, which the bed hides, where its package has it."""
+    with TemporaryDirectory() as folder:
+        run("mount", "--bind", "/", folder)  # without what is mounted over parts of it
+        shutil.copy(f"{folder}{ISCSID_CONF}", ISCSID_CONF)
+        run("umount", folder)
 
 
 def follow(host: Systemd, *options: str) -> list[str]:
