@@ -9,9 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError
-from pyshell.target import listing
-from pyshell.target.fabrics import fabric
-from pyshell.target.places import Target
 from pyshell.tree.command import BOOL, INITIATOR, WWN, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
@@ -54,6 +51,9 @@ class GuidingNode(CommonNode):
         show_secrets: bool = False,
     ) -> Result:
         """Tell what to do on the other host."""
+        from pyshell.target import listing
+        from pyshell.target.fabrics import fabric
+        from pyshell.target.places import Target
         from pyshell.tree.guides import facts
         from pyshell.tree.guides.steps import text_lines
 

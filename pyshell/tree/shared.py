@@ -64,7 +64,7 @@ def new_storage_object(
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Leave size= out.")
         found = block.ui_command_create(chosen, device, None, None, True)
-    elif size is not None or (device.startswith(("/", "~")) and machine.image_file(path).is_file()):
+    elif size is not None or machine.image_file(path).is_file():
         found = fileio.ui_command_create(chosen, path, size, None, True, None, False)
     else:
         raise NotFoundError(

@@ -47,6 +47,8 @@ class _Maker:
         for item in self._items.values():
             key = type(item.place), _owner(item)
             self._parts.setdefault(key, []).append(item)
+        acls = (i.place for i in self._items.values() if isinstance(i.place, places.NodeAcl))
+        self._ways = Counter(acl.wwn for acl in acls)
 
     def made(self) -> Topology:
         """Return the topology."""
@@ -157,9 +159,10 @@ class _Maker:
         if box.sign != self._sign(item.path):
             box.sign = CHANGED  # an initiator of several targets, not all of which are new
         box.tip.append(f"{item.path}")
-        box.lines += self._mapping_lines(mapped)
-        if not mapped:
-            box.lines.append("sees no LUN")
+        lines = self._mapping_lines(mapped) or ["sees no LUN"]
+        if self._ways[acl.wwn] > 1:
+            lines = [f"{_short(acl.tpg)}: {', '.join(lines)}"]
+        box.lines += lines
         self._session(box, tpg, acl.wwn, self._sign(item.path))
 
     def _mapping_lines(self, mapped: list[Item]) -> list[str]:
@@ -234,6 +237,11 @@ class _Maker:
         """Draw a way that is as new, or as gone, as the object at `path`."""
         sign = self._sign(path)
         self._found.arrows.append(Arrow(start, end, sign if sign in (ADDED, REMOVED) else SAME))
+
+
+def _short(tpg: places.Tpg) -> str:
+    """Return what tells a TPG from others, in few characters: how its target's name ends."""
+    return tpg.target.wwn.rpartition(":")[2] + (f" tpg{tpg.tag}" if tpg.tag != 1 else "")
 
 
 def _owner(item: Item) -> object:

@@ -50,6 +50,13 @@ def test_what_runs_is_drawn_with_who_is_logged_in(exported: Pyshell) -> None:
     assert [arrow["session"] for arrow in arrows].count(True) == 1
 
 
+def test_an_initiator_of_two_targets_tells_which_disks_it_has_by_which(exported: Pyshell) -> None:
+    exported.must(f"share /dev/sdb to={CLIENT},{OTHER} target={SERVER}2")
+    found = boxes(exported, "graph")
+    assert found[CLIENT]["lines"] == ["server: LUN 0", "server2: LUN 0"]
+    assert found[OTHER]["lines"] == ["LUN 0"]
+
+
 def test_what_is_not_well_is_told(exported: Pyshell) -> None:
     exported.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG} disable")
     table = exported.folder / "machine.json"

@@ -14,7 +14,7 @@ LINE_HEIGHT = 16.0
 PADDING = 12.0
 MARK_WIDTH = 14.0
 """Room at a title's end for the mark of its health."""
-_LIMITS = (350.0, 350.0, 150.0, 210.0, 260.0)
+_LIMITS = (370.0, 370.0, 150.0, 210.0, 260.0)
 _GAP_ACROSS, _GAP_DOWN, _GAP_OF_GROUPS = 64.0, 12.0, 22.0
 _BOX_MIN = 70.0
 
