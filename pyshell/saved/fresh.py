@@ -2,8 +2,8 @@
 """What the kernel gives new objects: settings that need no writing, and no reading one by one.
 
 The kernel gives all objects of a kind the same values, but for what depends on the device. So each
-such value is read from the first new object of its kind, and taken for all that follow, until
-something is written into them.
+such value is read from the first new object of its kind, and taken for all that follow. Those into
+which the same was written since are a kind of their own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Fresh:
     def __init__(self, lio: Lio) -> None:
         self._lio = lio
         self._kinds: dict[Any, Any] = {}
-        """The new objects into which nothing was written, each with its kind."""
+        """The new objects, each with its kind and what was written into it since."""
         self._known: dict[tuple[Any, str], str | None] = {}
 
     def made(self, operation: Operation) -> None:
@@ -69,7 +69,8 @@ class Fresh:
                 self._known[kind, file] = found
         if self._known[kind, file] == value:
             return True
-        del self._kinds[operation.place]  # a value that is written may change others
+        # A value that is written may change others, but on all objects of the kind in the same way.
+        self._kinds[operation.place] = (*kind, (file, value))
         return False
 
 

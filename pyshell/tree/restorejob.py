@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.target.arrivals import Arrivals
@@ -13,6 +14,7 @@ from pyshell.tree.saving import boot_file
 if TYPE_CHECKING:
     from pyshell.saved.document import Document
     from pyshell.saved.restore import Fault, Restored
+    from pyshell.saved.waiting import Awaited
     from pyshell.target.operations.base import Operation
 
 
@@ -38,12 +40,14 @@ class RestoreJob:
         self.faults: list[Fault] = []
         self.added: list[str] = []
         self.undo: list[Operation] = []
+        self._absent: Sequence[Awaited] = ()
 
     def take(self, result: Restored) -> None:
         """Take what the first go came to."""
         self._note(result)
         self.faults = result.faults
         self.missing = self._not_running(result)
+        self._look()
         if self._data is not None:
             self._remembered = boot_file(self._context).restored(self._data, self.missing)
 
@@ -56,15 +60,15 @@ class RestoreJob:
 
         lio, told = self._context.lio, False
         deadline = time.monotonic() + seconds
-        while absent := waiting.awaited(lio, self._document, self.missing):
+        while self._absent:
             if not told:
-                devices = ", ".join(one.device for one in absent)
+                devices = ", ".join(one.device for one in self._absent)
                 self._context.note(f"Waiting up to {seconds} seconds for {devices}")
                 for hint in hints:
                     self._context.note(hint)
                 told = True
             with self._context.lock_lent():
-                if not waiting.wait_for_any(lio, absent, arrivals, deadline):
+                if not waiting.wait_for_any(lio, self._absent, arrivals, deadline):
                     break
             before = set(self.added)
             self.add()
@@ -88,8 +92,16 @@ class RestoreJob:
         self.faults = [f for f in self.faults if f.path not in before] + result.faults
         self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}
         self.added += [path for path in tried if path not in self.missing]
+        self._look()
         if self._remembered:
             boot_file(self._context).added(self.missing)
+
+    def _look(self) -> None:
+        """Note what is absent: before others learn that it is missed, so that no arrival is."""
+        from pyshell.saved import waiting
+
+        paths = self.missing
+        self._absent = waiting.awaited(self._context.lio, self._document, paths) if paths else []
 
     def _not_running(self, result: Restored) -> dict[str, str]:
         from pyshell.saved import losses

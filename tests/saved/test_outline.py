@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The outline has the objects that the whole reading has, at less cost."""
+
+from __future__ import annotations
+
+from driver import Pyshell
+from pyshell.saved.losses import tree_paths
+from pyshell.saved.outline import read_outline
+from pyshell.saved.running import read_running
+from pyshell.target.attach import attach
+
+
+def test_the_outline_has_the_same_objects(pyshell: Pyshell) -> None:
+    pyshell.must(f"restoreconfig {pyshell.example}")
+    lio = attach(pyshell.folder)
+    assert tree_paths(read_outline(lio)) == tree_paths(read_running(lio))
+
+
+def test_a_half_made_storage_object_is_in_neither(pyshell: Pyshell) -> None:
+    lio = attach(pyshell.folder)
+    for folder in ("rd_mcp_0", "rd_mcp_0/half"):
+        lio.kernel.mkdir(f"{lio.kernel.root}/core/{folder}")
+    assert tree_paths(read_outline(lio)) == tree_paths(read_running(lio)) == set()
