@@ -8,7 +8,6 @@ itself (mkdir, links, attribute writes, deletion order) stays rtslib's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -219,6 +218,8 @@ def create_alua_group(place: AluaGroup, tag: int) -> Any:
 
 def link_name(*of: str) -> str:
     """Return ten hexadecimal digits for a link: rtslib draws them at random (field failure 52)."""
+    import hashlib  # it brings OpenSSL along, which only this needs
+
     return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()
 
 

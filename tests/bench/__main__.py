@@ -15,7 +15,8 @@ from pathlib import Path
 from kernel import image, peer
 from kernel.guestmachine import BedError, run
 
-from . import folders, table
+from . import folders, simulated, table
+from .shapes import shape_of
 
 SHAPES = ("100", "300", "1000", "100x10")
 HOURS = 6
@@ -28,12 +29,18 @@ def main() -> int:
     parser.add_argument(
         "--peer-seconds", type=float, default=300, help="limit for targetcli and rtslib; 0: neither"
     )
+    parser.add_argument("--simulate", action="store_true", help="a quick look, without a guest")
     parser.add_argument("--results", type=Path, help="keep what the guest wrote there")
     parser.add_argument("--figures", type=Path, help="print the tables of an earlier run's file")
     parser.add_argument("shapes", nargs="*", default=SHAPES, help="LUNS or TARGETSxLUNS")
     options = parser.parse_args()
     if options.figures:
         _print(options.figures)
+        return 0
+    if options.simulate:
+        found = simulated.measure([shape_of(text) for text in options.shapes])
+        for line in table.quick(found):
+            sys.stdout.write(f"{line}\n")
         return 0
     with tempfile.TemporaryDirectory(prefix="pyshell-bench-") as scratch:
         return _measure(options, options.results or Path(scratch))

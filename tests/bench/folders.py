@@ -12,7 +12,7 @@ from pathlib import Path
 # What no program that is measured imports.
 NOT_NEEDED = (
     "./site-packages", "./test", "./idlelib", "./config-*", "./tkinter", "./ensurepip",
-    "mypy*", "*mypyc*", "pip", "ruff*", "hypothesis", "setuptools", "pygments", "grimp*",
+    "mypy*", "*mypyc*", "pip", "ruff*", "setuptools", "pygments", "grimp*",
 )  # fmt: skip
 
 

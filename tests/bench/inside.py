@@ -19,7 +19,7 @@ from kernel import lio, snapshot
 
 from . import folders, raw, running
 from .running import Took, TooLongError
-from .shapes import Shape
+from .shapes import Shape, shape_of
 
 WORK = Path("/run/bench")
 BUS = """<busconfig>
@@ -264,12 +264,6 @@ def main() -> None:
     (lio.CONFIGFS / "iscsi").mkdir(exist_ok=True)
     for _ in bench.whole([shape_of(text) for text in options.shapes]):
         results.write_text(json.dumps(bench.figures))
-
-
-def shape_of(text: str) -> Shape:
-    """Read a shape: LUNS or TARGETSxLUNS."""
-    targets, by, luns = text.rpartition("x")
-    return Shape(int(luns), int(targets) if by else 1)
 
 
 if __name__ == "__main__":

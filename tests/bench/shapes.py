@@ -86,3 +86,9 @@ def serial(number: int) -> str:
 def alias(kind: str, number: int) -> str:
     """Return the name of a link."""
     return f"{kind}{number:07x}"
+
+
+def shape_of(text: str) -> Shape:
+    """Read a shape: LUNS or TARGETSxLUNS."""
+    targets, by, luns = text.rpartition("x")
+    return Shape(int(luns), int(targets) if by else 1)

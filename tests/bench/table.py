@@ -28,6 +28,13 @@ def lines(figures: Figures) -> Iterator[str]:
     yield from _table(["system calls", *shapes], _calls(figures, shapes))
 
 
+def quick(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield the table of a quick look."""
+    names = dict.fromkeys(name for figures in found.values() for name in figures)
+    rows = [[name, *(f"{figures[name]:.2f}" for figures in found.values())] for name in names]
+    yield from _table(["seconds, simulated", *found], iter(rows))
+
+
 def _table(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
