@@ -60,14 +60,19 @@ def count_login(kernel: Kernel, target: str) -> None:
 
 
 def count_refusal(kernel: Kernel, target: str, initiator: str, address: str, reason: str) -> None:
-    """Count a login that a target refused, and keep whose it was."""
+    """Count a login that a target refused, and keep whose it was.
+
+    One that CHAP refuses is counted a second time, as a negotiation that failed.
+    """
     folder = f"{target}/fabric_statistics"
-    _increase(kernel, f"{folder}/iscsi_login_stats/{reason}_fails")
-    _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
+    counted = [reason, "negotiate"] if reason == "authenticate" else [reason]
+    for one in counted:
+        _increase(kernel, f"{folder}/iscsi_login_stats/{one}_fails")
+        _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
     kernel.tree.put_all(
         f"{folder}/iscsi_tgt_attr",
         {
-            "last_fail_type": f"{FAILURES[reason]}\n",
+            "last_fail_type": f"{FAILURES[counted[-1]]}\n",
             "fail_intr_name": f"{initiator}\n",
             "fail_intr_addr": f"{address}\n",
             "fail_intr_addr_type": "ipv6\n" if ":" in address else "ipv4\n",

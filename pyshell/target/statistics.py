@@ -50,14 +50,28 @@ class Logins:
     """By reason: authenticate (CHAP), authorize (no ACL, disabled …), negotiate, other."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
-    last_reason: str = ""
+    last_type: str = ""
     last_initiator: str = ""
     last_address: str = ""
 
     @property
     def failures(self) -> int:
-        """Return how many logins were refused."""
-        return sum(self.failed.values())
+        """Return how many logins were refused, each counted once."""
+        judged = self.failed.get("authenticate", 0) + self.failed.get("authorize", 0)
+        negotiated = max(self.failed.get("negotiate", 0) - judged, 0)
+        return judged + negotiated + self.failed.get("other", 0)
+
+    @property
+    def last_reason(self) -> str:
+        """Return why the last login was refused.
+
+        The kernel counts one that it refuses by CHAP a second time, as a negotiation that failed.
+        """
+        if self.last_type == "negotiate":
+            for reason in ("authenticate", "authorize"):
+                if self.failed.get(reason):
+                    return reason
+        return self.last_type
 
 
 def of_storage_object(lio: Lio, place: StorageObject) -> Flow:
