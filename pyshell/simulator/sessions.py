@@ -46,7 +46,12 @@ def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) 
 
 
 def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
-    """End a session; FileNotFoundError where there is none."""
+    """End a session, as its initiator asks for; FileNotFoundError where there is none."""
+    _leave(kernel, tpg, initiator)
+    counting.count_logout(kernel, _target(tpg))
+
+
+def _leave(kernel: Kernel, tpg: str, initiator: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator not in known:
         raise _error(FileNotFoundError, errno.ENOENT, kernel, f"{tpg}/acls/{initiator}")
@@ -59,7 +64,7 @@ def end(kernel: Kernel, tpg: str, initiator: str | None = None) -> None:
     """Throw out an initiator, or all, as removing its ACL or disabling the TPG does."""
     for name in _sessions(kernel, tpg):
         if initiator in (None, name):
-            logout(kernel, tpg, name)
+            _leave(kernel, tpg, name)
 
 
 def _sessions(kernel: Kernel, tpg: str) -> Facts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
-from pyshell.target.places import Lun, MappedLun, NodeAcl, StorageObject, Target
+from pyshell.target.places import Lun, MappedLun, StorageObject, Target
 
 _MEBIBYTE = 1 << 20
 # Of each kind of refused login: the kernel's file, and its number among `last_fail_type`.
@@ -24,7 +24,7 @@ FAILURES = {
 }
 _FAIL_TYPES = {2: "other", 4: "authorize", 5: "authenticate", 6: "negotiate"}
 _SESSION_ERRORS = ("cxn_errors", "digest_errors", "format_errors")
-_NOBODY = ("", "None", "(einval)")
+_NOBODY = ("", "None", "Unknown", "(einval)")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Logins:
     """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
     last_type: str = ""
     last_initiator: str = ""
+    """Who was refused at last, "" where the kernel does not know."""
     last_address: str = ""
 
     @property
@@ -65,12 +66,14 @@ class Logins:
     def last_reason(self) -> str:
         """Return why the last login was refused.
 
-        The kernel counts one that it refuses by CHAP a second time, as a negotiation that failed.
+        The kernel counts one that it refuses a second time, as a negotiation that failed; of one
+        without an ACL it keeps no name.
         """
         if self.last_type == "negotiate":
-            for reason in ("authenticate", "authorize"):
-                if self.failed.get(reason):
-                    return reason
+            if self.failed.get("authorize") and not self.last_initiator:
+                return "authorize"
+            if self.failed.get("authenticate"):
+                return "authenticate"
         return self.last_type
 
 
@@ -140,16 +143,6 @@ def session_index(lio: Lio, mapped: MappedLun) -> int | None:
     """
     text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
     return int(text) if text and text.isdecimal() else None
-
-
-def session_octets(lio: Lio, acl: NodeAcl) -> tuple[int, int] | None:
-    """Return the bytes that an iSCSI session's initiator read and wrote; None without one."""
-    folder = f"{acl.folder}/fabric_statistics/iscsi_sess_stats"
-    read = text_or_none(lio.kernel, f"{folder}/txdata_octs")
-    written = text_or_none(lio.kernel, f"{folder}/rxdata_octs")
-    if not read or not written:
-        return None
-    return int(read), int(written)
 
 
 def _number(lio: Lio, path: str) -> int:
