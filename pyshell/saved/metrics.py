@@ -101,7 +101,8 @@ def _logins(lio: Lio) -> Iterator[Family]:
     failed = Family(
         "pyshell_login_failures",
         "counter",
-        "Logins that a target refused: authenticate is CHAP, authorize the want of an ACL.",
+        "Logins that a target refused: authenticate is CHAP, authorize the want of an ACL; the"
+        " kernel counts both as negotiate, too.",
     )
     errors = Family("pyshell_session_errors", "counter", "Sessions of a target that broke off.")
     for fabric in listing.fabrics_in_use():

@@ -59,16 +59,29 @@ def count_login(kernel: Kernel, target: str) -> None:
     _increase(kernel, f"{target}/fabric_statistics/iscsi_login_stats/accepts")
 
 
+def count_logout(kernel: Kernel, target: str) -> None:
+    """Count a logout that an initiator asked for."""
+    _increase(kernel, f"{target}/fabric_statistics/iscsi_logout_stats/normal_logouts")
+
+
 def count_refusal(kernel: Kernel, target: str, initiator: str, address: str, reason: str) -> None:
-    """Count a login that a target refused, and keep whose it was."""
+    """Count a login that a target refused, and keep whose it was.
+
+    One that CHAP refuses, or that has no ACL, is counted a second time, as a negotiation that
+    failed; the name of the latter is not kept.
+    """
     folder = f"{target}/fabric_statistics"
-    _increase(kernel, f"{folder}/iscsi_login_stats/{reason}_fails")
-    _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
+    judged = reason in ("authenticate", "authorize")
+    counted = [reason, "negotiate"] if judged else [reason]
+    name = "Unknown" if reason == "authorize" else initiator
+    for one in counted:
+        _increase(kernel, f"{folder}/iscsi_login_stats/{one}_fails")
+        _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
     kernel.tree.put_all(
         f"{folder}/iscsi_tgt_attr",
         {
-            "last_fail_type": f"{FAILURES[reason]}\n",
-            "fail_intr_name": f"{initiator}\n",
+            "last_fail_type": f"{FAILURES[counted[-1]]}\n",
+            "fail_intr_name": f"{name}\n",
             "fail_intr_addr": f"{address}\n",
             "fail_intr_addr_type": "ipv6\n" if ":" in address else "ipv4\n",
         },

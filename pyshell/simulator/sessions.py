@@ -15,6 +15,8 @@ from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.recorded import template
 from pyshell.simulator.tree import Facts
 
+_ISID = "00023d000001"  # as the recorded session's info has it
+
 
 def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
     """Let an initiator in, by its node ACL or, where the TPG makes such itself, without.
@@ -44,7 +46,12 @@ def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) 
 
 
 def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
-    """End a session; FileNotFoundError where there is none."""
+    """End a session, as its initiator asks for; FileNotFoundError where there is none."""
+    _leave(kernel, tpg, initiator)
+    counting.count_logout(kernel, _target(tpg))
+
+
+def _leave(kernel: Kernel, tpg: str, initiator: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator not in known:
         raise _error(FileNotFoundError, errno.ENOENT, kernel, f"{tpg}/acls/{initiator}")
@@ -57,7 +64,7 @@ def end(kernel: Kernel, tpg: str, initiator: str | None = None) -> None:
     """Throw out an initiator, or all, as removing its ACL or disabling the TPG does."""
     for name in _sessions(kernel, tpg):
         if initiator in (None, name):
-            logout(kernel, tpg, name)
+            _leave(kernel, tpg, name)
 
 
 def _sessions(kernel: Kernel, tpg: str) -> Facts:
@@ -75,11 +82,22 @@ def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
             alias = initiator.rpartition(":")[2]
             values = {"initiator": initiator, "address": address, "alias": alias}
             kernel.tree.put_all(acl, template("acl", fabric).state("session", values))
+            _show_in_luns(kernel, acl, initiator)
         else:
             dynamic.append(initiator)
     shown = template("tpg", fabric).states["session"]["dynamic_sessions"]
     text = "".join(shown.format(initiator=initiator) for initiator in dynamic)
     kernel.tree.put(f"{tpg}/dynamic_sessions", text)
+
+
+def _show_in_luns(kernel: Kernel, acl: str, initiator: str | None) -> None:
+    """Show in an ACL's mapped LUNs whose session uses them, or that none does."""
+    index = kernel.tree.text(f"{acl}/fabric_statistics/iscsi_sess_stats/indx")
+    texts = {"indx": index, "port_ident": f"{initiator}+i+{_ISID}\n"}
+    for name in kernel.tree.groups(acl):
+        if name.startswith("lun_") and kernel.tree.facts(f"{acl}/{name}").get("leads_to"):
+            shown = texts if initiator else dict.fromkeys(texts, "")
+            kernel.tree.put_all(f"{acl}/{name}/statistics/scsi_att_intr_port", shown)
 
 
 def _target(tpg: str) -> str:
@@ -97,6 +115,7 @@ def _show_alone(kernel: Kernel, acl: str, initiator: str) -> None:
         made = template("acl", acl.partition("/")[0])
         texts = {inner: made.files[inner].text for inner in made.states["session"]}
         kernel.tree.put_all(acl, {**texts, "info": texts["info"].format(initiator=initiator)})
+        _show_in_luns(kernel, acl, None)
 
 
 def _error(kind: type[OSError], number: int, kernel: Kernel, rel: str) -> OSError:

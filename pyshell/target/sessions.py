@@ -48,9 +48,6 @@ class Session:
     mutual: bool | None = None
     """Whether the target has to prove who it is, which targetcli calls authenticated."""
     connections: tuple[Connection, ...] = ()
-    read: int | None = None
-    """Bytes that the initiator read in this session, None where they are not counted."""
-    written: int | None = None
     since: float | None = None
     """When it began, as Unix time; known only to `tracing`."""
     origin: str = ""
@@ -122,7 +119,6 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
         return None
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
     own = _asks_for_chap(lio, acl.folder)
-    read, written = statistics.session_octets(lio, acl) or (None, None)
     return Session(
         acl.tpg,
         acl.wwn,
@@ -142,8 +138,6 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
             )
             for connection in found.get("connections", ())
         ),
-        read,
-        written,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
-from pyshell.target.places import Lun, MappedLun, NodeAcl, StorageObject, Target
+from pyshell.target.places import Lun, MappedLun, StorageObject, Target
 
 _MEBIBYTE = 1 << 20
 # Of each kind of refused login: the kernel's file, and its number among `last_fail_type`.
@@ -24,7 +24,7 @@ FAILURES = {
 }
 _FAIL_TYPES = {2: "other", 4: "authorize", 5: "authenticate", 6: "negotiate"}
 _SESSION_ERRORS = ("cxn_errors", "digest_errors", "format_errors")
-_NOBODY = ("", "None", "(einval)")
+_NOBODY = ("", "None", "Unknown", "(einval)")
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,31 @@ class Logins:
     """By reason: authenticate (CHAP), authorize (no ACL, disabled …), negotiate, other."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
-    last_reason: str = ""
+    last_type: str = ""
     last_initiator: str = ""
+    """Who was refused at last, "" where the kernel does not know."""
     last_address: str = ""
 
     @property
     def failures(self) -> int:
-        """Return how many logins were refused."""
-        return sum(self.failed.values())
+        """Return how many logins were refused, each counted once."""
+        judged = self.failed.get("authenticate", 0) + self.failed.get("authorize", 0)
+        negotiated = max(self.failed.get("negotiate", 0) - judged, 0)
+        return judged + negotiated + self.failed.get("other", 0)
+
+    @property
+    def last_reason(self) -> str:
+        """Return why the last login was refused.
+
+        The kernel counts one that it refuses a second time, as a negotiation that failed; of one
+        without an ACL it keeps no name.
+        """
+        if self.last_type == "negotiate":
+            if self.failed.get("authorize") and not self.last_initiator:
+                return "authorize"
+            if self.failed.get("authenticate"):
+                return "authenticate"
+        return self.last_type
 
 
 def of_storage_object(lio: Lio, place: StorageObject) -> Flow:
@@ -126,16 +143,6 @@ def session_index(lio: Lio, mapped: MappedLun) -> int | None:
     """
     text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
     return int(text) if text and text.isdecimal() else None
-
-
-def session_octets(lio: Lio, acl: NodeAcl) -> tuple[int, int] | None:
-    """Return the bytes that an iSCSI session's initiator read and wrote; None without one."""
-    folder = f"{acl.folder}/fabric_statistics/iscsi_sess_stats"
-    read = text_or_none(lio.kernel, f"{folder}/txdata_octs")
-    written = text_or_none(lio.kernel, f"{folder}/rxdata_octs")
-    if not read or not written:
-        return None
-    return int(read), int(written)
 
 
 def _number(lio: Lio, path: str) -> int:

@@ -35,9 +35,10 @@ def traced(lio: Lio, sessions: Sequence[Session]) -> list[Session]:
 
 
 def _ages(lio: Lio, own: Sequence[Session]) -> dict[int, float]:
-    """Return the start of each session: threads and session numbers both are in order of login."""
+    """Return the start of each session: threads and a TPG's numbers both are in order of login."""
     started = sorted(_thread_starts(lio))
-    if len(started) != len(own) or (len(own) > 1 and any(s.sid is None for s in own)):
+    ordered = len({s.tpg for s in own}) == 1 and all(s.sid is not None for s in own)
+    if len(started) != len(own) or (len(own) > 1 and not ordered):
         return {}
     in_order = sorted(own, key=lambda s: s.sid or 0)
     return {id(session): start for session, start in zip(in_order, started, strict=True)}

@@ -74,8 +74,6 @@ def session_data(lio: Lio, session: Session) -> dict[str, Any]:
         "address": session.origin or None,
         "since": _since(session),
         "authenticated": session.authenticated,
-        "read_bytes": session.read,
-        "written_bytes": session.written,
         "mapped_luns": [
             {"index": seen.index, "storage_object": _backstore(seen), "mode": _mode(seen)}
             for seen in luns_of(lio, session)

@@ -423,8 +423,9 @@ def test_a_login_is_refused_for_want_of_an_acl(healthy: Pyshell) -> None:
     for _ in range(2):
         with pytest.raises(PermissionError):
             healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
-    told = f"refused logins 2 times, at last that of {stranger} from {ADDRESS}: it has no ACL"
-    follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
+    told = f"refused logins 2 times, at last that of somebody from {ADDRESS}: it has no ACL"
+    (command,) = only(healthy, "logins", f"/iscsi/{SERVER}", told)
+    follow(healthy, [command.replace("INITIATOR", stranger)])
     healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
     assert gone(healthy, "logins")
 

@@ -49,6 +49,7 @@ def test_logins_are_counted(exported: Pyshell) -> None:
     assert exported.read(f"{STATISTICS}/iscsi_login_stats/accepts") == "1\n"
     exported.simulator.logout(SERVER, 1, CLIENT)
     assert exported.read(f"{STATISTICS}/iscsi_login_stats/accepts") == "1\n"
+    assert exported.read(f"{STATISTICS}/iscsi_logout_stats/normal_logouts") == "1\n"
 
 
 def test_refused_logins_are_counted_by_their_reason(exported: Pyshell) -> None:
@@ -60,10 +61,21 @@ def test_refused_logins_are_counted_by_their_reason(exported: Pyshell) -> None:
         for name in ("login_fails", "last_fail_type", "fail_intr_name", "fail_intr_addr_type")
     }
     assert told == {
-        "login_fails": "2",
-        "last_fail_type": "4",
-        "fail_intr_name": "iqn.2020-07.com.example:x",
+        "login_fails": "4",  # each counts twice
+        "last_fail_type": "6",
+        "fail_intr_name": "Unknown",  # as the kernel has it of whom it does not let in
         "fail_intr_addr_type": "ipv6",
     }
-    for reason in ("authenticate", "authorize"):
-        assert exported.read(f"{STATISTICS}/iscsi_login_stats/{reason}_fails") == "1\n"
+    for reason, number in {"authenticate": 1, "authorize": 1, "negotiate": 2}.items():
+        text = exported.read(f"{STATISTICS}/iscsi_login_stats/{reason}_fails")
+        assert text == f"{number}\n"
+
+
+def test_a_mapped_lun_tells_whose_session_uses_it(exported: Pyshell) -> None:
+    place = f"{MAPPED}/statistics/scsi_att_intr_port"
+    exported.simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    assert exported.read(f"{place}/port_ident") == f"{CLIENT}+i+00023d000001\n"
+    assert exported.read(f"{place}/indx").strip().isdigit()
+    exported.simulator.logout(SERVER, 1, CLIENT)
+    with pytest.raises(OSError, match="No such device"):
+        exported.simulator.read(str(exported.configfs / place / "indx"))

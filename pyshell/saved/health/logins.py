@@ -18,7 +18,7 @@ from pyshell.target.statistics import Logins
 
 _REASONS = {
     "authenticate": "CHAP: its name or secret is not the one that is set here, or it gave none",
-    "authorize": "it has no ACL",
+    "authorize": "it has no ACL (its name stands in its initiatorname.iscsi)",
     "negotiate": "the two could not agree on how to talk",
     "other": "another reason, which the kernel's log may tell: dmesg | tail",
 }
@@ -30,40 +30,46 @@ def check(lio: Lio) -> Iterator[Finding]:
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
             continue
-        if not _is_in(lio, target, counted.last_initiator):
+        if not _is_in(lio, target, counted):
             yield from _refused(lio, target, counted)
 
 
-def _is_in(lio: Lio, target: Target, initiator: str) -> bool:
-    among = (s for tpg in listing.tpgs(target) for s in sessions.of_tpg(lio, tpg))
-    return any(session.initiator == initiator for session in among)
+def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
+    """Tell whether the one who was refused at last, or somebody at its address, is logged in."""
+    for tpg in listing.tpgs(target):
+        for session in sessions.of_tpg(lio, tpg):
+            addresses = [connection.address for connection in session.connections]
+            if session.initiator == counted.last_initiator:
+                return True
+            if not counted.last_initiator and counted.last_address in addresses:
+                return True
+    return False
 
 
 def _refused(lio: Lio, target: Target, counted: Logins) -> Iterator[Finding]:
     tpgs = listing.tpgs(target)
     name, reason = counted.last_initiator, counted.last_reason
-    if not tpgs or not name:
+    if not tpgs:
         return
-    acl = _acl(tpgs, name)
-    if reason == "authorize" and acl is not None:
-        return  # it has one by now
-    if reason == "authenticate":
-        place = acl or tpgs[0]
-        user = text_or_none(lio.kernel, f"{place.folder}/auth/userid") or ""
-        if not user or user.startswith("NULL"):
-            user = name.rpartition(":")[2] or name
-        command = pyshell(lio, place.path, "set", "auth", f"userid={user}", "password=-")
+    commands: list[str] = []
+    if reason == "authenticate" and name:
+        commands = [_new_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
     elif reason == "authorize":
-        command = pyshell(lio, f"{tpgs[0].path}/acls", "create", name)
-    else:
-        command = ""
+        commands = [pyshell(lio, f"{tpgs[0].path}/acls", "create", name or "INITIATOR")]
     times = "once" if counted.failures == 1 else f"{counted.failures} times"
     yield warning(
         target.path,
-        f"it refused logins {times}, at last that of {name} from {counted.last_address}:"
-        f" {_REASONS.get(reason, _REASONS['other'])}",
-        *([command] if command else []),
+        f"it refused logins {times}, at last that of {name or 'somebody'} from"
+        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}",
+        *commands,
     )
+
+
+def _new_secret(lio: Lio, place: NodeAcl | Tpg, name: str) -> str:
+    user = text_or_none(lio.kernel, f"{place.folder}/auth/userid") or ""
+    if not user or user.startswith("NULL"):
+        user = name.rpartition(":")[2] or name
+    return pyshell(lio, place.path, "set", "auth", f"userid={user}", "password=-")
 
 
 def _acl(tpgs: list[Tpg], name: str) -> NodeAcl | None:

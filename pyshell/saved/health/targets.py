@@ -48,12 +48,12 @@ def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
 
 def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
     counted = statistics.logins(lio, tpg.target)
-    refused = counted.last_initiator if counted else ""
-    hint = f"; {refused} tried" if refused else " (its name stands in its initiatorname.iscsi)"
+    tried = f"; somebody at {counted.last_address} tried" if counted and counted.failures else ""
     return error(
         tpg.path,
-        f"it has no ACL: nobody is let in. Name the initiator{hint}",
-        pyshell(lio, f"{tpg.path}/acls", "create", refused or "INITIATOR"),
+        "it has no ACL: nobody is let in. Name the initiator (its name stands in its"
+        f" initiatorname.iscsi{tried})",
+        pyshell(lio, f"{tpg.path}/acls", "create", "INITIATOR"),
     )
 
 
