@@ -32,7 +32,7 @@ def shown(pyshell: Pyshell) -> str:
 
 
 def test_readme_shows_the_picture_that_is_drawn(pyshell: Pyshell) -> None:
-    """`python -m tests.tree.test_graphing` draws it anew."""
+    """`PYTHONPATH=tests python -m tests.tree.test_graphing` draws it anew."""
     assert shown(pyshell) == PICTURE.read_text(encoding="utf-8")
     readme = (DATA.parents[1] / "README.md").read_text(encoding="utf-8")
     assert "(tests/data/topology.svg)" in readme

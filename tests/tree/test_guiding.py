@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.target import addresses
+from pyshell.tree.guides.facts import own_addresses
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
 SHARE = f"share /dev/mapper/lee-lee.lv to={CLIENT} target={SERVER} name=lee_block"
@@ -171,16 +169,19 @@ def test_a_target_that_is_not_there_is_told(pyshell: Pyshell, name: str) -> None
     assert pyshell("guide", "nonsense").status == 2
 
 
-def test_the_hosts_addresses_are_the_kernels(pyshell: Pyshell, tmp_path: Path) -> None:
-    (tmp_path / "fib_trie").write_text(
+def test_of_the_hosts_addresses_the_first_that_others_reach(pyshell: Pyshell) -> None:
+    pyshell.must(SHARE)
+    lists = pyshell.open().machine.host_file("/proc/net/fib_trie").parent
+    lists.mkdir(parents=True)
+    (lists / "fib_trie").write_text(
         "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n"
-        "     |-- 192.0.2.7\n        /32 host LOCAL\n     |-- 192.0.2.255\n"
+        "     |-- 198.51.100.7\n        /32 host LOCAL\n     |-- 192.0.2.255\n"
         "        /32 link BROADCAST\n     |-- 192.0.2.7\n        /32 host LOCAL\n"
     )
-    (tmp_path / "if_inet6").write_text(
+    (lists / "if_inet6").write_text(
         "00000000000000000000000000000001 01 80 10 80       lo\n"
         "20010db8000000000000000000000007 02 40 00 80     eth0\n"
         "fe80000000000000000000fffe000007 02 40 20 80     eth0\n"
     )
-    real = dataclasses.replace(pyshell.open(), simulated=None)
-    assert addresses.of_host(real, tmp_path) == ["192.0.2.7", "2001:db8::7"]
+    assert own_addresses(pyshell.open()) == ["192.0.2.7", "198.51.100.7", "2001:db8::7"]
+    assert "-p 192.0.2.7:3260\n" in guide(pyshell)

@@ -67,11 +67,11 @@ def _fault_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     begun: list[str] = []
     do = base._do
 
-    def failing(lio: Any, operation: base.Operation) -> Any:
+    def failing(lio: Any, operation: base.Operation, **how: Any) -> Any:
         begun.append(operation.step())
         if len(begun) == step:
             raise PyshellError("The kernel refuses")
-        return do(lio, operation)
+        return do(lio, operation, **how)
 
     monkeypatch.setattr(base, "_do", failing)
     return begun

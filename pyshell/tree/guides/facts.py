@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import addresses, listing, names, storage
+from pyshell.target import inquiry, listing, names, storage
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import fabric
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import Lun, NodeAcl, Target, Tpg
 from pyshell.target.settings import read
 
+_SIMULATED = "192.168.56.101"
+"""The simulated host's address where its folder has no /proc/net: that of the walk-through."""
 SECRET, TARGET_SECRET = "CHAP_SECRET", "TARGET_CHAP_SECRET"
 
 
@@ -107,7 +110,7 @@ def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
     for portal in listing.portals(tpg):
         address = portal.address
         if listing.is_wildcard(address):
-            mine = addresses.of_host(lio)
+            mine = own_addresses(lio)
             if not mine:
                 raise NotFoundError(
                     f"{portal} is on all addresses, and this host has none for others.",
@@ -120,6 +123,16 @@ def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
             f"{tpg} listens nowhere: it has no portal.", f"'{tpg.path}/portals create' makes one."
         )
     return tuple(found)
+
+
+def own_addresses(lio: Lio) -> list[str]:
+    """Return the addresses by which others reach this host, IPv4 first."""
+    found = inquiry.addresses(lio.machine)
+    if found is None and lio.simulated is not None:
+        return [_SIMULATED]
+    every = [ipaddress.ip_address(address) for address in found or ()]
+    outward = [one for one in every if not (one.is_loopback or one.is_link_local)]
+    return [str(one) for one in sorted(outward, key=lambda one: (one.version, int(one)))]
 
 
 def _disks(lio: Lio, tpg: Tpg, acl: NodeAcl | None) -> tuple[Disk, ...]:

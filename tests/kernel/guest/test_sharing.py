@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,11 +76,11 @@ def test_a_fault_at_any_step_leaves_nothing_behind(
     begun: list[str] = []
     failing_at = 0
 
-    def failing(lio: object, operation: base.Operation) -> base.Operation | None:
+    def failing(lio: Any, operation: base.Operation, **how: Any) -> Any:
         begun.append(operation.step())
         if len(begun) == failing_at:
             raise PyshellError("The kernel refuses")
-        return do(lio, operation)  # type: ignore[arg-type]
+        return do(lio, operation, **how)
 
     monkeypatch.setattr(base, "_do", failing)
     none = tmp_path / "none"
