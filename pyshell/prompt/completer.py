@@ -1,22 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completion at the prompt: what `shell.sources` finds, as prompt_toolkit takes it."""
+"""Completion at the prompt: what `shell.sources` finds, as prompt_toolkit takes it.
+
+It runs in a thread that a key never waits for. What is known at once (commands, parameters) waits
+a moment for what must be read, so that the likeliest stands first, and no longer than that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from pyshell.shell.candidate import MOST, Candidate
 from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
 
+PATIENCE = 0.02
+"""Seconds that what is known at once waits for what must be read."""
+
+Found = list[tuple[int, Candidate, str]]
+"""Columns, candidates and their descriptions."""
+
 
 class TreeCompleter(Completer):
-    """Completes from the tree as it is now. It runs in a thread: it only reads."""
+    """Completes from the tree as it is now; it only reads.
 
-    def __init__(self, shell: Shell) -> None:
+    `again` is called with a line for which a menu was offered before all that fits was read.
+    """
+
+    def __init__(self, shell: Shell, again: Callable[[str], None]) -> None:
         self._shell = shell
+        self._again = again
+        self._late: tuple[str, Found] | None = None
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -24,11 +42,64 @@ class TreeCompleter(Completer):
         """Yield what fits at the cursor; a blank follows where a word is whole."""
         line = document.current_line_before_cursor
         blank = "" if document.current_char.isspace() else " "
-        for start, found in complete(line, self._shell.root(), self._shell.path):
-            folder = line[start : line.rfind("/", start) + 1]
-            yield Completion(
-                found.text + (blank if found.whole else ""),
-                start - len(line),
-                display=found.text.removeprefix(folder),
-                display_meta=found.description,
-            )
+        shown = set()
+        for start, found, told in self._found(line):
+            if found.text not in shown:
+                shown.add(found.text)
+                yield _completion(line, start, found, told, blank)
+
+    def _found(self, line: str) -> Found:
+        """Return all that fits; where that takes its time, what is known at once if it is more.
+
+        A single word would be taken for all that there is, and be inserted; that is right where
+        the line begins it.
+        """
+        late, self._late = self._late, None
+        if late is not None and late[0] == line:
+            return late[1]
+        at_once = self._look(line, quickly=True)
+        every: SimpleQueue[Found] = SimpleQueue()
+        Thread(target=lambda: every.put(self._look(line)), name="completion", daemon=True).start()
+        try:
+            return every.get(timeout=PATIENCE)
+        except Empty:
+            if not at_once or (len(at_once) == 1 and line.endswith((" ", "="))):
+                return every.get()
+        Thread(target=self._add, args=(line, every), name="late completion", daemon=True).start()
+        return at_once
+
+    def _add(self, line: str, every: SimpleQueue[Found]) -> None:
+        self._late = line, every.get()
+        self._again(line)
+
+    def _look(self, line: str, *, quickly: bool = False) -> Found:
+        found: Found = []
+        for start, one in complete(line, self._shell.root(), self._shell.path, quickly=quickly):
+            if len(found) == MOST:
+                # Stands for all that is not shown; it leaves Tab what all of them begin with.
+                begun = _begun_alike([other.text for _, other, _ in found])
+                found.append((start, Candidate(begun, whole=False), _MORE))
+                break
+            found.append((start, one, one.described()))
+        return found
+
+
+_MORE = f"more than {MOST}: type on"
+
+
+def _begun_alike(words: list[str]) -> str:
+    """Return what all words begin with."""
+    first, last = min(words), max(words)
+    same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, min(len(first), len(last)))]
+
+
+def _completion(line: str, start: int, found: Candidate, told: str, blank: str) -> Completion:
+    folder = line[start : line.rfind("/", start) + 1]
+    return Completion(
+        found.text + (blank if found.whole else ""),
+        start - len(line),
+        display="…" if told == _MORE else found.text.removeprefix(folder),
+        display_meta=told,
+        style="class:completion-not-now" if found.obstacle else "",
+    )

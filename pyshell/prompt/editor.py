@@ -1,33 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines typed at a terminal that can move its cursor, by prompt_toolkit.
 
-Tab completes, Up finds earlier lines that begin as this one, Ctrl-R searches them, and the rest of
-one is offered behind the cursor, to be taken by Right.
+Tab completes, F1 or `?` helps, Up finds earlier lines that begin as this one, Ctrl-R searches them,
+and the rest of one is offered behind the cursor, to be taken by Right. Whatever must be read for
+that is read on threads: no key waits for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TextIO
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from pyshell.prompt import status
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.history import CommandHistory
+from pyshell.prompt.keys import keys
+from pyshell.prompt.lexer import LineLexer
+from pyshell.prompt.picker import pick
+from pyshell.prompt.styles import style
+from pyshell.prompt.suggest import PathSuggest
+from pyshell.prompt.toolbar import toolbar
+from pyshell.prompt.watching import LineWatch, StatusWatch
+from pyshell.shell.helping import help_at
 from pyshell.shell.shell import Shell
+from pyshell.tree.node import Node
 
 _NOT_SAVED = "not saved"
-"""Stands at the right of a line where what runs was changed and is not saved."""
+"""Stands at the right of a line where what runs is not saved and there is no toolbar to say so."""
+
+
+_MENU_ROWS = 12
+"""The most rows that a menu takes."""
 
 
 class Editor:
     """Reads lines with editing. Without `colour` it shows none."""
+
+    can_ask = True
 
     def __init__(
         self,
@@ -39,38 +56,103 @@ class Editor:
         typed: Input | None = None,
     ) -> None:
         self._history = KeptHistory(history)
-        depth = None if colour else ColorDepth.DEPTH_1_BIT
+        self._depth = None if colour else ColorDepth.DEPTH_1_BIT
         self._shell = shell
-        self._commands: PromptSession[str] = PromptSession(
+        self._typed, self._output = typed, output
+        self._line = LineWatch(shell, self._redraw)
+        self._status = StatusWatch(shell, self._redraw)
+        self._commands = self._command_prompt(colour=colour)
+        self._answers: PromptSession[str] = PromptSession(
+            color_depth=self._depth, input=typed, output=output
+        )
+
+    def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
+        made: PromptSession[str] = PromptSession(
             history=self._history,
-            completer=TreeCompleter(shell),
+            completer=TreeCompleter(self._shell, self._complete_again),
             complete_in_thread=True,
             complete_while_typing=False,
             enable_history_search=True,
             # Without colour a suggestion would look as if it had been typed.
-            auto_suggest=AutoSuggestFromHistory() if colour else None,
+            auto_suggest=PathSuggest(self._history.entries, self._path) if colour else None,
+            lexer=LineLexer(lambda: self._line.read) if colour else None,
+            key_bindings=keys(self._help),
+            style=style(self._shell.preference),
             enable_suspend=True,
-            color_depth=depth,
-            input=typed,
-            output=output,
+            reserve_space_for_menu=_MENU_ROWS,
+            color_depth=self._depth,
+            input=self._typed,
+            output=self._output,
         )
-        self._answers: PromptSession[str] = PromptSession(
-            color_depth=depth, input=typed, output=output
-        )
+        made.default_buffer.on_text_changed += lambda _: self._look()
+        made.default_buffer.on_cursor_position_changed += lambda _: self._look()
+        return made
 
     def command(self, prompt: str) -> str:
         """Return what was typed: a line, or several that were pasted at once.
 
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
         """
-        mark = _NOT_SAVED if self._shell.unsaved and not self._shell.compat else ""
-        typed = self._commands.prompt(_written_out(prompt), rprompt=mark)
-        self._history.keep(typed)
+        wanted = bool(self._shell.preference("prompt_toolbar"))
+        now = status.at_once(self._shell)
+        self._status.begin(replace(now, sessions=self._status.status.sessions))
+        try:
+            typed = self._commands.prompt(
+                _written_out(prompt),
+                rprompt=_NOT_SAVED if now.unsaved and not wanted else "",
+                bottom_toolbar=self._toolbar if wanted else None,
+            )
+        finally:
+            self._status.pause()
+        self._history.keep(typed, self._shell.path)
         return typed
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps. Raises as `command` does."""
         return self._answers.prompt(_written_out(question))
+
+    def pick(self, root: Node, path: str) -> str | None:
+        """Return a path of the tree that the user chooses, None where none is chosen."""
+        return pick(
+            root,
+            path,
+            style=style(self._shell.preference),
+            color_depth=self._depth,
+            typed=self._typed,
+            output=self._output,
+        )
+
+    def _path(self) -> str:
+        return self._shell.path
+
+    def _look(self) -> None:
+        document = self._commands.default_buffer.document
+        self._line.look(document.text, document.current_line_before_cursor)
+
+    def _redraw(self) -> None:
+        self._commands.app.invalidate()
+
+    def _complete_again(self, line: str) -> None:
+        """Offer a menu anew, now that more is known, if it still waits for a choice."""
+
+        def offer() -> None:
+            buffer = self._commands.default_buffer
+            waits = (
+                buffer.complete_state is not None and buffer.complete_state.complete_index is None
+            )
+            if waits and buffer.document.current_line_before_cursor == line:
+                buffer.start_completion()
+
+        loop = self._commands.app.loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(offer)
+
+    def _toolbar(self) -> StyleAndTextTuples:
+        text = self._commands.default_buffer.text
+        return toolbar(self._line.read, self._status.status, text, self._output.get_size().columns)
+
+    def _help(self, line: str) -> None:
+        self._shell.print_lines(help_at(line, self._shell.root(), self._shell.path))
 
 
 class KeptHistory(History):
@@ -79,18 +161,26 @@ class KeptHistory(History):
     def __init__(self, kept: CommandHistory) -> None:
         super().__init__()
         self._kept = kept
+        self._entries: list[tuple[str, str]] | None = None
+
+    def entries(self) -> list[tuple[str, str]]:
+        """Return the lines and where they were typed, latest first."""
+        if self._entries is None:
+            self._entries = list(reversed(self._kept.entries()))
+        return self._entries
 
     def load_history_strings(self) -> Iterator[str]:
         """Yield the lines of earlier sessions, latest first."""
-        yield from reversed(self._kept.lines())
+        yield from (line for line, _ in self.entries())
 
-    def keep(self, typed: str) -> None:
-        """Keep what was typed; of several lines each by itself."""
+    def keep(self, typed: str, path: str) -> None:
+        """Keep what was typed at `path`; of several lines each by itself."""
         for line in typed.split("\n"):
-            form = self._kept.add(line)
+            form = self._kept.add(line, path)
             if form is not None:
-                others = (known for known in self._loaded_strings if known != form)
-                self._loaded_strings = [form, *others]
+                others = [known for known in self.entries() if known[0] != form]
+                self._entries = [(form, path), *others]
+                self._loaded_strings = [known for known, _ in self._entries]
 
     def append_string(self, string: str) -> None:
         """Do nothing: `keep` comes once the line is finished on the screen, and may write there."""
@@ -107,13 +197,24 @@ def _written_out(prompt: str) -> StyleAndTextTuples:
     return [("fg:ansidefault", prompt)]
 
 
-def screen_output(screen: TextIO) -> Output:
-    """Return the output to a terminal.
+class _Screen(Vt100_Output):
+    """A terminal that is never asked where its cursor is.
 
-    It is never asked where its cursor is: serial lines and programs that type for a user do not
-    answer, and a late answer would be read as typed.
+    Serial lines and programs that type for a user do not answer, and a late answer would be read as
+    typed. So what is drawn needs no more room below the cursor than it takes.
     """
+
+    def get_rows_below_cursor_position(self) -> int:
+        """Return the least that there is."""
+        return 1
+
+
+def screen_output(screen: TextIO) -> Output:
+    """Return the output to a terminal."""
+    import os
+
     made = create_output(screen)
     if isinstance(made, Vt100_Output):
+        made = _Screen.from_pty(screen, term=os.environ.get("TERM"))
         made.enable_cpr = False
     return made

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The history of typed lines: one file a user, in which no secret ever stands.
 
-It is plain text, a line a command, oldest first, each line once.
+It is plain text, a line a command, oldest first, each line once. Where it was typed, unless that
+is the root, stands behind it as a comment after a tab.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pyshell.shell.secrets import doubtful_from, masked, masked_fault
 FILE_NAME = "history"
 LONGEST = 1000
 """How many lines are kept."""
+_PLACE = "\t# "
 _PATIENCE = 1.0  # seconds that a line waits for another pyshell's; nobody waits long for a history
 
 
@@ -30,13 +32,17 @@ class CommandHistory:
 
     def lines(self) -> list[str]:
         """Return the lines, oldest first."""
+        return [line for line, _ in self.entries()]
+
+    def entries(self) -> list[tuple[str, str]]:
+        """Return the lines, oldest first, each with the path that it was typed at."""
         try:
             return self._read()
         except OSError:
             return []
 
-    def add(self, line: str) -> str | None:
-        """Keep a line, in place of the same line before.
+    def add(self, line: str, path: str = "/") -> str | None:
+        """Keep a line that was typed at `path`, in place of the same line before.
 
         Returns it as it is kept, None where it is not.
         """
@@ -44,27 +50,35 @@ class CommandHistory:
         if form is None:
             return None
         try:
-            self._write(form)
+            self._write(form, path)
         except (PyshellError, OSError) as error:
             if self._warn is not None:
                 self._warn(f"The history is not kept: {error}")
                 self._warn = None
         return form
 
-    def _read(self) -> list[str]:
+    def _read(self) -> list[tuple[str, str]]:
         try:
             text = self._file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return []
-        return [line for line in text.split("\n") if line][-LONGEST:]
+        return [_entry(line) for line in text.split("\n") if line][-LONGEST:]
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, path: str) -> None:
         folder = self._file.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self._file.with_name(f"{self._file.name}.lock"), _PATIENCE):
-            lines = [*(known for known in self._read() if known != line), line]
-            text = "".join(f"{one}\n" for one in lines[-LONGEST:])
+            entries = [*(known for known in self._read() if known[0] != line), (line, path)]
+            text = "".join(
+                f"{one}\n" if at == "/" else f"{one}{_PLACE}{at}\n"
+                for one, at in entries[-LONGEST:]
+            )
             store.replace(self._file, text.encode(errors="replace"))
+
+
+def _entry(line: str) -> tuple[str, str]:
+    typed, place, path = line.rpartition(_PLACE)
+    return (typed, path) if place and path.startswith("/") else (line, "/")
 
 
 def kept_form(line: str) -> str | None:

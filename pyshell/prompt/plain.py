@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TextIO
 
 from pyshell.prompt.history import CommandHistory
+from pyshell.tree.node import Node
 
 
 class PlainReader:
     """Reads lines; without a `screen` it shows no prompts. It raises as a session expects."""
 
-    def __init__(self, source: TextIO, screen: TextIO | None, history: CommandHistory) -> None:
+    def __init__(
+        self,
+        source: TextIO,
+        screen: TextIO | None,
+        history: CommandHistory,
+        path: Callable[[], str] = lambda: "/",
+    ) -> None:
+        self._path = path
         self._source = source
         self._screen = screen
         self._history = history
@@ -19,7 +28,7 @@ class PlainReader:
     def command(self, prompt: str) -> str:
         """Return a line."""
         line = self.answer(prompt)
-        self._history.add(line)
+        self._history.add(line, self._path())
         return line
 
     def answer(self, question: str) -> str:
@@ -34,6 +43,15 @@ class PlainReader:
             self._show("\n")
             raise EOFError
         return line.rstrip("\n")
+
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether there is anything to show a question on."""
+        return self._screen is not None
+
+    def pick(self, root: Node, path: str) -> str | None:
+        """Choose nothing: there is no moving about on such a terminal."""
+        return None
 
     def _show(self, text: str) -> None:
         if self._screen is not None:

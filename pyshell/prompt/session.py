@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import traceback
-from typing import Protocol
+from collections.abc import Iterable
 
 from pyshell import __version__
 from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.prompt.history import FILE_NAME, CommandHistory
+from pyshell.prompt.leaving import leave, yes_or_no
 from pyshell.prompt.plain import PlainReader
+from pyshell.prompt.reader import Reader
 from pyshell.render.output import DUMB_TERMS, wants_colour
 from pyshell.shell.grammar import goes_on, logical_lines, split
 from pyshell.shell.preferences import home
@@ -18,19 +22,6 @@ from pyshell.shell.shell import Shell
 from pyshell.target.names import MASK, SECRET_NAMES
 
 _ELLIPSIS = "…"
-
-
-class Reader(Protocol):
-    """What a session asks of a terminal.
-
-    Both raise EOFError where nothing more will be typed, KeyboardInterrupt for Ctrl-C.
-    """
-
-    def command(self, prompt: str) -> str:
-        """Return what was typed: a line, or several that were pasted at once."""
-
-    def answer(self, question: str) -> str:
-        """Return the answer to a question, which no history keeps."""
 
 
 def interact(shell: Shell) -> int:
@@ -44,9 +35,10 @@ def interact(shell: Shell) -> int:
 def converse(shell: Shell, reader: Reader) -> None:
     """Run what is typed until `exit` or the end, whatever fails on the way; then save."""
     shell.ask = reader.answer
+    shell.pick = reader.pick
     while True:
         _converse(shell, reader)
-        if _leave(shell, reader):
+        if leave(shell, reader):
             return
 
 
@@ -61,7 +53,7 @@ def _converse(shell: Shell, reader: Reader) -> None:
         except UnicodeDecodeError:
             shell.show_error(UsageError("What was typed is not text."))
             continue
-        _run(shell, typed)
+        _run(shell, reader, typed)
 
 
 def _typed(shell: Shell, reader: Reader) -> str:
@@ -82,9 +74,12 @@ def prompt_text(path: str, longest: int) -> str:
     return f"{shown}> "
 
 
-def _run(shell: Shell, typed: str) -> None:
-    """Run a line, or pasted lines up to the first that fails."""
+def _run(shell: Shell, reader: Reader, typed: str) -> None:
+    """Run a line; pasted lines after a yes, up to the first that fails."""
     lines = [line for _, line in logical_lines(typed.split("\n")) if line.strip()]
+    if len(lines) > 1 and not shell.options.yes and not _are_meant(reader, len(lines)):
+        shell.note("Nothing was run.")
+        return
     for number, line in enumerate(lines, 1):
         if not _run_line(shell, line):
             if number < len(lines):
@@ -92,6 +87,14 @@ def _run(shell: Shell, typed: str) -> None:
             return
         if shell.left:
             return
+
+
+def _are_meant(reader: Reader, count: int) -> bool:
+    """Ask once for all the lines that were pasted together."""
+    try:
+        return yes_or_no(reader, f"Run these {count} lines? [y/N] ")
+    except KeyboardInterrupt:
+        return False
 
 
 def _run_line(shell: Shell, line: str) -> bool:
@@ -131,48 +134,6 @@ def _refuse_mask(line: str) -> None:
             raise error
 
 
-def _leave(shell: Shell, reader: Reader) -> bool:
-    """Save as preferences ask; what would lose saved objects is done only after a yes.
-
-    Returns whether to leave at all: Ctrl-C at the question goes back to the prompt.
-    """
-    try:
-        shell.leave(save=True)
-    except PyshellError as error:
-        shell.show_error(error)
-        if not _would_lose(shell):
-            return True
-        if not shell.options.yes:
-            try:
-                answer = _yes_or_no(reader, "Save anyway? [y/N] ")
-            except KeyboardInterrupt:
-                shell.left = False
-                return False
-            if not answer:
-                shell.note("Not saved.")
-                return True
-        _run_line(shell, "/ saveconfig force=true")
-    return True
-
-
-def _yes_or_no(reader: Reader, question: str) -> bool:
-    """Ask until the answer is yes or no; no answer is a no. Raises KeyboardInterrupt."""
-    while True:
-        try:
-            answer = reader.answer(question).strip().lower()
-        except EOFError:
-            return False
-        if answer in ("y", "yes", "n", "no", ""):
-            return answer.startswith("y")
-
-
-def _would_lose(shell: Shell) -> bool:
-    try:
-        return bool(shell.root().lost_by_saving())
-    except PyshellError:
-        return False  # the saved file cannot be read: that error has been shown
-
-
 def reader_for(shell: Shell) -> Reader:
     """Return the reader that suits the terminal.
 
@@ -181,10 +142,24 @@ def reader_for(shell: Shell) -> Reader:
     """
     history = CommandHistory(home() / FILE_NAME, shell.note)
     screen = next((stream for stream in (shell.out, shell.err) if stream.isatty()), None)
-    if screen is None or os.environ.get("TERM", "") in DUMB_TERMS:
-        return PlainReader(shell.stdin, screen, history)
+    plain = shell.options.plain or os.environ.get("TERM", "") in DUMB_TERMS
+    if screen is None or plain:
+        return PlainReader(shell.stdin, screen, history, lambda: shell.path)
     from pyshell.prompt.editor import Editor, screen_output
 
+    # What is read on threads gives way to keys ten times as often as usual.
+    sys.setswitchinterval(0.0005)
     preferred = bool(shell.preference("color_mode"))
     colour = wants_colour(shell.options.colour, screen, preferred=preferred)
-    return Editor(shell, history, screen_output(screen), colour=colour)
+    editor = Editor(shell, history, screen_output(screen), colour=colour)
+    if screen is shell.out and not shell.options.json:
+        shell.page = lambda lines: _paged(shell, editor, lines)
+    return editor
+
+
+def _paged(shell: Shell, reader: Reader, lines: Iterable[str]) -> Iterable[str]:
+    from pyshell.prompt.pager import paged
+
+    if not shell.preference("paging"):
+        return lines
+    return paged(lines, shutil.get_terminal_size, reader.answer)

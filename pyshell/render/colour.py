@@ -12,6 +12,8 @@ _STYLES = {
     "good": Style(color="green"),
     "bad": Style(color="red", bold=True),
     "plain": Style(),
+    "off": Style(dim=True),
+    "head": Style(bold=True),
     "error": Style(color="red"),
     "note": Style(color="yellow"),
 }

@@ -13,13 +13,23 @@ MINIMUM_DOTS = 1
 
 @dataclass(frozen=True)
 class Style:
-    """How to draw. `paint` colours a part ("name", "good", "bad", "plain") of a line."""
+    """How to draw. `paint` colours a part ("name", "good", "bad", "off", "plain") of a line.
+
+    Of more than `most` children of a node, the first are drawn, and how to see the others. With
+    `troubles`, a line below what is not well tells why.
+    """
 
     width: int
     round_nodes: bool = True
     summaries: bool = True
     show_root: bool = True
+    most: int = 0
+    troubles: bool = False
     paint: Callable[[str, str], str] | None = None
+
+    def painted(self, part: str, text: str) -> str:
+        """Return a text in the colour of a part."""
+        return self.paint(part, text) if self.paint is not None else text
 
 
 def draw(tree: Tree, style: Style) -> Iterator[str]:
@@ -36,12 +46,20 @@ def _lines(
 ) -> Iterator[str]:
     """Yield a node's line and those below it; `below` is the margin of its children."""
     yield _line(branch, margin, style)
+    if style.troubles and branch.healthy is False and (told := branch.trouble()):
+        yield f"{below}  {style.painted('bad', f'! {told}')}"
     if depth is not None and depth <= 0:
         return
     children = branch.children()
-    for index, child in enumerate(children):
+    left = len(children) - style.most if style.most else 0
+    shown = children[: style.most] if left > 0 else children
+    for index, child in enumerate(shown):
         last = index == len(children) - 1
         yield from _lines(child, below, _less(depth), style, below + ("  " if last else "| "))
+    if left > 0:
+        path = f"{branch.path.rstrip('/')}/NAME"
+        how = f"'ls {path}' shows one, 'set global tree_max_children=0' all"
+        yield f"{below}{style.painted('off', f'… {left} more: {how}')}"
 
 
 def _less(depth: int | None) -> int | None:
@@ -50,12 +68,12 @@ def _less(depth: int | None) -> int | None:
 
 def _line(branch: Branch, margin: str, style: Style) -> str:
     head = f"{margin}{'o' if style.round_nodes else '+'}- "
-    paint = style.paint or (lambda part, text: text)
-    name = paint("name", branch.name)
+    paint = style.painted
+    name = paint("off" if branch.off else "name", branch.name)
     if not style.summaries:
         return head + name
     # The last column stays free, as in targetcli: head, name, blank, dots, " [", label, "]".
     room = style.width - 1 - len(head) - len(branch.name) - len(branch.label) - 3
-    health = {True: "good", False: "bad", None: "plain"}[branch.healthy]
+    health = "off" if branch.off else {True: "good", False: "bad", None: "plain"}[branch.healthy]
     dots = "." * max(room, MINIMUM_DOTS)
     return f"{head}{name} {paint('dots', dots)} [{paint(health, branch.label)}]"

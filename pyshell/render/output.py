@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -30,6 +30,8 @@ class Format:
     width: int
     colour: bool
     preference: Callable[[str], Any]
+    terminal: bool = False
+    """Whether someone looks at a terminal that can do more than show lines."""
 
 
 def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
@@ -37,9 +39,22 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
     if shown.json:
         yield json.dumps(_data(result), indent=2, ensure_ascii=False)
     elif isinstance(result, Lines):
-        yield from result.lines
+        yield from _text(result, shown)
     else:
         yield from draw(result, _style(shown))
+
+
+def _text(result: Lines, shown: Format) -> Iterable[str]:
+    """Return the lines of a result; at a terminal a table or Markdown is laid out to its width."""
+    if not shown.terminal or (result.table is None and result.form == "plain"):
+        return result.lines
+    from pyshell.render import layout
+
+    if result.table is not None:
+        return layout.table(result.table, shown.width, colour=shown.colour)
+    if result.form == "markdown":
+        return layout.markdown("\n".join(result.lines), shown.width, colour=shown.colour)
+    return layout.with_heads(result.lines) if shown.colour else result.lines
 
 
 def _style(shown: Format) -> Style:
@@ -53,6 +68,8 @@ def _style(shown: Format) -> Style:
         bool(shown.preference("tree_round_nodes")),
         bool(shown.preference("tree_status_mode")),
         bool(shown.preference("tree_show_root")),
+        int(shown.preference("tree_max_children")) if shown.terminal else 0,
+        shown.terminal,
         paint,
     )
 
@@ -136,6 +153,11 @@ def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
         return shutil.get_terminal_size((80, 24)).columns
     columns = environment.get("COLUMNS", "")
     return int(columns) if columns.isdigit() and int(columns) > 0 else PIPE_WIDTH
+
+
+def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether a stream is a terminal that can do more than show lines."""
+    return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
 
 
 def wants_colour(

@@ -16,6 +16,7 @@ _SWITCHES = {
     "--dry-run": "dry_run",
     "--yes": "yes",
     "--save": "save",
+    "--plain": "plain",
     "--compat": "compat",
 }
 

@@ -9,6 +9,8 @@ from typing import Any
 from pyshell.errors import UsageError
 from pyshell.shell.grammar import Word
 from pyshell.tree.command import Command, Param
+from pyshell.tree.node import Node
+from pyshell.tree.root import RootNode
 
 
 def bind(described: Command, words: Sequence[Word], line_end: int) -> dict[str, Any]:
@@ -111,3 +113,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f"Did you mean {_SYNONYMS[word]}?"
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {found[0]}?" if found else ""
+
+
+def unknown_command(node: Node, word: Word) -> UsageError:
+    """Return the error of a command that a node has not, with what may have been meant."""
+    if node.find(word.text) is not None:
+        hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
+    elif word.text in RootNode.commands() and word.text not in node.commands():
+        hint = f"It is a command of the root: / {word.text}"
+    else:
+        hint = nearest(word.text, node.commands())
+    return UsageError(
+        f"Command not found {word.text}.",
+        hint or f"Commands at {node.path}: {', '.join(node.commands())}.",
+        column=word.start,
+    )

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pyshell.errors import UsageError
-from pyshell.shell.grammar import Word, is_path, split
+from pyshell.shell.grammar import Word, is_path, split_unfinished
 from pyshell.tree.command import Command, Param
 
 
@@ -95,26 +94,13 @@ def _words(text: str) -> tuple[list[Word], Word] | None:
 
     The word at the cursor is empty after a blank.
     """
-    words = _split_unfinished(text)
+    words = split_unfinished(text)
     end = words[-1].end if words else 0
     if "#" in text[end:]:
         return None
     if words and end >= len(text):
         return words[:-1], words[-1]
     return words, Word("", len(text), len(text), "")
-
-
-def _split_unfinished(text: str) -> list[Word]:
-    """Split a line whose last word may end within quotes or in a backslash."""
-    try:
-        return split(text)
-    except UsageError as error:
-        opened = text[error.column or 0]
-    try:
-        return split(text + opened)
-    except UsageError:
-        # Within double quotes the line ends in a backslash, which took the quote for itself.
-        return split(f"{text}\\{opened}")
 
 
 def _arguments(described: Command, words: Sequence[Word], last: Word) -> tuple[Wanted, ...]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,12 +13,14 @@ from pyshell.shell.options import BOOT, Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.voice import Voice
 from pyshell.target.attach import Lio
+from pyshell.tree.node import Node
 from pyshell.tree.results import (
     Change,
     Go,
     Leave,
     Lines,
     Nothing,
+    Pick,
     Picture,
     Preference,
     Result,
@@ -51,11 +53,15 @@ class Effects(Voice):
         self._way = ""
         self.path = "/"
         self.previous_path = "/"
+        self.pick: Callable[[Node, str], str | None] | None = None
+        """How a path is chosen from the tree, None where that cannot be."""
         self.left = False
         self.changed = False
         """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
         self.unsaved = False
         """Whether this run left the running configuration other than the file restored at boot."""
+        self.forced = False
+        """Whether the command at work was told not to ask before it cuts sessions."""
         self.line = ""
         """The line that is being run, with its secrets masked."""
         self.status = 0
@@ -114,6 +120,8 @@ class Effects(Voice):
                 self.show(drawn(one, dry_run=self.options.dry_run))
             elif isinstance(one, Go):
                 self.go(self.previous_path if one.path == "<" else one.path)
+            elif isinstance(one, Pick):
+                self._pick()
             elif isinstance(one, Leave):
                 self.left = True
             elif isinstance(one, Stream):
@@ -164,13 +172,19 @@ class Effects(Voice):
 
     def _ask_before_cutting(self, operations: Sequence[Operation]) -> None:
         """Ask, at a terminal, before sessions are cut. Raises PyshellError for a no."""
-        if self.compat or self.options.yes or not (self.stdin.isatty() and self.err.isatty()):
+        answered = self.compat or self.options.yes or self.forced
+        if answered or not (self.stdin.isatty() and self.err.isatty()):
             return
-        from pyshell.target.impact import cut
+        from pyshell.target.impact import cut_sessions
 
-        cuts = cut(self.lio, operations)
-        if cuts and not self.confirmed(f"This cuts off {', '.join(cuts)}. Go on? [y/N] "):
-            raise PyshellError("Nothing was changed.", "--yes answers for you.")
+        cuts = cut_sessions(self.lio, operations)
+        if not cuts:
+            return
+        for session in cuts:
+            self.note(f"  {session}")
+        names = ", ".join(sorted({session.initiator for session in cuts}))
+        if not self.confirmed(f"This cuts off {names}. Go on? [y/N] "):
+            raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
 
     def _note_of(self, change: Change) -> None:
         if change.note:
@@ -231,6 +245,15 @@ class Effects(Voice):
             self.prefs.set(preference.name, preference.value)
         suffix = " (dry run)" if self.options.dry_run else ""
         self.say([sentence + suffix for sentence in preference.said])
+
+    def _pick(self) -> None:
+        """Go where the user chooses; stay where nothing is chosen."""
+        if self.pick is None:
+            self.go("/")
+            return
+        found = self.pick(self.root(), self.path)
+        if found is not None:
+            self.go(found)
 
     def go(self, path: str) -> None:
         """Change the current path."""

@@ -124,6 +124,19 @@ def _double_quoted(text: str, start: int, meant: list[str]) -> int:
     return place + 1
 
 
+def split_unfinished(text: str) -> list[Word]:
+    """Split a line whose last word may end within quotes or in a backslash."""
+    try:
+        return split(text)
+    except UsageError as error:
+        opened = text[error.column or 0]
+    try:
+        return split(text + opened)
+    except UsageError:
+        # Within double quotes the line ends in a backslash, which took the quote for itself.
+        return split(f"{text}\\{opened}")
+
+
 def parse(text: str) -> Line:
     """Parse a line. Raises UsageError with a column where it does not parse whole."""
     words = split(text)

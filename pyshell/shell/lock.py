@@ -85,7 +85,7 @@ def _wait(descriptor: int, path: Path, timeout: float, tell: Callable[[str], Non
 
 def holder(path: Path) -> str:
     """Name the process that holds the lock, with its age where /proc tells it."""
-    pid = _pid_from_kernel(path) or _pid_from_file(path)
+    pid = _pid_from_kernel(path) or last_holder(path)
     if pid is None:
         return "another program"
     name = _read(f"/proc/{pid}/comm") or "a program"
@@ -106,7 +106,8 @@ def _pid_from_kernel(path: Path) -> int | None:
     return None
 
 
-def _pid_from_file(path: Path) -> int | None:
+def last_holder(path: Path) -> int | None:
+    """Return the pid of the last pyshell that held the lock, None where another program did."""
     text = _read(str(path)).strip()
     return int(text) if text.isdigit() else None
 

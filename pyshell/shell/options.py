@@ -29,6 +29,8 @@ class Options:
     yes: bool = False
     save: bool = False
     compat: bool = False
+    plain: bool = False
+    """Whether to read at a terminal line by line, as for screen readers."""
     way: str = "one-liner"
     """How commands come: one-liner, batch, prompt, or boot; revisions remember it."""
     colour: str = "auto"

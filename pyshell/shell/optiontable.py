@@ -60,6 +60,7 @@ OPTIONS = (
         ("--lock-timeout",), "how long to wait for another program's change (default 10)", "SECONDS"
     ),
     Option(("--config-dir",), "where the saved configuration lies (default /etc/target)", "DIR"),
+    Option(("--plain",), "a prompt that is read line by line, as for screen readers"),
     Option(("--compat",), "keep targetcli's manner, as when called by that name"),
     Option(("--version",), "show the version"),
     Option(("-h", "--help"), "show this help"),

@@ -14,10 +14,9 @@ from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
 from pyshell.shell.options import of_line
 from pyshell.shell.secrets import masked, masked_fault, read_indirect
-from pyshell.tree.command import Command
+from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Tree
-from pyshell.tree.root import RootNode
 
 # `doctor` and `metrics` tell of a target that is not there, and bring none up.
 _NEED_NO_TARGET = frozenset(
@@ -60,7 +59,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         for node in self._nodes(line):
             described = node.commands().get(name)
             if described is None:
-                raise self._unknown(node, word)
+                raise binding.unknown_command(node, word)
             if line.every_child and not self.options.json:
                 self.print_lines([f"[{node.path}]"])
             self._run_on(node, described, line)
@@ -106,19 +105,6 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
                 self.path = path
             return node
 
-    def _unknown(self, node: Node, word: grammar.Word) -> UsageError:
-        if node.find(word.text) is not None:
-            hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
-        elif word.text in RootNode.commands() and word.text not in node.commands():
-            hint = f"It is a command of the root: / {word.text}"
-        else:
-            hint = binding.nearest(word.text, node.commands())
-        return UsageError(
-            f"Command not found {word.text}.",
-            hint or f"Commands at {node.path}: {', '.join(node.commands())}.",
-            column=word.start,
-        )
-
     def _make_ready(self, name: str) -> None:
         """Bring the target up before the first command that looks at it."""
         if not self._ready and name not in _NEED_NO_TARGET:
@@ -147,7 +133,9 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         if not described.changes or preferences_only:
             self.take(node.run(described.name, **values))
             return
-        exist_ok, missing_ok = values.pop("exist_ok", False), values.pop("missing_ok", False)
+        given = {p.name: values.pop(p.name) for p in TOLERANCES.get(described.name, ())}
+        exist_ok, missing_ok = given.get("exist_ok", False), given.get("missing_ok", False)
+        self.forced = given.get("force", False)
         if not self.lio.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
         self.line = self._absolute(line)

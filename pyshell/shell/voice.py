@@ -13,6 +13,7 @@ from pyshell.render import journal
 from pyshell.render.output import (
     Format,
     error_lines,
+    is_able,
     is_live,
     note_line,
     render,
@@ -40,6 +41,8 @@ class Voice:
         self._journal = journal.is_journal(err)
         self.ask: Callable[[str], str] = self._ask
         """How a question is put; a session at a prompt has its own way."""
+        self.page: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines
+        """How long results are shown; a session at a prompt shows them by the screen."""
 
     def preference(self, name: str) -> Any:
         """Return a preference; pyshell's manner and targetcli's differ in none of them."""
@@ -71,7 +74,7 @@ class Voice:
 
     def show(self, result: Tree | Lines) -> None:
         """Show a result."""
-        self.print_lines(render(result, self._format()))
+        self.print_lines(self.page(render(result, self._format())))
 
     def show_stream(self, stream: Stream) -> None:
         """Show tables as they come, until Ctrl-C; a terminal shows the newest alone."""
@@ -85,7 +88,13 @@ class Voice:
                 self.print_lines(table_lines(table, self._format()))
 
     def _format(self) -> Format:
-        return Format(self.options.json, width(self.out), self._colour(self.out), self.preference)
+        return Format(
+            self.options.json,
+            width(self.out),
+            self._colour(self.out),
+            self.preference,
+            not (self.compat or self.options.plain) and is_able(self.out),
+        )
 
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print lines at once."""

@@ -82,6 +82,7 @@ DEFAULT_DEVICES = (
     ),
 )  # fmt: skip
 DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
+DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 DEFAULT_FABRICS = ("iscsi", "loopback")
 DEFAULT_CPUS = 2
 DEFAULT_MEMORY = 16 << 30
@@ -113,7 +114,7 @@ class SimulatedMachine:
         """Raise ValueError, which names the file and the place, where the table is damaged."""
         table = self._load()
         kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
-        for name, kind in {**kinds, "memory": int, "handlers": dict}.items():
+        for name, kind in {**kinds, "memory": int, "handlers": dict, "addresses": dict}.items():
             if name in table and not isinstance(table[name], kind):
                 raise ValueError(f"{self._table}: {name} is no {kind.__name__}")
         for entry in table["devices"]:
@@ -149,6 +150,12 @@ class SimulatedMachine:
     def ipv6(self) -> bool:
         """Whether the host has IPv6, as all have where the table does not say otherwise."""
         return bool(self._load().get("ipv6", True))
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host's addresses, each with its interface: the walk-through's unless named."""
+        addresses: dict[str, str] = self._load().get("addresses", DEFAULT_ADDRESSES)
+        return {one: at for one, at in addresses.items() if self.ipv6 or ":" not in one}
 
     @property
     def cpus(self) -> int:

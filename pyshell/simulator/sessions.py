@@ -30,8 +30,16 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
     acl = f"{tpg}/acls/{initiator}"
     makes_acls = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
     if not kernel.tree.is_group(acl) and not makes_acls:
+        _refused(kernel, tpg, initiator, address)
         raise _error(PermissionError, errno.EACCES, kernel, acl)
     _remember(kernel, tpg, {**known, initiator: address})
+
+
+def _refused(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
+    """Show who came last in vain, as the kernel does."""
+    folder = f"{tpg.rpartition('/')[0]}/fabric_statistics/iscsi_tgt_attr"
+    host = address.rpartition(":")[0] or address
+    kernel.tree.put_all(folder, {"fail_intr_name": f"{initiator}\n", "fail_intr_addr": f"{host}\n"})
 
 
 def logout(kernel: Kernel, tpg: str, initiator: str) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pyshell.target import listing
 from pyshell.target.attach import Lio
@@ -41,9 +41,18 @@ def _sees(session: Session, lun: Lun) -> bool:
     return any(listing.lun_of(mapped) == lun for mapped in listing.mapped_luns(session.acl))
 
 
-def cut(lio: Lio, operations: Iterable[Operation]) -> list[str]:
+def cut(lio: Lio, operations: Sequence[Operation]) -> list[str]:
     """Return the names of initiators whose sessions a list of operations cuts, sorted."""
-    return sorted({name for names in cut_by_each(lio, list(operations)) for name in names})
+    return sorted({session.initiator for session in cut_sessions(lio, operations)})
+
+
+def cut_sessions(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
+    """Return the sessions that a list of operations cuts, each once, as they are listed."""
+    if not any(_may_cut(operation) for operation in operations):
+        return []
+    among = list(sessions(lio))
+    found = [session for operation in operations for session in cut_by(operation, among)]
+    return [session for session in among if session in found]
 
 
 def cut_by_each(lio: Lio, operations: Sequence[Operation]) -> list[list[str]]:

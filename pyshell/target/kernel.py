@@ -86,6 +86,15 @@ def folders(path: str) -> list[str]:
         return []
 
 
+def has_folders(path: str) -> bool:
+    """Tell whether there is any folder in `path`, at the cost of the first."""
+    try:
+        with os.scandir(path) as entries:
+            return any(entry.is_dir(follow_symlinks=False) for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def links(path: str) -> list[str]:
     """Return the names of the links in `path`, unsorted; none where there is no such folder."""
     try:

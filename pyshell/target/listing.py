@@ -180,6 +180,20 @@ def link_target(folder: str) -> str | None:
     return found[1] if found else None
 
 
+def exported_names(tpg: Tpg) -> set[tuple[str, str]]:
+    """Return what a TPG exports, each as the names of its HBA's folder and its own.
+
+    It reads the links only, as there may be very many.
+    """
+    found = set()
+    for lun in folders(f"{tpg.folder}/lun"):
+        folder = f"{tpg.folder}/lun/{lun}"
+        for name in links(folder):
+            *_, hba, exported = os.readlink(f"{folder}/{name}").split("/")
+            found.add((hba, exported))
+    return found
+
+
 def alias(folder: str) -> str | None:
     """Return the name of a LUN's or mapped LUN's link."""
     found = link_of(folder)

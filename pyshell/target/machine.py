@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pyshell.target import fabrics, handlers, scsi
+from pyshell.target import fabrics, handlers, hostfacts, scsi
 from pyshell.target.arrivals import Arrivals, arrivals
 from pyshell.target.handlers import Handler
 from pyshell.target.scsi import ScsiDevice
@@ -32,6 +32,8 @@ class BlockDevice:
     read_only: bool
     scsi_type: int | None
     holder: str
+    model: str = ""
+    """What it is, in its maker's or driver's words, "" where nobody says."""
 
 
 class Machine(Protocol):
@@ -39,6 +41,12 @@ class Machine(Protocol):
 
     def block_device(self, path: str) -> BlockDevice | None:
         """Return the block device at `path`, None where that is something else or nothing."""
+
+    def block_devices(self, folder: str) -> list[str]:
+        """Return the paths of block devices, sorted; those of `folder`, too, if it is in /dev."""
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return the host's addresses, each with the interface that has it, "" if unknown."""
 
     def scsi_device(self, name: str) -> ScsiDevice | None:
         """Return the SCSI device at a path or H:C:T:L, None where there is none."""
@@ -113,7 +121,16 @@ class RealMachine:
             # A disk that is not SCSI has no type file; SAM's type 0 is a direct-access device.
             scsi_type=_number(f"{folder}/device/type"),
             holder=_holder(number, folder),
+            model=hostfacts.model(folder),
         )
+
+    def block_devices(self, folder: str) -> list[str]:
+        """Return the paths of block devices, sorted; those of `folder`, too, if it is in /dev."""
+        return hostfacts.block_devices(folder)
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return the host's addresses, each with the interface that has it, "" if unknown."""
+        return hostfacts.addresses()
 
     def in_use(self, path: str) -> bool:
         """Tell whether the block device at `path` cannot be had exclusively."""

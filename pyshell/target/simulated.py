@@ -61,7 +61,18 @@ class SimulatedMachine:
         if found is None or found.scsi_type == 1:  # a tape is a character device
             return None
         holder = found.holder or ""
-        return BlockDevice(path, found.kernel_name, found.size, False, found.scsi_type, holder)
+        model = f"{found.vendor} {found.model}".strip()
+        return BlockDevice(
+            path, found.kernel_name, found.size, False, found.scsi_type, holder, model
+        )
+
+    def block_devices(self, folder: str) -> list[str]:
+        """Return the paths of the table's block devices and links, sorted."""
+        return sorted([*(device.path for device in self._table.devices), *self._table.links])
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return the table's addresses, each with its interface."""
+        return list(self._table.addresses.items())
 
     def in_use(self, path: str) -> bool:
         """Tell whether the block device at `path` cannot be had exclusively."""

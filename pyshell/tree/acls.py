@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import listing
-from pyshell.target.kernel import text_or_none
+from pyshell.target.kernel import has_folders, text_or_none
 from pyshell.target.operations import acls, removal
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateNodeAcl, MapLun
@@ -40,6 +40,10 @@ class AclsNode(CommonNode):
             return NodeAclNode(place.wwn, [place], self)
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
         return NodeAclNode(name, tagged, self) if tagged else None
+
+    def is_empty(self) -> bool:
+        """Tell whether there are no ACLs."""
+        return not has_folders(f"{self.place.folder}/acls")
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the ACLs."""

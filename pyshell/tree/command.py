@@ -73,13 +73,16 @@ class Command:
     @property
     def signature(self) -> str:
         """Return the syntax: `create name dev [readonly] [wwn]`."""
-        words = [self.name]
-        words += [_shown(param) for param in self.params]
+        return " ".join([self.name, *(word for _, word in self.slots())])
+
+    def slots(self) -> list[tuple[Param, str]]:
+        """Return all that may follow the name, each with how the syntax shows it."""
+        found = [(param, _shown(param)) for param in self.params]
         if self.rest:
-            words.append(f"[{self.rest.name}...]")
+            found.append((self.rest, f"[{self.rest.name}...]"))
         if self.named_rest:
-            words.append(f"[{self.named_rest.name}=value...]")
-        return " ".join(words)
+            found.append((self.named_rest, f"[{self.named_rest.name}=value...]"))
+        return found
 
 
 def _shown(param: Param) -> str:
@@ -101,7 +104,7 @@ def command(
 
     def describe(method: Method) -> Method:
         name = method.__name__.removeprefix("ui_command_")
-        tolerant = (*params, *([TOLERANCES[name]] if changes and name in TOLERANCES else []))
+        tolerant = (*params, *(TOLERANCES.get(name, ()) if changes else ()))
         found = Command(name, summary, tolerant, changes, details, examples, rest, named_rest)
         method.description = found  # type: ignore[attr-defined]
         return method
@@ -194,21 +197,21 @@ PORT = Kind("port", names.port_number)
 GROUP = Kind("group", plain_text, source="group")
 COMMAND = Kind("command", plain_text, source="command")
 
+_EXIST_OK = Param(
+    "exist_ok",
+    BOOL,
+    "Be content with what is there already, if it is just what is asked for.",
+    default=False,
+    named_only=True,
+)
+_MISSING_OK = Param(
+    "missing_ok", BOOL, "Be content where it is not there.", default=False, named_only=True
+)
+_FORCE = Param("force", BOOL, "Do not ask before sessions are cut.", default=False, named_only=True)
 TOLERANCES = {
-    "create": Param(
-        "exist_ok",
-        BOOL,
-        "Be content with what is there already, if it is just what is asked for.",
-        default=False,
-        named_only=True,
-    ),
-    "delete": Param(
-        "missing_ok",
-        BOOL,
-        "Be content where it is not there.",
-        default=False,
-        named_only=True,
-    ),
+    "create": (_EXIST_OK,),
+    "delete": (_MISSING_OK, _FORCE),
+    "disable": (_FORCE,),
 }
 TOLERANCES["unshare"] = TOLERANCES["delete"]
-"""Parameters of every such command; the shell sees to them (field failure 24)."""
+"""Parameters of every such command; the shell sees to them (field failures 24 and 45)."""

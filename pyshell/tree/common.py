@@ -3,22 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
 from pyshell.target.names import MASK
-from pyshell.tree import explaining, helptext
+from pyshell.tree import explaining, helptext, topics
 from pyshell.tree.command import BOOL, COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
 from pyshell.tree.results import (
     Change,
+    Columns,
     Go,
     Leave,
     Lines,
     Nothing,
+    Pick,
     Preference,
     Result,
     Several,
@@ -43,14 +45,19 @@ class CommonNode(Node):
 
     @command(
         "Change the current path.",
-        Param("path", PATH, "Where to go; '<' goes back to where you were, '-' does too."),
+        Param(
+            "path",
+            PATH,
+            "Where to go; '<' goes back to where you were, '-' does too. Without it the tree is"
+            " shown to choose from, where a terminal can do that; else '/'.",
+        ),
         examples=("cd /iscsi", "cd .."),
     )
     def ui_command_cd(self, path: str | None = None) -> Result:
         """Change the current path."""
         if path in ("<", "-"):
             return Go("<")
-        return Go(self.get_node(path).path if path else "/")
+        return Go(self.get_node(path).path) if path else Pick()
 
     @command("Show the current path.")
     def ui_command_pwd(self) -> Result:
@@ -76,20 +83,32 @@ class CommonNode(Node):
 
     @command(
         "Show help on a command or on parameters of this node, or list its commands.",
-        Param("topic", COMMAND, "A command, or a group of parameters."),
+        Param("topic", COMMAND, "A command, a group of parameters, or a topic as chap."),
         rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
-        examples=("help", "help set", "/backstores/block/disk1 help attribute block_size"),
+        examples=(
+            "help",
+            "help set",
+            "help chap",
+            "/backstores/block/disk1 help attribute block_size",
+        ),
     )
     def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
         """Show help."""
         commands = self.commands()
         if topic is None:
-            return Lines(helptext.overview(self.path, commands), sorted(commands))
+            lines = helptext.overview(self.path, commands)
+            if not self.context.compat:
+                lines += ["", f"Topics: {', '.join(topics.names())}."]
+            return Lines(lines, sorted(commands), form="help")
         if topic in commands:
-            return Lines(helptext.of_command(commands[topic]), commands[topic].signature)
+            lines = helptext.of_command(commands[topic])
+            return Lines(lines, commands[topic].signature, form="help")
         groups = self.groups()
+        about = topics.known(topic) if topic not in groups else None
+        if about is not None:
+            return Lines(topics.text(about).splitlines(), topics.text(about), form="markdown")
         if topic not in groups:
-            known = ", ".join([*commands, *sorted(groups)])
+            known = ", ".join([*commands, *sorted(groups), *topics.names()])
             raise NotFoundError(f"Cannot find help topic {topic}.", f"Known here: {known}.")
         return self._explained(groups[topic], topic, rest, secrets=False)
 
@@ -135,7 +154,7 @@ class CommonNode(Node):
             described = [
                 (f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()
             ]
-            return Lines(helptext.group(group, described), shown)
+            return Lines(helptext.group(group, described), shown, table=_table(described))
         lines, data = [], {}
         for name in rest:
             entry = entry_of(found, group, name)
@@ -222,7 +241,7 @@ class CommonNode(Node):
         if rest:
             return Lines([f"{name}={text(value)} " for name, value in values.items()], values)
         described = [(f"{n}={text(v)}", True, PREFERENCES[n].help) for n, v in values.items()]
-        return Lines(helptext.group("global", described), values)
+        return Lines(helptext.group("global", described), values, table=_table(described))
 
     def _group_names(self) -> Lines:
         names = ["global", *self.groups()]
@@ -277,6 +296,15 @@ class CommonNode(Node):
             return Go(self.get_node(known[bookmark]).path)
         left = {name: path for name, path in known.items() if name != bookmark}
         return Preference("bookmarks", left, [f"Deleted bookmark {bookmark}."])
+
+
+def _table(described: Iterable[tuple[str, bool, str]]) -> Columns:
+    """Return the parameters of a group, (name=value, writable, help) each, as a table."""
+    rows = []
+    for shown, writable, meaning in described:
+        name, _, value = shown.partition("=")
+        rows.append((name, value, "" if writable else "read-only", meaning))
+    return Columns(("Name", "Value", "", "Meaning"), rows)
 
 
 def _shown(entry: Entry, value: str, *, secrets: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyshell.target.names import MASK
-from pyshell.tree.results import Lines
+from pyshell.tree.results import Columns, Lines
 
 
 def shown_facts(entry: Mapping[str, Any], *, secrets: bool) -> Lines:
@@ -17,4 +17,6 @@ def shown_facts(entry: Mapping[str, Any], *, secrets: bool) -> Lines:
         for name, value in sorted(entry.items())
         if not isinstance(value, dict | list)
     }
-    return Lines([f"{name}: {value}" for name, value in facts.items()], facts)
+    rows = [(name, str(value)) for name, value in facts.items()]
+    lines = [f"{name}: {value}" for name, value in rows]
+    return Lines(lines, facts, table=Columns(("Fact", "Value"), rows))

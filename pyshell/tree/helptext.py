@@ -16,9 +16,14 @@ _INTRO = (
 
 def overview(path: str, commands: Mapping[str, Command]) -> list[str]:
     """Return the list of a node's commands."""
+    return [*_INTRO, "", *command_rows(path, commands)]
+
+
+def command_rows(path: str, commands: Mapping[str, Command]) -> list[str]:
+    """Return commands of a node, a line each."""
     width = max(len(name) for name in commands)
     rows = [f"  {name:<{width}}  {described.summary}" for name, described in commands.items()]
-    return [*_INTRO, "", f"Commands at {path}:", *rows]
+    return [f"Commands at {path}:", *rows]
 
 
 def of_command(described: Command) -> list[str]:

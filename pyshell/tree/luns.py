@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError
-from pyshell.target import listing
-from pyshell.target.kernel import text_or_none
+from pyshell.target import listing, storage
+from pyshell.target.kernel import has_folders, text_or_none
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
@@ -40,6 +40,10 @@ class LunsNode(CommonNode):
             return None
         place = Lun(self.place, int(number))
         return LunNode(place, self) if listing.existing(place) else None
+
+    def is_empty(self) -> bool:
+        """Tell whether there are no LUNs."""
+        return not has_folders(f"{self.place.folder}/lun")
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the LUNs."""
@@ -116,6 +120,13 @@ class LunNode(CommonNode):
             words.append(f"({device})")
         words.append(f"({alua_group_name(self.lio, self.place)})")
         return " ".join(words), True
+
+    def trouble(self) -> str:
+        """Tell why initiators cannot read from it."""
+        exported = listing.storage_object_of(self.place)
+        if exported is None:
+            return "It exports nothing: what it exported is gone. Delete it."
+        return storage.describe(self.lio, exported).missing
 
     def groups(self) -> dict[str, Group]:
         """Return the LUN's ALUA group."""

@@ -16,12 +16,14 @@ from configshell_fb import ConfigNode
 from pyshell.errors import NotFoundError
 from pyshell.target.attach import Lio
 from pyshell.tree.command import Command
-from pyshell.tree.results import Branch, Nothing, Result
+from pyshell.tree.results import Branch, Branches, Nothing, Result
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
     from pyshell.tree.groups import Group
 
+_LOOKED_AMONG = 500
+"""How many names a mistyped one is held against."""
 _COMMANDS: dict[type[Node], dict[str, Command]] = {}
 """Descriptions by kind of node: looked up once a kind, as they never change."""
 
@@ -116,8 +118,18 @@ class Node(ConfigNode):  # type: ignore[misc]
             self.path,
             text,
             healthy,
-            lambda: [child.branch() for child in self.make_children()],
+            lambda: Branches(self.make_children()),
+            self.is_off(),
+            self.trouble,
         )
+
+    def is_off(self) -> bool:
+        """Tell whether it is there and switched off."""
+        return False
+
+    def trouble(self) -> str:
+        """Return what is wrong with it, in a few words, "" where its summary says all."""
+        return ""
 
     def get_node(self, path: str) -> Node:
         """Return the node at a path: absolute, relative to this one, or `@bookmark`.
@@ -147,9 +159,19 @@ class Node(ConfigNode):  # type: ignore[misc]
         if found is None:
             raise NotFoundError(
                 f"No such path {self.path.rstrip('/')}/{part}",
-                f"'ls {self.path}' shows what is there.",
+                f"{self._nearest(part)}'ls {self.path}' shows what is there.",
             )
         return found
+
+    def _nearest(self, part: str) -> str:
+        """Return "Did you mean …? " for a mistyped name; among very many nobody looks for it."""
+        names = [str(child.name) for child in self.children]
+        if len(names) > _LOOKED_AMONG:
+            return ""
+        import difflib
+
+        near = difflib.get_close_matches(part, names, n=1, cutoff=0.6)
+        return f"Did you mean {near[0]}? " if near else ""
 
     # Commands and groups
 
@@ -168,6 +190,14 @@ class Node(ConfigNode):  # type: ignore[misc]
     def groups(self) -> dict[str, Group]:
         """Return the parameter groups (`get`, `set`) by name."""
         return {}
+
+    def obstacle(self, name: str) -> str:
+        """Return why a command cannot work now, in few words, "" where nothing is known."""
+        return "there is nothing to delete" if name == "delete" and self.is_empty() else ""
+
+    def is_empty(self) -> bool:
+        """Tell whether there are no children; nodes that may have very many look for one only."""
+        return not self.children
 
     def require(self, name: str, values: Mapping[str, Any]) -> None:
         """Raise what speaks against a command before its secrets are asked for."""

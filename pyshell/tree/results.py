@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from pyshell.errors import PyshellError
     from pyshell.target.operations.base import Operation
+    from pyshell.tree.node import Node
     from pyshell.tree.topology import Topology
 
 
@@ -22,6 +23,11 @@ class Branch:
     summary: str
     healthy: bool | None
     children: Callable[[], Sequence[Branch]]
+    """Makes the children; a long sequence makes each only when it is looked at."""
+    off: bool = False
+    """Whether it is there and switched off."""
+    trouble: Callable[[], str] = str
+    """Tells what is wrong with what is not healthy."""
 
     @property
     def label(self) -> str:
@@ -29,6 +35,26 @@ class Branch:
         if self.summary:
             return self.summary
         return {True: "OK", False: "ERROR", None: "..."}[self.healthy]
+
+
+class Branches(Sequence[Branch]):
+    """The branches of many nodes, each made only when it is looked at."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @overload
+    def __getitem__(self, place: int) -> Branch: ...
+    @overload
+    def __getitem__(self, place: slice) -> Branches: ...
+
+    def __getitem__(self, place: int | slice) -> Branch | Branches:
+        if isinstance(place, slice):
+            return Branches(self._nodes[place])
+        return self._nodes[place].branch()
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,10 @@ class Lines:
     failure: PyshellError | None = None
     idle: bool = False
     """Whether the work found all as it was to be, so that there is nothing to undo."""
+    table: Columns | None = None
+    """The same as a table, for a terminal."""
+    form: Literal["plain", "help", "markdown"] = "plain"
+    """What a terminal may make of the lines: heads of help, or Markdown."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +110,14 @@ class Stream:
 
     tables: Iterator[Table]
     in_pipe: int | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows under heads, which a terminal shows in place of lines."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -149,6 +187,11 @@ class Go:
 
 
 @dataclass(frozen=True)
+class Pick:
+    """Let the user choose a path, and go there; where nobody can, go to the root."""
+
+
+@dataclass(frozen=True)
 class Leave:
     """Leave the shell."""
 
@@ -165,6 +208,5 @@ class Several:
     results: Sequence[Result] = field(default_factory=tuple)
 
 
-Result = (
-    Tree | Lines | Stream | Picture | Change | Preference | Work | Go | Leave | Nothing | Several
-)
+Shown = Tree | Lines | Stream | Picture
+Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Several

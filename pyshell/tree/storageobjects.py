@@ -58,6 +58,10 @@ class StorageObjectNode(CommonNode):
         words.append("activated" if found.exported else "deactivated")
         return " ".join(words), not found.missing
 
+    def trouble(self) -> str:
+        """Tell why nothing can be read from it."""
+        return storage.describe(self.lio, self.place).missing
+
     def groups(self) -> dict[str, Group]:
         """Return the attributes."""
         return {"attribute": _Attributes(self.lio, self.place, self.context)}

@@ -75,6 +75,16 @@ class TpgNode(CommonNode):
         words += ["tpg-auth", "mutual auth" if mutual else "1-way auth"]
         return ", ".join(words), self._has_credentials()
 
+    def is_off(self) -> bool:
+        """Tell whether it is disabled."""
+        return self._text("enable") == "0"
+
+    def obstacle(self, name: str) -> str:
+        """Return why a command cannot work now: to enable what is enabled, and the reverse."""
+        if name in ("enable", "disable"):
+            return f"it is {name}d" if (self._text("enable") == "0") == (name == "disable") else ""
+        return super().obstacle(name)
+
     def _text(self, file: str) -> str | None:
         return text_or_none(self.lio.kernel, f"{self.place.folder}/{file}")
 
@@ -89,7 +99,13 @@ class TpgNode(CommonNode):
         """Enable the TPG."""
         if self._text("enable") != "0":
             return Lines(["The TPGT is already enabled."])
-        return Change([SetEnabled(self.place, True, said=["The TPGT has been enabled."])])
+        enabling = SetEnabled(self.place, True, said=["The TPGT has been enabled."])
+        return Change([enabling], note=self._unserved())
+
+    def _unserved(self) -> str:
+        """Return what initiators would get errors from (field failure 45), "" where all is well."""
+        bad = [lun.name for lun in LunsNode(self.place, self).children if lun.trouble()]
+        return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' tells why." if bad else ""
 
     @command("Keep initiators out and cut their sessions.", changes=True)
     def ui_command_disable(self) -> Result:

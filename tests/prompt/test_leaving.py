@@ -17,12 +17,32 @@ CTRL_D = "\x04"
 DISK = "/backstores/ramdisk create name=disk size=1M"
 
 
-def test_leaving_saves_what_was_changed(desk: Desk) -> None:
-    out, err = desk.type(f"{DISK}\r{CTRL_D}")
+@pytest.mark.parametrize("answer", ["\r", "sa\r", "SAVE\r", "s\rsave\r", CTRL_D])
+def test_leaving_asks_and_saves_what_was_changed(desk: Desk, answer: str) -> None:
+    out, err = desk.type(f"{DISK}\r{CTRL_D}{answer}")
     file = desk.shell.root().default_file
     assert err == ""
     assert out.splitlines()[-1] == f"Configuration saved to {file}"
     assert _saved_names(file) == ["disk"]
+
+
+def test_leaving_unsaved_says_so(desk: Desk) -> None:
+    _, err = desk.type(f"{DISK}\rexit\rleave\r")
+    assert err == "The running configuration is changed and not saved: saveconfig saves it.\n"
+    assert not desk.shell.root().default_file.exists()
+
+
+@pytest.mark.parametrize("stay", ["stay\r", "st\r", CTRL_C])
+def test_who_stays_is_at_the_prompt_again(desk: Desk, stay: str) -> None:
+    out, _ = desk.type(f"{DISK}\rexit\r{stay}pwd\rexit\rleave\r")
+    assert out.endswith("/\n")
+
+
+def test_without_the_preference_to_save_one_stays_unless_one_says_more(desk: Desk) -> None:
+    desk.shell.prefs.set("auto_save_on_exit", False)
+    out, _ = desk.type(f"{DISK}\rexit\r\rpwd\rexit\rsave\r")
+    file = desk.shell.root().default_file
+    assert out.endswith(f"/\nConfiguration saved to {file}\n")
 
 
 def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
@@ -38,14 +58,14 @@ def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
         ("n\r", ["old"]),
         ("\r", ["old"]),
         ("what\rn\r", ["old"]),
-        (f"{CTRL_C}exit\rn\r", ["old"]),
+        (f"{CTRL_C}exit\rsave\rn\r", ["old"]),
     ],
 )
 def test_what_would_lose_saved_objects_is_asked_about(
     desk: Desk, answer: str, saved: list[str]
 ) -> None:
     file = _lose_what_was_saved(desk.shell)
-    out, err = desk.type(f"{DISK}\rexit\r{answer}")
+    out, err = desk.type(f"{DISK}\rexit\rsave\r{answer}")
     assert f"Not saved: {file} holds /backstores/ramdisk/old, which is not running." in err
     assert _saved_names(file) == saved
     assert out.count("saved to") == (2 if saved == ["disk"] else 1)
@@ -60,7 +80,7 @@ def test_the_option_yes_answers(desk: Desk) -> None:
 
 def test_an_answer_is_not_kept_in_the_history(desk: Desk) -> None:
     _lose_what_was_saved(desk.shell)
-    desk.type(f"{DISK}\rexit\rno\r")
+    desk.type(f"{DISK}\rexit\rsave\rno\r")
     assert desk.history.lines() == [DISK, "exit"]
 
 

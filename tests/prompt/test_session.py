@@ -89,27 +89,39 @@ def test_ctrl_c_during_a_command_ends_that_command(
     assert desk.type(f"ls\r{CTRL_D}") == ("", "\nInterrupted.\n")
 
 
-def test_pasted_lines_run_one_by_one_up_to_the_first_that_fails(desk: Desk) -> None:
-    out, err = desk.type(PASTE.format("cd /iscsi\npwd\n\nnosuch\npwd\ncd /\n") + f"\r{CTRL_D}")
+def test_pasted_lines_run_after_one_yes_up_to_the_first_that_fails(desk: Desk) -> None:
+    out, err = desk.type(PASTE.format("cd /iscsi\npwd\n\nnosuch\npwd\ncd /\n") + f"\ry\r{CTRL_D}")
     assert out == "/iscsi\n"
     assert err.splitlines()[0].startswith("Command not found nosuch.")
     assert err.splitlines()[-1] == "Lines that were pasted and not run: 2."
     assert desk.shell.path == "/iscsi"
 
 
+@pytest.mark.parametrize("answer", ["n\r", "\r", CTRL_C])
+def test_pasted_lines_are_not_run_without_a_yes(desk: Desk, answer: str) -> None:
+    assert desk.type(PASTE.format("pwd\npwd\n") + f"\r{answer}{CTRL_D}") == (
+        "",
+        "Nothing was run.\n",
+    )
+
+
+def test_one_pasted_line_is_not_asked_about(desk: Desk) -> None:
+    assert desk.type(PASTE.format("pwd") + f"\r{CTRL_D}") == ("/\n", "")
+
+
 def test_a_secret_is_masked_before_it_is_kept(desk: Desk) -> None:
     desk.shell.run_line("/iscsi create")
-    out, err = desk.type(f"/iscsi set discovery_auth password=verysecret12\r{CTRL_D}")
-    assert (err, "verysecret12" in out) == ("", False)
+    out, err = desk.type(f"/iscsi set discovery_auth password=verysecret12\r{CTRL_D}leave\r")
+    assert "verysecret12" not in out + err
     assert desk.history.lines() == ["/iscsi set discovery_auth password=********"]
 
 
 def test_a_mask_does_not_become_the_secret(desk: Desk) -> None:
     desk.shell.run_line("/iscsi create")
     line = "/iscsi set discovery_auth password=********"
-    out, err = desk.type(f"{line}\r{CTRL_D}")
+    out, err = desk.type(f"{line}\r{CTRL_D}leave\r")
     assert "is now" not in out
-    said, shown, caret = err.splitlines()
+    said, shown, caret, *_ = err.splitlines()
     assert said.startswith("The history does not hold secrets.")
     assert (shown, caret) == (f"  {line}", "  " + "^".rjust(len(line) - len("*******")))
 

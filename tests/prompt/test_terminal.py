@@ -17,6 +17,7 @@ from .terminal import PROMPT, RUNNING, Terminal, without_colour, without_escapes
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
 CTRL_C, CTRL_D, CTRL_R, UP = "\x03", "\x04", "\x12", "\x1b[A"
+LEAVING = "Save it, leave it so, or stay? [SAVE/leave/stay] "
 SCENARIO = (DATA / "scenario.txt").read_text(encoding="utf-8")
 COMMANDS = [line.removeprefix(PROMPT) for line in SCENARIO.splitlines() if line.startswith(PROMPT)]
 OUTPUT = re.sub(rf"^{PROMPT}.*\n", "", SCENARIO, flags=re.MULTILINE)
@@ -30,7 +31,9 @@ def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
             shown += terminal.see(f"\r\n{PROMPT}") + f"\n{PROMPT}"
         assert shown == SCENARIO + PROMPT
         terminal.type("exit\n")
-        assert terminal.end() == f"exit\n{_saved(pyshell)}"
+        terminal.see(LEAVING)
+        terminal.type("save\n")
+        assert terminal.end() == f"save\n{_saved(pyshell)}"
 
 
 def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
@@ -40,6 +43,8 @@ def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
         assert without_colour(printed) == OUTPUT
         assert printed != OUTPUT
         terminal.type("exit\r")
+        terminal.see(LEAVING)
+        terminal.type("\r")
         terminal.see(RUNNING)
         assert without_colour(terminal.end()) == _saved(pyshell)
 
@@ -175,6 +180,8 @@ def test_what_would_lose_saved_objects_is_asked_about(pyshell: Pyshell, term: st
         terminal.see("Created ramdisk disk with size 1M.")
         terminal.see(PROMPT)
         terminal.type(CTRL_D)
+        terminal.see(LEAVING)
+        terminal.type("save\r")
         assert "Not saved: " in terminal.see("Save anyway? [y/N] ")
         terminal.type("y\r")
         assert f"Configuration saved to {pyshell.saved_file}\n" in terminal.end()

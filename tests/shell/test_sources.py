@@ -40,7 +40,7 @@ PLACES = {
     f"/iscsi/{SERVER} delete wwn=": [],
     f"/iscsi/{SERVER} delete tag=": ["1"],
     f"/iscsi/{SERVER} create tag=tp": ["tpg2"],
-    f"{TPG}/luns create /b": ["/backstores/block/lee_block"],
+    f"{TPG}/luns create /b": ["/backstores/ramdisk/spare"],  # the other is a LUN there already
     f"{TPG}/luns create lun=": ["1"],
     f"{TPG}/luns create lun=l": ["lun1"],
     f"{TPG}/luns delete lun=": ["0"],
@@ -48,7 +48,13 @@ PLACES = {
     f"{TPG}/acls/{CLIENT} create 1 l": ["lun0"],
     f"{TPG}/acls/{CLIENT} delete l": ["lun0"],
     f"{TPG}/portals delete ip_address=:": ["::1"],
-    f"{TPG}/portals create ip_address=": ["0.0.0.0", "::0"],
+    f"{TPG}/portals create ip_address=": ["192.168.56.101", "127.0.0.1", "::1", "0.0.0.0", "::0"],
+    f"{TPG}/luns create add_mapped_luns=": ["true", "false"],
+    # Where nothing begins as typed, what holds its letters.
+    "rst": ["restoreconfig"],
+    f"{TPG}/luns create spare": ["/backstores/ramdisk/spare"],
+    "/backstores/block create x dev=lee": [],  # it is a storage object already
+    "/backstores/block create x dev=nvm": ["/dev/nvme0n1"],
     "/backstores/block create x dev=/dev/sd": ["/dev/sdb", "/dev/sdc", "/dev/sdd"],
     "/backstores/block create x r": ["readonly="],
     "/backstores/block create x dev=y readonly=": ["true", "false"],
@@ -62,7 +68,7 @@ SETTINGS = {
     f"{TPG} get attribute authe": ["authentication"],
     f"{TPG} get attribute authentication authe": [],
     f"{TPG} set attribute authe": ["authentication="],
-    f"{TPG} set attribute authentication=": ["0"],
+    f"{TPG} set attribute authentication=": ["1", "0"],
     f"{TPG} set parameter Immediate": ["ImmediateData="],
     f"{TPG} set parameter ImmediateData=": ["Yes", "No"],
     f"{TPG} set auth pass": ["password="],
@@ -78,7 +84,7 @@ SETTINGS = {
 @pytest.fixture
 def shell(exported: Pyshell, tmp_path: Path) -> Shell:
     """Return a shell on the target, where IPv6 is listened on too."""
-    exported.must(f"{TPG}/portals create ::1 3261")
+    exported.must(f"{TPG}/portals create ::1 3261", "/backstores/ramdisk create spare 1M")
     lio = attach(exported.folder)
     preferences = Preferences(tmp_path, lio.config_dir, pytest.fail)
     return Shell(lio, preferences, Options(), io.StringIO(), io.StringIO(), io.StringIO())
@@ -124,11 +130,11 @@ def test_nothing_is_offered_twice(shell: Shell) -> None:
 
 def test_descriptions_say_what_the_tree_says(shell: Shell) -> None:
     found = [found for _, found in complete("/loop", shell.root(), "/")]
-    assert [(c.text, c.description, c.whole) for c in found] == [
+    assert [(c.text, c.described(), c.whole) for c in found] == [
         ("/loopback/", "Targets: 0", False)
     ]
     (_, device), *_ = complete("/backstores/block create x /dev/sdb", shell.root(), "/")
-    assert device.description == "8.0GiB"
+    assert device.described() == "8.0GiB SIM Disk"
 
 
 def test_paths_are_relative_to_the_current_one(shell: Shell) -> None:

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picker: the tree's paths on the whole screen; what is typed leaves those that fit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import BufferControl, FormattedTextControl, HSplit, Layout, Window
+from prompt_toolkit.layout.processors import BeforeInput
+from prompt_toolkit.output import ColorDepth, Output
+from prompt_toolkit.styles import BaseStyle
+
+from pyshell.errors import PyshellError
+from pyshell.prompt.toolbar import shortened
+from pyshell.tree.node import Node
+from pyshell.tree.results import Branch
+
+MOST = 20_000
+"""How many paths are collected; a target with more is walked by its upper levels."""
+
+
+class Paths:
+    """The paths of a tree, level by level, collected on a thread."""
+
+    def __init__(self, root: Node) -> None:
+        self.found: list[Branch] = []
+        self.whole = False
+        self._root = root
+
+    def collect(self) -> Iterator[None]:
+        """Collect the paths; yields now and then, so that what is there can be shown."""
+        waiting: list[Branch | Node] = [self._root]
+        while waiting and len(self.found) < MOST:
+            node = waiting.pop(0)
+            assert isinstance(node, Node)
+            try:
+                self.found.append(node.branch())
+                waiting += node.make_children()
+            except (PyshellError, OSError):
+                continue  # it went away meanwhile
+            yield
+        self.whole = not waiting
+
+    def fitting(self, wanted: str) -> list[Branch]:
+        """Return the paths that hold every word of `wanted`, in path or label; the short first."""
+        words = wanted.lower().split()
+        fit = [one for one in list(self.found) if _holds(one, words)]
+        return sorted(fit, key=lambda one: len(one.path)) if words else fit
+
+
+def _holds(one: Branch, words: list[str]) -> bool:
+    text = f"{one.path} {one.label}".lower()
+    return all(word in text for word in words)
+
+
+class _Picker:
+    """What the screen shows, and where the choice stands."""
+
+    def __init__(self, paths: Paths, path: str, output: Output) -> None:
+        self.paths = paths
+        self.chosen = 0
+        self.search = Buffer(multiline=False, on_text_changed=lambda _: self.move_to(0))
+        self._output = output
+        self._start = path
+
+    def fitting(self) -> list[Branch]:
+        return self.paths.fitting(self.search.text)
+
+    def move_to(self, place: int) -> None:
+        self.chosen = max(0, min(place, len(self.fitting()) - 1))
+
+    def path(self) -> str | None:
+        found = self.fitting()
+        return found[self.chosen].path if self.chosen < len(found) else None
+
+    def rows(self) -> int:
+        return max(1, self._output.get_size().rows - 2)
+
+    def lines(self) -> StyleAndTextTuples:
+        found, rows = self.fitting(), self.rows()
+        first = max(0, min(self.chosen - rows // 2, len(found) - rows))
+        made: StyleAndTextTuples = []
+        for place, one in enumerate(found[first : first + rows], first):
+            made += self._line(one, chosen=place == self.chosen)
+        return made or [("class:picker.label", " Nothing fits.")]
+
+    def _line(self, one: Branch, *, chosen: bool) -> StyleAndTextTuples:
+        width = self._output.get_size().columns - 2
+        mark = ">" if chosen else " "
+        style = "class:picker.chosen" if chosen else ""
+        path = shortened(one.path, width)
+        label = "class:picker.bad" if one.healthy is False else "class:picker.label"
+        room = width - len(path) - 3
+        told = shortened(f"[{one.label}]", room) if room > 8 else ""
+        return [(style, f"{mark}{path}"), (label, f"  {told}\n")]
+
+    def foot(self) -> StyleAndTextTuples:
+        more = "" if self.paths.whole else "…"
+        count = f" {len(self.fitting())} of {len(self.paths.found)}{more} paths"
+        return [("class:picker.label", f"{count}  Enter goes there, Esc stays")]
+
+
+def pick(
+    root: Node,
+    path: str,
+    *,
+    style: BaseStyle,
+    color_depth: ColorDepth | None,
+    typed: Input | None,
+    output: Output,
+) -> str | None:
+    """Let the user choose a path of the tree; None where none is chosen."""
+    picker = _Picker(Paths(root), path, output)
+    control = BufferControl(picker.search, input_processors=[BeforeInput("Go to: ")])
+    body = Window(FormattedTextControl(picker.lines), wrap_lines=False)
+    foot = Window(FormattedTextControl(picker.foot), height=1)
+    shown: Application[str | None] = Application(
+        Layout(HSplit([Window(control, height=1), body, foot])),
+        key_bindings=_keys(picker),
+        style=style,
+        color_depth=color_depth,
+        full_screen=True,
+        input=typed,
+        output=output,
+    )
+    stopped = threading.Event()
+    thread = threading.Thread(
+        target=_collect, args=(picker.paths, shown, stopped), name="paths", daemon=True
+    )
+    thread.start()
+    try:
+        return shown.run()
+    finally:
+        stopped.set()
+
+
+def _collect(paths: Paths, shown: Application[Any], stopped: threading.Event) -> None:
+    for number, _ in enumerate(paths.collect()):
+        if stopped.is_set():
+            return
+        if number % 50 == 0:
+            shown.invalidate()
+    shown.invalidate()
+
+
+def _keys(picker: _Picker) -> KeyBindings:
+    bound = KeyBindings()
+    steps = {
+        "up": lambda: -1,
+        "down": lambda: 1,
+        "pageup": lambda: -picker.rows(),
+        "pagedown": picker.rows,
+    }
+    for key, step in steps.items():
+        bound.add(key)(lambda _, step=step: picker.move_to(picker.chosen + step()))
+    bound.add("enter")(lambda event: event.app.exit(result=picker.path()))
+    for key in ("escape", "c-c", "c-d"):
+        bound.add(key, eager=key == "escape")(lambda event: event.app.exit(result=None))
+    return bound

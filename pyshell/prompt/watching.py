@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks at the line that is being typed, and at the target, on threads that no key waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyshell.prompt.status import Status, Unchanged, look
+from pyshell.shell.reading import Fault, Hint, fault, hint
+from pyshell.shell.shell import Shell
+
+_RARELY = 20
+"""How many times as long as a look took the next one is waited for, on a large target."""
+_EVERY = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is known of a line."""
+
+    text: str = ""
+    fault: Fault | None = None
+    hint: Hint | None = None
+
+
+class LineWatch:
+    """Reads the latest line that it was told of; `changed` is called once more is known of it."""
+
+    def __init__(self, shell: Shell, changed: Callable[[], None]) -> None:
+        self.read = Read()
+        self._shell = shell
+        self._changed = changed
+        self._wanted: tuple[str, str] | None = None
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def look(self, text: str, before_cursor: str) -> None:
+        """Ask for a line to be read; the one before it is forgotten if it is not read yet."""
+        self._wanted = (text, before_cursor)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="reading", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def _work(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            wanted = self._wanted
+            if wanted is not None:
+                found = self._reading(*wanted)
+                if self._wanted == wanted and found != self.read:
+                    self.read = found
+                    self._changed()
+
+    def _reading(self, text: str, before_cursor: str) -> Read:
+        path = self._shell.path
+        try:
+            root = self._shell.root()
+            return Read(text, fault(text, root, path), hint(before_cursor, root, path))
+        except Exception:
+            return Read(text)  # a key that is pressed never fails
+
+
+class StatusWatch:
+    """Knows how the target stands; looks again every second while the prompt waits."""
+
+    def __init__(self, shell: Shell, changed: Callable[[], None]) -> None:
+        self.status = Status()
+        self._shell = shell
+        self._changed = changed
+        self._since = Unchanged.now(shell.lio)
+        self._waiting = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, known: Status) -> None:
+        """Look from now on, as a prompt is shown; changes from now on are those of others.
+
+        `known` stands until the first look is done.
+        """
+        self.status = known
+        self._since = Unchanged.now(self._shell.lio)
+        self._waiting.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="status", daemon=True)
+            self._thread.start()
+
+    def pause(self) -> None:
+        """Look no more, as a command runs."""
+        self._waiting.clear()
+
+    def _work(self) -> None:
+        import time
+
+        while True:
+            self._waiting.wait()
+            started = time.monotonic()
+            try:
+                found = look(self._shell, self._since)
+            except Exception:
+                found = self.status  # the toolbar is never in the way
+            if found != self.status and self._waiting.is_set():
+                self.status = found
+                self._changed()
+            time.sleep(max(_EVERY, _RARELY * (time.monotonic() - started)))

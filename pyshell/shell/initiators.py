@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Initiators that may be meant where an ACL is made: who came, who was refused, who is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyshell.shell.candidate import Candidate
+from pyshell.target import listing
+from pyshell.target.attach import Lio
+from pyshell.target.kernel import text_or_none
+from pyshell.target.places import Tpg
+from pyshell.target.sessions import of_tpg
+
+_FAILED = "fabric_statistics/iscsi_tgt_attr"
+"""Where the kernel tells of the last login that it refused, of iscsi's targets only."""
+_NOBODY = ("", "None", "NONE", "Unknown")
+
+
+def initiators(lio: Lio, here: Tpg) -> Iterator[Candidate]:
+    """Yield initiators without an ACL at `here`, the likeliest first, each once."""
+    seen = {acl.wwn for acl in listing.node_acls(here)}
+    for name, told in _told(lio, here):
+        if name not in seen:
+            seen.add(name)
+            yield Candidate(name, told)
+
+
+def _told(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
+    for session in of_tpg(lio, here):
+        yield session.initiator, "logged in now, without an ACL"
+    every = [here.target, *(t for t in listing.targets(here.target.fabric) if t != here.target)]
+    for target in every:
+        name = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_name") or ""
+        if name not in _NOBODY:
+            address = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_addr") or ""
+            at = "" if target == here.target else f" at {target.wwn}"
+            origin = f" from {address}" if address[:1].isalnum() else ""
+            yield name, f"was refused{at}{origin}"
+    for target in every:
+        for tpg in listing.tpgs(target):
+            for acl in listing.node_acls(tpg):
+                yield acl.wwn, f"has an ACL at {target.wwn}/tpg{tpg.tag}"

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a line reads while it is typed: what each word is, what is wrong, what comes next.
+
+`spans` needs the line alone and is quick enough for every key; the others look at the tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.shell import binding
+from pyshell.shell.completion import ParameterName, Value, expected
+from pyshell.shell.grammar import Line, Word, is_path, parse, split, split_unfinished
+from pyshell.shell.sources import about_param, node_at
+from pyshell.tree.command import Command
+from pyshell.tree.node import Node
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a line: `kind` is path, command, parameter, value or comment."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What keeps a line from being run, and the word that it is about."""
+
+    start: int
+    end: int
+    told: str
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The syntax of the line's command, and what the word under the cursor is to be.
+
+    `current` is its place among `words`, None where it is none of them.
+    """
+
+    words: tuple[str, ...]
+    current: int | None = None
+    about: str = ""
+
+
+def spans(text: str) -> Iterator[Span]:
+    """Yield the parts of a line, whether or not it is finished."""
+    words = split_unfinished(text)
+    expects_command = True
+    for number, word in enumerate(words):
+        end = min(word.end, len(text))
+        if number == 0 and is_path(word):
+            yield Span(word.start, end, "path")
+        elif expects_command:
+            expects_command = False
+            yield Span(word.start, end, "command")
+        elif word.name is not None:
+            yield Span(word.start, word.value_start, "parameter")
+            yield Span(word.value_start, end, "value")
+        else:
+            yield Span(word.start, end, "value")
+    last = words[-1].end if words else 0
+    comment = text.find("#", last)
+    if comment >= 0:
+        yield Span(comment, len(text), "comment")
+
+
+def fault(text: str, root: Node, path: str) -> Fault | None:
+    """Return what is wrong with a line; what its last word may still become is not."""
+    try:
+        line = parse(text)
+    except UsageError as error:
+        return _fault_of_text(text, error)
+    if line.empty:
+        return None
+    here = root.get_node(path)
+    try:
+        node = node_at(here, line.path.text if line.path else None)
+    except PyshellError as error:
+        return _fault_of_path(line, here, error)
+    if line.command is None:
+        return None
+    described = node.commands().get(line.command.text)
+    if described is None:
+        return _fault_of_command(line, line.command, node)
+    return _fault_of_arguments(line, described, node)
+
+
+def _fault_of_text(text: str, error: UsageError) -> Fault | None:
+    """Return a fault of the grammar; an open quote or a last backslash may yet be followed."""
+    try:
+        split(text)
+    except UsageError as unfinished:
+        operator = "pipes" in unfinished.message
+        if not operator:
+            return None
+    column = error.column or 0
+    return Fault(column, len(text), str(error))
+
+
+def _fault_of_path(line: Line, here: Node, error: PyshellError) -> Fault | None:
+    assert line.path is not None
+    word = line.path
+    folder, _, begun = word.text.rpartition("/")
+    if word.end == len(line.text) and _begins_child(here, f"{folder}/" if folder else "/", begun):
+        return None
+    return Fault(word.start, word.end, str(error))
+
+
+def _begins_child(here: Node, folder: str, begun: str) -> bool:
+    try:
+        children = here.get_node(folder).children
+    except PyshellError:
+        return False
+    return any(str(child.name).startswith(begun) for child in children)
+
+
+def _fault_of_command(line: Line, word: Word, node: Node) -> Fault | None:
+    if word.end == len(line.text):
+        if any(name.startswith(word.text) for name in node.commands()):
+            return None
+        if line.path is None and any(str(c.name).startswith(word.text) for c in node.children):
+            return None
+    return Fault(word.start, word.end, str(binding.unknown_command(node, word)))
+
+
+def _fault_of_arguments(line: Line, described: Command, node: Node) -> Fault | None:
+    """Return what is wrong with the arguments; what is only missing is not."""
+    last = line.arguments[-1] if line.arguments else None
+    unfinished = last is not None and last.end == len(line.text)
+    try:
+        values = binding.bind(described, line.arguments, len(line.text))
+        node.require(described.name, values)
+    except UsageError as error:
+        column = error.column
+        if column is None or column >= len(line.text.rstrip()):
+            return None
+        if unfinished and last is not None and column >= last.start and _may_become(last, error):
+            return None
+        end = next((w.end for w in line.arguments if w.start <= column < w.end), len(line.text))
+        return Fault(column, end, str(error))
+    except NotFoundError as error:
+        if unfinished and last is not None and last.name is None:
+            return None
+        start = line.arguments[0].start if line.arguments else len(line.text)
+        return Fault(start, len(line.text), str(error))
+    return None
+
+
+def _may_become(word: Word, error: UsageError) -> bool:
+    """Tell whether a word that is being typed may still become right.
+
+    A value may; a bare word may become NAME=; a name that is followed by its `=` is whole.
+    """
+    return word.name is None or "has no parameter" not in error.message
+
+
+def hint(text: str, root: Node, path: str) -> Hint | None:
+    """Return the syntax of the line's command, None where it has none yet."""
+    here = root.get_node(path)
+    wanted = expected(text, lambda at: node_at(here, at).commands())
+    kind = next((one for one in wanted.kinds if isinstance(one, ParameterName | Value)), None)
+    if kind is None:
+        return None
+    param = kind.param if isinstance(kind, Value) else None
+    shown = kind.command.slots()
+    current = next((n for n, (one, _) in enumerate(shown) if one is param), None)
+    words = (kind.command.name, *(word for _, word in shown))
+    about = f"{param.name}: {about_param(param)}" if param is not None else ""
+    return Hint(words, None if current is None else current + 1, about)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Topics of help: the concepts, a page of Markdown each, read only when one is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent
+_TITLES = {
+    "acls": "Who may log in",
+    "alua": "Paths to a disk, preferred and other",
+    "backstores": "What can be exported: disks, files, devices, memory",
+    "chap": "Passwords between initiator and target",
+    "demo": "Demo mode: everybody may log in",
+    "luns": "Exported disks and their numbers",
+    "names": "WWNs: iqn, eui and naa",
+    "portals": "Addresses and ports that are listened on",
+    "tpgs": "Target portal groups",
+}
+_OTHER_NAMES = {
+    "acl": "acls",
+    "backstore": "backstores",
+    "demo_mode": "demo",
+    "demomode": "demo",
+    "lun": "luns",
+    "name": "names",
+    "portal": "portals",
+    "tpg": "tpgs",
+    "wwn": "names",
+}
+
+
+def names() -> list[str]:
+    """Return the names of the topics, sorted."""
+    return sorted(_TITLES)
+
+
+def known(name: str) -> str | None:
+    """Return the topic that a word means, in any case and number, None where it is none."""
+    word = name.lower()
+    word = _OTHER_NAMES.get(word, word)
+    return word if word in _TITLES else None
+
+
+def title(name: str) -> str:
+    """Return what a topic is about, in a few words."""
+    return _TITLES[name]
+
+
+def text(name: str) -> str:
+    """Return a topic's page."""
+    return (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
