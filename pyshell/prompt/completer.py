@@ -51,7 +51,8 @@ class TreeCompleter(Completer):
     def _found(self, line: str) -> Found:
         """Return all that fits; where that takes its time, what is known at once if it is more.
 
-        A single word would be taken for all that there is, and be inserted.
+        A single word would be taken for all that there is, and be inserted; that is right where
+        the line begins it.
         """
         late, self._late = self._late, None
         if late is not None and late[0] == line:
@@ -62,7 +63,7 @@ class TreeCompleter(Completer):
         try:
             return every.get(timeout=PATIENCE)
         except Empty:
-            if len(at_once) < 2:
+            if not at_once or (len(at_once) == 1 and line.endswith((" ", "="))):
                 return every.get()
         Thread(target=self._add, args=(line, every), name="late completion", daemon=True).start()
         return at_once

@@ -154,7 +154,7 @@ def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Offer
     with _root(invocation) as root:
         for start, found in complete(line, root, "/"):
             head = line[column:start]
-            yield _text(head + found.text), found.description, found.whole
+            yield _text(head + found.text), found.described(), found.whole
 
 
 @contextmanager

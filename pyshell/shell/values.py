@@ -93,13 +93,14 @@ def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
         luns = node.get_node("../../luns").children
         yield from _nodes((str(lun.name), lun) for lun in luns)
     here = getattr(node, "place", None)
-    taken: set[tuple[str, ...]] = set()
+    taken: set[tuple[str, str]] = set()
     if wanted.param.name == "storage_object" and isinstance(here, Tpg):
-        taken |= listing.exports(here)
+        taken = listing.exported_names(here)
     for kind in node.get_node("/backstores").children:
         for found in kind.children:
             folder = getattr(getattr(found, "place", None), "folder", "")
-            if tuple(folder.split("/")[-2:]) not in taken:
+            hba, _, name = folder.rpartition("/")
+            if (hba.rpartition("/")[2], name) not in taken:
                 yield Candidate(found.path, about=partial(_label, found))
 
 

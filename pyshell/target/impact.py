@@ -41,6 +41,11 @@ def _sees(session: Session, lun: Lun) -> bool:
     return any(listing.lun_of(mapped) == lun for mapped in listing.mapped_luns(session.acl))
 
 
+def cut(lio: Lio, operations: Sequence[Operation]) -> list[str]:
+    """Return the names of initiators whose sessions a list of operations cuts, sorted."""
+    return sorted({session.initiator for session in cut_sessions(lio, operations)})
+
+
 def cut_sessions(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
     """Return the sessions that a list of operations cuts, each once, as they are listed."""
     if not any(_may_cut(operation) for operation in operations):

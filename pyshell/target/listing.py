@@ -180,7 +180,7 @@ def link_target(folder: str) -> str | None:
     return found[1] if found else None
 
 
-def exports(tpg: Tpg) -> set[tuple[str, str]]:
+def exported_names(tpg: Tpg) -> set[tuple[str, str]]:
     """Return what a TPG exports, each as the names of its HBA's folder and its own.
 
     It reads the links only, as there may be very many.

@@ -208,17 +208,5 @@ class Several:
     results: Sequence[Result] = field(default_factory=tuple)
 
 
-Result = (
-    Tree
-    | Lines
-    | Stream
-    | Picture
-    | Change
-    | Preference
-    | Work
-    | Go
-    | Pick
-    | Leave
-    | Nothing
-    | Several
-)
+Shown = Tree | Lines | Stream | Picture
+Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Several

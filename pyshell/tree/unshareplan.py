@@ -40,7 +40,7 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
         _say(operation)
     foreign = [lun for lun in kept if lun not in luns]
     notes = [f"{exported.path} stays: {foreign[0].path} exports it."] if foreign else []
-    cuts = sorted({s.initiator for s in impact.cut_sessions(node.lio, operations)})
+    cuts = impact.cut(node.lio, operations)
     notes += [f"It cuts off {', '.join(cuts)}."] if cuts else []
     return Change(operations, note=" ".join(notes), data={"cut": cuts})
 

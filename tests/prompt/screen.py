@@ -18,7 +18,7 @@ from typing_extensions import Self
 from driver import TIME_LIMIT, clean_environment
 
 TAB, ENTER, ESCAPE = "\t", "\r", "\x1b"
-CTRL_C, CTRL_D, CTRL_R, CTRL_Z = "\x03", "\x04", "\x12", "\x1a"
+CTRL_C, CTRL_D, CTRL_L, CTRL_R, CTRL_Z = "\x03", "\x04", "\x0c", "\x12", "\x1a"
 F1, UP, DOWN, RIGHT = "\x1bOP", "\x1b[A", "\x1b[B", "\x1b[C"
 PASTE = "\x1b[200~{}\x1b[201~"
 PATIENCE = 25

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prompt on the real kernel: with an initiator logged in, nothing is cut without a yes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pexpect
+
+from ..commands import run, wait_for
+from ..initiator import NAME as CLIENT
+from ..initiator import Initiator
+from .export import ADDRESS, SERVER, TPG, export_lee
+from .shell import WIDTH, pyshell
+
+EDITING = "\x1b[?2004h"
+PATIENCE = 120  # seconds: the guest's processor is emulated
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def terminal() -> pexpect.spawn[str]:
+    """Return pyshell at a pseudo-terminal, at its first prompt."""
+    made = pexpect.spawn(
+        sys.executable,
+        ["-m", "pyshell"],
+        env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+        dimensions=(50, WIDTH),
+        timeout=PATIENCE,
+        encoding="utf-8",
+    )
+    made.expect_exact(EDITING)
+    return made
+
+
+def test_field_failure_45_a_no_at_the_prompt_leaves_all_as_it_was(
+    lee: Path, initiator: Initiator
+) -> None:
+    export_lee(lee)
+    pyshell("saveconfig")
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    disk = initiator.disk(SERVER)
+    before = pyshell("-o", "json", "ls").stdout
+
+    shell = terminal()
+    shell.send(f"{TPG}/luns delete 0\r")
+    shell.expect_exact(f"This cuts off {CLIENT}. Go on? [y/N]")
+    told = _ESCAPE.sub("", shell.before)
+    assert f"{CLIENT} at {SERVER}/tpg1, from " in told
+    shell.send("n\r")
+    shell.expect_exact("Nothing was changed.")
+    assert pyshell("-o", "json", "ls").stdout == before
+    assert initiator.disk(SERVER) == disk
+    run("dd", f"if={disk}", "of=/dev/null", "bs=4k", "count=1", "iflag=direct")
+
+    shell.expect_exact(EDITING)
+    shell.send(f"{TPG}/luns delete 0\r")
+    shell.expect_exact("Go on? [y/N]")
+    shell.send("y\r")
+    shell.expect_exact("Deleted LUN 0.")
+    shell.expect_exact(EDITING)
+    shell.send("exit\r")
+    shell.expect_exact("[SAVE/leave/stay]")
+    shell.send("leave\r")
+    shell.expect(pexpect.EOF)
+    assert "lun0" not in pyshell("ls", f"{TPG}/luns").stdout
+
+
+def test_who_was_refused_is_offered_where_an_acl_is_made(lee: Path, initiator: Initiator) -> None:
+    export_lee(lee)
+    pyshell(f"{TPG}/acls", "delete", CLIENT)
+    initiator.start()
+    initiator.discover(ADDRESS)
+    run("iscsiadm", "-m", "node", "-T", SERVER, "-l", check=False, timeout=PATIENCE)
+    failed = Path(f"/sys/kernel/config/target/iscsi/{SERVER}/fabric_statistics/iscsi_tgt_attr")
+    wait_for("the refusal", lambda: CLIENT in (failed / "fail_intr_name").read_text())
+
+    shell = terminal()
+    shell.send(f"{TPG}/acls create iqn\t")
+    shell.expect_exact(CLIENT)
+    shell.close(force=True)
