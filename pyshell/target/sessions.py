@@ -59,12 +59,6 @@ class Session:
         at = f"{self.tpg.target.wwn}/tpg{self.tpg.tag}"
         return f"{self.initiator} at {at}{f', from {origin}' if origin else ''}"
 
-    def __str__(self) -> str:
-        """Return who is logged in where, and from which addresses."""
-        origin = ", ".join(c.address for c in self.connections if c.address)
-        at = f"{self.tpg.target.wwn}/tpg{self.tpg.tag}"
-        return f"{self.initiator} at {at}{f', from {origin}' if origin else ''}"
-
     @property
     def dynamic(self) -> bool:
         """Tell whether the initiator came in without an ACL of its own."""
