@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian package: built and judged by Debian's tools."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from driver import ROOT, tool
+from pyshell import __version__
+
+BUILD_SECONDS = 900
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the package, built from this tree."""
+    tool("dpkg-buildpackage", "build-essential")
+    tool("dh_python3", "dh-python")
+    tool("dh", "debhelper")
+    folder = tmp_path_factory.mktemp("deb")
+    subprocess.run([ROOT / "packaging/deb", folder], check=True, timeout=BUILD_SECONDS)
+    (made,) = folder.glob("*.deb")
+    return made
+
+
+def test_lintian_finds_no_fault(package: Path) -> None:
+    options = ["--fail-on", "error,warning", "--allow-root"]
+    command = [tool("lintian", "lintian"), *options, str(package)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_its_version_is_pyshells(package: Path) -> None:
+    assert package.name.split("_")[1] == __version__
+
+
+def test_what_it_carries_is_what_pyshell_asks_for(package: Path) -> None:
+    carried = (ROOT / "packaging/debian/carried.txt").read_text()
+    listed = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True)
+    for name, version in re.findall(r"^([\w-]+)==([\w.]+)", carried, re.MULTILINE):
+        assert f"/usr/lib/pyshell/{name.replace('-', '_')}-{version}.dist-info/" in listed.stdout
+    told = (ROOT / "packaging/debian/pyshell.README.Debian").read_text()
+    for name in re.findall(r"^([\w-]+)==", carried, re.MULTILINE):
+        assert name in told
