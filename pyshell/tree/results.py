@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pyshell.tree.topology import Topology
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Branch:
     """A node as the drawn tree shows it. `healthy` is None where there is nothing to judge."""
 
@@ -57,7 +57,7 @@ class Branches(Sequence[Branch]):
         return self._nodes[place].branch()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Tree:
     """A drawn tree, `depth` levels below its root, all where it is None."""
 
@@ -65,7 +65,7 @@ class Tree:
     depth: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Lines:
     """Lines of text, and the same as data for `-o json`.
 
@@ -85,7 +85,7 @@ class Lines:
     """What a terminal may make of the lines: heads of help, or Markdown."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Table:
     """Rows under headings; `numbers` columns, the last ones, stand to the right.
 
@@ -100,7 +100,7 @@ class Table:
     data: Any
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Stream:
     """Tables that come one after the other; at a terminal each takes the place of the last.
 
@@ -112,7 +112,7 @@ class Stream:
     in_pipe: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Columns:
     """Rows under heads, which a terminal shows in place of lines."""
 
@@ -120,7 +120,7 @@ class Columns:
     rows: Sequence[Sequence[str]]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Change:
     """Operations to carry out. `made` is the path of what they create.
 
@@ -144,7 +144,7 @@ class Change:
     """Whether `undo` may take it back."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Preference:
     """A preference to store, and the sentence that says so."""
 
@@ -153,7 +153,7 @@ class Preference:
     said: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Work:
     """Work that is no list of operations (saving): `run` does it, `would` tells of it.
 
@@ -170,7 +170,7 @@ class Work:
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Picture:
     """A topology to draw as `form` (svg, mermaid, dot), into `file` where one is given."""
 
@@ -179,29 +179,29 @@ class Picture:
     file: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Go:
     """Change the current path."""
 
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Pick:
     """Let the user choose a path, and go there; where nobody can, go to the root."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Leave:
     """Leave the shell."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Nothing:
     """Nothing to show."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Several:
     """Results one after the other."""
 
