@@ -7,6 +7,7 @@ a moment for what must be read, so that the likeliest stands first, and no longe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -21,6 +22,9 @@ from pyshell.shell.sources import complete
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""
 
+_SLOW, _ROOM = 0.1, 0.15
+"""Seconds: reading that takes longer than the one leaves the other to what is known at once."""
+
 Found = list[tuple[int, Candidate, str]]
 """Columns, candidates and their descriptions."""
 
@@ -34,6 +38,7 @@ class TreeCompleter(Completer):
     def __init__(self, shell: Shell, again: Callable[[str], None]) -> None:
         self._shell = shell
         self._again = again
+        self._slow = False
         self._late: tuple[str, Found] | None = None
 
     def get_completions(
@@ -51,22 +56,38 @@ class TreeCompleter(Completer):
     def _found(self, line: str) -> Found:
         """Return all that fits; where that takes its time, what is known at once if it is more.
 
-        A single word would be taken for all that there is, and be inserted; that is right where
-        the line begins it.
+        A single word is inserted at once, so it must be right.
         """
         late, self._late = self._late, None
         if late is not None and late[0] == line:
             return late[1]
         at_once = self._look(line, quickly=True)
+        # Where the line begins a single word, that word is right; else it may not be all there is.
+        enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
         every: SimpleQueue[Found] = SimpleQueue()
-        Thread(target=lambda: every.put(self._look(line)), name="completion", daemon=True).start()
+        later = _ROOM if self._slow and enough else 0.0
+        reading = Thread(
+            target=self._read, args=(line, every, later), name="completion", daemon=True
+        )
+        reading.start()
         try:
-            return every.get(timeout=PATIENCE)
+            return (
+                every.get(timeout=PATIENCE) if not later else self._late_with(line, every, at_once)
+            )
         except Empty:
-            if not at_once or (len(at_once) == 1 and line.endswith((" ", "="))):
-                return every.get()
+            return self._late_with(line, every, at_once) if enough else every.get()
+
+    def _late_with(self, line: str, every: SimpleQueue[Found], at_once: Found) -> Found:
+        """Return what is known at once, and see to it that the rest is added."""
         Thread(target=self._add, args=(line, every), name="late completion", daemon=True).start()
         return at_once
+
+    def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
+        """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
+        time.sleep(later)
+        begun = time.monotonic()
+        every.put(self._look(line))
+        self._slow = time.monotonic() - begun > _SLOW
 
     def _add(self, line: str, every: SimpleQueue[Found]) -> None:
         self._late = line, every.get()

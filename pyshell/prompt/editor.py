@@ -76,7 +76,7 @@ class Editor:
             # Without colour a suggestion would look as if it had been typed.
             auto_suggest=PathSuggest(self._history.entries, self._path) if colour else None,
             lexer=LineLexer(lambda: self._line.read) if colour else None,
-            key_bindings=keys(self._help),
+            key_bindings=keys(self._help, self._shell.print_lines),
             style=style(self._shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,
@@ -151,8 +151,8 @@ class Editor:
         text = self._commands.default_buffer.text
         return toolbar(self._line.read, self._status.status, text, self._output.get_size().columns)
 
-    def _help(self, line: str) -> None:
-        self._shell.print_lines(help_at(line, self._shell.root(), self._shell.path))
+    def _help(self, line: str) -> list[str]:
+        return help_at(line, self._shell.root(), self._shell.path)
 
 
 class KeptHistory(History):

@@ -3,35 +3,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from pyshell.shell.helping import asks_for_help
 
-Help = Callable[[str], None]
-"""Shows help on the last word of a line up to the cursor."""
+Help = Callable[[str], Sequence[str]]
+"""Returns help on the last word of a line up to the cursor; it may take its time."""
+Tell = Callable[[Sequence[str]], None]
 
 
-def keys(show_help: Help) -> KeyBindings:
+def keys(find_help: Help, tell: Tell) -> KeyBindings:
     """Return the keys."""
     bound = KeyBindings()
 
     @bound.add("f1")
     def _help(event: KeyPressEvent) -> None:
-        _show(event, show_help)
+        _show(event, find_help, tell)
 
     @bound.add("?")
     def _question(event: KeyPressEvent) -> None:
         if asks_for_help(event.current_buffer.document.current_line_before_cursor):
-            _show(event, show_help)
+            _show(event, find_help, tell)
         else:
             event.current_buffer.insert_text("?")
 
     return bound
 
 
-def _show(event: KeyPressEvent, show_help: Help) -> None:
+def _show(event: KeyPressEvent, find_help: Help, tell: Tell) -> None:
+    """Show help above the line, once it is found; keys are taken meanwhile."""
     line = event.current_buffer.document.current_line_before_cursor
-    run_in_terminal(lambda: show_help(line))
+
+    async def show() -> None:
+        lines = await asyncio.get_running_loop().run_in_executor(None, find_help, line)
+        await run_in_terminal(lambda: tell(lines))
+
+    event.app.create_background_task(show())

@@ -162,7 +162,10 @@ def test_f1_tells_all_of_the_setting_under_the_cursor(screen: Screen) -> None:
 def test_a_question_mark_tells_what_may_come_next(screen: Screen) -> None:
     screen.type("/iscsi create ?")
     screen.see("wwn: optional")
-    screen.type(f"{CTRL_C}/iscsi cr?")
+    screen.see("/> /iscsi create")
+    screen.type(CTRL_C)
+    screen.prompt()
+    screen.type("/iscsi cr?")
     screen.see("Commands at /iscsi:")
 
 
