@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pyshell.shell.candidate import Candidate
@@ -15,6 +16,8 @@ from pyshell.target.sessions import of_tpg
 _FAILED = "fabric_statistics/iscsi_tgt_attr"
 """Where the kernel tells of the last login that it refused, of iscsi's targets only."""
 _NOBODY = ("", "None", "NONE", "Unknown")
+_UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
+"""What the kernel logs of an initiator without ACL, whose name it shows nowhere else."""
 
 
 def initiators(lio: Lio, here: Tpg) -> Iterator[Candidate]:
@@ -37,7 +40,15 @@ def _told(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
             at = "" if target == here.target else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
+    for name in _refused_by_the_log(lio):
+        yield name, "was refused, as the kernel's log tells"
     for target in every:
         for tpg in listing.tpgs(target):
             for acl in listing.node_acls(tpg):
                 yield acl.wwn, f"has an ACL at {target.wwn}/tpg{tpg.tag}"
+
+
+def _refused_by_the_log(lio: Lio) -> list[str]:
+    """Return the initiators without ACL that the kernel's log names, the last one first."""
+    found = _UNAUTHORIZED.findall(lio.machine.ask("dmesg") or "")
+    return list(dict.fromkeys(reversed(found)))

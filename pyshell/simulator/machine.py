@@ -110,6 +110,18 @@ class SimulatedMachine:
                 }
             )
 
+    def log(self, line: str) -> None:
+        """Add a line to the simulated kernel's log."""
+        with (self._folder / "kernel.log").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def logged(self) -> str:
+        """Return the simulated kernel's log."""
+        try:
+            return (self._folder / "kernel.log").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
     def check(self) -> None:
         """Raise ValueError, which names the file and the place, where the table is damaged."""
         table = self._load()

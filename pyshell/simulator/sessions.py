@@ -42,6 +42,12 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
 def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) -> NoReturn:
     """Turn an initiator away, which the target counts. Raises PermissionError."""
     counting.count_refusal(kernel, _target(tpg), initiator, address, reason)
+    if reason == "authorize":
+        tag = tpg.rpartition("_")[2]
+        kernel.machine.log(
+            f"iSCSI Initiator Node: {initiator} is not authorized to access iSCSI target portal"
+            f" group: {tag}."
+        )
     raise _error(PermissionError, errno.EACCES, kernel, f"{tpg}/acls/{initiator}")
 
 
