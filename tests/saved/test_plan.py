@@ -37,7 +37,7 @@ def bring(lio: Lio, wanted: Items) -> int:
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(one=documents(), other=documents())
 def test_any_configuration_is_brought_to_any_other_and_back(
