@@ -15,11 +15,13 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshell.errors import PyshellError, UsageError
+from pyshell.errors import UsageError
 from pyshell.shell.argv import Invocation, parse_argv
+from pyshell.shell.candidate import Candidate
 from pyshell.shell.grammar import Word, split
 from pyshell.shell.options import Options
 from pyshell.shell.optiontable import OPTIONS, described
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 _UNSAFE_IN_BASH = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
-Offer = tuple[str, str, bool]
-"""A word for the last one, its description, and whether it is whole."""
 
 
 def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
@@ -44,18 +44,18 @@ def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
         kept = len(typed) - len(_text(part[0])) if part else 0
         if part and typed[kept:] != _text(part[0]):
             return
-        for word, told, whole in _offers(line, words[1:], last, environment):
-            if word.startswith(typed):
-                yield _written(shell, word[kept:], told, whole=whole)
-    except (PyshellError, OSError):
+        for found in _offers(line, words[1:], last, environment):
+            if found.text.startswith(typed):
+                yield _written(shell, found.text[kept:], found)
+    except Exception:
         return
 
 
-def _written(shell: str, word: str, told: str, *, whole: bool) -> str:
-    blank = " " if whole else ""
-    if shell == "bash":
+def _written(shell: str, word: str, found: Candidate) -> str:
+    blank = " " if found.whole else ""
+    if shell == "bash":  # which shows no description, so that none is read
         return _UNSAFE_IN_BASH.sub(r"\\\g<0>", word) + blank
-    return f"{word}{blank}\t{' '.join(told.split())}"
+    return f"{word}{blank}\t{' '.join(found.described().split())}"
 
 
 def _words(line: str) -> tuple[list[Word], Word]:
@@ -89,7 +89,7 @@ def _text(written: str) -> str:
 
 def _offers(
     line: str, words: list[Word], last: Word, environment: Mapping[str, str]
-) -> Iterable[Offer]:
+) -> Iterable[Candidate]:
     options = _options(words)
     following = words[len(options) :]
     if not following:
@@ -119,42 +119,41 @@ def _takes_next(name: str) -> bool:
     return option is not None and option.needs_value
 
 
-def _option_words(last: Word) -> Iterator[Offer]:
+def _option_words(last: Word) -> Iterator[Candidate]:
     if last.name is not None:
         yield from _values(last.name, f"{last.name}=", last.text)
         return
     for option in OPTIONS:
         for name in option.names:
-            yield name, option.help, True
+            yield Candidate(name, option.help)
 
 
-def _values(name: str, head: str, prefix: str) -> Iterator[Offer]:
+def _values(name: str, head: str, prefix: str) -> Iterator[Candidate]:
     """Yield values of an option: its choices, else files and folders."""
     option = described(name)
     if option is None:
         return
     for choice in option.choices:
-        yield head + choice, "", True
+        yield Candidate(head + choice)
     if option.value not in ("FILE", "DIR"):
         return
     folder = prefix[: prefix.rfind("/") + 1]
     with os.scandir(os.path.expanduser(folder) or ".") as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir():
-                yield f"{head}{folder}{entry.name}/", "", False
+                yield Candidate(f"{head}{folder}{entry.name}/", whole=False)
             elif option.value == "FILE":
-                yield f"{head}{folder}{entry.name}", "", True
+                yield Candidate(f"{head}{folder}{entry.name}")
 
 
-def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Offer]:
+def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Candidate]:
     """Yield what the engine of the prompt finds for the line behind the options."""
     from pyshell.shell.sources import complete
 
     column = len(line) - (last.end - last.start)
     with _root(invocation) as root:
         for start, found in complete(line, root, "/"):
-            head = line[column:start]
-            yield _text(head + found.text), found.described(), found.whole
+            yield replace(found, text=_text(line[column:start] + found.text))
 
 
 @contextmanager
