@@ -24,7 +24,7 @@ import pexpect
 
 from driver import SERVER, TPG, Pyshell, clean_environment
 
-TIMES = 20
+TIMES = 40
 MENUS = {
     "commands": (f"{TPG}/luns ", b"Change the current path."),
     "commands by letter": (f"{TPG}/luns cr", b"ate "),
