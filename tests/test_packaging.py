@@ -197,3 +197,15 @@ def test_a_library_without_its_package_is_told_as_well(
 
     monkeypatch.setattr("importlib.metadata.version", missing)
     assert "rtslib-fb unknown" in pyshell("version").done().lines
+
+
+def test_one_file_holds_pyshell_with_its_libraries(pyshell: Pyshell, tmp_path: Path) -> None:
+    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") in ("", "0"):
+        pytest.skip("it takes libraries from PyPI: PYSHELL_REQUIRE_KERNEL=1 has it run")
+    file = tmp_path / "pyshell.pyz"
+    subprocess.run([ROOT / "packaging/zipapp", file], check=True, timeout=600)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [str(file), f"--simulate={pyshell.folder}", "ls", "/", "1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "o- backstores" in done.stdout
