@@ -674,3 +674,9 @@ def test_what_cannot_be_undone_is_told(pyshell: Pyshell, monkeypatch: pytest.Mon
     ran = pyshell("/iscsi", "create", SERVER)
     assert ran.status == 5
     assert f"Undoing was not complete: could not delete target {SERVER}" in ran.err
+
+
+def test_a_secret_that_is_one_word_too_many_is_not_told(exported: Pyshell) -> None:
+    ran = exported.line(f"{ACL} set auth password=first hushhush")
+    assert (ran.out, ran.status) == ("", 2)
+    assert "hush" not in ran.err

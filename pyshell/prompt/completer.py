@@ -53,6 +53,17 @@ class TreeCompleter(Completer):
                 shown.add(found.text)
                 yield _completion(line, start, found, told, blank)
 
+    def begun(self, line: str) -> str:
+        """Return the rest of the last word where that is known at once, "" where it is not."""
+        if line.endswith((" ", "=")):
+            return ""  # more may fit, once it is read
+        at_once = self._look(line, quickly=True)
+        if len(at_once) != 1:
+            return ""
+        start, found, _ = at_once[0]
+        rest = found.text[len(line) - start :] if found.text.startswith(line[start:]) else ""
+        return rest + (" " if rest and found.whole else "")
+
     def _found(self, line: str) -> Found:
         """Return all that fits; where that takes its time, what is known at once if it is more.
 

@@ -67,16 +67,17 @@ class Editor:
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
+        completer = TreeCompleter(self._shell, self._complete_again)
         made: PromptSession[str] = PromptSession(
             history=self._history,
-            completer=TreeCompleter(self._shell, self._complete_again),
+            completer=completer,
             complete_in_thread=True,
             complete_while_typing=False,
             enable_history_search=True,
             # Without colour a suggestion would look as if it had been typed.
             auto_suggest=PathSuggest(self._history.entries, self._path) if colour else None,
             lexer=LineLexer(lambda: self._line.read) if colour else None,
-            key_bindings=keys(self._help, self._shell.print_lines),
+            key_bindings=keys(self._help, self._shell.print_lines, completer.begun),
             style=style(self._shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,

@@ -7,18 +7,31 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.filters import has_completions
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from pyshell.shell.helping import asks_for_help
 
 Help = Callable[[str], Sequence[str]]
 """Returns help on the last word of a line up to the cursor; it may take its time."""
+Begun = Callable[[str], str]
+"""Returns the rest of the last word of a line, as far as that is known without reading."""
 Tell = Callable[[Sequence[str]], None]
 
 
-def keys(find_help: Help, tell: Tell) -> KeyBindings:
+def keys(find_help: Help, tell: Tell, begun: Begun) -> KeyBindings:
     """Return the keys."""
     bound = KeyBindings()
+
+    @bound.add("tab", filter=~has_completions)
+    def _complete(event: KeyPressEvent) -> None:
+        """Write out at once what is sure: else what is typed next would take Tab's place."""
+        buffer = event.current_buffer
+        rest = begun(buffer.document.current_line_before_cursor)
+        if rest and not buffer.document.text_after_cursor:
+            buffer.insert_text(rest)
+        else:
+            buffer.start_completion(insert_common_part=True)
 
     @bound.add("f1")
     def _help(event: KeyPressEvent) -> None:

@@ -11,6 +11,9 @@ from prompt_toolkit.document import Document
 
 from pyshell.target.names import MASK
 
+_TAKES_AWAY = frozenset({"delete", "unshare", "clearconfig", "disable"})
+"""Commands whose objects nobody shall name by a slip: Right and Enter are soon pressed."""
+
 Entry = tuple[str, str]
 """A line and the path that it was typed at."""
 
@@ -25,7 +28,7 @@ class PathSuggest(AutoSuggest):
     def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
         """Return the rest of the line that fits best, None where none does."""
         typed = document.text
-        if not typed.strip() or "\n" in typed:
+        if not typed.strip() or "\n" in typed or _TAKES_AWAY & set(typed.split()):
             return None
         found = suggested(typed, self._entries(), self._path())
         return Suggestion(found[len(typed) :]) if found else None

@@ -32,13 +32,18 @@ def read_indirect(words: Sequence[Word], stdin: TextIO | None) -> tuple[Word, ..
 
 
 def _fetched(word: Word, stdin: TextIO | None) -> Word:
-    if word.name not in SECRET_NAMES or word.raw != f"{word.name}={word.text}":
-        return word  # a quoted '-' or '@x' is the secret itself
+    if word.name not in SECRET_NAMES or not _is_indirect(word):
+        return word
     if word.text == "-":
         return replace(word, text=_from_stdin(word, stdin))
-    if word.text.startswith("@") and len(word.text) > 1:
-        return replace(word, text=_from_file(Path(word.text[1:]).expanduser(), word))
-    return word
+    return replace(word, text=_from_file(Path(word.text[1:]).expanduser(), word))
+
+
+def _is_indirect(word: Word) -> bool:
+    """Tell whether a word says where its secret is; a quoted '-' or '@x' is the secret itself."""
+    if word.raw != f"{word.name}={word.text}":
+        return False
+    return word.text == "-" or (word.text.startswith("@") and len(word.text) > 1)
 
 
 def _from_stdin(word: Word, stdin: TextIO | None) -> str:
@@ -94,7 +99,7 @@ def masked(text: str, words: Sequence[Word]) -> str:
     if start is not None:
         return masked(text[:start], [w for w in words if w.end <= start]) + MASK
     for word in sorted(words, key=lambda word: -word.start):
-        if word.name in SECRET_NAMES:
+        if word.name in SECRET_NAMES and not _is_indirect(word):
             text = text[: word.value_start] + MASK + text[word.end :]
     return text
 
@@ -123,6 +128,20 @@ def _is_nearly_secret(word: Word) -> bool:
         return "password" in word.text.lower()
     name = word.name.lower()
     return "pass" in name or bool(difflib.get_close_matches(name, SECRET_NAMES, 1, cutoff=0.75))
+
+
+def without_secrets(message: str, text: str) -> str:
+    """Return what is told of a line without the words of it, in quotes, that may be a secret."""
+    try:
+        words = split(text)
+    except UsageError:
+        return message  # no word of it is known, so none is told
+    start = doubtful_from(text, words)
+    for word in words:
+        if start is not None and word.end > start:
+            for shown in (word.raw, word.text):
+                message = message.replace(f"'{shown}'", f"'{MASK}'")
+    return message
 
 
 def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:

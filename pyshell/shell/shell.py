@@ -13,7 +13,7 @@ from pyshell.shell import binding, grammar
 from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
 from pyshell.shell.options import of_line
-from pyshell.shell.secrets import masked, masked_fault, read_indirect
+from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
 from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Tree
@@ -40,6 +40,7 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
                 self._run(line)
         except UsageError as error:
             error.line, error.column = masked_fault(text, error.column)
+            error.message = without_secrets(error.message, text)
             raise
 
     def _run(self, line: grammar.Line) -> None:

@@ -197,3 +197,8 @@ def test_ctrl_r_finds_lines(screen: Screen) -> None:
     screen.see("ls depth=1")
     screen.type(ENTER)
     screen.until(lambda _: "/> ls depth=1" in screen.lines, "the line that was found")
+
+
+def test_what_is_typed_right_behind_tab_comes_behind_the_word(screen: Screen) -> None:
+    screen.type(f"/backstores/block cre{TAB}na{TAB}fast")
+    screen.see("/backstores/block create name=fast")

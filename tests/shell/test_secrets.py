@@ -10,7 +10,7 @@ import pytest
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.shell.grammar import split
-from pyshell.shell.secrets import masked, masked_fault, read_indirect
+from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
 
 
 def fetched(line: str, stdin: str = "") -> list[str]:
@@ -139,3 +139,24 @@ def test_a_faulty_line_is_shown_masked_with_its_fault_in_place(
     found, column = masked_fault(line, line.index(at))
     assert found == shown
     assert column == shown.index(below)
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted"),
+    [
+        ("acls/x set auth hushhush", "hushhush"),
+        ("set auth password=hush hush", "hush"),
+        ("set auth pasword=hushhush", "pasword=hushhush"),
+    ],
+)
+def test_what_is_told_of_a_line_quotes_no_word_that_may_be_a_secret(line: str, quoted: str) -> None:
+    told = without_secrets(f"'{quoted}' is one argument too many for set.", line)
+    assert "hush" not in told
+    assert told.startswith("'********' is one argument")
+
+
+def test_what_says_where_a_secret_is_hides_nothing() -> None:
+    line = "set auth password=- mutual_password=@/root/secret"
+    assert masked(line, split(line)) == line
+    quoted = "set auth password='-'"
+    assert masked(quoted, split(quoted)) == "set auth password=********"
