@@ -107,7 +107,8 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
     errors = sum(one.level == "error" for one in findings)
     warnings = sum(one.level == "warning" for one in findings)
     if not (errors or warnings):
-        return [*lines, "Nothing is wrong."]
+        unseen = any(one.level == "unseen" for one in findings)
+        return [*lines, f"Nothing is wrong{' in what was looked at' * unseen}."]
     told = [
         f"{number} {word}{'s' * (number > 1)}"
         for number, word in ((errors, "error"), (warnings, "warning"))

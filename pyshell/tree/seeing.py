@@ -24,6 +24,7 @@ from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result, Stream, Table
 
 if TYPE_CHECKING:
+    from pyshell.target.places import StorageObject
     from pyshell.target.sessions import Session
 
 _SHORTEST, _LONGEST = 0.1, 3600.0
@@ -89,6 +90,8 @@ class SeeingNode(CommonNode):
         ]
         if sid is not None and not found:
             raise NotFoundError(f"no session found with sid {sid}")
+        if not found and not self.context.compat:
+            _check_names(target, storage_object)
         data = [session_data(self.lio, session) for session in found]
         if not found:
             return Lines(["(no open sessions)"], data)
@@ -113,9 +116,8 @@ class SeeingNode(CommonNode):
     def _has(self, session: Session, storage_object: str) -> bool:
         from pyshell.target.sessions import luns_of
 
-        wanted = storage_object.removeprefix("/backstores/")
         exported = (seen.storage_object for seen in luns_of(self.lio, session))
-        return any(one and wanted in (one.name, f"{one.plugin}/{one.name}") for one in exported)
+        return any(one and _is_called(one, storage_object) for one in exported)
 
     @command(
         "Show commands and bytes a second, of storage objects, LUNs and initiators.",
@@ -173,6 +175,28 @@ class SeeingNode(CommonNode):
                 yield flowtext.table(sample, chosen)
 
         return Stream(tables(), 1 if count is None else None)
+
+
+def _check_names(target: str | None, storage_object: str | None) -> None:
+    """Tell a mistyped name from one without sessions. Raises NotFoundError."""
+    from pyshell.target import listing
+
+    if target is not None and not any(
+        _same_name(one.wwn, target)
+        for fabric in listing.fabrics_in_use()
+        for one in listing.targets(fabric)
+    ):
+        raise NotFoundError(f"There is no target {target}.", "ls shows those that there are.")
+    if storage_object is not None and not any(
+        _is_called(one, storage_object) for one in listing.storage_objects()
+    ):
+        raise NotFoundError(
+            f"There is no storage object {storage_object}.", "ls /backstores shows them."
+        )
+
+
+def _is_called(one: StorageObject, text: str) -> bool:
+    return text.removeprefix("/backstores/") in (one.name, f"{one.plugin}/{one.name}")
 
 
 def _same_name(name: str, wanted: str | None) -> bool:

@@ -19,6 +19,7 @@ from pyshell.saved.health import examination, firewall
 from pyshell.saved.health.findings import Finding
 from pyshell.simulator import SimulatedDevice
 from pyshell.target.machine import RealMachine
+from pyshell.tree import doctoring
 
 PUBLIC = "198.51.100.7"
 """An address of the networks for documentation, which counts as no public one."""
@@ -99,7 +100,14 @@ def listen_at(pyshell: Pyshell, *places: str) -> None:
 
 
 def test_it_says_that_nothing_is_wrong(healthy: Pyshell) -> None:
-    assert healthy("doctor").done().lines[-1] == "Nothing is wrong."
+    told = "Nothing is wrong in what was looked at."  # a simulated host cannot show all
+    assert healthy("doctor").done().lines[-1] == told
+
+
+def test_it_does_not_vouch_for_what_was_not_seen() -> None:
+    unseen = Finding("unseen", "/", "the boot is not seen")
+    assert doctoring._lines([unseen])[-1] == "Nothing is wrong in what was looked at."
+    assert doctoring._lines([]) == ["Nothing is wrong."]
 
 
 def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:

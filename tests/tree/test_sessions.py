@@ -78,11 +78,8 @@ def test_of_one_target_initiator_or_storage_object(busy: Pyshell) -> None:
 
     assert names(f"initiator={CLIENT.upper()}") == [CLIENT]
     assert names(f"target={SERVER}") == [CLIENT, DYNAMIC]
-    assert names("target=iqn.2020-07.com.example:other") == []
     for word in ("lee_block", "block/lee_block", "/backstores/block/lee_block"):
         assert names(f"storage_object={word}") == [CLIENT, DYNAMIC]
-    assert names("storage_object=other") == []
-    assert busy("sessions", "target=nobody").done().lines == ["(no open sessions)"]
 
 
 def test_a_session_without_acl_has_all_luns_of_its_tpg(busy: Pyshell) -> None:
@@ -190,3 +187,17 @@ def test_from_where_a_dynamic_session_comes(busy: Pyshell) -> None:
     host_file(busy, "/proc/net/tcp", head + line.format(one) + line.format(other) * 2)
     _, dynamic = busy("-o", "json", "sessions").json["result"]
     assert dynamic["address"] is None
+
+
+@pytest.mark.parametrize("given", ["target=iqn.2020-07.com.example:nope", "storage_object=nope"])
+def test_a_name_that_does_not_exist_is_not_one_without_sessions(
+    exported: Pyshell, given: str
+) -> None:
+    ran = exported("sessions", given)
+    assert ran.status == 3
+    assert given.partition("=")[2] in ran.err
+
+
+@pytest.mark.parametrize("given", [f"target={SERVER}", "storage_object=lee_block"])
+def test_what_exists_may_have_no_sessions(exported: Pyshell, given: str) -> None:
+    assert exported("sessions", given).done().lines == ["(no open sessions)"]
