@@ -21,7 +21,12 @@ from pyshell.tree import sharechap
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.sharechap import Chap
-from pyshell.tree.shared import ISCSI, new_storage_object, storage_object_on
+from pyshell.tree.shared import (
+    ISCSI,
+    new_storage_object,
+    refuse_other_size,
+    storage_object_on,
+)
 
 if TYPE_CHECKING:
     from pyshell.tree.common import CommonNode
@@ -94,6 +99,8 @@ class _Plan:
             raise ConflictError(
                 f"{wish.device} has a storage object, {found.path}, already.", "Leave name= out."
             )
+        if wish.size is not None:
+            refuse_other_size(self._lio, found, wish.size)
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:

@@ -15,7 +15,7 @@ from pyshell.target.operations.storage import DeleteStorageObject
 from pyshell.target.operations.targets import DeleteTarget
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Target
 from pyshell.tree.results import Change, Result
-from pyshell.tree.shared import ISCSI, storage_object_on
+from pyshell.tree.shared import ISCSI, nearest, storage_object_on
 
 if TYPE_CHECKING:
     from pyshell.tree.common import CommonNode
@@ -27,7 +27,8 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
     every = listing.luns_of(exported) if exported is not None else []
     luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
     if exported is None or not luns:
-        raise NotFoundError(f"{device} is not shared.", "'ls /iscsi' shows what is.")
+        near = nearest(node, device) if exported is None else ""
+        raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
     unmapped = _unmapped(luns, initiators)
     if initiators is not None and not unmapped:
         raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")

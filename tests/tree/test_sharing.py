@@ -166,6 +166,61 @@ def test_an_image_file_is_made_where_a_size_is_given(pyshell: Pyshell) -> None:
     assert pyshell.line(f"share /dev/sda1 to={CLIENT}").status == 5  # mounted
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"share /dev/sdz to={CLIENT}",
+        f"share /dev/sdz to={CLIENT} size=10G",
+        "/backstores/fileio create disk /dev/sdz 10G",
+        "/backstores/fileio create disk /dev/sdz",
+    ],
+)
+def test_a_mistyped_device_becomes_no_file_among_the_devices(pyshell: Pyshell, line: str) -> None:
+    ran = pyshell.line(line)
+    assert ran.status == 3
+    assert "There is no block device /dev/sdz. Free are " in ran.err
+    assert "/dev/sdb" in ran.err
+    assert "/dev/sda1" not in ran.err  # mounted
+    assert "size=" not in ran.err
+    assert not list(pyshell.folder.glob("files/**/sdz"))
+
+
+def test_a_file_in_the_memory_that_is_mounted_among_the_devices_is_one(pyshell: Pyshell) -> None:
+    pyshell.must(f"share /dev/shm/scratch.img to={CLIENT} size=1M")
+
+
+def test_a_storage_object_is_named_without_its_folder_too(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE, f"share lee_block to={OTHER}")
+    assert "Did you mean /backstores/block/lee_block?" in pyshell.line("unshare lee_blok").err
+    assert "Did you mean /dev/sdb?" in pyshell.line("unshare sdb").err
+    ran = pyshell.line(f"share nonsense to={CLIENT}")
+    assert ran.status == 3
+    assert "size=" not in ran.err
+    pyshell.must("/backstores/ramdisk create lee_block 16M")
+    ran = pyshell.line("unshare lee_block")
+    assert ran.status == 2
+    assert "/backstores/block/lee_block, /backstores/ramdisk/lee_block" in ran.err
+    pyshell.must("/backstores/ramdisk delete lee_block", "unshare lee_block")
+    assert "Targets: 0" in pyshell.line("/iscsi status").out
+
+
+def test_another_size_than_an_image_has_is_a_conflict(pyshell: Pyshell) -> None:
+    line = f"share /srv/new.img to={CLIENT} size="
+    pyshell.must(f"{line}1M", f"{line}1M")
+    ran = pyshell.line(f"{line}2M")
+    assert ran.status == 5
+    assert "has 1.0MiB" in ran.err
+    grow = "/backstores/fileio/new.img resize size=2M"
+    assert f"'{grow}' grows it." in ran.err
+    pyshell.must(grow, f"{line}2M")
+    assert "Leave size= out" in pyshell.line(f"{line}1M").err
+
+
+def test_where_an_image_file_was_made_is_told_from_the_root(pyshell: Pyshell) -> None:
+    told = pyshell.must(f"share disk3.img to={CLIENT} size=1M")
+    assert f"Its image file is {Path.cwd() / 'disk3.img'}." in told
+
+
 def test_chap_is_made_up_told_only_when_asked_and_kept(pyshell: Pyshell) -> None:
     ran = pyshell.line(f"{ONE_LINE} chap=mutual").done(noting="CHAP secrets were made up")
     auth = pyshell.must(f"{ACL} get auth show_secrets=true userid password mutual_password")
