@@ -240,6 +240,51 @@ def test_a_chap_secret_is_read_from_standard_input(pyshell: Pyshell) -> None:
     assert shown == ["userid=me ", "password=a long secret "]
 
 
+def test_a_secret_that_takes_the_place_of_another_is_told_and_not_shown(pyshell: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} password"
+    assert "replaced" not in pyshell.line(f"{line}=first-long-secret").done().out
+    told = pyshell.line(f"{line}=second-long-secret").done()
+    assert f"CHAP secret of {CLIENT} replaced: it logs in by the new one" in told.out
+    assert "long-secret" not in told.out
+    assert pyshell.line(f"{line}=second-long-secret").done().out.endswith("nothing to do.\n")
+    short = pyshell.line(f"{line}=hello")
+    assert short.status == 0
+    assert f"The CHAP secret for {CLIENT} is shorter than 12 bytes" in short.err
+    assert "hello" not in short.out + short.err
+
+
+def test_chap_of_another_kind_than_is_there_is_told(pyshell: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} chap"
+    pyshell.line(f"{line}=oneway")
+    became = f"CHAP of {CLIENT} becomes mutual: it needs the target's secret as well."
+    assert became in pyshell.line(f"{line}=mutual").err
+    pyshell.line(f"{line}=mutual").done()
+    ran = pyshell.line(f"{line}=oneway").done(noting=f"CHAP of {CLIENT} stays mutual")
+    command = re.search("'(.*)'", ran.err)
+    assert command
+    pyshell.must(command[1])
+    pyshell.line(f"{line}=oneway").done()
+    assert (
+        "1-way auth" in pyshell.line(f"ls /iscsi/{data(pyshell, line + '=oneway')['target']}").out
+    )
+
+
+def test_chap_for_one_disk_is_told_to_be_needed_for_those_before(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE, f"share /dev/sdb to={CLIENT}")
+    ran = pyshell.line(f"share /dev/nvme0n1 to={CLIENT} chap=oneway")
+    assert f"wants CHAP now: {CLIENT} needs it for LUN 0 and 1 as well." in ran.err
+
+
+def test_a_portal_that_another_covers_is_told(exported: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} portal=10.0.0.1"
+    ran = exported.line(line).done(noting="0.0.0.0:3260 covers 10.0.0.1 already")
+    exported.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    assert f"'{TPG}/portals delete 0.0.0.0 3260'" in ran.err
+    exported.must(line)
+    assert "10.0.0.1:3260" in exported.line(f"ls {TPG}/portals").out
+    exported.must(f"share {LEE} to={CLIENT} portal=10.0.0.1")
+
+
 @pytest.mark.parametrize(
     "more",
     ["userid=me", "mutual_password=x password=x", f"password=x to={CLIENT},{OTHER}"],
@@ -253,7 +298,7 @@ def test_chap_does_not_keep_out_those_that_are_there(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     ran = pyshell.line(f"share /dev/sdb to={OTHER} chap=oneway")
     assert ran.status == 5
-    assert f"keep out {CLIENT}" in ran.err
+    assert f"keep out {CLIENT}, which has no secret." in ran.err
     pyshell.line(f"share {LEE} to={CLIENT} chap=oneway").done(noting="CHAP")
     ran = pyshell.line(f"share /dev/sdb to={OTHER}")
     assert ran.status == 2
