@@ -197,6 +197,24 @@ def test_a_target_that_is_not_there_is_told(pyshell: Pyshell, name: str) -> None
     assert pyshell("guide", "nonsense").status == 2
 
 
+def test_the_only_target_need_not_be_named_and_a_wrong_name_tells_those_there(
+    pyshell: Pyshell,
+) -> None:
+    none = pyshell("guide")
+    assert none.status == 3
+    assert "'share' makes one." in none.err
+    pyshell.must(ONE)
+    assert pyshell("guide").done().out == guide(pyshell)
+    for name, status in (("nope", 2), (f"{SERVER}9", 3)):
+        ran = pyshell("guide", name)
+        assert ran.status == status
+        assert f"There is {SERVER}." in ran.err
+    pyshell.must(f"/iscsi create {SERVER}2")
+    several = pyshell("guide")
+    assert several.status == 2
+    assert f"{SERVER}, {SERVER}2" in several.err
+
+
 def test_of_the_hosts_addresses_the_first_that_others_reach(pyshell: Pyshell) -> None:
     pyshell.must(SHARE)
     lists = pyshell.open().machine.host_file("/proc/net/fib_trie").parent

@@ -316,6 +316,14 @@ def test_unshare_takes_all_back(pyshell: Pyshell) -> None:
     assert pyshell.line(f"ls {TPG}").out.count("lee_block") == 2
 
 
+def test_unshare_says_that_chap_stays_where_it_does(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE)
+    pyshell.line(f"share /dev/sdb to={CLIENT} chap=oneway")
+    ran = pyshell.line("unshare sdb").done(noting=f"TPG 1 of target {SERVER} still wants CHAP")
+    assert f"'{TPG} set attribute authentication=0' ends that." in ran.err
+    pyshell.must(f"unshare {LEE}")  # with its target
+
+
 def test_unshare_leaves_alone_what_is_of_use_to_others(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE, f"{TPG}/acls create {OTHER} add_mapped_luns=false")
     before = tree(pyshell)
