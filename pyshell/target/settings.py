@@ -23,6 +23,8 @@ AUTH_FILES = {
     "mutual_password": "password_mutual",
 }
 AUTH_MAX = 255
+SECRET_LEAST = 12
+"""Bytes of a CHAP secret that RFC 7143 asks for where nothing else guards the connection."""
 # The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
 # kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
 ALUA_FILES = (

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pyshell.errors import BusyError, UsageError
 from pyshell.target import listing
+from pyshell.target.devices import refuse_image_among
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
 from pyshell.target.operations import removal
@@ -236,6 +237,7 @@ class FileioNode(BackstoreNode):
         """Return the size of an existing file, or plan to make it. Raises UsageError."""
         where = self.lio.machine.image_file(path)
         if not os.path.exists(where):  # Path.exists raises for a name that is too long
+            refuse_image_among(self.lio, path)
             if size is None:
                 raise UsageError(
                     f"{path} does not exist: to make it, a size is needed.", "Add size=10G."

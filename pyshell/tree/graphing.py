@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from pyshell.errors import UsageError
 from pyshell.tree.command import CONFIGURATION, FILE, Param, choice, command
 from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode
 from pyshell.tree.results import Picture, Result
 
 if TYPE_CHECKING:
     from pyshell.tree.topologymaking import Seen
+
+_ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 
 
 class GraphingNode(ComparingNode):
@@ -20,8 +24,9 @@ class GraphingNode(ComparingNode):
         "Draw the topology: initiators, targets, LUNs, storage objects, devices.",
         Param("file", FILE, "Where to write the picture; standard output unless given."),
         Param(
-            "format", choice("svg", "mermaid", "dot"), "Form of the picture.", default="svg",
-            named_only=True,
+            "format", choice("svg", "mermaid", "dot"),
+            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv),"
+            " else svg.", named_only=True,
         ),
         Param(
             "of", CONFIGURATION, "running, saved, a revision or a file; running unless given.",
@@ -33,26 +38,28 @@ class GraphingNode(ComparingNode):
         ),
         details=(
             "An SVG opens in any browser, light or dark as that is. What runs is drawn with its"
-            " health and with who is logged in."
+            " health and with who is logged in.\n"
+            "A file that is there is only written anew where it holds such a picture."
         ),
         examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"),
     )  # fmt: skip
     def ui_command_graph(
         self,
         file: str | None = None,
-        format: str = "svg",
+        format: str | None = None,
         of: str | None = None,
         since: str | None = None,
     ) -> Result:
         """Draw the topology."""
         from pyshell.tree import topologymaking
 
+        form = format or _form(file)
         chosen = of or RUNNING
         before = self.items_of(since) if since else None
         seen = self._seen() if chosen == RUNNING else topologymaking.Seen()
         title = _name(chosen) + (f", changes since {_name(since).lower()}" if since else "")
         made = topologymaking.make(title, before, self.items_of(chosen), seen)
-        return Picture(made, format, file)
+        return Picture(made, form, file)
 
     def _seen(self) -> Seen:
         """Return what the running target tells beside its configuration."""
@@ -75,6 +82,15 @@ class GraphingNode(ComparingNode):
             for s in sessions(self.lio)
         }
         return Seen(sizes, missing, logged_in, running=True)
+
+
+def _form(file: str | None) -> str:
+    """Return the form of a picture by its file's name. Raises UsageError."""
+    if file is None:
+        return "svg"
+    if file in _ENDINGS.values():
+        raise UsageError(f"{file} would be a file.", f"Did you mean format={file}?")
+    return _ENDINGS.get(os.path.splitext(file)[1].lower(), "svg")
 
 
 def _name(word: str) -> str:

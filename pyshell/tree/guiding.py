@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pyshell.errors import NotFoundError
+from pyshell.errors import NotFoundError, UsageError
 from pyshell.tree.command import BOOL, INITIATOR, WWN, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
+    from pyshell.target.places import Target
     from pyshell.tree.guides.facts import Way
     from pyshell.tree.guides.steps import Step
 
@@ -23,7 +24,7 @@ class GuidingNode(CommonNode):
 
     @command(
         "Tell what to do on the other host: from packages to the mounted disk, ready to paste.",
-        Param("target", WWN, "Name of an iSCSI target.", required=True),
+        Param("target", WWN, "Name of an iSCSI target; the only one unless given."),
         Param("initiator", INITIATOR, "Whose host it is; the only one's unless given."),
         Param(
             "system", choice("linux", "windows", "esxi", "freebsd"), "What that host runs.",
@@ -38,6 +39,7 @@ class GuidingNode(CommonNode):
             "Where there are several portals, the ways are joined by multipath."
         ),
         examples=(
+            "guide",
             "guide iqn.2020-07.192.168.56.101:server",
             "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client"
             " system=windows",
@@ -45,27 +47,48 @@ class GuidingNode(CommonNode):
     )  # fmt: skip
     def ui_command_guide(
         self,
-        target: str,
+        target: str | None = None,
         initiator: str | None = None,
         system: str = "linux",
         show_secrets: bool = False,
     ) -> Result:
         """Tell what to do on the other host."""
-        from pyshell.target import listing
-        from pyshell.target.fabrics import fabric
-        from pyshell.target.places import Target
         from pyshell.tree.guides import facts
         from pyshell.tree.guides.steps import text_lines
 
-        wwn = fabric("iscsi").normalise(target.removeprefix("/iscsi/").rstrip("/")).wwn
-        place = Target("iscsi", wwn)
-        if not listing.existing(place):
-            raise NotFoundError(f"There is no {place}.", "'ls /iscsi' shows them.")
+        place = _target(target)
         way = facts.way(self.lio, place, initiator, secrets=show_secrets)
         found = list(_steps_of(system)(way))
         if (way.chap or way.discovery) and not show_secrets:
             self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
         return Lines(list(text_lines(found)), _data(way, system, found))
+
+
+def _target(name: str | None) -> Target:
+    """Return the target of that name, or the only one. Raises PyshellError that names those."""
+    from pyshell.target import listing
+    from pyshell.target.fabrics import fabric
+    from pyshell.target.places import Target
+
+    iscsi = fabric("iscsi")
+    known = listing.targets(iscsi)
+    names = ", ".join(target.wwn for target in known)
+    if name is None:
+        if len(known) == 1:
+            return known[0]
+        if known:
+            raise UsageError(f"To which of {len(known)} targets? {names}.")
+        raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
+    there = f"There is {names}." if len(known) == 1 else f"There are {names}."
+    hint = there if known else "'share' makes one."
+    bare = name.removeprefix("/iscsi/").rstrip("/")
+    try:
+        place = Target("iscsi", iscsi.normalise(bare).wwn)
+    except UsageError as error:
+        raise UsageError(error.message, hint if known else error.hint) from error
+    if place not in known:
+        raise NotFoundError(f"There is no {place}.", hint)
+    return place
 
 
 def _steps_of(system: str) -> Callable[[Way], Iterator[Step]]:

@@ -14,7 +14,7 @@ from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import NodeAcl, Tpg
-from pyshell.target.settings import read
+from pyshell.target.settings import SECRET_LEAST, read
 
 _ENFORCED = "attrib/authentication"
 _RANDOM_BYTES = 12
@@ -78,11 +78,55 @@ def of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> tuple[list[Operation], bool]:
     for file, given, default in wanted:
         present = _present(lio, acl, file)
         if given and given != present:
-            made.append(Set(acl, f"auth/{file}", given))
+            made.append(Set(acl, f"auth/{file}", given, said=_replaced(acl, file, present)))
         elif not given and not present:
             invented = invented or default is None
             made.append(Set(acl, f"auth/{file}", default or _secret()))
     return made, invented
+
+
+def _replaced(acl: NodeAcl, file: str, before: str) -> list[str]:
+    """Return that a secret takes the place of another: who knows only that is kept out."""
+    if not before:
+        return []
+    if file == "userid":
+        return [f"CHAP name of {acl.wwn} replaced: it logs in by the new one from now on."]
+    if file == "password":
+        return [f"CHAP secret of {acl.wwn} replaced: it logs in by the new one from now on."]
+    return [f"CHAP of the target towards {acl.wwn} replaced."]
+
+
+def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
+    """Return what to know of an initiator's CHAP beside what was asked for."""
+    notes = []
+    for whose, secret in (("", chap.password), ("target's ", chap.mutual_password)):
+        if secret and len(secret.encode()) < SECRET_LEAST:
+            notes.append(
+                f"The {whose}CHAP secret for {acl.wwn} is shorter than {SECRET_LEAST} bytes:"
+                " it can be guessed, and Windows takes none so short."
+            )
+    if not chap.wanted or not _has_credentials(lio, acl):
+        return notes
+    mutual = bool(_present(lio, acl, "userid_mutual"))
+    if mutual and chap.kind == "oneway" and not chap.mutual:
+        notes.append(
+            f"CHAP of {acl.wwn} stays mutual:"
+            f" '{acl.path} set auth mutual_userid= mutual_password=' makes it one-way."
+        )
+    if chap.mutual and not mutual:
+        notes.append(f"CHAP of {acl.wwn} becomes mutual: it needs the target's secret as well.")
+    return notes
+
+
+def notes_of_tpg(tpg: Tpg) -> list[str]:
+    """Return for which disks shared before initiators need CHAP once a TPG wants it."""
+    notes = []
+    for acl in listing.node_acls(tpg) if listing.existing(tpg) else []:
+        numbers = [str(mapped.index) for mapped in listing.mapped_luns(acl)]
+        if numbers:
+            told = " and ".join([", ".join(numbers[:-1]), numbers[-1]][len(numbers) < 2 :])
+            notes.append(f"{tpg} wants CHAP now: {acl.wwn} needs it for LUN {told} as well.")
+    return notes
 
 
 def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> None:
@@ -100,9 +144,10 @@ def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> 
         others = [a for a in listing.node_acls(tpg) if a not in mine]
         without = [acl.wwn for acl in others if not _has_credentials(lio, acl)]
         if without:
+            have = "have" if len(without) > 1 else "has"
             raise ConflictError(
-                f"CHAP for {tpg} would keep out {', '.join(without)}, which have no secret.",
-                "Give them theirs first, or share it by a target of its own: target=NAME.",
+                f"CHAP for {tpg} would keep out {', '.join(without)}, which {have} no secret.",
+                "Give one first, or share it by a target of its own: target=NAME.",
             )
 
 

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import TYPE_CHECKING, cast
 
-from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import listing, names
+from pyshell.errors import ConflictError, NotFoundError, UsageError
+from pyshell.target import listing, names, storage
+from pyshell.target.attach import Lio
+from pyshell.target.devices import refuse_image_among
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
+from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
 from pyshell.tree.backstores import BlockNode, FileioNode
@@ -34,7 +38,28 @@ def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
         path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
         if path and _identity(node, path) == wanted:
             return place
-    return None
+    return None if "/" in device else _by_name(node, device)
+
+
+def _by_name(node: CommonNode, name: str) -> StorageObject | None:
+    """Return the only storage object of that name, unless there is a file of it right here."""
+    if os.path.exists(node.lio.machine.image_file(os.path.abspath(name))):
+        return None
+    found = [place for place in listing.storage_objects() if place.name == name]
+    if len(found) > 1:
+        raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
+    return found[0] if found else None
+
+
+def nearest(node: CommonNode, device: str) -> str:
+    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
+    if "/" in device:
+        return ""
+    if node.lio.machine.block_device(f"/dev/{device}") is not None:
+        return f"Did you mean /dev/{device}?"
+    known = {place.name: place.path for place in listing.storage_objects()}
+    near = difflib.get_close_matches(device, known, n=1)
+    return f"Did you mean {known[near[0]]}?" if near else ""
 
 
 def _identity(node: CommonNode, path: str) -> str:
@@ -67,11 +92,35 @@ def new_storage_object(
     elif size is not None or machine.image_file(path).is_file():
         found = fileio.ui_command_create(chosen, path, size, None, True, None, False)
     else:
+        refuse_image_among(node.lio, path)
+        bare = nearest(node, device) or "'ls /backstores' shows storage objects."
         raise NotFoundError(
             f"{device} is no block device, image file or storage object.",
-            "size=10G makes an image file of that name.",
+            f"size=10G makes an image file {path}." if "/" in device else bare,
         )
     change = cast(Change, found)
     made = list(change.operations)
+    if any(isinstance(operation, CreateImageFile) for operation in made):
+        made[-1].said = [*made[-1].said, f"Its image file is {path}."]
     place = next(o.place for o in made if isinstance(o, CreateStorageObject))
     return made, place, change.note
+
+
+def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
+    """Raise ConflictError where a storage object that is there has another size than is asked."""
+    found = storage.describe(lio, place).size
+    if found is None or found == size:
+        return
+    grows = place.plugin == "fileio" and size > found
+    raise ConflictError(
+        f"{place.path} is there already and has {names.size_text(found)}.",
+        f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Leave size= out.",
+    )
+
+
+def _typed(size: int) -> str:
+    """Return a size as it is typed, with the largest unit that keeps it whole."""
+    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
+        if size and size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return str(size)

@@ -21,7 +21,12 @@ from pyshell.tree import sharechap
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.sharechap import Chap
-from pyshell.tree.shared import ISCSI, new_storage_object, storage_object_on
+from pyshell.tree.shared import (
+    ISCSI,
+    new_storage_object,
+    refuse_other_size,
+    storage_object_on,
+)
 
 if TYPE_CHECKING:
     from pyshell.tree.common import CommonNode
@@ -75,6 +80,8 @@ class _Plan:
         told = self._told(exported, lun, mapped)
         data = self._data(exported, lun, mapped)
         if not self._made:
+            for note in self._notes:
+                self._node.context.note(note)
             return Lines([f"{told}: nothing to do."], data)
         whom = f" {acls[0].wwn}" if len(acls) > 1 else ""
         hint = f"'guide {tpg.target.wwn}{whom}' tells what to do there."
@@ -94,6 +101,8 @@ class _Plan:
             raise ConflictError(
                 f"{wish.device} has a storage object, {found.path}, already.", "Leave name= out."
             )
+        if wish.size is not None:
+            refuse_other_size(self._lio, found, wish.size)
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
@@ -170,20 +179,31 @@ class _Plan:
         made: list[Operation] = []
         for address, port in self._wish.portals:
             there = listing.portal(tpg, address, port)
-            if there is None and not self._listens_everywhere(tpg, port):
+            if there is not None:
+                continue
+            wide = self._listens_everywhere(tpg, port)
+            if wide is None:
                 made.append(_portal(Portal(tpg, address, port)))
+            elif not listing.is_wildcard(address):
+                self._notes.append(
+                    f"{wide.address}:{port} covers {address} already: to listen there alone,"
+                    f" first '{tpg.path}/portals delete {wide.address} {port}'."
+                )
         if not self._wish.portals and not listing.portals(tpg):
             made.append(default_portal(self._node, tpg))
         return made
 
-    def _listens_everywhere(self, tpg: Tpg, port: int) -> bool:
-        return any(p.port == port and listing.is_wildcard(p.address) for p in listing.portals(tpg))
+    def _listens_everywhere(self, tpg: Tpg, port: int) -> Portal | None:
+        every = (p for p in listing.portals(tpg) if p.port == port)
+        return next((p for p in every if listing.is_wildcard(p.address)), None)
 
     def _let_in(self, tpg: Tpg, acls: Sequence[NodeAcl]) -> None:
         """Plan ACLs and CHAP."""
         chap = self._wish.chap
+        notes: list[str] = []
         if chap.wanted and not sharechap.is_enforced(self._lio, tpg):
             self._made += sharechap.of_tpg(tpg)
+            notes += sharechap.notes_of_tpg(tpg)
         made_up = False
         for acl in acls:
             if not listing.existing(acl):
@@ -191,9 +211,11 @@ class _Plan:
                 self._made.append(CreateNodeAcl(acl, said=said))
             credentials, invented = sharechap.of_acl(self._lio, acl, chap)
             self._made += credentials
+            notes += sharechap.notes_of_acl(self._lio, acl, chap)
             made_up = made_up or invented
         if made_up:
             self._notes.append("CHAP secrets were made up: 'guide' with show_secrets=true tells.")
+        self._notes += notes
 
     def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
         wanted = self._wish.lun

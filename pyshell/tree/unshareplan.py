@@ -15,7 +15,8 @@ from pyshell.target.operations.storage import DeleteStorageObject
 from pyshell.target.operations.targets import DeleteTarget
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Target
 from pyshell.tree.results import Change, Result
-from pyshell.tree.shared import ISCSI, storage_object_on
+from pyshell.tree.sharechap import is_enforced
+from pyshell.tree.shared import ISCSI, nearest, storage_object_on
 
 if TYPE_CHECKING:
     from pyshell.tree.common import CommonNode
@@ -27,7 +28,8 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
     every = listing.luns_of(exported) if exported is not None else []
     luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
     if exported is None or not luns:
-        raise NotFoundError(f"{device} is not shared.", "'ls /iscsi' shows what is.")
+        near = nearest(node, device) if exported is None else ""
+        raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
     unmapped = _unmapped(luns, initiators)
     if initiators is not None and not unmapped:
         raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")
@@ -40,9 +42,26 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
         _say(operation)
     foreign = [lun for lun in kept if lun not in luns]
     notes = [f"{exported.path} stays: {foreign[0].path} exports it."] if foreign else []
+    notes += _chap_that_stays(node, unmapped, gone, operations)
     cuts = impact.cut(node.lio, operations)
     notes += [f"It cuts off {', '.join(cuts)}."] if cuts else []
     return Change(operations, note=" ".join(notes), data={"cut": cuts})
+
+
+def _chap_that_stays(
+    node: CommonNode,
+    unmapped: Sequence[MappedLun],
+    gone: Sequence[Lun],
+    operations: Sequence[Operation],
+) -> list[str]:
+    """Return which of the TPGs that lose something want CHAP as before."""
+    deleted = [o.place for o in operations if isinstance(o, DeleteTarget)]
+    tpgs = dict.fromkeys([*(m.acl.tpg for m in unmapped), *(u.tpg for u in gone)])
+    return [
+        f"{tpg} still wants CHAP: '{tpg.path} set attribute authentication=0' ends that."
+        for tpg in tpgs
+        if tpg.target not in deleted and is_enforced(node.lio, tpg)
+    ]
 
 
 def _unmapped(luns: Sequence[Lun], initiators: Sequence[str] | None) -> list[MappedLun]:

@@ -167,3 +167,10 @@ def test_dot_escapes_quotes_and_backslashes() -> None:
     drawn = dot.text_of(picture(document(1, name='a"b\\')))
     assert 'label="a\\"b\\\\0\\n' in drawn
     assert drawn.count("{") == drawn.count("}")
+
+
+def test_mermaid_names_each_column_before_its_boxes() -> None:
+    lines = mermaid.text_of(picture(document(1))).splitlines()
+    assert lines[4] == "  %% Initiators"
+    assert CLIENT in lines[5]
+    assert SERVER in lines[lines.index("  %% Targets") + 1]

@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from driver import CLIENT, DATA, SERVER, TPG, Pyshell
 
 PICTURE = DATA / "topology.svg"
@@ -111,6 +113,43 @@ def test_a_picture_is_written_into_a_file(exported: Pyshell, tmp_path: Path) -> 
     ran = exported.line("graph /no/such/folder/x.svg")
     assert ran.status == 3
     assert "Traceback" not in ran.err
+
+
+def test_the_name_of_the_file_tells_the_form(exported: Pyshell, tmp_path: Path) -> None:
+    for name, form in (("a.mmd", "mermaid"), ("a.dot", "dot"), ("a.GV", "dot"), ("a", "svg")):
+        exported.must(f"graph {tmp_path / name}")
+        assert (tmp_path / name).read_text(encoding="utf-8") == drawn_as(exported, form)
+    exported.must(f"graph {tmp_path / 'a'} format=dot")
+    assert (tmp_path / "a").read_text(encoding="utf-8") == drawn_as(exported, "dot")
+
+
+def drawn_as(pyshell: Pyshell, form: str) -> str:
+    """Return the picture of what runs."""
+    return pyshell.line(f"graph format={form}").out
+
+
+def test_a_form_is_not_taken_for_a_file(
+    exported: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = exported.line("graph mermaid")
+    assert ran.status == 2
+    assert "Did you mean format=mermaid?" in ran.err
+    assert not (tmp_path / "mermaid").exists()
+
+
+def test_only_a_picture_is_written_over(exported: Pyshell, tmp_path: Path) -> None:
+    path = tmp_path / "fstab"
+    path.write_text("precious\n", encoding="utf-8")
+    for more in ((), ("--dry-run",)):
+        ran = exported.line(f"graph {path}", *more)
+        assert ran.status == 5
+        assert f"{path} is there" in ran.err
+    assert path.read_text(encoding="utf-8") == "precious\n"
+    path.write_text("", encoding="utf-8")
+    for form in ("svg", "mermaid", "dot", "svg"):
+        exported.must(f"graph {path} format={form}")
+        assert path.read_text(encoding="utf-8") == drawn_as(exported, form)
 
 
 def test_a_fabric_without_tags_is_drawn_too(pyshell: Pyshell) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.tree.guides.facts import own_addresses
+from pyshell.tree.guides import esxi, windows
+from pyshell.tree.guides.facts import Disk, Way, own_addresses
+from pyshell.tree.guides.steps import text_lines
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
 SHARE = f"share /dev/mapper/lee-lee.lv to={CLIENT} target={SERVER} name=lee_block"
@@ -143,6 +145,32 @@ def test_what_can_only_be_read_is_not_formatted(pyshell: Pyshell) -> None:
         assert not re.search("mkfs|newfs|Format", guide(pyshell, f"system={system}"))
 
 
+def test_what_is_pasted_unread_erases_no_disk_that_is_in_use(pyshell: Pyshell) -> None:
+    pyshell.must(ONE, f"share /dev/sdb to={CLIENT} name=second")
+    text = guide(pyshell, "system=freebsd")
+    assert [u for u in text.splitlines() if u.startswith("newfs")] == [
+        "newfs -U -L lee_block /dev/DISK_OF_LUN_0",  # which is there on no host
+        "newfs -U -L second /dev/DISK_OF_LUN_1",
+    ]
+    assert "da0" not in text
+    assert "test -e /dev/ufs/second && echo " in text
+    for line in guide(pyshell, "system=windows").splitlines():
+        if "Initialize-Disk" in line or "Format-Volume" in line:
+            assert line.startswith("$disk | Where-Object PartitionStyle -eq RAW | Initialize-Disk")
+            assert " -PassThru | New-Partition" in line
+    for system in ("freebsd", "windows", "esxi"):
+        assert "erases" in guide(pyshell, f"system={system}")
+
+
+def test_a_disk_with_a_name_of_its_own_is_to_be_chosen_by_hand() -> None:
+    disk = Disk(3, "tape", "/backstores/pscsi/tape", None, None, read_only=False, others=())
+    way = Way(SERVER, CLIENT, (("192.0.2.1", 3260),), (disk,), None, None)
+    windows_text = "\n".join(text_lines(list(windows.steps(way))))
+    assert "$disk = Get-Disk | Where-Object Number -eq NUMBER_OF_LUN_3\n" in windows_text
+    assert "put that in place of NUMBER_OF_LUN_3" in windows_text
+    assert "--device=DISK_OF_LUN_3" in "\n".join(text_lines(list(esxi.steps(way))))
+
+
 def test_a_small_disk_gets_a_file_system_that_fits(pyshell: Pyshell) -> None:
     pyshell.must(f"share /srv/a.img size=64M to={CLIENT} target={SERVER}")
     text = guide(pyshell)
@@ -167,6 +195,24 @@ def test_in_demo_mode_no_name_is_needed(pyshell: Pyshell) -> None:
 def test_a_target_that_is_not_there_is_told(pyshell: Pyshell, name: str) -> None:
     assert pyshell("guide", name).status == 3
     assert pyshell("guide", "nonsense").status == 2
+
+
+def test_the_only_target_need_not_be_named_and_a_wrong_name_tells_those_there(
+    pyshell: Pyshell,
+) -> None:
+    none = pyshell("guide")
+    assert none.status == 3
+    assert "'share' makes one." in none.err
+    pyshell.must(ONE)
+    assert pyshell("guide").done().out == guide(pyshell)
+    for name, status in (("nope", 2), (f"{SERVER}9", 3)):
+        ran = pyshell("guide", name)
+        assert ran.status == status
+        assert f"There is {SERVER}." in ran.err
+    pyshell.must(f"/iscsi create {SERVER}2")
+    several = pyshell("guide")
+    assert several.status == 2
+    assert f"{SERVER}, {SERVER}2" in several.err
 
 
 def test_of_the_hosts_addresses_the_first_that_others_reach(pyshell: Pyshell) -> None:

@@ -166,6 +166,61 @@ def test_an_image_file_is_made_where_a_size_is_given(pyshell: Pyshell) -> None:
     assert pyshell.line(f"share /dev/sda1 to={CLIENT}").status == 5  # mounted
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"share /dev/sdz to={CLIENT}",
+        f"share /dev/sdz to={CLIENT} size=10G",
+        "/backstores/fileio create disk /dev/sdz 10G",
+        "/backstores/fileio create disk /dev/sdz",
+    ],
+)
+def test_a_mistyped_device_becomes_no_file_among_the_devices(pyshell: Pyshell, line: str) -> None:
+    ran = pyshell.line(line)
+    assert ran.status == 3
+    assert "There is no block device /dev/sdz. Free are " in ran.err
+    assert "/dev/sdb" in ran.err
+    assert "/dev/sda1" not in ran.err  # mounted
+    assert "size=" not in ran.err
+    assert not list(pyshell.folder.glob("files/**/sdz"))
+
+
+def test_a_file_in_the_memory_that_is_mounted_among_the_devices_is_one(pyshell: Pyshell) -> None:
+    pyshell.must(f"share /dev/shm/scratch.img to={CLIENT} size=1M")
+
+
+def test_a_storage_object_is_named_without_its_folder_too(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE, f"share lee_block to={OTHER}")
+    assert "Did you mean /backstores/block/lee_block?" in pyshell.line("unshare lee_blok").err
+    assert "Did you mean /dev/sdb?" in pyshell.line("unshare sdb").err
+    ran = pyshell.line(f"share nonsense to={CLIENT}")
+    assert ran.status == 3
+    assert "size=" not in ran.err
+    pyshell.must("/backstores/ramdisk create lee_block 16M")
+    ran = pyshell.line("unshare lee_block")
+    assert ran.status == 2
+    assert "/backstores/block/lee_block, /backstores/ramdisk/lee_block" in ran.err
+    pyshell.must("/backstores/ramdisk delete lee_block", "unshare lee_block")
+    assert "Targets: 0" in pyshell.line("/iscsi status").out
+
+
+def test_another_size_than_an_image_has_is_a_conflict(pyshell: Pyshell) -> None:
+    line = f"share /srv/new.img to={CLIENT} size="
+    pyshell.must(f"{line}1M", f"{line}1M")
+    ran = pyshell.line(f"{line}2M")
+    assert ran.status == 5
+    assert "has 1.0MiB" in ran.err
+    grow = "/backstores/fileio/new.img resize size=2M"
+    assert f"'{grow}' grows it." in ran.err
+    pyshell.must(grow, f"{line}2M")
+    assert "Leave size= out" in pyshell.line(f"{line}1M").err
+
+
+def test_where_an_image_file_was_made_is_told_from_the_root(pyshell: Pyshell) -> None:
+    told = pyshell.must(f"share disk3.img to={CLIENT} size=1M")
+    assert f"Its image file is {Path.cwd() / 'disk3.img'}." in told
+
+
 def test_chap_is_made_up_told_only_when_asked_and_kept(pyshell: Pyshell) -> None:
     ran = pyshell.line(f"{ONE_LINE} chap=mutual").done(noting="CHAP secrets were made up")
     auth = pyshell.must(f"{ACL} get auth show_secrets=true userid password mutual_password")
@@ -185,6 +240,51 @@ def test_a_chap_secret_is_read_from_standard_input(pyshell: Pyshell) -> None:
     assert shown == ["userid=me ", "password=a long secret "]
 
 
+def test_a_secret_that_takes_the_place_of_another_is_told_and_not_shown(pyshell: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} password"
+    assert "replaced" not in pyshell.line(f"{line}=first-long-secret").done().out
+    told = pyshell.line(f"{line}=second-long-secret").done()
+    assert f"CHAP secret of {CLIENT} replaced: it logs in by the new one" in told.out
+    assert "long-secret" not in told.out
+    assert pyshell.line(f"{line}=second-long-secret").done().out.endswith("nothing to do.\n")
+    short = pyshell.line(f"{line}=hello")
+    assert short.status == 0
+    assert f"The CHAP secret for {CLIENT} is shorter than 12 bytes" in short.err
+    assert "hello" not in short.out + short.err
+
+
+def test_chap_of_another_kind_than_is_there_is_told(pyshell: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} chap"
+    pyshell.line(f"{line}=oneway")
+    became = f"CHAP of {CLIENT} becomes mutual: it needs the target's secret as well."
+    assert became in pyshell.line(f"{line}=mutual").err
+    pyshell.line(f"{line}=mutual").done()
+    ran = pyshell.line(f"{line}=oneway").done(noting=f"CHAP of {CLIENT} stays mutual")
+    command = re.search("'(.*)'", ran.err)
+    assert command
+    pyshell.must(command[1])
+    pyshell.line(f"{line}=oneway").done()
+    assert (
+        "1-way auth" in pyshell.line(f"ls /iscsi/{data(pyshell, line + '=oneway')['target']}").out
+    )
+
+
+def test_chap_for_one_disk_is_told_to_be_needed_for_those_before(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE, f"share /dev/sdb to={CLIENT}")
+    ran = pyshell.line(f"share /dev/nvme0n1 to={CLIENT} chap=oneway")
+    assert f"wants CHAP now: {CLIENT} needs it for LUN 0 and 1 as well." in ran.err
+
+
+def test_a_portal_that_another_covers_is_told(exported: Pyshell) -> None:
+    line = f"share {LEE} to={CLIENT} portal=10.0.0.1"
+    ran = exported.line(line).done(noting="0.0.0.0:3260 covers 10.0.0.1 already")
+    exported.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    assert f"'{TPG}/portals delete 0.0.0.0 3260'" in ran.err
+    exported.must(line)
+    assert "10.0.0.1:3260" in exported.line(f"ls {TPG}/portals").out
+    exported.must(f"share {LEE} to={CLIENT} portal=10.0.0.1")
+
+
 @pytest.mark.parametrize(
     "more",
     ["userid=me", "mutual_password=x password=x", f"password=x to={CLIENT},{OTHER}"],
@@ -198,7 +298,7 @@ def test_chap_does_not_keep_out_those_that_are_there(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     ran = pyshell.line(f"share /dev/sdb to={OTHER} chap=oneway")
     assert ran.status == 5
-    assert f"keep out {CLIENT}" in ran.err
+    assert f"keep out {CLIENT}, which has no secret." in ran.err
     pyshell.line(f"share {LEE} to={CLIENT} chap=oneway").done(noting="CHAP")
     ran = pyshell.line(f"share /dev/sdb to={OTHER}")
     assert ran.status == 2
@@ -214,6 +314,14 @@ def test_unshare_takes_all_back(pyshell: Pyshell) -> None:
     pyshell.line(f"unshare {LEE} missing_ok=true").done(noting=f"{LEE} is not shared")
     pyshell.must("undo")
     assert pyshell.line(f"ls {TPG}").out.count("lee_block") == 2
+
+
+def test_unshare_says_that_chap_stays_where_it_does(pyshell: Pyshell) -> None:
+    pyshell.must(ONE_LINE)
+    pyshell.line(f"share /dev/sdb to={CLIENT} chap=oneway")
+    ran = pyshell.line("unshare sdb").done(noting=f"TPG 1 of target {SERVER} still wants CHAP")
+    assert f"'{TPG} set attribute authentication=0' ends that." in ran.err
+    pyshell.must(f"unshare {LEE}")  # with its target
 
 
 def test_unshare_leaves_alone_what_is_of_use_to_others(pyshell: Pyshell) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from pyshell.tree.results import Picture
 
+BEGINNINGS = (b"<svg xmlns=", b"---\ntitle: ", b"digraph target {")
+"""How pictures begin, by which a file is known to hold one."""
+
 
 def text_of(picture: Picture) -> str:
     """Return a picture's text, with a newline at its end."""

@@ -27,6 +27,7 @@ def _lines(topology: Topology) -> Iterator[str]:
     yield "flowchart LR"
     names = {key: f"n{number}" for number, key in enumerate(topology.boxes)}
     for column, heading in enumerate(COLUMNS):
+        yield f"  %% {heading}"
         for box in topology.column(column):
             sign = f"{box.sign} " if box.sign else ""
             texts = [f"{sign}{box.title}", *box.lines, *box.faults]
@@ -36,7 +37,6 @@ def _lines(topology: Topology) -> Iterator[str]:
                 yield f"  class {names[box.key]} {_CLASSES[box.sign][0]}"
             if box.faults:
                 yield f"  class {names[box.key]} {_ILL[0]}"
-        yield f"  %% {heading}"
     for arrow in topology.arrows:
         line = "-.->" if arrow.sign == REMOVED else "==>" if arrow.live else "-->"
         yield f"  {names[arrow.start]} {line} {names[arrow.end]}"

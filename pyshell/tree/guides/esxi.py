@@ -46,11 +46,14 @@ def steps(way: Way) -> Iterator[Step]:
     )
     for disk in way.disks:
         size = f", {size_text(disk.size)}" if disk.size else ""
-        name = f"naa.{disk.naa}" if disk.naa else f"LUN {disk.lun}"
+        name = f"naa.{disk.naa}" if disk.naa else f"DISK_OF_LUN_{disk.lun}"
+        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        if not disk.naa:
+            about.append(f"'esxcli storage core device list' tells what {name} stands for.")
+        if not disk.read_only:
+            about.append("A datastore on it is made in the Host Client: Storage, New datastore.")
+            about.append("That erases the disk.")
         yield step(
-            [
-                f"LUN {disk.lun} is {disk.path}{size}.",
-                "A datastore on it is made in the Host Client: Storage, New datastore.",
-            ],
+            about,
             f"esxcli storage core device list --device={quote(name)}",
         )

@@ -38,17 +38,21 @@ def steps(way: Way) -> Iterator[Step]:
     for disk in way.disks:
         size = f", {size_text(disk.size)}" if disk.size else ""
         label = re.sub(r"[^A-Za-z0-9_-]", "_", disk.name)[:31]
+        placeholder = f"DISK_OF_LUN_{disk.lun}"
         about = [
             f"LUN {disk.lun} is {disk.path}{size}.",
-            "iscsictl -L tells its device: put that in place of da0.",
+            f"iscsictl -L tells its device: put that in place of {placeholder}.",
         ]
         if way.several:
             about.append("Several ways to it are joined by 'gmultipath label'.")
         lines = [f"mkdir -p {quote(f'/mnt/{label}')}"]
         if not disk.read_only:
-            lines.insert(0, f"newfs -U -L {label} /dev/da0")
+            about.append("Where the disk is new: a file system on all of it. That erases it.")
+            lines.insert(0, f"newfs -U -L {label} /dev/{placeholder}")
         options = "ro,late" if disk.read_only else "rw,late"
-        lines += [f"echo '/dev/ufs/{label} /mnt/{label} ufs {options} 0 0' >> /etc/fstab"]
+        entry = f"/dev/ufs/{label} /mnt/{label} ufs {options} 0 0"
+        # Without its file system, a line in fstab would stop the next boot.
+        lines.append(f"test -e /dev/ufs/{label} && echo '{entry}' >> /etc/fstab")
         yield step(about, *lines, f"mount /mnt/{label}")
 
 

@@ -38,8 +38,13 @@ def steps(way: Way) -> Iterator[Step]:
     yield step("Log in, now and at boot", *(_connection(way, a, port) for a, port in way.portals))
     for disk in way.disks:
         size = f", {size_text(disk.size)}" if disk.size else ""
+        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        if not disk.naa:
+            about.append(f"Get-Disk tells its number: put that in place of {_placeholder(disk)}.")
+        if not disk.read_only:
+            about.append("Where it has no partitions: a file system on it. That erases the disk.")
         yield step(
-            [f"LUN {disk.lun} is {disk.path}{size}", "Where the disk is new: a file system on it"],
+            about,
             f"$disk = Get-Disk | Where-Object {_told_by(disk)}",
             "$disk | Set-Disk -IsOffline $false",
             *(() if disk.read_only else _format(disk.name)),
@@ -47,14 +52,23 @@ def steps(way: Way) -> Iterator[Step]:
 
 
 def _told_by(disk: Disk) -> str:
-    """Return what tells a disk from others; one that has a name of its own only by its bus."""
-    return f"UniqueId -eq {_quoted(disk.naa.upper())}" if disk.naa else "BusType -eq iSCSI"
+    """Return what tells a disk from others; one that has a name of its own only its number."""
+    if disk.naa:
+        return f"UniqueId -eq {_quoted(disk.naa.upper())}"
+    return f"Number -eq {_placeholder(disk)}"
+
+
+def _placeholder(disk: Disk) -> str:
+    """Return what matches no disk, so that nothing happens where it is left as it is."""
+    return f"NUMBER_OF_LUN_{disk.lun}"
 
 
 def _format(name: str) -> tuple[str, ...]:
+    """Return what goes on only with a disk that was raw, and so with none that is in use."""
     return (
-        "$disk | Initialize-Disk -PartitionStyle GPT",
-        "$disk | New-Partition -AssignDriveLetter -UseMaximumSize |"
+        "$disk | Where-Object PartitionStyle -eq RAW |"
+        " Initialize-Disk -PartitionStyle GPT -PassThru |"
+        " New-Partition -AssignDriveLetter -UseMaximumSize |"
         f" Format-Volume -NewFileSystemLabel {_quoted(name[:32])}",
     )
 
