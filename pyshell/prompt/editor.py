@@ -8,6 +8,7 @@ that is read on threads: no key waits for it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TextIO
@@ -131,7 +132,9 @@ class Editor:
         self._line.look(document.text, document.current_line_before_cursor)
 
     def _redraw(self) -> None:
-        self._commands.app.invalidate()
+        """Draw the prompt anew, on behalf of a thread; one that is just over needs no drawing."""
+        with contextlib.suppress(RuntimeError):  # its loop may end between look and call
+            self._commands.app.invalidate()
 
     def _complete_again(self, line: str) -> None:
         """Offer a menu anew, now that more is known, if it still waits for a choice."""
@@ -145,8 +148,9 @@ class Editor:
                 buffer.start_completion()
 
         loop = self._commands.app.loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(offer)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # as above
+                loop.call_soon_threadsafe(offer)
 
     def _toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
