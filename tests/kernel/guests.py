@@ -20,6 +20,7 @@ GUESTS = 2
 SECONDS = {
     "test_side_by_side.py": 440,
     "test_conformance.py": 110,
+    "test_guiding.py": 110,
     "test_boot.py": 95,
     "test_applying.py": 85,
     "test_scenario.py": 75,
