@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 PATIENCE = 1.0
 """Seconds after which work is long: what is done sooner, and nearly done then, shows no bar."""
+FEW = 20
+"""Fewer steps than these show no bar, however slow they are: a command typed by hand has fewer."""
 BYTES = 1 << 20
 """What counts beyond this are bytes: no configuration has so many steps."""
 
@@ -23,6 +25,8 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         """Take note of how much is done, and of how much in all."""
+        if total < FEW:
+            return
         if self._bar is None:
             passed = time.monotonic() - self._began
             left = passed * (total - done) / done if done else PATIENCE
