@@ -22,14 +22,14 @@ def block_devices(folder: str) -> list[str]:
 
 def model(folder: str) -> str:
     """Return what a block device is, by its folder in sysfs."""
-    backing = _text(f"{folder}/loop/backing_file")
+    backing = text(f"{folder}/loop/backing_file")
     if backing:
         return f"loop device on {backing}"
-    kind = _text(f"{folder}/dm/uuid").partition("-")[0]
+    kind = text(f"{folder}/dm/uuid").partition("-")[0]
     if kind:
         return {"LVM": "logical volume", "mpath": "multipath", "CRYPT": "encrypted"}.get(kind, kind)
     whole = os.path.dirname(folder) if os.path.exists(f"{folder}/partition") else folder
-    words = [_text(f"{whole}/device/vendor"), _text(f"{whole}/device/model")]
+    words = [text(f"{whole}/device/vendor"), text(f"{whole}/device/model")]
     made = " ".join(word for word in words if word and not word.startswith("0x"))
     return f"partition of {made or os.path.basename(whole)}" if whole != folder else made
 
@@ -39,8 +39,8 @@ def addresses(proc: str = "/proc/net") -> list[tuple[str, str]]:
 
     Addresses that hold on one link only are left out: a portal has no place for the link's name.
     """
-    found = dict.fromkeys(_LOCAL.findall(_text(f"{proc}/fib_trie")), "")
-    for line in _text(f"{proc}/if_inet6").splitlines():
+    found = dict.fromkeys(_LOCAL.findall(text(f"{proc}/fib_trie")), "")
+    for line in text(f"{proc}/if_inet6").splitlines():
         fields = line.split()
         if len(fields) == 6:
             address = ipaddress.IPv6Address(bytes.fromhex(fields[0]))
@@ -49,7 +49,8 @@ def addresses(proc: str = "/proc/net") -> list[tuple[str, str]]:
     return sorted(found.items(), key=lambda one: (ipaddress.ip_address(one[0]).is_loopback, one))
 
 
-def _text(path: str) -> str:
+def text(path: str) -> str:
+    """Return what a file of the host holds, without blanks around it; "" where it has none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()

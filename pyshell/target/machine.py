@@ -144,7 +144,7 @@ class RealMachine:
 
     def device_size(self, name: str) -> int | None:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
-        text = _text(f"/sys/class/block/{name.replace('/', '!')}/size")
+        text = hostfacts.text(f"/sys/class/block/{name.replace('/', '!')}/size")
         return int(text) * _SECTOR if text.isdigit() else None
 
     def image_file(self, path: str) -> Path:
@@ -196,7 +196,7 @@ class RealMachine:
 
     def memory(self) -> int:
         """Return the bytes of memory that the host has."""
-        match = re.search(r"MemTotal:\s+(\d+) kB", _text("/proc/meminfo"))
+        match = re.search(r"MemTotal:\s+(\d+) kB", hostfacts.text("/proc/meminfo"))
         return int(match.group(1)) * 1024 if match else 0
 
     def free_space(self, path: str) -> int:
@@ -237,14 +237,14 @@ def _holder(number: str, folder: str) -> str:
     except OSError:
         return ""
     for entry in entries:
-        partition = _text(f"{folder}/{entry}/dev") if entry != "device" else ""
+        partition = hostfacts.text(f"{folder}/{entry}/dev") if entry != "device" else ""
         if partition:
             numbers.add(partition)
-    for line in _text("/proc/self/mountinfo").splitlines():
+    for line in hostfacts.text("/proc/self/mountinfo").splitlines():
         fields = line.split()
         if len(fields) > 4 and fields[2] in numbers:
             return f"mounted on {fields[4]}"
-    for line in _text("/proc/swaps").splitlines()[1:]:
+    for line in hostfacts.text("/proc/swaps").splitlines()[1:]:
         if os.path.basename(os.path.realpath(line.split()[0])) == os.path.basename(folder):
             return "used as swap"
     try:
@@ -254,14 +254,6 @@ def _holder(number: str, folder: str) -> str:
     return f"held by {', '.join(holders)}" if holders else ""
 
 
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 def _number(path: str) -> int:
-    text = _text(path)
+    text = hostfacts.text(path)
     return int(text) if text.isdigit() else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.target import machine
+from pyshell.target import hostfacts, machine
 from pyshell.target.attach import Lio
 
 
@@ -45,7 +45,7 @@ def test_a_device_is_held_by_mounts_and_swap(
     (folder / "sdb1").mkdir(parents=True)
     texts = {name: text.replace("FOLDER", str(folder)) for name, text in files.items()}
     texts[f"{folder}/sdb1/dev"] = "8:17"
-    monkeypatch.setattr(machine, "_text", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(hostfacts, "text", lambda path: texts.get(path, ""))
     assert machine._holder("8:16", str(folder)) == holder
 
 
