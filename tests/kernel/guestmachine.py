@@ -159,9 +159,10 @@ def _qemu_command(booted: image.Image, results: Path) -> list[str]:
     share = "local,path={},mount_tag={},security_model=none,multidevs=remap"
     options = {
         # No KVM: on nested virtual machines it hangs where it seems to be there.
-        "-accel": "tcg,thread=multi",
+        "-accel": "tcg,thread=single",
         "-cpu": "max",
-        "-smp": "2",
+        # Two would wait for each other's locks while a busy machine runs neither of them.
+        "-smp": "1",
         "-m": "4G",
         "-display": "none",
         "-serial": f"file:{results / 'console.log'}",
@@ -169,7 +170,9 @@ def _qemu_command(booted: image.Image, results: Path) -> list[str]:
         "-initrd": str(booted.initramfs),
         # A panic reboots at once, which -no-reboot makes the end of QEMU. On a busy machine the
         # emulated timer ticks too late for the kernel's test of it, which would be a panic, too.
-        "-append": "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check",
+        # Without random addresses QEMU finds what it translated for the program's last run again.
+        "-append": "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check "
+        "norandmaps",
     }
     return [
         # The kernel ends QEMU with its parent, however that one dies.

@@ -152,7 +152,9 @@ def test_a_secret_is_asked_for_without_echo(editing: Terminal, home: Path) -> No
     shown = editing.run(f"{TPG} get auth password show_secrets=true")
     assert shown == "password=verysecret12 \n"
     kept = (home / "history").read_text(encoding="utf-8")
-    assert f"{TPG} set auth password=-\n" in kept, "the line as typed tells nothing, and can be used again"
+    assert f"{TPG} set auth password=-\n" in kept, (
+        "the line as typed tells nothing, and can be used again"
+    )
     assert "verysecret12" not in kept
 
 
