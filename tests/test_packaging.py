@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shlex
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import ROOT, Pyshell
+from driver import ROOT, Pyshell, run_here
 from pyshell import __version__
 from pyshell.errors import RestoredInPartError
 from pyshell.shell import grammar
@@ -183,10 +184,22 @@ def test_versions_are_told(pyshell: Pyshell) -> None:
     told = pyshell("-o", "json", "version").json["result"]
     assert told["pyshell"] == __version__
     assert told["rtslib-fb"] == version("rtslib-fb")
-    assert told["kernel"] == os.uname().release
     shown = pyshell("version").done().lines
     assert shown[0] == f"pyshell version {__version__}"
     assert f"configshell-fb {version('configshell-fb')}" in shown
+
+
+def test_a_simulated_kernel_is_not_taken_for_the_hosts(pyshell: Pyshell) -> None:
+    recorded = json.loads((ROOT / "pyshell/simulator/recorded.json").read_text(encoding="utf-8"))
+    told = pyshell("-o", "json", "version").json["result"]
+    assert (told["kernel"], told["simulated"]) == (recorded["kernel"], True)
+    shown = pyshell("version").done().lines
+    assert shown[-1] == f"kernel {recorded['kernel']} (simulated, as recorded from that one)"
+
+
+def test_the_hosts_kernel_is_told_of_a_real_target() -> None:
+    real = run_here(["-o", "json", "version"]).done().json["result"]
+    assert (real["kernel"], real["simulated"]) == (os.uname().release, False)
 
 
 def test_a_library_without_its_package_is_told_as_well(

@@ -42,11 +42,11 @@ def forth(lio: Lio) -> Takeover:
     )
 
 
-def back(lio: Lio) -> Takeover:
-    """Return what gives the boot back to whom it was taken from. Raises NotFoundError."""
+def back(lio: Lio) -> Takeover | None:
+    """Return what gives the boot back to whom it was taken from, None where it was not taken."""
     remembered = _remembered(lio)
     if remembered is None:
-        raise NotFoundError("Nothing was taken over from another program.")
+        return None
     found = services(lio)
     return Takeover(
         tuple(unit for unit in OURS if found.state(unit) == "enabled"),

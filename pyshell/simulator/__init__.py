@@ -9,6 +9,14 @@ kernel. `pyshell.simulator.attach` puts it under rtslib.
 from pyshell.simulator.hardware import SimulatedPort
 from pyshell.simulator.machine import SimulatedDevice, SimulatedMachine
 from pyshell.simulator.opening import open_simulator
+from pyshell.simulator.recorded import recorded_kernel
 from pyshell.simulator.simulator import Simulator
 
-__all__ = ["SimulatedDevice", "SimulatedMachine", "SimulatedPort", "Simulator", "open_simulator"]
+__all__ = [
+    "SimulatedDevice",
+    "SimulatedMachine",
+    "SimulatedPort",
+    "Simulator",
+    "open_simulator",
+    "recorded_kernel",
+]

@@ -78,6 +78,11 @@ def template(kind: str, variant: str) -> Template:
     return _template(_group(kind, variant) or _recorded()["groups"][kind])
 
 
+def recorded_kernel() -> str:
+    """Return the release of the kernel that was recorded."""
+    return str(_recorded()["kernel"])
+
+
 def is_recorded(kind: str, variant: str) -> bool:
     """Tell whether the recorded kernel, or one described, has this kind of group at all."""
     return _group(kind, variant) is not None

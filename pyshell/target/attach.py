@@ -47,6 +47,15 @@ class Lio:
         """Tell whether this user may change the target: root a real one, all a simulated one."""
         return self.simulated is not None or os.geteuid() == 0
 
+    @property
+    def kernel_release(self) -> str:
+        """Return which kernel it is; of a simulated one, from which it was recorded."""
+        if self.simulated is None:
+            return os.uname().release
+        from pyshell.simulator import recorded_kernel
+
+        return recorded_kernel()
+
     def ready(self) -> None:
         """See to it that configfs is mounted and the target core is there.
 

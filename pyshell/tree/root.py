@@ -7,7 +7,6 @@ one-liner pays for its own branch alone.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -78,9 +77,13 @@ class RootNode(
         """Show the version."""
         if self.context.compat:
             return Lines([f"pyshell version {__version__}"])
-        found = _versions()
+        found = {**_versions(), "kernel": self.lio.kernel_release}
         lines = [f"{name} {number}" for name, number in found.items() if name != "pyshell"]
-        return Lines([f"pyshell version {__version__}", *lines], found)
+        simulated = self.lio.simulated is not None
+        if simulated:
+            lines[-1] += " (simulated, as recorded from that one)"
+        data = {**found, "simulated": simulated}
+        return Lines([f"pyshell version {__version__}", *lines], data)
 
     @command(
         "Remove the whole running configuration. The saved file stays.",
@@ -107,10 +110,10 @@ class RootNode(
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of pyshell, of the libraries that do its work, and of the kernel."""
+    """Return the versions of pyshell and of the libraries that do its work."""
     libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
     python = ".".join(map(str, sys.version_info[:3]))
-    return {"pyshell": __version__, **libraries, "python": python, "kernel": os.uname().release}
+    return {"pyshell": __version__, **libraries, "python": python}
 
 
 def _version(library: str) -> str:

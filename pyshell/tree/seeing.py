@@ -6,15 +6,16 @@ What they need is imported where it is used, as in `root`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.tree.command import (
     INITIATOR,
     NUMBER,
+    PATH,
+    TARGET,
     TEXT,
-    WWN,
     Kind,
     Param,
     choice,
@@ -43,7 +44,18 @@ def _seconds(text: str) -> float:
     return found
 
 
+def _looks(text: str) -> int:
+    """Read how many times to look. Raises UsageError."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise UsageError(
+            f"'{text}' is no number of looks.",
+            "Give 1 or more; leave it out to go on until Ctrl-C.",
+        )
+    return int(text)
+
+
 SECONDS = Kind("seconds", _seconds)
+LOOKS = Kind("number", _looks)
 
 
 class SeeingNode(CommonNode):
@@ -53,7 +65,7 @@ class SeeingNode(CommonNode):
         "Show who is logged in.",
         Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
         Param("sid", NUMBER, "Only the session of that number."),
-        Param("target", WWN, "Only sessions with the target of that WWN.", named_only=True),
+        Param("target", TARGET, "Only sessions with the target of that WWN.", named_only=True),
         Param("initiator", INITIATOR, "Only sessions of that initiator.", named_only=True),
         Param(
             "storage_object",
@@ -80,9 +92,10 @@ class SeeingNode(CommonNode):
         """Show who is logged in."""
         from pyshell.tree.sessiontext import session_data, session_lines
 
+        every = self._sessions()
         found = [
             session
-            for session in self._sessions()
+            for session in every
             if (sid is None or session.sid == sid)
             and _same_name(session.tpg.target.wwn, target)
             and _same_name(session.initiator, initiator)
@@ -90,11 +103,13 @@ class SeeingNode(CommonNode):
         ]
         if sid is not None and not found:
             raise NotFoundError(f"no session found with sid {sid}")
-        if not found and not self.context.compat:
-            _check_names(target, storage_object)
-        data = [session_data(self.lio, session) for session in found]
         if not found:
-            return Lines(["(no open sessions)"], data)
+            if not self.context.compat:
+                _check_names(target, storage_object)
+                if initiator is not None:
+                    return Lines([_nothing_of(initiator, every)], [])
+            return Lines(["(no open sessions)"], [])
+        data = [session_data(self.lio, session) for session in found]
         lines = [
             line
             for session in found
@@ -121,13 +136,13 @@ class SeeingNode(CommonNode):
 
     @command(
         "Show commands and bytes a second, of storage objects, LUNs and initiators.",
-        Param("path", TEXT, "Only what is at or below this path."),
+        Param("path", PATH, "Only what is at or below this path."),
         Param("interval", SECONDS, "Seconds between two looks.", default=1.0, named_only=True),
         Param(
             "count",
-            NUMBER,
-            "How many times to look; 0 goes on until Ctrl-C. Unless given, that is at a terminal"
-            " without end, else once.",
+            LOOKS,
+            "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
+            " in a pipe once.",
             named_only=True,
         ),
         Param(
@@ -171,7 +186,7 @@ class SeeingNode(CommonNode):
         chosen = flowtext.Choice(below, by, sort, filter or "")
 
         def tables() -> Iterator[Table]:
-            for sample in islice(samples(self.lio, interval), count or None):
+            for sample in islice(samples(self.lio, interval), count):
                 yield flowtext.table(sample, chosen)
 
         return Stream(tables(), 1 if count is None else None)
@@ -193,6 +208,28 @@ def _check_names(target: str | None, storage_object: str | None) -> None:
         raise NotFoundError(
             f"There is no storage object {storage_object}.", "ls /backstores shows them."
         )
+
+
+def _nothing_of(initiator: str, every: Sequence[Session]) -> str:
+    """Return that an initiator has no such session, and who has any.
+
+    Raises NotFoundError for one that has no ACL either, which may be mistyped.
+    """
+    from pyshell.target import listing
+
+    known = sorted({session.initiator for session in every})
+    have = f"Logged in: {', '.join(known)}." if known else "Nobody is logged in."
+    if any(_same_name(name, initiator) for name in known):
+        return f"(no such session of {initiator})"
+    if any(
+        _same_name(acl.wwn, initiator)
+        for fabric in listing.fabrics_in_use()
+        for target in listing.targets(fabric)
+        for tpg in listing.tpgs(target)
+        for acl in listing.node_acls(tpg)
+    ):
+        return f"(no open session of {initiator}) {have}"
+    raise NotFoundError(f"There is no session of {initiator}, and no ACL of that name.", have)
 
 
 def _is_called(one: StorageObject, text: str) -> bool:

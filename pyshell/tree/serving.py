@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves one text at /metrics over HTTP, until it is stopped.
+"""Serves one text at /metrics over HTTP, until it is stopped, and at / a page that links to it.
 
 Only reading is possible: no other path, no other method, nothing of a request is used but its
 first line and its Host. Few are served at once, and none who is slow.
@@ -15,12 +15,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
-from pyshell.errors import from_os_error
+from pyshell.errors import UsageError, from_os_error
 from pyshell.target import names
 
 PORT = 9814
 LOOPBACK = "127.0.0.1"
 PATH = "/metrics"
+_PAGE = (
+    '<!DOCTYPE html><html lang="en"><title>pyshell</title>'
+    f'<p>Metrics of this storage target: <a href="{PATH}">{PATH}</a></p></html>\n'
+)
+_PAGE_TYPE = "text/html; charset=utf-8"
 _SECONDS = 10.0
 _AT_ONCE = 8
 
@@ -32,7 +37,13 @@ def place(text: str) -> tuple[str, int]:
     address, colon, port = text.rpartition(":")
     if not colon or "]" in port or (":" in address and not address.startswith("[")):
         address, port = text, str(PORT)
-    return names.address(address), names.port_number(port)
+    try:
+        plain = names.address(address)
+    except UsageError as error:
+        raise UsageError(
+            error.message, f"serve= takes PORT, ADDRESS or ADDRESS:PORT, as {LOOPBACK}:{PORT}."
+        ) from error
+    return plain, names.port_number(port)
 
 
 def is_loopback(address: str) -> bool:
@@ -97,17 +108,25 @@ def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPR
             """Answer with the text."""
             if not self._is_meant():
                 return
-            with lock:
-                body = text().encode()
+            if self._place() == PATH:
+                with lock:
+                    self._answer(kind, text().encode())
+            else:
+                self._answer(_PAGE_TYPE, _PAGE.encode())
+
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def _answer(self, content_type: str, body: bytes) -> None:
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-        do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
+        def _place(self) -> str:
+            return self.path.partition("?")[0]
 
         def _is_meant(self) -> bool:
             host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
@@ -115,7 +134,7 @@ def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPR
                 # A page of elsewhere, whose name leads here, is not to read along.
                 self.send_error(HTTPStatus.FORBIDDEN)
                 return False
-            if self.path.partition("?")[0] != PATH:
+            if self._place() not in (PATH, "/"):
                 self.send_error(HTTPStatus.NOT_FOUND)
                 return False
             return True

@@ -31,6 +31,8 @@ class TakingOverNode(CommonNode):
         from pyshell.saved import locations, takeover
 
         wanted = takeover.back(self.lio) if back else takeover.forth(self.lio)
+        if wanted is None:
+            return Lines(["There is nothing to give back: pyshell has taken nothing over."])
         if not back and not (wanted.disable or wanted.enable):
             return Lines(["pyshell brings the target back at boot already."])
 

@@ -47,7 +47,14 @@ def test_the_text_is_at_metrics(port: int) -> None:
     assert ask(port, "/metrics", "HEAD") == (200, "")
 
 
-@pytest.mark.parametrize("path", ["/", "/etc/passwd", "/metrics/../etc/passwd"])
+def test_the_root_is_a_page_that_leads_there(port: int) -> None:
+    status, page = ask(port, "/")
+    assert status == 200
+    assert '<a href="/metrics">' in page
+    assert ask(port, "/", host="evil.example:9814")[0] == 403
+
+
+@pytest.mark.parametrize("path", ["/index.html", "/etc/passwd", "/metrics/../etc/passwd"])
 def test_nothing_else_is_there(port: int, path: str) -> None:
     assert ask(port, path)[0] == 404
 
@@ -83,10 +90,33 @@ def test_how_an_address_is_written(text: str, place: tuple[str, int]) -> None:
     assert serving.place(text) == place
 
 
-@pytest.mark.parametrize("text", ["nowhere", "127.0.0.1:x", "70000", "", "127.0.0.1:"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
+FORMS = "serve= takes PORT, ADDRESS or ADDRESS:PORT, as"
+PORTS = "Give a number from 1 to 65535"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nowhere", FORMS),
+        ("", FORMS),
+        ("nowhere:80", FORMS),
+        ("127.0.0.1:x", PORTS),
+        ("70000", PORTS),
+        ("127.0.0.1:", PORTS),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
         serving.place(text)
+
+
+def test_what_is_wrong_with_an_address_is_told_in_a_line(exported: Pyshell) -> None:
+    ran = exported("metrics", "serve=foo")
+    assert (ran.status, ran.err) == (
+        2,
+        "'foo' is not an IP address. serve= takes PORT, ADDRESS or ADDRESS:PORT, as"
+        " 127.0.0.1:9814.\n",
+    )
 
 
 def test_a_port_that_is_taken(port: int) -> None:

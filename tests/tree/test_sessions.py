@@ -201,3 +201,28 @@ def test_a_name_that_does_not_exist_is_not_one_without_sessions(
 @pytest.mark.parametrize("given", [f"target={SERVER}", "storage_object=lee_block"])
 def test_what_exists_may_have_no_sessions(exported: Pyshell, given: str) -> None:
     assert exported("sessions", given).done().lines == ["(no open sessions)"]
+
+
+def test_who_has_no_session_is_told_who_has(busy: Pyshell) -> None:
+    ran = busy("sessions", "initiator=iqn.2020-07.com.example:nope")
+    assert (ran.status, ran.out) == (3, "")
+    assert ran.err == (
+        "There is no session of iqn.2020-07.com.example:nope, and no ACL of that name."
+        f" Logged in: {CLIENT}, {DYNAMIC}.\n"
+    )
+    other = "iqn.2020-07.com.example:other"
+    busy.must(f"{TPG}/acls create {other}")
+    told = busy("sessions", f"initiator={other}").done().out
+    assert told == f"(no open session of {other}) Logged in: {CLIENT}, {DYNAMIC}.\n"
+    assert busy("-o", "json", "sessions", f"initiator={other}").done().json["result"] == []
+
+
+def test_where_nobody_is_logged_in_that_is_told(exported: Pyshell) -> None:
+    told = exported("sessions", f"initiator={CLIENT}").done().out
+    assert told == f"(no open session of {CLIENT}) Nobody is logged in.\n"
+
+
+def test_a_session_that_does_not_fit_all_that_was_asked(busy: Pyshell) -> None:
+    busy.must("/backstores/ramdisk create memory 1M")
+    given = (f"initiator={CLIENT}", "storage_object=memory")
+    assert busy("sessions", *given).done().out == f"(no such session of {CLIENT})\n"

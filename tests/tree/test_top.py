@@ -114,6 +114,14 @@ def test_what_makes_no_sense_is_refused(exported: Pyshell, word: str) -> None:
     assert (ran.status, ran.err.count("\n")) == (2, 3), ran.err
 
 
+@pytest.mark.parametrize("count", ["0", "-1", "1.5", ""])
+def test_it_looks_at_least_once(exported: Pyshell, count: str) -> None:
+    ran = exported("top", f"count={count}")
+    assert ran.status == 2
+    told = f"count: '{count}' is no number of looks. Give 1 or more; leave it out"
+    assert told in ran.err
+
+
 @pytest.fixture
 def terminal(exported: Pyshell) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Return the keyboard's end of a terminal of 80 by 24, in which `top` runs."""
