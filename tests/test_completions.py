@@ -60,6 +60,12 @@ CASES = {
         "--dry-run", "--color=never",
         f"{TPG}/luns", "create", "storage_object=/backstores/ramdisk/memory",
     ],
+    f"guide {HEAD}:{TAIL[:2]}": ["guide", SERVER],
+    "share /dev/nv": ["share", "/dev/nvme0n1"],
+    "share mem": ["share", "memory"],
+    f"graph {FOLDER}/pyshell.b": ["graph", f"{FOLDER}/pyshell.bash"],
+    "doctor /is": ["doctor", "/iscsi/"],
+    "top path=/is": ["top", "path=/iscsi/"],
 }  # fmt: skip
 
 

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Initiators that may be meant where an ACL is made: who came, who was refused, who is known."""
+"""Initiators that may be meant where one is named: who came, who was refused, who is known."""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyshell.shell.candidate import Candidate
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
-from pyshell.target.places import Tpg
+from pyshell.target.places import Target, Tpg
 from pyshell.target.sessions import of_tpg
 
 _FAILED = "fabric_statistics/iscsi_tgt_attr"
@@ -29,23 +30,52 @@ def initiators(lio: Lio, here: Tpg) -> Iterator[Candidate]:
             yield Candidate(name, told)
 
 
+def initiators_of(lio: Lio, targets: Sequence[Target], *, refused: bool) -> Iterator[Candidate]:
+    """Yield initiators of targets, each once, those logged in first, then those refused."""
+    seen = set()
+    came = [
+        (session.initiator, f"logged in now at {_at(tpg)}")
+        for target in targets
+        for tpg in listing.tpgs(target)
+        for session in of_tpg(lio, tpg)
+    ]
+    denied = _refused(lio, targets, None) if refused else ()
+    for name, told in itertools.chain(came, denied, _with_acl(targets)):
+        if name not in seen:
+            seen.add(name)
+            yield Candidate(name, told)
+
+
 def _told(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
     for session in of_tpg(lio, here):
         yield session.initiator, "logged in now, without an ACL"
     every = [here.target, *(t for t in listing.targets(here.target.fabric) if t != here.target)]
-    for target in every:
+    yield from _refused(lio, every, here.target)
+    yield from _with_acl(every)
+
+
+def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterator[tuple[str, str]]:
+    """Yield who was refused, as the targets tell and then the log; `here` needs not be named."""
+    for target in targets:
         name = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_name") or ""
         if name not in _NOBODY:
             address = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_addr") or ""
-            at = "" if target == here.target else f" at {target.wwn}"
+            at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
     for name in _refused_by_the_log(lio):
         yield name, "was refused, as the kernel's log tells"
-    for target in every:
+
+
+def _with_acl(targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
+    for target in targets:
         for tpg in listing.tpgs(target):
             for acl in listing.node_acls(tpg):
-                yield acl.wwn, f"has an ACL at {target.wwn}/tpg{tpg.tag}"
+                yield acl.wwn, f"has an ACL at {_at(tpg)}"
+
+
+def _at(tpg: Tpg) -> str:
+    return f"{tpg.target.wwn}/tpg{tpg.tag}"
 
 
 def _refused_by_the_log(lio: Lio) -> list[str]:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from pyshell.errors import PyshellError
+from pyshell.shell import everywhere
 from pyshell.shell.candidate import Candidate
 from pyshell.shell.completion import Value
 from pyshell.shell.hosts import addresses, devices
@@ -174,7 +175,17 @@ def _devices(wanted: Value, node: Node) -> Iterable[Candidate]:
 def _initiators(wanted: Value, node: Node) -> Iterable[Candidate]:
     """Return initiators that came to the TPG and have no ACL there, then those with one nearby."""
     place = getattr(node, "place", None)
-    return initiators(node.lio, place) if isinstance(place, Tpg) else ()
+    if isinstance(place, Tpg):
+        return initiators(node.lio, place)
+    return everywhere.initiators(node.lio, wanted)
+
+
+def _targets(wanted: Value, node: Node) -> Iterable[Candidate]:
+    return everywhere.targets(wanted)
+
+
+def _disks(wanted: Value, node: Node) -> Iterable[Candidate]:
+    return everywhere.disks(node.lio, wanted)
 
 
 def _wwns(wanted: Value, node: Node) -> Iterable[Candidate]:
@@ -192,10 +203,12 @@ _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
     "lun": _numbers("lun", 0),
     "tag": _numbers("tpg", 1),
     "wwn": _wwns,
+    "target": _targets,
     "address": _addresses,
     "initiator": _initiators,
     "file": _files,
     "revision": _revisions,
     "configuration": _configurations,
     "device": _devices,
+    "disk": _disks,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
-from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, WWN, Param, command
+from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, TARGET, Param, command
 from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode, below, with_storage
 from pyshell.tree.results import Change, Result
 
@@ -26,7 +26,7 @@ class ApplyingNode(ComparingNode):
         "Bring the running configuration to that of a file, by the smallest change.",
         Param("file", CONFIGURATION, "A saved configuration, whole or in part.", required=True),
         Param("prune", BOOL, "Remove what the file lacks, which otherwise stays.", default=False),
-        Param("target", WWN, "Only the target of that WWN, with its storage objects."),
+        Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
         changes=True,
         details="What is the same is not touched: its sessions live. All is done, or nothing.\n"
         "Each object is shown as done online, disrupting the initiators that are named, or"

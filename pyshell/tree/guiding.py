@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.tree.command import BOOL, INITIATOR, WWN, Param, choice, command
+from pyshell.tree.command import BOOL, INITIATOR, TARGET, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
 
@@ -24,7 +24,7 @@ class GuidingNode(CommonNode):
 
     @command(
         "Tell what to do on the other host: from packages to the mounted disk, ready to paste.",
-        Param("target", WWN, "Name of an iSCSI target; the only one unless given."),
+        Param("target", TARGET, "Name of an iSCSI target; the only one unless given."),
         Param("initiator", INITIATOR, "Whose host it is; the only one's unless given."),
         Param(
             "system", choice("linux", "windows", "esxi", "freebsd"), "What that host runs.",

@@ -15,7 +15,7 @@ from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, Usage
 from pyshell.saved import locations
 from pyshell.target.attach import Lio
 from pyshell.target.names import MASK
-from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TEXT, WWN, Param, choice, command
+from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TARGET, TEXT, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context
 from pyshell.tree.results import Lines, Result, Work
@@ -38,7 +38,7 @@ class SavingNode(CommonNode):
         Param("force", BOOL, "Save whatever is lost by it; that is told.", default=False),
         Param("without", PATHS, "Objects that may be lost: paths with commas between them."),
         Param("comment", TEXT, "Why; 'revisions' shows it."),
-        Param("target", WWN, "Only the target of that WWN, with its storage objects."),
+        Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
         changes=True,
         details="What the file held before is kept as a revision. Refused, unless it is forced, is"
         " to replace a file that something else changed, and to lose what the last restore could"

@@ -14,6 +14,7 @@ from pyshell.tree.command import (
     INITIATOR,
     NUMBER,
     PATH,
+    STORAGE_OBJECT,
     TARGET,
     TEXT,
     Kind,
@@ -69,7 +70,7 @@ class SeeingNode(CommonNode):
         Param("initiator", INITIATOR, "Only sessions of that initiator.", named_only=True),
         Param(
             "storage_object",
-            TEXT,
+            STORAGE_OBJECT,
             "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
             named_only=True,
         ),

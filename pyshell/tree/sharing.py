@@ -6,10 +6,11 @@ from __future__ import annotations
 from pyshell.errors import UsageError
 from pyshell.target import names
 from pyshell.tree.command import (
-    DEVICE,
+    DISK,
     LUN,
     SIZE,
     SO_NAME,
+    TARGET,
     TEXT,
     Kind,
     Param,
@@ -52,9 +53,9 @@ class SharingNode(CommonNode):
 
     @command(
         "Export a disk over iSCSI in one line: all that is needed, or nothing.",
-        Param("device", DEVICE, _DEVICE_HELP, required=True),
+        Param("device", DISK, _DEVICE_HELP, required=True),
         Param("to", INITIATORS, "Names of the initiators, commas between them.", required=True),
-        Param("target", TEXT, "Name of the target, made where it is missing.", named_only=True),
+        Param("target", TARGET, "Name of the target, made where it is missing.", named_only=True),
         Param("name", SO_NAME, "Name of a new storage object.", named_only=True),
         Param("lun", LUN, "Its number; the lowest free one unless given.", named_only=True),
         Param(
@@ -122,7 +123,7 @@ class SharingNode(CommonNode):
 
     @command(
         "Take back what share made for a disk. The device or image file is left alone.",
-        Param("device", DEVICE, _DEVICE_HELP, required=True),
+        Param("device", DISK, _DEVICE_HELP, required=True),
         Param("to", INITIATORS, "Only for these initiators; for all unless given."),
         changes=True,
         details=(

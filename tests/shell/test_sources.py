@@ -63,6 +63,31 @@ PLACES = {
     "/backstores/fileio/* cr": [],
     "@nosuch/": [],
 }
+# What is named at the root, by its place among the words and by its name.
+ROOT = {
+    "guide iq": [SERVER],
+    "guide target=": [SERVER],
+    f"guide {SERVER} iq": [CLIENT],
+    "sessions initiator=": [CLIENT],
+    "sessions target=iq": [SERVER],
+    "sessions storage_object=/backstores/r": ["/backstores/ramdisk/spare"],
+    "share /dev/s": ["/dev/sdb", "/dev/sdc", "/dev/sdd"],
+    "share device=/dev/ma": ["/dev/mapper/lee-lee.lv"],  # for one more initiator
+    "share sp": ["spare"],
+    "share /back": ["/backstores/block/lee_block", "/backstores/ramdisk/spare"],
+    "share /dev/sdb to=": [CLIENT],
+    "share /dev/sdb to=iqn.2020-07.org.example:a,": [f"iqn.2020-07.org.example:a,{CLIENT}"],
+    f"share /dev/sdb to={CLIENT},": [],
+    "share /dev/sdb to=x target=": [SERVER],
+    "unshare /": ["/dev/mapper/lee-lee.lv"],
+    "unshare lee": ["lee_block"],
+    "unshare lee_block iq": [CLIENT],
+    "doctor /is": ["/iscsi/"],
+    "doctor path=/is": ["/iscsi/"],
+    "top /b": ["/backstores/"],
+    "top path=/b": ["/backstores/"],
+    "apply saved target=": [SERVER],
+}
 SETTINGS = {
     f"{TPG} get a": ["attribute", "auth"],
     f"{TPG} get attribute authe": ["authentication"],
@@ -94,9 +119,22 @@ def words(shell: Shell, line: str) -> list[str]:
     return [found.text for _, found in complete(line, shell.root(), shell.path)]
 
 
-@pytest.mark.parametrize("table", [PLACES, SETTINGS], ids=["places", "settings"])
+@pytest.mark.parametrize("table", [PLACES, ROOT, SETTINGS], ids=["places", "root", "settings"])
 def test_offered(shell: Shell, table: dict[str, list[str]]) -> None:
     assert {line: words(shell, line) for line in table} == table
+
+
+def test_who_was_refused_is_offered_where_a_disk_is_shared(shell: Shell, exported: Pyshell) -> None:
+    refused = "iqn.2020-07.org.example:refused"
+    exported.simulator.refuse(SERVER, 1, refused, "192.168.56.107", "authenticate")
+    assert words(shell, "share /dev/sdb to=") == [refused, CLIENT]
+    assert words(shell, "sessions initiator=") == [CLIENT]
+
+
+def test_targets_of_all_fabrics_have_sessions(shell: Shell, exported: Pyshell) -> None:
+    exported.must("/loopback create naa.5001405000000001")
+    assert words(shell, "sessions target=n") == ["naa.5001405000000001"]
+    assert "naa.5001405000000001" not in words(shell, "guide ")
 
 
 def test_revisions_are_offered_with_who_saved_them(shell: Shell) -> None:
