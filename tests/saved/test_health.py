@@ -126,6 +126,38 @@ def test_a_part_of_the_tree_alone(healthy: Pyshell) -> None:
     assert [one["check"] for one in doctor(healthy, "/iscsi")] == ["targets"]
 
 
+def unseen(pyshell: Pyshell, path: str) -> list[str]:
+    """Return what is told as not seen of a part of the tree."""
+    found = pyshell("-o", "json", "doctor", path).json["result"]
+    return [one["path"] for one in found if one["level"] == "unseen"]
+
+
+def test_what_is_not_seen_is_told_of_the_parts_that_it_matters_to(healthy: Pyshell) -> None:
+    healthy.must("/loopback create naa.5001405000000001")
+    host = ["addresses", "listening", "firewall"]
+    assert unseen(healthy, "/") == ["boot", *host]
+    for path in ("/iscsi", TPG, f"{TPG}/portals", f"{TPG}/portals/0.0.0.0:3260"):
+        assert unseen(healthy, path) == host
+    for path in ("/backstores", "/loopback", ACL, f"{TPG}/luns"):
+        assert unseen(healthy, path) == []
+    assert healthy("doctor", "/iscsi").done().lines[-1] == "Nothing is wrong in what was looked at."
+    assert healthy("doctor", "/backstores").done().lines == ["Nothing is wrong."]
+
+
+def test_a_shut_port_is_told_of_the_targets_that_are_at_it(healthy: Pyshell) -> None:
+    other = "/iscsi/iqn.2020-07.com.example:other"
+    healthy.must(
+        f"/iscsi create {other.removeprefix('/iscsi/')}",
+        f"{other}/tpg1/portals delete 0.0.0.0 3260",
+        f"{other}/tpg1/portals create 0.0.0.0 3261",
+    )
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    host_file(healthy, "/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 3261 -j ACCEPT\n")
+    assert [one["check"] for one in doctor(healthy, TPG)] == ["firewall"]
+    assert "firewall" not in [one["check"] for one in doctor(healthy, other)]
+    assert doctor(healthy, "/backstores") == []
+
+
 def test_it_changes_nothing(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} disable")
     before = healthy.files()
@@ -144,6 +176,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
     ran = healthy("doctor")
     assert "not seen: network: Permission denied: /proc/secret" in ran.lines
     assert f"error: {TPG}: it is disabled: nobody can log in" in ran.lines
+    assert unseen(healthy, "/iscsi")[0] == "network"
+    assert unseen(healthy, "/backstores") == []
 
 
 # Boot and the saved file

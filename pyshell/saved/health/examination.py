@@ -21,6 +21,7 @@ from pyshell.saved.health import (
 )
 from pyshell.saved.health.findings import Finding, unseen
 from pyshell.saved.state import is_below
+from pyshell.target import listing
 from pyshell.target.attach import Lio
 
 Check = Callable[[Lio], Iterator[Finding]]
@@ -41,6 +42,16 @@ CHECKS: MappingProxyType[str, Check] = MappingProxyType(
     }
 )
 _OF_THE_HOST = ("kernel",)
+# What a check that comes to nothing leaves in doubt; of the others the whole alone.
+_ABOUT = {
+    "kernel": "/",
+    "network": "/iscsi",
+    "firewall": "/iscsi",
+    "access": "/iscsi",
+    "logins": "/iscsi",
+    "disks": "/backstores",
+    "devices": "/backstores",
+}
 
 
 def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
@@ -51,9 +62,22 @@ def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
         try:
             found = list(check(lio))
         except OSError as error:  # an object that went while it was looked at, a file of root's
-            found = [unseen(name, f"{error.strerror}: {error.filename}")]
+            found = [unseen(name, f"{error.strerror}: {error.filename}", *_about(name))]
         except PyshellError as error:
-            found = [unseen(name, str(error))]
+            found = [unseen(name, str(error), *_about(name))]
         for one in found:
-            if path == "/" or is_below(one.path, path):
+            if _fits(one, path):
                 yield name, one
+
+
+def _about(check: str) -> list[str]:
+    if check == "targets":
+        return [f"/{fabric.name}" for fabric in listing.fabrics_in_use()]
+    return [_ABOUT[check]] if check in _ABOUT else []
+
+
+def _fits(one: Finding, path: str) -> bool:
+    """Tell whether a finding is of a part of the tree, or matters there."""
+    if path == "/" or is_below(one.path, path):
+        return True
+    return any(is_below(place, path) or is_below(path, place) for place in one.about)

@@ -29,6 +29,8 @@ class Finding:
     """What it is, and what it means."""
     commands: tuple[str, ...] = ()
     """What mends it, to be typed into root's shell in this order."""
+    about: tuple[str, ...] = ()
+    """Of something of the host: the paths of the tree that it matters to."""
 
     @property
     def is_fault(self) -> bool:
@@ -46,9 +48,9 @@ def warning(path: str, message: str, *commands: str) -> Finding:
     return Finding("warning", path, message, commands)
 
 
-def unseen(what: str, why: str) -> Finding:
-    """Return what could not be looked at."""
-    return Finding("unseen", what, why)
+def unseen(what: str, why: str, *about: str) -> Finding:
+    """Return what could not be looked at, and which paths of the tree that leaves in doubt."""
+    return Finding("unseen", what, why, about=about)
 
 
 def pyshell(lio: Lio, *words: str) -> str:

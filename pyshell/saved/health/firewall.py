@@ -5,20 +5,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.saved.health.findings import Finding, tpgs, unseen, warning
+from pyshell.saved.health.findings import Finding, tpgs, unseen
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 
 _UFW = "/etc/ufw/ufw.conf"
+# The ports that initiators come to, each with the paths of the portals there.
+Ports = Mapping[int, tuple[str, ...]]
 
 
 def check(lio: Lio) -> Iterator[Finding]:
     """Yield ports that a firewall keeps shut."""
-    ports = sorted({p.port for tpg in tpgs(of="iscsi") for p in listing.portals(tpg)})
+    portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
+    numbers = sorted({portal.port for portal in portals})
+    ports = {n: tuple(portal.path for portal in portals if portal.port == n) for n in numbers}
     if not ports:
         return
     ask = lio.machine.ask
@@ -30,11 +34,15 @@ def check(lio: Lio) -> Iterator[Finding]:
         yield from _nftables(rules, ports)
     else:
         told = "neither firewalld, ufw nor nftables (as root) answers: is a port shut elsewhere?"
-        yield unseen("firewall", told)
+        yield unseen("firewall", told, *_all(ports))
 
 
-def _firewalld(lio: Lio, ports: list[int]) -> Iterator[Finding]:
-    for port in ports:
+def _all(ports: Ports) -> list[str]:
+    return [path for paths in ports.values() for path in paths]
+
+
+def _firewalld(lio: Lio, ports: Ports) -> Iterator[Finding]:
+    for port, paths in ports.items():
         if lio.machine.ask("firewall-cmd", f"--query-port={port}/tcp") is not None:
             continue
         service = "--query-service=iscsi-target"  # which is port 3260
@@ -43,27 +51,28 @@ def _firewalld(lio: Lio, ports: list[int]) -> Iterator[Finding]:
         yield _shut(
             "firewalld",
             port,
+            paths,
             f"firewall-cmd --permanent --add-port={port}/tcp",
             "firewall-cmd --reload",
         )
 
 
-def _ufw(lio: Lio, ports: list[int]) -> Iterator[Finding]:
+def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
     defaults = _text(lio.machine.host_file("/etc/default/ufw"))
     if re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults, re.MULTILINE):
         return
     rules = _text(lio.machine.host_file("/etc/ufw/user.rules"))
-    for port in ports:
+    for port, paths in ports.items():
         # `-p tcp --dport 3260 -j ACCEPT`; a rule for both protocols is written as two.
         if not re.search(rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT", rules, re.MULTILINE):
-            yield _shut("ufw", port, f"ufw allow {port}/tcp")
+            yield _shut("ufw", port, paths, f"ufw allow {port}/tcp")
 
 
-def _nftables(text: str, ports: list[int]) -> Iterator[Finding]:
+def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
     try:
         found = json.loads(text)["nftables"]
     except (ValueError, KeyError, TypeError):
-        yield unseen("nftables", "its rules cannot be read")
+        yield unseen("nftables", "its rules cannot be read", *_all(ports))
         return
     rules = [one["rule"] for one in found if "rule" in one]
     for chain in (one["chain"] for one in found if "chain" in one):
@@ -72,16 +81,15 @@ def _nftables(text: str, ports: list[int]) -> Iterator[Finding]:
         table = (chain["family"], chain["table"])
         inside = [rule for rule in rules if (rule["family"], rule["table"]) == table]
         place = f"{chain['family']} {chain['table']} {chain['name']}"
-        for port in ports:
+        for port, paths in ports.items():
             if any(_lets_in(rule["expr"], port) for rule in inside):
                 continue
             if any(_lets_some_in(rule["expr"]) for rule in inside):
                 told = "it accepts some senders or interfaces: are initiators among them?"
-                yield unseen(f"nftables {place}", told)
+                yield unseen(f"nftables {place}", told, *paths)
             else:
-                yield _shut(
-                    f"nftables {place}", port, f"nft insert rule {place} tcp dport {port} accept"
-                )
+                command = f"nft insert rule {place} tcp dport {port} accept"
+                yield _shut(f"nftables {place}", port, paths, command)
 
 
 def _shuts(chain: dict[str, Any], rules: list[dict[str, Any]]) -> bool:
@@ -130,9 +138,9 @@ def _holds(value: Any, port: int) -> bool:
     return bool(value == port)
 
 
-def _shut(firewall: str, port: int, *commands: str) -> Finding:
+def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
     told = f"it does not let in TCP port {port}, which portals are at: initiators get no answer"
-    return warning(firewall, told, *commands)
+    return Finding("warning", firewall, told, commands, paths)
 
 
 def _text(path: Path) -> str:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from pyshell.saved.health.findings import Finding, error
+from pyshell.saved.health.findings import Finding
 from pyshell.target.attach import Lio
 
 _MOUNT = "/sys/kernel/config"
+_ALL = ("/",)
 
 
 def is_up(lio: Lio) -> bool:
@@ -23,15 +24,9 @@ def check(lio: Lio) -> Iterator[Finding]:
         return
     if not os.path.ismount(_MOUNT):
         made = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
-        yield error(
-            _MOUNT,
-            "configfs is not mounted: nothing of the kernel's target can be seen or set",
-            *made,
-            f"mount -t configfs none {_MOUNT}",
-        )
+        told = "configfs is not mounted: nothing of the kernel's target can be seen or set"
+        commands = (*made, f"mount -t configfs none {_MOUNT}")
+        yield Finding("error", _MOUNT, told, commands, _ALL)
     else:
-        yield error(
-            lio.kernel.root,
-            "the kernel's storage target is not loaded: nothing is exported",
-            "modprobe target_core_mod",
-        )
+        told = "the kernel's storage target is not loaded: nothing is exported"
+        yield Finding("error", lio.kernel.root, told, ("modprobe target_core_mod",), _ALL)

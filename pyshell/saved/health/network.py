@@ -18,10 +18,11 @@ def check(lio: Lio) -> Iterator[Finding]:
     if not portals:
         return
     present, open_at = inquiry.addresses(lio.machine), inquiry.listening(lio.machine)
+    about = [portal.path for portal in portals]
     if present is None:
-        yield unseen("addresses", "the host's addresses cannot be read from /proc/net")
+        yield unseen("addresses", "the host's addresses cannot be read from /proc/net", *about)
     if open_at is None:
-        yield unseen("listening", "where the host listens cannot be read from /proc/net")
+        yield unseen("listening", "where the host listens cannot be read from /proc/net", *about)
     for portal in portals:
         address = _plain(portal)
         deletion = pyshell(
