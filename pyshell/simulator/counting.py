@@ -18,6 +18,9 @@ _FILES = {
     "lun": ("statistics/scsi_tgt_port", "in_cmds"),
     "mapped": ("statistics/scsi_auth_intr", "num_cmds"),
 }
+# A host that finds a disk asks for its name, size, caches and so on. As seen of a ramdisk, with the
+# driver of disks there; one more, which LIO does not know, is counted at the device alone.
+_LOOK = 17
 # The numbers by which the kernel tells why the last login failed.
 FAILURES = {"other": 2, "authorize": 4, "authenticate": 5, "negotiate": 6}
 
@@ -32,19 +35,28 @@ def count_commands(
     kinds = {"mapped": mapped} if "/acls/" in mapped else {}
     lun = _source(kernel, mapped) if kinds else mapped
     for kind, rel in {**kinds, "lun": lun, "device": _source(kernel, lun)}.items():
-        facts = kernel.tree.facts(rel)
-        before = facts.get("flow", [0, 0, 0])
-        flow = [a + b for a, b in zip(before, (commands, read, written), strict=True)]
-        kernel.tree.remember(rel, {**facts, "flow": flow})
-        folder, name = _FILES[kind]
-        kernel.tree.put_all(
-            f"{rel}/{folder}",
-            {
-                name: f"{flow[0]}\n",
-                "read_mbytes": f"{flow[1] >> _SHIFT}\n",
-                "write_mbytes": f"{flow[2] >> _SHIFT}\n",
-            },
-        )
+        _count(kernel, kind, rel, (commands, read, written))
+
+
+def _count(kernel: Kernel, kind: str, rel: str, more: tuple[int, int, int]) -> None:
+    facts = kernel.tree.facts(rel)
+    flow = [a + b for a, b in zip(facts.get("flow", [0, 0, 0]), more, strict=True)]
+    kernel.tree.remember(rel, {**facts, "flow": flow})
+    folder, name = _FILES[kind]
+    kernel.tree.put_all(
+        f"{rel}/{folder}",
+        {
+            name: f"{flow[0]}\n",
+            "read_mbytes": f"{flow[1] >> _SHIFT}\n",
+            "write_mbytes": f"{flow[2] >> _SHIFT}\n",
+        },
+    )
+
+
+def count_look(kernel: Kernel, lun: str) -> None:
+    """Count what the host asks a disk that is put before its own SCSI layer, as often as it is."""
+    count_commands(kernel, lun, _LOOK)
+    _count(kernel, "device", _source(kernel, lun), (1, 0, 0))
 
 
 def _source(kernel: Kernel, rel: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import alua, core, names, sessions
+from pyshell.simulator import alua, core, counting, names, sessions
 from pyshell.simulator.kernel import Kernel, Rules
 from pyshell.simulator.places import Place, locate
 from pyshell.simulator.recorded import is_recorded, template
@@ -116,6 +116,8 @@ def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
         alua.join(kernel, place.owner, f"{source.owner}/alua/{alua.DEFAULT_GROUP}")
     core.refresh(kernel, source.owner)
     _count_port(kernel, place, 1)
+    if place.variant == "loopback" and kernel.tree.text(f"{'/'.join(place.parts[:3])}/nexus"):
+        counting.count_look(kernel, place.owner)
 
 
 def _count_port(kernel: Kernel, place: Place, change: int) -> None:

@@ -79,3 +79,22 @@ def test_a_mapped_lun_tells_whose_session_uses_it(exported: Pyshell) -> None:
     exported.simulator.logout(SERVER, 1, CLIENT)
     with pytest.raises(OSError, match="No such device"):
         exported.simulator.read(str(exported.configfs / place / "indx"))
+
+
+LOOPBACK = "loopback/naa.5001405000000001/tpgt_1"
+
+
+def test_a_host_that_finds_a_disk_of_its_own_asks_for_its_size(pyshell: Pyshell) -> None:
+    pyshell.must(
+        "/backstores/ramdisk create memory 8M",
+        "/loopback create naa.5001405000000001",
+        "/loopback/naa.5001405000000001/luns create /backstores/ramdisk/memory",
+    )
+    lun = f"{LOOPBACK}/lun/lun_0/statistics/scsi_tgt_port"
+    assert pyshell.read(f"{lun}/in_cmds") == "17\n"
+    assert pyshell.read(f"{lun}/read_mbytes") == "0\n"
+    assert pyshell.read("core/rd_mcp_0/memory/statistics/scsi_lu/num_cmds") == "18\n"
+
+
+def test_an_iscsi_lun_begins_at_nothing(exported: Pyshell) -> None:
+    assert exported.read(f"{TPG}/lun/lun_0/statistics/scsi_tgt_port/in_cmds") == "0\n"
