@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shlex
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyshell.saved import trust
 from pyshell.saved.checks.devices import device_faults
 from pyshell.saved.checks.faults import Entry, Fault, Finding, not_json, placed
 from pyshell.saved.checks.storage import groups_of_all, storage_faults
 from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
 from pyshell.saved.checks.values import value_faults
+from pyshell.saved.document import holds_secrets
 from pyshell.saved.load import DocumentError, read_text
 from pyshell.saved.positions import Read, read
 from pyshell.target import listing
@@ -26,9 +31,20 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
     try:
-        return check_text(read_text(path), lio, at_boot=at_boot)
+        text = read_text(path)
     except DocumentError as error:
         return error.findings
+    return [*_open_to_others(path, text), *check_text(text, lio, at_boot=at_boot)]
+
+
+def _open_to_others(path: Path, text: str) -> Iterator[Finding]:
+    """Yield a warning where others may read the secrets of a file."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & trust.FOREIGN_READ and holds_secrets(json.loads(text)):
+            told = f"its mode {mode:04o} lets others read the secrets in it"
+            mend = f"chmod 600 {shlex.quote(str(path))} mends it."
+            yield Finding("$", 1, 1, "warning", told, mend)
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:

@@ -7,11 +7,11 @@ are known to differ; their values never stand in a difference's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pyshell.saved.model import Item, Items
+from pyshell.saved.model import Item, Items, tree_path
 from pyshell.target import names
 from pyshell.target.places import AluaGroup
 
@@ -88,6 +88,22 @@ def compare(before: Items, after: Items) -> list[Difference]:
         if path not in after and not item.bare and not _comes_with_its_owner(item, after)
     ]
     return found
+
+
+def shown(differences: Iterable[Difference]) -> Iterator[Difference]:
+    """Yield differences by the paths of the tree, without those that follow from others.
+
+    The tree has a target of a fabric without tags and its TPG as one.
+    """
+    told = [difference for difference in differences if not difference.implied]
+    paths = {difference.path for difference in told}
+    for one in told:
+        item = one.after or one.before
+        path = tree_path(item) if item is not None else one.path
+        if path == one.path:
+            yield one
+        elif one.sign == "~" or path not in paths:
+            yield replace(one, path=path)
 
 
 def _comes_with_its_owner(item: Item, other: Items) -> bool:

@@ -8,12 +8,20 @@ LUN); all else is changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.saved import making
 from pyshell.saved.compare import Difference, compare
-from pyshell.saved.model import ENABLED, AnyPlace, EntryError, Item, Items, raise_fault
+from pyshell.saved.model import (
+    ENABLED,
+    AnyPlace,
+    EntryError,
+    Item,
+    Items,
+    raise_fault,
+    tree_path,
+)
 from pyshell.target import attributes, listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
@@ -46,14 +54,21 @@ class Plan:
     implied: frozenset[str] = frozenset()
     """Those of the paths that need not be told of."""
 
+    in_tree: Mapping[str, str] = field(default_factory=dict)
+    """What the tree calls those of the paths that it has as one with another."""
+
     @property
     def operations(self) -> list[Operation]:
         """Return the operations alone."""
         return [step.operation for step in self.steps]
 
     def told(self, paths: Iterable[str]) -> list[str]:
-        """Return `paths` without those that follow from others."""
-        return [path for path in paths if path not in self.implied]
+        """Return the tree's `paths`, without those that follow from others."""
+        return [*dict.fromkeys(self.shown(path) for path in paths if path not in self.implied)]
+
+    def shown(self, path: str) -> str:
+        """Return what the tree calls a path."""
+        return self.in_tree.get(path, path)
 
 
 def plan(
@@ -72,6 +87,7 @@ def plan(
     wanted = _possible(running, wanted, prune, fault)
     every = {**running, **wanted}
     found.implied = frozenset(path for path, item in every.items() if item.implied)
+    found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
     differences = compare(running, wanted)
     gone = [d.path for d in differences if d.sign == "-"]
     found.kept = [] if prune else gone

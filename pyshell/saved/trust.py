@@ -20,7 +20,7 @@ from pyshell.saved import load
 from pyshell.saved.about import name_of
 from pyshell.saved.document import Document, holds_secrets
 
-_FOREIGN_READ = stat.S_IRGRP | stat.S_IROTH
+FOREIGN_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def load_trusted(path: Path) -> Trusted:
     """
     data, mode = read_trusted(path)
     document = load.from_bytes(data, str(path))
-    if mode & _FOREIGN_READ and holds_secrets(document):
+    if mode & FOREIGN_READ and holds_secrets(document):
         mend = f"chmod 600 {shlex.quote(str(path))}"
         warning = f"{path} holds secrets that others may read: {mend} mends it."
         return Trusted(document, data, (warning,))

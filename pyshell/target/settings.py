@@ -25,6 +25,10 @@ AUTH_FILES = {
 AUTH_MAX = 255
 SECRET_LEAST = 12
 """Bytes of a CHAP secret that RFC 7143 asks for where nothing else guards the connection."""
+SHORT_SECRET = (
+    f"is shorter than {SECRET_LEAST} bytes: it can be guessed, and initiators such as Windows take"
+    f" {SECRET_LEAST} to 16 only."
+)
 # The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
 # kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
 ALUA_FILES = (
@@ -55,6 +59,11 @@ ALUA_STATES = {
     15: "Transitioning",
 }
 _UNSET = "NULL"  # what the kernel's CHAP files and ACL tags hold when they hold nothing
+
+
+def is_short(secret: str) -> bool:
+    """Tell whether a CHAP secret is shorter than initiators want it; none at all is not."""
+    return 0 < len(secret.encode(errors="surrogateescape")) < SECRET_LEAST
 
 
 @dataclass(frozen=True)

@@ -202,10 +202,10 @@ class CommonNode(Node):
         entry = entry_of(group, group_name, name)
         require_writable(entry)
         operations = list(group.change(name, value))
-        caution = group.caution(name)
-        if caution:
-            self.context.note(caution)
         hide = entry.secret and not self.context.compat
+        caution = group.caution(name, value)
+        if caution and (hide or not entry.secret):  # targetcli says nothing of secrets
+            self.context.note(caution)
 
         def said() -> list[str]:
             kept = _read(group, name)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pyshell.saved.compare import Changed, Difference
+from pyshell.saved.compare import Changed, Difference, shown
 from pyshell.tree.node import split_path
 
 _WORDS = {"+": "added", "-": "removed", "~": "changed"}
@@ -14,19 +14,18 @@ _WORDS = {"+": "added", "-": "removed", "~": "changed"}
 
 def tree_lines(differences: Iterable[Difference]) -> Iterator[str]:
     """Yield a tree of what differs: `+` only in the second, `-` only in the first, `~` in both."""
-    shown: list[str] = []
-    told = [difference for difference in differences if not difference.implied]
-    for difference in sorted(told, key=lambda difference: split_path(difference.path)):
+    above: list[str] = []
+    for difference in sorted(shown(differences), key=lambda one: split_path(one.path)):
         parts = split_path(difference.path)
         common = 0
-        while common < min(len(shown), len(parts) - 1) and shown[common] == parts[common]:
+        while common < min(len(above), len(parts) - 1) and above[common] == parts[common]:
             common += 1
         for depth in range(common, len(parts) - 1):
             yield f"  {'  ' * depth}{parts[depth]}"
         yield f"{difference.sign} {'  ' * (len(parts) - 1)}{parts[-1]}"
         for change in difference.changes:
             yield f"  {'  ' * (len(parts) + 1)}{change.text}"
-        shown = parts
+        above = parts
 
 
 def data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
@@ -37,8 +36,7 @@ def data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
             "change": _WORDS[difference.sign],
             "settings": [changed_data(change) for change in difference.changes],
         }
-        for difference in differences
-        if not difference.implied
+        for difference in shown(differences)
     ]
 
 

@@ -56,8 +56,11 @@ class Group(ABC):
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return the operations that set a parameter. Raises UsageError."""
 
-    def caution(self, name: str) -> str:
-        """Return what to know of a parameter that has no effect here, "" of any other."""
+    def caution(self, name: str, value: str) -> str:
+        """Return what to know of a parameter that has no effect here, or of a value that is weak.
+
+        "" where there is nothing.
+        """
         return ""
 
 

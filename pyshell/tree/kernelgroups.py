@@ -71,7 +71,7 @@ class KernelGroup(Group):
             self._refuse_exported(row)
         return [Set(place, f"{self._folder}/{name}", wanted) for place in self._places]
 
-    def caution(self, name: str) -> str:
+    def caution(self, name: str, value: str) -> str:
         """Return what to know of a parameter that the fabric does not mind."""
         place = self._places[0]
         return place.target.fabric.caution(name) if isinstance(place, Tpg) else ""
@@ -150,6 +150,11 @@ class AuthGroup(Group):
                 made.append(UseFabric(place.fabric))  # it has a folder only once it is in use
             made.append(Set(place, self._file(name), value))
         return made
+
+    def caution(self, name: str, value: str) -> str:
+        """Return what speaks against a secret that many initiators refuse."""
+        short = name.endswith("password") and settings.is_short(value)
+        return f"The {name} {settings.SHORT_SECRET}" if short else ""
 
     def _file(self, name: str) -> str:
         own = "enforce_discovery_auth" if name == "enable" else settings.AUTH_FILES[name]

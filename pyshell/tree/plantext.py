@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyshell.target.attach import Lio
     from pyshell.target.operations.base import Operation
 
+_NAMED = 3
 _COUNTED = ("created", "changed", "made anew", "deleted")
 
 
@@ -63,7 +64,7 @@ def touched(lio: Lio, plan: Plan) -> list[Touched]:
 
     cut: dict[str, set[str]] = {}
     for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
-        cut.setdefault(step.path, set()).update(names)
+        cut.setdefault(plan.shown(step.path), set()).update(names)
     return [
         Touched(path, change, settings, sorted(cut.get(path, ())))
         for path, change, settings in _objects(plan)
@@ -72,7 +73,7 @@ def touched(lio: Lio, plan: Plan) -> list[Touched]:
 
 def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
     yield from ((path, "created", ()) for path in plan.told(plan.created))
-    yield from ((found.path, "changed", found.changes) for found in plan.changed)
+    yield from ((plan.shown(one.path), "changed", one.changes) for one in plan.changed)
     yield from ((path, "made anew", ()) for path in plan.told(plan.replaced))
     yield from ((path, "deleted", ()) for path in plan.told(plan.deleted))
 
@@ -81,10 +82,14 @@ def summary(plan: Plan, objects: Sequence[Touched], title: str) -> str:
     """Return how many objects of each kind there are, after `title`."""
     counts = [f"{sum(o.change == word for o in objects)} {word}" for word in _COUNTED]
     counts.append(f"{plan.unchanged} unchanged")
-    kept = len(plan.told(plan.kept))
-    if kept:
-        counts.append(f"{kept} not in the file and kept")
-    return f"{title}: {', '.join(counts)}."
+    return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept))])}."
+
+
+def _kept(paths: Sequence[str]) -> Iterator[str]:
+    """Yield how many objects stay, the first of them, and what would remove them."""
+    if paths:
+        named = f"{', '.join(paths[:_NAMED])}{', …' if len(paths) > _NAMED else ''}"
+        yield f"{len(paths)} not in the file and kept ({named}; prune=true removes what it lacks)"
 
 
 def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import NodeAcl, Tpg
-from pyshell.target.settings import SECRET_LEAST, read
+from pyshell.target.settings import SHORT_SECRET, is_short, read
 
 _ENFORCED = "attrib/authentication"
 _RANDOM_BYTES = 12
@@ -100,11 +100,8 @@ def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
     """Return what to know of an initiator's CHAP beside what was asked for."""
     notes = []
     for whose, secret in (("", chap.password), ("target's ", chap.mutual_password)):
-        if secret and len(secret.encode()) < SECRET_LEAST:
-            notes.append(
-                f"The {whose}CHAP secret for {acl.wwn} is shorter than {SECRET_LEAST} bytes:"
-                " it can be guessed, and Windows takes none so short."
-            )
+        if is_short(secret):
+            notes.append(f"The {whose}CHAP secret for {acl.wwn} {SHORT_SECRET}")
     if not chap.wanted or not _has_credentials(lio, acl):
         return notes
     mutual = bool(_present(lio, acl, "userid_mutual"))

@@ -33,6 +33,7 @@ def document() -> Document:
 def checked(pyshell: Pyshell, tmp_path: Path, document: Any) -> list[dict[str, Any]]:
     """Return what `check` finds in a document."""
     file = tmp_path / "checked.json"
+    file.touch(0o600)
     file.write_text(document if isinstance(document, str) else json.dumps(document))
     found: list[dict[str, Any]] = pyshell("-o", "json", "check", str(file)).json["result"]
     return found
@@ -55,11 +56,14 @@ def make_image(pyshell: Pyshell, path: str = "/srv/image1.img", size: int = 64 *
 
 @pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
 def test_every_fault_of_a_broken_file_is_told_with_path_and_line(
-    pyshell: Pyshell, file: Path
+    pyshell: Pyshell, tmp_path: Path, file: Path
 ) -> None:
     make_image(pyshell)
     before = pyshell.files()
-    ran = pyshell("-o", "json", "check", str(file))
+    kept = tmp_path / "kept.json"
+    kept.touch(0o600)
+    kept.write_bytes(file.read_bytes())
+    ran = pyshell("-o", "json", "check", str(kept))
     found = ran.json["result"]
     told = [f"{one['line']}:{one['column']} {one['level']} {one['path']}" for one in found]
     assert told == file.with_suffix(".faults").read_text().splitlines()
@@ -141,8 +145,27 @@ def test_json_output_is_a_list_of_faults(pyshell: Pyshell) -> None:
 
 
 def test_a_sound_file_has_no_faults(pyshell: Pyshell) -> None:
-    assert pyshell("check", str(EXAMPLE)).done().lines == [f"{EXAMPLE}: no faults"]
-    assert pyshell("-o", "json", "check", str(EXAMPLE)).done().json["result"] == []
+    example = str(pyshell.example)
+    assert pyshell("check", example).done().lines == [f"{example}: no faults"]
+    assert pyshell("-o", "json", "check", example).done().json["result"] == []
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o640, True), (0o604, True), (0o600, False)])
+def test_others_may_read_the_secrets_of_a_file(pyshell: Pyshell, mode: int, told: bool) -> None:
+    pyshell.example.chmod(mode)
+    lines = pyshell("check", str(pyshell.example)).done().lines
+    warning = (
+        f"{pyshell.example}:1:1: warning: $: its mode {mode:04o} lets others read the secrets"
+        f" in it. chmod 600 {pyshell.example} mends it."
+    )
+    assert lines == [warning if told else f"{pyshell.example}: no faults"]
+
+
+def test_a_file_without_secrets_may_be_read_by_all(pyshell: Pyshell, tmp_path: Path) -> None:
+    file = tmp_path / "open.json"
+    file.write_text('{"storage_objects": [], "targets": []}')
+    file.chmod(0o644)
+    assert pyshell("check", str(file)).done().lines == [f"{file}: no faults"]
 
 
 def test_the_file_that_is_restored_at_boot_is_checked_by_default(exported: Pyshell) -> None:

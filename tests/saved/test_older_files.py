@@ -71,8 +71,11 @@ def differences(before: Any, after: Any, path: str = "$") -> Iterator[str]:
 
 
 @pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
-def test_a_file_of_another_release_checks_clean(host: Pyshell, file: Path) -> None:
-    assert host("check", str(file)).done().lines == [f"{file}: no faults"]
+def test_a_file_of_another_release_checks_clean(host: Pyshell, file: Path, tmp_path: Path) -> None:
+    kept = tmp_path / file.name
+    kept.touch(0o600)
+    kept.write_bytes(file.read_bytes())
+    assert host("check", str(kept)).done().lines == [f"{kept}: no faults"]
 
 
 @pytest.mark.parametrize("file", sorted(OLDER.glob("*.json")), ids=lambda file: file.stem)

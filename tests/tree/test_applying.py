@@ -91,6 +91,20 @@ def test_an_unset_secret_is_null_in_json(saved: Pyshell) -> None:
     assert (secret["before"], secret["after"]) == ("********", None)
 
 
+def test_a_difference_has_paths_that_can_be_typed(saved: Pyshell) -> None:
+    empty = private(saved.folder.parent / "empty.json")
+    empty.write_text("{}")
+    told = saved("-o", "json", "diff", str(empty)).json["result"]
+    paths = [one["path"] for one in told]
+    assert "/loopback/naa.5001405000000001" in paths
+    assert len(set(paths)) == len(paths)
+    for path in paths:
+        assert saved(path, "ls").status == 0, path
+    assert [word for word in saved("diff", str(empty)).out.split() if word == "tpg1"] == ["tpg1"]
+    lines = saved("apply", str(empty), "prune=true", "--dry-run").done().lines[:-1]
+    assert {line.split()[1] for line in lines} == set(paths)
+
+
 def test_secrets_differ_without_being_shown(saved: Pyshell) -> None:
     saved.must(f"{ACL} set auth password='another good secret'")
     for options in ([], ["-o", "json"]):
@@ -150,7 +164,7 @@ def test_the_commands_that_a_difference_stands_for_bring_it_about(saved: Pyshell
 def test_field_failure_7_applying_what_runs_changes_nothing_and_says_so(saved: Pyshell) -> None:
     before = saved.tree()
     assert saved("apply", str(saved.example)).done().lines == [
-        f"Applied {saved.example}: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
+        f"Applied {saved.example}: 0 created, 0 changed, 0 made anew, 0 deleted, 13 unchanged."
     ]
     assert saved.tree() == before
 
@@ -180,7 +194,10 @@ def test_field_failure_6_what_the_file_lacks_stays_unless_pruned(
         "created /backstores/ramdisk/new [online]",
         f"changed {TPG}: login_timeout: 15 -> 20 [online]",
     ]
-    assert "3 not in the file and kept" in lines[-1]
+    assert lines[-1].endswith(
+        "2 not in the file and kept (/loopback/naa.5001405000000001,"
+        " /loopback/naa.5001405000000001/luns/lun0; prune=true removes what it lacks)."
+    )
     assert saved("/loopback/naa.5001405000000001").status == 0
     lines = saved("apply", str(file), "prune=true").done().lines
     assert "deleted /loopback/naa.5001405000000001 [online]" in lines
@@ -445,11 +462,11 @@ def test_a_rollback_brings_a_revision_back_by_the_smallest_change(revised: Pyshe
     assert revised("rollback", "1").done().lines == [
         f"changed {TPG}: login_timeout: 20 -> 15 [online]",
         "deleted /backstores/ramdisk/new [online]",
-        "Rolled back to revision 1: 0 created, 1 changed, 0 made anew, 1 deleted, 13 unchanged.",
+        "Rolled back to revision 1: 0 created, 1 changed, 0 made anew, 1 deleted, 12 unchanged.",
     ]
     assert revised("diff", "1").done().out == ""
     assert revised("rollback", "1").done().lines == [
-        "Rolled back to revision 1: 0 created, 0 changed, 0 made anew, 0 deleted, 14 unchanged."
+        "Rolled back to revision 1: 0 created, 0 changed, 0 made anew, 0 deleted, 13 unchanged."
     ]
 
 

@@ -364,3 +364,21 @@ def test_every_parameter_is_described(exported: Pyshell, path: str, group: str) 
     assert shown[0] == f"{group.upper()} CONFIG GROUP"
     undescribed = [line for line in shown if line.startswith("The ") and line.endswith(" setting.")]
     assert undescribed == []
+
+
+@pytest.mark.parametrize("secret", ["short", "elevenbytes"])
+@pytest.mark.parametrize("node", [TPG, ACL, "/iscsi"])
+def test_a_short_secret_is_taken_with_a_note(exported: Pyshell, node: str, secret: str) -> None:
+    group = "discovery_auth" if node == "/iscsi" else "auth"
+    ran = exported.line(f"{node} set {group} mutual_password={secret}")
+    assert (ran.status, ran.out) == (0, "Parameter mutual_password is now '********'.\n")
+    assert ran.err == (
+        "The mutual_password is shorter than 12 bytes: it can be guessed, and initiators such as"
+        " Windows take 12 to 16 only.\n"
+    )
+
+
+@pytest.mark.parametrize("secret", ["twelve-bytes", ""])
+def test_a_secret_of_twelve_bytes_needs_no_note(exported: Pyshell, secret: str) -> None:
+    assert exported.line(f"{ACL} set auth password='{secret}'").err == ""
+    assert exported.line(f"{ACL} set auth password=short", "--compat").err == ""

@@ -10,10 +10,7 @@ from collections.abc import Iterator
 
 from pyshell.errors import UsageError
 from pyshell.saved.checks.faults import Entry, Fault, refused, warning
-from pyshell.target.settings import check_auth
-
-SECRET_MIN = 12
-"""Bytes of a CHAP secret that RFC 7143, 9.2.1, asks for at least where IPsec does not guard."""
+from pyshell.target.settings import SECRET_LEAST, check_auth, is_short
 
 
 def tpg_faults(tpg: Entry) -> Iterator[Fault]:
@@ -70,9 +67,9 @@ def _pair(entry: Entry, userid: str, password: str) -> Iterator[Fault]:
         except UsageError as found:
             yield refused(entry.at(key), found)
     secret = entry.text(password)
-    if secret and len(secret.encode(errors="replace")) < SECRET_MIN:
+    if is_short(secret or ""):
         yield warning(
             entry.at(password),
-            f"the secret is shorter than {SECRET_MIN} bytes",
+            f"the secret is shorter than {SECRET_LEAST} bytes",
             "RFC 7143 asks for that many, and some initiators refuse fewer.",
         )

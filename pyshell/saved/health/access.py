@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from pyshell.saved.checks.credentials import SECRET_MIN
 from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, warning
 from pyshell.saved.health.targets import DEMO
 from pyshell.target import inquiry, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import NodeAcl, Tpg
+from pyshell.target.settings import SECRET_LEAST, is_short
 
 _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
 
@@ -90,10 +90,10 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
             continue
         asked = _PARAMETERS[name]
         command = pyshell(lio, place.path, "set", "auth", f"{asked}=-")
-        if len(secret.encode(errors="surrogateescape")) < SECRET_MIN:
+        if is_short(secret):
             yield warning(
                 place.path,
-                f"the CHAP secret {asked} is shorter than {SECRET_MIN} bytes: who listens can"
+                f"the CHAP secret {asked} is shorter than {SECRET_LEAST} bytes: who listens can"
                 " find it out, and some initiators refuse it",
                 command,
             )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pyshell.errors import PyshellError
 from pyshell.saved import load, locations, state
-from pyshell.saved.compare import compare
+from pyshell.saved.compare import compare, shown
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
 from pyshell.saved.model import items
 from pyshell.saved.running import read_running
@@ -46,7 +46,7 @@ def check(lio: Lio) -> Iterator[Finding]:
     if saved and not running:
         told = "nothing of it runs: initiators have no disks"
         yield error(str(path), told, pyshell(lio, "restoreconfig"))
-    elif differing := [one.path for one in compare(saved, running) if not one.implied]:
+    elif differing := [one.path for one in shown(compare(saved, running))]:
         first = ", ".join(differing[:3]) + (" …" if len(differing) > 3 else "")
         yield warning(
             str(path),
