@@ -31,6 +31,12 @@ class Box:
     healthy: bool | None = None
     sign: str = SAME
 
+    @property
+    def texts(self) -> list[str]:
+        """Return all that stands in it, one under the other, with its sign before the title."""
+        head = f"{self.sign} {self.title}" if self.sign else self.title
+        return [head, *self.lines, *self.faults]
+
 
 @dataclass(frozen=True)
 class Arrow:
@@ -54,6 +60,10 @@ class Topology:
     def column(self, number: int) -> list[Box]:
         """Return the boxes of a column."""
         return [box for box in self.boxes.values() if box.column == number]
+
+    def numbered(self) -> dict[str, str]:
+        """Return short names for the boxes, by their keys, in languages that draw graphs."""
+        return {key: f"n{number}" for number, key in enumerate(self.boxes)}
 
     @property
     def summary(self) -> str:

@@ -157,20 +157,20 @@ def test_three_hundred_luns_are_laid_out_at_once() -> None:
 
 
 def test_mermaid_holds_nothing_that_could_end_a_label() -> None:
-    drawn = mermaid.text_of(picture(CASES["names that are markup"]))
+    drawn = "\n".join(mermaid.lines(picture(CASES["names that are markup"])))
     for label in re.findall(r'^  n\d+\["(.*)"\]$', drawn, re.MULTILINE):
         assert not set(label.replace("<br/>", "")) & set("<>\"'`&[](){}|")
     assert drawn.count("-->") + drawn.count("==>") == len(picture(CASES["3"]).arrows)
 
 
 def test_dot_escapes_quotes_and_backslashes() -> None:
-    drawn = dot.text_of(picture(document(1, name='a"b\\')))
+    drawn = "\n".join(dot.lines(picture(document(1, name='a"b\\'))))
     assert 'label="a\\"b\\\\0\\n' in drawn
     assert drawn.count("{") == drawn.count("}")
 
 
 def test_mermaid_names_each_column_before_its_boxes() -> None:
-    lines = mermaid.text_of(picture(document(1))).splitlines()
+    lines = list(mermaid.lines(picture(document(1))))
     assert lines[4] == "  %% Initiators"
     assert CLIENT in lines[5]
     assert SERVER in lines[lines.index("  %% Targets") + 1]

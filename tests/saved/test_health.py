@@ -360,22 +360,20 @@ def test_nftables_keeps_the_port_shut(
 # Targets
 
 
-def test_a_tpg_is_disabled(healthy: Pyshell) -> None:
-    healthy.must(f"{TPG} disable")
-    follow(healthy, only(healthy, "targets", TPG, "disabled"))
-    assert gone(healthy, "targets")
-
-
-def test_a_tpg_has_no_portal(healthy: Pyshell) -> None:
-    healthy.must(f"{TPG}/portals delete 0.0.0.0 3260")
-    follow(healthy, only(healthy, "targets", TPG, "no portal"))
-    assert gone(healthy, "targets")
-
-
-def test_a_tpg_has_no_lun(healthy: Pyshell) -> None:
-    healthy.must(f"{TPG}/luns delete lun0")
-    commands = only(healthy, "targets", TPG, "no LUN")
-    follow(healthy, commands)
+@pytest.mark.parametrize(
+    ("line", "place", "told"),
+    [
+        (f"{TPG} disable", TPG, "disabled"),
+        (f"{TPG}/portals delete 0.0.0.0 3260", TPG, "no portal"),
+        (f"{TPG}/luns delete lun0", TPG, "no LUN"),
+        (f"{ACL} delete mapped_lun=0", ACL, "no LUN is mapped"),
+    ],
+)
+def test_something_is_missing_on_the_way(
+    healthy: Pyshell, line: str, place: str, told: str
+) -> None:
+    healthy.must(line)
+    follow(healthy, only(healthy, "targets", place, told))
     assert gone(healthy, "targets")
 
 
@@ -389,12 +387,6 @@ def test_a_tpg_has_no_acl(healthy: Pyshell) -> None:
     healthy.must(f"{TPG}/acls delete {CLIENT}")
     (command,) = only(healthy, "targets", TPG, "no ACL")
     follow(healthy, [command.replace("INITIATOR", CLIENT)])
-    assert gone(healthy, "targets")
-
-
-def test_an_acl_has_no_mapped_lun(healthy: Pyshell) -> None:
-    healthy.must(f"{ACL} delete mapped_lun=0")
-    follow(healthy, only(healthy, "targets", ACL, "no LUN is mapped"))
     assert gone(healthy, "targets")
 
 

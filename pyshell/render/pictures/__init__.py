@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyshell.tree.results import Picture
 
 BEGINNINGS = (b"<svg xmlns=", b"---\ntitle: ", b"digraph target {")
@@ -14,11 +16,15 @@ def text_of(picture: Picture) -> str:
     if picture.form == "mermaid":
         from pyshell.render.pictures import mermaid
 
-        return mermaid.text_of(picture.topology)
+        return _text(mermaid.lines(picture.topology))
     if picture.form == "dot":
         from pyshell.render.pictures import dot
 
-        return dot.text_of(picture.topology)
+        return _text(dot.lines(picture.topology))
     from pyshell.render.pictures import svg
 
     return svg.text_of(picture.topology)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

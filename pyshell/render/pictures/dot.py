@@ -15,26 +15,21 @@ _FILLS = {
 _WAYS = {ADDED: ' [color="#2da44e"]', REMOVED: ' [color="#cf222e" style=dashed]'}
 
 
-def text_of(topology: Topology) -> str:
-    """Return the graph."""
-    return "".join(f"{line}\n" for line in _lines(topology))
-
-
-def _lines(topology: Topology) -> Iterator[str]:
+def lines(topology: Topology) -> Iterator[str]:
+    """Yield the lines of the graph."""
     yield "digraph target {"
     yield f"  rankdir=LR; label={_quoted([topology.title])}; labelloc=t; labeljust=l;"
     yield '  node [shape=box style="rounded,filled" fillcolor="#f6f8fa" color="#d1d9e0"'
     yield '    fontname="sans-serif" fontsize=11];'
     yield '  edge [color="#b7c0c9" arrowsize=0.6];'
-    names = {key: f"n{number}" for number, key in enumerate(topology.boxes)}
+    names = topology.numbered()
     for column in range(len(COLUMNS)):
         boxes = topology.column(column)
         if not boxes:
             continue
         yield "  { rank=same;"
         for box in boxes:
-            sign = f"{box.sign} " if box.sign else ""
-            label = _quoted([f"{sign}{box.title}", *box.lines, *box.faults])
+            label = _quoted(box.texts)
             look = _FILLS.get(box.sign, "")
             ill = ' penwidth=3 color="#cf222e"' if box.faults else ""
             yield f"    {names[box.key]} [label={label} {look}{ill}];"

@@ -15,23 +15,17 @@ _CLASSES = {
 _ILL = ("fault", "stroke:#cf222e,stroke-width:3px")
 
 
-def text_of(topology: Topology) -> str:
-    """Return the chart."""
-    return "".join(f"{line}\n" for line in _lines(topology))
-
-
-def _lines(topology: Topology) -> Iterator[str]:
+def lines(topology: Topology) -> Iterator[str]:
+    """Yield the lines of the chart."""
     yield "---"
     yield f'title: "{_escaped(topology.title)}"'
     yield "---"
     yield "flowchart LR"
-    names = {key: f"n{number}" for number, key in enumerate(topology.boxes)}
+    names = topology.numbered()
     for column, heading in enumerate(COLUMNS):
         yield f"  %% {heading}"
         for box in topology.column(column):
-            sign = f"{box.sign} " if box.sign else ""
-            texts = [f"{sign}{box.title}", *box.lines, *box.faults]
-            label = "<br/>".join(_escaped(text) for text in texts)
+            label = "<br/>".join(_escaped(text) for text in box.texts)
             yield f'  {names[box.key]}["{label}"]'
             if box.sign:
                 yield f"  class {names[box.key]} {_CLASSES[box.sign][0]}"
