@@ -50,7 +50,7 @@ def _looks(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise UsageError(
             f"'{text}' is no number of looks.",
-            "Give 1 or more; leave it out to go on until Ctrl-C.",
+            "Give 1 or more; without it, a terminal shows them until Ctrl-C.",
         )
     return int(text)
 
