@@ -215,7 +215,11 @@ def test_what_is_deleted_leaves_nothing(host: Pyshell, case: Case) -> None:
     before = host.tree()
     made(host, case)
     assert host.line(f"/{case.fabric} delete {case.wwn}").lines == [f"Deleted Target {case.wwn}."]
-    assert host.tree() == before
+    after = host.tree()
+    left = [path for path in after.keys() | before.keys() if after.get(path) != before.get(path)]
+    # What the host asked a disk of its own stays counted at the storage object.
+    counted = ["core/rd_mcp_0/one/statistics/scsi_lu/num_cmds"]
+    assert left == (counted if case.fabric == "loopback" else [])
 
 
 @every
