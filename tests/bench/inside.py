@@ -9,28 +9,18 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from kernel import lio, snapshot
+from kernel import bus, lio, snapshot
 
 from . import folders, raw, running
 from .running import Took, TooLongError
 from .shapes import Shape, shape_of
 
 WORK = Path("/run/bench")
-BUS = """<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/><allow own="*"/><allow send_destination="*" eavesdrop="true"/>
-  </policy>
-</busconfig>
-"""
 IMPORT = "import rtslib_fb, configshell_fb"
 TARGETCLI = "import sys; from targetcli.targetcli_shell import main; sys.exit(main())"
 PROBE = "probe"
@@ -234,16 +224,6 @@ def in_memory(packed: Path) -> None:
     subprocess.run(["mount", "--bind", str(copy), str(folder)], check=True)
 
 
-def start_bus() -> None:
-    """Start a system D-Bus, without which targetcli does nothing."""
-    folder = Path("/run/dbus")
-    folder.mkdir(exist_ok=True)
-    (folder / "bench.conf").write_text(BUS)
-    subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bench.conf", "--fork", "--nopidfile"])
-    while not (folder / "system_bus_socket").exists():
-        time.sleep(0.1)
-
-
 def main() -> None:
     """Measure, and write the figures as they come."""
     parser = argparse.ArgumentParser()
@@ -257,13 +237,12 @@ def main() -> None:
     given = Path(os.environ["PYSHELL_BED_RESULTS"])
     for packed in given.glob("*.tar"):
         in_memory(packed)
-    if options.peer_seconds:
-        start_bus()
     bench = Bench(options.runs, options.peer, options.peer_seconds)
     results = given / "figures.json"
     (lio.CONFIGFS / "iscsi").mkdir(exist_ok=True)
-    for _ in bench.whole([shape_of(text) for text in options.shapes]):
-        results.write_text(json.dumps(bench.figures))
+    with bus.running() if options.peer_seconds else nullcontext():
+        for _ in bench.whole([shape_of(text) for text in options.shapes]):
+            results.write_text(json.dumps(bench.figures))
 
 
 if __name__ == "__main__":

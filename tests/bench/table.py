@@ -65,7 +65,7 @@ def _ratios(figures: Figures, shapes: Sequence[str]) -> Iterator[list[str]]:
     once = {"import": figures[""]["import"], "start": figures[""]["start"]}
     start = once["start"]["seconds"] / once["import"]["seconds"]
     yield ["one-liner start : import", "1.4", f"{start:.2f}", *[""] * (len(shapes) - 1)]
-    empty = figures[shapes[0]]
+    empty = figures[shapes[0]] if shapes else {}
     for name in ONE_LINERS:
         yield [
             f"{name} : at N=0",

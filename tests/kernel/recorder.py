@@ -17,7 +17,6 @@ writable file, in every state of the object in which the kernel may judge otherw
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,8 +51,7 @@ def record_kinds(recording: Recording) -> None:
 def record_folder(recording: Recording, fabric: str) -> None:
     """Record a fabric without its targets."""
     for _ in range(2):
-        tokens = {"cpus": f"0-{(os.cpu_count() or 1) - 1}"}
-        recording.instance(f"fabric/{fabric}", tokens, new=snapshot(fabric))
+        recording.instance(f"fabric/{fabric}", {}, new=snapshot(fabric))
 
 
 def record_one(recording: Recording, fabric: str) -> None:

@@ -36,6 +36,9 @@ SESSIONS = {
     "session without acl": "tpg/iscsi",
 }
 
+# Texts that tell of the machine, in which all instances agree.
+OF_THE_MACHINE = {"cpus_allowed_list": "{cpus}\n"}
+
 Instance = Mapping[str, Any]
 
 
@@ -80,6 +83,8 @@ def merge_kind(instances: list[Instance]) -> dict[str, Any]:
         assert all(inner in snapshot for snapshot in made), inner
         entries = [snapshot[inner] for snapshot in made]
         files[inner] = merge_file(entries, tokens)
+        if inner in OF_THE_MACHINE:
+            files[inner]["text"] = OF_THE_MACHINE[inner]
     merged: dict[str, Any] = {"groups": sorted(groups), "files": files}
     states = {name: merge_state(name, instances, files) for name in made_states(instances[0])}
     if states:

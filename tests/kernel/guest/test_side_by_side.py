@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 import pyshell
 
-from .. import commands, lio, snapshot
+from .. import bus, commands, lio, snapshot
 from ..sidebyside import comparing, scenes
 from ..sidebyside.comparing import Did, Program
 from ..sidebyside.scenes import Scene
@@ -22,16 +21,6 @@ from ..sidebyside.scenes import Scene
 SCENES = scenes.read()
 # Where both programs work: the same path for both, empty at the start of each scene.
 PLACE = Path("/run/tmp/side-by-side")
-BUS = """<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/><allow own="*"/>
-    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
-  </policy>
-</busconfig>
-"""
 LATE = ("pyshell.simulator", "pyshell.prompt", "pyshell.__main__")
 
 
@@ -44,22 +33,14 @@ def kept(name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bus() -> Iterator[None]:
-    """Start a system D-Bus, without which targetcli does nothing; it starts no services."""
-    folder = Path("/run/dbus")
-    folder.mkdir(exist_ok=True)
-    (folder / "side-by-side.conf").write_text(BUS)
-    bus = subprocess.Popen(
-        ["dbus-daemon", f"--config-file={folder}/side-by-side.conf", "--nofork", "--nopidfile"]
-    )
-    commands.wait_for("D-Bus", Path("/run/dbus/system_bus_socket").exists)
-    yield
-    bus.kill()
-    bus.wait()
+def system_bus() -> Iterator[None]:
+    """Have a system D-Bus."""
+    with bus.running():
+        yield
 
 
 @pytest.fixture(scope="module")
-def targetcli(bus: None) -> Iterator[Program]:
+def targetcli(system_bus: None) -> Iterator[Program]:
     """Return targetcli 3.0.2."""
     python = os.environ["PYSHELL_PEER"]
     if not python.startswith("/"):
