@@ -9,7 +9,7 @@ that is read on threads: no key waits for it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TextIO
 
@@ -23,7 +23,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from pyshell.prompt import status
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.keys import keys
+from pyshell.prompt.keys import answering, keys
 from pyshell.prompt.lexer import LineLexer
 from pyshell.prompt.picker import pick
 from pyshell.prompt.styles import style
@@ -112,6 +112,20 @@ class Editor:
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps. Raises as `command` does."""
         return self._answers.prompt(_written_out(question))
+
+    def key(self, question: str, meanings: Mapping[str, str]) -> str:
+        """Return what the first key that has a meaning means; the question is then taken away.
+
+        Raises as `command` does.
+        """
+        asking: PromptSession[str] = PromptSession(
+            key_bindings=answering(meanings),
+            erase_when_done=True,
+            color_depth=self._depth,
+            input=self._typed,
+            output=self._output,
+        )
+        return asking.prompt(_written_out(question))
 
     def pick(self, root: Node, path: str) -> str | None:
         """Return a path of the tree that the user chooses, None where none is chosen."""

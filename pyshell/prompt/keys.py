@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.filters import has_completions
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 
 from pyshell.shell.helping import asks_for_help
 
@@ -44,6 +45,17 @@ def keys(find_help: Help, tell: Tell, begun: Begun) -> KeyBindings:
         else:
             event.current_buffer.insert_text("?")
 
+    return bound
+
+
+def answering(meanings: Mapping[str, str]) -> KeyBindings:
+    """Return keys that answer a question, each at once; all others do nothing."""
+    bound = KeyBindings()
+    bound.add(Keys.Any)(lambda _: None)
+    for key, meaning in meanings.items():
+        bound.add(key, eager=True)(lambda event, answer=meaning: event.app.exit(result=answer))
+    bound.add("c-c")(lambda event: event.app.exit(exception=KeyboardInterrupt))
+    bound.add("c-d")(lambda event: event.app.exit(exception=EOFError))
     return bound
 
 

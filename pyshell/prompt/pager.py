@@ -10,7 +10,9 @@ from os import terminal_size
 from prompt_toolkit.utils import get_cwidth
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-QUESTION = "-- more: Enter the next page, a all, q no more -- "
+QUESTION = "-- more: Space the next page, a all, q no more -- "
+KEYS = {" ": "", "enter": "", "a": "a", "q": "q", "escape": "q"}
+"""The keys that answer the question by themselves, and what they mean."""
 
 
 def paged(

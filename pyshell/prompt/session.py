@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pyshell import __version__
 from pyshell.errors import PyshellError, UsageError, bug_report
@@ -153,13 +153,15 @@ def reader_for(shell: Shell) -> Reader:
     colour = wants_colour(shell.options.colour, screen, preferred=preferred)
     editor = Editor(shell, history, screen_output(screen), colour=colour)
     if screen is shell.out and not shell.options.json:
-        shell.page = lambda lines: _paged(shell, editor, lines)
+        shell.page = lambda lines: _paged(shell, editor.key, lines)
     return editor
 
 
-def _paged(shell: Shell, reader: Reader, lines: Iterable[str]) -> Iterable[str]:
-    from pyshell.prompt.pager import paged
+def _paged(
+    shell: Shell, key: Callable[[str, Mapping[str, str]], str], lines: Iterable[str]
+) -> Iterable[str]:
+    from pyshell.prompt.pager import KEYS, paged
 
     if not shell.preference("paging"):
         return lines
-    return paged(lines, shutil.get_terminal_size, reader.answer)
+    return paged(lines, shutil.get_terminal_size, lambda question: key(question, KEYS))

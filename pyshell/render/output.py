@@ -160,6 +160,19 @@ def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool
     return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
 
 
+def wrapped(text: str, columns: int) -> str:
+    """Break a sentence that is wider than `columns` between its words.
+
+    A line that begins with blanks is left as it is: what stands in it is pointed at by column.
+    """
+    if len(text) <= columns or text.startswith(" "):
+        return text
+    import textwrap
+
+    lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
 def wants_colour(
     choice: str, stream: TextIO, *, preferred: bool, environment: Mapping[str, str] = os.environ
 ) -> bool:

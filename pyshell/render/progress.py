@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import termios
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
 PATIENCE = 1.0
@@ -22,6 +26,7 @@ class Bar:
         self._began = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
+        self._echo = ExitStack()
 
     def __call__(self, done: int, total: int) -> None:
         """Take note of how much is done, and of how much in all."""
@@ -40,6 +45,7 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            self._echo.close()
 
     def _begin(self, total: int) -> None:
         from rich import progress
@@ -54,4 +60,28 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task("", total=total)
+        self._echo.enter_context(without_echo(self._stream))
         self._bar.start()
+
+
+@contextmanager
+def without_echo(stream: TextIO) -> Iterator[None]:
+    """Keep what is typed ahead off the screen: it would move what is drawn there, which then stays.
+
+    It is read later all the same. Nothing is done where `stream` is no terminal, or that of others.
+    """
+    try:
+        terminal = stream.fileno()
+        modes = termios.tcgetattr(terminal)
+        if os.tcgetpgrp(terminal) != os.getpgrp():
+            raise OSError  # in the background, setting modes would stop the program
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    quiet = [*modes]
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)

@@ -154,7 +154,7 @@ class Effects(Voice):
             self.say(shown, change.data)
             self._note_of(change)
             return
-        self._ask_before_cutting(change.operations)
+        self._ask_before(change)
         try:
             outcome = carry_out(self.lio, change.operations, self._tell_progress)
         except PyshellError as error:
@@ -177,20 +177,22 @@ class Effects(Voice):
         if change.made is not None and self.preference("auto_cd_after_create"):
             self.go(change.made)
 
-    def _ask_before_cutting(self, operations: Sequence[Operation]) -> None:
-        """Ask, at a terminal, before sessions are cut. Raises PyshellError for a no."""
+    def _ask_before(self, change: Change) -> None:
+        """Ask, at a terminal, before sessions are cut or LUNs go with what is deleted.
+
+        Raises PyshellError for a no.
+        """
         answered = self.compat or self.options.yes or self.forced
         if answered or not (self.stdin.isatty() and self.err.isatty()):
             return
         from pyshell.target.impact import cut_sessions
 
-        cuts = cut_sessions(self.lio, operations)
-        if not cuts:
-            return
+        cuts = cut_sessions(self.lio, change.operations)
         for session in cuts:
             self.note(f"  {session}")
         names = ", ".join(sorted({session.initiator for session in cuts}))
-        if not self.confirmed(f"This cuts off {names}. Go on? [y/N] "):
+        question = f"This cuts off {names}. Go on? [y/N] " if cuts else change.asks()
+        if question and not self.confirmed(question):
             raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
 
     def _note_of(self, change: Change) -> None:

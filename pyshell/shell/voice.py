@@ -22,6 +22,7 @@ from pyshell.render.output import (
     table_lines,
     wants_colour,
     width,
+    wrapped,
 )
 from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
@@ -60,7 +61,7 @@ class Voice:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(f"{self._painted('note', text, journal.NOTICE)}\n")
+        self.err.write(f"{self._painted('note', self._laid_out(text), journal.NOTICE)}\n")
 
     @contextmanager
     def progress_shown(self, progress: Progress) -> Iterator[None]:
@@ -80,7 +81,8 @@ class Voice:
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""
         try:
-            return self.ask(question).strip().lower() in ("y", "yes")
+            asked = f"{self._laid_out(question.rstrip())} "
+            return self.ask(asked).strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             return False
 
@@ -129,8 +131,14 @@ class Voice:
         lines = error_lines(error, as_json=self.options.json, caret=not self.compat, where=where)
         self.out.flush()
         for line in lines:
-            self.err.write(f"{self._painted('error', line, journal.ERROR)}\n")
+            self.err.write(f"{self._painted('error', self._laid_out(line), journal.ERROR)}\n")
         self.err.flush()
+
+    def _laid_out(self, text: str) -> str:
+        """Return a sentence as it fits the terminal, if it goes to one."""
+        if self.compat or self.options.json or not is_able(self.err):
+            return text
+        return wrapped(text, width(self.err))
 
     def _painted(self, part: str, text: str, priority: int) -> str:
         if self._journal and not self.options.json:

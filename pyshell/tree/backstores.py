@@ -18,6 +18,7 @@ from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
+from pyshell.tree import losing
 from pyshell.tree.command import (
     BOOL,
     CHILD,
@@ -106,9 +107,8 @@ class BackstoreNode(CommonNode):
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:
             self._tell_of_luns(operations)
-        if save:
-            return self._saved_too(place, Change(operations))
-        return Change(operations)
+        change = Change(operations, asks=lambda: losing.question(operations, named=False))
+        return self._saved_too(place, change) if save else change
 
     def _saved_too(self, place: StorageObject, change: Change) -> Result:
         from pyshell.tree.saving import file_of, save_storage_object

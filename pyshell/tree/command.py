@@ -209,7 +209,13 @@ _EXIST_OK = Param(
 _MISSING_OK = Param(
     "missing_ok", BOOL, "Be content where it is not there.", default=False, named_only=True
 )
-_FORCE = Param("force", BOOL, "Do not ask before sessions are cut.", default=False, named_only=True)
+_FORCE = Param(
+    "force",
+    BOOL,
+    "Do not ask before sessions are cut or LUNs go with it.",
+    default=False,
+    named_only=True,
+)
 TOLERANCES = {
     "create": (_EXIST_OK,),
     "delete": (_MISSING_OK, _FORCE),

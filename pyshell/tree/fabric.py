@@ -16,6 +16,7 @@ from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
 from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.target.places import Portal, Target, Tpg
+from pyshell.tree import losing
 from pyshell.tree.command import CHILD, TAG, WWN, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
@@ -120,7 +121,7 @@ class FabricNode(CommonNode):
         place = self._existing(wwn) or Target(self.fabric.name, self.fabric.normalise(wwn).wwn)
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]
-        return Change(operations)
+        return Change(operations, asks=lambda: losing.question(operations))
 
     def _existing(self, name: str) -> Target | None:
         """Return the target of that name: as it stands there, or normalised."""
@@ -211,7 +212,7 @@ class TargetNode(CommonNode):
         """Delete a TPG."""
         operations = removal.of_tpg(Tpg(self.place, tag))
         operations[-1].said = [f"Deleted TPGT {tag}."]
-        return Change(operations)
+        return Change(operations, asks=lambda: losing.question(operations))
 
     @command("Show what there is to know of the target.")
     def ui_command_info(self) -> Result:

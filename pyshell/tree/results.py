@@ -142,6 +142,8 @@ class Change:
     """What a save of what it leaves is said to come from; that of the run unless given."""
     undoable: bool = True
     """Whether `undo` may take it back."""
+    asks: Callable[[], str] = str
+    """Returns what is asked at a terminal where no session is cut, "" for nothing."""
 
 
 @dataclass(eq=False)

@@ -134,17 +134,19 @@ def test_long_results_are_shown_by_the_screen(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder, rows=16) as screen:
         screen.prompt()
         screen.type(f"help{ENTER}")
-        screen.see("-- more: Enter the next page")
-        screen.type(ENTER)
+        screen.see("-- more: Space the next page, a all, q no more --")
+        screen.type(" ")
         screen.see("Commands at /:")
         screen.see("-- more")
-        screen.type(f"a{ENTER}")
+        screen.type("xa")  # x means nothing
         screen.see("Topics:")
-        screen.prompt()
+        shown = screen.prompt()
+        assert "-- more" not in shown
         screen.type(f"get global{ENTER}")
         screen.see("-- more")
-        screen.type(f"q{ENTER}")
+        screen.type("q")
         screen.prompt()
+        screen.run("pwd")
 
 
 def test_info_and_get_are_tables(exported: Pyshell) -> None:
@@ -182,6 +184,20 @@ def test_force_and_yes_ask_nothing(served: Pyshell) -> None:
         shown = screen.run(f"{TPG} disable force=true")
         assert "cuts off" not in shown
         assert "The TPGT has been disabled." in shown
+
+
+def test_ux_row_9_what_goes_with_a_storage_object_is_named(exported: Pyshell) -> None:
+    before = exported.tree()
+    with Screen(exported.folder) as screen:
+        screen.prompt()
+        screen.type(f"/backstores/block delete lee_block{ENTER}")
+        shown = screen.see("Delete it with 1 LUN and 1 mapped LUN? [y/N]")
+        assert f"{TPG}/luns/lun0 goes with it, mapped for" in shown
+        assert CLIENT in shown
+        screen.type(ENTER)
+        screen.see("Nothing was changed.")
+        screen.prompt()
+    assert exported.tree() == before
 
 
 def test_leaving_asks_to_save_leave_or_stay(pyshell: Pyshell) -> None:

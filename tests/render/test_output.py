@@ -9,7 +9,7 @@ import json
 import pytest
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.render.output import Format, error_lines, render, wants_colour, width
+from pyshell.render.output import Format, error_lines, render, wants_colour, width, wrapped
 from pyshell.tree.results import Branch, Lines, Tree
 
 PREFERRED = {"tree_round_nodes": True, "tree_status_mode": True, "tree_show_root": True}
@@ -153,3 +153,16 @@ def test_colour_is_wanted(
     stream = Terminal() if terminal else io.StringIO()
     found = wants_colour(choice, stream, preferred=preferred, environment=environment)
     assert found is coloured
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It fits.", "It fits."),
+        ("one two three four", "one two\nthree four"),
+        ("one a-very-long-name two", "one\na-very-long-name\ntwo"),
+        ("  a line pointed into", "  a line pointed into"),
+    ],
+)
+def test_a_sentence_is_broken_between_words(text: str, shown: str) -> None:
+    assert wrapped(text, 10) == shown
