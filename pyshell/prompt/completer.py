@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -32,12 +33,18 @@ Found = list[tuple[int, Candidate, str]]
 class TreeCompleter(Completer):
     """Completes from the tree as it is now; it only reads.
 
-    `again` is called with a line for which a menu was offered before all that fits was read.
+    `again` is called with a line for which a menu was offered before all that fits was read,
+    `changed` where `reading` has become another.
     """
 
-    def __init__(self, shell: Shell, again: Callable[[str], None]) -> None:
+    def __init__(
+        self, shell: Shell, again: Callable[[str], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.reading = 0
+        """How many menus wait for what is being read."""
         self._shell = shell
         self._again = again
+        self._changed = changed
         self._slow = False
         self._late: tuple[str, Found] | None = None
 
@@ -49,7 +56,7 @@ class TreeCompleter(Completer):
         blank = "" if document.current_char.isspace() else " "
         shown = set()
         for start, found, told in self._found(line):
-            if found.text not in shown:
+            if found.text not in shown or told == _READING:
                 shown.add(found.text)
                 yield _completion(line, start, found, told, blank)
 
@@ -86,12 +93,27 @@ class TreeCompleter(Completer):
                 every.get(timeout=PATIENCE) if not later else self._late_with(line, every, at_once)
             )
         except Empty:
-            return self._late_with(line, every, at_once) if enough else every.get()
+            if enough:
+                return self._late_with(line, every, at_once)
+            with self._waiting():
+                return every.get()
 
     def _late_with(self, line: str, every: SimpleQueue[Found], at_once: Found) -> Found:
         """Return what is known at once, and see to it that the rest is added."""
         Thread(target=self._add, args=(line, every), name="late completion", daemon=True).start()
-        return at_once
+        start = at_once[0][0]
+        return [*at_once, (start, Candidate(line[start:], whole=False), _READING)]
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Tell that a menu waits, for as long as it does."""
+        self.reading += 1
+        self._changed()
+        try:
+            yield
+        finally:
+            self.reading -= 1
+            self._changed()
 
     def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
         """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
@@ -101,7 +123,8 @@ class TreeCompleter(Completer):
         self._slow = time.monotonic() - begun > _SLOW
 
     def _add(self, line: str, every: SimpleQueue[Found]) -> None:
-        self._late = line, every.get()
+        with self._waiting():
+            self._late = line, every.get()
         self._again(line)
 
     def _look(self, line: str, *, quickly: bool = False) -> Found:
@@ -117,6 +140,7 @@ class TreeCompleter(Completer):
 
 
 _MORE = f"more than {MOST}: type on"
+_READING = "reading…"
 
 
 def _begun_alike(words: list[str]) -> str:
@@ -131,7 +155,7 @@ def _completion(line: str, start: int, found: Candidate, told: str, blank: str) 
     return Completion(
         found.text + (blank if found.whole else ""),
         start - len(line),
-        display="…" if told == _MORE else found.text.removeprefix(folder),
+        display="…" if told in (_MORE, _READING) else found.text.removeprefix(folder),
         display_meta=told,
         style="class:completion-not-now" if found.obstacle else "",
     )

@@ -62,13 +62,14 @@ class Editor:
         self._typed, self._output = typed, output
         self._line = LineWatch(shell, self._redraw)
         self._status = StatusWatch(shell, self._redraw)
+        self._completer = TreeCompleter(shell, self._complete_again, self._redraw)
         self._commands = self._command_prompt(colour=colour)
         self._answers: PromptSession[str] = PromptSession(
             color_depth=self._depth, input=typed, output=output
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
-        completer = TreeCompleter(self._shell, self._complete_again)
+        completer = self._completer
         made: PromptSession[str] = PromptSession(
             history=self._history,
             completer=completer,
@@ -168,7 +169,8 @@ class Editor:
 
     def _toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
-        return toolbar(self._line.read, self._status.status, text, self._output.get_size().columns)
+        status = replace(self._status.status, reading=self._completer.reading > 0)
+        return toolbar(self._line.read, status, text, self._output.get_size().columns)
 
     def _help(self, line: str) -> list[str]:
         return help_at(line, self._shell.root(), self._shell.path)

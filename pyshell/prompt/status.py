@@ -22,6 +22,8 @@ class Status:
     unsaved: bool = False
     partly_restored: bool = False
     sessions: int = 0
+    reading: bool = False
+    """Whether a menu waits for what is being read."""
     changed_by: str = ""
     """Who else changed the target since the last command, "" for nobody."""
 

@@ -43,6 +43,8 @@ def _of_hint(hint: Hint, width: int) -> StyleAndTextTuples:
 def _parts(status: Status) -> StyleAndTextTuples:
     """Return what there is to tell, the most important first."""
     made: StyleAndTextTuples = []
+    if status.reading:
+        made.append(("class:toolbar.mode", "reading…"))
     if status.unsaved:
         made.append(("class:toolbar.warning", "not saved"))
     if status.partly_restored:

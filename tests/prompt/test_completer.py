@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Menus while values are still being read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+
+from pyshell.prompt import completer
+from pyshell.shell.shell import Shell
+from pyshell.shell.sources import complete
+
+LINE = "/backstores/block create name=x "
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what lets the reading of values end."""
+    go_on = threading.Event()
+
+    def waiting(*arguments: object, quickly: bool = False) -> Iterator[object]:
+        if not quickly:
+            assert go_on.wait(20)
+        yield from complete(*arguments, quickly=quickly)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(completer, "complete", waiting)
+    return go_on
+
+
+def menu(made: completer.TreeCompleter) -> list[tuple[str, str]]:
+    """Return the rows of a menu: word and description."""
+    found = made.get_completions(Document(LINE), CompleteEvent())
+    return [(one.display_text, one.display_meta_text) for one in found]
+
+
+def test_a_menu_that_is_not_whole_says_so_and_is_offered_again(
+    shell: Shell, slow: threading.Event
+) -> None:
+    told: list[str] = []
+    whole = threading.Event()
+    made = completer.TreeCompleter(shell, _both(told.append, whole))
+    first = menu(made)
+    assert first[-1] == ("…", "reading…")
+    assert "dev=" in dict(first)
+    slow.set()
+    assert whole.wait(20)
+    assert told == [LINE]
+    again = menu(made)
+    assert "/dev/sdb" in dict(again)
+    assert "reading…" not in dict(again).values()
+
+
+def test_the_toolbar_tells_while_a_menu_waits(shell: Shell, slow: threading.Event) -> None:
+    seen: list[int] = []
+    made = completer.TreeCompleter(shell, pytest.fail, lambda: seen.append(made.reading))
+    threading.Timer(0.2, slow.set).start()
+    found = made.get_completions(Document("/backstores/block create x dev="), CompleteEvent())
+    assert len(list(found)) > 1
+    assert seen == [1, 0]
+
+
+def _both(first: Callable[[str], None], then: threading.Event) -> Callable[[str], None]:
+    def call(line: str) -> None:
+        first(line)
+        then.set()
+
+    return call
