@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
+from pyshell.shell.elsewhere import elsewhere
 from pyshell.shell.grammar import Word
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
@@ -122,7 +123,7 @@ def unknown_command(node: Node, word: Word) -> UsageError:
     elif word.text in RootNode.commands() and word.text not in node.commands():
         hint = f"It is a command of the root: / {word.text}"
     else:
-        hint = nearest(word.text, node.commands())
+        hint = elsewhere(node, word.text) or nearest(word.text, node.commands())
     return UsageError(
         f"Command not found {word.text}.",
         hint or f"Commands at {node.path}: {', '.join(node.commands())}.",

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyshell.errors import PyshellError, UsageError
+from pyshell.shell.binding import unknown_command
 from pyshell.shell.completion import CommandName, ParameterName, Value, expected
-from pyshell.shell.grammar import split
+from pyshell.shell.grammar import is_path, split, split_unfinished
 from pyshell.shell.sources import about_param, complete, node_at
 from pyshell.target.names import MASK
 from pyshell.tree import explaining, helptext
@@ -51,7 +52,7 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
     value = next((kind for kind in wanted.kinds if isinstance(kind, Value)), None)
     names = next((kind for kind in wanted.kinds if isinstance(kind, ParameterName)), None)
     if value is None and names is None:
-        yield "Nothing more can stand here."
+        yield _of_nothing(line, node)
         return
     if value is not None and value.name:
         yield from _of_setting(value, node)
@@ -61,6 +62,15 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
         assert names is not None
         yield from helptext.of_command(names.command)
     yield from _choices(line, root, path)
+
+
+def _of_nothing(line: str, node: Node) -> str:
+    """Tell why nothing can come: the line's command is none of its node's, or has all it takes."""
+    words = split_unfinished(line)
+    command = next((word for word in words if not is_path(word)), None)
+    if command is None or command.text in node.commands():
+        return "Nothing more can stand here."
+    return f"{node.path} has no command {command.text}. {unknown_command(node, command).hint}"
 
 
 def _of_commands(prefix: str, node: Node) -> Iterator[str]:

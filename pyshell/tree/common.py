@@ -11,7 +11,7 @@ from pyshell.target.names import MASK
 from pyshell.tree import explaining, helptext, topics
 from pyshell.tree.command import BOOL, COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, near_to
 from pyshell.tree.preferences import PREFERENCES, text
 from pyshell.tree.results import (
     Change,
@@ -225,7 +225,8 @@ class CommonNode(Node):
             described_one = PREFERENCES.get(name)
             if described_one is None:
                 raise NotFoundError(
-                    f"Unknown parameter {name} in group 'global'.", "'get global' shows them."
+                    f"Unknown parameter {name} in group 'global'.",
+                    f"{near_to(name, PREFERENCES)}'get global' shows them.",
                 )
             parsed = described_one.kind.parse(value)
             results.append(Preference(name, parsed, [f"Parameter {name} is now '{text(parsed)}'."]))
@@ -235,7 +236,8 @@ class CommonNode(Node):
         unknown = [name for name in rest if name not in PREFERENCES]
         if unknown:
             raise NotFoundError(
-                f"No parameter '{unknown[0]}' in group 'global'.", "'get global' shows them."
+                f"No parameter '{unknown[0]}' in group 'global'.",
+                f"{near_to(unknown[0], PREFERENCES)}'get global' shows them.",
             )
         values: dict[str, Any] = {n: self.context.preference(n) for n in rest or PREFERENCES}
         if rest:
@@ -266,9 +268,10 @@ class CommonNode(Node):
     def _group(self, name: str) -> Group:
         groups = self.groups()
         if name not in groups:
+            known = sorted(["global", *groups])
             raise NotFoundError(
                 f"Unknown configuration group: {name}.",
-                f"Here: {', '.join(sorted(['global', *groups]))}.",
+                f"{near_to(name, known)}Here: {', '.join(known)}.",
             )
         return groups[name]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.tree.node import near_to
 
 if TYPE_CHECKING:
     from pyshell.target.attributes import Attribute
@@ -66,10 +67,12 @@ class Group(ABC):
 
 def entry_of(group: Group, group_name: str, name: str) -> Entry:
     """Return a group's parameter. Raises NotFoundError."""
-    found = group.entries().get(name)
+    entries = group.entries()
+    found = entries.get(name)
     if found is None:
         raise NotFoundError(
-            f"No parameter '{name}' in group '{group_name}'", f"'get {group_name}' shows them."
+            f"No parameter '{name}' in group '{group_name}'",
+            f"{near_to(name, entries)}'get {group_name}' shows them.",
         )
     return found
 

@@ -166,12 +166,7 @@ class Node(ConfigNode):  # type: ignore[misc]
     def _nearest(self, part: str) -> str:
         """Return "Did you mean …? " for a mistyped name; among very many nobody looks for it."""
         names = [str(child.name) for child in self.children]
-        if len(names) > _LOOKED_AMONG:
-            return ""
-        import difflib
-
-        near = difflib.get_close_matches(part, names, n=1, cutoff=0.6)
-        return f"Did you mean {near[0]}? " if near else ""
+        return near_to(part, names) if len(names) <= _LOOKED_AMONG else ""
 
     # Commands and groups
 
@@ -207,6 +202,25 @@ class Node(ConfigNode):  # type: ignore[misc]
         method = getattr(self, self.ui_command_method_prefix + name)
         found: Result | None = method(**values)
         return Nothing() if found is None else found
+
+
+def near_to(word: str, names: Iterable[str]) -> str:
+    """Return "Did you mean …? " for a mistyped name, "" where none is near.
+
+    The only name that holds what was typed is near, however much longer it is.
+    """
+    import difflib
+
+    known = list(names)
+    typed = word.lower()
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    holding = [name for name in known if len(typed) > 2 and typed in name.lower()]
+    if not near and len(holding) == 1:
+        near = holding
+    if not near:
+        lower = {name.lower(): name for name in known}
+        near = [lower[one] for one in difflib.get_close_matches(typed, lower, n=1, cutoff=0.6)]
+    return f"Did you mean {near[0]}? " if near else ""
 
 
 def _commands_of(cls: type[Node]) -> dict[str, Command]:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of a name that is none: what may have been meant, and where that is."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from driver import SERVER, TPG, Pyshell
+from pyshell.shell.helping import help_at
+from pyshell.shell.options import Options
+from pyshell.shell.preferences import Preferences
+from pyshell.shell.shell import Shell
+
+CD = "cd there first."
+TOLD = {
+    # A command of other nodes.
+    "create": "It is a command of /iscsi, /backstores/block, /backstores/fileio,"
+    f" /backstores/pscsi, …: {CD}",
+    "/backstores create": f"It is a command of block, fileio, pscsi, ramdisk: {CD}",
+    "enable": f"It is a command of {TPG}: {CD}",
+    f"{TPG} create": f"It is a command of acls, luns, portals: {CD}",
+    f"{TPG}/luns disable": f"It is a command of {TPG}: {CD}",
+    "/backstores/ramdisk resize": f"It is a command of /backstores/block/lee_block: {CD}",
+    "/iscsi saveconfig": "It is a command of the root: / saveconfig",
+    "/iscsi crate": "Did you mean create?",
+    "nosuch": "Commands at /:",
+    # A setting, or a group of such.
+    f"{TPG} get attribute login_timout": "Did you mean login_timeout?",
+    f"{TPG} set attribute login_timout=9": "Did you mean login_timeout?",
+    f"{TPG} set atribute login_timeout=9": "Did you mean attribute?",
+    "set global auto_add_mapped=false": "Did you mean auto_add_mapped_luns?",
+    "get global colour_mode": "Did you mean color_mode?",
+    # A path.
+    f"/iscsi/{SERVER}/tgp1 ls": "Did you mean tpg1?",
+    f"/iscsi/{SERVER}/TPG1 ls": "Did you mean tpg1?",
+    "/iscsi/server ls": f"Did you mean {SERVER}?",
+    "/backstores/blok ls": "Did you mean block?",
+}
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_ux_row_2_what_may_have_been_meant(exported: Pyshell, line: str) -> None:
+    ran = exported.line(line)
+    assert TOLD[line] in ran.err.splitlines()[0]
+    assert ran.status in (2, 3)
+
+
+def test_help_on_a_command_of_other_nodes_says_where(exported: Pyshell) -> None:
+    lio = exported.open()
+    preferences = Preferences(exported.folder / "home", lio.config_dir, pytest.fail)
+    silent = io.StringIO()
+    root = Shell(lio, preferences, Options(), silent, silent, silent).root()
+    assert help_at("create ", root, "/") == [f"/ has no command create. {TOLD['create']}"]
+    assert help_at(f"{TPG}/luns create ", root, "/")[0].startswith("storage_object:")
+    assert help_at("pwd ", root, "/") == ["Nothing more can stand here."]
