@@ -25,6 +25,7 @@ from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import answering, keys
 from pyshell.prompt.lexer import LineLexer
+from pyshell.prompt.manners import Typing
 from pyshell.prompt.picker import pick
 from pyshell.prompt.styles import style
 from pyshell.prompt.suggest import PathSuggest
@@ -61,7 +62,8 @@ class Editor:
         self._shell = shell
         self._typed, self._output = typed, output
         self._line = LineWatch(shell, self._redraw)
-        self._status = StatusWatch(shell, self._redraw)
+        self._typing = Typing()
+        self._status = StatusWatch(shell, self._redraw, self._typing)
         self._completer = TreeCompleter(shell, self._complete_again, self._redraw)
         self._commands = self._command_prompt(colour=colour)
         self._answers: PromptSession[str] = PromptSession(
@@ -87,6 +89,7 @@ class Editor:
             input=self._typed,
             output=self._output,
         )
+        made.app.key_processor.before_key_press += lambda _: self._typing.pressed()
         made.default_buffer.on_text_changed += lambda _: self._look()
         made.default_buffer.on_cursor_position_changed += lambda _: self._look()
         return made

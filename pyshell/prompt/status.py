@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from pyshell.saved import locations
 from pyshell.shell.lock import last_holder
 from pyshell.shell.shell import Shell
 from pyshell.target.attach import Lio
@@ -37,7 +39,7 @@ class Unchanged:
     @classmethod
     def now(cls, lio: Lio) -> Unchanged:
         """Return the state of now."""
-        return cls(_stamp(lio))
+        return cls(_stamp(lio.lock_file))
 
 
 def at_once(shell: Shell) -> Status:
@@ -51,18 +53,45 @@ def at_once(shell: Shell) -> Status:
     )
 
 
-def look(shell: Shell, since: Unchanged) -> Status:
+def look(shell: Shell, lio: Lio, since: Unchanged) -> Status:
     """Look at the target; `since` is the moment from which changes of others count."""
-    from dataclasses import replace
-
     from pyshell.target.sessions import sessions
 
-    count = sum(1 for _ in sessions(shell.lio))
-    return replace(at_once(shell), sessions=count, changed_by=_others(shell.lio, since))
+    count = sum(1 for _ in sessions(lio))
+    return replace(at_once(shell), sessions=count, changed_by=_others(lio, since))
+
+
+class Difference:
+    """Whether what runs is other than what is saved, whoever changed it, and before this session.
+
+    That takes its time, so it is looked at anew only where a change may have been made since.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._found = False
+        self._of: tuple[int, int] | None = None
+
+    def known(self) -> bool:
+        """Tell whether they are known to differ now."""
+        return self._found and self._of == self._stamps() and not self._shell.compat
+
+    def look(self, lio: Lio) -> None:
+        """Compare them where that is not known. Raises PyshellError where it cannot be."""
+        from pyshell.saved.unsaved import is_unsaved
+
+        stamps = self._stamps()
+        if stamps != self._of and not (self._shell.unsaved or self._shell.compat):
+            self._of, self._found = stamps, False  # what cannot be compared is not tried again
+            self._found = is_unsaved(lio)
+
+    def _stamps(self) -> tuple[int, int]:
+        lio = self._shell.lio
+        return _stamp(lio.lock_file), _stamp(locations.default_file(lio))
 
 
 def _others(lio: Lio, since: Unchanged) -> str:
-    if _stamp(lio) == since.stamp:
+    if _stamp(lio.lock_file) == since.stamp:
         return ""
     holder = last_holder(lio.lock_file)
     if holder is None:
@@ -70,8 +99,8 @@ def _others(lio: Lio, since: Unchanged) -> str:
     return "" if holder == os.getpid() else f"pid {holder}"
 
 
-def _stamp(lio: Lio) -> int:
+def _stamp(file: Path) -> int:
     try:
-        return lio.lock_file.stat().st_mtime_ns
+        return file.stat().st_mtime_ns
     except OSError:
         return 0

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyshell.prompt.status import Status, Unchanged, look
+from pyshell.prompt.manners import Typing
+from pyshell.prompt.status import Difference, Status, Unchanged, look
 from pyshell.shell.reading import Fault, Hint, fault, hint
 from pyshell.shell.shell import Shell
 
@@ -67,8 +69,10 @@ class LineWatch:
 class StatusWatch:
     """Knows how the target stands; looks again every second while the prompt waits."""
 
-    def __init__(self, shell: Shell, changed: Callable[[], None]) -> None:
+    def __init__(self, shell: Shell, changed: Callable[[], None], typing: Typing) -> None:
         self.status = Status()
+        self._difference = Difference(shell)
+        self._lio = typing.polite(shell.lio)
         self._shell = shell
         self._changed = changed
         self._since = Unchanged.now(shell.lio)
@@ -80,7 +84,7 @@ class StatusWatch:
 
         `known` stands until the first look is done.
         """
-        self.status = known
+        self.status = self._with_difference(known)
         self._since = Unchanged.now(self._shell.lio)
         self._waiting.set()
         if self._thread is None:
@@ -96,12 +100,23 @@ class StatusWatch:
 
         while True:
             self._waiting.wait()
-            started = time.monotonic()
-            try:
-                found = look(self._shell, self._since)
-            except Exception:
-                found = self.status  # the toolbar is never in the way
+            started = time.thread_time()
+            self._try(lambda: look(self._shell, self._lio, self._since))
+            taken = time.thread_time() - started
+            self._try(self._compared)
+            time.sleep(max(_EVERY, _RARELY * taken))
+
+    def _compared(self) -> Status:
+        self._difference.look(self._lio)
+        return self.status
+
+    def _try(self, look_at: Callable[[], Status]) -> None:
+        """Take what is found, if anything; the toolbar is never in the way."""
+        with contextlib.suppress(Exception):
+            found = self._with_difference(look_at())
             if found != self.status and self._waiting.is_set():
                 self.status = found
                 self._changed()
-            time.sleep(max(_EVERY, _RARELY * (time.monotonic() - started)))
+
+    def _with_difference(self, found: Status) -> Status:
+        return replace(found, unsaved=found.unsaved or self._difference.known())

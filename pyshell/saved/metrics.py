@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pyshell.errors import PyshellError
-from pyshell.saved import about, load, locations, state
-from pyshell.saved.compare import compare
-from pyshell.saved.model import items
-from pyshell.saved.running import read_running
+from pyshell.saved import about, state
+from pyshell.saved.unsaved import is_unsaved
 from pyshell.target import flows, listing, sessions, statistics, storage
 from pyshell.target.attach import Lio
 
@@ -152,7 +150,7 @@ def _saved(lio: Lio) -> Iterator[Family]:
         "seconds",
     )
     try:
-        unsaved.add(int(_is_unsaved(lio)))
+        unsaved.add(int(is_unsaved(lio)))
         remembered = state.read(lio.config_dir, lambda _: None)
     except PyshellError:
         remembered = None  # not root, or a file that is damaged: doctor tells
@@ -162,11 +160,3 @@ def _saved(lio: Lio) -> Iterator[Family]:
         if moment is not None:
             restored.add(moment.timestamp())
     yield from (unsaved, missing, restored)
-
-
-def _is_unsaved(lio: Lio) -> bool:
-    running = items(read_running(lio))
-    path = locations.default_file(lio)
-    if not path.exists():
-        return bool(running)
-    return bool(compare(items(load.load(path)), running))

@@ -101,6 +101,21 @@ def test_ux_row_12_the_toolbar_tells_how_things_stand(served: Pyshell) -> None:
         screen.gone("not saved")
 
 
+def test_a_new_session_tells_that_what_runs_is_not_saved(served: Pyshell) -> None:
+    served.must("/backstores/ramdisk create one 1M")
+    with Screen(served.folder) as screen:
+        screen.prompt()
+        screen.see("not saved")
+        screen.run("pwd")
+        screen.see("not saved")
+        served.must("/backstores/ramdisk delete one")
+        screen.gone("not saved")
+        served.must("/backstores/ramdisk create two 1M")
+        screen.see("not saved")
+        screen.run("saveconfig")
+        screen.gone("not saved")
+
+
 def test_long_names_are_shortened_in_the_middle(target: Pyshell) -> None:
     with Screen(target.folder) as screen:
         screen.prompt()
