@@ -62,6 +62,7 @@ class Editor:
         self._shell = shell
         self._typed, self._output = typed, output
         self._line = LineWatch(shell, self._redraw)
+        self._judged = True
         self._typing = Typing()
         self._status = StatusWatch(shell, self._redraw, self._typing)
         self._completer = TreeCompleter(shell, self._complete_again, self._redraw)
@@ -94,11 +95,13 @@ class Editor:
         made.default_buffer.on_cursor_position_changed += lambda _: self._look()
         return made
 
-    def command(self, prompt: str) -> str:
+    def command(self, prompt: str, *, goes_on: bool = False) -> str:
         """Return what was typed: a line, or several that were pasted at once.
 
+        What `goes_on` from a line before is not looked at while it is typed.
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
         """
+        self._judged = not goes_on
         wanted = bool(self._shell.preference("prompt_toolbar"))
         now = status.at_once(self._shell)
         self._status.begin(replace(now, sessions=self._status.status.sessions))
@@ -147,7 +150,8 @@ class Editor:
 
     def _look(self) -> None:
         document = self._commands.default_buffer.document
-        self._line.look(document.text, document.current_line_before_cursor)
+        if self._judged:
+            self._line.look(document.text, document.current_line_before_cursor)
 
     def _redraw(self) -> None:
         """Draw the prompt anew, on behalf of a thread; one that is just over needs no drawing."""

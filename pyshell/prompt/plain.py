@@ -25,7 +25,7 @@ class PlainReader:
         self._screen = screen
         self._history = history
 
-    def command(self, prompt: str) -> str:
+    def command(self, prompt: str, *, goes_on: bool = False) -> str:
         """Return a line."""
         line = self.answer(prompt)
         self._history.add(line, self._path())

@@ -19,8 +19,11 @@ class Reader(Protocol):
     def can_ask(self) -> bool:
         """Tell whether a question would be seen."""
 
-    def command(self, prompt: str) -> str:
-        """Return what was typed: a line, or several that were pasted at once."""
+    def command(self, prompt: str, *, goes_on: bool = False) -> str:
+        """Return what was typed: a line, or several that were pasted at once.
+
+        `goes_on` says that it is the rest of a line, which cannot be judged by itself.
+        """
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps."""

@@ -60,7 +60,7 @@ def _typed(shell: Shell, reader: Reader) -> str:
     """Return what was typed; a line that ends in a backslash goes on in the next."""
     typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
     while goes_on(typed.rpartition("\n")[2]):
-        typed += "\n" + reader.command("> ")
+        typed += "\n" + reader.command("> ", goes_on=True)
     return typed
 
 

@@ -11,6 +11,7 @@ from pyshell.prompt.watching import Read
 from pyshell.shell.reading import Hint
 
 _BETWEEN = "  "
+_ABOUT = "class:toolbar.about"
 
 
 def toolbar(read: Read, status: Status, text: str, width: int) -> StyleAndTextTuples:
@@ -23,7 +24,10 @@ def toolbar(read: Read, status: Status, text: str, width: int) -> StyleAndTextTu
 def _of_line(read: Read, width: int) -> StyleAndTextTuples:
     if read.fault is not None:
         return [("class:toolbar.fault", shortened(f" {read.fault.told} ", width))]
-    return _of_hint(read.hint, width) if read.hint is not None else []
+    made = _of_hint(read.hint, width) if read.hint is not None else []
+    if read.advice:
+        made += [("", "\n" if made else ""), (_ABOUT, shortened(f" {read.advice}", width))]
+    return made
 
 
 def _of_hint(hint: Hint, width: int) -> StyleAndTextTuples:
@@ -36,7 +40,7 @@ def _of_hint(hint: Hint, width: int) -> StyleAndTextTuples:
             break
         made += [("class:toolbar.syntax", " "), (style, word)]
     if hint.about:
-        made += [("", "\n"), ("class:toolbar.about", shortened(f" {hint.about}", width))]
+        made += [("", "\n"), (_ABOUT, shortened(f" {hint.about}", width))]
     return made
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from pyshell.prompt.manners import Typing
 from pyshell.prompt.status import Difference, Status, Unchanged, look
-from pyshell.shell.reading import Fault, Hint, fault, hint
+from pyshell.shell.reading import Fault, Hint, advice, fault, hint
 from pyshell.shell.shell import Shell
 
 _RARELY = 20
@@ -25,6 +25,8 @@ class Read:
     text: str = ""
     fault: Fault | None = None
     hint: Hint | None = None
+    advice: str = ""
+    """What would be better than what is typed, which is right all the same."""
 
 
 class LineWatch:
@@ -59,9 +61,12 @@ class LineWatch:
 
     def _reading(self, text: str, before_cursor: str) -> Read:
         path = self._shell.path
+        if "\n" in text:
+            return Read(text)  # pasted lines: those before may change what the next ones mean
         try:
             root = self._shell.root()
-            return Read(text, fault(text, root, path), hint(before_cursor, root, path))
+            found = fault(text, root, path), hint(before_cursor, root, path)
+            return Read(text, *found, advice(text))
         except Exception:
             return Read(text)  # a key that is pressed never fails
 

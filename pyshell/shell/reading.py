@@ -13,6 +13,7 @@ from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell import binding
 from pyshell.shell.completion import ParameterName, Value, expected
 from pyshell.shell.grammar import Line, Word, is_path, parse, split, split_unfinished
+from pyshell.shell.secrets import in_the_open
 from pyshell.shell.sources import about_param, node_at
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
@@ -158,6 +159,12 @@ def _may_become(word: Word, error: UsageError) -> bool:
     A value may; a bare word may become NAME=; a name that is followed by its `=` is whole.
     """
     return word.name is None or "has no parameter" not in error.message
+
+
+def advice(text: str) -> str:
+    """Return what would be better than a line as it is typed, "" where nothing is known."""
+    name = in_the_open(text)
+    return f"{name}=- asks for it without showing it." if name else ""
 
 
 def hint(text: str, root: Node, path: str) -> Hint | None:

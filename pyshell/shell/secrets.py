@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pyshell.errors import UsageError, from_os_error
-from pyshell.shell.grammar import Word, split
+from pyshell.shell.grammar import Word, split, split_unfinished
 from pyshell.target.names import MASK, SECRET_NAMES
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
@@ -87,6 +87,15 @@ def _first_line(text: str, name: str, word: Word) -> str:
             column=word.value_start,
         )
     return first.removesuffix("\r")
+
+
+def in_the_open(text: str) -> str | None:
+    """Return the name of a secret that is typed where all can see it, None where none is."""
+    for word in split_unfinished(text):
+        points = _is_indirect(word) or word.raw.endswith("=@")
+        if word.name in SECRET_NAMES and word.text not in ("", MASK) and not points:
+            return word.name
+    return None
 
 
 def masked(text: str, words: Sequence[Word]) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 
-from .screen import CTRL_C, CTRL_R, ENTER, F1, RIGHT, TAB, Screen
+from .screen import CTRL_C, CTRL_R, ENTER, F1, PASTE, RIGHT, TAB, Screen
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -128,6 +128,32 @@ def test_ux_row_2_a_mistyped_parameter_is_named(screen: Screen) -> None:
 def test_a_mistyped_path_is_told(screen: Screen) -> None:
     screen.type("/iscsy ls")
     screen.see("No such path /iscsy. Did you mean iscsi?")
+
+
+def test_a_secret_typed_in_the_open_is_advised_against(screen: Screen) -> None:
+    screen.type(f"{TPG} set auth password=")
+    assert "asks for it" not in screen.settled()
+    screen.type("abc")
+    screen.see("password=- asks for it without showing it.")
+    screen.type(f"{CTRL_C}{TPG} set auth password=-")
+    screen.gone("asks for it without")
+
+
+def test_pasted_lines_and_the_rest_of_a_line_are_no_fault(screen: Screen) -> None:
+    screen.type(PASTE.format("cd /backstores/ramdisk\ncreate pasted 1M"))
+    screen.see("create pasted 1M")
+    assert "not found" not in screen.settled()
+    assert screen.style("create pasted").fg != "red"
+    screen.type(CTRL_C)
+    screen.prompt()
+    screen.type(f"/backstores/ramdisk create \\{ENTER}nosuch 0M ")
+    screen.see("> nosuch 0M")
+    assert "not found" not in screen.settled()
+
+
+def test_a_question_about_a_command_of_other_nodes_says_where(screen: Screen) -> None:
+    screen.type("create ?")
+    screen.see("/ has no command create. It is a command of /iscsi, /backstores/block")
 
 
 def test_what_may_yet_become_right_is_no_fault(screen: Screen) -> None:

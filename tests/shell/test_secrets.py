@@ -10,7 +10,13 @@ import pytest
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.shell.grammar import split
-from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
+from pyshell.shell.secrets import (
+    in_the_open,
+    masked,
+    masked_fault,
+    read_indirect,
+    without_secrets,
+)
 
 
 def fetched(line: str, stdin: str = "") -> list[str]:
@@ -160,3 +166,21 @@ def test_what_says_where_a_secret_is_hides_nothing() -> None:
     assert masked(line, split(line)) == line
     quoted = "set auth password='-'"
     assert masked(quoted, split(quoted)) == "set auth password=********"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("set auth password=abc", "password"),
+        ("set auth userid=u mutual_password='a b", "mutual_password"),
+        ("set auth password=", None),
+        ("set auth password=-", None),
+        ("set auth password=@", None),
+        ("set auth password=@file", None),
+        ("set auth password='-'", "password"),
+        ("set auth password=********", None),
+        ("get auth password", None),
+    ],
+)
+def test_a_secret_in_the_open(line: str, name: str | None) -> None:
+    assert in_the_open(line) == name
