@@ -8,7 +8,7 @@ a moment for what must be read, so that the likeliest stands first, and no longe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -52,13 +52,13 @@ class TreeCompleter(Completer):
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
         """Yield what fits at the cursor; a blank follows where a word is whole."""
-        line = document.current_line_before_cursor
-        blank = "" if document.current_char.isspace() else " "
-        shown = set()
-        for start, found, told in self._found(line):
-            if found.text not in shown or told == _READING:
-                shown.add(found.text)
-                yield _completion(line, start, found, told, blank)
+        yield from _completions(document, self._found(document.current_line_before_cursor))
+
+    def late(self, document: Document) -> Iterator[Completion]:
+        """Yield what was read for a menu since it was offered; nothing is read for it now."""
+        read, self._late = self._late, None
+        if read is not None and read[0] == document.current_line_before_cursor:
+            yield from _completions(document, read[1])
 
     def begun(self, line: str) -> str:
         """Return the rest of the last word where that is known at once, "" where it is not."""
@@ -76,9 +76,7 @@ class TreeCompleter(Completer):
 
         A single word is inserted at once, so it must be right.
         """
-        late, self._late = self._late, None
-        if late is not None and late[0] == line:
-            return late[1]
+        self._late = None
         at_once = self._look(line, quickly=True)
         # Where the line begins a single word, that word is right; else it may not be all there is.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
@@ -148,6 +146,21 @@ def _begun_alike(words: list[str]) -> str:
     first, last = min(words), max(words)
     same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
     return first[: next(same, min(len(first), len(last)))]
+
+
+def is_unfinished(menu: Sequence[Completion]) -> bool:
+    """Tell whether a menu is offered whole so far, and more is being read for it."""
+    return bool(menu) and menu[-1].display_meta_text == _READING
+
+
+def _completions(document: Document, rows: Found) -> Iterator[Completion]:
+    line = document.current_line_before_cursor
+    blank = "" if document.current_char.isspace() else " "
+    shown = set()
+    for start, found, told in rows:
+        if found.text not in shown or told == _READING:
+            shown.add(found.text)
+            yield _completion(line, start, found, told, blank)
 
 
 def _completion(line: str, start: int, found: Candidate, told: str, blank: str) -> Completion:

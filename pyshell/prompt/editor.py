@@ -21,7 +21,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pyshell.prompt import status
-from pyshell.prompt.completer import TreeCompleter
+from pyshell.prompt.completer import TreeCompleter, is_unfinished
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import answering, keys
 from pyshell.prompt.lexer import LineLexer
@@ -39,6 +39,8 @@ _NOT_SAVED = "not saved"
 """Stands at the right of a line where what runs is not saved and there is no toolbar to say so."""
 
 
+_SOON, _TRIES = 0.02, 50
+"""Seconds after which, and how often, it is looked again whether a menu can be completed."""
 _MENU_ROWS = 12
 """The most rows that a menu takes."""
 
@@ -161,18 +163,24 @@ class Editor:
     def _complete_again(self, line: str) -> None:
         """Offer a menu anew, now that more is known, if it still waits for a choice."""
 
-        def offer() -> None:
-            buffer = self._commands.default_buffer
-            waits = (
-                buffer.complete_state is not None and buffer.complete_state.complete_index is None
-            )
-            if waits and buffer.document.current_line_before_cursor == line:
-                buffer.start_completion()
-
         loop = self._commands.app.loop
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # as above
-                loop.call_soon_threadsafe(offer)
+        if loop is None:
+            return
+
+        def offer(tries: int = _TRIES) -> None:
+            buffer = self._commands.default_buffer
+            menu = buffer.complete_state
+            if menu is None or buffer.document.current_line_before_cursor != line:
+                return
+            if not is_unfinished(menu.completions):
+                if tries:  # it is still being filled with what was known at once
+                    loop.call_later(_SOON, offer, tries - 1)
+            elif menu.complete_index is None:
+                menu.completions[:] = self._completer.late(buffer.document)
+                buffer.on_completions_changed.fire()
+
+        with contextlib.suppress(RuntimeError):  # as above
+            loop.call_soon_threadsafe(offer)
 
     def _toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
