@@ -45,7 +45,10 @@ class TreeCompleter(Completer):
         self._shell = shell
         self._again = again
         self._changed = changed
-        self._slow = False
+        self._slow: dict[str, bool] = {}
+        """Whether reading took its time, by the line before what was completed."""
+        self._wanted = ""
+        """The line that was completed last: for none before it anything is read any more."""
         self._late: tuple[str, Found] | None = None
 
     def get_completions(
@@ -59,6 +62,11 @@ class TreeCompleter(Completer):
         read, self._late = self._late, None
         if read is not None and read[0] == document.current_line_before_cursor:
             yield from _completions(document, read[1])
+
+    def typed(self, line: str) -> None:
+        """Note what the line has become: what was about to be read for another is not."""
+        if line != self._wanted:
+            self._wanted = ""
 
     def begun(self, line: str) -> str:
         """Return the rest of the last word where that is known at once, "" where it is not."""
@@ -81,7 +89,8 @@ class TreeCompleter(Completer):
         # Where the line begins a single word, that word is right; else it may not be all there is.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
         every: SimpleQueue[Found] = SimpleQueue()
-        later = _ROOM if self._slow and enough else 0.0
+        later = _ROOM if enough and self._slow.get(_head(line)) else 0.0
+        self._wanted = line
         reading = Thread(
             target=self._read, args=(line, every, later), name="completion", daemon=True
         )
@@ -116,9 +125,12 @@ class TreeCompleter(Completer):
     def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
         """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
         time.sleep(later)
+        if line != self._wanted:
+            every.put([])
+            return
         begun = time.monotonic()
         every.put(self._look(line))
-        self._slow = time.monotonic() - begun > _SLOW
+        self._slow[_head(line)] = time.monotonic() - begun > _SLOW
 
     def _add(self, line: str, every: SimpleQueue[Found]) -> None:
         with self._waiting():
@@ -146,6 +158,11 @@ def _begun_alike(words: list[str]) -> str:
     first, last = min(words), max(words)
     same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
     return first[: next(same, min(len(first), len(last)))]
+
+
+def _head(line: str) -> str:
+    """Return a line without its last word: what is read for that hangs on the others."""
+    return line[: line.rfind(" ") + 1]
 
 
 def is_unfinished(menu: Sequence[Completion]) -> bool:

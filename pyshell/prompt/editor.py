@@ -152,6 +152,7 @@ class Editor:
 
     def _look(self) -> None:
         document = self._commands.default_buffer.document
+        self._completer.typed(document.current_line_before_cursor)
         if self._judged:
             self._line.look(document.text, document.current_line_before_cursor)
 

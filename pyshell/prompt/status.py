@@ -78,12 +78,12 @@ class Difference:
 
     def look(self, lio: Lio) -> None:
         """Compare them where that is not known. Raises PyshellError where it cannot be."""
-        from pyshell.saved.unsaved import is_unsaved
+        from pyshell.prompt.comparing import differs
 
         stamps = self._stamps()
         if stamps != self._of and not (self._shell.unsaved or self._shell.compat):
             self._of, self._found = stamps, False  # what cannot be compared is not tried again
-            self._found = is_unsaved(lio)
+            self._found = differs(lio)
 
     def _stamps(self) -> tuple[int, int]:
         lio = self._shell.lio

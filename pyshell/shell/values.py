@@ -64,6 +64,14 @@ def _label(node: Node) -> str:
         return ""
 
 
+def _label_at(top: Node, path: str) -> str:
+    """Return what the tree says of the node at a path, "" where there is none."""
+    try:
+        return _label(top.get_node(path))
+    except (PyshellError, OSError):
+        return ""
+
+
 def _nodes(named: Iterable[tuple[str, Node]]) -> Iterator[Candidate]:
     return (Candidate(name, about=partial(_label, node)) for name, node in named)
 
@@ -97,12 +105,11 @@ def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
     taken: set[tuple[str, str]] = set()
     if wanted.param.name == "storage_object" and isinstance(here, Tpg):
         taken = listing.exported_names(here)
-    for kind in node.get_node("/backstores").children:
-        for found in kind.children:
-            folder = getattr(getattr(found, "place", None), "folder", "")
-            hba, _, name = folder.rpartition("/")
-            if (hba.rpartition("/")[2], name) not in taken:
-                yield Candidate(found.path, about=partial(_label, found))
+    top = node.get_node("/")
+    for place in listing.storage_objects():
+        hba = place.hba_folder.rpartition("/")[2]
+        if (hba, place.name) not in taken:
+            yield Candidate(place.path, about=partial(_label_at, top, place.path))
 
 
 def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidate]]:
