@@ -19,7 +19,8 @@ from driver import TIME_LIMIT, clean_environment
 
 TAB, ENTER, ESCAPE = "\t", "\r", "\x1b"
 CTRL_C, CTRL_D, CTRL_L, CTRL_R, CTRL_Z = "\x03", "\x04", "\x0c", "\x12", "\x1a"
-F1, UP, DOWN, RIGHT = "\x1bOP", "\x1b[A", "\x1b[B", "\x1b[C"
+F1, UP, DOWN, RIGHT, LEFT = "\x1bOP", "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
+DELETE = "\x1b[3~"
 PASTE = "\x1b[200~{}\x1b[201~"
 PATIENCE = 25
 """Seconds that something is waited for on the screen."""
