@@ -33,12 +33,7 @@ def initiators(lio: Lio, here: Tpg) -> Iterator[Candidate]:
 def initiators_of(lio: Lio, targets: Sequence[Target], *, refused: bool) -> Iterator[Candidate]:
     """Yield initiators of targets, each once, those logged in first, then those refused."""
     seen = set()
-    came = [
-        (session.initiator, f"logged in now at {_at(tpg)}")
-        for target in targets
-        for tpg in listing.tpgs(target)
-        for session in of_tpg(lio, tpg)
-    ]
+    came = list(_logged_in(lio, targets))
     denied = _refused(lio, targets, None) if refused else ()
     for name, told in itertools.chain(came, denied, _with_acl(targets)):
         if name not in seen:
@@ -51,6 +46,7 @@ def _told(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
         yield session.initiator, "logged in now, without an ACL"
     every = [here.target, *(t for t in listing.targets(here.target.fabric) if t != here.target)]
     yield from _refused(lio, every, here.target)
+    yield from _logged_in(lio, every)
     yield from _with_acl(every)
 
 
@@ -65,6 +61,13 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             yield name, f"was refused{at}{origin}"
     for name in _refused_by_the_log(lio):
         yield name, "was refused, as the kernel's log tells"
+
+
+def _logged_in(lio: Lio, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
+    for target in targets:
+        for tpg in listing.tpgs(target):
+            for session in of_tpg(lio, tpg):
+                yield session.initiator, f"logged in now at {_at(tpg)}"
 
 
 def _with_acl(targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
