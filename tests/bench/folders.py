@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import compileall
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +20,8 @@ NOT_NEEDED = (
 def own() -> Iterator[Path]:
     """Yield the folders of pyshell's own environment."""
     here = Path(sys.prefix).parent
+    for folder in (here / "pyshell", here / "tests"):
+        compileall.compile_dir(str(folder), quiet=1)  # as an installed program is
     yield from (here / "pyshell", here / "tests/bench", Path(sys.prefix))
     yield Path(sysconfig.get_path("stdlib"))
 
