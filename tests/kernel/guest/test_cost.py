@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command's cost follows what it touches: system calls and structure, at small sizes.
-
-It has not been seen to end in time on an emulated kernel, so it runs only by its name:
-python -m tests.kernel.bed run -- .venv/bin/python -m pytest tests/kernel/guest/check_cost.py
-"""
+"""A command's cost follows what it touches: system calls and structure, at small sizes."""
 
 from __future__ import annotations
 
