@@ -40,6 +40,27 @@ _STORAGE_CLASSES: dict[str, Any] = {
 # rtslib asks of every object some ten times whether it is there, each time through pathlib, which
 # makes the question five times as dear as the answer.
 CFSNode.exists = property(lambda self: os.path.isdir(self._path), doc=CFSNode.exists.__doc__)
+# It asks before each file that it opens, too. The opening itself tells, with errno and path.
+CFSNode._check_self = lambda self: None
+
+
+def _config_pr_aptpl(created: Any) -> None:
+    """Bring a storage object's persistent reservations back, where the kernel has kept some.
+
+    rtslib makes its root object to learn where they lie, once for each storage object: that looks
+    for mounts, and tries to set dbroot.
+    """
+    serial = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial").partition(":")[2].strip()
+    try:
+        dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
+    except OSError:
+        dbroot = "/var/target"  # where it was before the kernel could be told
+    if os.path.exists(f"{dbroot}/pr/aptpl_{serial}"):
+        _rtslibs_config_pr_aptpl(created)
+
+
+_rtslibs_config_pr_aptpl = tcm.StorageObject._config_pr_aptpl
+tcm.StorageObject._config_pr_aptpl = _config_pr_aptpl
 
 
 class _Exported(CFSNode):  # type: ignore[misc]
