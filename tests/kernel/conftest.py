@@ -8,6 +8,7 @@ PYSHELL_BED_RESULTS=FOLDER keeps console, output and the tests' files there, a f
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,22 @@ from .guests import Guests
 from .relay import SELECTION, Reporter
 
 GUEST_TESTS = Path(__file__).with_name("guest")
+PACKAGE_SECONDS = 900
 IN_GUEST = "PYSHELL_IN_GUEST" in os.environ
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Debian package, built from this tree."""
+    from driver import ROOT, tool  # the bed's own test copies this file alone
+
+    tool("dpkg-buildpackage", "build-essential")
+    tool("dh_python3", "dh-python")
+    tool("dh", "debhelper")
+    folder = tmp_path_factory.mktemp("deb")
+    subprocess.run([ROOT / "packaging/deb", folder], check=True, timeout=PACKAGE_SECONDS)
+    (made,) = folder.glob("*.deb")
+    return made
 
 
 def pytest_configure(config: pytest.Config) -> None:

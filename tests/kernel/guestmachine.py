@@ -156,7 +156,16 @@ def _command_text(command: Sequence[str], results: Path, settings: Settings) -> 
 
 
 def _qemu_command(booted: image.Image, results: Path) -> list[str]:
-    share = "local,path={},mount_tag={},security_model=none,multidevs=remap"
+    return [
+        *machine_command(booted, results / "console.log"),
+        "-no-reboot",
+        *share(Path("/"), "host", readonly=True),
+        *share(results, "results"),
+    ]
+
+
+def machine_command(booted: image.Image, console: Path) -> list[str]:
+    """Return QEMU's command line for a machine without disks; its serial line goes to a file."""
     options = {
         # No KVM: on nested virtual machines it hangs where it seems to be there.
         "-accel": "tcg,thread=single",
@@ -165,7 +174,7 @@ def _qemu_command(booted: image.Image, results: Path) -> list[str]:
         "-smp": "1",
         "-m": "4G",
         "-display": "none",
-        "-serial": f"file:{results / 'console.log'}",
+        "-serial": f"file:{console}",
         "-kernel": str(booted.kernel),
         "-initrd": str(booted.initramfs),
         # A panic reboots at once, which -no-reboot makes the end of QEMU. On a busy machine the
@@ -177,8 +186,12 @@ def _qemu_command(booted: image.Image, results: Path) -> list[str]:
     return [
         # The kernel ends QEMU with its parent, however that one dies.
         *(image.tool("setpriv"), "--pdeathsig", "KILL"),
-        *(image.tool("qemu-system-x86_64"), "-nodefaults", "-no-user-config", "-no-reboot"),
+        *(image.tool("qemu-system-x86_64"), "-nodefaults", "-no-user-config"),
         *(word for option in options.items() for word in option),
-        *("-virtfs", share.format("/", "host") + ",readonly=on"),
-        *("-virtfs", share.format(results, "results")),
     ]
+
+
+def share(folder: Path, tag: str, *, readonly: bool = False) -> tuple[str, str]:
+    """Return QEMU's option that lets the guest mount a folder of the host by a tag."""
+    about = f"local,path={folder},mount_tag={tag},security_model=none,multidevs=remap"
+    return "-virtfs", about + (",readonly=on" if readonly else "")

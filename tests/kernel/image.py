@@ -15,15 +15,12 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-INIT = Path(__file__).with_name("init.sh")
 META_PACKAGE = "linux-image-amd64"
-# What the guest must load before it can see the host's files.
-FIRST_MODULES = ("virtio_pci", "9p", "9pnet_virtio", "overlay")
 # Program: the Debian package that holds it.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -40,6 +37,20 @@ TOOLS = {
 }
 # /usr/sbin is not in every user's PATH.
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a guest gets at its root: its first program, and the modules to load before that."""
+
+    init: Path
+    modules: tuple[str, ...]
+
+
+# On an overlay over the host's own root.
+OVERLAY = Start(
+    Path(__file__).with_name("init.sh"), ("virtio_pci", "9p", "9pnet_virtio", "overlay")
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def missing(others: Mapping[str, str] | None = None) -> str | None:
     return None
 
 
-def build() -> Image:
+def build(start: Start = OVERLAY) -> Image:
     """Return the image for Debian's current kernel, building what the cache lacks of it."""
     package = _kernel_package()
     if package is None:
@@ -86,12 +97,12 @@ def build() -> Image:
     version = package.removeprefix("linux-image-")
     cache = cache_folder()
     folder = cache / f"linux-{version}"
-    initramfs = cache / f"initramfs-{_fingerprint(version)}.gz"
+    initramfs = cache / f"initramfs-{_fingerprint(version, start)}.gz"
     with locked(cache):
         if not folder.exists():
             _fetch_kernel(package, version, folder)
         if not initramfs.exists():
-            _write_initramfs(version, folder, initramfs)
+            _write_initramfs(version, folder, start, initramfs)
     return Image(version, folder / "vmlinux", folder / "lib/modules" / version, initramfs)
 
 
@@ -123,8 +134,8 @@ def locked(cache: Path) -> Iterator[None]:
         yield
 
 
-def _fingerprint(version: str) -> str:
-    text = "\n".join((version, *FIRST_MODULES, INIT.read_text()))
+def _fingerprint(version: str, start: Start) -> str:
+    text = "\n".join((version, *start.modules, start.init.read_text()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -163,10 +174,10 @@ def _unpacked_kernel(packed: bytes) -> bytes:
     return lzma.LZMADecompressor().decompress(payload)
 
 
-def _modules_in_order(version: str, folder: Path) -> list[Path]:
-    """List the first modules' files, each after those it needs."""
+def _modules_in_order(version: str, folder: Path, names: Iterable[str]) -> list[Path]:
+    """List the modules' files, each after those it needs."""
     order: dict[Path, None] = {}
-    for name in FIRST_MODULES:
+    for name in names:
         command = [tool("modprobe"), "-S", version, "-d", str(folder), "--show-depends", name]
         answer = subprocess.run(command, check=True, capture_output=True, text=True)
         for line in answer.stdout.splitlines():
@@ -175,15 +186,15 @@ def _modules_in_order(version: str, folder: Path) -> list[Path]:
     return list(order)
 
 
-def _write_initramfs(version: str, folder: Path, initramfs: Path) -> None:
+def _write_initramfs(version: str, folder: Path, start: Start, initramfs: Path) -> None:
     with tempfile.TemporaryDirectory(dir=initramfs.parent) as name:
         root = Path(name) / "root"
         (root / "bin").mkdir(parents=True)
         shutil.copy(tool("busybox"), root / "bin/busybox")
-        shutil.copy(INIT, root / "init")
+        shutil.copy(start.init, root / "init")
         (root / "init").chmod(0o755)
         (root / "modules").mkdir()
-        modules = _modules_in_order(version, folder)
+        modules = _modules_in_order(version, folder, start.modules)
         for path in modules:
             shutil.copy(path, root / "modules")
         (root / "modules/order").write_text("".join(f"{path.name}\n" for path in modules))

@@ -7,24 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from driver import ROOT, tool
 from pyshell import __version__
-
-BUILD_SECONDS = 900
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the package, built from this tree."""
-    tool("dpkg-buildpackage", "build-essential")
-    tool("dh_python3", "dh-python")
-    tool("dh", "debhelper")
-    folder = tmp_path_factory.mktemp("deb")
-    subprocess.run([ROOT / "packaging/deb", folder], check=True, timeout=BUILD_SECONDS)
-    (made,) = folder.glob("*.deb")
-    return made
 
 
 def test_lintian_finds_no_fault(package: Path) -> None:

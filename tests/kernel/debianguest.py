@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest with a bare Debian on a disk of its own, started by its own systemd, which may reboot."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from . import image
+from .commands import wait_for
+from .guestmachine import BOOT_SECONDS, BedError, machine_command, share
+
+START = image.Start(
+    Path(__file__).with_name("debian_init.sh"),
+    ("virtio_pci", "virtio_blk", "ext4", "9p", "9pnet_virtio"),
+)
+AGENT = Path(__file__).with_name("debian_agent.sh")
+COMMAND_SECONDS = 400.0
+# /dev/vdb: room for the scenario's volume; sparse.
+DATA_BYTES = 21 << 30
+
+
+class DebianGuest:
+    """The guest, from its start to its end. `bed` is /bed there. The disk stays as it was."""
+
+    def __init__(self, disk: Path, bed: Path) -> None:
+        self._bed = bed
+        self._asked = 0
+        self._boots = 0
+        shutil.copy(AGENT, bed / "agent.sh")
+        self._data = bed.with_name(bed.name + ".data")
+        with self._data.open("wb") as file:
+            file.truncate(DATA_BYTES)
+        booted = image.build(START)
+        command = [
+            *machine_command(booted, bed / "console.log"),
+            *("-drive", f"file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe"),
+            *("-drive", f"file={self._data},format=raw,if=virtio,cache=unsafe,discard=unmap"),
+            *share(booted.modules.parent, "modules", readonly=True),
+            *share(bed, "bed"),
+        ]
+        self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def __enter__(self) -> DebianGuest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._qemu.kill()
+        self._qemu.wait()
+        self._data.unlink()
+
+    def booted(self) -> str:
+        """Wait until the next boot is complete and return systemd's word on it."""
+        self._boots += 1
+        self._wait("its boot", lambda: self._seen_boots() >= self._boots, BOOT_SECONDS)
+        return self.run("systemctl is-system-running --wait || :").strip()
+
+    def reboot(self) -> str:
+        """Reboot as its administrator would, and wait for that as `booted` does."""
+        self.run("systemctl reboot")
+        return self.booted()
+
+    def run(self, line: str) -> str:
+        """Run a line of shell, which must succeed, and return what it prints."""
+        self._asked += 1
+        ask = self._bed / str(self._asked)
+        ask.with_suffix(".new").write_text(line + "\n")
+        ask.with_suffix(".new").rename(ask.with_suffix(".command"))
+        status = ask.with_suffix(".status")
+        self._wait(line, status.exists, COMMAND_SECONDS)
+        out, err = (ask.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
+        if int(status.read_text()):
+            raise AssertionError(f"{line}: status {status.read_text()}{out}{err}")
+        return out
+
+    def _seen_boots(self) -> int:
+        seen = self._bed / "boots"
+        return len(seen.read_text().splitlines()) if seen.exists() else 0
+
+    def _wait(self, what: str, probe: Callable[[], bool], seconds: float) -> None:
+        try:
+            wait_for(what, lambda: probe() or self._qemu.poll() is not None, seconds)
+        except TimeoutError as error:
+            raise BedError(f"{error}\n{self._tail()}") from error
+        if not probe():
+            raise BedError(f"the guest died during {what}\n{self._tail()}")
+
+    def _tail(self) -> str:
+        console = self._bed / "console.log"
+        text = console.read_text(errors="replace") if console.exists() else ""
+        return "\n".join([f"--- end of {console}", *text.splitlines()[-60:]])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bare Debian 12 on a disk: made by mmdebstrap, with packages from where apt gets them here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import image
+
+RELEASE = "bookworm"
+HERE = Path(__file__).parent
+HOOK = HERE / "debian_hook.sh"
+AGENT = HERE / "debian_agent.service"
+# What an administrator's Debian has who is to export a volume, and to use it as an initiator does.
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "dbus",
+    "kmod",
+    "ifupdown",
+    "iproute2",
+    "lvm2",
+    "open-iscsi",
+    "fdisk",
+    "xfsprogs",
+    "python3",
+)
+TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "unshare": "util-linux"}
+# What is downloaded comes from a mirror that may be slow.
+BUILD_SECONDS = 1200
+
+
+def missing() -> str | None:
+    """Return why there is no such disk on this machine, or None where there is."""
+    lack = image.missing(TOOLS)
+    if lack:
+        return lack
+    if os.geteuid() != 0:
+        return "only root can make the root of a Debian"
+    if not any(f" {RELEASE} " in line for line in _sources()):
+        return f"apt gets no packages of Debian {RELEASE} here"
+    return None
+
+
+def build(depends: Sequence[str]) -> Path:
+    """Return the disk, making it where the cache lacks it.
+
+    It has the packages `depends`, too: what is to be installed there finds no network.
+    """
+    folder = image.cache_folder() / "debian"
+    folder.mkdir(exist_ok=True)
+    with image.locked(folder):
+        disk = folder / f"{_fingerprint(depends)}.img"
+        if not disk.exists():
+            for old in folder.glob("*.img"):
+                old.unlink()
+            _make(depends, disk)
+    return disk
+
+
+def dependencies(package: Path) -> list[str]:
+    """List by name what a .deb depends on."""
+    command = [image.tool("dpkg-deb"), "-f", str(package), "Depends"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [re.split(r"[\s(|:]", part.strip())[0] for part in text.split(",")]
+
+
+def _fingerprint(depends: Sequence[str]) -> str:
+    parts = (*PACKAGES, *depends, *_sources(), HOOK.read_text(), AGENT.read_text())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _sources() -> list[str]:
+    """Return the lines for sources.list that get what this machine gets of Debian's release."""
+    shown = "deb $(REPO_URI) $(CODENAME) $(COMPONENT)"
+    command = ["apt-get", "indextargets", "--format", shown, "Created-By: Packages"]
+    wanted = [*command, "Origin: Debian"]
+    answer = subprocess.run(wanted, check=True, capture_output=True, text=True).stdout
+    return sorted({line for line in answer.splitlines() if f" {RELEASE}" in line})
+
+
+def _make(depends: Sequence[str], disk: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=disk.parent) as name:
+        made = Path(name) / "disk"
+        memory = Path(name) / "memory"
+        memory.mkdir()
+        script = 'mount -t tmpfs -o mode=755 memory "$TMPDIR" && exec "$@" 2>&1'
+        command = [
+            *(image.tool("mmdebstrap"), "--variant=minbase", "--format=null"),
+            *("--dpkgopt=force-unsafe-io", f"--include={','.join(PACKAGES)}"),
+            f'--customize-hook=sh {shlex.quote(str(HOOK))} "$1"',
+            *(RELEASE, "/dev/null", "-"),
+        ]
+        environment = {
+            **os.environ,
+            "PATH": image.SEARCH_PATH,
+            "TMPDIR": str(memory),
+            "DEPENDS": " ".join(depends),
+            "IMAGE": str(made),
+            "AGENT": str(AGENT),
+        }
+        done = subprocess.run(
+            [image.tool("unshare"), "-m", "sh", "-c", script, "sh", *command],
+            input="\n".join([*_sources(), ""]),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BUILD_SECONDS,
+        )
+        if done.returncode:
+            raise RuntimeError(f"mmdebstrap: status {done.returncode}\n{done.stdout[-3000:]}")
+        shutil.move(made, disk)
