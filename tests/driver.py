@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -33,6 +34,17 @@ _TOLD_BESIDE = (
 )  # fmt: skip
 TIME_LIMIT = 60
 """Seconds after which a program that a test runs is taken to hang."""
+
+
+def end(child: Any) -> None:
+    """End a program at a pseudo-terminal (pexpect's child), however busy the machine is.
+
+    pexpect itself allows a killed program a tenth of a second to be gone.
+    """
+    if child.isalive():
+        child.kill(signal.SIGKILL)
+        child.wait()
+    child.close()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, tool
+from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, end, tool
 
 FOLDER = ROOT / "completions"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
@@ -119,7 +119,7 @@ def terminal(name: str, pyshell: Pyshell) -> Iterator[Terminal]:
         shell.expect_exact(PROMPT)
         yield Terminal(shell)
     finally:
-        shell.close(force=True)
+        end(shell)
 
 
 @pytest.fixture

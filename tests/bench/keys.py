@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pexpect
 
-from driver import SERVER, TPG, Pyshell, clean_environment
+from driver import SERVER, TPG, Pyshell, clean_environment, end
 
 TIMES = 40
 MENUS = {
@@ -167,7 +167,7 @@ def main() -> None:
         line, _ = VALUES
         print(told("typing while LUNs are read", typing(keyboard, line)))  # noqa: T201
         print(told("menu of LUNs", menu(keyboard, line, b"ramdisk/d0")))  # noqa: T201
-        keyboard.child.close(force=True)
+        end(keyboard.child)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pexpect
 import pyte
 from typing_extensions import Self
 
-from driver import TIME_LIMIT, clean_environment
+from driver import TIME_LIMIT, clean_environment, end
 
 TAB, ENTER, ESCAPE = "\t", "\r", "\x1b"
 CTRL_C, CTRL_D, CTRL_L, CTRL_R, CTRL_Z = "\x03", "\x04", "\x0c", "\x12", "\x1a"
@@ -62,7 +62,7 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.child.close(force=True)
+        end(self.child)
 
     def modes(self) -> list[Any]:
         """Return the terminal's modes: echo, lines, signals …"""

@@ -14,7 +14,7 @@ from typing import Any
 import pexpect
 from typing_extensions import Self
 
-from driver import TIME_LIMIT, clean_environment
+from driver import TIME_LIMIT, clean_environment, end
 
 PROMPT = "/> "
 # An editing prompt tells the terminal when pastes are to be marked: from here on, and no more.
@@ -55,7 +55,7 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.child.close(force=True)
+        end(self.child)
 
     def modes(self) -> list[Any]:
         """Return the terminal's modes: echo, lines, signals …"""
