@@ -33,6 +33,7 @@ TOOLS = {
     "dpkg-deb": "dpkg",
     "tar": "tar",
     "setpriv": "util-linux",
+    "nice": "coreutils",
     "ip": "iproute2",
 }
 # /usr/sbin is not in every user's PATH.
