@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyshell.saved import locations
-from pyshell.shell.lock import last_holder
+from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell
 from pyshell.target.attach import Lio
 
@@ -81,6 +81,8 @@ class Difference:
         from pyshell.prompt.comparing import differs
 
         stamps = self._stamps()
+        if stamps != self._of and is_held(lio.lock_file):
+            return  # a change is under way, and leaves no later trace than its beginning
         if stamps != self._of and not (self._shell.unsaved or self._shell.compat):
             self._of, self._found = stamps, False  # what cannot be compared is not tried again
             self._found = differs(lio)

@@ -83,6 +83,11 @@ def _wait(descriptor: int, path: Path, timeout: float, tell: Callable[[str], Non
             return
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether any process holds the lock now, without taking it."""
+    return _pid_from_kernel(path) is not None
+
+
 def holder(path: Path) -> str:
     """Name the process that holds the lock, with its age where /proc tells it."""
     pid = _pid_from_kernel(path) or last_holder(path)
