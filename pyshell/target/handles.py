@@ -50,7 +50,11 @@ def _config_pr_aptpl(created: Any) -> None:
     rtslib makes its root object to learn where they lie, once for each storage object: that looks
     for mounts, and tries to set dbroot.
     """
-    serial = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial").partition(":")[2].strip()
+    try:
+        unit = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial")
+    except OSError:
+        return  # rtslib, too, takes what tells no serial number to have no reservations
+    serial = unit.partition(":")[2].strip()
     try:
         dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
     except OSError:
@@ -260,8 +264,8 @@ def link_name(*of: str) -> str:
 def quiet() -> Iterator[None]:
     """Leave out rtslib's warning that the kernel's dbroot is fixed while devices exist.
 
-    rtslib makes its root object, and so tries to set dbroot, whenever a storage object is made; it
-    also keeps a cache of HBAs that would go stale between two commands.
+    rtslib makes its root object, and so tries to set dbroot, where a storage object that is made
+    has reservations; it also keeps a cache of HBAs that would go stale between two commands.
     """
     tcm.bs_cache.clear()
     with warnings.catch_warnings():

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of rtslib, and what rtslib is kept from asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import rtslib_fb
+
+from driver import Pyshell
+from pyshell.target import handles
+from pyshell.target.places import StorageObject
+
+SERIAL = "6f4dd1c4-6f4d-4d1c-8f4d-d1c46f4dd1c4"
+CREATE = f"/backstores/ramdisk create name=one size=1M wwn={SERIAL}"
+
+
+@pytest.fixture
+def brought_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the storage objects whose reservations rtslib is left to bring back."""
+    names: list[str] = []
+    monkeypatch.setattr(handles, "_rtslibs_config_pr_aptpl", lambda made: names.append(made.name))
+    return names
+
+
+@pytest.mark.parametrize(("kept", "wanted"), [(SERIAL, ["one"]), ("another", [])])
+def test_kept_reservations_are_brought_back_to_their_storage_object(
+    pyshell: Pyshell, tmp_path: Path, brought_back: list[str], kept: str, wanted: list[str]
+) -> None:
+    (tmp_path / "pr").mkdir()
+    (tmp_path / "pr" / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
+    pyshell.open()
+    (pyshell.configfs / "dbroot").write_text(f"{tmp_path}\n", encoding="ascii")
+    handles.create_storage_object(
+        StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
+    )
+    assert brought_back == wanted
+
+
+def test_where_none_are_kept_rtslib_makes_no_root_object(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtslib_fb.root.RTSRoot.__init__", pytest.fail)
+    pyshell.must(CREATE)
+
+
+def test_what_is_gone_is_told_by_the_file_that_is_opened(pyshell: Pyshell) -> None:
+    pyshell.must(CREATE)
+    found = handles.storage_object(StorageObject("ramdisk", "one", 0))
+    assert found.exists
+    pyshell.must("/backstores/ramdisk delete one")
+    assert not found.exists
+    with pytest.raises(FileNotFoundError) as raised:
+        assert found.wwn
+    assert raised.value.filename.endswith("one/wwn/vpd_unit_serial")
+    with pytest.raises(rtslib_fb.RTSLibNotInCFSError):
+        handles.storage_object(StorageObject("ramdisk", "one", 0))
