@@ -81,11 +81,12 @@ class Difference:
         from pyshell.prompt.comparing import differs
 
         stamps = self._stamps()
-        if stamps != self._of and is_held(lio.lock_file):
+        if stamps == self._of or self._shell.unsaved or self._shell.compat:
+            return
+        if is_held(lio.lock_file):
             return  # a change is under way, and leaves no later trace than its beginning
-        if stamps != self._of and not (self._shell.unsaved or self._shell.compat):
-            self._of, self._found = stamps, False  # what cannot be compared is not tried again
-            self._found = differs(lio)
+        self._of, self._found = stamps, False  # what cannot be compared is not tried again
+        self._found = differs(lio)
 
     def _stamps(self) -> tuple[int, int]:
         lio = self._shell.lio

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pexpect
 
+from driver import end
+
 from ..commands import run, wait_for
 from ..initiator import NAME as CLIENT
 from ..initiator import Initiator
@@ -84,4 +86,4 @@ def test_who_was_refused_is_offered_where_an_acl_is_made(lee: Path, initiator: I
     shell.send(f"{TPG}/acls create iqn\t")
     # What was typed of it stands there already: only the rest is drawn.
     shell.expect_exact(CLIENT.removeprefix("iqn"))
-    shell.close(force=True)
+    end(shell)
