@@ -18,7 +18,10 @@ import rtslib_fb
 from rtslib_fb import tcm
 from rtslib_fb.node import CFSNode
 
+from pyshell.target import rtslibpath
+from pyshell.target.kernel import folders
 from pyshell.target.places import (
+    DEFAULT_GROUP,
     AluaGroup,
     Lun,
     MappedLun,
@@ -42,6 +45,7 @@ _STORAGE_CLASSES: dict[str, Any] = {
 CFSNode.exists = property(lambda self: os.path.isdir(self._path), doc=CFSNode.exists.__doc__)
 # It asks before each file that it opens, too. The opening itself tells, with errno and path.
 CFSNode._check_self = lambda self: None
+rtslibpath.lend()
 
 
 def _config_pr_aptpl(created: Any) -> None:
@@ -51,15 +55,18 @@ def _config_pr_aptpl(created: Any) -> None:
     for mounts, and tries to set dbroot.
     """
     try:
+        dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
+    except OSError:
+        dbroot = "/var/target"  # where it was before the kernel could be told
+    kept = rtslib_fb.utils.Path(dbroot) / "pr"
+    try:
+        if not any(path.name.startswith("aptpl_") for path in kept.iterdir()):
+            return
         unit = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial")
     except OSError:
         return  # rtslib, too, takes what tells no serial number to have no reservations
     serial = unit.partition(":")[2].strip()
-    try:
-        dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
-    except OSError:
-        dbroot = "/var/target"  # where it was before the kernel could be told
-    if os.path.exists(f"{dbroot}/pr/aptpl_{serial}"):
+    if (kept / f"aptpl_{serial}").is_file():
         _rtslibs_config_pr_aptpl(created)
 
 
@@ -180,10 +187,13 @@ def storage_object(place: StorageObject) -> Any:
     """Return rtslib's object for a storage object that is there and that no LUN uses (any more).
 
     Given the HBA's number, rtslib searches nothing. Its walk over all LUNs of all fabrics is left
-    out, as every caller has deleted them before.
+    out, as every caller has deleted them before. Of the ALUA groups that go with it, it makes an
+    object of the default one, too, only to leave that alone.
     """
     found = _STORAGE_CLASSES[place.plugin](place.name, index=place.hba)
     found._gen_attached_luns = lambda: iter(())
+    if not any(name != DEFAULT_GROUP for name in folders(f"{place.folder}/alua")):
+        found._list_alua_tpgs = lambda: iter(())
     return found
 
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import rtslib_fb
 
@@ -26,12 +24,13 @@ def brought_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize(("kept", "wanted"), [(SERIAL, ["one"]), ("another", [])])
 def test_kept_reservations_are_brought_back_to_their_storage_object(
-    pyshell: Pyshell, tmp_path: Path, brought_back: list[str], kept: str, wanted: list[str]
+    pyshell: Pyshell, brought_back: list[str], kept: str, wanted: list[str]
 ) -> None:
-    (tmp_path / "pr").mkdir()
-    (tmp_path / "pr" / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
-    pyshell.open()
-    (pyshell.configfs / "dbroot").write_text(f"{tmp_path}\n", encoding="ascii")
+    lio = pyshell.open()
+    (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
+    folder = lio.machine.host_file("/srv/kept/pr")
+    folder.mkdir(parents=True)
+    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
     handles.create_storage_object(
         StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
     )
