@@ -35,29 +35,51 @@ class Style:
 def draw(tree: Tree, style: Style) -> Iterator[str]:
     """Yield the lines of a drawn tree. A line is longer than the width where its text needs it."""
     if style.show_root:
-        yield from _lines(tree.branch, "", tree.depth, style)
+        yield from _lines(_Placed(tree.branch, "", tree.depth), style)
         return
     for child in tree.branch.children():
-        yield from _lines(child, "", _less(tree.depth), style)
+        yield from _lines(_Placed(child, "", _less(tree.depth)), style)
 
 
-def _lines(
-    branch: Branch, margin: str, depth: int | None, style: Style, below: str = "  "
-) -> Iterator[str]:
-    """Yield a node's line and those below it; `below` is the margin of its children."""
-    yield _line(branch, margin, style)
-    if style.troubles and branch.healthy is False and (told := branch.trouble()):
-        yield f"{below}  {style.painted('bad', f'! {told}')}"
-    if depth is not None and depth <= 0:
-        return
-    children = branch.children()
+@dataclass(eq=False)
+class _Placed:
+    """A branch, where it stands in the drawing, and how many levels below it are drawn."""
+
+    branch: Branch
+    margin: str
+    depth: int | None
+    below: str = "  "
+    """The margin of its children."""
+
+
+def _lines(first: _Placed, style: Style) -> Iterator[str]:
+    """Yield a branch's line and those below it, without a generator for each level."""
+    left: list[Iterator[_Placed | str]] = [iter((first,))]
+    while left:
+        found = next(left[-1], None)
+        if found is None:
+            left.pop()
+            continue
+        if isinstance(found, str):
+            yield found
+            continue
+        branch = found.branch
+        yield _line(branch, found.margin, style)
+        if style.troubles and branch.healthy is False and (told := branch.trouble()):
+            yield f"{found.below}  {style.painted('bad', f'! {told}')}"
+        if found.depth is None or found.depth > 0:
+            left.append(_children(found, style))
+
+
+def _children(placed: _Placed, style: Style) -> Iterator[_Placed | str]:
+    """Yield the children that are drawn, then a line that tells of the others."""
+    children, depth, below = placed.branch.children(), _less(placed.depth), placed.below
     left = len(children) - style.most if style.most else 0
-    shown = children[: style.most] if left > 0 else children
-    for index, child in enumerate(shown):
-        last = index == len(children) - 1
-        yield from _lines(child, below, _less(depth), style, below + ("  " if last else "| "))
+    last = len(children) - 1
+    for index, child in enumerate(children[: style.most] if left > 0 else children):
+        yield _Placed(child, below, depth, below + ("  " if index == last else "| "))
     if left > 0:
-        path = f"{branch.path.rstrip('/')}/NAME"
+        path = f"{placed.branch.path.rstrip('/')}/NAME"
         how = f"'ls {path}' shows one, 'set global tree_max_children=0' all"
         yield f"{below}{style.painted('off', f'… {left} more: {how}')}"
 
@@ -72,8 +94,11 @@ def _line(branch: Branch, margin: str, style: Style) -> str:
     name = paint("off" if branch.off else "name", branch.name)
     if not style.summaries:
         return head + name
+    label = branch.label
     # The last column stays free, as in targetcli: head, name, blank, dots, " [", label, "]".
-    room = style.width - 1 - len(head) - len(branch.name) - len(branch.label) - 3
-    health = "off" if branch.off else {True: "good", False: "bad", None: "plain"}[branch.healthy]
+    room = style.width - 1 - len(head) - len(branch.name) - len(label) - 3
     dots = "." * max(room, MINIMUM_DOTS)
-    return f"{head}{name} {paint('dots', dots)} [{paint(health, branch.label)}]"
+    if style.paint is None:
+        return f"{head}{name} {dots} [{label}]"
+    health = "off" if branch.off else {True: "good", False: "bad", None: "plain"}[branch.healthy]
+    return f"{head}{name} {paint('dots', dots)} [{paint(health, label)}]"

@@ -27,10 +27,15 @@ def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
     return any(settings.read(lio.kernel, fabric.folder, file) for file in files)
 
 
-def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None) -> None:
+def clear(
+    lio: Lio,
+    removed: Callable[[Sequence[Operation]], None] | None = None,
+    before_storage: Callable[[], None] | None = None,
+) -> None:
     """Remove all targets, storage objects and discovery settings. Raises at the first failure.
 
-    `removed` is told of the operations of each object that is gone.
+    `removed` is told of the operations of each object that is gone, `before_storage` called when
+    there are no LUNs any more, and still all storage objects.
     """
 
     done = 0
@@ -54,6 +59,8 @@ def clear(lio: Lio, removed: Callable[[Sequence[Operation]], None] | None = None
             remove(removal.of_target(target), len(storage))
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
+    if before_storage is not None:
+        before_storage()
     for left, place in zip(reversed(range(len(storage))), storage, strict=True):
         remove(removal.alone(place), left)
     for plugin, number in list(listing.hbas()):

@@ -45,23 +45,44 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     """
     if note is not None:
         lio = replace(lio, kernel=_Telling(lio.kernel, note))
-    fabrics = listing.fabrics_in_use()
     names = Names()
-    return {
-        "storage_objects": [
-            entry
-            for place in listing.storage_objects()
-            if (entry := read_storage_object(lio, place, names)) is not None
-        ],
-        "targets": [
-            read_target(lio, target, names)
-            for fabric in fabrics
-            for target in listing.targets(fabric)
-        ],
-        "fabric_modules": [
-            found for fabric in fabrics if (found := read_fabric(lio, fabric)) is not None
-        ],
-    }
+    return _whole(_storage_objects(lio, names), *_exported(lio, names))
+
+
+def begin_reading(lio: Lio) -> Callable[[], Document]:
+    """Read all but the storage objects now, and those in a thread beside, while the kernel waits.
+
+    What is returned waits for them and returns the running configuration. What deletes a LUN makes
+    the kernel wait for all its processors, and changes nothing of what is read.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    names = Names()
+    exported = _exported(lio, names)
+    beside = ThreadPoolExecutor(1)
+    reading = beside.submit(_storage_objects, lio, names)
+    beside.shutdown(wait=False)
+    return lambda: _whole(reading.result(), *exported)
+
+
+def _whole(
+    storage_objects: list[StorageObject], targets: list[Target], fabrics: list[FabricModule]
+) -> Document:
+    return {"storage_objects": storage_objects, "targets": targets, "fabric_modules": fabrics}
+
+
+def _storage_objects(lio: Lio, names: Names) -> list[StorageObject]:
+    found = (read_storage_object(lio, place, names) for place in listing.storage_objects())
+    return [entry for entry in found if entry is not None]
+
+
+def _exported(lio: Lio, names: Names) -> tuple[list[Target], list[FabricModule]]:
+    fabrics = listing.fabrics_in_use()
+    targets = [
+        read_target(lio, target, names) for fabric in fabrics for target in listing.targets(fabric)
+    ]
+    settled = (read_fabric(lio, fabric) for fabric in fabrics)
+    return targets, [entry for entry in settled if entry is not None]
 
 
 class Names:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,6 +11,7 @@ from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
 from pyshell.shell.preferences import Preferences
+from pyshell.shell.undomemory import UndoMemory
 from pyshell.shell.voice import Voice
 from pyshell.target.attach import Lio
 from pyshell.tree.node import Node
@@ -66,6 +67,7 @@ class Effects(Voice):
         """The line that is being run, with its secrets masked."""
         self.status = 0
         """The first exit status that a result asked for, as a difference that was found."""
+        self.memory = UndoMemory(lio, options, self.note)
         self._removed: set[str] = set()
         self._held: Held | None = None
 
@@ -104,6 +106,10 @@ class Effects(Voice):
     def lock_lent(self) -> AbstractContextManager[None]:
         """Let others have the lock of the command at work while it only waits."""
         return self._held.lent() if self._held is not None else nullcontext()
+
+    def undo_kept(self) -> None:
+        """Return when storage objects may be changed: what `undo` needs to know of them is kept."""
+        self.memory.settle()
 
     def take(self, result: Result) -> None:
         """Do what a result asks for. Raises PyshellError."""
@@ -165,7 +171,7 @@ class Effects(Voice):
                 self.say(list(change.before))
             raise
         if change.undoable and outcome.undo:
-            self._remember(undone_by=outcome.undo)
+            self.memory.keep_operations(self.line, outcome.undo)
         self._way = change.way
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
@@ -209,16 +215,18 @@ class Effects(Voice):
         changes = work.effect in ("loaded", "other")
         remembered = changes and self.options.way != BOOT
         if remembered:
-            self._remember()
+            self.memory.keep_running(self.line, beside=work.storage_last)
         try:
             shown = work.run()
         except BaseException:
             self.unsaved = self.unsaved or changes
             raise
+        finally:
+            self.memory.settle()
         if shown.idle and remembered:
-            self._forget()
+            self.memory.forget(self.line)
         if work.undone_by and self.options.way != BOOT:
-            self._remember(undone_by=work.undone_by)
+            self.memory.keep_operations(self.line, work.undone_by)
         if work.effect == "saved":
             self.changed = self.unsaved = False
         elif work.effect is not None:
@@ -226,28 +234,6 @@ class Effects(Voice):
         self.show(shown)
         if shown.failure is not None:
             raise shown.failure
-
-    def _remember(self, undone_by: Sequence[Operation] = ()) -> None:
-        """Keep for `undo` what takes this line back; without operations, all that runs now."""
-        from pyshell.saved import undo
-
-        try:
-            if undone_by:
-                undo.keep_operations(self.lio, self.line, self.options.way, undone_by)
-                return
-            from pyshell.saved.running import read_running
-
-            undo.keep_document(self.lio, self.line, self.options.way, read_running(self.lio))
-        except PyshellError as error:
-            # What was asked for weighs more: as where /run is full.
-            self.note(f"It cannot be undone by 'undo': {error}")
-
-    def _forget(self) -> None:
-        from pyshell.saved import undo
-
-        done = undo.last(self.lio)
-        if done is not None and done.line == self.line:
-            undo.forget(done)
 
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:

@@ -188,19 +188,47 @@ def loadable(
     have all built in, so it is taken to (field failure 41).
     """
     folder = f"{modules}/{release or os.uname().release}"
-    present = ""
-    for index in ("modules.dep", "modules.builtin"):
-        try:
-            with open(f"{folder}/{index}", encoding="utf-8") as file:
-                present += file.read()
-        except OSError:
-            continue
-    if not present:
+    listed = _listed(folder, *(_changed(f"{folder}/{index}") for index in _INDEXES))
+    if listed is None:
         return frozenset(_CLASSES)
+    return frozenset(
+        name
+        for name, module in _module_files().items()
+        if module in listed or os.path.isdir(f"{loaded}/{module}")
+    )
+
+
+_INDEXES = ("modules.dep", "modules.builtin")
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.cache
+def _module_files() -> dict[str, str]:
+    """Return the name of each fabric's module, with underscores only, as the kernel takes it."""
+    return {
+        name: (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
+        for name, maker in _CLASSES.items()
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(folder: str, *changed: int) -> frozenset[str] | None:
+    """Return those modules of fabrics that the lists in a folder name, None without lists.
+
+    A look at a tree asks once a fabric; `changed` tells when each list was written, 0 for none.
+    """
+    present = ""
+    for index, written in zip(_INDEXES, changed, strict=True):
+        if written:
+            with contextlib.suppress(OSError), open(f"{folder}/{index}", encoding="utf-8") as file:
+                present += file.read()
+    if not present:
+        return None
     present = present.replace("-", "_")
-    found = set()
-    for name, maker in _CLASSES.items():
-        module = (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
-        if f"/{module}.ko" in present or os.path.isdir(f"{loaded}/{module}"):
-            found.add(name)
-    return frozenset(found)
+    return frozenset(name for name in _module_files().values() if f"/{name}.ko" in present)

@@ -106,6 +106,8 @@ def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int |
 
 
 def _field(info: str, name: str) -> str | None:
+    if name not in info:
+        return None
     match = re.search(rf"\b{re.escape(name)}: (\S+)", info)
     return match.group(1) if match else None
 

@@ -16,6 +16,7 @@ from pyshell.target.operations.settings import Set
 from pyshell.target.places import MappedLun, NodeAcl, Tpg
 from pyshell.tree.command import ACL_TAG, BOOL, CHILD, INITIATOR, Param, command
 from pyshell.tree.common import CommonNode
+from pyshell.tree.exporting import Exports
 from pyshell.tree.node import Node
 from pyshell.tree.nodeacl import NodeAclNode
 from pyshell.tree.results import Change, Result
@@ -24,22 +25,26 @@ from pyshell.tree.results import Change, Result
 class AclsNode(CommonNode):
     """The folder of the node ACLs; those with one tag are shown as one node of that name."""
 
-    def __init__(self, place: Tpg, parent: Node) -> None:
+    def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
         super().__init__("acls", parent)
         self.place = place
+        self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
         """Make the ACLs."""
         named = self._by_name()
-        return [NodeAclNode(name, named[name], self) for name in sorted(named, key=listing.natural)]
+        return [self._node(name, named[name]) for name in sorted(named, key=listing.natural)]
 
     def find(self, name: str) -> Node | None:
         """Return one ACL, by its WWN in any spelling, tagged or not, or all of a tag."""
         place = self._existing(name)
         if place is not None:
-            return NodeAclNode(place.wwn, [place], self)
+            return self._node(place.wwn, [place])
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
-        return NodeAclNode(name, tagged, self) if tagged else None
+        return self._node(name, tagged) if tagged else None
+
+    def _node(self, name: str, acls: Sequence[NodeAcl]) -> NodeAclNode:
+        return NodeAclNode(name, acls, self, self._exports)
 
     def is_empty(self) -> bool:
         """Tell whether there are no ACLs."""
@@ -47,7 +52,7 @@ class AclsNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the ACLs."""
-        return f"ACLs: {len(self._by_name())}", None
+        return f"ACLs: {len(self.drawn_children())}", None
 
     def _by_name(self) -> dict[str, list[NodeAcl]]:
         found: dict[str, list[NodeAcl]] = {}

@@ -33,7 +33,7 @@ class AluaGroupsNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the groups."""
-        return f"ALUA Groups: {len(self._groups())}", None
+        return f"ALUA Groups: {len(self.drawn_children())}", None
 
     @command(
         "Create an ALUA group, in which LUNs of the storage object can share a state.",

@@ -91,7 +91,7 @@ class BackstoreNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the storage objects."""
-        return f"Storage Objects: {len(self.places())}", None
+        return f"Storage Objects: {len(self.drawn_children())}", None
 
     @command(
         "Delete a storage object and the LUNs that export it. Its device or file is left alone.",

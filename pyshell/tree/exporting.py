@@ -14,6 +14,19 @@ from pyshell.target.places import Lun, StorageObject, Tpg
 from pyshell.tree.common import CommonNode
 
 
+class Exports:
+    """What the LUNs of a TPG export, looked up once each: a drawing asks for each mapping, too."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, StorageObject | None] = {}
+
+    def of(self, lun: Lun) -> StorageObject | None:
+        """Return what a LUN exports, None where its link is missing or points nowhere."""
+        if lun.index not in self._known:
+            self._known[lun.index] = listing.storage_object_of(lun)
+        return self._known[lun.index]
+
+
 def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], StorageObject]:
     """Return the storage object at a path of the tree; for a device or image file, plan a new one.
 

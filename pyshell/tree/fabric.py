@@ -47,7 +47,7 @@ class FabricNode(CommonNode):
     def summary(self) -> tuple[str, bool | None]:
         """Count the targets, and tell how discovery is guarded."""
         words, healthy = self._discovery_summary()
-        return ", ".join([*words, f"Targets: {len(listing.targets(self.fabric))}"]), healthy
+        return ", ".join([*words, f"Targets: {len(self.drawn_children())}"]), healthy
 
     def _discovery_summary(self) -> tuple[list[str], bool | None]:
         folder = f"{self.fabric.folder}/discovery_auth"
@@ -185,7 +185,7 @@ class TargetNode(CommonNode):
         """Count the TPGs; a name that breaks the rules is told, never fatal (field failure 57)."""
         if not has_valid_name(self.place):
             return "INVALID WWN", False
-        return f"TPGs: {len(listing.tpgs(self.place))}", None
+        return f"TPGs: {len(self.drawn_children())}", None
 
     def groups(self) -> dict[str, Group]:
         """Return the target's parameters."""

@@ -14,7 +14,7 @@ from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, f
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import refuse_second_lun, storage_object_for
+from pyshell.tree.exporting import Exports, refuse_second_lun, storage_object_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.kernelgroups import LunAluaGroup
@@ -25,13 +25,14 @@ from pyshell.tree.results import Change, Result
 class LunsNode(CommonNode):
     """The folder of the LUNs."""
 
-    def __init__(self, place: Tpg, parent: Node) -> None:
+    def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
         super().__init__("luns", parent)
         self.place = place
+        self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
         """Make the LUNs."""
-        return [LunNode(lun, self) for lun in listing.luns(self.place)]
+        return [LunNode(lun, self, self._exports) for lun in listing.luns(self.place)]
 
     def find(self, name: str) -> Node | None:
         """Return one LUN."""
@@ -39,7 +40,7 @@ class LunsNode(CommonNode):
         if not name.startswith("lun") or not number.isdecimal():
             return None
         place = Lun(self.place, int(number))
-        return LunNode(place, self) if listing.existing(place) else None
+        return LunNode(place, self, self._exports) if listing.existing(place) else None
 
     def is_empty(self) -> bool:
         """Tell whether there are no LUNs."""
@@ -47,7 +48,7 @@ class LunsNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the LUNs."""
-        return f"LUNs: {len(listing.luns(self.place))}", None
+        return f"LUNs: {len(self.drawn_children())}", None
 
     @command(
         "Export a storage object as a LUN, and map it in the ACLs of the TPG.",
@@ -105,13 +106,14 @@ def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:
 class LunNode(CommonNode):
     """A LUN."""
 
-    def __init__(self, place: Lun, parent: Node) -> None:
+    def __init__(self, place: Lun, parent: Node, exports: Exports) -> None:
         super().__init__(f"lun{place.index}", parent)
         self.place = place
+        self._exports = exports
 
     def summary(self) -> tuple[str, bool | None]:
         """Tell what it exports, from which device, and its ALUA group."""
-        exported = listing.storage_object_of(self.place)
+        exported = self._exports.of(self.place)
         if exported is None:
             return "BROKEN STORAGE LINK", False
         words = [f"{exported.plugin}/{exported.name}"]

@@ -54,6 +54,9 @@ class Context(Protocol):
     def lock_lent(self) -> AbstractContextManager[None]:
         """Let others have the lock of the command at work while it only waits."""
 
+    def undo_kept(self) -> None:
+        """Return when storage objects may be changed: what `undo` needs to know of them is kept."""
+
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Remember what operations deleted."""
 
@@ -68,6 +71,8 @@ class Node(ConfigNode):  # type: ignore[misc]
         self._name = name
         self._parent = parent
         self._context = context
+        self._path = "" if parent else "/"
+        self._drawn: Sequence[Node] | None = None
 
     @property
     def context(self) -> Context:
@@ -86,9 +91,10 @@ class Node(ConfigNode):  # type: ignore[misc]
     @property
     def path(self) -> str:
         """Return the path from the root."""
-        if self._parent is None:
-            return "/"
-        return f"{self._parent.path.rstrip('/')}/{self._name}"
+        if not self._path:
+            assert self._parent is not None
+            self._path = f"{self._parent.path.rstrip('/')}/{self._name}"
+        return self._path
 
     @property
     def children(self) -> Sequence[Node]:
@@ -98,6 +104,12 @@ class Node(ConfigNode):  # type: ignore[misc]
     def make_children(self) -> Sequence[Node]:
         """Make all children."""
         return ()
+
+    def drawn_children(self) -> Sequence[Node]:
+        """Return all children as they were at the first call: those that a drawing counts."""
+        if self._drawn is None:
+            self._drawn = self.make_children()
+        return self._drawn
 
     def find(self, name: str) -> Node | None:
         """Return the child of that name; nodes with many children look only at that one."""
@@ -118,7 +130,7 @@ class Node(ConfigNode):  # type: ignore[misc]
             self.path,
             text,
             healthy,
-            lambda: Branches(self.make_children()),
+            lambda: Branches(self.drawn_children()),
             self.is_off(),
             self.trouble,
         )

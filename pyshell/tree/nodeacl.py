@@ -14,7 +14,7 @@ from pyshell.target.operations.luns import MapLun, UnmapLun
 from pyshell.target.places import Lun, MappedLun, NodeAcl
 from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command, lun_number
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import lun_for
+from pyshell.tree.exporting import Exports, lun_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
@@ -25,14 +25,18 @@ from pyshell.tree.results import Change, Lines, Result
 class NodeAclNode(CommonNode):
     """A node ACL, or several that share a tag: reads go to the first, changes to all."""
 
-    def __init__(self, name: str, places: Sequence[NodeAcl], parent: Node) -> None:
+    def __init__(
+        self, name: str, places: Sequence[NodeAcl], parent: Node, exports: Exports
+    ) -> None:
         super().__init__(name, parent)
         self.places = places
         self.place = places[0]
+        self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
         """Make the mapped LUNs."""
-        return [MappedLunNode(mapped, self) for mapped in listing.mapped_luns(self.place)]
+        mapped_luns = listing.mapped_luns(self.place)
+        return [MappedLunNode(mapped, self, self._exports) for mapped in mapped_luns]
 
     def find(self, name: str) -> Node | None:
         """Return one mapped LUN."""
@@ -40,7 +44,7 @@ class NodeAclNode(CommonNode):
         if not name.startswith("mapped_lun") or not number.isdecimal():
             return None
         place = MappedLun(self.place, int(number))
-        return MappedLunNode(place, self) if listing.existing(place) else None
+        return MappedLunNode(place, self, self._exports) if listing.existing(place) else None
 
     def groups(self) -> dict[str, Group]:
         """Return attributes, parameters and CHAP settings, where there are any."""
@@ -77,7 +81,7 @@ class NodeAclNode(CommonNode):
                     text_or_none(kernel, f"{self.place.folder}/auth/authenticate_target") == "1"
                 )
                 words.append("mutual auth" if mutual else "1-way auth")
-        return ", ".join([*words, f"Mapped LUNs: {len(listing.mapped_luns(self.place))}"]), healthy
+        return ", ".join([*words, f"Mapped LUNs: {len(self.drawn_children())}"]), healthy
 
     @command(
         "Show a LUN to the initiator, by a number of its own.",
@@ -143,14 +147,15 @@ class NodeAclNode(CommonNode):
 class MappedLunNode(CommonNode):
     """A mapped LUN."""
 
-    def __init__(self, place: MappedLun, parent: Node) -> None:
+    def __init__(self, place: MappedLun, parent: Node, exports: Exports) -> None:
         super().__init__(f"mapped_lun{place.index}", parent)
         self.place = place
+        self._exports = exports
 
     def summary(self) -> tuple[str, bool | None]:
         """Tell which LUN it is and whether it may be written."""
         lun = listing.lun_of(self.place)
-        exported = listing.storage_object_of(lun) if lun else None
+        exported = self._exports.of(lun) if lun else None
         if lun is None or exported is None:
             return "BROKEN LUN LINK", False
         protected = text_or_none(self.lio.kernel, f"{self.place.folder}/write_protect") == "1"

@@ -41,7 +41,7 @@ class PortalsNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Count the portals."""
-        return f"Portals: {len(listing.portals(self.place))}", None
+        return f"Portals: {len(self.drawn_children())}", None
 
     @command(
         "Listen on an address and port.",

@@ -46,6 +46,9 @@ class Branches(Sequence[Branch]):
     def __len__(self) -> int:
         return len(self._nodes)
 
+    def __iter__(self) -> Iterator[Branch]:
+        return (node.branch() for node in self._nodes)
+
     @overload
     def __getitem__(self, place: int) -> Branch: ...
     @overload
@@ -170,6 +173,8 @@ class Work:
     """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
+    storage_last: bool = False
+    """Whether `run` calls `Context.undo_kept` before it changes a storage object."""
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ from pyshell.target.places import Tpg
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
+from pyshell.tree.exporting import Exports
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
@@ -33,8 +34,9 @@ class TpgNode(CommonNode):
     def make_children(self) -> Sequence[Node]:
         """Make the folders that the fabric has."""
         fabric = self.place.target.fabric
-        made: list[Node] = [AclsNode(self.place, self)] if fabric.has("acls") else []
-        made.append(LunsNode(self.place, self))
+        exports = Exports()
+        made: list[Node] = [AclsNode(self.place, self, exports)] if fabric.has("acls") else []
+        made.append(LunsNode(self.place, self, exports))
         if fabric.has("nps"):
             made.append(PortalsNode(self.place, self))
         return made
@@ -104,7 +106,7 @@ class TpgNode(CommonNode):
 
     def _unserved(self) -> str:
         """Return what initiators would get errors from (field failure 45), "" where all is well."""
-        bad = [lun.name for lun in LunsNode(self.place, self).children if lun.trouble()]
+        bad = [lun.name for lun in LunsNode(self.place, self, Exports()).children if lun.trouble()]
         return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' tells why." if bad else ""
 
     @command("Keep initiators out and cut their sessions.", changes=True)

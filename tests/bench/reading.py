@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that imports the two libraries and reads the files of a list once each: a limit.
+"""A process that imports the two libraries and reads what a list names once each: a limit.
 
 python -m tests.bench.reading LIST
 """
 
+import contextlib
+import os
 import sys
+from collections.abc import Callable
 
 import configshell_fb
 import rtslib_fb
@@ -13,15 +16,22 @@ LIBRARIES = (configshell_fb, rtslib_fb)
 
 
 def main() -> None:
-    """Read the files."""
+    """Read the files, folders and links."""
     with open(sys.argv[1], encoding="utf-8") as listed:
-        paths = list(dict.fromkeys(listed.read().splitlines()))
-    for path in paths:
-        try:
-            with open(path, encoding="utf-8") as file:
-                file.read()
-        except OSError:
-            continue
+        named = list(dict.fromkeys(listed.read().splitlines()))
+    for line in named:
+        kind, _, path = line.partition(" ")
+        with contextlib.suppress(OSError):
+            READ[kind](path)
+
+
+def file(path: str) -> None:
+    """Read a file."""
+    with open(path, encoding="utf-8") as opened:
+        opened.read()
+
+
+READ: dict[str, Callable[[str], object]] = {"file": file, "folder": os.listdir, "link": os.readlink}
 
 
 if __name__ == "__main__":

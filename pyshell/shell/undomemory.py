@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run keeps of the target before it changes that, for `undo` to take the change back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pyshell.errors import PyshellError
+from pyshell.shell.options import Options
+from pyshell.target.attach import Lio
+
+if TYPE_CHECKING:
+    from pyshell.saved.document import Document
+    from pyshell.target.operations.base import Operation
+
+
+class UndoMemory:
+    """Keeps what takes a line back. Where that fails, `note` is told: the line itself goes on."""
+
+    def __init__(self, lio: Lio, options: Options, note: Callable[[str], None]) -> None:
+        self._lio = lio
+        self._options = options
+        self._note = note
+        self._line = ""
+        self._reading: Callable[[], Document] | None = None
+
+    def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
+        """Keep what takes a line back, in the order in which to do it."""
+        from pyshell.saved import undo
+
+        try:
+            undo.keep_operations(self._lio, line, self._options.way, inverses)
+        except PyshellError as error:
+            self._not_kept(error)
+
+    def keep_running(self, line: str, *, beside: bool = False) -> None:
+        """Keep all that runs now.
+
+        With `beside`, storage objects are read while this returns already: `settle` is to be called
+        before one of them changes.
+        """
+        from pyshell.saved.running import begin_reading, read_running
+
+        self._line = line
+        try:
+            if beside:
+                self._reading = begin_reading(self._lio)
+            else:
+                self._keep(read_running(self._lio))
+        except PyshellError as error:
+            self._not_kept(error)
+
+    def settle(self) -> None:
+        """Finish what `keep_running` began; do nothing where that is finished."""
+        reading, self._reading = self._reading, None
+        if reading is None:
+            return
+        try:
+            self._keep(reading())
+        except PyshellError as error:
+            self._not_kept(error)
+
+    def _keep(self, before: Document) -> None:
+        from pyshell.saved import undo
+
+        undo.keep_document(self._lio, self._line, self._options.way, before)
+
+    def forget(self, line: str) -> None:
+        """Forget a line that changed nothing."""
+        from pyshell.saved import undo
+
+        done = undo.last(self._lio)
+        if done is not None and done.line == line:
+            undo.forget(done)
+
+    def _not_kept(self, error: PyshellError) -> None:
+        # What was asked for weighs more: as where /run is full.
+        self._note(f"It cannot be undone by 'undo': {error}")
