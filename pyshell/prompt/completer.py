@@ -16,9 +16,11 @@ from threading import Thread
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from pyshell.errors import PyshellError
 from pyshell.shell.candidate import MOST, Candidate
 from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
+from pyshell.target.kernel import asking
 
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""
@@ -64,7 +66,7 @@ class TreeCompleter(Completer):
             yield from _completions(document, read[1])
 
     def typed(self, line: str) -> None:
-        """Note what the line has become: what was about to be read for another is not."""
+        """Note what the line has become: nothing more is read for another."""
         if line != self._wanted:
             self._wanted = ""
 
@@ -125,17 +127,24 @@ class TreeCompleter(Completer):
     def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
         """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
         time.sleep(later)
-        if line != self._wanted:
-            every.put([])
-            return
         begun = time.monotonic()
-        every.put(self._look(line))
-        self._slow[_head(line)] = time.monotonic() - begun > _SLOW
+        with asking(lambda: self._must_be_wanted(line)):
+            found = self._look(line) if line == self._wanted else []
+        if line == self._wanted:
+            self._slow[_head(line)] = time.monotonic() - begun > _SLOW
+        every.put(found)
+
+    def _must_be_wanted(self, line: str) -> None:
+        """Raise what ends the look at a line that is another now."""
+        if line != self._wanted:
+            raise PyshellError("The line is another now")
 
     def _add(self, line: str, every: SimpleQueue[Found]) -> None:
         with self._waiting():
-            self._late = line, every.get()
-        self._again(line)
+            found = every.get()
+        if line == self._wanted:
+            self._late = line, found
+            self._again(line)
 
     def _look(self, line: str, *, quickly: bool = False) -> Found:
         found: Found = []

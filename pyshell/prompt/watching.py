@@ -7,11 +7,14 @@ import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from pyshell.errors import PyshellError
 from pyshell.prompt.manners import Typing
 from pyshell.prompt.status import Difference, Status, Unchanged, look
 from pyshell.shell.reading import Fault, Hint, advice, fault, hint
 from pyshell.shell.shell import Shell
+from pyshell.target.kernel import asking
 
 _RARELY = 20
 """How many times as long as a look took the next one is waited for, on a large target."""
@@ -54,10 +57,16 @@ class LineWatch:
             self._wake.clear()
             wanted = self._wanted
             if wanted is not None:
-                found = self._reading(*wanted)
+                with asking(partial(self._must_be_wanted, wanted)):
+                    found = self._reading(*wanted)
                 if self._wanted == wanted and found != self.read:
                     self.read = found
                     self._changed()
+
+    def _must_be_wanted(self, line: tuple[str, str]) -> None:
+        """Raise what ends the look at a line that is another now."""
+        if line != self._wanted:
+            raise PyshellError("The line is another now")
 
     def _reading(self, text: str, before_cursor: str) -> Read:
         path = self._shell.path
@@ -78,6 +87,7 @@ class StatusWatch:
         self.status = Status()
         self._difference = Difference(shell)
         self._lio = typing.polite(shell.lio)
+        self._typing = typing
         self._shell = shell
         self._changed = changed
         self._since = Unchanged.now(shell.lio)
@@ -106,9 +116,10 @@ class StatusWatch:
         while True:
             self._waiting.wait()
             started = time.thread_time()
-            self._try(lambda: look(self._shell, self._lio, self._since))
-            taken = time.thread_time() - started
-            self._try(self._compared)
+            with asking(self._typing.give_way):
+                self._try(lambda: look(self._shell, self._lio, self._since))
+                taken = time.thread_time() - started
+                self._try(self._compared)
             time.sleep(max(_EVERY, _RARELY * taken))
 
     def _compared(self) -> Status:

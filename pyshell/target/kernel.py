@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
@@ -77,8 +80,31 @@ class RealKernel:
         os.unlink(path)
 
 
+_beside = threading.local()
+
+
+@contextmanager
+def asking(ask: Callable[[], None]) -> Iterator[None]:
+    """Call `ask` before each folder that this thread lists meanwhile.
+
+    It may wait, as for somebody who types, or raise, where what is read is not wanted any more.
+    """
+    _beside.ask = ask
+    try:
+        yield
+    finally:
+        del _beside.ask
+
+
+def _asked() -> None:
+    ask: Callable[[], None] | None = getattr(_beside, "ask", None)
+    if ask is not None:
+        ask()
+
+
 def folders(path: str) -> list[str]:
     """Return the names of the folders in `path`, unsorted; none where there is no such folder."""
+    _asked()
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -97,6 +123,7 @@ def has_folders(path: str) -> bool:
 
 def links(path: str) -> list[str]:
     """Return the names of the links in `path`, unsorted; none where there is no such folder."""
+    _asked()
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_symlink()]

@@ -77,24 +77,28 @@ class Bench:
                 [self._python, "-m", "tests.bench.peers", "clear", str(file)],
             ),
         }
-        for name, (make, remove) in builders.items():
-            made, gone = [], []
-            limit = self._peer_seconds if name == "rtslib" else None
-            if limit == 0:
-                continue
-            for _ in range(1 if limit else self._runs):
+        taken: dict[str, list[tuple[Took, Took]]] = {name: [] for name in builders}
+        # They take turns, so that a machine that is busy for a while is so for each of them.
+        for turn in range(self._runs):
+            for name, (make, remove) in builders.items():
+                limit = self._peer_seconds if name == "rtslib" else None
+                if limit is not None and (turn or not limit):
+                    continue
                 lio.clear()
+                act = "restore"
                 try:
-                    made.append(running.run(make, limit))
+                    made = running.run(make, limit)
+                    trees[name] = trees.get(name) or snapshot.plain_tree(snapshot.take())
+                    act = "clear"
+                    taken[name].append((made, running.run(remove, limit)))
                 except TooLongError:
-                    self.figures[shape.name]["rtslib restore"] = {"over": limit}
-                    break
-                trees[name] = trees.get(name) or snapshot.plain_tree(snapshot.take())
-                gone.append(running.run(remove, limit))
+                    self._over(shape, f"{name} {act}", limit)
+                    continue
                 self._must_be_empty(name)
-            if gone:
-                self._note(shape.name, f"{name} restore", made)
-                self._note(shape.name, f"{name} clear", gone)
+        for name, pairs in taken.items():
+            if pairs:
+                self._note(shape.name, f"{name} restore", [made for made, _ in pairs])
+                self._note(shape.name, f"{name} clear", [gone for _, gone in pairs])
         for name, tree in trees.items():
             wrong = snapshot.differences(trees["raw"], tree)
             assert not wrong, (
@@ -204,8 +208,11 @@ class Bench:
         try:
             self._note(shape.name, name, [running.run(command, self._peer_seconds)])
         except TooLongError:
-            self.figures.setdefault(shape.name, {})[name] = {"over": self._peer_seconds}
+            self._over(shape, name, self._peer_seconds)
             self._given_up = True
+
+    def _over(self, shape: Shape, name: str, limit: float | None) -> None:
+        self.figures.setdefault(shape.name, {})[name] = {"over": limit}
 
     def _note(self, shape: str, name: str, took: Sequence[Took]) -> None:
         found = running.median_of(took)
