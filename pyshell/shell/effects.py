@@ -208,7 +208,8 @@ class Effects(Voice):
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
             foreseen = work.foresee() if work.foresee is not None else Lines([])
-            self.say([f"{line} (dry run)" for line in (*foreseen.lines, *work.would)])
+            told = [f"{line} (dry run)" for line in (*foreseen.lines, *work.would)]
+            self.say(told, work.data)
             if foreseen.failure is not None:
                 raise foreseen.failure
             return

@@ -30,7 +30,9 @@ class ApplyingNode(ComparingNode):
         changes=True,
         details="What is the same is not touched: its sessions live. All is done, or nothing.\n"
         "Each object is shown as done online, disrupting the initiators that are named, or"
-        " replacing: deleted and made anew. --dry-run shows that and does nothing.",
+        " replacing: deleted and made anew. --dry-run shows that and does nothing.\n"
+        "With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,"
+        " too.",
         examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
     )
     def ui_command_apply(self, file: str, prune: bool = False, target: str | None = None) -> Result:

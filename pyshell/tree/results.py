@@ -171,6 +171,8 @@ class Work:
     effect: Literal["saved", "loaded", "other"] | None = None
     foresee: Callable[[], Lines] | None = None
     """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What `-o json` shows beside the sentences of a dry run."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
     storage_last: bool = False

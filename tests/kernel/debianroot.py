@@ -67,6 +67,27 @@ def build(depends: Sequence[str]) -> Path:
     return disk
 
 
+def minimal() -> Path:
+    """Return that release at its smallest, an archive, making it where the cache lacks it."""
+    folder = image.cache_folder() / "debian"
+    folder.mkdir(exist_ok=True)
+    sources = "\n".join(_sources())
+    archive = folder / f"{hashlib.sha256(sources.encode()).hexdigest()[:16]}.tar"
+    with image.locked(folder):
+        if not archive.exists():
+            for old in folder.glob("*.tar"):
+                old.unlink()
+            made = archive.with_suffix(".part.tar")
+            options = ["--variant=minbase", "--dpkgopt=force-unsafe-io", "-q"]
+            subprocess.run(
+                [image.tool("mmdebstrap"), *options, RELEASE, made, "-"], input=f"{sources}\n",
+                env={**os.environ, "PATH": image.SEARCH_PATH}, check=True, capture_output=True,
+                text=True, timeout=BUILD_SECONDS,
+            )  # fmt: skip
+            made.rename(archive)
+    return archive
+
+
 def dependencies(package: Path) -> list[str]:
     """List by name what a .deb depends on."""
     command = [image.tool("dpkg-deb"), "-f", str(package), "Depends"]

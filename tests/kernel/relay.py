@@ -17,7 +17,7 @@ from typing import TextIO
 
 import pytest
 
-from . import image, peer
+from . import image, peer, unpacked
 from .guestmachine import POLL_SECONDS, BedError, Guest, Settings
 
 # All in the results folder: which tests the guest is to run, and what came of them.
@@ -126,6 +126,8 @@ class Relay:
         environment = {"PYSHELL_BED_RELAY": "1"}
         if self._needs("targetcli"):
             environment["PYSHELL_PEER"] = _peer()
+        if self._needs("resource_agents"):
+            environment["PYSHELL_AGENTS"] = _agents()
         settings = Settings(lvm=self._needs("lee"), environment=environment)
         self._last_news = time.monotonic()
         self._guest = Guest(self._command(), self._results, TOTAL_SECONDS, settings)
@@ -195,6 +197,14 @@ def _peer() -> str:
         return str(peer.build())
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         return f"no targetcli to compare with: {error}"
+
+
+def _agents() -> str:
+    """Return where the cluster's resource agents are, or why there are none."""
+    try:
+        return str(unpacked.unpacked(unpacked.AGENTS, alone=True))
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"no resource agents: {error}"
 
 
 def refuse_without_bed() -> None:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of examples need of the machine, which is kept for all of them.
+
+Where it cannot be had they skip; PYSHELL_REQUIRE_KERNEL=1 makes that a failure, as elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from kernel.unpacked import AGENTS, unpacked
+
+
+@pytest.fixture(scope="session")
+def agents_package() -> Path:
+    """Return the cluster's resource agents, unpacked."""
+    return _debian(AGENTS, alone=True)
+
+
+@pytest.fixture(scope="session")
+def cluster_package() -> Path:
+    """Return the cluster's command line tools with their libraries, unpacked."""
+    return _debian("pacemaker-cli-utils")
+
+
+@pytest.fixture(scope="session")
+def cloud_init_package() -> Path:
+    """Return cloud-init with its libraries, unpacked."""
+    return _debian("cloud-init")
+
+
+@pytest.fixture(scope="session")
+def ansible() -> Path:
+    """Return the folder that holds Ansible's programs."""
+    folder = Path(sys.executable).parent
+    if shutil.which("ansible-playbook", path=str(folder)) is None:
+        _lacking("no ansible-playbook here: pip install '.[examples]' brings it")
+    return folder
+
+
+def _debian(package: str, *, alone: bool = False) -> Path:
+    try:
+        return unpacked(package, alone=alone)
+    except (OSError, subprocess.SubprocessError) as error:
+        _lacking(f"apt-get cannot get Debian's package {package} here: {error}")
+
+
+def _lacking(reason: str) -> NoReturn:
+    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
