@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -41,18 +40,17 @@ def ansible() -> Path:
     """Return the folder that holds Ansible's programs."""
     folder = Path(sys.executable).parent
     if shutil.which("ansible-playbook", path=str(folder)) is None:
-        _lacking("no ansible-playbook here: pip install '.[examples]' brings it")
+        reason = "no ansible-playbook here: pip install '.[examples]' brings it"
+        if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
     return folder
 
 
 def _debian(package: str, *, alone: bool = False) -> Path:
+    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") in ("", "0"):
+        pytest.skip("it takes packages from Debian: PYSHELL_REQUIRE_KERNEL=1 has it run")
     try:
         return unpacked(package, alone=alone)
     except (OSError, subprocess.SubprocessError) as error:
-        _lacking(f"apt-get cannot get Debian's package {package} here: {error}")
-
-
-def _lacking(reason: str) -> NoReturn:
-    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") not in ("", "0"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+        pytest.fail(f"apt-get cannot get {package} here: {error}", pytrace=False)

@@ -37,6 +37,18 @@ def test_a_dry_run_tells_what_it_would_change(pyshell: Pyshell) -> None:
     assert states(pyshell) == before
 
 
+def test_json_tells_by_one_field_whether_anything_changes(pyshell: Pyshell) -> None:
+    def told(*arguments: str) -> object:
+        return pyshell("-o", "json", *arguments).done().json["result"]["changed"]
+
+    assert told("--dry-run", "takeover") is True
+    assert told("takeover") is True
+    assert told("--dry-run", "takeover") is False
+    assert told("takeover") is False
+    assert told("takeover", "back=true") is True
+    assert told("takeover", "back=true") is False
+
+
 def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
     before = states(pyshell)
     assert pyshell("takeover").done().lines == [

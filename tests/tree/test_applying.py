@@ -682,3 +682,20 @@ def test_a_damaged_record_is_told_and_nothing_undone(saved: Pyshell, text: str) 
     assert (ran.out, ran.status) == ("", 1)
     assert f"{record} is damaged" in ran.err
     assert saved.tree() == before
+
+
+def test_json_tells_by_one_field_whether_anything_changes(pyshell: Pyshell) -> None:
+    for options, changed in (
+        (("--dry-run",), True),
+        ((), True),
+        (("--dry-run",), False),
+        ((), False),
+    ):
+        ran = pyshell(*options, "-o", "json", "apply", str(pyshell.example)).done()
+        assert ran.json["result"]["changed"] is changed
+
+
+def test_a_configuration_comes_through_a_pipe(pyshell: Pyshell) -> None:
+    ran = pyshell.process("apply", "/dev/stdin", stdin=pyshell.example.read_text()).done()
+    assert ran.lines[-1].startswith("Applied /dev/stdin: 13 created, ")
+    assert pyshell("diff", str(pyshell.example), "running").status == 0
