@@ -19,6 +19,7 @@ GUESTS = 2
 # file that is not named here counts as one of middling length.
 SECONDS = {
     "test_side_by_side.py": 475,
+    "test_examples.py": 200,
     "test_guiding.py": 145,
     "test_scenario.py": 90,
     "test_boot.py": 90,

@@ -30,3 +30,9 @@ def test_what_it_carries_is_what_pyshell_asks_for(package: Path) -> None:
     told = (ROOT / "packaging/debian/pyshell.README.Debian").read_text()
     for name in re.findall(r"^([\w-]+)==", carried, re.MULTILINE):
         assert name in told
+
+
+def test_it_brings_the_examples(package: Path) -> None:
+    listed = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True)
+    for name in ("ansible/site.yml", "cloud-init/user-data.yaml", "pacemaker/cib.xml"):
+        assert f"/usr/share/doc/pyshell/examples/{name}\n" in listed.stdout
