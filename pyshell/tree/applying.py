@@ -57,13 +57,13 @@ class ApplyingNode(ComparingNode):
 
     def _all_faults(self, error: PyshellError, file: str, target: str | None) -> PyshellError:
         """Return, for the first fault that was met, all that `check` finds in the file."""
-        from pyshell.saved.check import check
+        from pyshell.saved.check import check_text
         from pyshell.saved.load import DocumentError
 
         path = self.default_file if file == SAVED else Path(os.path.expanduser(file))
-        if isinstance(error, DocumentError) or target is not None or not path.is_file():
+        if isinstance(error, DocumentError) or target is not None or self.text_read is None:
             return error  # it tells the places itself
-        found = check(path, self.lio, at_boot=False)
+        found = check_text(self.text_read, self.lio, at_boot=False)
         faults = [one for one in found if one.level == "error"]
         places = [f"{path}:{one.line}:{one.column}" for one in faults]
         if not faults:

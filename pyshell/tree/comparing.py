@@ -26,6 +26,9 @@ _MISSING_SHOWN = 20
 class ComparingNode(SavingNode):
     """What the root has of these commands."""
 
+    text_read: str | None = None
+    """The text of the file that was read to be fed to the kernel: a pipe gives it only once."""
+
     @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
     def ui_command_status(self) -> Result:
         """Show the summary of all, and whether what runs is saved."""
@@ -142,6 +145,7 @@ class ComparingNode(SavingNode):
             if not trusted:
                 return load.load(path)
             read = trust.load_trusted(path)
+            self.text_read = read.data.decode()
             for warning in read.warnings:
                 self.context.note(warning)
             return read.document

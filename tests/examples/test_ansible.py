@@ -63,7 +63,7 @@ def test_a_failure_of_a_play_is_pyshells_sentence(play: Play, pyshell: Pyshell) 
     bad = {"pyshell_target_targets": [{"fabric": "iscsi", "wwn": "disk1"}]}
     told = play("-e", json.dumps(bad))
     assert told.status == 2
-    assert "/iscsi/disk1: 'disk1' is not an iSCSI qualified name. The form is iqn." in told.out
+    assert "/iscsi/disk1: 'disk1' is not an iSCSI qualified name. It is at the document:1:" in told.out
     assert pyshell.files() == before
 
 
@@ -142,6 +142,12 @@ def test_all_faults_of_a_document_are_told_in_one_line(module: Module) -> None:
     assert "$.targets[0].fabric: must be text. line 1" in told["msg"]
     assert "$.targets[0].wwn: must be text. " in told["msg"]
     assert "\n" not in told["msg"]
+    storage = [{"plugin": "block", "name": "disk1", "dev": "/dev/absent"}]
+    told = module(
+        document={"storage_objects": storage, "targets": [{"fabric": "iscsi", "wwn": "x"}]}
+    )
+    assert told["msg"].startswith("the document has 2 faults: the document:1:")
+    assert "there is no block device /dev/absent" in told["msg"]
 
 
 def test_without_pyshell_the_module_says_so(module: Module) -> None:

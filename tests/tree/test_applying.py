@@ -699,3 +699,13 @@ def test_a_configuration_comes_through_a_pipe(pyshell: Pyshell) -> None:
     ran = pyshell.process("apply", "/dev/stdin", stdin=pyshell.example.read_text()).done()
     assert ran.lines[-1].startswith("Applied /dev/stdin: 13 created, ")
     assert pyshell("diff", str(pyshell.example), "running").status == 0
+
+
+def test_all_faults_of_what_comes_through_a_pipe_are_told(pyshell: Pyshell) -> None:
+    document = pyshell.example.read_text()
+    faulty = document.replace("/dev/mapper/lee-lee.lv", "/dev/absent").replace(SERVER, "disk1")
+    ran = pyshell.process("apply", "/dev/stdin", stdin=faulty)
+    assert ran.status == 1
+    assert ran.err.startswith("/dev/stdin has 2 faults:\n/dev/stdin:")
+    assert "there is no block device /dev/absent" in ran.err
+    assert "'disk1' is not an iSCSI qualified name" in ran.err
