@@ -42,23 +42,25 @@ _Milliseconds = Annotated[int | None, Doc("Milliseconds by which answers are lat
 class AluaGroup(TypedDict):
     """An ALUA target port group of a storage object."""
 
-    name: Annotated[Required[str], Doc("default_tg_pt_gp is the kernel's own.")]
-    tg_pt_gp_id: Annotated[NotRequired[int], Doc("Number from 1 to 65535; 0 for the kernel's own.")]
-    alua_access_state: Annotated[
-        NotRequired[int | None],
-        Doc(
-            "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
-            "4 LBA dependent, 14 offline, 15 transitioning."
-        ),
+    name: Required[Annotated[str, Doc("default_tg_pt_gp is the kernel's own.")]]
+    tg_pt_gp_id: NotRequired[Annotated[int, Doc("Number from 1 to 65535; 0 for the kernel's own.")]]
+    alua_access_state: NotRequired[
+        Annotated[
+            int | None,
+            Doc(
+                "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
+                "4 LBA dependent, 14 offline, 15 transitioning."
+            ),
+        ]
     ]
-    alua_access_status: Annotated[
-        NotRequired[int | None], Doc("What changed the state: 0 nothing, 1 STPG, 2 the target.")
+    alua_access_status: NotRequired[
+        Annotated[int | None, Doc("What changed the state: 0 nothing, 1 STPG, 2 the target.")]
     ]
-    alua_access_type: Annotated[
-        NotRequired[int | None], Doc("0 none, 1 implicit, 2 explicit, 3 both.")
+    alua_access_type: NotRequired[
+        Annotated[int | None, Doc("0 none, 1 implicit, 2 explicit, 3 both.")]
     ]
-    alua_write_metadata: Annotated[
-        NotRequired[int | None], Doc("1 keeps the state in a file of the kernel's dbroot.")
+    alua_write_metadata: NotRequired[
+        Annotated[int | None, Doc("1 keeps the state in a file of the kernel's dbroot.")]
     ]
     alua_support_active_nonoptimized: NotRequired[_Supported]
     alua_support_active_optimized: NotRequired[_Supported]
@@ -68,36 +70,40 @@ class AluaGroup(TypedDict):
     alua_support_unavailable: NotRequired[_Supported]
     implicit_trans_secs: NotRequired[_Seconds]
     nonop_delay_msecs: NotRequired[_Milliseconds]
-    preferred: Annotated[NotRequired[int | None], Doc("1 where initiators shall prefer the group.")]
+    preferred: NotRequired[Annotated[int | None, Doc("1 where initiators shall prefer the group.")]]
     trans_delay_msecs: NotRequired[_Milliseconds]
 
 
 class StorageObject(TypedDict):
     """A storage object; which of the keys it has depends on `plugin`."""
 
-    name: Annotated[Required[str], Doc("Name, unique in its backstore; no blanks, no slashes.")]
-    plugin: Annotated[
-        Required[str],
-        Doc("Backstore: block, fileio, pscsi, ramdisk or user (once iblock and rd_mcp)."),
+    name: Required[Annotated[str, Doc("Name, unique in its backstore; no blanks, no slashes.")]]
+    plugin: Required[
+        Annotated[
+            str,
+            Doc("Backstore: block, fileio, pscsi, ramdisk or user (once iblock and rd_mcp)."),
+        ]
     ]
-    wwn: Annotated[NotRequired[str | None], Doc("Unit serial number; drawn if left out.")]
-    dev: Annotated[
-        NotRequired[str], Doc("Path of the block device, image file or SCSI device (not ramdisk).")
+    wwn: NotRequired[Annotated[str | None, Doc("Unit serial number; drawn if left out.")]]
+    dev: NotRequired[
+        Annotated[str, Doc("Path of the block device, image file or SCSI device (not ramdisk).")]
     ]
-    size: Annotated[NotRequired[int | None], Doc("Bytes; needed for image files and ramdisks.")]
-    write_back: Annotated[
-        NotRequired[bool],
-        Doc("fileio: answer writes before they are on the disk; a crash loses them."),
+    size: NotRequired[Annotated[int | None, Doc("Bytes; needed for image files and ramdisks.")]]
+    write_back: NotRequired[
+        Annotated[
+            bool,
+            Doc("fileio: answer writes before they are on the disk; a crash loses them."),
+        ]
     ]
-    readonly: Annotated[NotRequired[bool], Doc("block: open the device for reading only.")]
-    exclusive: Annotated[NotRequired[bool], Doc("block: nobody else may open the device.")]
-    aio: Annotated[NotRequired[bool], Doc("fileio: asynchronous I/O.")]
-    nullio: Annotated[NotRequired[bool], Doc("ramdisk: store nothing, for measuring.")]
-    config: Annotated[NotRequired[str | None], Doc("user: what the handler opens.")]
-    hw_max_sectors: Annotated[NotRequired[int | None], Doc("user: sectors in one command at most.")]
-    control: Annotated[NotRequired[str | None], Doc("user: further settings, NAME=VALUE,…")]
+    readonly: NotRequired[Annotated[bool, Doc("block: open the device for reading only.")]]
+    exclusive: NotRequired[Annotated[bool, Doc("block: nobody else may open the device.")]]
+    aio: NotRequired[Annotated[bool, Doc("fileio: asynchronous I/O.")]]
+    nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for measuring.")]]
+    config: NotRequired[Annotated[str | None, Doc("user: what the handler opens.")]]
+    hw_max_sectors: NotRequired[Annotated[int | None, Doc("user: sectors in one command at most.")]]
+    control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
     attributes: NotRequired[_Attributes]
-    alua_tpgs: Annotated[NotRequired[list[AluaGroup]], Doc("ALUA groups.")]
+    alua_tpgs: NotRequired[Annotated[list[AluaGroup], Doc("ALUA groups.")]]
     exists: NotRequired[_Unused]
     buffered_mode: NotRequired[_Unused]
 
@@ -105,63 +111,65 @@ class StorageObject(TypedDict):
 class Lun(TypedDict):
     """A LUN; `storage_object` is a path, as `/backstores/block/disk1`."""
 
-    index: Annotated[Required[int], Doc("LUN, 0 to 65535.")]
-    storage_object: Annotated[Required[str], Doc("What it exports: /backstores/PLUGIN/NAME.")]
+    index: Required[Annotated[int, Doc("LUN, 0 to 65535.")]]
+    storage_object: Required[Annotated[str, Doc("What it exports: /backstores/PLUGIN/NAME.")]]
     alias: NotRequired[_Alias]
-    alua_tg_pt_gp_name: Annotated[
-        NotRequired[str | None], Doc("Name of an ALUA group of the storage object.")
+    alua_tg_pt_gp_name: NotRequired[
+        Annotated[str | None, Doc("Name of an ALUA group of the storage object.")]
     ]
 
 
 class Portal(TypedDict):
     """A network portal; an IPv6 `ip_address` stands in brackets."""
 
-    ip_address: Annotated[
-        Required[str], Doc("IP address of this host; 0.0.0.0 is all of IPv4, [::0] all.")
+    ip_address: Required[
+        Annotated[str, Doc("IP address of this host; 0.0.0.0 is all of IPv4, [::0] all.")]
     ]
-    port: Annotated[Required[int], Doc("TCP port; iSCSI's is 3260.")]
-    iser: Annotated[NotRequired[bool], Doc("iSCSI over RDMA.")]
-    offload: Annotated[NotRequired[bool], Doc("Offload to a Chelsio adapter.")]
+    port: Required[Annotated[int, Doc("TCP port; iSCSI's is 3260.")]]
+    iser: NotRequired[Annotated[bool, Doc("iSCSI over RDMA.")]]
+    offload: NotRequired[Annotated[bool, Doc("Offload to a Chelsio adapter.")]]
 
 
 class MappedLun(TypedDict):
     """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
 
-    index: Annotated[Required[int], Doc("LUN that the initiator sees, 0 to 65535.")]
-    tpg_lun: Annotated[Required[int], Doc("LUN of the TPG.")]
-    write_protect: Annotated[NotRequired[bool | None], Doc("The initiator may only read.")]
+    index: Required[Annotated[int, Doc("LUN that the initiator sees, 0 to 65535.")]]
+    tpg_lun: Required[Annotated[int, Doc("LUN of the TPG.")]]
+    write_protect: NotRequired[Annotated[bool | None, Doc("The initiator may only read.")]]
     alias: NotRequired[_Alias]
 
 
 class NodeAcl(TypedDict):
     """A node ACL: an initiator that may log in."""
 
-    node_wwn: Annotated[Required[str], Doc("Name of the initiator.")]
-    mapped_luns: Annotated[NotRequired[list[MappedLun]], Doc("The LUNs that it sees.")]
+    node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
+    mapped_luns: NotRequired[Annotated[list[MappedLun], Doc("The LUNs that it sees.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    tag: Annotated[NotRequired[str | None], Doc("Tag; ACLs of equal tag form a group.")]
+    tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs of equal tag form a group.")]]
     chap_userid: NotRequired[_ChapUserid]
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
     chap_mutual_password: NotRequired[_MutualPassword]
     # By this name rtslib does not save it, but restores it.
-    tcq_depth: Annotated[
-        NotRequired[Value | None],
-        Doc("Commands under way (cmdsn_depth), where that is not the TPG's default."),
+    tcq_depth: NotRequired[
+        Annotated[
+            Value | None,
+            Doc("Commands under way (cmdsn_depth), where that is not the TPG's default."),
+        ]
     ]
 
 
 class Tpg(TypedDict):
     """A target portal group."""
 
-    tag: Annotated[NotRequired[int], Doc("Number from 1; 1 if left out.")]
-    enable: Annotated[NotRequired[bool], Doc("Whether initiators may log in; true if left out.")]
+    tag: NotRequired[Annotated[int, Doc("Number from 1; 1 if left out.")]]
+    enable: NotRequired[Annotated[bool, Doc("Whether initiators may log in; true if left out.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    luns: Annotated[NotRequired[list[Lun]], Doc("What it exports.")]
-    portals: Annotated[NotRequired[list[Portal]], Doc("Where it listens.")]
-    node_acls: Annotated[NotRequired[list[NodeAcl]], Doc("Who may log in.")]
+    luns: NotRequired[Annotated[list[Lun], Doc("What it exports.")]]
+    portals: NotRequired[Annotated[list[Portal], Doc("Where it listens.")]]
+    node_acls: NotRequired[Annotated[list[NodeAcl], Doc("Who may log in.")]]
     chap_userid: NotRequired[_ChapUserid]
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
@@ -171,17 +179,17 @@ class Tpg(TypedDict):
 class Target(TypedDict):
     """A target of a fabric."""
 
-    wwn: Annotated[Required[str], Doc("Name of the target in the form of its fabric.")]
-    fabric: Annotated[Required[str], Doc("Fabric, as iscsi, loopback or vhost.")]
+    wwn: Required[Annotated[str, Doc("Name of the target in the form of its fabric.")]]
+    fabric: Required[Annotated[str, Doc("Fabric, as iscsi, loopback or vhost.")]]
     parameters: NotRequired[_Parameters]
-    tpgs: Annotated[NotRequired[list[Tpg]], Doc("Target portal groups.")]
+    tpgs: NotRequired[Annotated[list[Tpg], Doc("Target portal groups.")]]
 
 
 class FabricModule(TypedDict):
     """Settings of a fabric as a whole: who may discover its targets."""
 
-    name: Annotated[Required[str], Doc("Fabric; iscsi has such settings.")]
-    discovery_enable_auth: Annotated[NotRequired[bool], Doc("Discovery needs CHAP.")]
+    name: Required[Annotated[str, Doc("Fabric; iscsi has such settings.")]]
+    discovery_enable_auth: NotRequired[Annotated[bool, Doc("Discovery needs CHAP.")]]
     discovery_userid: NotRequired[_ChapUserid]
     discovery_password: NotRequired[_ChapPassword]
     discovery_mutual_userid: NotRequired[_MutualUserid]
@@ -191,9 +199,9 @@ class FabricModule(TypedDict):
 class Document(TypedDict):
     """A whole saved configuration."""
 
-    storage_objects: Annotated[NotRequired[list[StorageObject]], Doc("What may be exported.")]
-    targets: Annotated[NotRequired[list[Target]], Doc("Targets of all fabrics.")]
-    fabric_modules: Annotated[NotRequired[list[FabricModule]], Doc("Settings of fabrics.")]
+    storage_objects: NotRequired[Annotated[list[StorageObject], Doc("What may be exported.")]]
+    targets: NotRequired[Annotated[list[Target], Doc("Targets of all fabrics.")]]
+    fabric_modules: NotRequired[Annotated[list[FabricModule], Doc("Settings of fabrics.")]]
 
 
 def is_empty(document: Document) -> bool:

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The RPM spec: in step with pyproject.toml, built with rpmbuild, judged by rpmlint."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from driver import ROOT, tool
+from pyproject import bound, project, requirements
+from pyshell import __version__
+
+RPM = ROOT / "packaging/rpm"
+SPEC = RPM / "pyshell.spec"
+BUILD_SECONDS = 900
+
+
+def said(tag: str) -> str:
+    """Return what the spec says for a tag."""
+    (value,) = re.findall(rf"^{tag}: +(.*)", SPEC.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(value)
+
+
+def queried(package: Path, *options: str) -> str:
+    """Return what rpm tells of a package."""
+    command = [tool("rpm", "rpm"), "-qp", *options, str(package)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the RPM package, built from this tree."""
+    tool("rpmbuild", "rpm")
+    if os.environ.get("PYSHELL_REQUIRE_KERNEL", "") in ("", "0"):
+        pytest.skip("it takes libraries from PyPI: PYSHELL_REQUIRE_KERNEL=1 has it run")
+    folder = tmp_path_factory.mktemp("rpm")
+    subprocess.run([RPM / "build", folder], check=True, timeout=BUILD_SECONDS)
+    (made,) = folder.glob("*.noarch.rpm")
+    return made
+
+
+def test_the_spec_says_what_pyproject_says() -> None:
+    told = project()
+    assert said("Name") == told.name
+    assert said("Version") == __version__
+    assert said("Summary") == told.description
+    assert said("License") == told.license
+    python = told.requires_python.replace(">=", ">= ")
+    assert f"BuildRequires:  python3-devel {python}\n" in SPEC.read_text(encoding="utf-8")
+
+
+def test_the_newest_change_is_of_this_version() -> None:
+    newest = SPEC.read_text(encoding="utf-8").partition("%changelog\n")[2].splitlines()[0]
+    assert newest.endswith(f" - {__version__}-1")
+
+
+def test_the_spec_names_fedoras_package_of_each_library() -> None:
+    about = " ".join(SPEC.read_text(encoding="utf-8").partition("%bcond")[0].split())
+    for one in requirements():
+        name = one.name.removesuffix("-fb").replace("_", "-")
+        assert f"python3-{name}" in about
+
+
+def test_rpmlint_has_nothing_to_say_against_the_spec() -> None:
+    assert_clean(SPEC)
+
+
+def assert_clean(*files: Path) -> None:
+    """Hold files against rpmlint, which is told what it says without reason."""
+    options = ["--strict", "-c", str(RPM / "rpmlint.toml")]
+    command = [tool("rpmlint", "rpmlint"), *options, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 errors, 0 warnings" in done.stdout
+
+
+def test_rpmlint_has_nothing_to_say_against_the_packages(package: Path) -> None:
+    assert_clean(package, *package.parent.glob("*.src.rpm"))
+
+
+def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path) -> None:
+    listed = queried(package, "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\\n]")
+    files = {line.split()[2]: line.split()[:2] for line in listed.splitlines()}
+    units = [path.name for path in (ROOT / "packaging/systemd").iterdir()]
+    for name in (
+        *(f"/usr/lib/systemd/system/{unit}" for unit in units),
+        "/usr/lib/systemd/system-preset/90-pyshell.preset",
+        "/usr/lib/udev/rules.d/90-pyshell.rules",
+        "/usr/share/man/man8/pyshell.8.gz",
+        "/usr/share/man/man8/pyshell-restore.service.8.gz",
+        "/usr/share/bash-completion/completions/pyshell",
+        "/usr/share/zsh/site-functions/_pyshell",
+        "/usr/share/fish/vendor_completions.d/pyshell.fish",
+    ):
+        assert files[name] == ["-rw-r--r--", "root"], name
+    assert files["/usr/bin/pyshell"] == ["-rwxr-xr-x", "root"]
+    assert [name for name in files if ".wants/" in name] == []
+
+
+def test_the_files_manual_page_is_not_that_of_rtslib(package: Path) -> None:
+    pages = [name for name in queried(package, "-l").splitlines() if "/man5/" in name]
+    assert pages == ["/usr/share/man/man5/saveconfig.json.5pyshell.gz"]
+
+
+def test_nothing_is_enabled_and_what_pyshell_brought_up_ends_with_it(package: Path) -> None:
+    scripts = queried(package, "--scripts")
+    installs, _, removes = scripts.partition("preuninstall scriptlet")
+    assert "install-system-units pyshell-restore.service" in installs  # by the presets
+    assert not re.search(r"\b(enable|start|restart)\b", scripts)
+    assert "[ $1 -eq 0 ]" in removes
+    assert "remove-system-units pyshell-missing.path" in removes
+
+
+def test_its_libraries_have_the_bounds_of_pyproject(package: Path) -> None:
+    told = queried(package, "--requires").splitlines()
+    python = "python{}.{}dist".format(*python_of(package))
+    for one in requirements():
+        assert as_rpm(python, one) in told
+
+
+def as_rpm(python: str, of: Requirement) -> str:
+    """Return a requirement as RPM's generator writes it."""
+    dist = f"{python}({of.name.replace('_', '-')})"
+    lowest, below = (re.sub(r"(\.0)+$", "", bound(of, sign) or "") for sign in (">=", "<"))
+    return f"({dist} < {below} with {dist} >= {lowest})" if below else f"{dist} >= {lowest}"
+
+
+def python_of(package: Path) -> tuple[str, ...]:
+    """Return major and minor release of the Python that a package was built for."""
+    found = re.search(r"/usr/lib/python(\d+)\.(\d+)/", queried(package, "-l"))
+    assert found
+    return found.groups()
+
+
+def test_what_it_installs_runs(package: Path, tmp_path: Path) -> None:
+    unpacked = subprocess.run(
+        [tool("rpm2cpio", "rpm2cpio"), package], capture_output=True, check=True
+    )
+    root = tmp_path / "root"
+    root.mkdir()
+    command = [tool("cpio", "cpio"), "-id", "--quiet"]
+    subprocess.run(command, input=unpacked.stdout, cwd=root, check=True)
+    release = ".".join(python_of(package))
+    if release != "{}.{}".format(*sys.version_info):
+        pytest.skip(f"the package is for Python {release}")
+    (libraries,) = {path for path in sys.path if (Path(path) / "rtslib_fb").is_dir()}
+    environment = {
+        "PYTHONPATH": f"{root}/usr/lib/python{release}/site-packages:{libraries}",
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, str(root / "usr/bin/pyshell"), f"--simulate={tmp_path}/sim", "pwd"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "/\n", "")

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run: the core of the tests in a virtual environment with one release of each library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyproject import ROOT, bound, requirements
+
+# What touches every library and every room, in about a minute.
+CORE = (
+    *("test_scenario.py", "test_command_line.py", "test_batch.py", "test_contract.py"),
+    *("test_field_failures.py", "test_tolerance.py"),
+    *("simulator/test_attach.py", "target/test_operations.py", "target/test_storage.py"),
+    *("target/test_settings.py", "target/test_handlers.py"),
+    *(
+        "saved/test_check.py",
+        "saved/test_schema.py",
+        "saved/test_restore.py",
+        "saved/test_store.py",
+    ),
+    *("tree/test_nodes.py", "tree/test_userbackstores.py", "shell/test_completion.py"),
+    *("render/test_output.py", "render/test_drawing.py", "render/test_tables.py"),
+    *("prompt/test_completer.py", "prompt/test_session.py"),
+)
+RUN_SECONDS = 900
+_ASKED = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
+
+
+class RunError(Exception):
+    """The environment could not be made, so nothing was tried."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A Python, and whether it is to have the oldest libraries or the newest."""
+
+    release: str
+    python: Path
+    lowest: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: the libraries' versions as installed, and what pytest said in the end."""
+
+    run: Run
+    versions: list[str]
+    passed: bool
+    told: str
+    output: str = ""
+
+
+def constraints() -> list[str]:
+    """Return the lower bound of each library, as pip takes it."""
+    return [f"{one.name}=={bound(one, '>=')}" for one in requirements()]
+
+
+def carry_out(run: Run) -> Outcome:
+    """Install the libraries and run the core of the tests."""
+    try:
+        python = _environment(run)
+    except RunError as error:
+        return Outcome(run, ["?"] * len(requirements()), False, "not installed", str(error))
+    names = [one.name for one in requirements()]
+    versions = _output([str(python), "-c", _ASKED, *names]).split()
+    tests = [str(ROOT / "tests" / name) for name in CORE]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+    (*_, last) = done.stdout.splitlines() or [f"status {done.returncode}"]
+    output = "" if done.returncode == 0 else done.stdout + done.stderr
+    return Outcome(run, versions, done.returncode == 0, last, output)
+
+
+def _environment(run: Run) -> Path:
+    """Return the Python of a virtual environment with the libraries, kept for the next time."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyshell-versions"
+    key = "\n".join((str(run.python), run.release, str(ROOT), str(run.lowest), *constraints()))
+    folder = default / f"{run.release}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    python = folder / "bin/python"
+    pinned = folder / "constraints.txt"
+    if not pinned.exists():  # it stands there once all before it does
+        _output([str(run.python), "-m", "venv", "--clear", str(folder)])
+    pinned.write_text("".join(f"{line}\n" for line in constraints() if run.lowest))
+    options = ["-q", "--disable-pip-version-check", "--upgrade", "--upgrade-strategy", "eager"]
+    pip = [str(python), "-m", "pip", "install", *options, "-c", str(pinned)]
+    _output([*pip, "-e", f"{ROOT}[test]"])
+    return python
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = re.sub(r"(?m)^WARNING: .*\n", "", done.stderr)
+        raise RunError(f"{' '.join(command)}: status {done.returncode}\n{said}")
+    return done.stdout
