@@ -2,6 +2,8 @@
 """Runs a command on a real LIO kernel by hand, from the root of the checkout.
 
 python -m tests.kernel.bed run [--lvm] [--modules "A B"] -- COMMAND [ARG...]
+
+PYSHELL_BED_KERNEL=trixie takes the kernel of that release of Debian.
 """
 
 from __future__ import annotations

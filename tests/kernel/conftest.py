@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from . import image
 from .guests import Guests
 from .relay import SELECTION, Reporter
 
@@ -51,6 +52,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif "PYSHELL_BED_RELAY" in os.environ:
         wanted = set((_results() / SELECTION).read_text(encoding="utf-8").splitlines())
         items[:] = [item for item in items if item.nodeid in wanted]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell which kernel the guests had."""
+    ran = [report for report in terminalreporter.getreports("passed") if _is_guests(report.nodeid)]
+    if ran and not IN_GUEST:
+        terminalreporter.write_line(f"{len(ran)} tests passed on Linux {image.version()}")
+
+
+def _is_guests(nodeid: str) -> bool:
+    return "kernel/guest/" in nodeid
 
 
 def _put_stand_ins(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import gzip
 import hashlib
 import lzma
 import os
 import platform
-import re
 import shutil
 import struct
 import subprocess
@@ -20,7 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-META_PACKAGE = "linux-image-amd64"
+from . import kernelpackage
+
 # Program: the Debian package that holds it.
 TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -85,34 +84,41 @@ def missing(others: Mapping[str, str] | None = None) -> str | None:
         packages.add("busybox-static")
     if packages:
         return f"the kernel bed needs the Debian packages {' '.join(sorted(packages))}"
-    if _kernel_package() is None:
-        return f"the kernel bed needs Debian's {META_PACKAGE}, which apt does not know here"
+    try:
+        _kernel_package()
+    except FileNotFoundError as error:
+        return f"the kernel bed needs Debian's kernel: {error}"
     return None
 
 
 def build(start: Start = OVERLAY) -> Image:
     """Return the image for Debian's current kernel, building what the cache lacks of it."""
     package = _kernel_package()
-    if package is None:
-        raise FileNotFoundError(f"apt does not know {META_PACKAGE}")
-    version = package.removeprefix("linux-image-")
+    release = version()
     cache = cache_folder()
-    folder = cache / f"linux-{version}"
-    initramfs = cache / f"initramfs-{_fingerprint(version, start)}.gz"
+    folder = cache / f"linux-{release}"
+    initramfs = cache / f"initramfs-{_fingerprint(release, start)}.gz"
     with locked(cache):
         if not folder.exists():
-            _fetch_kernel(package, version, folder)
+            _fetch_kernel(package, release, folder)
         if not initramfs.exists():
-            _write_initramfs(version, folder, start, initramfs)
-    return Image(version, folder / "vmlinux", folder / "lib/modules" / version, initramfs)
+            _write_initramfs(release, folder, start, initramfs)
+    return Image(release, folder / "vmlinux", folder / "lib/modules" / release, initramfs)
 
 
-@functools.cache
-def _kernel_package() -> str | None:
-    command = [tool("apt-cache"), "depends", META_PACKAGE]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    found = re.search(r"Depends: (linux-image-\S+)", answer.stdout)
-    return found.group(1) if found else None
+def version() -> str:
+    """Return the release of the kernel that the guests boot."""
+    return _kernel_package().removeprefix("linux-image-")
+
+
+def _kernel_package() -> str:
+    """Return the kernel's package, or raise FileNotFoundError."""
+    release = kernelpackage.release()
+    found = kernelpackage.name(cache_folder(), release)
+    if found is None:
+        of = f" of {release}" if release else ""
+        raise FileNotFoundError(f"apt does not know {kernelpackage.META_PACKAGE}{of} here")
+    return found
 
 
 def _is_static(program: Path) -> bool:
@@ -144,12 +150,12 @@ def _fetch_kernel(package: str, version: str, folder: Path) -> None:
     """Download the kernel's package and unpack what is needed of it; nothing is installed."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         scratch = Path(name)
-        # apt's own user may not write into a private folder; saying root avoids a warning.
-        command = [tool("apt-get"), "-q", "-o", "APT::Sandbox::User=root", "download", package]
-        subprocess.run(command, cwd=scratch, check=True, stdout=subprocess.DEVNULL)
         root = scratch / "root"
-        (archive,) = scratch.glob("*.deb")
+        archive = kernelpackage.download(folder.parent, kernelpackage.release(), package, scratch)
         subprocess.run([tool("dpkg-deb"), "-x", archive, root], check=True)
+        if not (root / "lib").exists():  # newer packages have it below /usr
+            (root / "usr/lib").rename(root / "lib")
+        _unpack_modules(root / "lib/modules")
         subprocess.run([tool("depmod"), "-b", root, version], check=True)
         wanted = scratch / "wanted"
         wanted.mkdir()
@@ -157,6 +163,13 @@ def _fetch_kernel(package: str, version: str, folder: Path) -> None:
         packed = (root / "boot" / f"vmlinuz-{version}").read_bytes()
         (wanted / "vmlinux").write_bytes(_unpacked_kernel(packed))
         wanted.rename(folder)
+
+
+def _unpack_modules(folder: Path) -> None:
+    """Unpack the modules, which newer packages have packed: busybox loads them as they are."""
+    for packed in folder.rglob("*.ko.xz"):
+        packed.with_suffix("").write_bytes(lzma.decompress(packed.read_bytes()))
+        packed.unlink()
 
 
 def _unpacked_kernel(packed: bytes) -> bytes:
