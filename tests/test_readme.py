@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README tells people to type does what it says."""
+"""What README, and the guide that it leads to, tell people to type does what they say."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ import pytest
 
 from driver import DATA, ROOT, TPG, Pyshell, run_here
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, GUIDE, CONTRIBUTING = (
+    (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "docs/guide.md", "CONTRIBUTING.md")
+)
 EXAMPLE = ROOT / "saveconfig.example.json"
 
 
 def blocks(kind: str) -> list[str]:
-    """Return the blocks of README that are fenced with ``` and `kind`."""
-    parts = re.split(r"^```(\w*)\n", README, flags=re.MULTILINE)[1:]
+    """Return the blocks that are fenced with ``` and `kind`, those of README first."""
+    parts = re.split(r"^```(\w*)\n", README + GUIDE, flags=re.MULTILINE)[1:]
     # Fences alternate: one that opens a block, with its kind, and one that ends it.
     return [text for opened, text in zip(parts[::4], parts[1::4], strict=True) if opened == kind]
 
 
 def lines_to_type() -> list[str]:
-    """Return the lines of README's blocks of commands, in their order."""
+    """Return the lines of the blocks of commands, in their order: the guide goes on from README."""
     return [line for block in blocks("") for line in block.splitlines()]
 
 
@@ -56,10 +59,22 @@ def test_the_walk_through_is_the_scenarios() -> None:
     assert lines_to_type()[: len(wanted)] == wanted
 
 
-def test_the_files_that_are_named_are_there() -> None:
-    names = re.findall(r"`((?:tests|pyshell|\.ci)/[\w./]+|[\w.]+\.example\.json)`", README)
-    assert len(names) > 3
+NAMED = (
+    r"`((?:tests|pyshell|packaging|docs|completions|\.ci)/[\w./]+|[\w.]+\.(?:md|example\.json))`"
+)
+
+
+@pytest.mark.parametrize("text", [README, GUIDE, CONTRIBUTING])
+def test_the_files_that_are_named_are_there(text: str) -> None:
+    names = re.findall(NAMED, text)
+    assert len(names) > 2
     assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/targetcli.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
 def test_the_simulators_folder_is_where_readme_says() -> None:
@@ -75,6 +90,10 @@ def test_the_walk_through_ends_with_the_tree_that_is_shown(pyshell: Pyshell) -> 
     without_dots = [re.sub(r" \.+ ", " ", line) for line in shown.splitlines()]
     for line in drawn.splitlines():
         assert line.strip() == "…" or re.sub(r" \.+ ", " ", line) in without_dots
+
+
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) < 150
 
 
 def test_the_first_two_commands_are_the_ones_that_ci_runs() -> None:

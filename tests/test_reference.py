@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""README's reference: what targetcli 3.0.2 has is here, and each row names where it is tested."""
+"""`docs/targetcli.md`: what targetcli 3.0.2 has is here, and each row names where it is tested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.root import RootNode
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = (ROOT / "README.md").read_text().partition("## Reference: what targetcli has")[2]
+REFERENCE = (ROOT / "docs/targetcli.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) \|$", REFERENCE, re.MULTILINE)
 COMMANDS = [row for row in ROWS if set(row[0]) != {"-"} and row[0] != "node"]
 PREFERENCE_ROWS = re.findall(r"^\| (\w+) \| ([^|]*) \|$", REFERENCE, re.MULTILINE)[1:]
