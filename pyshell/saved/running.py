@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -36,6 +37,7 @@ from pyshell.target.operations.luns import alua_group_name
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
 NO_LUN = -1
+_SWITCH_SECONDS = 0.0005
 
 
 def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
@@ -60,9 +62,19 @@ def begin_reading(lio: Lio) -> Callable[[], Document]:
     names = Names()
     exported = _exported(lio, names)
     beside = ThreadPoolExecutor(1)
+    usual = sys.getswitchinterval()
+    # Else the other thread goes on for so long each time when the kernel has done what was asked.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     reading = beside.submit(_storage_objects, lio, names)
     beside.shutdown(wait=False)
-    return lambda: _whole(reading.result(), *exported)
+
+    def finish() -> Document:
+        try:
+            return _whole(reading.result(), *exported)
+        finally:
+            sys.setswitchinterval(usual)
+
+    return finish
 
 
 def _whole(
