@@ -59,7 +59,8 @@ def slowly(pyshell: Pyshell) -> Iterator[Screen]:
 
 def test_a_menu_that_is_not_whole_is_completed_once_all_is_read(slowly: Screen) -> None:
     slowly.type(f"/backstores/block create x {TAB}")
-    assert "readonly=" in slowly.see("reading…")
+    # The toolbar may tell before the menu is drawn that something is being read.
+    slowly.until(lambda shown: "readonly=" in shown and "reading…" in shown, "reading…")
     shown = slowly.see("/dev/sdb")
     assert "8.0GiB SIM Disk" in shown
     assert "reading…" not in slowly.gone("reading…")
