@@ -79,12 +79,12 @@ def test_restored_is_what_the_bare_calls_build(results: Path) -> None:
 
 def test_restore_and_clear_are_linear(results: Path) -> None:
     found = {}
-    for shape in (Shape(20), Shape(40), Shape(80)):
+    for shape in (Shape(10), Shape(20), Shape(40)):
         file = saved(shape, results)
         found[shape.luns] = (calls(f"restoreconfig {file}"), calls("clearconfig confirm=true"))
     print(found)  # noqa: T201
     for first, second, third in zip(*found.values(), strict=True):
-        assert (third - second) / 40 == pytest.approx((second - first) / 20, rel=0.1)
+        assert (third - second) / 20 == pytest.approx((second - first) / 10, rel=0.1)
 
 
 def test_saving_reads_each_file_once(results: Path) -> None:
@@ -94,9 +94,11 @@ def test_saving_reads_each_file_once(results: Path) -> None:
     commands.run("env", f"PYTHONPATH={Path(__file__).parents[2]}", *command)
     opened = Counter(listed.read_text().splitlines())
     assert len(opened) > 5 * 40
-    assert {path: count for path, count in opened.items() if count > 1 and _is_many(path)} == {}
+    assert {line: count for line, count in opened.items() if count > 1 and _is_many(line)} == {}
 
 
-def _is_many(path: str) -> bool:
-    """Tell whether a file is one of those of which a configuration has many."""
-    return "/core/rd_mcp_" in path or "/lun_" in path
+def _is_many(line: str) -> bool:
+    """Tell whether a file or link is one of those of which a configuration has many."""
+    kind, _, path = line.partition(" ")
+    # The first object's folders of settings are listed twice: what may be read, what be written.
+    return kind != "folder" and ("/core/rd_mcp_" in path or "/lun_" in path)
