@@ -16,11 +16,10 @@ from threading import Thread
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from pyshell.errors import PyshellError
+from pyshell.prompt.manners import while_wanted
 from pyshell.shell.candidate import MOST, Candidate
 from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
-from pyshell.target.kernel import asking
 
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""
@@ -128,16 +127,11 @@ class TreeCompleter(Completer):
         """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
         time.sleep(later)
         begun = time.monotonic()
-        with asking(lambda: self._must_be_wanted(line)):
+        with while_wanted(lambda: line == self._wanted):
             found = self._look(line) if line == self._wanted else []
         if line == self._wanted:
             self._slow[_head(line)] = time.monotonic() - begun > _SLOW
         every.put(found)
-
-    def _must_be_wanted(self, line: str) -> None:
-        """Raise what ends the look at a line that is another now."""
-        if line != self._wanted:
-            raise PyshellError("The line is another now")
 
     def _add(self, line: str, every: SimpleQueue[Found]) -> None:
         with self._waiting():

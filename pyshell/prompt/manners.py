@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Giving way: who reads the target for the prompt's sake stands still while somebody types."""
+"""Giving way: who reads the target for the prompt's sake stands still while somebody types.
+
+And ends once nobody wants what is read.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from pyshell.errors import PyshellError
 from pyshell.target.attach import Lio
-from pyshell.target.kernel import Kernel
+from pyshell.target.kernel import Kernel, asking
 
 _PAUSE = 0.25
 """Seconds without a key after which nobody types: the next key may be long in coming."""
 _STEP = 0.02
+
+
+def while_wanted(wanted: Callable[[], bool]) -> AbstractContextManager[None]:
+    """End what this thread reads meanwhile once it is not wanted: PyshellError is raised then."""
+
+    def ask() -> None:
+        if not wanted():
+            raise PyshellError("Nobody wants it any more")
+
+    return asking(ask)
 
 
 class Typing:

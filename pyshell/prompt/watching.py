@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pyshell.errors import PyshellError
-from pyshell.prompt.manners import Typing
+from pyshell.prompt.manners import Typing, while_wanted
 from pyshell.prompt.status import Difference, Status, Unchanged, look
 from pyshell.shell.reading import Fault, Hint, advice, fault, hint
 from pyshell.shell.shell import Shell
@@ -57,16 +56,14 @@ class LineWatch:
             self._wake.clear()
             wanted = self._wanted
             if wanted is not None:
-                with asking(partial(self._must_be_wanted, wanted)):
+                with while_wanted(partial(self._is_wanted, wanted)):
                     found = self._reading(*wanted)
                 if self._wanted == wanted and found != self.read:
                     self.read = found
                     self._changed()
 
-    def _must_be_wanted(self, line: tuple[str, str]) -> None:
-        """Raise what ends the look at a line that is another now."""
-        if line != self._wanted:
-            raise PyshellError("The line is another now")
+    def _is_wanted(self, line: tuple[str, str]) -> bool:
+        return line == self._wanted
 
     def _reading(self, text: str, before_cursor: str) -> Read:
         path = self._shell.path

@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from pyshell.prompt.manners import Typing
+import pytest
+
+from pyshell.errors import PyshellError
+from pyshell.prompt.manners import Typing, while_wanted
 from pyshell.target.attach import Lio
+from pyshell.target.kernel import folders, links
 
 
 def test_reading_waits_until_nobody_types(lio: Lio) -> None:
@@ -19,3 +24,15 @@ def test_reading_waits_until_nobody_types(lio: Lio) -> None:
     started = time.monotonic()
     polite.kernel.read(f"{lio.kernel.root}/version")
     assert time.monotonic() - started > 0.2
+
+
+def test_what_nobody_wants_any_more_is_not_listed_further(tmp_path: Path) -> None:
+    wanted = True
+    with while_wanted(lambda: wanted):
+        assert folders(str(tmp_path)) == []
+        wanted = False
+        with pytest.raises(PyshellError):
+            folders(str(tmp_path))
+        with pytest.raises(PyshellError):
+            links(str(tmp_path))
+    assert folders(str(tmp_path)) == []
