@@ -10,7 +10,7 @@ from pyshell.target import listing, places, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation, carry_out
+from pyshell.target.operations.base import Operation, carry_out, carry_out_each
 
 
 def is_clear(lio: Lio) -> bool:
@@ -29,40 +29,38 @@ def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
 
 def clear(
     lio: Lio,
-    removed: Callable[[Sequence[Operation]], None] | None = None,
-    before_storage: Callable[[], None] | None = None,
+    removed: Callable[[Sequence[Operation]], None] = lambda operations: None,
 ) -> None:
     """Remove all targets, storage objects and discovery settings. Raises at the first failure.
 
-    `removed` is told of the operations of each object that is gone, `before_storage` called when
-    there are no LUNs any more, and still all storage objects.
+    `removed` is told of the operations that were done: those of a whole target, or one.
     """
-
+    storage = [
+        operation for place in listing.storage_objects() for operation in removal.alone(place)
+    ]
     done = 0
-
-    def remove(operations: Sequence[Operation], left: int) -> None:
-        nonlocal done
-        total = done + len(operations) + left
-        first = done
-
-        def told(operation: Operation, index: int, of: int) -> None:
-            lio.progress(first + index, total)
-
-        carry_out(lio, operations, told, for_good=True)
-        done += len(operations)
-        if removed is not None:
-            removed(operations)
-
-    storage = listing.storage_objects()
     for fabric in listing.fabrics_in_use():
         for target in listing.targets(fabric):
-            remove(removal.of_target(target), len(storage))
+            operations = removal.of_target(target)
+            told = _counted(lio, done, len(operations) + len(storage))
+            carry_out(lio, operations, told, for_good=True)
+            done += len(operations)
+            removed(operations)
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
-    if before_storage is not None:
-        before_storage()
-    for left, place in zip(reversed(range(len(storage))), storage, strict=True):
-        remove(removal.alone(place), left)
+
+    count = _counted(lio, done, len(storage))
+
+    def told_of_one(operation: Operation, index: int, of: int) -> None:
+        count(operation, index, of)
+        removed([operation])
+
+    carry_out_each(lio, storage, told_of_one)
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
+
+
+def _counted(lio: Lio, done: int, left: int) -> Callable[[Operation, int, int], None]:
+    """Return what tells how far it is, of operations some of which were done before."""
+    return lambda operation, index, of: lio.progress(done + index, done + left)

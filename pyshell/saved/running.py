@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -37,7 +36,6 @@ from pyshell.target.operations.luns import alua_group_name
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
 NO_LUN = -1
-_SWITCH_SECONDS = 0.0005
 
 
 def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
@@ -48,39 +46,12 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     if note is not None:
         lio = replace(lio, kernel=_Telling(lio.kernel, note))
     names = Names()
-    return _whole(_storage_objects(lio, names), *_exported(lio, names))
-
-
-def begin_reading(lio: Lio) -> Callable[[], Document]:
-    """Read all but the storage objects now, and those in a thread beside, while the kernel waits.
-
-    What is returned waits for them and returns the running configuration. What deletes a LUN makes
-    the kernel wait for all its processors, and changes nothing of what is read.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    names = Names()
-    exported = _exported(lio, names)
-    beside = ThreadPoolExecutor(1)
-    usual = sys.getswitchinterval()
-    # Else the other thread goes on for so long each time when the kernel has done what was asked.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    reading = beside.submit(_storage_objects, lio, names)
-    beside.shutdown(wait=False)
-
-    def finish() -> Document:
-        try:
-            return _whole(reading.result(), *exported)
-        finally:
-            sys.setswitchinterval(usual)
-
-    return finish
-
-
-def _whole(
-    storage_objects: list[StorageObject], targets: list[Target], fabrics: list[FabricModule]
-) -> Document:
-    return {"storage_objects": storage_objects, "targets": targets, "fabric_modules": fabrics}
+    targets, fabrics = _exported(lio, names)
+    return {
+        "storage_objects": _storage_objects(lio, names),
+        "targets": targets,
+        "fabric_modules": fabrics,
+    }
 
 
 def _storage_objects(lio: Lio, names: Names) -> list[StorageObject]:

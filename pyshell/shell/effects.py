@@ -107,10 +107,6 @@ class Effects(Voice):
         """Let others have the lock of the command at work while it only waits."""
         return self._held.lent() if self._held is not None else nullcontext()
 
-    def undo_kept(self) -> None:
-        """Return when storage objects may be changed: what `undo` needs to know of them is kept."""
-        self.memory.settle()
-
     def take(self, result: Result) -> None:
         """Do what a result asks for. Raises PyshellError."""
         with self.progress_shown(self.lio.progress):
@@ -216,14 +212,12 @@ class Effects(Voice):
         changes = work.effect in ("loaded", "other")
         remembered = changes and self.options.way != BOOT
         if remembered:
-            self.memory.keep_running(self.line, beside=work.storage_last)
+            self.memory.keep_running(self.line)
         try:
             shown = work.run()
         except BaseException:
             self.unsaved = self.unsaved or changes
             raise
-        finally:
-            self.memory.settle()
         if shown.idle and remembered:
             self.memory.forget(self.line)
         if work.undone_by and self.options.way != BOOT:

@@ -11,7 +11,6 @@ from pyshell.shell.options import Options
 from pyshell.target.attach import Lio
 
 if TYPE_CHECKING:
-    from pyshell.saved.document import Document
     from pyshell.target.operations.base import Operation
 
 
@@ -22,8 +21,6 @@ class UndoMemory:
         self._lio = lio
         self._options = options
         self._note = note
-        self._line = ""
-        self._reading: Callable[[], Document] | None = None
 
     def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
         """Keep what takes a line back, in the order in which to do it."""
@@ -34,37 +31,15 @@ class UndoMemory:
         except PyshellError as error:
             self._not_kept(error)
 
-    def keep_running(self, line: str, *, beside: bool = False) -> None:
-        """Keep all that runs now.
-
-        With `beside`, storage objects are read while this returns already: `settle` is to be called
-        before one of them changes.
-        """
-        from pyshell.saved.running import begin_reading, read_running
-
-        self._line = line
-        try:
-            if beside:
-                self._reading = begin_reading(self._lio)
-            else:
-                self._keep(read_running(self._lio))
-        except PyshellError as error:
-            self._not_kept(error)
-
-    def settle(self) -> None:
-        """Finish what `keep_running` began; do nothing where that is finished."""
-        reading, self._reading = self._reading, None
-        if reading is None:
-            return
-        try:
-            self._keep(reading())
-        except PyshellError as error:
-            self._not_kept(error)
-
-    def _keep(self, before: Document) -> None:
+    def keep_running(self, line: str) -> None:
+        """Keep all that runs now."""
         from pyshell.saved import undo
+        from pyshell.saved.running import read_running
 
-        undo.keep_document(self._lio, self._line, self._options.way, before)
+        try:
+            undo.keep_document(self._lio, line, self._options.way, read_running(self._lio))
+        except PyshellError as error:
+            self._not_kept(error)
 
     def forget(self, line: str) -> None:
         """Forget a line that changed nothing."""

@@ -16,6 +16,8 @@ from pyshell.target.progress import Progress
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")
+# They mostly wait for the same: that each processor has seen that something is gone.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Lio:
     """The simulator's folder, None on the real kernel."""
     progress: Progress = field(default_factory=Progress, compare=False)
     """Where long work tells how far it is."""
+    at_once: int = 1
+    """How many operations may wait in the kernel at one time."""
 
     @property
     def run_dir(self) -> Path:
@@ -73,7 +77,8 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     """
     if simulate is None:
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
-        return Lio(RealKernel(), RealMachine(), config_dir or CONFIG_DIR, lock, _MARK)
+        folder = config_dir or CONFIG_DIR
+        return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
     from pyshell.target.simulated import SimulatedKernel, SimulatedMachine, open_folder
 
     found = open_folder(simulate)

@@ -54,9 +54,6 @@ class Context(Protocol):
     def lock_lent(self) -> AbstractContextManager[None]:
         """Let others have the lock of the command at work while it only waits."""
 
-    def undo_kept(self) -> None:
-        """Return when storage objects may be changed: what `undo` needs to know of them is kept."""
-
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Remember what operations deleted."""
 

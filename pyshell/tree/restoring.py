@@ -212,8 +212,10 @@ class RestoringNode(ApplyingNode):
 
         # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
         # leaving; else leaving asks before the saved file loses it.
-        removed = self.context.note_removed if self.context.compat else None
-        clearing.clear(self.lio, removed, self.context.undo_kept)
+        if self.context.compat:
+            clearing.clear(self.lio, self.context.note_removed)
+        else:
+            clearing.clear(self.lio)
 
     def forget_missing(self) -> None:
         """Note that nothing is restored now of which something could be missing."""

@@ -175,8 +175,6 @@ class Work:
     """What `-o json` shows beside the sentences of a dry run."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
-    storage_last: bool = False
-    """Whether `run` calls `Context.undo_kept` before it changes a storage object."""
 
 
 @dataclass(eq=False)

@@ -106,7 +106,7 @@ class RootNode(
             self.forget_missing()
             return Lines(["All configuration cleared"], idle=idle)
 
-        return Work(["All configuration would be cleared"], run, "other", storage_last=True)
+        return Work(["All configuration would be cleared"], run, "other")
 
 
 def _versions() -> dict[str, str]:

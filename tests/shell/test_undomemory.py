@@ -8,7 +8,7 @@ import pytest
 from driver import Pyshell
 from pyshell.errors import PyshellError
 from pyshell.saved import undo
-from pyshell.saved.running import begin_reading, read_running
+from pyshell.saved.running import read_running
 from pyshell.target.operations.storage import DeleteStorageObject
 from pyshell.target.operations.targets import DeleteTarget
 
@@ -18,11 +18,6 @@ def running(pyshell: Pyshell) -> Pyshell:
     """Return a target that runs the example."""
     pyshell.must(f"restoreconfig {pyshell.example}")
     return pyshell
-
-
-def test_reading_beside_gives_what_reading_at_once_gives(running: Pyshell) -> None:
-    lio = running.open()
-    assert begin_reading(lio)() == read_running(lio)
 
 
 def test_a_clear_keeps_all_before_the_first_storage_object_goes(

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Barrier
+from typing import ClassVar
 
 import pytest
 
@@ -15,7 +18,13 @@ from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.operations import removal
-from pyshell.target.operations.base import Foreseen, Operation, carry_out, check
+from pyshell.target.operations.base import (
+    Foreseen,
+    Operation,
+    carry_out,
+    carry_out_each,
+    check,
+)
 from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.luns import (
     CreateLun,
@@ -144,6 +153,106 @@ def test_an_interrupt_lets_a_step_finish_and_undoes_it(lio: Lio) -> None:
         carry_out(lio, [Interrupted("a", done), Step("b", done)])
     assert done == ["check a", "check b", "a", "undo a"]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@dataclass
+class Waiting(Step):
+    """A step that is done when as many as `together` tells are under way."""
+
+    waits: ClassVar[bool] = True
+    together: Barrier | None = None
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Wait for the others."""
+        if self.together is not None:
+            self.together.wait(10)
+        return super().do(lio)
+
+
+@pytest.fixture
+def wide(lio: Lio) -> Lio:
+    """Return a target whose kernel lets two operations wait at once."""
+    return replace(lio, at_once=2)
+
+
+def test_what_waits_in_the_kernel_waits_beside_its_like(wide: Lio) -> None:
+    done: list[str] = []
+    both = Barrier(2)
+    seen: list[str] = []
+    steps = [Step("a", done), *(Waiting(n, done, together=both) for n in "bcde"), Step("f", done)]
+    outcome = carry_out(wide, steps, lambda operation, *_: seen.append(operation.step()))
+    assert seen == list("abcdef")
+    assert done[6] == "a"
+    assert done[-1] == "f"
+    assert [operation.step() for operation in outcome.undo] == [f"undo {n}" for n in "fedcba"]
+
+
+def test_what_may_wait_for_others_of_another_kind_does(wide: Lio) -> None:
+    done: list[str] = []
+
+    class Other(Waiting):
+        """Waits as well."""
+
+        def do(self, lio: Lio) -> Operation | None:
+            """See that those before are done."""
+            assert done[4:] == ["a", "b"] or done[4:6] == ["b", "a"]
+            return super().do(lio)
+
+    both = Barrier(2)
+    first = [Waiting(n, done, together=both) for n in "ab"]
+    carry_out(wide, [*first, Other("c", done), Other("d", done)])
+    assert sorted(done[6:]) == ["c", "d"]
+
+
+def test_a_failure_undoes_what_was_done_beside_it_and_begins_nothing_more(wide: Lio) -> None:
+    done: list[str] = []
+    both = Barrier(2)
+    names = ["a", "b", "3rd", "d"]
+    steps = [Waiting(n, done, together=both, fails=n == "3rd") for n in names]
+    with pytest.raises(PyshellError, match="Step '3rd' failed: It cannot be") as caught:
+        carry_out(wide, [*steps, Waiting("e", done), Step("f", done)])
+    assert sorted(done[6:9]) == ["a", "b", "d"]
+    assert "f" not in done
+    assert sorted(done[9:]) in (
+        ["undo a", "undo b", "undo d"],
+        ["e", "undo a", "undo b", "undo d", "undo e"],
+    )
+    assert caught.value.step == "3rd"
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_each_for_good_keeps_what_was_done_before_a_failure(lio: Lio, at_once: int) -> None:
+    done: list[str] = []
+    seen: list[str] = []
+    steps = [Waiting("a", done), Waiting("b", done, fails=True), Step("c", done)]
+    with pytest.raises(PyshellError, match="It cannot be"):
+        carry_out_each(
+            replace(lio, at_once=at_once),
+            steps,
+            lambda operation, *_: seen.append(operation.step()),
+        )
+    assert done[3:] == seen == ["a"]
+
+
+def test_an_interrupt_lets_those_under_way_finish(wide: Lio) -> None:
+    done: list[str] = []
+
+    class Interrupted(Waiting):
+        """A step during which Ctrl-C is pressed."""
+
+        def do(self, lio: Lio) -> Operation | None:
+            """Be interrupted, and go on until the main thread knows."""
+            both.wait(10)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+            return super().do(lio)
+
+    both = Barrier(2)
+    steps = [Interrupted(n, done) for n in "abcd"]
+    with pytest.raises(PyshellError, match="Interrupted before the step 'c'"):
+        carry_out(wide, steps)
+    assert sorted(done[4:6]) == ["a", "b"]
+    assert done[6:] == ["undo b", "undo a"]
 
 
 def test_what_is_foreseen_counts_for_the_checks_after_it(lio: Lio) -> None:

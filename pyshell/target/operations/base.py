@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from types import FrameType
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
 from pyshell.target import listing
@@ -101,6 +102,8 @@ class Operation(ABC):
     """One change. `said` are the sentences that tell a user it was done."""
 
     said: Sequence[str] = ()
+    waits: ClassVar[bool] = False
+    """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
 
     @abstractmethod
     def step(self) -> str:
@@ -178,30 +181,123 @@ def carry_out(
     check(lio, operations)
     outcome = Outcome()
     with _interrupts_held() as interrupted:
-        for index, operation in enumerate(operations, 1):
-            try:
-                if interrupted():
-                    raise InterruptedStepsError(
-                        f"Interrupted before the step '{operation.step()}'", interrupted()
-                    )
-                last = for_good and index == len(operations)
-                inverse = _do(lio, operation, last=last)
-            except PyshellError as error:
-                raise _rolled_back(lio, error, operation, outcome, len(operations)) from error
-            except BaseException:
-                # A fault of pyshell's or of a library: nothing stays half done all the same.
-                for undone in outcome.undo:
-                    with contextlib.suppress(PyshellError):
-                        _do(lio, undone)
-                raise
-            if inverse is not None:
-                outcome.undo.insert(0, inverse)
-                outcome.changed = True
-            outcome.sentences += operation.said
+        last = operations[-1:] if for_good else ()
+        attempts = _attempts(lio, operations, interrupted, for_good=last)
+        for index, (operation, attempted) in enumerate(attempts, 1):
+            if isinstance(attempted, BaseException):
+                _take_rest(outcome, attempts)
+                raise _undone(lio, attempted, operation, outcome, len(operations))
+            _take(outcome, operation, attempted)
             if notice is not None:
                 notice(operation, index, len(operations))
         outcome.interrupted = interrupted()
     return outcome
+
+
+def carry_out_each(
+    lio: Lio,
+    operations: Sequence[Operation],
+    notice: Callable[[Operation, int, int], None] | None = None,
+) -> None:
+    """Check all operations, then do each for good; where one fails, those done stay so.
+
+    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
+    Raises the first failure, when nothing runs any more.
+    """
+    check(lio, operations)
+    failure: BaseException | None = None
+    with _interrupts_held() as interrupted:
+        attempts = _attempts(lio, operations, interrupted, for_good=operations)
+        for index, (operation, attempted) in enumerate(attempts, 1):
+            if isinstance(attempted, BaseException):
+                failure = failure or attempted
+            elif notice is not None:
+                notice(operation, index, len(operations))
+    if failure is not None:
+        raise failure
+
+
+_Attempted = Operation | None | BaseException
+"""What came of one: its inverse, None where it changed nothing, what it raised."""
+
+
+class _NotBegunError(Exception):
+    """One before it had failed already."""
+
+
+def _attempts(
+    lio: Lio,
+    operations: Sequence[Operation],
+    interrupted: Callable[[], int],
+    *,
+    for_good: Sequence[Operation],
+) -> Iterator[tuple[Operation, _Attempted]]:
+    """Do them, and yield each with what came of it; none is begun after one that failed."""
+    failed = False
+    never_undone = {id(operation) for operation in for_good}
+
+    def attempt(operation: Operation) -> _Attempted:
+        nonlocal failed
+        if failed:
+            return _NotBegunError()
+        try:
+            _stop_where_interrupted(operation, interrupted())
+            return _do(lio, operation, for_good=id(operation) in never_undone)
+        except BaseException as error:
+            failed = True
+            return error
+
+    # What comes behind others of its kind may need that they are done.
+    for _, group in groupby(operations, key=type):
+        run = list(group)
+        if run[0].waits and len(run) > 1 and lio.at_once > 1:
+            yield from _beside_each_other(run, lio.at_once, attempt)
+            continue
+        for operation in run:
+            yield operation, attempt(operation)
+
+
+def _beside_each_other(
+    run: Sequence[Operation], at_once: int, attempt: Callable[[Operation], _Attempted]
+) -> Iterator[tuple[Operation, _Attempted]]:
+    """Attempt some at once, in the order in which they stand. They end before this does."""
+    from concurrent.futures import ThreadPoolExecutor  # only long work needs it
+
+    with ThreadPoolExecutor(at_once) as threads:
+        yield from zip(run, threads.map(attempt, run), strict=True)
+
+
+def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
+    if signal_number:
+        message = f"Interrupted before the step '{operation.step()}'"
+        raise InterruptedStepsError(message, signal_number)
+
+
+def _take(outcome: Outcome, operation: Operation, inverse: Operation | None) -> None:
+    if inverse is not None:
+        outcome.undo.insert(0, inverse)
+        outcome.changed = True
+    outcome.sentences += operation.said
+
+
+def _take_rest(outcome: Outcome, attempts: Iterable[tuple[Operation, _Attempted]]) -> None:
+    """Take what was done beside the one that failed, to be undone with all before it."""
+    for operation, attempted in attempts:
+        if not isinstance(attempted, BaseException):
+            _take(outcome, operation, attempted)
+
+
+def _undone(
+    lio: Lio, error: BaseException, failed: Operation, outcome: Outcome, total: int
+) -> BaseException:
+    """Undo what was done, and return what to raise."""
+    if isinstance(error, PyshellError):
+        return _rolled_back(lio, error, failed, outcome, total)
+    # A fault of pyshell's or of a library: nothing stays half done all the same.
+    for inverse in outcome.undo:
+        with contextlib.suppress(PyshellError):
+            _do(lio, inverse)
+    return error
 
 
 @contextmanager
@@ -214,10 +310,7 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
     with _interrupts_held() as interrupted:
 
         def do(operation: Operation) -> Operation | None:
-            if interrupted():
-                raise InterruptedStepsError(
-                    f"Interrupted before the step '{operation.step()}'", interrupted()
-                )
+            _stop_where_interrupted(operation, interrupted())
             with doing(operation.step(), hint=operation.hint):
                 operation.check(lio, Foreseen(names))
                 return operation.do(lio)
@@ -225,9 +318,9 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
         yield do
 
 
-def _do(lio: Lio, operation: Operation, *, last: bool = False) -> Operation | None:
+def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
     with doing(operation.step(), hint=operation.hint):
-        return operation.do_for_good(lio) if last else operation.do(lio)
+        return operation.do_for_good(lio) if for_good else operation.do(lio)
 
 
 def _rolled_back(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.target import handles, listing
@@ -53,6 +54,8 @@ class CreateLun(Operation):
 class DeleteLun(Operation):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
+    # For the I/O that is under way, and for each processor to have seen that there comes no more.
+    waits: ClassVar[bool] = True
     place: Lun
     said: Sequence[str] = field(default_factory=list)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from pyshell.errors import ExistsError, UsageError
 from pyshell.target import handles, listing, storage
@@ -86,6 +86,7 @@ class CreateStorageObject(Operation):
 class DeleteStorageObject(Operation):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
+    waits: ClassVar[bool] = True
     place: StorageObject
     said: Sequence[str] = field(default_factory=list)
 
