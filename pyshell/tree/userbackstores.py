@@ -177,7 +177,7 @@ class UserBackstoreNode(BackstoreNode):
         "Show help on a command of this node, or list its commands.",
         Param("topic", COMMAND, "A command, or a group of parameters."),
         rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
-        examples=("help create",),
+        examples=("/backstores/user:qcow help create",),
     )
     def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
         """Show help; on `create`, the handler's own text as well."""
