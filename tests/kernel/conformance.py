@@ -164,6 +164,9 @@ def _look(report: Report, scene: str, after: Act, real: Player, simulated: Playe
 # This machine as a simulated one
 
 
+DEFAULT_REQUESTS = 128  # BLKDEV_DEFAULT_RQ in linux/blkdev.h
+
+
 def volume(path: str = VOLUME) -> SimulatedDevice:
     """Describe a block device of this machine as the simulator's table does."""
     node = os.path.realpath(path)
@@ -174,6 +177,12 @@ def volume(path: str = VOLUME) -> SimulatedDevice:
     def limit(file: str) -> int:
         return int((block / "queue" / file).read_text())
 
+    def depth() -> int:
+        try:
+            return limit("nr_requests")
+        except FileNotFoundError:  # Linux 6.12 tells it only of devices that queue requests
+            return DEFAULT_REQUESTS
+
     sector = limit("logical_block_size")
     return SimulatedDevice(
         path,
@@ -182,7 +191,7 @@ def volume(path: str = VOLUME) -> SimulatedDevice:
         sector_size=sector,
         number=number_text,
         max_sectors=limit("max_hw_sectors_kb") * 1024 // sector,
-        queue_depth=limit("nr_requests"),
+        queue_depth=depth(),
         rotational=bool(limit("rotational")),
         discard_sectors=limit("discard_max_bytes") // sector,
         discard_granularity=limit("discard_granularity") // sector,
