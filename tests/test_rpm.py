@@ -100,6 +100,9 @@ def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path)
     ):
         assert files[name] == ["-rw-r--r--", "root"], name
     assert files["/usr/bin/pyshell"] == ["-rwxr-xr-x", "root"]
+    examples = {name.partition("/examples/")[2] for name in files if "/examples/" in name}
+    for name in ("ansible/site.yml", "container/Containerfile"):
+        assert name in examples, name
     assert [name for name in files if ".wants/" in name] == []
 
 
