@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from pyshell.errors import PyshellError
 from pyshell.target.attach import Lio
-from pyshell.target.kernel import Kernel, asking
+from pyshell.target.kernel import Kernel, asking, by_paths
 
 _PAUSE = 0.25
 """Seconds without a key after which nobody types: the next key may be long in coming."""
@@ -64,3 +64,7 @@ class _Polite:
         """Return the text of an attribute file, once nobody types."""
         self._typing.give_way()
         return self._kernel.read(path)
+
+    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+        """Give what reads files of one folder, each once nobody types."""
+        return by_paths(self, folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -94,14 +94,23 @@ class _Telling:
 
     def read(self, path: str) -> str:
         """Return the text of an attribute file."""
+        return self._told_of(path, self._kernel.read, path)
+
+    @contextlib.contextmanager
+    def within(self, folder: str) -> Iterator[Callable[[str], str]]:
+        """Give what reads files of one folder by their names."""
+        with self._kernel.within(folder) as read:
+            yield lambda name: self._told_of(f"{folder}/{name}", read, name)
+
+    def _told_of(self, path: str, read: Callable[[str], str], name: str) -> str:
         try:
-            return self._kernel.read(path)
+            return read(name)
         except FileNotFoundError:
             raise  # one of the settings that only some kernels or fabrics have
         except OSError as error:
-            name = path.removeprefix(f"{self.root}/")
+            shown = path.removeprefix(f"{self.root}/")
             reason = os.strerror(error.errno) if error.errno else str(error)
-            self._note(f"{name} cannot be read ({reason}): it is left out of what is saved.")
+            self._note(f"{shown} cannot be read ({reason}): it is left out of what is saved.")
             raise
 
 
@@ -232,10 +241,11 @@ def read_mapped_lun(lio: Lio, place: places.MappedLun) -> MappedLun:
 def read_alua_group(lio: Lio, place: places.AluaGroup) -> AluaGroup:
     """Return an ALUA group as it is saved."""
     entry: dict[str, Any] = {"name": place.name}
-    for name in ("tg_pt_gp_id", *ALUA_KEYS):
-        with contextlib.suppress(OSError):
-            text = settings.read(lio.kernel, place.folder, name)
-            entry[name] = int(text) if text.isdigit() else None
+    with lio.kernel.within(place.folder) as text_of:
+        for name in ("tg_pt_gp_id", *ALUA_KEYS):
+            with contextlib.suppress(OSError):
+                text = settings.as_written(name, text_of(name))
+                entry[name] = int(text) if text.isdigit() else None
     return cast(AluaGroup, entry)
 
 
@@ -254,10 +264,14 @@ def _attributes(lio: Lio, folder: str, kind: str, names: Names) -> dict[str, Val
 
 
 def _texts(lio: Lio, folder: str, group: str, kind: str, names: Names) -> Mapping[str, str]:
-    found = {}
-    for name in names.of(kind, folder, group):
-        with contextlib.suppress(OSError):
-            found[name] = lio.kernel.read(f"{folder}/{group}/{name}").strip()
+    found: dict[str, str] = {}
+    wanted = names.of(kind, folder, group)
+    if not wanted:
+        return found
+    with lio.kernel.within(f"{folder}/{group}") as text_of:
+        for name in wanted:
+            with contextlib.suppress(OSError):
+                found[name] = text_of(name).strip()
     return found
 
 

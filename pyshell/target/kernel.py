@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
@@ -28,6 +28,9 @@ class Kernel(Protocol):
 
     def read(self, path: str) -> str:
         """Return the text of an attribute file."""
+
+    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+        """Give what reads files of one folder by their names: cheaper than `read` for several."""
 
     def write(self, path: str, text: str) -> None:
         """Write `text` to an attribute file in one call."""
@@ -49,15 +52,20 @@ class RealKernel:
 
     def read(self, path: str) -> str:
         """Return the text of an attribute file, which is a page at most: three calls, no more."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return _read(path, path, None)
+
+    @contextmanager
+    def within(self, folder: str) -> Iterator[Callable[[str], str]]:
+        """Give what reads files of one folder: the kernel walks the long way to it but once."""
         try:
-            found = os.read(descriptor, _MORE_THAN_A_PAGE)
-        except OSError as error:
-            error.filename = path  # os.read does not know it
-            raise
+            held = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # so that it is each file which is not there
+            yield lambda name: self.read(f"{folder}/{name}")
+            return
+        try:
+            yield lambda name: _read(name, f"{folder}/{name}", held)
         finally:
-            os.close(descriptor)
-        return found.decode("utf-8", errors="surrogateescape")
+            os.close(held)
 
     def write(self, path: str, text: str) -> None:
         """Write `text` in one call: configfs takes each write as a whole value."""
@@ -78,6 +86,24 @@ class RealKernel:
     def unlink(self, path: str) -> None:
         """Remove a link."""
         os.unlink(path)
+
+
+def _read(name: str, path: str, folder: int | None) -> str:
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            found = os.read(descriptor, _MORE_THAN_A_PAGE)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        error.filename = path  # os.read does not know it, os.open the name in the folder
+        raise
+    return found.decode("utf-8", errors="surrogateescape")
+
+
+def by_paths(kernel: Kernel, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+    """Return what `Kernel.within` does, for a kernel to which folders are nothing special."""
+    return nullcontext(lambda name: kernel.read(f"{folder}/{name}"))
 
 
 _beside = threading.local()

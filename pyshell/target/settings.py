@@ -92,16 +92,21 @@ def read_group(
     """Return the settings in a group, sorted; what the kernel will not let be read is left out."""
     every, changeable = names_in(folder, group)
     found = []
-    for name in changeable if writable else every:
-        with contextlib.suppress(OSError):
-            value = kernel.read(f"{folder}/{group}/{name}").strip()
-            found.append(Setting(f"{group}/{name}", value, name in changeable))
+    with kernel.within(f"{folder}/{group}") as text_of:
+        for name in changeable if writable else every:
+            with contextlib.suppress(OSError):
+                found.append(Setting(f"{group}/{name}", text_of(name).strip(), name in changeable))
     return found
 
 
 def read(kernel: Kernel, folder: str, file: str) -> str:
     """Return one setting in the form in which it is written and saved. Raises OSError."""
-    text = kernel.read(f"{folder}/{file}").rstrip("\n")
+    return as_written(file, kernel.read(f"{folder}/{file}"))
+
+
+def as_written(file: str, text: str) -> str:
+    """Return what a setting's file tells in the form in which it is written and saved."""
+    text = text.rstrip("\n")
     name = file.rpartition("/")[2]
     if file.startswith(("auth/", "discovery_auth/")) and name in AUTH_FILES.values():
         return "" if text.strip() == _UNSET else text

@@ -13,6 +13,7 @@ from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.simulator.attach import attach as attach_rtslib
 from pyshell.target.arrivals import Arrivals
 from pyshell.target.handlers import Handler
+from pyshell.target.kernel import by_paths
 from pyshell.target.machine import BlockDevice, free_bytes
 from pyshell.target.scsi import ScsiDevice, is_address
 
@@ -46,6 +47,10 @@ class SimulatedKernel:
         self.mkdir = found.mkdir
         self.rmdir = found.rmdir
         self.unlink = found.unlink
+
+    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+        """Give what reads files of one folder by their names."""
+        return by_paths(self, folder)
 
 
 class SimulatedMachine:
