@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pyshell.saved.document import (
     AluaGroup,
@@ -36,6 +36,7 @@ from pyshell.target.operations.luns import alua_group_name
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
 NO_LUN = -1
+_Entry = TypeVar("_Entry")
 
 
 def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
@@ -46,26 +47,22 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     if note is not None:
         lio = replace(lio, kernel=_Telling(lio.kernel, note))
     names = Names()
-    targets, fabrics = _exported(lio, names)
+    fabrics = listing.fabrics_in_use()
     return {
-        "storage_objects": _storage_objects(lio, names),
-        "targets": targets,
-        "fabric_modules": fabrics,
+        "storage_objects": _there(
+            read_storage_object(lio, place, names) for place in listing.storage_objects()
+        ),
+        "targets": [
+            read_target(lio, target, names)
+            for fabric in fabrics
+            for target in listing.targets(fabric)
+        ],
+        "fabric_modules": _there(read_fabric(lio, fabric) for fabric in fabrics),
     }
 
 
-def _storage_objects(lio: Lio, names: Names) -> list[StorageObject]:
-    found = (read_storage_object(lio, place, names) for place in listing.storage_objects())
-    return [entry for entry in found if entry is not None]
-
-
-def _exported(lio: Lio, names: Names) -> tuple[list[Target], list[FabricModule]]:
-    fabrics = listing.fabrics_in_use()
-    targets = [
-        read_target(lio, target, names) for fabric in fabrics for target in listing.targets(fabric)
-    ]
-    settled = (read_fabric(lio, fabric) for fabric in fabrics)
-    return targets, [entry for entry in settled if entry is not None]
+def _there(entries: Iterable[_Entry | None]) -> list[_Entry]:
+    return [entry for entry in entries if entry is not None]
 
 
 class Names:

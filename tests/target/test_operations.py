@@ -220,11 +220,61 @@ def test_a_failure_undoes_what_was_done_beside_it_and_begins_nothing_more(wide: 
     assert caught.value.step == "3rd"
 
 
+class Backwards:
+    """Does what is to be done at once from the last to the first."""
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+
+    def map(self, attempt: Callable[[Operation], object], run: Sequence[Operation]) -> list[object]:
+        """Return what came of each, in the order in which they stand."""
+        return [attempt(operation) for operation in reversed(run)][::-1]
+
+    def shutdown(self, *, cancel_futures: bool) -> None:
+        """End nothing: all is done."""
+        assert cancel_futures
+
+
+@pytest.mark.parametrize("carry", [carry_out, carry_out_each])
+def test_the_failure_is_told_though_one_before_it_was_not_begun(
+    wide: Lio, carry: Callable[[Lio, Sequence[Operation]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Backwards)
+    done: list[str] = []
+    with pytest.raises(PyshellError, match="It cannot be"):
+        carry(wide, [Waiting("a", done), Waiting("3rd", done, fails=True), Waiting("c", done)])
+    assert done[3:] in (["c"], ["c", "undo c"])
+
+
+@pytest.mark.parametrize("carry", [carry_out, carry_out_each])
+def test_nothing_more_is_begun_where_telling_of_it_fails(
+    wide: Lio, carry: Callable[..., object]
+) -> None:
+    done: list[str] = []
+
+    def lost(*_: object) -> None:
+        raise OSError("the terminal is gone")
+
+    class Slow(Waiting):
+        """Takes its time."""
+
+        def do(self, lio: Lio) -> Operation | None:
+            """Be done a little later."""
+            time.sleep(0.05)
+            return super().do(lio)
+
+    with pytest.raises(OSError, match="the terminal is gone"):
+        carry(wide, [Slow(str(number), done) for number in range(40)], lost)
+    assert len(done) < 40 + 10
+
+
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_each_for_good_keeps_what_was_done_before_a_failure(lio: Lio, at_once: int) -> None:
     done: list[str] = []
     seen: list[str] = []
-    steps = [Waiting("a", done), Waiting("b", done, fails=True), Step("c", done)]
+    both = Barrier(at_once)
+    failing = Waiting("b", done, fails=True, together=both)
+    steps = [Waiting("a", done, together=both), failing, Step("c", done)]
     with pytest.raises(PyshellError, match="It cannot be"):
         carry_out_each(
             replace(lio, at_once=at_once),

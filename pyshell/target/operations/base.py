@@ -7,8 +7,8 @@ import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from types import FrameType
@@ -182,14 +182,20 @@ def carry_out(
     outcome = Outcome()
     with _interrupts_held() as interrupted:
         last = operations[-1:] if for_good else ()
-        attempts = _attempts(lio, operations, interrupted, for_good=last)
-        for index, (operation, attempted) in enumerate(attempts, 1):
-            if isinstance(attempted, BaseException):
-                _take_rest(outcome, attempts)
-                raise _undone(lio, attempted, operation, outcome, len(operations))
-            _take(outcome, operation, attempted)
-            if notice is not None:
-                notice(operation, index, len(operations))
+        failure: tuple[Operation, BaseException] | None = None
+        with closing(_attempts(lio, operations, interrupted, for_good=last)) as attempts:
+            for index, (operation, attempted) in enumerate(attempts, 1):
+                if isinstance(attempted, BaseException):
+                    failure = failure or (operation, attempted)
+                    continue
+                if attempted is not None:
+                    outcome.undo.insert(0, attempted)
+                    outcome.changed = True
+                outcome.sentences += operation.said
+                if notice is not None:
+                    notice(operation, index, len(operations))
+        if failure is not None:
+            raise _undone(lio, *failure, outcome, len(operations))
         outcome.interrupted = interrupted()
     return outcome
 
@@ -206,8 +212,10 @@ def carry_out_each(
     """
     check(lio, operations)
     failure: BaseException | None = None
-    with _interrupts_held() as interrupted:
-        attempts = _attempts(lio, operations, interrupted, for_good=operations)
+    with (
+        _interrupts_held() as interrupted,
+        closing(_attempts(lio, operations, interrupted, for_good=operations)) as attempts,
+    ):
         for index, (operation, attempted) in enumerate(attempts, 1):
             if isinstance(attempted, BaseException):
                 failure = failure or attempted
@@ -222,7 +230,7 @@ _Attempted = Operation | None | BaseException
 
 
 class _NotBegunError(Exception):
-    """One before it had failed already."""
+    """Another had failed already."""
 
 
 def _attempts(
@@ -231,8 +239,8 @@ def _attempts(
     interrupted: Callable[[], int],
     *,
     for_good: Sequence[Operation],
-) -> Iterator[tuple[Operation, _Attempted]]:
-    """Do them, and yield each with what came of it; none is begun after one that failed."""
+) -> Generator[tuple[Operation, _Attempted], None, None]:
+    """Do them, and yield each that was begun with what came of it: none after one that failed."""
     failed = False
     never_undone = {id(operation) for operation in for_good}
 
@@ -251,10 +259,11 @@ def _attempts(
     for _, group in groupby(operations, key=type):
         run = list(group)
         if run[0].waits and len(run) > 1 and lio.at_once > 1:
-            yield from _beside_each_other(run, lio.at_once, attempt)
-            continue
-        for operation in run:
-            yield operation, attempt(operation)
+            attempts = _beside_each_other(run, lio.at_once, attempt)
+        else:
+            attempts = ((operation, attempt(operation)) for operation in run)
+        # One may not be begun though it stands before what failed beside it.
+        yield from (one for one in attempts if not isinstance(one[1], _NotBegunError))
 
 
 def _beside_each_other(
@@ -263,8 +272,11 @@ def _beside_each_other(
     """Attempt some at once, in the order in which they stand. They end before this does."""
     from concurrent.futures import ThreadPoolExecutor  # only long work needs it
 
-    with ThreadPoolExecutor(at_once) as threads:
+    threads = ThreadPoolExecutor(at_once)
+    try:
         yield from zip(run, threads.map(attempt, run), strict=True)
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
@@ -273,22 +285,8 @@ def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
         raise InterruptedStepsError(message, signal_number)
 
 
-def _take(outcome: Outcome, operation: Operation, inverse: Operation | None) -> None:
-    if inverse is not None:
-        outcome.undo.insert(0, inverse)
-        outcome.changed = True
-    outcome.sentences += operation.said
-
-
-def _take_rest(outcome: Outcome, attempts: Iterable[tuple[Operation, _Attempted]]) -> None:
-    """Take what was done beside the one that failed, to be undone with all before it."""
-    for operation, attempted in attempts:
-        if not isinstance(attempted, BaseException):
-            _take(outcome, operation, attempted)
-
-
 def _undone(
-    lio: Lio, error: BaseException, failed: Operation, outcome: Outcome, total: int
+    lio: Lio, failed: Operation, error: BaseException, outcome: Outcome, total: int
 ) -> BaseException:
     """Undo what was done, and return what to raise."""
     if isinstance(error, PyshellError):
