@@ -36,7 +36,6 @@ class Bench:
         self._peer_seconds = peer_seconds
         self._python = sys.executable
         self._pyshell = str(Path(sys.executable).with_name("pyshell"))
-        self._given_up = False
 
     def whole(self, shapes: Sequence[Shape]) -> Iterator[None]:
         """Measure all shapes; yields after each part."""
@@ -48,7 +47,6 @@ class Bench:
         self._one_liners(Shape(0))
         yield
         for shape in shapes:
-            self._given_up = False
             yield from self._shape(shape)
 
     def _shape(self, shape: Shape) -> Iterator[None]:
@@ -198,8 +196,8 @@ class Bench:
         return running.median_of([running.run(command) for _ in range(2 * self._runs + 1)])
 
     def _peer_figure(self, shape: Shape, name: str, *words: str) -> None:
-        """Run targetcli once, unless it was too slow before."""
-        if not self._peer_seconds or self._given_up:
+        """Run targetcli once, as far as it gets in the time set."""
+        if not self._peer_seconds:
             return
         words = tuple("true" if word == "nullio=true" else word for word in words)
         self._limited(shape, f"targetcli {name}", [self._peer, "-c", TARGETCLI, *words])
@@ -209,7 +207,6 @@ class Bench:
             self._note(shape.name, name, [running.run(command, self._peer_seconds)])
         except TooLongError:
             self._over(shape, name, self._peer_seconds)
-            self._given_up = True
 
     def _over(self, shape: Shape, name: str, limit: float | None) -> None:
         self.figures.setdefault(shape.name, {})[name] = {"over": limit}
