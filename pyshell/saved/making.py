@@ -18,6 +18,7 @@ from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.operations.base import Foreseen, Operation, must_exist
 from pyshell.target.operations.caching import SetWriteCache
+from pyshell.target.operations.identity import SetSerial
 from pyshell.target.operations.images import GrowImageFile, SetImageSize
 from pyshell.target.operations.luns import (
     CreateLun,
@@ -171,10 +172,14 @@ def close(place: places.Tpg) -> Iterator[Operation]:
         yield SetEnabled(place, False)
 
 
-def resize(item: Item) -> Iterator[Operation]:
-    """Yield what gives a storage object another size in place."""
-    assert isinstance(item.place, places.StorageObject)
-    yield FollowSize(item.place, str(item.facts["dev"]), int(item.facts["size"]))
+def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
+    """Yield what gives a storage object another size or serial number in place."""
+    for name in facts:
+        assert isinstance(item.place, places.StorageObject)
+        if name == "wwn":
+            yield SetSerial(item.place, str(item.facts["wwn"]))
+        else:
+            yield FollowSize(item.place, str(item.facts["dev"]), int(item.facts["size"]))
 
 
 def delete(item: Item) -> Iterator[Operation]:

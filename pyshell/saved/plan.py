@@ -26,8 +26,13 @@ from pyshell.target import attributes, listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
 
-# What may differ and still be changed in place: the kernel takes another size of an image file.
-_FOLLOWED = {"fileio": frozenset({"size"})}
+# What may differ and still be changed in place, so that a ramdisk keeps what it holds.
+_FOLLOWED = {
+    "block": frozenset({"wwn"}),
+    "fileio": frozenset({"size", "wwn"}),
+    "ramdisk": frozenset({"wwn"}),
+    "user": frozenset({"wwn"}),
+}
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,8 @@ def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
         for row in attributes.of_kind("storage_object").values()
         if row.write == attributes.UNEXPORTED
     }
-    stiff = {d.path for d in changed if any(c.name in fixed for c in d.settings)}
+    fixed.add("wwn")
+    stiff = {d.path for d in changed if any(c.name in fixed for c in d.changes)}
     return {path for path, item in running.items() if stiff & set(item.links)}
 
 
@@ -214,8 +220,8 @@ class _Steps:
             if item.path in created:
                 self._add(item.path, making.create(placed, self._exported(item)))
             elif item.path in changes:
-                if changes[item.path].facts:
-                    self._add(item.path, making.resize(placed))
+                facts = [change.name for change in changes[item.path].facts]
+                self._add(item.path, making.follow(placed, facts))
                 names = [change.name for change in changes[item.path].settings]
                 self._add(item.path, making.change(placed, names))
             if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
@@ -35,6 +35,7 @@ from pyshell.tree.saving import settle_marks
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
+    from pyshell.target.sessions import Session
 
 
 class Effects(Voice):
@@ -153,7 +154,12 @@ class Effects(Voice):
                 said = [s for operation in change.operations for s in operation.said]
                 sentences = [*change.before, *said]
             shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
-            self.say(shown, change.data)
+            # What tells of each object tells of its sessions, too.
+            cuts = [] if "objects" in change.data else self._cut_by(change.operations)
+            names = sorted({session.initiator for session in cuts})
+            self.say(shown, {"sessions": names, **change.data})
+            for session in cuts:
+                self.note(f"It would cut off {session}")
             self._note_of(change)
             return
         self._ask_before(change)
@@ -187,15 +193,18 @@ class Effects(Voice):
         answered = self.compat or self.options.yes or self.forced
         if answered or not (self.stdin.isatty() and self.err.isatty()):
             return
-        from pyshell.target.impact import cut_sessions
-
-        cuts = cut_sessions(self.lio, change.operations)
+        cuts = self._cut_by(change.operations)
         for session in cuts:
             self.note(f"  {session}")
         names = ", ".join(sorted({session.initiator for session in cuts}))
         question = f"This cuts off {names}. Go on? [y/N] " if cuts else change.asks()
         if question and not self.confirmed(question):
             raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
+
+    def _cut_by(self, operations: Sequence[Operation]) -> list[Session]:
+        from pyshell.target.impact import cut_sessions
+
+        return cut_sessions(self.lio, operations)
 
     def _note_of(self, change: Change) -> None:
         if change.note:

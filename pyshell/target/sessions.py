@@ -55,7 +55,7 @@ class Session:
 
     def __str__(self) -> str:
         """Return who is logged in where, and from which addresses."""
-        origin = ", ".join(c.address for c in self.connections if c.address)
+        origin = ", ".join(c.address for c in self.connections if c.address) or self.origin
         at = f"{self.tpg.target.wwn}/tpg{self.tpg.tag}"
         return f"{self.initiator} at {at}{f', from {origin}' if origin else ''}"
 

@@ -127,8 +127,13 @@ def naa(kernel: Kernel, place: StorageObject) -> str | None:
     if place.plugin == "pscsi":
         return None
     company = text_or_none(kernel, f"{place.folder}/wwn/company_id") or "0x001405"
-    digits = _NOT_HEX.sub("", serial(kernel, place))[:_NAA_DIGITS].lower()
-    return f"naa.6{company.removeprefix('0x').lower():0>6}{digits:0<{_NAA_DIGITS}}"
+    return f"naa.6{company.removeprefix('0x').lower():0>6}{naa_digits(serial(kernel, place))}"
+
+
+def naa_digits(serial_number: str) -> str:
+    """Return the part of a NAA id that the kernel takes from a unit serial number."""
+    digits = _NOT_HEX.sub("", serial_number)[:_NAA_DIGITS].lower()
+    return f"{digits:0<{_NAA_DIGITS}}"
 
 
 def cache_text(found: Described) -> str:

@@ -102,11 +102,22 @@ class RootNode(
             from pyshell.saved.clearing import is_clear
 
             idle = is_clear(self.lio)
+            cut = [] if self.context.compat else self._sessions()
             self.clear()
             self.forget_missing()
+            for session in cut:
+                self.context.note(f"This cut off {session}")
             return Lines(["All configuration cleared"], idle=idle)
 
-        return Work(["All configuration would be cleared"], run, "other")
+        def foresee() -> Lines:
+            return Lines([f"It would cut off {session}" for session in self._sessions()])
+
+        return Work(["All configuration would be cleared"], run, "other", foresee)
+
+    def _sessions(self) -> list[str]:
+        from pyshell.target.sessions import sessions
+
+        return [str(session) for session in sessions(self.lio)]
 
 
 def _versions() -> dict[str, str]:

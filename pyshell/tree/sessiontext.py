@@ -15,8 +15,8 @@ _INDENT = "    "
 
 
 def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> Iterator[str]:
-    """Yield a session's lines, as targetcli writes them; what has no ACL is marked as such."""
-    yield _head(session)
+    """Yield a session's lines as targetcli writes them, and unless in `compat`, who it is."""
+    yield _head(session) + _who(session, compat)
     if not detail:
         return
     yield f"{_INDENT}name: {session.initiator} ({_proof(session, compat)})"
@@ -37,16 +37,21 @@ def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> 
 
 def _head(session: Session) -> str:
     if session.dynamic:
-        return (
-            f"alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: {session.initiator})"
-        )
+        return "alias: -\tsid: - type: Normal session-state: LOGGED_IN"
     if session.kind == NEXUS:
-        return (
-            f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
-            f" ({session.tpg.target.fabric_name}: {session.initiator})"
-        )
+        return f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
     alias = session.alias or ("" if session.connections else "-")
     return f"alias: {alias}\tsid: {session.sid} type: {session.kind} session-state: {session.state}"
+
+
+def _who(session: Session, compat: bool) -> str:
+    """Return what follows targetcli's line, which has nothing where there is no ACL."""
+    told = session.initiator if compat else str(session)
+    if session.dynamic:
+        return f" (dynamic: {told})"
+    if session.kind == NEXUS:
+        return f" ({session.tpg.target.fabric_name}: {told})"
+    return "" if compat else f" ({told})"
 
 
 def _proof(session: Session, compat: bool) -> str:
@@ -54,9 +59,11 @@ def _proof(session: Session, compat: bool) -> str:
         return "no node ACL: the kernel tells no more"
     if session.kind == NEXUS:
         return "the only initiator that there can be"
-    # targetcli looks whether the target has to prove itself to the initiator.
-    proven = session.mutual if compat else session.authenticated
-    return "authenticated" if proven else "NOT AUTHENTICATED"
+    if compat:  # targetcli looks whether the target has to prove itself to the initiator.
+        return "authenticated" if session.mutual else "NOT AUTHENTICATED"
+    if session.authenticated is None:
+        return "the fabric asks for no proof"
+    return "authenticated" if session.authenticated else "no CHAP is asked of it"
 
 
 def session_data(lio: Lio, session: Session) -> dict[str, Any]:

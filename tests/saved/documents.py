@@ -13,7 +13,7 @@ DISKS = {"lee": "/dev/mapper/lee-lee.lv", "sdb": "/dev/sdb", "sdc": "/dev/sdc"}
 TARGETS = ("iqn.2020-07.com.example:one", "iqn.2020-07.com.example:two")
 INITIATORS = ("iqn.2020-07.com.example:a", "iqn.2020-07.com.example:b")
 ADDRESSES = ("192.0.2.1", "192.0.2.2", "[2001:db8::1]")
-_SERIAL = "8d2b4f5e-3a52-4e55-9b0a-3f6f1f6b7a{:02d}"
+_SERIAL = "{:08d}-3a52-4e55-9b0a-3f6f1f6b7a01"
 
 
 def _some(draw: st.DrawFn, among: tuple[Any, ...] | list[Any]) -> list[Any]:

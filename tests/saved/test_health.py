@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +28,7 @@ PUBLIC = "198.51.100.7"
 GLOBAL = "93.184.216.34"
 ADDRESS = "192.168.56.105"
 ACL = f"{TPG}/acls/{CLIENT}"
+OTHER = "iqn.2020-07.192.168.56.106:other"
 UNIT = "[Unit]\nDescription=Restore\n[Install]\nWantedBy=multi-user.target\n"
 SECRET = "a-secret-of-this-test"
 
@@ -68,7 +71,9 @@ def follow(
         elif host is not None:
             host(command)
         else:
-            subprocess.run(["sh", "-c", command], check=True, timeout=30)
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            shell = ["sh", "-c", command]
+            subprocess.run(shell, check=True, timeout=30, env={**os.environ, "PATH": path})
 
 
 def gone(pyshell: Pyshell, check: str) -> bool:
@@ -478,6 +483,23 @@ def test_two_disks_have_one_serial_number(healthy: Pyshell) -> None:
     assert gone(healthy, "disks")
 
 
+def test_two_disks_have_one_id_though_their_serial_numbers_differ(healthy: Pyshell) -> None:
+    near = "8d2b4f5e-3a52-4e55-9b0a-3f6f1f6b7a0"
+    healthy.must(
+        f"/backstores/ramdisk create name=one size=8M wwn={near}1",
+        f"/backstores/ramdisk create name=two size=8M wwn={near}2",
+        f"{TPG}/luns create /backstores/ramdisk/one add_mapped_luns=false",
+        f"{TPG}/luns create /backstores/ramdisk/two add_mapped_luns=false",
+        f"{TPG}/acls create {OTHER} add_mapped_luns=false",
+        f"{TPG}/acls/{OTHER} create 7 2 write_protect=true",
+    )
+    before = healthy.line(f"ls {TPG}").out
+    told = "of /backstores/ramdisk/one, too"
+    follow(healthy, only(healthy, "disks", "/backstores/ramdisk/two", told))
+    assert gone(healthy, "disks")
+    assert healthy.line(f"ls {TPG}").out == before
+
+
 def test_a_disk_that_is_exported_nowhere(healthy: Pyshell) -> None:
     healthy.must("/backstores/ramdisk create name=idle size=8M")
     follow(healthy, only(healthy, "disks", "/backstores/ramdisk/idle", "no LUN exports it"))
@@ -505,6 +527,21 @@ def test_a_cache_without_a_battery(buffered: Pyshell) -> None:
     follow(buffered, commands)
     assert gone(buffered, "disks")
     assert "fileio/image (/srv/image)" in buffered.line(f"ls {TPG}/luns/lun5").out
+
+
+def test_a_disk_made_anew_is_shown_to_those_who_had_it_and_to_nobody_else(
+    buffered: Pyshell,
+) -> None:
+    buffered.must(
+        f"{TPG}/acls create {OTHER} add_mapped_luns=false",
+        f"{ACL} delete 5",
+        f"{ACL} create 9 5 write_protect=true",
+    )
+    before = buffered.line(f"ls {TPG}").out
+    assert "mapped_lun9" in before
+    follow(buffered, only(buffered, "disks", "/backstores/fileio/image", "no battery"))
+    assert gone(buffered, "disks")
+    assert buffered.line(f"ls {TPG}").out == before
 
 
 def test_a_cache_with_a_battery(buffered: Pyshell) -> None:

@@ -25,6 +25,7 @@ from pyshell.target.operations.base import (
     carry_out_each,
     check,
 )
+from pyshell.target.operations.identity import SetSerial
 from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.luns import (
     CreateLun,
@@ -346,6 +347,7 @@ MAKERS: dict[str, Callable[[], Sequence[Operation]]] = {
     "create image": lambda: [CreateImageFile("/srv/x.img", 1 << 20, True)],
     "set": lambda: [Set(DISK, "attrib/emulate_caw", "0")],
     "set secret": lambda: [Set(FIRST, "auth/password", "verysecret")],
+    "set serial": lambda: [SetSerial(StorageObject("ramdisk", "spare", 1), "a new serial")],
     "disable": lambda: [SetEnabled(FIRST, False)],
     "move lun": lambda: [SetLunAluaGroup(Lun(FIRST, 0), "default_tg_pt_gp")],
     "delete portal": lambda: [DeletePortal(Portal(FIRST, "0.0.0.0", 3260))],

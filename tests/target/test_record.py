@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import pkgutil
 from typing import Any
 
 import pytest
 
 from driver import CLIENT, SERVER, Pyshell
+from pyshell.target import operations
 from pyshell.target.fabrics import fabric
-from pyshell.target.operations import caching, images, luns, settings, storage, targets
+from pyshell.target.operations import caching, identity, images, luns, settings, storage, targets
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.record import from_data, to_data
 from pyshell.target.places import (
@@ -45,6 +48,7 @@ OPERATIONS: list[Operation] = [
     luns.SetLunAluaGroup(LUN, "fast"),
     caching.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
     images.SetImageSize(DISK, 1 << 20),
+    identity.SetSerial(DISK, "8d2b4f5e"),
 ]
 
 
@@ -60,6 +64,22 @@ def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Py
 def test_what_it_says_is_left_out() -> None:
     told = dataclasses.replace(storage.DeleteStorageObject(DISK), said=["Deleted."])
     assert "Deleted." not in json.dumps(to_data(told))
+
+
+def test_no_kind_of_operation_is_unknown_to_undo() -> None:
+    for module in pkgutil.iter_modules(operations.__path__, f"{operations.__name__}."):
+        importlib.import_module(module.name)
+    kinds = _all_of(Operation)
+    assert {settings.Set, caching.SetWriteCache} <= kinds
+    for kind in kinds:
+        if kind.__module__.startswith(operations.__name__):
+            with pytest.raises(ValueError, match="argument"):  # known, and given none
+                from_data({"kind": kind.__name__})
+
+
+def _all_of(kind: type[Any]) -> set[type[Any]]:
+    below = set(kind.__subclasses__())
+    return below.union(*(_all_of(one) for one in below))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from driver import CLIENT, DATA, SERVER, TPG, Pyshell
 from pyshell.saved.undo import KEPT
 from pyshell.simulator import Simulator
-from pyshell.target import sessions
+from pyshell.target import impact, sessions
 from pyshell.target.places import NodeAcl, Target, Tpg
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -340,6 +340,25 @@ def test_what_the_kernel_fixes_while_exported_lifts_the_luns_for_a_moment(
     ]
 
 
+def test_a_serial_number_is_changed_in_place_and_its_luns_lifted_for_a_moment(
+    saved: Pyshell, tmp_path: Path
+) -> None:
+    document = json.loads(EXAMPLE.read_text())
+    document["storage_objects"][2]["wwn"] = "a-new-number"
+    file = private(tmp_path / "wanted.json")
+    file.write_text(json.dumps(document))
+    lines = saved("apply", str(file)).done().lines
+    before = "b64e1a97-5d08-4c3b-a7f2-09e8d3716c45"
+    assert lines[:-1] == [
+        f"changed /backstores/ramdisk/scratch: wwn: {before} -> a-new-number [online]",
+        f"made anew {TPG}/luns/lun1 [replacing]",
+        f"made anew {ACL}/mapped_lun1 [replacing]",
+    ]
+    assert saved("diff", "running", str(file)).status == 0
+    saved("undo").done()
+    assert saved("diff").status == 0
+
+
 # Whom it cuts off
 
 
@@ -392,6 +411,34 @@ def test_the_option_yes_answers(logged_in: Pyshell) -> None:
 def test_what_cuts_nobody_is_not_asked_about(logged_in: Pyshell, line: str) -> None:
     ran = logged_in(*line.split(), keyboard=True)
     assert ("cuts off" in ran.err, ran.status) == (False, 0)
+
+
+@pytest.mark.parametrize("line", CUTTING)
+def test_a_dry_run_names_whom_it_would_cut_off(logged_in: Pyshell, line: str) -> None:
+    ran = logged_in("--dry-run", *line.split())
+    assert ran.status == 0
+    assert f"It would cut off {CLIENT} at {SERVER}/tpg1\n" in ran.err
+    told = logged_in("-o", "json", "--dry-run", *line.split()).json
+    assert told["result"]["sessions"] == [CLIENT]
+
+
+def test_a_dry_run_names_nobody_where_nobody_is_cut(logged_in: Pyshell) -> None:
+    ran = logged_in("--dry-run", "/backstores/ramdisk", "create", "x", "1M")
+    assert (ran.status, ran.err) == (0, "")
+
+
+def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
+    logged_in: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (session,) = impact.sessions(logged_in.open())
+    monkeypatch.setattr("pyshell.target.sessions.sessions", lambda lio: iter([session]))
+    assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [
+        f"It would cut off {CLIENT} at {SERVER}/tpg1 (dry run)",
+        "All configuration would be cleared (dry run)",
+    ]
+    monkeypatch.setattr("pyshell.target.sessions.sessions", lambda lio: iter([session]))
+    ran = logged_in("clearconfig", "confirm=true")
+    assert ran.err == f"This cut off {CLIENT} at {SERVER}/tpg1\n"
 
 
 def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path) -> None:

@@ -43,16 +43,19 @@ def put(path: Path, text: str) -> None:
 
 
 def test_field_failure_54_sessions_are_listed_with_dynamic_ones(busy: Pyshell) -> None:
+    client = "alias: client\tsid: 7 type: Normal session-state: LOGGED_IN"
+    dynamic = "alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: "
+    at = f"at {SERVER}/tpg1"
     assert busy("sessions").done().lines == [
-        "alias: client\tsid: 7 type: Normal session-state: LOGGED_IN",
-        f"alias: -\tsid: - type: Normal session-state: LOGGED_IN (dynamic: {DYNAMIC})",
+        f"{client} ({CLIENT} {at}, from 192.168.56.105)",
+        f"{dynamic}{DYNAMIC} {at})",
     ]
+    assert busy("--compat", "sessions").done().lines == [client, f"{dynamic}{DYNAMIC})"]
 
 
 def test_sessions_in_detail(busy: Pyshell) -> None:
-    assert busy("sessions", "detail").done().lines[:4] == [
-        "alias: client\tsid: 7 type: Normal session-state: LOGGED_IN",
-        f"    name: {CLIENT} (NOT AUTHENTICATED)",
+    assert busy("sessions", "detail").done().lines[1:4] == [
+        f"    name: {CLIENT} (no CHAP is asked of it)",
         "    mapped-lun: 0 backstore: block/lee_block mode: rw",
         "    address: 192.168.56.105 (TCP)  cid: 0 connection-state: LOGGED_IN",
     ]
@@ -105,7 +108,8 @@ def test_whether_an_initiator_had_to_prove_itself(busy: Pyshell) -> None:
 def test_the_one_initiator_of_a_loopback_target(busy: Pyshell) -> None:
     busy.must("/loopback create naa.5001405000000001")
     nexus = busy.read("loopback/naa.5001405000000001/tpgt_1/nexus").strip()
-    told = f"alias: -\tsid: - type: Nexus session-state: LOGGED_IN (loopback: {nexus})"
+    told = f"alias: -\tsid: - type: Nexus session-state: LOGGED_IN (loopback: {nexus} at "
+    told += "naa.5001405000000001/tpg1)"
     assert busy("sessions").done().lines[-1] == told
     (found,) = busy("-o", "json", "sessions", "target=naa.5001405000000001").json["result"]
     assert (found["fabric"], found["type"], found["dynamic"]) == ("loopback", "Nexus", False)
@@ -136,8 +140,8 @@ def test_field_failure_55_sessions_of_fabrics_that_tell_little(
     put(index, "3\n")
     told = pyshell("sessions", "detail", f"initiator={initiator}").done().lines
     assert told == [
-        "alias: -\tsid: 3 type: Normal session-state: LOGGED_IN",
-        f"    name: {initiator} (NOT AUTHENTICATED)",
+        f"alias: -\tsid: 3 type: Normal session-state: LOGGED_IN ({initiator} at {wwn}/tpg1)",
+        f"    name: {initiator} (the fabric asks for no proof)",
         "    mapped-lun: 0 backstore: ramdisk/disk mode: rw",
     ]
 

@@ -13,6 +13,7 @@ from pyshell.target import names
 from pyshell.target.operations.storage import NEEDED_ARGUMENTS
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 from pyshell.target.settings import ALUA_STATES
+from pyshell.target.storage import naa_digits
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
@@ -47,7 +48,8 @@ def storage_faults(document: Entry) -> Iterator[Fault]:
         if plugin is None:
             yield from _unknown_plugin(entry)
             continue
-        yield from _serial(entry, serials)
+        if plugin != "pscsi":  # the device tells its own
+            yield from _serial(entry, serials)
         yield from _arguments(entry, plugin)
         yield from _device(entry, plugin, devices)
         yield from _size(entry, plugin)
@@ -81,11 +83,12 @@ def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
 
 def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
     serial = entry.text("wwn")
-    before = seen.before(serial, entry.at("wwn")) if serial else ""
+    before = seen.before(naa_digits(serial), entry.at("wwn")) if serial else ""
     if before:
         yield warning(
             entry.at("wwn"),
-            f"the serial number is there twice, first at {before}",
+            "the serial number, of which the first 25 hexadecimal digits count, is there twice,"
+            f" first at {before}",
             "Initiators take both for paths to one disk.",
         )
 

@@ -39,9 +39,8 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
     for name in _NEEDED[plugin]:
         if arguments.get(name) is None:
             raise UsageError(f"It has no {name}", f"A {plugin} storage object needs one.")
-    wwn = arguments.get("wwn")
-    if wwn and (len(str(wwn).encode()) > _SERIAL_MAX or not str(wwn).isprintable()):
-        raise UsageError(f"'{wwn}' is no serial number", f"It has at most {_SERIAL_MAX} bytes.")
+    if arguments.get("wwn"):
+        check_serial(str(arguments["wwn"]))
     device = str(arguments.get("dev", arguments.get("config", "")))
     if plugin in _TEXT_MAX:
         _check_text(device, _TEXT_MAX[plugin])
@@ -55,6 +54,12 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
         _check_memory(lio, int(arguments["size"]), nullio=bool(arguments.get("nullio")))
     elif plugin == "user":
         _check_user(device, str(arguments.get("control") or ""))
+
+
+def check_serial(text: str) -> None:
+    """Raise UsageError where `text` cannot be a unit serial number."""
+    if len(text.encode()) > _SERIAL_MAX or not text.isprintable():
+        raise UsageError(f"'{text}' is no serial number", f"It has at most {_SERIAL_MAX} bytes.")
 
 
 def _check_text(text: str, longest: int) -> None:

@@ -66,9 +66,17 @@ def _decoded(data: Any) -> Any:
 def _known() -> dict[str, type[Any]]:
     # Imported here, as every change keeps operations and few take them back.
     from pyshell.target import places
-    from pyshell.target.operations import caching, images, luns, settings, storage, targets
+    from pyshell.target.operations import (
+        caching,
+        identity,
+        images,
+        luns,
+        settings,
+        storage,
+        targets,
+    )
 
-    modules = (caching, images, luns, settings, storage, targets, places)
+    modules = (caching, identity, images, luns, settings, storage, targets, places)
     return {found.__name__: found for module in modules for found in _classes(module)}
 
 

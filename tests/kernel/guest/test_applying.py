@@ -113,6 +113,46 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     assert "0 created, 0 changed" in pyshell("apply", str(after), "prune=true").stdout
 
 
+def test_another_serial_number_gives_a_ramdisk_another_id_and_keeps_what_it_holds(
+    initiator: Initiator, tmp_path: Path
+) -> None:
+    batch(
+        "/backstores/ramdisk create name=scratch size=8M",
+        f"/iscsi create {OTHER}",
+        f"/iscsi/{OTHER}/tpg1/acls create {initiator.name}",
+        f"/iscsi/{OTHER}/tpg1/luns create /backstores/ramdisk/scratch",
+    )
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(OTHER)
+    block = os.urandom(BLOCK)
+    before = initiator.disk(OTHER)
+    ids = [page_83(before)]
+    before.write_bytes(block)
+    os.sync()
+    initiator.logout(OTHER)
+    serial = "0123456789abcdef0123456789abcdef"
+    entry = {"plugin": "ramdisk", "name": "scratch", "wwn": serial}
+    done = pyshell("apply", "/dev/stdin", stdin=json.dumps({"storage_objects": [entry]})).stdout
+    assert "1 changed" in done
+    initiator.login(OTHER)
+    disk = initiator.disk(OTHER)
+    with disk.open("rb") as file:
+        assert file.read(BLOCK) == block
+    ids.append(page_83(disk))
+    told = pyshell("-o", "json", "/backstores/ramdisk/scratch", "info").stdout
+    naa = json.loads(told)["result"]["naa"].removeprefix("naa.")
+    assert bytes.fromhex(naa) in ids[1]
+    assert bytes.fromhex(naa) not in ids[0]
+    pyshell("undo")
+    assert serial not in pyshell("/backstores/ramdisk/scratch", "info").stdout
+
+
+def page_83(disk: Path) -> bytes:
+    """Return by what the initiator's kernel knows a disk."""
+    return Path("/sys/block", disk.name, "device", "vpd_pg83").read_bytes()
+
+
 KILLS = 20
 
 
