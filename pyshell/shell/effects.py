@@ -154,10 +154,10 @@ class Effects(Voice):
                 said = [s for operation in change.operations for s in operation.said]
                 sentences = [*change.before, *said]
             shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
-            # What tells of each object tells of its sessions, too.
-            cuts = [] if "objects" in change.data else self._cut_by(change.operations)
-            names = sorted({session.initiator for session in cuts})
-            self.say(shown, {"sessions": names, **change.data})
+            told = not {"cut", "objects"}.isdisjoint(change.data)
+            cuts = [] if told else self._cut_by(change.operations)
+            names = {} if told else {"cut": sorted({session.initiator for session in cuts})}
+            self.say(shown, {**names, **change.data})
             for session in cuts:
                 self.note(f"It would cut off {session}")
             self._note_of(change)

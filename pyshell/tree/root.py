@@ -102,7 +102,7 @@ class RootNode(
             from pyshell.saved.clearing import is_clear
 
             idle = is_clear(self.lio)
-            cut = [] if self.context.compat else self._sessions()
+            cut = [] if self.context.compat else self._who_is_in()
             self.clear()
             self.forget_missing()
             for session in cut:
@@ -110,11 +110,11 @@ class RootNode(
             return Lines(["All configuration cleared"], idle=idle)
 
         def foresee() -> Lines:
-            return Lines([f"It would cut off {session}" for session in self._sessions()])
+            return Lines([f"It would cut off {session}" for session in self._who_is_in()])
 
         return Work(["All configuration would be cleared"], run, "other", foresee)
 
-    def _sessions(self) -> list[str]:
+    def _who_is_in(self) -> list[str]:
         from pyshell.target.sessions import sessions
 
         return [str(session) for session in sessions(self.lio)]

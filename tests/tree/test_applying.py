@@ -12,7 +12,7 @@ import pytest
 from driver import CLIENT, DATA, SERVER, TPG, Pyshell
 from pyshell.saved.undo import KEPT
 from pyshell.simulator import Simulator
-from pyshell.target import impact, sessions
+from pyshell.target import sessions
 from pyshell.target.places import NodeAcl, Target, Tpg
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -419,7 +419,7 @@ def test_a_dry_run_names_whom_it_would_cut_off(logged_in: Pyshell, line: str) ->
     assert ran.status == 0
     assert f"It would cut off {CLIENT} at {SERVER}/tpg1\n" in ran.err
     told = logged_in("-o", "json", "--dry-run", *line.split()).json
-    assert told["result"]["sessions"] == [CLIENT]
+    assert told["result"]["cut"] == [CLIENT]
 
 
 def test_a_dry_run_names_nobody_where_nobody_is_cut(logged_in: Pyshell) -> None:
@@ -430,7 +430,8 @@ def test_a_dry_run_names_nobody_where_nobody_is_cut(logged_in: Pyshell) -> None:
 def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
     logged_in: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (session,) = impact.sessions(logged_in.open())
+    tpg = Tpg(Target("iscsi", SERVER), 1)
+    session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
     monkeypatch.setattr("pyshell.target.sessions.sessions", lambda lio: iter([session]))
     assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [
         f"It would cut off {CLIENT} at {SERVER}/tpg1 (dry run)",
