@@ -76,6 +76,8 @@ def _run_one(shell: Shell, words: list[str]) -> int:
         shell.run_line(join_arguments(words, compat=shell.compat))
         if shell.options.save:
             shell.say(shell.save_what_changed())
+        elif shell.err.isatty():  # a script knows what it does, and has its own last line
+            shell.tell_unsaved()
     except PyshellError as error:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status

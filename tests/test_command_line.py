@@ -23,6 +23,17 @@ from pyshell.target.places import Portal
 ACL = f"{TPG}/acls/{CLIENT}"
 SHARED = "Default portal not created, TPGs within a target cannot share ip:port."
 
+# What a one-liner leaves unsaved
+
+
+def test_at_a_terminal_it_is_told_what_a_reboot_would_lose(pyshell: Pyshell) -> None:
+    line = "/backstores/ramdisk create x 1M"
+    assert "not saved: saveconfig saves it" in pyshell(*line.split(), keyboard=True).err
+    assert pyshell("--save", "/backstores/ramdisk", "create", "y", "1M", keyboard=True).err == ""
+    assert pyshell("ls", keyboard=True).err == ""
+    assert pyshell("/backstores/ramdisk", "create", "z", "1M").err == ""
+
+
 # Exit statuses
 
 

@@ -287,6 +287,10 @@ class Effects(Voice):
         """
         if save:
             self.say(self.save_on_leaving())
+        self.tell_unsaved()
+
+    def tell_unsaved(self) -> None:
+        """Tell of changes that no file holds."""
         # Who has switched saving off need not be told each time.
         if self.unsaved and not self.compat and self.preference("auto_save_on_exit"):
             self.note(self.unsaved_text())
@@ -295,9 +299,12 @@ class Effects(Voice):
         """Return what to tell of changes that no file holds, "" where there are none."""
         if not self.unsaved:
             return ""
+        from pyshell.saved import locations
         from pyshell.target import listing
 
         if listing.is_empty():
+            if not locations.default_file(self.lio).exists():
+                return ""  # as it comes back at boot
             return (
                 "Nothing is running now, and that is not saved: restoreconfig brings the saved"
                 " configuration back."

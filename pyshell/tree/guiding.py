@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.tree.command import BOOL, INITIATOR, TARGET, Param, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
@@ -61,7 +62,25 @@ class GuidingNode(CommonNode):
         found = list(_steps_of(system)(way))
         if (way.chap or way.discovery) and not show_secrets:
             self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
+        self._warn(way)
         return Lines(list(text_lines(found)), _data(way, system, found))
+
+    def _warn(self, way: Way) -> None:
+        """Tell what would make a disk another's, or lose it at the next boot."""
+        from pyshell.saved.unsaved import is_unsaved
+
+        seen: dict[str, int] = {}
+        for disk in way.disks:
+            if disk.naa and seen.setdefault(disk.naa, disk.lun) != disk.lun:
+                self.context.note(
+                    f"LUNs {seen[disk.naa]} and {disk.lun} have one id, {disk.naa}: that host takes"
+                    " them for one disk. 'doctor' tells how to mend it, before either is used."
+                )
+        with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
+            if is_unsaved(self.lio):
+                self.context.note(
+                    "What runs here is not what is restored at boot: saveconfig saves it."
+                )
 
 
 def _target(name: str | None) -> Target:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command on a real LIO kernel by hand, from the root of the checkout.
 
-python -m tests.kernel.bed run [--lvm] [--modules "A B"] -- COMMAND [ARG...]
+python -m tests.kernel.bed run [--lvm] [--initiator] [--modules "A B"] -- COMMAND [ARG...]
 
+In the guest COMMAND runs as root in the same folder, on the host's own files (what it writes there
+is thrown away), without its standard input. Several commands in one guest are a script: `sh FILE`.
 PYSHELL_BED_KERNEL=trixie takes the kernel of that release of Debian.
 """
 
@@ -18,6 +20,7 @@ from typing import BinaryIO
 
 from . import image
 from .guestmachine import LIO_MODULES, POLL_SECONDS, BedError, Guest, Settings
+from .initiator import NAME
 
 
 def _follow(source: Path, target: BinaryIO) -> Iterator[None]:
@@ -33,7 +36,8 @@ def _follow(source: Path, target: BinaryIO) -> Iterator[None]:
 
 
 def _run_by_hand(options: argparse.Namespace, results: Path) -> int:
-    settings = Settings((*LIO_MODULES, *options.modules.split()), options.lvm)
+    modules = (*LIO_MODULES, *options.modules.split())
+    settings = Settings(modules, options.lvm, options.initiator)
     with Guest(options.command, results, options.timeout, settings) as guest:
         streams = [
             _follow(guest.results / "stdout", sys.stdout.buffer),
@@ -52,13 +56,24 @@ def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.kernel.bed", description="Runs commands on a real LIO kernel."
     )
-    acts = parser.add_subparsers(dest="act", required=True)
+    acts = parser.add_subparsers(dest="act", metavar="{build,run}", required=True)
     acts.add_parser("build", help="only fetch the kernel and build what boots")
     by_hand = acts.add_parser("run", help="run a command, pass on its output and exit status")
     by_hand.add_argument("--lvm", action="store_true", help="make /dev/mapper/lee-lee.lv, 20 GiB")
+    by_hand.add_argument(
+        "--initiator", nargs="?", const=NAME, default="", metavar="NAME",
+        help=f"run open-iscsi and udev, too, as NAME [{NAME}]",
+    )  # fmt: skip
     by_hand.add_argument("--modules", default="", metavar="'A B'", help="load these modules too")
-    by_hand.add_argument("--timeout", type=float, default=600.0, metavar="SECONDS", help="[600]")
-    by_hand.add_argument("--results", type=Path, metavar="FOLDER", help="keep the results there")
+    by_hand.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="end it after these [600]"
+    )
+    by_hand.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="keep there what COMMAND writes to the folder $PYSHELL_BED_RESULTS",
+    )
     by_hand.add_argument("command", nargs="+", metavar="COMMAND")
     return parser
 

@@ -40,6 +40,8 @@ class Settings:
     modules: Sequence[str] = LIO_MODULES
     # The 20 GiB logical volume /dev/mapper/lee-lee.lv.
     lvm: bool = False
+    # The name by which open-iscsi and udev run in it, "" where they do not.
+    initiator: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -135,6 +137,7 @@ def _boot_text(booted: image.Image, results: Path, settings: Settings) -> str:
         "RESULTS": str(results),
         "LOAD": " ".join(settings.modules),
         "LVM": "yes" if settings.lvm else "",
+        "INITIATOR": settings.initiator,
     }
     assignments = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     return "\n".join([*assignments, PREPARE.read_text()])

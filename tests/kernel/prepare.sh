@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Second program of the guest, process 1 on the host's own root: makes the guest a host with LIO,
 # runs one command, powers off. The bed sets variables ahead of this text:
-# VERSION of the kernel, its folder MODULES, the RESULTS folder, LOAD (module names), LVM.
+# VERSION of the kernel, its folder MODULES, the RESULTS folder, LOAD (module names), LVM,
+# the name of the INITIATOR.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 echo pyshell-bed > /proc/sys/kernel/hostname
@@ -39,6 +40,15 @@ if [ "$LVM" ]; then
     pvcreate -q --config "$config" "$disk"
     vgcreate -q --config "$config" lee "$disk"
     lvcreate -q -y -Zn -Wn --config "$config" -L 20G -n lee.lv lee
+fi >/dev/console 2>&1
+
+# What a user's host has anyway; tests start it as they want it.
+if [ "$INITIATOR" ]; then
+    modprobe -a iscsi_tcp sd_mod
+    /lib/systemd/systemd-udevd --daemon
+    echo "InitiatorName=$INITIATOR" > /etc/iscsi/initiatorname.iscsi
+    echo 'node.startup = manual' > /etc/iscsi/iscsid.conf
+    iscsid
 fi >/dev/console 2>&1
 
 : > "$RESULTS/.started"

@@ -19,6 +19,7 @@ from .guestmachine import BedError
 from .relay import refuse_without_bed
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 IN_GUEST_TESTS = """
 import os, pytest
 
@@ -68,6 +69,16 @@ class TestGuest:
         assert (tmp_path / "stdout").read_text() == "said\n"
         assert (tmp_path / "stderr").read_text() == "complained\n"
         assert (tmp_path / "file").read_text() == "0\n"
+
+    def test_runs_what_contributing_tells_to_try(self, tmp_path: Path) -> None:
+        text = (ROOT / "CONTRIBUTING.md").read_text()
+        (block,) = re.findall(r"^cat > /tmp/try.sh.*?^```", text, re.MULTILINE | re.DOTALL)
+        script = block.removesuffix("```").replace("/tmp/try.sh", str(tmp_path / "try.sh"))
+        script = script.replace(".venv/bin/pyshell", ".venv/bin/python -m pyshell")
+        script = script.replace(".venv/bin/python", sys.executable)
+        done = run("sh", "-e", stdin=f"cd '{ROOT}'\n{script}", timeout=240)
+        assert "lun-0 -> ../../sd" in done.stdout
+        assert "mapped-lun: 0 backstore: block/" in done.stdout
 
     def test_tells_of_a_panic_with_the_console(self, tmp_path: Path) -> None:
         with pytest.raises(BedError, match=r"died before.*(?s:.)*sysrq triggered crash"):

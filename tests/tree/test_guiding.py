@@ -41,12 +41,13 @@ udevadm settle
 ls -l /dev/disk/by-path/ip-192.168.56.101:3260-iscsi-{SERVER}-lun-0
 ls -l /dev/disk/by-id/wwn-0xNAA
 
-# Where the disk is new: a file system on all of it
-mkfs.xfs /dev/disk/by-id/wwn-0xNAA
+# A file system on all of it, where it holds nothing yet
+blkid -p /dev/disk/by-id/wwn-0xNAA || mkfs.xfs /dev/disk/by-id/wwn-0xNAA
 
 # Mount it, now and at boot once the network is up
 mkdir -p /mnt/lee_block
-echo '/dev/disk/by-id/wwn-0xNAA /mnt/lee_block xfs _netdev 0 0' >> /etc/fstab
+test -b /dev/disk/by-id/wwn-0xNAA && {{ grep -qF '/dev/disk/by-id/wwn-0xNAA ' /etc/fstab ||\
+ echo '/dev/disk/by-id/wwn-0xNAA /mnt/lee_block xfs _netdev 0 0' >> /etc/fstab; }}
 mount -a
 """
 
@@ -169,6 +170,26 @@ def test_a_disk_with_a_name_of_its_own_is_to_be_chosen_by_hand() -> None:
     assert "$disk = Get-Disk | Where-Object Number -eq NUMBER_OF_LUN_3\n" in windows_text
     assert "put that in place of NUMBER_OF_LUN_3" in windows_text
     assert "--device=DISK_OF_LUN_3" in "\n".join(text_lines(list(esxi.steps(way))))
+
+
+def test_two_luns_with_one_id_are_told(pyshell: Pyshell) -> None:
+    near = "8d2b4f5e-3a52-4e55-9b0a-3f6f1f6b7a0"
+    pyshell.must(
+        f"{ONE} lun=4",
+        f"/backstores/ramdisk create name=a size=8M wwn={near}1",
+        f"/backstores/ramdisk create name=b size=8M wwn={near}2",
+        f"{TPG}/luns create /backstores/ramdisk/a lun5",
+        f"{TPG}/luns create /backstores/ramdisk/b lun6",
+    )
+    told = pyshell("guide", SERVER).err
+    assert "LUNs 5 and 6 have one id, 60014058d2b4f5e3a524e559b0a3f6f1: that host" in told
+
+
+def test_what_a_reboot_would_lose_is_told(pyshell: Pyshell) -> None:
+    pyshell.must(ONE)
+    assert "not what is restored at boot: saveconfig saves it" in pyshell("guide", SERVER).err
+    pyshell.must("saveconfig")
+    assert pyshell("guide", SERVER).err == ""
 
 
 def test_a_small_disk_gets_a_file_system_that_fits(pyshell: Pyshell) -> None:

@@ -125,16 +125,20 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
         about.append(f"{', '.join(disk.others)} can have this disk, too:")
         about.append("only one host at a time may mount such a file system.")
     if disk.read_only:
-        about.append("It can only be read. Mount the file system that is on it")
+        about.append("It can only be read. Mount the file system that is on it, if there is one")
     else:
-        about.append("Where the disk is new: a file system on all of it")
-        yield step(about, f"mkfs.{kind} {quote(name)}")
+        about.append("A file system on all of it, where it holds nothing yet")
+        yield step(about, f"blkid -p {quote(name)} || mkfs.{kind} {quote(name)}")
         about = ["Mount it, now and at boot once the network is up"]
     options = "ro,_netdev" if disk.read_only else "_netdev"
+    # Pasted again, or after a step that failed, it leaves no line twice and none of what is absent.
+    seen = "blkid -p" if disk.read_only else "test -b"
+    line = quote(f"{name} {_in_fstab(folder)} {kind} {options} 0 0")
+    once = f"grep -qF {quote(f'{name} ')} /etc/fstab || echo {line} >> /etc/fstab"
     yield step(
         about,
         f"mkdir -p {quote(folder)}",
-        f"echo {quote(f'{name} {_in_fstab(folder)} {kind} {options} 0 0')} >> /etc/fstab",
+        f"{seen} {quote(name)} && {{ {once}; }}",
         "mount -a",
     )
 

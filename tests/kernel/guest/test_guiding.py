@@ -85,6 +85,12 @@ def test_each_command_for_linux_runs_and_ends_in_a_mounted_disk(lee: Path, host:
     commands = follow(host)
     assert any("password_in" in command for command in commands)
     keeps_data(host, "/mnt/lee_block", "xfs")
+    for command in commands[-3:]:  # pasted again, they neither erase it nor write a line twice
+        host.shell(command)
+    (formatting,) = [command for command in commands if "mkfs" in command]
+    assert 'TYPE="xfs"' in host.shell(formatting).stdout
+    assert host.shell("cat /mnt/lee_block/file").stdout == "written\n"
+    assert len(FSTAB.read_text().splitlines()) == 1
     assert "cuts off" in pyshell("--dry-run", "unshare", str(lee)).stderr
 
 
