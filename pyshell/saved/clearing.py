@@ -31,36 +31,27 @@ def clear(
     lio: Lio,
     removed: Callable[[Sequence[Operation]], None] = lambda operations: None,
 ) -> None:
-    """Remove all targets, storage objects and discovery settings. Raises at the first failure.
+    """Remove all targets, storage objects and discovery settings, each for good.
 
-    `removed` is told of the operations that were done: those of a whole target, or one.
+    Raises the first failure. `removed` is told of each operation that was done.
     """
+    fabrics = list(listing.fabrics_in_use())
+    targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
     storage = [
         operation for place in listing.storage_objects() for operation in removal.alone(place)
     ]
-    done = 0
-    for fabric in listing.fabrics_in_use():
-        for target in listing.targets(fabric):
-            operations = removal.of_target(target)
-            told = _counted(lio, done, len(operations) + len(storage))
-            carry_out(lio, operations, told, for_good=True)
-            done += len(operations)
-            removed(operations)
-        if fabric.has("discovery_auth"):
-            carry_out(lio, no_discovery(fabric))
+    done, total = 0, sum(len(operations) for operations in (*targets, storage))
 
-    count = _counted(lio, done, len(storage))
-
-    def told_of_one(operation: Operation, index: int, of: int) -> None:
-        count(operation, index, of)
+    def told(operation: Operation, index: int, of: int) -> None:
+        lio.progress(done + index, total)
         removed([operation])
 
-    carry_out_each(lio, storage, told_of_one)
+    for fabric, operations in zip(fabrics, targets, strict=True):
+        carry_out_each(lio, operations, told)
+        done += len(operations)
+        if fabric.has("discovery_auth"):
+            carry_out(lio, no_discovery(fabric))
+    carry_out_each(lio, storage, told)
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
-
-
-def _counted(lio: Lio, done: int, left: int) -> Callable[[Operation, int, int], None]:
-    """Return what tells how far it is, of operations some of which were done before."""
-    return lambda operation, index, of: lio.progress(done + index, done + left)

@@ -212,10 +212,13 @@ class RestoringNode(ApplyingNode):
 
         # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
         # leaving; else leaving asks before the saved file loses it.
-        if self.context.compat:
-            clearing.clear(self.lio, self.context.note_removed)
-        else:
-            clearing.clear(self.lio)
+        removed = [self.context.note_removed] if self.context.compat else []
+        try:
+            clearing.clear(self.lio, *removed)
+        except PyshellError as error:
+            if self.context.way != "boot":
+                error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
+            raise
 
     def forget_missing(self) -> None:
         """Note that nothing is restored now of which something could be missing."""

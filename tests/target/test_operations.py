@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from threading import Barrier
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.target import listing
 from pyshell.target.attach import Lio
+from pyshell.target.fabrics import fabric
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import (
     Foreseen,
@@ -304,6 +306,23 @@ def test_an_interrupt_lets_those_under_way_finish(wide: Lio) -> None:
         carry_out(wide, steps)
     assert sorted(done[4:6]) == ["a", "b"]
     assert done[6:] == ["undo b", "undo a"]
+
+
+def test_targets_are_deleted_kind_by_kind_so_that_luns_of_all_go_at_once(
+    exported: Pyshell,
+) -> None:
+    other = "iqn.2020-07.com.example:two"
+    exported.must(
+        f"/iscsi create {other}",
+        f"/iscsi/{other}/tpg1/luns create /backstores/block/lee_block",
+    )
+    exported.open()
+    found = removal.of_targets(listing.targets(fabric("iscsi")))
+    assert [kind.__name__ for kind, _ in groupby(found, key=type)] == [
+        "SetEnabled", "UnmapLun", "DeleteNodeAcl", "DeleteLun", "DeletePortal", "DeleteTpg",
+        "DeleteTarget",
+    ]  # fmt: skip
+    assert sum(isinstance(operation, DeleteLun) for operation in found) == 2
 
 
 def test_what_is_foreseen_counts_for_the_checks_after_it(lio: Lio) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, DATA, SERVER, TPG, Pyshell
+from pyshell.errors import PyshellError
 from pyshell.saved.undo import KEPT
 from pyshell.simulator import Simulator
 from pyshell.target import sessions
+from pyshell.target.attach import Lio
+from pyshell.target.operations.luns import DeleteLun
 from pyshell.target.places import NodeAcl, Target, Tpg
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -628,6 +631,24 @@ def test_undo_takes_the_last_command_back(saved: Pyshell, line: str) -> None:
     assert ran.lines[-1].startswith(f"Undid '{line.partition(' password')[0]}")
     assert "another good secret" not in ran.out
     assert running(saved) == before
+
+
+def test_what_a_failed_clearing_removed_comes_back_by_undo(
+    saved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = saved("ls").out
+
+    def refused(operation: DeleteLun, lio: Lio) -> None:
+        raise PyshellError("The kernel did not let go.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DeleteLun, "do_for_good", refused)
+        ran = saved("clearconfig", "confirm=true")
+    assert ran.status == 1
+    assert "The kernel did not let go. 'undo' brings back what was removed." in ran.err
+    assert saved("ls").out != before
+    saved("undo").done()
+    assert (saved("ls").out, saved("diff").status) == (before, 0)
 
 
 def test_undo_goes_back_command_by_command(saved: Pyshell) -> None:

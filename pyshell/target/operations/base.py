@@ -169,21 +169,16 @@ def carry_out(
     lio: Lio,
     operations: Sequence[Operation],
     notice: Callable[[Operation, int, int], None] | None = None,
-    *,
-    for_good: bool = False,
 ) -> Outcome:
     """Check all operations, then do them; where one fails, undo those before it and raise.
 
-    `for_good` says that nobody will undo them once all are done: so what only that would need is
-    not read.
     Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
     """
     check(lio, operations)
     outcome = Outcome()
     with _interrupts_held() as interrupted:
-        last = operations[-1:] if for_good else ()
         failure: tuple[Operation, BaseException] | None = None
-        with closing(_attempts(lio, operations, interrupted, for_good=last)) as attempts:
+        with closing(_attempts(lio, operations, interrupted)) as attempts:
             for index, (operation, attempted) in enumerate(attempts, 1):
                 if isinstance(attempted, BaseException):
                     failure = failure or (operation, attempted)
@@ -214,7 +209,7 @@ def carry_out_each(
     failure: BaseException | None = None
     with (
         _interrupts_held() as interrupted,
-        closing(_attempts(lio, operations, interrupted, for_good=operations)) as attempts,
+        closing(_attempts(lio, operations, interrupted, for_good=True)) as attempts,
     ):
         for index, (operation, attempted) in enumerate(attempts, 1):
             if isinstance(attempted, BaseException):
@@ -238,11 +233,10 @@ def _attempts(
     operations: Sequence[Operation],
     interrupted: Callable[[], int],
     *,
-    for_good: Sequence[Operation],
+    for_good: bool = False,
 ) -> Generator[tuple[Operation, _Attempted], None, None]:
     """Do them, and yield each that was begun with what came of it: none after one that failed."""
     failed = False
-    never_undone = {id(operation) for operation in for_good}
 
     def attempt(operation: Operation) -> _Attempted:
         nonlocal failed
@@ -250,7 +244,7 @@ def _attempts(
             return _NotBegunError()
         try:
             _stop_where_interrupted(operation, interrupted())
-            return _do(lio, operation, for_good=id(operation) in never_undone)
+            return _do(lio, operation, for_good=for_good)
         except BaseException as error:
             failed = True
             return error

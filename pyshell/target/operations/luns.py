@@ -81,6 +81,11 @@ class DeleteLun(Operation):
             again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
         return Several(again)
 
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at what it exports."""
+        handles.lun(self.place).delete()
+        return None
+
 
 @dataclass
 class SetLunAluaGroup(Operation):
@@ -180,10 +185,17 @@ class DeleteNodeAcl(Operation):
         The kernel waits for ever, beyond any signal, for the nexus that an ACL stands for: so the
         nexus goes first, which the kernel refuses while there are LUNs.
         """
+        if _is_nexus(lio, self.place):
+            return self.do_for_good(lio)
+        again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
+        handles.node_acl(self.place).delete()
+        return again
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at its settings."""
         if not _is_nexus(lio, self.place):
-            again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
             handles.node_acl(self.place).delete()
-            return again
+            return None
         file = f"{self.place.tpg.folder}/nexus"
         nexus = lio.kernel.read(file).strip()
         lio.kernel.write(file, "NULL")
@@ -260,6 +272,11 @@ class UnmapLun(Operation):
         protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
         handles.mapped_lun(self.place).delete()
         return None if lun is None else MapLun(self.place, lun, protect, alias)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at what it shows."""
+        handles.mapped_lun(self.place).delete()
+        return None
 
 
 def free_lun(tpg: Tpg, wanted: int | None = None) -> int:

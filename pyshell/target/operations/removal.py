@@ -50,6 +50,15 @@ def of_target(target: Target) -> list[Operation]:
     return [*made, DeleteTarget(target)]
 
 
+def of_targets(targets: Sequence[Target]) -> list[Operation]:
+    """Return what deletes targets of one fabric, kind by kind: so LUNs of all go at once."""
+    found = [operation for target in targets for operation in of_target(target)]
+    nexus = any(target.fabric.has("nexus") for target in targets)
+    luns_and_acls = (DeleteLun, DeleteNodeAcl) if nexus else (DeleteNodeAcl, DeleteLun)
+    kinds = (SetEnabled, UnmapLun, *luns_and_acls, DeletePortal, DeleteTpg, DeleteTarget)
+    return sorted(found, key=lambda operation: kinds.index(type(operation)))
+
+
 def of_storage_object(place: StorageObject) -> list[Operation]:
     """Return what deletes a storage object with every LUN that exports it."""
     made: list[Operation] = []

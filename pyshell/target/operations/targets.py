@@ -144,12 +144,23 @@ class DeleteTpg(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Delete it; rtslib finds nothing left below it."""
         again: list[Operation] = [CreateTpg(self.place), *snapshot(lio, self.place)]
-        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        nexus = self._delete(lio)
         if nexus:
             again.append(SetNexus(self.place, nexus))
+        return Several(again)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at its settings."""
+        self._delete(lio)
+        return None
+
+    def _delete(self, lio: Lio) -> str | None:
+        """Delete it, and return the nexus that it had."""
+        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        if nexus:
             lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
         handles.tpg(self.place).delete()
-        return Several(again)
+        return nexus
 
 
 @dataclass
