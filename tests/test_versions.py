@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from driver import ROOT
 from pyproject import bound, requirements
 from versions import __main__ as versions
-from versions import pythons, runs
+from versions import kernels, pythons, runs
+from versions.kernels import KernelOutcome
 from versions.runs import Outcome, Run
 
 HERE = Path(sys.executable)
@@ -87,5 +89,40 @@ def test_the_exit_status_tells_of_a_failure(
     assert capsys.readouterr().out.startswith("the tests' output\nPython")
 
 
+def test_a_kernel_that_cannot_be_booted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def missing() -> str:
+        asked.append(os.environ["PYSHELL_BED_KERNEL"])
+        return "there is no QEMU"
+
+    monkeypatch.setattr("kernel.image.missing", missing)
+    told = "Linux of Debian trixie: NOT TRIED, there is no QEMU"
+    assert kernels.carry_out() == KernelOutcome(True, told)
+    assert asked == ["trixie"]
+    assert "PYSHELL_BED_KERNEL" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("script", "passed"), [("print('4 passed in 9s')", True), ("raise SystemExit('bad')", False)]
+)
+def test_what_came_of_a_kernel_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, passed: bool
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!{sys.executable}\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("kernel.image.missing", lambda: None)
+    monkeypatch.setattr("kernel.image.version", lambda: "6.12.1")
+    monkeypatch.setattr("sys.executable", str(program))
+    found = kernels.carry_out()
+    assert found.passed == passed
+    assert (
+        found.told == f"Linux 6.12.1: {'passed: 4 passed in 9s' if passed else 'FAILED: status 1'}"
+    )
+    assert found.output == ("" if passed else "bad\n")
+
+
 def test_the_core_of_the_tests_is_there() -> None:
-    assert [name for name in runs.CORE if not (ROOT / "tests" / name).is_file()] == []
+    names = (*runs.CORE, kernels.TESTS)
+    assert [name for name in names if not (ROOT / "tests" / name).is_file()] == []

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tries the core of the tests with the oldest libraries, and with the other releases of Python.
+"""Tries a core of the tests with the oldest libraries, other releases of Python, a newer kernel.
 
 python -m tests.versions [--only RELEASE]
 
 The Python that runs this gets the oldest libraries that pyproject.toml allows, as its newest are
-what all tests run with; each other release that is on this machine gets the newest. What is not to
-be had here is told. Exit status 1 if a run failed.
+what all tests run with; each other release that is on this machine gets the newest. The
+walk-through's tests run on a newer kernel, unless one Python alone is asked for. What is not to be
+had here is told. Exit status 1 if a run failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pyproject import requirements
 
+from . import kernels
+from .kernels import KernelOutcome
 from .pythons import find, own, wanted
 from .runs import Outcome, Run, carry_out
 
@@ -55,11 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.pop("PYSHELL_REQUIRE_KERNEL", None)
     runs, missing = plan([options.only] if options.only else wanted())
     with ThreadPoolExecutor(AT_ONCE) as pool:
+        on_kernels = [] if options.only else [pool.submit(kernels.carry_out)]
         outcomes = list(pool.map(carry_out, runs))
-    for one in outcomes:
+        booted = [one.result() for one in on_kernels]
+    both: list[Outcome | KernelOutcome] = [*outcomes, *booted]
+    for one in both:
         sys.stdout.write(one.output)
-    sys.stdout.writelines(f"{line}\n" for line in table(outcomes, missing))
-    return 0 if all(one.passed for one in outcomes) else 1
+    lines = [*table(outcomes, missing), *(one.told for one in booted)]
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0 if all(one.passed for one in both) else 1
 
 
 if __name__ == "__main__":
