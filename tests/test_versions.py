@@ -124,5 +124,5 @@ def test_what_came_of_a_kernel_is_told(
 
 
 def test_the_core_of_the_tests_is_there() -> None:
-    names = (*runs.CORE, kernels.TESTS)
+    names = (*runs.CORE, kernels.FILE)
     assert [name for name in names if not (ROOT / "tests" / name).is_file()] == []
