@@ -87,12 +87,12 @@ class DoctorNode(CommonNode):
             return "\n".join([*metrictext.lines(collect(self.lio)), ""])
 
         def run() -> Lines:
-            with serving.server(address, port, exposition, metrictext.CONTENT_TYPE) as found:
+            found = serving.server(address, port, exposition, metrictext.CONTENT_TYPE)
+            with found, suppress(KeyboardInterrupt):
                 self.context.note(f"Serving {url} until Ctrl-C.")
                 if not serving.is_loopback(address):
                     self.context.note("Whoever reaches this address can read it.")
-                with suppress(KeyboardInterrupt):
-                    found.serve_forever()
+                found.serve_forever()
             return Lines([], {"served": url})
 
         return Work([f"Metrics would be served at {url}"], run)
