@@ -31,7 +31,7 @@ TPG = f"/iscsi/{SERVER}/tpg1"
 # What whoever makes a fileio storage object, or sets a short secret, is told beside its sentence.
 _TOLD_BESIDE = (
     "is sparse", "takes all its space", "Its cache is write-back", "password is shorter than 12",
-    "What runs here is not what is restored",
+    "What runs here is not what is restored", "initiators take the two for one disk",
 )  # fmt: skip
 TIME_LIMIT = 60
 """Seconds after which a program that a test runs is taken to hang."""

@@ -160,6 +160,8 @@ class Effects(Voice):
             self.say(shown, {**names, **change.data})
             for session in cuts:
                 self.note(f"It would cut off {session}")
+            if taken := change.takes():
+                self.note(f"With it would go {taken}.")
             self._note_of(change)
             return
         self._ask_before(change)
@@ -190,15 +192,25 @@ class Effects(Voice):
 
         Raises PyshellError for a no.
         """
-        answered = self.compat or self.options.yes or self.forced
-        if answered or not (self.stdin.isatty() and self.err.isatty()):
+        if not self._may_ask():
             return
         cuts = self._cut_by(change.operations)
         for session in cuts:
             self.note(f"  {session}")
-        names = ", ".join(sorted({session.initiator for session in cuts}))
-        question = f"This cuts off {names}. Go on? [y/N] " if cuts else change.asks()
-        if question and not self.confirmed(question):
+        if cuts:
+            self._ask_whether_to_cut(session.initiator for session in cuts)
+        elif taken := change.takes():
+            self._go_on_only_if(f"Delete it with {taken}? [y/N] ")
+
+    def _may_ask(self) -> bool:
+        answered = self.compat or self.options.yes or self.forced
+        return not answered and self.stdin.isatty() and self.err.isatty()
+
+    def _ask_whether_to_cut(self, initiators: Iterable[str]) -> None:
+        self._go_on_only_if(f"This cuts off {', '.join(sorted(set(initiators)))}. Go on? [y/N] ")
+
+    def _go_on_only_if(self, question: str) -> None:
+        if not self.confirmed(question):
             raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
 
     def _cut_by(self, operations: Sequence[Operation]) -> list[Session]:
@@ -218,6 +230,8 @@ class Effects(Voice):
             if foreseen.failure is not None:
                 raise foreseen.failure
             return
+        if self._may_ask() and (cut := work.cuts()):
+            self._ask_whether_to_cut(cut)
         changes = work.effect in ("loaded", "other")
         remembered = changes and self.options.way != BOOT
         if remembered:
@@ -306,8 +320,8 @@ class Effects(Voice):
             if not locations.default_file(self.lio).exists():
                 return ""  # as it comes back at boot
             return (
-                "Nothing is running now, and that is not saved: restoreconfig brings the saved"
-                " configuration back."
+                "Nothing is running now, and that is not saved: 'undo' brings back what ran,"
+                " restoreconfig what is saved."
             )
         return "The running configuration is changed and not saved: saveconfig saves it."
 

@@ -23,6 +23,8 @@ def elsewhere(node: Node, name: str) -> str:
     # Only what is a command somewhere is looked for: who still types shall not wait for it.
     if not (root.children and any(name in kind.commands() for kind in _kinds(Node))):
         return ""
+    if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it
+        return f"It is a command of {above[0].path}: {above[0].path} {name} {node.name}"
     found = [str(one.name) for one in _below([node], name) if above]
     found = found or [one.path for one in above if name in one.commands()]
     found = found or _examples(root, name)
@@ -30,6 +32,11 @@ def elsewhere(node: Node, name: str) -> str:
         return ""
     more = ", …" if len(found) > _NAMED else ""
     return f"It is a command of {', '.join(found[:_NAMED])}{more}: cd there first."
+
+
+def _takes_a_child(node: Node, name: str) -> bool:
+    found = node.commands().get(name)
+    return found is not None and bool(found.params) and found.params[0].kind.source == "child"
 
 
 def _kinds(kind: type[Node]) -> Iterator[type[Node]]:

@@ -155,6 +155,12 @@ def _asks_for_chap(lio: Lio, folder: str) -> bool | None:
     return None if text in (None, "", "-1") else text == "1"
 
 
+def asks_for_chap(lio: Lio, acl: NodeAcl) -> bool:
+    """Tell whether an initiator has to prove by CHAP who it is."""
+    own = _asks_for_chap(lio, acl.folder)
+    return bool(_asks_for_chap(lio, acl.tpg.folder) if own is None else own)
+
+
 def luns_of(lio: Lio, session: Session) -> Iterator[Seen]:
     """Yield the LUNs of a session: those mapped to its initiator; without an ACL, all."""
     if session.acl is not None:

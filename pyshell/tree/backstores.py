@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.target import listing
+from pyshell.target import listing, storage
 from pyshell.target.devices import refuse_image_among
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import size_text
@@ -18,6 +18,7 @@ from pyshell.target.operations.luns import DeleteLun, UnmapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
+from pyshell.target.storage import naa_digits
 from pyshell.tree import losing
 from pyshell.tree.command import (
     BOOL,
@@ -37,7 +38,11 @@ from pyshell.tree.results import Change, Lines, Result, Several, Work
 from pyshell.tree.storageobjects import StorageObjectNode
 
 _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
-_WWN = Param("wwn", TEXT, "Unit serial number; made up where it is not given.")
+_WWN = Param(
+    "wwn", TEXT,
+    "Unit serial number; made up where it is not given. Initiators know the disk by its first 25"
+    " hexadecimal digits.",
+)  # fmt: skip
 
 
 OLD_NAMES = {"iblock": "block", "rd_mcp": "ramdisk"}
@@ -107,7 +112,7 @@ class BackstoreNode(CommonNode):
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:
             self._tell_of_luns(operations)
-        change = Change(operations, asks=lambda: losing.question(operations, named=False))
+        change = Change(operations, takes=lambda: losing.with_it(operations, named=False))
         return self._saved_too(place, change) if save else change
 
     def _saved_too(self, place: StorageObject, change: Change) -> Result:
@@ -139,7 +144,22 @@ class BackstoreNode(CommonNode):
         if self.context.preference("export_backstore_name_as_model"):
             operations.append(Set(place, "attrib/emulate_model_alias", "1"))
         _say(operations, sentence)
+        wwn = next(o.arguments["wwn"] for o in operations if isinstance(o, CreateStorageObject))
+        if wwn and not self.context.compat:
+            notes = (*notes, *self._twins(wwn))
         return Change(operations, place.path, note=" ".join(notes))
+
+    def _twins(self, wwn: str) -> Iterator[str]:
+        """Tell of a storage object that initiators would take for the one with that number."""
+        for other in listing.storage_objects():  # only where somebody chooses the number himself
+            serial = storage.serial(self.lio.kernel, other)
+            if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
+                yield (
+                    f"{other.path} has the same id ({storage.naa(self.lio.kernel, other)}):"
+                    " initiators take the two for one disk and ruin both. 'doctor' tells how to"
+                    " mend it."
+                )
+                return
 
 
 def _say(operations: Sequence[Operation], *sentences: str) -> None:

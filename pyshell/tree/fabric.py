@@ -121,7 +121,7 @@ class FabricNode(CommonNode):
         place = self._existing(wwn) or Target(self.fabric.name, self.fabric.normalise(wwn).wwn)
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]
-        return Change(operations, asks=lambda: losing.question(operations))
+        return Change(operations, takes=lambda: losing.with_it(operations))
 
     def _existing(self, name: str) -> Target | None:
         """Return the target of that name: as it stands there, or normalised."""
@@ -212,7 +212,7 @@ class TargetNode(CommonNode):
         """Delete a TPG."""
         operations = removal.of_tpg(Tpg(self.place, tag))
         operations[-1].said = [f"Deleted TPGT {tag}."]
-        return Change(operations, asks=lambda: losing.question(operations))
+        return Change(operations, takes=lambda: losing.with_it(operations))
 
     @command("Show what there is to know of the target.")
     def ui_command_info(self) -> Result:

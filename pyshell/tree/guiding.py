@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -55,27 +55,34 @@ class GuidingNode(CommonNode):
     ) -> Result:
         """Tell what to do on the other host."""
         from pyshell.tree.guides import facts
-        from pyshell.tree.guides.steps import text_lines
+        from pyshell.tree.guides.steps import Step, text_lines
 
         place = _target(target)
         way = facts.way(self.lio, place, initiator, secrets=show_secrets)
-        found = list(_steps_of(system)(way))
+        way, gone = facts.by_own_addresses(self.lio, way)
+        way, left_out = facts.without_twins(way)
+        found = [*_steps_of(system)(way), *([Step(left_out, ())] if left_out else [])]
         if (way.chap or way.discovery) and not show_secrets:
             self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
-        self._warn(way)
+        for address in gone:
+            self.context.note(
+                f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
+                " how to mend it."
+            )
+        self._warn(way, left_out)
         return Lines(list(text_lines(found)), _data(way, system, found))
 
-    def _warn(self, way: Way) -> None:
-        """Tell what would make a disk another's, or lose it at the next boot."""
+    def _warn(self, way: Way, left_out: Sequence[str]) -> None:
+        """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
         from pyshell.saved.unsaved import is_unsaved
 
-        seen: dict[str, int] = {}
-        for disk in way.disks:
-            if disk.naa and seen.setdefault(disk.naa, disk.lun) != disk.lun:
-                self.context.note(
-                    f"LUNs {seen[disk.naa]} and {disk.lun} have one id, {disk.naa}: that host takes"
-                    " them for one disk. 'doctor' tells how to mend it, before either is used."
-                )
+        for line in left_out:
+            self.context.note(line)
+        if way.chap and not way.chap.userid:
+            self.context.note(
+                "The target asks for CHAP, and has no name and secret for it: nobody gets in."
+                " 'doctor' tells what to set."
+            )
         with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
             if is_unsaved(self.lio):
                 self.context.note(
@@ -96,7 +103,8 @@ def _target(name: str | None) -> Target:
         if len(known) == 1:
             return known[0]
         if known:
-            raise UsageError(f"To which of {len(known)} targets? {names}.")
+            hint = "'guide TARGET' tells it."
+            raise UsageError(f"To which of {len(known)} targets? {names}.", hint)
         raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
     there = f"There is {names}." if len(known) == 1 else f"There are {names}."
     hint = there if known else "'share' makes one."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes with an object that is deleted, as a question names it."""
+"""What goes with an object that is deleted, as a question and a dry run name it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _NAMED = 3
 """How many storage objects a question names."""
 
 
-def question(operations: Sequence[Operation], *, named: bool = True) -> str:
-    """Return what to ask before LUNs go with what is deleted, "" where none does.
+def with_it(operations: Sequence[Operation], *, named: bool = True) -> str:
+    """Return what LUNs go with what is deleted, "" where none does.
 
     The storage objects that they export are `named` unless they have been told already.
     """
@@ -30,7 +30,7 @@ def question(operations: Sequence[Operation], *, named: bool = True) -> str:
     mapped = sum(isinstance(o, UnmapLun) for o in operations)
     if mapped:
         words += f" and {_count(mapped, 'mapped LUN')}"
-    return f"Delete it with {words}? [y/N] "
+    return words
 
 
 def _count(number: int, noun: str) -> str:

@@ -145,8 +145,8 @@ class Change:
     """What a save of what it leaves is said to come from; that of the run unless given."""
     undoable: bool = True
     """Whether `undo` may take it back."""
-    asks: Callable[[], str] = str
-    """Returns what is asked at a terminal where no session is cut, "" for nothing."""
+    takes: Callable[[], str] = str
+    """Returns what goes with what is deleted, "" for nothing: asked about at a terminal."""
 
 
 @dataclass(eq=False)
@@ -173,6 +173,8 @@ class Work:
     """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What `-o json` shows beside the sentences of a dry run."""
+    cuts: Callable[[], Sequence[str]] = tuple
+    """Returns the initiators whose sessions it cuts: asked about at a terminal."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
 

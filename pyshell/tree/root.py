@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, UsageError
@@ -25,6 +26,9 @@ from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.seeing import SeeingNode
 from pyshell.tree.sharing import SharingNode
 from pyshell.tree.takingover import TakingOverNode
+
+if TYPE_CHECKING:
+    from pyshell.target.sessions import Session
 
 
 class RootNode(
@@ -102,7 +106,7 @@ class RootNode(
             from pyshell.saved.clearing import is_clear
 
             idle = is_clear(self.lio)
-            cut = [] if self.context.compat else self._who_is_in()
+            cut = [] if self.context.compat else list(map(str, self._who_is_in()))
             self.clear()
             self.forget_missing()
             for session in cut:
@@ -110,14 +114,18 @@ class RootNode(
             return Lines(["All configuration cleared"], idle=idle)
 
         def foresee() -> Lines:
-            return Lines([f"It would cut off {session}" for session in self._who_is_in()])
+            return Lines([f"It would cut off {one}" for one in self._who_is_in()])
 
-        return Work(["All configuration would be cleared"], run, "other", foresee)
+        would = ["All configuration would be cleared"]
+        return Work(would, run, "other", foresee, cuts=self._initiators)
 
-    def _who_is_in(self) -> list[str]:
+    def _who_is_in(self) -> list[Session]:
         from pyshell.target.sessions import sessions
 
-        return [str(session) for session in sessions(self.lio)]
+        return list(sessions(self.lio))
+
+    def _initiators(self) -> list[str]:
+        return [session.initiator for session in self._who_is_in()]
 
 
 def _versions() -> dict[str, str]:

@@ -83,7 +83,7 @@ class _Plan:
             for note in self._notes:
                 self._node.context.note(note)
             return Lines([f"{told}: nothing to do."], data)
-        whom = f" {acls[0].wwn}" if len(acls) > 1 else ""
+        whom = f" {acls[0].wwn}" if {*acls, *_acls_of(tpg.target)} != {acls[0]} else ""
         hint = f"'guide {tpg.target.wwn}{whom}' tells what to do there."
         return Change(
             self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data
@@ -257,3 +257,8 @@ class _Plan:
 
 def _portal(place: Portal) -> Operation:
     return CreatePortal(place, said=[f"Created network portal {place.address}:{place.port}."])
+
+
+def _acls_of(target: Target) -> list[NodeAcl]:
+    """Return the ACLs of a target that is there or planned."""
+    return [acl for tpg in listing.tpgs(target) for acl in listing.node_acls(tpg)]

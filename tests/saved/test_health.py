@@ -500,6 +500,26 @@ def test_two_disks_have_one_id_though_their_serial_numbers_differ(healthy: Pyshe
     assert healthy.line(f"ls {TPG}").out == before
 
 
+def test_of_two_disks_with_one_id_the_one_in_use_is_left_alone_and_a_cut_is_told(
+    healthy: Pyshell,
+) -> None:
+    near = "8d2b4f5e-3a52-4e55-9b0a-3f6f1f6b7a0"
+    healthy.must(
+        f"/backstores/ramdisk create name=one size=8M wwn={near}1",
+        f"/backstores/ramdisk create name=two size=8M wwn={near}2",
+        f"{TPG}/acls create {OTHER} add_mapped_luns=false",
+        f"{TPG}/luns create /backstores/ramdisk/one add_mapped_luns=false",
+        f"{TPG}/luns create /backstores/ramdisk/two add_mapped_luns=false",
+        f"{TPG}/acls/{OTHER} create 0 2",
+    )
+    healthy.simulator.login(SERVER, 1, OTHER, "192.168.56.106")
+    only(healthy, "disks", "/backstores/ramdisk/one", "the id naa.60014058d2b4")
+    healthy.must(f"{TPG}/acls/{CLIENT} create 7 1")
+    healthy.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    told = f"It cuts off {OTHER}: unmount the disk and log out there first"
+    only(healthy, "disks", "/backstores/ramdisk/two", told)
+
+
 def test_a_disk_that_is_exported_nowhere(healthy: Pyshell) -> None:
     healthy.must("/backstores/ramdisk create name=idle size=8M")
     follow(healthy, only(healthy, "disks", "/backstores/ramdisk/idle", "no LUN exports it"))
@@ -624,3 +644,16 @@ def test_a_storage_object_that_was_never_configured(healthy: Pyshell) -> None:
     healthy.simulator.mkdir(str(core / "rd_mcp_9/half"))
     follow(healthy, only(healthy, "devices", "/backstores/ramdisk/half", "never configured"))
     assert gone(healthy, "devices")
+
+
+def test_who_is_asked_for_chap_and_has_no_secret_cannot_log_in(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} set attribute authentication=1", "saveconfig")
+    (command,) = only(healthy, "access", ACL, "it cannot log in")
+    assert command.endswith(f"{ACL} set auth userid=client password=-")
+    healthy.must(f"{ACL} set auth userid=client password={SECRET}", "saveconfig")
+    assert gone(healthy, "access")
+    # An attribute of its own weighs more.
+    healthy.must(f"{TPG}/acls create {OTHER} add_mapped_luns=false")
+    only(healthy, "access", f"{TPG}/acls/{OTHER}", "it cannot log in")
+    healthy.must(f"{TPG}/acls/{OTHER} set attribute authentication=0")
+    assert gone(healthy, "access")

@@ -23,6 +23,8 @@ TOLD = {
     f"{TPG} create": f"It is a command of acls, luns, portals: {CD}",
     f"{TPG}/luns disable": f"It is a command of {TPG}: {CD}",
     "/backstores/ramdisk resize": f"It is a command of /backstores/block/lee_block: {CD}",
+    "/backstores/block/lee_block delete": "It is a command of /backstores/block:"
+    " /backstores/block delete lee_block",
     "/iscsi saveconfig": "It is a command of the root: / saveconfig",
     "/iscsi crate": "Did you mean create?",
     "nosuch": "Commands at /:",

@@ -135,6 +135,11 @@ def test_what_cannot_be_compared_ends_with_2(saved: Pyshell, word: str) -> None:
     assert "There is no file" in ran.err
 
 
+def test_that_nothing_is_saved_yet_is_told(exported: Pyshell) -> None:
+    told = exported("status").lines
+    assert told[-2:] == ["Nothing is saved yet.", "'saveconfig' saves what runs."]
+
+
 def test_nothing_saved_yet_ends_with_2(exported: Pyshell) -> None:
     ran = exported("diff")
     assert (ran.out, ran.status) == ("", 2)

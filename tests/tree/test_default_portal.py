@@ -52,3 +52,12 @@ def test_field_failure_64_help_tells_what_there_is_in_place_of_access_by_address
     text = target(f"{TPG}/acls", "help", "create").done().out
     for told in ("cannot do it by their IP addresses", "Listen only", "firewall", "nft add rule"):
         assert told in text
+
+
+def test_a_portal_of_another_target_that_is_in_the_way_is_told_with_its_path(
+    target: Pyshell,
+) -> None:
+    target.must(f"/iscsi create {OTHER}", f"/iscsi/{OTHER}/tpg1/portals delete 0.0.0.0 3260")
+    ran = target.line(f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.101")
+    assert (ran.status, "EINVAL" in ran.err) == (1, True)
+    assert f"{TPG}/portals/0.0.0.0:3260 listens there already: delete it first" in ran.err

@@ -128,7 +128,7 @@ def test_which_of_several_initiators_is_asked(pyshell: Pyshell) -> None:
     pyshell.must(ONE, f"share /dev/sdb to={OTHER},{CLIENT} name=second")
     ran = pyshell("guide", SERVER)
     assert ran.status == 2
-    assert f"{CLIENT}, {OTHER}" in ran.err
+    assert f"{CLIENT}, {OTHER}. 'guide {SERVER} INITIATOR' tells it." in ran.err
     text = guide(pyshell, OTHER)
     assert "lun-1" in text
     assert "lun-0" not in text
@@ -181,8 +181,31 @@ def test_two_luns_with_one_id_are_told(pyshell: Pyshell) -> None:
         f"{TPG}/luns create /backstores/ramdisk/a lun5",
         f"{TPG}/luns create /backstores/ramdisk/b lun6",
     )
-    told = pyshell("guide", SERVER).err
-    assert "LUNs 5 and 6 have one id, 60014058d2b4f5e3a524e559b0a3f6f1: that host" in told
+    ran = pyshell("guide", SERVER)
+    told = "LUNs 5 and 6 have one id, 60014058d2b4f5e3a524e559b0a3f6f1: that host takes them"
+    assert told in ran.err
+    assert ran.out.splitlines()[-1].startswith(f"# {told}")  # where the guide is kept in a file
+    assert "lun-4" in ran.out
+    assert "lun-5" not in ran.out
+    assert [one["lun"] for one in data(pyshell)["disks"]] == [4]
+
+
+def test_a_portal_at_an_address_that_this_host_lacks_is_left_out_and_told(
+    pyshell: Pyshell,
+) -> None:
+    pyshell.must(ONE, f"{TPG}/portals create 203.0.113.9")
+    table = pyshell.simulator.machine.file("/proc/net/fib_trie")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("Local:\n     |-- 192.168.56.101\n        /32 host LOCAL\n")
+    ran = pyshell("guide", SERVER)
+    assert "This host has no address 203.0.113.9: nobody reaches that portal" in ran.err
+    assert "203.0.113.9" not in ran.out
+    assert "multipath" not in ran.out
+
+
+def test_chap_without_a_secret_is_told(pyshell: Pyshell) -> None:
+    pyshell.must(ONE, f"{TPG} set attribute authentication=1")
+    assert "has no name and secret for it: nobody gets in" in pyshell("guide", SERVER).err
 
 
 def test_what_a_reboot_would_lose_is_told(pyshell: Pyshell) -> None:

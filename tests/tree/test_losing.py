@@ -25,6 +25,22 @@ def test_ux_row_9_a_no_leaves_all_as_it_was(exported: Pyshell, line: str, questi
     assert exported.tree() != before
 
 
+@pytest.mark.parametrize(("line", "question"), ASKED)
+def test_a_dry_run_names_them(exported: Pyshell, line: str, question: str) -> None:
+    told = question.removeprefix("Delete it with ").partition("?")[0]
+    assert f"With it would go {told}.\n" in exported("--dry-run", *line.split()).err
+
+
+def test_clearing_asks_before_it_cuts_sessions(exported: Pyshell) -> None:
+    exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    before = exported("ls").out
+    ran = exported("clearconfig", "confirm=true", stdin="n\n", keyboard=True)
+    assert f"This cuts off {CLIENT}. Go on? [y/N]" in ran.err
+    assert (ran.status, exported("ls").out) == (1, before)
+    assert "[y/N]" not in exported("--yes", "clearconfig", "confirm=true", keyboard=True).err
+    assert exported("ls").out != before
+
+
 def test_the_luns_are_named_before_the_question(exported: Pyshell) -> None:
     told = exported(*DELETE.split(), stdin="n\n", keyboard=True).err
     before, asked, _ = told.partition("Delete it with")

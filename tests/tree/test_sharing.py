@@ -354,6 +354,15 @@ def test_unshare_from_one_initiator_keeps_the_disk_for_the_other(pyshell: Pyshel
     assert "Targets: 0" in pyshell.line("/iscsi status").out
 
 
+def test_the_guide_that_is_told_names_the_initiator_where_others_have_disks(
+    pyshell: Pyshell,
+) -> None:
+    assert f"'guide {SERVER}' tells" in pyshell.must(ONE_LINE)[-1]
+    told = pyshell.must(f"share /dev/sdb to={OTHER} target={SERVER}")[-1]
+    assert f"'guide {SERVER} {OTHER}' tells" in told
+    assert pyshell.line(f"guide {SERVER} {OTHER}").status == 0
+
+
 def test_unshare_says_whom_it_cuts_off_and_asks_at_a_terminal(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     pyshell.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, warning
 from pyshell.saved.health.targets import DEMO
-from pyshell.target import inquiry, listing
+from pyshell.target import inquiry, listing, sessions
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import NodeAcl, Tpg
@@ -31,6 +31,14 @@ def check(lio: Lio) -> Iterator[Finding]:
         places: list[Tpg | NodeAcl] = [tpg, *acls]
         for place in places:
             yield from _secrets(lio, place, known)
+        for acl in acls:
+            if sessions.asks_for_chap(lio, acl) and not _text(lio, acl, "userid"):
+                yield error(
+                    acl.path,
+                    "it is asked for CHAP, and no name and secret are set here for it: it cannot"
+                    " log in",
+                    _new_secret(lio, acl),
+                )
 
 
 def _public_address(lio: Lio, tpg: Tpg) -> str:

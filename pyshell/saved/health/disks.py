@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Iterator
 
 from pyshell.saved.health.findings import Finding, error, pyshell, warning
-from pyshell.target import listing, storage
+from pyshell.target import impact, listing, storage
 from pyshell.target.attach import Lio
+from pyshell.target.operations.luns import DeleteLun
 from pyshell.target.places import StorageObject
 
 
@@ -47,7 +48,7 @@ def _cache(lio: Lio, place: StorageObject, found: storage.Described) -> Iterator
             place.path,
             "writes are kept in this host's memory, and it has no battery: a crash loses what"
             " initiators have not flushed. Made anew with write_back=false, which takes the disk"
-            " away from them for a moment, it is slower and loses nothing",
+            f" away from them for a moment, it is slower and loses nothing{_cut(lio, place)}",
             _applied(lio, place, write_back=False, attributes={"emulate_write_cache": 0}),
         )
 
@@ -69,13 +70,33 @@ def _applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
 
 
 def _doubled(lio: Lio, place: StorageObject, other: StorageObject, naa: str) -> Finding:
-    """Return the finding of an id that two disks have; the one not exported changes."""
-    if storage.is_exported(lio.kernel, place) and not storage.is_exported(lio.kernel, other):
+    """Return the finding of an id that two disks have; the one that fewer use changes."""
+    if _weight(lio, place) > _weight(lio, other):
         place, other = other, place
     return error(
         place.path,
         f"it has the id {naa} of {other.path}, too, which the kernel makes of the first 25"
         " hexadecimal digits of the serial number: initiators take the two for one disk with two"
-        " paths, and ruin both",
+        f" paths, and ruin both{_cut(lio, place)}",
         _applied(lio, place, wwn=str(uuid.uuid4())),
+    )
+
+
+def _weight(lio: Lio, place: StorageObject) -> tuple[int, bool]:
+    return len(_users(lio, place)), storage.is_exported(lio.kernel, place)
+
+
+def _users(lio: Lio, place: StorageObject) -> list[str]:
+    """Return the initiators that are logged in and have a disk."""
+    return impact.cut(lio, [DeleteLun(lun) for lun in listing.luns_of(place)])
+
+
+def _cut(lio: Lio, place: StorageObject) -> str:
+    """Return what to do on initiators first and afterwards, as the end of a message."""
+    users = _users(lio, place)
+    if not users:
+        return ""
+    return (
+        f". It cuts off {', '.join(users)}: unmount the disk and log out there first, then log in"
+        " again"
     )

@@ -194,7 +194,12 @@ class CreatePortal(Operation):
 
     def hint(self, number: int) -> str:
         """Return what an IPv6 address wants beside what any address does."""
-        if ":" not in self.place.address or number != errno.EINVAL:
+        if number != errno.EINVAL:
+            return ""
+        taken = listing.overlapping_portal(self.place)
+        if taken is not None:
+            return f"{taken.path} listens there already: delete it first, or take another port."
+        if ":" not in self.place.address:
             return ""
         return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import inquiry, listing, names, storage
@@ -83,6 +83,37 @@ def way(lio: Lio, target: Target, initiator: str | None, *, secrets: bool) -> Wa
     )
 
 
+def without_twins(way: Way) -> tuple[Way, tuple[str, ...]]:
+    """Return it without the disks that have one id with another, and lines that tell of those.
+
+    Who formats or mounts one of them may do so with the other.
+    """
+    by_id: dict[str, list[Disk]] = {}
+    for disk in way.disks:
+        by_id.setdefault(disk.naa or disk.path, []).append(disk)
+    twins = [disks for disks in by_id.values() if len(disks) > 1]
+    told = tuple(
+        f"LUNs {' and '.join(str(disk.lun) for disk in disks)} have one id, {disks[0].naa}: that"
+        " host takes them for one disk. They are left out; 'doctor' tells how to mend it."
+        for disks in twins
+    )
+    left = tuple(disk for disk in way.disks if not any(disk in disks for disks in twins))
+    return replace(way, disks=left), told
+
+
+def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
+    """Return it without portals at addresses that this host does not have, and those addresses.
+
+    Where no other portal is there, they stay.
+    """
+    mine = inquiry.addresses(lio.machine)
+    if mine is None:
+        return way, []
+    left = tuple(portal for portal in way.portals if portal[0] in mine)
+    gone = [address for address, _ in way.portals if address not in mine]
+    return replace(way, portals=left or way.portals), gone
+
+
 def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, NodeAcl | None]:
     """Return the TPG that lets an initiator in, and its ACL, None where it needs none."""
     acls = [acl for tpg in tpgs for acl in listing.node_acls(tpg)]
@@ -92,7 +123,8 @@ def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, 
         return chosen[0].tpg, chosen[0]
     if wanted is None and chosen:
         raise UsageError(
-            f"For which of {len(chosen)} initiators? {', '.join(a.wwn for a in chosen)}."
+            f"For which of {len(chosen)} initiators? {', '.join(a.wwn for a in chosen)}.",
+            f"'guide {tpgs[0].target.wwn} INITIATOR' tells it.",
         )
     for tpg in tpgs:
         if text_or_none(lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1":
