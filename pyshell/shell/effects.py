@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
+from pyshell.shell.asking import Asking
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.undomemory import UndoMemory
-from pyshell.shell.voice import Voice
 from pyshell.target.attach import Lio
 from pyshell.tree.node import Node
 from pyshell.tree.results import (
@@ -35,10 +35,9 @@ from pyshell.tree.saving import settle_marks
 
 if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
-    from pyshell.target.sessions import Session
 
 
-class Effects(Voice):
+class Effects(Asking):
     """Takes results: carries out changes, shows what there is to show, goes where it is sent."""
 
     def __init__(
@@ -63,7 +62,6 @@ class Effects(Voice):
         self.unsaved = False
         """Whether this run left the running configuration other than the file restored at boot."""
         self.forced = False
-        """Whether the command at work was told not to ask before it cuts sessions."""
         self.line = ""
         """The line that is being run, with its secrets masked."""
         self.status = 0
@@ -149,22 +147,9 @@ class Effects(Voice):
 
         if self.options.dry_run:
             check(self.lio, change.operations)
-            sentences = change.would
-            if sentences is None:
-                said = [s for operation in change.operations for s in operation.said]
-                sentences = [*change.before, *said]
-            shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
-            told = not {"cut", "objects"}.isdisjoint(change.data)
-            cuts = [] if told else self._cut_by(change.operations)
-            names = {} if told else {"cut": sorted({session.initiator for session in cuts})}
-            self.say(shown, {**names, **change.data})
-            for session in cuts:
-                self.note(f"It would cut off {session}")
-            if taken := change.takes():
-                self.note(f"With it would go {taken}.")
-            self._note_of(change)
+            self._foretell(change)
             return
-        self._ask_before(change)
+        self.ask_before_change(change)
         try:
             outcome = carry_out(self.lio, change.operations, self._tell_progress)
         except PyshellError as error:
@@ -187,36 +172,20 @@ class Effects(Voice):
         if change.made is not None and self.preference("auto_cd_after_create"):
             self.go(change.made)
 
-    def _ask_before(self, change: Change) -> None:
-        """Ask, at a terminal, before sessions are cut or LUNs go with what is deleted.
-
-        Raises PyshellError for a no.
-        """
-        if not self._may_ask():
-            return
-        cuts = self._cut_by(change.operations)
-        for session in cuts:
-            self.note(f"  {session}")
-        if cuts:
-            self._ask_whether_to_cut(session.initiator for session in cuts)
-        elif taken := change.takes():
-            self._go_on_only_if(f"Delete it with {taken}? [y/N] ")
-
-    def _may_ask(self) -> bool:
-        answered = self.compat or self.options.yes or self.forced
-        return not answered and self.stdin.isatty() and self.err.isatty()
-
-    def _ask_whether_to_cut(self, initiators: Iterable[str]) -> None:
-        self._go_on_only_if(f"This cuts off {', '.join(sorted(set(initiators)))}. Go on? [y/N] ")
-
-    def _go_on_only_if(self, question: str) -> None:
-        if not self.confirmed(question):
-            raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
-
-    def _cut_by(self, operations: Sequence[Operation]) -> list[Session]:
-        from pyshell.target.impact import cut_sessions
-
-        return cut_sessions(self.lio, operations)
+    def _foretell(self, change: Change) -> None:
+        """Show what a change would do."""
+        sentences = change.would
+        if sentences is None:
+            said = [s for operation in change.operations for s in operation.said]
+            sentences = [*change.before, *said]
+        shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
+        # What tells of each object tells of its sessions, too.
+        told = not {"cut", "objects"}.isdisjoint(change.data)
+        cuts = [] if told else self.cut_by(change.operations)
+        names = {} if told else {"cut": sorted({session.initiator for session in cuts})}
+        shown += [f"{loss} (dry run)" for loss in self.losses(change, cuts)]
+        self.say(shown, {**names, **change.data})
+        self._note_of(change)
 
     def _note_of(self, change: Change) -> None:
         if change.note:
@@ -230,8 +199,7 @@ class Effects(Voice):
             if foreseen.failure is not None:
                 raise foreseen.failure
             return
-        if self._may_ask() and (cut := work.cuts()):
-            self._ask_whether_to_cut(cut)
+        self.ask_before_work(work)
         changes = work.effect in ("loaded", "other")
         remembered = changes and self.options.way != BOOT
         if remembered:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from pyshell.errors import BusyError, UsageError
+from pyshell.errors import BusyError, NotFoundError, UsageError
 from pyshell.target import listing, storage
 from pyshell.target.devices import refuse_image_among
 from pyshell.target.kernel import text_or_none
@@ -107,7 +107,11 @@ class BackstoreNode(CommonNode):
     )
     def ui_command_delete(self, name: str, save: bool) -> Result:
         """Delete a storage object."""
-        place = listing.require_storage_object(self.plugin, name)
+        try:
+            place = listing.require_storage_object(self.plugin, name)
+        except NotFoundError as error:
+            error.hint = f"{self.nearest(name)}{error.hint}"
+            raise
         operations = removal.of_storage_object(place)
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:

@@ -40,7 +40,8 @@ class ComparingNode(SavingNode):
         told = f"What runs {word} what {self.default_file} holds."
         hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
         if not saved and not self.default_file.exists():
-            told, hint = "Nothing is saved yet.", ["'saveconfig' saves what runs."]
+            told = "What runs is not what comes back at boot: nothing is saved yet."
+            hint = ["'saveconfig' saves it."]
         missing = missing_since_restored(self.context)
         found: dict[str, Any] = {"saved": saved, "missing": missing}
         if missing:

@@ -32,12 +32,15 @@ def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], St
 
     Raises NotFoundError where `text` is neither.
     """
-    try:
-        found = getattr(node.get_node(text), "place", None)
-    except NotFoundError:
-        found = None
-    if isinstance(found, StorageObject):
-        return [], found
+    # As messages name them, too: block/disk1.
+    short = [f"/backstores/{text}"] if text.count("/") == 1 and text[0] != "/" else []
+    for path in (text, *short):
+        try:
+            found = getattr(node.get_node(path), "place", None)
+        except NotFoundError:
+            continue
+        if isinstance(found, StorageObject):
+            return [], found
     return _new(node, text)
 
 

@@ -168,11 +168,11 @@ class Node(ConfigNode):  # type: ignore[misc]
         if found is None:
             raise NotFoundError(
                 f"No such path {self.path.rstrip('/')}/{part}",
-                f"{self._nearest(part)}'ls {self.path}' shows what is there.",
+                f"{self.nearest(part)}'ls {self.path}' shows what is there.",
             )
         return found
 
-    def _nearest(self, part: str) -> str:
+    def nearest(self, part: str) -> str:
         """Return "Did you mean …? " for a mistyped name; among very many nobody looks for it."""
         names = [str(child.name) for child in self.children]
         return near_to(part, names) if len(names) <= _LOOKED_AMONG else ""

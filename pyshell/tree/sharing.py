@@ -122,7 +122,8 @@ class SharingNode(CommonNode):
         return shared(self, wish)
 
     @command(
-        "Take back what share made for a disk. The device or image file is left alone.",
+        "Export a disk no longer, whether share did or somebody by hand. Its device or image file"
+        " is left alone.",
         Param("device", DISK, _DEVICE_HELP, required=True),
         Param("to", INITIATORS, "Only for these initiators; for all unless given."),
         changes=True,

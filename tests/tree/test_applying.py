@@ -137,7 +137,10 @@ def test_what_cannot_be_compared_ends_with_2(saved: Pyshell, word: str) -> None:
 
 def test_that_nothing_is_saved_yet_is_told(exported: Pyshell) -> None:
     told = exported("status").lines
-    assert told[-2:] == ["Nothing is saved yet.", "'saveconfig' saves what runs."]
+    assert told[-2:] == [
+        "What runs is not what comes back at boot: nothing is saved yet.",
+        "'saveconfig' saves it.",
+    ]
 
 
 def test_nothing_saved_yet_ends_with_2(exported: Pyshell) -> None:
@@ -425,7 +428,7 @@ def test_what_cuts_nobody_is_not_asked_about(logged_in: Pyshell, line: str) -> N
 def test_a_dry_run_names_whom_it_would_cut_off(logged_in: Pyshell, line: str) -> None:
     ran = logged_in("--dry-run", *line.split())
     assert ran.status == 0
-    assert f"It would cut off {CLIENT} at {SERVER}/tpg1\n" in ran.err
+    assert f"It would cut off {CLIENT} at {SERVER}/tpg1 (dry run)" in ran.lines
     told = logged_in("-o", "json", "--dry-run", *line.split()).json
     assert told["result"]["cut"] == [CLIENT]
 

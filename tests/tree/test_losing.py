@@ -28,7 +28,7 @@ def test_ux_row_9_a_no_leaves_all_as_it_was(exported: Pyshell, line: str, questi
 @pytest.mark.parametrize(("line", "question"), ASKED)
 def test_a_dry_run_names_them(exported: Pyshell, line: str, question: str) -> None:
     told = question.removeprefix("Delete it with ").partition("?")[0]
-    assert f"With it would go {told}.\n" in exported("--dry-run", *line.split()).err
+    assert f"With it would go {told} (dry run)" in exported("--dry-run", *line.split()).lines
 
 
 def test_clearing_asks_before_it_cuts_sessions(exported: Pyshell) -> None:
