@@ -117,7 +117,7 @@ def test_nothing_is_enabled_and_what_pyshell_brought_up_ends_with_it(package: Pa
     assert "install-system-units pyshell-restore.service" in installs  # by the presets
     assert not re.search(r"\b(enable|start|restart)\b", scripts)
     assert "[ $1 -eq 0 ]" in removes
-    assert "remove-system-units pyshell-missing.path" in removes
+    assert "remove-system-units pyshell-save.service pyshell-missing.path" in removes
 
 
 def test_its_libraries_have_the_bounds_of_pyproject(package: Path) -> None:
