@@ -274,8 +274,10 @@ class Effects(Asking):
     def tell_unsaved(self) -> None:
         """Tell of changes that no file holds."""
         # Who has switched saving off need not be told each time.
-        if self.unsaved and not self.compat and self.preference("auto_save_on_exit"):
-            self.note(self.unsaved_text())
+        if self.compat or not self.preference("auto_save_on_exit"):
+            return
+        if told := self.unsaved_text():
+            self.note(told)
 
     def unsaved_text(self) -> str:
         """Return what to tell of changes that no file holds, "" where there are none."""
