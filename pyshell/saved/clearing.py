@@ -33,7 +33,7 @@ def clear(
 ) -> None:
     """Remove all targets, storage objects and discovery settings, each for good.
 
-    Raises the first failure. `removed` is told of each operation that was done.
+    Raises the first failure. `removed` is told of the operations that were done, also then.
     """
     fabrics = list(listing.fabrics_in_use())
     targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
@@ -42,16 +42,24 @@ def clear(
     ]
     done, total = 0, sum(len(operations) for operations in (*targets, storage))
 
-    def told(operation: Operation, index: int, of: int) -> None:
-        lio.progress(done + index, total)
-        removed([operation])
+    def remove(operations: Sequence[Operation]) -> None:
+        gone: list[Operation] = []
+
+        def told(operation: Operation, index: int, of: int) -> None:
+            lio.progress(done + index, total)
+            gone.append(operation)
+
+        try:
+            carry_out_each(lio, operations, told)
+        finally:
+            removed(gone)
 
     for fabric, operations in zip(fabrics, targets, strict=True):
-        carry_out_each(lio, operations, told)
+        remove(operations)
         done += len(operations)
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
-    carry_out_each(lio, storage, told)
+    remove(storage)
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
         lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)

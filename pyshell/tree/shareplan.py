@@ -260,5 +260,5 @@ def _portal(place: Portal) -> Operation:
 
 
 def _acls_of(target: Target) -> list[NodeAcl]:
-    """Return the ACLs of a target that is there or planned."""
+    """Return the ACLs that a target has: none where it is only planned."""
     return [acl for tpg in listing.tpgs(target) for acl in listing.node_acls(tpg)]

@@ -54,7 +54,9 @@ def test_field_failure_54_sessions_are_listed_with_dynamic_ones(busy: Pyshell) -
 
 
 def test_sessions_in_detail(busy: Pyshell) -> None:
-    assert busy("sessions", "detail").done().lines[1:4] == [
+    assert busy("sessions", "detail").done().lines[:4] == [
+        f"alias: client\tsid: 7 type: Normal session-state: LOGGED_IN ({CLIENT} at {SERVER}/tpg1,"
+        " from 192.168.56.105)",
         f"    name: {CLIENT} (no CHAP is asked of it)",
         "    mapped-lun: 0 backstore: block/lee_block mode: rw",
         "    address: 192.168.56.105 (TCP)  cid: 0 connection-state: LOGGED_IN",

@@ -6,33 +6,38 @@ from __future__ import annotations
 import json
 import shlex
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pyshell.saved.health.findings import Finding, error, pyshell, warning
-from pyshell.target import impact, listing, storage
+from pyshell.target import listing, sessions, storage
 from pyshell.target.attach import Lio
-from pyshell.target.operations.luns import DeleteLun
 from pyshell.target.places import StorageObject
+
+Users = Mapping[StorageObject, set[str]]
+"""The initiators that are logged in and have a disk."""
 
 
 def check(lio: Lio) -> Iterator[Finding]:
     """Yield what is wrong with the disks as initiators see them."""
     ids: dict[str, StorageObject] = {}
+    users = _users(lio)
     for place in listing.storage_objects():
         found = storage.describe(lio, place)
         if not found.configured:
             continue
         naa = storage.naa(lio.kernel, place)
         if naa and ids.setdefault(naa, place) != place:
-            yield _doubled(lio, place, ids[naa], naa)
+            yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
             told = "no LUN exports it: it keeps its device from others, and nobody uses it"
             deletion = pyshell(lio, f"/backstores/{place.plugin}", "delete", place.name)
             yield warning(place.path, told, deletion)
-        yield from _cache(lio, place, found)
+        yield from _cache(lio, place, found, users)
 
 
-def _cache(lio: Lio, place: StorageObject, found: storage.Described) -> Iterator[Finding]:
+def _cache(
+    lio: Lio, place: StorageObject, found: storage.Described, users: Users
+) -> Iterator[Finding]:
     """Yield writes that lie in this host's memory when initiators take them for written."""
     if not found.buffered:
         return
@@ -48,7 +53,7 @@ def _cache(lio: Lio, place: StorageObject, found: storage.Described) -> Iterator
             place.path,
             "writes are kept in this host's memory, and it has no battery: a crash loses what"
             " initiators have not flushed. Made anew with write_back=false, which takes the disk"
-            f" away from them for a moment, it is slower and loses nothing{_cut(lio, place)}",
+            f" away from them for a moment, it is slower and loses nothing{_cut(place, users)}",
             _applied(lio, place, write_back=False, attributes={"emulate_write_cache": 0}),
         )
 
@@ -69,34 +74,39 @@ def _applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
     return f"printf %s {document} | {pyshell(lio, 'apply', '/dev/stdin')}"
 
 
-def _doubled(lio: Lio, place: StorageObject, other: StorageObject, naa: str) -> Finding:
+def _doubled(
+    lio: Lio, place: StorageObject, other: StorageObject, naa: str, users: Users
+) -> Finding:
     """Return the finding of an id that two disks have; the one that fewer use changes."""
-    if _weight(lio, place) > _weight(lio, other):
+
+    def weight(of: StorageObject) -> tuple[int, bool]:
+        return len(users.get(of, ())), storage.is_exported(lio.kernel, of)
+
+    if weight(place) > weight(other):
         place, other = other, place
     return error(
         place.path,
         f"it has the id {naa} of {other.path}, too, which the kernel makes of the first 25"
         " hexadecimal digits of the serial number: initiators take the two for one disk with two"
-        f" paths, and ruin both{_cut(lio, place)}",
+        f" paths, and ruin both{_cut(place, users)}",
         _applied(lio, place, wwn=str(uuid.uuid4())),
     )
 
 
-def _weight(lio: Lio, place: StorageObject) -> tuple[int, bool]:
-    return len(_users(lio, place)), storage.is_exported(lio.kernel, place)
+def _users(lio: Lio) -> Users:
+    found: dict[StorageObject, set[str]] = {}
+    for session in sessions.sessions(lio):
+        for seen in sessions.luns_of(lio, session):
+            if seen.storage_object is not None:
+                found.setdefault(seen.storage_object, set()).add(session.initiator)
+    return found
 
 
-def _users(lio: Lio, place: StorageObject) -> list[str]:
-    """Return the initiators that are logged in and have a disk."""
-    return impact.cut(lio, [DeleteLun(lun) for lun in listing.luns_of(place)])
-
-
-def _cut(lio: Lio, place: StorageObject) -> str:
+def _cut(place: StorageObject, users: Users) -> str:
     """Return what to do on initiators first and afterwards, as the end of a message."""
-    users = _users(lio, place)
-    if not users:
+    if place not in users:
         return ""
     return (
-        f". It cuts off {', '.join(users)}: unmount the disk and log out there first, then log in"
-        " again"
+        f". It cuts off {', '.join(sorted(users[place]))}: unmount the disk and log out there"
+        " first, then log in again"
     )
