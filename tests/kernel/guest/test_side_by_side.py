@@ -24,9 +24,9 @@ PLACE = Path("/run/tmp/side-by-side")
 LATE = ("pyshell.simulator", "pyshell.prompt", "pyshell.__main__")
 
 
-def kept(name: str) -> Path:
-    """Return a program's folder, of which a look from the host tells what hangs."""
-    folder = Path(os.environ["PYSHELL_BED_RESULTS"]) / "side-by-side" / name
+def own_folder(name: str) -> Path:
+    """Return an empty folder for a program's preferences and outputs, in the guest's memory."""
+    folder = PLACE.with_name(f"own-{name}")
     commands.run("rm", "-rf", str(folder))
     folder.mkdir(parents=True)
     return folder
@@ -45,7 +45,7 @@ def targetcli(system_bus: None) -> Iterator[Program]:
     python = os.environ["PYSHELL_PEER"]
     if not python.startswith("/"):
         pytest.fail(python)
-    folder = kept("targetcli")
+    folder = own_folder("targetcli")
     program = Program(python, "targetcli.targetcli_shell:main", (), "targetcli", folder)
     yield program
     program.end()
@@ -54,7 +54,7 @@ def targetcli(system_bus: None) -> Iterator[Program]:
 @pytest.fixture(scope="module")
 def ours() -> Iterator[Program]:
     """Return pyshell, called by a link of the name targetcli."""
-    folder = kept("pyshell")
+    folder = own_folder("pyshell")
     (folder / "bin").mkdir()
     link = folder / "bin/targetcli"
     link.symlink_to(Path(sys.executable).with_name("pyshell"))
@@ -122,8 +122,9 @@ def test_a_scene_goes_as_with_targetcli(
 
     for program in (targetcli, ours):
         start(program)
-        done.append(list(comparing.play(program, scene, PLACE, disk)))
         name = "targetcli" if program is targetcli else "pyshell"
+        hanging = results / f"{name}.line"
+        done.append(list(comparing.play(program, scene, PLACE, disk, hanging)))
         (results / f"{name}.txt").write_text(transcript(name, scene, done[-1]))
     wrong = comparing.compare(scene, *done)
     (results / "differences.txt").write_text("\n".join(wrong))

@@ -89,10 +89,15 @@ class Program:
         self._parent.communicate()
 
 
-def play(program: Program, scene: Scene, where: Path, names: Mapping[str, str]) -> Iterator[Did]:
-    """Run a scene's lines one after the other, and look at the kernel after each."""
+def play(
+    program: Program, scene: Scene, where: Path, names: Mapping[str, str], hanging: Path
+) -> Iterator[Did]:
+    """Run a scene's lines one after the other, and look at the kernel after each.
+
+    `hanging` is a file that the host sees: it tells which line hangs, if one does.
+    """
     for step in scene.steps:
-        (program.folder / "line").write_text(step.text)  # what hung, if it hangs
+        hanging.write_text(step.text)
         begun = time.monotonic()
         status, stdout, stderr = program.run(step.arguments(names), where)
         seconds = time.monotonic() - begun
