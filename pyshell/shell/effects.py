@@ -123,9 +123,7 @@ class Effects(Asking):
             elif isinstance(one, Preference):
                 self._prefer(one)
             elif isinstance(one, Picture):
-                from pyshell.shell.drawing import drawn
-
-                self.show(drawn(one, dry_run=self.options.dry_run))
+                self._draw(one)
             elif isinstance(one, Go):
                 self.go(self.previous_path if one.path == "<" else one.path)
             elif isinstance(one, Pick):
@@ -141,6 +139,14 @@ class Effects(Asking):
                     raise one.failure
             else:
                 assert isinstance(one, Nothing | Several)
+
+    def _draw(self, picture: Picture) -> None:
+        from pyshell.shell.drawing import drawn
+
+        self.show(drawn(picture, dry_run=self.options.dry_run))
+        on_terminal = not picture.file and not self.options.json and self.out.isatty()
+        if on_terminal and picture.form == "svg":
+            self.note("This is SVG, for a browser: 'graph /tmp/target.svg' writes a file.")
 
     def _change(self, change: Change) -> None:
         from pyshell.target.operations.base import carry_out, check

@@ -126,7 +126,8 @@ class AclsNode(CommonNode):
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
         if not tagged:
             raise NotFoundError(
-                f"There is no node ACL for {name}.", f"'ls {self.path}' shows them."
+                f"There is no node ACL for {name}.",
+                f"{self.nearest(name)}'ls {self.path}' shows them.",
             )
         return tagged
 

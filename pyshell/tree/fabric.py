@@ -118,7 +118,12 @@ class FabricNode(CommonNode):
     )
     def ui_command_delete(self, wwn: str) -> Result:
         """Delete a target."""
-        place = self._existing(wwn) or Target(self.fabric.name, self.fabric.normalise(wwn).wwn)
+        place = self._existing(wwn)
+        if place is None:
+            name = self.fabric.normalise(wwn).wwn
+            raise NotFoundError(
+                f"There is no target {name}.", f"{self.nearest(name)}'ls {self.path}' shows them."
+            )
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]
         return Change(operations, takes=lambda: losing.with_it(operations))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import listing, names
+from pyshell.target import inquiry, listing, names
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.targets import CreatePortal, DeletePortal
@@ -69,7 +69,22 @@ class PortalsNode(CommonNode):
             before.append(f"Binding to INADDR_ANY ({address})")
         place = Portal(self.place, address, port)
         said = [f"Created network portal {address}:{port}."]
-        return Change([CreatePortal(place, said=said)], place.path, before=before)
+        note = "" if self.context.compat else self._unreachable(address)
+        return Change([CreatePortal(place, said=said)], place.path, before=before, note=note)
+
+    def _unreachable(self, address: str) -> str:
+        """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""
+        mine = inquiry.addresses(self.lio.machine)
+        if (
+            mine is None
+            or listing.is_wildcard(address)
+            or names.address(address.partition("%")[0]) in mine
+        ):
+            return ""
+        return (
+            f"This host has no address {address}: nobody reaches the portal until it has."
+            " 'ip -brief address' lists those that it has."
+        )
 
     @command(
         "Stop listening on an address and port. Connections there are cut.",

@@ -61,3 +61,14 @@ def test_a_portal_of_another_target_that_is_in_the_way_is_told_with_its_path(
     ran = target.line(f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.101")
     assert (ran.status, "EINVAL" in ran.err) == (1, True)
     assert f"{TPG}/portals/0.0.0.0:3260 listens there already: delete it first" in ran.err
+
+
+def test_a_portal_at_an_address_that_the_host_lacks_is_made_and_told(target: Pyshell) -> None:
+    table = target.simulator.machine.file("/proc/net/fib_trie")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("Local:\n     |-- 192.168.56.101\n        /32 host LOCAL\n")
+    target.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    assert target(f"{TPG}/portals", "create", "192.168.56.101").done().err == ""
+    told = "This host has no address 192.0.2.1: nobody reaches the portal until it has."
+    ran = target(f"{TPG}/portals", "create", "192.0.2.1").done(noting=told)
+    assert ran.lines[-1] == "Created network portal 192.0.2.1:3260."

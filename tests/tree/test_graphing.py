@@ -52,6 +52,13 @@ def test_what_runs_is_drawn_with_who_is_logged_in(exported: Pyshell) -> None:
     assert [arrow["session"] for arrow in arrows].count(True) == 1
 
 
+def test_who_gets_svg_on_a_terminal_is_told_how_to_see_it(exported: Pyshell) -> None:
+    told = "This is SVG, for a browser: 'graph /tmp/target.svg' writes a file."
+    assert told in " ".join(exported("graph", terminal=True).err.split())
+    assert told not in exported("graph", "format=mermaid", terminal=True).err
+    assert exported("graph").done().err == ""
+
+
 def test_an_initiator_of_two_targets_tells_which_disks_it_has_by_which(exported: Pyshell) -> None:
     exported.must(f"share /dev/sdb to={CLIENT},{OTHER} target={SERVER}2")
     found = boxes(exported, "graph")

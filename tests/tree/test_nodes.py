@@ -382,3 +382,24 @@ def test_a_short_secret_is_taken_with_a_note(exported: Pyshell, node: str, secre
 def test_a_secret_of_twelve_bytes_needs_no_note(exported: Pyshell, secret: str) -> None:
     assert exported.line(f"{ACL} set auth password='{secret}'").err == ""
     assert exported.line(f"{ACL} set auth password=short", "--compat").err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            f"/iscsi delete {SERVER[:-1]}",
+            f"There is no target {SERVER[:-1]}. Did you mean {SERVER}? 'ls /iscsi' shows them.",
+        ),
+        (
+            f"{TPG}/acls delete {CLIENT[:-1]}",
+            f"There is no node ACL for {CLIENT[:-1]}. Did you mean {CLIENT}? 'ls {TPG}/acls'"
+            " shows them.",
+        ),
+    ],
+)
+def test_a_mistyped_name_to_delete_is_told_with_the_near_one(
+    exported: Pyshell, line: str, told: str
+) -> None:
+    ran = exported.line(line)
+    assert (ran.status, ran.err) == (3, f"{told}\n")
