@@ -250,7 +250,8 @@ def _is_within(folder: str, gone: Sequence[str]) -> bool:
 def _skipped(operation: Operation, error: PyshellError) -> Fault:
     what = operation.step() if operation.step() not in error.message else ""
     text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
-    return Fault(_path(operation), f"{text}, skipped")
+    hint = operation.hint(error.errno).rstrip(".") if error.errno else ""
+    return Fault(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))
 
 
 def _of_entry(error: EntryError) -> Fault:

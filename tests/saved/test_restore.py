@@ -379,3 +379,16 @@ def test_a_part_that_the_file_lacks_is_an_error(pyshell: Pyshell, part: str) -> 
     ran = pyshell("restoreconfig", str(pyshell.example), part)
     assert (ran.out, ran.status) == ("", 3)
     assert "nothing was restored" in ran.err
+
+
+def test_a_portal_that_the_kernel_refuses_is_told_with_what_may_be_the_cause(
+    target: Pyshell,
+) -> None:
+    target.must(
+        f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create ::1", "saveconfig",
+        "clearconfig confirm=true",
+    )  # fmt: skip
+    target.simulator.machine.edit(ipv6=False)
+    ran = target("restoreconfig")
+    assert ran.status == 1
+    assert "skipped (Is IPv6 on ('ip -6 address'), and the address not taken" in ran.err
