@@ -23,8 +23,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-SECONDS = 120
-
 
 def _run(entry: Callable[[], Any], asked: dict[str, Any]) -> NoReturn:
     """Be the program. Never returns."""
@@ -39,7 +37,7 @@ def _run(entry: Callable[[], Any], asked: dict[str, Any]) -> NoReturn:
     # The parent's has read ahead.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.argv = asked["argv"]
-    signal.alarm(SECONDS)
+    signal.alarm(asked["seconds"])
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
     status = 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..commands import run, wait_for
 from ..initiator import Initiator, disk_bytes
 from .export import ADDRESS, SERVER, TPG, export_lee
-from .shell import TIME_LIMIT, pyshell
+from .shell import TIME_LIMIT, started
 from .systemd import Systemd, booted
 
 SAVED = Path("/etc/target/saveconfig.json")
@@ -32,7 +32,7 @@ WAIT = 20
 def save_three_disks(volume: Path) -> None:
     """Save the scenario with two LUNs more, of disks that are not there."""
     export_lee(volume)
-    pyshell("saveconfig")
+    started("saveconfig")
     document = json.loads(SAVED.read_text())
     tpg = document["targets"][0]["tpgs"][0]
     for index, name in ((1, "later"), (2, "gone")):
@@ -41,7 +41,7 @@ def save_three_disks(volume: Path) -> None:
         tpg["luns"].append({"index": index, "storage_object": f"/backstores/block/{name}"})
         tpg["node_acls"][0]["mapped_luns"].append({"index": index, "tpg_lun": index})
     SAVED.write_text(json.dumps(document))
-    pyshell("clearconfig", "confirm=true")
+    started("clearconfig", "confirm=true")
 
 
 @contextmanager
@@ -53,14 +53,14 @@ def later_disk() -> Iterator[None]:
     try:
         yield
     finally:
-        pyshell("clearconfig", "confirm=true")
+        started("clearconfig", "confirm=true")
         run("dmsetup", "remove", "--noudevsync", "later")
         run("losetup", "-d", loop)
 
 
 def served(path: str) -> bool:
     """Tell whether a storage object runs."""
-    return pyshell(path, status=None).returncode == 0
+    return started(path, status=None).returncode == 0
 
 
 def disks(initiator: Initiator) -> int:
@@ -88,7 +88,7 @@ def test_field_failure_3_late_devices_are_served_and_a_missing_one_is_named(
             assert systemd("stop", RESTORE).returncode == 0
             assert systemd.state(RESTORE) == "inactive"
             wait_for("nothing to be missing", lambda: systemd.state(WATCH) == "inactive")
-            assert pyshell("sessions").stdout == "(no open sessions)\n"
+            assert started("sessions").stdout == "(no open sessions)\n"
             assert not MARK.exists()
             assert not served(LEE)
     finally:
@@ -120,7 +120,7 @@ def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
         assert served(LATER)
         run("iscsiadm", "-m", "session", "--rescan")
         wait_for("the second disk", lambda: disks(initiator) == 2)
-        status = pyshell("status").stdout
+        status = started("status").stdout
         assert f"{GONE}: There is no block device /dev/mapper/gone" in status
         assert "restoreconfig missing_only=true" in status
         assert f"{TPG}/luns/lun1" not in status

@@ -12,14 +12,14 @@ import pexpect
 from ..commands import COMMAND_SECONDS, run, wait_for
 from ..initiator import Initiator
 from .export import ADDRESS, SERVER, export_lee
-from .shell import WIDTH, pyshell, scenario
+from .shell import WIDTH, scenario, started
 
 MEBIBYTE = 1 << 20
 
 
 def test_each_one_liner_prints_what_the_scenario_shows(lee: Path) -> None:
     for command, output in scenario():
-        assert pyshell(*command.split()).stdout == output, command
+        assert started(*command.split()).stdout == output, command
 
 
 def test_the_scenario_as_one_batch_prints_the_same(lee: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_scenario_as_one_batch_prints_the_same(lee: Path) -> None:
     saved = (
         "Global pref auto_save_on_exit=true\nConfiguration saved to /etc/target/saveconfig.json\n"
     )
-    assert pyshell(stdin=lines).stdout == expected + saved
+    assert started(stdin=lines).stdout == expected + saved
 
 
 def test_the_disk_keeps_its_bytes_over_save_clear_and_restore(
@@ -47,13 +47,13 @@ def test_the_disk_keeps_its_bytes_over_save_clear_and_restore(
     run("mount", str(partition), str(tmp_path))
     (tmp_path / "data").write_bytes(written)
     run("umount", str(tmp_path))
-    assert "session-state: LOGGED_IN" in pyshell("sessions", "detail").stdout
+    assert "session-state: LOGGED_IN" in started("sessions", "detail").stdout
     initiator.logout(SERVER)
 
-    pyshell("saveconfig")
-    pyshell("clearconfig", "confirm=true")
+    started("saveconfig")
+    started("clearconfig", "confirm=true")
     assert os.listdir("/sys/kernel/config/target/core") == ["alua"]  # the kernel's own
-    pyshell("restoreconfig")
+    started("restoreconfig")
 
     initiator.login(SERVER)
     partition = Path(f"{initiator.disk(SERVER)}1")

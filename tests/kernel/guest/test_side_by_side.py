@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import pyshell
-
 from .. import bus, commands, lio, snapshot
+from ..forked import modules_of_pyshell
 from ..sidebyside import comparing, scenes
 from ..sidebyside.comparing import Did, Program
 from ..sidebyside.scenes import Scene
@@ -21,7 +19,6 @@ from ..sidebyside.scenes import Scene
 SCENES = scenes.read()
 # Where both programs work: the same path for both, empty at the start of each scene.
 PLACE = Path("/run/tmp/side-by-side")
-LATE = ("pyshell.simulator", "pyshell.prompt", "pyshell.__main__")
 
 
 def own_folder(name: str) -> Path:
@@ -58,11 +55,7 @@ def ours() -> Iterator[Program]:
     (folder / "bin").mkdir()
     link = folder / "bin/targetcli"
     link.symlink_to(Path(sys.executable).with_name("pyshell"))
-    modules = [
-        module.name
-        for module in pkgutil.walk_packages(pyshell.__path__, "pyshell.")
-        if not module.name.startswith(LATE)
-    ]
+    modules = modules_of_pyshell()
     program = Program(sys.executable, "pyshell.cli:main", modules, str(link), folder)
     yield program
     program.end()
@@ -101,7 +94,7 @@ def start(program: Program) -> None:
     (PLACE / "folder").mkdir()
     program.forget()
     if program.argv0 != "targetcli":
-        status, *_ = program.run(["set", "global", "default_portal_address=::0"], PLACE)
+        status, *_ = program.run_line(["set", "global", "default_portal_address=::0"], PLACE)
         assert status == 0
 
 
@@ -184,11 +177,11 @@ def test_each_restores_what_the_other_saved(
     saving, restoring = (targetcli, ours) if saving_one == "targetcli" else (ours, targetcli)
     start(ours)
     for line in EVERYTHING:
-        status, _, stderr = ours.run(line.split(), PLACE)
+        status, _, stderr = ours.run_line(line.split(), PLACE)
         assert status == 0, f"{line}\n{stderr}"
     before = snapshot.take()
     file = results / f"{saving_one}.json"
-    assert saving.run(["saveconfig", str(file)], PLACE)[0] == 0
+    assert saving.run_line(["saveconfig", str(file)], PLACE)[0] == 0
     by_its_writer, by_the_other = [restored(program, file) for program in (saving, restoring)]
     assert snapshot.differences(by_its_writer, by_the_other) == {}
     assert len(by_the_other) == len(before)
@@ -198,7 +191,7 @@ def restored(program: Program, file: Path) -> snapshot.Tree:
     """Return what a program makes of a saved file."""
     lio.clear()
     (lio.CONFIGFS / "iscsi").mkdir()
-    status, stdout, stderr = program.run(["restoreconfig", str(file)], PLACE)
+    status, stdout, stderr = program.run_line(["restoreconfig", str(file)], PLACE)
     assert (status, stdout) == (0, f"Configuration restored from {file}\n"), stderr
     # Nothing but link names is drawn by lot here.
     return snapshot.plain_tree(snapshot.take(), "\n".join(EVERYTHING))

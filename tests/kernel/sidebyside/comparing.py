@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import difflib
-import json
-import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from .. import snapshot
+from ..forked import Forked
 from .scenes import Scene, Step
 
 # So many entries of configfs are told of one difference; a missing object would be hundreds.
 SHOWN = 8
-FORKING = Path(__file__).parents[1] / "forking.py"
 
 
 @dataclass(frozen=True)
@@ -34,45 +30,15 @@ class Did:
     seconds: float
 
 
-class Program:
-    """A program that is imported once and forked for each command line.
+class Program(Forked):
+    """A program of the two: its preferences lie in its folder, beside what it prints."""
 
-    `folder` is its own: preferences and outputs lie there.
-    """
-
-    def __init__(
-        self, python: str, entry: str, modules: Sequence[str], argv0: str, folder: Path
-    ) -> None:
-        self.argv0 = argv0
-        self.folder = folder
-        self._parent = subprocess.Popen(
-            [python, str(FORKING), entry, *modules],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            # Which pyshell heeds and targetcli does not; pytest's runners set it.
-            env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
-        )  # fmt: skip
-
-    def run(self, arguments: Sequence[str], where: Path, stdin: str = "") -> tuple[int, str, str]:
+    def run_line(
+        self, arguments: Sequence[str], where: Path, stdin: str = ""
+    ) -> tuple[int, str, str]:
         """Run a command line in a folder; return the exit status and both outputs."""
-        outputs = {name: self.folder / name for name in ("stdin", "stdout", "stderr")}
-        outputs["stdin"].write_text(stdin)
-        asked = {
-            "argv": [self.argv0, *arguments],
-            "folder": str(where),
-            "environment": {"TARGETCLI_HOME": str(self.home), "TERM": "dumb"},
-            **{name: str(path) for name, path in outputs.items()},
-        }
-        status = int(self._ask(json.dumps(asked)))
-        return status, outputs["stdout"].read_text(), outputs["stderr"].read_text()
-
-    def _ask(self, text: str) -> str:
-        to: IO[str] | None = self._parent.stdin
-        answers: IO[str] | None = self._parent.stdout
-        assert to is not None
-        assert answers is not None
-        to.write(f"{text}\n")
-        to.flush()
-        return answers.readline()
+        environment = {"TARGETCLI_HOME": str(self.home), "TERM": "dumb"}
+        return self.run(arguments, where, stdin, environment)
 
     @property
     def home(self) -> Path:
@@ -82,11 +48,6 @@ class Program:
     def forget(self) -> None:
         """Take its preferences away."""
         shutil.rmtree(self.home, ignore_errors=True)
-
-    def end(self) -> None:
-        """End it."""
-        self._parent.kill()
-        self._parent.communicate()
 
 
 def play(
@@ -99,7 +60,7 @@ def play(
     for step in scene.steps:
         hanging.write_text(step.text)
         begun = time.monotonic()
-        status, stdout, stderr = program.run(step.arguments(names), where)
+        status, stdout, stderr = program.run_line(step.arguments(names), where)
         seconds = time.monotonic() - begun
         tree = snapshot.plain_tree(snapshot.take(), scene.text)
         yield Did(status, snapshot.plain(stdout, scene.text), stderr, tree, seconds)
