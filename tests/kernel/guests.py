@@ -15,30 +15,30 @@ from .standin import GuestItem
 
 # One is one processor's work, as pytest is in each.
 GUESTS = 2
-# What the tests of a file take, about, on an idle machine: the end of each session tells anew. A
+# What the tests of a file take, about, on a busy machine: the end of each session tells anew. A
 # file that is not named here counts as one of middling length.
 SECONDS = {
-    "test_side_by_side.py": 475,
-    "test_examples.py": 200,
-    "test_guiding.py": 145,
-    "test_scenario.py": 90,
-    "test_boot.py": 90,
-    "test_seeing.py": 85,
-    "test_cost.py": 80,
-    "test_conformance.py": 70,
-    "test_backstores.py": 70,
-    "test_applying.py": 55,
-    "test_prompt.py": 40,
-    "test_sharing.py": 35,
-    "test_field_failures.py": 30,
-    "test_fabrics.py": 30,
-    "test_export.py": 25,
-    "test_settings.py": 22,
-    "test_attributes.py": 5,
-    "test_contract.py": 2,
+    "test_side_by_side.py": 800,
+    "test_cost.py": 500,
+    "test_examples.py": 390,
+    "test_boot.py": 385,
+    "test_conformance.py": 250,
+    "test_guiding.py": 185,
+    "test_applying.py": 175,
+    "test_seeing.py": 155,
+    "test_scenario.py": 145,
+    "test_backstores.py": 80,
+    "test_prompt.py": 45,
+    "test_settings.py": 40,
+    "test_fabrics.py": 27,
+    "test_field_failures.py": 27,
+    "test_sharing.py": 27,
+    "test_export.py": 20,
+    "test_attributes.py": 18,
+    "test_contract.py": 12,
     "test_bed.py": 1,
 }
-OTHERS_SECONDS = 60
+OTHERS_SECONDS = 90
 
 
 def shares(files: Iterable[str], count: int) -> list[set[str]]:

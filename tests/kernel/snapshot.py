@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _QUEUE = re.compile(r"(?<=  Max Queue Depth: )\d+")
 _ALIAS = re.compile(r"(?<=^alias: )[0-9a-f]{10}$", re.MULTILINE)
 _NAA = re.compile(r"naa\.5001405[0-9a-f]{9}")
 
+_MORE_THAN_A_PAGE = 1 << 16
+
 Tree = dict[str, str]
 
 
@@ -42,7 +45,7 @@ def _walk(folder: str) -> Iterator[tuple[str, str]]:
             continue
         if entry.is_symlink():
             # Its name is chosen at random.
-            yield f"{folder}/link", f"-> {os.path.realpath(entry.path)}"
+            yield f"{folder}/link", f"-> {os.path.normpath(f'{folder}/{os.readlink(entry)}')}"
         elif entry.is_dir():
             yield entry.path, ""
             yield from _walk(entry.path)
@@ -51,13 +54,18 @@ def _walk(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _value(path: str) -> str:
+    # Thousands of files for each line that is compared: with the fewest calls for one.
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().rstrip("\n")
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.read(descriptor, _MORE_THAN_A_PAGE).decode(errors="replace").rstrip("\n")
+        finally:
+            os.close(descriptor)
     except OSError as error:
         return f"(not readable: {error.strerror})"
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def plain(text: str, known: str = "") -> str:
     """Return a text with names in place of what was drawn by lot; what `known` names stays."""
 
