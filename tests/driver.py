@@ -190,6 +190,13 @@ class Pyshell:
         """Run lines from standard input; each is fetched when those before it have run."""
         return self(*options, stdin=(f"{line}\n" for line in lines))
 
+    def give_addresses(self, *addresses: str) -> None:
+        """Give the simulated host IPv4 addresses, as the kernel tells of them."""
+        lines = "".join(f"     |-- {one}\n        /32 host LOCAL\n" for one in addresses)
+        table = self.simulator.machine.file("/proc/net/fib_trie")
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(f"Local:\n{lines}")
+
     def must(self, *lines: str) -> list[str]:
         """Run one-liners that must do what they say, quietly; return all their output."""
         return [said for line in lines for said in self.line(line).done().lines]

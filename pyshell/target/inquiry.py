@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyshell.errors import UsageError
 from pyshell.target import names
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ def addresses(machine: Machine) -> frozenset[str] | None:
         digits = line.split()[0]
         found.add(names.address(str(ipaddress.IPv6Address(int(digits, 16)))))
     return frozenset(found)
+
+
+def spelt(address: str) -> str:
+    """Return a portal's address as `addresses` and `listening` spell it, without an IPv6 zone."""
+    try:
+        return names.address(address.partition("%")[0])
+    except UsageError:
+        return address
 
 
 def listening(machine: Machine) -> frozenset[tuple[str, int]] | None:

@@ -75,11 +75,7 @@ class PortalsNode(CommonNode):
     def _unreachable(self, address: str) -> str:
         """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""
         mine = inquiry.addresses(self.lio.machine)
-        if (
-            mine is None
-            or listing.is_wildcard(address)
-            or names.address(address.partition("%")[0]) in mine
-        ):
+        if mine is None or listing.is_wildcard(address) or inquiry.spelt(address) in mine:
             return ""
         return (
             f"This host has no address {address}: nobody reaches the portal until it has."

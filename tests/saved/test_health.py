@@ -89,12 +89,6 @@ def host_file(pyshell: Pyshell, path: str, text: str = "") -> Path:
     return place
 
 
-def give_addresses(pyshell: Pyshell, *addresses: str) -> None:
-    """Give the simulated host addresses, as the kernel tells of them."""
-    lines = "".join(f"     |-- {one}\n        /32 host LOCAL\n" for one in addresses)
-    host_file(pyshell, "/proc/net/fib_trie", f"Local:\n{lines}")
-
-
 def listen_at(pyshell: Pyshell, *places: str) -> None:
     """Let the simulated host listen at places in the kernel's writing (`00000000:0CBC`)."""
     lines = "".join(f"   {n}: {one} 00000000:0000 0A 0\n" for n, one in enumerate(places))
@@ -264,7 +258,7 @@ def test_the_last_restore_left_something_out(healthy: Pyshell) -> None:
 
 
 def test_nothing_listens_at_a_portal(healthy: Pyshell) -> None:
-    give_addresses(healthy, "127.0.0.1")
+    healthy.give_addresses("127.0.0.1")
     listen_at(healthy, "0100007F:0016")
     commands = only(healthy, "network", f"{TPG}/portals/0.0.0.0:3260", "nothing listens")
     follow(healthy, commands)
@@ -274,9 +268,9 @@ def test_nothing_listens_at_a_portal(healthy: Pyshell) -> None:
 
 def test_the_host_lost_the_address_of_a_portal(healthy: Pyshell) -> None:
     healthy.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
-    give_addresses(healthy, "127.0.0.1", "192.168.56.101")
+    healthy.give_addresses("127.0.0.1", "192.168.56.101")
     assert gone(healthy, "network")
-    give_addresses(healthy, "127.0.0.1")
+    healthy.give_addresses("127.0.0.1")
     told = "this host has no address 192.168.56.101"
     follow(healthy, only(healthy, "network", f"{TPG}/portals/192.168.56.101:3260", told))
     assert gone(healthy, "network")
@@ -400,10 +394,10 @@ def test_a_tpg_has_no_acl(healthy: Pyshell) -> None:
 
 def test_demo_mode_on_a_public_address(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} set attribute generate_node_acls=1")
-    give_addresses(healthy, "127.0.0.1", "192.168.56.101", PUBLIC)
+    healthy.give_addresses("127.0.0.1", "192.168.56.101", PUBLIC)
     listen_at(healthy, "00000000:0CBC")
     assert gone(healthy, "access")
-    give_addresses(healthy, "127.0.0.1", GLOBAL)
+    healthy.give_addresses("127.0.0.1", GLOBAL)
     follow(
         healthy, only(healthy, "access", TPG, f"demo mode lets in every initiator, and {GLOBAL}")
     )
@@ -411,7 +405,7 @@ def test_demo_mode_on_a_public_address(healthy: Pyshell) -> None:
 
 
 def test_no_chap_on_a_public_address(healthy: Pyshell) -> None:
-    give_addresses(healthy, GLOBAL)
+    healthy.give_addresses(GLOBAL)
     listen_at(healthy, "00000000:0CBC")
     commands = only(healthy, "access", TPG, "asks for no CHAP")
     assert "password=-" in commands[0]

@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from pyshell.target import inquiry
 from pyshell.target.machine import RealMachine
 
@@ -15,6 +17,20 @@ def test_this_hosts_addresses() -> None:
     found = inquiry.addresses(RealMachine())
     assert found is not None
     assert "127.0.0.1" in found
+
+
+@pytest.mark.parametrize(
+    ("address", "spelt"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0::9", "2001:db8::9"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("::", "::0"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_an_address_is_spelt_as_the_hosts_are(address: str, spelt: str) -> None:
+    assert inquiry.spelt(address) == spelt
 
 
 def test_where_this_host_listens() -> None:

@@ -64,9 +64,7 @@ def test_a_portal_of_another_target_that_is_in_the_way_is_told_with_its_path(
 
 
 def test_a_portal_at_an_address_that_the_host_lacks_is_made_and_told(target: Pyshell) -> None:
-    table = target.simulator.machine.file("/proc/net/fib_trie")
-    table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text("Local:\n     |-- 192.168.56.101\n        /32 host LOCAL\n")
+    target.give_addresses("192.168.56.101")
     target.must(f"{TPG}/portals delete 0.0.0.0 3260")
     assert target(f"{TPG}/portals", "create", "192.168.56.101").done().err == ""
     told = "This host has no address 192.0.2.1: nobody reaches the portal until it has."

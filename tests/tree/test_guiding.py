@@ -194,9 +194,7 @@ def test_a_portal_at_an_address_that_this_host_lacks_is_left_out_and_told(
     pyshell: Pyshell,
 ) -> None:
     pyshell.must(ONE, f"{TPG}/portals create 203.0.113.9")
-    table = pyshell.simulator.machine.file("/proc/net/fib_trie")
-    table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text("Local:\n     |-- 192.168.56.101\n        /32 host LOCAL\n")
+    pyshell.give_addresses("192.168.56.101")
     ran = pyshell("guide", SERVER)
     assert "This host has no address 203.0.113.9: nobody reaches that portal" in ran.err
     assert "203.0.113.9" not in ran.out

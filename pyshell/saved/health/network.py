@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyshell.errors import UsageError
 from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, unseen
-from pyshell.target import inquiry, listing, names
+from pyshell.target import inquiry, listing
 from pyshell.target.attach import Lio
-from pyshell.target.places import Portal
 
 
 def check(lio: Lio) -> Iterator[Finding]:
@@ -24,7 +22,7 @@ def check(lio: Lio) -> Iterator[Finding]:
     if open_at is None:
         yield unseen("listening", "where the host listens cannot be read from /proc/net", *about)
     for portal in portals:
-        address = _plain(portal)
+        address = inquiry.spelt(portal.address)
         deletion = pyshell(
             lio, f"{portal.tpg.path}/portals", "delete", portal.address, str(portal.port)
         )
@@ -45,10 +43,3 @@ def check(lio: Lio) -> Iterator[Finding]:
                 deletion,
                 creation,
             )
-
-
-def _plain(portal: Portal) -> str:
-    try:
-        return names.address(portal.address)
-    except UsageError:
-        return portal.address

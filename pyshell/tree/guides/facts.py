@@ -109,8 +109,8 @@ def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
     mine = inquiry.addresses(lio.machine)
     if mine is None:
         return way, []
-    left = tuple(portal for portal in way.portals if portal[0] in mine)
-    gone = [address for address, _ in way.portals if address not in mine]
+    left = tuple(portal for portal in way.portals if inquiry.spelt(portal[0]) in mine)
+    gone = [portal[0] for portal in way.portals if portal not in left]
     return replace(way, portals=left or way.portals), gone
 
 
