@@ -54,7 +54,7 @@ def run(found: Invocation) -> int:
         sys.stderr.write(f"{text}\n")
 
     lio = attach(found.simulate, found.config_dir)
-    preferences = Preferences(home(), lio.config_dir, warn)
+    preferences = Preferences(home(simulated=lio.simulated), lio.config_dir, warn)
     shell = Shell(lio, preferences, found.options, sys.stdout, sys.stderr, sys.stdin)
     if found.words:
         if os.environ.get("PYSHELL_WAY") == BOOT:  # as the units for systemd say

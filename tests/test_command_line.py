@@ -15,7 +15,6 @@ import pytest
 
 from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
 from pyshell import cli
-from pyshell.shell import preferences
 from pyshell.simulator import Simulator
 from pyshell.target import attach, handles
 from pyshell.target.places import Portal
@@ -225,15 +224,19 @@ def test_the_configurations_folder_can_be_chosen(target: Pyshell, tmp_path: Path
     assert not target.saved_file.exists()
 
 
-def test_preferences_hold_for_the_next_run(
+def test_a_simulated_target_writes_no_file_of_the_users(
     pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("TARGETCLI_HOME", "PYSHELL_HOME"):
-        folder = tmp_path / name
-        monkeypatch.setenv(name, str(folder))
-        pyshell.must("set global auto_add_default_portal=false")
-        assert (folder / "preferences.json").is_file()
-    assert preferences.home() == tmp_path / "PYSHELL_HOME"
+    """Finding 37: preferences and bookmarks of a try never reach those of the real target."""
+    for name in ("TARGETCLI_HOME", "PYSHELL_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    pyshell.must("set global auto_add_default_portal=false", "/iscsi bookmarks add here")
+    assert {path.parent.name for path in pyshell.folder.rglob("preferences.json")} == {"home"}
+    assert not list(tmp_path.glob("*_HOME")), "nothing of a try lies in the user's folders"
+
+
+def test_preferences_hold_for_the_next_run(pyshell: Pyshell) -> None:
+    pyshell.must("set global auto_add_default_portal=false")
     pyshell.must(f"/iscsi create {SERVER}")
     assert list((pyshell.configfs / f"iscsi/{SERVER}/tpgt_1/np").iterdir()) == []
 
@@ -443,23 +446,24 @@ REFUSED = [
 
 @pytest.mark.parametrize("line", [*CHANGES, *REFUSED])
 def test_a_dry_run_changes_nothing_and_ends_as_the_real_run(exported: Pyshell, line: str) -> None:
-    before = exported.files(), everything_at_home()
+    before = exported.files(), everything_at_home(exported)
     dry = exported.line(line, "--dry-run")
-    assert (exported.files(), everything_at_home()) == before
+    assert (exported.files(), everything_at_home(exported)) == before
     assert "hunter2" not in dry.out + dry.err
     real = exported.line(line)
     assert (dry.status, dry.err) == (real.status, real.err)
     assert (real.status == 0) == (line in CHANGES)
     if line in CHANGES:
-        assert (exported.files(), everything_at_home()) != before
+        assert (exported.files(), everything_at_home(exported)) != before
         assert dry.lines
         assert all(said.endswith(" (dry run)") for said in dry.lines)
 
 
-def everything_at_home() -> dict[str, bytes]:
-    """Return all files of the user."""
-    home = Path(os.environ["HOME"])
-    return {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+def everything_at_home(ran: Pyshell) -> dict[str, bytes]:
+    """Return all files of the user, who has some in the simulator's folder, too."""
+    homes = Path(os.environ["HOME"]), ran.folder / "home"
+    files = (path for home in homes for path in home.rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in files}
 
 
 def test_a_dry_run_refuses_to_save_an_empty_configuration_over_another(exported: Pyshell) -> None:

@@ -33,7 +33,6 @@ def test_every_call_of_the_contract_in_its_order(
     environment = {
         **clean_environment(),
         "PYSHELL_SIMULATE": str(pyshell.folder),
-        "TARGETCLI_HOME": str(tmp_path / "home"),
     }
     places = {"DEV": "/dev/sdb", "FILE": str(tmp_path / "saved.json")}
     for number, call in enumerate(CALLS):
@@ -51,4 +50,4 @@ def test_every_call_of_the_contract_in_its_order(
         assert re.fullmatch(out, ran.stdout), told
         if call.err:
             assert re.fullmatch(call.err, ran.stderr), told
-    assert os.listdir(tmp_path / "home")
+    assert os.listdir(pyshell.folder / "home")

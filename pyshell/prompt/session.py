@@ -140,7 +140,7 @@ def reader_for(shell: Shell) -> Reader:
     Prompts go to standard output if that is a terminal, else to standard error: what is redirected
     to a file holds results alone.
     """
-    history = CommandHistory(home() / FILE_NAME, shell.note)
+    history = CommandHistory(home(simulated=shell.lio.simulated) / FILE_NAME, shell.note)
     screen = next((stream for stream in (shell.out, shell.err) if stream.isatty()), None)
     plain = shell.options.plain or os.environ.get("TERM", "") in DUMB_TERMS
     if screen is None or plain:

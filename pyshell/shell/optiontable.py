@@ -39,8 +39,8 @@ class Option:
 OPTIONS = (
     Option(
         ("--simulate",),
-        "work on a simulated target kept in DIR (default: pyshell/simulator in the XDG state"
-        " folder)",
+        "work on a simulated target; DIR keeps it, with preferences and history (default:"
+        " pyshell/simulator in the XDG state folder)",
         "DIR",
         optional=True,
     ),

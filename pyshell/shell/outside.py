@@ -171,6 +171,7 @@ def _root(invocation: Invocation) -> Iterator[RootNode]:
         if folder is not None and not folder.exists():
             folder = Path(scratch) / "simulator"
         lio = attach(folder, invocation.config_dir)
-        preferences = Preferences(home(), lio.config_dir, lambda _told: None)
+        folder = home(simulated=lio.simulated)
+        preferences = Preferences(folder, lio.config_dir, lambda _told: None)
         silent = io.StringIO()
         yield Shell(lio, preferences, Options(), silent, silent, silent).root()

@@ -20,11 +20,14 @@ _FILE = "preferences.json"
 _HOST_FILE = "pyshell.json"
 
 
-def home(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of preferences and history.
+def home(environment: Mapping[str, str] = os.environ, *, simulated: Path | None = None) -> Path:
+    """Return the folder of preferences, bookmarks and history.
 
+    A simulated target has its own in its folder, whatever the environment says. A real one uses
     `PYSHELL_HOME`, else `TARGETCLI_HOME`, else `pyshell` in the XDG configuration folder.
     """
+    if simulated is not None:
+        return simulated / "home"
     for name in ("PYSHELL_HOME", "TARGETCLI_HOME"):
         if environment.get(name):
             return Path(environment[name]).expanduser()

@@ -53,7 +53,7 @@ class Keyboard:
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "pyshell", f"--simulate={folder}"],
-            env={**clean_environment(), "TERM": "xterm", "PYSHELL_HOME": str(folder.parent)},
+            env={**clean_environment(), "TERM": "xterm"},
             dimensions=(50, 120),
             timeout=60,
         )

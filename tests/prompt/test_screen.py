@@ -361,14 +361,14 @@ def test_field_failure_43_ctrl_c_is_never_a_trace(pyshell: Pyshell) -> None:
         screen.end()
 
 
-def test_ux_row_4_no_secret_reaches_the_history(target: Pyshell, tmp_path: Path) -> None:
-    with Screen(target.folder, environment={"PYSHELL_HOME": str(tmp_path)}) as screen:
+def test_ux_row_4_no_secret_reaches_the_history(target: Pyshell) -> None:
+    with Screen(target.folder) as screen:
         screen.prompt()
         screen.type(f"{TPG} set auth password=-{ENTER}")
         screen.see("\npassword:")
         screen.type(f"verysecret12{ENTER}")
         assert "verysecret12" not in screen.see("Parameter password is now '********'.")
         screen.run(f"{TPG} set auth userid=u password=othersecret1")
-    kept = tmp_path / "history"
+    kept = target.folder / "home" / "history"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert "secret1" not in kept.read_text(encoding="utf-8")

@@ -30,8 +30,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
         f"{TPG}/luns create /backstores/block/lee_block",
         "saveconfig",
     ):
-        assert pyshell.process(line, environment={"PYSHELL_HOME": str(home)}).status == 0
-    with Screen(pyshell.folder, environment={"PYSHELL_HOME": str(home)}) as screen:
+        assert pyshell.process(line).status == 0
+    with Screen(pyshell.folder) as screen:
         screen.prompt()
         yield screen
 

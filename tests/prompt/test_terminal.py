@@ -85,7 +85,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def session(home: Path) -> Iterator[Terminal]:
     """Return a session without colours that many tests use one after the other."""
-    environment = {"TERM": "xterm", "NO_COLOR": "1", "PYSHELL_HOME": str(home)}
+    environment = {"TERM": "xterm", "NO_COLOR": "1"}
     with Terminal(home / "simulator", environment) as terminal:
         terminal.ready()
         yield terminal
@@ -151,7 +151,7 @@ def test_a_secret_is_asked_for_without_echo(editing: Terminal, home: Path) -> No
     assert editing.ready() == "\nParameter password is now '********'.\n"
     shown = editing.run(f"{TPG} get auth password show_secrets=true")
     assert shown == "password=verysecret12 \n"
-    kept = (home / "history").read_text(encoding="utf-8")
+    kept = (home / "simulator/home/history").read_text(encoding="utf-8")
     assert f"{TPG} set auth password=-\n" in kept, (
         "the line as typed tells nothing, and can be used again"
     )
@@ -159,8 +159,10 @@ def test_a_secret_is_asked_for_without_echo(editing: Terminal, home: Path) -> No
 
 
 def test_a_later_session_finds_the_lines_of_this_one(pyshell: Pyshell, tmp_path: Path) -> None:
-    (tmp_path / "history").write_text("pwd\nls\n", encoding="utf-8")
-    environment = {"TERM": "xterm", "PYSHELL_HOME": str(tmp_path), "NO_COLOR": "1"}
+    pyshell.must("pwd")
+    (pyshell.folder / "home").mkdir()
+    (pyshell.folder / "home/history").write_text("pwd\nls\n", encoding="utf-8")
+    environment = {"TERM": "xterm", "NO_COLOR": "1"}
     results = tmp_path / "results"
     with Terminal(pyshell.folder, environment, results) as terminal:
         terminal.ready()

@@ -142,6 +142,12 @@ def test_the_folder_comes_from_the_environment() -> None:
     assert home({}) == Path(os.environ["HOME"]) / ".config/pyshell"
 
 
+def test_a_simulated_target_has_preferences_and_history_of_its_own(tmp_path: Path) -> None:
+    """Finding 37: whatever the environment says, they lie in the simulator's folder."""
+    environment = {"PYSHELL_HOME": "/p", "TARGETCLI_HOME": "/t"}
+    assert home(environment, simulated=tmp_path) == tmp_path / "home"
+
+
 def test_a_damaged_file_is_put_aside_before_another_is_written(tmp_path: Path) -> None:
     told: list[str] = []
     (tmp_path / "preferences.json").write_text("{bad")

@@ -95,11 +95,8 @@ def colour(name: str) -> str:
 def main() -> None:
     """Draw the tour."""
     home = Path(tempfile.mkdtemp(prefix="pyshell-tour-"))
-    environment = {"PYSHELL_HOME": str(home)}
     try:
-        with Screen(
-            home / "simulator", columns=COLUMNS, rows=ROWS, environment=environment
-        ) as screen:
+        with Screen(home / "simulator", columns=COLUMNS, rows=ROWS) as screen:
             shown = scenes(screen)
     finally:
         shutil.rmtree(home)
