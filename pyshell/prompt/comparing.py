@@ -9,14 +9,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
-import pyshell
 from pyshell.saved.unsaved import is_unsaved
-from pyshell.target import listing
+from pyshell.target import listing, programs
 from pyshell.target.attach import Lio
 
 LARGE = 200
@@ -34,18 +30,10 @@ def differs(lio: Lio) -> bool:
 
 def asked_of_another(lio: Lio) -> bool:
     """Tell the same, as another pyshell finds it while nobody else wants the processor."""
-    command = [sys.executable, "-m", "pyshell", f"--config-dir={lio.config_dir}", "-o", "json"]
+    options = [f"--config-dir={lio.config_dir.absolute()}", "-o", "json"]
     if lio.simulated is not None:
-        command.append(f"--simulate={lio.simulated}")
-    place = str(Path(pyshell.__file__).parents[1])
-    asked = subprocess.Popen(
-        [*command, "status"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": place},
-        start_new_session=True,  # Ctrl-C at the prompt is not meant for it
-    )
+        options.append(f"--simulate={lio.simulated.absolute()}")
+    asked = programs.start_pyshell(*options, "status")
     atexit.register(asked.kill)
     try:
         with suppress(OSError):

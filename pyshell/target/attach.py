@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
+from pyshell.target import programs
 from pyshell.target.kernel import CONFIGFS, Kernel, RealKernel, text_or_none
 from pyshell.target.machine import Machine, RealMachine
 from pyshell.target.progress import Progress
@@ -135,7 +135,7 @@ def _set_dbroot(kernel: Kernel) -> None:
 def _run(*command: str) -> None:
     line = " ".join(command)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = programs.run(*command)
     except OSError as error:
         raise from_os_error(error, f"run '{line}'") from error
     if done.returncode != 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import UsageError
-from pyshell.target import names
+from pyshell.target import names, programs
 
 if TYPE_CHECKING:
     from pyshell.target.machine import Machine
@@ -28,15 +28,7 @@ _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 def ask(*command: str) -> str | None:
     """Run a program that only looks; None where it is not there, fails or takes too long."""
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        done = programs.run(*command, seconds=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import rtslib_fb.fabric
 import rtslib_fb.node
 import rtslib_fb.target
 import rtslib_fb.tcm
 import rtslib_fb.utils
+
+from pyshell.target import programs
 
 _MORE_THAN_A_PAGE = 65536
 
@@ -130,8 +133,20 @@ class QuickPath:
         return len(data)
 
 
+def modprobe(module: str) -> None:
+    """Load a kernel module. rtslib's own function passes the caller's environment to a shell."""
+    try:
+        done = programs.run("modprobe", "--", module)
+    except OSError as error:
+        raise rtslib_fb.RTSLibError(f"cannot run modprobe: {error.strerror}") from error
+    if done.returncode != 0:
+        raise rtslib_fb.RTSLibError(done.stderr.strip() or f"exit status {done.returncode}")
+
+
 def lend() -> None:
     """Let the parts of rtslib that work on configfs use it, but for what a simulator put there."""
     for module in (rtslib_fb.node, rtslib_fb.target, rtslib_fb.tcm, rtslib_fb.utils):
         if module.Path is Path:
             module.Path = QuickPath
+    if rtslib_fb.fabric.modprobe.__module__ == rtslib_fb.utils.__name__:  # not a simulator's
+        rtslib_fb.fabric.modprobe = modprobe

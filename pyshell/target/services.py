@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.target import programs
 from pyshell.target.attach import Lio
 
 OURS = ("pyshell-restore.service", "pyshell-missing.path")
@@ -66,9 +67,8 @@ class Systemd:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # Without --root it would ask the manager that runs, and tell it of the change.
         where = [] if self._root == "/" else [f"--root={self._root}"]
-        command = ["systemctl", *where, *arguments]
         try:
-            return subprocess.run(command, capture_output=True, text=True, check=False)
+            return programs.run("systemctl", *where, *arguments)
         except FileNotFoundError as error:
             raise NotFoundError("This host has no systemd.") from error
         except OSError as error:

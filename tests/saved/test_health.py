@@ -20,6 +20,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell, run_here
 from pyshell.saved.health import examination, firewall
 from pyshell.saved.health.findings import Finding
 from pyshell.simulator import SimulatedDevice
+from pyshell.target import programs
 from pyshell.target.machine import RealMachine
 from pyshell.tree import doctoring
 
@@ -305,7 +306,8 @@ def test_firewalld_keeps_the_port_shut(
     program = tmp_path / "firewall-cmd"
     program.write_text(FIREWALL_CMD.format(folder=tmp_path), encoding="utf-8")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # for the suggested commands
+    monkeypatch.setattr(programs, "SEARCH_PATH", f"{tmp_path}:/usr/bin:/bin")
     lio = replace(healthy.open(), machine=RealMachine())
     (found,) = firewall.check(lio)
     assert (found.path, found.level) == ("firewalld", "warning")

@@ -13,6 +13,7 @@ import pytest
 from driver import ROOT, Pyshell, tool
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.saved import takeover
+from pyshell.target import programs
 from pyshell.target.attach import Lio
 from pyshell.target.services import OTHERS, OURS, SimulatedServices, Systemd
 
@@ -168,7 +169,7 @@ def test_without_its_units_pyshell_does_not_take_over(system: Path, on_system: L
 def test_without_systemd_that_is_told(
     act: Callable[[list[str]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(programs, "SEARCH_PATH", "/nowhere")
     with pytest.raises(NotFoundError, match="no systemd"):
         act(["target.service"])
 

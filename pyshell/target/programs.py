@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run other programs. No other module of pyshell starts a process.
+
+pyshell runs as root, perhaps in another user's folder and with another user's environment. A
+program is therefore looked up in the system's folders only, and runs in `/` with an environment of
+its own: neither `PATH`, `PYTHONPATH`, `LD_PRELOAD` nor `MODPROBE_OPTIONS` of the caller reaches it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyshell
+
+SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1));from pyshell.cli import main; sys.exit(main())"
+)
+
+
+def environment() -> dict[str, str]:
+    """Return the whole environment of a program that pyshell runs."""
+    return {"PATH": SEARCH_PATH, "LC_ALL": "C"}
+
+
+def run(*command: str, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and return what it printed.
+
+    Raises OSError if it cannot be started, subprocess.TimeoutExpired after `seconds`.
+    """
+    return subprocess.run(
+        [_found(command[0]), *command[1:]],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        timeout=seconds,
+        check=False,
+        cwd="/",
+        env=environment(),
+    )
+
+
+def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
+    """Start this very pyshell once more, in a session of its own, and return the process.
+
+    Python's isolated mode keeps it from importing anything from the caller's folder, from
+    `PYTHONPATH` or from the user's own packages.
+    """
+    package_folder = str(Path(pyshell.__file__).resolve().parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _START, package_folder, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+        cwd="/",
+        env=environment(),
+        start_new_session=True,  # Ctrl-C at the prompt does not end it
+    )
+
+
+def _found(name: str) -> str:
+    path = shutil.which(name, path=SEARCH_PATH)
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return path
