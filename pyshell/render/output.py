@@ -75,10 +75,15 @@ def _style(shown: Format) -> Style:
 
 
 def _data(result: Tree | Lines) -> Any:
+    key = "tree" if isinstance(result, Tree) else "result"
+    return {"schema": SCHEMA, key: data_of(result)}
+
+
+def data_of(result: Tree | Lines) -> Any:
+    """Return a result as data."""
     if isinstance(result, Tree):
-        return {"schema": SCHEMA, "tree": _branch(result.branch, result.depth)}
-    data = result.data if result.data is not None else list(result.lines)
-    return {"schema": SCHEMA, "result": data}
+        return _branch(result.branch, result.depth)
+    return result.data if result.data is not None else list(result.lines)
 
 
 def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
+from pyshell.render.output import data_of
 from pyshell.shell.asking import Asking
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
@@ -17,6 +18,7 @@ from pyshell.target.attach import Lio
 from pyshell.tree.node import Node
 from pyshell.tree.results import (
     Change,
+    Each,
     Go,
     Leave,
     Lines,
@@ -122,23 +124,41 @@ class Effects(Asking):
                 self._work(one)
             elif isinstance(one, Preference):
                 self._prefer(one)
-            elif isinstance(one, Picture):
-                self._draw(one)
             elif isinstance(one, Go):
                 self.go(self.previous_path if one.path == "<" else one.path)
             elif isinstance(one, Pick):
                 self._pick()
             elif isinstance(one, Leave):
                 self.left = True
-            elif isinstance(one, Stream):
-                self.show_stream(one)
-            elif isinstance(one, Tree | Lines):
-                self.show(one)
-                self.status = self.status or (one.status if isinstance(one, Lines) else 0)
-                if isinstance(one, Lines) and one.failure is not None:
-                    raise one.failure
+            elif isinstance(one, Tree | Lines | Stream | Picture | Each):
+                self._show_one(one)
             else:
                 assert isinstance(one, Nothing | Several)
+
+    def _show_one(self, one: Tree | Lines | Stream | Picture | Each) -> None:
+        if isinstance(one, Picture):
+            self._draw(one)
+        elif isinstance(one, Stream):
+            self.show_stream(one)
+        elif isinstance(one, Each):
+            self._show_each(one)
+        else:
+            self.show(one)
+            self.status = self.status or (one.status if isinstance(one, Lines) else 0)
+            if isinstance(one, Lines) and one.failure is not None:
+                raise one.failure
+
+    def _show_each(self, each: Each) -> None:
+        """Show what each node returned under its path; as JSON one list."""
+        if self.options.json:
+            shown = [(p, part) for p, part in each.parts if isinstance(part, Tree | Lines)]
+            data = [{"path": path, "result": data_of(part)} for path, part in shown]
+            self.show(Lines([], data))
+        for path, part in each.parts:
+            if not self.options.json:
+                self.print_lines([f"[{path}]"])
+            if not self.options.json or not isinstance(part, Tree | Lines):
+                self._take(part)
 
     def _draw(self, picture: Picture) -> None:
         from pyshell.shell.drawing import drawn
@@ -148,20 +168,25 @@ class Effects(Asking):
         if on_terminal and picture.form == "svg":
             self.note("This is SVG, for a browser: 'graph /tmp/target.svg' writes a file.")
 
+    def check(self, change: Change) -> None:
+        """Raise what speaks against a change now."""
+        from pyshell.target.operations.base import check
+
+        with _of_whole(change):
+            check(self.lio, change.operations)
+
     def _change(self, change: Change) -> None:
-        from pyshell.target.operations.base import carry_out, check
+        from pyshell.target.operations.base import carry_out
 
         if self.options.dry_run:
-            check(self.lio, change.operations)
+            self.check(change)
             self._foretell(change)
             return
         self.ask_before_change(change)
         try:
-            outcome = carry_out(self.lio, change.operations, self._tell_progress)
-        except PyshellError as error:
-            if isinstance(error, ExistsError):
-                # That a part is there, as a LUN's storage object, does not mean the whole is.
-                error.wanted = error.wanted and error.object == change.made
+            with _of_whole(change):
+                outcome = carry_out(self.lio, change.operations, self._tell_progress)
+        except PyshellError:
             if self.compat and not self.options.json:
                 self.say(list(change.before))
             raise
@@ -171,26 +196,41 @@ class Effects(Asking):
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)
-        self.say([*change.before, *outcome.sentences, *change.after()], change.data)
+        self._tell(change, _sentences)
         self._note_of(change)
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
         if change.made is not None and self.preference("auto_cd_after_create"):
             self.go(change.made)
 
+    def _tell(
+        self,
+        change: Change,
+        sentences: Callable[[Change], list[str]],
+        more: Sequence[str] = (),
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Show what a change has done or would do; of several nodes each under its path."""
+        if not change.parts:
+            self.say([*sentences(change), *more], {**(data or {}), **change.data})
+            return
+        lines, parts = [], []
+        for path, part in change.parts:
+            said = sentences(part) if isinstance(part, Change) else list(part.lines)
+            lines += [f"[{path}]", *said]
+            own = part.data if isinstance(part, Change) else {}
+            parts.append({"path": path, "messages": said, **own})
+        messages = [*lines, *more]
+        self.show(Lines(messages, {"messages": messages, "nodes": parts, **(data or {})}))
+
     def _foretell(self, change: Change) -> None:
         """Show what a change would do."""
-        sentences = change.would
-        if sentences is None:
-            said = [s for operation in change.operations for s in operation.said]
-            sentences = [*change.before, *said]
-        shown = [f"{s} (dry run)" for s in sentences] or _steps(change.operations)
         # What tells of each object tells of its sessions, too.
         told = not {"cut", "objects"}.isdisjoint(change.data)
         cuts = [] if told else self.cut_by(change.operations)
         names = {} if told else {"cut": sorted({session.initiator for session in cuts})}
-        shown += [f"{loss} (dry run)" for loss in self.losses(change, cuts)]
-        self.say(shown, {**names, **change.data})
+        losses = [f"{loss} (dry run)" for loss in self.losses(change, cuts)]
+        self._tell(change, _would, losses, names)
         self._note_of(change)
 
     def _note_of(self, change: Change) -> None:
@@ -302,5 +342,28 @@ class Effects(Asking):
         return "The running configuration is changed and not saved: saveconfig saves it."
 
 
-def _steps(operations: Iterable[Operation]) -> list[str]:
-    return [f"Would {operation.step()} (dry run)" for operation in operations]
+def _sentences(change: Change) -> list[str]:
+    """Return what tells that a change was made."""
+    said = [sentence for operation in change.operations for sentence in operation.said]
+    return [*change.before, *said, *change.after()]
+
+
+def _would(change: Change) -> list[str]:
+    """Return what a change would do, as a dry run tells it."""
+    sentences = change.would
+    if sentences is None:
+        said = [s for operation in change.operations for s in operation.said]
+        sentences = [*change.before, *said]
+    return [f"{s} (dry run)" for s in sentences] or [
+        f"Would {operation.step()} (dry run)" for operation in change.operations
+    ]
+
+
+@contextmanager
+def _of_whole(change: Change) -> Iterator[None]:
+    """See that an existing part, as a LUN's storage object, is not taken for the whole."""
+    try:
+        yield
+    except ExistsError as error:
+        error.wanted = error.wanted and error.object == change.made
+        raise

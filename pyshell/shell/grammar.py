@@ -55,8 +55,8 @@ class Line:
 
     @property
     def every_child(self) -> bool:
-        """Tell whether the path ends in `*`: the command then runs on all children."""
-        return self.path is not None and self.path.text.endswith("*")
+        """Whether the path has a `*`: the command then runs on all nodes that match."""
+        return self.path is not None and "*" in self.path.text
 
 
 def split(text: str) -> list[Word]:

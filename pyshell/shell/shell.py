@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from configshell_fb import ConfigShell
 
-from pyshell.errors import ExistsError, NotFoundError, NotPermittedError, UsageError
+from pyshell.errors import (
+    ExistsError,
+    NotFoundError,
+    NotPermittedError,
+    PyshellError,
+    UsageError,
+)
 from pyshell.shell import binding, grammar
 from pyshell.shell.effects import Effects
 from pyshell.shell.lock import locked
@@ -16,7 +24,7 @@ from pyshell.shell.options import of_line
 from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
 from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node
-from pyshell.tree.results import Tree
+from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
 
 # `doctor` and `metrics` tell of a target that is not there, and bring none up.
 _NEED_NO_TARGET = frozenset(
@@ -55,42 +63,51 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             self.options = before
 
     def _run_command(self, line: grammar.Line, word: grammar.Word) -> None:
-        name = word.text
-        self._make_ready(name)
+        self._make_ready(word.text)
+        nodes = []
         for node in self._nodes(line):
-            described = node.commands().get(name)
+            described = node.commands().get(word.text)
             if described is None:
                 raise binding.unknown_command(node, word)
-            if line.every_child and not self.options.json:
-                self.print_lines([f"[{node.path}]"])
-            self._run_on(node, described, line)
+            nodes.append((node, described))
+        if nodes:
+            self._run_on(nodes, line)
 
     def _run_bare(self, line: grammar.Line) -> None:
-        """A path alone goes there, and prints nothing; `PATH/*` alone lists the children."""
+        """Go to a path, printing nothing; of a path with `*` list the nodes."""
         self._make_ready("cd")
+        nodes = self._nodes(line)
         if line.every_child:
-            for node in self._nodes(line):
-                if not self.options.json:
-                    self.print_lines([f"[{node.path}]"])
-                self.show(Tree(node.branch()))
-            return
-        assert line.path is not None
-        self.go(self._nodes(line)[0].path)
+            self.take(Each([(node.path, Tree(node.branch())) for node in nodes]))
+        else:
+            self.go(nodes[0].path)
 
     def _nodes(self, line: grammar.Line) -> list[Node]:
         here = self._here()
         if line.path is None:
             return [here]
         try:
-            if line.every_child:
-                return list(here.get_node(line.path.text.rstrip("*") or ".").children)
-            return [here.get_node(line.path.text)]
+            if not line.every_child:
+                return [here.get_node(line.path.text)]
+            nodes = here.matching(self._pattern(line.path.text))
         except NotFoundError as error:
             if not error.path:
                 error.path = line.path.text
             if self.options.dry_run:
                 error.hint += " In a dry run no line before this one has been done."
             raise
+        if not nodes:
+            self.note(f"Nothing matches {line.path.text}.")
+            if self.options.json:
+                self.show(Lines([], []))
+        return nodes
+
+    def _pattern(self, text: str) -> str:
+        """Return a path with `*` as nodes match it; to targetcli `PATH*` is `PATH/*`."""
+        if not self.compat or not text.endswith("*"):
+            return text
+        folder = text.rstrip("*")
+        return f"{folder}{'' if folder.endswith('/') or not folder else '/'}*"
 
     def _here(self) -> Node:
         """Return the current node; where another program removed it, the nearest that is left."""
@@ -120,35 +137,134 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             return shown
         return f"{self.path}{' ' if line.path is None else '/'}{shown}"
 
-    def _run_on(self, node: Node, described: Command, line: grammar.Line) -> None:
+    def _run_on(self, nodes: Sequence[tuple[Node, Command]], line: grammar.Line) -> None:
+        """Run a command on a node, or on all that a path with `*` names: all of it, or nothing."""
         arguments = line.arguments
-        if described.takes_secrets:
-            # A secret is asked for only where the rest of the line stands.
-            values = binding.bind(described, arguments, len(line.text.rstrip()))
-            node.require(described.name, values)
+        end = len(line.text.rstrip())
+        if any(described.takes_secrets for _, described in nodes):
+            # A secret is asked for only if the rest of the line is right, and once for all nodes.
+            for node, described in nodes:
+                with _named_in_errors(node, line):
+                    node.require(described.name, binding.bind(described, arguments, end))
             taken = self.options.lines_from_stdin and not self.stdin.isatty()
-            secrets_in = None if taken else self.stdin
-            arguments = read_indirect(arguments, secrets_in)
-        values = binding.bind(described, arguments, len(line.text.rstrip()))
-        preferences_only = described.name == "set" and values.get("group") in (None, "global")
-        if not described.changes or preferences_only:
-            self.take(node.run(described.name, **values))
+            arguments = read_indirect(arguments, None if taken else self.stdin)
+        calls = [
+            _Call(node, described, binding.bind(described, arguments, end))
+            for node, described in nodes
+        ]
+        if not any(call.changes for call in calls):
+            self.take(self._planned(calls, line))
             return
-        given = {p.name: values.pop(p.name) for p in TOLERANCES.get(described.name, ())}
-        exist_ok, missing_ok = given.get("exist_ok", False), given.get("missing_ok", False)
+        described = calls[0].described
+        given: dict[str, bool] = {}
+        for call in calls:
+            tolerances = TOLERANCES.get(call.described.name, ())
+            given = {one.name: call.values.pop(one.name) for one in tolerances}
+        tolerance = _Tolerance(given.get("exist_ok", False), given.get("missing_ok", False))
         self.forced = given.get("force", False)
         if not self.lio.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
         self.line = self._absolute(line)
         held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
-        try:
-            with nullcontext() if self.options.dry_run else held as self._held:
-                self.take(node.run(described.name, **values))
-        except ExistsError as error:
-            if not exist_ok or not error.wanted:
-                raise
-            self.note(f"{error.message.rstrip('.')}: nothing to do.")
-        except NotFoundError as error:
-            if not missing_ok:
-                raise
-            self.note(f"{error.message.rstrip('.')}: nothing to do.")
+        with nullcontext() if self.options.dry_run else held as self._held:
+            if line.every_child:
+                self.take(self._planned(calls, line, tolerance))
+                return
+            try:
+                self.take(calls[0].run())
+            except (ExistsError, NotFoundError) as error:
+                self._tolerate(error, tolerance)
+
+    def _planned(
+        self, calls: Sequence[_Call], line: grammar.Line, tolerance: _Tolerance | None = None
+    ) -> Result:
+        """Return what a command returns on one node, or on each; changes become one change."""
+        if not line.every_child:
+            return calls[0].run()
+        parts: list[tuple[str, Result]] = []
+        for call in calls:
+            try:
+                with _named_in_errors(call.node, line):
+                    result = call.run()
+                    if tolerance is not None and any(tolerance) and isinstance(result, Change):
+                        self.check(result)
+            except (ExistsError, NotFoundError) as error:
+                if tolerance is None:
+                    raise
+                self._tolerate(error, tolerance)
+            else:
+                parts.append((call.node.path, result))
+        return _together(calls[0].described.name, parts)
+
+    def _tolerate(self, error: ExistsError | NotFoundError, tolerance: _Tolerance) -> None:
+        """Note that there is nothing to do; raises an error that is not tolerated."""
+        if isinstance(error, ExistsError):
+            tolerated = tolerance.exist_ok and error.wanted
+        else:
+            tolerated = tolerance.missing_ok
+        if not tolerated:
+            raise error
+        self.note(f"{error.message.rstrip('.')}: nothing to do.")
+
+
+class _Tolerance(NamedTuple):
+    """What a command was told to accept."""
+
+    exist_ok: bool
+    missing_ok: bool
+
+
+@dataclass
+class _Call:
+    """A command with the node and the values that it runs with."""
+
+    node: Node
+    described: Command
+    values: dict[str, Any]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change the target; a preference is none of it."""
+        if self.described.name == "set" and self.values.get("group") in (None, "global"):
+            return False
+        return self.described.changes
+
+    def run(self) -> Result:
+        """Run it. Raises PyshellError."""
+        return self.node.run(self.described.name, **self.values)
+
+
+@contextmanager
+def _named_in_errors(node: Node, line: grammar.Line) -> Iterator[None]:
+    """Have errors name the node, if it is one of several."""
+    try:
+        yield
+    except PyshellError as error:
+        if line.every_child and node.path not in error.message:
+            error.message = f"{node.path}: {error.message}"
+        raise
+
+
+def _together(name: str, parts: Sequence[tuple[str, Result]]) -> Result:
+    """Return what several nodes returned as one result; changes become one change.
+
+    Raises UsageError for what makes sense for one node only.
+    """
+    changes = [(path, part) for path, part in parts if isinstance(part, Change | Lines)]
+    if any(isinstance(part, Change) for _, part in changes) and len(changes) == len(parts):
+        return Change(
+            [o for _, part in changes if isinstance(part, Change) for o in part.operations],
+            note=" ".join(p.note for _, p in changes if isinstance(p, Change) and p.note),
+            takes=lambda: ", ".join(
+                told for _, p in changes if isinstance(p, Change) and (told := p.takes())
+            ),
+            parts=changes,
+        )
+    if name == "set" and parts:
+        return parts[0][1]  # a preference is no node's
+    if len(parts) > 1 and not all(isinstance(p, Lines | Tree | Nothing) for _, p in parts):
+        raise UsageError(
+            f"{name} runs on one node at a time, and the path names {len(parts)}.",
+            "Run it for each of them.",
+        )
+    return Each(parts)

@@ -61,13 +61,13 @@ def _is_read(kind: Wanted) -> bool:
 
 
 def node_at(here: Node, path: str | None) -> Node:
-    """Return the node of a line's path; for `PATH/*` the first child, which stands for all."""
+    """Return the node of a line's path; with a `*` the first that matches, which stands for all."""
     if path is None:
         return here
-    if not path.endswith("*"):
+    if "*" not in path:
         return here.get_node(path)
-    for child in here.get_node(path.rstrip("*") or ".").children:
-        return child
+    for node in here.matching(path):
+        return node
     raise NotFoundError(f"There is nothing at {path}")
 
 

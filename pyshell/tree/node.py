@@ -7,6 +7,7 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -145,6 +146,37 @@ class Node(ConfigNode):  # type: ignore[misc]
 
         Raises NotFoundError.
         """
+        node, parts = self._start_of(path)
+        for part in parts:
+            node = node._step(part)
+        return node
+
+    def matching(self, pattern: str) -> list[Node]:
+        """Return the nodes that a path with `*` in any of its parts names, in the tree's order.
+
+        A part without `*` behind one with it need not exist everywhere. Raises NotFoundError for a
+        part that matches nothing, unless it is `*` alone.
+        """
+        start, parts = self._start_of(pattern)
+        found = [start]
+        several = False
+        for part in parts:
+            if "*" in part and (several or part == "*" or found[0].find(part) is None):
+                several = True
+                is_meant = re.compile(re.escape(part).replace(r"\*", ".*")).fullmatch
+                found = [c for node in found for c in node.children if is_meant(str(c.name))]
+            elif several:
+                found = [c for node in found if (c := node._step_or_none(part)) is not None]
+            else:
+                found = [found[0]._step(part)]
+            if not found:
+                if part == "*":
+                    return []
+                raise NotFoundError(f"Nothing matches {part} in {pattern}")
+        return list({node.path: node for node in found}.values())
+
+    def _start_of(self, path: str) -> tuple[Node, list[str]]:
+        """Return where a path begins, and its parts from there. Raises NotFoundError."""
         if path.startswith("@"):
             bookmark, _, below = path[1:].partition("/")
             start = self.context.bookmarks.get(bookmark)
@@ -155,9 +187,10 @@ class Node(ConfigNode):  # type: ignore[misc]
         if path.startswith("/"):
             while node._parent is not None:
                 node = node._parent
-        for part in split_path(path):
-            node = node._step(part)
-        return node
+        return node, split_path(path)
+
+    def _step_or_none(self, part: str) -> Node | None:
+        return self._step(part) if part in (".", "..") else self.find(part)
 
     def _step(self, part: str) -> Node:
         if part == ".":

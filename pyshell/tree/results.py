@@ -147,6 +147,8 @@ class Change:
     """Whether `undo` may take it back."""
     takes: Callable[[], str] = str
     """Returns what goes with what is deleted, "" for nothing: asked about at a terminal."""
+    parts: Sequence[tuple[str, Change | Lines]] = ()
+    """The changes that it is made of, each with the path of its node: for a path with `*`."""
 
 
 @dataclass(eq=False)
@@ -217,5 +219,12 @@ class Several:
     results: Sequence[Result] = field(default_factory=tuple)
 
 
+@dataclass(eq=False)
+class Each:
+    """What a command returned on each node that a path with `*` names, with that node's path."""
+
+    parts: Sequence[tuple[str, Result]]
+
+
 Shown = Tree | Lines | Stream | Picture
-Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Several
+Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Several | Each
