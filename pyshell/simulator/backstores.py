@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pyshell.simulator import handled
 from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.machine import DISK, SimulatedDevice
+from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import refuse
 from pyshell.simulator.tree import Facts
 from pyshell.simulator.values import number
@@ -169,7 +170,6 @@ def _block_device(kernel: Kernel, path: str) -> SimulatedDevice:
 
 def _limits(device: SimulatedDevice) -> dict[str, str]:
     """Return the attributes that show the queue of a block device."""
-    discards = device.discard_sectors > 0
     numbers = {
         "block_size": device.sector_size,
         "hw_block_size": device.sector_size,
@@ -178,11 +178,37 @@ def _limits(device: SimulatedDevice) -> dict[str, str]:
         "hw_queue_depth": device.queue_depth,
         "queue_depth": device.queue_depth,
         "is_nonrot": int(not device.rotational),
-        "max_unmap_lba_count": device.discard_sectors,
-        "max_unmap_block_desc_count": int(discards),
-        "unmap_granularity": device.discard_granularity if discards else 0,
     }
-    return {f"attrib/{name}": f"{number}\n" for name, number in numbers.items()}
+    texts = {f"attrib/{name}": f"{number}\n" for name, number in numbers.items()}
+    return {**texts, **_discard_limits_of(device)}
+
+
+def _discard_limits_of(device: SimulatedDevice) -> dict[str, str]:
+    discards = device.discard_sectors > 0
+    return {
+        "attrib/max_unmap_lba_count": f"{device.discard_sectors}\n",
+        "attrib/max_unmap_block_desc_count": f"{int(discards)}\n",
+        "attrib/unmap_granularity": f"{device.discard_granularity if discards else 0}\n",
+    }
+
+
+def discard_limits(kernel: Kernel, facts: Facts) -> dict[str, str]:
+    """Return the discard limits of what an enabled storage object lies on; {} without discard."""
+    if facts["plugin"] not in ("iblock", "fileio"):
+        return {}
+    name = facts.get("device", {}).get("kernel_name")
+    if name is not None:
+        device = kernel.machine.named(name)
+        return _discard_limits_of(device) if device and device.discard_sectors else {}
+    made = template("device", "fileio").states["enabled"]
+    return {inner: text for inner, text in made.items() if inner in _DISCARD_LIMITS}
+
+
+_DISCARD_LIMITS = (
+    "attrib/max_unmap_lba_count",
+    "attrib/max_unmap_block_desc_count",
+    "attrib/unmap_granularity",
+)
 
 
 def _identity(device: SimulatedDevice) -> dict[str, str]:

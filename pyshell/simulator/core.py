@@ -233,6 +233,24 @@ def write_limit(kernel: Kernel, place: Place, text: str) -> None:
         refresh(kernel, place.owner)
 
 
+def write_discard(kernel: Kernel, place: Place, text: str) -> None:
+    """Offer or hide discard (UNMAP); ENOSYS if the device below cannot discard.
+
+    As the kernel does, limits that somebody set to 0 are read from the device again.
+    """
+    flag = boolean(text)
+    if place.inner == "attrib/unmap_zeroes_data" and is_exported(kernel, place.owner):
+        refuse(errno.EINVAL)
+    count = kernel.tree.text(f"{place.owner}/attrib/max_unmap_block_desc_count")
+    if flag and is_enabled(kernel, place.owner) and count == "0\n":
+        limits = backstores.discard_limits(kernel, kernel.tree.facts(place.owner))
+        if not limits:
+            refuse(errno.ENOSYS)
+        kernel.tree.put_all(place.owner, limits)
+    kernel.tree.put(f"{place.owner}/{place.inner}", f"{int(flag)}\n")
+
+
+_DISCARD = ("attrib/emulate_tpu", "attrib/emulate_tpws", "attrib/unmap_zeroes_data")
 _WRITES: dict[str, Write] = {
     "control": write_control,
     "enable": write_enable,
@@ -252,5 +270,10 @@ RULES = Rules(
     writes={
         ("root", "dbroot"): write_dbroot,
         **{("device", inner): rule for inner, rule in _WRITES.items()},
+        **{
+            (f"device/{plugin}", inner): write_discard
+            for plugin in ("iblock", "fileio", "rd_mcp")
+            for inner in _DISCARD
+        },
     },
 )

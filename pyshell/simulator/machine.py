@@ -27,6 +27,7 @@ class SimulatedDevice:
     on /"). An absent device (`present` false) keeps its line in the table, but nobody finds it.
     `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
     as attributes of a storage object; their defaults are those of the recorded logical volume.
+    A device with `discard_sectors` 0 cannot discard.
     """
 
     path: str
@@ -59,13 +60,30 @@ def _gib(count: int) -> int:
 
 
 def _scsi(
-    letter: str, size: int, hctl: str, minor: int, holder: str | None = None
+    letter: str,
+    size: int,
+    hctl: str,
+    minor: int,
+    holder: str | None = None,
+    *,
+    rotational: bool = False,
+    discard_sectors: int = 8388607,
 ) -> SimulatedDevice:
     name = f"sd{letter}"
     return SimulatedDevice(
-        f"/dev/{name}", name, size, hctl=hctl, holder=holder, vendor="SIM", model="Disk",
-        revision="0001", serial=f"sim-{name}", number=f"8:{minor}",
-    )  # fmt: skip
+        f"/dev/{name}",
+        name,
+        size,
+        hctl=hctl,
+        holder=holder,
+        vendor="SIM",
+        model="Disk",
+        revision="0001",
+        serial=f"sim-{name}",
+        number=f"8:{minor}",
+        rotational=rotational,
+        discard_sectors=discard_sectors,
+    )
 
 
 DEFAULT_DEVICES = (
@@ -74,7 +92,7 @@ DEFAULT_DEVICES = (
     SimulatedDevice("/dev/sda1", "sda1", _gib(40) - (1 << 20), holder="mounted on /", number="8:1"),
     _scsi("b", _gib(8), "0:0:1:0", 16),
     _scsi("c", _gib(100), "0:0:2:0", 32),
-    _scsi("d", _gib(4), "1:0:0:0", 48),
+    _scsi("d", _gib(4), "1:0:0:0", 48, rotational=True, discard_sectors=0),
     SimulatedDevice("/dev/nvme0n1", "nvme0n1", _gib(200), sector_size=4096, number="259:0"),
     SimulatedDevice(
         "/dev/st0", "st0", 0, scsi_type=TAPE, hctl="2:0:0:0", vendor="SIM", model="Tape",
@@ -84,6 +102,11 @@ DEFAULT_DEVICES = (
 DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
 DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 DEFAULT_FABRICS = ("iscsi", "loopback")
+# Folders that every host has. Folders below them are created along with an image file.
+HOST_FOLDERS = (
+    "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/var/lib",  # noqa: S108
+    "/var/run", "/var/tmp",  # noqa: S108
+)  # fmt: skip
 DEFAULT_CPUS = 2
 DEFAULT_MEMORY = 16 << 30
 
@@ -233,6 +256,14 @@ class SimulatedMachine:
         if inside == "etc/target" or inside.startswith("etc/target/"):
             return self._folder / inside
         return self._folder / "files" / inside
+
+    def offers(self, path: str) -> bool:
+        """Tell whether `path` lies below one of the host's folders, and below no plain file."""
+        normal = os.path.normpath("/" + path.lstrip("/"))
+        parents = (self.file(str(parent)) for parent in Path(normal).parents)
+        return any(normal.startswith(f"{folder}/") for folder in HOST_FOLDERS) and not any(
+            parent.exists() and not parent.is_dir() for parent in parents
+        )
 
     def _replace(self, path: str, device: SimulatedDevice) -> None:
         table = self._load()

@@ -7,12 +7,10 @@ import errno
 import os
 from pathlib import Path
 
+from pyshell.simulator.machine import HOST_FOLDERS
 from pyshell.simulator.recorded import template
 from pyshell.simulator.simulator import Simulator
 from pyshell.simulator.tree import Tree
-
-# What a host has, so that an image file can be made there.
-_HOST_FOLDERS = ("/etc/target", "/tmp", "/srv", "/root", "/run", "/var/lib", "/var/run")  # noqa: S108
 
 
 def open_simulator(folder: Path) -> Simulator:
@@ -43,7 +41,7 @@ def _create(simulator: Simulator) -> None:
             return  # another process was quicker
         folder.chmod(0o700)
         tree.prepare()
-        for name in _HOST_FOLDERS:
+        for name in HOST_FOLDERS:
             simulator.machine.file(name).mkdir(parents=True, exist_ok=True)
         simulator.machine.prepare()
         tree.grow("", template("root", ""), {})

@@ -60,6 +60,9 @@ class Machine(Protocol):
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies."""
 
+    def makes_folders(self, path: str) -> bool:
+        """Tell whether the folders that an image file lies in are created along with it."""
+
     def host_file(self, path: str) -> Path:
         """Return where a file of the host, as one below /proc or /etc, can be read."""
 
@@ -150,6 +153,10 @@ class RealMachine:
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies: right there."""
         return Path(path)
+
+    def makes_folders(self, path: str) -> bool:
+        """Return that folders must exist before an image file is created in them."""
+        return False
 
     def host_file(self, path: str) -> Path:
         """Return where a file of the host can be read: right there."""

@@ -94,6 +94,10 @@ class SimulatedMachine:
         """Return where the simulated host's file lies: below the simulator's folder."""
         return self._table.file(path)
 
+    def makes_folders(self, path: str) -> bool:
+        """Tell whether `path` lies below a folder of the simulated host, which needs no mkdir."""
+        return self._table.offers(path)
+
     def host_file(self, path: str) -> Path:
         """Return where the simulated host's file lies: below the simulator's folder."""
         return self._table.file(path)

@@ -208,3 +208,35 @@ def test_dbroot_is_a_folder(kernel: Acts, folder: str, why: str) -> None:
 def test_dbroot_stands_fast_once_there_is_a_storage_object(kernel: Acts) -> None:
     kernel.device()
     assert outcome(kernel.write, "dbroot", "/tmp\n") == "EINVAL"
+
+
+def _disk(kernel: Acts, path: str) -> str:
+    device = kernel.device("iblock")
+    kernel.write(f"{device}/control", f"udev_path={path}")
+    kernel.write(f"{device}/enable", "1")
+    return device
+
+
+@pytest.mark.parametrize("name", ["emulate_tpu", "emulate_tpws", "unmap_zeroes_data"])
+def test_discard_is_refused_if_the_device_cannot(kernel: Acts, name: str) -> None:
+    """Finding 42. Compared with kernel 6.1: brd and ramdisks refuse, dm and files accept."""
+    device = _disk(kernel, "/dev/sdd")
+    assert outcome(kernel.write, f"{device}/attrib/{name}", "1") == "ENOSYS"
+    assert outcome(kernel.write, f"{device}/attrib/{name}", "0") == "ok"
+    assert kernel.read(f"{device}/attrib/{name}") == "0\n"
+
+
+@pytest.mark.parametrize("name", ["emulate_tpu", "emulate_tpws", "unmap_zeroes_data"])
+def test_discard_is_offered_if_the_device_can(kernel: Acts, name: str) -> None:
+    for device in (_disk(kernel, VOLUME), kernel.enabled("fileio")):
+        kernel.write(f"{device}/attrib/max_unmap_block_desc_count", "0")
+        kernel.write(f"{device}/attrib/{name}", "1")
+        assert kernel.read(f"{device}/attrib/{name}") == "1\n"
+        assert kernel.read(f"{device}/attrib/max_unmap_block_desc_count") == "1\n"
+
+
+def test_a_ramdisk_offers_discard_once_a_limit_is_set(kernel: Acts) -> None:
+    device = kernel.enabled("rd_mcp")
+    assert outcome(kernel.write, f"{device}/attrib/emulate_tpu", "1") == "ENOSYS"
+    kernel.write(f"{device}/attrib/max_unmap_block_desc_count", "1")
+    assert outcome(kernel.write, f"{device}/attrib/emulate_tpu", "1") == "ok"

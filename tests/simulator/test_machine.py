@@ -98,3 +98,28 @@ def test_a_fault_in_the_table_is_told(kernel: Acts, text: str, told: str) -> Non
     Path(kernel.simulator.folder / "machine.json").write_text(text)
     with pytest.raises(ValueError, match=told):
         kernel.simulator.machine.device(VOLUME)
+
+
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("/srv/a.img", True),
+        ("/srv/new/deep/a.img", True),
+        ("//srv/../srv/new/a.img", True),
+        ("/srv/../nosuch/a.img", False),
+        ("/nosuch/a.img", False),
+        ("/srvx/a.img", False),
+        ("/a.img", False),
+    ],
+)
+def test_folders_are_created_below_those_of_the_host_only(
+    machine: SimulatedMachine, path: str, offered: bool
+) -> None:
+    """Finding 42: an image file in a folder that does not exist is refused elsewhere."""
+    assert machine.offers(path) == offered
+
+
+def test_no_folder_is_created_below_a_file(machine: SimulatedMachine) -> None:
+    machine.file("/srv").mkdir(parents=True, exist_ok=True)
+    machine.file("/srv/a.img").touch()
+    assert not machine.offers("/srv/a.img/b.img")

@@ -284,3 +284,14 @@ def test_what_has_no_other_size_says_so(pyshell: Pyshell, create: str) -> None:
     pyshell(f"/backstores/{create}")
     ran = pyshell.line(f"/backstores/{create.split(maxsplit=1)[0]}/x resize 2M")
     assert (ran.status, "cannot be resized" in ran.err) == (2, True)
+
+
+def test_an_image_file_needs_its_folder(pyshell: Pyshell) -> None:
+    """Finding 42: the simulated host creates folders below those that it offers, no others."""
+    refused = pyshell("/backstores/fileio", "create", "a", "/nosuch/a.img", "1M")
+    assert (refused.status, refused.err) == (
+        3, "No such folder: /nosuch. Create it first.\n",
+    )  # fmt: skip
+    assert not (pyshell.folder / "files/nosuch").exists()
+    pyshell.must("/backstores/fileio create a /srv/new/a.img 1M")
+    assert (pyshell.folder / "files/srv/new/a.img").stat().st_size == 1 << 20

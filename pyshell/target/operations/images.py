@@ -34,8 +34,9 @@ class CreateImageFile(Operation):
         where = lio.machine.image_file(self.path)
         if os.path.lexists(where):
             raise ExistsError(f"{self.path} exists already", path=self.path)
-        if lio.simulated is None and not where.parent.is_dir():
-            raise NotFoundError(f"There is no folder {where.parent}", "Make it first.")
+        if not where.parent.is_dir() and not lio.machine.makes_folders(self.path):
+            folder = os.path.dirname(self.path)
+            raise NotFoundError(f"No such folder: {folder}", "Create it first.")
         foreseen.make(self.path)
         if not self.sparse:
             _must_fit(lio, self.path, self.size)
@@ -43,7 +44,7 @@ class CreateImageFile(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Make the file, readable by its owner alone; leave nothing where it fails."""
         where = lio.machine.image_file(self.path)
-        if lio.simulated is not None:
+        if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(where, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
