@@ -14,7 +14,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pyshell.errors import PyshellError, UsageError
-from pyshell.saved.document import Document, Lun, NodeAcl, Portal, StorageObject, Target, Tpg
+from pyshell.saved.document import (
+    Document,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
 from pyshell.target import attributes, fabrics, names, places, settings
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
@@ -175,13 +184,27 @@ class _Reader:
         own[ENABLED] = "1" if entry.get("enable", True) else "0"
         yield Item(place, settings=own)
         for lun in entry.get("luns", ()):
-            yield _of_lun(place, lun)
+            with self._entry(f"{place.path}/luns/lun{lun['index']}"):
+                yield _of_lun(place, lun)
         for portal in entry.get("portals", ()):
             with self._entry(f"{place.path}/portals"):
                 yield _of_portal(place, portal)
         for acl in entry.get("node_acls", ()):
             with self._entry(f"{place.path}/acls"):
-                yield from _of_node_acl(place, acl)
+                yield from self._of_node_acl(place, acl)
+
+    def _of_node_acl(self, tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
+        fabric = tpg.target.fabric
+        place = places.NodeAcl(tpg, fabric.normalise(entry["node_wwn"]).wwn)
+        own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
+        if "tag" in entry or fabric.has("acls_auth"):
+            own["tag"] = text_of(entry.get("tag"))
+        if entry.get("tcq_depth") is not None:
+            own["cmdsn_depth"] = text_of(entry["tcq_depth"])
+        yield Item(place, settings=own)
+        for mapped in entry.get("mapped_luns", ()):
+            with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
+                yield _of_mapped_lun(place, mapped)
 
 
 def _of_fabric(entry: Mapping[str, Any]) -> Item:
@@ -210,7 +233,7 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
         values = cast(Mapping[str, Any], group)
         made = {} if values["name"] == DEFAULT_GROUP else {"tg_pt_gp_id": values.get("tg_pt_gp_id")}
         yield Item(
-            places.AluaGroup(place, values["name"]),
+            places.AluaGroup(place, names.path_part(values["name"])),
             {name: value for name, value in made.items() if value is not None},
             {f: text_of(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
         )
@@ -224,8 +247,13 @@ def _of_lun(tpg: places.Tpg, entry: Lun) -> Item:
         {"storage_object": exported},
         {LUN_GROUP: group} if group else {},
         (exported,),
-        entry.get("alias"),
+        _alias(entry),
     )
+
+
+def _alias(entry: Lun | MappedLun) -> str | None:
+    alias = entry.get("alias")
+    return names.path_part(alias) if alias else None
 
 
 def _of_portal(tpg: places.Tpg, entry: Portal) -> Item:
@@ -239,24 +267,15 @@ def _of_portal(tpg: places.Tpg, entry: Portal) -> Item:
     return Item(places.Portal(tpg, address, entry["port"]), settings=transports)
 
 
-def _of_node_acl(tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
-    fabric = tpg.target.fabric
-    place = places.NodeAcl(tpg, fabric.normalise(entry["node_wwn"]).wwn)
-    own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
-    if "tag" in entry or fabric.has("acls_auth"):
-        own["tag"] = text_of(entry.get("tag"))
-    if entry.get("tcq_depth") is not None:
-        own["cmdsn_depth"] = text_of(entry["tcq_depth"])
-    yield Item(place, settings=own)
-    for mapped in entry.get("mapped_luns", ()):
-        lun = places.Lun(tpg, mapped["tpg_lun"])
-        yield Item(
-            places.MappedLun(place, mapped["index"]),
-            {"tpg_lun": mapped["tpg_lun"]},
-            {"write_protect": "1" if mapped.get("write_protect") else "0"},
-            (lun.path,),
-            mapped.get("alias"),
-        )
+def _of_mapped_lun(acl: places.NodeAcl, entry: MappedLun) -> Item:
+    lun = places.Lun(acl.tpg, entry["tpg_lun"])
+    return Item(
+        places.MappedLun(acl, entry["index"]),
+        {"tpg_lun": entry["tpg_lun"]},
+        {"write_protect": "1" if entry.get("write_protect") else "0"},
+        (lun.path,),
+        _alias(entry),
+    )
 
 
 def _modern(path: str) -> str:
@@ -275,7 +294,10 @@ def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
 
 
 def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
-    return {f"{folder}/{name}": _as_kernel(kind, name, value) for name, value in values.items()}
+    return {
+        names.setting_file(f"{folder}/{name}"): _as_kernel(kind, name, value)
+        for name, value in values.items()
+    }
 
 
 def _as_kernel(kind: str, name: str, value: Any) -> str:

@@ -7,6 +7,7 @@ object, and often a whole branch, for each name that it lists.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -45,13 +46,30 @@ class Kernel(Protocol):
         """Remove a link."""
 
 
+def confine(root: str, path: str) -> None:
+    """Raise PermissionError unless `path` is plainly below `root`: no `..`, no empty parts.
+
+    Whatever name slipped past the checks of names, no file of the host is read or written.
+    """
+    if not path.startswith(f"{root}/") or not _ODD.isdisjoint(path[len(root) + 1 :].split("/")):
+        raise PermissionError(errno.EPERM, f"it is outside {root}", path)
+
+
+_ODD = frozenset({"", ".", ".."})
+
+
 class RealKernel:
-    """The configfs of the running kernel."""
+    """The configfs of the running kernel. It touches nothing outside `root`."""
 
     root = CONFIGFS
 
+    def __init__(self, root: str | None = None) -> None:
+        if root is not None:
+            self.root = root
+
     def read(self, path: str) -> str:
         """Return the text of an attribute file, which is a page at most: three calls, no more."""
+        confine(self.root, path)
         return _read(path, path, None)
 
     @contextmanager
@@ -62,30 +80,52 @@ class RealKernel:
         except OSError:  # so that it is each file which is not there
             yield lambda name: self.read(f"{folder}/{name}")
             return
+
+        def text_of(name: str) -> str:
+            confine(self.root, f"{folder}/{name}")
+            return _read(name, f"{folder}/{name}", held)
+
         try:
-            yield lambda name: _read(name, f"{folder}/{name}", held)
+            yield text_of
         finally:
             os.close(held)
 
     def write(self, path: str, text: str) -> None:
         """Write `text` in one call: configfs takes each write as a whole value."""
-        descriptor = os.open(path, os.O_WRONLY)
-        try:
-            os.write(descriptor, text.encode("utf-8", errors="surrogateescape"))
-        finally:
-            os.close(descriptor)
+        write_below(self.root, path, text.encode("utf-8", errors="surrogateescape"))
 
     def mkdir(self, path: str) -> None:
         """Make a group: the kernel fills it with its default files."""
+        confine(self.root, path)
         os.mkdir(path)
 
     def rmdir(self, path: str) -> None:
         """Remove a group."""
+        confine(self.root, path)
         os.rmdir(path)
 
     def unlink(self, path: str) -> None:
         """Remove a link."""
+        confine(self.root, path)
         os.unlink(path)
+
+
+def write_below(root: str, path: str, data: bytes) -> None:
+    """Write a value to an existing file below `root`, in one call, as configfs takes it.
+
+    The file must lie on the file system of `root`: a link on the way cannot lead elsewhere.
+    """
+    confine(root, path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_dev != os.stat(root).st_dev:
+            raise PermissionError(errno.EPERM, f"it is outside {root}", path)
+        os.write(descriptor, data)
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _read(name: str, path: str, folder: int | None) -> str:

@@ -32,6 +32,9 @@ _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9
 # that are no UTF-8, which Python shows as surrogates.
 _BAD_IN_IQN = re.compile(r"[\x00-\x2c/;-`{-\x7f\s\ud800-\udfff]")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
+_SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
+# The kernel takes the zone of a link-local address: the name or number of an interface.
+_ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
 _UNIT_NAMES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
@@ -42,6 +45,29 @@ class Normalised(NamedTuple):
     wwn: str
     kind: str
     changed: bool
+
+
+def path_part(text: str) -> str:
+    """Return `text` if it can be one name in a path, whatever else is wrong with it.
+
+    Raises UsageError.
+    """
+    if not text or text in (".", "..") or "/" in text or "\0" in text:
+        raise UsageError(f"'{text}' cannot be a name: it would lead elsewhere as part of a path.")
+    return text
+
+
+def setting_file(text: str) -> str:
+    """Return `text` if it can be a setting's file below an object's folder (`attrib/alias`).
+
+    Raises UsageError.
+    """
+    if _SETTING.fullmatch(text) is None:
+        raise UsageError(
+            f"'{text.partition('/')[2] or text}' cannot be the name of a setting.",
+            "It is letters, digits and underscores.",
+        )
+    return text
 
 
 def iqn(text: str) -> str:
@@ -175,8 +201,11 @@ def address(text: str) -> str:
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]
+    _, percent, zone = bare.partition("%")
     try:
         parsed = ipaddress.ip_address(bare)
+        if percent and not _ZONE.fullmatch(zone):
+            raise ValueError
     except ValueError:
         raise UsageError(
             f"'{text}' is not an IP address.",

@@ -48,6 +48,11 @@ def core_folder() -> str:
     return f"{rtslib_fb.node.CFSNode.configfs_dir}/core"
 
 
+def _below(folder: str, *parts: str) -> str:
+    """Return a path below a folder. Raises UsageError for a part that would lead elsewhere."""
+    return "/".join((folder, *map(names.path_part, parts)))
+
+
 @dataclass(frozen=True)
 class StorageObject:
     """A storage object. `hba` is its HBA's number, which only configfs knows."""
@@ -59,12 +64,12 @@ class StorageObject:
     @property
     def hba_folder(self) -> str:
         """Return the folder of the HBA, which holds this one storage object."""
-        return f"{core_folder()}/{HBA_PREFIX[self.plugin]}_{self.hba}"
+        return _below(core_folder(), f"{HBA_PREFIX[self.plugin]}_{self.hba}")
 
     @_kept
     def folder(self) -> str:
         """Return the object's folder in configfs."""
-        return f"{self.hba_folder}/{self.name}"
+        return _below(self.hba_folder, self.name)
 
     @_kept
     def path(self) -> str:
@@ -85,7 +90,7 @@ class AluaGroup:
     @_kept
     def folder(self) -> str:
         """Return the group's folder in configfs."""
-        return f"{self.storage_object.folder}/alua/{self.name}"
+        return _below(self.storage_object.folder, "alua", self.name)
 
     @_kept
     def path(self) -> str:
@@ -111,7 +116,7 @@ class Target:
     @_kept
     def folder(self) -> str:
         """Return the target's folder in configfs."""
-        return f"{self.fabric.folder}/{self.fabric.to_folder(self.wwn)}"
+        return _below(self.fabric.folder, self.fabric.to_folder(self.wwn))
 
     @_kept
     def path(self) -> str:
@@ -132,7 +137,7 @@ class Tpg:
     @_kept
     def folder(self) -> str:
         """Return the TPG's folder in configfs."""
-        return f"{self.target.folder}/tpgt_{self.tag}"
+        return _below(self.target.folder, f"tpgt_{self.tag}")
 
     @_kept
     def path(self) -> str:
@@ -155,7 +160,7 @@ class Lun:
     @_kept
     def folder(self) -> str:
         """Return the LUN's folder in configfs."""
-        return f"{self.tpg.folder}/lun/lun_{self.index}"
+        return _below(self.tpg.folder, "lun", f"lun_{self.index}")
 
     @_kept
     def path(self) -> str:
@@ -182,7 +187,7 @@ class Portal:
     @_kept
     def folder(self) -> str:
         """Return the portal's folder in configfs."""
-        return f"{self.tpg.folder}/np/{self.name}"
+        return _below(self.tpg.folder, "np", self.name)
 
     @_kept
     def path(self) -> str:
@@ -203,7 +208,7 @@ class NodeAcl:
     @_kept
     def folder(self) -> str:
         """Return the ACL's folder in configfs."""
-        return f"{self.tpg.folder}/acls/{self.tpg.target.fabric.to_folder(self.wwn)}"
+        return _below(self.tpg.folder, "acls", self.tpg.target.fabric.to_folder(self.wwn))
 
     @_kept
     def path(self) -> str:
@@ -224,7 +229,7 @@ class MappedLun:
     @_kept
     def folder(self) -> str:
         """Return the mapped LUN's folder in configfs."""
-        return f"{self.acl.folder}/lun_{self.index}"
+        return _below(self.acl.folder, f"lun_{self.index}")
 
     @_kept
     def path(self) -> str:

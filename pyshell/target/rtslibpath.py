@@ -3,7 +3,8 @@
 
 rtslib makes a few paths for each file that it reads or writes, and opens it as text through
 Python's buffers: that costs as much again as the kernel's own work. This class does the acts that
-come with each object in as few system calls as they need; all others are pathlib's.
+come with each object in as few system calls as they need; all others are pathlib's. What would
+change anything outside configfs is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import rtslib_fb.tcm
 import rtslib_fb.utils
 
 from pyshell.target import programs
+from pyshell.target.kernel import confine, write_below
 
 _MORE_THAN_A_PAGE = 65536
 
@@ -90,18 +92,21 @@ class QuickPath:
                 yield found
 
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        """Make the folder."""
+        """Make the folder, which must lie in configfs."""
+        confine(_root(), self._text)
         if parents or exist_ok:
             Path(self._text).mkdir(mode, parents, exist_ok)
         else:
             os.mkdir(self._text, mode)
 
     def rmdir(self) -> None:
-        """Remove the folder."""
+        """Remove the folder, which must lie in configfs."""
+        confine(_root(), self._text)
         os.rmdir(self._text)
 
     def unlink(self) -> None:
-        """Remove the link."""
+        """Remove the link, which must lie in configfs."""
+        confine(_root(), self._text)
         os.unlink(self._text)
 
     def read_text(self) -> str:
@@ -120,16 +125,8 @@ class QuickPath:
         return found.decode()
 
     def write_text(self, data: str) -> int:
-        """Write a value in one call, as configfs takes it."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        descriptor = os.open(self._text, flags, 0o666)
-        try:
-            os.write(descriptor, data.encode())
-        except OSError as error:
-            error.filename = self._text
-            raise
-        finally:
-            os.close(descriptor)
+        """Write a value to a file of configfs in one call; no file is created."""
+        write_below(_root(), self._text, data.encode())
         return len(data)
 
 
@@ -143,6 +140,23 @@ def modprobe(module: str) -> None:
         raise rtslib_fb.RTSLibError(done.stderr.strip() or f"exit status {done.returncode}")
 
 
+class _Os:
+    """The `os` of rtslib's `target` module, which makes the links of configfs with it."""
+
+    path = os.path
+
+    @staticmethod
+    def symlink(source: str | os.PathLike[str], link: str) -> None:
+        """Make a link, which must lie in configfs and lead to something in it."""
+        for path in (os.fspath(source), link):
+            confine(_root(), path)
+        os.symlink(source, link)
+
+
+def _root() -> str:
+    return str(rtslib_fb.node.CFSNode.configfs_dir)
+
+
 def lend() -> None:
     """Let the parts of rtslib that work on configfs use it, but for what a simulator put there."""
     for module in (rtslib_fb.node, rtslib_fb.target, rtslib_fb.tcm, rtslib_fb.utils):
@@ -150,3 +164,5 @@ def lend() -> None:
             module.Path = QuickPath
     if rtslib_fb.fabric.modprobe.__module__ == rtslib_fb.utils.__name__:  # not a simulator's
         rtslib_fb.fabric.modprobe = modprobe
+    if rtslib_fb.target.os is os:
+        rtslib_fb.target.os = _Os

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rtslib_fb.node import CFSNode
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.target import names
 from pyshell.target.kernel import Kernel, files
 from pyshell.target.places import AluaGroup, NodeAcl, Place, Portal, StorageObject, Target, Tpg
 
@@ -80,6 +81,11 @@ class Setting:
         return self.file.rpartition("/")[2]
 
 
+def path_of(folder: str, file: str) -> str:
+    """Return the path of a setting's file. Raises UsageError for what cannot be one."""
+    return f"{folder}/{names.setting_file(file)}"
+
+
 def names_in(folder: str, group: str) -> tuple[list[str], list[str]]:
     """Return the names of a group's readable settings (`attrib`, `param`): all, the writable."""
     path = f"{folder}/{group}"
@@ -101,7 +107,7 @@ def read_group(
 
 def read(kernel: Kernel, folder: str, file: str) -> str:
     """Return one setting in the form in which it is written and saved. Raises OSError."""
-    return as_written(file, kernel.read(f"{folder}/{file}"))
+    return as_written(file, kernel.read(path_of(folder, file)))
 
 
 def as_written(file: str, text: str) -> str:
@@ -127,6 +133,7 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
     Attributes and parameters go through rtslib. Its setters for the rest swallow the kernel's
     errors (field failure 65), so those are written here.
     """
+    path_of(folder, file)
     group, _, name = file.rpartition("/")
     if group in ("attrib", "param"):
         node = CFSNode()

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 import rtslib_fb.utils
+from rtslib_fb.node import CFSNode
 
 from pyshell.target.rtslibpath import QuickPath, lend
+
+
+@pytest.fixture(autouse=True)
+def _configfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(CFSNode, "configfs_dir", str(tmp_path))
 
 
 def test_rtslib_works_with_them_but_for_what_a_simulator_put_there(
@@ -27,6 +33,7 @@ def test_rtslib_works_with_them_but_for_what_a_simulator_put_there(
 
 def test_rtslibs_reading_and_writing_gives_the_same(tmp_path: Path) -> None:
     file = tmp_path / "attribute"
+    file.touch()
     assert QuickPath(file).write_text("1\n") == 2
     assert file.read_text() == "1\n"
     QuickPath(file).write_text("é")
@@ -46,7 +53,8 @@ def test_errors_name_the_path(tmp_path: Path, act: str) -> None:
     assert raised.value.filename == str(missing)
 
 
-def test_a_refused_write_names_the_path() -> None:
+def test_a_refused_write_names_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CFSNode, "configfs_dir", "/dev")
     with pytest.raises(OSError, match="No space left") as raised:
         QuickPath("/dev/full").write_text("1")
     assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "/dev/full")
@@ -90,3 +98,26 @@ def test_every_other_act_is_pathlibs(tmp_path: Path) -> None:
     assert path == tmp_path
     assert len({path, QuickPath(tmp_path)}) == 1
     assert (str(path), f"{path}") == (str(tmp_path), str(tmp_path))
+
+
+@pytest.mark.parametrize("way_out", ["../victim", "a/../../victim", "..", "/etc/none"])
+@pytest.mark.parametrize("act", ["write_text", "mkdir", "rmdir", "unlink"])
+def test_finding_44_rtslib_changes_nothing_outside_of_configfs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: str, way_out: str
+) -> None:
+    root = tmp_path / "target"
+    (root / "a").mkdir(parents=True)
+    monkeypatch.setattr(CFSNode, "configfs_dir", str(root))
+    (tmp_path / "victim").write_text("kept")
+    with pytest.raises(PermissionError):
+        getattr(QuickPath(str(root), way_out), act)(*["x"] * (act == "write_text"))
+    with pytest.raises(PermissionError):
+        rtslib_fb.target.os.symlink(f"{root}/a", f"{root}/{way_out}")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "target", "victim"]
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+def test_finding_44_rtslib_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        QuickPath(tmp_path, "new").write_text("x")
+    assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,7 @@ REFUSED = [
     ("pscsi create x /dev/nvme0n1", 2, "/dev/nvme0n1 is not a SCSI device"),
     ("pscsi create x /dev/sda", 5, "/dev/sda is in use: partitioned"),
     ("ramdisk create x 17G", 1, "A ramdisk of 17.0GiB does not fit: this host has 16.0GiB"),
-    ("ramdisk create x 1M wwn=" + "x" * 254, 2, "is no serial number"),
+    ("ramdisk create x 1M wwn=" + "x" * 254, 2, "is not a valid serial number"),
 ]
 
 

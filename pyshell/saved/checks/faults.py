@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,10 @@ from pyshell.errors import PyshellError
 from pyshell.saved.positions import Place, Read, json_path
 
 Level = Literal["error", "warning"]
+
+
+UNFIT = re.compile("[\0\ud800-\udfff]")
+"""What no file name and no kernel can take; `checks.types` reports each such text."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,9 @@ def warning(place: Place, message: str, hint: str = "") -> Fault:
     return Fault("warning", place, message.rstrip("."), hint)
 
 
-def refused(place: Place, found: PyshellError) -> Fault:
+def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Fault:
     """Return an error that a check of the commands found."""
-    return error(place, _lower(found.message), found.hint)
+    return Fault("error", place, _lower(found.message).rstrip("."), found.hint, at_key)
 
 
 def _lower(sentence: str) -> str:

@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Iterator
 
 from pyshell.errors import UsageError
-from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
+from pyshell.saved.checks.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.model import ARGUMENTS, OLD_PLUGINS
 from pyshell.target import names
+from pyshell.target.operations.backing import check_serial
 from pyshell.target.operations.storage import NEEDED_ARGUMENTS
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 from pyshell.target.settings import ALUA_STATES
@@ -83,6 +84,12 @@ def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
 
 def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
     serial = entry.text("wwn")
+    if serial and UNFIT.search(serial):
+        return  # told by the checks of types
+    try:
+        check_serial(serial or "")
+    except UsageError as found:
+        yield refused(entry.at("wwn"), found)
     before = seen.before(naa_digits(serial), entry.at("wwn")) if serial else ""
     if before:
         yield warning(

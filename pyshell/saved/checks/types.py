@@ -6,13 +6,12 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from typing_extensions import get_type_hints, is_typeddict
 
-from pyshell.saved.checks.faults import Fault, error
+from pyshell.saved.checks.faults import UNFIT, Fault, error
 from pyshell.saved.document import Document
 from pyshell.saved.positions import Place
 
@@ -31,7 +30,6 @@ _WORDS = {
     "list_type": "must be a list",
     "dict_type": "must be an object",
 }
-_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 @functools.cache
@@ -67,7 +65,7 @@ def _unfit_texts(data: Any) -> list[Fault]:
     left: list[tuple[Any, Place, bool]] = [(data, (), False)]
     while left:
         value, place, is_key = left.pop()
-        if isinstance(value, str) and _UNFIT.search(value):
+        if isinstance(value, str) and UNFIT.search(value):
             message = "holds NUL or half of a surrogate pair"
             found.append(Fault("error", place, message, at_key=is_key))
         elif isinstance(value, dict):

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from pyshell.errors import UsageError
-from pyshell.saved.checks.faults import Entry, Fault, refused, whole
+from pyshell.saved.checks.faults import UNFIT, Entry, Fault, refused, whole
 from pyshell.saved.model import text_of
-from pyshell.target import attributes
+from pyshell.target import attributes, names
 from pyshell.target.attributes import Attribute
 
 _JUDGED_ELSEWHERE = frozenset({"block_size", "alua_access_state"})
@@ -30,11 +30,19 @@ def value_faults(document: Entry) -> Iterator[Fault]:
             yield from _wrong(tpg.below("parameters"), "tpg_parameter")
             for acl in tpg.each("node_acls"):
                 yield from _wrong(acl.below("attributes"), "node_acl")
+                yield from _wrong(acl.below("parameters"), "tpg_parameter")
 
 
 def _wrong(entry: Entry, kind: str) -> Iterator[Fault]:
     rows = attributes.of_kind(kind)
     for key, value in entry.data.items():
+        if UNFIT.search(key):
+            continue  # told by the checks of types
+        try:
+            names.setting_file(key)
+        except UsageError as found:
+            yield refused(entry.at(key), found, at_key=True)
+            continue
         row = rows.get(key)
         if row is None or value is None or isinstance(value, dict | list):
             continue

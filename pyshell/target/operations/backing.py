@@ -58,8 +58,12 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
 
 def check_serial(text: str) -> None:
     """Raise UsageError where `text` cannot be a unit serial number."""
-    if len(text.encode()) > _SERIAL_MAX or not text.isprintable():
-        raise UsageError(f"'{text}' is no serial number", f"It has at most {_SERIAL_MAX} bytes.")
+    if len(text.encode(errors="surrogatepass")) > _SERIAL_MAX or not text.isprintable():
+        raise UsageError(
+            f"'{text}' is not a valid serial number", f"It has at most {_SERIAL_MAX} bytes."
+        )
+    if "/" in text:  # the kernel names the files of reservations and ALUA states by it
+        raise UsageError(f"'{text}' is not a valid serial number", "It cannot hold a slash.")
 
 
 def _check_text(text: str, longest: int) -> None:

@@ -12,7 +12,7 @@ from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellErr
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
-from pyshell.target.names import LUN_MAX
+from pyshell.target.names import LUN_MAX, path_part
 from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
@@ -38,6 +38,7 @@ class CreateLun(Operation):
         must_exist(foreseen, self.storage_object)
         must_be_free(foreseen, self.place)
         _check_number(self.place.index)
+        _check_alias(self.alias)
         foreseen.make(self.place.folder)
 
     def is_done(self, lio: Lio) -> bool:
@@ -231,6 +232,7 @@ class MapLun(Operation):
         must_exist(foreseen, self.lun)
         must_be_free(foreseen, self.place)
         _check_number(self.place.index)
+        _check_alias(self.alias)
         foreseen.make(self.place.folder)
 
     def is_done(self, lio: Lio) -> bool:
@@ -284,6 +286,12 @@ def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
     if wanted is not None:
         return wanted
     return listing.lowest_free({lun.index for lun in listing.luns(tpg)})
+
+
+def _check_alias(alias: str | None) -> None:
+    """Raise UsageError where an alias, which names a link in configfs, would lead elsewhere."""
+    if alias:
+        path_part(alias)
 
 
 def _check_number(index: int) -> None:

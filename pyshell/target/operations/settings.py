@@ -32,6 +32,7 @@ class Set(Operation):
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the object will be there, and the setting where it is there already."""
+        names.setting_file(self.file)
         must_exist(foreseen, self.place)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
