@@ -93,7 +93,10 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
         ]
     if storage_object is not None:
         part["storage_objects"] = [
-            so for so in document.get("storage_objects", ()) if so["name"] == storage_object
+            so
+            for so in document.get("storage_objects", ())
+            if storage_object
+            in (so["name"], f"{OLD_PLUGINS.get(so['plugin'], so['plugin'])}/{so['name']}")
         ]
         if not part["storage_objects"]:
             raise NotFoundError(

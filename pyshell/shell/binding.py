@@ -14,10 +14,13 @@ from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode
 
 
-def bind(described: Command, words: Sequence[Word], line_end: int) -> dict[str, Any]:
-    """Return the keyword arguments for a command's method. Raises UsageError.
+def bind(
+    described: Command, words: Sequence[Word], line_end: int, node: Node | None = None
+) -> dict[str, Any]:
+    """Return the keyword arguments for a command's method. Raises PyshellError.
 
-    `line_end` is the column to point at where something is missing.
+    `line_end` is the column to point at where something is missing. Paths are resolved at `node`,
+    if it is given.
     """
     values: dict[str, Any] = {}
     rest: list[str] = []
@@ -42,7 +45,7 @@ def bind(described: Command, words: Sequence[Word], line_end: int) -> dict[str, 
                 continue
         if param.name in values:
             raise UsageError(f"{param.name} is given twice.", column=word.start)
-        values[param.name] = _parse(param, word)
+        values[param.name] = _parse(param, word, node)
     return _complete(described, values, rest, named, line_end)
 
 
@@ -61,9 +64,10 @@ def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
     named[word.name] = word.text
 
 
-def _parse(param: Param, word: Word) -> Any:
+def _parse(param: Param, word: Word, node: Node | None) -> Any:
     try:
-        return param.kind.parse(word.text)
+        value = param.kind.parse(word.text)
+        return value if node is None or param.kind.at is None else param.kind.at(node, value)
     except UsageError as error:
         if error.column is None:
             error.column = word.value_start

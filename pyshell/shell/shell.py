@@ -145,11 +145,11 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             # A secret is asked for only if the rest of the line is right, and once for all nodes.
             for node, described in nodes:
                 with _named_in_errors(node, line):
-                    node.require(described.name, binding.bind(described, arguments, end))
+                    node.require(described.name, binding.bind(described, arguments, end, node))
             taken = self.options.lines_from_stdin and not self.stdin.isatty()
             arguments = read_indirect(arguments, None if taken else self.stdin)
         calls = [
-            _Call(node, described, binding.bind(described, arguments, end))
+            _Call(node, described, binding.bind(described, arguments, end, node))
             for node, described in nodes
         ]
         if not any(call.changes for call in calls):

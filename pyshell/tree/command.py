@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pyshell.errors import UsageError
+from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import names
 from pyshell.target.attributes import boolean
+
+if TYPE_CHECKING:
+    from pyshell.tree.node import Node
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -27,6 +31,8 @@ class Kind:
     parse: Callable[[str], Any]
     choices: tuple[str, ...] = ()
     source: str = ""
+    at: Callable[[Node, Any], Any] | None = None
+    """Returns a parsed value as it is meant at a node: a relative path as an absolute one."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +150,73 @@ def tag_number(text: str) -> int:
     return int(match.group(1))
 
 
+def node_path(text: str) -> str:
+    """Take the path of a node. Raises UsageError for none at all."""
+    if not text:
+        raise UsageError("It is empty.", "Omit it, or give a path as /iscsi.")
+    return text
+
+
 def paths(text: str) -> tuple[str, ...]:
-    """Read paths with commas between them, with or without a slash at their end."""
-    return tuple(path.rstrip("/") or "/" for path in text.split(",") if path)
+    """Read paths with commas between them."""
+    return tuple(path for path in text.split(",") if path)
+
+
+def _absolute(node: Node, path: str) -> str:
+    return node.absolute(path)
+
+
+def _where_to(node: Node, path: str) -> str:
+    """Return a path as `cd` takes it: `<` and `-` are the previous one."""
+    return path if path in ("<", "-") else node.absolute(path)
+
+
+def _all_absolute(node: Node, found: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(node.absolute, found))
+
+
+def _is_pathlike(text: str) -> bool:
+    return "/" in text or text.startswith("@") or text in (".", "..")
+
+
+def _storage_object(node: Node, text: str) -> str:
+    """Return the path of an object in the tree; a device, an image file or a name as it is."""
+    # Messages name a storage object as block/disk1, too.
+    for path in (text, f"/backstores/{text}") if _is_pathlike(text) else ():
+        with suppress(NotFoundError):
+            return node.get_node(path).path
+    return text
+
+
+def _saved_object(node: Node, text: str) -> str:
+    """Return a storage object of a saved file as PLUGIN/NAME, if it is given as a path."""
+    if not _is_pathlike(text):
+        return text
+    short = text.count("/") == 1 and text[0] not in "/.@"
+    path = node.absolute(f"/backstores/{text}" if short else text)
+    if not path.startswith("/backstores/") or path.count("/") != 3:
+        raise UsageError(f"{text} is not the path of a storage object.")
+    return path.removeprefix("/backstores/")
+
+
+def _target(node: Node, text: str) -> str:
+    """Return the WWN of a target that is given as a path."""
+    if not _is_pathlike(text):
+        return text
+    parts = node.absolute(text).split("/")
+    if len(parts) < 3 or parts[1] == "backstores":
+        raise UsageError(f"{text} is not the path of a target.", "Give its WWN, or /iscsi/WWN.")
+    return parts[2]
+
+
+def _child(node: Node, text: str) -> str:
+    """Return the name of a child that is given as a path."""
+    if not _is_pathlike(text):
+        return text
+    folder, _, name = node.absolute(text).rpartition("/")
+    if folder != node.path.rstrip("/") or not name:
+        raise UsageError(f"{text} is not directly below {node.path}.", "Give the name alone.")
+    return name
 
 
 def plain_text(text: str) -> str:
@@ -181,18 +251,20 @@ SO_NAME = Kind("name", names.storage_object_name)
 ALUA_NAME = Kind("name", names.alua_group_name)
 ACL_TAG = Kind("tag", names.acl_tag)
 DEVICE = Kind("device", plain_text, source="device")
-DISK = Kind("device", plain_text, source="disk")
+DISK = Kind("device", plain_text, source="disk", at=_storage_object)
 FILE = Kind("file", file_name, source="file")
-PATH = Kind("path", plain_text, source="path")
-PATHS = Kind("path,...", paths)
+PATH = Kind("path", node_path, source="path", at=_absolute)
+CD_PATH = Kind("path", node_path, source="path", at=_where_to)
+PATHS = Kind("path,...", paths, at=_all_absolute)
 CONFIGURATION = Kind("configuration", file_name, source="configuration")
 REVISION = Kind("revision", plain_text, source="revision")
-STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object")
-CHILD = Kind("name", plain_text, source="child")
+STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object", at=_storage_object)
+SAVED_OBJECT = Kind("storage object", plain_text, at=_saved_object)
+CHILD = Kind("name", plain_text, source="child", at=_child)
 LUN = Kind("lun", lun_number, source="lun")
 TAG = Kind("tag", tag_number, source="tag")
 WWN = Kind("wwn", plain_text, source="wwn")
-TARGET = Kind("wwn", plain_text, source="target")
+TARGET = Kind("wwn", plain_text, source="target", at=_target)
 INITIATOR = Kind("wwn", plain_text, source="initiator")
 ADDRESS = Kind("address", names.address, source="address")
 PORT = Kind("port", names.port_number)

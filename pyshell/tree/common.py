@@ -9,7 +9,18 @@ from typing import Any
 from pyshell.errors import NotFoundError, UsageError, from_os_error
 from pyshell.target.names import MASK
 from pyshell.tree import explaining, helptext, topics
-from pyshell.tree.command import BOOL, COMMAND, GROUP, NUMBER, PATH, TEXT, Param, choice, command
+from pyshell.tree.command import (
+    BOOL,
+    CD_PATH,
+    COMMAND,
+    GROUP,
+    NUMBER,
+    PATH,
+    TEXT,
+    Param,
+    choice,
+    command,
+)
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
 from pyshell.tree.node import Node, near_to
 from pyshell.tree.preferences import PREFERENCES, text
@@ -47,7 +58,7 @@ class CommonNode(Node):
         "Change the current path.",
         Param(
             "path",
-            PATH,
+            CD_PATH,
             "Where to go; '<' goes back to where you were, '-' does too. Without it the tree is"
             " shown to choose from, where a terminal can do that; else '/'.",
         ),

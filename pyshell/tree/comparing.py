@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.tree.command import BOOL, CONFIGURATION, PATH, TEXT, Param, choice, command
+from pyshell.tree.command import BOOL, CONFIGURATION, PATH, Param, choice, command
 from pyshell.tree.results import Lines, Result
 from pyshell.tree.saving import SavingNode, missing_since_restored
 
@@ -60,7 +60,7 @@ class ComparingNode(SavingNode):
         "Show what differs between two configurations.",
         Param("first", CONFIGURATION, "running, saved, a revision or a file; saved unless given."),
         Param("second", CONFIGURATION, "The same; running unless given."),
-        Param("path", TEXT, "Compare only what is below this path of the tree."),
+        Param("path", PATH, "Compare only what is below this path of the tree."),
         Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
         details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
         "A setting that one side leaves open is no difference. Secrets are never shown.",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from pyshell.errors import ExistsError, NotFoundError
 from pyshell.target import handles, listing
@@ -32,13 +33,8 @@ def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], St
 
     Raises NotFoundError where `text` is neither.
     """
-    # As messages name them, too: block/disk1.
-    short = [f"/backstores/{text}"] if text.count("/") == 1 and text[0] != "/" else []
-    for path in (text, *short):
-        try:
-            found = getattr(node.get_node(path), "place", None)
-        except NotFoundError:
-            continue
+    with suppress(NotFoundError):
+        found = getattr(node.get_node(text), "place", None)
         if isinstance(found, StorageObject):
             return [], found
     return _new(node, text)

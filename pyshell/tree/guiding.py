@@ -108,9 +108,8 @@ def _target(name: str | None) -> Target:
         raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
     there = f"There is {names}." if len(known) == 1 else f"There are {names}."
     hint = there if known else "'share' makes one."
-    bare = name.removeprefix("/iscsi/").rstrip("/")
     try:
-        place = Target("iscsi", iscsi.normalise(bare).wwn)
+        place = Target("iscsi", iscsi.normalise(name).wwn)
     except UsageError as error:
         raise UsageError(error.message, hint if known else error.hint) from error
     if place not in known:

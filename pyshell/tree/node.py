@@ -7,14 +7,15 @@ added. pyshell's are views: `find` makes one child by its name, `children` makes
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configshell_fb import ConfigNode
 
-from pyshell.errors import NotFoundError
+from pyshell.errors import NotFoundError, UsageError
 from pyshell.target.attach import Lio
 from pyshell.tree.command import Command
 from pyshell.tree.results import Branch, Branches, Nothing, Result
@@ -151,6 +152,20 @@ class Node(ConfigNode):  # type: ignore[misc]
             node = node._step(part)
         return node
 
+    def absolute(self, path: str) -> str:
+        """Return a path from the root, spelled as the tree spells it, whether or not it exists.
+
+        Raises NotFoundError for a bookmark that does not exist.
+        """
+        node, parts = self._start_of(path)
+        for number, part in enumerate(parts):
+            try:
+                node = node._step(part)
+            except NotFoundError:
+                missing = os.path.normpath(os.path.join(node.path, *parts[number:]))
+                return "/".join(_spelled(missing.split("/")))
+        return node.path
+
     def matching(self, pattern: str) -> list[Node]:
         """Return the nodes that a path with `*` in any of its parts names, in the tree's order.
 
@@ -244,6 +259,23 @@ class Node(ConfigNode):  # type: ignore[misc]
         method = getattr(self, self.ui_command_method_prefix + name)
         found: Result | None = method(**values)
         return Nothing() if found is None else found
+
+
+def _spelled(parts: Sequence[str]) -> list[str]:
+    """Return the parts of an absolute path with WWNs and portals spelled as the tree does."""
+    from pyshell.target import fabrics, names
+
+    if len(parts) < 2 or parts[1] not in fabrics.known():
+        return list(parts)
+    found = list(parts)
+    for number in range(2, len(parts)):
+        with suppress(UsageError):
+            if number == 2 or parts[number - 1] == "acls":
+                found[number] = fabrics.fabric(parts[1]).normalise(parts[number]).wwn
+            elif parts[number - 1] == "portals":
+                address, port = names.split_portal(parts[number])
+                found[number] = f"{names.bracketed(address)}:{port}"
+    return found
 
 
 def near_to(word: str, names: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import listing, settings
@@ -114,6 +115,10 @@ class NodeAclNode(CommonNode):
         try:
             lun = Lun(self.place.tpg, lun_number(text))
         except UsageError:
+            with suppress(NotFoundError):
+                place = getattr(self.get_node(text), "place", None)
+                if isinstance(place, Lun) and place.tpg == self.place.tpg:
+                    return [], place
             return lun_for(self, self.place.tpg, text)
         if not listing.existing(lun):
             raise NotFoundError(

@@ -138,7 +138,7 @@ class _Plan:
         """Return the target by the rule that the command's help tells. Raises PyshellError."""
         fabric = fabrics.fabric(ISCSI)
         if self._wish.target is not None:
-            return Target(ISCSI, fabric.normalise(self._wish.target.removeprefix("/iscsi/")).wwn)
+            return Target(ISCSI, fabric.normalise(self._wish.target).wwn)
         exporting = {lun.tpg.target for lun in self._exports(exported)}
         known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
         if len(known) > 1:

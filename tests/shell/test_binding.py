@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import UsageError
 from pyshell.shell.binding import bind, nearest
 from pyshell.shell.grammar import split
@@ -86,3 +87,74 @@ def test_a_fault_is_told_with_its_column(
 def test_the_nearest_word_is_offered() -> None:
     assert nearest("crate", ["create", "delete"]) == "Did you mean create?"
     assert nearest("zzz", ["create", "delete"]) == ""
+
+
+class TestPaths:
+    """Any argument that is the path of a node is resolved like a path (finding 5)."""
+
+    @pytest.fixture
+    def disks(self, exported: Pyshell) -> Pyshell:
+        """Return a target that is saved and then loses its iSCSI part."""
+        exported.must("saveconfig", f"{TPG} bookmarks add tpg", "/iscsi bookmarks add fabric")
+        exported.must(f"/iscsi delete {SERVER}")
+        return exported
+
+    @pytest.mark.parametrize(
+        "path",
+        ["iscsi", "/iscsi/", "./iscsi/.", "/backstores/../iscsi", "@fabric", "'/iscsi'"],
+    )
+    def test_diff_compares_below_any_spelling(self, disks: Pyshell, path: str) -> None:
+        shown = disks.line("diff path=/iscsi")
+        assert shown.status == 1
+        assert disks.line(f"diff path={path}") == shown
+
+    @pytest.mark.parametrize(
+        "path",
+        [SERVER.upper(), f"{SERVER}/", f"{SERVER.upper()}/tpg1/..", f"nothing/../{SERVER}"],
+    )
+    def test_a_path_of_what_is_gone_is_spelled_like_the_tree(
+        self, disks: Pyshell, path: str
+    ) -> None:
+        assert disks.line(f"diff path=iscsi/{path}") == disks.line(f"diff path=/iscsi/{SERVER}")
+        assert disks.line("diff path=iscsi/iqn.2020-07.com.example:other").status == 2
+
+    def test_export_top_doctor_and_ls_take_relative_paths(self, exported: Pyshell) -> None:
+        assert exported.must("export path=backstores/") == exported.must("export /backstores")
+        assert exported.must("/iscsi ls ../backstores/") == exported.must("ls /backstores")
+        exported.must(f"{TPG}/luns bookmarks add luns")
+        assert exported.must("ls @luns/..") == exported.must(f"ls {TPG}")
+        assert exported.line("doctor backstores/.").status == 0
+        assert exported.line("top backstores/block/lee_block/ count=1").status == 0
+
+    def test_a_target_and_a_storage_object_may_be_given_by_path(self, exported: Pyshell) -> None:
+        exported.must(f"{TPG} bookmarks add tpg")
+        exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+        for given in (
+            f"target=/iscsi/{SERVER.upper()}/",
+            "target=@tpg",
+            "storage_object=backstores/block/lee_block/",
+            "storage_object=block/lee_block/",
+            "storage_object=/backstores/./block/../block/lee_block",
+        ):
+            assert CLIENT in exported.line(f"sessions {given}").out, given
+        assert exported.line("sessions target=/backstores").status == 2
+
+    def test_lun_and_mapping_are_made_of_relative_paths(self, exported: Pyshell) -> None:
+        exported.must("/backstores/ramdisk create a 1M", "/backstores/ramdisk bookmarks add r")
+        exported.must(f"{TPG}/luns create ../../../../backstores/ramdisk/a/")
+        acl = f"{TPG}/acls/{CLIENT}"
+        assert exported.line(f"{acl} create 7 ../../luns/lun1").status == 0
+        exported.must(f"{TPG}/luns delete 1", f"{TPG}/luns create @r/a")
+
+    def test_a_child_may_be_given_by_path(self, exported: Pyshell) -> None:
+        ran = exported.line(f"{TPG}/acls delete ../luns")
+        assert ran.err.startswith("wwn: ../luns is not directly below")
+        exported.must(f"{TPG}/acls delete ./{CLIENT.upper()}/")
+        assert exported.line("/backstores/block delete /backstores/block/lee_block/").status == 0
+
+    def test_only_one_object_is_restored_by_its_path(self, exported: Pyshell) -> None:
+        exported.must("/backstores/ramdisk create lee_block 1M", "saveconfig")
+        exported.must("clearconfig confirm=true")
+        exported.must("restoreconfig storage_object=backstores/ramdisk/lee_block/")
+        assert "Storage Objects: 0" in exported.must("/backstores/block status")[0]
+        assert "Storage Objects: 1" in exported.must("/backstores/ramdisk status")[0]
