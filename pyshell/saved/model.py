@@ -24,7 +24,7 @@ from pyshell.saved.document import (
     Target,
     Tpg,
 )
-from pyshell.target import attributes, fabrics, names, places, settings
+from pyshell.target import attributes, fabrics, listing, names, places, settings
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 
@@ -87,9 +87,12 @@ class Item:
         return isinstance(self.place, places.AluaGroup) and self.place.name == DEFAULT_GROUP
 
     @property
-    def rank(self) -> int:
-        """Return the place of its kind in the order of creation."""
-        return _RANK[type(self.place)]
+    def rank(self) -> tuple[int, int]:
+        """Return a sort key for the order of creation: by kind, portals by `portal_order`."""
+        kind = _RANK[type(self.place)]
+        if not isinstance(self.place, places.Portal):
+            return kind, 0
+        return kind, names.portal_order(self.place.address, v6only=listing.ipv6_only())
 
 
 RANKS: tuple[type[AnyPlace], ...] = (
@@ -139,6 +142,11 @@ def items(document: Document, fault: Callable[[EntryError], None] = raise_fault)
             continue
         found[item.path] = item
     return found
+
+
+def in_order(found: Items) -> Items:
+    """Return items in the order of creation, which merged ones have lost."""
+    return dict(sorted(found.items(), key=lambda entry: entry[1].rank))
 
 
 class _Reader:

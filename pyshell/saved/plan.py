@@ -19,6 +19,7 @@ from pyshell.saved.model import (
     EntryError,
     Item,
     Items,
+    in_order,
     raise_fault,
     tree_path,
 )
@@ -89,6 +90,8 @@ def plan(
     wanted, and that is left out; unless given, EntryError is raised.
     """
     found = Plan()
+    # Steps follow the order of these two, and either may have been merged from several.
+    running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, fault)
     every = {**running, **wanted}
     found.implied = frozenset(path for path, item in every.items() if item.implied)

@@ -29,14 +29,33 @@ class Endpoint:
     def __str__(self) -> str:
         return f"{self.address} {self.port}"
 
-    def blocks(self, other: Endpoint) -> bool:
-        """Tell whether a listener here keeps one on `other` from being opened."""
-        if self.port != other.port or self == other:
+    def is_taken_for(self, open_now: Endpoint) -> bool:
+        """Tell whether the kernel takes this one for a listener that is open already.
+
+        It compares no families: the bytes of an IPv6 address with those that follow an IPv4 one,
+        which are 0, and an IPv4 address with the flow label of an IPv6 one, which is 0, too. So
+        `::` passes for any IPv4 listener, `0.0.0.0` for any IPv6 one.
+        """
+        if self.port != open_now.port:
             return False
-        wildcards = [one for one in (self, other) if one.address.is_unspecified]
-        same_family = self.address.version == other.address.version
+        if self.address.version == open_now.address.version:
+            return self.address == open_now.address
+        return self.address.is_unspecified
+
+    def cannot_be_bound_beside(self, open_now: Endpoint) -> bool:
+        """Tell whether a socket here is refused while another is open (bindv6only is 0)."""
+        if self.port != open_now.port:
+            return False
+        one, other = _as_bound(self.address), _as_bound(open_now.address)
+        if one.version == other.version:
+            return one == other or one.is_unspecified or other.is_unspecified
         # The IPv6 wildcard listens for IPv4 as well.
-        return bool(wildcards) and (same_family or any(w.address.version == 6 for w in wildcards))
+        return any(a.version == 6 and a.is_unspecified for a in (one, other))
+
+
+def _as_bound(address: _Address) -> _Address:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped if mapped is not None else address
 
 
 def endpoint(name: str) -> Endpoint:
@@ -60,7 +79,7 @@ def endpoint(name: str) -> Endpoint:
 
 
 def make_portal(kernel: Kernel, parent: Place, name: str) -> None:
-    """Make TPG/np/ADDRESS:PORT, which listens at once; targets may share an address.
+    """Make TPG/np/ADDRESS:PORT, which listens at once; targets may share a listener.
 
     The common code tells every refusal as EINVAL.
     """
@@ -70,14 +89,15 @@ def make_portal(kernel: Kernel, parent: Place, name: str) -> None:
     if new.address.version == 6 and not kernel.machine.ipv6:
         refuse(errno.EINVAL)
     open_now = kernel.tree.facts(_PORTALS)
-    sharing: list[str] = open_now.get(str(new), [])
-    if any(_target_of(rel) == parent.parts[1] for rel in sharing):
+    taken_for = [key for key in open_now if new.is_taken_for(_parsed(key))]
+    if any(_target_of(rel) == parent.parts[1] for key in taken_for for rel in open_now[key]):
         refuse(errno.EINVAL)
-    if not sharing and any(_parsed(other).blocks(new) for other in open_now):
+    if not taken_for and any(new.cannot_be_bound_beside(_parsed(key)) for key in open_now):
         refuse(errno.EINVAL)
+    listener = taken_for[0] if taken_for else str(new)
     rel = f"{parent.owner}/np/{name}"
     kernel.tree.grow(rel, template("portal", parent.variant), {})
-    kernel.tree.remember(_PORTALS, {**open_now, str(new): [*sharing, rel]})
+    kernel.tree.remember(_PORTALS, {**open_now, listener: [*open_now.get(listener, []), rel]})
     _count(kernel, rel, 1)
 
 

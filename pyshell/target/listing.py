@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import handles, names
 from pyshell.target.fabrics import NOT_TARGETS, Fabric, fabric, known
-from pyshell.target.kernel import folders, links
+from pyshell.target.kernel import CONFIGFS, folders, links
 from pyshell.target.places import (
     HBA_PREFIX,
     PLUGIN_OF_HBA,
@@ -30,6 +30,7 @@ from pyshell.target.places import (
 )
 
 _HBA = re.compile(r"(.+)_(\d+)")
+_BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
 _ENDS_IN_NUMBER = re.compile(r"(.*?)(\d+)")
 
 
@@ -264,23 +265,62 @@ def portal(tpg: Tpg, address: str, port: int) -> Portal | None:
     return None
 
 
-def overlapping_portal(wanted: Portal, within: Target | None = None) -> Portal | None:
-    """Return a portal, of one target or any, that keeps the kernel from listening at `wanted`.
+def portals_at(of: Fabric, port: int) -> list[Portal]:
+    """Return the portals at a port, of all targets of a fabric."""
+    every = (tpg for target in targets(of) for tpg in tpgs(target))
+    return [found for tpg in every for found in portals(tpg) if found.port == port]
 
-    Two portals overlap where they share port and address, or one of them is on all addresses;
-    the same portal may serve TPGs of different targets.
+
+def portal_obstacle(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
+    """Return the portal, of those at the same port, that keeps the kernel from adding `wanted`."""
+    own, others = _own_and_others(wanted, present)
+    address = names.portal_obstacle(wanted.address, own, others, v6only=ipv6_only())
+    return None if address is None else own.get(address) or others[address]
+
+
+def portal_in_place_of(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
+    """Return the portal of another target at whose address alone `wanted` would be served.
+
+    None where the kernel would listen as it is asked to, see `names.portal_in_place_of`.
     """
-    for target in [within] if within else targets(wanted.tpg.target.fabric):
-        for tpg in tpgs(target):
-            for found in portals(tpg):
-                if found.port != wanted.port:
-                    continue
-                same = same_address(found.address, wanted.address)
-                if same and target != wanted.tpg.target:
-                    continue
-                if same or is_wildcard(found.address) or is_wildcard(wanted.address):
-                    return found
-    return None
+    _, others = _own_and_others(wanted, present)
+    address = names.portal_in_place_of(wanted.address, others, v6only=ipv6_only())
+    return None if address is None else others[address]
+
+
+def _own_and_others(
+    wanted: Portal, present: Iterable[Portal]
+) -> tuple[dict[str, Portal], dict[str, Portal]]:
+    """Return the portals of the same target, and those of others, by address."""
+    own: dict[str, Portal] = {}
+    others: dict[str, Portal] = {}
+    for found in present:
+        if found.port == wanted.port and _is_address(found.address):
+            side = own if found.tpg.target == wanted.tpg.target else others
+            side.setdefault(found.address, found)
+    return own, others
+
+
+def overlapping_portal(wanted: Portal) -> Portal | None:
+    """Return the portal of any target that keeps the kernel from adding `wanted`."""
+    return portal_obstacle(wanted, portals_at(wanted.tpg.target.fabric, wanted.port))
+
+
+def ipv6_only() -> bool:
+    """Tell whether this host's IPv6 wildcard leaves IPv4 alone; of a simulated host it does not."""
+    if core_folder() != f"{CONFIGFS}/core":
+        return False
+    with contextlib.suppress(OSError), open(_BINDV6ONLY, encoding="ascii") as file:
+        return file.read().strip() == "1"
+    return False
+
+
+def _is_address(text: str) -> bool:
+    try:
+        names.portal_order(text)
+    except ValueError:
+        return False
+    return True
 
 
 def same_address(one: str, other: str) -> bool:

@@ -8,9 +8,14 @@ Every name is checked here before it becomes part of a path. iSCSI names follow 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyshell.errors import UsageError
+
+if TYPE_CHECKING:
+    import ipaddress
 
 IQN_MAX_BYTES = 223
 LUN_MAX = 65535
@@ -27,6 +32,7 @@ MASK = "********"
 """What stands where a secret would be shown."""
 
 _IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
+_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # RFC 3722 keeps letters and digits of any script and these; the rest of ASCII is out, and bytes
 # that are no UTF-8, which Python shows as surrogates.
@@ -230,6 +236,99 @@ def split_portal(name: str) -> tuple[str, int]:
     if not colon:
         raise UsageError(f"'{name}' is not a portal.", "The form is ADDRESS:PORT, as 0.0.0.0:3260.")
     return address(host), port_number(port)
+
+
+def portal_obstacle(
+    wanted: str, own: Iterable[str], others: Iterable[str], *, v6only: bool = False
+) -> str | None:
+    """Return the address that keeps the kernel from adding a portal, None if it can be added.
+
+    All addresses are of one port: `own` those of the same target, `others` those of all other
+    targets. `v6only` is the host's net.ipv6.bindv6only. Tried on Linux 6.1; the order counts:
+    `::1` can be added beside `0.0.0.0`, but not the other way round.
+    """
+    own, others = list(own), list(others)
+    taken = next((address for address in own if _is_taken_for(wanted, address)), None)
+    if taken is not None:
+        return taken
+    if any(_is_taken_for(wanted, address) for address in others):
+        return None  # the targets share the listener
+    beside = (*own, *others)
+    return next((a for a in beside if _cannot_be_bound(wanted, a, v6only=v6only)), None)
+
+
+def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = False) -> str | None:
+    """Return the address at which alone the kernel would serve a portal, None if at its own.
+
+    So it does where it takes the address for that of a listener of another target.
+    """
+    taken = next((address for address in others if _is_taken_for(wanted, address)), None)
+    if taken is None or listens_on(taken, wanted, v6only=v6only):
+        return None
+    return taken
+
+
+def portals_exclude(one: str, other: str, *, same_target: bool, v6only: bool = False) -> bool:
+    """Tell whether two portals of one port cannot exist together, in whatever order."""
+
+    def refused(first: str, second: str) -> bool:
+        beside: tuple[list[str], list[str]] = ([first], []) if same_target else ([], [first])
+        return portal_obstacle(second, *beside, v6only=v6only) is not None
+
+    return refused(one, other) and refused(other, one)
+
+
+def portal_order(plain: str, *, v6only: bool = False) -> int:
+    """Return a sort key: in this order the kernel accepts all portals that can exist together."""
+    parsed = _parsed(plain)
+    if parsed.version == 6 and parsed.is_unspecified:
+        return 0 if v6only else 2
+    if parsed.version == 4:
+        return 3 if parsed.is_unspecified else 1
+    return 1 if parsed.ipv4_mapped else 4
+
+
+def listens_on(listening: str, wanted: str, *, v6only: bool = False) -> bool:
+    """Tell whether a portal at one address, perhaps a wildcard, is reached at another."""
+    one, other = _bound(listening), _bound(wanted)
+    if one == other:
+        return True
+    if not one.is_unspecified:
+        return False
+    return one.version == other.version or (one.version == 6 and not v6only)
+
+
+def _is_taken_for(wanted: str, present: str) -> bool:
+    """Tell whether the kernel takes an address for that of a listener that it has already.
+
+    iscsit_check_np_match() ignores the family: an IPv4 listener has zeros where an IPv6 address
+    would be, an IPv6 one has its flow label, 0, where an IPv4 address would be.
+    """
+    one, other = _parsed(wanted), _parsed(present)
+    if one.version == other.version:
+        return one == other
+    return one.is_unspecified
+
+
+def _cannot_be_bound(wanted: str, present: str, *, v6only: bool) -> bool:
+    """Tell whether a socket at an address is refused while there is one at another."""
+    return listens_on(wanted, present, v6only=v6only) or listens_on(present, wanted, v6only=v6only)
+
+
+@lru_cache(maxsize=256)
+def _parsed(plain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    import ipaddress
+
+    bare = plain.strip().strip("[]")
+    # The kernel accepts zeros before the numbers of an IPv4 address and shows them.
+    return ipaddress.ip_address(bare if ":" in bare else _LEADING_ZEROS.sub("", bare))
+
+
+def _bound(plain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address at which the kernel's socket listens: one mapped from IPv4 at that."""
+    parsed = _parsed(plain)
+    mapped = parsed.ipv4_mapped if parsed.version == 6 else None
+    return mapped if mapped is not None else parsed
 
 
 def port_number(text: str) -> int:

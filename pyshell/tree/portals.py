@@ -69,8 +69,20 @@ class PortalsNode(CommonNode):
             before.append(f"Binding to INADDR_ANY ({address})")
         place = Portal(self.place, address, port)
         said = [f"Created network portal {address}:{port}."]
-        note = "" if self.context.compat else self._unreachable(address)
+        note = "" if self.context.compat else self._served_elsewhere(place)
+        note = note or ("" if self.context.compat else self._unreachable(address))
         return Change([CreatePortal(place, said=said)], place.path, before=before, note=note)
+
+    def _served_elsewhere(self, place: Portal) -> str:
+        """Return a warning if the kernel will not listen at the address, though it accepts it."""
+        present = listing.portals_at(place.tpg.target.fabric, place.port)
+        other = listing.portal_in_place_of(place, present)
+        if other is None:
+            return ""
+        return (
+            f"The kernel takes {place.name} for {other.path}, which exists already: initiators"
+            f" reach this TPG only at {other.name}."
+        )
 
     def _unreachable(self, address: str) -> str:
         """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import ConflictError, UsageError
-from pyshell.target import fabrics, listing
+from pyshell.target import fabrics, listing, names
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateLun, CreateNodeAcl, MapLun, free_lun
@@ -124,8 +124,12 @@ class _Plan:
         if self._wish.portals:
             return tpg, self._portals(tpg)
         default = [o for o in made if isinstance(o, CreateDefaultPortal)]
-        if default and listing.overlapping_portal(default[0].place):
-            return tpg, self._where_others_listen(tpg)
+        if default:
+            present = listing.portals_at(target.fabric, default[0].place.port)
+            if listing.portal_obstacle(default[0].place, present) or listing.portal_in_place_of(
+                default[0].place, present
+            ):
+                return tpg, self._where_others_listen(tpg)
         return tpg, list(default)
 
     def _where_others_listen(self, tpg: Tpg) -> list[Operation]:
@@ -181,7 +185,7 @@ class _Plan:
             there = listing.portal(tpg, address, port)
             if there is not None:
                 continue
-            wide = self._listens_everywhere(tpg, port)
+            wide = self._listening_for(tpg, address, port)
             if wide is None:
                 made.append(_portal(Portal(tpg, address, port)))
             elif not listing.is_wildcard(address):
@@ -193,9 +197,14 @@ class _Plan:
             made.append(default_portal(self._node, tpg))
         return made
 
-    def _listens_everywhere(self, tpg: Tpg, port: int) -> Portal | None:
-        every = (p for p in listing.portals(tpg) if p.port == port)
-        return next((p for p in every if listing.is_wildcard(p.address)), None)
+    def _listening_for(self, tpg: Tpg, address: str, port: int) -> Portal | None:
+        """Return the wildcard portal by which the TPG is reached at an address already."""
+        v6only = listing.ipv6_only()
+        for found in listing.portals(tpg):
+            wide = found.port == port and listing.is_wildcard(found.address)
+            if wide and names.listens_on(found.address, address, v6only=v6only):
+                return found
+        return None
 
     def _let_in(self, tpg: Tpg, acls: Sequence[NodeAcl]) -> None:
         """Plan ACLs and CHAP."""

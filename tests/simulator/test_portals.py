@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 
+from portalcases import PORTALS, PortalCase
+from pyshell.target.names import bracketed
 from simulator.acts import IQN, TPG, Acts, outcome
 
 OTHER = "iscsi/iqn.2020-07.org.example:other"
@@ -81,3 +83,23 @@ def test_other_transports(kernel: Acts, inner: str, text: str, why: str) -> None
     kernel.tpg()
     kernel.mkdir(f"{TPG}/np/0.0.0.0:3260")
     assert outcome(kernel.write, f"{TPG}/np/0.0.0.0:3260/{inner}", text) == why
+
+
+@pytest.mark.parametrize("case", PORTALS, ids=lambda case: f"{case.first} {case.second}")
+def test_finding_58_portals_are_accepted_as_by_the_real_kernel(
+    kernel: Acts, case: PortalCase
+) -> None:
+    first, second = f"{bracketed(case.first)}:3260", f"{bracketed(case.second)}:3260"
+    kernel.tpg()
+    kernel.mkdir(OTHER, f"{OTHER}/tpgt_1", f"iscsi/{IQN}/tpgt_2", f"{TPG}/np/{first}")
+    for tpg, accepted in (
+        (TPG, case.same),
+        (f"iscsi/{IQN}/tpgt_2", case.same),
+        (f"{OTHER}/tpgt_1", case.other),
+    ):
+        made = outcome(kernel.mkdir, f"{tpg}/np/{second}")
+        assert made == (
+            "ok" if accepted else "EEXIST" if tpg == TPG and first == second else "EINVAL"
+        )
+        if made == "ok":
+            kernel.rmdir(f"{tpg}/np/{second}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from portalcases import PORTALS, PortalCase
 from pyshell.errors import UsageError
 from pyshell.target import names
 
@@ -204,3 +205,60 @@ def test_names_of_storage_objects(name: str) -> None:
 def test_what_names_no_storage_object_is_refused(name: str) -> None:
     with pytest.raises(UsageError):
         names.storage_object_name(name)
+
+
+@pytest.mark.parametrize("case", PORTALS, ids=lambda case: f"{case.first} {case.second}")
+def test_finding_58_a_portal_is_in_the_way_where_the_real_kernel_says_so(case: PortalCase) -> None:
+    def accepted(own: list[str], others: list[str], *, v6only: bool) -> bool:
+        return names.portal_obstacle(case.second, own, others, v6only=v6only) is None
+
+    assert accepted([case.first], [], v6only=False) == case.same
+    assert accepted([], [case.first], v6only=False) == case.other
+    if case.only_v6 is not None and "ffff" not in case.second:  # such are refused alone, too
+        assert accepted([case.first], [], v6only=True) == case.only_v6[0]
+        assert accepted([], [case.first], v6only=True) == case.only_v6[1]
+
+
+@pytest.mark.parametrize("case", PORTALS, ids=lambda case: f"{case.first} {case.second}")
+def test_finding_58_what_can_exist_together_is_created_in_an_order_that_works(
+    case: PortalCase,
+) -> None:
+    for same_target in (True, False):
+        if names.portals_exclude(case.first, case.second, same_target=same_target):
+            continue
+        first, second = sorted((case.first, case.second), key=names.portal_order)
+        beside = ([first], []) if same_target else ([], [first])
+        assert names.portal_obstacle(second, *beside) is None
+
+
+@pytest.mark.parametrize(
+    ("listening", "wanted", "reached"),
+    [
+        ("0.0.0.0", "192.0.2.1", True),
+        ("0.0.0.0", "2001:db8::1", False),
+        ("::0", "192.0.2.1", True),
+        ("::0", "2001:db8::1", True),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "0.0.0.0", False),
+    ],
+)
+def test_a_wildcard_portal_covers_the_addresses_of_its_family(
+    listening: str, wanted: str, reached: bool
+) -> None:
+    assert names.listens_on(listening, wanted) == reached
+
+
+@pytest.mark.parametrize(
+    ("wanted", "other", "served"),
+    [
+        ("::0", "192.0.2.1", "192.0.2.1"),
+        ("0.0.0.0", "::1", "::1"),
+        ("0.0.0.0", "::0", None),
+        ("0.0.0.0", "0.0.0.0", None),
+        ("::1", "0.0.0.0", None),
+    ],
+)
+def test_the_kernel_serves_a_wildcard_at_another_targets_address_only(
+    wanted: str, other: str, served: str | None
+) -> None:
+    assert names.portal_in_place_of(wanted, [other]) == served

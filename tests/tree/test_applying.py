@@ -196,6 +196,33 @@ def changed_example(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.parametrize("index", [0, 2])
+def test_finding_56_a_mapping_that_moved_between_luns_is_applied_to_one_target(
+    exported: Pyshell, tmp_path: Path, index: int
+) -> None:
+    exported.must(
+        "/backstores/ramdisk create other 1M",
+        f"{TPG}/luns create /backstores/ramdisk/other lun=1 add_mapped_luns=false",
+        "/backstores/ramdisk create third 1M",
+        f"{TPG}/luns create /backstores/ramdisk/third lun={index + 2} add_mapped_luns=false",
+        "saveconfig",
+    )
+    document = exported.document()
+    (entry,) = document["targets"]
+    (tpg,) = entry["tpgs"]
+    tpg["luns"] = [lun for lun in tpg["luns"] if lun["index"] != 0]
+    (acl,) = tpg["node_acls"]
+    acl["mapped_luns"] = [{"index": index, "tpg_lun": 1, "write_protect": False}]
+    wanted = tmp_path / "wanted.json"
+    wanted.touch(0o600)
+    wanted.write_text(json.dumps(document))
+    exported.must(f"apply {wanted} prune=true target={SERVER}")
+    exported.must("saveconfig")
+    (again,) = exported.document()["targets"][0]["tpgs"]
+    assert [lun["index"] for lun in again["luns"]] == [1, index + 2]
+    assert [m["tpg_lun"] for m in again["node_acls"][0]["mapped_luns"]] == [1]
+
+
 def test_field_failure_6_what_the_file_lacks_stays_unless_pruned(
     saved: Pyshell, tmp_path: Path
 ) -> None:

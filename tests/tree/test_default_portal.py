@@ -59,8 +59,8 @@ def test_a_portal_of_another_target_that_is_in_the_way_is_told_with_its_path(
 ) -> None:
     target.must(f"/iscsi create {OTHER}", f"/iscsi/{OTHER}/tpg1/portals delete 0.0.0.0 3260")
     ran = target.line(f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.101")
-    assert (ran.status, "EINVAL" in ran.err) == (1, True)
-    assert f"{TPG}/portals/0.0.0.0:3260 listens there already: delete it first" in ran.err
+    assert ran.status == 5
+    assert f"First: {TPG}/portals delete 0.0.0.0 3260" in ran.err
 
 
 def test_a_portal_at_an_address_that_the_host_lacks_is_made_and_told(target: Pyshell) -> None:
@@ -70,3 +70,36 @@ def test_a_portal_at_an_address_that_the_host_lacks_is_made_and_told(target: Pys
     told = "This host has no address 192.0.2.1: nobody reaches the portal until it has."
     ran = target(f"{TPG}/portals", "create", "192.0.2.1").done(noting=told)
     assert ran.lines[-1] == "Created network portal 192.0.2.1:3260."
+
+
+def test_finding_58_an_ipv6_portal_beside_the_ipv4_wildcard_is_created_and_restored(
+    target: Pyshell,
+) -> None:
+    target.must(f"{TPG}/portals create 2001:db8::1", "saveconfig", "clearconfig confirm=true")
+    target.must("restoreconfig", "check")
+    portals = {path.name for path in target.configfs.glob("iscsi/*/tpgt_1/np/*")}
+    assert portals == {"0.0.0.0:3260", "[2001:db8::1]:3260"}
+
+
+def test_finding_58_a_portal_of_another_target_in_the_way_fails_a_dry_run_too(
+    target: Pyshell,
+) -> None:
+    target.must("set global auto_add_default_portal=false", f"/iscsi create {OTHER}")
+    command = f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.101"
+    for options in ([], ["--dry-run"]):
+        ran = target(*options, *command.split())
+        assert ran.status == 5
+        assert f"0.0.0.0:3260 of TPG 1 of target {SERVER} listens on all" in ran.err
+
+
+def test_finding_58_a_wildcard_that_the_kernel_serves_elsewhere_is_reported(
+    target: Pyshell,
+) -> None:
+    target.must(
+        "set global auto_add_default_portal=false",
+        f"{TPG}/portals delete 0.0.0.0 3260",
+        f"{TPG}/portals create ::1",
+        f"/iscsi create {OTHER}",
+    )
+    created = target(f"/iscsi/{OTHER}/tpg1/portals", "create", "0.0.0.0")
+    created.done(noting=f"The kernel takes 0.0.0.0:3260 for {TPG}/portals/[::1]:3260")

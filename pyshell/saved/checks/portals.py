@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pyshell.errors import UsageError
-from pyshell.saved.checks.faults import Entry, Fault, error, refused
+from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
 from pyshell.saved.positions import Place, json_path
 from pyshell.target import names
 
@@ -17,9 +17,9 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass
 class Listening:
-    """Where the portals of a file stood first: those of all targets, those of each."""
+    """Where the portals of a file stood first: by port, address and target."""
 
-    first: dict[int, dict[_Address, Place]] = field(default_factory=dict)
+    first: dict[int, dict[_Address, dict[Place, Place]]] = field(default_factory=dict)
     of_target: dict[tuple[Place, int, _Address], Place] = field(default_factory=dict)
 
 
@@ -52,25 +52,49 @@ def _taken(
         )
         return
     others = listening.first.setdefault(port, {})
-    for other, place in others.items():
-        if address not in others and _overlap(address, other):
+    for other, places in others.items():
+        place = _in_the_way(address, other, target, places, known=address in others)
+        if place is not None:
             yield error(
                 portal.place,
                 f"portals {name}:{port} and {_shown(other)}:{port} at {json_path(place)} overlap",
                 "A wildcard listens on all addresses.",
             )
             break
-    others.setdefault(address, portal.place)
+    else:
+        for other, places in others.items():
+            if target not in places:
+                yield from _in_place_of(portal, address, other, next(iter(places.values())))
+    others.setdefault(address, {}).setdefault(target, portal.place)
+
+
+def _in_the_way(
+    address: _Address, other: _Address, target: Place, places: dict[Place, Place], *, known: bool
+) -> Place | None:
+    """Return where an address stands that cannot be listened on beside another, None if it can.
+
+    `known` tells whether a target before this one listens on `address`: they share that.
+    """
+    if target in places and names.portals_exclude(str(address), str(other), same_target=True):
+        return places[target]
+    if not known and names.portals_exclude(str(address), str(other), same_target=False):
+        return next(iter(places.values()))
+    return None
+
+
+def _in_place_of(
+    portal: Entry, address: _Address, other: _Address, before: Place
+) -> Iterator[Fault]:
+    """Warn where the kernel would serve one of two targets' portals at the other's address only."""
+    first, second = sorted((str(other), str(address)), key=names.portal_order)
+    if names.portal_in_place_of(second, [first]) is not None:
+        yield warning(
+            portal.place,
+            f"the kernel takes portals {_shown(address)} and {_shown(other)} at"
+            f" {json_path(before)} for one: both targets are reached only at {first}",
+            "Give each target the same portals.",
+        )
 
 
 def _shown(address: _Address) -> str:
     return names.bracketed(names.address(str(address)))
-
-
-def _overlap(one: _Address, other: _Address) -> bool:
-    """Tell whether the kernel cannot listen on both; targets may share one and the same."""
-    wildcards = [address for address in (one, other) if address.is_unspecified]
-    # The IPv6 wildcard listens for IPv4 as well.
-    return bool(wildcards) and (
-        one.version == other.version or any(address.version == 6 for address in wildcards)
-    )

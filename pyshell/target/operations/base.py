@@ -17,8 +17,9 @@ from typing import ClassVar, Protocol
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
 from pyshell.target import listing
 from pyshell.target.attach import Lio
+from pyshell.target.fabrics import Fabric
 from pyshell.target.failures import doing
-from pyshell.target.places import StorageObject
+from pyshell.target.places import Portal, StorageObject
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -32,6 +33,14 @@ class Names:
     def __init__(self) -> None:
         self._asked = False
         self._there: dict[tuple[str, str], StorageObject] | None = None
+        self._portals: dict[tuple[str, int], list[Portal]] = {}
+
+    def portals(self, of: Fabric, port: int) -> list[Portal]:
+        """Return the portals at a port of a fabric; `append` to it those that will be created."""
+        found = self._portals.get((of.name, port))
+        if found is None:
+            found = self._portals[of.name, port] = listing.portals_at(of, port)
+        return found
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
         """Return the storage object of that name, None where there is none."""
@@ -55,6 +64,15 @@ class Foreseen:
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
         """Return the storage object that has a name now, None where none has."""
         return self._names.storage_object(plugin, name)
+
+    def portals_at(self, of: Fabric, port: int) -> list[Portal]:
+        """Return the portals at a port of a fabric, of all targets, that will be there."""
+        return [found for found in self._names.portals(of, port) if self.exists(found.folder)]
+
+    def add_portal(self, portal: Portal) -> None:
+        """Note that a portal will be added."""
+        self._names.portals(portal.tpg.target.fabric, portal.port).append(portal)
+        self.make(portal.folder)
 
     def exists(self, folder: str) -> bool:
         """Tell whether a group will be there."""

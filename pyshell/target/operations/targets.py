@@ -175,13 +175,10 @@ class CreatePortal(Operation):
         return f"create portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that neither the portal nor a wildcard or other TPG of the target is in the way."""
+        """See that no portal of this or another target is in the way."""
         must_exist(foreseen, self.place.tpg)
-        if not foreseen.exists(self.place.tpg.folder) or not listing.existing(self.place.tpg):
-            foreseen.make(self.place.folder)
-            return
         _check_taken(self.place, foreseen)
-        foreseen.make(self.place.folder)
+        foreseen.add_portal(self.place)
 
     def is_done(self, lio: Lio) -> bool:
         """Tell whether this TPG listens there, however the address is spelt."""
@@ -217,16 +214,17 @@ class CreateDefaultPortal(CreatePortal):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it where the kernel lets it; raise where no portal explains the refusal."""
-        taken = listing.overlapping_portal(self.place, self.place.tpg.target)
+        present = listing.portals_at(self.place.tpg.target.fabric, self.place.port)
+        taken = listing.portal_obstacle(self.place, present) or listing.portal_in_place_of(
+            self.place, present
+        )
         if taken is None:
             try:
                 return super().do(lio)
             except rtslib_fb.RTSLibError:
-                taken = listing.overlapping_portal(self.place)
-                if taken is None:
-                    if self.place.address != WILDCARD_V6:
-                        raise
-                    return self._listen_on_ipv4()
+                if self.place.address != WILDCARD_V6:
+                    raise
+                return self._listen_on_ipv4()
         self.said = [
             "Default portal not created, TPGs within a target cannot share ip:port."
             if taken.tpg.target == self.place.tpg.target
@@ -247,25 +245,29 @@ class CreateDefaultPortal(CreatePortal):
 
 
 def _check_taken(place: Portal, foreseen: Foreseen) -> None:
-    """Raise where the address is taken in this TPG or another of the same target."""
-    for tpg in listing.tpgs(place.tpg.target):
-        for other in listing.portals(tpg):
-            if other.port != place.port or not foreseen.exists(other.folder):
-                continue
-            if listing.same_address(other.address, place.address):
-                if tpg == place.tpg:
-                    raise ExistsError(f"Portal {other.name} exists already", path=other.folder)
-                raise ExistsError(
-                    f"Portal {other.name} belongs to TPG {tpg.tag} of this target",
-                    "Two TPGs of a target cannot share an address and port.",
-                    path=other.folder,
-                )
-            if listing.is_wildcard(other.address) and tpg == place.tpg:
-                raise BusyError(
-                    f"Portal {other.name} listens on all addresses already",
-                    f"First: {place.tpg.path}/portals delete {other.address} {other.port}",
-                    path=other.folder,
-                )
+    """Raise where a portal keeps the kernel from adding `place`."""
+    present = foreseen.portals_at(place.tpg.target.fabric, place.port)
+    other = listing.portal_obstacle(place, present)
+    if other is None:
+        return
+    if listing.same_address(other.address, place.address):
+        if other.tpg == place.tpg:
+            raise ExistsError(f"Portal {other.name} exists already", path=other.folder)
+        raise ExistsError(
+            f"Portal {other.name} belongs to TPG {other.tpg.tag} of this target",
+            "Two TPGs of a target cannot share an address and port.",
+            path=other.folder,
+        )
+    if listing.is_wildcard(other.address):
+        why = "listens on all addresses already"
+    else:
+        why = "is in the way: the kernel adds no wildcard beside it"
+    whose = "" if other.tpg == place.tpg else f" of {other.tpg}"
+    raise BusyError(
+        f"Portal {other.name}{whose} {why}",
+        f"First: {other.tpg.path}/portals delete {other.address} {other.port}",
+        path=other.folder,
+    )
 
 
 @dataclass
