@@ -11,15 +11,20 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from configparser import ConfigParser
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from driver import ROOT, Pyshell, run_here
+from pyproject import requirements
 from pyshell import __version__
 from pyshell.errors import RestoredInPartError
 from pyshell.shell import grammar
@@ -115,6 +120,23 @@ def test_what_the_rule_makes_starts_the_unit_and_is_taken_away_by_it() -> None:
 @pytest.mark.parametrize("unit", [RESTORE, MISSING])
 def test_the_kernel_opens_files_in_the_hosts_own_namespaces(unit: str) -> None:
     assert _NAMESPACES.findall(text(unit)) == []
+
+
+@pytest.mark.parametrize("unit", [RESTORE, MISSING, "pyshell-save.service"])
+@pytest.mark.parametrize(
+    "line", ["LimitCORE=0", "MemoryDenyWriteExecute=yes", "SystemCallFilter=~@resources"]
+)
+def test_no_service_leaves_a_core_or_has_more_system_calls_than_it_needs(
+    unit: str, line: str
+) -> None:
+    """Finding 53: a core dump would hold CHAP secrets."""
+    assert line in text(unit).splitlines()
+
+
+def test_the_saving_service_writes_to_its_own_folders_only() -> None:
+    """Finding 53."""
+    assert values("pyshell-save.service", "ProtectSystem") == ["strict"]
+    assert values("pyshell-save.service", "ReadWritePaths") == ["-/etc/target -/run"]
 
 
 def test_both_services_are_confined_alike() -> None:
@@ -217,8 +239,105 @@ def test_one_file_holds_pyshell_with_its_libraries(pyshell: Pyshell, tmp_path: P
         pytest.skip("it takes libraries from PyPI: PYSHELL_REQUIRE_KERNEL=1 has it run")
     file = tmp_path / "pyshell.pyz"
     subprocess.run([ROOT / "packaging/zipapp", file], check=True, timeout=600)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     command = [str(file), f"--simulate={pyshell.folder}", "ls", "/", "1"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    hostile = tmp_path / "hostile"  # the environment of an attacker changes nothing (finding 43)
+    for module in ("pyshell/__init__.py", "json.py", "sitecustomize.py"):
+        (hostile / module).parent.mkdir(parents=True, exist_ok=True)
+        (hostile / module).write_text("raise SystemExit('attacked')\n", encoding="utf-8")
+    names = ("HOME", "PYTHONPATH", "PYTHONUSERBASE", "SHIV_ROOT", "XDG_CACHE_HOME", "TMPDIR")
+    environment = {"PATH": os.environ["PATH"], **dict.fromkeys(names, str(hostile))}
+    before = sorted(hostile.iterdir())
+    try:
+        done = subprocess.run(
+            command, env=environment, cwd=hostile, capture_output=True, text=True, check=False
+        )
+    finally:
+        shutil.rmtree(_start().cache_folder(), ignore_errors=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "o- backstores" in done.stdout
+    assert sorted(hostile.iterdir()) == before
+
+
+def _start() -> ModuleType:
+    """Return the module that the one file starts with."""
+    spec = spec_from_file_location("zipapp_start", ROOT / "packaging/zipapp_start.py")
+    assert spec is not None
+    assert spec.loader is not None
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Return an archive as packaging/zipapp makes it, with one library."""
+    file = tmp_path / "one.pyz"
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("digest", "0123")
+        made.writestr("content/library.py", "genuine = True\n")
+    return file
+
+
+def test_the_one_file_unpacks_its_libraries_once(archive: Path) -> None:
+    private = Path(tempfile.mkdtemp(prefix="pyshell-test-"))
+    try:
+        cache = private / "cache"
+        first = Path(_start().unpacked(str(archive), str(cache)))
+        assert first == cache / "0123/content"
+        assert (first / "library.py").read_text() == "genuine = True\n"
+        stamp = first.stat().st_mtime_ns
+        assert _start().unpacked(str(archive), str(cache)) == str(first)
+        assert first.stat().st_mtime_ns == stamp
+        assert [entry.name for entry in cache.iterdir()] == ["0123"]
+    finally:
+        shutil.rmtree(private)
+
+
+@pytest.mark.parametrize("way", ["writable", "link", "another's", "writable parent"])
+def test_libraries_that_another_user_could_replace_are_not_used(archive: Path, way: str) -> None:
+    """Finding 43: they would run as root."""
+    private = Path(tempfile.mkdtemp(prefix="pyshell-test-"))
+    planted = private / "cache/0123/content"
+    planted.mkdir(parents=True)
+    (planted / "library.py").write_text("genuine = False\n")
+    folder = private / "cache"
+    if way == "writable":
+        folder.chmod(0o777)
+    elif way == "writable parent":
+        private.chmod(0o777)
+    elif way == "link":
+        folder = private / "link"
+        folder.symlink_to("cache")
+    elif os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    else:
+        pytest.skip("only root can give files away")
+    try:
+        found = Path(_start().unpacked(str(archive), str(folder)))
+        assert not found.is_relative_to(private)
+        assert (found / "library.py").read_text() == "genuine = True\n"
+        assert found.parent.stat().st_mode & 0o077 == 0
+        shutil.rmtree(found.parent)
+    finally:
+        shutil.rmtree(private)
+
+
+@pytest.mark.parametrize(
+    "name", ["packaging/pinned/libraries.txt", "packaging/pinned/build.txt",
+             "packaging/debian/carried.txt"]
+)  # fmt: skip
+def test_what_packages_carry_is_pinned_by_hash(name: str) -> None:
+    """Finding 54."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    heads = [line for line in lines if not line.startswith(" ")]
+    assert heads
+    assert all("==" in line and line.endswith("\\") for line in heads)
+    assert all("--hash=sha256:" in line for line in lines if line not in heads)
+
+
+def test_the_pinned_libraries_are_those_that_pyshell_asks_for() -> None:
+    text = (ROOT / "packaging/pinned/libraries.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w-]+)==([\w.]+)", text, re.MULTILINE))
+    for requirement in requirements():
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)])

@@ -106,7 +106,8 @@ def programs(pyshell: Pyshell, tmp_path: Path) -> Path:
     folder.mkdir()
     (line,) = re.findall(r"^ExecStart=/usr/bin/(.*)", UNIT.read_text(), re.MULTILINE)
     log = f'echo "${{0##*/}} $*" >>{tmp_path}/log'
-    for name, then in (("curl", ""), ("apt-get", ""), ("systemctl", f" && exec {line}")):
+    stand_ins = {"curl": "", "sha256sum": "", "apt-get": "", "systemctl": f" && exec {line}"}
+    for name, then in stand_ins.items():
         (folder / name).write_text(f"#!/bin/sh\n{log}{then}\n")
         (folder / name).chmod(0o755)
     (folder / "pyshell").symlink_to(Path(sys.executable).with_name("pyshell"))
@@ -125,6 +126,7 @@ def test_its_commands_bring_the_target_up_and_back_at_boot(
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "log").read_text().splitlines() == [
         "curl -fsS -o /var/cache/pyshell.deb https://packages.example.com/pyshell_0.1.0_amd64.deb",
+        "sha256sum --check --strict",
         "apt-get install -y /var/cache/pyshell.deb",
         "systemctl start pyshell-restore.service",
     ]

@@ -25,6 +25,7 @@ WITH_UDEV = ("--config", "devices{use_devicesfile=0}")
 SIZE = 1 << 24
 RESTORE = "pyshell-restore.service"
 WATCH = "pyshell-missing.service"
+SAVE = "pyshell-save.service"
 # Seconds of the restore's wait: enough to see that it waits and make a disk on a busy machine.
 WAIT = 20
 
@@ -126,3 +127,17 @@ def boot_with_two_late_devices(systemd: Systemd, initiator: Initiator) -> None:
         assert f"{TPG}/luns/lun1" not in status
         wait_for("the look to end", lambda: systemd.state(WATCH) == "failed", TIME_LIMIT)
         initiator.stop()
+
+
+def test_the_confined_unit_saves_what_runs_when_it_is_stopped(lee: Path) -> None:
+    """Finding 53: it has a mount namespace of its own, in which it can still save."""
+    started("saveconfig")
+    with booted(wait=0) as systemd:
+        try:
+            assert systemd("start", SAVE).returncode == 0
+            started("/backstores/ramdisk", "create", "late", "1M")
+            assert systemd("stop", SAVE).returncode == 0, systemd.journal(SAVE)
+            (found,) = json.loads(SAVED.read_text())["storage_objects"]
+            assert found["name"] == "late"
+        finally:
+            started("clearconfig", "confirm=true")

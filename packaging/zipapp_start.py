@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The start of the one-file pyshell: unpack the libraries where no other user can write, and run.
+
+Python cannot import compiled libraries from an archive. They are unpacked once, into a folder that
+belongs to root (or to this user) with all folders above it, whatever `HOME` and the rest of the
+environment say; where there is no such folder, into a temporary one for this run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pwd
+import shutil
+import stat
+import sys
+import tempfile
+import zipfile
+
+CACHE = "pyshell-zipapp"
+_CONTENT = "content"
+_DIGEST = "digest"
+
+
+def main() -> int:
+    """Run pyshell from the archive that this file is in."""
+    if not sys.flags.isolated:  # started as 'python3 FILE': without the first line's -I
+        os.execv(sys.executable, [sys.executable, "-I", *sys.argv])  # noqa: S606
+    sys.path.insert(0, unpacked(sys.path[0], cache_folder()))
+    from pyshell.__main__ import start
+
+    return start()
+
+
+def cache_folder() -> str:
+    """Return the folder that unpacked libraries are kept in."""
+    if os.geteuid() == 0:
+        return f"/var/cache/{CACHE}"
+    return f"{pwd.getpwuid(os.geteuid()).pw_dir}/.cache/{CACHE}"
+
+
+def unpacked(archive: str, cache: str) -> str:
+    """Return the folder of the archive's libraries; unpack them if that is not done yet."""
+    with zipfile.ZipFile(archive) as content:
+        folder = os.path.join(cache, content.read(_DIGEST).decode())
+        try:
+            os.makedirs(cache, mode=0o700, exist_ok=True)
+            if not is_private(cache):
+                raise PermissionError(cache)
+            if not os.path.isdir(folder):
+                scratch = tempfile.mkdtemp(dir=cache)
+                _unpack(content, scratch)
+                try:
+                    os.rename(scratch, folder)
+                except OSError:  # another run has just done the same
+                    shutil.rmtree(scratch)
+            if is_private(folder):
+                return os.path.join(folder, _CONTENT)
+        except OSError:
+            pass  # a read-only system, or a folder of somebody else's
+        scratch = tempfile.mkdtemp(dir="/run" if os.access("/run", os.W_OK) else None)
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+        _unpack(content, scratch)
+        return os.path.join(scratch, _CONTENT)
+
+
+def _unpack(content: zipfile.ZipFile, folder: str) -> None:
+    names = [name for name in content.namelist() if name.startswith(f"{_CONTENT}/")]
+    content.extractall(folder, names)
+
+
+def is_private(folder: str) -> bool:
+    """Tell whether only root and this user can change a folder, and those above it."""
+    path = os.path.abspath(folder)
+    first = True
+    while True:
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+            return False
+        shared = found.st_mode & 0o022
+        if shared and (first or not found.st_mode & stat.S_ISVTX):
+            return False
+        if path == "/":
+            return True
+        path, first = os.path.dirname(path), False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
