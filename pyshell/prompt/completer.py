@@ -16,6 +16,7 @@ from threading import Thread
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import while_wanted
 from pyshell.shell.candidate import MOST, Candidate
 from pyshell.shell.shell import Shell
@@ -26,6 +27,9 @@ PATIENCE = 0.02
 
 _SLOW, _ROOM = 0.1, 0.15
 """Seconds: reading that takes longer than the one leaves the other to what is known at once."""
+
+LIMIT = 10.0
+"""Seconds after which Tab no longer waits: a device that does not answer may never do so."""
 
 Found = list[tuple[int, Candidate, str]]
 """Columns, candidates and their descriptions."""
@@ -39,12 +43,17 @@ class TreeCompleter(Completer):
     """
 
     def __init__(
-        self, shell: Shell, again: Callable[[str], None], changed: Callable[[], None] = lambda: None
+        self,
+        shell: Shell,
+        again: Callable[[str], None],
+        guard: Guard,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.reading = 0
         """How many menus wait for what is being read."""
         self._shell = shell
         self._again = again
+        self._guard = guard
         self._changed = changed
         self._slow: dict[str, bool] = {}
         """Whether reading took its time, by the line before what was completed."""
@@ -73,7 +82,7 @@ class TreeCompleter(Completer):
         """Return the rest of the last word where that is known at once, "" where it is not."""
         if line.endswith((" ", "=")):
             return ""  # more may fit, once it is read
-        at_once = self._look(line, quickly=True)
+        at_once = self.look(line, quickly=True)
         if len(at_once) != 1:
             return ""
         start, found, _ = at_once[0]
@@ -86,7 +95,7 @@ class TreeCompleter(Completer):
         A single word is inserted at once, so it must be right.
         """
         self._late = None
-        at_once = self._look(line, quickly=True)
+        at_once = self.look(line, quickly=True)
         # Where the line begins a single word, that word is right; else it may not be all there is.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
         every: SimpleQueue[Found] = SimpleQueue()
@@ -103,12 +112,22 @@ class TreeCompleter(Completer):
         except Empty:
             if enough:
                 return self._late_with(line, every, at_once)
-            with self._waiting():
-                return every.get()
+            return self._awaited(every)
+
+    def _awaited(self, every: SimpleQueue[Found]) -> Found:
+        """Return all that fits once it is read, nothing if that takes too long."""
+        with self._waiting():
+            try:
+                return every.get(timeout=LIMIT)
+            except Empty:
+                self._guard.notice("slow completion", _TOO_SLOW)
+                return []
 
     def _late_with(self, line: str, every: SimpleQueue[Found], at_once: Found) -> Found:
         """Return what is known at once, and see to it that the rest is added."""
-        Thread(target=self._add, args=(line, every), name="late completion", daemon=True).start()
+        Thread(
+            target=self._add, args=(line, every, at_once), name="late completion", daemon=True
+        ).start()
         start = at_once[0][0]
         return [*at_once, (start, Candidate(line[start:], whole=False), _READING)]
 
@@ -125,35 +144,45 @@ class TreeCompleter(Completer):
 
     def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
         """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
-        time.sleep(later)
-        begun = time.monotonic()
-        with while_wanted(lambda: line == self._wanted):
-            found = self._look(line) if line == self._wanted else []
-        if line == self._wanted:
-            self._slow[_head(line)] = time.monotonic() - begun > _SLOW
-        every.put(found)
+        found: Found = []
+        try:
+            time.sleep(later)
+            begun = time.monotonic()
+            with while_wanted(lambda: line == self._wanted):
+                found = self.look(line) if line == self._wanted else []
+            if line == self._wanted:
+                self._slow[_head(line)] = time.monotonic() - begun > _SLOW
+        except Exception as error:
+            self._guard.failed("Completion", error)
+        finally:
+            every.put(found)  # whatever happens: Tab waits for it
 
-    def _add(self, line: str, every: SimpleQueue[Found]) -> None:
-        with self._waiting():
-            found = every.get()
+    def _add(self, line: str, every: SimpleQueue[Found], at_once: Found) -> None:
+        self._guard.run("Completion", lambda: self._added(line, every, at_once), None)
+
+    def _added(self, line: str, every: SimpleQueue[Found], at_once: Found) -> None:
+        found = self._awaited(every) or at_once
         if line == self._wanted:
             self._late = line, found
             self._again(line)
 
-    def _look(self, line: str, *, quickly: bool = False) -> Found:
+    def look(self, line: str, *, quickly: bool = False) -> Found:
+        """Return all that fits, or what is known at once."""
         found: Found = []
-        for start, one in complete(line, self._shell.root(), self._shell.path, quickly=quickly):
+        fitting = complete(line, self._shell.root(), self._shell.path, quickly=quickly)
+        for start, one in self._guard.each("Completion", fitting):
             if len(found) == MOST:
                 # Stands for all that is not shown; it leaves Tab what all of them begin with.
                 begun = _begun_alike([other.text for _, other, _ in found])
                 found.append((start, Candidate(begun, whole=False), _MORE))
                 break
-            found.append((start, one, one.described()))
+            found.append((start, one, self._guard.run("Completion", one.described, "")))
         return found
 
 
 _MORE = f"more than {MOST}: type on"
 _READING = "reading…"
+_TOO_SLOW = f"Completion: nothing was read within {LIMIT:.0f} seconds."
 
 
 def _begun_alike(words: list[str]) -> str:

@@ -8,12 +8,15 @@ that is read on threads: no key waits for it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TextIO
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
@@ -22,6 +25,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pyshell.prompt import status
 from pyshell.prompt.completer import TreeCompleter, is_unfinished
+from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import answering, keys
 from pyshell.prompt.lexer import LineLexer
@@ -41,6 +45,8 @@ _NOT_SAVED = "not saved"
 
 _SOON, _TRIES = 0.02, 50
 """Seconds after which, and how often, it is looked again whether a menu can be completed."""
+_ATTEMPTS = 3
+"""How often a line is begun anew after an error that nothing else caught."""
 _MENU_ROWS = 12
 """The most rows that a menu takes."""
 
@@ -59,32 +65,38 @@ class Editor:
         colour: bool,
         typed: Input | None = None,
     ) -> None:
-        self._history = KeptHistory(history)
+        self._guard = guard = Guard(self._notice)
+        self._app: Application[str] | None = None
+        """What reads keys now."""
+        self._whole_screen = False
+        self._notices: deque[str] = deque()
+        self._history = KeptHistory(history, guard)
         self._depth = None if colour else ColorDepth.DEPTH_1_BIT
         self._shell = shell
         self._typed, self._output = typed, output
-        self._line = LineWatch(shell, self._redraw)
+        self._line = LineWatch(shell, self._redraw, guard)
         self._judged = True
         self._typing = Typing()
-        self._status = StatusWatch(shell, self._redraw, self._typing)
-        self._completer = TreeCompleter(shell, self._complete_again, self._redraw)
+        self._status = StatusWatch(shell, self._redraw, self._typing, guard)
+        self._completer = TreeCompleter(shell, self._complete_again, guard, self._redraw)
         self._commands = self._command_prompt(colour=colour)
         self._answers: PromptSession[str] = PromptSession(
             color_depth=self._depth, input=typed, output=output
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
-        completer = self._completer
+        completer, guard = self._completer, self._guard
+        suggest = PathSuggest(self._history.entries, self._path)
         made: PromptSession[str] = PromptSession(
             history=self._history,
-            completer=completer,
+            completer=guard.completer(completer),
             complete_in_thread=True,
             complete_while_typing=False,
             enable_history_search=True,
             # Without colour a suggestion would look as if it had been typed.
-            auto_suggest=PathSuggest(self._history.entries, self._path) if colour else None,
-            lexer=LineLexer(lambda: self._line.read) if colour else None,
-            key_bindings=keys(self._help, self._shell.print_lines, completer.begun),
+            auto_suggest=guard.suggest(suggest) if colour else None,
+            lexer=guard.lexer(LineLexer(lambda: self._line.read)) if colour else None,
+            key_bindings=keys(self._help, self._shell.print_lines, completer.begun, guard),
             style=style(self._shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,
@@ -92,9 +104,10 @@ class Editor:
             input=self._typed,
             output=self._output,
         )
-        made.app.key_processor.before_key_press += lambda _: self._typing.pressed()
-        made.default_buffer.on_text_changed += lambda _: self._look()
-        made.default_buffer.on_cursor_position_changed += lambda _: self._look()
+        look = self._guarded("The check of the line", self._look)
+        made.app.key_processor.before_key_press += self._guarded("A key", self._typing.pressed)
+        made.default_buffer.on_text_changed += look
+        made.default_buffer.on_cursor_position_changed += look
         return made
 
     def command(self, prompt: str, *, goes_on: bool = False) -> str:
@@ -105,22 +118,24 @@ class Editor:
         """
         self._judged = not goes_on
         wanted = bool(self._shell.preference("prompt_toolbar"))
-        now = status.at_once(self._shell)
-        self._status.begin(replace(now, sessions=self._status.status.sessions))
+        now = self._guard.run("The toolbar", self._begin_to_watch, status.Status())
+        self._commands.rprompt = _NOT_SAVED if now.unsaved and not wanted else ""
+        self._commands.bottom_toolbar = self._toolbar if wanted else None
         try:
-            typed = self._commands.prompt(
-                _written_out(prompt),
-                rprompt=_NOT_SAVED if now.unsaved and not wanted else "",
-                bottom_toolbar=self._toolbar if wanted else None,
-            )
+            typed = self._read(self._commands, prompt)
         finally:
             self._status.pause()
-        self._history.keep(typed, self._shell.path)
+        self._guard.run("The history", lambda: self._history.keep(typed, self._shell.path), None)
         return typed
+
+    def _begin_to_watch(self) -> status.Status:
+        now = status.at_once(self._shell)
+        self._status.begin(replace(now, sessions=self._status.status.sessions))
+        return now
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps. Raises as `command` does."""
-        return self._answers.prompt(_written_out(question))
+        return self._read(self._answers, question)
 
     def key(self, question: str, meanings: Mapping[str, str]) -> str:
         """Return what the first key that has a meaning means; the question is then taken away.
@@ -128,24 +143,75 @@ class Editor:
         Raises as `command` does.
         """
         asking: PromptSession[str] = PromptSession(
-            key_bindings=answering(meanings),
+            key_bindings=self._guard.keys(answering(meanings)),
             erase_when_done=True,
             color_depth=self._depth,
             input=self._typed,
             output=self._output,
         )
-        return asking.prompt(_written_out(question))
+        return self._read(asking, question)
 
     def pick(self, root: Node, path: str) -> str | None:
         """Return a path of the tree that the user chooses, None where none is chosen."""
-        return pick(
-            root,
-            path,
-            style=style(self._shell.preference),
-            color_depth=self._depth,
-            typed=self._typed,
-            output=self._output,
-        )
+        self._whole_screen = True
+        try:
+            return pick(
+                root,
+                path,
+                style=style(self._shell.preference),
+                color_depth=self._depth,
+                typed=self._typed,
+                output=self._output,
+                guard=self._guard,
+            )
+        finally:
+            self._whole_screen = False
+            self._show_notices()
+
+    def _read(self, session: PromptSession[str], prompt: str) -> str:
+        """Read a line. Whatever goes wrong meanwhile is reported, and never ends the reading."""
+
+        def in_loop() -> None:
+            asyncio.get_running_loop().set_exception_handler(self._guard.of_loop)
+
+        for _ in range(_ATTEMPTS):
+            self._app = session.app
+            try:
+                return session.prompt(
+                    _written_out(prompt), pre_run=in_loop, set_exception_handler=False
+                )
+            except (EOFError, OSError):
+                raise  # nothing more will be typed
+            except Exception as error:
+                self._guard.failed("The prompt", error)
+            finally:
+                self._app = None
+                self._show_notices()
+        raise EOFError
+
+    def _guarded(self, part: str, work: Callable[[], None]) -> Callable[[object], None]:
+        return lambda _: self._guard.run(part, work, None)
+
+    def _notice(self, text: str) -> None:
+        """Show a line above the prompt, on behalf of any thread; at once while none is shown."""
+        self._notices.append(text)
+        if self._whole_screen:
+            return
+        app = self._app
+        loop = app.loop if app is not None else None
+        if app is None or loop is None:
+            self._show_notices()
+            return
+
+        async def show() -> None:
+            await run_in_terminal(self._show_notices)
+
+        with contextlib.suppress(RuntimeError):  # the loop may end between look and call
+            loop.call_soon_threadsafe(lambda: app.create_background_task(show()))
+
+    def _show_notices(self) -> None:
+        while self._notices:
+            self._shell.note(self._notices.popleft())
 
     def _path(self) -> str:
         return self._shell.path
@@ -181,9 +247,12 @@ class Editor:
                 buffer.on_completions_changed.fire()
 
         with contextlib.suppress(RuntimeError):  # as above
-            loop.call_soon_threadsafe(offer)
+            loop.call_soon_threadsafe(lambda: self._guard.run("Completion", offer, None))
 
     def _toolbar(self) -> StyleAndTextTuples:
+        return self._guard.run("The toolbar", self._made_toolbar, [])
+
+    def _made_toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
         status = replace(self._status.status, reading=self._completer.reading > 0)
         return toolbar(self._line.read, status, text, self._output.get_size().columns)
@@ -195,15 +264,18 @@ class Editor:
 class KeptHistory(History):
     """The history as prompt_toolkit takes it; in memory too, lines stand as they are kept."""
 
-    def __init__(self, kept: CommandHistory) -> None:
+    def __init__(self, kept: CommandHistory, guard: Guard) -> None:
         super().__init__()
         self._kept = kept
+        self._guard = guard
         self._entries: list[tuple[str, str]] | None = None
 
     def entries(self) -> list[tuple[str, str]]:
         """Return the lines and where they were typed, latest first."""
         if self._entries is None:
-            self._entries = list(reversed(self._kept.entries()))
+            nothing: list[tuple[str, str]] = []
+            kept = self._guard.run("The history", self._kept.entries, nothing)
+            self._entries = list(reversed(kept))
         return self._entries
 
     def load_history_strings(self) -> Iterator[str]:

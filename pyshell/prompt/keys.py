@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.filters import has_completions
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from pyshell.prompt.guard import Guard
 from pyshell.shell.helping import asks_for_help
 
 Help = Callable[[str], Sequence[str]]
@@ -20,8 +22,9 @@ Begun = Callable[[str], str]
 Tell = Callable[[Sequence[str]], None]
 
 
-def keys(find_help: Help, tell: Tell, begun: Begun) -> KeyBindings:
+def keys(find_help: Help, tell: Tell, begun: Begun, guard: Guard) -> KeyBindings:
     """Return the keys."""
+    find_help = partial(_found_help, find_help, guard)
     bound = KeyBindings()
 
     @bound.add("tab", filter=~has_completions)
@@ -45,7 +48,11 @@ def keys(find_help: Help, tell: Tell, begun: Begun) -> KeyBindings:
         else:
             event.current_buffer.insert_text("?")
 
-    return bound
+    return guard.keys(bound)
+
+
+def _found_help(find_help: Help, guard: Guard, line: str) -> Sequence[str]:
+    return guard.run("Help", lambda: find_help(line), ())
 
 
 def answering(meanings: Mapping[str, str]) -> KeyBindings:

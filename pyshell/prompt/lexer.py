@@ -28,10 +28,6 @@ class LineLexer(Lexer):
 
         return coloured
 
-    def invalidation_hash(self) -> object:
-        """Return what changes where the same line is to be coloured anew."""
-        return self._read()
-
 
 def _coloured(line: str, read: Read) -> StyleAndTextTuples:
     styles = [""] * len(line)

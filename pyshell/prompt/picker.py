@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from prompt_toolkit.application import Application
@@ -18,12 +20,16 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 
 from pyshell.errors import PyshellError
+from pyshell.prompt.guard import Guard
 from pyshell.prompt.toolbar import shortened
 from pyshell.tree.node import Node
 from pyshell.tree.results import Branch
 
 MOST = 20_000
 """How many paths are collected; a target with more is walked by its upper levels."""
+
+
+_PART = "The list of paths"
 
 
 class Paths:
@@ -63,10 +69,13 @@ def _holds(one: Branch, words: list[str]) -> bool:
 class _Picker:
     """What the screen shows, and where the choice stands."""
 
-    def __init__(self, paths: Paths, path: str, output: Output) -> None:
+    def __init__(self, paths: Paths, path: str, output: Output, guard: Guard) -> None:
         self.paths = paths
         self.chosen = 0
-        self.search = Buffer(multiline=False, on_text_changed=lambda _: self.move_to(0))
+        first = partial(self.move_to, 0)
+        self.search = Buffer(
+            multiline=False, on_text_changed=lambda _: guard.run(_PART, first, None)
+        )
         self._output = output
         self._start = path
 
@@ -115,15 +124,23 @@ def pick(
     color_depth: ColorDepth | None,
     typed: Input | None,
     output: Output,
+    guard: Guard,
 ) -> str | None:
     """Let the user choose a path of the tree; None where none is chosen."""
-    picker = _Picker(Paths(root), path, output)
+    picker = _Picker(Paths(root), path, output, guard)
     control = BufferControl(picker.search, input_processors=[BeforeInput("Go to: ")])
-    body = Window(FormattedTextControl(picker.lines), wrap_lines=False)
-    foot = Window(FormattedTextControl(picker.foot), height=1)
+
+    def lines() -> StyleAndTextTuples:
+        return guard.run(_PART, picker.lines, [])
+
+    def footer() -> StyleAndTextTuples:
+        return guard.run(_PART, picker.foot, [])
+
+    body = Window(FormattedTextControl(lines), wrap_lines=False)
+    foot = Window(FormattedTextControl(footer), height=1)
     shown: Application[str | None] = Application(
         Layout(HSplit([Window(control, height=1), body, foot])),
-        key_bindings=_keys(picker),
+        key_bindings=guard.keys(_keys(picker)),
         style=style,
         color_depth=color_depth,
         full_screen=True,
@@ -131,12 +148,17 @@ def pick(
         output=output,
     )
     stopped = threading.Event()
+    collect = partial(_collect, picker.paths, shown, stopped)
+
+    def in_loop() -> None:
+        asyncio.get_running_loop().set_exception_handler(guard.of_loop)
+
     thread = threading.Thread(
-        target=_collect, args=(picker.paths, shown, stopped), name="paths", daemon=True
+        target=lambda: guard.run(_PART, collect, None), name="paths", daemon=True
     )
     thread.start()
     try:
-        return shown.run()
+        return shown.run(pre_run=in_loop, set_exception_handler=False)
     finally:
         stopped.set()
 

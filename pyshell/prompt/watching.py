@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import Typing, while_wanted
 from pyshell.prompt.status import Difference, Status, Unchanged, look
 from pyshell.shell.reading import Fault, Hint, advice, fault, hint
@@ -17,7 +17,8 @@ from pyshell.target.kernel import asking
 
 _RARELY = 20
 """How many times as long as a look took the next one is waited for, on a large target."""
-_EVERY = 1.0  # seconds
+EVERY = 1.0
+"""Seconds between two looks at the target."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Read:
 class LineWatch:
     """Reads the latest line that it was told of; `changed` is called once more is known of it."""
 
-    def __init__(self, shell: Shell, changed: Callable[[], None]) -> None:
+    def __init__(self, shell: Shell, changed: Callable[[], None], guard: Guard) -> None:
         self.read = Read()
+        self._guard = guard
         self._shell = shell
         self._changed = changed
         self._wanted: tuple[str, str] | None = None
@@ -56,38 +58,43 @@ class LineWatch:
             self._wake.clear()
             wanted = self._wanted
             if wanted is not None:
-                with while_wanted(partial(self._is_wanted, wanted)):
-                    found = self._reading(*wanted)
-                if self._wanted == wanted and found != self.read:
-                    self.read = found
-                    self._changed()
+                self._guard.run("The check of the line", partial(self._look_at, wanted), None)
+
+    def _look_at(self, wanted: tuple[str, str]) -> None:
+        with while_wanted(partial(self._is_wanted, wanted)):
+            found = self._guard.run(
+                "The check of the line", partial(self.reading, *wanted), Read(wanted[0])
+            )
+        if self._wanted == wanted and found != self.read:
+            self.read = found
+            self._changed()
 
     def _is_wanted(self, line: tuple[str, str]) -> bool:
         return line == self._wanted
 
-    def _reading(self, text: str, before_cursor: str) -> Read:
+    def reading(self, text: str, before_cursor: str) -> Read:
+        """Return what is known of a line. Raises whatever reading the target raises."""
         path = self._shell.path
         if "\n" in text:
             return Read(text)  # pasted lines: those before may change what the next ones mean
-        try:
-            root = self._shell.root()
-            found = fault(text, root, path), hint(before_cursor, root, path)
-            return Read(text, *found, advice(text))
-        except Exception:
-            return Read(text)  # a key that is pressed never fails
+        root = self._shell.root()
+        return Read(text, fault(text, root, path), hint(before_cursor, root, path), advice(text))
 
 
 class StatusWatch:
     """Knows how the target stands; looks again every second while the prompt waits."""
 
-    def __init__(self, shell: Shell, changed: Callable[[], None], typing: Typing) -> None:
+    def __init__(
+        self, shell: Shell, changed: Callable[[], None], typing: Typing, guard: Guard
+    ) -> None:
         self.status = Status()
         self._difference = Difference(shell)
         self._lio = typing.polite(shell.lio)
         self._typing = typing
+        self._guard = guard
         self._shell = shell
         self._changed = changed
-        self._since = Unchanged.now(shell.lio)
+        self._since = Unchanged(0)
         self._waiting = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -117,7 +124,7 @@ class StatusWatch:
                 self._try(lambda: look(self._shell, self._lio, self._since))
                 taken = time.thread_time() - started
                 self._try(self._compared)
-            time.sleep(max(_EVERY, _RARELY * taken))
+            time.sleep(max(EVERY, _RARELY * taken))
 
     def _compared(self) -> Status:
         self._difference.look(self._lio)
@@ -125,11 +132,12 @@ class StatusWatch:
 
     def _try(self, look_at: Callable[[], Status]) -> None:
         """Take what is found, if anything; the toolbar is never in the way."""
-        with contextlib.suppress(Exception):
-            found = self._with_difference(look_at())
-            if found != self.status and self._waiting.is_set():
-                self.status = found
-                self._changed()
+        found = self._guard.run(
+            "The toolbar", lambda: self._with_difference(look_at()), self.status
+        )
+        if found != self.status and self._waiting.is_set():
+            self.status = found
+            self._guard.run("The toolbar", self._changed, None)
 
     def _with_difference(self, found: Status) -> Status:
         return replace(found, unsaved=found.unsaved or self._difference.known())

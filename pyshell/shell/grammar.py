@@ -59,9 +59,34 @@ class Line:
         return self.path is not None and "*" in self.path.text
 
 
+class UnfinishedError(UsageError):
+    """The line ends within quotes or in a backslash: what is typed next may complete it."""
+
+
 def split(text: str) -> list[Word]:
     """Split a line into words. Raises UsageError with the column of what is wrong."""
     words = []
+    for word in _words(text, unfinished=False):
+        if word.raw in _SHELL_OPERATORS:
+            raise UsageError(
+                f"A line has no '{word.raw}': there are neither pipes nor redirection here.",
+                "Quote it where it is meant as a value.",
+                column=word.start,
+            )
+        words.append(word)
+    return words
+
+
+def split_unfinished(text: str) -> list[Word]:
+    """Split whatever is typed so far; it never fails.
+
+    Open quotes end with the text, a backslash at its end stands for itself, and a shell's operator
+    is a word like any other.
+    """
+    return list(_words(text, unfinished=True))
+
+
+def _words(text: str, *, unfinished: bool) -> Iterator[Word]:
     place = 0
     while place < len(text):
         if text[place].isspace():
@@ -69,40 +94,37 @@ def split(text: str) -> list[Word]:
         elif text[place] == "#":
             break
         else:
-            word = _word(text, place)
-            if word.raw in _SHELL_OPERATORS:
-                raise UsageError(
-                    f"A line has no '{word.raw}': there are neither pipes nor redirection here.",
-                    "Quote it where it is meant as a value.",
-                    column=place,
-                )
-            words.append(word)
+            word = _word(text, place, unfinished=unfinished)
+            yield word
             place = word.end
-    return words
 
 
-def _word(text: str, start: int) -> Word:
-    """Read the word that begins at `start`."""
+def _word(text: str, start: int, *, unfinished: bool) -> Word:
+    """Read the word that begins at `start`; only an `unfinished` one may end within quotes."""
     meant: list[str] = []
     place = start
     while place < len(text) and not text[place].isspace():
         character = text[place]
         if character == "'":
             end = text.find("'", place + 1)
-            if end < 0:
-                raise UsageError("This quote is not closed.", "Add the missing '.", column=place)
+            if end < 0 and not unfinished:
+                raise UnfinishedError(
+                    "This quote is not closed.", "Add the missing '.", column=place
+                )
+            end = end if end >= 0 else len(text)
             meant.append(text[place + 1 : end])
             place = end + 1
         elif character == '"':
-            place = _double_quoted(text, place, meant)
+            place = _double_quoted(text, place, meant, unfinished=unfinished)
         elif character == "\\":
-            if place + 1 >= len(text):
-                raise UsageError("Nothing follows this backslash.", column=place)
-            meant.append(text[place + 1])
+            if place + 1 >= len(text) and not unfinished:
+                raise UnfinishedError("Nothing follows this backslash.", column=place)
+            meant.append(text[place + 1 : place + 2] or character)
             place += 2
         else:
             meant.append(character)
             place += 1
+    place = min(place, len(text))
     raw = text[start:place]
     value = "".join(meant)
     match = _NAME.match(raw)
@@ -111,7 +133,7 @@ def _word(text: str, start: int) -> Word:
     return Word(value, start, place, raw)
 
 
-def _double_quoted(text: str, start: int, meant: list[str]) -> int:
+def _double_quoted(text: str, start: int, meant: list[str], *, unfinished: bool) -> int:
     """Read a "…" part that begins at `start`, add what it means; return the place after it."""
     place = start + 1
     while place < len(text) and text[place] != '"':
@@ -119,22 +141,9 @@ def _double_quoted(text: str, start: int, meant: list[str]) -> int:
             place += 1
         meant.append(text[place : place + 1])
         place += 1
-    if place >= len(text):
-        raise UsageError("This quote is not closed.", 'Add the missing ".', column=start)
+    if place >= len(text) and not unfinished:
+        raise UnfinishedError("This quote is not closed.", 'Add the missing ".', column=start)
     return place + 1
-
-
-def split_unfinished(text: str) -> list[Word]:
-    """Split a line whose last word may end within quotes or in a backslash."""
-    try:
-        return split(text)
-    except UsageError as error:
-        opened = text[error.column or 0]
-    try:
-        return split(text + opened)
-    except UsageError:
-        # Within double quotes the line ends in a backslash, which took the quote for itself.
-        return split(f"{text}\\{opened}")
 
 
 def parse(text: str) -> Line:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from pyshell.errors import UsageError
 from pyshell.shell.argv import Invocation, parse_argv
 from pyshell.shell.candidate import Candidate
-from pyshell.shell.grammar import Word, split
+from pyshell.shell.grammar import Word, split_unfinished
 from pyshell.shell.options import Options
 from pyshell.shell.optiontable import OPTIONS, described
 
@@ -60,22 +60,12 @@ def _written(shell: str, word: str, found: Candidate) -> str:
 
 def _words(line: str) -> tuple[list[Word], Word]:
     """Return the words before the cursor and the one at it, which is empty after a blank."""
-    words = _split(line)
+    words = split_unfinished(line)
     if not words:
         raise UsageError("There is no line.")
     if words[-1].end >= len(line):
         return words[:-1], words[-1]
     return words, Word("", len(line), len(line), "")
-
-
-def _split(line: str) -> list[Word]:
-    """Split a line, of which the last quote may be open still."""
-    for closing in ("", "'", '"', "\\"):
-        try:
-            return split(line + closing)
-        except UsageError:
-            continue
-    return []
 
 
 def _meaning(word: Word) -> str:
@@ -84,7 +74,7 @@ def _meaning(word: Word) -> str:
 
 def _text(written: str) -> str:
     """Return what a word means as it is typed, perhaps in part."""
-    return "".join(_meaning(word) for word in _split(written))
+    return "".join(_meaning(word) for word in split_unfinished(written))
 
 
 def _offers(

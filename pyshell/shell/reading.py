@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell import binding
 from pyshell.shell.completion import ParameterName, Value, expected
-from pyshell.shell.grammar import Line, Word, is_path, parse, split, split_unfinished
+from pyshell.shell.grammar import Line, UnfinishedError, Word, is_path, parse, split_unfinished
 from pyshell.shell.secrets import in_the_open
 from pyshell.shell.sources import about_param, node_at
 from pyshell.tree.command import Command
@@ -75,8 +75,10 @@ def fault(text: str, root: Node, path: str) -> Fault | None:
     """Return what is wrong with a line; what its last word may still become is not."""
     try:
         line = parse(text)
+    except UnfinishedError:
+        return None
     except UsageError as error:
-        return _fault_of_text(text, error)
+        return Fault(error.column or 0, len(text), str(error))
     if line.empty:
         return None
     here = root.get_node(path)
@@ -90,18 +92,6 @@ def fault(text: str, root: Node, path: str) -> Fault | None:
     if described is None:
         return _fault_of_command(line, line.command, node)
     return _fault_of_arguments(line, described, node)
-
-
-def _fault_of_text(text: str, error: UsageError) -> Fault | None:
-    """Return a fault of the grammar; an open quote or a last backslash may yet be followed."""
-    try:
-        split(text)
-    except UsageError as unfinished:
-        operator = "pipes" in unfinished.message
-        if not operator:
-            return None
-    column = error.column or 0
-    return Fault(column, len(text), str(error))
 
 
 def _fault_of_path(line: Line, here: Node, error: PyshellError) -> Fault | None:
@@ -168,9 +158,12 @@ def advice(text: str) -> str:
 
 
 def hint(text: str, root: Node, path: str) -> Hint | None:
-    """Return the syntax of the line's command, None where it has none yet."""
-    here = root.get_node(path)
-    wanted = expected(text, lambda at: node_at(here, at).commands())
+    """Return the syntax of the line's command, None if it has none yet or its path is unknown."""
+    try:
+        here = root.get_node(path)
+        wanted = expected(text, lambda at: node_at(here, at).commands())
+    except PyshellError:
+        return None
     kind = next((one for one in wanted.kinds if isinstance(one, ParameterName | Value)), None)
     if kind is None:
         return None

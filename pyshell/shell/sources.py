@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pyshell.errors import NotFoundError
+from pyshell.errors import NotFoundError, PyshellError
 from pyshell.shell.availability import obstacle
 from pyshell.shell.candidate import Candidate, fitting
 from pyshell.shell.completion import CommandName, ParameterName, Path, Value, Wanted, expected
@@ -29,12 +29,12 @@ def complete(
 ) -> Iterator[tuple[int, Candidate]]:
     """Yield what may stand after `line`, a line up to the cursor, in place of all from a column.
 
-    The candidates are written as the grammar reads them. `path` is the current one. Where anything
-    goes wrong while looking, they end: a key that is pressed never fails.
+    The candidates are written as the grammar reads them. `path` is the current one. They end where
+    the target or the host does not answer; the caller reports any other error.
     """
     try:
         yield from _complete(line, root.get_node(path), quickly=quickly)
-    except Exception:
+    except (PyshellError, OSError):
         return
 
 

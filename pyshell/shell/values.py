@@ -162,6 +162,8 @@ def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
 def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield files and folders; those of backstores lie where the machine has them."""
     folder, last = _split(wanted.prefix)
+    if "\0" in folder:
+        return  # no file has such a name
     where = Path(os.path.expanduser(folder or "."))
     if node.path.startswith("/backstores"):
         where = node.lio.machine.image_file(folder)

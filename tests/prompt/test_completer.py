@@ -11,6 +11,7 @@ from prompt_toolkit.completion import CompleteEvent, Completion
 from prompt_toolkit.document import Document
 
 from pyshell.prompt import completer
+from pyshell.prompt.guard import Guard
 from pyshell.shell.shell import Shell
 from pyshell.shell.sources import complete
 
@@ -45,7 +46,7 @@ def test_a_menu_that_is_not_whole_says_so_and_is_offered_again(
 ) -> None:
     told: list[str] = []
     whole = threading.Event()
-    made = completer.TreeCompleter(shell, _both(told.append, whole))
+    made = completer.TreeCompleter(shell, _both(told.append, whole), Guard(pytest.fail))
     first = menu(made)
     assert first[-1] == ("…", "reading…")
     assert "dev=" in dict(first)
@@ -60,7 +61,8 @@ def test_a_menu_that_is_not_whole_says_so_and_is_offered_again(
 
 def test_the_toolbar_tells_while_a_menu_waits(shell: Shell, slow: threading.Event) -> None:
     seen: list[int] = []
-    made = completer.TreeCompleter(shell, pytest.fail, lambda: seen.append(made.reading))
+    guard = Guard(pytest.fail)
+    made = completer.TreeCompleter(shell, pytest.fail, guard, lambda: seen.append(made.reading))
     threading.Timer(0.2, slow.set).start()
     found = made.get_completions(Document("/backstores/block create x dev="), CompleteEvent())
     assert len(list(found)) > 1

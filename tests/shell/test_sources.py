@@ -232,7 +232,7 @@ def test_a_word_that_looks_like_a_name_is_quoted(
     assert split("saveconfig 'a=b'")[1].text == "a=b"
 
 
-@pytest.mark.parametrize("error", [PyshellError("no"), OSError("no"), RuntimeError("a bug")])
+@pytest.mark.parametrize("error", [PyshellError("no"), OSError("no")])
 def test_errors_give_no_candidates(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -241,6 +241,15 @@ def test_errors_give_no_candidates(
 
     monkeypatch.setattr(RootNode, "make_children", fail)
     assert words(shell, "/") == []
+
+
+def test_a_bug_is_the_callers_to_report(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: RootNode) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(RootNode, "make_children", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        words(shell, "/")
 
 
 def test_a_current_path_that_is_gone_gives_no_candidates(shell: Shell) -> None:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps errors in what surrounds a line from ending or blocking the prompt.
+
+Every function that prompt_toolkit calls, and every thread that reads for the prompt, runs within a
+`Guard`: where it fails, a harmless value takes the place of its result, and the first failure of
+each part is reported in one line. The text of an error may hold what is being typed, a secret too,
+so only its type and where it happened are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from os.path import basename
+from typing import Any, TypeVar
+
+from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.lexers import Lexer
+
+from pyshell.errors import PyshellError
+
+T = TypeVar("T")
+
+# Objects and devices come and go while they are read, and who is not root may not read all.
+_EXPECTED = frozenset(
+    (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM)
+)
+
+
+class Guard:
+    """Runs a part of the prompt; `report` is given one line for the first failure of each part."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._reported: set[str] = set()
+        self._lock = threading.Lock()
+
+    def run(self, part: str, work: Callable[[], T], otherwise: T) -> T:
+        """Return what `work` returns, `otherwise` if it fails."""
+        try:
+            return work()
+        except Exception as error:
+            self.failed(part, error)
+            return otherwise
+
+    def each(self, part: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield items up to the first that cannot be had."""
+        try:
+            yield from items
+        except Exception as error:
+            self.failed(part, error)
+
+    def failed(self, part: str, error: BaseException) -> None:
+        """Report an error, unless it is usual or one of that part has been reported."""
+        usual = isinstance(error, PyshellError)
+        if isinstance(error, OSError):
+            usual = error.errno in _EXPECTED
+        if not usual:
+            self.notice(part, f"{part} failed: {_place(error)}. {_ADVICE}")
+
+    def notice(self, part: str, text: str) -> None:
+        """Report a line on a part, the first time only."""
+        with self._lock:
+            if part in self._reported:
+                return
+            self._reported.add(part)
+        self._report(text)
+
+    def of_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Handle what nothing else caught while keys are read: the event loop's last resort."""
+        self.failed("The prompt", context.get("exception") or RuntimeError())
+
+    def keys(self, bound: KeyBindings) -> KeyBindings:
+        """Guard the functions of key bindings."""
+        for binding in bound.bindings:
+            binding.handler = self._key(binding.handler)
+        return bound
+
+    def _key(self, handler: Callable[[KeyPressEvent], object]) -> Callable[[KeyPressEvent], Any]:
+        return lambda event: self.run("A key", lambda: handler(event), None)
+
+    def lexer(self, guarded: Lexer) -> Lexer:
+        """Guard what colours a line: it has no colours then."""
+        return _Lexer(self, guarded)
+
+    def suggest(self, guarded: AutoSuggest) -> AutoSuggest:
+        """Guard what suggests the rest of a line."""
+        return _Suggest(self, guarded)
+
+    def completer(self, guarded: Completer) -> Completer:
+        """Guard completion."""
+        return _Completer(self, guarded)
+
+
+_ADVICE = "This is a bug in pyshell: please report it. The prompt works on."
+
+
+def _place(error: BaseException) -> str:
+    """Return the type of an error and where it happened."""
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{name} ({error.strerror})"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{name} at {basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else name
+
+
+class _Lexer(Lexer):
+    def __init__(self, guard: Guard, guarded: Lexer) -> None:
+        self._guard = guard
+        self._guarded = guarded
+
+    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
+        lines = document.lines
+
+        def plain(number: int) -> StyleAndTextTuples:
+            return [("", lines[number])] if number < len(lines) else []
+
+        uncoloured: Callable[[int], StyleAndTextTuples] = plain
+        coloured = self._run(lambda: self._guarded.lex_document(document), uncoloured)
+        return lambda number: self._run(lambda: coloured(number), plain(number))
+
+    def _run(self, work: Callable[[], T], otherwise: T) -> T:
+        return self._guard.run("Highlighting", work, otherwise)
+
+
+class _Suggest(AutoSuggest):
+    def __init__(self, guard: Guard, guarded: AutoSuggest) -> None:
+        self._guard = guard
+        self._guarded = guarded
+
+    def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
+        return self._guard.run(
+            "Suggesting", lambda: self._guarded.get_suggestion(buffer, document), None
+        )
+
+
+class _Completer(Completer):
+    def __init__(self, guard: Guard, guarded: Completer) -> None:
+        self._guard = guard
+        self._guarded = guarded
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterator[Completion]:
+        nothing: Iterable[Completion] = ()
+        found = self._guard.run(
+            "Completion", lambda: self._guarded.get_completions(document, complete_event), nothing
+        )
+        yield from self._guard.each("Completion", found)
