@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import UsageError
+from pyshell.target.names import SECRET_NAMES
+from pyshell.target.quoting import NAMED, SHELL_OPERATORS, quoted
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+=")
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")
-_SHELL_OPERATORS = frozenset({">", ">>", "<<", "|", "||", "&", "&&", ";"})
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
 
 
@@ -55,8 +56,13 @@ class Line:
 
     @property
     def every_child(self) -> bool:
-        """Whether the path has a `*`: the command then runs on all nodes that match."""
-        return self.path is not None and "*" in self.path.text
+        """Whether the path has a `*`: the command then runs on all nodes that match.
+
+        A `*` in quotes is a character of a name.
+        """
+        if self.path is None or "*" not in self.path.raw:
+            return False
+        return "*" in _QUOTED.sub("", self.path.raw)
 
 
 class UnfinishedError(UsageError):
@@ -67,7 +73,7 @@ def split(text: str) -> list[Word]:
     """Split a line into words. Raises UsageError with the column of what is wrong."""
     words = []
     for word in _words(text, unfinished=False):
-        if word.raw in _SHELL_OPERATORS:
+        if word.raw in SHELL_OPERATORS:
             raise UsageError(
                 f"A line has no '{word.raw}': there are neither pipes nor redirection here.",
                 "Quote it where it is meant as a value.",
@@ -127,7 +133,7 @@ def _word(text: str, start: int, *, unfinished: bool) -> Word:
     place = min(place, len(text))
     raw = text[start:place]
     value = "".join(meant)
-    match = _NAME.match(raw)
+    match = NAMED.match(raw)
     if match:
         return Word(value[match.end() :], start, place, raw, match.group()[:-1])
     return Word(value, start, place, raw)
@@ -172,9 +178,9 @@ def is_path(word: Word) -> bool:
 
 def quote(text: str) -> str:
     """Return `text` so that the grammar reads it back as one word."""
-    if text and text not in _SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):
+    if text and text not in SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):
         return text
-    return "'" + text.replace("'", "'\\''") + "'"
+    return quoted(text)
 
 
 def join_arguments(arguments: Sequence[str], *, compat: bool = False) -> str:
@@ -183,25 +189,30 @@ def join_arguments(arguments: Sequence[str], *, compat: bool = False) -> str:
     They are joined by blanks and parsed as a line. An argument that holds a blank after its
     `name=` is one value, as the calling shell has taken its quotes away; so is one behind the
     command's own, and an empty one is an empty value. In targetcli's manner (`compat`) those two
-    are split and vanish.
+    are split and vanish. Quotes and backslashes in a path are characters of a name.
     """
     joined: list[str] = []
     for text in arguments:
-        if _NAME.match(text) or compat:
+        if NAMED.match(text) or compat:
             joined.append(_argument(text))
         elif not text:
             joined.append("''")
         elif _has_command(" ".join(joined)):
             joined.append(text if _is_quoted(text) else quote(text.strip()))
+        elif text[0] == "/" and re.fullmatch(r"\S*['\"\\]\S*", text):
+            path = text.removesuffix("*")
+            joined.append(quoted(path) + text[len(path) :])
         else:
             joined.append(text)
     return " ".join(joined)
 
 
 def _argument(text: str) -> str:
-    match = _NAME.match(text)
+    match = NAMED.match(text)
     if match and re.search(r"[\s'\"\\#]", text[match.end() :]):
         value = text[match.end() :]
+        if value[0] == "@" and match.group()[:-1] in SECRET_NAMES:
+            return f"{match.group()}@{quote(value[1:])}"  # the name of a file
         if not _is_quoted(value):
             return match.group() + quote(value)
     return text
@@ -209,7 +220,12 @@ def _argument(text: str) -> str:
 
 def _is_quoted(value: str) -> bool:
     """Tell whether a value came with quotes of its own, inside those of the calling shell."""
-    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
+        return False
+    try:
+        return len(split(value)) == 1
+    except UsageError:
+        return False
 
 
 def _has_command(text: str) -> bool:

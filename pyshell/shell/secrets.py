@@ -40,10 +40,9 @@ def _fetched(word: Word, stdin: TextIO | None) -> Word:
 
 
 def _is_indirect(word: Word) -> bool:
-    """Tell whether a word says where its secret is; a quoted '-' or '@x' is the secret itself."""
-    if word.raw != f"{word.name}={word.text}":
-        return False
-    return word.text == "-" or (word.text.startswith("@") and len(word.text) > 1)
+    """Tell whether a word says where its secret is; a quoted '-' or '@' is the secret itself."""
+    value = word.raw[len(word.name or "") + 1 :]
+    return value == "-" or (value.startswith("@") and len(word.text) > 1)
 
 
 def _from_stdin(word: Word, stdin: TextIO | None) -> str:
@@ -76,6 +75,14 @@ def _from_file(path: Path, word: Word) -> str:
 def _first_line(text: str, name: str, word: Word) -> str:
     """Return the first line; nothing at all is a slip, and would take the secret away."""
     first, _, more = text.partition("\n")
+    if not text and name == "Standard input":
+        raise UsageError(
+            f"{word.name}=- asks for the secret, and there is no terminal to type it at and"
+            " nothing on standard input.",
+            f"Write {word.name}=@FILE, with the path of a file that holds only the secret, or run"
+            " this at a terminal. Nothing was changed by this line.",
+            column=word.value_start,
+        )
     if more.strip() and name != "Standard input":
         raise UsageError(
             f"{name} holds more than one line: which is the {word.name}?", column=word.value_start

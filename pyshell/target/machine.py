@@ -36,6 +36,17 @@ class BlockDevice:
     """What it is, in its maker's or driver's words, "" where nobody says."""
 
 
+@dataclass(frozen=True)
+class Queue:
+    """Limits of a block device's queue: sectors of 512 bytes, the rest in bytes."""
+
+    block_size: int
+    discard_sectors: int
+    discard_granularity: int
+    write_zeroes_sectors: int
+    rotational: bool
+
+
 class Machine(Protocol):
     """What pyshell asks of the host it runs on, real or simulated."""
 
@@ -56,6 +67,9 @@ class Machine(Protocol):
 
     def device_size(self, name: str) -> int | None:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
+
+    def queue(self, name: str) -> Queue | None:
+        """Return the limits of the device that the kernel calls `name`, None if unknown."""
 
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies."""
@@ -149,6 +163,23 @@ class RealMachine:
         """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
         text = hostfacts.text(f"/sys/class/block/{name.replace('/', '!')}/size")
         return int(text) * _SECTOR if text.isdigit() else None
+
+    def queue(self, name: str) -> Queue | None:
+        """Return the limits of the device that the kernel calls `name`, None if unknown."""
+        folder = os.path.realpath(f"/sys/class/block/{name.replace('/', '!')}")
+        if os.path.exists(f"{folder}/partition"):
+            folder = os.path.dirname(folder)
+        queue = f"{folder}/queue"
+        size = _number(f"{queue}/logical_block_size")
+        if not size:
+            return None
+        return Queue(
+            block_size=size,
+            discard_sectors=_number(f"{queue}/discard_max_bytes") // _SECTOR,
+            discard_granularity=_number(f"{queue}/discard_granularity"),
+            write_zeroes_sectors=_number(f"{queue}/write_zeroes_max_bytes") // _SECTOR,
+            rotational=_number(f"{queue}/rotational") != 0,
+        )
 
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies: right there."""

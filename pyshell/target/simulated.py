@@ -14,10 +14,12 @@ from pyshell.simulator.attach import attach as attach_rtslib
 from pyshell.target.arrivals import Arrivals
 from pyshell.target.handlers import Handler
 from pyshell.target.kernel import by_paths
-from pyshell.target.machine import BlockDevice, free_bytes
+from pyshell.target.machine import BlockDevice, Queue, free_bytes
 from pyshell.target.scsi import ScsiDevice, is_address
 
 _LOOK_SECONDS = 0.05
+_WRITE_ZEROES = 8388607
+"""Sectors: that of the recorded logical volume, which the table does not change."""
 
 
 def open_folder(folder: Path) -> simulator.Simulator:
@@ -88,6 +90,19 @@ class SimulatedMachine:
         for device in self._table.devices:
             if device.kernel_name == name and device.present:
                 return device.size
+        return None
+
+    def queue(self, name: str) -> Queue | None:
+        """Return the limits of the device that the kernel calls `name`, None if unknown."""
+        for device in self._table.devices:
+            if device.kernel_name == name:
+                return Queue(
+                    block_size=device.sector_size,
+                    discard_sectors=device.discard_sectors * device.sector_size // 512,
+                    discard_granularity=device.discard_granularity * device.sector_size,
+                    write_zeroes_sectors=_WRITE_ZEROES,
+                    rotational=device.rotational,
+                )
         return None
 
     def image_file(self, path: str) -> Path:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import Kernel, text_or_none
 from pyshell.target.places import StorageObject
@@ -20,6 +21,9 @@ _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
+_SECTOR = 512
+_MAX_WRITE_SAME = 0xFFFF
+"""Blocks, if the device has no limit of its own."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,33 @@ def creation_arguments(
     else:
         made |= {"size": found.size, "config": found.config, **_user_settings(lio, place)}
     return made
+
+
+def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str, str]:
+    """Return the attributes that a storage object of that name takes from its device.
+
+    As target_configure_unmap_from_queue() and the backstores' configure functions set them.
+    """
+    found: dict[str, str] = {}
+    place = listing.storage_object(plugin, name)
+    if place is not None:
+        most = text_or_none(lio.kernel, f"{place.folder}/attrib/hw_max_sectors")
+        found |= {"optimal_sectors": most} if most else {}
+    block = lio.machine.block_device(device) if plugin in ("block", "fileio") and device else None
+    queue = lio.machine.queue(block.name) if block is not None else None
+    if queue is None:
+        return found
+    discards = queue.discard_sectors > 0
+    zeroed = queue.write_zeroes_sectors if plugin == "block" else 0
+    numbers = {
+        "max_unmap_lba_count": queue.discard_sectors * _SECTOR // queue.block_size,
+        "max_unmap_block_desc_count": int(discards),
+        "unmap_granularity": queue.discard_granularity // queue.block_size if discards else 0,
+        "unmap_zeroes_data": 0,
+        "max_write_same_len": zeroed or _MAX_WRITE_SAME,
+        "is_nonrot": int(not queue.rotational),
+    }
+    return found | {name: str(number) for name, number in numbers.items()}
 
 
 def _user_settings(lio: Lio, place: StorageObject) -> dict[str, Any]:

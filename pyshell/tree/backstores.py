@@ -239,7 +239,7 @@ class FileioNode(BackstoreNode):
             said.append("Note: block backstore preferred for best results")
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
-            size = self._file_size(path, size, sparse, operations, notes, said)
+            size = self._file_size(place, path, size, sparse, operations, notes, said)
         cached = True if write_back is None else write_back
         if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses what is not flushed.")
@@ -251,6 +251,7 @@ class FileioNode(BackstoreNode):
 
     def _file_size(
         self,
+        new: StorageObject,
         path: str,
         size: int | None,
         sparse: bool,
@@ -274,7 +275,7 @@ class FileioNode(BackstoreNode):
             return size
         if not where.is_file():
             raise UsageError(f"{path} exists but is not a file.")
-        self._refuse_shared(path)
+        self._refuse_shared(path, new)
         found = where.stat().st_size
         if size is not None:
             said.append(f"{path} exists, using its size ({found} bytes) instead")
@@ -288,9 +289,11 @@ class FileioNode(BackstoreNode):
             return f"{path} is sparse and only {size_text(free)} are free there: it may run out."
         return f"{path} is sparse, {size_text(free)} are free there."
 
-    def _refuse_shared(self, path: str) -> None:
+    def _refuse_shared(self, path: str, new: StorageObject) -> None:
         wanted = os.path.realpath(self.lio.machine.image_file(path))
         for place in listing.storage_objects("fileio"):
+            if place.name == new.name:
+                continue  # creating it says that it exists
             device = text_or_none(self.lio.kernel, f"{place.folder}/udev_path")
             if device and os.path.realpath(self.lio.machine.image_file(device)) == wanted:
                 raise BusyError(f"{path} is used by storage object {place.name} already.")

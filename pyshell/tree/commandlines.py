@@ -3,34 +3,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from shlex import quote
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pyshell.saved.compare import compare
 from pyshell.saved.model import ENABLED, LUN_GROUP, Item, Items
-from pyshell.target import names, places, rows
+from pyshell.target import names, places, quoting, rows
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP
+from pyshell.target.quoting import line_of
 
 _GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
 _AUTH = {"password_mutual": "mutual_password", "userid_mutual": "mutual_userid"}
 _FILEIO = {"dev": "file_or_dev"}
-_USER = {"config": "cfgstring"}
+_ATTRIBUTE = "attrib/"
+Secret = Callable[[str, str, str], str]
+"""Writes the word of a secret, by the object's path, the parameter's name and the value."""
+Derived = Callable[[Item], Mapping[str, str]]
+"""Returns the attributes that a storage object takes from its device."""
+
+
+def asked(path: str, name: str, value: str) -> str:
+    """Return the word with which a secret is asked for."""
+    return f"{name}=-"
+
+
+def shown(path: str, name: str, value: str) -> str:
+    """Return a secret as it is."""
+    return quoting.argument(name, value)
 
 
 def command_lines(
-    before: Items, after: Items, *, secrets: bool = False, beside: Items | None = None
+    before: Items,
+    after: Items,
+    *,
+    secret: Secret = asked,
+    beside: Items | None = None,
+    derived: Derived = lambda item: {},
 ) -> list[str]:
-    """Return the lines in the order in which to run them. Secrets are left to be asked for.
+    """Return the lines in the order in which to run them. What exists already stays as it is.
 
-    `beside` are objects of which others are made, and that may be there already.
-    What only the first has is deleted; objects that would have to be made anew are deleted first.
+    `beside` are objects of which others are made, and that may exist already.
+    What only the first has is deleted; objects that must be created again are deleted first.
     """
     lines: list[str] = []
+
+    def own(item: Item) -> dict[str, str]:
+        given = derived(item) if isinstance(item.place, places.StorageObject) else {}
+        return _own(item, given)
+
     for item in (beside or {}).values():
-        lines += (f"{line} exist_ok=true" for line in _creation(item, set()))
-        lines += _settings(item, _own(item), secrets=secrets)
+        lines += _creation(item, {})
+        lines += _settings(item, own(item), secret)
     differences = compare(before, after)
     anew = {d.path for d in differences if d.facts}
     gone = {d.path for d in differences if d.sign == "-"} | anew
@@ -38,23 +62,22 @@ def command_lines(
         if path in gone and not _goes_with_its_owner(item, gone):
             lines += _deletion(item)
     made = {d.path for d in differences if d.sign == "+"} | anew
-    listened = {path for path, item in after.items() if isinstance(item.place, places.Portal)}
+    created = {path: item for path, item in after.items() if path in made}
     for path, item in after.items():
         if path in made:
-            lines += _creation(item, listened)
-            lines += _settings(item, _own(item), secrets=secrets)
+            lines += _creation(item, created)
+            lines += _settings(item, own(item), secret)
     for difference in differences:
         if difference.sign == "~" and difference.path not in anew and difference.after:
             changed = {c.name: c.after for c in difference.settings}
-            lines += _settings(difference.after, changed, secrets=secrets)
+            lines += _settings(difference.after, changed, secret)
     for path, item in after.items():
         if isinstance(item.place, places.Tpg) and ENABLED in item.settings:
             before_it = before[path].settings.get(ENABLED) if path in before else "1"
-            if path in made and item.settings[ENABLED] == "0":
-                lines.append(f"{item.place.path} disable")
-            elif path not in made and before_it != item.settings[ENABLED]:
-                word = "enable" if item.settings[ENABLED] == "1" else "disable"
-                lines.append(f"{item.place.path} {word}")
+            other = path in made or before_it != item.settings[ENABLED]
+            if other and item.place.target.fabric.can_be_enabled:
+                command = "enable" if item.settings[ENABLED] == "1" else "disable"
+                lines.append(_line(item.place.path, command))
     return lines
 
 
@@ -64,132 +87,139 @@ def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
     return any("/" + "/".join(parts[:count]) in gone for count in range(1, len(parts)))
 
 
-def _creation(item: Item, listened: set[str]) -> Iterator[str]:
-    """Yield what makes an object; `listened` are the paths of all portals that there will be."""
+def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
+    """Yield what creates an object; `made` are all objects that are created."""
     place = item.place
     if isinstance(place, places.StorageObject):
-        yield _line(f"/backstores/{place.plugin} create", {"name": place.name, **_made_with(item)})
+        yield from _storage_object(place, item)
     elif isinstance(place, places.AluaGroup):
         if place.name != DEFAULT_GROUP:
-            yield _line(
-                f"{place.storage_object.path}/alua create",
-                {"name": place.name, "tag": item.facts.get("tg_pt_gp_id")},
-            )
+            group = {"name": place.name, "tag": item.facts.get("tg_pt_gp_id")}
+            yield _create((f"{place.storage_object.path}/alua", "create"), group)
     elif isinstance(place, places.Target):
-        yield _line(f"/{place.fabric_name} create", {"wwn": place.wwn})
+        yield from _target(place, made)
     elif isinstance(place, places.Tpg):
-        yield from _tpg(place, listened)
+        yield from _tpg(place, made)
     elif isinstance(place, places.Lun):
-        exported = item.facts["storage_object"]
-        yield _line(
-            f"{place.tpg.path}/luns create",
-            {"storage_object": exported, "lun": place.index, "add_mapped_luns": False},
-        )
+        lun = {"storage_object": item.facts["storage_object"], "lun": place.index}
+        yield _create((f"{place.tpg.path}/luns", "create"), lun | {"add_mapped_luns": False})
     elif isinstance(place, places.Portal):
-        yield _line(
-            f"{place.tpg.path}/portals create",
-            {"ip_address": place.address, "ip_port": place.port, "exist_ok": True},
-        )
+        portal = {"ip_address": place.address, "ip_port": place.port}
+        yield _create((f"{place.tpg.path}/portals", "create"), portal)
     elif isinstance(place, places.NodeAcl):
-        yield _line(f"{place.tpg.path}/acls create", {"wwn": place.wwn, "add_mapped_luns": False})
+        yield _create(
+            (f"{place.tpg.path}/acls", "create"), {"wwn": place.wwn, "add_mapped_luns": False}
+        )
     elif isinstance(place, places.MappedLun):
         protect = {"write_protect": True} if item.settings.get("write_protect") == "1" else {}
         mapped = {"mapped_lun": place.index, "tpg_lun_or_backstore": item.facts["tpg_lun"]}
-        yield _line(f"{place.acl.path} create", mapped | protect)
+        yield _create((place.acl.path, "create"), mapped | protect)
 
 
-def _tpg(place: places.Tpg, listened: set[str]) -> Iterator[str]:
-    """Yield what makes a TPG: the first comes with its target, each may get the default portal."""
+def _storage_object(place: places.StorageObject, item: Item) -> Iterator[str]:
+    given = dict(item.facts)
+    backstore = place.plugin
+    if backstore == "fileio":
+        given = {"file_or_dev" if name == "dev" else name: v for name, v in given.items()}
+    elif backstore == "user":
+        handler, slash, config = str(given.pop("config", "")).partition("/")
+        if not slash:
+            yield f"# {place.path} cannot be created by a command: it has no handler."
+            return
+        backstore = f"user:{handler}"
+        given["cfgstring"] = config
+    yield _create((f"/backstores/{backstore}", "create"), {"name": place.name, **given})
+
+
+def _target(place: places.Target, made: Mapping[str, Item]) -> Iterator[str]:
+    """Yield what creates a target, whose first TPG comes with it."""
+    fabric = place.fabric
+    portal = {"default_portal": False} if fabric.has("nps") else {}
+    yield _create((f"/{place.fabric_name}", "create"), {"wwn": place.wwn} | portal)
+    if fabric.has("tpgts") and f"{place.path}/tpg1" not in made:
+        yield _line(place.path, "delete", "1", missing_ok=True)
+
+
+def _tpg(place: places.Tpg, made: Mapping[str, Item]) -> Iterator[str]:
     fabric = place.target.fabric
-    if not fabric.has("tpgts"):
-        return
-    if place.tag != 1:
-        yield f"{place.target.path} create {place.tag}"
-    if fabric.has("nps"):
-        wildcards = [
-            places.Portal(place, address, names.DEFAULT_PORT)
-            for address in (names.WILDCARD_V4, names.WILDCARD_V6)
-        ]
-        unwanted = [portal for portal in wildcards if portal.path not in listened]
-        # Where neither is wanted, the name of one deletes the other, too.
-        for portal in unwanted[:1]:
-            yield _line(
-                f"{place.path}/portals delete",
-                {"ip_address": portal.address, "ip_port": portal.port, "missing_ok": True},
-            )
+    comes_with_target = place.tag == 1 and place.target.path in made
+    if fabric.has("tpgts") and not comes_with_target:
+        portal = {"default_portal": False} if fabric.has("nps") else {}
+        yield _create((place.target.path, "create", str(place.tag)), portal)
 
 
-def _made_with(item: Item) -> Mapping[str, Any]:
+def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that a new object must be given: it does not have them by itself."""
     place = item.place
-    assert isinstance(place, places.StorageObject)
-    known = {"fileio": _FILEIO, "user": _USER}.get(place.plugin, {})
-    return {known.get(name, name): value for name, value in item.facts.items()}
-
-
-def _own(item: Item) -> dict[str, str]:
-    """Return what a new object has to be given: not what it has by itself."""
-    place = item.place
+    itself = {f"{_ATTRIBUTE}{name}": value for name, value in derived.items()}
+    if isinstance(place, places.StorageObject) and place.plugin == "fileio":
+        cached = bool(item.facts.get("write_back"))
+        itself[f"{_ATTRIBUTE}emulate_write_cache"] = str(int(cached))
     return {
         file: value
         for file, value in item.settings.items()
-        if not rows.comes_by_itself(place, file, value) and (value or "auth/" not in file)
+        if not rows.comes_by_itself(place, file, value)
+        and itself.get(file) != value
+        and (value or "auth/" not in file)
     }
 
 
-def _settings(item: Item, values: Mapping[str, str], *, secrets: bool) -> Iterator[str]:
+def _settings(item: Item, values: Mapping[str, str], secret: Secret) -> Iterator[str]:
     place = item.place
     by_group: dict[str, dict[str, str]] = {}
     for file, value in values.items():
         folder, _, name = file.rpartition("/")
         if file == "tag" and value:
             assert isinstance(place, places.NodeAcl)
-            yield f"{place.tpg.path}/acls tag {place.wwn} {quote(value)}"
+            yield _line(f"{place.tpg.path}/acls", "tag", place.wwn, value)
         elif file == LUN_GROUP:
             if value != DEFAULT_GROUP:
-                yield f"{place.path} set alua alua_tg_pt_gp_name={quote(value)}"
+                yield _line(place.path, "set", "alua", alua_tg_pt_gp_name=value)
         elif isinstance(place, places.AluaGroup):
             by_group.setdefault("alua", {})[name] = value
         elif isinstance(place, FabricPlace):
-            shown = "enable" if name == "enforce_discovery_auth" else _AUTH.get(name, name)
-            by_group.setdefault("discovery_auth", {})[shown] = value
+            parameter = "enable" if name == "enforce_discovery_auth" else _AUTH.get(name, name)
+            by_group.setdefault("discovery_auth", {})[parameter] = value
         elif isinstance(place, places.Portal):
             if value == "1":
-                yield f"{place.path} enable_{'offload' if name == 'cxgbit' else name} true"
+                yield _line(place.path, f"enable_{'offload' if name == 'cxgbit' else name}", "true")
         elif folder in _GROUPS:
             by_group.setdefault(_GROUPS[folder], {})[_AUTH.get(name, name)] = value
     for group, given in by_group.items():
-        hidden = frozenset() if secrets else names.SECRET_NAMES
-        said = {n: "-" if v and n in hidden else v for n, v in given.items()}
-        yield _line(f"{place.path} set {group}", said)
+        hidden = {n: v for n, v in given.items() if v and n in names.SECRET_NAMES}
+        plain = {n: v for n, v in given.items() if n not in hidden}
+        words = {n: secret(place.path, n, v) for n, v in hidden.items()}
+        words |= {n: quoting.argument(n, v) for n, v in plain.items()}
+        yield " ".join([_line(place.path, "set", group), *(words[n] for n in given)])
 
 
 def _deletion(item: Item) -> Iterator[str]:
     place = item.place
     if isinstance(place, places.StorageObject):
-        yield f"/backstores/{place.plugin} delete {quote(place.name)}"
+        yield _line(f"/backstores/{place.plugin}", "delete", name=place.name)
     elif isinstance(place, places.AluaGroup):
         if place.name != DEFAULT_GROUP:
-            yield f"{place.storage_object.path}/alua delete {quote(place.name)}"
+            yield _line(f"{place.storage_object.path}/alua", "delete", name=place.name)
     elif isinstance(place, places.Target):
-        yield f"/{place.fabric_name} delete {place.wwn}"
+        yield _line(f"/{place.fabric_name}", "delete", place.wwn)
     elif isinstance(place, places.Tpg):
-        yield f"{place.target.path} delete {place.tag}"
+        yield _line(place.target.path, "delete", str(place.tag))
     elif isinstance(place, places.Lun):
-        yield f"{place.tpg.path}/luns delete {place.index}"
+        yield _line(f"{place.tpg.path}/luns", "delete", str(place.index))
     elif isinstance(place, places.Portal):
-        yield f"{place.tpg.path}/portals delete {names.bracketed(place.address)} {place.port}"
+        address = names.bracketed(place.address)
+        yield _line(f"{place.tpg.path}/portals", "delete", address, str(place.port))
     elif isinstance(place, places.NodeAcl):
-        yield f"{place.tpg.path}/acls delete {place.wwn}"
+        yield _line(f"{place.tpg.path}/acls", "delete", place.wwn)
     elif isinstance(place, places.MappedLun):
-        yield f"{place.acl.path} delete {place.index}"
+        yield _line(place.acl.path, "delete", str(place.index))
     elif isinstance(place, FabricPlace):
-        yield f"{place.path} set discovery_auth enable=false"
+        yield _line(place.path, "set", "discovery_auth", enable=False)
 
 
-def _line(start: str, values: Mapping[str, Any]) -> str:
-    words = [f"{n}={quote(_word(v))}" for n, v in values.items() if v is not None]
-    return " ".join([start, *words])
+def _create(words: tuple[str, ...], values: Mapping[str, Any]) -> str:
+    """Return the line that creates an object, or does nothing if just that exists."""
+    return line_of(words, {**values, "exist_ok": True})
 
 
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+_line = quoting.line

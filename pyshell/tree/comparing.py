@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError
+from pyshell.target.places import StorageObject
 from pyshell.tree.command import BOOL, CONFIGURATION, PATH, Param, choice, command
 from pyshell.tree.results import Lines, Result
 from pyshell.tree.saving import SavingNode, missing_since_restored
 
 if TYPE_CHECKING:
     from pyshell.saved.document import Document
-    from pyshell.saved.model import Items
+    from pyshell.saved.model import Item, Items
 
 RUNNING = "running"
 SAVED = "saved"
@@ -89,7 +90,8 @@ class ComparingNode(SavingNode):
         if form == "commands":
             from pyshell.tree.commandlines import command_lines
 
-            return Lines(command_lines(before, after), status=int(bool(found)))
+            lines = command_lines(before, after, derived=self._derived)
+            return Lines(lines, status=int(bool(found)))
         lines = list(difftext.tree_lines(found))
         return Lines(lines, difftext.data(found), int(bool(found)))
 
@@ -106,23 +108,42 @@ class ComparingNode(SavingNode):
         Param(
             "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
         ),
-        details="The lines can be run by 'pyshell -f FILE', on this host or on another one."
-        " A target takes its storage objects along.",
+        details="The lines can be run by 'pyshell -f FILE', on this host or on another one, and"
+        " again: what exists stays as it is. A target takes its storage objects along.\n"
+        "A secret is asked for by 'password=-', which needs a terminal or standard input;"
+        " 'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.",
         examples=("export", "export /backstores"),
     )
     def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
         """Print the commands that would make the running configuration anew."""
-        from pyshell.tree.commandlines import command_lines
+        from pyshell.tree import commandlines
 
         found = self.items_of(RUNNING)
         start = self.get_node(path).path if path else "/"
         part = below(found, start) if start != "/" else found
         beside = {p: item for p, item in with_storage(found, part).items() if p not in part}
-        lines = command_lines({}, part, secrets=show_secrets, beside=beside)
-        asked = sum(line.count("password=-") for line in lines)
-        if asked:
-            self.context.note(f"{asked} CHAP secrets are left out: a '-' in a line asks for one.")
+        hidden: list[str] = []
+
+        def asked(path: str, name: str, value: str) -> str:
+            hidden.append(path)
+            return commandlines.asked(path, name, value)
+
+        secret = commandlines.shown if show_secrets else asked
+        lines = commandlines.command_lines(
+            {}, part, secret=secret, beside=beside, derived=self._derived
+        )
+        if hidden:
+            self.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
         return Lines(lines, lines)
+
+    def _derived(self, item: Item) -> Mapping[str, str]:
+        """Return the attributes that a storage object takes from its device."""
+        from pyshell.target.storage import device_attributes
+
+        place = item.place
+        assert isinstance(place, StorageObject)
+        device = str(item.facts.get("dev", ""))
+        return device_attributes(self.lio, place.plugin, place.name, device)
 
     def items_of(self, word: str, *, trusted: bool = False) -> Items:
         """Return the configuration that a word names: running, saved, a revision's or a file's.

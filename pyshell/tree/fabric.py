@@ -17,7 +17,7 @@ from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
 from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.target.places import Portal, Target, Tpg
 from pyshell.tree import losing
-from pyshell.tree.command import CHILD, TAG, WWN, Param, command
+from pyshell.tree.command import BOOL, CHILD, TAG, WWN, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -25,6 +25,13 @@ from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
+
+_DEFAULT_PORTAL = Param(
+    "default_portal",
+    BOOL,
+    "Add the default portal; as the preference auto_add_default_portal says unless given.",
+    named_only=True,
+)
 
 
 class FabricNode(CommonNode):
@@ -70,20 +77,24 @@ class FabricNode(CommonNode):
     @command(
         "Create a target, with a first TPG and the default portal where the fabric has them.",
         Param("wwn", WWN, "Name of the target; made up where it is not given."),
+        _DEFAULT_PORTAL,
         changes=True,
         examples=("/iscsi create wwn=iqn.2020-07.192.168.56.101:server",),
     )
-    def ui_command_create(self, wwn: str | None = None) -> Result:
+    def ui_command_create(
+        self, wwn: str | None = None, default_portal: bool | None = None
+    ) -> Result:
         """Create a target."""
         place = Target(self.fabric.name, self._new_wwn(wwn))
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
-            return Change([create, *new_tpg(self, Tpg(place, 1))], place.path)
+            made = new_tpg(self, Tpg(place, 1), portal=default_portal)
+            return Change([create, *made], place.path)
         tpg = Tpg(place, 1)
-        made: list[Operation] = [create, CreateTpg(tpg)]
+        operations: list[Operation] = [create, CreateTpg(tpg)]
         if self.fabric.enabled_when_new:
-            made.append(SetEnabled(tpg, True))
-        return Change(made, place.path)
+            operations.append(SetEnabled(tpg, True))
+        return Change(operations, place.path)
 
     def free_wwns(self) -> list[str]:
         """Return the hardware's WWNs that have no target yet; none where it needs no hardware."""
@@ -201,12 +212,15 @@ class TargetNode(CommonNode):
     @command(
         "Create a TPG, with the default portal unless another TPG of the target has it.",
         Param("tag", TAG, "Its tag; the lowest free one where it is not given."),
+        _DEFAULT_PORTAL,
         changes=True,
     )
-    def ui_command_create(self, tag: int | None = None) -> Result:
+    def ui_command_create(
+        self, tag: int | None = None, default_portal: bool | None = None
+    ) -> Result:
         """Create a TPG."""
         tpg = Tpg(self.place, tag if tag is not None else free_tag(self.place))
-        return Change(new_tpg(self, tpg), tpg.path)
+        return Change(new_tpg(self, tpg, portal=default_portal), tpg.path)
 
     @command(
         "Delete a TPG with all below it.",
@@ -254,8 +268,11 @@ def has_valid_name(place: Target) -> bool:
     return True
 
 
-def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
-    """Return what creates a TPG with the settings and the portal that preferences ask for."""
+def new_tpg(node: CommonNode, tpg: Tpg, *, portal: bool | None = None) -> list[Operation]:
+    """Return what creates a TPG with the settings and the portal that preferences ask for.
+
+    `portal` overrides whether it gets the default portal.
+    """
     fabric = tpg.target.fabric
     create = CreateTpg(tpg)
     made: list[Operation] = [create]
@@ -264,7 +281,9 @@ def new_tpg(node: CommonNode, tpg: Tpg) -> list[Operation]:
     if fabric.enabled_when_new and node.context.preference("auto_enable_tpgt"):
         made.append(SetEnabled(tpg, True))
     made[-1].said = [f"Created TPG {tpg.tag}."]
-    if fabric.has("nps") and node.context.preference("auto_add_default_portal"):
+    if portal is None:
+        portal = bool(node.context.preference("auto_add_default_portal"))
+    if fabric.has("nps") and portal:
         made.append(default_portal(node, tpg))
     return made
 
