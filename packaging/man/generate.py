@@ -32,6 +32,7 @@ from pyshell.tree import (
     portals,
     preferences,
     root,
+    simulated,
     storageobjects,
     tpg,
     userbackstores,
@@ -45,6 +46,7 @@ WIDTH = 78
 KINDS = (
     ("any node", common.CommonNode),
     ("the root", root.RootNode),
+    ("the root of a simulated target", simulated.SimulatedRootNode),
     ("/backstores/block", backstores.BlockNode),
     ("/backstores/fileio", backstores.FileioNode),
     ("/backstores/pscsi", backstores.PscsiNode),
@@ -113,11 +115,11 @@ def option_table() -> Lines:
 
 def command_tables() -> Lines:
     """Yield a section for each kind of node that has commands of its own."""
-    shared = common.CommonNode.commands()
     for title, node in KINDS:
-        own = node.commands()
-        if node is not common.CommonNode:
-            own = {name: one for name, one in own.items() if one is not shared.get(name)}
+        shared = dict(common.CommonNode.commands()) if node is not common.CommonNode else {}
+        if node is simulated.SimulatedRootNode:
+            shared |= root.RootNode.commands()
+        own = {name: one for name, one in node.commands().items() if one is not shared.get(name)}
         if own:
             yield macro("Ss", f"Commands of {title}")
             yield ".Bl -tag -width Ds"

@@ -84,6 +84,10 @@ class Effects(Asking):
 
     def root(self) -> RootNode:
         """Return a fresh tree."""
+        if self.lio.simulated is not None:
+            from pyshell.tree.simulated import SimulatedRootNode
+
+            return SimulatedRootNode(self)
         return RootNode(self)
 
     def removed_paths(self) -> set[str]:

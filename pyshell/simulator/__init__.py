@@ -10,9 +10,12 @@ from pyshell.simulator.hardware import SimulatedPort
 from pyshell.simulator.machine import SimulatedDevice, SimulatedMachine
 from pyshell.simulator.opening import open_simulator
 from pyshell.simulator.recorded import recorded_kernel
+from pyshell.simulator.sessions import Chap, LoginRefusedError
 from pyshell.simulator.simulator import Simulator
 
 __all__ = [
+    "Chap",
+    "LoginRefusedError",
     "SimulatedDevice",
     "SimulatedMachine",
     "SimulatedPort",

@@ -48,6 +48,11 @@ def make_tpg(kernel: Kernel, parent: Place, name: str) -> None:
     kernel.tree.grow(rel, template("tpg", parent.variant), {"target": parent.name, "tag": tag})
 
 
+def drop_tpg(kernel: Kernel, place: Place) -> None:
+    """End the sessions of a TPG; only dynamic ones are left once it holds no ACL."""
+    sessions.end(kernel, place.owner)
+
+
 def make_lun(kernel: Kernel, parent: Place, name: str) -> None:
     """Make TPG/lun/lun_N, which is of use once linked to a storage object."""
     _after(name, "lun_")
@@ -227,7 +232,7 @@ RULES = Rules(
         "lun": make_lun,
         "mapped": make_mapped,
     },
-    drops={"target": drop_target},
+    drops={"target": drop_target, "tpg": drop_tpg},
     links={"lun": link_lun, "mapped": link_mapped},
     unlinks={"lun": unlink_lun, "mapped": unlink_mapped},
     writes={("mapped", "write_protect"): write_protect, ("tpg", "enable"): write_enable},

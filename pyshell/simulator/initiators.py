@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from pyshell.simulator import counting, sessions
 from pyshell.simulator.kernel import Kernel
+from pyshell.simulator.sessions import Chap
 from pyshell.simulator.tree import Tree
 
 
@@ -16,14 +17,16 @@ class Initiators:
     _tree: Tree
     _kernel: Kernel
 
-    def login(self, target: str, tag: int, initiator: str, address: str) -> None:
-        """Make a session of an initiator at `address` appear, as if it had logged in.
+    def login(
+        self, target: str, tag: int, initiator: str, address: str, chap: Chap | None = None
+    ) -> None:
+        """Log an initiator at `address` in, which offers CHAP if it is given.
 
-        Raises ConnectionRefusedError where the TPG is not enabled, PermissionError where the
-        initiator has no ACL and the TPG makes none, FileNotFoundError and FileExistsError.
+        Raises ConnectionRefusedError if the TPG is not enabled, LoginRefusedError if the initiator
+        is refused (or refuses the target), FileNotFoundError and FileExistsError.
         """
         with self._tree.locked():
-            sessions.login(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address)
+            sessions.login(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, chap)
 
     def logout(self, target: str, tag: int, initiator: str) -> None:
         """End an initiator's session; FileNotFoundError where it has none."""

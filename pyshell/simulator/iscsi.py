@@ -11,6 +11,7 @@ from pyshell.simulator.kernel import Kernel, Rules, Write
 from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
 from pyshell.simulator.refusal import refuse
+from pyshell.simulator.states import state_of
 from pyshell.simulator.values import accept, number
 
 _SECRET_MAX = 255
@@ -18,6 +19,8 @@ _IQN_MAX = 223
 _TAG_MAX = 63
 _SECRETS = ("userid", "password", "userid_mutual", "password_mutual")
 _MUTUAL = ("userid_mutual", "password_mutual")
+_DEMO_MODE = "attrib/generate_node_acls"
+_CACHE = "attrib/cache_dynamic_acls"
 # What a new node ACL takes from its TPG.
 _INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "default_erl"}
 
@@ -35,6 +38,7 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
         for inner, attribute in _INHERITED.items():
             text = kernel.tree.text(f"{parent.owner}/attrib/{attribute}")
             kernel.tree.put(f"{rel}/{inner}", text)
+        sessions.take_over(kernel, parent.owner, name)
 
 
 def drop_acl(kernel: Kernel, place: Place) -> None:
@@ -46,6 +50,17 @@ def drop_acl(kernel: Kernel, place: Place) -> None:
     if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == place.name:
         refuse(errno.EDEADLK)
     sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+
+
+def write_depth(kernel: Kernel, place: Place, text: str) -> None:
+    """Set an ACL's queue depth; a session ends if it changes, for its initiator to come again."""
+    file = f"{place.owner}/{place.inner}"
+    before = kernel.tree.text(file)
+    recorded = place.template.files[place.inner].rule(state_of(kernel, place))
+    shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
+    if shown is not None and shown != before:
+        kernel.tree.put(file, shown)
+        sessions.end(kernel, "/".join(place.parts[:3]), place.name)
 
 
 def write_iser(kernel: Kernel, place: Place, text: str) -> None:
@@ -85,6 +100,21 @@ def write_authentication(kernel: Kernel, place: Place, text: str) -> None:
     elif "None" not in methods:
         methods.append("None")
     kernel.tree.put(f"{place.owner}/param/AuthMethod", ",".join(methods) + "\n")
+
+
+def write_demo_mode(kernel: Kernel, place: Place, text: str) -> None:
+    """Let initiators in without an ACL, or not; ACLs that the kernel generates are then cached."""
+    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
+    kernel.tree.put(f"{place.owner}/{place.inner}", shown)
+    if shown == "1\n":
+        kernel.tree.put(f"{place.owner}/{_CACHE}", "1\n")
+
+
+def write_cache(kernel: Kernel, place: Place, text: str) -> None:
+    """Keep generated ACLs after logout, or not; the latter is ignored in demo mode."""
+    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
+    if shown == "1\n" or kernel.tree.text(f"{place.owner}/{_DEMO_MODE}") != "1\n":
+        kernel.tree.put(f"{place.owner}/{place.inner}", shown)
 
 
 def write_tag(kernel: Kernel, place: Place, text: str) -> None:
@@ -149,7 +179,10 @@ RULES = Rules(
         **_SECRET_FILES,
         ("portal", "iser"): write_iser,
         ("tpg", "attrib/authentication"): write_authentication,
+        ("tpg/iscsi", _DEMO_MODE): write_demo_mode,
+        ("tpg/iscsi", _CACHE): write_cache,
         ("acl", "tag"): write_tag,
+        ("acl/iscsi", "cmdsn_depth"): write_depth,
         ("fabric", "cpus_allowed_list"): write_cpus,
         ("target", "param/cmd_completion_affinity"): write_affinity,
     },

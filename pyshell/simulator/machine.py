@@ -104,8 +104,8 @@ DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 DEFAULT_FABRICS = ("iscsi", "loopback")
 # Folders that every host has. Folders below them are created along with an image file.
 HOST_FOLDERS = (
-    "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/var/lib",  # noqa: S108
-    "/var/run", "/var/tmp",  # noqa: S108
+    "/dev/shm", "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",  # noqa: S108
+    "/var/lib", "/var/run", "/var/tmp",  # noqa: S108
 )  # fmt: skip
 DEFAULT_CPUS = 2
 DEFAULT_MEMORY = 16 << 30
@@ -258,8 +258,13 @@ class SimulatedMachine:
         return self._folder / "files" / inside
 
     def offers(self, path: str) -> bool:
-        """Tell whether `path` lies below one of the host's folders, and below no plain file."""
+        """Tell whether `path` lies below one of the host's folders, and below no plain file.
+
+        The current folder counts as one, as whoever types a relative path is in it.
+        """
         normal = os.path.normpath("/" + path.lstrip("/"))
+        if os.path.dirname(normal) == os.getcwd():
+            return True
         parents = (self.file(str(parent)) for parent in Path(normal).parents)
         return any(normal.startswith(f"{folder}/") for folder in HOST_FOLDERS) and not any(
             parent.exists() and not parent.is_dir() for parent in parents

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of iSCSI initiators, which nobody logs in for real: how they come, show and go.
+"""Sessions of simulated iSCSI initiators: how they begin, show and end.
 
-What a session shows was recorded with open-iscsi as the initiator. CHAP is not negotiated.
+What a session shows, who is refused and what ends a session was recorded with open-iscsi as the
+initiator, on kernel 6.1.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
 from pyshell.simulator import counting
@@ -18,11 +21,29 @@ from pyshell.simulator.tree import Facts
 _ISID = "00023d000001"  # as the recorded session's info has it
 
 
-def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
-    """Let an initiator in, by its node ACL or, where the TPG makes such itself, without.
+@dataclass(frozen=True)
+class Chap:
+    """What an initiator knows: its own name and secret, and those that it asks the target for."""
 
-    Raises FileNotFoundError where there is no such TPG, ConnectionRefusedError where it is not
-    enabled, PermissionError where the initiator may not come in, FileExistsError where it is in.
+    userid: str
+    password: str
+    userid_mutual: str = ""
+    password_mutual: str = ""
+
+
+class LoginRefusedError(PermissionError):
+    """The target refuses an initiator, or that refuses the target; `why` says why."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(errno.EACCES, os.strerror(errno.EACCES), path)
+        self.why = why
+
+
+def login(kernel: Kernel, tpg: str, initiator: str, address: str, chap: Chap | None = None) -> None:
+    """Log an initiator in, by its node ACL or, if the TPG generates ACLs, without one.
+
+    Raises FileNotFoundError if there is no such TPG, ConnectionRefusedError if it is not
+    enabled, LoginRefusedError if the initiator is refused, FileExistsError if it is logged in.
     """
     if not kernel.tree.is_group(tpg):
         raise _error(FileNotFoundError, errno.ENOENT, kernel, tpg)
@@ -31,16 +52,71 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator in known:
         raise _error(FileExistsError, errno.EEXIST, kernel, tpg)
-    acl = f"{tpg}/acls/{initiator}"
-    makes_acls = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
-    if not kernel.tree.is_group(acl) and not makes_acls:
-        refuse(kernel, tpg, initiator, address, "authorize")
+    acl = _acl(kernel, tpg, initiator)
+    demo_mode = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
+    cached = kernel.tree.facts(tpg).get("cached_acls", [])
+    if acl is None and not demo_mode and initiator not in cached:
+        refuse(
+            kernel, tpg, initiator, address, "authorize",
+            "the initiator has no ACL, and generate_node_acls is 0",
+        )  # fmt: skip
+    for reason, why in _chap_faults(kernel, tpg, acl, chap):
+        refuse(kernel, tpg, initiator, address, reason, why)
     _remember(kernel, tpg, {**known, initiator: address})
+    if acl is None and kernel.tree.text(f"{tpg}/attrib/cache_dynamic_acls") == "1\n":
+        kept = {**kernel.tree.facts(tpg), "cached_acls": sorted({*cached, initiator})}
+        kernel.tree.remember(tpg, kept)
     counting.count_login(kernel, _target(tpg))
 
 
-def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) -> NoReturn:
-    """Turn an initiator away, which the target counts. Raises PermissionError."""
+def _acl(kernel: Kernel, tpg: str, initiator: str) -> str | None:
+    """Return the ACL of an initiator, whose name need not be fit for a path."""
+    return f"{tpg}/acls/{initiator}" if initiator in kernel.tree.groups(f"{tpg}/acls") else None
+
+
+def _chap_faults(
+    kernel: Kernel, tpg: str, acl: str | None, chap: Chap | None
+) -> Iterator[tuple[str, str]]:
+    """Yield why CHAP fails, the reason that the kernel counts first; nothing if it succeeds.
+
+    An initiator with an ACL is held against the secrets of that alone, one without against those
+    of the TPG. Where the initiator breaks off, a failed negotiation is counted.
+    """
+    at_tpg = kernel.tree.text(f"{tpg}/attrib/authentication") == "1\n"
+    own = kernel.tree.text(f"{acl}/attrib/authentication").strip() if acl else "-1"
+    if chap is None:
+        if own == "1" or (own == "-1" and at_tpg):
+            yield "authenticate", "the target asks for CHAP"
+        return
+    if not at_tpg and own != "1":
+        yield "negotiate", "the initiator offers CHAP, and the target does not ask for it"
+    owner = acl or tpg
+    if not _holds(kernel, owner, {"userid", "password"}):
+        yield "authenticate", f"the {'ACL' if acl else 'TPG'} has no CHAP user name and secret"
+    if not _match(kernel, owner, userid=chap.userid, password=chap.password):
+        yield "authenticate", "the CHAP user name or secret is wrong"
+    if not chap.password_mutual:
+        return
+    mutual = {"userid_mutual": chap.userid_mutual, "password_mutual": chap.password_mutual}
+    if not (_holds(kernel, owner, set(mutual)) and _match(kernel, owner, **mutual)):
+        yield "negotiate", "the initiator wants the target's CHAP secret, and that is not the same"
+
+
+def _holds(kernel: Kernel, owner: str, names: set[str]) -> bool:
+    return names.issubset(kernel.tree.facts(owner).get("secrets", []))
+
+
+def _match(kernel: Kernel, owner: str, **given: str) -> bool:
+    return all(
+        kernel.tree.text(f"{owner}/auth/{name}").removesuffix("\n") == text
+        for name, text in given.items()
+    )
+
+
+def refuse(
+    kernel: Kernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
+) -> NoReturn:
+    """Refuse an initiator; the target counts it. Raises LoginRefusedError."""
     counting.count_refusal(kernel, _target(tpg), initiator, address, reason)
     if reason == "authorize":
         tag = tpg.rpartition("_")[2]
@@ -48,7 +124,7 @@ def refuse(kernel: Kernel, tpg: str, initiator: str, address: str, reason: str) 
             f"iSCSI Initiator Node: {initiator} is not authorized to access iSCSI target portal"
             f" group: {tag}."
         )
-    raise _error(PermissionError, errno.EACCES, kernel, f"{tpg}/acls/{initiator}")
+    raise LoginRefusedError(kernel.tree.path(tpg), why)
 
 
 def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
@@ -60,10 +136,12 @@ def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
 def _leave(kernel: Kernel, tpg: str, initiator: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator not in known:
-        raise _error(FileNotFoundError, errno.ENOENT, kernel, f"{tpg}/acls/{initiator}")
+        raise _error(FileNotFoundError, errno.ENOENT, kernel, tpg)
     del known[initiator]
     _remember(kernel, tpg, known)
-    _show_alone(kernel, f"{tpg}/acls/{initiator}", initiator)
+    acl = _acl(kernel, tpg, initiator)
+    if acl:
+        _show_alone(kernel, acl, initiator)
 
 
 def end(kernel: Kernel, tpg: str, initiator: str | None = None) -> None:
@@ -71,6 +149,13 @@ def end(kernel: Kernel, tpg: str, initiator: str | None = None) -> None:
     for name in _sessions(kernel, tpg):
         if initiator in (None, name):
             _leave(kernel, tpg, name)
+
+
+def take_over(kernel: Kernel, tpg: str, initiator: str) -> None:
+    """Let a new ACL have the session that its initiator began without one."""
+    known = _sessions(kernel, tpg)
+    if initiator in known:
+        _remember(kernel, tpg, known)
 
 
 def _sessions(kernel: Kernel, tpg: str) -> Facts:
@@ -83,8 +168,8 @@ def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
     _count(kernel, _target(tpg))
     dynamic = []
     for initiator, address in sessions.items():
-        acl = f"{tpg}/acls/{initiator}"
-        if kernel.tree.is_group(acl):
+        acl = _acl(kernel, tpg, initiator)
+        if acl:
             alias = initiator.rpartition(":")[2]
             values = {"initiator": initiator, "address": address, "alias": alias}
             kernel.tree.put_all(acl, template("acl", fabric).state("session", values))
@@ -117,11 +202,10 @@ def _count(kernel: Kernel, target: str) -> None:
 
 
 def _show_alone(kernel: Kernel, acl: str, initiator: str) -> None:
-    if kernel.tree.is_group(acl):
-        made = template("acl", acl.partition("/")[0])
-        texts = {inner: made.files[inner].text for inner in made.states["session"]}
-        kernel.tree.put_all(acl, {**texts, "info": texts["info"].format(initiator=initiator)})
-        _show_in_luns(kernel, acl, None)
+    made = template("acl", acl.partition("/")[0])
+    texts = {inner: made.files[inner].text for inner in made.states["session"]}
+    kernel.tree.put_all(acl, {**texts, "info": texts["info"].format(initiator=initiator)})
+    _show_in_luns(kernel, acl, None)
 
 
 def _error(kind: type[OSError], number: int, kernel: Kernel, rel: str) -> OSError:

@@ -57,7 +57,7 @@ class GuidingNode(CommonNode):
         from pyshell.tree.guides import facts
         from pyshell.tree.guides.steps import Step, text_lines
 
-        place = _target(target)
+        place = target_called(target)
         way = facts.way(self.lio, place, initiator, secrets=show_secrets)
         way, gone = facts.by_own_addresses(self.lio, way)
         way, left_out = facts.without_twins(way)
@@ -90,8 +90,8 @@ class GuidingNode(CommonNode):
                 )
 
 
-def _target(name: str | None) -> Target:
-    """Return the target of that name, or the only one. Raises PyshellError that names those."""
+def target_called(name: str | None, several: str = "'guide TARGET' tells it.") -> Target:
+    """Return the target of that name, or the only one. Raises PyshellError that lists them."""
     from pyshell.target import listing
     from pyshell.target.fabrics import fabric
     from pyshell.target.places import Target
@@ -103,8 +103,7 @@ def _target(name: str | None) -> Target:
         if len(known) == 1:
             return known[0]
         if known:
-            hint = "'guide TARGET' tells it."
-            raise UsageError(f"To which of {len(known)} targets? {names}.", hint)
+            raise UsageError(f"To which of {len(known)} targets? {names}.", several)
         raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
     there = f"There is {names}." if len(known) == 1 else f"There are {names}."
     hint = there if known else "'share' makes one."

@@ -19,7 +19,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell, run_here
 from pyshell.saved.health import examination, firewall
 from pyshell.saved.health.findings import Finding
-from pyshell.simulator import SimulatedDevice
+from pyshell.simulator import Chap, SimulatedDevice
 from pyshell.target import programs
 from pyshell.target.machine import RealMachine
 from pyshell.tree import doctoring
@@ -449,7 +449,9 @@ def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
     told = f"refused logins once, at last that of {CLIENT} from {ADDRESS}: CHAP"
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
-    healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    auth = healthy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
+    chap = Chap((auth / "userid").read_text().strip(), (auth / "password").read_text().strip())
+    healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS, chap)
     assert gone(healthy, "logins")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 import rtslib_fb
 
+from pyshell.simulator import Chap, LoginRefusedError
 from pyshell.simulator.attach import attach
 from simulator.acts import ACL, CLIENT, IQN, TPG, Acts
 
@@ -19,6 +20,7 @@ def ready(kernel: Acts) -> Acts:
     """Return a kernel with an enabled TPG and a node ACL in it."""
     kernel.tpg()
     kernel.mkdir(ACL)
+    kernel.write(f"{TPG}/attrib/authentication", "0")
     kernel.write(f"{TPG}/enable", "1")
     return kernel
 
@@ -83,3 +85,140 @@ def test_nobody_is_in_twice_or_leaves_unseen(ready: Acts) -> None:
         ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     with pytest.raises(FileNotFoundError):
         ready.simulator.login(IQN, 7, CLIENT, ADDRESS)
+
+
+# Finding 42. What follows was compared with open-iscsi on kernel 6.1.
+
+RIGHT = Chap("u1", "secret-number1")
+WRONG = Chap("u1", "secret-number2")
+MUTUAL = Chap("u1", "secret-number1", "m1", "mutual-secret1")
+STATISTICS = f"iscsi/{IQN}/fabric_statistics/iscsi_login_stats"
+
+
+def _set_secrets(kernel: Acts, owner: str, *, mutual: bool = False) -> None:
+    secrets = {"userid": "u1", "password": "secret-number1"}
+    if mutual:
+        secrets |= {"userid_mutual": "m1", "password_mutual": "mutual-secret1"}
+    for name, text in secrets.items():
+        kernel.write(f"{owner}/auth/{name}", text)
+
+
+@pytest.mark.parametrize(
+    ("at_tpg", "at_acl", "secrets", "chap", "refused"),
+    [
+        ("0", "-1", "none", RIGHT, "negotiate"),
+        ("0", "-1", "own", RIGHT, "negotiate"),
+        ("0", "-1", "own", WRONG, "negotiate"),
+        ("0", "-1", "own", MUTUAL, "negotiate"),
+        ("0", "-1", "own", None, ""),
+        ("1", "-1", "own", RIGHT, ""),
+        ("1", "-1", "own", WRONG, "authenticate"),
+        ("1", "-1", "own", Chap("u2", "secret-number1"), "authenticate"),
+        ("1", "-1", "own", None, "authenticate"),
+        ("1", "-1", "own", MUTUAL, "negotiate"),
+        ("1", "-1", "mutual", RIGHT, ""),
+        ("1", "-1", "mutual", MUTUAL, ""),
+        ("1", "-1", "mutual", Chap("u1", "secret-number1", "m1", "mutual-secret2"), "negotiate"),
+        ("1", "0", "own", None, ""),
+        ("1", "0", "own", RIGHT, ""),
+        ("1", "-1", "none", RIGHT, "authenticate"),
+        ("1", "-1", "tpg", RIGHT, "authenticate"),
+        ("1", "-1", "demo", RIGHT, ""),
+        ("1", "-1", "demo", WRONG, "authenticate"),
+        ("1", "-1", "demo", None, "authenticate"),
+        ("0", "-1", "demo", None, ""),
+    ],
+)
+def test_chap_ends_as_with_a_real_initiator(
+    ready: Acts, at_tpg: str, at_acl: str, secrets: str, chap: Chap | None, refused: str
+) -> None:
+    if secrets == "demo":
+        ready.rmdir(ACL)
+        ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    else:
+        ready.write(f"{ACL}/attrib/authentication", at_acl)
+    ready.write(f"{TPG}/attrib/authentication", at_tpg)
+    if secrets in ("tpg", "demo"):
+        _set_secrets(ready, TPG)
+    elif secrets != "none":
+        _set_secrets(ready, ACL, mutual=secrets == "mutual")
+    if not refused:
+        ready.simulator.login(IQN, 1, CLIENT, ADDRESS, chap)
+        assert ready.read(COUNT) == "1\n"
+        return
+    with pytest.raises(LoginRefusedError):
+        ready.simulator.login(IQN, 1, CLIENT, ADDRESS, chap)
+    assert ready.read(COUNT) == "0\n"
+    counted = {name: ready.read(f"{STATISTICS}/{name}_fails") for name in (refused, "negotiate")}
+    assert set(counted.values()) == {"1\n"}
+
+
+def test_a_new_acl_takes_over_the_session_of_its_initiator(ready: Acts) -> None:
+    ready.rmdir(ACL)
+    ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    ready.write(f"{TPG}/attrib/generate_node_acls", "0")
+    assert ready.read(COUNT) == "1\n"
+    ready.mkdir(ACL)
+    assert ready.read(f"{TPG}/dynamic_sessions") == ""
+    assert ready.read(f"{ACL}/info") != ALONE
+    assert ready.read(COUNT) == "1\n"
+
+
+@pytest.mark.parametrize(("depth", "left"), [("32", "0\n"), ("64", "1\n")])
+def test_another_queue_depth_ends_the_session(ready: Acts, depth: str, left: str) -> None:
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    ready.write(f"{ACL}/cmdsn_depth", depth)
+    assert ready.read(COUNT) == left
+    assert ready.read(f"{ACL}/cmdsn_depth") == f"{depth}\n"
+
+
+def test_a_session_outlives_its_portal_and_luns(ready: Acts) -> None:
+    ready.mkdir(f"{TPG}/np/192.168.56.101:3260", f"{TPG}/lun/lun_0")
+    device = ready.enabled("rd_mcp")
+    ready.link(device, f"{TPG}/lun/lun_0/x")
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    ready.unlink(f"{TPG}/lun/lun_0/x")
+    ready.rmdir(f"{TPG}/lun/lun_0", f"{TPG}/np/192.168.56.101:3260")
+    assert ready.read(COUNT) == "1\n"
+
+
+def test_a_removed_tpg_ends_the_sessions_without_acl(ready: Acts) -> None:
+    ready.rmdir(ACL)
+    ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    ready.rmdir(TPG)
+    assert ready.read(COUNT) == "0\n"
+
+
+@pytest.mark.parametrize("name", ["x/../y", "..", "a\nb", "\x1b[2J"])
+def test_a_name_without_acl_need_not_be_fit_for_a_path(ready: Acts, name: str) -> None:
+    ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    ready.simulator.login(IQN, 1, name, ADDRESS)
+    assert ready.read(f"{TPG}/dynamic_sessions") == f"{name}\n\0"
+    assert ready.read(f"{ACL}/info") == ALONE
+    ready.simulator.logout(IQN, 1, name)
+
+
+def test_a_generated_acl_is_cached_beyond_demo_mode(ready: Acts) -> None:
+    ready.rmdir(ACL)
+    ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    ready.simulator.logout(IQN, 1, CLIENT)
+    ready.write(f"{TPG}/attrib/generate_node_acls", "0")
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    assert ready.read(f"{TPG}/dynamic_sessions") == f"{CLIENT}\n\0"
+    with pytest.raises(LoginRefusedError):
+        ready.simulator.login(IQN, 1, "iqn.2020-07.org.example:new", ADDRESS)
+
+
+def test_demo_mode_turns_the_cache_of_acls_on(ready: Acts) -> None:
+    cache = f"{TPG}/attrib/cache_dynamic_acls"
+    ready.write(f"{TPG}/attrib/generate_node_acls", "1")
+    assert ready.read(cache) == "1\n"
+    ready.write(cache, "0")
+    assert ready.read(cache) == "1\n", "as long as it lasts"
+    ready.write(f"{TPG}/attrib/generate_node_acls", "0")
+    assert ready.read(cache) == "1\n"
+    ready.write(cache, "0")
+    assert ready.read(cache) == "0\n"
