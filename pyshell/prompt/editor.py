@@ -131,7 +131,7 @@ class Editor:
     def _begin_to_watch(self) -> status.Status:
         now = status.at_once(self._shell)
         self._status.begin(replace(now, sessions=self._status.status.sessions))
-        return now
+        return self._status.status
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which no history keeps. Raises as `command` does."""

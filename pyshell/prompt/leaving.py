@@ -15,6 +15,7 @@ def leave(shell: Shell, reader: Reader) -> bool:
 
     Returns whether to leave at all.
     """
+    shell.settle_unsaved()
     wanted = _wanted(shell, reader)
     if wanted == _STAY:
         shell.left = False

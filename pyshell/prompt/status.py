@@ -69,23 +69,25 @@ class Difference:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._found = False
+        self._found: bool | None = None
         self._of: tuple[int, int] | None = None
 
-    def known(self) -> bool:
-        """Tell whether they are known to differ now."""
-        return self._found and self._of == self._stamps() and not self._shell.compat
+    def known(self) -> bool | None:
+        """Tell whether they differ now, None if that is not known."""
+        if self._found is None or self._of != self._stamps() or self._shell.compat:
+            return None
+        return self._found
 
     def look(self, lio: Lio) -> None:
         """Compare them where that is not known. Raises PyshellError where it cannot be."""
         from pyshell.prompt.comparing import differs
 
         stamps = self._stamps()
-        if stamps == self._of or self._shell.unsaved or self._shell.compat:
+        if stamps == self._of or self._shell.compat:
             return
         if is_held(lio.lock_file):
             return  # a change is under way, and leaves no later trace than its beginning
-        self._of, self._found = stamps, False  # what cannot be compared is not tried again
+        self._of, self._found = stamps, None  # what cannot be compared is not tried again
         self._found = differs(lio)
 
     def _stamps(self) -> tuple[int, int]:

@@ -140,4 +140,6 @@ class StatusWatch:
             self._guard.run("The toolbar", self._changed, None)
 
     def _with_difference(self, found: Status) -> Status:
-        return replace(found, unsaved=found.unsaved or self._difference.known())
+        """Let the comparison decide, once it is made: an undo may have restored what is saved."""
+        known = self._difference.known()
+        return found if known is None else replace(found, unsaved=known)

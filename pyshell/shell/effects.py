@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
@@ -202,6 +202,8 @@ class Effects(Asking):
         self.note_removed(change.operations)
         self._tell(change, _sentences)
         self._note_of(change)
+        if change.way:  # undo and the like read the whole target, and may end at what is saved
+            self.settle_unsaved()
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
         if change.made is not None and self.preference("auto_cd_after_create"):
@@ -267,6 +269,7 @@ class Effects(Asking):
             self.changed = self.unsaved = False
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
+            self.settle_unsaved()
         self.show(shown)
         if shown.failure is not None:
             raise shown.failure
@@ -289,6 +292,18 @@ class Effects(Asking):
     def go(self, path: str) -> None:
         """Change the current path."""
         self.previous_path, self.path = self.path, path
+
+    def settle_unsaved(self) -> None:
+        """Forget changes that left the running configuration as it is saved, as `undo` does.
+
+        Reads all of both, so it is for what reads or asks anyway, not for each change.
+        """
+        if self.compat or not (self.changed or self.unsaved):
+            return
+        from pyshell.saved.unsaved import is_unsaved
+
+        with suppress(PyshellError):  # if the file cannot be read, the changes are not in it
+            self.changed = self.unsaved = is_unsaved(self.lio)
 
     def save_on_leaving(self) -> list[str]:
         """Save as `auto_save_on_exit` asks, and return what to tell.

@@ -94,3 +94,18 @@ def _lose_what_was_saved(shell: Shell) -> Path:
 def _saved_names(file: Path) -> list[str]:
     document = json.loads(file.read_text(encoding="utf-8"))
     return [entry["name"] for entry in document["storage_objects"]]
+
+
+def test_finding_14_who_has_undone_all_changes_is_asked_nothing(desk: Desk) -> None:
+    desk.shell.run_line("saveconfig force=true")
+    _, err = desk.type(f"{DISK}\rundo\rexit\r")
+    assert err == ""
+    assert desk.shell.left
+    assert not desk.shell.unsaved
+
+
+def test_finding_14_who_has_deleted_what_was_made_is_asked_nothing(desk: Desk) -> None:
+    desk.shell.run_line("saveconfig force=true")
+    _, err = desk.type(f"{DISK}\r/backstores/ramdisk delete disk\rexit\r")
+    assert err == ""
+    assert desk.shell.left
