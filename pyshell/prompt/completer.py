@@ -16,6 +16,7 @@ from threading import Thread
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from pyshell.characters import one_line, unsafe_in
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import while_wanted
 from pyshell.shell.candidate import MOST, Candidate
@@ -207,6 +208,8 @@ def _completions(document: Document, rows: Found) -> Iterator[Completion]:
     blank = "" if document.current_char.isspace() else " "
     shown = set()
     for start, found, told in rows:
+        if unsafe_in(found.text):
+            continue  # the terminal would obey or hide it as it is inserted
         if found.text not in shown or told == _READING:
             shown.add(found.text)
             yield _completion(line, start, found, told, blank)
@@ -218,6 +221,6 @@ def _completion(line: str, start: int, found: Candidate, told: str, blank: str) 
         found.text + (blank if found.whole else ""),
         start - len(line),
         display="…" if told in (_MORE, _READING) else found.text.removeprefix(folder),
-        display_meta=told,
+        display_meta=one_line(told),
         style="class:completion-not-now" if found.obstacle else "",
     )

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 
 from pyshell import __version__
+from pyshell.characters import one_line, visible
 from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.prompt.leaving import leave, yes_or_no
@@ -66,7 +67,7 @@ def _typed(shell: Shell, reader: Reader) -> str:
 
 def prompt_text(path: str, longest: int) -> str:
     """Return the prompt: the path, of which at most `longest` characters are shown, 0 for all."""
-    shown = "".join(c if c.isprintable() else "?" for c in path)
+    shown = one_line(path)
     if 0 < longest < len(shown):
         tail = longest // 2
         head = longest - len(_ELLIPSIS) - tail
@@ -110,7 +111,7 @@ def _run_line(shell: Shell, line: str) -> bool:
     except BrokenPipeError:
         raise  # whoever read the output has gone, so nothing more can be told
     except Exception:
-        shell.err.write(bug_report(__version__) + traceback.format_exc())
+        shell.err.write(bug_report(__version__) + visible(traceback.format_exc()))
         shell.err.flush()
     else:
         return True

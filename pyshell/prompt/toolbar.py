@@ -6,6 +6,7 @@ from __future__ import annotations
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 from prompt_toolkit.utils import get_cwidth
 
+from pyshell.characters import one_line
 from pyshell.prompt.status import Status
 from pyshell.prompt.watching import Read
 from pyshell.shell.reading import Hint
@@ -78,7 +79,7 @@ def _fitting(parts: StyleAndTextTuples, width: int) -> StyleAndTextTuples:
 
 def shortened(text: str, width: int) -> str:
     """Return a text of at most `width` columns; the middle of a longer one is left out."""
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = one_line(text)
     if get_cwidth(text) <= width:
         return text
     head, tail = "", ""

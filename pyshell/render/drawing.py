@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pyshell.characters import one_line
 from pyshell.tree.results import Branch, Tree
 
 MINIMUM_DOTS = 1
@@ -66,7 +67,7 @@ def _lines(first: _Placed, style: Style) -> Iterator[str]:
         branch = found.branch
         yield _line(branch, found.margin, style)
         if style.troubles and branch.healthy is False and (told := branch.trouble()):
-            yield f"{found.below}  {style.painted('bad', f'! {told}')}"
+            yield f"{found.below}  {style.painted('bad', f'! {one_line(told)}')}"
         if found.depth is None or found.depth > 0:
             left.append(_children(found, style))
 
@@ -79,7 +80,7 @@ def _children(placed: _Placed, style: Style) -> Iterator[_Placed | str]:
     for index, child in enumerate(children[: style.most] if left > 0 else children):
         yield _Placed(child, below, depth, below + ("  " if index == last else "| "))
     if left > 0:
-        path = f"{placed.branch.path.rstrip('/')}/NAME"
+        path = one_line(f"{placed.branch.path.rstrip('/')}/NAME")
         how = f"'ls {path}' shows one, 'set global tree_max_children=0' all"
         yield f"{below}{style.painted('off', f'… {left} more: {how}')}"
 
@@ -91,12 +92,13 @@ def _less(depth: int | None) -> int | None:
 def _line(branch: Branch, margin: str, style: Style) -> str:
     head = f"{margin}{'o' if style.round_nodes else '+'}- "
     paint = style.painted
-    name = paint("off" if branch.off else "name", branch.name)
+    shown = one_line(branch.name)
+    name = paint("off" if branch.off else "name", shown)
     if not style.summaries:
         return head + name
-    label = branch.label
+    label = one_line(branch.label)
     # The last column stays free, as in targetcli: head, name, blank, dots, " [", label, "]".
-    room = style.width - 1 - len(head) - len(branch.name) - len(label) - 3
+    room = style.width - 1 - len(head) - len(shown) - len(label) - 3
     dots = "." * max(room, MINIMUM_DOTS)
     if style.paint is None:
         return f"{head}{name} {dots} [{label}]"

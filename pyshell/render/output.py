@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from pyshell.characters import visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
 from pyshell.tree.results import Branch, Lines, Table, Tree
@@ -37,7 +38,7 @@ class Format:
 def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
     """Yield the lines of a result."""
     if shown.json:
-        yield json.dumps(_data(result), indent=2, ensure_ascii=False)
+        yield json_text(_data(result), indent=2)
     elif isinstance(result, Lines):
         yield from _text(result, shown)
     else:
@@ -46,15 +47,16 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 
 def _text(result: Lines, shown: Format) -> Iterable[str]:
     """Return the lines of a result; at a terminal a table or Markdown is laid out to its width."""
+    lines = map(visible, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
-        return result.lines
+        return lines
     from pyshell.render import layout
 
     if result.table is not None:
         return layout.table(result.table, shown.width, colour=shown.colour)
     if result.form == "markdown":
-        return layout.markdown("\n".join(result.lines), shown.width, colour=shown.colour)
-    return layout.with_heads(result.lines) if shown.colour else result.lines
+        return layout.markdown("\n".join(lines), shown.width, colour=shown.colour)
+    return layout.with_heads(lines) if shown.colour else lines
 
 
 def _style(shown: Format) -> Style:
@@ -102,7 +104,7 @@ def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
 def table_lines(table: Table, shown: Format) -> Iterator[str]:
     """Yield the lines of a table, whole however wide it is; as JSON one document on one line."""
     if shown.json:
-        yield json.dumps({"schema": SCHEMA, "result": table.data}, ensure_ascii=False)
+        yield json_text({"schema": SCHEMA, "result": table.data})
         return
     from pyshell.render import tables
 
@@ -133,7 +135,7 @@ def error_lines(
             "errno": error.errno,
             "code": error.status,
         }
-        return [json.dumps(facts, ensure_ascii=False)]
+        return [json_text(facts)]
     lines = [str(error)]
     if error.faults:
         shown = error.faults[:FAULTS_SHOWN]
@@ -143,13 +145,19 @@ def error_lines(
     if where:
         lines[0] = f"{where}: {lines[0]}"
     if caret and isinstance(error, UsageError) and error.column is not None and error.line:
-        lines += [f"  {error.line}", f"  {' ' * error.column}^"]
-    return lines
+        shown_before = visible(error.line[: error.column])
+        lines += [f"  {error.line}", f"  {' ' * len(shown_before)}^"]
+    return [visible(line) for line in lines]
 
 
 def note_line(text: str) -> str:
     """Return a note as one line of JSON."""
-    return json.dumps({"schema": SCHEMA, "note": text}, ensure_ascii=False)
+    return json_text({"schema": SCHEMA, "note": text})
+
+
+def json_text(data: Any, indent: int | None = None) -> str:
+    """Return data as a JSON document that is safe to show on a terminal."""
+    return visible_json(json.dumps(data, indent=indent, ensure_ascii=False))
 
 
 def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pyshell.characters import one_line
 from pyshell.tree.results import Table
 
 _GAP = "  "
@@ -15,7 +16,7 @@ _LEAST = 8
 def lines(table: Table, width: int | None = None, height: int | None = None) -> Iterator[str]:
     """Yield title, headings and rows; in a terminal's `width` and `height` as much as fits."""
     left_out = 0
-    rows = list(table.rows)
+    rows = [[one_line(cell) for cell in row] for row in table.rows]
     if height is not None and len(rows) > (room := max(height - 3, 1)):
         left_out = len(rows) - room
         rows = rows[:room]
@@ -24,7 +25,7 @@ def lines(table: Table, width: int | None = None, height: int | None = None) -> 
     if width is not None:
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
         widths[shortened] -= min(max(over, 0), max(widths[shortened] - _LEAST, 0))
-    yield table.title if width is None else table.title[:width]
+    yield one_line(table.title)[:width]
     for row in [table.headings, *rows]:
         fitted = [*row]
         fitted[shortened] = shorten(fitted[shortened], widths[shortened])

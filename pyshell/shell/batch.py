@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pyshell.characters import one_line
 from pyshell.errors import InterruptedStepsError, PyshellError
 from pyshell.shell.grammar import logical_lines
 from pyshell.shell.shell import Shell
@@ -48,7 +49,7 @@ def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
     shell.out.write("For help on commands, type 'help'.\n\n")
     reading = iter(lines)
     while True:
-        shell.out.write(f"{shell.path}> ")
+        shell.out.write(f"{one_line(shell.path)}> ")
         shell.out.flush()
         try:
             yield next(reading)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pyshell.characters import one_line
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.render.output import data_of
 from pyshell.shell.asking import Asking
@@ -160,7 +161,7 @@ class Effects(Asking):
             self.show(Lines([], data))
         for path, part in each.parts:
             if not self.options.json:
-                self.print_lines([f"[{path}]"])
+                self.print_lines([f"[{one_line(path)}]"])
             if not self.options.json or not isinstance(part, Tree | Lines):
                 self._take(part)
 

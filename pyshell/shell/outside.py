@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyshell.characters import one_line, unsafe_in
 from pyshell.errors import UsageError
 from pyshell.shell.argv import Invocation, parse_argv
 from pyshell.shell.candidate import Candidate
@@ -45,7 +46,8 @@ def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
         if part and typed[kept:] != _text(part[0]):
             return
         for found in _offers(line, words[1:], last, environment):
-            if found.text.startswith(typed):
+            # A word that the shell's terminal would obey or hide is better typed by hand.
+            if found.text.startswith(typed) and not unsafe_in(found.text):
                 yield _written(shell, found.text[kept:], found)
     except Exception:
         return
@@ -55,7 +57,7 @@ def _written(shell: str, word: str, found: Candidate) -> str:
     blank = " " if found.whole else ""
     if shell == "bash":  # which shows no description, so that none is read
         return _UNSAFE_IN_BASH.sub(r"\\\g<0>", word) + blank
-    return f"{word}{blank}\t{' '.join(found.described().split())}"
+    return f"{word}{blank}\t{one_line(' '.join(found.described().split()))}"
 
 
 def _words(line: str) -> tuple[list[Word], Word]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, TextIO
 
+from pyshell.characters import visible
 from pyshell.errors import PyshellError
 from pyshell.render import journal
 from pyshell.render.output import (
@@ -61,7 +62,7 @@ class Voice:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(f"{self._painted('note', self._laid_out(text), journal.NOTICE)}\n")
+        self.err.write(f"{self._painted('note', self._laid_out(visible(text)), journal.NOTICE)}\n")
 
     @contextmanager
     def progress_shown(self, progress: Progress) -> Iterator[None]:
@@ -81,7 +82,7 @@ class Voice:
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""
         try:
-            asked = f"{self._laid_out(question.rstrip())} "
+            asked = f"{self._laid_out(visible(question.rstrip()))} "
             return self.ask(asked).strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             return False

@@ -8,7 +8,7 @@ Every name is checked here before it becomes part of a path. iSCSI names follow 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,9 +34,8 @@ MASK = "********"
 _IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-# RFC 3722 keeps letters and digits of any script and these; the rest of ASCII is out, and bytes
-# that are no UTF-8, which Python shows as surrogates.
-_BAD_IN_IQN = re.compile(r"[\x00-\x2c/;-`{-\x7f\s\ud800-\udfff]")
+# RFC 3722 also keeps letters and digits of other scripts. New names do without: see `plain`.
+_BAD_IN_IQN = re.compile(r"[^a-z0-9.:-]")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
@@ -76,6 +75,30 @@ def setting_file(text: str) -> str:
     return text
 
 
+def plain(text: str, what: str) -> str:
+    """Return `text` if it is printable ASCII, as each new name must be. Raises UsageError.
+
+    Other characters can look like one of ASCII, turn text round, or not be seen at all. Objects
+    that have such names already can still be used.
+    """
+    bad = next((character for character in text if not " " <= character <= "~"), None)
+    if bad is None:
+        return text
+    import unicodedata
+
+    known = unicodedata.name(bad, "")
+    told = f" ({known})" if known else ""
+    raise UsageError(
+        f"'{text}': the character U+{ord(bad):04X}{told} is not allowed in {what}.",
+        "Use ASCII letters, digits and punctuation: other characters can look the same.",
+    )
+
+
+def new(rule: Callable[[str], str], what: str) -> Callable[[str], str]:
+    """Return a rule for the name of a new object: that of existing ones, and ASCII only."""
+    return lambda text: rule(plain(text, what))
+
+
 def iqn(text: str) -> str:
     """Return an iSCSI qualified name in its normal form (lower case).
 
@@ -91,6 +114,7 @@ def iqn(text: str) -> str:
     _, month, authority, _ = match.groups()
     if not 1 <= int(month) <= 12:
         raise UsageError(f"'{text}': month {month} is not between 01 and 12.")
+    plain(name, "an iSCSI name")
     bad = _BAD_IN_IQN.search(name)
     if bad:
         raise UsageError(
@@ -144,15 +168,16 @@ def _as_kind(text: str, kind: str, *, alone: bool) -> str | None:
             return None
         return iqn(text)
     if kind == "free":
+        plain(text, "a WWN")
         return text if re.fullmatch(r"[^\s/]+", text) and text not in (".", "..") else None
-    plain = text.lower()
+    digits = text.lower()
     prefix = f"{kind}."
-    if plain.startswith(prefix):
-        plain = plain[len(prefix) :]
-    elif not alone and not plain.startswith("0x") and ":" not in plain:
+    if digits.startswith(prefix):
+        digits = digits[len(prefix) :]
+    elif not alone and not digits.startswith("0x") and ":" not in digits:
         return None
-    plain = plain.removeprefix("0x").replace(":", "").replace("-", "")
-    return prefix + plain if _HEX[kind].fullmatch(plain) else None
+    digits = digits.removeprefix("0x").replace(":", "").replace("-", "")
+    return prefix + digits if _HEX[kind].fullmatch(digits) else None
 
 
 def storage_object_name(text: str) -> str:

@@ -104,8 +104,9 @@ def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
             explicit.add(found.initiator)
             yield found
     listed = text_or_none(lio.kernel, f"{tpg.folder}/dynamic_sessions") or ""
-    for name in listed.replace("\0", "\n").split():
-        if name not in explicit:
+    # A name may hold what Python takes for a blank or the end of a line: NUL alone ends it.
+    for name in (part.strip("\n") for part in listed.split("\0")):
+        if name and name not in explicit:
             # A target that asks for CHAP knows no secret of an initiator without ACL but its own.
             yield Session(tpg, name, authenticated=_asks_for_chap(lio, tpg.folder))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
-from pyshell.target.names import MASK
+from pyshell.target.names import MASK, plain
 from pyshell.tree import explaining, helptext, topics
 from pyshell.tree.command import (
     BOOL,
@@ -302,6 +302,7 @@ class CommonNode(Node):
         if action == "add":
             if bookmark in known:
                 raise UsageError(f"Bookmark {bookmark} already exists.", "Delete it first.")
+            plain(bookmark, "a bookmark's name")
             said = f"Bookmarked {self.path} as {bookmark}."
             return Preference("bookmarks", {**known, bookmark: self.path}, [said])
         if bookmark not in known:

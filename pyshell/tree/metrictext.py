@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pyshell.characters import visible
 from pyshell.saved.metrics import Family, Labels
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -43,8 +44,7 @@ def _labels(labels: Labels) -> str:
 
 def _escaped(text: str) -> str:
     # Bytes of a name that are no text would make the whole exposition unreadable.
-    plain = text.encode("utf-8", "replace").decode("utf-8")
-    return plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return visible(text, keep="\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:

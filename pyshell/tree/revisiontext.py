@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyshell.characters import one_line
+
 if TYPE_CHECKING:
     from pyshell.saved.revisions import Revision
 
@@ -34,7 +36,7 @@ def table(revisions: Sequence[Revision]) -> list[str]:
 def _row(revision: Revision) -> tuple[str, ...]:
     about = revision.about
     cells = (revision.word, about.time, about.user, about.way, objects(revision), about.comment)
-    return tuple(_plain(cell) or _NONE for cell in cells)
+    return tuple(one_line(cell) or _NONE for cell in cells)
 
 
 def objects(revision: Revision) -> str:
@@ -54,7 +56,7 @@ def title(revision: Revision) -> str:
     about = revision.about
     by = f" by {about.user}" if about.user else ""
     comment = f": {about.comment}" if about.comment else ""
-    return _plain(f"Revision {revision.word}, saved at {about.time}{by} ({about.way}){comment}")
+    return one_line(f"Revision {revision.word}, saved at {about.time}{by} ({about.way}){comment}")
 
 
 def data(revision: Revision) -> dict[str, Any]:
@@ -66,8 +68,3 @@ def data(revision: Revision) -> dict[str, Any]:
         "counts": revision.counts,
         "file": str(revision.file),
     }
-
-
-def _plain(text: str) -> str:
-    """Return text that cannot break the line or steer the terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)

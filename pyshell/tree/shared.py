@@ -79,7 +79,9 @@ def new_storage_object(
     An image file is made where a size is given. Raises PyshellError.
     """
     machine = node.lio.machine
-    chosen = name or names.storage_object_name(os.path.basename(device.rstrip("/")))
+    chosen = name or names.storage_object_name(
+        names.plain(os.path.basename(device.rstrip("/")), "a storage object's name")
+    )
     block = node.get_node("/backstores/block")
     fileio = node.get_node("/backstores/fileio")
     assert isinstance(block, BlockNode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from driver import CLIENT, SERVER, TPG, Pyshell
 from portalcases import PORTALS, PortalCase
 from pyshell.errors import UsageError
 from pyshell.target import names
@@ -19,7 +20,6 @@ from pyshell.target import names
         ("iqn.2020-07.com.ex-ample:1", "iqn.2020-07.com.ex-ample:1"),
         (" IQN.2020-07.Com.Example:A ", "iqn.2020-07.com.example:a"),
         ("iqn.1999-12.xn--bcher-kva:x", "iqn.1999-12.xn--bcher-kva:x"),
-        ("iqn.2020-07.com.example:größe", "iqn.2020-07.com.example:größe"),
     ],
 )
 def test_iqns_are_kept_in_lower_case(typed: str, kept: str) -> None:
@@ -262,3 +262,49 @@ def test_the_kernel_serves_a_wildcard_at_another_targets_address_only(
     wanted: str, other: str, served: str | None
 ) -> None:
     assert names.portal_in_place_of(wanted, [other]) == served
+
+
+# Finding 50: bidirectional, zero-width, C1 and invisible characters, and letters that look alike.
+DECEIVING = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\x9b", "\u0430", "\u03bf",
+             "\uff41", "\u3164", "\xad", "\u2010", "\u0131", "\xfc"]  # fmt: skip
+
+
+@pytest.mark.parametrize("character", DECEIVING, ids=ascii)
+@pytest.mark.parametrize(
+    ("line", "object_path"),
+    [
+        ("/backstores/ramdisk create a{}b 1M", "/backstores/ramdisk"),
+        ("/iscsi create iqn.2020-07.com.example:a{}b", "/iscsi"),
+        ("/iscsi create iqn.2020-07.com.ex{}ample:b", "/iscsi"),
+        ("{tpg}/acls create iqn.2020-07.com.example:a{}b", "{tpg}/acls"),
+        ("{tpg}/acls tag {client} a{}b", "{tpg}/acls"),
+        ("/backstores/ramdisk/one/alua create a{}b 7", "/backstores/ramdisk/one/alua"),
+        ("bookmarks add a{}b", "/"),
+    ],
+)
+def test_new_names_are_ascii(target: Pyshell, line: str, object_path: str, character: str) -> None:
+    target.must("/backstores/ramdisk create one 1M", f"{TPG}/acls create {CLIENT}")
+    before = target.tree()
+    text = line.replace("{}", character).replace("{tpg}", TPG).replace("{client}", CLIENT)
+    ran = target.line(text)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"U+{ord(character):04X}" in ran.err
+    assert len(ran.err.splitlines()) in (1, 3)
+    assert target.tree() == before
+
+
+@pytest.mark.parametrize("character", ["\u0430", "\xfc", "\u200b", "\u202e"], ids=ascii)
+def test_objects_with_such_names_can_still_be_used(target: Pyshell, character: str) -> None:
+    name = f"iqn.2020-07.com.example:a{character}b"
+    target.simulator.mkdir(str(target.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{name}"))
+    assert target.line(f"{TPG}/acls/{name} ls").done().out
+    target.must(f"{TPG}/acls delete {name}")
+
+
+def test_a_file_with_such_a_name_is_checked_with_a_warning(target: Pyshell) -> None:
+    target.must("/backstores/ramdisk create one 1M", "saveconfig")
+    text = target.saved_file.read_text().replace('"one"', '"on\u0435"')
+    target.saved_file.write_text(text)
+    ran = target("check")
+    assert ran.status == 0
+    assert "U+0435 (CYRILLIC SMALL LETTER IE)" in ran.out

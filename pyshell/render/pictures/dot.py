@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pyshell.characters import one_line
 from pyshell.tree.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
 
 _FILLS = {
@@ -42,5 +43,5 @@ def lines(topology: Topology) -> Iterator[str]:
 
 def _quoted(lines: list[str]) -> str:
     """Return lines as one label. A backslash and a quote are the only special characters."""
-    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in lines)
-    return '"' + "\\n".join("".join(c for c in line if c.isprintable()) for line in escaped) + '"'
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in map(one_line, lines))
+    return '"' + "\\n".join(escaped) + '"'

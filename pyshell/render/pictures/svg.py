@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from pyshell.characters import visible
 from pyshell.render.pictures.layout import (
     LINE_HEIGHT,
     PADDING,
@@ -23,7 +24,6 @@ _HEAD = 96.0
 _FOOT = 34.0
 _WIDTH_MIN = 560.0
 _SIGNS = {ADDED: " added", REMOVED: " removed", CHANGED: " changed"}
-_NOT_XML = dict.fromkeys([*range(32), 127, 65534, 65535, *range(55296, 57344)], "�")
 
 
 def text_of(topology: Topology) -> str:
@@ -120,6 +120,5 @@ def _write(x: float, y: float, kind: str, text: str) -> str:
 
 
 def _text(text: str, *, keep_lines: bool = False) -> str:
-    """Return a text as XML may hold it: escaped, without characters that XML has not."""
-    kept = {10: "\n"} if keep_lines else {}
-    return escape(text.translate({**_NOT_XML, **kept}))
+    """Return a text as XML may hold it: without characters that XML has not, or viewers obey."""
+    return escape(visible(text, keep="\n" if keep_lines else ""))

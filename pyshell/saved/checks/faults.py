@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pyshell.characters import one_line
 from pyshell.errors import PyshellError
 from pyshell.saved.positions import Place, Read, json_path
 
@@ -88,12 +89,6 @@ def _lower(sentence: str) -> str:
     """Return a sentence as it goes on behind a colon; names and abbreviations stay."""
     plain = sentence[1:2].islower() or sentence[1:2] == " "
     return sentence[:1].lower() + sentence[1:] if plain else sentence
-
-
-def one_line(text: str) -> str:
-    """Return `text` without what would break a line or that a terminal could not show."""
-    shown = (c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-    return "".join(shown)
 
 
 @dataclass(frozen=True)

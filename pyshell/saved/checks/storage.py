@@ -66,10 +66,20 @@ def _name(entry: Entry, seen: Seen) -> Iterator[Fault]:
         names.storage_object_name(name)
     except UsageError as found:
         yield refused(entry.at("name"), found)
+    else:
+        yield from unusual_name(entry.at("name"), name)
     plugin = plugin_of(entry)
     before = seen.before((plugin, name), entry.at("name"))
     if plugin is not None and before:
         yield error(entry.at("name"), f"{plugin}/{name} is there twice, first at {before}")
+
+
+def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Fault]:
+    """Yield a warning for a name that no new object gets: it may look like another."""
+    try:
+        names.plain(name, "new names")
+    except UsageError as found:
+        yield warning(place, found.message, found.hint)
 
 
 def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
