@@ -13,6 +13,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.simulator import attach as simulation
 from pyshell.target.attach import Lio
+from pyshell.target.kernel import changing
 
 KERNEL_TESTS = Path(__file__).with_name("kernel")
 # A simulated kernel is many small files: in memory, where there is such a place, tests run quicker.
@@ -64,6 +65,13 @@ def _folder() -> Iterator[Path]:
 def pyshell(_folder: Path) -> Pyshell:
     """Return pyshell on a fresh simulated target."""
     return Pyshell(_folder / "simulator")
+
+
+@pytest.fixture
+def changes_allowed() -> Iterator[None]:
+    """Allow the test itself to change the kernel's configuration, as an operation may."""
+    with changing():
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pyshell.saved.making import no_discovery
 from pyshell.target import listing, places, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
+from pyshell.target.failures import doing
+from pyshell.target.kernel import changing
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation, carry_out, carry_out_each
 
@@ -62,4 +64,6 @@ def clear(
     remove(storage)
     for plugin, number in list(listing.hbas()):
         # HBAs that hold nothing: what a killed tool leaves (field failure 35).
-        lio.kernel.rmdir(places.StorageObject(plugin, "", number).hba_folder)
+        folder = places.StorageObject(plugin, "", number).hba_folder
+        with doing(f"remove the empty adapter {folder}"), changing():
+            lio.kernel.rmdir(folder)

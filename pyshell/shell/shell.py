@@ -167,6 +167,8 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         self.line = self._absolute(line)
         held = locked(self.lio.lock_file, self.options.lock_timeout, self.note)
         with nullcontext() if self.options.dry_run else held as self._held:
+            if self._ready and not self.options.dry_run:
+                self.lio.prepare_change()
             if line.every_child:
                 self.take(self._planned(calls, line, tolerance))
                 return

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,6 +66,8 @@ class Simulator(Initiators):
         self.machine = SimulatedMachine(folder)
         self._tree = Tree(folder)
         self._kernel = Kernel(self._tree, self.machine)
+        self.before_act: Callable[[str], None] = lambda path: None
+        """Called with the path of each act that changes something; may raise OSError."""
 
     def read(self, path: str) -> str:
         """Return the text of an attribute.
@@ -155,6 +157,7 @@ class Simulator(Initiators):
 
     @contextmanager
     def _act(self, path: str) -> Iterator[str]:
+        self.before_act(path)
         with self._refusals(path), self._tree.locked():
             yield self._tree.inside(path)
 

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.target import programs
-from pyshell.target.kernel import CONFIGFS, Kernel, RealKernel, text_or_none
+from pyshell.target.kernel import CONFIGFS, Kernel, RealKernel, changing, text_or_none
 from pyshell.target.machine import Machine, RealMachine
 from pyshell.target.progress import Progress
 
@@ -67,7 +68,12 @@ class Lio:
         command that does where it cannot be had.
         """
         if self.simulated is None:
-            _ready(self.kernel)
+            _ready()
+
+    def prepare_change(self) -> None:
+        """Set the kernel's dbroot, without which rtslib refuses to start (field failure 42)."""
+        if self.simulated is None and self.may_change:
+            _set_dbroot(self.kernel)
 
 
 def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
@@ -92,11 +98,10 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     )
 
 
-def _ready(kernel: Kernel) -> None:
-    """Mount configfs and load the target core where needed, and set the kernel's dbroot.
+def _ready() -> None:
+    """Mount configfs and load the target core if needed.
 
-    rtslib's own mount never names its folder (field failure 73) and it refuses to start without
-    /etc/target (field failure 42), so both are seen to before rtslib is asked for anything.
+    rtslib's own mount never names its folder (field failure 73), so this comes before it.
     """
     if not os.path.isdir(CONFIGFS):
         if os.geteuid() != 0:
@@ -114,8 +119,6 @@ def _ready(kernel: Kernel) -> None:
                 f"This kernel has no storage target: {CONFIGFS} is missing.",
                 "It needs CONFIG_TARGET_CORE.",
             )
-    if os.geteuid() == 0:
-        _set_dbroot(kernel)
 
 
 def _set_dbroot(kernel: Kernel) -> None:
@@ -126,10 +129,9 @@ def _set_dbroot(kernel: Kernel) -> None:
         return  # a read-only /etc: saving will say so
     place = f"{kernel.root}/dbroot"
     if text_or_none(kernel, place) not in (None, str(CONFIG_DIR)):
-        try:
+        with contextlib.suppress(OSError), changing():
+            # It is fixed while devices exist; only persistent reservations live there.
             kernel.write(place, f"{CONFIG_DIR}\n")
-        except OSError:
-            return  # fixed while devices exist; only persistent reservations live there
 
 
 def _run(*command: str) -> None:

@@ -19,9 +19,8 @@ from rtslib_fb import tcm
 from rtslib_fb.node import CFSNode
 
 from pyshell.target import rtslibpath
-from pyshell.target.kernel import folders
 from pyshell.target.places import (
-    DEFAULT_GROUP,
+    HBA_PREFIX,
     AluaGroup,
     Lun,
     MappedLun,
@@ -173,6 +172,14 @@ def node_acl(place: NodeAcl) -> Any:
     return _FoundNodeAcl(place)
 
 
+def session(place: NodeAcl) -> Any:
+    """Return what rtslib reads of a node ACL's session, None where there is none."""
+    try:
+        return _FoundNodeAcl(place).session
+    except (LookupError, ValueError):
+        return None  # it ended while its text was written
+
+
 def mapped_lun(place: MappedLun) -> Any:
     """Return rtslib's object for a mapped LUN that is there."""
     return _FoundMappedLun(place)
@@ -183,23 +190,49 @@ def portal(place: Portal) -> Any:
     return _FoundPortal(place)
 
 
+class _FoundBackstore(tcm._Backstore):  # type: ignore[misc]
+    """The HBA of a storage object that is in configfs."""
+
+    def __init__(self, place: StorageObject) -> None:
+        CFSNode.__init__(self)
+        self._so_cls = _STORAGE_CLASSES[place.plugin]
+        self._plugin = place.plugin
+        self._index = place.hba
+        self._lookup_key = f"{HBA_PREFIX[place.plugin]}/{place.name}"
+        self._path = place.hba_folder
+
+
 def storage_object(place: StorageObject) -> Any:
     """Return rtslib's object for a storage object that is there and that no LUN uses (any more).
 
-    Given the HBA's number, rtslib searches nothing. Its walk over all LUNs of all fabrics is left
-    out, as every caller has deleted them before. Of the ALUA groups that go with it, it makes an
-    object of the default one, too, only to leave that alone.
+    rtslib's constructor is left out: its look-up deletes the HBA of an object that it does not
+    find, which another program may have made just now. So is its walk over all LUNs, as every
+    caller has deleted them, and over the ALUA groups, which are deleted before, one by one.
     """
-    found = _STORAGE_CLASSES[place.plugin](place.name, index=place.hba)
+    kind = _STORAGE_CLASSES[place.plugin]
+    found = kind.__new__(kind)
+    CFSNode.__init__(found)
+    found._name = place.name
+    found._backstore = _FoundBackstore(place)
+    found._path = place.folder
+    found.plugin = place.plugin
     found._gen_attached_luns = lambda: iter(())
-    if not any(name != DEFAULT_GROUP for name in folders(f"{place.folder}/alua")):
-        found._list_alua_tpgs = lambda: iter(())
+    found._list_alua_tpgs = lambda: iter(())
     return found
+
+
+class _FoundAluaGroup(rtslib_fb.ALUATargetPortGroup):  # type: ignore[misc]
+    """An ALUA group that is in configfs."""
+
+    def __init__(self, place: AluaGroup) -> None:
+        CFSNode.__init__(self)
+        self.name = place.name
+        self._path = place.folder
 
 
 def alua_group(place: AluaGroup) -> Any:
     """Return rtslib's object for an ALUA group that is there."""
-    return rtslib_fb.ALUATargetPortGroup(storage_object(place.storage_object), place.name)
+    return _FoundAluaGroup(place)
 
 
 def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> Any:
@@ -288,7 +321,10 @@ def supports_alua(place: StorageObject) -> bool:
     own = _STORAGE_CLASSES[place.plugin]._get_alua_supported
     if own is tcm.StorageObject._get_alua_supported:
         return True  # rtslib's answer for all that ask no kernel
-    return bool(storage_object(place).alua_supported)
+    try:
+        return str(rtslib_fb.utils.fread(f"{place.folder}/attrib/alua_support")) == "1"
+    except OSError:
+        return False  # older kernels, which do not have it, hang
 
 
 def is_exported(place: StorageObject) -> bool:

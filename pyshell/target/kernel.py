@@ -56,6 +56,33 @@ def confine(root: str, path: str) -> None:
 
 
 _ODD = frozenset({"", ".", ".."})
+_changes = threading.local()
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """Allow this thread to change the kernel's configuration meanwhile, as operations do.
+
+    Everything else only reads: rtslib, too, is refused what it would create or delete there.
+    """
+    before = getattr(_changes, "allowed", False)
+    _changes.allowed = True
+    try:
+        yield
+    finally:
+        _changes.allowed = before
+
+
+def confine_change(root: str, path: str) -> None:
+    """Raise PermissionError unless `path` is below `root` and this thread may change it."""
+    confine(root, path)
+    require_changing(path)
+
+
+def require_changing(path: str) -> None:
+    """Raise PermissionError unless this thread may change the kernel's configuration."""
+    if not getattr(_changes, "allowed", False):
+        raise PermissionError(errno.EPERM, "a command that only reads changes nothing", path)
 
 
 class RealKernel:
@@ -96,17 +123,17 @@ class RealKernel:
 
     def mkdir(self, path: str) -> None:
         """Make a group: the kernel fills it with its default files."""
-        confine(self.root, path)
+        confine_change(self.root, path)
         os.mkdir(path)
 
     def rmdir(self, path: str) -> None:
         """Remove a group."""
-        confine(self.root, path)
+        confine_change(self.root, path)
         os.rmdir(path)
 
     def unlink(self, path: str) -> None:
         """Remove a link."""
-        confine(self.root, path)
+        confine_change(self.root, path)
         os.unlink(path)
 
 
@@ -115,7 +142,7 @@ def write_below(root: str, path: str, data: bytes) -> None:
 
     The file must lie on the file system of `root`: a link on the way cannot lead elsewhere.
     """
-    confine(root, path)
+    confine_change(root, path)
     descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.fstat(descriptor).st_dev != os.stat(root).st_dev:

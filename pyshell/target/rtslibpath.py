@@ -22,7 +22,7 @@ import rtslib_fb.tcm
 import rtslib_fb.utils
 
 from pyshell.target import programs
-from pyshell.target.kernel import confine, write_below
+from pyshell.target.kernel import confine, confine_change, write_below
 
 _MORE_THAN_A_PAGE = 65536
 
@@ -93,7 +93,7 @@ class QuickPath:
 
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
         """Make the folder, which must lie in configfs."""
-        confine(_root(), self._text)
+        confine_change(_root(), self._text)
         if parents or exist_ok:
             Path(self._text).mkdir(mode, parents, exist_ok)
         else:
@@ -101,12 +101,12 @@ class QuickPath:
 
     def rmdir(self) -> None:
         """Remove the folder, which must lie in configfs."""
-        confine(_root(), self._text)
+        confine_change(_root(), self._text)
         os.rmdir(self._text)
 
     def unlink(self) -> None:
         """Remove the link, which must lie in configfs."""
-        confine(_root(), self._text)
+        confine_change(_root(), self._text)
         os.unlink(self._text)
 
     def read_text(self) -> str:
@@ -148,8 +148,8 @@ class _Os:
     @staticmethod
     def symlink(source: str | os.PathLike[str], link: str) -> None:
         """Make a link, which must lie in configfs and lead to something in it."""
-        for path in (os.fspath(source), link):
-            confine(_root(), path)
+        confine(_root(), os.fspath(source))
+        confine_change(_root(), link)
         os.symlink(source, link)
 
 

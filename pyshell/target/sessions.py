@@ -115,8 +115,8 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
     """Return the session of a node ACL's initiator, None where it is not logged in."""
     if text_or_none(lio.kernel, f"{acl.folder}/info") is None:
         return _of_other_fabric(lio, acl)
-    found = handles.node_acl(acl).session
-    if not found:
+    found = handles.session(acl)
+    if not found or "id" not in found:
         return None
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
     own = _asks_for_chap(lio, acl.folder)

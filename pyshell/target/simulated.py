@@ -13,7 +13,7 @@ from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.simulator.attach import attach as attach_rtslib
 from pyshell.target.arrivals import Arrivals
 from pyshell.target.handlers import Handler
-from pyshell.target.kernel import by_paths
+from pyshell.target.kernel import by_paths, require_changing
 from pyshell.target.machine import BlockDevice, Queue, free_bytes
 from pyshell.target.scsi import ScsiDevice, is_address
 
@@ -35,6 +35,7 @@ def open_folder(folder: Path) -> simulator.Simulator:
     except ValueError as error:
         hint = "Mend or remove that file, or name another folder with --simulate=DIR."
         raise PyshellError(str(error), hint) from error
+    found.before_act = require_changing
     attach_rtslib(found)
     return found
 

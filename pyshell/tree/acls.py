@@ -102,6 +102,7 @@ class AclsNode(CommonNode):
             made += [
                 MapLun(MappedLun(place, lun.index), lun, said=[f"Created mapped LUN {lun.index}."])
                 for lun in listing.luns(self.place)
+                if not listing.half_made(lun)
             ]
         return Change(made, place.path)
 

@@ -8,6 +8,7 @@ from pyshell.saved.losses import tree_paths
 from pyshell.saved.outline import read_outline
 from pyshell.saved.running import read_running
 from pyshell.target.attach import attach
+from pyshell.target.kernel import changing
 
 
 def test_the_outline_has_the_same_objects(pyshell: Pyshell) -> None:
@@ -19,5 +20,6 @@ def test_the_outline_has_the_same_objects(pyshell: Pyshell) -> None:
 def test_a_half_made_storage_object_is_in_neither(pyshell: Pyshell) -> None:
     lio = attach(pyshell.folder)
     for folder in ("rd_mcp_0", "rd_mcp_0/half"):
-        lio.kernel.mkdir(f"{lio.kernel.root}/core/{folder}")
+        with changing():
+            lio.kernel.mkdir(f"{lio.kernel.root}/core/{folder}")
     assert tree_paths(read_outline(lio)) == tree_paths(read_running(lio)) == set()

@@ -26,7 +26,7 @@ from pyshell.simulator import attach as simulation
 from pyshell.target import places, rtslibpath
 from pyshell.target.attach import Lio
 from pyshell.target.failures import doing
-from pyshell.target.kernel import RealKernel
+from pyshell.target.kernel import RealKernel, changing
 from pyshell.target.operations import luns, settings, storage, targets
 from pyshell.target.operations.base import Operation
 
@@ -249,7 +249,8 @@ def test_no_operation_touches_anything_outside_of_configfs_even_unchecked(plain:
         refused = True
         try:
             with doing(operation.step()):
-                operation.do(plain.lio)
+                with changing():
+                    operation.do(plain.lio)
                 refused = False
         except (PyshellError, ValueError):  # rtslib reads the number of a TPG itself
             pass

@@ -14,6 +14,7 @@ from rtslib_fb import RTSRoot
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.saved.running import read_running
+from pyshell.target.kernel import changing
 
 ACL = f"{TPG}/acls/{CLIENT}"
 
@@ -49,6 +50,7 @@ def test_the_document_is_what_rtslib_dumps(rich: Pyshell) -> None:
     assert ordered(read_running(rich.open())) == ordered(dumped(rich))
 
 
+@pytest.mark.usefixtures("changes_allowed")
 def test_it_is_so_of_an_empty_configuration(pyshell: Pyshell) -> None:
     assert ordered(read_running(pyshell.open())) == ordered(dumped(pyshell))
 
@@ -73,6 +75,7 @@ def test_beside_rtslib_it_keeps_credentials_for_discovery_that_are_not_enforced(
     ]
 
 
+@pytest.mark.usefixtures("changes_allowed")
 def test_rtslib_restores_what_pyshell_saved(rich: Pyshell) -> None:
     rich.must("saveconfig")
     before = ordered(read_running(rich.open()))
@@ -94,8 +97,10 @@ def test_pyshell_restores_what_rtslib_saved(rich: Pyshell) -> None:
 
 def test_half_made_objects_are_left_out(pyshell: Pyshell) -> None:
     lio = pyshell.open()
-    lio.kernel.mkdir(f"{lio.kernel.root}/core/rd_mcp_0")
-    lio.kernel.mkdir(f"{lio.kernel.root}/core/rd_mcp_0/half")
+    with changing():
+        lio.kernel.mkdir(f"{lio.kernel.root}/core/rd_mcp_0")
+    with changing():
+        lio.kernel.mkdir(f"{lio.kernel.root}/core/rd_mcp_0/half")
     assert read_running(lio).get("storage_objects") == []
 
 

@@ -72,6 +72,7 @@ def test_a_loaded_module_need_not_be_among_the_kernels_own(tmp_path: Path) -> No
     assert found == {"efct"}
 
 
+@pytest.mark.usefixtures("changes_allowed")
 def test_a_fabric_that_cannot_be_loaded_is_told_with_the_reason(lio: Lio) -> None:
     with pytest.raises(PyshellError, match=r"Cannot load the fabric vhost: .* no module") as told:
         fabrics.fabric("vhost").load()

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import pytest
-import rtslib_fb
 
 from driver import Pyshell
 from pyshell.target import handles
+from pyshell.target.kernel import changing
 from pyshell.target.places import StorageObject
 
 SERIAL = "6f4dd1c4-6f4d-4d1c-8f4d-d1c46f4dd1c4"
@@ -31,9 +31,10 @@ def test_kept_reservations_are_brought_back_to_their_storage_object(
     folder = lio.machine.host_file("/srv/kept/pr")
     folder.mkdir(parents=True)
     (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
-    handles.create_storage_object(
-        StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
-    )
+    with changing():
+        handles.create_storage_object(
+            StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
+        )
     assert brought_back == wanted
 
 
@@ -53,5 +54,16 @@ def test_what_is_gone_is_told_by_the_file_that_is_opened(pyshell: Pyshell) -> No
     with pytest.raises(FileNotFoundError) as raised:
         assert found.wwn
     assert raised.value.filename.endswith("one/wwn/vpd_unit_serial")
-    with pytest.raises(rtslib_fb.RTSLibNotInCFSError):
-        handles.storage_object(StorageObject("ramdisk", "one", 0))
+
+
+@pytest.mark.parametrize("plugin", ["ramdisk", "pscsi", "user"])
+def test_finding_55_a_look_at_an_object_that_is_being_created_deletes_nothing(
+    pyshell: Pyshell, plugin: str
+) -> None:
+    lio = pyshell.open()
+    place = StorageObject(plugin, "one", 0)
+    with changing():
+        lio.kernel.mkdir(place.hba_folder)
+    handles.supports_alua(place)
+    assert not handles.storage_object(place).exists
+    assert pyshell.configfs.joinpath("core").joinpath(place.hba_folder).is_dir()

@@ -10,6 +10,8 @@ import pytest
 
 from pyshell.target.kernel import RealKernel
 
+pytestmark = pytest.mark.usefixtures("changes_allowed")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

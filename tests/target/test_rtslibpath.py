@@ -12,6 +12,8 @@ from rtslib_fb.node import CFSNode
 
 from pyshell.target.rtslibpath import QuickPath, lend
 
+pytestmark = pytest.mark.usefixtures("changes_allowed")
+
 
 @pytest.fixture(autouse=True)
 def _configfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

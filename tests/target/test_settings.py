@@ -8,6 +8,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import UsageError
 from pyshell.target import attributes, settings
+from pyshell.target.kernel import changing
 from pyshell.target.places import AluaGroup, NodeAcl, Portal, StorageObject, Target, Tpg
 
 FIRST = Tpg(Target("iscsi", SERVER), 1)
@@ -30,7 +31,8 @@ def test_what_the_kernel_would_not_keep_as_a_secret(value: str) -> None:
 
 def test_an_unset_secret_reads_as_none(exported: Pyshell) -> None:
     lio = exported.open()
-    lio.kernel.write(f"{FIRST.folder}/auth/userid", "NULL")
+    with changing():
+        lio.kernel.write(f"{FIRST.folder}/auth/userid", "NULL")
     assert settings.read(lio.kernel, FIRST.folder, "auth/userid") == ""
 
 
@@ -48,7 +50,8 @@ def test_words_of_alua_are_read_as_the_numbers_that_are_written(
 ) -> None:
     lio = exported.open()
     group = AluaGroup(DISK, "default_tg_pt_gp")
-    lio.kernel.write(f"{group.folder}/{file}", number)
+    with changing():
+        lio.kernel.write(f"{group.folder}/{file}", number)
     assert lio.kernel.read(f"{group.folder}/{file}").strip() == shown
     assert settings.read(lio.kernel, group.folder, file) == number
 

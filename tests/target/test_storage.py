@@ -7,6 +7,7 @@ import pytest
 
 from driver import Pyshell
 from pyshell.target import storage
+from pyshell.target.kernel import changing
 from pyshell.target.places import StorageObject
 
 CREATED = [
@@ -65,22 +66,27 @@ def test_the_summary_in_the_tree(pyshell: Pyshell, plugin: str, line: str, summa
 def test_a_half_made_object_has_no_arguments(pyshell: Pyshell) -> None:
     folder = pyshell.configfs / "core" / "rd_mcp_0"
     lio = pyshell.open()
-    lio.kernel.mkdir(str(folder))
-    lio.kernel.mkdir(str(folder / "x"))
+    with changing():
+        lio.kernel.mkdir(str(folder))
+    with changing():
+        lio.kernel.mkdir(str(folder / "x"))
     assert storage.creation_arguments(lio, StorageObject("ramdisk", "x", 0)) is None
 
 
 def test_a_half_made_object_is_shown_and_can_be_deleted(pyshell: Pyshell) -> None:
     folder = pyshell.configfs / "core" / "rd_mcp_0"
     lio = pyshell.open()
-    lio.kernel.mkdir(str(folder))
-    lio.kernel.mkdir(str(folder / "x"))
+    with changing():
+        lio.kernel.mkdir(str(folder))
+    with changing():
+        lio.kernel.mkdir(str(folder / "x"))
     assert "[INCOMPLETE: never configured]" in pyshell.line("ls").done().out
     pyshell.must("saveconfig", "/backstores/ramdisk/x info", "/backstores/ramdisk delete x")
     assert not folder.exists()
 
 
 def test_clearing_removes_folders_that_hold_nothing(pyshell: Pyshell) -> None:
-    pyshell.open().kernel.mkdir(str(pyshell.configfs / "core" / "rd_mcp_0"))
+    with changing():
+        pyshell.open().kernel.mkdir(str(pyshell.configfs / "core" / "rd_mcp_0"))
     pyshell.must("clearconfig confirm=true")
     assert not (pyshell.configfs / "core" / "rd_mcp_0").exists()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.target.kernel import changing
 
 ACLS = f"{TPG}/acls"
 OTHER = "iqn.2020-07.192.168.56.106:other"
@@ -138,7 +139,8 @@ def test_acls_of_a_fabric_without_tags_get_none(two: Pyshell) -> None:
 
 
 def test_the_depth_of_an_acl_comes_back(two: Pyshell) -> None:
-    two.open().kernel.write(f"{two.configfs}/{FOLDER}/{OTHER}/cmdsn_depth", "16")
+    with changing():
+        two.open().kernel.write(f"{two.configfs}/{FOLDER}/{OTHER}/cmdsn_depth", "16")
     two.must("saveconfig")
     first, second = two.document()["targets"][0]["tpgs"][0]["node_acls"]
     assert "tcq_depth" not in first

@@ -19,6 +19,7 @@ from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.failures import doing
+from pyshell.target.kernel import changing
 from pyshell.target.places import Portal, StorageObject
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -323,13 +324,14 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
             _stop_where_interrupted(operation, interrupted())
             with doing(operation.step(), hint=operation.hint):
                 operation.check(lio, Foreseen(names))
-                return operation.do(lio)
+                with changing():
+                    return operation.do(lio)
 
         yield do
 
 
 def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
-    with doing(operation.step(), hint=operation.hint):
+    with doing(operation.step(), hint=operation.hint), changing():
         return operation.do_for_good(lio) if for_good else operation.do(lio)
 
 

@@ -17,6 +17,7 @@ from pyshell.saved.running import read_running
 from pyshell.target import attributes, listing, settings
 from pyshell.target.attach import Lio, attach
 from pyshell.target.attributes import UNEXPORTED, Attribute
+from pyshell.target.kernel import changing
 from pyshell.target.places import AluaGroup, NodeAcl, Place, Target, Tpg
 
 from ..commands import run
@@ -311,7 +312,8 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
         assert [listing.lun_of(mapped) for mapped in listing.mapped_luns(acl)] == [first, second]
         assert lio.kernel.read(f"{acl.folder}/lun_5/write_protect").strip() == "1"
         assert settings.read(lio.kernel, acl.folder, "auth/password") == "secret-of-cluster"
-    lio.kernel.write(f"{acls[0].folder}/cmdsn_depth", "32")
+    with changing():
+        lio.kernel.write(f"{acls[0].folder}/cmdsn_depth", "32")
     before = store.to_text(read_running(lio))
     clearing.clear(lio)
     assert restore.restore(lio, json.loads(before)).faults == []
