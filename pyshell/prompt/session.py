@@ -8,6 +8,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from pyshell import __version__
 from pyshell.characters import one_line, visible
@@ -17,7 +18,17 @@ from pyshell.prompt.leaving import leave, yes_or_no
 from pyshell.prompt.plain import PlainReader
 from pyshell.prompt.reader import Reader
 from pyshell.render.output import DUMB_TERMS, wants_colour
-from pyshell.shell.grammar import goes_on, logical_lines, split
+from pyshell.shell.argv import Invocation, parse_argv
+from pyshell.shell.grammar import (
+    PROGRAM,
+    Word,
+    goes_on,
+    is_for_a_shell,
+    join_arguments,
+    logical_lines,
+    split,
+    split_unfinished,
+)
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
 from pyshell.target.names import MASK, SECRET_NAMES
@@ -102,7 +113,7 @@ def _run_line(shell: Shell, line: str) -> bool:
     """Run one line and tell whether it went well; what went wrong has then been shown."""
     try:
         _refuse_mask(line)
-        shell.run_line(line)
+        _run_here(shell, line)
     except PyshellError as error:
         shell.show_error(error)
     except KeyboardInterrupt:
@@ -116,6 +127,54 @@ def _run_line(shell: Shell, line: str) -> bool:
     else:
         return True
     return False
+
+
+def _run_here(shell: Shell, line: str) -> None:
+    """Run a line, which may be one for root's shell: `pyshell [OPTIONS] [PATH] COMMAND …`.
+
+    That is how `doctor` and the documentation write commands. It is run only if it means the target
+    of this session.
+    """
+    if not is_for_a_shell(split_unfinished(line)):
+        shell.run_line(line)
+        return
+    words = split(line)
+    found = parse_argv([_meaning(word) for word in words[1:]], PROGRAM, dict(os.environ))
+    if found.show or found.file is not None or found.options.save or found.options.compat:
+        raise UsageError("These options are for a shell's command line.", _TYPE_IT)
+    if not _is_same_target(shell, found):
+        raise UsageError("This command is for another target than this prompt's.", _TYPE_IT)
+    if not found.words:
+        raise UsageError("This is the prompt of pyshell already.", "Type a command, or 'help'.")
+    before = shell.options
+    given = found.options
+    shell.options = replace(
+        before,
+        json=before.json or given.json,
+        yes=before.yes or given.yes,
+        dry_run=before.dry_run or given.dry_run,
+    )
+    try:
+        shell.run_line(join_arguments(found.words))
+    finally:
+        shell.options = before
+
+
+_TYPE_IT = "Leave 'pyshell' and its options out to run the command here."
+
+
+def _meaning(word: Word) -> str:
+    return word.text if word.name is None else f"{word.name}={word.text}"
+
+
+def _is_same_target(shell: Shell, found: Invocation) -> bool:
+    here, folder = shell.lio.simulated, found.simulate
+    if (here is None) != (folder is None):
+        return False
+    if here is not None and folder is not None and here.resolve() != folder.resolve():
+        return False
+    config = found.config_dir
+    return config is None or config.resolve() == shell.lio.config_dir.resolve()
 
 
 def _refuse_mask(line: str) -> None:

@@ -176,6 +176,14 @@ def is_path(word: Word) -> bool:
     return "/" in word.text or word.text in (".", "..", "*") or word.text.startswith("@")
 
 
+PROGRAM = "pyshell"
+
+
+def is_for_a_shell(words: Sequence[Word]) -> bool:
+    """Tell whether a line is one for root's shell: it begins with the program's own name."""
+    return bool(words) and words[0].raw == PROGRAM
+
+
 def quote(text: str) -> str:
     """Return `text` so that the grammar reads it back as one word."""
     if text and text not in SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):

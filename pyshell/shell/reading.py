@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell import binding
 from pyshell.shell.completion import ParameterName, Value, expected
-from pyshell.shell.grammar import Line, UnfinishedError, Word, is_path, parse, split_unfinished
+from pyshell.shell.grammar import (
+    Line,
+    UnfinishedError,
+    Word,
+    is_for_a_shell,
+    is_path,
+    parse,
+    split_unfinished,
+)
 from pyshell.shell.secrets import in_the_open
 from pyshell.shell.sources import about_param, node_at
 from pyshell.tree.command import Command
@@ -79,7 +87,7 @@ def fault(text: str, root: Node, path: str) -> Fault | None:
         return None
     except UsageError as error:
         return Fault(error.column or 0, len(text), str(error))
-    if line.empty:
+    if line.empty or is_for_a_shell(split_unfinished(text)):
         return None
     here = root.get_node(path)
     try:

@@ -196,3 +196,41 @@ def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.Mon
     assert shell.err.getvalue() == (
         "You are not root: the configuration can be looked at, not changed.\n"
     )
+
+
+def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
+    folder = desk.shell.lio.simulated
+    program = f"pyshell --simulate='{folder}'"
+    out, err = desk.type(
+        f"{program} /backstores/ramdisk create 'a' size=1M --dry-run\r"
+        f"{program} -o json /backstores/ramdisk create 'a' 1M\r"
+        f"{program} 'saveconfig' 'comment=two words'\rpwd\r{CTRL_D}"
+    )
+    assert err == ""
+    assert "Created ramdisk a with size 1M. (dry run)" in out
+    assert '"Created ramdisk a with size 1M."' in out
+    assert out.endswith("/\n")
+    saved = desk.shell.root().default_file.read_text(encoding="utf-8")
+    assert '"name": "a"' in saved
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("pyshell ls", "This command is for another target"),
+        ("pyshell --simulate=/tmp/other ls", "This command is for another target"),
+        ("pyshell --simulate={} --config-dir=/other ls", "This command is for another target"),
+        ("pyshell --simulate={} -f /tmp/lines", "These options are for a shell's command line."),
+        ("pyshell --version", "These options are for a shell's command line."),
+        ("pyshell --nosuch", "There is no option --nosuch."),
+        ("pyshell --simulate={}", "This is the prompt of pyshell already."),
+        ("pyshell --simulate={} nosuch", "Command not found nosuch."),
+        ("pyshell --simulate={} 'ls", "This quote is not closed."),
+    ],
+)
+def test_finding_34_a_command_for_another_target_is_refused(
+    desk: Desk, line: str, told: str
+) -> None:
+    out, err = desk.type(f"{line.format(desk.shell.lio.simulated)}\rpwd\r{CTRL_D}")
+    assert out == "/\n"
+    assert err.startswith(told)
