@@ -183,6 +183,8 @@ class TreeCompleter(Completer):
 
 _MORE = f"more than {MOST}: type on"
 _READING = "reading…"
+_REST = "…"
+"""What stands in a menu for words that it does not show."""
 _TOO_SLOW = f"Completion: nothing was read within {LIMIT:.0f} seconds."
 
 
@@ -203,6 +205,11 @@ def is_unfinished(menu: Sequence[Completion]) -> bool:
     return bool(menu) and menu[-1].display_meta_text == _READING
 
 
+def entries(menu: Sequence[Completion]) -> int:
+    """Return how many entries of a menu are words."""
+    return sum(one.display_text != _REST for one in menu)
+
+
 def _completions(document: Document, rows: Found) -> Iterator[Completion]:
     line = document.current_line_before_cursor
     blank = "" if document.current_char.isspace() else " "
@@ -220,7 +227,7 @@ def _completion(line: str, start: int, found: Candidate, told: str, blank: str) 
     return Completion(
         found.text + (blank if found.whole else ""),
         start - len(line),
-        display="…" if told in (_MORE, _READING) else found.text.removeprefix(folder),
+        display=_REST if told in (_MORE, _READING) else found.text.removeprefix(folder),
         display_meta=one_line(told),
         style="class:completion-not-now" if found.obstacle else "",
     )

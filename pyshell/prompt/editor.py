@@ -13,18 +13,22 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TextIO
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
+from prompt_toolkit.layout import Window
+from prompt_toolkit.layout.margins import ScrollbarMargin
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from pyshell.prompt import status
-from pyshell.prompt.completer import TreeCompleter, is_unfinished
+from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import answering, keys
@@ -104,6 +108,10 @@ class Editor:
             input=self._typed,
             output=self._output,
         )
+        for window in made.app.layout.find_all_windows():
+            for margin in window.right_margins:
+                if isinstance(margin, ScrollbarMargin):  # visible without colours, too
+                    margin.display_arrows = Condition(partial(_goes_on, window))
         look = self._guarded("The check of the line", self._look)
         made.app.key_processor.before_key_press += self._guarded("A key", self._typing.pressed)
         made.default_buffer.on_text_changed += look
@@ -254,8 +262,18 @@ class Editor:
 
     def _made_toolbar(self) -> StyleAndTextTuples:
         text = self._commands.default_buffer.text
-        status = replace(self._status.status, reading=self._completer.reading > 0)
+        status = replace(
+            self._status.status, reading=self._completer.reading > 0, menu=self._menu()
+        )
         return toolbar(self._line.read, status, text, self._output.get_size().columns)
+
+    def _menu(self) -> tuple[int, int] | None:
+        """Return which entry of the menu is selected and how many there are, None without one."""
+        menu = self._commands.default_buffer.complete_state
+        if menu is None or not menu.completions:
+            return None
+        selected = 0 if menu.complete_index is None else menu.complete_index + 1
+        return selected, entries(menu.completions)
 
     def _help(self, line: str) -> list[str]:
         return help_at(line, self._shell.root(), self._shell.path)
@@ -296,6 +314,12 @@ class KeptHistory(History):
 
     def store_string(self, string: str) -> None:
         """Do nothing, as above."""
+
+
+def _goes_on(menu: Window) -> bool:
+    """Tell whether a menu has more entries than it shows."""
+    drawn = menu.render_info
+    return drawn is not None and drawn.content_height > drawn.window_height
 
 
 def _written_out(prompt: str) -> StyleAndTextTuples:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.filters import has_completions
+from prompt_toolkit.filters import completion_is_selected, has_completions
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -36,6 +36,16 @@ def keys(find_help: Help, tell: Tell, begun: Begun, guard: Guard) -> KeyBindings
             buffer.insert_text(rest)
         else:
             buffer.start_completion(insert_common_part=True)
+
+    @bound.add("escape", filter=has_completions, eager=True)
+    def _close(event: KeyPressEvent) -> None:
+        """Close the menu at once: the next key is a key by itself."""
+        event.current_buffer.cancel_completion()
+
+    @bound.add("enter", filter=completion_is_selected)
+    def _take(event: KeyPressEvent) -> None:
+        """Take the selected entry, which is in the line already; the next Enter runs the line."""
+        event.current_buffer.complete_state = None
 
     @bound.add("f1")
     def _help(event: KeyPressEvent) -> None:

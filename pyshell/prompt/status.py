@@ -26,6 +26,8 @@ class Status:
     sessions: int = 0
     reading: bool = False
     """Whether a menu waits for what is being read."""
+    menu: tuple[int, int] | None = None
+    """How many entries the menu has, after which of them is selected, 0 for none."""
     changed_by: str = ""
     """Who else changed the target since the last command, "" for nobody."""
 

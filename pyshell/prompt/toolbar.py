@@ -50,6 +50,8 @@ def _parts(status: Status) -> StyleAndTextTuples:
     made: StyleAndTextTuples = []
     if status.reading:
         made.append(("class:toolbar.mode", "reading…"))
+    if status.menu is not None:
+        made.append(("class:toolbar.mode", _of_menu(*status.menu)))
     if status.unsaved:
         made.append(("class:toolbar.warning", "not saved"))
     if status.partly_restored:
@@ -66,6 +68,12 @@ def _parts(status: Status) -> StyleAndTextTuples:
     made.append(("class:toolbar.status", shortened(status.host, 30)))
     made.append(("class:toolbar.key", "F1 help"))
     return made
+
+
+def _of_menu(selected: int, count: int) -> str:
+    if selected:
+        return f"{selected} of {count}, Enter takes it, Esc closes"
+    return f"{count} {'entry' if count == 1 else 'entries'}, Esc closes"
 
 
 def _fitting(parts: StyleAndTextTuples, width: int) -> StyleAndTextTuples:

@@ -111,9 +111,12 @@ def _arguments(described: Command, words: Sequence[Word], last: Word) -> tuple[W
     slot = following or described.rest
     if slot is not None:
         kinds.append(Value(slot, last.text, described, given))
-    left = any(param.name not in given for param in described.params)
+    names = dict(given)
+    if slot is not None and not last.text and (slot.kind.source == "path"):
+        names.setdefault(slot.name, "")  # its name is offered to who begins to type it
+    left = any(param.name not in names for param in described.params)
     if last.raw == last.text and (left or described.named_rest is not None):
-        kinds.append(ParameterName(last.text, described, given))
+        kinds.append(ParameterName(last.text, described, names))
     return tuple(kinds)
 
 

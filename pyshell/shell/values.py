@@ -168,12 +168,27 @@ def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
     if node.path.startswith("/backstores"):
         where = node.lio.machine.image_file(folder)
     with os.scandir(where) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            hidden = entry.name.startswith(".") and not last.startswith(".")
-            if entry.name.isprintable() and not hidden:
-                deeper = entry.is_dir()
-                text = f"{folder}{entry.name}{'/' if deeper else ''}"
-                yield Candidate(text, whole=not deeper)
+        found = sorted(entries, key=lambda entry: entry.name)
+    if wanted.command.name in _OF_CONFIGURATIONS:
+        found.sort(key=_configurations_first)
+    for entry in found:
+        hidden = entry.name.startswith(".") and not last.startswith(".")
+        if entry.name.isprintable() and not hidden:
+            deeper = entry.is_dir()
+            text = f"{folder}{entry.name}{'/' if deeper else ''}"
+            yield Candidate(text, whole=not deeper)
+
+
+_OF_CONFIGURATIONS = frozenset(
+    ("saveconfig", "restoreconfig", "check", "apply", "diff", "rollback", "takeover", "export")
+)
+"""Commands whose files are saved configurations."""
+
+
+def _configurations_first(entry: os.DirEntry[str]) -> int:
+    if entry.is_dir():
+        return 1
+    return 0 if entry.name.endswith((".json", ".json.gz")) else 2
 
 
 def _devices(wanted: Value, node: Node) -> Iterable[Candidate]:

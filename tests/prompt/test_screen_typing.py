@@ -10,7 +10,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 
-from .screen import CTRL_C, CTRL_R, ENTER, F1, PASTE, RIGHT, TAB, Screen
+from .screen import CTRL_C, CTRL_R, ENTER, ESCAPE, F1, PASTE, RIGHT, TAB, Screen
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -228,3 +228,37 @@ def test_ctrl_r_finds_lines(screen: Screen) -> None:
 def test_what_is_typed_right_behind_tab_comes_behind_the_word(screen: Screen) -> None:
     screen.type(f"/backstores/block cre{TAB}na{TAB}fast")
     screen.see("/backstores/block create name=fast")
+
+
+def test_finding_35_escape_closes_a_menu_and_keeps_the_next_key(pyshell: Pyshell) -> None:
+    with Screen(pyshell.folder) as screen:
+        screen.prompt()
+        screen.type(f"/iscsi set global {TAB}")
+        screen.see("entries, Esc closes")
+        screen.type(TAB)
+        screen.see("auto_add_default_portal= ")
+        screen.type(f"{ESCAPE}x")
+        screen.see("> /iscsi set global x")
+        assert "Esc closes" not in screen.settled()
+
+
+def test_finding_35_enter_takes_the_selected_entry_and_the_next_runs_the_line(
+    pyshell: Pyshell,
+) -> None:
+    with Screen(pyshell.folder, rows=24) as screen:
+        screen.prompt()
+        screen.type(f"cd {TAB}")
+        shown = screen.see("3 entries, Esc closes")
+        assert "path=" not in shown
+        assert "^" not in shown
+        screen.type(TAB)
+        screen.see("1 of 3, Enter takes it")
+        screen.type(ENTER)
+        assert "> cd backstores/" in screen.gone("Esc closes")
+        screen.type(ENTER)
+        screen.prompt("/backstores")
+        screen.type(f"/ set global {TAB}")
+        screen.see("Esc closes")
+        menu = [line for line in screen.lines if "now " in line]
+        assert menu[0].endswith("^")
+        assert menu[-1].endswith("v")

@@ -198,8 +198,8 @@ def test_files(shell: Shell, tmp_path: Path) -> None:
     start = f"saveconfig '{folder}/"
     assert words(shell, start) == [
         f"'{folder}/a=b.json'",
-        f"'{folder}/inner/",  # the quote stays open: more will follow
         f"'{folder}/it'\\''s.json'",
+        f"'{folder}/inner/",  # the quote stays open: more will follow
     ]
     assert words(shell, f"{start}.") == [f"'{folder}/.hidden'"]
 
@@ -255,3 +255,22 @@ def test_a_bug_is_the_callers_to_report(shell: Shell, monkeypatch: pytest.Monkey
 def test_a_current_path_that_is_gone_gives_no_candidates(shell: Shell) -> None:
     shell.path = "/iscsi/iqn.2020-07.com.example:gone"
     assert words(shell, "l") == []
+
+
+def test_finding_35_a_command_that_takes_a_path_offers_nodes(shell: Shell) -> None:
+    assert "path=" not in words(shell, "cd ")
+    assert "/iscsi cd path=" in [f"/iscsi cd {word}" for word in words(shell, "/iscsi cd pa")]
+    assert "depth=" in words(shell, "ls ")
+
+
+def test_finding_35_configurations_come_first_where_one_is_named(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("LICENSE", "a.json", "b.json.gz"):
+        (folder / name).touch()
+    monkeypatch.chdir(folder)
+    for command in ("check ", "restoreconfig ", "saveconfig ", "apply "):
+        found = [word for word in words(shell, command) if not word.endswith("=")]
+        assert found[-4:] == ["a.json", "b.json.gz", "sub/", "LICENSE"]
