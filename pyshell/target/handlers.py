@@ -21,6 +21,9 @@ PATH = "/org/kernel/TCMUService1"
 _SOCKET = "/var/run/dbus/system_bus_socket"  # where D-Bus' specification puts it
 _START = "'systemctl start tcmu-runner' starts the usual ones."
 _NO_SERVICE = ("ServiceUnknown", "NameHasNoOwner")
+# More of a service's texts, or more handlers, help nobody.
+_LONGEST = 4096
+_MOST = 256
 _LOOK_SECONDS = 0.5
 # tcmu-runner answers nobody while it opens a device: who names a handler waits for that.
 _PATIENT_SECONDS = 10.0
@@ -43,18 +46,20 @@ def running(*, patiently: bool = False) -> list[Handler]:
     seconds = _PATIENT_SECONDS if patiently else _LOOK_SECONDS
     try:
         found = _call(PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", seconds)
-        return sorted(_handlers(found[0]), key=lambda handler: handler.name)
-    except (PyshellError, IndexError):
+        return sorted(_handlers(found[:1]), key=lambda handler: handler.name)
+    except PyshellError:
         return []
 
 
 def check_config(handler: str, config: str) -> None:
     """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
     answer = _call(f"{PATH}/{handler}", SERVICE, "CheckConfig", _CALL_SECONDS, "s", (config,))
-    good, *reason = answer or (False,)
+    if not _is(answer, bool, str):
+        raise _unexpected("CheckConfig", handler)
+    good, reason = answer
     if not good:
         raise PyshellError(
-            f"cfgstring invalid: {_one_line(reason)}",
+            f"cfgstring invalid: {_one_line([reason])}",
             f"'/backstores/user:{handler} help create' tells its form.",
         )
 
@@ -63,9 +68,11 @@ def change_medium(handler: str, name: str, size: int, config: str) -> None:
     """Ask a handler to put another medium into a storage object. Raises PyshellError."""
     path, arguments = f"{PATH}/{handler}", (name, size, config)
     answer = _call(path, SERVICE, "ChangeMedium", _CALL_SECONDS, "sts", arguments)
-    status, *reason = answer or (1,)
+    if not _is(answer, int, str):
+        raise _unexpected("ChangeMedium", handler)
+    status, reason = answer
     if status != 0:
-        raise PyshellError(f"ChangeMedium failed: {_one_line(reason)}")
+        raise PyshellError(f"ChangeMedium failed: {_one_line([reason])}")
 
 
 def _may_have_bus() -> bool:
@@ -73,15 +80,40 @@ def _may_have_bus() -> bool:
     return bool(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")) or os.path.exists(_SOCKET)
 
 
-def _handlers(objects: Mapping[str, Mapping[str, Mapping[str, tuple[str, Any]]]]) -> list[Handler]:
+def _handlers(answer: Sequence[object]) -> list[Handler]:
+    """Return the handlers that an answer names; what is not of the expected type is left out."""
     found = []
-    for path, interfaces in objects.items():
-        described = interfaces.get(SERVICE)
-        name = path.rpartition("/")[2]
-        if described is not None and name:
-            _, text = described.get("ConfigDesc", ("s", ""))
-            found.append(Handler(name, str(text)))
-    return found
+    for objects in answer:
+        for path, interfaces in _entries(objects):
+            name = path.rpartition("/")[2]
+            for interface, properties in _entries(interfaces):
+                if interface == SERVICE and isinstance(properties, Mapping) and name:
+                    described = properties.get("ConfigDesc") or ()
+                    text = described[1] if _is(described, str, str) else ""
+                    found.append(Handler(name, text[:_LONGEST]))
+    return found[:_MOST]
+
+
+def _entries(found: object) -> list[tuple[str, Any]]:
+    if not isinstance(found, Mapping):
+        return []
+    return [(key, value) for key, value in found.items() if isinstance(key, str)]
+
+
+def _is(answer: object, *types: type) -> bool:
+    """Tell whether an answer holds exactly values of these types; True is not a number."""
+    return (
+        isinstance(answer, tuple | list)
+        and len(answer) == len(types)
+        and all(type(value) is expected for value, expected in zip(answer, types, strict=True))
+    )
+
+
+def _unexpected(method: str, handler: str) -> PyshellError:
+    return PyshellError(
+        f"{method} of the handler {handler} returned a reply of an unexpected type.",
+        "The service on D-Bus may be another than tcmu-runner.",
+    )
 
 
 def _call(
@@ -122,4 +154,5 @@ def _call(
 
 
 def _one_line(reason: Sequence[Any]) -> str:
-    return " ".join(str(reason[0]).split()) if reason else "no reason was given"
+    text = " ".join(str(reason[0]).split()) if reason else ""
+    return text[:_LONGEST] or "no reason was given"

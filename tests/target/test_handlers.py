@@ -126,3 +126,56 @@ def test_field_failure_70_without_the_library_there_are_no_handlers() -> None:
         [sys.executable, "-c", program], env=clean_environment(), capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# Finding 52: what another service may answer under the same name.
+WRONG = [
+    (), (1,), ("yes",), (True,), ("true", "ok"), (1, "ok"), (None, None), (True, 1), ([], {}),
+    (True, "ok", "more"), ((True,), "ok"), ({"a": 1},),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", WRONG, ids=str)
+def test_a_reply_of_another_type_is_an_error_and_never_a_yes(
+    monkeypatch: pytest.MonkeyPatch, reply: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr(handlers, "_call", lambda *_: reply)
+    with pytest.raises(PyshellError, match="CheckConfig of the handler file returned a reply"):
+        handlers.check_config("file", "file//srv/good")
+
+
+@pytest.mark.parametrize(
+    "reply", [(), (0,), (False, "ok"), ("0", "ok"), (0, 1), (0.0, "ok")], ids=str
+)
+def test_a_medium_is_changed_only_if_the_reply_says_so(
+    monkeypatch: pytest.MonkeyPatch, reply: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr(handlers, "_call", lambda *_: reply)
+    with pytest.raises(PyshellError, match="ChangeMedium of the handler file returned a reply"):
+        handlers.change_medium("file", "disk", 512, "file/x")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (), (1,), ("text",), ([1, 2],), ({"/x": 1},), ({"/x": {SERVICE: None}},), ({1: {}},),
+        ({"/x": {SERVICE: "text"}},), ({"/x": {1: {}}},), (None, None), ({"/x": [SERVICE]},),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_listing_of_another_type_names_no_handler(
+    monkeypatch: pytest.MonkeyPatch, reply: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr(handlers, "_may_have_bus", lambda: True)
+    monkeypatch.setattr(handlers, "_call", lambda *_: reply)
+    assert handlers.running() == []
+
+
+@pytest.mark.parametrize("described", [None, 1, "text", (), ("s",), ("u", 7), (1, "text")], ids=str)
+def test_a_description_of_another_type_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, described: object
+) -> None:
+    monkeypatch.setattr(handlers, "_may_have_bus", lambda: True)
+    reply = ({"/org/kernel/x": {SERVICE: {"ConfigDesc": described}}},)
+    monkeypatch.setattr(handlers, "_call", lambda *_: reply)
+    assert handlers.running() == [Handler("x", "")]

@@ -69,6 +69,57 @@ def test_a_page_of_elsewhere_does_not_read_along(port: int) -> None:
     assert ask(port, "/metrics", host="localhost:9814")[0] == 200
 
 
+@pytest.fixture
+def public_port() -> Iterator[int]:
+    """Return the port of a server on all addresses."""
+    with serving.server("0.0.0.0", 0, lambda: TEXT, "text/plain") as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example:9814", 403), ("evil.example", 403), ("127.0.0.1.evil.example", 403),
+        ("192.0.2.1:9814", 200), ("[2001:db8::1]:9814", 200), ("localhost:9814", 200),
+        (f"{socket.gethostname()}:9814", 200), (socket.gethostname().upper(), 200),
+    ],
+)  # fmt: skip
+def test_a_public_server_answers_to_addresses_and_its_own_names(
+    public_port: int, host: str, status: int
+) -> None:
+    """Finding 51: a web page whose name leads here (DNS rebinding) does not read along."""
+    assert ask(public_port, "/metrics", host=host)[0] == status
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /met", b"GET /metrics HTTP/1.1\r\nHost: "])
+def test_slow_clients_in_all_places_do_not_starve_others(port: int, begun: bytes) -> None:
+    """Finding 51."""
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
+    for one in slow:
+        one.sendall(begun)
+    assert ask(port, "/metrics") == (200, TEXT)
+    for one in slow:
+        one.close()
+
+
+def test_a_request_has_a_time_limit_as_a_whole() -> None:
+    """Finding 51: a byte now and then does not keep a place."""
+    with serving.server("127.0.0.1", 0, lambda: TEXT, "text/plain") as server:
+        assert isinstance(server, serving._Server)
+        request, other_end = socket.socketpair()
+        server.process_request(request, ("127.0.0.1", 1))
+        server._open[request] = 0.0  # its time is up
+        other_end.sendall(b"G")
+        server.service_actions()
+        other_end.settimeout(20)
+        assert other_end.recv(1) == b""
+        other_end.close()
+
+
 def test_who_says_nothing_holds_up_nobody(port: int) -> None:
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
     assert ask(port, "/metrics") == (200, TEXT)
