@@ -88,7 +88,7 @@ def _handlers(answer: Sequence[object]) -> list[Handler]:
             name = path.rpartition("/")[2]
             for interface, properties in _entries(interfaces):
                 if interface == SERVICE and isinstance(properties, Mapping) and name:
-                    described = properties.get("ConfigDesc") or ()
+                    described: Any = properties.get("ConfigDesc")
                     text = described[1] if _is(described, str, str) else ""
                     found.append(Handler(name, text[:_LONGEST]))
     return found[:_MOST]
