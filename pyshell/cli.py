@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # What is imported and read stays to the end of most runs: to look for garbage among it after each
@@ -18,7 +19,7 @@ gc.set_threshold(100_000)
 
 from pyshell import __version__
 from pyshell.characters import visible
-from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report, from_os_error
+from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.render.output import error_lines
 from pyshell.shell.argv import Invocation, is_targetcli, parse_argv
 from pyshell.shell.options import BOOT, Options
@@ -93,11 +94,9 @@ def _run_many(shell: Shell, found: Invocation) -> int:
         lines_in = _checked(sys.stdin, "standard input")
         return run_lines(shell, lines_in, STDIN, keep_going=found.keep_going)
     assert found.file is not None
-    try:
-        lines = open(found.file, encoding="utf-8")  # noqa: SIM115
-    except OSError as error:
-        raise from_os_error(error, f"read {found.file}") from error
-    with lines:
+    from pyshell.files.reading import open_trusted
+
+    with open(open_trusted(Path(found.file)), encoding="utf-8") as lines:
         checked = _checked(lines, found.file)
         return run_lines(shell, checked, found.file, keep_going=found.keep_going)
 
@@ -167,7 +166,15 @@ def _open_closed_streams() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run pyshell and return the exit status."""
+    """Run pyshell and return the exit status. What it creates is for its user alone."""
+    before = os.umask(0o077)
+    try:
+        return _main(arguments)
+    finally:
+        os.umask(before)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     _open_closed_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -89,7 +89,7 @@ def test_field_failure_2_in_targetclis_manner_the_status_is_1(early: Pyshell) ->
     [
         (lambda path: path.unlink(), 3, "not found"),
         (lambda path: path.write_text("{"), 1, "saveconfig.json is not JSON: line 1"),
-        (lambda path: path.chmod(0o666), 4, "is not to be trusted"),
+        (lambda path: path.chmod(0o666), 4, "is not trusted"),
     ],
     ids=["missing", "damaged", "open to others"],
 )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pyshell.errors import PyshellError, UsageError
-from pyshell.saved import store
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.files import reading, writing
 from pyshell.shell.grammar import split
 from pyshell.shell.lock import locked
 from pyshell.shell.secrets import doubtful_from, masked, masked_fault
@@ -38,7 +38,8 @@ class CommandHistory:
         """Return the lines, oldest first, each with the path that it was typed at."""
         try:
             return self._read()
-        except OSError:
+        except PyshellError as error:
+            self._tell(error)
             return []
 
     def add(self, line: str, path: str = "/") -> str | None:
@@ -51,29 +52,31 @@ class CommandHistory:
             return None
         try:
             self._write(form, path)
-        except (PyshellError, OSError) as error:
-            if self._warn is not None:
-                self._warn(f"The history is not kept: {error}")
-                self._warn = None
+        except PyshellError as error:
+            self._tell(error)
         return form
+
+    def _tell(self, error: PyshellError) -> None:
+        """Warn once."""
+        if self._warn is not None:
+            self._warn(f"The history is not kept: {error}")
+            self._warn = None
 
     def _read(self) -> list[tuple[str, str]]:
         try:
-            text = self._file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+            text = reading.read(self._file).data.decode(errors="replace")
+        except NotFoundError:
             return []
         return [_entry(line) for line in text.split("\n") if line][-LONGEST:]
 
     def _write(self, line: str, path: str) -> None:
-        folder = self._file.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self._file.with_name(f"{self._file.name}.lock"), _PATIENCE):
             entries = [*(known for known in self._read() if known[0] != line), (line, path)]
             text = "".join(
                 f"{one}\n" if at == "/" else f"{one}{_PLACE}{at}\n"
                 for one, at in entries[-LONGEST:]
             )
-            store.replace(self._file, text.encode(errors="replace"))
+            writing.replace(self._file, text.encode(errors="replace"))
 
 
 def _entry(line: str) -> tuple[str, str]:

@@ -7,12 +7,14 @@ before as a revision, and as a backup where targetcli looks for one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pyshell.errors import ConflictError, NotFoundError, PyshellError, from_os_error
-from pyshell.saved import losses, revisions, state, store
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
+from pyshell.files import reading, writing
+from pyshell.saved import load, losses, revisions, state, store
 from pyshell.saved.about import OUTSIDE, About, now, of_file
 from pyshell.saved.document import Document
 from pyshell.saved.losses import same, tree_paths
@@ -48,11 +50,9 @@ class BootFile:
 
     def _data(self) -> bytes | None:
         try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
+            return load.read_file(self.path).data
+        except NotFoundError:
             return None
-        except OSError as error:
-            raise from_os_error(error, f"read {self.path}") from error
 
     # Saving
 
@@ -126,9 +126,9 @@ class BootFile:
         there. At every instant the file is the old or the new one, and what is remembered fits
         both.
         """
-        store.make_folder(self.config_dir)
+        writing.make_folder(self.config_dir)
         store.sweep(self.path)
-        store.remove_left(revisions.folder(self.config_dir))
+        writing.remove_left(revisions.folder(self.config_dir))
         remembered = self.state()
         before = self._data()
         backups = max(backups, _backups_of_targetcli(self.config_dir))
@@ -137,13 +137,33 @@ class BootFile:
         known = {store.digest(text): about}
         if before is not None:
             foreign = merged_from is not None and _is_foreign(remembered, before)
-            known_after = self._keep(before, text, about, policy, remembered)
+            known_after = self._keep(before, text, about, remembered)
             # What others changed is still in the file: a save of all must still notice.
             known = remembered.known if foreign else known_after
         remembered.known = known
         state.write(self.config_dir, remembered)
-        store.replace(self.path, text)
+        writing.replace(self.path, text)
         new = store.digest(text)
+        try:
+            self._settle(document, merged_from, new, known, remembered, policy)
+        except PyshellError as error:
+            self._warn(f"{self.path} is saved, but not all of it could be noted: {error}")
+        told = [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
+        kept = known[new].comment if new in known else ""
+        if about.comment and kept != about.comment:
+            told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
+        return told
+
+    def _settle(
+        self,
+        document: Document,
+        merged_from: Document | None,
+        new: str,
+        known: dict[str, About],
+        remembered: State,
+        policy: Policy,
+    ) -> None:
+        """Remember that the file is saved. Raises PyshellError."""
         remembered.known = {new: known[new]} if new in known else known
         if remembered.missing:
             running = document if merged_from is None else merged_from
@@ -153,14 +173,10 @@ class BootFile:
             if not remembered.missing:
                 state.unmark(self.mark_file)
         state.write(self.config_dir, remembered)
-        told = [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
-        kept = known[new].comment if new in known else ""
-        if about.comment and kept != about.comment:
-            told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
-        return told
+        revisions.prune(self.config_dir, policy)
 
     def _keep(
-        self, before: bytes, text: bytes, about: About, policy: Policy, remembered: State
+        self, before: bytes, text: bytes, about: About, remembered: State
     ) -> dict[str, About]:
         """Keep what is to be replaced as a revision if it is another document.
 
@@ -177,7 +193,6 @@ class BootFile:
             highest = max(remembered.last_revision, int(newest.word) if newest else 0)
             revisions.write(self.config_dir, highest + 1, before, author)
             remembered.last_revision = highest + 1
-        revisions.prune(self.config_dir, policy)
         return {old: author, new: about}
 
     # Restoring
@@ -234,11 +249,11 @@ def _refuse_unknown(without: Sequence[str], lost: Sequence[str]) -> None:
 def _backups_of_targetcli(config_dir: Path) -> int:
     """Return the `max_backup_files` of targetcli's host-wide settings, 0 where there are none."""
     try:
-        text = (config_dir / "targetcli.conf").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = reading.read(config_dir / "targetcli.conf").data.decode()
+    except (PyshellError, UnicodeDecodeError):
         return 0
     for line in text.splitlines():
         name, _, value = line.partition("=")
-        if name.strip() == "max_backup_files" and value.strip().isdigit():
+        if name.strip() == "max_backup_files" and re.fullmatch("[0-9]{1,9}", value.strip()):
             return int(value)
     return 0

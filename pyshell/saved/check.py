@@ -10,9 +10,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyshell.files import jsontext
 from pyshell.saved import trust
 from pyshell.saved.checks.devices import device_faults
-from pyshell.saved.checks.faults import Entry, Fault, Finding, not_json, placed
+from pyshell.saved.checks.faults import Entry, Fault, Finding, no_text, not_json, placed
 from pyshell.saved.checks.storage import groups_of_all, storage_faults
 from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
@@ -39,16 +40,18 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
 
 def _open_to_others(path: Path, text: str) -> Iterator[Finding]:
     """Yield a warning where others may read the secrets of a file."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
+    with contextlib.suppress(OSError, ValueError):
         mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & trust.FOREIGN_READ and holds_secrets(json.loads(text)):
-            told = f"its mode {mode:04o} lets others read the secrets in it"
-            mend = f"chmod 600 {shlex.quote(str(path))} mends it."
+        if mode & trust.FOREIGN_READ and holds_secrets(jsontext.loads(text, any_string=True)):
+            told = f"its mode {mode:04o} lets other users read the secrets in it"
+            mend = f"chmod 600 {shlex.quote(str(path))} fixes it."
             yield Finding("$", 1, 1, "warning", told, mend)
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
     """Return every fault of a document in `text`."""
+    if not text.strip():
+        return [no_text("empty")]
     try:
         found = read(text)
     except json.JSONDecodeError as error:

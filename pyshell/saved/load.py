@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from pyshell.errors import PyshellError, from_os_error
+from pyshell.errors import PyshellError
+from pyshell.files import jsontext, reading
+from pyshell.files.reading import LARGE
 from pyshell.saved.checks.faults import Finding, no_text, not_json, placed
 from pyshell.saved.checks.types import type_faults
 from pyshell.saved.document import Document
 from pyshell.saved.positions import Read, Spot, read
 
-SIZE_MAX = 256 << 20
-"""Bytes; a configuration of 1,000 LUNs, each mapped to 1,000 initiators, has half as many."""
+_GZIP = b"\x1f\x8b"
 
 
 class DocumentError(PyshellError):
@@ -44,33 +48,52 @@ def load(path: Path) -> Document:
 
     Raises NotFoundError, NotPermittedError and the like for the file, DocumentError for its text.
     """
-    return from_bytes(read_bytes(path), str(path))
+    return from_bytes(read_file(path).data, str(path))
 
 
 def read_text(path: Path) -> str:
     """Return the text of a file. Raises as `load` does."""
-    return _decoded(read_bytes(path), str(path))
+    return text_of(read_file(path).data, str(path))
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file, of one that is too large somewhat more than the most."""
+def read_file(path: Path, *, trusted: bool = False) -> reading.Found:
+    """Return the bytes and the mode of a file, as `reading.read` does. Raises as `load` does."""
     try:
-        with path.open("rb") as file:
-            return file.read(SIZE_MAX + 1)
-    except (OSError, ValueError) as error:  # ValueError: the name holds a NUL
-        found = error if isinstance(error, OSError) else OSError(str(error))
-        raise from_os_error(found, f"read {path}") from error
+        return reading.read(path, LARGE, trusted=trusted)
+    except reading.TooLargeError as error:
+        raise TextError(str(path), too_large()) from error
+
+
+def too_large() -> Finding:
+    """Return the fault of a file that is larger than any saved configuration."""
+    return no_text(f"larger than {LARGE >> 20} MiB, which no saved configuration is")
 
 
 def from_bytes(data: bytes, name: str) -> Document:
     """Return the document in the bytes of a file; `name` says in errors where they came from."""
-    return parse(_decoded(data, name), name)
+    return parse(text_of(data, name), name)
 
 
-def _decoded(data: bytes, name: str) -> str:
-    if len(data) > SIZE_MAX:
-        size = f"larger than {SIZE_MAX >> 20} MiB, which no saved configuration is"
-        raise TextError(name, no_text(size))
+def unpacked(data: bytes, name: str) -> bytes:
+    """Return what a file holds, which may be packed as targetcli's backups are.
+
+    Raises PyshellError for a damaged one, and for one that would fill the memory.
+    """
+    if not (name.endswith(".gz") or data.startswith(_GZIP)):
+        return data
+    try:
+        with gzip.open(io.BytesIO(data)) as packed:
+            found = packed.read(LARGE + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise PyshellError(f"{name} is damaged: {error}", "Move it away.") from error
+    if len(found) > LARGE:
+        raise TextError(name, too_large())
+    return found
+
+
+def text_of(data: bytes, name: str) -> str:
+    """Return the text in the bytes of a file. Raises PyshellError."""
+    data = unpacked(data, name)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -83,9 +106,11 @@ def _decoded(data: bytes, name: str) -> str:
 
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` says in errors where it came from."""
+    if not text.strip():
+        raise TextError(name, no_text("empty"))
     try:
-        data = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        data = jsontext.loads(text, any_string=True)
+    except ValueError as error:
         raise TextError(name, _json_fault(text, error)) from error
     document, faults = type_faults(data)
     if faults:
@@ -101,16 +126,14 @@ def typed(data: Any, name: str) -> Document:
     return document
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"there is no {constant} in JSON")
-
-
 def _json_fault(text: str, found: Exception) -> Finding:
     """Return the fault that `found` tells of, as the reader that knows places sees it."""
     try:
         read(text)
     except json.JSONDecodeError as error:
         return not_json(error)
+    if isinstance(found, json.JSONDecodeError):
+        return not_json(found)
     return no_text(f"not JSON: {found}")
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from pyshell.files import jsontext
 from pyshell.saved import load
 from pyshell.saved.document import Document
 from pyshell.saved.model import EntryError, Items, items, tree_path
@@ -21,8 +22,11 @@ def same(one: bytes, other: bytes) -> bool:
     if one == other:
         return True
     try:
-        return bool(_plain(json.loads(one)) == _plain(json.loads(other)))
-    except (ValueError, RecursionError):
+        return bool(
+            _plain(jsontext.loads(one, any_string=True))
+            == _plain(jsontext.loads(other, any_string=True))
+        )
+    except ValueError:
         return False
 
 

@@ -13,10 +13,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyshell.files import jsontext
+from pyshell.files.jsontext import DEPTH_MAX
+
 Place = tuple[int | str, ...]
 """The keys and indexes that lead to a value from the top."""
-DEPTH_MAX = 100
-"""A saved configuration is nine levels deep; the rest is for keys that nobody here knows."""
 
 _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -158,9 +159,10 @@ class _Reader:
         if number is not None:
             whole = number.group(1) is None and number.group(2) is None
             try:
-                return (int if whole else float)(number.group()), number.end()
-            except ValueError as error:  # Python reads no number of thousands of digits
-                raise self.fault("A number of too many digits", at) from error
+                value = (jsontext.integer if whole else jsontext.real)(number.group())
+            except ValueError as error:
+                raise self.fault(str(error), at) from error
+            return value, number.end()
         word = _WORD.match(self.text, at)
         if word is not None and word.group() in _WORDS:
             return _WORDS[word.group()], word.end()

@@ -10,23 +10,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import jsontext, writing
+from pyshell.files.reading import LARGE
 from pyshell.saved import load, store
 from pyshell.saved.about import About, from_json, moment, of_file, utc
 from pyshell.saved.document import Document, counts
 from pyshell.saved.store import digest
-from pyshell.saved.trust import read_trusted
 
+DAYS_MAX = 36500
 SAVED = "saved"
 """The word for the file that is restored at boot."""
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
 _FILE = "saveconfig.json"
+_NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
 _BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
 
 
@@ -47,7 +52,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Policy:
-    """How many are kept; 0 days is without end."""
+    """How many are kept; 0 days, or more than DAYS_MAX, is without end."""
 
     revisions: int
     days: int
@@ -59,18 +64,27 @@ def folder(config_dir: Path) -> Path:
 
 
 def numbers(config_dir: Path) -> list[int]:
-    """Return the numbers of the revisions, lowest first."""
-    names = (path.stem for path in folder(config_dir).glob("*.json"))
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+    """Return the numbers of the revisions, lowest first. Raises OSError."""
+    return numbered(folder(config_dir))
+
+
+def numbered(folder: Path) -> list[int]:
+    """Return the numbers N of the files N.json in a folder, lowest first. Raises OSError."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = (_NUMBERED.fullmatch(name) for name in names)
+    return sorted(int(match.group(1)) for match in found if match)
 
 
 def newest(config_dir: Path) -> Revision | None:
     """Return the revision with the highest number. Raises PyshellError."""
-    found = numbers(config_dir)
     try:
+        found = numbers(config_dir)
         return _described(folder(config_dir) / f"{found[-1]}.json") if found else None
     except OSError as error:
-        raise from_os_error(error, f"read revision {found[-1]}") from error
+        raise from_os_error(error, "read the newest revision") from error
 
 
 def write(
@@ -78,19 +92,19 @@ def write(
 ) -> Path:
     """Keep the bytes of a saved file as a revision and return its file. Raises PyshellError."""
     where = folder(config_dir)
-    store.make_folder(where, 0o700)
+    writing.make_folder(where)
     head: dict[str, Any] = about.to_json()
     head["digest"] = digest(data)
     head["replaced"] = utc(replaced or datetime.now(timezone.utc))
     made = where / f"{number}.json"
-    store.replace(made, _text(head, data).encode("utf-8"))
+    writing.replace(made, _text(head, data).encode("utf-8"))
     return made
 
 
 def _text(head: dict[str, Any], data: bytes) -> str:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = jsontext.loads(data, any_string=True)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         head["text"] = data.decode("utf-8", errors="surrogateescape")
@@ -110,17 +124,23 @@ def _counts(document: Any) -> dict[str, int]:
 
 
 def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None:
-    """Remove the oldest revisions beyond the policy's count, and those replaced too long ago."""
-    kept = numbers(config_dir)
-    gone = set(kept[: max(0, len(kept) - policy.revisions)])
-    if policy.days > 0:
-        limit = (now or datetime.now(timezone.utc)) - timedelta(days=policy.days)
-        for number in kept:
-            found = moment(_described(folder(config_dir) / f"{number}.json").replaced)
-            if found is not None and found < limit:
-                gone.add(number)
-    for number in gone:
-        (folder(config_dir) / f"{number}.json").unlink(missing_ok=True)
+    """Remove the oldest revisions beyond the policy's count, and those replaced too long ago.
+
+    Raises PyshellError.
+    """
+    try:
+        kept = numbers(config_dir)
+        gone = set(kept[: max(0, len(kept) - policy.revisions)])
+        if 0 < policy.days <= DAYS_MAX:
+            limit = (now or datetime.now(timezone.utc)) - timedelta(days=policy.days)
+            for number in kept:
+                found = moment(_described(folder(config_dir) / f"{number}.json").replaced)
+                if found is not None and found < limit:
+                    gone.add(number)
+        for number in gone:
+            (folder(config_dir) / f"{number}.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"prune {folder(config_dir)}") from error
 
 
 def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
@@ -132,7 +152,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
     file = config_dir / _FILE
     try:
         if file.exists():
-            found.append(_of_plain(SAVED, file, file.read_bytes(), saved or of_file(file)))
+            found.append(_of_plain(SAVED, file, load.read_file(file).data, saved or of_file(file)))
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
         # A save leaves a backup for targetcli, too, of what is kept under a number or is saved.
@@ -147,11 +167,11 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
 
 def _described(file: Path) -> Revision:
     """Return what the first line of a revision tells."""
-    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-        first = lines.readline().rstrip("\n")
+    with file.open("rb") as lines:
+        first = lines.readline(LARGE).rstrip(b"\n")
     try:
-        head = json.loads(first.removesuffix(",") + "}")[_KEY]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        head = jsontext.loads(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
+    except (ValueError, KeyError, TypeError):
         head = {}
     about = from_json(head) or of_file(file)
     known = head if isinstance(head, dict) else {}
@@ -173,7 +193,7 @@ def _of_backup(backup: Path) -> Revision:
         # targetcli writes the hour of the place.
         about = About(utc(datetime.strptime(stem, _BACKUP_TIME).astimezone()))
     try:
-        data = store.unpacked(backup.read_bytes(), backup)
+        data = store.read_backup(backup)
     except PyshellError:
         data = b""
     return _of_plain(backup.name, backup, data, about)
@@ -181,10 +201,15 @@ def _of_backup(backup: Path) -> Revision:
 
 def _of_plain(word: str, file: Path, data: bytes, about: About) -> Revision:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
+        document = jsontext.loads(data, any_string=True)
+    except ValueError:
         document = None
     return Revision(word, file, about, _counts(document), digest=digest(data))
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word can be the number of a revision."""
+    return re.fullmatch("[0-9]{1,10}", word) is not None
 
 
 def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
@@ -196,7 +221,7 @@ def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
     try:
         if word == SAVED and file.exists():
             return Revision(SAVED, file, saved or of_file(file))
-        if word.isascii() and word.isdigit() and int(word) in numbers(config_dir):
+        if is_number(word) and int(word) in numbers(config_dir):
             return _described(folder(config_dir) / f"{int(word)}.json")
         for backup in store.backups(file):
             if backup.name == word:
@@ -213,9 +238,7 @@ def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Docu
     refused. Raises NotFoundError, NotPermittedError, PyshellError.
     """
     found = find(config_dir, word)
-    data = read_trusted(found.file)[0] if trusted else load.read_bytes(found.file)
-    if found.file.suffix == ".gz":
-        data = store.unpacked(data, found.file)
+    data = load.read_file(found.file, trusted=trusted).data
     document = load.from_bytes(data, str(found.file))
     head = cast(dict[str, Any], document).pop(_KEY, {})
     if isinstance(head, dict) and "text" in head:

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import from_os_error
-from pyshell.saved import store
+from pyshell.errors import NotFoundError, from_os_error
+from pyshell.files import jsontext, reading, writing
+from pyshell.files.reading import LARGE
 from pyshell.saved.about import About, from_json
 
 FILE = "pyshell-state.json"
+REVISION_MAX = 10**9
+"""The highest number of a revision; nobody saves that often."""
 
 
 @dataclass
@@ -60,20 +63,19 @@ def is_below(path: str, root: str) -> bool:
 def read(config_dir: Path, warn: Callable[[str], None]) -> State:
     """Return what is remembered: nothing where there is no file, or with a warning a damaged one.
 
-    Raises PyshellError for a file that this user may not read.
+    Raises PyshellError for a file that this user may not read, or that others can write.
     """
     file = config_dir / FILE
+    data: Any = None
     try:
-        data = json.loads(file.read_bytes())
-    except FileNotFoundError:
+        data = jsontext.loads(reading.read(file, LARGE).data)
+    except NotFoundError:
         return State()
-    except OSError as error:
-        raise from_os_error(error, f"read {file}") from error
-    except (ValueError, RecursionError):
-        data = None
+    except (ValueError, reading.TooLargeError):
+        pass
     found = _state(data)
     if found is None:
-        warn(f"{file} was passed over: it is damaged.")
+        warn(f"Ignoring {file}: it is damaged.")
         return State()
     return found
 
@@ -84,6 +86,8 @@ def _state(data: Any) -> State | None:
     known, missing = data.get("known", {}), data.get("missing", {})
     last, restored = data.get("last_revision", 0), data.get("restored", "")
     if not (isinstance(known, dict) and isinstance(missing, dict) and isinstance(last, int)):
+        return None
+    if not 0 <= last <= REVISION_MAX:
         return None
     abouts = {name: from_json(entry) for name, entry in known.items()}
     if not all(isinstance(text, str) for text in (restored, *missing.values())):
@@ -102,7 +106,7 @@ def write(config_dir: Path, state: State) -> None:
         "last_revision": state.last_revision,
         "restored": state.restored,
     }
-    store.replace(config_dir / FILE, (json.dumps(data, indent=2) + "\n").encode())
+    writing.replace(config_dir / FILE, (json.dumps(data, indent=2) + "\n").encode())
 
 
 def settle(
@@ -128,9 +132,9 @@ def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
     if not missing:
         unmark(mark_file)
         return
-    store.make_folder(mark_file.parent)
+    writing.make_folder(mark_file.parent)
     text = "".join(f"{path}: {reason}\n" for path, reason in missing.items())
-    store.replace(mark_file, text.encode())
+    writing.replace(mark_file, text.encode())
 
 
 def unmark(mark_file: Path) -> None:

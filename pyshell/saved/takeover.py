@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.saved import store
+from pyshell.files import jsontext, reading, writing
 from pyshell.target.attach import Lio
 from pyshell.target.services import OTHERS, OURS, Services, services
 
@@ -57,15 +57,18 @@ def back(lio: Lio) -> Takeover | None:
 def take(lio: Lio, wanted: Takeover) -> None:
     """Take over; what is switched off is remembered first."""
     units = dict.fromkeys([*(_remembered(lio) or ()), *wanted.disable])
-    store.make_folder(lio.config_dir)
-    store.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
+    writing.make_folder(lio.config_dir)
+    writing.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
     _switch(services(lio), wanted)
 
 
 def give_back(lio: Lio, wanted: Takeover) -> None:
     """Give back, and forget."""
     _switch(services(lio), wanted)
-    _file(lio).unlink(missing_ok=True)
+    try:
+        _file(lio).unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"remove {_file(lio)}") from error
 
 
 def _switch(found: Services, wanted: Takeover) -> None:
@@ -78,11 +81,9 @@ def _switch(found: Services, wanted: Takeover) -> None:
 def _remembered(lio: Lio) -> list[str] | None:
     """Return the units that were switched off, None where nothing was taken over."""
     try:
-        found = json.loads(_file(lio).read_bytes())
-    except FileNotFoundError:
+        found = jsontext.loads(reading.read(_file(lio)).data)
+    except NotFoundError:
         return None
-    except OSError as error:
-        raise from_os_error(error, f"read {_file(lio)}") from error
     except ValueError:
         found = None
     if not isinstance(found, list):

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import PyshellError
-from pyshell.saved import store
+from pyshell.errors import PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
+from pyshell.files.reading import LARGE
 from pyshell.saved.about import About, from_json, now
+from pyshell.saved.revisions import numbered
 from pyshell.target.attach import Lio
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.record import from_data, to_data
@@ -52,11 +54,11 @@ def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
 
 def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
     folder = _folder(lio)
-    store.make_folder(folder, 0o700)
+    writing.make_folder(folder)
     numbers = _numbers(folder)
     data = {"line": line, "about": now(way).to_json(), **how}
     number = numbers[-1] + 1 if numbers else 1
-    store.replace(folder / f"{number}.json", (json.dumps(data) + "\n").encode())
+    writing.replace(folder / f"{number}.json", (json.dumps(data) + "\n").encode())
     for old in numbers[: max(0, len(numbers) + 1 - KEPT)]:
         with contextlib.suppress(OSError):
             (folder / f"{old}.json").unlink()
@@ -67,17 +69,15 @@ def last(lio: Lio) -> Done | None:
 
     Raises PyshellError for a file that cannot be read or is damaged.
     """
-    from pyshell.saved.trust import read_trusted
-
     folder = _folder(lio)
     numbers = _numbers(folder)
     if not numbers:
         return None
     file = folder / f"{numbers[-1]}.json"
-    text, _ = read_trusted(file)
+    found = reading.read(file, LARGE).data
     try:
-        return _read(file, json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
+        return _read(file, jsontext.loads(found))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PyshellError(f"{file} is damaged: nothing was undone.", "Remove it.") from error
 
 
@@ -90,8 +90,12 @@ def _read(file: Path, data: Any) -> Done:
 
 
 def forget(done: Done) -> None:
-    """Forget a command that was undone."""
-    done.file.unlink(missing_ok=True)
+    """Forget a command that was undone. Raises PyshellError."""
+    try:
+        done.file.unlink(missing_ok=True)
+    except OSError as error:
+        hint = "Remove it: the next undo would repeat this one."
+        raise from_os_error(error, f"remove {done.file}", hint=hint) from error
 
 
 def _folder(lio: Lio) -> Path:
@@ -99,5 +103,8 @@ def _folder(lio: Lio) -> Path:
 
 
 def _numbers(folder: Path) -> list[int]:
-    names = (path.stem for path in folder.glob("*.json"))
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+    """Return the numbers of the files that are kept, lowest first. Raises PyshellError."""
+    try:
+        return numbered(folder)
+    except OSError as error:
+        raise from_os_error(error, f"read {folder}") from error

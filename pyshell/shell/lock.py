@@ -7,15 +7,18 @@ holder dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pyshell.errors import LockedError, from_os_error
+from pyshell.errors import LockedError, PyshellError, from_os_error
+from pyshell.files import writing
 from pyshell.shell.options import DEFAULT_TIMEOUT
+from pyshell.target import names
 
 _PAUSE = 0.05
 
@@ -23,19 +26,62 @@ _PAUSE = 0.05
 class Held:
     """The lock, held by this process."""
 
-    def __init__(
-        self, descriptor: int, path: Path, timeout: float, tell: Callable[[str], None] | None
-    ) -> None:
-        self._descriptor = descriptor
+    def __init__(self, path: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
         self._path = path
         self._timeout = timeout
         self._tell = tell
+        self._descriptor = _open(path)
+
+    def close(self) -> None:
+        """Let others have the lock."""
+        os.close(self._descriptor)
 
     def take(self) -> None:
         """Wait for the lock and note in the file who has it. Raises LockedError."""
-        _wait(self._descriptor, self._path, self._timeout, self._tell)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        deadline = time.monotonic() + self._timeout
+        told = False
+        while not (self._has_taken() or self._has_replaced()):
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    f"{holder(self._path)} holds the lock {self._path}.",
+                    f"Waited {self._timeout:g} seconds; --lock-timeout=SECONDS waits longer.",
+                ) from None
+            if not told and self._tell is not None:
+                self._tell(f"Waiting for {holder(self._path)}, which holds the lock.")
+                told = True
+            time.sleep(_PAUSE)
+        with suppress(OSError):  # as on a full /run
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _has_taken(self) -> bool:
+        """Lock the file if nobody else has it, and it still is the one under its name."""
+        if not _try(self._descriptor, self._path):
+            return False
+        if _is_at(self._descriptor, self._path):
+            return True
+        self._reopen(_open(self._path))  # another pyshell has replaced it
+        return False
+
+    def _has_replaced(self) -> bool:
+        """Put a new file in place of one that only processes of other users have locked.
+
+        targetcli leaves the file readable for all, and whoever can read it can lock it. With the
+        new one, which nobody else can open, root's processes are among themselves.
+        """
+        if not is_held_by_others(self._descriptor):
+            return False
+        new = _replaced(self._path)
+        while not (_try(self._descriptor, self._path) or is_held_by_others(self._descriptor)):
+            time.sleep(_PAUSE)  # one of root's took it in the meantime
+        if self._tell is not None:
+            self._tell(f"A process of another user held the lock {self._path}: it is replaced.")
+        self._reopen(new)
+        return True
+
+    def _reopen(self, descriptor: int) -> None:
+        os.close(self._descriptor)
+        self._descriptor = descriptor
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -50,37 +96,64 @@ def locked(
     path: Path, timeout: float = DEFAULT_TIMEOUT, tell: Callable[[str], None] | None = None
 ) -> Iterator[Held]:
     """Hold the lock. Waits `timeout` seconds, telling once for whom; then raises LockedError."""
+    writing.make_folder(path.parent)
+    held = Held(path, timeout, tell)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise from_os_error(error, "take the lock", path=str(path)) from error
-    try:
-        held = Held(descriptor, path, timeout, tell)
         held.take()
         yield held
     finally:
-        os.close(descriptor)
+        held.close()
 
 
-def _wait(descriptor: int, path: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
-    deadline = time.monotonic() + timeout
-    told = False
-    while True:
+def _open(path: Path) -> int:
+    """Open the lock, made if it is missing, for root's eyes alone. Raises PyshellError."""
+    try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise LockedError(
-                    f"{holder(path)} holds the lock {path}.",
-                    f"Waited {timeout:g} seconds; --lock-timeout=SECONDS waits longer.",
-                ) from None
-            if not told and tell is not None:
-                tell(f"Waiting for {holder(path)}, which holds the lock.")
-                told = True
-            time.sleep(_PAUSE)
-        else:
-            return
+            return writing.open_own(path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            return writing.open_own(path, os.O_RDONLY)  # that is enough to lock it
+    except OSError as error:
+        raise _failed(error, path) from error
+
+
+def _try(descriptor: int, path: Path) -> bool:
+    """Lock an open file; return whether nobody else has it. Raises PyshellError."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise _failed(error, path) from error
+    return True
+
+
+def _failed(error: OSError, path: Path) -> PyshellError:
+    plain = OSError(error.errno, error.strerror)
+    return from_os_error(plain, "take the lock", path=str(path), hint="Nothing was changed.")
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _replaced(path: Path) -> int:
+    """Return a descriptor of a new lock, which this process holds, in place of the one there."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with suppress(FileNotFoundError):
+            new.unlink()
+        descriptor = writing.open_own(new, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        new.rename(path)
+    except OSError as error:
+        raise _failed(error, path) from error
+    return descriptor
 
 
 def is_held(path: Path) -> bool:
@@ -101,20 +174,84 @@ def holder(path: Path) -> str:
 def _pid_from_kernel(path: Path) -> int | None:
     """Return who holds a lock on the file, as /proc/locks has it."""
     try:
-        inode = os.stat(path).st_ino
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return next(iter(_pids(descriptor)), None)
+    finally:
+        os.close(descriptor)
+
+
+def _pids(descriptor: int) -> Iterator[int]:
+    """Yield the processes that locked an open file: its device and its inode both count."""
+    found = os.fstat(descriptor)
     for line in _read("/proc/locks").splitlines():
         fields = line.split()
-        if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
-            return int(fields[4]) if fields[4].isdigit() else None
+        if len(fields) < 6 or fields[1] != "FLOCK":
+            continue
+        device, _, inode = fields[5].rpartition(":")
+        pid = names.whole(fields[4])
+        if not pid or inode != str(found.st_ino):
+            continue
+        if device in (_hexadecimal(found.st_dev), _mounted_device(descriptor)):
+            yield pid
+
+
+def _hexadecimal(device: int) -> str:
+    return f"{os.major(device):02x}:{os.minor(device):02x}"
+
+
+def _mounted_device(descriptor: int) -> str:
+    """Return the device of an open file's mount: in btrfs that of the file is another."""
+    for line in _read(f"/proc/self/fdinfo/{descriptor}").splitlines():
+        if line.startswith("mnt_id:"):
+            mount = line.split()[1]
+            for one in _read("/proc/self/mountinfo").splitlines():
+                fields = one.split()
+                if fields[0] == mount:
+                    major, _, minor = fields[2].partition(":")
+                    return _hexadecimal(os.makedev(int(major), int(minor)))
+    return ""
+
+
+def is_held_by_others(descriptor: int) -> bool:
+    """Return whether a file is locked, and only by processes of users other than root and this.
+
+    The real user counts: a program that anyone can start as root inherits what its starter has
+    open. Where processes cannot be seen, as from within a container, this returns False.
+    """
+    pids = list(_pids(descriptor))
+    if not pids:
+        return False
+    holders = list(_holders(os.fstat(descriptor)))
+    return not any(user in (0, os.getuid()) for user in map(_real_user, holders or pids))
+
+
+def _holders(found: os.stat_result) -> Iterator[int]:
+    """Yield the processes that have a file open by a descriptor that holds a lock."""
+    for process in os.listdir("/proc"):
+        if not process.isdecimal():
+            continue
+        with suppress(OSError):  # it is gone
+            for number in os.listdir(f"/proc/{process}/fd"):
+                with suppress(OSError):
+                    same = os.path.samestat(os.stat(f"/proc/{process}/fd/{number}"), found)
+                    if same and "FLOCK" in _read(f"/proc/{process}/fdinfo/{number}"):
+                        yield int(process)
+
+
+def _real_user(pid: int) -> int | None:
+    """Return the real user of a process, None if it is gone."""
+    for line in _read(f"/proc/{pid}/status").splitlines():
+        if line.startswith("Uid:"):
+            return int(line.split()[1])
     return None
 
 
 def last_holder(path: Path) -> int | None:
     """Return the pid of the last pyshell that held the lock, None where another program did."""
-    text = _read(str(path)).strip()
-    return int(text) if text.isdigit() else None
+    return names.whole(_read(str(path)).strip())
 
 
 def _age(pid: int) -> str:
@@ -134,6 +271,6 @@ def _age(pid: int) -> str:
 def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().rstrip("\n")
+            return file.read(1 << 20).rstrip("\n")
     except OSError:
         return ""

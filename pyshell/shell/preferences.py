@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import PyshellError
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
 from pyshell.shell.lock import locked
 from pyshell.tree.preferences import PREFERENCES
 
@@ -61,39 +62,39 @@ class Preferences:
         """Return the user's bookmarks."""
         if self._own is None:
             self._own = self._read(self._file)
-        found = self._own.get("bookmarks")
-        return found if isinstance(found, dict) else {}
+        found: dict[str, str] = self._own.get("bookmarks", {})
+        return found
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a preference (or `bookmarks`). Two processes at once lose nothing (row 31)."""
-        from pyshell.saved import store
+        """Keep a preference (or `bookmarks`). Two processes at once lose nothing (row 31).
 
+        A `value` that depends on the one before is a function of that. Raises PyshellError.
+        """
         folder = self._file.parent
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise PyshellError(
-                f"Preferences cannot be kept in {folder}: {error.strerror}."
-            ) from error
+        writing.make_folder(folder)
         with locked(folder / f"{_FILE}.lock"):
             self._put_damaged_aside()
             known = self._read(self._file)
-            known[name] = value
-            store.replace(self._file, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
+            known[name] = value(known.get(name)) if callable(value) else value
+            text = json.dumps(known, indent=2, sort_keys=True) + "\n"
+            writing.replace(self._file, text.encode())
             self._own = known
 
     def _put_damaged_aside(self) -> None:
         """Keep a file that cannot be read under another name: what it holds may be mended."""
         try:
-            damaged = not isinstance(json.loads(self._file.read_text(encoding="utf-8")), dict)
-        except FileNotFoundError:
+            damaged = not isinstance(jsontext.loads(reading.read(self._file).data), dict)
+        except NotFoundError:
             return
-        except (OSError, ValueError):
+        except (PyshellError, ValueError):
             damaged = True
         if damaged:
             aside = self._file.with_suffix(".damaged")
-            self._file.replace(aside)
-            self._tell(f"{self._file} could not be read: it is now {aside}.")
+            try:
+                self._file.replace(aside)
+            except OSError as error:
+                raise from_os_error(error, f"rename {self._file}") from error
+            self._tell(f"Cannot read {self._file}: it is now {aside}.")
 
     def _tell(self, text: str) -> None:
         """Warn once of each thing."""
@@ -102,23 +103,26 @@ class Preferences:
             self._warn(text)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """Return what a file holds; one that is damaged is passed over with a warning."""
+        """Return what a file holds; one that is damaged is ignored with a warning."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            found = jsontext.loads(reading.read(path).data)
+        except NotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            self._tell(f"{path} was passed over, it cannot be read: {error}")
+        except (PyshellError, ValueError) as error:
+            self._tell(f"Ignoring {path}: {error}")
             return {}
         if not isinstance(found, dict):
-            self._tell(f"{path} was passed over, it holds no preferences.")
+            self._tell(f"Ignoring {path}: it holds no preferences.")
             return {}
         return {name: value for name, value in found.items() if self._fits(path, name, value)}
 
     def _fits(self, path: Path, name: str, value: Any) -> bool:
-        """Tell whether a value has the type that its default has."""
-        described = PREFERENCES.get(name)
-        fits = described is None or type(value) is type(described.default)
+        """Return whether a value is one that can be set."""
+        if name == "bookmarks":
+            fits = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        else:
+            described = PREFERENCES.get(name)
+            fits = described is None or described.takes(value)
         if not fits:
-            self._tell(f"{path}: {name} was passed over, {value!r} is no value for it.")
+            self._tell(f"{path}: ignoring {name}, {value!r:.80} is not a value for it.")
         return fits

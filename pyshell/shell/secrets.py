@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from pyshell.errors import UsageError, from_os_error
+from pyshell.errors import UsageError
+from pyshell.files import reading
 from pyshell.shell.grammar import Word, split, split_unfinished
 from pyshell.target.names import MASK, SECRET_NAMES
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
-_HIDDEN_IN_COMMENT = re.compile(r"#.*(?:password|secret)", re.IGNORECASE)
+_HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)
+_SECRET_FILE_MAX = 1 << 16
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
 _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
 """Commands that take no secret."""
@@ -64,9 +66,7 @@ def _from_stdin(word: Word, stdin: TextIO | None) -> str:
 
 def _from_file(path: Path, word: Word) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, f"read the {word.name} from {path}") from error
+        text = reading.read(path, _SECRET_FILE_MAX).data.decode()
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text.", column=word.value_start) from None
     return _first_line(text, str(path), word)
@@ -122,9 +122,10 @@ def masked(text: str, words: Sequence[Word]) -> str:
 
 def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
     """Return the column from which a secret may stand where none can be told, None if nowhere."""
-    comment = _HIDDEN_IN_COMMENT.search(text, words[-1].end if words else 0)
+    begin = text.find("#", words[-1].end if words else 0)
+    comment = begin if begin >= 0 and _HIDDEN_IN_COMMENT.search(text, begin) else None
     if any(word.text in _READING for word in words[:2]):
-        return comment.start() if comment else None
+        return comment
     for number, word in enumerate(words):
         if word.name is None and word.text.lower().endswith("auth"):
             known = all(later.name in _CHAP_NAMES for later in words[number + 1 :])
@@ -133,7 +134,7 @@ def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
             return word.end + 1 if len(text) > word.end else None
         if _is_nearly_secret(word):
             return word.start
-    return comment.start() if comment else None
+    return comment
 
 
 def _is_nearly_secret(word: Word) -> bool:

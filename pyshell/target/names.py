@@ -31,12 +31,13 @@ SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 MASK = "********"
 """What stands where a secret would be shown."""
 
-_IQN = re.compile(r"iqn\.(\d{4})-(\d{2})\.([^:]+)(?::(.+))?", re.DOTALL)
+_IQN = re.compile(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # RFC 3722 also keeps letters and digits of other scripts. New names do without: see `plain`.
 _BAD_IN_IQN = re.compile(r"[^a-z0-9.:-]")
-_SIZE = re.compile(r"(\d+)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
+_WHOLE = re.compile(r"[0-9]{1,20}")
+_SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
 _ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
@@ -358,9 +359,15 @@ def _bound(plain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def port_number(text: str) -> int:
     """Return a TCP port. Raises UsageError."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+    found = whole(text)
+    if found is None or not 1 <= found <= 65535:
         raise UsageError(f"'{text}' is not a TCP port.", "Give a number from 1 to 65535.")
-    return int(text)
+    return found
+
+
+def whole(text: str) -> int | None:
+    """Return the number that up to 20 ASCII digits spell, None for any other text."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def size(text: str) -> int:

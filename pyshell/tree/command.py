@@ -129,25 +129,28 @@ class Arguments:
 
 def number(text: str) -> int:
     """Read a whole number from 0. Raises UsageError."""
-    if not text.isascii() or not text.isdigit():
+    found = names.whole(text)
+    if found is None:
         raise UsageError(f"'{text}' is not a number.")
-    return int(text)
+    return found
 
 
 def lun_number(text: str) -> int:
     """Read `3` or `lun3`. Raises UsageError."""
-    match = re.fullmatch(r"(?:mapped_lun|lun)?(\d+)", text, re.IGNORECASE)
-    if match is None or int(match.group(1)) > names.LUN_MAX:
+    match = re.fullmatch(r"(?:mapped_lun|lun)?(.+)", text, re.IGNORECASE | re.ASCII)
+    found = names.whole(match.group(1)) if match else None
+    if found is None or found > names.LUN_MAX:
         raise UsageError(f"'{text}' is not a LUN.", f"Give a number from 0 to {names.LUN_MAX}.")
-    return int(match.group(1))
+    return found
 
 
 def tag_number(text: str) -> int:
     """Read `1` or `tpg1`. Raises UsageError."""
-    match = re.fullmatch(r"(?:tpg)?(\d+)", text, re.IGNORECASE)
-    if match is None or not 0 < int(match.group(1)) <= 65535:
+    match = re.fullmatch(r"(?:tpg)?(.+)", text, re.IGNORECASE | re.ASCII)
+    found = names.whole(match.group(1)) if match else None
+    if found is None or not 0 < found <= 65535:
         raise UsageError(f"'{text}' is not a TPG tag.", "Give a number from 1 to 65535.")
-    return int(match.group(1))
+    return found
 
 
 def node_path(text: str) -> str:

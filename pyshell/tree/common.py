@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
@@ -300,17 +301,28 @@ class CommonNode(Node):
         if not bookmark:
             raise UsageError(f"'bookmarks {action}' needs the name of a bookmark.")
         if action == "add":
-            if bookmark in known:
-                raise UsageError(f"Bookmark {bookmark} already exists.", "Delete it first.")
             plain(bookmark, "a bookmark's name")
             said = f"Bookmarked {self.path} as {bookmark}."
-            return Preference("bookmarks", {**known, bookmark: self.path}, [said])
+            add = partial(_bookmarked, bookmark, self.path)
+            add(known)
+            return Preference("bookmarks", add, [said])
         if bookmark not in known:
             raise NotFoundError(f"No such bookmark {bookmark}.", "'bookmarks show' lists them.")
         if action == "go":
             return Go(self.get_node(known[bookmark]).path)
-        left = {name: path for name, path in known.items() if name != bookmark}
-        return Preference("bookmarks", left, [f"Deleted bookmark {bookmark}."])
+        remove = partial(_without, bookmark)
+        return Preference("bookmarks", remove, [f"Deleted bookmark {bookmark}."])
+
+
+def _bookmarked(name: str, path: str, known: dict[str, str] | None) -> dict[str, str]:
+    """Return bookmarks with one more. Raises UsageError."""
+    if known and name in known:
+        raise UsageError(f"Bookmark {name} already exists.", "Delete it first.")
+    return {**(known or {}), name: path}
+
+
+def _without(name: str, known: dict[str, str] | None) -> dict[str, str]:
+    return {one: path for one, path in (known or {}).items() if one != name}
 
 
 def _table(described: Iterable[tuple[str, bool, str]]) -> Columns:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyshell.errors import NotFoundError, PyshellError
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.target.places import StorageObject
 from pyshell.tree.command import BOOL, CONFIGURATION, PATH, Param, choice, command
 from pyshell.tree.results import Lines, Result
@@ -162,26 +162,35 @@ class ComparingNode(SavingNode):
         from pyshell.saved import load, revisions, trust
 
         folder = self.lio.config_dir
-        if word.isascii() and word.isdigit() and int(word) in revisions.numbers(folder):
+        if revisions.is_number(word) and _is_kept(folder, int(word)):
             return revisions.read_revision(folder, word, trusted=trusted)
         path = self.default_file if word == SAVED else Path(os.path.expanduser(word))
         if os.path.exists(path):
             if not trusted:
                 return load.load(path)
             read = trust.load_trusted(path)
-            self.text_read = read.data.decode()
+            self.text_read = load.text_of(read.data, str(path))
             for warning in read.warnings:
                 self.context.note(warning)
             return read.document
         if word == SAVED:
             raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
-        if word.isdigit():
+        if revisions.is_number(word):
             raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
         with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
             return revisions.read_revision(folder, word, trusted=trusted)
         raise NotFoundError(
             f"There is no file {path}.", "Give running, saved, a revision or a file."
         )
+
+
+def _is_kept(config_dir: Path, number: int) -> bool:
+    from pyshell.saved import revisions
+
+    try:
+        return number in revisions.numbers(config_dir)
+    except OSError as error:
+        raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
 
 
 def _incomparable(error: PyshellError) -> PyshellError:

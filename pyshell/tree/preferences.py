@@ -8,16 +8,33 @@ from typing import Any
 
 from pyshell.errors import UsageError
 from pyshell.target import names
-from pyshell.tree.command import BOOL, NUMBER, TEXT, Kind, choice
+from pyshell.tree.command import BOOL, TEXT, Kind, choice, number
 
 _LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "default")
 
 
+_COUNT_MAX = 10**9
+DAYS_MAX = 36500
+
+
 def _backups(text: str) -> int:
-    if not text.isdigit():
+    found = names.whole(text)
+    if found is None or found > _COUNT_MAX:
         raise UsageError(f"'{text}' is not a number of files.")
-    return int(text)
+    return found
+
+
+def _up_to(maximum: int) -> Kind:
+    """Return the kind of a whole number from 0 to `maximum`."""
+
+    def parse(text: str) -> int:
+        found = number(text)
+        if found > maximum:
+            raise UsageError(f"'{text}' is too large.", f"Give a number from 0 to {maximum}.")
+        return found
+
+    return Kind("number", parse)
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,16 @@ class Described:
     default: Any
     help: str
 
+    def takes(self, value: Any) -> bool:
+        """Return whether a file may hold this value."""
+        if type(value) is not type(self.default):
+            return False
+        try:
+            parsed: Any = self.kind.parse(text(value))
+        except UsageError:
+            parsed = self.default
+        return bool(parsed == value)
+
     @property
     def type(self) -> str:
         """Return targetcli's name of the kind of its values."""
@@ -36,11 +63,14 @@ class Described:
 
 
 _COLOUR = choice(*_COLOURS)
+_COUNT = _up_to(_COUNT_MAX)
+_DAYS = _up_to(DAYS_MAX)
 _LEVEL = choice(*_LEVELS)
 _COLOUR_OR_NONE = choice(*_COLOURS[:-1], "none")
 _TYPES = {
     BOOL: "bool",
-    NUMBER: "number",
+    _COUNT: "number",
+    _DAYS: "number",
     _COLOUR: "color",
     _COLOUR_OR_NONE: "colordefault",
     _LEVEL: "loglevel",
@@ -82,25 +112,25 @@ _TABLE = (
         "max_backup_files",
         Kind("number", _backups),
         10,
-        "How many backups of the saved file are kept.",
+        "How many backups of the saved file are kept, 0 for none.",
     ),
     Described(
         "max_revision_days",
-        NUMBER,
+        _DAYS,
         0,
         "Days for which replaced saved configurations are kept as revisions, 0 for ever.",
     ),
-    Described("max_revisions", NUMBER, 50, "How many revisions of the saved file are kept."),
+    Described("max_revisions", _COUNT, 50, "How many revisions of the saved file are kept."),
     Described("paging", BOOL, True, "Show long results a screen at a time, at the prompt."),
-    Described("prompt_length", NUMBER, 30, "Characters of the path in the prompt, 0 for all."),
+    Described("prompt_length", _COUNT, 30, "Characters of the path in the prompt, 0 for all."),
     Described("prompt_toolbar", BOOL, True, "Lines below the prompt: status, hints, faults."),
     Described(
         "tree_max_children",
-        NUMBER,
+        _COUNT,
         200,
         "How many nodes of one branch are drawn at a terminal, 0 for all.",
     ),
-    Described("tree_max_depth", NUMBER, 0, "Levels that ls shows, 0 for all."),
+    Described("tree_max_depth", _COUNT, 0, "Levels that ls shows, 0 for all."),
     Described("tree_round_nodes", BOOL, True, "Draw nodes as o- instead of +-."),
     Described("tree_show_root", BOOL, True, "Show the root of a drawn tree."),
     Described("tree_status_mode", BOOL, True, "Show summaries in a drawn tree."),

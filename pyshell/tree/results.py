@@ -153,7 +153,10 @@ class Change:
 
 @dataclass(eq=False)
 class Preference:
-    """A preference to store, and the sentence that says so."""
+    """A preference to store, and the sentence that says so.
+
+    A `value` that depends on the one before is a function of that.
+    """
 
     name: str
     value: Any

@@ -208,12 +208,13 @@ class Saving:
 
     def save(self) -> list[str]:
         """Save, and return what to tell beside that."""
+        from pyshell.files import writing
         from pyshell.saved import about, store
         from pyshell.saved.revisions import Policy
 
         if self._boot is None:
             if self._context.compat:  # targetcli makes the folder
-                store.make_folder(self._path.parent, 0o700)
+                writing.make_folder(self._path.parent, private=False)
             store.write(self._document, self._path)
             return []
         prefer = self._context.preference
@@ -228,11 +229,11 @@ class Saving:
 
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
     """Return the work of saving one storage object into a file that holds others (failure 17)."""
-    from pyshell.saved import load
     from pyshell.saved.parts import with_storage_object
+    from pyshell.saved.trust import load_trusted
 
     running = read_to_save(context)
-    saved = load.load(path) if path.exists() else {}
+    saved = load_trusted(path).document if os.path.lexists(path) else {}
     merged = with_storage_object(saved, running, plugin, name)
     saving = Saving(context, path, merged, merged_from=running)
     saving.judge()

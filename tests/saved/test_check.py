@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from driver import DATA, ROOT, SERVER, TPG, Pyshell
+from pyshell.files.reading import LARGE
 from pyshell.saved.checks.devices import device_faults
 from pyshell.saved.checks.faults import Entry
-from pyshell.saved.load import SIZE_MAX
 from pyshell.target.attach import Lio
 from pyshell.target.machine import BlockDevice
 
@@ -155,8 +155,9 @@ def test_others_may_read_the_secrets_of_a_file(pyshell: Pyshell, mode: int, told
     pyshell.example.chmod(mode)
     lines = pyshell("check", str(pyshell.example)).done().lines
     warning = (
-        f"{pyshell.example}:1:1: warning: $: its mode {mode:04o} lets others read the secrets"
-        f" in it. chmod 600 {pyshell.example} mends it."
+        f"{pyshell.example}:1:1: warning: $: its mode {mode:04o} lets other users read"
+        " the secrets"
+        f" in it. chmod 600 {pyshell.example} fixes it."
     )
     assert lines == [warning if told else f"{pyshell.example}: no faults"]
 
@@ -223,7 +224,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_its_own(
 def test_a_file_without_end_is_not_read_to_its_end(pyshell: Pyshell, tmp_path: Path) -> None:
     endless = tmp_path / "huge.json"
     with endless.open("wb") as file:
-        file.truncate(SIZE_MAX + 1)
+        file.truncate(LARGE + 1)
     ran = pyshell("check", str(endless))
     assert ran.lines[0].endswith("larger than 256 MiB, which no saved configuration is")
     assert pyshell("restoreconfig", str(endless)).status == 1

@@ -31,7 +31,7 @@ def test_unknown_keys_are_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "is not JSON: line 1, column 1"),
+        ("", "the-file is empty"),
         ("{", "is not JSON: line 1, column 2"),
         ('{\n  "targets": [,]\n}', "is not JSON: line 2, column 15"),
         ("[]", "$"),

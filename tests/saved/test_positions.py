@@ -8,7 +8,8 @@ import json
 import pytest
 
 from driver import DATA, ROOT
-from pyshell.saved.positions import DEPTH_MAX, json_path, read
+from pyshell.files.jsontext import DEPTH_MAX
+from pyshell.saved.positions import json_path, read
 
 TEXT = """\
 {

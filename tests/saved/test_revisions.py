@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError
+from pyshell.files import writing
 from pyshell.saved import revisions, store
 from pyshell.saved.about import About
 from pyshell.saved.revisions import Policy
@@ -84,7 +85,7 @@ def test_all_that_can_be_named_is_listed_newest_first(tmp_path: Path) -> None:
     keep(tmp_path, 2)
     keep(tmp_path, 10)
     file = tmp_path / "saveconfig.json"
-    store.replace(file, b"{}")
+    writing.replace(file, b"{}")
     store.back_up(file, 3, lambda: datetime(2020, 7, 1, 12, 0, 5).astimezone())
     backup = "saveconfig-20200701-12:00:05-json.gz"
     assert [r.word for r in revisions.listed(tmp_path)] == ["saved", "10", "2", backup]

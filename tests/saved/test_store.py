@@ -48,9 +48,9 @@ def test_file_and_folder_reach_the_disk_before_and_after_the_renaming(
         acts.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         sync(descriptor)
 
-    def watched_rename(source: Path, target: Path) -> None:
+    def watched_rename(source: str, target: str, **folders: int) -> None:
         acts.append("rename")
-        rename(source, target)
+        rename(source, target, **folders)
 
     monkeypatch.setattr(os, "fsync", watched_sync)
     monkeypatch.setattr(os, "replace", watched_rename)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read files: those that decide what the kernel or root does only if nobody else can write them.
+
+The file is judged by the descriptor that is read, so it cannot be exchanged in between. What is
+no regular file is read only if it is this process's own standard input.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyshell.errors import NotPermittedError, PyshellError, from_os_error
+from pyshell.files import paths
+
+SMALL = 1 << 20
+"""Bytes of the largest file that is no configuration: preferences, state, a table of devices."""
+LARGE = 256 << 20
+"""Bytes of the largest configuration; 1,000 LUNs mapped to 1,000 initiators take half as many."""
+_BLOCK = 1 << 20
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
+_STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+
+
+class TooLargeError(PyshellError):
+    """A file that is larger than anything of its kind."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read, and the mode bits of a regular file, 0 of anything else."""
+
+    data: bytes
+    mode: int = 0
+
+
+def read(path: Path, limit: int = SMALL, *, trusted: bool = True) -> Found:
+    """Return the bytes of a file; by default of one that only root or the caller can write.
+
+    Raises NotPermittedError with the command that fixes it, NotFoundError and the like, and
+    TooLargeError for more than `limit` bytes.
+    """
+    try:
+        with _opened(path, trusted=trusted) as descriptor:
+            found = os.fstat(descriptor)
+            data = _all(descriptor, limit)
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
+    if len(data) > limit:
+        size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+        raise TooLargeError(f"{path} is too large: more than {size}.", path=str(path))
+    return Found(data, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0)
+
+
+def start_of(path: Path, length: int) -> bytes:
+    """Return the first bytes of a regular file, whoever owns it. Raises as `read`."""
+    try:
+        if not stat.S_ISREG(mode := os.stat(path).st_mode):
+            _refuse_special(path, mode)
+        with _opened(path, trusted=False) as descriptor:
+            return os.read(descriptor, length)
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
+
+
+def open_trusted(path: Path) -> int:
+    """Return a descriptor of a file that only root or the caller can write. Raises as `read`."""
+    try:
+        with _opened(path, trusted=True) as descriptor:
+            return os.dup(descriptor)
+    except OSError as error:
+        raise from_os_error(error, f"read {path}") from error
+
+
+def _all(descriptor: int, limit: int) -> bytes:
+    parts, size = [], 0
+    while size <= limit and (part := os.read(descriptor, min(_BLOCK, limit + 1 - size))):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+@contextmanager
+def _opened(path: Path, *, trusted: bool) -> Iterator[int]:
+    descriptor = _open(path, trusted=trusted)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, *, trusted: bool) -> int:
+    """Open a file to be read. Raises OSError, NotPermittedError."""
+    if (own := _own_input(path)) is not None:
+        return own
+    if str(path) in _STDIN:  # a regular file, which may have no name any more
+        opened = os.open(_STDIN[-1], _FLAGS)
+        faults: list[paths.Fault] = []
+    elif not trusted:
+        return _open_any(path)
+    else:
+        with suppress(OSError, ValueError):  # what the links of /proc lead to has no path
+            mode = os.stat(path).st_mode
+            if not stat.S_ISREG(mode):
+                _refuse_special(path, mode)
+        with paths.resolved(path) as place:
+            if place.status is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+            # O_NONBLOCK: a pipe that takes the file's place does not make this wait.
+            flags = _FLAGS | os.O_NOFOLLOW | os.O_NONBLOCK
+            opened = os.open(place.name, flags, dir_fd=place.folder)
+            faults = place.faults
+    try:
+        found = os.fstat(opened)
+        _refuse_special(path, found.st_mode)
+        if trusted and (wrong := [*paths.file_faults(found, opened, str(path)), *faults]):
+            raise paths.untrusted(path, wrong)
+    except BaseException:
+        os.close(opened)
+        raise
+    return opened
+
+
+def _own_input(path: Path) -> int | None:
+    """Return a descriptor of standard input if a path leads there and it is no regular file."""
+    try:
+        found, own = os.stat(path), os.fstat(0)
+    except (OSError, ValueError):
+        return None
+    same = (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+    regular = stat.S_ISREG(own.st_mode) or stat.S_ISDIR(own.st_mode)
+    return os.dup(0) if same and not regular else None
+
+
+def _open_any(path: Path) -> int:
+    """Open what is only looked at: a regular file or a pipe, whoever owns it."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISFIFO(mode):
+            _refuse_special(path, mode)
+        return os.open(path, _FLAGS)
+    except ValueError:  # the name holds a NUL
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    hint = "Give a file, or /dev/stdin to read standard input." if not stat.S_ISBLK(mode) else ""
+    raise NotPermittedError(
+        f"{path} is a {paths.kind(mode)}, not a regular file.", hint, path=str(path)
+    )

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write files: atomically and durably, for the owner's eyes, never through another user's link.
+
+A file keeps or gets the name it is written under in the folder that was judged: the folder is
+held open meanwhile. What pyshell keeps for itself (state, preferences, history, locks) is written
+only to folders that nobody else can write to; a file the user names, to any folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from pathlib import Path
+
+from pyshell.errors import ConflictError, from_os_error
+from pyshell.files import paths
+from pyshell.files.paths import Place, resolved
+
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: a pipe that takes the file's place does not make this wait.
+_EXISTING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def replace(path: Path, data: bytes, *, private: bool = True) -> None:
+    """Replace a file by one of mode 0600 with `data`. Raises PyshellError; leaves no litter.
+
+    At every instant the name stands for the old or the new file, whole. Links of root or the
+    caller are followed. Only regular files are replaced. Unless `private`, the folder may belong
+    to somebody else.
+    """
+    try:
+        with resolved(path) as place:
+            _judge(path, place, private=private)
+            if place.status is not None:
+                _require_regular(path, place.status.st_mode)
+            folder = _opened_folder(place)
+            try:
+                _replace(folder, place.name, data)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        # The temporary file's name would only puzzle: `path` is what could not be written.
+        plain = OSError(error.errno, error.strerror)
+        raise from_os_error(plain, f"write {path}", path=str(path)) from error
+
+
+def _replace(folder: int, name: str, data: bytes) -> None:
+    _remove_left(folder)
+    temporary = f".pyshell.{os.getpid()}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)  # a killed process of the same number left it
+    try:
+        descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # a umask may have taken even the owner's bits
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left: it holds secrets."""
+    with contextlib.suppress(OSError), resolved(folder, folder=True) as place:
+        opened = _opened_folder(place)
+        try:
+            _remove_left(opened)
+        finally:
+            os.close(opened)
+
+
+def _remove_left(folder: int) -> None:
+    for name in os.listdir(folder):
+        if not (name.startswith(".pyshell.") and name.endswith(".new")):
+            continue
+        writer = name.removeprefix(".pyshell.").removesuffix(".new")
+        alive = not writer.isdecimal() or os.path.exists(f"/proc/{writer}")
+        if not alive:
+            with contextlib.suppress(FileNotFoundError):  # another process was quicker
+                os.unlink(name, dir_fd=folder)
+
+
+def create(path: Path) -> int:
+    """Return a descriptor of a new file of mode 0600. Raises OSError, NotPermittedError."""
+    with resolved(path) as place:
+        _judge(path, place, private=False)
+        return os.open(place.name, _NEW & ~os.O_WRONLY | os.O_RDWR, 0o600, dir_fd=place.folder)
+
+
+def open_existing(path: Path) -> int:
+    """Return a descriptor to change a regular file. Raises OSError, NotPermittedError."""
+    with resolved(path) as place:
+        _judge(path, place, private=False)
+        if place.status is not None:
+            _require_regular(path, place.status.st_mode)
+        descriptor = os.open(place.name, os.O_RDWR | _EXISTING, dir_fd=place.folder)
+    return _of_regular(path, descriptor)
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Return a descriptor of a file that pyshell keeps for itself, made if it is missing.
+
+    `flags` are O_RDWR and the like. The file gets mode 0600: one that another program made may be
+    open to others. Raises OSError, NotPermittedError.
+    """
+    with resolved(path) as place:
+        _judge(path, place, private=True)
+        if place.status is not None:
+            _require_regular(path, place.status.st_mode)
+        descriptor = os.open(place.name, flags | _EXISTING, 0o600, dir_fd=place.folder)
+    found = os.fstat(_of_regular(path, descriptor))
+    try:
+        if not paths.is_own(found.st_uid) or found.st_nlink > 1:
+            faults = paths.file_faults(found, descriptor, str(path))
+            faults = faults or [paths.Fault("it has a second name", f"rm {path}")]
+            raise paths.untrusted(path, faults)
+        if found.st_mode & 0o077:
+            with contextlib.suppress(OSError):  # as on a read-only file system
+                os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def append(path: Path, text: str) -> None:
+    """Add text to a file that pyshell keeps for itself, as a log. Raises PyshellError."""
+    try:
+        descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with open(descriptor, "ab") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise from_os_error(error, f"write {path}", path=str(path)) from error
+
+
+def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> None:
+    """Create a folder and those above it if they are missing. Raises PyshellError."""
+    paths.judge_folder(folder, private=private)
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"create {folder}") from error
+    paths.judge_folder(folder, private=private)  # a name in /tmp can be anybody's by now
+
+
+def _judge(path: Path, place: Place, *, private: bool) -> None:
+    """Refuse other users' links and, with `private`, folders that they can change."""
+    faults = place.faults if private else place.link_faults
+    if faults:
+        raise paths.unsafe(path, faults, private=private)
+
+
+def _require_regular(path: Path, mode: int) -> None:
+    """Refuse to write to devices, pipes and the like."""
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise ConflictError(
+            f"Cannot write {path}: it is a {paths.kind(mode)}, not a regular file.",
+            "Give the name of a file.",
+            path=str(path),
+        )
+
+
+def _of_regular(path: Path, descriptor: int) -> int:
+    try:
+        _require_regular(path, os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _opened_folder(place: Place) -> int:
+    """Return a descriptor of a place's folder that can be listed and synced."""
+    return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)

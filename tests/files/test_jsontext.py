@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON that anyone may have written is read or refused with a ValueError (findings 52 and 64)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from pyshell.files import jsontext
+from pyshell.files.jsontext import DEPTH_MAX, DIGITS_MAX, loads
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[NaN]", "[Infinity]", "[1e999]", "1" * (DIGITS_MAX + 1), "[-" + "9" * 5000 + "]",
+        "[" * 100_000, "[" * (DEPTH_MAX + 1) + "]" * (DEPTH_MAX + 1),
+        '{"a":' * 2000 + "1" + "}" * 2000,
+        '["' + "]" * 5000 + '",' + "[" * 101 + "]" * 101 + "]",
+        r'"\u0000"', r'"\ud800"', r'{"\udfff": 1}', '"\ud800"', "\ufeff{}",
+    ],
+)  # fmt: skip
+def test_what_no_part_of_pyshell_can_use_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        loads(text)
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    with pytest.raises(ValueError, match="utf-8"):
+        loads(b'"\xff"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * DEPTH_MAX + "]" * DEPTH_MAX,
+        json.dumps("[" * 5000),
+        json.dumps(['\\"[' * 5000]),
+        json.dumps("1" * 5000),
+        r'"\ud83d\ude00"',
+        r'"\\u0000"',
+        r'"\udc80"',
+        "1" * DIGITS_MAX,
+    ],
+)
+def test_what_only_resembles_that_is_read(text: str) -> None:
+    assert loads(text) == json.loads(text)
+
+
+STRINGS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+SCALARS = st.none() | st.integers(-(2**63), 2**64) | STRINGS
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text('ab[]{}"\\'), inner),
+    max_leaves=9,
+)
+QUICK = settings(max_examples=50, deadline=None, phases=[Phase.explicit, Phase.generate])
+
+
+@QUICK
+@given(VALUES, st.booleans())
+def test_any_other_value_is_read_as_python_reads_it(value: Any, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert loads(text) == value
+    assert loads(text.encode()) == value
+
+
+@QUICK
+@given(st.lists(st.sampled_from(["\\", '"', "[", "]", "{", "a"])), st.integers(1, 4))
+def test_depth_does_not_depend_on_where_chunks_end(parts: list[str], size: int) -> None:
+    whole = json.dumps(["".join(parts), [[]]])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jsontext, "_CHUNK", size)
+        assert loads(whole) == json.loads(whole)
