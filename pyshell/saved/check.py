@@ -19,7 +19,7 @@ from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
 from pyshell.saved.checks.values import value_faults
 from pyshell.saved.document import holds_secrets
-from pyshell.saved.load import DocumentError, read_text
+from pyshell.saved.load import EMPTY, DocumentError, read_text
 from pyshell.saved.positions import Read, read
 from pyshell.target import listing
 from pyshell.target.attach import Lio
@@ -51,7 +51,7 @@ def _open_to_others(path: Path, text: str) -> Iterator[Finding]:
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
     """Return every fault of a document in `text`."""
     if not text.strip():
-        return [no_text("empty")]
+        return [no_text(EMPTY)]
     try:
         found = read(text)
     except json.JSONDecodeError as error:

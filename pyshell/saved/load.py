@@ -18,6 +18,7 @@ from pyshell.saved.checks.types import type_faults
 from pyshell.saved.document import Document
 from pyshell.saved.positions import Read, Spot, read
 
+EMPTY = "empty"
 _GZIP = b"\x1f\x8b"
 
 
@@ -41,6 +42,8 @@ class TextError(DocumentError):
         what, _, why = finding.message.partition(": ")
         where = f"line {finding.line}, column {finding.column}"
         self.message = f"{name} is {what}: {where}" + (f": {why}" if why else "")
+        if what == EMPTY:
+            self.message = f"{name} is {what}"
 
 
 def load(path: Path) -> Document:
@@ -107,7 +110,7 @@ def text_of(data: bytes, name: str) -> str:
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` says in errors where it came from."""
     if not text.strip():
-        raise TextError(name, no_text("empty"))
+        raise TextError(name, no_text(EMPTY))
     try:
         data = jsontext.loads(text, any_string=True)
     except ValueError as error:

@@ -151,7 +151,7 @@ def test_only_a_picture_is_written_over(exported: Pyshell, tmp_path: Path) -> No
     for more in ((), ("--dry-run",)):
         ran = exported.line(f"graph {path}", *more)
         assert ran.status == 5
-        assert f"{path} is there" in ran.err
+        assert f"{path} already exists" in ran.err
     assert path.read_text(encoding="utf-8") == "precious\n"
     path.write_text("", encoding="utf-8")
     for form in ("svg", "mermaid", "dot", "svg"):
