@@ -189,7 +189,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         status = run(found)
         sys.stdout.flush()
     except PyshellError as error:
-        for line in error_lines(error, as_json=options.json):
+        for line in error_lines(error, as_json=options.json, compat=options.compat):
             sys.stderr.write(f"{line}\n")
         return EXIT_FAILED if options.compat else error.status
     except BrokenPipeError:

@@ -38,8 +38,11 @@ class PyshellError(Exception):
         path: str | None = None,
         step: str | None = None,
         faults: Sequence[str] = (),
+        targetcli: str = "",
     ) -> None:
         super().__init__(message)
+        self.targetcli = targetcli
+        """The sentence of targetcli or rtslib, which programs match; "" if `message` will do."""
         self.faults = list(faults)
         """Faults of many things that were looked at together, one line each."""
         self.message = message
@@ -63,8 +66,10 @@ class UsageError(PyshellError):
 
     status = 2
 
-    def __init__(self, message: str, hint: str = "", *, column: int | None = None) -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self, message: str, hint: str = "", *, column: int | None = None, targetcli: str = ""
+    ) -> None:
+        super().__init__(message, hint, targetcli=targetcli)
         self.column = column
         self.line: str | None = None
 

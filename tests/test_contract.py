@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, SERVER, TPG, Pyshell, run_here
+from driver import CLIENT, ROOT, SERVER, TPG, Pyshell, run_here
 
 ACL = f"{TPG}/acls/{CLIENT}"
 SHARED = "Default portal not created, TPGs within a target cannot share ip:port."
@@ -207,3 +208,125 @@ def test_a_missing_folder_of_the_saved_file_is_made_in_targetclis_manner(target:
     target.program = "targetcli"
     assert target.line(f"saveconfig {file}").out == f"Configuration saved to {file}\n"
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+# Finding 28: what published programs look for in what targetcli says. Each row: the program, the
+# line that it runs, and the pattern (or the begin or end of the line) that it looks for.
+MATCHED = [
+    ("openshift/verification-tests", f"{TPG}/portals create 0.0.0.0",
+     "This NetworkPortal already exists in configFS"),
+    ("Kairon", f"/iscsi create {SERVER}", "already exists in configFS"),
+    ("Kairon", f"{TPG}/portals create 0.0.0.0 3260", "already exists in configFS"),
+    ("Kairon", f"{TPG}/luns create /backstores/block/lee_block", "already exists"),
+    ("Kairon", "/iscsi delete iqn.2020-07.com.example:none", "No such Target in configfs"),
+    ("bard-plugin", "/backstores/block create lee_block /dev/sdb",
+     r"^Storage object block/lee_block exists$"),
+    ("bard-plugin", "/backstores/block delete none", "No storage object named"),
+    ("stornas", f"{TPG}/luns create /backstores/block/lee_block",
+     "^(?!.*not exist).*exists"),
+    ("stornas", "ls /iscsi/iqn.2020-07.com.example:none 1",
+     "^No such path /iscsi/iqn.2020-07.com.example:none$"),
+    ("createISCSITargetReplacingExisting (Go)", f"/iscsi create {SERVER}", "(?i)already exists"),
+    ("deleteISCSITarget (Go, Kubernetes)", "iscsi/ delete iqn.2020-07.com.example:none",
+     "^No such Target in configfs"),
+    ("deleteISCSITarget (Go, Kubernetes)", "backstores/block delete name=none",
+     "^No storage object named"),
+    ("swapDevManager.py", "backstores/ramdisk create name=there size=1M", "exists"),
+    ("swapDevManager.py", "iscsi/ delete iqn.2020-07.com.example:none", "No such"),
+    ("vtladm-iscsi", f"{ACL} create 0 0", "already mapped to this NodeACL|This MappedLUN already"),
+    ("vtladm-iscsi", f"{TPG}/acls create {CLIENT}", "This NodeACL already"),
+    ("vtladm-iscsi", f"/iscsi create {SERVER}", "This Target already"),
+    ("vtladm-iscsi", "/backstores/block create lee_block /dev/sdb",
+     "(?m)^Storage object .* exists$"),
+    ("menu.sh of quorum disks (bats)", f"{TPG}/acls create {CLIENT}",
+     "This NodeACL already exists in configFS"),
+    ("menu.sh of quorum disks (bats)", f"{TPG}/acls delete iqn.2020-07.com.example:none",
+     "No such NodeACL in configfs"),
+    ("menu.sh of quorum disks (bats)", f"{TPG}/acls create iq.1994-04.jp.co:x",
+     "WWN not valid as: iqn, naa, eui"),
+    ("yast-iscsi-lio-server", "/iscsi create nonsense", "^WWN not valid as: iqn, naa, eui$"),
+    ("holo-vtl", "/backstores/user:holo ls", "No such path /backstores/user:holo"),
+    ("Targetcli (Ruby)", "ls /backstores/block/none", "^No such path /backstores/block/none$"),
+    ("isCHAPTargetPathMissing (Go)", "/iscsi/iqn.2020-07.com.example:none/tpg1 get auth userid",
+     "(?i)no such path /iscsi/"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "line", "pattern"), MATCHED)
+def test_what_published_programs_match(
+    targetcli: Pyshell, program: str, line: str, pattern: str
+) -> None:
+    """Finding 28: they take the error for what it is, and one line is all there is of it."""
+    targetcli("/backstores/ramdisk create there 1M").done()
+    ran = targetcli(line)
+    said = ran.err.rstrip("\n")
+    assert ran.status == 1
+    assert "\n" not in said.removeprefix("Warning: TPG LUN 0 already mapped to this NodeACL\n")
+    assert re.search(pattern, said), said
+    assert f"| {program} |" in (ROOT / "docs/targetcli.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_device_or_size_is_told_as_targetcli_does(targetcli: Pyshell) -> None:
+    for line, said in (
+        ("/backstores/block create x /dev/none", "Could not open /dev/none"),
+        ("/backstores/block create x /dev/mapper/lee-lee.lv",
+         "Cannot configure StorageObject because device /dev/mapper/lee-lee.lv is already in use"),
+        ("/backstores/fileio create x /srv/x.img",
+         "Attempting to create file for new fileio backstore, need a size"),
+        (f"{TPG}/portals create 192.168.56.101",
+         r"Could not create NetworkPortal in configFS: \[Errno 22\] .*/np/192.168.56.101:3260'"),
+        (f"{TPG}/luns delete 9", "Invalid LUN"),
+        (f"{ACL} create 5 9", "LUN 9 does not exist in this TPG"),
+        ("clearconfig", "As a precaution, confirm=True needs to be set"),
+        ("restoreconfig /none.json", "Restore file /none.json not found"),
+        ("nonsense", "Command not found nonsense"),
+        ("/iscsi delete", "Missing required parameter wwn"),
+        ("/iscsi create x=y", "Unexpected keyword parameter 'x'."),
+        (f"{TPG} set attribute x=1", "Unknown parameter x in group 'attribute'."),
+        (f"{TPG} get attribute x", "No parameter 'x' in group 'attribute'."),
+        (f"{TPG} get nothing x", "Unknown configuration group: nothing"),
+    ):  # fmt: skip
+        ran = targetcli(line)
+        assert (ran.status, bool(re.fullmatch(f"{said}\n", ran.err))) == (1, True), (line, ran.err)
+
+
+def test_pyshell_itself_tells_what_exists_with_a_hint(exported: Pyshell) -> None:
+    ran = exported("/iscsi", "create", SERVER)
+    assert (ran.status, ran.err) == (5, f"Target {SERVER} already exists.\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "restoreconfig {0} clear_existing",
+        "restoreconfig {0} True",
+        "restoreconfig {0} clear_existing target={1} storage_object=/backstores/block/lee_block",
+        "restoreconfig savefile={0} clear_existing=please",
+    ],
+)
+def test_any_word_sets_a_flag_that_targetcli_does_not_read(
+    targetcli: Pyshell, line: str, tmp_path: Path
+) -> None:
+    """Finding 29."""
+    file = str(tmp_path / "saved.json")
+    targetcli(f"saveconfig {file}").done()
+    targetcli("/backstores/ramdisk create extra 1M").done()
+    ran = targetcli(line.format(file, SERVER)).done()
+    assert ran.out == f"Configuration restored from {file}\n"
+    assert targetcli("ls /backstores/ramdisk/extra").status == 1
+
+
+@pytest.mark.parametrize("word", ["false", "0", "no"])
+def test_a_word_for_no_clears_nothing_even_so(
+    targetcli: Pyshell, word: str, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "saved.json")
+    targetcli(f"saveconfig {file}").done()
+    assert targetcli(f"restoreconfig {file} clear_existing={word}").status == 1, "it exists"
+
+
+def test_pyshell_itself_refuses_a_word_that_is_no_boolean(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    ran = exported("restoreconfig", str(exported.saved_file), "clear_existing")
+    assert ran.status == 2
+    assert "neither true nor false" in ran.err

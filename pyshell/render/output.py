@@ -117,11 +117,12 @@ def is_live(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool
 
 
 def error_lines(
-    error: PyshellError, *, as_json: bool, caret: bool = True, where: str = ""
+    error: PyshellError, *, as_json: bool, compat: bool = False, where: str = ""
 ) -> list[str]:
     """Return what to print of an error: one line, and for a faulty line a caret below it.
 
-    `where` is the place of a batch (`FILE:LINE`) at which it happened.
+    `where` is the place of a batch (`FILE:LINE`) at which it happened. In targetcli mode
+    (`compat`) its own sentence stands alone: programs match the line's begin and end.
     """
     if as_json:
         facts = {
@@ -136,6 +137,8 @@ def error_lines(
             "code": error.status,
         }
         return [json_text(facts)]
+    if compat and error.targetcli:
+        return [visible(error.targetcli)]
     lines = [str(error)]
     if error.faults:
         shown = error.faults[:FAULTS_SHOWN]
@@ -144,7 +147,7 @@ def error_lines(
         lines = [error.message, *shown, *more, *([error.hint] if error.hint else [])]
     if where:
         lines[0] = f"{where}: {lines[0]}"
-    if caret and isinstance(error, UsageError) and error.column is not None and error.line:
+    if not compat and isinstance(error, UsageError) and error.column is not None and error.line:
         shown_before = visible(error.line[: error.column])
         lines += [f"  {error.line}", f"  {' ' * len(shown_before)}^"]
     return [visible(line) for line in lines]

@@ -33,7 +33,8 @@ def missing(lio: Lio, path: Path, command: str) -> NotFoundError:
     others = elsewhere(lio) if path == default_file(lio) else []
     if others:
         hint = f"Another lies in {others[0]}: {command} {others[0]} takes it."
-    return NotFoundError(f"Restore file {path} not found.", hint, path=str(path))
+    told = f"Restore file {path} not found"
+    return NotFoundError(f"{told}.", hint, path=str(path), targetcli=told)
 
 
 def _is_file(path: Path) -> bool:

@@ -61,15 +61,17 @@ def refuse_clashes(document: Document) -> None:
         there = running.get((plugin, entry["name"]))
         if there is not None and not listing.half_made(there):
             raise ExistsError(
-                f"Storage object {plugin}/{entry['name']} exists already, nothing was restored",
+                f"Storage object {plugin}/{entry['name']} already exists, nothing was restored",
                 "clear_existing=true clears the running configuration first.",
+                targetcli=f"storageobject '{plugin}:{entry['name']}' exist not restoring",
             )
     for target in document.get("targets", ()):
         place = _target_place(target)
         if place is not None and listing.existing(place):
             raise ExistsError(
-                f"Target {place.wwn} exists already, nothing was restored",
+                f"Target {place.wwn} already exists, nothing was restored",
                 "clear_existing=true clears the running configuration first.",
+                targetcli=f"target with wwn {place.wwn} exist, not restoring",
             )
 
 

@@ -40,11 +40,16 @@ def bind(
                         f"'{word.raw}' is one argument too many for {described.name}.",
                         f"Syntax: {described.signature}",
                         column=word.start,
+                        targetcli=_too_many(described, words),
                     )
                 rest.append(word.text)
                 continue
         if param.name in values:
-            raise UsageError(f"{param.name} is given twice.", column=word.start)
+            raise UsageError(
+                f"{param.name} is given twice.",
+                column=word.start,
+                targetcli=f"Duplicate parameter {param.name}.",
+            )
         values[param.name] = _parse(param, word, node)
     return _complete(described, values, rest, named, line_end)
 
@@ -58,6 +63,7 @@ def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
             nearest(word.name, [p.name for p in described.params])
             or f"Syntax: {described.signature}",
             column=word.start,
+            targetcli=f"Unexpected keyword parameter '{word.name}'.",
         )
     if word.name in named:
         raise UsageError(f"{word.name} is given twice.", column=word.start)
@@ -90,6 +96,7 @@ def _complete(
             f"Missing required {noun} {', '.join(missing)}.",
             f"Syntax: {described.signature}",
             column=line_end,
+            targetcli=f"Missing required {noun} {_joined(missing)}",
         )
     for param in described.params:
         values.setdefault(param.name, param.default)
@@ -98,6 +105,20 @@ def _complete(
     if described.named_rest is not None:
         values["named"] = named
     return values
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Return names as targetcli writes one, and several."""
+    return names[0] if len(names) == 1 else ", ".join(f"'{name}'" for name in names)
+
+
+def _too_many(described: Command, words: Sequence[Word]) -> str:
+    """Return what targetcli says of too many positional parameters."""
+    most = sum(not param.named_only for param in described.params)
+    least = sum(param.required for param in described.params)
+    limit = f"exactly {least}" if least == most else f"at most {most}"
+    given = sum(word.name is None for word in words)
+    return f"Got {given} positionnal parameters, expected {limit}."
 
 
 _SYNONYMS = {
@@ -132,4 +153,5 @@ def unknown_command(node: Node, word: Word) -> UsageError:
         f"Command not found {word.text}.",
         hint or f"Commands at {node.path}: {', '.join(node.commands())}.",
         column=word.start,
+        targetcli=f"Command not found {word.text}",
     )

@@ -129,7 +129,7 @@ class Voice:
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Show an error on standard error; `where` says in which line of a batch it happened."""
-        lines = error_lines(error, as_json=self.options.json, caret=not self.compat, where=where)
+        lines = error_lines(error, as_json=self.options.json, compat=self.compat, where=where)
         self.out.flush()
         for line in lines:
             self.err.write(f"{self._painted('error', self._laid_out(line), journal.ERROR)}\n")

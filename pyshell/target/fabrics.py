@@ -141,7 +141,11 @@ class Fabric:
 
     def normalise(self, wwn: str) -> names.Normalised:
         """Check a WWN of this fabric. Raises UsageError."""
-        return names.wwn(wwn, self.wwn_kinds)
+        try:
+            return names.wwn(wwn, self.wwn_kinds)
+        except UsageError as error:
+            error.targetcli = f"WWN not valid as: {', '.join(self.wwn_kinds)}"
+            raise
 
     def new_wwn(self) -> str:
         """Return a WWN drawn by rtslib; where the host's name spoils it, one with a plain name."""

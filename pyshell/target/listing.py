@@ -344,7 +344,9 @@ def require_storage_object(plugin: str, name: str) -> StorageObject:
     found = storage_object(plugin, name)
     if found is None:
         raise NotFoundError(
-            f"No storage object named {name}.", f"'ls /backstores/{plugin}' shows them."
+            f"No storage object named {name}.",
+            f"'ls /backstores/{plugin}' shows them.",
+            targetcli=f"No storage object named {name}.",
         )
     return found
 

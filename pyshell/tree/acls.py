@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import UsageError
 from pyshell.target import listing
 from pyshell.target.kernel import has_folders, text_or_none
 from pyshell.target.operations import acls, removal
-from pyshell.target.operations.base import Operation
+from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.luns import CreateNodeAcl, MapLun
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import MappedLun, NodeAcl, Tpg
@@ -126,9 +126,10 @@ class AclsNode(CommonNode):
             return [place]
         tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
         if not tagged:
-            raise NotFoundError(
-                f"There is no node ACL for {name}.",
-                f"{self.nearest(name)}'ls {self.path}' shows them.",
+            raise missing(
+                f"No such node ACL: {name}.",
+                NodeAcl(self.place, name),
+                f"{self.nearest(name)}Run 'ls {self.path}' to list them.",
             )
         return tagged
 

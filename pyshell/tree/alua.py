@@ -62,7 +62,9 @@ class AluaGroupsNode(CommonNode):
         found = [group for group in self._groups() if group.name == name]
         if not found:
             raise NotFoundError(
-                f"There is no ALUA group {name} of {self.place}.", f"'ls {self.path}' shows them."
+                f"No such ALUA group: {name} of {self.place}.",
+                f"Run 'ls {self.path}' to list them.",
+                targetcli="Invalid ALUA group name",
             )
         return Change([DeleteAluaGroup(found[0])])
 

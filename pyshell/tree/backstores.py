@@ -265,7 +265,9 @@ class FileioNode(BackstoreNode):
             refuse_image_among(self.lio, path)
             if size is None:
                 raise UsageError(
-                    f"{path} does not exist: to make it, a size is needed.", "Add size=10G."
+                    f"{path} does not exist: to make it, a size is needed.",
+                    "Add size=10G.",
+                    targetcli="Attempting to create file for new fileio backstore, need a size",
                 )
             operations.append(CreateImageFile(path, size, sparse))
             if not sparse:
@@ -296,7 +298,10 @@ class FileioNode(BackstoreNode):
                 continue  # creating it says that it exists
             device = text_or_none(self.lio.kernel, f"{place.folder}/udev_path")
             if device and os.path.realpath(self.lio.machine.image_file(device)) == wanted:
-                raise BusyError(f"{path} is used by storage object {place.name} already.")
+                raise BusyError(
+                    f"{path} is already used by storage object {place.name}.",
+                    targetcli=f"storage object for {path} already exists: {place.name}",
+                )
 
 
 class RamdiskNode(BackstoreNode):

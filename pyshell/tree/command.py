@@ -245,7 +245,18 @@ def choice(*words: str) -> Kind:
     return Kind("|".join(words), parse, words)
 
 
+def _flag(node: Node, text: str) -> bool:
+    """Read a flag. targetcli does not look at its word: there, any but those for no sets it."""
+    try:
+        return boolean(text)
+    except UsageError:
+        if node.context.compat and text:
+            return True
+        raise
+
+
 TEXT = Kind("text", plain_text)
+FLAG = Kind("true|false", plain_text, ("true", "false"), at=_flag)
 BOOL = Kind("true|false", boolean, ("true", "false"))
 NUMBER = Kind("number", number)
 SIZE = Kind("size", names.size)

@@ -239,6 +239,7 @@ class CommonNode(Node):
                 raise NotFoundError(
                     f"Unknown parameter {name} in group 'global'.",
                     f"{near_to(name, PREFERENCES)}'get global' shows them.",
+                    targetcli=f"Unknown parameter {name} in group 'global'.",
                 )
             parsed = described_one.kind.parse(value)
             results.append(Preference(name, parsed, [f"Parameter {name} is now '{text(parsed)}'."]))
@@ -250,6 +251,7 @@ class CommonNode(Node):
             raise NotFoundError(
                 f"No parameter '{unknown[0]}' in group 'global'.",
                 f"{near_to(unknown[0], PREFERENCES)}'get global' shows them.",
+                targetcli=f"No parameter '{unknown[0]}' in group 'global'.",
             )
         values: dict[str, Any] = {n: self.context.preference(n) for n in rest or PREFERENCES}
         if rest:
@@ -275,7 +277,7 @@ class CommonNode(Node):
         if group not in (None, "global"):
             found = self._group(group)
             for parameter in named:
-                require_writable(entry_of(found, group, parameter))
+                require_writable(entry_of(found, group, parameter, sets=True))
 
     def _group(self, name: str) -> Group:
         groups = self.groups()
@@ -284,6 +286,7 @@ class CommonNode(Node):
             raise NotFoundError(
                 f"Unknown configuration group: {name}.",
                 f"{near_to(name, known)}Here: {', '.join(known)}.",
+                targetcli=f"Unknown configuration group: {name}",
             )
         return groups[name]
 
@@ -307,7 +310,11 @@ class CommonNode(Node):
             add(known)
             return Preference("bookmarks", add, [said])
         if bookmark not in known:
-            raise NotFoundError(f"No such bookmark {bookmark}.", "'bookmarks show' lists them.")
+            raise NotFoundError(
+                f"No such bookmark {bookmark}.",
+                "'bookmarks show' lists them.",
+                targetcli=f"No such bookmark {bookmark}.",
+            )
         if action == "go":
             return Go(self.get_node(known[bookmark]).path)
         remove = partial(_without, bookmark)

@@ -81,6 +81,7 @@ def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> Non
             error = ExistsError(
                 f"lun for storage object {place.plugin}/{place.name} already exists",
                 f"It is {lun.path}.",
+                targetcli=f"lun for storage object {place.plugin}/{place.name} already exists",
             )
             error.wanted = wanted in (None, lun.index)
             raise error

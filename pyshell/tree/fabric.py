@@ -12,7 +12,7 @@ from pyshell.target.fabrics import NOT_TARGETS, Fabric
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import DEFAULT_PORT
 from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation
+from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
 from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.target.places import Portal, Target, Tpg
@@ -132,8 +132,10 @@ class FabricNode(CommonNode):
         place = self._existing(wwn)
         if place is None:
             name = self.fabric.normalise(wwn).wwn
-            raise NotFoundError(
-                f"There is no target {name}.", f"{self.nearest(name)}'ls {self.path}' shows them."
+            raise missing(
+                f"No such target: {name}.",
+                Target(self.fabric.name, name),
+                f"{self.nearest(name)}Run 'ls {self.path}' to list them.",
             )
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]

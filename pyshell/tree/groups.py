@@ -65,14 +65,18 @@ class Group(ABC):
         return ""
 
 
-def entry_of(group: Group, group_name: str, name: str) -> Entry:
-    """Return a group's parameter. Raises NotFoundError."""
+def entry_of(group: Group, group_name: str, name: str, *, sets: bool = False) -> Entry:
+    """Return a group's parameter, which a command `sets` or reads. Raises NotFoundError."""
     entries = group.entries()
     found = entries.get(name)
     if found is None:
         raise NotFoundError(
             f"No parameter '{name}' in group '{group_name}'",
             f"{near_to(name, entries)}'get {group_name}' shows them.",
+            targetcli=f"{'Unknown' if sets else 'No'} parameter "
+            + (
+                f"{name} in group '{group_name}'." if sets else f"'{name}' in group '{group_name}'."
+            ),
         )
     return found
 
@@ -87,4 +91,5 @@ def value_or_empty(group: Group, name: str) -> str:
 def require_writable(entry: Entry) -> None:
     """Raise UsageError for a read-only parameter."""
     if not entry.writable:
-        raise UsageError(f"Parameter {entry.name} is read-only.")
+        told = f"Parameter {entry.name} is read-only."
+        raise UsageError(told, targetcli=told)

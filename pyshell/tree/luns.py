@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyshell.errors import NotFoundError
 from pyshell.target import listing, storage
 from pyshell.target.kernel import has_folders, text_or_none
 from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation
+from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
@@ -89,7 +88,7 @@ class LunsNode(CommonNode):
         """Delete a LUN."""
         place = Lun(self.place, lun)
         if not listing.existing(place):
-            raise NotFoundError(f"There is no LUN {lun} here.", f"'ls {self.path}' shows them.")
+            raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
         operations = removal.of_lun(place)
         operations[-1].said = [f"Deleted LUN {lun}."]
         return Change(operations)

@@ -217,6 +217,7 @@ class Node(ConfigNode):  # type: ignore[misc]
             raise NotFoundError(
                 f"No such path {self.path.rstrip('/')}/{part}",
                 f"{self.nearest(part)}'ls {self.path}' shows what is there.",
+                targetcli=f"No such path {self.path.rstrip('/')}/{part}",
             )
         return found
 

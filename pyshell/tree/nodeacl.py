@@ -122,7 +122,9 @@ class NodeAclNode(CommonNode):
             return lun_for(self, self.place.tpg, text)
         if not listing.existing(lun):
             raise NotFoundError(
-                f"There is no {lun}.", f"'ls {self.place.tpg.path}/luns' shows them."
+                f"No such LUN: {lun.index}.",
+                f"Run 'ls {self.place.tpg.path}/luns' to list them.",
+                targetcli=f"LUN {lun.index} does not exist in this TPG",
             )
         return [], lun
 

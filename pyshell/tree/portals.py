@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import UsageError
 from pyshell.target import inquiry, listing, names
 from pyshell.target.kernel import text_or_none
+from pyshell.target.operations.base import missing
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.targets import CreatePortal, DeletePortal
 from pyshell.target.places import Portal, Tpg
@@ -111,8 +112,10 @@ class PortalsNode(CommonNode):
             place = listing.wildcard_portal(self.place, ip_address, ip_port)
             if place is None:
                 wanted = f"{names.bracketed(ip_address)}:{ip_port}"
-                raise NotFoundError(
-                    f"There is no portal {wanted} here.", f"'ls {self.path}' shows them."
+                raise missing(
+                    f"No such portal: {wanted}.",
+                    Portal(self.place, ip_address, ip_port),
+                    f"Run 'ls {self.path}' to list them.",
                 )
             self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
         said = f"Deleted network portal {ip_address}:{ip_port}"

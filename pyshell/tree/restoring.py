@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pyshell.errors import PyshellError, RestoredInPartError, UsageError
 from pyshell.target.arrivals import Arrivals
 from pyshell.tree.applying import ApplyingNode
-from pyshell.tree.command import BOOL, FILE, NUMBER, SAVED_OBJECT, TARGET, Param, command
+from pyshell.tree.command import BOOL, FILE, FLAG, NUMBER, SAVED_OBJECT, TARGET, Param, command
 from pyshell.tree.restorejob import RestoreJob
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.saving import boot_file, file_of
@@ -32,7 +32,7 @@ class RestoringNode(ApplyingNode):
     @command(
         "Bring a saved configuration back.",
         Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
-        Param("clear_existing", BOOL, "Clear the running configuration first.", default=False),
+        Param("clear_existing", FLAG, "Clear the running configuration first.", default=False),
         Param("target", TARGET, "Restore only the target of that WWN."),
         Param(
             "storage_object", SAVED_OBJECT, "Restore only that storage object: its name or path."

@@ -100,6 +100,7 @@ class RootNode(
             raise UsageError(
                 "As a precaution, confirm=true needs to be set.",
                 "clearconfig confirm=true removes all.",
+                targetcli="As a precaution, confirm=True needs to be set",
             )
 
         def run() -> Lines:

@@ -80,7 +80,7 @@ def test_a_faulty_line_is_shown_with_a_caret_below() -> None:
     error = UsageError("It is wrong.", column=3)
     error.line = "ls !x"
     assert error_lines(error, as_json=False) == ["It is wrong.", "  ls !x", "     ^"]
-    assert error_lines(error, as_json=False, caret=False) == ["It is wrong."]
+    assert error_lines(error, as_json=False, compat=True) == ["It is wrong."]
 
 
 def test_an_errors_faults_have_a_line_each() -> None:

@@ -28,8 +28,8 @@ def test_a_group_is_created_with_its_number(exported: Pyshell) -> None:
 @pytest.mark.parametrize(
     ("line", "status", "told"),
     [
-        (f"{ALUA} create standby 17", 5, "exists already"),
-        (f"{ALUA} create default_tg_pt_gp 17", 5, "exists already"),
+        (f"{ALUA} create standby 17", 5, "already exists"),
+        (f"{ALUA} create default_tg_pt_gp 17", 5, "already exists"),
         (f"{ALUA} create other 0", 2, "1 to 65535"),
         (f"{ALUA} create other 65536", 2, "1 to 65535"),
         (f"{ALUA} create other x", 2, "not a number"),
@@ -39,7 +39,7 @@ def test_a_group_is_created_with_its_number(exported: Pyshell) -> None:
         (f"{ALUA} create 'a b' 5", 2, "cannot name an ALUA group"),
         (f"{ALUA} create {'x' * 256} 5", 2, "at most 255 bytes"),
         (f"{ALUA} create other 16", 1, "Cannot"),
-        (f"{ALUA} delete nothing", 3, "There is no ALUA group nothing"),
+        (f"{ALUA} delete nothing", 3, "No such ALUA group: nothing"),
         (f"{ALUA} delete default_tg_pt_gp", 2, "the kernel's"),
         (f"{LUN} set alua alua_tg_pt_gp_name=nothing", 3, "no ALUA group nothing"),
         (f"{LUN} set alua alua_tg_pt_gp_name=", 2, "needs a value"),

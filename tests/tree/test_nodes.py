@@ -389,12 +389,12 @@ def test_a_secret_of_twelve_bytes_needs_no_note(exported: Pyshell, secret: str) 
     [
         (
             f"/iscsi delete {SERVER[:-1]}",
-            f"There is no target {SERVER[:-1]}. Did you mean {SERVER}? 'ls /iscsi' shows them.",
+            f"No such target: {SERVER[:-1]}. Did you mean {SERVER}? Run 'ls /iscsi' to list them.",
         ),
         (
             f"{TPG}/acls delete {CLIENT[:-1]}",
-            f"There is no node ACL for {CLIENT[:-1]}. Did you mean {CLIENT}? 'ls {TPG}/acls'"
-            " shows them.",
+            f"No such node ACL: {CLIENT[:-1]}. Did you mean {CLIENT}? Run 'ls {TPG}/acls'"
+            " to list them.",
         ),
     ],
 )

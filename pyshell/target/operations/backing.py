@@ -79,9 +79,16 @@ def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> 
     if device is None:
         if lio.machine.scsi_device(path) is not None or _exists(lio, path):
             raise UsageError(
-                f"{path} is not a block device", "For a file use fileio, for a tape pscsi."
+                f"{path} is not a block device",
+                "For a file use fileio, for a tape pscsi.",
+                targetcli=_no_disk(path),
             )
-        raise NotFoundError(f"There is no block device {path}", "'lsblk' lists them.", path=path)
+        raise NotFoundError(
+            f"There is no block device {path}",
+            "'lsblk' lists them.",
+            path=path,
+            targetcli=f"Could not open {path}",
+        )
     _must_be_disk(device)
     if exclusive:
         _must_be_free(lio, foreseen, device)
@@ -89,7 +96,15 @@ def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> 
 
 def _must_be_disk(device: BlockDevice) -> None:
     if device.scsi_type not in (None, DISK):
-        raise UsageError(f"{device.path} is not a disk", "For other SCSI devices use pscsi.")
+        raise UsageError(
+            f"{device.path} is not a disk",
+            "For other SCSI devices use pscsi.",
+            targetcli=_no_disk(device.path),
+        )
+
+
+def _no_disk(path: str) -> str:
+    return f"Device {path} is not a TYPE_DISK block device"
 
 
 def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
@@ -101,7 +116,8 @@ def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
             return  # it will have been deleted by then
         holder = str(user) if user is not None else "another program holds it"
     if holder:
-        raise BusyError(f"{device.path} is in use: {holder}", path=device.path)
+        told = f"Cannot configure StorageObject because device {device.path} is already in use"
+        raise BusyError(f"{device.path} is in use: {holder}", path=device.path, targetcli=told)
 
 
 def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:

@@ -20,7 +20,7 @@ from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.failures import doing
 from pyshell.target.kernel import changing
-from pyshell.target.places import Portal, StorageObject
+from pyshell.target.places import AluaGroup, Lun, Portal, StorageObject
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -382,13 +382,49 @@ def _interrupts_held() -> Iterator[Callable[[], int]]:
 def must_exist(foreseen: Foreseen, place: HasFolder) -> None:
     """Raise NotFoundError where `place` will not be there."""
     if not foreseen.exists(place.folder):
-        raise NotFoundError(f"There is no {place}", path=place.folder)
+        raise missing(f"There is no {place}", place)
 
 
 def must_be_free(foreseen: Foreseen, place: HasFolder) -> None:
     """Raise ExistsError where `place` will be taken."""
     if foreseen.exists(place.folder):
-        raise ExistsError(f"{_capital(str(place))} exists already", path=place.folder)
+        raise exists(f"{_capital(str(place))} already exists", place)
+
+
+def missing(message: str, place: HasFolder, hint: str = "") -> NotFoundError:
+    """Return the error of an object that does not exist, with targetcli's sentence."""
+    told = f"No such {_rtslib_name(place)} in configfs: {place.folder}"
+    if isinstance(place, StorageObject):
+        told = f"No storage object named {place.name}."
+    elif isinstance(place, Lun):
+        told = "Invalid LUN"
+    elif isinstance(place, AluaGroup):
+        told = "Invalid ALUA group name"
+    return NotFoundError(message, hint, path=place.folder, targetcli=told)
+
+
+def exists(message: str, place: HasFolder, hint: str = "") -> ExistsError:
+    """Return the error of an object that already exists, with targetcli's sentence."""
+    told = f"This {_rtslib_name(place)} already exists in configFS"
+    if isinstance(place, StorageObject):
+        told = f"Storage object {place.plugin}/{place.name} exists"
+    return ExistsError(message, hint, path=place.folder, targetcli=told)
+
+
+def _rtslib_name(place: HasFolder) -> str:
+    """Return what rtslib calls a kind of object."""
+    kind = type(place).__name__
+    return _RTSLIB_NAMES.get(kind, kind)
+
+
+_RTSLIB_NAMES = {
+    "Tpg": "TPG",
+    "Lun": "LUN",
+    "NodeAcl": "NodeACL",
+    "MappedLun": "MappedLUN",
+    "Portal": "NetworkPortal",
+    "AluaGroup": "ALUATargetPortGroup",
+}
 
 
 def _capital(text: str) -> str:

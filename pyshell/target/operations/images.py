@@ -33,7 +33,7 @@ class CreateImageFile(Operation):
         """See that nothing is there and, for a filled file, that it fits."""
         where = lio.machine.image_file(self.path)
         if os.path.lexists(where):
-            raise ExistsError(f"{self.path} exists already", path=self.path)
+            raise ExistsError(f"{self.path} already exists", path=self.path)
         if not where.parent.is_dir() and not lio.machine.makes_folders(self.path):
             folder = os.path.dirname(self.path)
             raise NotFoundError(f"No such folder: {folder}", "Create it first.")

@@ -8,12 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
+from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import LUN_MAX, path_part
-from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.base import (
+    Foreseen,
+    Operation,
+    exists,
+    missing,
+    must_be_free,
+    must_exist,
+)
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
 
@@ -150,9 +157,7 @@ class CreateNodeAcl(Operation):
                 path=self.place.folder,
             )
         if foreseen.exists(self.place.folder):
-            raise ExistsError(
-                f"A node ACL for {self.place.wwn} exists already", path=self.place.folder
-            )
+            raise exists(f"A node ACL for {self.place.wwn} already exists", self.place)
         foreseen.make(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -175,9 +180,7 @@ class DeleteNodeAcl(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that it is there."""
         if not foreseen.exists(self.place.folder):
-            raise NotFoundError(
-                f"There is no node ACL for {self.place.wwn}", path=self.place.folder
-            )
+            raise missing(f"No such node ACL: {self.place.wwn}", self.place)
         foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pyshell.errors import ExistsError, UsageError
+from pyshell.errors import UsageError
 from pyshell.target import handles, listing, storage
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations import backing
-from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.base import Foreseen, Operation, exists, must_be_free, must_exist
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
@@ -51,9 +51,8 @@ class CreateStorageObject(Operation):
         """See that the name is free and the device is there, of the right type and not in use."""
         there = foreseen.storage_object(self.place.plugin, self.place.name)
         if there is not None and foreseen.exists(there.folder):
-            raise ExistsError(
-                f"Storage object {self.place.plugin}/{self.place.name} exists already",
-                path=there.folder,
+            raise exists(
+                f"Storage object {self.place.plugin}/{self.place.name} already exists", there
             )
         must_be_free(foreseen, self.place)
         for name in NEEDED_ARGUMENTS.get(self.place.plugin, ()):

@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 
 import rtslib_fb
 
-from pyshell.errors import BusyError, ExistsError, NotFoundError, PyshellError
+from pyshell.errors import BusyError, ExistsError, PyshellError
 from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.names import WILDCARD_V4, WILDCARD_V6
-from pyshell.target.operations.base import Foreseen, Operation, must_be_free, must_exist
+from pyshell.target.operations.base import (
+    Foreseen,
+    Operation,
+    exists,
+    missing,
+    must_be_free,
+    must_exist,
+)
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import Portal, Target, Tpg
 
@@ -33,7 +40,7 @@ class CreateTarget(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the WWN is free."""
         if foreseen.exists(self.place.folder):
-            raise ExistsError(f"Target {self.place.wwn} exists already", path=self.place.folder)
+            raise exists(f"Target {self.place.wwn} already exists", self.place)
         foreseen.make(self.place.fabric.folder)
         foreseen.make(self.place.folder)
 
@@ -88,7 +95,10 @@ class CreateTpg(Operation):
         if not self.place.target.fabric.has("tpgts"):
             others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
             if others:
-                raise ExistsError(f"{self.place.target} has its one TPG already")
+                raise ExistsError(
+                    f"{self.place.target} already has its one TPG",
+                    targetcli="Target cannot have multiple TPGs",
+                )
         foreseen.make(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -252,7 +262,7 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
         return
     if listing.same_address(other.address, place.address):
         if other.tpg == place.tpg:
-            raise ExistsError(f"Portal {other.name} exists already", path=other.folder)
+            raise exists(f"Portal {other.name} already exists", other)
         raise ExistsError(
             f"Portal {other.name} belongs to TPG {other.tpg.tag} of this target",
             "Two TPGs of a target cannot share an address and port.",
@@ -263,10 +273,12 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
     else:
         why = "is in the way: the kernel adds no wildcard beside it"
     whose = "" if other.tpg == place.tpg else f" of {other.tpg}"
+    refused = "Could not create NetworkPortal in configFS"
     raise BusyError(
         f"Portal {other.name}{whose} {why}",
         f"First: {other.tpg.path}/portals delete {other.address} {other.port}",
         path=other.folder,
+        targetcli=f"{refused}: [Errno 22] Invalid argument: '{place.folder}'",
     )
 
 
@@ -284,7 +296,7 @@ class DeletePortal(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that it is there."""
         if not foreseen.exists(self.place.folder):
-            raise NotFoundError(f"There is no portal {self.place.name} in {self.place.tpg.path}")
+            raise missing(f"No such portal: {self.place.path}", self.place)
         foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
