@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from pyshell.errors import UsageError
 from pyshell.saved.checks.faults import Entry, Fault, refused, warning
-from pyshell.target.settings import SECRET_LEAST, check_auth, is_short
+from pyshell.target.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 
 
 def tpg_faults(tpg: Entry) -> Iterator[Fault]:
@@ -67,6 +67,12 @@ def _pair(entry: Entry, userid: str, password: str) -> Iterator[Fault]:
         except UsageError as found:
             yield refused(entry.at(key), found)
     secret = entry.text(password)
+    if is_long(secret or ""):
+        yield warning(
+            entry.at(password),
+            f"the secret is longer than {SECRET_MOST} bytes",
+            "Initiators such as Windows refuse it.",
+        )
     if is_short(secret or ""):
         yield warning(
             entry.at(password),
