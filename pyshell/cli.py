@@ -77,8 +77,9 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     try:
         shell.run_line(join_arguments(words, compat=shell.compat))
         if shell.options.save:
-            shell.say(shell.save_what_changed())
-        elif shell.err.isatty():  # a script knows what it does, and has its own last line
+            shell.say(shell.save_what_changed(asked=True))
+        elif shell.err.isatty() or shell.way == "apply":
+            # Else a script knows what it does, and has its own last line.
             shell.tell_unsaved()
     except PyshellError as error:
         shell.show_error(error)

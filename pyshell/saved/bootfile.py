@@ -7,6 +7,7 @@ before as a revision, and as a backup where targetcli looks for one.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ from pyshell.saved.revisions import Policy
 from pyshell.saved.state import State, is_below
 
 _SHOWN = 20
+_OTHERS = 20
+"""How many other files are remembered."""
 
 
 class BootFile:
@@ -119,12 +122,13 @@ class BootFile:
         backups: int,
         policy: Policy,
         merged_from: Document | None = None,
+        running: Document | None = None,
     ) -> list[str]:
         """Save a document and return what to tell, beside that it is saved. Raises PyshellError.
 
         `merged_from` is what runs, where the document is not that but was merged into what lies
-        there. At every instant the file is the old or the new one, and what is remembered fits
-        both.
+        there; `running` is what runs, if the document holds more. At every instant the file is
+        the old or the new one, and what is remembered fits both.
         """
         writing.make_folder(self.config_dir)
         store.sweep(self.path)
@@ -145,7 +149,8 @@ class BootFile:
         writing.replace(self.path, text)
         new = store.digest(text)
         try:
-            self._settle(document, merged_from, new, known, remembered, policy)
+            running = running or merged_from or document
+            self._settle(document, running, new, known, remembered, policy)
         except PyshellError as error:
             self._warn(f"{self.path} is saved, but not all of it could be noted: {error}")
         told = [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
@@ -157,7 +162,7 @@ class BootFile:
     def _settle(
         self,
         document: Document,
-        merged_from: Document | None,
+        running: Document,
         new: str,
         known: dict[str, About],
         remembered: State,
@@ -166,7 +171,6 @@ class BootFile:
         """Remember that the file is saved. Raises PyshellError."""
         remembered.known = {new: known[new]} if new in known else known
         if remembered.missing:
-            running = document if merged_from is None else merged_from
             left = tree_paths(document) - tree_paths(running)
             marks = remembered.missing.items()
             remembered.missing = {path: reason for path, reason in marks if path in left}
@@ -211,6 +215,26 @@ class BootFile:
             remembered.restored = now("boot").time
 
         return self._remember(note)
+
+    def restored_other(self, file: Path, missing: Mapping[str, str]) -> bool:
+        """Remember what of a file that is not restored at boot could not be restored."""
+
+        def note(remembered: State) -> None:
+            others = {**remembered.others}
+            others.pop(os.path.realpath(file), None)
+            if missing:
+                others[os.path.realpath(file)] = dict(missing)
+            remembered.others = dict(list(others.items())[-_OTHERS:])
+
+        if not missing and os.path.realpath(file) not in self.state().others:
+            return True
+        return self._remember(note)
+
+    def missing_of(self, file: Path) -> dict[str, str]:
+        """Return what of a file could not be restored, and why."""
+        if os.path.realpath(file) == os.path.realpath(self.path):
+            return dict(self.state().missing)
+        return dict(self.state().others.get(os.path.realpath(file), {}))
 
     def added(self, missing: Mapping[str, str]) -> bool:
         """Remember what is still missing after some of it was brought back; as `restored`."""

@@ -70,7 +70,7 @@ def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
     running = () if at_boot else (place.path for place in listing.storage_objects())
     yield from target_faults(document, groups_of_all(document), frozenset(running))
     yield from value_faults(document)
-    yield from device_faults(lio, document)
+    yield from device_faults(lio, document, at_boot=at_boot)
 
 
 def _twice(found: Read) -> Iterator[Fault]:

@@ -33,6 +33,10 @@ _MutualUserid = Annotated[str, Doc("CHAP name that the target gives in turn.")]
 _MutualPassword = Annotated[
     str, Doc("CHAP secret of the other direction; not the same as the first.")
 ]
+_SecretFile = Annotated[
+    str,
+    Doc("File that holds this secret, in place of the secret: an absolute path. Only pyshell."),
+]
 _Alias = Annotated[str | None, Doc("Name of the link in configfs; drawn if left out.")]
 _Supported = Annotated[int | None, Doc("1 where the group may be in that state.")]
 _Seconds = Annotated[int | None, Doc("Told to initiators: seconds of a transition.")]
@@ -151,6 +155,8 @@ class NodeAcl(TypedDict):
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
     chap_mutual_password: NotRequired[_MutualPassword]
+    chap_password_file: NotRequired[_SecretFile]
+    chap_mutual_password_file: NotRequired[_SecretFile]
     # By this name rtslib does not save it, but restores it.
     tcq_depth: NotRequired[
         Annotated[
@@ -174,6 +180,8 @@ class Tpg(TypedDict):
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
     chap_mutual_password: NotRequired[_MutualPassword]
+    chap_password_file: NotRequired[_SecretFile]
+    chap_mutual_password_file: NotRequired[_SecretFile]
 
 
 class Target(TypedDict):
@@ -194,6 +202,8 @@ class FabricModule(TypedDict):
     discovery_password: NotRequired[_ChapPassword]
     discovery_mutual_userid: NotRequired[_MutualUserid]
     discovery_mutual_password: NotRequired[_MutualPassword]
+    discovery_password_file: NotRequired[_SecretFile]
+    discovery_mutual_password_file: NotRequired[_SecretFile]
 
 
 class Document(TypedDict):
@@ -258,14 +268,13 @@ def object_paths(document: Document) -> set[str]:
         base = f"/{target['fabric']}/{target['wwn']}"
         found.add(base)
         for tpg in target.get("tpgs", ()):
-            found |= _tpg_paths(_tpg_path(target, base, tpg.get("tag", 1)), tpg)
+            found |= _tpg_paths(tpg_path(target["fabric"], base, tpg.get("tag", 1)), tpg)
     return found
 
 
-def _tpg_path(target: Target, base: str, tag: int) -> str:
+def tpg_path(fabric: str, base: str, tag: int) -> str:
     """Return a TPG's path: in a fabric without TPG tags it is its target's."""
-    name = target["fabric"]
-    tagless = name in fabrics.known() and not fabrics.fabric(name).has("tpgts")
+    tagless = fabric in fabrics.known() and not fabrics.fabric(fabric).has("tpgts")
     return base if tagless else f"{base}/tpg{tag}"
 
 

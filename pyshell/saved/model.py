@@ -62,6 +62,8 @@ class Item:
     links: tuple[str, ...] = ()
     alias: str | None = None
     """Name of a LUN's link in configfs, of no weight where it is there already."""
+    omitted: frozenset[str] = frozenset()
+    """Files of CHAP settings that the document does not mention: in `settings` they are unset."""
 
     @functools.cached_property
     def path(self) -> str:
@@ -190,7 +192,7 @@ class _Reader:
     def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         own[ENABLED] = "1" if entry.get("enable", True) else "0"
-        yield Item(place, settings=own)
+        yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
         for lun in entry.get("luns", ()):
             with self._entry(f"{place.path}/luns/lun{lun['index']}"):
                 yield _of_lun(place, lun)
@@ -209,7 +211,7 @@ class _Reader:
             own["tag"] = text_of(entry.get("tag"))
         if entry.get("tcq_depth") is not None:
             own["cmdsn_depth"] = text_of(entry["tcq_depth"])
-        yield Item(place, settings=own)
+        yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
         for mapped in entry.get("mapped_luns", ()):
             with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
                 yield _of_mapped_lun(place, mapped)
@@ -220,10 +222,13 @@ def _of_fabric(entry: Mapping[str, Any]) -> Item:
     found = {
         f"discovery_auth/{file}": text_of(entry.get(f"discovery_{name}"))
         for name, file in settings.AUTH_FILES.items()
+        if f"discovery_{name}_file" not in entry
     }
     enforce = "1" if entry.get("discovery_enable_auth") else "0"
     return Item(
-        FabricPlace(fabric), settings=found | {"discovery_auth/enforce_discovery_auth": enforce}
+        FabricPlace(fabric),
+        settings=found | {"discovery_auth/enforce_discovery_auth": enforce},
+        omitted=_omitted(entry, "discovery_", "discovery_auth"),
     )
 
 
@@ -328,14 +333,43 @@ def _unlimited(name: str) -> str:
 
 
 def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
-    """Return CHAP settings: rtslib leaves out those that are not set, so none means unset."""
+    """Return CHAP settings: rtslib leaves out those that are not set, so none means unset.
+
+    A secret that a file holds, and that was not read from there, may have any value.
+    """
     if not fabric.has("auth"):
         return {}
     values = cast(Mapping[str, Any], entry)
     return {
         f"auth/{file}": text_of(values.get(f"chap_{name}"))
         for name, file in settings.AUTH_FILES.items()
+        if f"chap_{name}_file" not in values
     }
+
+
+def _omitted(entry: Any, prefix: str, group: str) -> frozenset[str]:
+    return frozenset(
+        f"{group}/{file}"
+        for name, file in settings.AUTH_FILES.items()
+        if entry.get(f"{prefix}{name}") is None
+    )
+
+
+def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:
+    """Return `wanted` without unsetting the running CHAP settings that its document omits.
+
+    The second result are the paths of the objects that keep some.
+    """
+    found, kept = dict(wanted), []
+    for path, item in wanted.items():
+        if path not in running or not item.omitted:
+            continue
+        stays = {file for file in item.omitted if running[path].settings.get(file)}
+        if stays:
+            own = {file: value for file, value in item.settings.items() if file not in stays}
+            found[path] = replace(item, settings=own)
+            kept.append(path)
+    return found, kept
 
 
 def text_of(value: Any) -> str:

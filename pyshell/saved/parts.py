@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 
-from pyshell.errors import NotFoundError
-from pyshell.saved.document import Document, Lun, StorageObject, Target
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.saved.document import Document, Lun, StorageObject, Target, Tpg, tpg_path
 from pyshell.saved.model import OLD_PLUGINS
+from pyshell.target import fabrics, names
 
 
 def with_storage_object(saved: Document, running: Document, plugin: str, name: str) -> Document:
@@ -50,6 +51,84 @@ def of_target(document: Document, wwn: str) -> Document:
         "targets": targets,
         "fabric_modules": [],
     }
+
+
+def carried(document: Document, before: Document, paths: Collection[str]) -> Document:
+    """Return a document with those objects of `before` that `paths` name in the tree.
+
+    An object whose owner is in neither, or whose number or address is taken, is left out.
+    """
+    found = deepcopy(document)
+    storage = found.setdefault("storage_objects", [])
+    storage += [so for so in before.get("storage_objects", ()) if _path(so) in paths]
+    for target in before.get("targets", ()):
+        path = _target_path(target)
+        there = [one for one in found.setdefault("targets", []) if _target_path(one) == path]
+        if not there and path in paths:
+            there = [{**target, "tpgs": []}]
+            found["targets"] += there
+        for one in there:
+            _carry_tpgs(one, target, paths)
+    return found
+
+
+def _carry_tpgs(target: Target, before: Target, paths: Collection[str]) -> None:
+    tpgs = target.setdefault("tpgs", [])
+    tags = {tpg.get("tag", 1): tpg for tpg in tpgs}
+    for old in before.get("tpgs", ()):
+        tag = old.get("tag", 1)
+        path = tpg_path(target["fabric"], _target_path(target), tag)
+        if tag not in tags:
+            if path not in paths:
+                continue
+            tags[tag] = {**old, "luns": [], "portals": [], "node_acls": []}
+            tpgs.append(tags[tag])
+        _carry_below(tags[tag], old, path, paths)
+
+
+def _carry_below(tpg: Tpg, before: Tpg, path: str, paths: Collection[str]) -> None:
+    luns = tpg.setdefault("luns", [])
+    taken = {lun["index"] for lun in luns}
+    luns += [
+        lun
+        for lun in before.get("luns", ())
+        if f"{path}/luns/lun{lun['index']}" in paths and lun["index"] not in taken
+    ]
+    portals = tpg.setdefault("portals", [])
+    portals += [
+        one
+        for one in before.get("portals", ())
+        if f"{path}/portals/{names.bracketed(names.address(one['ip_address']))}:{one['port']}"
+        in paths
+    ]
+    acls = tpg.setdefault("node_acls", [])
+    known = {acl["node_wwn"].lower(): acl for acl in acls}
+    own = {lun["index"]: lun["storage_object"] for lun in luns}
+    for old in before.get("node_acls", ()):
+        acl_path = f"{path}/acls/{old['node_wwn']}"
+        if old["node_wwn"].lower() not in known:
+            if acl_path not in paths:
+                continue
+            known[old["node_wwn"].lower()] = {**old, "mapped_luns": []}
+            acls.append(known[old["node_wwn"].lower()])
+        mapped = known[old["node_wwn"].lower()].setdefault("mapped_luns", [])
+        taken = {one["index"] for one in mapped}
+        was = {lun["index"]: lun["storage_object"] for lun in before.get("luns", ())}
+        mapped += [
+            one
+            for one in old.get("mapped_luns", ())
+            if f"{acl_path}/mapped_lun{one['index']}" in paths
+            and one["index"] not in taken
+            and own.get(one["tpg_lun"]) == was.get(one["tpg_lun"])
+        ]
+
+
+def _target_path(target: Target) -> str:
+    try:
+        wwn = fabrics.fabric(target["fabric"]).normalise(target["wwn"]).wwn
+    except PyshellError:
+        wwn = target["wwn"]
+    return f"/{target['fabric']}/{wwn}"
 
 
 def _path(entry: StorageObject) -> str:

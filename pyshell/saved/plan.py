@@ -20,6 +20,7 @@ from pyshell.saved.model import (
     Item,
     Items,
     in_order,
+    keeping_chap,
     raise_fault,
     tree_path,
 )
@@ -56,6 +57,8 @@ class Plan:
     unchanged: int = 0
     kept: list[str] = field(default_factory=list)
     """Objects that run and that the document lacks: they stay unless pruned."""
+    kept_chap: list[str] = field(default_factory=list)
+    """Objects that keep running CHAP settings, which the document omits."""
 
     implied: frozenset[str] = frozenset()
     """Those of the paths that need not be told of."""
@@ -82,14 +85,19 @@ def plan(
     wanted: Items,
     *,
     prune: bool = False,
+    keep_chap: bool = False,
     fault: Callable[[EntryError], None] = raise_fault,
 ) -> Plan:
     """Return what brings `running` to `wanted`; what only runs is removed where `prune` says so.
+
+    With `keep_chap`, running CHAP settings that the document of `wanted` omits stay as they are.
 
     `fault` is told of what cannot be made, as a LUN of a storage object that neither runs nor is
     wanted, and that is left out; unless given, EntryError is raised.
     """
     found = Plan()
+    if keep_chap:
+        wanted, found.kept_chap = keeping_chap(wanted, running)
     # Steps follow the order of these two, and either may have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, fault)

@@ -20,7 +20,7 @@ from typing import Any, cast
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import jsontext, writing
 from pyshell.files.reading import LARGE
-from pyshell.saved import load, store
+from pyshell.saved import load, references, store
 from pyshell.saved.about import About, from_json, moment, of_file, utc
 from pyshell.saved.document import Document, counts
 from pyshell.saved.store import digest
@@ -245,4 +245,4 @@ def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Docu
         raise PyshellError(
             f"Revision {word} is no saved configuration, only the text that was found: {found.file}"
         )
-    return document
+    return references.resolved(document) if trusted else references.if_readable(document)

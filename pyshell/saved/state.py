@@ -8,13 +8,14 @@ Its digest, as pyshell last read or wrote it: so a save notices a change by othe
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import NotFoundError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.saved.about import About, from_json
@@ -37,6 +38,8 @@ class State:
     """The highest number given to a revision: none is given twice."""
     restored: str = ""
     """When the file was last restored, as `about.utc` writes it; "" where that is not known."""
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What is missing of other files that were restored in part, by their paths."""
 
     def forget(self, made: Iterable[str], deleted: Iterable[str]) -> bool:
         """Take off what runs again, and what was deleted by command with all below it.
@@ -45,14 +48,19 @@ class State:
         """
         gone = set(made)
         roots = list(deleted)
-        left = {
-            path: reason
-            for path, reason in self.missing.items()
-            if path not in gone and not any(is_below(path, root) for root in roots)
-        }
-        changed = left != self.missing
-        self.missing = left
-        return changed
+
+        def left(missing: Mapping[str, str]) -> dict[str, str]:
+            return {
+                path: reason
+                for path, reason in missing.items()
+                if path not in gone and not any(is_below(path, root) for root in roots)
+            }
+
+        before = self.missing, self.others
+        self.missing = left(self.missing)
+        others = {file: left(missing) for file, missing in self.others.items()}
+        self.others = {file: missing for file, missing in others.items() if missing}
+        return before != (self.missing, self.others)
 
 
 def is_below(path: str, root: str) -> bool:
@@ -85,16 +93,27 @@ def _state(data: Any) -> State | None:
         return None
     known, missing = data.get("known", {}), data.get("missing", {})
     last, restored = data.get("last_revision", 0), data.get("restored", "")
+    others = data.get("others", {})
     if not (isinstance(known, dict) and isinstance(missing, dict) and isinstance(last, int)):
         return None
     if not 0 <= last <= REVISION_MAX:
+        return None
+    if not isinstance(others, dict) or not all(_are_texts(one) for one in others.values()):
         return None
     abouts = {name: from_json(entry) for name, entry in known.items()}
     if not all(isinstance(text, str) for text in (restored, *missing.values())):
         return None
     return State(
-        {name: a for name, a in abouts.items() if a is not None}, dict(missing), last, restored
+        {name: a for name, a in abouts.items() if a is not None},
+        dict(missing),
+        last,
+        restored,
+        {file: dict(one) for file, one in others.items()},
     )
+
+
+def _are_texts(missing: Any) -> bool:
+    return isinstance(missing, dict) and all(isinstance(text, str) for text in missing.values())
 
 
 def write(config_dir: Path, state: State) -> None:
@@ -103,6 +122,7 @@ def write(config_dir: Path, state: State) -> None:
         "schema": 1,
         "known": {name: about.to_json() for name, about in state.known.items()},
         "missing": state.missing,
+        "others": state.others,
         "last_revision": state.last_revision,
         "restored": state.restored,
     }
@@ -118,7 +138,7 @@ def settle(
 ) -> None:
     """Take marks off objects that a command made or deleted."""
     remembered = read(config_dir, warn)
-    if remembered.missing and remembered.forget(made, deleted):
+    if (remembered.missing or remembered.others) and remembered.forget(made, deleted):
         write(config_dir, remembered)
         if not remembered.missing:
             unmark(mark_file)
@@ -143,3 +163,41 @@ def unmark(mark_file: Path) -> None:
         mark_file.unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, f"remove {mark_file}") from error
+
+
+REMOVED = "removed.json"
+"""Below the folder that the host forgets at its end: what commands deleted since the last save."""
+
+
+def removed(run_dir: Path) -> set[str]:
+    """Return the paths of what commands deleted since the last save, this host's start at most."""
+    try:
+        data = jsontext.loads(reading.read(run_dir / REMOVED, LARGE).data)
+    except (PyshellError, ValueError):
+        return set()
+    return {path for path in data if isinstance(path, str)} if isinstance(data, list) else set()
+
+
+def note_removed(run_dir: Path, made: Iterable[str], deleted: Iterable[str]) -> None:
+    """Remember what a command deleted. Raises PyshellError."""
+    before = removed(run_dir)
+    gone = set(deleted)
+    after = {path for path in before - set(made) | gone if not _is_within(path, before | gone)}
+    if after != before:
+        writing.make_folder(run_dir)
+        writing.replace(run_dir / REMOVED, json.dumps(sorted(after)).encode())
+
+
+def _is_within(path: str, roots: set[str]) -> bool:
+    above = path.rpartition("/")[0]
+    while above:
+        if above in roots:
+            return True
+        above = above.rpartition("/")[0]
+    return False
+
+
+def forget_removed(run_dir: Path) -> None:
+    """Forget what was deleted before a save."""
+    with contextlib.suppress(OSError):
+        (run_dir / REMOVED).unlink(missing_ok=True)

@@ -16,10 +16,12 @@ def is_unsaved(lio: Lio) -> bool:
     path = locations.default_file(lio)
     if not path.exists() and listing.is_empty():
         return False
-    from pyshell.saved import load
+    from pyshell.saved import load, references
     from pyshell.saved.compare import compare
     from pyshell.saved.model import items
     from pyshell.saved.running import read_running
 
     running = items(read_running(lio))
-    return bool(compare(items(load.load(path)), running)) if path.exists() else bool(running)
+    if not path.exists():
+        return bool(running)
+    return bool(compare(items(references.if_readable(load.load(path))), running))

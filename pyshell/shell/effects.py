@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.characters import one_line
@@ -66,6 +64,8 @@ class Effects(Asking):
         """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
         self.unsaved = False
         """Whether this run left the running configuration other than the file restored at boot."""
+        self.may_have_changed = False
+        """Whether a command of this run could have changed objects, if there had been need."""
         self.forced = False
         self.line = ""
         """The line that is being run, with its secrets masked."""
@@ -84,15 +84,6 @@ class Effects(Asking):
     def bookmarks(self) -> dict[str, str]:
         """Return the user's bookmarks."""
         return self.prefs.bookmarks
-
-    def log_file(self, name: str) -> Path:
-        """Return where a log is written: the simulated host's stay in the simulator's folder."""
-        file = super().log_file(name)
-        if self.lio.simulated is None:
-            return file
-        inside = self.lio.machine.host_file(os.path.abspath(file))
-        inside.parent.mkdir(parents=True, exist_ok=True)
-        return inside
 
     def root(self) -> RootNode:
         """Return a fresh tree."""
@@ -214,6 +205,10 @@ class Effects(Asking):
         self.note_removed(change.operations)
         self._tell(change, _sentences)
         self._note_of(change)
+        self.may_have_changed = True
+        if change.way == "apply" and not self.compat:
+            with suppress(PyshellError):  # if the file cannot be read, nothing is in it
+                self.unsaved = self._differs()
         if change.way:  # undo and the like read the whole target, and may end at what is saved
             self.settle_unsaved()
         if outcome.interrupted:
@@ -282,8 +277,6 @@ class Effects(Asking):
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
             self.settle_unsaved()
-        for line in shown.lines:
-            self.log("info", line)
         self.show(shown)
         if shown.failure is not None:
             raise shown.failure
@@ -306,6 +299,11 @@ class Effects(Asking):
     def go(self, path: str) -> None:
         """Change the current path."""
         self.previous_path, self.path = self.path, path
+
+    def _differs(self) -> bool:
+        from pyshell.saved.unsaved import is_unsaved
+
+        return is_unsaved(self.lio)
 
     def settle_unsaved(self) -> None:
         """Forget changes that left the running configuration as it is saved, as `undo` does.
@@ -332,9 +330,13 @@ class Effects(Asking):
         said = self.save_what_changed()
         return ["Global pref auto_save_on_exit=true", *said] if said else []
 
-    def save_what_changed(self) -> list[str]:
-        """Save if this run changed something, and return what to tell; raises as above."""
-        if not self.changed:
+    def save_what_changed(self, *, asked: bool = False) -> list[str]:
+        """Save if this run changed something, and return what to tell; raises as above.
+
+        If a save was `asked` for, a command that found nothing to change saves, too, what is not
+        saved yet.
+        """
+        if not self.changed and not (asked and self.may_have_changed and self._differs()):
             return []
         with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
             said = self.root().save_on_leaving()

@@ -181,6 +181,16 @@ def creation_arguments(
     return made
 
 
+def is_back(lio: Lio, place: StorageObject, found: Described) -> bool:
+    """Whether the device of a storage object is gone, and another one is at its path now.
+
+    The kernel keeps the old device, also if the new one is the same disk.
+    """
+    if not found.missing or not found.configured or place.plugin != "block":
+        return False
+    return lio.machine.block_device(found.device) is not None
+
+
 def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str, str]:
     """Return the attributes that a storage object of that name takes from its device.
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pyshell.saved.undo import Done
 
 
+_GONE = ""
+"""The path of a device that is gone, which equals no other path."""
+
+
 class ApplyingNode(ComparingNode):
     """What the root has of these commands."""
 
@@ -27,33 +31,63 @@ class ApplyingNode(ComparingNode):
         Param("file", CONFIGURATION, "A saved configuration, whole or in part.", required=True),
         Param("prune", BOOL, "Remove what the file lacks, which otherwise stays.", default=False),
         Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
+        Param(
+            "keep_secrets",
+            BOOL,
+            "Keep running CHAP settings that the file omits; true unless prune=true is given.",
+            named_only=True,
+        ),
         changes=True,
         details="What is the same is not touched: its sessions live. All is done, or nothing.\n"
         "Each object is shown as done online, disrupting the initiators that are named, or"
         " replacing: deleted and made anew. --dry-run shows that and does nothing.\n"
+        'A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x"'
+        " in place of chap_password.\n"
         "With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,"
         " too.",
         examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
     )
-    def ui_command_apply(self, file: str, prune: bool = False, target: str | None = None) -> Result:
+    def ui_command_apply(
+        self,
+        file: str,
+        prune: bool = False,
+        target: str | None = None,
+        keep_secrets: bool | None = None,
+    ) -> Result:
         """Bring the running configuration to that of a file."""
         from pyshell.target.operations.base import check
 
         try:
-            found = self._plan(file, prune, target)
+            keep = not prune if keep_secrets is None else keep_secrets
+            found = self._plan(file, prune, target, keep_chap=keep)
             check(self.lio, found.operations)
         except PyshellError as error:
             raise self._all_faults(error, file, target) from error
         return self._brought(found, f"Applied {file}", "apply")
 
-    def _plan(self, file: str, prune: bool, target: str | None) -> Plan:
+    def _plan(self, file: str, prune: bool, target: str | None, *, keep_chap: bool) -> Plan:
         from pyshell.saved.plan import plan
 
-        wanted, running = self.items_of(file, trusted=True), self.items_of(RUNNING)
+        wanted, running = self.items_of(file, trusted=True), self._running()
         if target is not None:
             wanted = with_storage(wanted, _of_target(wanted, target))
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
-        return plan(running, wanted, prune=prune)
+        return plan(running, wanted, prune=prune, keep_chap=keep_chap)
+
+    def _running(self) -> Items:
+        """Return what is running; what lost its device and can get it back counts as different."""
+        from dataclasses import replace
+
+        from pyshell.target import listing, storage
+
+        found = self.items_of(RUNNING)
+        for place in listing.storage_objects("block"):
+            if place.path in found and storage.is_back(
+                self.lio, place, storage.describe(self.lio, place)
+            ):
+                item = found[place.path]
+                found[place.path] = replace(item, facts={**item.facts, "dev": _GONE})
+        return found
 
     def _all_faults(self, error: PyshellError, file: str, target: str | None) -> PyshellError:
         """Return, for the first fault that was met, all that `check` finds in the file."""
@@ -93,7 +127,7 @@ class ApplyingNode(ComparingNode):
         if revision == SAVED and not self.default_file.exists():
             raise NotFoundError(f"There is no file {self.default_file}.", "saveconfig writes it.")
         document = revisions.read_revision(self.lio.config_dir, revision, trusted=True)
-        found = plan(self.items_of(RUNNING), items(document), prune=True)
+        found = plan(self._running(), items(document), prune=True)
         name = "what is saved" if revision == SAVED else f"revision {revision}"
         return self._brought(found, f"Rolled back to {name}", "rollback")
 

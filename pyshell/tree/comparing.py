@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.target.places import StorageObject
-from pyshell.tree.command import BOOL, CONFIGURATION, PATH, Param, choice, command
+from pyshell.tree.command import BOOL, CONFIGURATION, FILE, PATH, Param, choice, command
 from pyshell.tree.results import Lines, Result
 from pyshell.tree.saving import SavingNode, missing_since_restored
 
@@ -45,10 +45,20 @@ class ComparingNode(SavingNode):
             hint = ["'saveconfig' saves it."]
         missing = missing_since_restored(self.context)
         found: dict[str, Any] = {"saved": saved, "missing": missing}
-        if missing:
+        gone = self._gone()
+        if missing or gone:
             found["healthy"] = False
-        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint)]
+        found["gone"] = gone
+        dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
+        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
         return Lines(lines, {**shown.data, **found})
+
+    def _gone(self) -> dict[str, str]:
+        """Return the storage objects that run without their device, and why."""
+        from pyshell.target import listing, storage
+
+        every = ((p, storage.describe(self.lio, p)) for p in listing.storage_objects())
+        return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
     def _is_saved(self) -> bool:
         from pyshell.saved.compare import compare
@@ -64,7 +74,9 @@ class ComparingNode(SavingNode):
         Param("path", PATH, "Compare only what is below this path of the tree."),
         Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
         details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
-        "A setting that one side leaves open is no difference. Secrets are never shown.",
+        "A setting that one side omits is no difference, except for CHAP: omitted means unset"
+        " (apply keeps it unless prune=true or keep_secrets=false is given). Secrets are never"
+        " shown.",
         examples=("diff", "diff 3", "diff saved running path=/iscsi"),
     )
     def ui_command_diff(
@@ -108,14 +120,28 @@ class ComparingNode(SavingNode):
         Param(
             "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
         ),
+        Param(
+            "secret_files",
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the lines name it.",
+            named_only=True,
+        ),
         details="The lines can be run by 'pyshell -f FILE', on this host or on another one, and"
         " again: what exists stays as it is. A target takes its storage objects along.\n"
         "A secret is asked for by 'password=-', which needs a terminal or standard input;"
         " 'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.",
-        examples=("export", "export /backstores"),
+        examples=("export", "export /backstores", "export secret_files=/root/secrets"),
     )
-    def ui_command_export(self, path: str | None = None, show_secrets: bool = False) -> Result:
+    def ui_command_export(
+        self,
+        path: str | None = None,
+        show_secrets: bool = False,
+        secret_files: str | None = None,
+    ) -> Result:
         """Print the commands that would make the running configuration anew."""
+        from pyshell.files import writing
+        from pyshell.saved import references
+        from pyshell.target import quoting
         from pyshell.tree import commandlines
 
         found = self.items_of(RUNNING)
@@ -128,10 +154,26 @@ class ComparingNode(SavingNode):
             hidden.append(path)
             return commandlines.asked(path, name, value)
 
+        files: dict[Path, str] = {}
+
+        def in_file(path: str, name: str, value: str) -> str:
+            file = references.file_of(folder, path, name, files)
+            files[file] = value
+            return quoting.reference(name, str(file))
+
         secret = commandlines.shown if show_secrets else asked
+        if secret_files is not None:
+            folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
+            secret = in_file
         lines = commandlines.command_lines(
             {}, part, secret=secret, beside=beside, derived=self._derived
         )
+        if files:
+            writing.make_folder(folder)
+        for file, value in files.items():
+            writing.replace(file, f"{value}\n".encode())
+        if files:
+            self.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
         if hidden:
             self.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
         return Lines(lines, lines)
@@ -159,7 +201,7 @@ class ComparingNode(SavingNode):
         return items(self._document(word, trusted=trusted))
 
     def _document(self, word: str, *, trusted: bool) -> Document:
-        from pyshell.saved import load, revisions, trust
+        from pyshell.saved import load, references, revisions, trust
 
         folder = self.lio.config_dir
         if revisions.is_number(word) and _is_kept(folder, int(word)):
@@ -167,12 +209,12 @@ class ComparingNode(SavingNode):
         path = self.default_file if word == SAVED else Path(os.path.expanduser(word))
         if os.path.exists(path):
             if not trusted:
-                return load.load(path)
+                return references.if_readable(load.load(path))
             read = trust.load_trusted(path)
             self.text_read = load.text_of(read.data, str(path))
             for warning in read.warnings:
                 self.context.note(warning)
-            return read.document
+            return references.resolved(read.document)
         if word == SAVED:
             raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
         if revisions.is_number(word):

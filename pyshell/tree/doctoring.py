@@ -27,6 +27,8 @@ class DoctorNode(CommonNode):
         details=(
             "Looks at the kernel's target, the restore at boot, the saved file, addresses, ports,"
             " the firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.\n"
+            "A suggested command can be run as it is: it deletes nothing. What disturbs initiators,"
+            " grants access or needs a word replaced stands below 'Decide for yourself'.\n"
             "Exit status: 0 nothing is wrong, 1 warnings, 2 errors."
         ),
         examples=("doctor", "doctor /iscsi"),
@@ -44,6 +46,7 @@ class DoctorNode(CommonNode):
                 "path": one.path,
                 "message": one.message,
                 "commands": list(one.commands),
+                "choices": list(one.choices),
             }
             for check, one in found
         ]
@@ -104,6 +107,9 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
         word = {"unseen": "not seen"}.get(one.level, one.level)
         lines.append(f"{word}: {one.path}: {one.message}")
         lines += [f"    {command}" for command in one.commands]
+        if one.choices:
+            lines.append("    Decide for yourself:")
+            lines += [f"        {command}" for command in one.choices]
     errors = sum(one.level == "error" for one in findings)
     warnings = sum(one.level == "warning" for one in findings)
     if not (errors or warnings):
@@ -114,7 +120,12 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
         for number, word in ((errors, "error"), (warnings, "warning"))
         if number
     ]
-    return [*lines, f"{' and '.join(told)}; the lines below each mend it."]
+    fixes = "Suggested fixes are shown below each." if _suggested(findings) else ""
+    return [*lines, f"{' and '.join(told)}. {fixes}".rstrip()]
+
+
+def _suggested(findings: Sequence[Finding]) -> bool:
+    return any(one.commands or one.choices for one in findings)
 
 
 def _status(findings: Sequence[Finding]) -> int:

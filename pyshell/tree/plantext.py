@@ -82,14 +82,26 @@ def summary(plan: Plan, objects: Sequence[Touched], title: str) -> str:
     """Return how many objects of each kind there are, after `title`."""
     counts = [f"{sum(o.change == word for o in objects)} {word}" for word in _COUNTED]
     counts.append(f"{plan.unchanged} unchanged")
-    return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept))])}."
+    return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept)), *_chap(plan)])}."
+
+
+def _chap(plan: Plan) -> Iterator[str]:
+    if plan.kept_chap:
+        paths = plan.told(plan.kept_chap)
+        yield f"CHAP of {_first(paths)} not in the file and kept (keep_secrets=false clears it)"
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
     """Yield how many objects stay, the first of them, and what would remove them."""
     if paths:
-        named = f"{', '.join(paths[:_NAMED])}{', …' if len(paths) > _NAMED else ''}"
-        yield f"{len(paths)} not in the file and kept ({named}; prune=true removes what it lacks)"
+        yield (
+            f"{len(paths)} not in the file and kept ({_first(paths)}; prune=true removes what it"
+            " lacks)"
+        )
+
+
+def _first(paths: Sequence[str]) -> str:
+    return f"{', '.join(paths[:_NAMED])}{', …' if len(paths) > _NAMED else ''}"
 
 
 def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
@@ -99,6 +111,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "objects": [found.data for found in objects],
         "unchanged": plan.unchanged,
         "kept": plan.told(plan.kept),
+        "kept_chap": plan.told(plan.kept_chap),
     }
 
 

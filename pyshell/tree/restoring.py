@@ -89,7 +89,8 @@ class RestoringNode(ApplyingNode):
         from pyshell.saved import restore
         from pyshell.saved.document import is_empty
 
-        document = restore.chosen(read.document, target, storage_object)
+        chosen = restore.chosen(read.document, target, storage_object)
+        document, unread = _with_secrets(chosen)
         if not clear_existing:
             restore.refuse_clashes(document)
         elif is_empty(document) and not (force or self.context.compat):
@@ -106,12 +107,15 @@ class RestoringNode(ApplyingNode):
                 if clear_existing and (force or self.context.compat):
                     self.clear()
                 elif clear_existing:
-                    running = self.items_of("running")
+                    running = self._running()
                 result = restore.restore(self.lio, document, running)
                 job = RestoreJob(self.context, document, read.data if whole else None)
                 job.take(result)
+                job.faults = [*unread, *job.faults]
                 if arrivals is not None:
                     job.wait(arrivals, wait or 0, hints)
+            if not (whole or part):
+                boot_file(self.context).restored_other(path, job.missing)
             if job.faults:
                 if wait is not None:
                     raise _failed(path, job)
@@ -120,8 +124,9 @@ class RestoringNode(ApplyingNode):
             return Lines([f"Configuration restored from {path}"], idle=idle)
 
         def foresee() -> Lines:
-            running = self.items_of("running") if clear_existing else None
+            running = self._running() if clear_existing else None
             result = restore.foresee(self.lio, document, running)
+            result.faults[:0] = unread
             return self._foreseen(path, result, PyshellError, wait)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
@@ -137,14 +142,19 @@ class RestoringNode(ApplyingNode):
         read = self._read(path)
         if missing is None:
             missing = self._not_running(read.document)
-        job = RestoreJob(self.context, read.document, read.data if whole else None, missing)
+        document, every = _with_secrets(read.document)
+        unread = [fault for fault in every if fault.path in missing]
+        job = RestoreJob(self.context, document, read.data if whole else None, missing)
 
         def run() -> Lines:
             hints: list[str] = []
             with self._arrivals(wait, hints) as arrivals:
                 job.add()
+                job.faults = [*unread, *job.faults]
                 if arrivals is not None:
                     job.wait(arrivals, wait or 0, hints)
+            if not whole:
+                boot_file(self.context).restored_other(path, job.missing)
             lines = [f"Added {one}" for one in job.added]
             failure = _failed(path, job) if job.faults or job.missing else None
             return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
@@ -152,7 +162,8 @@ class RestoringNode(ApplyingNode):
         def foresee() -> Lines:
             from pyshell.saved import restore
 
-            result = restore.foresee_added(self.lio, read.document, missing)
+            result = restore.foresee_added(self.lio, document, missing)
+            result.faults[:0] = unread
             return self._foreseen(path, result, RestoredInPartError, wait)
 
         return Work([would], run, foresee=foresee, undone_by=job.undo)
@@ -227,6 +238,20 @@ class RestoringNode(ApplyingNode):
         from pyshell.saved import state
 
         state.unmark(self.lio.mark_file)
+
+
+def _with_secrets(document: Document) -> tuple[Document, list[Fault]]:
+    """Return a document with the secrets that its references name, and what cannot be read."""
+    from pyshell.saved import references
+    from pyshell.saved.restore import Fault
+
+    faults: list[Fault] = []
+
+    def fault(path: str, error: PyshellError) -> None:
+        text = f"{path}: {error.message.rstrip('.')}: it has no secret"
+        faults.append(Fault(path, text))
+
+    return references.resolved(document, fault), faults
 
 
 def _recoverable(faults: list[Fault]) -> PyshellError:

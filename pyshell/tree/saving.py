@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +40,19 @@ class SavingNode(CommonNode):
         Param("without", PATHS, "Objects that may be lost: paths with commas between them."),
         Param("comment", TEXT, "Why; 'revisions' shows it."),
         Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
+        Param(
+            "secret_files",
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
+            named_only=True,
+        ),
+        Param(
+            "omit_secrets",
+            BOOL,
+            "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'.",
+            default=False,
+            named_only=True,
+        ),
         changes=True,
         details="What the file held before is kept as a revision. Refused, unless it is forced, is"
         " to replace a file that something else changed, and to lose what the last restore could"
@@ -56,21 +70,36 @@ class SavingNode(CommonNode):
         without: Sequence[str] | None = None,
         comment: str | None = None,
         target: str | None = None,
+        secret_files: str | None = None,
+        omit_secrets: bool = False,
     ) -> Result:
         """Save the running configuration."""
+        from pyshell.files import writing
+
         path = file_of(self.lio, savefile)
         document = read_to_save(self.context)
         if target is not None:
             document = self._part(document, target, path)
-        if not (force or self.context.compat):
-            _refuse_to_empty(document, path)
+        secrets: dict[Path, str] = {}
+        if secret_files is not None or omit_secrets:
+            document, secrets = self._without_secrets(document, path, secret_files)
+            if secret_files is not None and omit_secrets:
+                raise UsageError("secret_files= and omit_secrets=true exclude each other.")
         saving = Saving(self.context, path, document, comment)
-        notes = saving.judge(force=force, without=without or ())
+        notes = saving.carry_over(force=force, without=without or ())
+        if not (force or self.context.compat):
+            self._refuse_to_empty(saving.document, path)
+        notes += saving.judge(force=force, without=without or ())
 
         def run() -> Lines:
+            for file, secret in secrets.items():
+                writing.make_folder(file.parent)
+                writing.replace(file, f"{secret}\n".encode())
             said = saving.save()
             for note in notes:
                 self.context.note(note)
+            if secrets:
+                said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
             return Lines([*said, f"Configuration saved to {path}"])
 
         effect: Literal["saved"] | None = "saved" if path == self.default_file else None
@@ -81,6 +110,20 @@ class SavingNode(CommonNode):
             lambda: _must_be_writable(path.parent, to_make=self.default_file.parent),
         )
 
+    def _without_secrets(
+        self, document: Document, path: Path, folder: str | None
+    ) -> tuple[Document, dict[Path, str]]:
+        from pyshell.saved import references
+
+        if folder is not None:
+            return references.moved_out(document, Path(os.path.abspath(os.path.expanduser(folder))))
+        if is_boot_file(self.lio, path):
+            raise UsageError(
+                f"{path} is restored at boot: without its secrets no initiator could log in.",
+                "Give another file: saveconfig FILE omit_secrets=true.",
+            )
+        return references.omitted(document), {}
+
     def _part(self, document: Document, wwn: str, path: Path) -> Document:
         from pyshell.saved.parts import of_target
 
@@ -90,6 +133,20 @@ class SavingNode(CommonNode):
                 "Give another file: saveconfig FILE target=WWN.",
             )
         return of_target(document, wwn)
+
+    def _refuse_to_empty(self, document: Document, path: Path) -> None:
+        """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
+        from pyshell.saved import load
+        from pyshell.saved.document import is_empty
+
+        if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
+            return
+        if is_boot_file(self.lio, path) and not self.lost_by_saving():
+            return
+        raise PyshellError(
+            f"The running configuration is empty and {path} is not: it was left as it is.",
+            "restoreconfig restores it; saveconfig force=true replaces it.",
+        )
 
     def save_on_leaving(self) -> list[str]:
         """Save to the file that is restored at boot and return what to tell.
@@ -108,7 +165,7 @@ class SavingNode(CommonNode):
                 "saveconfig saves without it, restoreconfig brings it back.",
             )
         saving = Saving(self.context, path, read_to_save(self.context))
-        notes = saving.judge()
+        notes = [*saving.carry_over(), *saving.judge()]
         said = saving.save()
         for note in notes:
             self.context.note(note)
@@ -116,7 +173,7 @@ class SavingNode(CommonNode):
 
     def lost_by_saving(self) -> list[str]:
         """Return what the saved file holds, the kernel lacks and no command here deleted."""
-        from pyshell.saved import load
+        from pyshell.saved import load, state
         from pyshell.saved.document import object_paths
         from pyshell.saved.outline import read_outline
         from pyshell.saved.state import is_below
@@ -125,7 +182,8 @@ class SavingNode(CommonNode):
         if not path.exists():
             return []
         before = object_paths(load.load(path))
-        removed = self.context.removed_paths()
+        removed = self.context.removed_paths() | state.removed(self.lio.run_dir)
+        removed |= set(boot_file(self.context).missing_of(path))
         lost = before - object_paths(read_outline(self.lio))
         return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
 
@@ -183,8 +241,10 @@ class Saving:
     ) -> None:
         self._context = context
         self._path = path
-        self._document = document
+        self.document = document
+        self._running = document
         self._comment = comment or ""
+        self._keep_references()
         self._merged_from = merged_from
         self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
         if comment and self._boot is None:
@@ -192,38 +252,87 @@ class Saving:
                 f"{path} has no revisions that a comment could stand at.", "Leave comment= out."
             )
 
+    def _keep_references(self) -> None:
+        """Keep references to the files of secrets, which the file before has."""
+        from pyshell.saved import load, references
+
+        if not os.path.isfile(self._path) or references.has_references(self.document):
+            return
+        try:
+            before = load.load(self._path)
+        except PyshellError:
+            return  # nothing of a damaged file is kept
+        self.document, changed = references.kept(self.document, before)
+        for text in changed:
+            self._context.note(text)
+
+    def carry_over(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
+        """Add what the last restore of the file left out, and return what to tell of it.
+
+        That stays in the file until it is restored, deleted, or given up by `force` or `without`.
+        """
+        from pyshell.saved import load, losses
+        from pyshell.saved.parts import carried
+
+        reasons = boot_file(self._context).missing_of(self._path)
+        if force or not reasons or not os.path.isfile(self._path):
+            return []
+        data = load.read_file(self._path).data
+        lost = losses.lost(reasons, data, self.document)
+        kept = losses.not_named(lost, without, data)
+        if not kept:
+            return []
+        self.document = carried(self.document, load.from_bytes(data, str(self._path)), set(kept))
+        left = losses.lost(kept, data, self.document)
+        told = [path for path in losses.first(kept, data) if path not in left]
+        return [
+            f"{self._path} keeps {path}, which is not running: {reasons[path]}" for path in told
+        ]
+
     def judge(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
         """Return what to tell of losses that are wanted. Raises ConflictError for others."""
         if self._boot is not None:
             return self._boot.judge(
-                self._document,
+                self.document,
                 force=force,
                 compat=self._context.compat,
                 without=without,
                 merged=self._merged_from is not None,
             )
-        if without:
-            raise UsageError("without= is of use for the file that is restored at boot only.")
+        reasons = boot_file(self._context).missing_of(self._path)
+        if without and not reasons:
+            raise UsageError(
+                "without= is only for a file that was restored in part, or at boot.",
+                "Nothing of this file is missing.",
+            )
         return []
 
     def save(self) -> list[str]:
         """Save, and return what to tell beside that."""
         from pyshell.files import writing
-        from pyshell.saved import about, store
+        from pyshell.saved import about, state, store
+        from pyshell.saved.losses import tree_paths
         from pyshell.saved.revisions import Policy
 
         if self._boot is None:
             if self._context.compat:  # targetcli makes the folder
                 writing.make_folder(self._path.parent, private=False)
-            store.write(self._document, self._path)
+            store.write(self.document, self._path)
+            left = tree_paths(self.document) - tree_paths(self._running)
+            missing = boot_file(self._context).missing_of(self._path)
+            if missing:
+                kept = {path: why for path, why in missing.items() if path in left}
+                boot_file(self._context).restored_other(self._path, kept)
             return []
         prefer = self._context.preference
+        state.forget_removed(self._context.lio.run_dir)
         return self._boot.save(
-            self._document,
+            self.document,
             about.now(self._context.way, self._comment),
             int(prefer("max_backup_files")),
             Policy(int(prefer("max_revisions")), int(prefer("max_revision_days"))),
             self._merged_from,
+            self._running if self._merged_from is None else None,
         )
 
 
@@ -273,9 +382,12 @@ def missing_since_restored(context: Context) -> dict[str, str]:
 
 def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
     """Note that objects were made or deleted which a restore may have marked as missing."""
-    if (context.lio.config_dir / "pyshell-state.json").exists():
-        from pyshell.saved import state
+    from pyshell.saved import state
 
+    if made or deleted:
+        with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
+            state.note_removed(context.lio.run_dir, made, deleted)
+    if (context.lio.config_dir / "pyshell-state.json").exists():
         lio = context.lio
         state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
 
@@ -290,19 +402,6 @@ def read_to_save(context: Context) -> Document:
     from pyshell.saved.running import read_running
 
     return read_running(context.lio, context.note)
-
-
-def _refuse_to_empty(document: Document, path: Path) -> None:
-    from pyshell.saved import load
-    from pyshell.saved.document import is_empty
-
-    if not is_empty(document) or not path.exists():
-        return
-    if not is_empty(load.load(path)):
-        raise PyshellError(
-            f"The running configuration is empty and {path} is not: it was left as it is.",
-            "restoreconfig brings it back; saveconfig force=true replaces it.",
-        )
 
 
 def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:

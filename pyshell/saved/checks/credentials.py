@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyshell.errors import UsageError
-from pyshell.saved.checks.faults import Entry, Fault, refused, warning
-from pyshell.target.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
+from pyshell.errors import PyshellError, UsageError
+from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
+from pyshell.saved.references import SUFFIX, read_secret
+from pyshell.target.settings import SECRET_LEAST, check_auth, is_short
 
 
 def tpg_faults(tpg: Entry) -> Iterator[Fault]:
@@ -24,7 +25,8 @@ def acl_faults(acl: Entry, tpg: Entry) -> Iterator[Fault]:
     wanted = tpg.below("attributes").number("authentication")
     own = acl.below("attributes").number("authentication")
     enforced = wanted == 1 if own in (None, -1) else own == 1
-    if enforced and not any(acl.data.get(key) for key in ("chap_userid", "chap_password")):
+    keys = ("chap_userid", "chap_password", f"chap_password{SUFFIX}")
+    if enforced and not any(acl.data.get(key) for key in keys):
         yield warning(
             acl.place,
             "authentication is on, but there is no chap_userid and chap_password",
@@ -41,10 +43,12 @@ def discovery_faults(entry: Entry) -> Iterator[Fault]:
 
 
 def _pairs(entry: Entry, prefix: str) -> Iterator[Fault]:
+    for key in (f"{prefix}password", f"{prefix}mutual_password"):
+        yield from _reference(entry, key)
     yield from _pair(entry, f"{prefix}userid", f"{prefix}password")
     yield from _pair(entry, f"{prefix}mutual_userid", f"{prefix}mutual_password")
     there, back = entry.text(f"{prefix}password"), entry.text(f"{prefix}mutual_password")
-    if back and not there:
+    if back and not (there or entry.data.get(f"{prefix}password{SUFFIX}")):
         message = f"has no effect without {prefix}password"
         yield warning(entry.at(f"{prefix}mutual_password"), message)
     elif back and there == back:
@@ -55,24 +59,32 @@ def _pairs(entry: Entry, prefix: str) -> Iterator[Fault]:
         )
 
 
+def _reference(entry: Entry, key: str) -> Iterator[Fault]:
+    file = entry.text(f"{key}{SUFFIX}")
+    if file is None:
+        return
+    place = entry.at(f"{key}{SUFFIX}")
+    if entry.data.get(key):
+        yield error(place, f"excludes {key}, which is there, too")
+        return
+    try:
+        check_auth(key, read_secret(file))
+    except PyshellError as found:
+        yield refused(place, found)
+
+
 def _pair(entry: Entry, userid: str, password: str) -> Iterator[Fault]:
     for key, other in ((userid, password), (password, userid)):
         value = entry.text(key)
         if not value:
             continue
-        if not entry.data.get(other):
+        if not (entry.data.get(other) or entry.data.get(f"{other}{SUFFIX}")):
             yield warning(entry.at(key), f"there is no {other} with it")
         try:
             check_auth(key, value)
         except UsageError as found:
             yield refused(entry.at(key), found)
     secret = entry.text(password)
-    if is_long(secret or ""):
-        yield warning(
-            entry.at(password),
-            f"the secret is longer than {SECRET_MOST} bytes",
-            "Initiators such as Windows refuse it.",
-        )
     if is_short(secret or ""):
         yield warning(
             entry.at(password),

@@ -14,21 +14,26 @@ from pyshell.target import fabrics, listing, names, storage
 from pyshell.target.attach import Lio
 from pyshell.target.operations.backing import check_block
 from pyshell.target.operations.base import Foreseen
+from pyshell.target.places import StorageObject
 
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+", re.ASCII)
 
 
-def device_faults(lio: Lio, document: Entry) -> Iterator[Fault]:
-    """Yield what keeps the objects of a file from being made on this host as it is now."""
+def device_faults(lio: Lio, document: Entry, *, at_boot: bool = False) -> Iterator[Fault]:
+    """Yield what keeps the objects of a file from being made on this host as it is now.
+
+    That an object runs on already is no help `at_boot`, when it is created again.
+    """
     for entry in document.each("storage_objects"):
         device = entry.text("dev")
         if not device or not _can_be_path(device):
             continue  # told by the checks of the file
         plugin = plugin_of(entry)
         if plugin == "block":
-            yield from _block(lio, entry, device, exclusive=entry.flag("exclusive") is not False)
+            exclusive = entry.flag("exclusive") is not False
+            yield from _block(lio, entry, device, exclusive=exclusive, at_boot=at_boot)
         elif plugin == "fileio":
-            yield from _fileio(lio, entry, device)
+            yield from _fileio(lio, entry, device, at_boot=at_boot)
         elif plugin == "pscsi":
             yield from _pscsi(lio, entry, device)
     yield from _fabrics(lio, document)
@@ -41,8 +46,16 @@ def _can_be_path(text: str) -> bool:
         return False
 
 
-def _block(lio: Lio, entry: Entry, device: str, *, exclusive: bool) -> Iterator[Fault]:
-    if _runs(lio, entry, device):
+def _block(
+    lio: Lio, entry: Entry, device: str, *, exclusive: bool, at_boot: bool
+) -> Iterator[Fault]:
+    place = _running(lio, entry, device)
+    if place is not None:
+        missing = storage.describe(lio, place).missing
+        if missing:
+            told = f"{missing}; the running object has lost it"
+            hint = "It cannot be restored at boot. 'doctor' shows how to move it."
+            yield (error if at_boot else warning)(entry.at("dev"), told, hint)
         return
     try:
         check_block(lio, Foreseen(), device, exclusive=exclusive)
@@ -56,27 +69,28 @@ def _block(lio: Lio, entry: Entry, device: str, *, exclusive: bool) -> Iterator[
         yield warning(entry.at("dev"), f"{device} is read-only, and readonly is false")
 
 
-def _runs(lio: Lio, entry: Entry, device: str) -> bool:
-    """Tell whether the storage object of that name runs already, on this very device."""
+def _running(lio: Lio, entry: Entry, device: str) -> StorageObject | None:
+    """Return the storage object of that name if it runs already, on this very device."""
     plugin, name = plugin_of(entry), entry.text("name")
     if plugin is None or name is None:
-        return False
+        return None
     try:
         place = listing.storage_object(plugin, name)
     except UsageError:  # a name that nothing can have
-        return False
+        return None
     if place is None:
-        return False
+        return None
     running = storage.describe(lio, place).device
     if running == device:
-        return True
+        return place
     one, other = lio.machine.block_device(running), lio.machine.block_device(device)
-    return one is not None and other is not None and one.name == other.name
+    same = one is not None and other is not None and one.name == other.name
+    return place if same else None
 
 
-def _fileio(lio: Lio, entry: Entry, device: str) -> Iterator[Fault]:
+def _fileio(lio: Lio, entry: Entry, device: str, *, at_boot: bool) -> Iterator[Fault]:
     if lio.machine.block_device(device) is not None:
-        yield from _block(lio, entry, device, exclusive=True)
+        yield from _block(lio, entry, device, exclusive=True, at_boot=at_boot)
         return
     size = entry.number("size")
     if entry.data.get("size") is None:

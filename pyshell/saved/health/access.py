@@ -9,11 +9,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from pyshell.saved.health.findings import Finding, error, pyshell, tpgs, warning
+from pyshell.saved.health.findings import Finding, asking, error, pyshell, tpgs, warning
 from pyshell.saved.health.targets import DEMO
 from pyshell.target import inquiry, listing, sessions
 from pyshell.target.attach import Lio
-from pyshell.target.fabrics import fabric
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import NodeAcl, Tpg
 from pyshell.target.settings import SECRET_LEAST, is_short
@@ -24,10 +23,8 @@ _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
 def check(lio: Lio) -> Iterator[Finding]:
     """Yield what lets the wrong ones in."""
     known: dict[str, str] = {}
-    yield from _discovery(lio)
     for tpg in tpgs(of="iscsi"):
         acls = listing.node_acls(tpg)
-        yield from _unused(lio, tpg, acls)
         public = _public_address(lio, tpg)
         if public:
             yield from _open(lio, tpg, acls, public)
@@ -40,40 +37,8 @@ def check(lio: Lio) -> Iterator[Finding]:
                     acl.path,
                     "it is asked for CHAP, and no name and secret are set here for it: it cannot"
                     " log in",
-                    _new_secret(lio, acl),
+                    choices=[_new_secret(lio, acl)],
                 )
-
-
-def _discovery(lio: Lio) -> Iterator[Finding]:
-    """Yield that discovery asks for CHAP and accepts no name: nobody finds the targets."""
-    iscsi = fabric("iscsi")
-    folder = f"{iscsi.folder}/discovery_auth"
-    userid = text_or_none(lio.kernel, f"{folder}/userid") or ""
-    asked = text_or_none(lio.kernel, f"{folder}/enforce_discovery_auth") == "1"
-    if asked and (not userid or userid.startswith("NULL")):
-        yield error(
-            "/iscsi",
-            "discovery asks for CHAP, and no userid and password are set for it: no initiator can"
-            " discover the targets",
-            pyshell(lio, "/iscsi", "set", "discovery_auth", "userid=discovery", "password=-"),
-        )
-
-
-def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
-    """Yield that CHAP secrets are set and nobody is asked for them."""
-    given = {acl for acl in acls if _text(lio, acl, "userid") and _text(lio, acl, "password")}
-    unasked = [acl for acl in acls if acl in given and not sessions.asks_for_chap(lio, acl)]
-    if not unasked:
-        return
-    told = (
-        f"CHAP secrets are set for {len(unasked)} of its initiators, and authentication is 0: they"
-        " are not asked for"
-    )
-    if len(given) == len(acls):
-        command = pyshell(lio, tpg.path, "set", "attribute", "authentication=1")
-        yield warning(tpg.path, told, command)
-    else:
-        yield warning(tpg.path, f"{told}. With 1, initiators without a secret could not log in")
 
 
 def _public_address(lio: Lio, tpg: Tpg) -> str:
@@ -106,7 +71,7 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
             yield error(
                 tpg.path,
                 f"{told}, and {address} can be reached from everywhere",
-                pyshell(lio, tpg.path, "set", "attribute", "generate_node_acls=0"),
+                choices=[pyshell(lio, tpg.path, "set", "attribute", generate_node_acls=0)],
             )
         return
     if not asked:
@@ -115,14 +80,13 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
             tpg.path,
             f"it asks for no CHAP, and {address} can be reached from everywhere: who knows an"
             " initiator's name is let in",
-            *secrets,
-            pyshell(lio, tpg.path, "set", "attribute", "authentication=1"),
+            choices=[*secrets, pyshell(lio, tpg.path, "set", "attribute", authentication=1)],
         )
 
 
 def _new_secret(lio: Lio, acl: NodeAcl) -> str:
-    user = f"userid={acl.wwn.rpartition(':')[2] or 'initiator'}"
-    return pyshell(lio, acl.path, "set", "auth", user, "password=-")
+    user = acl.wwn.rpartition(":")[2] or "initiator"
+    return asking(lio, acl.path, "password", userid=user)
 
 
 def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[Finding]:
@@ -132,24 +96,24 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
         if not secret or not _text(lio, place, user):
             continue
         asked = _PARAMETERS[name]
-        command = pyshell(lio, place.path, "set", "auth", f"{asked}=-")
+        choices = [asking(lio, place.path, asked)]
         if is_short(secret):
             yield warning(
                 place.path,
                 f"the CHAP secret {asked} is shorter than {SECRET_LEAST} bytes: who listens can"
                 " find it out, and some initiators refuse it",
-                command,
+                choices=choices,
             )
         other = known.setdefault(secret, place.path)
         if other != place.path:
             told = f"the CHAP secret {asked} is that of {other}, too: either can pose as the other"
-            yield warning(place.path, told, command)
+            yield warning(place.path, told, choices=choices)
         elif name == "password_mutual" and secret == _text(lio, place, "password"):
             yield error(
                 place.path,
                 "the CHAP secret mutual_password is the same as password: RFC 7143 forbids that,"
                 " and initiators refuse it",
-                command,
+                choices=choices,
             )
 
 

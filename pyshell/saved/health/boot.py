@@ -42,7 +42,7 @@ def check(lio: Lio) -> Iterator[Finding]:
         yield warning(
             enabled[1],
             f"both {UNIT} and {enabled[1]} restore at boot: the second fails on what is there",
-            f"systemctl disable {enabled[1]}",
+            choices=[f"systemctl disable {enabled[1]}"],
         )
 
 

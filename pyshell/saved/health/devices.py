@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from pyshell.saved.health.disks import applied
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
 from pyshell.target import listing, storage
 from pyshell.target.attach import Lio
@@ -23,15 +24,13 @@ def check(lio: Lio) -> Iterator[Finding]:
     for place in listing.storage_objects():
         found = storage.describe(lio, place)
         if not found.configured:
-            told = "it was never configured: what made it was cut off half way"
-            yield error(place.path, told, _deletion(lio, place))
-        elif found.missing:
-            yield error(
-                place.path,
-                f"{found.missing}: initiators get errors. Once it is back it must be made anew"
-                " ('diff' shows how it is saved); or give it up",
-                _deletion(lio, place),
+            told = (
+                "it was never configured: its creation was interrupted. A restore or apply of its"
+                f" configuration completes it, '/backstores/{place.plugin} delete' removes it"
             )
+            yield error(place.path, told)
+        elif found.missing:
+            yield _gone(lio, place, found)
         else:
             yield from _held(lio, place, found)
             yield from _renamed(lio, place, found)
@@ -39,8 +38,21 @@ def check(lio: Lio) -> Iterator[Finding]:
                 yield from _resized(lio, place, found)
 
 
-def _deletion(lio: Lio, place: StorageObject) -> str:
-    return pyshell(lio, f"/backstores/{place.plugin}", "delete", place.name)
+def _gone(lio: Lio, place: StorageObject, found: Described) -> Finding:
+    """Return the finding of a device that is gone, with the way to one that is there."""
+    told = f"{found.missing}: initiators get errors"
+    if storage.is_back(lio, place, found):
+        there = f"{told}. There is a device at that path again: this creates the object on it"
+        return error(place.path, there, applied(lio, place, dev=found.device))
+    if place.plugin not in ("block", "fileio", "pscsi"):
+        return error(place.path, told)
+    new = "/NEW/PATH" if place.plugin == "fileio" else "/dev/disk/by-id/NEW-DEVICE"
+    return error(
+        place.path,
+        f"{told}. To move the object to another device that holds its data, write the new path"
+        " below; its LUNs and mappings are kept. Then save it",
+        choices=[applied(lio, place, dev=new), pyshell(lio, "saveconfig")],
+    )
 
 
 def _held(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
@@ -60,7 +72,7 @@ def _held(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]
         place.path,
         f"this host itself uses {found.device} ({device.holder}): with an initiator writing, too,"
         " its content is ruined",
-        *commands,
+        choices=commands,
     )
 
 
@@ -88,9 +100,9 @@ def _renamed(lio: Lio, place: StorageObject, found: Described) -> Iterator[Findi
         return
     yield warning(
         place.path,
-        f"{found.device} may name another disk after the next boot; {lasting} never does",
+        f"{found.device} may name another disk after the next boot; {lasting} never does. Save it"
+        " afterwards",
         f"printf %s {shlex.quote(lasting)} > {shlex.quote(f'{place.folder}/udev_path')}",
-        pyshell(lio, "saveconfig"),
     )
 
 
@@ -115,5 +127,5 @@ def _resized(lio: Lio, place: StorageObject, found: Described) -> Iterator[Findi
         yield warning(
             place.path,
             f"{told}: the rest is not used",
-            pyshell(lio, place.path, "resize", f"size={there}"),
+            pyshell(lio, place.path, "resize", size=there),
         )

@@ -30,8 +30,9 @@ def check(lio: Lio) -> Iterator[Finding]:
             yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
             told = "no LUN exports it: it keeps its device from others, and nobody uses it"
-            deletion = pyshell(lio, f"/backstores/{place.plugin}", "delete", place.name)
-            yield warning(place.path, told, deletion)
+            yield warning(
+                place.path, told, choices=[pyshell(lio, "share", place.path, to="INITIATOR")]
+            )
         yield from _cache(lio, place, found, users)
 
 
@@ -46,7 +47,7 @@ def _cache(
             place.path,
             "writes are kept in this host's memory, and initiators are told that they are on the"
             " disk: a crash of this host ruins file systems",
-            pyshell(lio, place.path, "set", "attribute", "emulate_write_cache=1"),
+            pyshell(lio, place.path, "set", "attribute", emulate_write_cache=1),
         )
     elif not _has_battery(lio):
         yield warning(
@@ -54,7 +55,7 @@ def _cache(
             "writes are kept in this host's memory, and it has no battery: a crash loses what"
             " initiators have not flushed. Made anew with write_back=false, which takes the disk"
             f" away from them for a moment, it is slower and loses nothing{_cut(place, users)}",
-            _applied(lio, place, write_back=False, attributes={"emulate_write_cache": 0}),
+            choices=[applied(lio, place, write_back=False, attributes={"emulate_write_cache": 0})],
         )
 
 
@@ -64,7 +65,7 @@ def _has_battery(lio: Lio) -> bool:
     return any(kind.read_text(encoding="utf-8").strip() in ("Battery", "UPS") for kind in kinds)
 
 
-def _applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
+def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
     """Return what makes a storage object other than it is, in one step that fails as a whole.
 
     Commands that delete and create would have to tell every mapping again; `apply` keeps them.
@@ -89,7 +90,7 @@ def _doubled(
         f"it has the id {naa} of {other.path}, too, which the kernel makes of the first 25"
         " hexadecimal digits of the serial number: initiators take the two for one disk with two"
         f" paths, and ruin both{_cut(place, users)}",
-        _applied(lio, place, wwn=str(uuid.uuid4())),
+        choices=[applied(lio, place, wwn=str(uuid.uuid4()))],
     )
 
 

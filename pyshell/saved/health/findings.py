@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.places import Tpg
+from pyshell.target.quoting import for_shell
 
 Level = Literal["error", "warning", "unseen"]
 
@@ -28,9 +29,13 @@ class Finding:
     message: str
     """What it is, and what it means."""
     commands: tuple[str, ...] = ()
-    """What mends it, to be typed into root's shell in this order."""
+    """What fixes it, to be typed into root's shell in this order: each is complete as it is, and
+    none deletes an object, drops one from the saved file or disconnects an initiator."""
     about: tuple[str, ...] = ()
     """Of something of the host: the paths of the tree that it matters to."""
+    choices: tuple[str, ...] = ()
+    """Commands among which an administrator decides: some disturb initiators, grant access or
+    have a word in capitals to be replaced."""
 
     @property
     def is_fault(self) -> bool:
@@ -38,14 +43,14 @@ class Finding:
         return self.level != "unseen"
 
 
-def error(path: str, message: str, *commands: str) -> Finding:
+def error(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
     """Return what keeps somebody from working."""
-    return Finding("error", path, message, commands)
+    return Finding("error", path, message, commands, choices=tuple(choices))
 
 
-def warning(path: str, message: str, *commands: str) -> Finding:
+def warning(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
     """Return what may come to that."""
-    return Finding("warning", path, message, commands)
+    return Finding("warning", path, message, commands, choices=tuple(choices))
 
 
 def unseen(what: str, why: str, *about: str) -> Finding:
@@ -53,10 +58,15 @@ def unseen(what: str, why: str, *about: str) -> Finding:
     return Finding("unseen", what, why, about=about)
 
 
-def pyshell(lio: Lio, *words: str) -> str:
+def pyshell(lio: Lio, *words: str, **values: Any) -> str:
     """Return a command of pyshell as root's shell takes it, for the target at hand."""
-    simulated = [f"--simulate={lio.simulated}"] if lio.simulated is not None else []
-    return " ".join(shlex.quote(word) for word in ("pyshell", *simulated, *words))
+    simulated = [shlex.quote(f"--simulate={lio.simulated}")] if lio.simulated is not None else []
+    return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
+
+
+def asking(lio: Lio, path: str, name: str, **values: Any) -> str:
+    """Return the command that sets CHAP of an object and asks for the secret `name`."""
+    return f"{pyshell(lio, path, 'set', 'auth', **values)} {name}=-"
 
 
 def tpgs(*, of: str = "") -> Iterator[Tpg]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyshell.saved.health.findings import Finding, pyshell, warning
+from pyshell.saved.health.findings import Finding, asking, pyshell, warning
 from pyshell.target import listing, sessions, statistics
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import fabric
@@ -51,17 +51,17 @@ def _refused(lio: Lio, target: Target, counted: Logins) -> Iterator[Finding]:
     name, reason = counted.last_initiator, counted.last_reason
     if not tpgs:
         return
-    commands: list[str] = []
+    choices: list[str] = []
     if reason == "authenticate" and name:
-        commands = [_new_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
+        choices = [_new_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
     elif reason == "authorize":
-        commands = [pyshell(lio, f"{tpgs[0].path}/acls", "create", name or "INITIATOR")]
+        choices = [pyshell(lio, f"{tpgs[0].path}/acls", "create", name or "INITIATOR")]
     times = "once" if counted.failures == 1 else f"{counted.failures} times"
     yield warning(
         target.path,
         f"it refused logins {times}, at last that of {name or 'somebody'} from"
         f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}",
-        *commands,
+        choices=choices,
     )
 
 
@@ -69,7 +69,7 @@ def _new_secret(lio: Lio, place: NodeAcl | Tpg, name: str) -> str:
     user = text_or_none(lio.kernel, f"{place.folder}/auth/userid") or ""
     if not user or user.startswith("NULL"):
         user = name.rpartition(":")[2] or name
-    return pyshell(lio, place.path, "set", "auth", f"userid={user}", "password=-")
+    return asking(lio, place.path, "password", userid=user)
 
 
 def _acl(tpgs: list[Tpg], name: str) -> NodeAcl | None:

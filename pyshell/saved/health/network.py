@@ -23,23 +23,21 @@ def check(lio: Lio) -> Iterator[Finding]:
         yield unseen("listening", "where the host listens cannot be read from /proc/net", *about)
     for portal in portals:
         address = inquiry.spelt(portal.address)
-        deletion = pyshell(
-            lio, f"{portal.tpg.path}/portals", "delete", portal.address, str(portal.port)
-        )
+        folder = f"{portal.tpg.path}/portals"
+        words = (portal.address, str(portal.port))
         if present is not None and not listing.is_wildcard(address) and address not in present:
             yield error(
                 portal.path,
                 f"this host has no address {portal.address}: nobody reaches the portal. Give the"
-                " host that address again, or delete the portal",
-                deletion,
+                " host that address again, or listen on another one",
+                choices=[pyshell(lio, folder, "create", "ADDRESS", str(portal.port))],
             )
         elif open_at is not None and (address, portal.port) not in open_at:
-            creation = pyshell(
-                lio, f"{portal.tpg.path}/portals", "create", portal.address, str(portal.port)
-            )
             yield error(
                 portal.path,
                 f"nothing listens at TCP port {portal.port} of it: nobody can log in there",
-                deletion,
-                creation,
+                choices=[
+                    f"{pyshell(lio, folder, 'delete', *words)}"
+                    f" && {pyshell(lio, folder, 'create', *words)}"
+                ],
             )

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pyshell.errors import PyshellError
-from pyshell.saved import load, locations, state
-from pyshell.saved.compare import compare, shown
+from pyshell.saved import load, locations, references, state
+from pyshell.saved.compare import Difference, compare, shown
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
 from pyshell.saved.model import items
 from pyshell.saved.running import read_running
@@ -28,7 +29,7 @@ def check(lio: Lio) -> Iterator[Finding]:
             yield warning(str(path), told, pyshell(lio, "saveconfig"))
         return
     try:
-        saved = items(load.load(path))
+        saved = items(references.if_readable(load.load(path)))
         mode = path.stat().st_mode
     except PermissionError:
         yield unseen(str(path), "only root may read it")
@@ -37,7 +38,7 @@ def check(lio: Lio) -> Iterator[Finding]:
         yield error(
             str(path),
             f"it cannot be restored at boot: {found.message}",
-            pyshell(lio, "saveconfig", "force=true"),
+            choices=[pyshell(lio, "saveconfig", force=True)],
         )
         return
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -46,14 +47,36 @@ def check(lio: Lio) -> Iterator[Finding]:
     if saved and not running:
         told = "nothing of it runs: initiators have no disks"
         yield error(str(path), told, pyshell(lio, "restoreconfig"))
-    elif differing := [one.path for one in shown(compare(saved, running))]:
-        first = ", ".join(differing[:3]) + (" …" if len(differing) > 3 else "")
-        yield warning(
-            str(path),
-            f"what runs differs ({first}), and is gone after a restart of this host:"
-            " 'diff' shows it",
-            pyshell(lio, "saveconfig"),
-        )
+    elif differing := list(shown(compare(saved, running))):
+        yield _unsaved(lio, path, differing)
+
+
+def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Finding:
+    """Return the finding of changes that are not saved; a save that drops objects is a choice."""
+    told = "the running configuration is not saved and will be lost at reboot"
+    carried = _marked(lio)
+    dropped = [d.path for d in differing if d.sign == "-" and d.path not in carried]
+    if not dropped:
+        changed = _first([one.path for one in differing])
+        return warning(str(path), f"{told}: {changed}; 'diff' shows it", pyshell(lio, "saveconfig"))
+    return warning(
+        str(path),
+        f"{told}. The file holds what is not running: {_first(dropped)}. 'apply saved' restores"
+        " that, saveconfig drops it from the file",
+        choices=[pyshell(lio, "apply", "saved"), pyshell(lio, "saveconfig")],
+    )
+
+
+def _first(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:3]) + (" …" if len(paths) > 3 else "")
+
+
+def _marked(lio: Lio) -> Mapping[str, str]:
+    """Return what the last restore left out, which a save carries over."""
+    try:
+        return state.read(lio.config_dir, lambda _: None).missing
+    except PyshellError:
+        return {}
 
 
 def _missing(lio: Lio) -> Iterator[Finding]:
@@ -66,5 +89,5 @@ def _missing(lio: Lio) -> Iterator[Finding]:
         yield error(
             path,
             f"the last restore could not bring it back: {why}",
-            pyshell(lio, "restoreconfig", "missing_only=true"),
+            pyshell(lio, "restoreconfig", missing_only=True),
         )

@@ -11,6 +11,8 @@ from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import NodeAcl, Tpg
 
+_NAMED = 3
+"""How many storage objects are offered."""
 DEMO = "attrib/generate_node_acls"
 
 
@@ -20,13 +22,15 @@ def check(lio: Lio) -> Iterator[Finding]:
         fabric = tpg.target.fabric
         if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
             told = "it is disabled: nobody can log in"
-            yield error(tpg.path, told, pyshell(lio, tpg.path, "enable"))
+            yield error(tpg.path, told, choices=[pyshell(lio, tpg.path, "enable")])
         if fabric.has("nps") and not listing.portals(tpg):
             told = "it has no portal: nobody can reach it"
-            yield error(tpg.path, told, pyshell(lio, f"{tpg.path}/portals", "create"))
+            choices = [pyshell(lio, f"{tpg.path}/portals", "create")]
+            yield error(tpg.path, told, choices=choices)
         luns = listing.luns(tpg)
         if not luns:
-            yield warning(tpg.path, "it has no LUN: initiators find no disk", *_filled(lio, tpg))
+            told = "it has no LUN: initiators find no disk"
+            yield warning(tpg.path, told, choices=_filled(lio, tpg))
         if not fabric.has("acls"):
             continue
         acls = listing.node_acls(tpg)
@@ -38,12 +42,11 @@ def check(lio: Lio) -> Iterator[Finding]:
 
 
 def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
-    """Return the command that exports what is not exported yet, if there is anything."""
+    """Return the commands that export what is not exported yet."""
     exported = {listing.storage_object_of(lun) for other in tpgs() for lun in listing.luns(other)}
-    for place in listing.storage_objects():
-        if place not in exported:
-            return (pyshell(lio, f"{tpg.path}/luns", "create", place.path),)
-    return (pyshell(lio, f"/{tpg.target.fabric_name}", "delete", tpg.target.wwn),)
+    free = [place.path for place in listing.storage_objects() if place not in exported]
+    names = free[:_NAMED] or ["STORAGE_OBJECT"]
+    return tuple(pyshell(lio, f"{tpg.path}/luns", "create", name) for name in names)
 
 
 def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
@@ -53,7 +56,7 @@ def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
         tpg.path,
         "it has no ACL: nobody is let in. Name the initiator (its name stands in its"
         f" initiatorname.iscsi{tried})",
-        pyshell(lio, f"{tpg.path}/acls", "create", "INITIATOR"),
+        choices=[pyshell(lio, f"{tpg.path}/acls", "create", "INITIATOR")],
     )
 
 
@@ -61,5 +64,5 @@ def _without_luns(lio: Lio, acl: NodeAcl, lun: int) -> Finding:
     return warning(
         acl.path,
         "no LUN is mapped in it: its initiator finds no disk",
-        pyshell(lio, acl.path, "create", f"mapped_lun={lun}", f"tpg_lun_or_backstore={lun}"),
+        choices=[pyshell(lio, acl.path, "create", mapped_lun=lun, tpg_lun_or_backstore=lun)],
     )

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding 17: CHAP secrets outside the saved configuration, as for one that is kept in git."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+
+ACL = f"{TPG}/acls/{CLIENT}"
+AUTH = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
+FIRST, MUTUAL = "the first secret", "@the other secret"
+
+
+@pytest.fixture
+def target(pyshell: Pyshell) -> Pyshell:
+    """Return a target with an initiator that has credentials in both directions."""
+    pyshell.must(
+        f"/iscsi create {SERVER}",
+        f"{TPG}/acls create {CLIENT}",
+        f"{ACL} set auth userid=u password='{FIRST}' mutual_userid=m mutual_password='{MUTUAL}'",
+    )
+    return pyshell
+
+
+@pytest.fixture
+def git(target: Pyshell, tmp_path: Path) -> Path:
+    """Return a file without secrets, whose references lead to files beside it."""
+    file = tmp_path / "git" / "target.json"
+    file.parent.mkdir()
+    target("saveconfig", str(file), f"secret_files={tmp_path / 'secrets'}").done()
+    return file
+
+
+def write(folder: Path, document: Any) -> Path:
+    file = folder / "part.json"
+    file.touch(0o600)
+    file.write_text(json.dumps(document))
+    return file
+
+
+def of_acl(**chap: str) -> Any:
+    tpg = {"tag": 1, "node_acls": [{"node_wwn": CLIENT, **chap}]}
+    return {"targets": [{"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}]}
+
+
+def test_finding_17_secrets_go_to_files_that_the_saved_file_names(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    text = git.read_text()
+    assert FIRST not in text
+    assert MUTUAL not in text
+    files = sorted((tmp_path / "secrets").iterdir())
+    assert [file.read_text() for file in files] == [f"{MUTUAL}\n", f"{FIRST}\n"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert target("check", str(git)).status == 0
+
+
+def test_finding_17_a_file_with_references_is_applied_and_then_unchanged(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    twin = Pyshell(tmp_path / "twin")
+    twin("apply", str(git), "prune=true").done()
+    assert twin.read(f"{AUTH}/password").strip() == FIRST
+    assert twin.read(f"{AUTH}/password_mutual").strip() == MUTUAL
+    assert twin("-o", "json", "apply", str(git), "prune=true").json["result"]["changed"] is False
+    assert twin("diff", str(git)).status == 0
+
+
+def test_finding_17_a_secret_that_changed_in_its_file_is_applied(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    (file,) = (f for f in (tmp_path / "secrets").iterdir() if f.name.endswith("chap_password"))
+    file.write_text("a new secret 12\n")
+    assert target("diff", str(git)).status == 1
+    target("apply", str(git)).done()
+    assert target.read(f"{AUTH}/password").strip() == "a new secret 12"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "No such file"), ("", "is empty"), ("a\nb\n", "more than one line")],
+)
+def test_finding_17_a_reference_that_cannot_be_read_is_an_error(
+    target: Pyshell, tmp_path: Path, content: str | None, told: str
+) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_text(content)
+    file = write(tmp_path, of_acl(chap_userid="u", chap_password_file=str(secret)))
+    assert target("check", str(file)).status == 1
+    ran = target("apply", str(file))
+    assert ran.status != 0
+    assert told in ran.err
+    assert target.read(f"{AUTH}/password").strip() == FIRST
+
+
+def test_finding_17_a_relative_reference_is_refused(target: Pyshell, tmp_path: Path) -> None:
+    file = write(tmp_path, of_acl(chap_password_file="secret"))
+    assert "not an absolute path" in target("apply", str(file)).err
+
+
+def test_finding_17_a_restore_goes_on_past_an_unreadable_secret(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    for file in (tmp_path / "secrets").iterdir():
+        file.unlink()
+    target("clearconfig", "confirm=true").done()
+    ran = target("restoreconfig", str(git))
+    assert ran.status == 1
+    assert f"{ACL}: " in ran.err
+    assert target("ls", ACL).status == 0
+
+
+def test_finding_17_omitted_secrets_stay_unless_they_are_to_go(
+    target: Pyshell, tmp_path: Path
+) -> None:
+    file = write(tmp_path, of_acl(chap_userid="u"))
+    ran = target("apply", str(file)).done()
+    assert "CHAP of" in ran.out
+    assert "kept" in ran.out
+    assert target.read(f"{AUTH}/password").strip() == FIRST
+    target("apply", str(file), "prune=true", "keep_secrets=true").done()
+    assert target.read(f"{AUTH}/password").strip() == FIRST
+    assert "password: ******** -> none" in target("diff", "running", str(file)).out
+    target("apply", str(file), "keep_secrets=false").done()
+    assert "NULL" in target.read(f"{AUTH}/password")
+
+
+def test_finding_17_an_empty_secret_in_the_file_takes_it_away(
+    target: Pyshell, tmp_path: Path
+) -> None:
+    empty = dict.fromkeys(
+        ("chap_userid", "chap_password", "chap_mutual_userid", "chap_mutual_password"), ""
+    )
+    target("apply", str(write(tmp_path, of_acl(**empty)))).done()
+    assert "NULL" in target.read(f"{AUTH}/password")
+
+
+def test_finding_17_a_save_keeps_references_whose_secret_is_the_running_one(
+    target: Pyshell, git: Path
+) -> None:
+    target.line(f"{ACL} set auth mutual_password='changed meanwhile'").done()
+    ran = target("saveconfig", str(git))
+    assert "chap_mutual_password is not what" in ran.err
+    text = git.read_text()
+    assert FIRST not in text
+    assert "changed meanwhile" in text
+
+
+def test_finding_17_a_file_without_secrets_is_for_those_that_run(
+    target: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "plain.json"
+    target("saveconfig", str(file), "omit_secrets=true").done()
+    assert FIRST not in file.read_text()
+    target("apply", str(file), "prune=true", "keep_secrets=true").done()
+    assert target.read(f"{AUTH}/password").strip() == FIRST
+    assert target("saveconfig", "omit_secrets=true").status == 2
+
+
+def test_finding_6_exported_lines_name_the_files_of_secrets(
+    target: Pyshell, tmp_path: Path
+) -> None:
+    lines = target("export", f"secret_files={tmp_path / 'my secrets'}").lines
+    assert FIRST not in "".join(lines)
+    twin = Pyshell(tmp_path / "twin")
+    for _ in range(2):
+        assert twin.batch(lines).status == 0
+        assert twin.read(f"{AUTH}/password").strip() == FIRST
+        assert twin.read(f"{AUTH}/password_mutual").strip() == MUTUAL
