@@ -31,6 +31,8 @@ TPG = f"/iscsi/{SERVER}/tpg1"
 # What whoever makes a fileio storage object, or sets a short secret, is told beside its sentence.
 _TOLD_BESIDE = (
     "is sparse", "takes all its space", "Its cache is write-back", "password is shorter than 12",
+    "is longer than 16 bytes: initiators such as Windows refuse it.",
+    "The credentials have no effect: CHAP is off.",
     "What runs here is not what is restored", "initiators take the two for one disk",
     "configuration is changed and not saved",
 )  # fmt: skip

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -244,6 +245,9 @@ MATCHED = [
      "No such NodeACL in configfs"),
     ("menu.sh of quorum disks (bats)", f"{TPG}/acls create iq.1994-04.jp.co:x",
      "WWN not valid as: iqn, naa, eui"),
+    ("vtladm-iscsi", "/backstores/block create x /dev/mapper/lee-lee.lv",
+     "Cannot configure.* already in use"),
+    ("vtladm-iscsi", f"{TPG} get nothing x", "Unknown configuration"),
     ("yast-iscsi-lio-server", "/iscsi create nonsense", "^WWN not valid as: iqn, naa, eui$"),
     ("holo-vtl", "/backstores/user:holo ls", "No such path /backstores/user:holo"),
     ("Targetcli (Ruby)", "ls /backstores/block/none", "^No such path /backstores/block/none$"),
@@ -330,3 +334,103 @@ def test_pyshell_itself_refuses_a_word_that_is_no_boolean(exported: Pyshell) -> 
     ran = exported("restoreconfig", str(exported.saved_file), "clear_existing")
     assert ran.status == 2
     assert "neither true nor false" in ran.err
+
+
+# Finding 30: the log that `logfile` and `loglevel_file` ask for.
+
+LOGGED = re.compile(r"\[(\w+)\] \d{4}-\d\d-\d\d \d\d:\d\d:\d\d (.*)")
+
+
+def logged(ran: Pyshell, name: str = "/var/log/targetcli.log") -> list[tuple[str, str]]:
+    """Return the levels and texts of a log of the simulated host."""
+    text = (ran.folder / f"files{name}").read_text(encoding="utf-8")
+    lines = [LOGGED.fullmatch(line) for line in text.splitlines()]
+    assert all(lines), text
+    return [(line[1], line[2]) for line in lines if line]
+
+
+@pytest.fixture
+def logging(targetcli: Pyshell) -> Pyshell:
+    """Return pyshell in targetcli mode with a log."""
+    targetcli("set global logfile=/var/log/targetcli.log loglevel_file=info").done()
+    return targetcli
+
+
+def test_a_log_holds_the_commands_and_what_they_said(logging: Pyshell) -> None:
+    logging("/backstores/ramdisk create x 1M").done()
+    assert logging("/backstores/ramdisk create x 1M").status == 1
+    logging("saveconfig").done()
+    found = logged(logging)
+    assert ("VERBOSE", "Running command line '/backstores/ramdisk create x 1M'.") in found
+    assert ("INFO", "Created ramdisk x with size 1M.") in found
+    assert ("ERROR", "Storage object ramdisk/x exists") in found
+    assert ("INFO", f"Configuration saved to {logging.saved_file}") in found
+    mode = (logging.folder / "files/var/log/targetcli.log").stat().st_mode
+    assert mode & 0o777 == 0o600
+
+
+def test_a_log_holds_no_secret(logging: Pyshell, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter3-hunter3\n")
+    secret.chmod(0o600)
+    lines = [
+        f"{ACL} set auth userid=u password=hunter2-hunter2",
+        f"{ACL} set auth password=@{secret}",
+        f"{ACL} set auth password 'hunter2",
+        f"{ACL} get auth",
+        f"{ACL} info",
+    ]
+    for line in lines:
+        logging(line)
+    logging(stdin="\n".join(lines))
+    found = logged(logging)
+    assert ("INFO", "Parameter password is now '********'.") in found
+    assert not [text for _, text in found if "hunter" in text]
+
+
+@pytest.mark.parametrize(
+    ("level", "kept"),
+    [
+        ("critical", set()),
+        ("error", {"ERROR"}),
+        ("warning", {"ERROR"}),
+        ("info", {"VERBOSE", "INFO", "ERROR"}),
+        ("debug", {"VERBOSE", "INFO", "ERROR"}),
+    ],
+)
+def test_the_level_of_the_log(logging: Pyshell, level: str, kept: set[str]) -> None:
+    logging(f"set global loglevel_file={level}").done()
+    file = logging.folder / "files/var/log/targetcli.log"
+    file.write_text("")
+    logging("/backstores/ramdisk create x 1M").done()
+    assert logging("nonsense").status == 1
+    assert {name for name, _ in logged(logging)} == kept
+
+
+def test_a_log_that_cannot_be_written_is_reported_once(targetcli: Pyshell) -> None:
+    (targetcli.folder / "files/var/log/file").mkdir(parents=True)
+    targetcli("set global logfile=/var/log/file")
+    ran = targetcli(stdin="pwd\npwd\n")
+    assert ran.status == 0
+    assert ran.err.count("Log not written: ") == 1
+
+
+def test_a_log_is_not_written_through_a_link(logging: Pyshell, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept\n")
+    file = logging.folder / "files/var/log/targetcli.log"
+    file.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.symlink_to(victim)
+    logging("pwd")
+    if os.geteuid() == 0:
+        os.lchown(file, 65534, 65534)
+        victim.write_text("kept\n")
+        ran = logging("pwd")
+        assert victim.read_text() == "kept\n"
+        assert "Log not written: " in ran.err
+
+
+def test_pyshell_itself_writes_no_log(exported: Pyshell) -> None:
+    exported.must("set global logfile=/var/log/targetcli.log", "pwd")
+    assert not (exported.folder / "files/var/log/targetcli.log").exists()

@@ -16,6 +16,7 @@ from pyshell.shell.shell import Shell
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.root import RootNode
+from pyshell.tree.userbackstores import UserBackstoreNode
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs/targetcli.md").read_text(encoding="utf-8").partition("## Sentences")[0]
@@ -100,6 +101,22 @@ def test_every_row_of_the_reference_is_true(node_at: dict[str, Node]) -> None:
             name = re.sub(r"\W", "", word.replace("=value", ""))
             param = next(param for param in every if param.name == name)
             assert param.required == ("[" not in word), (kind, text, name)
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: f"{row[0]} {row[1].split()[0]}")
+def test_parameters_stand_in_targetclis_order(
+    node_at: dict[str, Node], row: tuple[str, str, str]
+) -> None:
+    """Finding 29: what targetcli takes without its name is taken so, in that order."""
+    kind, text, _ = row
+    command, *words = text.split()
+    if command in ("get", "set"):
+        words = words[:1] if words[:1] == ["[group]"] else []
+    commands = UserBackstoreNode.commands() if "user:" in kind else node_at[kind].commands()
+    names = [re.sub(r"\W", "", word) for word in words]
+    params = commands[command].params
+    positional = [param.name for param in params if not param.named_only]
+    assert positional[: len(names)] == names
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=lambda row: f"{row[0]} {row[1].split()[0]}")

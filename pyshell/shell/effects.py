@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.characters import one_line
@@ -84,6 +86,15 @@ class Effects(Asking):
     def bookmarks(self) -> dict[str, str]:
         """Return the user's bookmarks."""
         return self.prefs.bookmarks
+
+    def log_file(self, name: str) -> Path:
+        """Return where a log is written: the simulated host's stay in the simulator's folder."""
+        file = super().log_file(name)
+        if self.lio.simulated is None:
+            return file
+        inside = self.lio.machine.host_file(os.path.abspath(file))
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        return inside
 
     def root(self) -> RootNode:
         """Return a fresh tree."""
@@ -277,6 +288,8 @@ class Effects(Asking):
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
             self.settle_unsaved()
+        for line in shown.lines:
+            self.log("info", line)
         self.show(shown)
         if shown.failure is not None:
             raise shown.failure

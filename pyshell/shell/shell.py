@@ -42,6 +42,8 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
 
     def run_line(self, text: str) -> None:
         """Run one line. Raises PyshellError; an error of the line itself knows line and column."""
+        if text.strip():
+            self.log("verbose", f"Running command line '{masked_fault(text.strip(), None)[0]}'.")
         try:
             line = grammar.parse(text)
             if not line.empty:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any, TextIO
 
 from pyshell.characters import visible
@@ -28,8 +31,12 @@ from pyshell.render.output import (
 from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
+from pyshell.target.names import MASK, SECRET_NAMES
 from pyshell.target.progress import Progress
+from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Stream, Tree
+
+_SECRET_SET = re.compile(rf"^(Parameter (?:{'|'.join(sorted(SECRET_NAMES))}) is now )'.*'\.$", re.S)
 
 
 class Voice:
@@ -46,6 +53,7 @@ class Voice:
         self.compat = options.compat
         self._journal = journal.is_journal(err)
         self._bar: Bar | None = None
+        self._log_failed = False
         self.ask: Callable[[str], str] = self._ask
         """How a question is put; a session at a prompt has its own way."""
         self.page: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines
@@ -59,10 +67,40 @@ class Voice:
         """Tell the user something that is not the command's result, on standard error."""
         if self._bar is not None:
             self._bar.close()  # it comes again, below the note
+        self.log("warning", text)
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
         self.err.write(f"{self._painted('note', self._laid_out(visible(text)), journal.NOTICE)}\n")
+
+    def log(self, level: str, text: str) -> None:
+        """Add a line to the file that `logfile` names, as targetcli does; only in its mode.
+
+        `loglevel_file` sets what is written. Command lines are written from `info` on: with
+        targetcli that takes `verbose`. Secrets must be masked already, but for the sentence that a
+        secret was set. If the file cannot be written, that is reported once.
+        """
+        if not self.compat or self._log_failed or self.options.dry_run:
+            return
+        name = self.preference("logfile")
+        limit = LEVELS.index(self.preference("loglevel_file"))
+        if not name or min(LEVELS.index(level), LEVELS.index("verbose") - 1) > limit:
+            return
+        from pyshell.files.writing import append
+
+        shown = visible(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
+        try:
+            append(
+                self.log_file(name),
+                f"[{level.upper()}] {time.strftime('%Y-%m-%d %H:%M:%S')} {shown}\n",
+            )
+        except PyshellError as error:
+            self._log_failed = True
+            self.note(f"Log not written: {error}")
+
+    def log_file(self, name: str) -> Path:
+        """Return the file that a log of that name is written to."""
+        return Path(name).expanduser()
 
     @contextmanager
     def progress_shown(self, progress: Progress) -> Iterator[None]:
@@ -94,6 +132,8 @@ class Voice:
 
     def say(self, sentences: list[str], data: Mapping[str, Any] | None = None) -> None:
         """Show sentences; as JSON they are one document, with `data`."""
+        for sentence in sentences:
+            self.log("info", sentence)
         if sentences:
             self.show(Lines(sentences, {"messages": sentences, **(data or {})}))
 
@@ -132,6 +172,7 @@ class Voice:
         lines = error_lines(error, as_json=self.options.json, compat=self.compat, where=where)
         self.out.flush()
         for line in lines:
+            self.log("error", line)
             self.err.write(f"{self._painted('error', self._laid_out(line), journal.ERROR)}\n")
         self.err.flush()
 

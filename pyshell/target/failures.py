@@ -41,19 +41,29 @@ def doing(
     try:
         yield
     except rtslib_fb.RTSLibNotInCFSError as error:
-        raise NotFoundError(f"Cannot {step}: {error}", path=path, step=step) from error
+        raise NotFoundError(
+            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
+        ) from error
     except rtslib_fb.RTSLibError as error:
         beneath = kernels_error(error)
         if beneath is not None:
-            told = _hint(step, beneath, hint)
-            raise from_os_error(beneath, step, path=path, hint=told) from error
-        raise PyshellError(f"Cannot {step}: {error}", path=path, step=step) from error
+            made = from_os_error(beneath, step, path=path, hint=_hint(step, beneath, hint))
+            made.targetcli = _sentence(error)
+            raise made from error
+        raise PyshellError(
+            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
+        ) from error
     except OSError as error:
         told = _hint(step, error, hint)
         raise from_os_error(error, step, path=path, hint=told) from error
     except UnicodeEncodeError as error:  # raised where rtslib writes a text from the command line
         message = f"Cannot {step}: a value holds bytes that are no UTF-8 text"
         raise PyshellError(message, path=path, step=step) from error
+
+
+def _sentence(error: BaseException) -> str:
+    """Return what rtslib says, which targetcli prints as it is, on one line."""
+    return " ".join(str(error).split("\n"))
 
 
 def kernels_error(error: BaseException) -> OSError | None:

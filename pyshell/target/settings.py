@@ -30,6 +30,9 @@ SHORT_SECRET = (
     f"is shorter than {SECRET_LEAST} bytes: it can be guessed, and initiators such as Windows take"
     f" {SECRET_LEAST} to 16 only."
 )
+SECRET_MOST = 16
+"""Bytes of a CHAP secret that all initiators accept; the kernel keeps 255."""
+LONG_SECRET = f"is longer than {SECRET_MOST} bytes: initiators such as Windows refuse it."
 # The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
 # kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
 ALUA_FILES = (
@@ -65,6 +68,27 @@ _UNSET = "NULL"  # what the kernel's CHAP files and ACL tags hold when they hold
 def is_short(secret: str) -> bool:
     """Tell whether a CHAP secret is shorter than initiators want it; none at all is not."""
     return 0 < len(secret.encode(errors="surrogateescape")) < SECRET_LEAST
+
+
+def is_long(secret: str) -> bool:
+    """Return whether a CHAP secret is longer than some initiators accept."""
+    return len(secret.encode(errors="surrogateescape")) > SECRET_MOST
+
+
+def secret_caution(secret: str) -> str:
+    """Return why some initiators refuse a CHAP secret, as the end of a sentence; "" if none do."""
+    if is_short(secret):
+        return SHORT_SECRET
+    return LONG_SECRET if is_long(secret) else ""
+
+
+def refuse_equal_secrets(one: str, other: str) -> None:
+    """Raise UsageError if the secrets of both directions are the same."""
+    if one and one == other:
+        raise UsageError(
+            "password and mutual_password must differ.",
+            "RFC 7143 forbids the same secret for both directions, and initiators refuse it.",
+        )
 
 
 @dataclass(frozen=True)

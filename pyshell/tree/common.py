@@ -204,7 +204,11 @@ class CommonNode(Node):
                 (f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable
             ]
             return Lines(helptext.group(group, described), [e.name for e in entries.values()])
+        if not self.context.compat:  # targetcli says nothing of secrets
+            found.check(named)
         changes = [self._set_one(found, group, name, value) for name, value in named.items()]
+        for remark in found.remarks(named) if not self.context.compat else ():
+            self.context.note(remark)
         return Change(
             [operation for change in changes for operation in change.operations],
             after=lambda: [sentence for change in changes for sentence in change.after()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,13 @@ class Group(ABC):
     @abstractmethod
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return the operations that set a parameter. Raises UsageError."""
+
+    def check(self, values: Mapping[str, str]) -> None:  # noqa: B027 - most groups take all
+        """Raise UsageError for values that cannot be set together, or beside the present ones."""
+
+    def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
+        """Return what to know of values that are set together: that they have no effect yet."""
+        return ()
 
     def caution(self, name: str, value: str) -> str:
         """Return what to know of a parameter that has no effect here, or of a value that is weak.

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.target import attributes, listing, settings, storage
+from pyshell.target import attributes, listing, sessions, settings, storage
 from pyshell.target.attach import Lio
 from pyshell.target.attributes import UNEXPORTED, Attribute, boolean
-from pyshell.target.kernel import files
+from pyshell.target.kernel import files, text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.target.places import AluaGroup, Lun, Place, StorageObject, Tpg
+from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Tpg
 from pyshell.target.rows import owner
 from pyshell.tree.groups import Entry, Group
 
@@ -153,8 +153,43 @@ class AuthGroup(Group):
 
     def caution(self, name: str, value: str) -> str:
         """Return what speaks against a secret that many initiators refuse."""
-        short = name.endswith("password") and settings.is_short(value)
-        return f"The {name} {settings.SHORT_SECRET}" if short else ""
+        told = settings.secret_caution(value) if name.endswith("password") else ""
+        return f"The {name} {told}" if told else ""
+
+    def check(self, values: Mapping[str, str]) -> None:
+        """Refuse the same secret for both directions, of each object as it will be."""
+        for place in self._places:
+            secrets = [self._later(place, name, values) for name in ("password", "mutual_password")]
+            settings.refuse_equal_secrets(*secrets)
+
+    def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
+        """Return whether the credentials have no effect, as nobody is asked for them."""
+        place = self._places[0]
+        userid = self._later(place, "userid", values)
+        if isinstance(place, FabricPlace):
+            if self._later(place, "enable", values) in ("1", "True", "true") and not userid:
+                return [
+                    f"{place} asks for CHAP at discovery, and has no userid: no one can log in."
+                ]
+            return ()
+        given = any(values.get(name) for name in settings.AUTH_FILES)
+        if not given or not isinstance(place, Tpg | NodeAcl):
+            return ()
+        tpg = place if isinstance(place, Tpg) else place.tpg
+        asks = text_or_none(self._lio.kernel, f"{tpg.folder}/attrib/authentication") == "1"
+        if isinstance(place, NodeAcl):
+            asks = sessions.asks_for_chap(self._lio, place)
+        if asks:
+            return ()
+        command = f"{tpg.path} set attribute authentication=1"
+        return [f"The credentials have no effect: CHAP is off. '{command}' turns it on."]
+
+    def _later(self, place: Place | FabricPlace, name: str, values: Mapping[str, str]) -> str:
+        """Return a setting as it will be."""
+        if name in values:
+            return values[name]
+        found = text_or_none(self._lio.kernel, f"{place.folder}/{self._file(name)}") or ""
+        return "" if found.startswith("NULL") else found
 
     def _file(self, name: str) -> str:
         own = "enforce_discovery_auth" if name == "enable" else settings.AUTH_FILES[name]

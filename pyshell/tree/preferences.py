@@ -10,7 +10,7 @@ from pyshell.errors import UsageError
 from pyshell.target import names
 from pyshell.tree.command import BOOL, TEXT, Kind, choice, number
 
-_LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
+LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "default")
 
 
@@ -65,7 +65,7 @@ class Described:
 _COLOUR = choice(*_COLOURS)
 _COUNT = _up_to(_COUNT_MAX)
 _DAYS = _up_to(DAYS_MAX)
-_LEVEL = choice(*_LEVELS)
+_LEVEL = choice(*LEVELS)
 _COLOUR_OR_NONE = choice(*_COLOURS[:-1], "none")
 _TYPES = {
     BOOL: "bool",
@@ -105,9 +105,14 @@ _TABLE = (
         True,
         "Let initiators see a storage object's name as its SCSI model.",
     ),
-    Described("logfile", TEXT, "", "Accepted for targetcli's sake: no log of commands is kept."),
+    Described(
+        "logfile",
+        TEXT,
+        "",
+        "File that targetcli mode logs commands to, secrets masked. Empty: no log.",
+    ),
     Described("loglevel_console", _LEVEL, "info", "Which messages are shown."),
-    Described("loglevel_file", _LEVEL, "debug", "Accepted for targetcli's sake."),
+    Described("loglevel_file", _LEVEL, "debug", "Which messages are logged to logfile."),
     Described(
         "max_backup_files",
         Kind("number", _backups),

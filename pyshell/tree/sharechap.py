@@ -14,7 +14,7 @@ from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import Set
 from pyshell.target.places import NodeAcl, Tpg
-from pyshell.target.settings import SHORT_SECRET, is_short, read
+from pyshell.target.settings import read, refuse_equal_secrets, secret_caution
 
 _ENFORCED = "attrib/authentication"
 _RANDOM_BYTES = 12
@@ -54,8 +54,7 @@ class Chap:
                 "One secret for several initiators is none.",
                 "Name one initiator, or make secrets up by chap=oneway.",
             )
-        if self.password and self.password == self.mutual_password:
-            raise UsageError("The two CHAP secrets are the same.", "Initiators refuse that.")
+        refuse_equal_secrets(self.password, self.mutual_password)
 
 
 def of_tpg(tpg: Tpg) -> list[Operation]:
@@ -100,8 +99,8 @@ def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
     """Return what to know of an initiator's CHAP beside what was asked for."""
     notes = []
     for whose, secret in (("", chap.password), ("target's ", chap.mutual_password)):
-        if is_short(secret):
-            notes.append(f"The {whose}CHAP secret for {acl.wwn} {SHORT_SECRET}")
+        if told := secret_caution(secret):
+            notes.append(f"The {whose}CHAP secret for {acl.wwn} {told}")
     if not chap.wanted or not _has_credentials(lio, acl):
         return notes
     mutual = bool(_present(lio, acl, "userid_mutual"))

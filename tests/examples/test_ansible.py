@@ -17,7 +17,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
 from examples.playbook import HERE, Play
 from examples.readmes import EXAMPLES, lines_to_type
 
-SECRET = "change-this-secret-1"
+SECRET = "change-this-to-1"
 FOLDER = EXAMPLES / "ansible"
 LIBRARY = FOLDER / "roles/pyshell_target/library"
 

@@ -440,7 +440,8 @@ def test_no_chap_on_a_public_address(healthy: Pyshell) -> None:
     ],
 )
 def test_secrets_that_are_weak(healthy: Pyshell, given: str, told: str) -> None:
-    healthy.must(f"{ACL} set auth {given}")
+    healthy.must(f"{TPG} set attribute authentication=1")
+    healthy("--compat", ACL, "set", "auth", *given.split()).done()  # which takes any secret
     commands = only(healthy, "access", ACL, told)
     assert "of-both" not in healthy("doctor").out
     follow(healthy, commands)
@@ -450,12 +451,75 @@ def test_secrets_that_are_weak(healthy: Pyshell, given: str, told: str) -> None:
 def test_two_initiators_have_the_same_secret(healthy: Pyshell) -> None:
     other = f"{TPG}/acls/iqn.2020-07.com.example:other"
     healthy.must(f"{TPG}/acls create iqn.2020-07.com.example:other")
+    healthy.must(f"{TPG} set attribute authentication=1")
     for acl in (ACL, other):
         healthy.must(f"{acl} set auth userid=u password=of-both-the-same")
     (finding,) = [one for one in doctor(healthy) if one["check"] == "access"]
     assert {finding["path"]} < {ACL, other}
     follow(healthy, finding["choices"])
     assert gone(healthy, "access")
+
+
+def test_secrets_that_nobody_is_asked_for(healthy: Pyshell) -> None:
+    """Finding 22."""
+    said = healthy.line(f"{ACL} set auth userid=u password=of-both-the-same")
+    assert f"CHAP is off. '{TPG} set attribute authentication=1' turns it on." in said.err
+    follow(healthy, only(healthy, "access", TPG, "authentication is 0: they are not asked for"))
+    assert gone(healthy, "access")
+    assert "CHAP is off" not in healthy.line(f"{ACL} set auth userid=v").err
+
+
+def test_turning_chap_on_is_not_suggested_if_it_would_keep_others_out(healthy: Pyshell) -> None:
+    healthy.must(
+        f"{TPG}/acls create iqn.2020-07.com.example:other",
+        f"{ACL} set auth userid=u password=of-both-the-same",
+    )
+    (finding,) = [one for one in doctor(healthy) if one["check"] == "access"]
+    assert "initiators without a secret could not log in" in finding["message"]
+    assert finding["commands"] == []
+
+
+def test_discovery_asks_for_chap_and_accepts_no_name(healthy: Pyshell) -> None:
+    """Finding 22."""
+    said = healthy.line("/iscsi set discovery_auth enable=true")
+    assert "asks for CHAP at discovery, and has no userid" in said.err
+    follow(healthy, only(healthy, "access", "/iscsi", "discovery asks for CHAP"))
+    assert gone(healthy, "access")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "password=of-both-the-same mutual_password=of-both-the-same",
+        "mutual_password=first-of-these",
+    ],
+)
+@pytest.mark.parametrize("place", [ACL, f"{TPG}"])
+def test_the_same_secret_for_both_directions_is_refused(
+    healthy: Pyshell, place: str, given: str
+) -> None:
+    """Finding 53."""
+    healthy.must(f"{place} set auth userid=u password=first-of-these mutual_userid=m")
+    before = healthy.tree()
+    ran = healthy.line(f"{place} set auth {given}")
+    assert (ran.status, ran.out) == (2, "")
+    assert "password and mutual_password must differ" in ran.err
+    assert "of-" not in ran.err
+    assert healthy.tree() == before
+    swapped = "password=second-of-these mutual_password=first-of-these"
+    healthy.must(f"{place} set auth {swapped}")
+
+
+@pytest.mark.parametrize(("length", "told"), [(11, "shorter"), (12, ""), (16, ""), (17, "longer")])
+def test_lengths_of_secrets_that_initiators_refuse(
+    healthy: Pyshell, length: int, told: str
+) -> None:
+    """Finding 40."""
+    healthy.must(f"{TPG} set attribute authentication=1")
+    ran = healthy.line(f"{ACL} set auth userid=u password={'x' * length}")
+    assert ran.status == 0
+    assert (f"The password is {told} than" in ran.err) == bool(told)
+    assert bool(ran.err) == bool(told)
 
 
 def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:

@@ -79,3 +79,13 @@ def test_an_error_without_errno_is_told_all_the_same() -> None:
 def test_message_and_hint_are_one_line() -> None:
     assert str(PyshellError("It\nfailed", "Try again.")) == "It failed. Try again."
     assert str(PyshellError("It failed!", "Try again.")) == "It failed! Try again."
+
+
+def test_what_rtslib_says_is_kept_for_targetcli_mode() -> None:
+    """Finding 28: targetcli prints rtslib's sentence as it is."""
+    refused = rtslib_fb.RTSLibError("Could not create Target in configFS: why")
+    refused.__cause__ = OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    with pytest.raises(PyshellError) as raised, doing("create target x"):
+        raise refused
+    assert raised.value.targetcli == "Could not create Target in configFS: why"
+    assert raised.value.errno == errno.EINVAL

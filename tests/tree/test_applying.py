@@ -20,7 +20,7 @@ from pyshell.target.places import NodeAcl, Target, Tpg
 
 ACL = f"{TPG}/acls/{CLIENT}"
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"
-SECRET = "change-this-secret-1"
+SECRET = "change-this-to-1"
 LEE = "/dev/mapper/lee-lee.lv"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pyshell.errors import PyshellError, UsageError
 from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
 from pyshell.saved.references import SUFFIX, read_secret
-from pyshell.target.settings import SECRET_LEAST, check_auth, is_short
+from pyshell.target.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 
 
 def tpg_faults(tpg: Entry) -> Iterator[Fault]:
@@ -85,6 +85,12 @@ def _pair(entry: Entry, userid: str, password: str) -> Iterator[Fault]:
         except UsageError as found:
             yield refused(entry.at(key), found)
     secret = entry.text(password)
+    if is_long(secret or ""):
+        yield warning(
+            entry.at(password),
+            f"the secret is longer than {SECRET_MOST} bytes",
+            "Initiators such as Windows refuse it.",
+        )
     if is_short(secret or ""):
         yield warning(
             entry.at(password),

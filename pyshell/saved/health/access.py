@@ -13,6 +13,7 @@ from pyshell.saved.health.findings import Finding, asking, error, pyshell, tpgs,
 from pyshell.saved.health.targets import DEMO
 from pyshell.target import inquiry, listing, sessions
 from pyshell.target.attach import Lio
+from pyshell.target.fabrics import fabric
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import NodeAcl, Tpg
 from pyshell.target.settings import SECRET_LEAST, is_short
@@ -23,8 +24,10 @@ _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
 def check(lio: Lio) -> Iterator[Finding]:
     """Yield what lets the wrong ones in."""
     known: dict[str, str] = {}
+    yield from _discovery(lio)
     for tpg in tpgs(of="iscsi"):
         acls = listing.node_acls(tpg)
+        yield from _unused(lio, tpg, acls)
         public = _public_address(lio, tpg)
         if public:
             yield from _open(lio, tpg, acls, public)
@@ -39,6 +42,38 @@ def check(lio: Lio) -> Iterator[Finding]:
                     " log in",
                     choices=[_new_secret(lio, acl)],
                 )
+
+
+def _discovery(lio: Lio) -> Iterator[Finding]:
+    """Yield that discovery asks for CHAP and accepts no name: nobody finds the targets."""
+    iscsi = fabric("iscsi")
+    folder = f"{iscsi.folder}/discovery_auth"
+    userid = text_or_none(lio.kernel, f"{folder}/userid") or ""
+    asked = text_or_none(lio.kernel, f"{folder}/enforce_discovery_auth") == "1"
+    if asked and (not userid or userid.startswith("NULL")):
+        yield error(
+            "/iscsi",
+            "discovery asks for CHAP, and no userid and password are set for it: no initiator can"
+            " discover the targets",
+            pyshell(lio, "/iscsi", "set", "discovery_auth", "userid=discovery", "password=-"),
+        )
+
+
+def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
+    """Yield that CHAP secrets are set and nobody is asked for them."""
+    given = {acl for acl in acls if _text(lio, acl, "userid") and _text(lio, acl, "password")}
+    unasked = [acl for acl in acls if acl in given and not sessions.asks_for_chap(lio, acl)]
+    if not unasked:
+        return
+    told = (
+        f"CHAP secrets are set for {len(unasked)} of its initiators, and authentication is 0: they"
+        " are not asked for"
+    )
+    if len(given) == len(acls):
+        command = pyshell(lio, tpg.path, "set", "attribute", "authentication=1")
+        yield warning(tpg.path, told, command)
+    else:
+        yield warning(tpg.path, f"{told}. With 1, initiators without a secret could not log in")
 
 
 def _public_address(lio: Lio, tpg: Tpg) -> str:
