@@ -813,7 +813,7 @@ def test_field_failure_46_readers_do_not_wait(target: Pyshell, line: str) -> Non
 def test_field_failure_46_a_dry_run_does_not_wait(target: Pyshell) -> None:
     with lock_held(target.folder / "command.lock"):
         ran = target("--lock-timeout=0", "--dry-run", "/backstores/ramdisk create x 1M").done()
-    assert ran.out == "Created ramdisk x with size 1M. (dry run)\n"
+    assert ran.lines[0] == "Would create storage object ramdisk/x. (dry run)"
 
 
 def test_field_failure_46_an_open_session_holds_no_lock_between_its_commands(

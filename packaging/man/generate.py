@@ -70,6 +70,7 @@ SETTINGS = (
     ("a storage object, group attribute", "storage_object"),
     ("an ALUA group, group alua", "alua_group"),
     ("a LUN, group alua", "lun_alua"),
+    ("a mapped LUN, group attribute", "mapped_lun"),
     ("a TPG, group attribute", "tpg"),
     ("a TPG, group parameter", "tpg_parameter"),
     ("a node ACL, group attribute", "node_acl"),

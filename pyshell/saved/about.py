@@ -83,3 +83,9 @@ def name_of(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def local(text: str) -> str:
+    """Return a moment as people read it: in this host's time zone, which is named."""
+    found = moment(text)
+    return found.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if found is not None else text

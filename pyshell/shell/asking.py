@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked at a terminal before sessions are cut or LUNs go, and told of that in a dry run."""
+"""What a change costs: the question before it at a terminal, and what is told of it.
+
+One rule for all commands, by effect: a question comes before sessions are terminated or lose a
+disk, and before objects are removed that the command line does not name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import PyshellError
@@ -12,6 +16,7 @@ from pyshell.target.attach import Lio
 from pyshell.tree.results import Change, Work
 
 if TYPE_CHECKING:
+    from pyshell.target.impact import Disturbed
     from pyshell.target.operations.base import Operation
     from pyshell.target.sessions import Session
 
@@ -21,44 +26,67 @@ class Asking(Voice):
 
     lio: Lio
     forced: bool
-    """Whether the command at work was told not to ask before it cuts sessions."""
+    """Whether the command at work was told not to ask."""
 
-    def ask_before_change(self, change: Change) -> None:
-        """Ask before sessions are cut or LUNs go; raises PyshellError for a no."""
+    def ask_before(
+        self, change: Change | Work, operations: Callable[[], Sequence[Operation]]
+    ) -> None:
+        """Ask before sessions are disturbed or unnamed objects removed.
+
+        Raises PyshellError if the answer is no.
+        """
         if not self._may_ask():
             return
-        cuts = self.cut_by(change.operations)
-        for session in cuts:
-            self.note(f"  {session}")
-        if cuts:
-            self._ask_whether_to_cut(session.initiator for session in cuts)
-        elif taken := change.takes():
-            self._go_on_only_if(f"Delete it with {taken}? [y/N] ")
+        every = operations()
+        disturbed = self.disturbed_by(every)
+        for one in disturbed:
+            self.note(f"  {one.session}")
+        if effect := _effect(disturbed, every, change.named):
+            self._go_on_only_if(f"This {effect}. Continue? [y/N] ")
 
-    def ask_before_work(self, work: Work) -> None:
-        """Ask before sessions are cut; raises PyshellError for a no."""
-        if self._may_ask() and (initiators := work.cuts()):
-            self._ask_whether_to_cut(initiators)
+    def foretold(
+        self, change: Change, operations: Sequence[Operation], disturbed: Sequence[Disturbed]
+    ) -> list[str]:
+        """Return what would be asked about, as a dry run tells it."""
+        from pyshell.tree.losing import beside
 
-    def losses(self, change: Change, cuts: Sequence[Session]) -> Iterator[str]:
-        """Yield what would be asked about, as a dry run tells it."""
-        yield from (f"It would cut off {session}" for session in cuts)
-        if taken := change.takes():
-            yield f"With it would go {taken}"
+        told = [one.told("Would terminate", "Would take") for one in disturbed]
+        if removed := beside(operations, change.named):
+            told.append(f"Would {'also ' if change.named else ''}remove {removed}.")
+        return told
 
-    def cut_by(self, operations: Sequence[Operation]) -> list[Session]:
-        """Return the sessions that operations cut."""
-        from pyshell.target.impact import cut_sessions
+    def disturbed_by(self, operations: Sequence[Operation]) -> list[Disturbed]:
+        """Return the sessions that operations terminate or take a disk from."""
+        from pyshell.target.impact import disturbed
 
-        return cut_sessions(self.lio, operations)
+        return disturbed(self.lio, operations)
 
     def _may_ask(self) -> bool:
         answered = self.compat or self.options.yes or self.forced
         return not answered and self.stdin.isatty() and self.err.isatty()
 
-    def _ask_whether_to_cut(self, initiators: Iterable[str]) -> None:
-        self._go_on_only_if(f"This cuts off {', '.join(sorted(set(initiators)))}. Go on? [y/N] ")
-
     def _go_on_only_if(self, question: str) -> None:
         if not self.confirmed(question):
-            raise PyshellError("Nothing was changed.", "--yes or force=true answers for you.")
+            raise PyshellError("Nothing was changed.", "--yes answers such questions in advance.")
+
+
+def _effect(
+    disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
+) -> str:
+    """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
+    from pyshell.tree.losing import beside
+
+    told = []
+    ended = [one.session for one in disturbed if one.ended]
+    bereft = [one.session for one in disturbed if not one.ended]
+    if ended:
+        told.append(f"terminates the session{'s' * (len(ended) > 1)} of {_who(ended)}")
+    if bereft:
+        told.append(f"takes a disk from {_who(bereft)}, logged in now")
+    if removed := beside(operations, named):
+        told.append(f"{'also ' if named else ''}removes {removed}")
+    return " and ".join(told)
+
+
+def _who(sessions: Sequence[Session]) -> str:
+    return ", ".join(sorted({session.initiator for session in sessions}))

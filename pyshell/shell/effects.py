@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -39,6 +40,7 @@ from pyshell.tree.root import RootNode
 from pyshell.tree.saving import settle_marks
 
 if TYPE_CHECKING:
+    from pyshell.target.impact import Disturbed
     from pyshell.target.operations.base import Operation
 
 
@@ -200,7 +202,8 @@ class Effects(Asking):
             self.check(change)
             self._foretell(change)
             return
-        self.ask_before_change(change)
+        self.ask_before(change, lambda: change.operations)
+        disturbed = self._disturbed(change)
         try:
             with _of_whole(change):
                 outcome = carry_out(self.lio, change.operations, self._tell_progress)
@@ -214,7 +217,8 @@ class Effects(Asking):
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
         self.note_removed(change.operations)
-        self._tell(change, _sentences)
+        names = {"cut": _initiators(disturbed)} if disturbed else {}
+        self._tell(change, _sentences, _disturbed_lines(disturbed), names)
         self._note_of(change)
         self.may_have_changed = True
         if change.way == "apply" and not self.compat:
@@ -249,13 +253,21 @@ class Effects(Asking):
 
     def _foretell(self, change: Change) -> None:
         """Show what a change would do."""
-        # What tells of each object tells of its sessions, too.
-        told = not {"cut", "objects"}.isdisjoint(change.data)
-        cuts = [] if told else self.cut_by(change.operations)
-        names = {} if told else {"cut": sorted({session.initiator for session in cuts})}
-        losses = [f"{loss} (dry run)" for loss in self.losses(change, cuts)]
+        disturbed = self._disturbed(change)
+        names = {"cut": _initiators(disturbed)}
+        if _tells_of_objects(change):
+            names = {}
+            losses = []
+        else:
+            losses = marked(self.foretold(change, change.operations, disturbed))
         self._tell(change, _would, losses, names)
         self._note_of(change)
+
+    def _disturbed(self, change: Change) -> list[Disturbed]:
+        """Return the sessions to tell of; what tells of each object tells of them, too."""
+        if self.compat or _tells_of_objects(change):
+            return []
+        return self.disturbed_by(change.operations)
 
     def _note_of(self, change: Change) -> None:
         if change.note:
@@ -264,14 +276,15 @@ class Effects(Asking):
     def _work(self, work: Work) -> None:
         if self.options.dry_run:
             foreseen = work.foresee() if work.foresee is not None else Lines([])
-            told = [f"{line} (dry run)" for line in (*foreseen.lines, *work.would)]
-            self.say(told, work.data)
+            self.say(marked([*foreseen.lines, *work.would]), work.data)
             if foreseen.failure is not None:
                 raise foreseen.failure
             return
-        self.ask_before_work(work)
+        self.ask_before(work, work.operations)
+        at_boot = self.options.way == BOOT
+        disturbed = [] if self.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
-        remembered = changes and self.options.way != BOOT
+        remembered = changes and not at_boot
         if remembered:
             self.memory.keep_running(self.line)
         try:
@@ -281,24 +294,32 @@ class Effects(Asking):
             raise
         if shown.idle and remembered:
             self.memory.forget(self.line)
-        if work.undone_by and self.options.way != BOOT:
+        if work.undone_by and not at_boot:
             self.memory.keep_operations(self.line, work.undone_by)
         if work.effect == "saved":
             self.changed = self.unsaved = False
         elif work.effect is not None:
             self.unsaved = self.changed or work.effect == "other"
             self.settle_unsaved()
+        told = _disturbed_lines(disturbed)
+        shown = replace(shown, lines=[*shown.lines, *told]) if told else shown
         for line in shown.lines:
             self.log("info", line)
         self.show(shown)
         if shown.failure is not None:
             raise shown.failure
 
+    def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
+        from pyshell.target.sessions import sessions
+
+        if next(iter(sessions(self.lio)), None) is None:
+            return []  # no plan is made for nothing
+        return self.disturbed_by(work.operations())
+
     def _prefer(self, preference: Preference) -> None:
         if not self.options.dry_run:
             self.prefs.set(preference.name, preference.value)
-        suffix = " (dry run)" if self.options.dry_run else ""
-        self.say([sentence + suffix for sentence in preference.said])
+        self.say(marked(preference.would) if self.options.dry_run else list(preference.said))
 
     def _pick(self) -> None:
         """Go where the user chooses; stay where nothing is chosen."""
@@ -398,13 +419,26 @@ def _sentences(change: Change) -> list[str]:
 
 def _would(change: Change) -> list[str]:
     """Return what a change would do, as a dry run tells it."""
-    sentences = change.would
-    if sentences is None:
-        said = [s for operation in change.operations for s in operation.said]
-        sentences = [*change.before, *said]
-    return [f"{s} (dry run)" for s in sentences] or [
-        f"Would {operation.step()} (dry run)" for operation in change.operations
-    ]
+    from pyshell.tree import plantext
+
+    return marked(plantext.steps(change.operations) if change.would is None else change.would)
+
+
+def marked(sentences: Iterable[str]) -> list[str]:
+    """Mark each line of a dry run."""
+    return [f"{sentence} (dry run)" for sentence in sentences]
+
+
+def _disturbed_lines(disturbed: Iterable[Disturbed]) -> list[str]:
+    return [one.told("Terminated", "Took") for one in disturbed]
+
+
+def _initiators(disturbed: Iterable[Disturbed]) -> list[str]:
+    return sorted({one.session.initiator for one in disturbed})
+
+
+def _tells_of_objects(change: Change) -> bool:
+    return "objects" in change.data
 
 
 @contextmanager

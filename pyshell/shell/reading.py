@@ -130,11 +130,13 @@ def _fault_of_command(line: Line, word: Word, node: Node) -> Fault | None:
 
 def _fault_of_arguments(line: Line, described: Command, node: Node) -> Fault | None:
     """Return what is wrong with the arguments; what is only missing is not."""
+    if any(word.raw == "--help" for word in line.arguments):
+        return None
     last = line.arguments[-1] if line.arguments else None
     unfinished = last is not None and last.end == len(line.text)
     try:
         values = binding.bind(described, line.arguments, len(line.text))
-        node.require(described.name, values)
+        node.require(described.name, node.settled(described.name, values))
     except UsageError as error:
         column = error.column
         if column is None or column >= len(line.text.rstrip()):

@@ -18,7 +18,7 @@ from pyshell.errors import (
     UsageError,
 )
 from pyshell.shell import binding, grammar
-from pyshell.shell.effects import Effects
+from pyshell.shell.effects import Effects, marked
 from pyshell.shell.lock import locked
 from pyshell.shell.options import of_line
 from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
@@ -58,6 +58,10 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             self._run_bare(line)
             return
         before = self.options
+        if not self.compat and any(word.raw == "--help" for word in line.arguments):
+            asked = replace(line.command, text="help")
+            self._run_command(replace(line, command=asked, arguments=(line.command,)), asked)
+            return
         self.options, arguments = of_line(before, line.arguments)
         try:
             self._run_command(replace(line, arguments=arguments), line.command)
@@ -147,11 +151,16 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
             # A secret is asked for only if the rest of the line is right, and once for all nodes.
             for node, described in nodes:
                 with _named_in_errors(node, line):
-                    node.require(described.name, binding.bind(described, arguments, end, node))
+                    values = binding.bind(described, arguments, end, node)
+                    node.require(described.name, node.settled(described.name, values))
             taken = self.options.lines_from_stdin and not self.stdin.isatty()
             arguments = read_indirect(arguments, None if taken else self.stdin)
         calls = [
-            _Call(node, described, binding.bind(described, arguments, end, node))
+            _Call(
+                node,
+                described,
+                node.settled(described.name, binding.bind(described, arguments, end, node)),
+            )
             for node, described in nodes
         ]
         if not any(call.changes for call in calls):
@@ -175,7 +184,10 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
                 self.take(self._planned(calls, line, tolerance))
                 return
             try:
-                self.take(calls[0].run())
+                result = calls[0].run()
+                if self.options.dry_run and isinstance(result, Lines) and described.name != "set":
+                    result = replace(result, lines=marked(result.lines))
+                self.take(result)
             except (ExistsError, NotFoundError) as error:
                 self._tolerate(error, tolerance)
 
@@ -259,9 +271,7 @@ def _together(name: str, parts: Sequence[tuple[str, Result]]) -> Result:
         return Change(
             [o for _, part in changes if isinstance(part, Change) for o in part.operations],
             note=" ".join(p.note for _, p in changes if isinstance(p, Change) and p.note),
-            takes=lambda: ", ".join(
-                told for _, p in changes if isinstance(p, Change) and (told := p.takes())
-            ),
+            named=[path for _, p in changes if isinstance(p, Change) for path in p.named or ()],
             parts=changes,
         )
     if name == "set" and parts:

@@ -143,11 +143,12 @@ def _addresses(wanted: Value, node: Node) -> Iterable[Candidate]:
 def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield revisions, with when they were saved, by whom and why."""
     from pyshell.saved import revisions
+    from pyshell.saved.about import local
     from pyshell.tree.saving import boot_file
 
     for found in revisions.listed(node.lio.config_dir, boot_file(node.context).about()):
         about = found.about
-        told = (about.time, about.user, about.way, about.comment)
+        told = (local(about.time), about.user, about.way, about.comment)
         yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
 
 

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
-from pyshell.target.operations.settings import SetEnabled
+from pyshell.target.operations.settings import Set, SetEnabled
 from pyshell.target.operations.targets import DeletePortal, DeleteTpg
-from pyshell.target.places import Lun, Tpg
+from pyshell.target.places import Lun, NodeAcl, Portal, Tpg
 from pyshell.target.sessions import Session, sessions
 
 
@@ -26,12 +27,24 @@ def cut_by(operation: Operation, among: Sequence[Session]) -> list[Session]:
         return [s for s in among if s.acl == acl]
     if isinstance(operation, DeleteLun):
         return [s for s in among if s.tpg == operation.place.tpg and _sees(s, operation.place)]
+    if isinstance(operation, Set):
+        return _cut_by_setting(operation, among)
     tpg: Tpg | None = None
     if isinstance(operation, DeletePortal | DeleteTpg):
         tpg = operation.place.tpg if isinstance(operation, DeletePortal) else operation.place
     elif isinstance(operation, SetEnabled) and not operation.enabled:
         tpg = operation.tpg
     return [s for s in among if s.tpg == tpg]
+
+
+def _cut_by_setting(operation: Set, among: Sequence[Session]) -> list[Session]:
+    """Return the sessions that a setting terminates: an ACL's queue depth, a portal's transport."""
+    place = operation.place
+    if isinstance(place, NodeAcl) and operation.file == "cmdsn_depth":
+        return [s for s in among if s.acl == place]
+    if isinstance(place, Portal) and operation.value == "0":
+        return [s for s in among if s.tpg == place.tpg]
+    return []
 
 
 def _sees(session: Session, lun: Lun) -> bool:
@@ -55,6 +68,33 @@ def cut_sessions(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
     return [session for session in among if session in found]
 
 
+@dataclass(frozen=True)
+class Disturbed:
+    """A session that operations end, or one that goes on and loses a disk."""
+
+    session: Session
+    ended: bool
+
+    def told(self, end: str, take: str) -> str:
+        """Return what happens to it, with the verbs as "Would terminate" and "Would take"."""
+        if self.ended:
+            return f"{end} the session of {self.session}."
+        return f"{take} a disk from {self.session}."
+
+
+def disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
+    """Return the sessions that operations end or take a disk from, each once.
+
+    A session goes on when a LUN or a mapping is removed.
+    """
+    every = cut_sessions(lio, operations)
+    if not every:
+        return []
+    taking = (DeleteLun, UnmapLun)
+    ended = cut_sessions(lio, [one for one in operations if not isinstance(one, taking)])
+    return [Disturbed(session, session in ended) for session in every]
+
+
 def cut_by_each(lio: Lio, operations: Sequence[Operation]) -> list[list[str]]:
     """Return for each operation the names of initiators whose sessions it cuts, sorted."""
     if not any(_may_cut(operation) for operation in operations):
@@ -69,4 +109,6 @@ def cut_by_each(lio: Lio, operations: Sequence[Operation]) -> list[list[str]]:
 def _may_cut(operation: Operation) -> bool:
     if isinstance(operation, SetEnabled):
         return not operation.enabled
+    if isinstance(operation, Set):
+        return isinstance(operation.place, NodeAcl | Portal)
     return isinstance(operation, UnmapLun | DeleteNodeAcl | DeleteLun | DeletePortal | DeleteTpg)

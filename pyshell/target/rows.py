@@ -6,7 +6,15 @@ from __future__ import annotations
 from pyshell.target import attributes
 from pyshell.target.attributes import Attribute
 from pyshell.target.operations.settings import FabricPlace
-from pyshell.target.places import AluaGroup, NodeAcl, Place, StorageObject, Target, Tpg
+from pyshell.target.places import (
+    AluaGroup,
+    MappedLun,
+    NodeAcl,
+    Place,
+    StorageObject,
+    Target,
+    Tpg,
+)
 
 _KINDS: dict[tuple[type, str], str] = {
     (StorageObject, "attrib"): "storage_object",
@@ -15,6 +23,7 @@ _KINDS: dict[tuple[type, str], str] = {
     (Tpg, "attrib"): "tpg",
     (Tpg, "param"): "tpg_parameter",
     (NodeAcl, "attrib"): "node_acl",
+    (MappedLun, ""): "mapped_lun",
 }
 _AS_CREATED = frozenset({"emulate_model_alias"})
 """What `create` gives by a preference: no table knows it."""

@@ -114,10 +114,11 @@ class AclsNode(CommonNode):
     def ui_command_delete(self, wwn: str) -> Result:
         """Delete a node ACL or a group of them."""
         operations: list[Operation] = []
-        for place in self._meant(wwn):
+        meant = self._meant(wwn)
+        for place in meant:
             operations += removal.of_node_acl(place)
             operations[-1].said = [f"Deleted Node ACL {place.wwn}."]
-        return Change(operations)
+        return Change(operations, named=[place.path for place in meant])
 
     def _meant(self, name: str) -> list[NodeAcl]:
         """Return the ACL of a WWN, or those of a tag. Raises NotFoundError."""

@@ -66,7 +66,7 @@ class AluaGroupsNode(CommonNode):
                 f"Run 'ls {self.path}' to list them.",
                 targetcli="Invalid ALUA group name",
             )
-        return Change([DeleteAluaGroup(found[0])])
+        return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
         if not handles.supports_alua(self.place):

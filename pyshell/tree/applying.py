@@ -29,8 +29,19 @@ class ApplyingNode(ComparingNode):
     @command(
         "Bring the running configuration to that of a file, by the smallest change.",
         Param("file", CONFIGURATION, "A saved configuration, whole or in part.", required=True),
-        Param("prune", BOOL, "Remove what the file lacks, which otherwise stays.", default=False),
-        Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
+        Param(
+            "prune",
+            BOOL,
+            "Remove what the file lacks, which otherwise stays.",
+            default=False,
+            named_only=True,
+        ),
+        Param(
+            "target",
+            TARGET,
+            "Only the target of that WWN, with its storage objects.",
+            named_only=True,
+        ),
         Param(
             "keep_secrets",
             BOOL,
@@ -63,7 +74,7 @@ class ApplyingNode(ComparingNode):
             check(self.lio, found.operations)
         except PyshellError as error:
             raise self._all_faults(error, file, target) from error
-        return self._brought(found, f"Applied {file}", "apply")
+        return self._brought(found, (f"Applied {file}", f"Would apply {file}"), "apply")
 
     def _plan(self, file: str, prune: bool, target: str | None, *, keep_chap: bool) -> Plan:
         from pyshell.saved.plan import plan
@@ -129,7 +140,8 @@ class ApplyingNode(ComparingNode):
         document = revisions.read_revision(self.lio.config_dir, revision, trusted=True)
         found = plan(self._running(), items(document), prune=True)
         name = "what is saved" if revision == SAVED else f"revision {revision}"
-        return self._brought(found, f"Rolled back to {name}", "rollback")
+        titles = (f"Rolled back to {name}", f"Would roll back to {name}")
+        return self._brought(found, titles, "rollback")
 
     @command(
         "Take back what the last command changed, then the one before it.",
@@ -141,6 +153,7 @@ class ApplyingNode(ComparingNode):
     def ui_command_undo(self) -> Result:
         """Take back what the last command changed."""
         from pyshell.saved import undo
+        from pyshell.saved.about import local
 
         done = undo.last(self.lio)
         if done is None:
@@ -148,12 +161,13 @@ class ApplyingNode(ComparingNode):
                 "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
             )
         about = done.about
-        title = f"Undid '{done.line}' ({about.way} by {about.user}, {about.time})"
+        what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
+        titles = (f"Undid {what}", f"Would undo {what}")
         if done.before is not None:
-            return self._back_to(done, title)
-        return self._undone(done, title)
+            return self._back_to(done, titles)
+        return self._undone(done, titles)
 
-    def _back_to(self, done: Done, title: str) -> Result:
+    def _back_to(self, done: Done, titles: tuple[str, str]) -> Result:
         """Return to what ran before a command that cleared or restored."""
         from pyshell.saved import undo
         from pyshell.saved.load import typed
@@ -162,9 +176,9 @@ class ApplyingNode(ComparingNode):
 
         wanted = items(typed(done.before, str(done.file)))
         found = plan(self.items_of(RUNNING), wanted, prune=True)
-        return self._brought(found, title, "undo", lambda: undo.forget(done))
+        return self._brought(found, titles, "undo", lambda: undo.forget(done))
 
-    def _undone(self, done: Done, title: str) -> Result:
+    def _undone(self, done: Done, titles: tuple[str, str]) -> Result:
         """Do the inverses of a command's operations, unless more was made of what it made."""
         from pyshell.saved import undo
         from pyshell.target.operations.images import image_file_of
@@ -181,23 +195,31 @@ class ApplyingNode(ComparingNode):
                 "Delete it first, or see 'diff' and rollback.",
             )
         files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
-        told = [*(f"The image file {file} stays." for file in files), f"{title}."]
+        stay = [f"The image file {file} stays." for file in files]
 
         def after() -> list[str]:
             undo.forget(done)
-            return told
+            return [*stay, f"{titles[0]}."]
 
-        would = [*plantext.steps(operations), *told]
-        return Change(operations, after=after, would=would, way="undo", undoable=False)
+        would = [*plantext.steps(operations), *stay, f"{titles[1]}."]
+        return Change(operations, after=after, would=would, way="undo", undoable=False, named=None)
 
     def _brought(
-        self, found: Plan, title: str, way: str, then: Callable[[], None] | None = None
+        self,
+        found: Plan,
+        titles: tuple[str, str],
+        way: str,
+        then: Callable[[], None] | None = None,
     ) -> Change:
-        """Return the change that carries a plan out; `then` is called when it is done."""
+        """Return the change that carries a plan out; `then` is called when it is done.
+
+        `titles` tell that it was done, and that it would be.
+        """
         from pyshell.tree import plantext
 
         objects = plantext.touched(self.lio, found)
-        shown = [*(one.line for one in objects), plantext.summary(found, objects, title)]
+        shown = [*(one.line for one in objects), plantext.summary(found, objects, titles[0])]
+        foretold = plantext.summary(found, objects, titles[1], would=True)
 
         def after() -> list[str]:
             if then is not None:
@@ -207,7 +229,7 @@ class ApplyingNode(ComparingNode):
         return Change(
             found.operations,
             after=after,
-            would=shown,
+            would=[*(one.would for one in objects), foretold],
             data=plantext.data(found, objects),
             way=way,
             undoable=then is None,

@@ -19,16 +19,15 @@ from pyshell.target.operations.settings import Set
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
 from pyshell.target.storage import naa_digits
-from pyshell.tree import losing
 from pyshell.tree.command import (
     BOOL,
     CHILD,
     DEVICE,
     FILE,
+    SERIAL,
     SIZE,
     SIZE_TEXT,
     SO_NAME,
-    TEXT,
     Param,
     command,
 )
@@ -39,9 +38,9 @@ from pyshell.tree.storageobjects import StorageObjectNode
 
 _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
 _WWN = Param(
-    "wwn", TEXT,
-    "Unit serial number; made up where it is not given. Initiators know the disk by its first 25"
-    " hexadecimal digits.",
+    "wwn", SERIAL,
+    "Unit serial number, or the NAA id (naa.6001405…) that it is to give; generated unless given."
+    " Initiators know the disk by its first 25 hexadecimal digits.",
 )  # fmt: skip
 
 
@@ -116,7 +115,7 @@ class BackstoreNode(CommonNode):
         _say(operations, f"Deleted storage object {name}.")
         if not self.context.compat:
             self._tell_of_luns(operations)
-        change = Change(operations, takes=lambda: losing.with_it(operations, named=False))
+        change = Change(operations, named=[place.path])
         return self._saved_too(place, change) if save else change
 
     def _saved_too(self, place: StorageObject, change: Change) -> Result:
@@ -212,7 +211,7 @@ class FileioNode(BackstoreNode):
         ),
         Param("sparse", BOOL, "Let a new file take space only as it is written.", default=True),
         _WWN,
-        Param("aio", BOOL, "Use asynchronous I/O on the file.", default=False),
+        Param("aio", BOOL, "Use asynchronous I/O on the file.", default=False, named_only=True),
         changes=True,
         examples=("/backstores/fileio create name=image1 file_or_dev=/srv/image1.img size=1G",),
     )

@@ -16,6 +16,8 @@ from pyshell.target.attributes import boolean
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
 
+_NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6001405([0-9a-f]{25})")
+_WWN_OF_INITIATOR = re.compile(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -234,6 +236,33 @@ def file_name(text: str) -> str:
     return text
 
 
+def _address_and_port(text: str) -> tuple[str, int | None]:
+    """Read an address that a port may follow: `0.0.0.0:3260`, `[::1]:3260`. Raises UsageError."""
+    try:
+        return names.address(text), None
+    except UsageError:
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
+            raise
+        return names.address(host), names.port_number(port)
+
+
+def _serial(node: Node, text: str) -> str:
+    """Return a unit serial number; of a NAA id the digits from which the kernel makes that id."""
+    if node.context.compat:
+        return text
+    found = _NAA.fullmatch(text.strip().lower())
+    if found is not None:
+        return found.group(1)
+    if _WWN_OF_INITIATOR.match(text.strip()):
+        raise UsageError(
+            f"'{text}' is not a unit serial number.",
+            "Give a serial number, or a NAA id as the kernel makes it: naa.6001405 and 25 more"
+            " hexadecimal digits.",
+        )
+    return text
+
+
 def choice(*words: str) -> Kind:
     """Return the kind of value that is one of `words`."""
 
@@ -261,6 +290,7 @@ BOOL = Kind("true|false", boolean, ("true", "false"))
 NUMBER = Kind("number", number)
 SIZE = Kind("size", names.size)
 SIZE_TEXT = Kind("size", lambda text: (names.size(text), text))
+SERIAL = Kind("serial number", plain_text, at=_serial)
 SO_NAME = Kind("name", names.new(names.storage_object_name, "a storage object's name"))
 ALUA_NAME = Kind("name", names.new(names.alua_group_name, "an ALUA group's name"))
 ACL_TAG = Kind("tag", names.new(names.acl_tag, "a tag"))
@@ -281,6 +311,7 @@ WWN = Kind("wwn", plain_text, source="wwn")
 TARGET = Kind("wwn", plain_text, source="target", at=_target)
 INITIATOR = Kind("wwn", plain_text, source="initiator")
 ADDRESS = Kind("address", names.address, source="address")
+LISTEN = Kind("address[:port]", _address_and_port, source="address")
 PORT = Kind("port", names.port_number)
 GROUP = Kind("group", plain_text, source="group")
 COMMAND = Kind("command", plain_text, source="command")
@@ -298,7 +329,7 @@ _MISSING_OK = Param(
 _FORCE = Param(
     "force",
     BOOL,
-    "Do not ask before sessions are cut or LUNs go with it.",
+    "Do not ask before sessions are terminated or other objects removed ('help questions').",
     default=False,
     named_only=True,
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -38,6 +39,9 @@ from pyshell.tree.results import (
     Several,
     Tree,
 )
+
+_BOOKMARK = re.compile(r"[\w.:-]+")
+"""A name that `@NAME` can hold: no slash, blank or `*`."""
 
 
 class CommonNode(Node):
@@ -94,13 +98,20 @@ class CommonNode(Node):
         return Leave()
 
     @command(
-        "Show help on a command or on parameters of this node, or list its commands.",
-        Param("topic", COMMAND, "A command, a group of parameters, or a topic as chap."),
+        "Show help on a command, a setting or a topic, or list the commands.",
+        Param(
+            "topic",
+            COMMAND,
+            "A command or group of this node, a topic as chap, the path of a node, or any word:"
+            " then all commands, settings and topics are searched for it.",
+        ),
         rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
         examples=(
             "help",
             "help set",
             "help chap",
+            "help block_size",
+            "help /iscsi create",
             "/backstores/block/disk1 help attribute block_size",
         ),
     )
@@ -120,9 +131,26 @@ class CommonNode(Node):
         if about is not None:
             return Lines(topics.text(about).splitlines(), topics.text(about), form="markdown")
         if topic not in groups:
-            known = ", ".join([*commands, *sorted(groups), *topics.names()])
-            raise NotFoundError(f"Cannot find help topic {topic}.", f"Known here: {known}.")
+            return self._found_elsewhere(topic, rest)
         return self._explained(groups[topic], topic, rest, secrets=False)
+
+    def _found_elsewhere(self, word: str, rest: Sequence[str]) -> Result:
+        """Return help on another node, or on a word that is none of this node's."""
+        if self.context.compat:
+            known = ", ".join([*self.commands(), *sorted(self.groups()), *topics.names()])
+            raise NotFoundError(f"Cannot find help topic {word}.", f"Known here: {known}.")
+        if "/" in word or word.startswith("@") or word in (".", ".."):
+            return self.get_node(word).run("help", topic=(*rest, None)[0], rest=rest[1:])
+        from pyshell.tree import searching
+
+        found = searching.search(word, rest)
+        if not found:
+            near = near_to(word, searching.names())
+            raise NotFoundError(
+                f"Cannot find help topic {word}.",
+                f"{near}'help' lists commands and topics.",
+            )
+        return Lines(searching.lines(found), found.data)
 
     @command(
         "Show parameters of a group, or the groups there are.",
@@ -246,7 +274,9 @@ class CommonNode(Node):
                     targetcli=f"Unknown parameter {name} in group 'global'.",
                 )
             parsed = described_one.kind.parse(value)
-            results.append(Preference(name, parsed, [f"Parameter {name} is now '{text(parsed)}'."]))
+            said = [f"Parameter {name} is now '{text(parsed)}'."]
+            would = [f"Would set the preference {name} to '{text(parsed)}'."]
+            results.append(Preference(name, parsed, said, would))
         return Several(results)
 
     def _get_preferences(self, rest: Sequence[str]) -> Result:
@@ -274,14 +304,39 @@ class CommonNode(Node):
         group, named = values["group"], values["named"]
         if group is None and named and not self.context.compat:
             given = " ".join(f"{n}=…" for n in named)
+            fitting = self._groups_with(named)
+            here = ", ".join(sorted(["global", *self.groups()]))
             raise UsageError(
                 f"In which group? Write set GROUP {given}",
-                f"Here: {', '.join(sorted(['global', *self.groups()]))}.",
+                f"{' and '.join(fitting)} have it."
+                if fitting
+                else f"{self._near_parameter(named)}Here: {here}.",
             )
         if group not in (None, "global"):
             found = self._group(group)
             for parameter in named:
                 require_writable(entry_of(found, group, parameter, sets=True))
+
+    def settled(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Let `set NAME=VALUE` mean the only group that has these parameters."""
+        if name == "set" and values["group"] is None and values["named"]:
+            fitting = [] if self.context.compat else self._groups_with(values["named"])
+            if len(fitting) == 1:
+                return {**values, "group": fitting[0]}
+        return values
+
+    def _near_parameter(self, named: Iterable[str]) -> str:
+        """Return "Did you mean …? " for the first name that no group has, "" if none is near."""
+        known = {*PREFERENCES, *(n for group in self.groups().values() for n in group.entries())}
+        unknown = [name for name in named if name not in known]
+        return near_to(unknown[0], known) if unknown else ""
+
+    def _groups_with(self, named: Iterable[str]) -> list[str]:
+        """Return the names of the groups that have all of some parameters."""
+        wanted = set(named)
+        known = {"global": set(PREFERENCES)}
+        known |= {name: set(group.entries()) for name, group in self.groups().items()}
+        return [name for name, parameters in known.items() if wanted <= parameters]
 
     def _group(self, name: str) -> Group:
         groups = self.groups()
@@ -309,10 +364,16 @@ class CommonNode(Node):
             raise UsageError(f"'bookmarks {action}' needs the name of a bookmark.")
         if action == "add":
             plain(bookmark, "a bookmark's name")
+            if not _BOOKMARK.fullmatch(bookmark):
+                raise UsageError(
+                    f"'{bookmark}' is not a valid bookmark name.",
+                    "It consists of letters, digits, '_', '-', '.' and ':'.",
+                )
             said = f"Bookmarked {self.path} as {bookmark}."
+            would = f"Would bookmark {self.path} as {bookmark}."
             add = partial(_bookmarked, bookmark, self.path)
             add(known)
-            return Preference("bookmarks", add, [said])
+            return Preference("bookmarks", add, [said], [would])
         if bookmark not in known:
             raise NotFoundError(
                 f"No such bookmark {bookmark}.",
@@ -322,7 +383,8 @@ class CommonNode(Node):
         if action == "go":
             return Go(self.get_node(known[bookmark]).path)
         remove = partial(_without, bookmark)
-        return Preference("bookmarks", remove, [f"Deleted bookmark {bookmark}."])
+        said, would = f"Deleted bookmark {bookmark}.", f"Would delete bookmark {bookmark}."
+        return Preference("bookmarks", remove, [said], [would])
 
 
 def _bookmarked(name: str, path: str, known: dict[str, str] | None) -> dict[str, str]:

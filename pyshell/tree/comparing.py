@@ -105,7 +105,16 @@ class ComparingNode(SavingNode):
             lines = command_lines(before, after, derived=self._derived)
             return Lines(lines, status=int(bool(found)))
         lines = list(difftext.tree_lines(found))
+        if lines:
+            sides = self._named_side(first or SAVED), self._named_side(second or RUNNING)
+            lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
         return Lines(lines, difftext.data(found), int(bool(found)))
+
+    def _named_side(self, word: str) -> str:
+        """Return how the head of a difference names a configuration."""
+        if word == SAVED:
+            return f"saved ({self.default_file})"
+        return f"revision {word}" if word.isdigit() else word
 
     def _require_path(self, path: str) -> None:
         """Raise NotFoundError for a path that is neither in a configuration nor in the tree."""
@@ -118,7 +127,11 @@ class ComparingNode(SavingNode):
         "Print the commands that would make the running configuration anew.",
         Param("path", PATH, "Only what is below this path, as a target; all unless given."),
         Param(
-            "show_secrets", BOOL, "With the CHAP secrets; else they are asked for.", default=False
+            "show_secrets",
+            BOOL,
+            "With the CHAP secrets; else they are asked for.",
+            default=False,
+            named_only=True,
         ),
         Param(
             "secret_files",

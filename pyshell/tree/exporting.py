@@ -37,6 +37,12 @@ def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], St
         found = getattr(node.get_node(text), "place", None)
         if isinstance(found, StorageObject):
             return [], found
+    if not node.context.compat:
+        from pyshell.tree import shared
+
+        present = shared.storage_object_on(node, text)
+        if present is not None:
+            return [], present
     return _new(node, text)
 
 
@@ -53,9 +59,12 @@ def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
         size = machine.image_file(path).stat().st_size
         create = CreateStorageObject(place, {"dev": path, "size": size})
     else:
+        from pyshell.tree import shared
+
+        near = "" if node.context.compat else shared.nearest(node, path)
         raise NotFoundError(
             f"{path} is no storage object, block device or image file.",
-            "'ls /backstores' shows the storage objects.",
+            near or "'ls /backstores' shows the storage objects.",
         )
     create.said = [f"Created storage object {name}."]
     return [create], place

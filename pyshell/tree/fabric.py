@@ -16,7 +16,6 @@ from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
 from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.target.places import Portal, Target, Tpg
-from pyshell.tree import losing
 from pyshell.tree.command import BOOL, CHILD, TAG, WWN, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
@@ -66,6 +65,8 @@ class FabricNode(CommonNode):
             for file in ("userid", "password")
         ]
         mutual = text_or_none(kernel, f"{folder}/authenticate_target") == "1"
+        if not (all(known) or self.context.compat):
+            return ["disc auth, no credentials"], False
         return ["mutual disc auth" if mutual else "1-way disc auth"], all(known)
 
     def groups(self) -> dict[str, Group]:
@@ -139,7 +140,7 @@ class FabricNode(CommonNode):
             )
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]
-        return Change(operations, takes=lambda: losing.with_it(operations))
+        return Change(operations, named=[place.path])
 
     def _existing(self, name: str) -> Target | None:
         """Return the target of that name: as it stands there, or normalised."""
@@ -231,9 +232,10 @@ class TargetNode(CommonNode):
     )
     def ui_command_delete(self, tag: int) -> Result:
         """Delete a TPG."""
-        operations = removal.of_tpg(Tpg(self.place, tag))
+        place = Tpg(self.place, tag)
+        operations = removal.of_tpg(place)
         operations[-1].said = [f"Deleted TPGT {tag}."]
-        return Change(operations, takes=lambda: losing.with_it(operations))
+        return Change(operations, named=[place.path])
 
     @command("Show what there is to know of the target.")
     def ui_command_info(self) -> Result:

@@ -73,7 +73,7 @@ def table(sample: Sample, choice: Choice) -> Table:
         )
         for rate in rates
     ]
-    title = f"{moment:%Y-%m-%d %H:%M:%S}, over {sample.seconds:.1f} s"
+    title = f"{moment:%Y-%m-%d %H:%M:%S %Z}, over {sample.seconds:.1f} s"
     return Table(HEADINGS, rows, 3, title, data(sample, rates))
 
 

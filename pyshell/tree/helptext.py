@@ -9,7 +9,7 @@ from pyshell.tree.command import Command, Param
 
 _INTRO = (
     "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
-    "PATH may be absolute, relative, '..', '@bookmark' or end in '*' for all children.",
+    "PATH may be absolute, relative, '..', '@bookmark', or have '*' in any part.",
     "Values with blanks stand in quotes, as in a shell. 'help COMMAND' tells more.",
 )
 

@@ -15,7 +15,7 @@ from pyshell.target.kernel import files, text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.target.places import AluaGroup, Lun, NodeAcl, Place, StorageObject, Tpg
+from pyshell.target.places import AluaGroup, Lun, MappedLun, NodeAcl, Place, StorageObject, Tpg
 from pyshell.target.rows import owner
 from pyshell.tree.groups import Entry, Group
 
@@ -276,3 +276,26 @@ class LunAluaGroup(Group):
                 f"'ls {exported.path}/alua' shows them." if exported else "",
             )
         return [SetLunAluaGroup(self._place, wanted)]
+
+
+class MappedLunSettings(Group):
+    """The settings of a mapped LUN, or of those of all ACLs with one tag."""
+
+    _NAME = "write_protect"
+
+    def __init__(self, lio: Lio, places: Sequence[MappedLun]) -> None:
+        self._lio = lio
+        self._places = places
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the one parameter."""
+        return {self._NAME: _entry(attributes.row("mapped_lun", self._NAME), writable=True)}
+
+    def read(self, name: str) -> str:
+        """Return the value that the kernel holds now."""
+        return settings.read(self._lio.kernel, self._places[0].folder, name)
+
+    def change(self, name: str, value: str) -> Sequence[Operation]:
+        """Return the operations that write it, while initiators are logged in, too."""
+        wanted = attributes.row("mapped_lun", name).check(value, self.read)
+        return [Set(place, name, wanted) for place in self._places]

@@ -91,7 +91,7 @@ class LunsNode(CommonNode):
             raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
         operations = removal.of_lun(place)
         operations[-1].said = [f"Deleted LUN {lun}."]
-        return Change(operations)
+        return Change(operations, named=[place.path])
 
 
 def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:

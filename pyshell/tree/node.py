@@ -214,11 +214,11 @@ class Node(ConfigNode):  # type: ignore[misc]
             return self._parent or self
         found = self.find(part)
         if found is None:
-            raise NotFoundError(
-                f"No such path {self.path.rstrip('/')}/{part}",
-                f"{self.nearest(part)}'ls {self.path}' shows what is there.",
-                targetcli=f"No such path {self.path.rstrip('/')}/{part}",
-            )
+            hint = f"{self.nearest(part)}'ls {self.path}' shows what is there."
+            if part in self.commands():
+                hint = f"{part} is a command: write '{self.path} {part}'."
+            missing = f"No such path {self.path.rstrip('/')}/{part}"
+            raise NotFoundError(missing, hint, targetcli=missing)
         return found
 
     def nearest(self, part: str) -> str:
@@ -254,6 +254,10 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def require(self, name: str, values: Mapping[str, Any]) -> None:
         """Raise what speaks against a command before its secrets are asked for."""
+
+    def settled(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a command with what the node knows of those that are omitted."""
+        return values
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its description."""

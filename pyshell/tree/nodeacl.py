@@ -18,7 +18,7 @@ from pyshell.tree.common import CommonNode
 from pyshell.tree.exporting import Exports, lun_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
+from pyshell.tree.kernelgroups import AuthGroup, KernelGroup, MappedLunSettings
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
 
@@ -37,7 +37,11 @@ class NodeAclNode(CommonNode):
     def make_children(self) -> Sequence[Node]:
         """Make the mapped LUNs."""
         mapped_luns = listing.mapped_luns(self.place)
-        return [MappedLunNode(mapped, self, self._exports) for mapped in mapped_luns]
+        return [self._mapped(mapped) for mapped in mapped_luns]
+
+    def _mapped(self, place: MappedLun) -> MappedLunNode:
+        same = [MappedLun(acl, place.index) for acl in self.places]
+        return MappedLunNode(place, self, self._exports, same)
 
     def find(self, name: str) -> Node | None:
         """Return one mapped LUN."""
@@ -45,7 +49,7 @@ class NodeAclNode(CommonNode):
         if not name.startswith("mapped_lun") or not number.isdecimal():
             return None
         place = MappedLun(self.place, int(number))
-        return MappedLunNode(place, self, self._exports) if listing.existing(place) else None
+        return self._mapped(place) if listing.existing(place) else None
 
     def groups(self) -> dict[str, Group]:
         """Return attributes, parameters and CHAP settings, where there are any."""
@@ -81,7 +85,10 @@ class NodeAclNode(CommonNode):
                 mutual = (
                     text_or_none(kernel, f"{self.place.folder}/auth/authenticate_target") == "1"
                 )
-                words.append("mutual auth" if mutual else "1-way auth")
+                if healthy or self.context.compat:
+                    words.append("mutual auth" if mutual else "1-way auth")
+                else:
+                    words.append("auth, no credentials")
         return ", ".join([*words, f"Mapped LUNs: {len(self.drawn_children())}"]), healthy
 
     @command(
@@ -137,7 +144,7 @@ class NodeAclNode(CommonNode):
         """Delete a mapped LUN."""
         made: list[Operation] = [UnmapLun(MappedLun(acl, mapped_lun)) for acl in self.places]
         made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
-        return Change(made)
+        return Change(made, named=None)
 
     @command("Show what there is to know of the node ACL.")
     def ui_command_info(self) -> Result:
@@ -152,12 +159,21 @@ class NodeAclNode(CommonNode):
 
 
 class MappedLunNode(CommonNode):
-    """A mapped LUN."""
+    """A mapped LUN; `same` are those of all ACLs that share a tag."""
 
-    def __init__(self, place: MappedLun, parent: Node, exports: Exports) -> None:
+    def __init__(
+        self, place: MappedLun, parent: Node, exports: Exports, same: Sequence[MappedLun]
+    ) -> None:
         super().__init__(f"mapped_lun{place.index}", parent)
         self.place = place
+        self._same = same
         self._exports = exports
+
+    def groups(self) -> dict[str, Group]:
+        """Return the mapping's settings; in targetcli it has none."""
+        if self.context.compat:
+            return {}
+        return {"attribute": MappedLunSettings(self.lio, self._same)}
 
     def summary(self) -> tuple[str, bool | None]:
         """Tell which LUN it is and whether it may be written."""

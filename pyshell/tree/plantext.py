@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from pyshell.target.operations.base import Operation
 
 _NAMED = 3
-_COUNTED = ("created", "changed", "made anew", "deleted")
+_VERBS = {
+    "created": "create",
+    "changed": "change",
+    "made anew": "recreate",
+    "deleted": "delete",
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,19 @@ class Touched:
     @property
     def line(self) -> str:
         """Return it in a line: `deleted /iscsi/… [disrupting iqn.…]`."""
+        return self._line(self.change)
+
+    @property
+    def would(self) -> str:
+        """Return it in a line of a dry run: `Would delete /iscsi/… [disrupting iqn.…]`."""
+        return self._line(f"Would {_VERBS[self.change]}")
+
+    def _line(self, change: str) -> str:
         settings = "; ".join(change.text for change in self.settings)
         marks = [self.effect, *([", ".join(self.sessions)] if self.sessions else [])]
         if self.effect == "replacing" and self.sessions:
             marks = ["replacing, disrupting", *marks[1:]]
-        return f"{self.change} {self.path}{f': {settings}' if settings else ''} [{' '.join(marks)}]"
+        return f"{change} {self.path}{f': {settings}' if settings else ''} [{' '.join(marks)}]"
 
     @property
     def data(self) -> dict[str, Any]:
@@ -78,9 +91,12 @@ def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
     yield from ((path, "deleted", ()) for path in plan.told(plan.deleted))
 
 
-def summary(plan: Plan, objects: Sequence[Touched], title: str) -> str:
-    """Return how many objects of each kind there are, after `title`."""
-    counts = [f"{sum(o.change == word for o in objects)} {word}" for word in _COUNTED]
+def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool = False) -> str:
+    """Return how many objects of each kind there are, or `would` be, after `title`."""
+    counts = [
+        f"{sum(o.change == word for o in objects)} {f'to {verb}' if would else word}"
+        for word, verb in _VERBS.items()
+    ]
     counts.append(f"{plan.unchanged} unchanged")
     return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept)), *_chap(plan)])}."
 
@@ -122,6 +138,6 @@ def steps(operations: Iterable[Operation]) -> Iterator[str]:
     for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
         found = list(group)
         if len(found) == 1:
-            yield f"Would {found[0].step()}"
+            yield f"Would {found[0].step()}."
         else:
-            yield f"Would set {len(found)} settings of {place}"
+            yield f"Would set {len(found)} settings of {place}."

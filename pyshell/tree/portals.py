@@ -12,7 +12,7 @@ from pyshell.target.operations.base import missing
 from pyshell.target.operations.settings import Set
 from pyshell.target.operations.targets import CreatePortal, DeletePortal
 from pyshell.target.places import Portal, Tpg
-from pyshell.tree.command import ADDRESS, BOOL, PORT, Param, command
+from pyshell.tree.command import BOOL, LISTEN, PORT, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.node import Node
@@ -48,7 +48,7 @@ class PortalsNode(CommonNode):
         "Listen on an address and port.",
         Param(
             "ip_address",
-            ADDRESS,
+            LISTEN,
             "An address of this host; 0.0.0.0 for all IPv4, ::0 for all; the preference"
             " default_portal_address where it is not given.",
         ),
@@ -57,12 +57,12 @@ class PortalsNode(CommonNode):
         examples=("/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals create 192.168.56.101",),
     )
     def ui_command_create(
-        self, ip_address: str | None = None, ip_port: int | None = None
+        self, ip_address: tuple[str, int | None] | None = None, ip_port: int | None = None
     ) -> Result:
         """Create a portal."""
         default = self.context.preference("default_portal_address")
-        address = ip_address or default
-        port = ip_port or names.DEFAULT_PORT
+        address, port_given = _one_port(ip_address or (default, None), ip_port)
+        port = port_given or names.DEFAULT_PORT
         before = []
         if port == names.DEFAULT_PORT:
             before.append(f"Using default IP port {port}")
@@ -97,29 +97,43 @@ class PortalsNode(CommonNode):
 
     @command(
         "Stop listening on an address and port. Connections there are cut.",
-        Param("ip_address", ADDRESS, "The portal's address.", required=True),
-        Param("ip_port", PORT, "The portal's port.", required=True),
+        Param(
+            "ip_address", LISTEN, "The portal's address, as 0.0.0.0 or 0.0.0.0:3260.", required=True
+        ),
+        Param("ip_port", PORT, "The portal's port, unless it follows the address."),
         changes=True,
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals"
             " delete ip_address=0.0.0.0 ip_port=3260",
         ),
     )
-    def ui_command_delete(self, ip_address: str, ip_port: int) -> Result:
+    def ui_command_delete(
+        self, ip_address: tuple[str, int | None], ip_port: int | None = None
+    ) -> Result:
         """Delete a portal."""
-        place = listing.portal(self.place, ip_address, ip_port)
+        address, port = _one_port(ip_address, ip_port)
+        if port is None:
+            raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
+        place = listing.portal(self.place, address, port)
         if place is None:
-            place = listing.wildcard_portal(self.place, ip_address, ip_port)
+            place = listing.wildcard_portal(self.place, address, port)
             if place is None:
-                wanted = f"{names.bracketed(ip_address)}:{ip_port}"
+                wanted = f"{names.bracketed(address)}:{port}"
                 raise missing(
                     f"No such portal: {wanted}.",
-                    Portal(self.place, ip_address, ip_port),
+                    Portal(self.place, address, port),
                     f"Run 'ls {self.path}' to list them.",
                 )
             self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
-        said = f"Deleted network portal {ip_address}:{ip_port}"
-        return Change([DeletePortal(place, said=[said])])
+        said = f"Deleted network portal {address}:{port}"
+        return Change([DeletePortal(place, said=[said])], named=[place.path])
+
+
+def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, int | None]:
+    """Return an address and the port that was given with it or after it. Raises UsageError."""
+    if None not in (address[1], port) and address[1] != port:
+        raise UsageError(f"Two ports were given: {address[1]} and {port}.")
+    return address[0], address[1] or port
 
 
 class PortalNode(CommonNode):

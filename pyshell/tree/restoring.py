@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyshell.saved.document import Document
     from pyshell.saved.restore import Fault, Restored
     from pyshell.saved.trust import Trusted
+    from pyshell.target.operations.base import Operation
 
 WAIT_MAX = 86400
 _LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
@@ -130,7 +131,16 @@ class RestoringNode(ApplyingNode):
             return self._foreseen(path, result, PyshellError, wait)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
-        return Work([f"Configuration would be restored from {path}"], run, effect, foresee)
+
+        def operations() -> Sequence[Operation]:
+            if not clear_existing:
+                return ()
+            if force or self.context.compat:
+                return self.removing_all()
+            return restore.foresee(self.lio, document, self.items_of("running")).plan.operations
+
+        would = [f"Configuration would be restored from {path}"]
+        return Work(would, run, effect, foresee, operations=operations)
 
     def _add_missing(self, path: Path, wait: int | None) -> Result:
         whole = path == self.default_file
@@ -178,7 +188,7 @@ class RestoringNode(ApplyingNode):
         from pyshell.tree import plantext
 
         told = plantext.touched(self.lio, result.plan)
-        lines = [one.line for one in told if one.path not in result.left_out]
+        lines = [one.would for one in told if one.path not in result.left_out]
         if not result.faults:
             return Lines(lines)
         faults = [fault.text for fault in result.faults]
@@ -218,6 +228,18 @@ class RestoringNode(ApplyingNode):
     ) -> AbstractContextManager[Arrivals | None]:
         """Listen for devices from before the first look at them, so that none is missed."""
         return self.lio.machine.arrivals(hints.append) if wait else nullcontext()
+
+    def removing_all(self) -> Sequence[Operation]:
+        """Return what terminates sessions and removes objects when all is cleared."""
+        from pyshell.target import listing
+        from pyshell.target.operations import removal
+
+        found: list[Operation] = []
+        for fabric in listing.fabrics_in_use():
+            found += removal.of_targets(listing.targets(fabric))
+        for place in listing.storage_objects():
+            found += removal.alone(place)
+        return found
 
     def clear(self) -> None:
         """Remove the whole running configuration."""

@@ -145,8 +145,11 @@ class Change:
     """What a save of what it leaves is said to come from; that of the run unless given."""
     undoable: bool = True
     """Whether `undo` may take it back."""
-    takes: Callable[[], str] = str
-    """Returns what goes with what is deleted, "" for nothing: asked about at a terminal."""
+    named: Sequence[str] | None = ()
+    """Paths of the objects that the command line names for removal; None if it names them all.
+
+    Before any other object is removed, a question is asked at a terminal.
+    """
     parts: Sequence[tuple[str, Change | Lines]] = ()
     """The changes that it is made of, each with the path of its node: for a path with `*`."""
 
@@ -161,6 +164,8 @@ class Preference:
     name: str
     value: Any
     said: Sequence[str] = ()
+    would: Sequence[str] = ()
+    """Sentences that a dry run shows in place of `said`."""
 
 
 @dataclass(eq=False)
@@ -178,8 +183,10 @@ class Work:
     """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What `-o json` shows beside the sentences of a dry run."""
-    cuts: Callable[[], Sequence[str]] = tuple
-    """Returns the initiators whose sessions it cuts: asked about at a terminal."""
+    operations: Callable[[], Sequence[Operation]] = tuple
+    """Returns what it will do, of which terminated sessions and removed objects are asked about."""
+    named: Sequence[str] | None = ()
+    """As `Change.named`."""
     undone_by: list[Operation] = field(default_factory=list)
     """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
+from pyshell.saved.about import local
 
 if TYPE_CHECKING:
     from pyshell.saved.revisions import Revision
@@ -35,7 +36,14 @@ def table(revisions: Sequence[Revision]) -> list[str]:
 
 def _row(revision: Revision) -> tuple[str, ...]:
     about = revision.about
-    cells = (revision.word, about.time, about.user, about.way, objects(revision), about.comment)
+    cells = (
+        revision.word,
+        local(about.time),
+        about.user,
+        about.way,
+        objects(revision),
+        about.comment,
+    )
     return tuple(one_line(cell) or _NONE for cell in cells)
 
 
@@ -56,7 +64,8 @@ def title(revision: Revision) -> str:
     about = revision.about
     by = f" by {about.user}" if about.user else ""
     comment = f": {about.comment}" if about.comment else ""
-    return one_line(f"Revision {revision.word}, saved at {about.time}{by} ({about.way}){comment}")
+    saved = f"saved at {local(about.time)}{by} ({about.way}){comment}"
+    return one_line(f"Revision {revision.word}, {saved}")
 
 
 def data(revision: Revision) -> dict[str, Any]:

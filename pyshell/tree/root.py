@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.errors import NotFoundError, UsageError
@@ -26,9 +25,6 @@ from pyshell.tree.rootchecking import CheckingNode
 from pyshell.tree.seeing import SeeingNode
 from pyshell.tree.sharing import SharingNode
 from pyshell.tree.takingover import TakingOverNode
-
-if TYPE_CHECKING:
-    from pyshell.target.sessions import Session
 
 
 class RootNode(
@@ -107,26 +103,17 @@ class RootNode(
             from pyshell.saved.clearing import is_clear
 
             idle = is_clear(self.lio)
-            cut = [] if self.context.compat else list(map(str, self._who_is_in()))
             self.clear()
             self.forget_missing()
-            for session in cut:
-                self.context.note(f"This cut off {session}")
             return Lines(["All configuration cleared"], idle=idle)
 
         def foresee() -> Lines:
-            return Lines([f"It would cut off {one}" for one in self._who_is_in()])
+            from pyshell.target.sessions import sessions
+
+            return Lines([f"Would terminate the session of {one}." for one in sessions(self.lio)])
 
         would = ["All configuration would be cleared"]
-        return Work(would, run, "other", foresee, cuts=self._initiators)
-
-    def _who_is_in(self) -> list[Session]:
-        from pyshell.target.sessions import sessions
-
-        return list(sessions(self.lio))
-
-    def _initiators(self) -> list[str]:
-        return [session.initiator for session in self._who_is_in()]
+        return Work(would, run, "other", foresee, operations=self.removing_all, named=None)
 
 
 def _versions() -> dict[str, str]:

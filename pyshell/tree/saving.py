@@ -36,10 +36,26 @@ class SavingNode(CommonNode):
     @command(
         "Save the running configuration, so that it comes back at boot.",
         Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
-        Param("force", BOOL, "Save whatever is lost by it; that is told.", default=False),
-        Param("without", PATHS, "Objects that may be lost: paths with commas between them."),
-        Param("comment", TEXT, "Why; 'revisions' shows it."),
-        Param("target", TARGET, "Only the target of that WWN, with its storage objects."),
+        Param(
+            "force",
+            BOOL,
+            "Save whatever is lost by it; that is told.",
+            default=False,
+            named_only=True,
+        ),
+        Param(
+            "without",
+            PATHS,
+            "Objects that may be lost: paths with commas between them.",
+            named_only=True,
+        ),
+        Param("comment", TEXT, "Why; 'revisions' shows it.", named_only=True),
+        Param(
+            "target",
+            TARGET,
+            "Only the target of that WWN, with its storage objects.",
+            named_only=True,
+        ),
         Param(
             "secret_files",
             FILE,

@@ -91,7 +91,7 @@ class SeeingNode(CommonNode):
         storage_object: str | None = None,
     ) -> Result:
         """Show who is logged in."""
-        from pyshell.tree.sessiontext import session_data, session_lines
+        from pyshell.tree.sessiontext import session_data, session_lines, session_table
 
         every = self._sessions()
         found = [
@@ -118,7 +118,8 @@ class SeeingNode(CommonNode):
                 self.lio, session, detail=action == "detail", compat=self.context.compat
             )
         ]
-        return Lines(lines, data)
+        plain = self.context.compat or action == "detail"
+        return Lines(lines, data, table=None if plain else session_table(self.lio, found))
 
     def _sessions(self) -> list[Session]:
         from pyshell.target.sessions import nexuses, sessions

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from pyshell.saved.about import utc
+from pyshell.saved.about import local, utc
 from pyshell.target.attach import Lio
 from pyshell.target.sessions import NEXUS, Seen, Session, luns_of
+from pyshell.tree.results import Columns
 
 _INDENT = "    "
 
@@ -32,7 +33,33 @@ def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> 
     if not compat and not session.connections and session.origin:
         yield f"{_INDENT}address: {session.origin} (TCP)"
     if not compat and session.since is not None:
-        yield f"{_INDENT}since: {_since(session)}"
+        yield f"{_INDENT}since: {local(_since(session) or '')}"
+
+
+def session_table(lio: Lio, sessions: Sequence[Session]) -> Columns:
+    """Return sessions as a table for a terminal."""
+    rows = []
+    for one in sessions:
+        addresses = dict.fromkeys(c.address for c in one.connections if c.address)
+        rows.append(
+            (
+                one.initiator,
+                f"{one.tpg.target.wwn}/tpg{one.tpg.tag}",
+                _state(one),
+                ", ".join(addresses) or one.origin,
+                local(_since(one) or ""),
+                "" if one.sid is None else str(one.sid),
+                str(len(list(luns_of(lio, one)))),
+            )
+        )
+    return Columns(("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"), rows)
+
+
+def _state(session: Session) -> str:
+    state = session.state or "LOGGED_IN"
+    if session.dynamic:
+        return f"{state} (no ACL)"
+    return f"{session.tpg.target.fabric_name}: {state}" if session.kind == NEXUS else state
 
 
 def _head(session: Session) -> str:

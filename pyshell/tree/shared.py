@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.target import listing, names, storage
+from pyshell.target import fabrics, listing, names, storage
 from pyshell.target.attach import Lio
 from pyshell.target.devices import refuse_image_among
 from pyshell.target.kernel import text_or_none
@@ -17,6 +17,7 @@ from pyshell.target.operations.images import CreateImageFile
 from pyshell.target.operations.storage import CreateStorageObject
 from pyshell.target.places import StorageObject
 from pyshell.tree.backstores import BlockNode, FileioNode
+from pyshell.tree.node import near_to
 from pyshell.tree.results import Change
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
         path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
         if path and _identity(node, path) == wanted:
             return place
-    return None if "/" in device else _by_name(node, device)
+    return None if "/" in device else by_name(node, device)
 
 
-def _by_name(node: CommonNode, name: str) -> StorageObject | None:
+def by_name(node: CommonNode, name: str) -> StorageObject | None:
     """Return the only storage object of that name, unless there is a file of it right here."""
     if os.path.exists(node.lio.machine.image_file(os.path.abspath(name))):
         return None
@@ -49,6 +50,25 @@ def _by_name(node: CommonNode, name: str) -> StorageObject | None:
     if len(found) > 1:
         raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
     return found[0] if found else None
+
+
+def initiator_named(lio: Lio, name: str) -> str:
+    """Return an iSCSI initiator's name as the kernel has it.
+
+    Raises UsageError, which names a known initiator that may be meant.
+    """
+    from pyshell.target import sessions
+
+    try:
+        return fabrics.fabric(ISCSI).normalise(name).wwn
+    except UsageError as error:
+        known = dict.fromkeys(session.initiator for session in sessions.sessions(lio))
+        for target in listing.targets(fabrics.fabric(ISCSI)):
+            for tpg in listing.tpgs(target):
+                known |= dict.fromkeys(acl.wwn for acl in listing.node_acls(tpg))
+        if near := near_to(name, known):
+            raise UsageError(error.message, near.strip()) from error
+        raise
 
 
 def nearest(node: CommonNode, device: str) -> str:

@@ -15,6 +15,7 @@ from pyshell.target import fabrics, listing, names
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import CreateLun, CreateNodeAcl, MapLun, free_lun
+from pyshell.target.operations.settings import Set
 from pyshell.target.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.tree import sharechap
@@ -23,6 +24,7 @@ from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.sharechap import Chap
 from pyshell.tree.shared import (
     ISCSI,
+    initiator_named,
     new_storage_object,
     refuse_other_size,
     storage_object_on,
@@ -44,12 +46,13 @@ class Wish:
     portals: tuple[tuple[str, int], ...] = ()
     size: int | None = None
     chap: Chap = field(default_factory=Chap)
+    readonly: bool | None = None
 
 
 def shared(node: CommonNode, wish: Wish) -> Result:
     """Return what shares a disk. Raises PyshellError."""
-    fabric = fabrics.fabric(ISCSI)
-    initiators = tuple(dict.fromkeys(fabric.normalise(name).wwn for name in wish.initiators))
+    found = (initiator_named(node.lio, name) for name in wish.initiators)
+    initiators = tuple(dict.fromkeys(found))
     wish.chap.check(initiators)
     return _Plan(node, wish, initiators).result()
 
@@ -241,13 +244,24 @@ class _Plan:
         present = listing.mapped_luns(acl)
         for mapped in present:
             if listing.lun_of(mapped) == lun:
+                self._made += self._protection(mapped)
                 return mapped
         taken = {mapped.index for mapped in present}
         index = lun.index if lun.index not in taken else listing.lowest_free(taken)
         said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
         place = MappedLun(acl, index)
-        self._made.append(MapLun(place, lun, said=[said]))
+        self._made.append(MapLun(place, lun, bool(self._wish.readonly), said=[said]))
         return place
+
+    def _protection(self, mapped: MappedLun) -> list[Operation]:
+        """Return what makes a mapping read-only or writable, if that was asked for and is not."""
+        wanted = self._wish.readonly
+        present = text_or_none(self._lio.kernel, f"{mapped.folder}/write_protect") == "1"
+        if wanted is None or wanted == present:
+            return []
+        word = "read-only" if wanted else "writable"
+        said = [f"Mapped LUN {mapped.index} of {mapped.acl.wwn} is now {word}."]
+        return [Set(mapped, "write_protect", str(int(wanted)), said=said)]
 
     def _told(self, exported: StorageObject, lun: Lun, mapped: Sequence[MappedLun]) -> str:
         whom = ", ".join(f"{m.acl.wwn} (LUN {m.index})" for m in mapped)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pyshell.errors import UsageError
 from pyshell.target import names
 from pyshell.tree.command import (
+    BOOL,
     DISK,
     LUN,
     SIZE,
@@ -59,6 +60,11 @@ class SharingNode(CommonNode):
         Param("name", SO_NAME, "Name of a new storage object.", named_only=True),
         Param("lun", LUN, "Its number; the lowest free one unless given.", named_only=True),
         Param(
+            "readonly", BOOL,
+            "Let these initiators only read; unless given, a new mapping can be written.",
+            named_only=True,
+        ),
+        Param(
             "portal", PORTALS, "Where to listen, commas between.",
             named_only=True,
         ),
@@ -105,6 +111,7 @@ class SharingNode(CommonNode):
         lun: int | None = None,
         portal: tuple[tuple[str, int], ...] = (),
         size: int | None = None,
+        readonly: bool | None = None,
         chap: str | None = None,
         userid: str | None = None,
         password: str | None = None,
@@ -118,7 +125,7 @@ class SharingNode(CommonNode):
         credentials = Chap(
             chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
         )
-        wish = Wish(device, to, target, name, lun, portal or (), size, credentials)
+        wish = Wish(device, to, target, name, lun, portal or (), size, credentials, readonly)
         return shared(self, wish)
 
     @command(

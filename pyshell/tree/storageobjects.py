@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
-from pyshell.target import storage
+from pyshell.target import listing, storage
 from pyshell.target.attach import Lio
 from pyshell.target.attributes import boolean
 from pyshell.target.kernel import text_or_none
@@ -22,7 +22,7 @@ from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.kernelgroups import KernelGroup
 from pyshell.tree.node import Context, Node
-from pyshell.tree.results import Lines, Result
+from pyshell.tree.results import Columns, Lines, Result
 
 _WRITE_CACHE = "emulate_write_cache"
 
@@ -72,16 +72,27 @@ class StorageObjectNode(CommonNode):
         from pyshell.saved import running
 
         entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
-        shown: dict[str, Any] = {**entry}
-        if not self.context.compat:
-            shown |= self._more_facts()
-        return shown_facts(shown, secrets=True)
+        if self.context.compat:
+            return shown_facts(entry, secrets=True)
+        found = shown_facts({**entry, **self._more_facts()}, secrets=True, units=True)
+        luns = [lun.path for lun in listing.luns_of(self.place)]
+        mapped = {
+            m.acl.wwn for lun in listing.luns_of(self.place) for m in listing.mappings_of(lun)
+        }
+        users = {"luns": luns, "initiators": sorted(mapped)}
+        rows = [(name, ", ".join(paths) or "none") for name, paths in users.items()]
+        return Lines(
+            [*found.lines, *(f"{name}: {told}" for name, told in rows)],
+            {**found.data, **users},
+            table=Columns(found.table.heads, [*found.table.rows, *rows]) if found.table else None,
+        )
 
     def _more_facts(self) -> Mapping[str, Any]:
         """Return what a saved file need not hold: names at the initiator, cache, space."""
         found = storage.describe(self.lio, self.place)
         naa = storage.naa(self.lio.kernel, self.place)
         facts: dict[str, Any] = {
+            "size": found.size,
             "serial": storage.serial(self.lio.kernel, self.place),
             "naa": naa,
             "by_id": f"/dev/disk/by-id/wwn-0x{naa.removeprefix('naa.')}" if naa else None,
@@ -114,7 +125,13 @@ class StorageObjectNode(CommonNode):
     @command(
         "Give the storage object another size, or let it follow its device.",
         Param("size", SIZE, "New size, as 20G; that of its file or device where it is left out."),
-        Param("force", BOOL, "Export less than before; what lies beyond is kept.", default=False),
+        Param(
+            "force",
+            BOOL,
+            "Export less than before; what lies beyond is kept.",
+            default=False,
+            named_only=True,
+        ),
         changes=True,
         details=(
             "The image file of a fileio storage object is grown where it is shorter, and never cut."

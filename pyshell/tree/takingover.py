@@ -18,7 +18,13 @@ class TakingOverNode(CommonNode):
 
     @command(
         "Let pyshell bring the target back at boot, instead of targetcli or rtslib.",
-        Param("back", BOOL, "Give it back to whom it was taken from.", default=False),
+        Param(
+            "back",
+            BOOL,
+            "Give it back to whom it was taken from.",
+            default=False,
+            named_only=True,
+        ),
         changes=True,
         details=(
             "It enables pyshell's units and disables those of the others; none is started or "

@@ -74,8 +74,10 @@ class TpgNode(CommonNode):
         if not open_to_all:
             return ", ".join([*words, "auth per-acl"]), None
         mutual = self._text("auth/authenticate_target") == "1"
-        words += ["tpg-auth", "mutual auth" if mutual else "1-way auth"]
-        return ", ".join(words), self._has_credentials()
+        known = self._has_credentials()
+        kind = "mutual auth" if mutual else "1-way auth"
+        words += ["tpg-auth", kind if known or self.context.compat else "no credentials"]
+        return ", ".join(words), known
 
     def is_off(self) -> bool:
         """Tell whether it is disabled."""

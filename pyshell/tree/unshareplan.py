@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError
-from pyshell.target import fabrics, impact, listing
+from pyshell.target import impact, listing
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
@@ -16,7 +16,7 @@ from pyshell.target.operations.targets import DeleteTarget
 from pyshell.target.places import Lun, MappedLun, NodeAcl, Target
 from pyshell.tree.results import Change, Result
 from pyshell.tree.sharechap import is_enforced
-from pyshell.tree.shared import ISCSI, nearest, storage_object_on
+from pyshell.tree.shared import ISCSI, initiator_named, nearest, storage_object_on
 
 if TYPE_CHECKING:
     from pyshell.tree.common import CommonNode
@@ -30,6 +30,8 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
     if exported is None or not luns:
         near = nearest(node, device) if exported is None else ""
         raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
+    if initiators is not None:
+        initiators = [initiator_named(node.lio, name) for name in initiators]
     unmapped = _unmapped(luns, initiators)
     if initiators is not None and not unmapped:
         raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")
@@ -43,9 +45,12 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
     foreign = [lun for lun in kept if lun not in luns]
     notes = [f"{exported.path} stays: {foreign[0].path} exports it."] if foreign else []
     notes += _chap_that_stays(node, unmapped, gone, operations)
-    cuts = impact.cut(node.lio, operations)
-    notes += [f"It cuts off {', '.join(cuts)}."] if cuts else []
-    return Change(operations, note=" ".join(notes), data={"cut": cuts})
+    return Change(
+        operations,
+        note=" ".join(notes),
+        named=[mapped.path for mapped in unmapped] if initiators is not None else (),
+        data={"cut": impact.cut(node.lio, operations)},
+    )
 
 
 def _chap_that_stays(
@@ -69,9 +74,7 @@ def _unmapped(luns: Sequence[Lun], initiators: Sequence[str] | None) -> list[Map
     mappings = [mapped for lun in luns for mapped in listing.mappings_of(lun)]
     if initiators is None:
         return mappings
-    fabric = fabrics.fabric(ISCSI)
-    chosen = {fabric.normalise(name).wwn for name in initiators}
-    return [mapped for mapped in mappings if mapped.acl.wwn in chosen]
+    return [mapped for mapped in mappings if mapped.acl.wwn in initiators]
 
 
 def _is_left_unseen(

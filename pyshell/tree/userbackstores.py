@@ -21,6 +21,7 @@ from pyshell.tree.command import (
     CHILD,
     COMMAND,
     NUMBER,
+    SERIAL,
     SIZE,
     SO_NAME,
     TEXT,
@@ -122,7 +123,7 @@ class UserBackstoreNode(BackstoreNode):
         Param("name", SO_NAME, "Name of the new storage object.", required=True),
         Param("size", SIZE, "Size, as 10G.", required=True),
         Param("cfgstring", TEXT, _CFGSTRING, required=True),
-        Param("wwn", TEXT, "Unit serial number; made up where it is not given."),
+        Param("wwn", SERIAL, "Unit serial number; made up where it is not given."),
         Param("hw_max_sectors", NUMBER, "Most sectors of 512 bytes that one command may have."),
         Param(
             "control", TEXT, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."

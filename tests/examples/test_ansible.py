@@ -40,7 +40,7 @@ def test_the_lines_of_readme_encrypt_tell_and_do(play: Play, pyshell: Pyshell) -
 
     told = play.type(*check.split())
     assert told.changed == 2
-    assert f"created {TPG}/luns/lun0 [online] (dry run)" in told.out
+    assert f"Would create {TPG}/luns/lun0 [online] (dry run)" in told.out
     assert pyshell.files() == before
 
     told = play.type(*apply.split(), "-vvvv")
@@ -113,7 +113,7 @@ def test_what_others_changed_is_put_back(module: Module, pyshell: Pyshell) -> No
     pyshell.must(f"{TPG} set attribute authentication=0")
     told = module(check=True)
     assert told["changed"]
-    assert told["messages"][0] == f"changed {TPG}: authentication: 0 -> 1 [online] (dry run)"
+    assert told["messages"][0] == f"Would change {TPG}: authentication: 0 -> 1 [online] (dry run)"
     assert pyshell.must(f"{TPG} get attribute authentication") == ["authentication=0 "]
     assert module()["changed"]
     assert pyshell.must(f"{TPG} get attribute authentication") == ["authentication=1 "]

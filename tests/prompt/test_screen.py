@@ -185,8 +185,9 @@ def test_ux_row_9_and_field_failure_45_a_cut_is_asked_about(served: Pyshell, ans
     with Screen(served.folder) as screen:
         screen.prompt()
         screen.type(DELETE + ENTER)
-        shown = screen.see(f"This cuts off {CLIENT}. Go on? [y/N]")
+        shown = screen.see("Continue? [y/N]")
         assert f"{CLIENT} at {SERVER}/tpg1, from 192.168.56.105" in shown
+        assert f"takes a disk from {CLIENT}" in shown
         screen.type(answer)
         screen.see("Nothing was changed.")
         screen.prompt()
@@ -197,7 +198,7 @@ def test_force_and_yes_ask_nothing(served: Pyshell) -> None:
     with Screen(served.folder) as screen:
         screen.prompt()
         shown = screen.run(f"{TPG} disable force=true")
-        assert "cuts off" not in shown
+        assert "[y/N]" not in shown
         assert "The TPGT has been disabled." in shown
 
 
@@ -206,7 +207,7 @@ def test_ux_row_9_what_goes_with_a_storage_object_is_named(exported: Pyshell) ->
     with Screen(exported.folder) as screen:
         screen.prompt()
         screen.type(f"/backstores/block delete lee_block{ENTER}")
-        shown = screen.see("Delete it with 1 LUN and 1 mapped LUN? [y/N]")
+        shown = screen.see("This also removes 1 LUN and 1 mapped LUN. Continue? [y/N]")
         assert f"{TPG}/luns/lun0 goes with it, mapped for" in shown
         assert CLIENT in shown
         screen.type(ENTER)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def test_a_difference_has_paths_that_can_be_typed(saved: Pyshell) -> None:
         assert saved(path, "ls").status == 0, path
     assert [word for word in saved("diff", str(empty)).out.split() if word == "tpg1"] == ["tpg1"]
     lines = saved("apply", str(empty), "prune=true", "--dry-run").done().lines[:-1]
-    assert {line.split()[1] for line in lines} == set(paths)
+    assert {line.split()[2] for line in lines} == set(paths)
 
 
 def test_secrets_differ_without_being_shown(saved: Pyshell) -> None:
@@ -250,9 +251,14 @@ def test_field_failure_7_a_dry_run_shows_the_same_and_changes_nothing(
     before = saved.tree()
     dry = saved("--dry-run", "apply", str(file), "prune=true").done().lines
     assert saved.tree() == before
-    assert [line.removesuffix(" (dry run)") for line in dry] == saved(
-        "apply", str(file), "prune=true"
-    ).done().lines
+    done = saved("apply", str(file), "prune=true").done().lines
+    verbs = {"create": "created", "change": "changed", "recreate": "made anew", "delete": "deleted"}
+    for told, line in zip(dry[:-1], done[:-1], strict=True):
+        verb, _, rest = told.removeprefix("Would ").removesuffix(" (dry run)").partition(" ")
+        assert line == f"{verbs[verb]} {rest}"
+    assert dry[-1].startswith(f"Would apply {file}: ")
+    assert dry[-1].endswith(" unchanged. (dry run)")
+    assert re.findall(r"\d+", dry[-1]) == re.findall(r"\d+", done[-1])
 
 
 def test_field_failure_6_one_target_is_applied_beside_what_runs_with_its_storage_objects(
@@ -419,13 +425,19 @@ CUTTING = [
     f"{ACL} delete 0",
     "/backstores/block delete lee_block",
 ]
+TAKING = [
+    line for line in CUTTING if "/luns" in line or line.endswith(" delete 0") or "block" in line
+]
+"""A session goes on without the disk when a LUN or a mapping is deleted."""
 
 
 @pytest.mark.parametrize("line", CUTTING)
 def test_field_failure_45_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell, line: str) -> None:
     before = logged_in.tree()
     ran = logged_in(*line.split(), stdin="n\n", keyboard=True)
-    assert f"This cuts off {CLIENT}. Go on? [y/N]" in ran.err
+    verb = "takes a disk from" if line in TAKING else "terminates the session of"
+    assert f"This {verb} {CLIENT}" in ran.err
+    assert ran.err.count("Continue? [y/N]") == 1
     assert ran.status == 1
     assert logged_in.tree() == before
     assert logged_in(*line.split(), stdin="y\n", keyboard=True).status == 0
@@ -434,12 +446,15 @@ def test_field_failure_45_at_a_terminal_a_cut_is_asked_about(logged_in: Pyshell,
 
 @pytest.mark.parametrize("line", CUTTING)
 def test_nothing_is_asked_in_a_script_or_after_yes(logged_in: Pyshell, line: str) -> None:
-    assert "cuts off" not in logged_in(*line.split()).err
+    ran = logged_in(*line.split())
+    assert "[y/N]" not in ran.err
+    verb = "Took a disk from" if line in TAKING else "Terminated the session of"
+    assert f"{verb} {CLIENT} at {SERVER}/tpg1." in ran.lines
 
 
 def test_the_option_yes_answers(logged_in: Pyshell) -> None:
     ran = logged_in("--yes", *CUTTING[0].split(), keyboard=True)
-    assert ("cuts off" in ran.err, ran.status) == (False, 0)
+    assert ("[y/N]" in ran.err, ran.status) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -448,14 +463,15 @@ def test_the_option_yes_answers(logged_in: Pyshell) -> None:
 )  # fmt: skip
 def test_what_cuts_nobody_is_not_asked_about(logged_in: Pyshell, line: str) -> None:
     ran = logged_in(*line.split(), keyboard=True)
-    assert ("cuts off" in ran.err, ran.status) == (False, 0)
+    assert ("[y/N]" in ran.err, ran.status) == (False, 0)
 
 
 @pytest.mark.parametrize("line", CUTTING)
 def test_a_dry_run_names_whom_it_would_cut_off(logged_in: Pyshell, line: str) -> None:
     ran = logged_in("--dry-run", *line.split())
     assert ran.status == 0
-    assert f"It would cut off {CLIENT} at {SERVER}/tpg1 (dry run)" in ran.lines
+    verb = "take a disk from" if line in TAKING else "terminate the session of"
+    assert f"Would {verb} {CLIENT} at {SERVER}/tpg1. (dry run)" in ran.lines
     told = logged_in("-o", "json", "--dry-run", *line.split()).json
     assert told["result"]["cut"] == [CLIENT]
 
@@ -472,12 +488,15 @@ def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
     monkeypatch.setattr("pyshell.target.sessions.sessions", lambda lio: iter([session]))
     assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [
-        f"It would cut off {CLIENT} at {SERVER}/tpg1 (dry run)",
+        f"Would terminate the session of {CLIENT} at {SERVER}/tpg1. (dry run)",
         "All configuration would be cleared (dry run)",
     ]
     monkeypatch.setattr("pyshell.target.sessions.sessions", lambda lio: iter([session]))
     ran = logged_in("clearconfig", "confirm=true")
-    assert ran.err == f"This cut off {CLIENT} at {SERVER}/tpg1\n"
+    assert ran.lines == [
+        "All configuration cleared",
+        f"Terminated the session of {CLIENT} at {SERVER}/tpg1.",
+    ]
 
 
 def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path) -> None:
@@ -488,10 +507,10 @@ def test_apply_marks_whom_each_step_disturbs(logged_in: Pyshell, tmp_path: Path)
     file.write_text(json.dumps(document))
     lines = logged_in("--dry-run", "apply", str(file), "prune=true").done().lines
     assert lines[:-1] == [
-        "made anew /backstores/block/lee_block [replacing] (dry run)",
-        f"made anew {TPG}/luns/lun0 [replacing, disrupting {CLIENT}] (dry run)",
-        f"made anew {ACL}/mapped_lun0 [replacing, disrupting {CLIENT}] (dry run)",
-        f"deleted {ACL}/mapped_lun1 [disrupting {CLIENT}] (dry run)",
+        "Would recreate /backstores/block/lee_block [replacing] (dry run)",
+        f"Would recreate {TPG}/luns/lun0 [replacing, disrupting {CLIENT}] (dry run)",
+        f"Would recreate {ACL}/mapped_lun0 [replacing, disrupting {CLIENT}] (dry run)",
+        f"Would delete {ACL}/mapped_lun1 [disrupting {CLIENT}] (dry run)",
     ]
 
 
@@ -590,8 +609,8 @@ def test_a_revision_that_others_may_write_is_not_rolled_back_to(revised: Pyshell
 def test_a_dry_run_of_a_restore_tells_each_object(saved: Pyshell) -> None:
     saved.must(f"{ACL} delete 1", f"{TPG} set attribute login_timeout=20")
     assert saved("restoreconfig", "clear_existing=true", "--dry-run").done().lines == [
-        f"created {ACL}/mapped_lun1 [online] (dry run)",
-        f"changed {TPG}: login_timeout: 20 -> 15 [online] (dry run)",
+        f"Would create {ACL}/mapped_lun1 [online] (dry run)",
+        f"Would change {TPG}: login_timeout: 20 -> 15 [online] (dry run)",
         f"Configuration would be restored from {saved.saved_file} (dry run)",
     ]
 
@@ -609,7 +628,7 @@ def test_a_dry_run_of_a_restore_counts_the_faults_of_the_real_one(early: Pyshell
     assert (dry.status, real.status) == (1, 1)
     assert "saveconfig.json would be restored in part, 3 faults:" in dry.err.splitlines()[0]
     assert dry.err.splitlines()[1:4] == real.err.splitlines()[1:4]
-    assert "created /backstores/ramdisk/scratch [online] (dry run)" in dry.lines
+    assert "Would create /backstores/ramdisk/scratch [online] (dry run)" in dry.lines
     assert "lee_block" not in dry.out
 
 
@@ -706,8 +725,8 @@ def test_a_dry_run_of_undo_tells_its_steps(saved: Pyshell) -> None:
     saved.must("/backstores/ramdisk create new 1M")
     before = saved.tree()
     assert saved("--dry-run", "undo").done().lines[:2] == [
-        "Would set emulate_model_alias of storage object ramdisk/new to 0 (dry run)",
-        "Would delete storage object ramdisk/new (dry run)",
+        "Would set emulate_model_alias of storage object ramdisk/new to 0. (dry run)",
+        "Would delete storage object ramdisk/new. (dry run)",
     ]
     assert saved.tree() == before
     assert saved("undo").status == 0
@@ -716,7 +735,7 @@ def test_a_dry_run_of_undo_tells_its_steps(saved: Pyshell) -> None:
 def test_a_dry_run_of_undo_counts_the_settings_of_what_comes_back(saved: Pyshell) -> None:
     saved.must(f"/iscsi delete {SERVER}")
     lines = saved("undo", "--dry-run").done().lines
-    assert f"Would set 39 settings of TPG 1 of target {SERVER} (dry run)" in lines
+    assert f"Would set 39 settings of TPG 1 of target {SERVER}. (dry run)" in lines
     assert len(lines) < 20
 
 
@@ -741,7 +760,8 @@ def test_what_a_unit_did_at_boot_is_nothing_to_undo(
     monkeypatch.setenv("PYSHELL_WAY", "boot")
     saved.must("restoreconfig")
     monkeypatch.delenv("PYSHELL_WAY")
-    assert "Undid '/backstores/ramdisk create before 1M'" in saved("undo", "--dry-run").out
+    told = saved("undo", "--dry-run").out
+    assert "Would undo '/backstores/ramdisk create before 1M'" in told
 
 
 def test_undo_never_removes_an_image_file(pyshell: Pyshell) -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timedelta
+
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
@@ -94,26 +97,35 @@ def test_a_command_reads_only_what_its_path_names(
         ([f"{TPG} set attribute authentication=1"], TPG, "no-gen-acls, auth per-acl"),
         ([f"{TPG} set attribute generate_node_acls=1"], TPG, "gen-acls, no-auth"),
         ([f"{TPG} set attribute generate_node_acls=1 authentication=1"], TPG,
-         "gen-acls, tpg-auth, 1-way auth"),
+         "gen-acls, tpg-auth, no credentials"),
         ([], ACL, "Mapped LUNs: 1"),
-        ([f"{TPG} set attribute authentication=1"], ACL, "1-way auth, Mapped LUNs: 1"),
+        ([f"{TPG} set attribute authentication=1"], ACL, "auth, no credentials, Mapped LUNs: 1"),
+        ([f"{TPG} set attribute authentication=1",
+          f"{ACL} set auth userid=a password=0123456789ab"], ACL,
+          "1-way auth, Mapped LUNs: 1"),
         ([f"{TPG} set attribute authentication=1 generate_node_acls=1"], ACL,
          "auth via tpg, Mapped LUNs: 1"),
         ([f"{TPG} set attribute authentication=1",
-          f"{ACL} set auth mutual_userid=a mutual_password=b"], ACL, "mutual auth, Mapped LUNs: 1"),
+          f"{ACL} set auth mutual_userid=a mutual_password=b"], ACL,
+         "auth, no credentials, Mapped LUNs: 1"),
         ([], f"{ACL}/mapped_lun0", "lun0 block/lee_block (rw)"),
         ([], f"{TPG}/luns/lun0", "block/lee_block (/dev/mapper/lee-lee.lv) (default_tg_pt_gp)"),
         ([], f"{TPG}/portals", "Portals: 1"),
-        (["/iscsi set discovery_auth enable=1"], "/iscsi", "1-way disc auth, Targets: 1"),
+        (["/iscsi set discovery_auth enable=1"], "/iscsi",
+         "disc auth, no credentials, Targets: 1"),
         (["/iscsi set discovery_auth enable=1 mutual_userid=a mutual_password=b"], "/iscsi",
-         "mutual disc auth, Targets: 1"),
+         "disc auth, no credentials, Targets: 1"),
+        (["/iscsi set discovery_auth enable=1 userid=c password=d",
+          "/iscsi set discovery_auth mutual_userid=a mutual_password=b"], "/iscsi",
+          "mutual disc auth, Targets: 1"),
         ([], "/loopback", "Targets: 0"),
     ],
 )  # fmt: skip
 def test_the_summary_of_a_node(
     exported: Pyshell, lines: list[str], path: str, summary: str
 ) -> None:
-    exported.must(*lines)
+    for line in lines:
+        assert exported.line(line).status == 0  # some note that credentials are missing
     assert exported("-o", "json", path, "status").json["result"]["summary"] == summary
 
 
@@ -403,3 +415,197 @@ def test_a_mistyped_name_to_delete_is_told_with_the_near_one(
 ) -> None:
     ran = exported.line(line)
     assert (ran.status, ran.err) == (3, f"{told}\n")
+
+
+def test_in_targetcli_mode_an_acl_without_credentials_is_shown_as_there(exported: Pyshell) -> None:
+    """Finding 41."""
+    exported.must(f"{TPG} set attribute authentication=1", "/iscsi set discovery_auth enable=1")
+    exported.program = "targetcli"
+    assert "[1-way auth, Mapped LUNs: 1]" in exported.line("ls").out
+    assert "[1-way disc auth, Targets: 1]" in exported.line("ls").out
+
+
+# Finding 33: what is meant without doubt is accepted
+
+
+def test_set_finds_the_only_group_that_has_the_parameters(exported: Pyshell) -> None:
+    exported.must(f"{TPG} set authentication=1", f"{ACL} set userid=u password=0123456789ab")
+    assert exported.must(f"{TPG} get attribute authentication") == ["authentication=1 "]
+    assert exported.must(f"{ACL} get auth userid") == ["userid=u "]
+    assert exported.must("set auto_save_on_exit=false")
+    ran = exported.line(f"{TPG} set authentication=1 auto_save_on_exit=true")
+    assert (ran.status, "In which group?" in ran.err) == (2, True)
+    assert "Did you mean authentication?" in exported.line(f"{TPG} set autentication=1").err
+    before = exported.tree()
+    exported.program = "targetcli"
+    exported.line(f"{TPG} set authentication=0")
+    assert exported.tree() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/saveconfig", "write '/ saveconfig'"),
+        ("/exit", "write '/ exit'"),
+        ("/ls", "write '/ ls'"),
+        ("/iscsi/create", "write '/iscsi create'"),
+        (f"{TPG}/enable", f"write '{TPG} enable'"),
+    ],
+)
+def test_a_command_written_as_a_path_is_explained(exported: Pyshell, path: str, hint: str) -> None:
+    ran = exported.line(path)
+    assert (ran.status, hint in ran.err) == (3, True)
+
+
+def test_a_portal_takes_its_port_behind_the_address(target: Pyshell) -> None:
+    portals = f"{TPG}/portals"
+    target.must(f"{portals} delete 0.0.0.0:3260", f"{portals} create 127.0.0.1:3261")
+    target.must(f"{portals} create [::1]:3262")
+    assert target.line(f"ls {portals}").out.count("[OK]") == 2
+    assert target.line(f"{portals} create 127.0.0.1:3263 3264").status == 2
+    assert target.line(f"{portals} create 127.0.0.1:0").status == 2
+    assert "ip_port" in target.line(f"{portals} delete 127.0.0.1").err
+    target.must(f"{portals} delete [::1]:3262", f"{portals} delete 127.0.0.1 3261")
+
+
+def test_a_lun_is_made_of_a_storage_object_s_name_or_device(target: Pyshell) -> None:
+    luns = f"{TPG}/luns"
+    target.must("/backstores/block create disk /dev/sdb", f"{luns} create disk", f"{luns} delete 0")
+    target.must(f"{luns} create /dev/sdb")
+    for line in (f"{luns} create /dev/sdb", f"{luns} create disk", f"{luns} create block/disk"):
+        ran = target.line(f"{line} exist_ok=true")
+        assert (ran.status, "nothing to do" in ran.err) == (0, True), line
+        assert target.line(line).status == 5
+    assert "Did you mean /backstores/block/disk?" in target.line(f"{luns} create dis").err
+
+
+@pytest.mark.parametrize("line", ["share disk to=client", "unshare disk to=client"])
+def test_a_short_name_of_an_initiator_is_completed(exported: Pyshell, line: str) -> None:
+    ran = exported.line(line.replace("disk", "lee_block"))
+    assert (ran.status, f"Did you mean {CLIENT}?" in ran.err) == (2, True)
+
+
+def test_a_naa_id_becomes_the_serial_number_that_gives_it(target: Pyshell) -> None:
+    naa = "60014050123456789abcdef012345678"
+    for number, text in enumerate((f"naa.{naa}", f"0x{naa.upper()}", f"wwn-0x{naa}")):
+        target.must("clearconfig confirm=true")
+        target.must(f"/backstores/ramdisk create d{number} 1M wwn={text}")
+        assert f"naa: naa.{naa}" in target.must(f"/backstores/ramdisk/d{number} info")
+    for text in ("naa.5001405000000001", f"naa.{naa}9", "iqn.2020-07.com.example:x", "eui.00"):
+        assert target.line(f"/backstores/ramdisk create bad 1M wwn={text}").status == 2
+
+
+# Finding 13
+
+
+@pytest.mark.parametrize("name", ["x/y", "a b", "a*", "@", "''"])
+def test_a_bookmark_has_a_name_that_a_path_can_hold(pyshell: Pyshell, name: str) -> None:
+    assert pyshell("bookmarks", "add", name).status == 2
+    assert "No bookmarks yet." in pyshell.must("bookmarks show")
+
+
+def test_exist_ok_accepts_the_same_image_file(target: Pyshell) -> None:
+    line = "/backstores/fileio create image1 /srv/image1.img 64M exist_ok=true"
+    assert target.line(line).status == 0
+    again = target.line(line)
+    assert (again.status, "nothing to do" in again.err) == (0, True)
+    assert target.line("/backstores/fileio create other /srv/image1.img exist_ok=true").status == 5
+
+
+# Finding 31
+
+
+def test_a_mapping_is_made_read_only_in_place(exported: Pyshell) -> None:
+    exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    mapping = f"{ACL}/mapped_lun0"
+    assert exported.must(f"{mapping} set write_protect=true") == [
+        "Parameter write_protect is now '1'."
+    ]
+    assert exported.line(f"{mapping} status").out.endswith("(ro)\n")
+    assert CLIENT in exported.line("sessions").out
+    exported.must("saveconfig", f"{mapping} set attribute write_protect=0", "undo")
+    assert exported.line("diff").status == 0
+    assert exported.line(f"{mapping} set write_protect=maybe").status == 2
+    exported.program = "targetcli"
+    assert exported.line(f"{mapping} get").lines[-1] == "global"
+
+
+def test_all_mappings_of_a_tag_change(exported: Pyshell) -> None:
+    exported.must(f"{TPG}/acls create {CLIENT}2", f"{TPG}/acls tag {CLIENT} both")
+    exported.must(
+        f"{TPG}/acls tag {CLIENT}2 both", f"{TPG}/acls/both/mapped_lun0 set write_protect=1"
+    )
+    for name in (CLIENT, f"{CLIENT}2"):
+        assert exported.read(f"iscsi/{SERVER}/tpgt_1/acls/{name}/lun_0/write_protect") == "1\n"
+
+
+def test_share_maps_read_only(pyshell: Pyshell) -> None:
+    line = f"share /dev/sdb to={CLIENT} target={SERVER}"
+    pyshell.must(f"{line} readonly=true")
+    protect = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_0/write_protect"
+    assert pyshell.read(protect) == "1\n"
+    assert pyshell.line(line).done().out.endswith("nothing to do.\n")
+    pyshell.must(f"{line} readonly=false")
+    assert pyshell.read(protect) == "0\n"
+    pyshell.must("undo")
+    assert pyshell.read(protect) == "1\n"
+
+
+# Finding 40
+
+
+def test_info_of_a_block_device_has_its_size_and_users(exported: Pyshell) -> None:
+    shown = exported.must("/backstores/block/lee_block info")
+    assert "size: 21474836480 (20.0GiB)" in shown
+    assert f"luns: {TPG}/luns/lun0" in shown
+    assert f"initiators: {CLIENT}" in shown
+    data = exported("-o", "json", "/backstores/block/lee_block", "info").json["result"]
+    assert (data["size"], data["luns"]) == (21474836480, [f"{TPG}/luns/lun0"])
+    exported.program = "targetcli"
+    assert not any(
+        line.startswith(("size", "luns"))
+        for line in exported.must("/backstores/block/lee_block info")
+    )
+
+
+def test_a_difference_names_its_sides(exported: Pyshell) -> None:
+    exported.must("saveconfig", f"{TPG} set login_timeout=9")
+    assert exported.line("diff").lines[:2] == [f"--- saved ({exported.saved_file})", "+++ running"]
+    exported.must("saveconfig")
+    assert exported.line("diff 1 running").lines[:2] == ["--- revision 1", "+++ running"]
+    assert exported.line("diff").out == ""
+
+
+def test_times_are_local_with_their_zone_and_utc_in_json(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported.must("saveconfig", f"{TPG} set login_timeout=9")
+    monkeypatch.setenv("TZ", "XYZ-5")
+    time.tzset()
+    try:
+        lines = exported.must("revisions")
+        told = exported.must("undo")[0]
+        data = exported("-o", "json", "revisions").json["result"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert " XYZ " in lines[1]
+    assert " XYZ)" in told
+    utc = datetime.strptime(data[0]["time"], "%Y-%m-%dT%H:%M:%SZ")
+    assert f"{utc + timedelta(hours=5):%Y-%m-%d %H:%M:%S} XYZ" in lines[1]
+
+
+def test_sessions_are_a_table_at_a_terminal_and_lines_elsewhere(
+    exported: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
+    assert exported.line("sessions").out.startswith("alias: ")
+    shown = exported("sessions", terminal=True).lines
+    assert shown[0].split() == ["Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"]
+    row = " ".join(shown)
+    assert all(word in row for word in ("192.168.56.105", "LOGGED_IN", "tpg1"))
+    exported.program = "targetcli"
+    assert exported("sessions", terminal=True).out.startswith("alias: ")

@@ -171,7 +171,8 @@ def test_since_when_a_session_is_open(exported: Pyshell) -> None:
     (found,) = exported("-o", "json", "sessions").json["result"]
     begun = datetime.strptime(found["since"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     assert abs(datetime.now(timezone.utc).timestamp() - begun.timestamp() - 3600) < 30
-    assert f"    since: {found['since']}" in exported("sessions", "detail").out
+    shown = f"{begun.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    assert f"    since: {shown}" in exported("sessions", "detail").out
     assert "since" not in exported("--compat", "sessions", "detail").out
 
 

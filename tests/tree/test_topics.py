@@ -8,7 +8,9 @@ import re
 import pytest
 
 from driver import Pyshell
-from pyshell.tree import topics
+from pyshell.tree import searching, topics
+from pyshell.tree.common import CommonNode
+from pyshell.tree.root import RootNode
 
 EXAMPLES = {
     name: re.search(r"^```\n(.*?)^```$", topics.text(name), re.MULTILINE | re.DOTALL)
@@ -36,11 +38,53 @@ def test_help_lists_the_topics(pyshell: Pyshell) -> None:
     assert f"Topics: {', '.join(topics.names())}." in pyshell("help").done().lines
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("help attribute block_size", "  attribute block_size, of /backstores/BACKSTORE/NAME"),
+        ("help block_size", "  attribute block_size, of /backstores/BACKSTORE/NAME"),
+        ("/iscsi help write_protect", "of /FABRIC/TARGET/tpgN/acls/INITIATOR/mapped_lunN"),
+        ("help create", "  /FABRIC create [wwn] ["),
+        ("/backstores help luns", "# LUNs"),
+        ("help auto_save_on_exit", "  auto_save_on_exit (true by default)"),
+        ("help discovery_auth enable", "auth enable, of"),
+        ("/backstores/block help unshare", "  / unshare device [to]"),
+        ("help fstrim", "  discard: "),
+        ("help /iscsi create", "create [wwn] ["),
+        ("/iscsi help ../backstores/block", "Commands at /backstores/block:"),
+        ("help read-only", "# Read-only disks"),
+        ("help replacing a disk", "# Replacing a disk"),
+        ("help coming from targetcli", "# Coming from targetcli"),
+        ("share --help", "share device to "),
+        ("/iscsi create wwn=x --help", "create [wwn] ["),
+    ],
+)
+def test_help_finds_commands_settings_and_topics_from_anywhere(
+    pyshell: Pyshell, line: str, told: str
+) -> None:
+    """Finding 32."""
+    assert told in pyshell.line(line).done().out
+
+
+def test_every_kind_of_node_is_found_by_help() -> None:
+    known = set(searching._NODES)
+    kinds = {kind.__name__ for kind in searching._kinds(CommonNode) if kind.commands()}
+    assert known <= kinds
+    private = {"MergedTargetNode", "BackstoreNode", "_AllUserNode", "SimulatedRootNode"}
+    inner = {kind.__name__ for kind in RootNode.__mro__} - {"RootNode"}
+    assert kinds - known - private - inner == set()
+
+
+def test_a_mistyped_word_is_corrected(pyshell: Pyshell) -> None:
+    ran = pyshell.line("help blok_size")
+    assert (ran.status, "Did you mean block_size?" in ran.err) == (3, True)
+
+
 def test_what_is_neither_command_nor_topic_is_told(pyshell: Pyshell) -> None:
     ran = pyshell("help", "nosuch")
     assert ran.status == 3
     assert "Cannot find help topic nosuch." in ran.err
-    assert "chap" in ran.err
+    assert "'help' lists commands and topics." in ran.err
 
 
 def test_at_a_terminal_a_topic_is_laid_out(

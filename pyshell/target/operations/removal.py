@@ -81,13 +81,13 @@ def left_below(operations: Iterable[Operation]) -> Place | None:
         for place in _hanging_on(operation):
             if foreseen.exists(place.folder):
                 return place
-        gone = operation.place if isinstance(operation, _DELETIONS) else None
+        gone = operation.place if isinstance(operation, DELETIONS) else None
         if gone is not None:
             foreseen.remove(gone.folder)
     return None
 
 
-_DELETIONS = (
+DELETIONS = (
     DeleteAluaGroup, DeleteLun, DeleteNodeAcl, DeletePortal, DeleteStorageObject, DeleteTarget,
     DeleteTpg, UnmapLun,
 )  # fmt: skip

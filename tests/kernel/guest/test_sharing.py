@@ -62,7 +62,7 @@ def test_the_initiator_gets_in_with_the_secret_that_was_made_up(
     initiator.discover(ADDRESS)
     initiator.login(SERVER)
     assert initiator.disk(SERVER).exists()
-    assert f"cuts off {NAME}" in pyshell("unshare", str(lee)).stderr
+    assert f"Terminated the session of {NAME}" in pyshell("unshare", str(lee)).stdout
     assert "Targets: 0" in pyshell("/iscsi", "status").stdout
 
 
