@@ -18,6 +18,7 @@ from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.recorded import template
 from pyshell.simulator.tree import Facts
 
+_INDEX = "fabric_statistics/iscsi_sess_stats/indx"
 _ISID = "00023d000001"  # as the recorded session's info has it
 
 
@@ -62,6 +63,8 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str, chap: Chap | N
         )  # fmt: skip
     for reason, why in _chap_faults(kernel, tpg, acl, chap):
         refuse(kernel, tpg, initiator, address, reason, why)
+    numbers = {**kernel.tree.facts(tpg).get("numbers", {}), initiator: kernel.tree.count("session")}
+    kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "numbers": numbers})
     _remember(kernel, tpg, {**known, initiator: address})
     if acl is None and kernel.tree.text(f"{tpg}/attrib/cache_dynamic_acls") == "1\n":
         kept = {**kernel.tree.facts(tpg), "cached_acls": sorted({*cached, initiator})}
@@ -172,7 +175,9 @@ def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
         if acl:
             alias = initiator.rpartition(":")[2]
             values = {"initiator": initiator, "address": address, "alias": alias}
-            kernel.tree.put_all(acl, template("acl", fabric).state("session", values))
+            number = kernel.tree.facts(tpg).get("numbers", {}).get(initiator, 1)
+            texts = template("acl", fabric).state("session", values)
+            kernel.tree.put_all(acl, _numbered(texts, number))
             _show_in_luns(kernel, acl, initiator)
         else:
             dynamic.append(initiator)
@@ -181,9 +186,16 @@ def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
     kernel.tree.put(f"{tpg}/dynamic_sessions", text)
 
 
+def _numbered(texts: dict[str, str], number: int) -> dict[str, str]:
+    """Return a session's texts with its own number: the first one's was recorded."""
+    texts["info"] = texts["info"].replace("LIO Session ID: 1 ", f"LIO Session ID: {number} ")
+    texts[_INDEX] = f"{number}\n"
+    return texts
+
+
 def _show_in_luns(kernel: Kernel, acl: str, initiator: str | None) -> None:
     """Show in an ACL's mapped LUNs whose session uses them, or that none does."""
-    index = kernel.tree.text(f"{acl}/fabric_statistics/iscsi_sess_stats/indx")
+    index = kernel.tree.text(f"{acl}/{_INDEX}")
     texts = {"indx": index, "port_ident": f"{initiator}+i+{_ISID}\n"}
     for name in kernel.tree.groups(acl):
         if name.startswith("lun_") and kernel.tree.facts(f"{acl}/{name}").get("leads_to"):

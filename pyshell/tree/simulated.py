@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.simulator import Chap, LoginRefusedError, Simulator, open_simulator
 from pyshell.target import names
-from pyshell.tree.command import ADDRESS, INITIATOR, LUN, NUMBER, SIZE, TARGET, TEXT, Param, command
+from pyshell.tree.command import INITIATOR, LUN, NUMBER, SIZE, TARGET, TEXT, Kind, Param, command
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.root import RootNode
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 223
 _BYTES_A_COMMAND = 65536
 _DEFAULT_ADDRESSES = {4: "192.168.56.105", 6: "fd00::105"}
+_ADDRESS = Kind("address", names.address)
 _TARGET = Param("target", TARGET, "Target to use. Default: the only one.", named_only=True)
 
 
@@ -36,7 +37,7 @@ class SimulatedRootNode(RootNode):
         Param("initiator", INITIATOR, "Name of the initiator.", required=True),
         _TARGET,
         Param("portal", TEXT, "Portal to connect to, as ADDRESS[:PORT].", named_only=True),
-        Param("address", ADDRESS, "Address of the initiator.", named_only=True),
+        Param("address", _ADDRESS, "Address of the initiator.", named_only=True),
         Param("userid", TEXT, "CHAP user name of the initiator.", named_only=True),
         Param("password", TEXT, "CHAP secret of the initiator.", secret=True, named_only=True),
         Param("mutual_userid", TEXT, "User name expected of the target.", named_only=True),

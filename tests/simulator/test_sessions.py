@@ -222,3 +222,16 @@ def test_demo_mode_turns_the_cache_of_acls_on(ready: Acts) -> None:
     assert ready.read(cache) == "1\n"
     ready.write(cache, "0")
     assert ready.read(cache) == "0\n"
+
+
+def test_each_session_has_a_number_of_its_own(ready: Acts) -> None:
+    other = f"{CLIENT}2"
+    ready.mkdir(f"{TPG}/acls/{other}")
+    for name in (CLIENT, other):
+        ready.simulator.login(IQN, 1, name, ADDRESS)
+    for number, name in enumerate((CLIENT, other), 1):
+        assert f"LIO Session ID: {number} " in ready.read(f"{TPG}/acls/{name}/info")
+    ready.simulator.logout(IQN, 1, CLIENT)
+    ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
+    assert "LIO Session ID: 3 " in ready.read(f"{ACL}/info")
+    assert "LIO Session ID: 2 " in ready.read(f"{TPG}/acls/{other}/info")
