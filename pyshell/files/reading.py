@@ -39,14 +39,18 @@ class Found:
     mode: int = 0
 
 
-def read(path: Path, limit: int = SMALL, *, trusted: bool = True) -> Found:
+def read(
+    path: Path, limit: int = SMALL, *, trusted: bool = True, folder_known: bool = False
+) -> Found:
     """Return the bytes of a file; by default of one that only root or the caller can write.
+
+    `folder_known` says that the folder was judged before: that takes longer than the reading.
 
     Raises NotPermittedError with the command that fixes it, NotFoundError and the like, and
     TooLargeError for more than `limit` bytes.
     """
     try:
-        with _opened(path, trusted=trusted) as descriptor:
+        with _opened(path, trusted=trusted, folder_known=folder_known) as descriptor:
             found = os.fstat(descriptor)
             data = _all(descriptor, limit)
     except OSError as error:
@@ -86,21 +90,25 @@ def _all(descriptor: int, limit: int) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path, *, trusted: bool) -> Iterator[int]:
-    descriptor = _open(path, trusted=trusted)
+def _opened(path: Path, *, trusted: bool, folder_known: bool = False) -> Iterator[int]:
+    descriptor = _open(path, trusted=trusted, folder_known=folder_known)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _open(path: Path, *, trusted: bool) -> int:
+def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
     """Open a file to be read. Raises OSError, NotPermittedError."""
-    if (own := _own_input(path)) is not None:
+    # O_NONBLOCK: a pipe that takes the file's place does not make this wait.
+    careful = _FLAGS | os.O_NOFOLLOW | os.O_NONBLOCK
+    faults: list[paths.Fault] = []
+    if folder_known:
+        opened = os.open(path, careful)
+    elif (own := _own_input(path)) is not None:
         return own
-    if str(path) in _STDIN:  # a regular file, which may have no name any more
+    elif str(path) in _STDIN:  # a regular file, which may have no name any more
         opened = os.open(_STDIN[-1], _FLAGS)
-        faults: list[paths.Fault] = []
     elif not trusted:
         return _open_any(path)
     else:
@@ -111,9 +119,7 @@ def _open(path: Path, *, trusted: bool) -> int:
         with paths.resolved(path) as place:
             if place.status is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-            # O_NONBLOCK: a pipe that takes the file's place does not make this wait.
-            flags = _FLAGS | os.O_NOFOLLOW | os.O_NONBLOCK
-            opened = os.open(place.name, flags, dir_fd=place.folder)
+            opened = os.open(place.name, careful, dir_fd=place.folder)
             faults = place.faults
     try:
         found = os.fstat(opened)

@@ -46,6 +46,20 @@ def replace(path: Path, data: bytes, *, private: bool = True) -> None:
         raise from_os_error(plain, f"write {path}", path=str(path)) from error
 
 
+def require_writable(path: Path, *, private: bool = False) -> None:
+    """Raise where `replace` would refuse to write; a missing folder is not its matter."""
+    try:
+        with resolved(path) as place:
+            _judge(path, place, private=private)
+            if place.status is not None:
+                _require_regular(path, place.status.st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        plain = OSError(error.errno, error.strerror)
+        raise from_os_error(plain, f"write {path}", path=str(path)) from error
+
+
 def _replace(folder: int, name: str, data: bytes) -> None:
     _remove_left(folder)
     temporary = f".pyshell.{os.getpid()}.new"
@@ -143,6 +157,8 @@ def append(path: Path, text: str) -> None:
 def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> None:
     """Create a folder and those above it if they are missing. Raises PyshellError."""
     paths.judge_folder(folder, private=private)
+    if folder.is_dir():
+        return
     try:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:

@@ -245,15 +245,20 @@ class BootFile:
         return self._remember(note)
 
     def _remember(self, note: Callable[[State], None]) -> bool:
+        done = True
         try:
             remembered = self.state()
             note(remembered)
-            state.mark(self.mark_file, remembered.missing)
+            try:
+                state.mark(self.mark_file, remembered.missing)
+            except PyshellError as error:  # as on a full /run
+                self._warn(f"What is missing could not be noted: {error}")
+                done = False
             state.write(self.config_dir, remembered)
         except (OSError, PyshellError) as error:  # as on a read-only /etc
             self._warn(f"What was restored could not be remembered: {error}")
             return False
-        return True
+        return done
 
 
 def _is_foreign(remembered: State, data: bytes) -> bool:

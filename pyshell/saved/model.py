@@ -316,7 +316,7 @@ def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
 def _as_kernel(kind: str, name: str, value: Any) -> str:
     """Return a value as the kernel shows it: `yes` is 1. What is no value stays as it is."""
     text = text_of(value)
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return text  # nearly all are, and nothing has another spelling of it
     row = attributes.of_kind(kind).get(name)
     if row is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +161,8 @@ def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
 def unmark(mark_file: Path) -> None:
     """Take the mark away: nothing is missing. Raises PyshellError."""
     try:
-        mark_file.unlink(missing_ok=True)
+        if os.path.lexists(mark_file):  # to remove nothing fails on a read-only file system, too
+            mark_file.unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, f"remove {mark_file}") from error
 

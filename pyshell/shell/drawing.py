@@ -27,6 +27,7 @@ def drawn(picture: Picture, *, dry_run: bool) -> Lines:
 
 def _refuse_other(path: str) -> None:
     """Refuse to put a picture in the place of anything else. Raises PyshellError."""
+    writing.require_writable(Path(path))
     try:
         start = reading.start_of(Path(path), max(map(len, BEGINNINGS)))
     except NotFoundError:

@@ -85,6 +85,11 @@ class Effects(Asking):
         return self._way or self.options.way
 
     @property
+    def is_shown(self) -> bool:
+        """Return whether output goes to a terminal."""
+        return self.out.isatty()
+
+    @property
     def bookmarks(self) -> dict[str, str]:
         """Return the user's bookmarks."""
         return self.prefs.bookmarks

@@ -45,9 +45,12 @@ class UndoMemory:
         """Forget a line that changed nothing."""
         from pyshell.saved import undo
 
-        done = undo.last(self._lio)
-        if done is not None and done.line == line:
-            undo.forget(done)
+        try:
+            done = undo.last(self._lio)
+            if done is not None and done.line == line:
+                undo.forget(done)
+        except PyshellError as error:
+            self._note(f"'undo' still lists this line, which changed nothing: {error}")
 
     def _not_kept(self, error: PyshellError) -> None:
         # What was asked for weighs more: as where /run is full.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyshell.files import jsontext, reading
 from pyshell.simulator.hardware import SimulatedPort, sysfs
 
 # SCSI peripheral device types.
@@ -109,6 +110,7 @@ HOST_FOLDERS = (
 )  # fmt: skip
 DEFAULT_CPUS = 2
 DEFAULT_MEMORY = 16 << 30
+_CPUS_MAX = 8192
 
 
 class SimulatedMachine:
@@ -155,7 +157,14 @@ class SimulatedMachine:
         for entry in table["devices"]:
             if not isinstance(entry, dict):
                 raise ValueError(f"{self._table}: {entry!r} among the devices is no dict")
-            self._device(entry)
+            _require_types(f"{self._table}, device {entry.get('path')}", self._device(entry))
+        for name in ("links", "addresses", "handlers"):
+            if not all(isinstance(one, str) for one in table.get(name, {}).values()):
+                raise ValueError(f"{self._table}: a value of {name} is no string")
+        if not all(isinstance(one, str) for one in table["fabrics"]):
+            raise ValueError(f"{self._table}: a name in fabrics is no string")
+        if not 0 < table["cpus"] <= _CPUS_MAX or not 0 <= table.get("memory", 0) < 1 << 63:
+            raise ValueError(f"{self._table}: cpus or memory is out of range")
         if not isinstance(table.get("ports", []), list):
             raise ValueError(f"{self._table}: ports is no list")
         _ = self.ports
@@ -277,13 +286,16 @@ class SimulatedMachine:
 
     def _load(self) -> dict[str, Any]:
         try:
-            table: dict[str, Any] = json.loads(self._table.read_text(encoding="utf-8"))
+            table: Any = jsontext.loads(reading.read(self._table, folder_known=True).data)
         except ValueError as error:
             raise ValueError(f"{self._table} is not JSON: {error}") from error
+        if not isinstance(table, dict):
+            raise ValueError(f"{self._table} is no table")
         missing = [name for name in ("devices", "links", "fabrics", "cpus") if name not in table]
         if missing:
             raise ValueError(f"{self._table} has no {' and no '.join(missing)}")
-        return table
+        found: dict[str, Any] = table
+        return found
 
     def _device(self, entry: Mapping[str, Any]) -> SimulatedDevice:
         try:
@@ -304,6 +316,19 @@ class SimulatedMachine:
         staged = self._table.with_suffix(".new")
         staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         staged.replace(self._table)
+
+
+def _require_types(where: str, made: SimulatedDevice) -> None:
+    """Raise ValueError for a device with a field of another type, or of no use as a number."""
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        # The types are texts: str, int, bool, or one of them and None.
+        if type(value).__name__ not in str(field.type).replace("None", "NoneType").split(" | "):
+            raise ValueError(f"{where}: {field.name} is no {field.type}")
+        if isinstance(value, int) and not 0 <= value < 1 << 63:
+            raise ValueError(f"{where}: {field.name} is out of range")
+    if made.sector_size < 1:
+        raise ValueError(f"{where}: sector_size is out of range")
 
 
 def _entry(device: SimulatedDevice) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import errno
 import os
 from pathlib import Path
 
+from pyshell.files import paths
 from pyshell.simulator.machine import HOST_FOLDERS
 from pyshell.simulator.recorded import template
 from pyshell.simulator.simulator import Simulator
@@ -17,12 +18,13 @@ def open_simulator(folder: Path) -> Simulator:
     """Return the simulated kernel in `folder`, made new where nothing is there yet.
 
     Raises NotADirectoryError where `folder` is no folder and ValueError where it holds
-    something else than a simulator. The simulator knows the folder by its real path, as rtslib
-    compares paths with what links lead to.
+    something else than a simulator, NotPermittedError where other users can change it. The
+    simulator knows the folder by its real path, as rtslib compares paths with what links lead to.
     """
-    folder = Path(os.path.realpath(folder))
+    named, folder = folder, Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    paths.judge_folder(named)
     simulator = Simulator(folder)
     if not simulator.configfs.is_dir():
         _create(simulator)

@@ -15,6 +15,7 @@ from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import handles, names
 from pyshell.target.fabrics import NOT_TARGETS, Fabric, fabric, known
 from pyshell.target.kernel import CONFIGFS, folders, links
+from pyshell.target.names import whole
 from pyshell.target.places import (
     HBA_PREFIX,
     PLUGIN_OF_HBA,
@@ -125,8 +126,9 @@ def portals(tpg: Tpg) -> list[Portal]:
     found = []
     for name in folders(f"{tpg.folder}/np"):
         host, _, port = name.rpartition(":")
-        if port.isdigit():
-            found.append(Portal(tpg, host.strip("[]"), int(port)))
+        number = whole(port)
+        if number is not None:
+            found.append(Portal(tpg, host.strip("[]"), number))
     return sorted(found, key=lambda portal: natural(portal.name))
 
 
@@ -155,8 +157,8 @@ def mapped_by(mapped: MappedLun, target: str | None) -> Lun | None:
     """Return the LUN at the end of a mapped LUN's link, None where there is none."""
     if target is None:
         return None
-    index = target.rpartition("_")[2]
-    return Lun(mapped.acl.tpg, int(index)) if index.isdigit() else None
+    index = whole(target.rpartition("_")[2])
+    return Lun(mapped.acl.tpg, index) if index is not None else None
 
 
 def link_of(folder: str) -> tuple[str, str] | None:
@@ -359,7 +361,7 @@ def natural(name: str) -> tuple[str, int]:
 
 def _numbers(folder: str, prefix: str) -> list[int]:
     found = (name[len(prefix) :] for name in folders(folder) if name.startswith(prefix))
-    return sorted(int(number) for number in found if number.isdecimal())
+    return sorted(number for number in map(whole, found) if number is not None)
 
 
 def is_empty() -> bool:

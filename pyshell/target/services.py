@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
 from pyshell.target import programs
 from pyshell.target.attach import Lio
 
@@ -95,14 +96,18 @@ class SimulatedServices:
 
     def _read(self) -> dict[str, str]:
         try:
-            found: dict[str, str] = json.loads(self._file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            found = jsontext.loads(reading.read(self._file, folder_known=True).data)
+        except NotFoundError:
             return dict(_SIMULATED)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(s, str) for s in found.values()):
+            raise PyshellError(f"{self._file} is damaged.", "Remove it.")
         return found
 
     def _write(self, states: Mapping[str, str]) -> None:
         text = json.dumps({**self._read(), **states}, indent=2)
-        self._file.write_text(f"{text}\n", encoding="utf-8")
+        writing.replace(self._file, f"{text}\n".encode())
 
 
 def services(lio: Lio) -> Services:

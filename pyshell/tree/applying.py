@@ -169,18 +169,16 @@ class ApplyingNode(ComparingNode):
 
     def _back_to(self, done: Done, titles: tuple[str, str]) -> Result:
         """Return to what ran before a command that cleared or restored."""
-        from pyshell.saved import undo
         from pyshell.saved.load import typed
         from pyshell.saved.model import items
         from pyshell.saved.plan import plan
 
         wanted = items(typed(done.before, str(done.file)))
         found = plan(self.items_of(RUNNING), wanted, prune=True)
-        return self._brought(found, titles, "undo", lambda: undo.forget(done))
+        return self._brought(found, titles, "undo", lambda: self._forget(done))
 
     def _undone(self, done: Done, titles: tuple[str, str]) -> Result:
         """Do the inverses of a command's operations, unless more was made of what it made."""
-        from pyshell.saved import undo
         from pyshell.target.operations.images import image_file_of
         from pyshell.target.operations.removal import left_below
         from pyshell.target.operations.settings import flat
@@ -198,11 +196,20 @@ class ApplyingNode(ComparingNode):
         stay = [f"The image file {file} stays." for file in files]
 
         def after() -> list[str]:
-            undo.forget(done)
+            self._forget(done)
             return [*stay, f"{titles[0]}."]
 
         would = [*plantext.steps(operations), *stay, f"{titles[1]}."]
         return Change(operations, after=after, would=would, way="undo", undoable=False, named=None)
+
+    def _forget(self, done: Done) -> None:
+        """Forget a line that is undone; only warn if that fails, as the target is changed."""
+        from pyshell.saved import undo
+
+        try:
+            undo.forget(done)
+        except PyshellError as error:
+            self.context.note(f"'undo' still lists what is undone: {error}")
 
     def _brought(
         self,

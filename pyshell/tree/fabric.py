@@ -10,7 +10,7 @@ from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.target import listing, settings
 from pyshell.target.fabrics import NOT_TARGETS, Fabric
 from pyshell.target.kernel import text_or_none
-from pyshell.target.names import DEFAULT_PORT
+from pyshell.target.names import DEFAULT_PORT, whole
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
@@ -195,9 +195,9 @@ class TargetNode(CommonNode):
     def find(self, name: str) -> Node | None:
         """Return one TPG."""
         tag = name.removeprefix("tpg")
-        if not name.startswith("tpg") or not tag.isdecimal():
+        if not name.startswith("tpg") or (found := whole(tag)) is None:
             return None
-        tpg = Tpg(self.place, int(tag))
+        tpg = Tpg(self.place, found)
         return TpgNode(tpg, f"tpg{tpg.tag}", self) if listing.existing(tpg) else None
 
     def summary(self) -> tuple[str, bool | None]:

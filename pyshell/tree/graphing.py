@@ -99,4 +99,4 @@ def _name(word: str) -> str:
         return "Running configuration"
     if word == SAVED:
         return "Saved configuration"
-    return f"Revision {word}" if word.isdigit() else word
+    return f"Revision {word}" if word.isascii() and word.isdigit() else word

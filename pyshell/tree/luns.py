@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pyshell.target import listing, storage
 from pyshell.target.kernel import has_folders, text_or_none
+from pyshell.target.names import whole
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import Operation, missing
 from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
@@ -36,9 +37,9 @@ class LunsNode(CommonNode):
     def find(self, name: str) -> Node | None:
         """Return one LUN."""
         number = name.removeprefix("lun")
-        if not name.startswith("lun") or not number.isdecimal():
+        if not name.startswith("lun") or (index := whole(number)) is None:
             return None
-        place = Lun(self.place, int(number))
+        place = Lun(self.place, index)
         return LunNode(place, self, self._exports) if listing.existing(place) else None
 
     def is_empty(self) -> bool:

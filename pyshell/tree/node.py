@@ -44,6 +44,10 @@ class Context(Protocol):
     def bookmarks(self) -> dict[str, str]:
         """Return the user's bookmarks: name to path."""
 
+    @property
+    def is_shown(self) -> bool:
+        """Return whether output goes to a terminal."""
+
     def preference(self, name: str) -> Any:
         """Return a preference."""
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import listing, settings
 from pyshell.target.kernel import text_or_none
+from pyshell.target.names import whole
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.luns import MapLun, UnmapLun
 from pyshell.target.places import Lun, MappedLun, NodeAcl
@@ -46,9 +47,9 @@ class NodeAclNode(CommonNode):
     def find(self, name: str) -> Node | None:
         """Return one mapped LUN."""
         number = name.removeprefix("mapped_lun")
-        if not name.startswith("mapped_lun") or not number.isdecimal():
+        if not name.startswith("mapped_lun") or (index := whole(number)) is None:
             return None
-        place = MappedLun(self.place, int(number))
+        place = MappedLun(self.place, index)
         return self._mapped(place) if listing.existing(place) else None
 
     def groups(self) -> dict[str, Group]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pyshell.errors import PyshellError
 from pyshell.target.arrivals import Arrivals
 from pyshell.tree.node import Context
 from pyshell.tree.saving import boot_file
@@ -83,7 +84,11 @@ class RestoreJob:
         before = self.missing
         if self._remembered:
             # A command of others may have made or deleted it meanwhile.
-            known = boot_file(self._context).state().missing
+            try:
+                known = boot_file(self._context).state().missing
+            except PyshellError as error:
+                self._context.note(f"What is missing could not be read again: {error}")
+                known = self.missing
             self.missing = {p: why for p, why in self.missing.items() if p in known}
         tried = list(self.missing)
         result = restore.add(self._context.lio, self._document, tried)

@@ -259,7 +259,10 @@ class RestoringNode(ApplyingNode):
         """Note that nothing is restored now of which something could be missing."""
         from pyshell.saved import state
 
-        state.unmark(self.lio.mark_file)
+        try:
+            state.unmark(self.lio.mark_file)
+        except PyshellError as error:
+            self.context.note(f"It could not be noted that nothing is missing: {error}")
 
 
 def _with_secrets(document: Document) -> tuple[Document, list[Fault]]:

@@ -35,7 +35,7 @@ class SavingNode(CommonNode):
 
     @command(
         "Save the running configuration, so that it comes back at boot.",
-        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
+        Param("savefile", FILE, "File to write, - for standard output; default: the boot file."),
         Param(
             "force",
             BOOL,
@@ -92,7 +92,12 @@ class SavingNode(CommonNode):
         """Save the running configuration."""
         from pyshell.files import writing
 
+        if savefile == "-":
+            if secret_files is not None:
+                raise UsageError("secret_files= needs a file to write to.", "Give its name.")
+            return self._printed(target, omit_secrets=omit_secrets)
         path = file_of(self.lio, savefile)
+        require_writable(path)
         document = read_to_save(self.context)
         if target is not None:
             document = self._part(document, target, path)
@@ -139,6 +144,23 @@ class SavingNode(CommonNode):
                 "Give another file: saveconfig FILE omit_secrets=true.",
             )
         return references.omitted(document), {}
+
+    def _printed(self, target: str | None, *, omit_secrets: bool) -> Lines:
+        """Return the running configuration as text; without its secrets for a terminal."""
+        from pyshell.saved import references
+        from pyshell.saved.document import holds_secrets, without_secrets
+        from pyshell.saved.parts import of_target
+        from pyshell.saved.store import to_text
+
+        document = read_to_save(self.context)
+        if target is not None:
+            document = of_target(document, target)
+        if omit_secrets:
+            document = references.omitted(document)
+        if self.context.is_shown and holds_secrets(document):
+            document = without_secrets(document, MASK)
+            self.context.note("CHAP secrets are masked: a pipe or file gets them.")
+        return Lines(to_text(document).splitlines(), document)
 
     def _part(self, document: Document, wwn: str, path: Path) -> Document:
         from pyshell.saved.parts import of_target
@@ -357,6 +379,8 @@ def save_storage_object(context: Context, path: Path, plugin: str, name: str) ->
     from pyshell.saved.parts import with_storage_object
     from pyshell.saved.trust import load_trusted
 
+    require_writable(path)
+
     running = read_to_save(context)
     saved = load_trusted(path).document if os.path.lexists(path) else {}
     merged = with_storage_object(saved, running, plugin, name)
@@ -377,6 +401,13 @@ def file_of(lio: Lio, text: str | None) -> Path:
     return locations.default_file(lio)
 
 
+def require_writable(path: Path) -> None:
+    """Raise where a path leads through another user's link, or to what is no regular file."""
+    from pyshell.files import writing
+
+    writing.require_writable(path)
+
+
 def boot_file(context: Context) -> BootFile:
     """Return the file that is restored at boot, with what is remembered of it."""
     from pyshell.saved.bootfile import BootFile
@@ -386,26 +417,33 @@ def boot_file(context: Context) -> BootFile:
 
 def is_partly_restored(lio: Lio) -> bool:
     """Tell whether something is missing since the last restore; this is cheap."""
-    return lio.mark_file.exists()
+    return os.path.exists(lio.mark_file)
 
 
 def missing_since_restored(context: Context) -> dict[str, str]:
     """Return what the last restore since this host's start could not bring back, and why."""
     if not is_partly_restored(context.lio):
         return {}
-    return dict(boot_file(context).state().missing)
+    try:
+        return dict(boot_file(context).state().missing)
+    except PyshellError as error:
+        context.note(f"What the last restore could not restore is not known: {error}")
+        return {}
 
 
 def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
     """Note that objects were made or deleted which a restore may have marked as missing."""
     from pyshell.saved import state
 
+    lio = context.lio
     if made or deleted:
         with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
-            state.note_removed(context.lio.run_dir, made, deleted)
-    if (context.lio.config_dir / "pyshell-state.json").exists():
-        lio = context.lio
-        state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
+            state.note_removed(lio.run_dir, made, deleted)
+    if os.path.exists(lio.config_dir / "pyshell-state.json"):
+        try:
+            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
+        except PyshellError as error:  # the target is changed; that is what the exit status is of
+            context.note(f"It could not be noted that this is no longer missing: {error}")
 
 
 def is_boot_file(lio: Lio, path: Path) -> bool:

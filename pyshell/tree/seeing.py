@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.target.names import whole
 from pyshell.tree.command import (
     INITIATOR,
     NUMBER,
@@ -47,12 +48,13 @@ def _seconds(text: str) -> float:
 
 def _looks(text: str) -> int:
     """Read how many times to look. Raises UsageError."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    found = whole(text)
+    if not found:
         raise UsageError(
             f"'{text}' is no number of looks.",
             "Give 1 or more; without it, a terminal shows them until Ctrl-C.",
         )
-    return int(text)
+    return found
 
 
 SECONDS = Kind("seconds", _seconds)

@@ -38,7 +38,7 @@ _AT_ONCE = 8
 
 def place(text: str) -> tuple[str, int]:
     """Read `PORT`, `ADDRESS` or `ADDRESS:PORT` (IPv6 in brackets). Raises UsageError."""
-    if text.isdigit():
+    if names.whole(text) is not None:
         return LOOPBACK, names.port_number(text)
     address, colon, port = text.rpartition(":")
     if not colon or "]" in port or (":" in address and not address.startswith("[")):

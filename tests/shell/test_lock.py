@@ -7,13 +7,30 @@ import fcntl
 import os
 import re
 import stat
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from pyshell.errors import LockedError
+from driver import TIME_LIMIT
+from pyshell.errors import LockedError, NotPermittedError, PyshellError
 from pyshell.shell import lock
+
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+HOLD = """
+import fcntl, os, sys
+descriptor = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(descriptor, fcntl.LOCK_SH)
+if "fork" in sys.argv and os.fork():
+    os._exit(0)  # who took the lock is gone; a child still holds it
+print("held", os.getpid(), flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -98,3 +115,136 @@ def test_a_lock_that_is_lent_can_be_had_by_others_and_comes_back(path: Path) -> 
             assert path.exists()
         with pytest.raises(LockedError), lock.locked(path, timeout=0):
             pytest.fail("two have it")
+
+
+# Findings 48, 12 and 65
+
+
+@contextmanager
+def held_by(user: int, path: Path, *options: str) -> Iterator[int]:
+    """Let a process of a user, which can only read the file, hold a shared lock on it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), *options],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        user=user, group=user, extra_groups=[],
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        yield int(holder.stdout.readline().split()[1])
+        assert holder.stdin is not None
+        holder.stdin.close()
+        holder.wait(TIME_LIMIT)
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """Return a lock file as targetcli leaves it, where another user can reach it."""
+    folder = Path(f"/dev/shm/pyshell-lock-{os.getpid()}")
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    path = folder / "targetcli.lock"
+    path.touch()
+    path.chmod(0o644)
+    yield path
+    for left in folder.iterdir():
+        left.unlink()
+    folder.rmdir()
+
+
+@needs_root
+@pytest.mark.parametrize("options", [(), ("fork",)], ids=["itself", "by a child"])
+def test_a_reader_cannot_keep_root_from_the_lock(
+    open_to_all: Path, options: tuple[str, ...]
+) -> None:
+    told: list[str] = []
+    with held_by(NOBODY, open_to_all, *options):
+        with lock.locked(open_to_all, timeout=5, tell=told.append):
+            assert stat.S_IMODE(open_to_all.stat().st_mode) == 0o600
+            with pytest.raises(LockedError), lock.locked(open_to_all, timeout=0):
+                pytest.fail("two hold the lock")
+        with lock.locked(open_to_all, timeout=0, tell=told.append):
+            pass
+    assert len(told) == 1
+    assert "another user" in told[0]
+    assert [entry.name for entry in open_to_all.parent.iterdir()] == [open_to_all.name]
+
+
+@needs_root
+def test_a_process_of_root_keeps_the_lock_whoever_else_holds_it(open_to_all: Path) -> None:
+    with (
+        held_by(NOBODY, open_to_all),
+        held_by(0, open_to_all),
+        pytest.raises(LockedError),
+        lock.locked(open_to_all, timeout=0.2),
+    ):
+        pytest.fail("two hold the lock")
+
+
+@needs_root
+def test_who_cannot_read_the_lock_any_more_cannot_hold_it(open_to_all: Path) -> None:
+    with lock.locked(open_to_all):
+        pass
+    done = subprocess.run(
+        ["cat", open_to_all], user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert b"Permission denied" in done.stderr
+
+
+def test_a_lock_that_was_replaced_while_waiting_is_opened_anew(path: Path) -> None:
+    held = lock.Held(make(path), 5, None)
+    path.unlink()
+    path.touch()
+    held.take()
+    with pytest.raises(LockedError), lock.locked(path, timeout=0):
+        pytest.fail("two hold the lock")
+    held.close()
+
+
+def make(path: Path) -> Path:
+    path.parent.mkdir()
+    path.touch()
+    return path
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(0o777)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path.symlink_to(victim)
+    with pytest.raises(NotPermittedError), lock.locked(path):
+        pytest.fail("it was taken")
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [28, 30])  # ENOSPC, EROFS
+def test_who_holds_it_need_not_be_noted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    with lock.locked(path):
+        assert lock.is_held(path)
+
+
+def test_a_file_system_without_locks_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(37, os.strerror(37))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    told = "Cannot take the lock: No locks available"
+    with pytest.raises(PyshellError, match=told), lock.locked(path):
+        pytest.fail("it was taken")
+
+
+def test_the_holder_of_an_equal_inode_on_another_device_is_not_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = lock._read
+    inode = make(path).stat().st_ino
+    foreign = f"1: FLOCK  ADVISORY  WRITE 4242 ff:fe:{inode} 0 EOF"
+    monkeypatch.setattr(lock, "_read", lambda p: foreign if p == "/proc/locks" else read(p))
+    assert not lock.is_held(path)
+    assert "4242" not in lock.holder(path)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from driver import TIME_LIMIT, clean_environment
+from driver import TIME_LIMIT, Pyshell, clean_environment
+from pyshell.errors import NotPermittedError, UsageError
+from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences, home
+from pyshell.shell.shell import Shell
+from pyshell.tree.preferences import PREFERENCES
 
 
 class Kept:
@@ -157,3 +162,60 @@ def test_a_damaged_file_is_put_aside_before_another_is_written(tmp_path: Path) -
     assert (tmp_path / "preferences.damaged").read_text() == "{bad"
     assert len(told) == 1
     assert Preferences(tmp_path, tmp_path / "none", told.append).get("auto_save_on_exit") is False
+
+
+# Findings 45, 64 and 67
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"tree_max_depth": -1}', '{"tree_max_depth": 10000000000}', '{"tree_max_depth": true}',
+        '{"tree_max_depth": 1e999}', f'{{"tree_max_depth": {"9" * 5000}}}',
+        '{"color_path": "purple"}', r'{"color_path": "\u0000"}', r'{"color_path": "\ud800"}',
+        '{"max_revision_days": 800000}', '{"bookmarks": {"a": 5}}', '{"bookmarks": ["a"]}',
+        "[" * 100_000, '{"x":' * 5000 + "1" + "}" * 5000,
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_set_is_ignored_with_a_warning(kept: Kept, text: str) -> None:
+    kept.write(text)
+    found = kept.open()
+    for name in ("tree_max_depth", "color_path", "max_revision_days"):
+        assert found.get(name) == PREFERENCES[name].default
+    assert found.bookmarks == {}
+    assert len(kept.warnings) == 1
+
+
+@pytest.mark.parametrize("file", ["user/preferences.json", "host/pyshell.json"])
+def test_a_file_that_others_can_write_is_ignored_with_a_warning(kept: Kept, file: str) -> None:
+    path = kept.user.parent / file
+    path.parent.mkdir()
+    path.write_text('{"tree_max_depth": 3}')
+    path.chmod(0o666)
+    assert kept.open().get("tree_max_depth") == 0
+    assert "other users can write to it" in kept.warnings[0]
+
+
+def test_nothing_is_written_to_a_folder_that_others_can_change(kept: Kept) -> None:
+    kept.user.mkdir()
+    kept.user.chmod(0o777)
+    with pytest.raises(NotPermittedError, match="other users can replace files"):
+        kept.open().set("tree_max_depth", 3)
+    assert list(kept.user.iterdir()) == []
+
+
+def test_bookmarks_of_two_runs_at_once_are_all_kept(pyshell: Pyshell) -> None:
+    """Finding 67: what is added is added to what is there, not to what was read before."""
+    lio, streams = pyshell.open(), [io.StringIO() for _ in range(3)]
+
+    def opened() -> Shell:
+        return Shell(lio, Preferences(pyshell.folder, lio.config_dir, print), Options(), *streams)
+
+    shells = [opened(), opened()]
+    for shell in shells:
+        assert shell.bookmarks == {}
+    for number, shell in enumerate(shells):
+        shell.run_line(f"bookmarks add b{number}")
+    assert opened().bookmarks == {"b0": "/", "b1": "/"}
+    with pytest.raises(UsageError, match="already exists"):
+        shells[0].run_line("bookmarks add b1")

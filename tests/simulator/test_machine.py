@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from driver import Pyshell
 from pyshell.simulator import SimulatedDevice, SimulatedMachine
 from simulator.acts import VOLUME, Acts
 
@@ -98,6 +101,49 @@ def test_a_fault_in_the_table_is_told(kernel: Acts, text: str, told: str) -> Non
     Path(kernel.simulator.folder / "machine.json").write_text(text)
     with pytest.raises(ValueError, match=told):
         kernel.simulator.machine.device(VOLUME)
+
+
+def table(**parts: object) -> str:
+    """Return a table that is right but for some parts."""
+    whole = {"devices": [], "links": {}, "fabrics": [], "cpus": 1}
+    return json.dumps({**whole, **parts})
+
+
+DEVICE = {"path": "/dev/x", "kernel_name": "x", "size": 1 << 20}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "[" * 5000, table(cpus="two"), table(cpus=-1), table(cpus=10**30),
+        table(memory=-1), table(links={"/dev/a": 5}), table(fabrics=[7]), table(handlers={"a": 1}),
+        table(devices=[{**DEVICE, "kernel_name": 3}]), table(devices=[{**DEVICE, "size": "big"}]),
+        table(devices=[{**DEVICE, "size": -1}]), table(devices=[{**DEVICE, "size": 10**20}]),
+        table(devices=[{**DEVICE, "sector_size": 0}]), table(devices=[{**DEVICE, "present": 1}]),
+        table(devices=[{**DEVICE, "hctl": ["0:0:0:0"]}]), table(devices=["x"]),
+        table(devices=[{**DEVICE, "size": 1}])[:-1] + ', "x": ' + "1" * 5000 + "}",
+    ],
+)  # fmt: skip
+def test_a_table_of_wrong_types_is_refused_when_it_is_opened(pyshell: Pyshell, text: str) -> None:
+    """Finding 64."""
+    pyshell.must("ls")
+    (pyshell.folder / "machine.json").write_text(text)
+    ran = pyshell.line("/backstores/ramdisk create a 1M")
+    assert ran.status == 1
+    assert ran.err.startswith(str(pyshell.folder / "machine.json"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_the_simulator_of_another_user_is_not_obeyed(pyshell: Pyshell) -> None:
+    """Finding 45: its table and its links would lead root's writing anywhere."""
+    pyshell.must("ls")
+    os.chown(pyshell.folder, 65534, 65534)
+    ran = pyshell.line("/backstores/ramdisk create a 1M")
+    assert ran.status == 4
+    assert f"the folder {pyshell.folder} belongs to nobody" in ran.err
+    os.chown(pyshell.folder, 0, 0)
+    (pyshell.folder / "machine.json").chmod(0o666)
+    assert "other users can write to it" in pyshell.line("ls").err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,51 @@ def test_what_is_restored_at_boot_is_never_cut_to_one_target(exported: Pyshell) 
         assert ran.status == 2
         assert "would hold one target alone" in ran.err
     assert exported.saved_file.read_bytes() == before
+
+
+# What a save is written to (findings 46 and 61)
+
+
+def test_a_dash_prints_the_configuration(exported: Pyshell) -> None:
+    exported.must(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
+    ran = exported("saveconfig", "-").done()
+    assert json.loads(ran.out) == exported.document()
+    assert not Path("-").exists()
+
+
+def test_a_terminal_is_shown_no_secrets(exported: Pyshell) -> None:
+    exported.must(f"{ACL} set auth userid=me password=verysecret")
+    ran = exported("saveconfig", "-", terminal=True)
+    assert "verysecret" not in ran.out
+    assert "masked" in ran.err
+
+
+@pytest.mark.parametrize("line", ["saveconfig", "/backstores/block/lee_block saveconfig"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_what_is_no_regular_file_stays_as_it_is(
+    exported: Pyshell, tmp_path: Path, line: str, options: tuple[str, ...]
+) -> None:
+    special = [tmp_path / "pipe"]
+    os.mkfifo(special[0])
+    if os.geteuid() == 0:
+        special.append(tmp_path / "null")
+        os.mknod(special[1], stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for path in special:
+        ran = exported(*options, *line.split(), str(path))
+        assert ran.status == 5
+        assert "not a regular file" in ran.err
+        assert not path.is_file()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_users_file_is_not_taken_over_by_a_partial_save(
+    exported: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "disks.json"
+    exported.must(f"saveconfig {file}")
+    os.chown(file, 65534, 65534)
+    before = file.read_text()
+    ran = exported.line(f"/backstores/block/lee_block saveconfig {file}")
+    assert ran.status == 4
+    assert "it belongs to nobody" in ran.err
+    assert file.read_text() == before

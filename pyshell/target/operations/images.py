@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyshell.errors import ExistsError, NotFoundError, PyshellError
+from pyshell.files import writing
 from pyshell.target import handles, storage
 from pyshell.target.attach import Lio
 from pyshell.target.names import size_text
@@ -46,7 +47,7 @@ class CreateImageFile(Operation):
         where = lio.machine.image_file(self.path)
         if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(where, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        descriptor = writing.create(where)
         try:
             if self.sparse or lio.simulated is not None:
                 os.ftruncate(descriptor, self.size)
@@ -105,8 +106,8 @@ class GrowImageFile(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Grow it; leave its old length where that fails."""
         where = lio.machine.image_file(self.path)
-        before = where.stat().st_size
-        descriptor = os.open(where, os.O_RDWR)
+        descriptor = writing.open_existing(where)
+        before = os.fstat(descriptor).st_size
         try:
             if self.sparse:
                 os.ftruncate(descriptor, self.size)
@@ -136,7 +137,11 @@ class _CutImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Cut it."""
-        os.truncate(lio.machine.image_file(self.path), self.size)
+        descriptor = writing.open_existing(lio.machine.image_file(self.path))
+        try:
+            os.ftruncate(descriptor, self.size)
+        finally:
+            os.close(descriptor)
         return None
 
 
