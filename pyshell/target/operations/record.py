@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pyshell.target import fabrics
 from pyshell.target.fabrics import Fabric
@@ -60,7 +61,30 @@ def _decoded(data: Any) -> Any:
     if kind == _FABRIC:
         return fabrics.fabric(data["name"])
     fields = {name: _decoded(value) for name, value in data.items() if name != _KIND}
-    return _known()[kind](**fields)
+    made = _known()[kind]
+    hints = get_type_hints(made)
+    for name, value in fields.items():
+        if not _fits(value, hints.get(name)):
+            raise ValueError(f"{kind}: {name} is not of its type")
+    return made(**fields)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value is what a field of an operation or place takes."""
+    if hint is Any or hint is None:
+        return hint is Any or value is None
+    kind, arguments = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, None if one is NoneType else one) for one in arguments)
+    if kind is not None and issubclass(kind, Mapping):
+        return isinstance(value, Mapping) and all(
+            _fits(key, arguments[0]) and _fits(entry, arguments[1]) for key, entry in value.items()
+        )
+    if kind is not None and issubclass(kind, Sequence):
+        return isinstance(value, list) and all(_fits(entry, arguments[0]) for entry in value)
+    if hint is int:
+        return type(value) is int
+    return isinstance(hint, type) and isinstance(value, hint)
 
 
 def _known() -> dict[str, type[Any]]:
