@@ -7,11 +7,15 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from driver import DATA, ROOT, TPG, Pyshell, run_here
+from pyshell.saved.document import object_paths
+from pyshell.saved.running import read_running
 
 README, GUIDE, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8")
@@ -51,6 +55,37 @@ def test_every_call_of_pyshell_runs(pyshell: Pyshell, monkeypatch: pytest.Monkey
     for call in calls:
         words = [word.replace("/tmp/", f"{pyshell.folder}/") for word in call[1:]]
         assert run_here(words).status == 0, call
+
+
+def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path) -> None:
+    """Findings 17 and 19: git and the nightly run, another device."""
+    pyshell.must(f"restoreconfig {pyshell.example}")
+    before = set(object_paths(read_running(pyshell.open())))
+    lines = "".join(blocks("sh")).splitlines()
+    assert len(lines) > 6
+    (tmp_path / "git").mkdir()
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for line in lines:
+        replaced = (
+            line.replace("pyshell ", f"pyshell --simulate={pyshell.folder} ")
+            .replace("/srv/git", str(tmp_path / "git"))
+            .replace("/etc/target/secrets", str(tmp_path / "secrets"))
+            .replace("/dev/disk/by-id/NEW-DEVICE", "/dev/sdc")
+        )
+        done = subprocess.run(
+            ["sh", "-c", replaced],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        finds = "doctor" in line and done.returncode in (1, 2)
+        assert finds or done.returncode == 0, (line, done.stderr)
+        assert object_paths(read_running(pyshell.open())) == before
+    document = pyshell.document()
+    assert (
+        next(o for o in document["storage_objects"] if o["plugin"] == "block")["dev"] == "/dev/sdc"
+    )
 
 
 def test_the_walk_through_is_the_scenarios() -> None:

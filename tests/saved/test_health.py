@@ -802,3 +802,35 @@ def saved_paths(pyshell: Pyshell) -> set[str]:
     """Return the objects that the saved file holds, none for a damaged one."""
     text = pyshell.saved_file.read_text()
     return set(model.items(json.loads(text))) if len(text) > 1 else set()
+
+
+# Finding 19: an object that runs without its device
+
+
+def test_finding_19_check_and_status_report_a_dead_object(healthy: Pyshell) -> None:
+    _absent_device(healthy)
+    ran = healthy("check")
+    assert ran.status == 1
+    assert "/dev/mapper/lee-lee.lv is gone" in ran.out
+    shown = healthy("-o", "json", "status").json["result"]
+    assert shown["gone"] == {"/backstores/block/lee_block": "/dev/mapper/lee-lee.lv is gone"}
+    assert shown["healthy"] is False
+    assert "/dev/mapper/lee-lee.lv is gone" in healthy("status").out
+
+
+def test_finding_19_a_device_that_is_back_at_its_path_gets_its_object_again(
+    healthy: Pyshell,
+) -> None:
+    before = paths(healthy)
+    machine = healthy.simulator.machine
+    device = machine.device("/dev/mapper/lee-lee.lv")
+    assert device is not None
+    machine.remove(device.path)
+    machine.add(replace(device, path="/dev/old", present=False))  # the kernel keeps the old one
+    machine.add(replace(device, kernel_name="dm-9", number="254:9"))
+    (found,) = [one for one in doctor(healthy) if one["check"] == "devices"]
+    assert not found["choices"]
+    follow(healthy, found["commands"])
+    assert gone(healthy, "devices")
+    assert paths(healthy) == before
+    assert healthy("diff").status == 0

@@ -55,7 +55,7 @@ def _discovery(lio: Lio) -> Iterator[Finding]:
             "/iscsi",
             "discovery asks for CHAP, and no userid and password are set for it: no initiator can"
             " discover the targets",
-            pyshell(lio, "/iscsi", "set", "discovery_auth", "userid=discovery", "password=-"),
+            asking(lio, "/iscsi", "password", group="discovery_auth", userid="discovery"),
         )
 
 
@@ -70,8 +70,8 @@ def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
         " are not asked for"
     )
     if len(given) == len(acls):
-        command = pyshell(lio, tpg.path, "set", "attribute", "authentication=1")
-        yield warning(tpg.path, told, command)
+        command = pyshell(lio, tpg.path, "set", "attribute", authentication=1)
+        yield warning(tpg.path, told, choices=[command])
     else:
         yield warning(tpg.path, f"{told}. With 1, initiators without a secret could not log in")
 

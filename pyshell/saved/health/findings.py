@@ -64,9 +64,9 @@ def pyshell(lio: Lio, *words: str, **values: Any) -> str:
     return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
 
 
-def asking(lio: Lio, path: str, name: str, **values: Any) -> str:
+def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -> str:
     """Return the command that sets CHAP of an object and asks for the secret `name`."""
-    return f"{pyshell(lio, path, 'set', 'auth', **values)} {name}=-"
+    return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"
 
 
 def tpgs(*, of: str = "") -> Iterator[Tpg]:
