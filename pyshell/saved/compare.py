@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What differs between two configurations, object by object and setting by setting.
 
-A setting that one side does not mention may have any value there: it is no difference. Secrets
-are known to differ; their values never stand in a difference's text.
+A setting that one side omits may have any value there: it is no difference. Where omitting
+it means the kernel's default (see `model.settled`), that default is compared. Secrets are known to
+differ; their values never stand in a difference's text.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyshell.saved.model import Item, Items, tree_path
+from pyshell.saved.model import Item, Items, settled, tree_path
 from pyshell.target import names
 from pyshell.target.places import AluaGroup
 
@@ -78,8 +79,9 @@ def compare(before: Items, after: Items) -> list[Difference]:
                 continue
             found.append(Difference(path, "+", None, item))
             continue
-        facts = tuple(_changed(before[path].facts, item.facts))
-        own = tuple(_changed(before[path].settings, item.settings))
+        one, other = settled(before[path]), settled(item)
+        facts = tuple(_changed(one.facts, other.facts))
+        own = tuple(_changed(one.settings, other.settings))
         if facts or own:
             found.append(Difference(path, "~", before[path], item, facts, own))
     found += [

@@ -157,7 +157,9 @@ def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
         if isinstance(item.place, places.Lun) and file == LUN_GROUP:
             yield SetLunAluaGroup(item.place, value)
         elif isinstance(item.place, places.StorageObject) and _is_file_cache(item.place, file):
-            yield SetWriteCache(item.place, file, value)
+            yield SetWriteCache(
+                item.place, file, value, buffered=bool(item.facts.get("write_back"))
+            )
         else:
             yield SetKnown(item.place, file, value)
 

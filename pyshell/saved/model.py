@@ -24,7 +24,7 @@ from pyshell.saved.document import (
     Target,
     Tpg,
 )
-from pyshell.target import attributes, fabrics, listing, names, places, settings
+from pyshell.target import attributes, fabrics, listing, names, places, settings, storage
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 
@@ -43,6 +43,22 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
 TAG_MAX = 65535
+_FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "block": {"readonly": False, "exclusive": True},
+    "fileio": {"write_back": False, "aio": False},
+    "pscsi": {},
+    "ramdisk": {"nullio": False},
+    # Of the other numbers the default depends on the kernel: if omitted, they may be anything.
+    "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
+}
+"""What a storage object has of these if a document omits them, by backstore."""
+_SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
+    places.Lun: {LUN_GROUP: DEFAULT_GROUP},
+    places.Portal: {"iser": "0", "cxgbit": "0"},
+}
+_CONTROL = "control"
+_CMDSN_DEPTH = "64"
+"""The kernel's default of default_cmdsn_depth."""
 
 AnyPlace = places.Place | FabricPlace
 
@@ -53,7 +69,8 @@ class Item:
 
     `facts` are what it is made with and cannot be changed in place. `settings` are the texts of
     files below its folder, in the order in which to write them; a setting that is not there may
-    have any value. `links` are the paths of the objects that it is made of.
+    have any value, but for those of which `settled` knows the default. `links` are the paths of the
+    objects that it is made of.
     """
 
     place: AnyPlace
@@ -110,6 +127,57 @@ RANKS: tuple[type[AnyPlace], ...] = (
 )
 _RANK = {kind: rank for rank, kind in enumerate(RANKS)}
 Items = dict[str, Item]
+
+
+def settled(item: Item) -> Item:
+    """Return an item with the kernel's defaults for what a document may omit for that reason.
+
+    The words of `control` become facts of their own.
+    """
+    if isinstance(item.place, places.StorageObject):
+        facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
+        for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
+            name, _, value = word.partition("=")
+            facts[f"{_CONTROL}/{name}"] = value
+        return replace(item, facts=facts)
+    defaults = _SETTING_DEFAULTS.get(type(item.place))
+    return replace(item, settings={**defaults, **item.settings}) if defaults else item
+
+
+def merged(running: Item, wanted: Item) -> Item:
+    """Return what is wanted, with what it leaves open as it runs.
+
+    A storage object made on another device gets the kernel's own values there: the old device's
+    may not fit it.
+    """
+    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
+    return replace(
+        wanted,
+        place=running.place,
+        facts=_merged_facts(running, wanted),
+        settings=dict(wanted.settings)
+        if another
+        else {**running.settings, **there, **wanted.settings},
+        alias=wanted.alias or running.alias,
+    )
+
+
+def _merged_facts(running: Item, wanted: Item) -> dict[str, Any]:
+    if not isinstance(wanted.place, places.StorageObject):
+        return {**running.facts, **wanted.facts}
+    defaults = _FACT_DEFAULTS[wanted.place.plugin]
+    facts = {n: v for n, v in running.facts.items() if n not in defaults} | dict(wanted.facts)
+    if _CONTROL in running.facts:
+        prefix = f"{_CONTROL}/"
+        words = {
+            name.removeprefix(prefix): value
+            for one in (settled(running), settled(wanted))
+            for name, value in one.facts.items()
+            if name.startswith(prefix)
+        }
+        facts[_CONTROL] = ",".join(f"{name}={value}" for name, value in words.items())
+    return facts
 
 
 def tree_path(item: Item) -> str:
@@ -180,18 +248,20 @@ class _Reader:
 
     def _of_target(self, entry: Target) -> Iterator[Item]:
         fabric = fabrics.fabric(entry["fabric"])
-        place = places.Target(fabric.name, fabric.normalise(entry["wwn"]).wwn)
+        place = places.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
         yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
         for tpg in entry.get("tpgs", ()):
             tag = tpg.get("tag", 1)
             with self._entry(f"{place.path}/tpg{tag}"):
-                if not 1 <= tag <= TAG_MAX:
+                if not 0 <= tag <= TAG_MAX:
                     raise UsageError(f"{tag} is not a TPG tag")
                 yield from self._of_tpg(places.Tpg(place, tag), tpg)
 
     def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
-        own[ENABLED] = "1" if entry.get("enable", True) else "0"
+        always = not place.target.fabric.can_be_enabled
+        own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
+        depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
         for lun in entry.get("luns", ()):
             with self._entry(f"{place.path}/luns/lun{lun['index']}"):
@@ -201,16 +271,17 @@ class _Reader:
                 yield _of_portal(place, portal)
         for acl in entry.get("node_acls", ()):
             with self._entry(f"{place.path}/acls"):
-                yield from self._of_node_acl(place, acl)
+                yield from self._of_node_acl(place, acl, depth)
 
-    def _of_node_acl(self, tpg: places.Tpg, entry: NodeAcl) -> Iterator[Item]:
+    def _of_node_acl(self, tpg: places.Tpg, entry: NodeAcl, depth: str) -> Iterator[Item]:
         fabric = tpg.target.fabric
-        place = places.NodeAcl(tpg, fabric.normalise(entry["node_wwn"]).wwn)
+        place = places.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
         own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
         if "tag" in entry or fabric.has("acls_auth"):
             own["tag"] = text_of(entry.get("tag"))
-        if entry.get("tcq_depth") is not None:
-            own["cmdsn_depth"] = text_of(entry["tcq_depth"])
+        if fabric.has("acls_tcq_depth"):
+            given = entry.get("tcq_depth")
+            own["cmdsn_depth"] = depth if given is None else text_of(given)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
         for mapped in entry.get("mapped_luns", ()):
             with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
@@ -236,9 +307,13 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
     plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"There is no backstore '{entry['plugin']}'")
-    place = places.StorageObject(plugin, names.storage_object_name(entry["name"]), NO_HBA)
+    place = places.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
     given = cast(Mapping[str, Any], entry)
     facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
+    if plugin == "ramdisk" and "size" in facts:
+        facts["size"] = storage.ramdisk_size(facts["size"])
+    elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):
+        facts.pop("size", None)  # the device's own size counts
     yield Item(place, facts, _group(entry.get("attributes", {}), "attrib", "storage_object"))
     if plugin == "pscsi":
         return  # the device itself answers for its ALUA groups
@@ -307,16 +382,20 @@ def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
 
 
 def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
+    rows = attributes.of_kind(kind)
+    unprotected = text_of(values.get("pi_prot_type")) in ("", "0")
     return {
         names.setting_file(f"{folder}/{name}"): _as_kernel(kind, name, value)
         for name, value in values.items()
+        if (name not in rows or rows[name].can_be_set)
+        and not (unprotected and name == "pi_prot_verify")  # the kernel ignores it then
     }
 
 
 def _as_kernel(kind: str, name: str, value: Any) -> str:
     """Return a value as the kernel shows it: `yes` is 1. What is no value stays as it is."""
     text = text_of(value)
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
         return text  # nearly all are, and nothing has another spelling of it
     row = attributes.of_kind(kind).get(name)
     if row is None:

@@ -21,6 +21,7 @@ from pyshell.saved.model import (
     Items,
     in_order,
     keeping_chap,
+    merged,
     raise_fault,
     tree_path,
 )
@@ -184,21 +185,7 @@ def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) ->
 
 
 def _merged(running: Item | None, wanted: Item) -> Item:
-    """Return what is wanted, with what it leaves open as it runs.
-
-    A storage object made on another device gets the kernel's own values there: the old device's
-    may not fit it.
-    """
-    if running is None:
-        return wanted
-    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
-    return replace(
-        wanted,
-        place=running.place,
-        facts={**running.facts, **wanted.facts},
-        settings=dict(wanted.settings) if another else {**running.settings, **wanted.settings},
-        alias=wanted.alias or running.alias,
-    )
+    return wanted if running is None else merged(running, wanted)
 
 
 class _Steps:

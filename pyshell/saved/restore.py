@@ -14,12 +14,13 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.saved import parts
+from pyshell.saved import check, parts
 from pyshell.saved.document import Document, Target
 from pyshell.saved.fresh import Fresh
 from pyshell.saved.making import SetKnown
 from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
 from pyshell.saved.plan import Plan, plan
+from pyshell.saved.positions import json_path
 from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
@@ -111,14 +112,16 @@ def restore(
     lio: Lio,
     document: Document,
     running: Items | None = None,
+    text: str = "",
 ) -> Restored:
     """Bring back all that a document holds, and go on past what fails.
 
     With `running`, the configuration that runs, it takes that one's place: what is the same is not
     touched, what is not in the document is removed. Else it is added to what runs, with which it
-    must not clash.
+    must not clash. `text` is the file's, where it is to be searched for keys that are there twice.
     """
     result = Restored()
+    document = _sound(lio, document, result, text=text)
     operations = _planned(document, running, result).operations
     _do_all(lio, operations, result)
     return result
@@ -137,6 +140,7 @@ def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
 def _added(
     lio: Lio, document: Document, paths: Collection[str], result: Restored
 ) -> list[Operation]:
+    document = _sound(lio, document, result, paths)
     running = items(read_running(lio))
     there = {tree_path(item) for item in running.values()}
 
@@ -160,9 +164,10 @@ def _is_named(item: Item, paths: Collection[str]) -> bool:
     return tree_path(item) in paths
 
 
-def foresee(lio: Lio, document: Document, running: Items | None = None) -> Restored:
+def foresee(lio: Lio, document: Document, running: Items | None = None, text: str = "") -> Restored:
     """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
     result = Restored()
+    document = _sound(lio, document, result, text=text)
     _foresee(lio, _planned(document, running, result).operations, result)
     return result
 
@@ -185,6 +190,34 @@ def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> Non
                 operation.check(lio, foreseen)
         except PyshellError as error:
             _note_failure(operation, error, result, missing, foreseen.exists)
+
+
+def _sound(
+    lio: Lio,
+    document: Document,
+    result: Restored,
+    paths: Collection[str] | None = None,
+    text: str = "",
+) -> Document:
+    """Return a document without what `check` calls an error; each is noted, if among `paths`.
+
+    Of a key that stands in `text` twice the last one counts, which is noted, too.
+    """
+    for twice in check.keys_there_twice(text) if text else ():
+        result.faults.append(Fault("", f"{json_path(twice.place)}: {twice.message}"))
+    errors = check.errors_of(document, lio, devices=False)
+    for error in errors:
+        path = check.owner_path(document, error.place)
+        if paths is not None and path not in paths:
+            continue
+        where = f"{path}: " if path else ""
+        key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
+        message = f"{key}: {error.message}" if key else error.message
+        result.faults.append(Fault(path, f"{where}{message}, skipped"))
+        if path and isinstance(check.unit_of(error.place)[-1:][0], int):
+            result.left_out.setdefault(path, message)
+    units = {check.unit_of(error.place) for error in errors}
+    return check.without(document, units) if units else document
 
 
 def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
@@ -276,7 +309,7 @@ def _folder(operation: Operation) -> str:
 def _target_place(entry: Target) -> places.Target | None:
     try:
         fabric = fabrics.fabric(entry["fabric"])
-        return places.Target(fabric.name, fabric.normalise(entry["wwn"]).wwn)
+        return places.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
     except PyshellError:
         return None
 

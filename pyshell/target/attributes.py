@@ -10,6 +10,7 @@ default  what a new object has; by backstore or fabric where they differ, missin
          device's
 range    pairs of lowest and highest number; the name of another setting stands for its value
 values   what a choice or list is made of, with the meaning of each
+only     by backstore, the one value that the kernel takes there
 longest  most bytes of a text
 write    when it may be written: `always` unless given; `unexported` (only while no LUN exports the
          storage object), `fixed` (the kernel takes only what it has), `ignored` (the kernel takes
@@ -49,10 +50,16 @@ class Attribute:
     default: str | Mapping[str, str] | None = None
     range: tuple[tuple[int, int | str], ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, str] = field(default_factory=dict)
     longest: int | None = None
     write: str = "always"
     tried: bool = True
     source: str = ""
+
+    @property
+    def can_be_set(self) -> bool:
+        """Tell whether the kernel takes another value than it has; else a value has no effect."""
+        return self.write not in ("fixed", "ignored", "never")
 
     def default_of(self, owner: str) -> str | None:
         """Return what a new object has, by its backstore or fabric; None for the device's own."""
@@ -66,9 +73,20 @@ class Attribute:
         The kernel reads some values as something else, as `foo` as false: those are refused.
         Raises UsageError.
         """
-        if not value:
+        if not value and not (self.type == "text" and self.default == ""):
             raise UsageError(f"{self.name} needs a value.")
         return _CHECKS.get(self.type, _as_text)(self, value, read)
+
+    def check_for(self, owner: str, value: str) -> None:
+        """Refuse a value, as `check` returns it, that the kernel takes on other backstores only.
+
+        Raises UsageError.
+        """
+        if self.only.get(owner, value) != value:
+            raise UsageError(
+                f"{self.name} can only be {self.only[owner]} on a {owner} storage object.",
+                "Its backstore or device cannot do that.",
+            )
 
     def allowed(self, read: Callable[[str], str] | None = None) -> str:
         """Return in words which values it takes; limits by their value where `read` is given."""
@@ -120,7 +138,7 @@ def _as_number(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     if not _WHOLE.fullmatch(value.strip()):
         raise UsageError(f"'{value}' is no value of {row.name}: it is a number.")
     number = int(value)  # a leading 0 would mean octal to the kernel
-    if row.range and row.tried:
+    if row.range:
         pairs = [(low, _limit(high, read)) for low, high in row.range]
         if not any(low <= number and (isinstance(hi, str) or number <= hi) for low, hi in pairs):
             unit = f" {row.unit}" if row.unit else ""

@@ -147,6 +147,17 @@ class Fabric:
             error.targetcli = f"WWN not valid as: {', '.join(self.wwn_kinds)}"
             raise
 
+    def known_wwn(self, wwn: str) -> str:
+        """Return the normal form of a WWN that the kernel or a saved file has already.
+
+        One that breaks the rules for new names stays as it is. Raises UsageError for what cannot
+        be part of a path.
+        """
+        try:
+            return self.normalise(wwn).wwn
+        except UsageError:
+            return names.path_part(wwn)
+
     def new_wwn(self) -> str:
         """Return a WWN drawn by rtslib; where the host's name spoils it, one with a plain name."""
         kind = self.wwn_kinds[0]

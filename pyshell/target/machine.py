@@ -45,6 +45,10 @@ class Queue:
     discard_granularity: int
     write_zeroes_sectors: int
     rotational: bool
+    depth: int
+    """Requests that it holds at once."""
+    max_sectors: int
+    """The most blocks of one request."""
 
 
 class Machine(Protocol):
@@ -70,6 +74,9 @@ class Machine(Protocol):
 
     def queue(self, name: str) -> Queue | None:
         """Return the limits of the device that the kernel calls `name`, None if unknown."""
+
+    def cpus(self) -> int:
+        """Return how many processors the host has."""
 
     def image_file(self, path: str) -> Path:
         """Return where the image file that the target calls `path` lies."""
@@ -119,6 +126,10 @@ class Machine(Protocol):
 
 class RealMachine:
     """The host that this process runs on."""
+
+    def cpus(self) -> int:
+        """Return how many processors the host has."""
+        return os.cpu_count() or 1
 
     def block_device(self, path: str) -> BlockDevice | None:
         """Return the block device at `path`, None where that is something else or nothing."""
@@ -179,6 +190,8 @@ class RealMachine:
             discard_granularity=_number(f"{queue}/discard_granularity"),
             write_zeroes_sectors=_number(f"{queue}/write_zeroes_max_bytes") // _SECTOR,
             rotational=_number(f"{queue}/rotational") != 0,
+            depth=_number(f"{queue}/nr_requests"),
+            max_sectors=_number(f"{queue}/max_hw_sectors_kb") * 1024 // size,
         )
 
     def image_file(self, path: str) -> Path:

@@ -181,6 +181,19 @@ def _as_kind(text: str, kind: str, *, alone: bool) -> str | None:
     return prefix + digits if _HEX[kind].fullmatch(digits) else None
 
 
+def possible_wwn(text: str, kinds: tuple[str, ...]) -> None:
+    """Check a WWN that breaks the rules for new names: may the kernel have such a one all the same?
+
+    Raises UsageError, which tells the rule for new names, where it cannot.
+    """
+    prefixes = tuple(f"{kind}." for kind in kinds if kind != "free")
+    clean = text.isprintable() and not re.search(r"\s", text)
+    known = "iqn" in kinds and text.lower().startswith(prefixes)
+    if not (clean and known and len(text.encode()) <= IQN_MAX_BYTES):
+        wwn(text, kinds)
+    path_part(text)
+
+
 def storage_object_name(text: str) -> str:
     """Return `text` if it can name a storage object. Raises UsageError."""
     if not text or re.search(r"[\s/]", text) or text in (".", "..") or not text.isprintable():

@@ -52,17 +52,19 @@ def comes_by_itself(place: Place | FabricPlace, file: str, value: str) -> bool:
     row = row_of(place, file)
     if row is None or row.name in _AS_CREATED:
         return False
-    if row.write in ("fixed", "ignored", "never"):
+    if not row.can_be_set:
         return True
     return row.tried and row.default_of(owner(place)) == value
 
 
 def refuse_misread(place: Place | FabricPlace, file: str, value: str) -> None:
-    """Raise UsageError for what is neither true nor false, where the kernel wants one of them.
+    """Raise UsageError for what the kernel wants otherwise and would misread, or refuse.
 
-    The kernel takes such a word for false: `authentication=maybe` would let everybody in. All else
-    it judges itself, and says so.
+    It takes what is neither true nor false for false: `authentication=maybe` would let everybody
+    in. Of the rest it is known which values only other backstores take.
     """
     row = row_of(place, file)
     if row is not None and row.type == "boolean":
         row.check(value, str)
+    if row is not None:
+        row.check_for(owner(place), value)

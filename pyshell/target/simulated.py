@@ -103,8 +103,14 @@ class SimulatedMachine:
                     discard_granularity=device.discard_granularity * device.sector_size,
                     write_zeroes_sectors=_WRITE_ZEROES,
                     rotational=device.rotational,
+                    depth=device.queue_depth,
+                    max_sectors=device.max_sectors,
                 )
         return None
+
+    def cpus(self) -> int:
+        """Return how many processors the table has."""
+        return self._table.cpus
 
     def image_file(self, path: str) -> Path:
         """Return where the simulated host's file lies: below the simulator's folder."""

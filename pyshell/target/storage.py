@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from rtslib_fb import tcm
+
 from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import Kernel, text_or_none
@@ -114,6 +116,18 @@ def _field(info: str, name: str) -> str | None:
         return None
     match = re.search(rf"\b{re.escape(name)}: (\S+)", info)
     return match.group(1) if match else None
+
+
+def ramdisk_size(size: int) -> int:
+    """Return the bytes that a ramdisk made with `size` has: rtslib rounds to whole pages."""
+    page: int = tcm.resource.getpagesize()
+    return round(size / page) * page
+
+
+def is_device_path(path: str) -> bool:
+    """Tell whether a path names a device and not an image file, also of a device that is gone."""
+    in_memory = ("/dev/shm/", "/dev/hugepages/")  # noqa: S108 - file systems, nothing is made there
+    return path.startswith("/dev/") and not path.startswith(in_memory)
 
 
 def serial(kernel: Kernel, place: StorageObject) -> str:

@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
+from pyshell.target.places import StorageObject, Target
 from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, TARGET, Param, command
 from pyshell.tree.comparing import RUNNING, SAVED, ComparingNode, below, with_storage
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
+    from pyshell.saved.checks.faults import Fault
+    from pyshell.saved.document import Document
     from pyshell.saved.model import Items
     from pyshell.saved.plan import Plan
     from pyshell.saved.undo import Done
@@ -68,18 +71,26 @@ class ApplyingNode(ComparingNode):
         """Bring the running configuration to that of a file."""
         from pyshell.target.operations.base import check
 
+        document = self._document(file, trusted=True) if file != RUNNING else None
         try:
             keep = not prune if keep_secrets is None else keep_secrets
-            found = self._plan(file, prune, target, keep_chap=keep)
+            found = self._plan(document, prune, target, keep_chap=keep)
             check(self.lio, found.operations)
         except PyshellError as error:
-            raise self._all_faults(error, file, target) from error
+            raise self._all_faults(error, document, file, target) from error
+        errors = self._all_faults(None, document, file, target)
+        if errors is not None:
+            raise errors
         return self._brought(found, (f"Applied {file}", f"Would apply {file}"), "apply")
 
-    def _plan(self, file: str, prune: bool, target: str | None, *, keep_chap: bool) -> Plan:
+    def _plan(
+        self, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
+    ) -> Plan:
+        from pyshell.saved.model import items
         from pyshell.saved.plan import plan
 
-        wanted, running = self.items_of(file, trusted=True), self._running()
+        running = self._running()
+        wanted = self.items_of(RUNNING) if document is None else items(document)
         if target is not None:
             wanted = with_storage(wanted, _of_target(wanted, target))
             running = {**_named(running, wanted), **_of_target_or_none(running, target)}
@@ -100,26 +111,50 @@ class ApplyingNode(ComparingNode):
                 found[place.path] = replace(item, facts={**item.facts, "dev": _GONE})
         return found
 
-    def _all_faults(self, error: PyshellError, file: str, target: str | None) -> PyshellError:
-        """Return, for the first fault that was met, all that `check` finds in the file."""
-        from pyshell.saved.check import check_text
-        from pyshell.saved.load import DocumentError
+    @overload
+    def _all_faults(
+        self, error: PyshellError, document: Document | None, file: str, target: str | None
+    ) -> PyshellError: ...
 
+    @overload
+    def _all_faults(
+        self, error: None, document: Document | None, file: str, target: str | None
+    ) -> PyshellError | None: ...
+
+    def _all_faults(
+        self, error: PyshellError | None, document: Document | None, file: str, target: str | None
+    ) -> PyshellError | None:
+        """Return all that `check` finds wrong with the file, else the error that was met."""
+        from pyshell.saved import check
+        from pyshell.saved.positions import json_path
+
+        if document is None:
+            return error
+        errors = check.errors_of(document, self.lio)
+        if target is not None:
+            errors = _errors_of_target(document, errors, target)
+        twice = check.keys_there_twice(self.text_read or "")
+        if not errors and not twice:
+            return error
         path = self.default_file if file == SAVED else Path(os.path.expanduser(file))
-        if isinstance(error, DocumentError) or target is not None or self.text_read is None:
-            return error  # it tells the places itself
-        found = check_text(self.text_read, self.lio, at_boot=False)
-        faults = [one for one in found if one.level == "error"]
-        places = [f"{path}:{one.line}:{one.column}" for one in faults]
-        if not faults:
-            return error
-        if len(faults) == 1:
-            error.hint = f"It is at {places[0]}. Nothing was changed."
-            return error
-        told = PyshellError(f"{path} has {len(faults)} faults:", "Nothing was changed.")
-        told.faults = [f"{where}: {one}" for where, one in zip(places, faults, strict=True)]
-        told.status = error.status
-        return told
+        places = {json_path(one.place) for one in (*errors, *twice)}
+        faults = [
+            one
+            for one in check.check_text(self.text_read or "", self.lio, at_boot=False)
+            if one.level == "error" and one.path in places
+        ]
+        told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in faults] or [
+            (str(path), f"{json_path(one.place)}: {one.message}") for one in errors
+        ]
+        if len(told) == 1:
+            where, message = told[0]
+            if error is not None:
+                error.hint = f"It is at {where}. Nothing was changed."
+                return error
+            return PyshellError(f"{where}: {message}", "Nothing was changed.")
+        failed = PyshellError(f"{path} has {len(told)} faults:", "Nothing was changed.")
+        failed.faults = [f"{where}: {message}" for where, message in told]
+        return failed
 
     @command(
         "Bring the running configuration back to that of a revision.",
@@ -248,6 +283,22 @@ def _named(running: Items, wanted: Items) -> Items:
     return {path: item for path, item in running.items() if path in wanted}
 
 
+def _errors_of_target(document: Document, errors: list[Fault], wwn: str) -> list[Fault]:
+    """Return those errors that are about a target or the storage objects that it exports."""
+    from pyshell.saved import check
+    from pyshell.saved.model import items
+
+    every = items(document, lambda error: None)
+    part = with_storage(every, _of_target_or_none(every, wwn))
+    roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
+    found = []
+    for error in errors:
+        path = check.owner_path(document, error.place)
+        if not path or any(path == root or path.startswith(f"{root}/") for root in roots):
+            found.append(error)
+    return found
+
+
 def _of_target(found: Items, wwn: str) -> Items:
     part = _of_target_or_none(found, wwn)
     if not part:
@@ -256,8 +307,6 @@ def _of_target(found: Items, wwn: str) -> Items:
 
 
 def _of_target_or_none(found: Items, wwn: str) -> Items:
-    from pyshell.target.places import Target
-
     roots = [
         path
         for path, item in found.items()

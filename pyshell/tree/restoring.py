@@ -87,7 +87,7 @@ class RestoringNode(ApplyingNode):
                 raise UsageError("missing_only=true goes with wait= and a file alone.")
             return self._add_missing(path, wait)
         read = self._read(path)
-        from pyshell.saved import restore
+        from pyshell.saved import load, restore
         from pyshell.saved.document import is_empty
 
         chosen = restore.chosen(read.document, target, storage_object)
@@ -100,6 +100,7 @@ class RestoringNode(ApplyingNode):
                 "'clearconfig confirm=true' clears; so does force=true here.",
             )
         whole = path == self.default_file and not part
+        text = load.text_of(read.data, str(path))
 
         def run() -> Lines:
             hints: list[str] = []
@@ -109,7 +110,7 @@ class RestoringNode(ApplyingNode):
                     self.clear()
                 elif clear_existing:
                     running = self._running()
-                result = restore.restore(self.lio, document, running)
+                result = restore.restore(self.lio, document, running, text)
                 job = RestoreJob(self.context, document, read.data if whole else None)
                 job.take(result)
                 job.faults = [*unread, *job.faults]
@@ -126,7 +127,7 @@ class RestoringNode(ApplyingNode):
 
         def foresee() -> Lines:
             running = self._running() if clear_existing else None
-            result = restore.foresee(self.lio, document, running)
+            result = restore.foresee(self.lio, document, running, text)
             result.faults[:0] = unread
             return self._foreseen(path, result, PyshellError, wait)
 

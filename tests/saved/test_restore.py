@@ -164,7 +164,7 @@ def bad_port(document: Document) -> None:
 
 
 def bad_acl(document: Document) -> None:
-    tpg_of(document)["node_acls"].insert(0, {"node_wwn": "iqn.2020-07.com.example:a_b"})
+    tpg_of(document)["node_acls"].insert(0, {"node_wwn": "iqn.2020-07.com.example:a b"})
 
 
 def acl_twice(document: Document) -> None:
@@ -212,7 +212,7 @@ def bad_tpg(document: Document) -> None:
 
 
 def bad_target(document: Document) -> None:
-    target = {"fabric": "iscsi", "wwn": "iqn.2020-13.com.example", "tpgs": [{"tag": 1}]}
+    target = {"fabric": "iscsi", "wwn": "iqn.2020-11.com.example/x", "tpgs": [{"tag": 1}]}
     document["targets"].insert(0, target)
 
 

@@ -349,7 +349,7 @@ def test_what_the_kernel_would_take_for_false_is_not_restored(
     file.write_text(json.dumps(document))
     ran = pyshell("restoreconfig", str(file))
     assert ran.status == 1
-    assert "authentication of TPG 1" in ran.err
+    assert f"/iscsi/{SERVER}/tpg1: authentication: " in ran.err
     assert "'maybe' is no value of authentication, skipped" in ran.err
 
 

@@ -37,6 +37,11 @@ def device_faults(lio: Lio, document: Entry, *, at_boot: bool = False) -> Iterat
         elif plugin == "pscsi":
             yield from _pscsi(lio, entry, device)
     yield from _fabrics(lio, document)
+    for target in document.each("targets"):
+        place = target.below("parameters").at("cmd_completion_affinity")
+        number = target.below("parameters").number("cmd_completion_affinity")
+        if number is not None and number >= lio.machine.cpus():
+            yield error(place, f"this host has no processor {number}", "-1 means any.")
 
 
 def _can_be_path(text: str) -> bool:

@@ -69,8 +69,13 @@ def _wwn(entry: Entry, key: str, fabric: Fabric | None, seen: Seen) -> Iterator[
     try:
         wwn = fabric.normalise(given).wwn
     except UsageError as found:
-        yield refused(entry.at(key), found)
-        return
+        try:
+            names.possible_wwn(given, fabric.wwn_kinds)
+        except UsageError as impossible:
+            yield refused(entry.at(key), impossible)
+            return
+        wwn = given
+        yield warning(entry.at(key), refused(entry.at(key), found).message, found.hint)
     before = seen.before((fabric.name, wwn), entry.at(key))
     if before:
         yield error(entry.at(key), f"{wwn} is there twice, first at {before}")

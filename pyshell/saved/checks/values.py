@@ -6,20 +6,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from pyshell.errors import UsageError
-from pyshell.saved.checks.faults import UNFIT, Entry, Fault, refused, whole
+from pyshell.saved.checks.faults import UNFIT, Entry, Fault, error, refused, whole
+from pyshell.saved.checks.storage import plugin_of
 from pyshell.saved.model import text_of
 from pyshell.target import attributes, names
+from pyshell.target.attach import Lio
 from pyshell.target.attributes import Attribute
 
 _JUDGED_ELSEWHERE = frozenset({"block_size", "alua_access_state"})
 """Settings of which the checks of storage objects tell more."""
-_UNREAD = frozenset({"never", "ignored"})
+_DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
+_NO_LIMITS: Mapping[str, str] = {}
 
 
-def value_faults(document: Entry) -> Iterator[Fault]:
+def value_faults(lio: Lio, document: Entry) -> Iterator[Fault]:
     """Yield each setting of a file whose value no such setting can have."""
     for entry in document.each("storage_objects"):
-        yield from _wrong(entry.below("attributes"), "storage_object")
+        plugin, device = plugin_of(entry) or "", entry.text("dev") or ""
+        limits = _limits(lio, plugin, device) if device else {}
+        yield from _wrong(entry.below("attributes"), "storage_object", plugin, limits)
+        yield from _of_handler(entry, plugin)
         for group in entry.each("alua_tpgs"):
             typed = {key: value for key, value in group.data.items() if whole(value) is not None}
             yield from _wrong(Entry(typed, group.place), "alua_group")
@@ -33,7 +39,33 @@ def value_faults(document: Entry) -> Iterator[Fault]:
                 yield from _wrong(acl.below("parameters"), "tpg_parameter")
 
 
-def _wrong(entry: Entry, kind: str) -> Iterator[Fault]:
+def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
+    """Return what a storage object takes over from its device, by the names of attributes.
+
+    `discard` is 0 where the device cannot discard.
+    """
+    device = lio.machine.block_device(path) if plugin in ("block", "fileio") else None
+    queue = lio.machine.queue(device.name) if device is not None else None
+    if queue is None:
+        return _NO_LIMITS
+    found = {"discard": str(int(queue.discard_sectors > 0))}
+    if plugin == "block":
+        found |= {"hw_queue_depth": str(queue.depth), "hw_max_sectors": str(queue.max_sectors)}
+    return found
+
+
+def _of_handler(entry: Entry, plugin: str) -> Iterator[Fault]:
+    """Yield attributes of a user-backed object that say otherwise than what it is made with."""
+    own = entry.below("attributes")
+    for key, name in (("config", "dev_config"), ("size", "dev_size")):
+        given, told = entry.data.get(key), own.data.get(name)
+        if plugin == "user" and None not in (given, told) and text_of(given) != text_of(told):
+            yield error(own.at(name), f"contradicts {key}, which is {text_of(given)}")
+
+
+def _wrong(
+    entry: Entry, kind: str, owner: str = "", limits: Mapping[str, str] = _NO_LIMITS
+) -> Iterator[Fault]:
     rows = attributes.of_kind(kind)
     for key, value in entry.data.items():
         if UNFIT.search(key):
@@ -46,21 +78,30 @@ def _wrong(entry: Entry, kind: str) -> Iterator[Fault]:
         row = rows.get(key)
         if row is None or value is None or isinstance(value, dict | list):
             continue
-        if key in _JUDGED_ELSEWHERE or row.write in _UNREAD:
+        if key in _JUDGED_ELSEWHERE or not row.can_be_set:
             continue
         try:
-            row.check(text_of(value), _beside(entry.data, rows))
+            taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))
+            row.check_for(owner, taken)
+            if key in _DISCARDING and taken == "1" and limits.get("discard") == "0":
+                raise UsageError(f"{key} can only be 0: the device cannot discard.")
         except UsageError as found:
             yield refused(entry.at(key), found)
 
 
-def _beside(values: Mapping[str, object], rows: Mapping[str, Attribute]) -> Callable[[str], str]:
-    """Return a reader of another setting of the same object: the file's, else the default."""
+def _beside(
+    values: Mapping[str, object],
+    rows: Mapping[str, Attribute],
+    owner: str,
+    limits: Mapping[str, str],
+) -> Callable[[str], str]:
+    """Return a reader of another setting: what the device says, else the file, else the default."""
 
     def read(name: str) -> str:
+        if name in limits:
+            return limits[name]
         if name in values:
             return text_of(values[name])
-        default = rows[name].default if name in rows else None
-        return default if isinstance(default, str) else ""
+        return (rows[name].default_of(owner) if name in rows else None) or ""
 
     return read

@@ -21,13 +21,18 @@ class SetWriteCache(Set):
     initiator that is told otherwise does not flush, and a crash loses what was acknowledged.
     """
 
+    buffered: bool = False
+    """Whether the object will be made with write_back."""
+
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the object is there and does not keep writes in memory."""
         super().check(lio, foreseen)
         assert isinstance(self.place, StorageObject)
-        if self.value != "0" or foreseen.makes(self.place.folder):
-            return  # one that is made anew is not what is there now
-        if storage.describe(lio, self.place).buffered:
+        if self.value != "0":
+            return
+        # One that is made anew is not what is there now.
+        is_new = foreseen.makes(self.place.folder)
+        if self.buffered or (not is_new and storage.describe(lio, self.place).buffered):
             raise UsageError(
                 f"emulate_write_cache=0 contradicts write_back=true of {self.place}: a crash"
                 " would lose acknowledged writes",

@@ -114,7 +114,7 @@ class SetLunAluaGroup(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Write it where it differs: rtslib's setter hides the kernel's refusal."""
         before = alua_group_name(lio, self.place)
-        if before == self.name:
+        if before == self.name or (before is None and self.name == DEFAULT_GROUP):
             return None
         if before is None:
             raise PyshellError(
