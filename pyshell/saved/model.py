@@ -260,6 +260,8 @@ class _Reader:
     def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         always = not place.target.fabric.can_be_enabled
+        if own.get("attrib/generate_node_acls") == "1" and "attrib/cache_dynamic_acls" in own:
+            own["attrib/cache_dynamic_acls"] = "1"  # the kernel sets it along, and keeps it
         own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
         depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))

@@ -93,7 +93,11 @@ def test_a_file_of_another_release_comes_back_and_is_saved_the_same(
     host.must("saveconfig")
     before = in_order(json.loads(file.read_text()))
     found = set(differences(before, in_order(host.document())))
-    assert found <= {f"+{key}" for key in NEW_KEYS[file.stem]}
+    # The kernel caches the ACLs that it generates, whatever an old file says (finding 63).
+    cached = {f"$.targets[0].tpgs[{n}].attributes.cache_dynamic_acls: 0 -> 1" for n in (0, 1)}
+    assert found - cached <= {f"+{key}" for key in NEW_KEYS[file.stem]}
+    again = host("-o", "json", "apply", str(copy)).done().json["result"]
+    assert again["changed"] is False
 
 
 def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(
