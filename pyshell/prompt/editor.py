@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import termios
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TextIO
@@ -22,16 +23,17 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.layout import Window
 from prompt_toolkit.layout.margins import ScrollbarMargin
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from pyshell.prompt import status
+from pyshell.prompt import pager, status
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.keys import answering, keys
+from pyshell.prompt.keys import answering, keys, refusing_lines
 from pyshell.prompt.lexer import LineLexer
 from pyshell.prompt.manners import Typing
 from pyshell.prompt.picker import pick
@@ -39,6 +41,7 @@ from pyshell.prompt.styles import style
 from pyshell.prompt.suggest import PathSuggest
 from pyshell.prompt.toolbar import toolbar
 from pyshell.prompt.watching import LineWatch, StatusWatch
+from pyshell.render.output import wrapped_help
 from pyshell.shell.helping import help_at
 from pyshell.shell.shell import Shell
 from pyshell.tree.node import Node
@@ -85,7 +88,10 @@ class Editor:
         self._completer = TreeCompleter(shell, self._complete_again, guard, self._redraw)
         self._commands = self._command_prompt(colour=colour)
         self._answers: PromptSession[str] = PromptSession(
-            color_depth=self._depth, input=typed, output=output
+            color_depth=self._depth,
+            input=typed,
+            output=output,
+            key_bindings=guard.keys(refusing_lines()),
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
@@ -100,7 +106,7 @@ class Editor:
             # Without colour a suggestion would look as if it had been typed.
             auto_suggest=guard.suggest(suggest) if colour else None,
             lexer=guard.lexer(LineLexer(lambda: self._line.read)) if colour else None,
-            key_bindings=keys(self._help, self._shell.print_lines, completer.begun, guard),
+            key_bindings=keys(self._help, self._show_help, completer.begun, guard),
             style=style(self._shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,
@@ -142,7 +148,11 @@ class Editor:
         return self._status.status
 
     def answer(self, question: str) -> str:
-        """Return the answer to a question, which no history keeps. Raises as `command` does."""
+        """Return the answer to a question, which no history keeps. Raises as `command` does.
+
+        What was typed or pasted before it was asked is no answer.
+        """
+        self._drop_typed_ahead()
         return self._read(self._answers, question)
 
     def key(self, question: str, meanings: Mapping[str, str]) -> str:
@@ -157,7 +167,16 @@ class Editor:
             input=self._typed,
             output=self._output,
         )
-        return self._read(asking, question)
+        meant = self._read(asking, question)
+        if meant == pager.QUIT:
+            self._drop_typed_ahead()  # as of a whole "quit": it is not for the next prompt
+        return meant
+
+    def _drop_typed_ahead(self) -> None:
+        if self._typed is None:  # a real terminal
+            clear_typeahead(self._answers.input)
+            with contextlib.suppress(OSError, termios.error):
+                termios.tcflush(self._answers.input.fileno(), termios.TCIFLUSH)
 
     def pick(self, root: Node, path: str) -> str | None:
         """Return a path of the tree that the user chooses, None where none is chosen."""
@@ -265,6 +284,10 @@ class Editor:
         status = replace(
             self._status.status, reading=self._completer.reading > 0, menu=self._menu()
         )
+        pasted = len([line for line in text.split("\n") if line.strip()])
+        if pasted > 1:
+            told = f" {pasted} lines: Enter runs them after a question, Ctrl-C drops them"
+            return [("class:toolbar.warning", told)]
         return toolbar(self._line.read, status, text, self._output.get_size().columns)
 
     def _menu(self) -> tuple[int, int] | None:
@@ -274,6 +297,10 @@ class Editor:
             return None
         selected = 0 if menu.complete_index is None else menu.complete_index + 1
         return selected, entries(menu.completions)
+
+    def _show_help(self, lines: Iterable[str]) -> None:
+        columns = self._output.get_size().columns
+        self._shell.print_lines(wrapped_help(lines, columns))
 
     def _help(self, line: str) -> list[str]:
         return help_at(line, self._shell.root(), self._shell.path)

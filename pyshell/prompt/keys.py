@@ -65,10 +65,26 @@ def _found_help(find_help: Help, guard: Guard, line: str) -> Sequence[str]:
     return guard.run("Help", lambda: find_help(line), ())
 
 
+def refusing_lines() -> KeyBindings:
+    """Return keys for a question: lines that are pasted do not answer it."""
+    bound = KeyBindings()
+
+    @bound.add(Keys.BracketedPaste)
+    def _paste(event: KeyPressEvent) -> None:
+        pasted = event.data.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+        if "\n" in pasted or event.data != pasted:
+            event.app.output.bell()
+        else:
+            event.current_buffer.insert_text(pasted)
+
+    return bound
+
+
 def answering(meanings: Mapping[str, str]) -> KeyBindings:
     """Return keys that answer a question, each at once; all others do nothing."""
     bound = KeyBindings()
     bound.add(Keys.Any)(lambda _: None)
+    bound.add(Keys.BracketedPaste)(lambda _: None)
     for key, meaning in meanings.items():
         bound.add(key, eager=True)(lambda event, answer=meaning: event.app.exit(result=answer))
     bound.add("c-c")(lambda event: event.app.exit(exception=KeyboardInterrupt))

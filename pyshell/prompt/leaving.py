@@ -41,10 +41,10 @@ def _wanted(shell: Shell, reader: Reader) -> str:
         return preferred
     default = _SAVE if preferred == _SAVE else _STAY
     choices = "/".join(word.upper() if word == default else word for word in _WORDS)
-    question = f"What runs is changed and not saved. Save it, leave it so, or stay? [{choices}] "
+    question = f"What runs is changed and not saved. Save it, leave it so, or stay? [{choices}]"
     while True:
         try:
-            answer = reader.answer(question).strip().lower()
+            answer = reader.answer(f"{shell.laid_out(question)} ").strip().lower()
         except KeyboardInterrupt:
             return _STAY
         except EOFError:

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.characters import one_line, visible
@@ -31,7 +32,11 @@ from pyshell.shell.grammar import (
 )
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
+from pyshell.target import programs
 from pyshell.target.names import MASK, SECRET_NAMES
+
+if TYPE_CHECKING:
+    from pyshell.prompt.editor import Editor
 
 _ELLIPSIS = "…"
 
@@ -213,15 +218,16 @@ def reader_for(shell: Shell) -> Reader:
     colour = wants_colour(shell.options.colour, screen, preferred=preferred)
     editor = Editor(shell, history, screen_output(screen), colour=colour)
     if screen is shell.out and not shell.options.json:
-        shell.page = lambda lines: _paged(shell, editor.key, lines)
+        shell.page = lambda lines: _paged(shell, editor, lines)
     return editor
 
 
-def _paged(
-    shell: Shell, key: Callable[[str, Mapping[str, str]], str], lines: Iterable[str]
-) -> Iterable[str]:
-    from pyshell.prompt.pager import KEYS, paged
+def _paged(shell: Shell, editor: Editor, lines: Iterable[str]) -> Iterable[str]:
+    from pyshell.prompt import pager
 
-    if not shell.preference("paging"):
+    if not shell.preference("paging") or pager.chosen() == "none":
         return lines
-    return paged(lines, shutil.get_terminal_size, lambda question: key(question, KEYS))
+    size = shutil.get_terminal_size
+    if pager.chosen() == "less" and programs.has("less"):
+        return pager.by_less(lines, size)
+    return pager.Pager(lines, size, lambda text: editor.key(text, pager.KEYS), editor.answer)

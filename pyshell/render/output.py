@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 
 def _text(result: Lines, shown: Format) -> Iterable[str]:
     """Return the lines of a result; at a terminal a table or Markdown is laid out to its width."""
-    lines = map(visible, result.lines)
+    lines: Iterable[str] = map(visible, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
         return lines
     from pyshell.render import layout
@@ -56,6 +57,7 @@ def _text(result: Lines, shown: Format) -> Iterable[str]:
         return layout.table(result.table, shown.width, colour=shown.colour)
     if result.form == "markdown":
         return layout.markdown("\n".join(lines), shown.width, colour=shown.colour)
+    lines = wrapped_help(lines, shown.width)
     return layout.with_heads(lines) if shown.colour else lines
 
 
@@ -117,12 +119,18 @@ def is_live(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool
 
 
 def error_lines(
-    error: PyshellError, *, as_json: bool, compat: bool = False, where: str = ""
+    error: PyshellError,
+    *,
+    as_json: bool,
+    compat: bool = False,
+    where: str = "",
+    columns: int | None = None,
 ) -> list[str]:
     """Return what to print of an error: one line, and for a faulty line a caret below it.
 
-    `where` is the place of a batch (`FILE:LINE`) at which it happened. In targetcli mode
-    (`compat`) its own sentence stands alone: programs match the line's begin and end.
+    `where` is the place of a batch (`FILE:LINE`) at which it happened. Of a faulty line that is
+    longer than the terminal's `columns`, the part around the caret is shown. In targetcli mode (`compat`) its own sentence
+    stands alone: programs match the line's begin and end.
     """
     if as_json:
         facts = {
@@ -148,8 +156,10 @@ def error_lines(
     if where:
         lines[0] = f"{where}: {lines[0]}"
     if not compat and isinstance(error, UsageError) and error.column is not None and error.line:
-        shown_before = visible(error.line[: error.column])
-        lines += [f"  {error.line}", f"  {' ' * len(shown_before)}^"]
+        text, column = visible(error.line), len(visible(error.line[: error.column]))
+        if columns is not None:
+            text, column = around_column(text, column, columns - len("  "))
+        lines += [f"  {text}", f"  {' ' * column}^"]
     return [visible(line) for line in lines]
 
 
@@ -179,14 +189,50 @@ def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool
 def wrapped(text: str, columns: int) -> str:
     """Break a sentence that is wider than `columns` between its words.
 
-    A line that begins with blanks is left as it is: what stands in it is pointed at by column.
+    A line that begins with blanks is left as it is: what stands in it is pointed at by column. What
+    stands in quotes, as a command does, stays on one line, however long: it can be copied then.
     """
     if len(text) <= columns or text.startswith(" "):
         return text
-    import textwrap
-
-    lines = textwrap.wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+    lines: list[str] = []
+    for word in _WORD.findall(text):
+        if lines and len(lines[-1]) + 1 + len(word) <= columns:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
     return "\n".join(lines)
+
+
+def wrapped_help(lines: Iterable[str], columns: int) -> Iterator[str]:
+    """Yield lines of help; one that is too wide goes on below its second column."""
+    for line in lines:
+        if len(line) <= columns:
+            yield line
+            continue
+        match = _COLUMN.match(line)
+        head = match.group() if match else ""
+        rest = line[len(head) :]
+        if len(head) > columns // 2:
+            yield head.rstrip()
+            head = " " * (len(head) - len(head.lstrip()) + 4)
+        for number, part in enumerate(wrapped(rest, columns - len(head)).split("\n")):
+            yield f"{' ' * len(head) if number else head}{part}"
+
+
+_COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
+_WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
+
+
+def around_column(text: str, column: int, columns: int) -> tuple[str, int]:
+    """Return the part of a line around a column that fits, and where in it that column is."""
+    if len(text) <= columns:
+        return text, column
+    room = max(columns - 2, 1)  # for an ellipsis at each end
+    start = max(0, min(column - room // 2, len(text) - room))
+    part = text[start : start + room]
+    head = "…" if start else ""
+    tail = "…" if start + room < len(text) else ""
+    return f"{head}{part}{tail}", column - start + len(head)
 
 
 def wants_colour(

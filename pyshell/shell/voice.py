@@ -71,7 +71,7 @@ class Voice:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(f"{self._painted('note', self._laid_out(visible(text)), journal.NOTICE)}\n")
+        self.err.write(f"{self._painted('note', self.laid_out(visible(text)), journal.NOTICE)}\n")
 
     def log(self, level: str, text: str) -> None:
         """Add a line to the file that `logfile` names, as targetcli does; only in its mode.
@@ -120,7 +120,7 @@ class Voice:
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""
         try:
-            asked = f"{self._laid_out(visible(question.rstrip()))} "
+            asked = f"{self.laid_out(visible(question.rstrip()))} "
             return self.ask(asked).strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             return False
@@ -147,7 +147,7 @@ class Voice:
             if not self.options.json and is_live(self.out):
                 from pyshell.render.live import show_live
 
-                show_live(stream.tables, self.out, colour=self._colour(self.out))
+                show_live(stream.tables, self.out, self.stdin, colour=self._colour(self.out))
                 return
             for table in islice(stream.tables, stream.in_pipe):
                 self.print_lines(table_lines(table, self._format()))
@@ -169,14 +169,20 @@ class Voice:
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Show an error on standard error; `where` says in which line of a batch it happened."""
-        lines = error_lines(error, as_json=self.options.json, compat=self.compat, where=where)
+        lines = error_lines(
+            error,
+            as_json=self.options.json,
+            compat=self.compat,
+            where=where,
+            columns=width(self.err) if is_able(self.err) else None,
+        )
         self.out.flush()
         for line in lines:
             self.log("error", line)
-            self.err.write(f"{self._painted('error', self._laid_out(line), journal.ERROR)}\n")
+            self.err.write(f"{self._painted('error', self.laid_out(line), journal.ERROR)}\n")
         self.err.flush()
 
-    def _laid_out(self, text: str) -> str:
+    def laid_out(self, text: str) -> str:
         """Return a sentence as it fits the terminal, if it goes to one."""
         if self.compat or self.options.json or not is_able(self.err):
             return text

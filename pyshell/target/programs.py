@@ -46,6 +46,22 @@ def run(*command: str, seconds: float | None = None) -> subprocess.CompletedProc
     )
 
 
+def start_less() -> subprocess.Popen[str]:
+    """Start less on this terminal, to show what is written to its standard input.
+
+    It can run no command and write no file (LESSSECURE), and takes no options of the caller's.
+    """
+    own = {"LC_ALL": "C.UTF-8", "LESS": "FRX", "LESSSECURE": "1", "LESSHISTFILE": "-"}
+    return subprocess.Popen(
+        [_found("less")],
+        stdin=subprocess.PIPE,
+        encoding="utf-8",
+        errors="backslashreplace",
+        cwd="/",
+        env={**environment(), **own, "TERM": os.environ.get("TERM", "")},
+    )
+
+
 def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
     """Start this very pyshell once more, in a session of its own, and return the process.
 
@@ -63,6 +79,11 @@ def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
         env=environment(),
         start_new_session=True,  # Ctrl-C at the prompt does not end it
     )
+
+
+def has(name: str) -> bool:
+    """Tell whether there is a program of that name."""
+    return shutil.which(name, path=SEARCH_PATH) is not None
 
 
 def _found(name: str) -> str:

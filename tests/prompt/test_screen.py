@@ -149,7 +149,7 @@ def test_long_results_are_shown_by_the_screen(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder, rows=16) as screen:
         screen.prompt()
         screen.type(f"help{ENTER}")
-        screen.see("-- more: Space the next page, a all, q no more --")
+        screen.see("-- more: Space the next page, b back, / search, a all, q no more --")
         screen.type(" ")
         screen.see("Commands at /:")
         screen.see("-- more")

@@ -262,3 +262,26 @@ def test_finding_35_enter_takes_the_selected_entry_and_the_next_runs_the_line(
         menu = [line for line in screen.lines if "now " in line]
         assert menu[0].endswith("^")
         assert menu[-1].endswith("v")
+
+
+def test_finding_37_pasted_lines_say_what_enter_does(pyshell: Pyshell) -> None:
+    with Screen(pyshell.folder) as screen:
+        screen.prompt()
+        screen.type(PASTE.format("pwd\nls\ncd /iscsi\n"))
+        screen.see("3 lines: Enter runs them after a question, Ctrl-C drops them")
+        screen.type(CTRL_C)
+        screen.prompt()
+
+
+def test_finding_36_q_ends_top_and_keys_leave_no_trace(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create one 1M")
+    with Screen(pyshell.folder, columns=40) as screen:
+        screen.prompt()
+        screen.type(f"top{ENTER}")
+        screen.see("no room for:")
+        screen.type("xyz\x1b[B")
+        screen.settled()
+        screen.type("q")
+        shown = screen.prompt()
+        assert shown.count("over 1.0 s") == 1
+        assert "xyz" not in shown

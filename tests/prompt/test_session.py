@@ -33,7 +33,7 @@ PASTE = "\x1b[200~{}\x1b[201~"
         ("/iscsi", 5, "/i…si> "),
         ("/iscsi", 6, "/iscsi> "),
         ("/iscsi", 1, "…> "),
-        ("/iscsi/a\x1b[2Jb", 0, "/iscsi/a?[2Jb> "),
+        ("/iscsi/a\x1b[2Jb", 0, "/iscsi/a\\x1b[2Jb> "),
     ],
 )
 def test_prompt(path: str, longest: int, prompt: str) -> None:
@@ -234,3 +234,11 @@ def test_finding_34_a_command_for_another_target_is_refused(
     out, err = desk.type(f"{line.format(desk.shell.lio.simulated)}\rpwd\r{CTRL_D}")
     assert out == "/\n"
     assert err.startswith(told)
+
+
+def test_finding_37_pasted_lines_answer_no_question(desk: Desk) -> None:
+    desk.shell.run_line("/backstores/ramdisk create one 1M")
+    paste = PASTE.format("save\nls\n")
+    _, err = desk.type(f"exit\r{paste}leave\r")
+    assert "not saved" in err
+    assert not desk.shell.root().default_file.exists()
