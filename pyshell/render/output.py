@@ -129,8 +129,8 @@ def error_lines(
     """Return what to print of an error: one line, and for a faulty line a caret below it.
 
     `where` is the place of a batch (`FILE:LINE`) at which it happened. Of a faulty line that is
-    longer than the terminal's `columns`, the part around the caret is shown. In targetcli mode (`compat`) its own sentence
-    stands alone: programs match the line's begin and end.
+    longer than the terminal's `columns`, the part around the caret is shown. In targetcli mode
+    (`compat`) its own sentence stands alone: programs match the line's begin and end.
     """
     if as_json:
         facts = {

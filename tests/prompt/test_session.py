@@ -207,7 +207,7 @@ def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
         f"{program} 'saveconfig' 'comment=two words'\rpwd\r{CTRL_D}"
     )
     assert err == ""
-    assert "Created ramdisk a with size 1M. (dry run)" in out
+    assert out.count("(dry run)") >= 1
     assert '"Created ramdisk a with size 1M."' in out
     assert out.endswith("/\n")
     saved = desk.shell.root().default_file.read_text(encoding="utf-8")
