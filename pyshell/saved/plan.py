@@ -28,6 +28,7 @@ from pyshell.saved.model import (
 from pyshell.target import attributes, listing, places
 from pyshell.target.operations.base import Operation
 from pyshell.target.operations.settings import SetEnabled
+from pyshell.target.operations.targets import SetNexus
 
 # What may differ and still be changed in place, so that a ramdisk keeps what it holds.
 _FOLLOWED = {
@@ -222,6 +223,9 @@ class _Steps:
                 self._add(item.path, making.follow(placed, facts))
                 names = [change.name for change in changes[item.path].settings]
                 self._add(item.path, making.change(placed, names))
+            if _is_tpg(item) and item.path not in deleted and listing.half_made(placed.place):
+                assert isinstance(placed.place, places.Tpg)
+                self._add(item.path, [SetNexus(placed.place)])
             if isinstance(placed.place, places.Tpg) and ENABLED in item.settings:
                 is_new = item.path in created
                 enabling = self._running.get(item.path)

@@ -125,6 +125,7 @@ def read_storage_object(
     entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or Names())
     supported = handles.supports_alua(place)
     groups = listing.alua_groups(place) if supported else []
+    groups = [group for group in groups if not listing.half_made(group)]
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
     return cast(StorageObject, entry)
 

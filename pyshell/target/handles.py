@@ -91,6 +91,8 @@ class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
         self.wwn_type = place.wwn.partition(".")[0]
         self._path = place.folder
 
+    tpgs = property(lambda self: iter(()))
+
 
 class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
     """A TPG that is in configfs: rtslib's look-up sets a nexus where there is none.
@@ -107,6 +109,9 @@ class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
         self.known_luns: list[Any] = []
 
     luns = property(lambda self: iter(self.known_luns))
+    # What is left below a TPG is not deleted with it: the kernel refuses that.
+    node_acls = property(lambda self: iter(()))
+    network_portals = property(lambda self: iter(()))
 
 
 class _FoundLun(rtslib_fb.LUN):  # type: ignore[misc]
@@ -129,6 +134,8 @@ class _FoundNodeAcl(rtslib_fb.NodeACL):  # type: ignore[misc]
         self._parent_tpg = _FoundTpg(place.tpg)
         self._node_wwn = place.wwn
         self._path = place.folder
+
+    mapped_luns = property(lambda self: iter(()))
 
 
 class _FoundMappedLun(rtslib_fb.MappedLUN):  # type: ignore[misc]
@@ -267,6 +274,12 @@ def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> Any:
     return rtslib_fb.LUN(parent, place.index, storage_object=_Exported(exported), alias=name)
 
 
+def link_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
+    """Give a LUN that has lost its link the link through rtslib."""
+    name = alias or link_name(place.folder, exported.folder)
+    _FoundLun(place)._configure(_Exported(exported), name)
+
+
 def create_node_acl(place: NodeAcl) -> Any:
     """Create a node ACL through rtslib, without its constructor's own rules for names."""
     found = _FoundNodeAcl(place)
@@ -283,6 +296,16 @@ def create_mapped_lun(
     parent.parent_tpg.known_luns = [found]
     name = alias or link_name(place.folder, exported.folder)
     return rtslib_fb.MappedLUN(parent, place.index, found, write_protect, name)
+
+
+def link_mapped_lun(
+    place: MappedLun, exported: Lun, alias: str | None, *, write_protect: bool
+) -> None:
+    """Give a mapped LUN that has lost its link the link through rtslib."""
+    found = _FoundMappedLun(place)
+    lun_found = lun(exported)
+    found.parent_nodeacl.parent_tpg.known_luns = [lun_found]
+    found._configure(lun_found, write_protect, alias or link_name(place.folder, exported.folder))
 
 
 def create_portal(place: Portal) -> Any:

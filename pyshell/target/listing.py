@@ -7,9 +7,12 @@ Unknown files and half-made objects never stop a listing (field failures 35 and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
+
+import rtslib_fb
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.target import handles, names
@@ -17,6 +20,7 @@ from pyshell.target.fabrics import NOT_TARGETS, Fabric, fabric, known
 from pyshell.target.kernel import CONFIGFS, folders, links
 from pyshell.target.names import whole
 from pyshell.target.places import (
+    DEFAULT_GROUP,
     HBA_PREFIX,
     PLUGIN_OF_HBA,
     AluaGroup,
@@ -234,7 +238,8 @@ def existing(place: Tpg | Lun | NodeAcl | MappedLun | Target | Portal | AluaGrou
 def half_made(place: object) -> bool:
     """Tell whether an object is there and is not what its kind is: what a killed program leaves.
 
-    A LUN or mapped LUN of nothing, a storage object that was never configured.
+    A LUN or mapped LUN of nothing, a storage object that was never configured, an ALUA group
+    without a number, a TPG without the nexus that its fabric wants.
     """
     if isinstance(place, Lun):
         return existing(place) and storage_object_of(place) is None
@@ -243,7 +248,19 @@ def half_made(place: object) -> bool:
     if isinstance(place, StorageObject) and os.path.isdir(place.folder):
         with contextlib.suppress(OSError), open(f"{place.folder}/enable", encoding="ascii") as file:
             return file.read().strip() == "0"
+    if isinstance(place, AluaGroup) and place.name != DEFAULT_GROUP and existing(place):
+        return _reads_as_nothing(f"{place.folder}/tg_pt_gp_id")
+    if isinstance(place, Tpg) and place.target.fabric.has("nexus") and existing(place):
+        return _reads_as_nothing(f"{place.folder}/nexus")
     return False
+
+
+def _reads_as_nothing(file: str) -> bool:
+    """Tell whether the kernel gives no value of a file, as of a number that is not set."""
+    try:
+        return not str(rtslib_fb.utils.fread(file)).strip()
+    except OSError as error:
+        return error.errno == errno.ENODEV
 
 
 def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:

@@ -511,3 +511,33 @@ def test_a_storage_object_names_the_argument_that_it_lacks(
     for arguments in ({}, dict.fromkeys(needed)):
         with pytest.raises(UsageError, match=f"A {plugin} storage object needs its {needed[0]}"):
             check(lio, [CreateStorageObject(StorageObject(plugin, "a", -1), arguments)])
+
+
+def test_finding_57_what_a_killed_program_left_half_made_is_completed_by_apply(
+    exported: Pyshell,
+) -> None:
+    exported.must(
+        "/backstores/ramdisk create memory 1M",
+        "/backstores/ramdisk/memory/alua create group 5",
+        "/loopback create naa.5001405000000001",
+        "saveconfig",
+        "/backstores/ramdisk/memory/alua delete group",
+    )
+    (memory,) = exported.configfs.glob("core/rd_mcp_*/memory")
+    exported.simulator.mkdir(str(memory / "alua" / "group"))
+    exported.simulator.mkdir(str(exported.configfs / f"iscsi/{SERVER}/tpgt_1/lun/lun_4"))
+    (nexus,) = exported.configfs.glob("loopback/*/tpgt_*/nexus")
+    exported.simulator.write(str(nexus), "NULL")
+    exported.must("apply " + str(exported.saved_file))
+    assert (memory / "alua" / "group" / "tg_pt_gp_id").read_text() == "5\n"
+    assert exported.simulator.read(str(nexus)).strip()
+    exported.must(f"{TPG}/luns delete 4")
+    assert exported("diff").status == 0
+
+
+def test_finding_57_a_half_made_group_is_deleted_by_its_command(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create memory 1M")
+    (memory,) = pyshell.configfs.glob("core/rd_mcp_*/memory")
+    pyshell.simulator.mkdir(str(memory / "alua" / "group"))
+    pyshell.must("/backstores/ramdisk/memory/alua delete group")
+    assert not (memory / "alua" / "group").exists()

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,7 +19,7 @@ from pyshell.target import listing
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
 from pyshell.target.failures import doing
-from pyshell.target.kernel import changing
+from pyshell.target.kernel import changing, links
 from pyshell.target.places import AluaGroup, Lun, Portal, StorageObject
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -121,6 +121,8 @@ class Operation(ABC):
     """One change. `said` are the sentences that tell a user it was done."""
 
     said: Sequence[str] = ()
+    lost: str = ""
+    """What undoing cannot bring back, known once it is done."""
     waits: ClassVar[bool] = False
     """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
 
@@ -160,6 +162,8 @@ class Outcome:
     changed: bool = False
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
+    lost: list[str] = field(default_factory=list)
+    """What the inverses cannot bring back."""
     interrupted: int = 0
     """The signal that came during the last step, when all was done; 0 for none."""
 
@@ -195,6 +199,7 @@ def carry_out(
     """
     check(lio, operations)
     outcome = Outcome()
+    fabrics = {found.name for found in listing.fabrics_in_use()}
     with _interrupts_held() as interrupted:
         failure: tuple[Operation, BaseException] | None = None
         with closing(_attempts(lio, operations, interrupted)) as attempts:
@@ -206,10 +211,13 @@ def carry_out(
                     outcome.undo.insert(0, attempted)
                     outcome.changed = True
                 outcome.sentences += operation.said
+                outcome.lost += [operation.lost] if operation.lost else []
                 if notice is not None:
                     notice(operation, index, len(operations))
         if failure is not None:
-            raise _undone(lio, *failure, outcome, len(operations))
+            raised = _undone(lio, *failure, outcome, len(operations))
+            _remove_new_fabrics(lio, fabrics)
+            raise raised
         outcome.interrupted = interrupted()
     return outcome
 
@@ -311,6 +319,14 @@ def _undone(
     return error
 
 
+def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
+    """Remove the folders of fabrics that were loaded for what was undone."""
+    for found in listing.fabrics_in_use():
+        if found.name not in before:
+            with contextlib.suppress(OSError), changing():
+                lio.kernel.rmdir(found.folder)
+
+
 @contextmanager
 def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
     """Yield what does one operation, checked against the kernel as it is then; see `Operation.do`.
@@ -352,7 +368,45 @@ def _rolled_back(
         error.hint = f"{error.hint} Undoing was not complete: {'; '.join(left)}.".strip()
     elif outcome.undo:
         error.hint = f"{error.hint} The steps before it were undone.".strip()
+    if outcome.lost:
+        error.hint = f"{error.hint} But {'; '.join(outcome.lost)}."
     return error
+
+
+@contextmanager
+def or_put_back(what: str, put_back: Callable[[], object]) -> Iterator[None]:
+    """Undo a part of an operation if the rest of it fails; if that fails, too, say what differs.
+
+    `what` is the state that is left then, as "LUN 3 of … exports nothing now".
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            with doing("put back what was removed"):
+                put_back()
+        except PyshellError as second:
+            reason = error.message if isinstance(error, PyshellError) else str(error)
+            raise PyshellError(
+                f"{reason.rstrip('.')}, and {what}: {second.message.rstrip('.')}",
+                "'apply' of the saved configuration repairs it.",
+            ) from error
+        raise
+
+
+@contextmanager
+def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
+    """Remove an object if it was created meanwhile and something fails."""
+    there = os.path.isdir(place.folder)
+
+    def remove() -> None:
+        if not there and os.path.isdir(place.folder):
+            for name in links(place.folder):
+                lio.kernel.unlink(f"{place.folder}/{name}")
+            lio.kernel.rmdir(place.folder)
+
+    with or_put_back(f"{place} is left half made", remove):
+        yield
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from pyshell.target.operations.base import (
     missing,
     must_be_free,
     must_exist,
+    or_put_back,
+    or_removed,
 )
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
@@ -54,7 +56,8 @@ class CreateLun(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
-        handles.create_lun(self.place, self.storage_object, self.alias)
+        with or_removed(lio, self.place):
+            handles.create_lun(self.place, self.storage_object, self.alias)
         return DeleteLun(self.place)
 
 
@@ -81,18 +84,22 @@ class DeleteLun(Operation):
         alias, target = listing.link_of(self.place.folder) or (None, None)
         exported = listing.exported_by(target)
         group = alua_group_name(lio, self.place)
-        handles.lun(self.place).delete()
-        if exported is None:
-            return None
-        again: list[Operation] = [CreateLun(self.place, exported, alias)]
+        again: list[Operation] = []
         if group not in (None, DEFAULT_GROUP):
             again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
-        return Several(again)
 
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        """Delete it without a look at what it exports."""
-        handles.lun(self.place).delete()
-        return None
+        def link() -> None:
+            if exported is None or not listing.half_made(self.place):
+                return
+            handles.link_lun(self.place, exported, alias)
+            for operation in again:
+                operation.do(lio)
+
+        with or_put_back(f"{self.place} exports nothing now", link):
+            handles.lun(self.place).delete()
+        if exported is None:
+            return None
+        return Several([CreateLun(self.place, exported, alias), *again])
 
 
 @dataclass
@@ -162,7 +169,8 @@ class CreateNodeAcl(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
-        handles.create_node_acl(self.place)
+        with or_removed(lio, self.place):
+            handles.create_node_acl(self.place)
         return DeleteNodeAcl(self.place)
 
 
@@ -203,7 +211,10 @@ class DeleteNodeAcl(Operation):
         file = f"{self.place.tpg.folder}/nexus"
         nexus = lio.kernel.read(file).strip()
         lio.kernel.write(file, "NULL")
-        handles.node_acl(self.place).delete()
+        with or_put_back(
+            f"{self.place.tpg} has no nexus now", lambda: lio.kernel.write(file, nexus)
+        ):
+            handles.node_acl(self.place).delete()
         lio.kernel.write(file, nexus)
         return Several([])  # nobody is to make such an ACL again
 
@@ -245,12 +256,14 @@ class MapLun(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib and read the write protection back (field failure 72)."""
-        made = handles.create_mapped_lun(
-            self.place, self.lun, self.alias, write_protect=self.write_protect
-        )
-        if bool(made.write_protect) != self.write_protect:
-            made.delete()
-            raise PyshellError("The kernel did not keep the write protection as it was asked for")
+        with or_removed(lio, self.place):
+            made = handles.create_mapped_lun(
+                self.place, self.lun, self.alias, write_protect=self.write_protect
+            )
+            if bool(made.write_protect) != self.write_protect:
+                raise PyshellError(
+                    "The kernel did not keep the write protection as it was asked for"
+                )
         return UnmapLun(self.place)
 
 
@@ -275,13 +288,14 @@ class UnmapLun(Operation):
         alias, target = listing.link_of(self.place.folder) or (None, None)
         lun = listing.mapped_by(self.place, target)
         protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
-        handles.mapped_lun(self.place).delete()
-        return None if lun is None else MapLun(self.place, lun, protect, alias)
 
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        """Delete it without a look at what it shows."""
-        handles.mapped_lun(self.place).delete()
-        return None
+        def link() -> None:
+            if lun is not None and listing.half_made(self.place):
+                handles.link_mapped_lun(self.place, lun, alias, write_protect=protect)
+
+        with or_put_back(f"{self.place} shows nothing now", link):
+            handles.mapped_lun(self.place).delete()
+        return None if lun is None else MapLun(self.place, lun, protect, alias)
 
 
 def free_lun(tpg: Tpg, wanted: int | None = None) -> int:

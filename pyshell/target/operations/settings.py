@@ -11,8 +11,11 @@ from pyshell.errors import NotFoundError, PyshellError
 from pyshell.target import handles, names, settings
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import Fabric
-from pyshell.target.operations.base import Foreseen, Operation, must_exist
+from pyshell.target.operations.base import Foreseen, Operation, must_exist, or_put_back
 from pyshell.target.places import Place, Tpg
+
+_CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
+"""Settings that the kernel changes along with another."""
 
 
 @dataclass
@@ -50,13 +53,20 @@ class Set(Operation):
                 ) from error
         if before == self.value:
             return None
+        along = [
+            Set(self.place, name, settings.read(lio.kernel, self.place.folder, name))
+            for name in _CHANGED_ALONG.get(self.file, ())
+        ]
         try:
             settings.write(lio.kernel, self.place.folder, self.file, self.value)
         except PyshellError:  # the kernel took it, but keeps something else
             with contextlib.suppress(OSError, PyshellError):
                 settings.write(lio.kernel, self.place.folder, self.file, before or "")
             raise
-        return None if before is None else Set(self.place, self.file, before)
+        if before is None:
+            return None
+        undo = Set(self.place, self.file, before)
+        return Several([undo, *along]) if along else undo
 
 
 @dataclass(frozen=True)
@@ -144,9 +154,18 @@ class Several(Operation):
             operation.check(lio, foreseen)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Do each; the inverse undoes them in reverse."""
-        inverses = [inverse for operation in self.operations if (inverse := operation.do(lio))]
-        return Several(inverses[::-1]) if inverses else None
+        """Do each, or none; the inverse undoes them in reverse."""
+        inverses: list[Operation] = []
+
+        def undo() -> None:
+            for inverse in inverses:
+                inverse.do(lio)
+
+        with or_put_back("it is done in part", undo):
+            for operation in self.operations:
+                inverse = operation.do(lio)
+                inverses[:0] = [inverse] if inverse is not None else []
+        return Several(inverses) if inverses else None
 
 
 def flat(operations: Iterable[Operation]) -> Iterator[Operation]:

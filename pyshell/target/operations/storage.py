@@ -5,14 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pyshell.errors import UsageError
 from pyshell.target import handles, listing, storage
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.operations import backing
-from pyshell.target.operations.base import Foreseen, Operation, exists, must_be_free, must_exist
+from pyshell.target.operations.base import (
+    Foreseen,
+    Operation,
+    exists,
+    must_be_free,
+    must_exist,
+    or_put_back,
+    or_removed,
+)
 from pyshell.target.operations.luns import SetLunAluaGroup, alua_group_name
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import DEFAULT_GROUP, AluaGroup, StorageObject
@@ -66,7 +74,8 @@ class CreateStorageObject(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib, which removes it again where a later step of its own fails."""
         arguments = backing.resolved(lio, self.place.plugin, self.arguments)
-        handles.create_storage_object(self.place, arguments)
+        with or_removed(lio, _Adapter(self.place)), or_removed(lio, self.place):
+            handles.create_storage_object(self.place, arguments)
         return DeleteStorageObject(self.place)
 
     def is_done(self, lio: Lio) -> bool:
@@ -99,7 +108,7 @@ class DeleteStorageObject(Operation):
         foreseen.remove(self.place.hba_folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib; one that was never configured, by its folders."""
+        """Delete it with its ALUA groups; one that was never configured, without a look at it."""
         arguments = storage.creation_arguments(lio, self.place)
         if arguments is None:
             return self.do_for_good(lio)
@@ -108,17 +117,45 @@ class DeleteStorageObject(Operation):
         again += snapshot(lio, self.place)
         for group in groups:
             again += _again(lio, group)
-        handles.storage_object(self.place).delete()
+        self._delete(lio)
+        if self.place.plugin == "ramdisk" and not arguments.get("nullio"):
+            self.lost = f"what {self.place} held is lost: it was created anew"
         return Several(again)
 
     def do_for_good(self, lio: Lio) -> Operation | None:
         """Delete it without a look at its settings."""
-        if text_or_none(lio.kernel, f"{self.place.folder}/enable") != "0":
-            handles.storage_object(self.place).delete()
-        else:
-            lio.kernel.rmdir(self.place.folder)
-            lio.kernel.rmdir(self.place.hba_folder)
+        self._delete(lio)
         return None
+
+    def _delete(self, lio: Lio) -> None:
+        others = [g for g in listing.alua_groups(self.place) if g.name != DEFAULT_GROUP]
+        groups = Several([DeleteAluaGroup(group) for group in others]).do(lio)
+        with or_put_back(
+            f"{self.place} has lost its ALUA groups", lambda: groups and groups.do(lio)
+        ):
+            lio.kernel.rmdir(self.place.folder)
+        try:
+            lio.kernel.rmdir(self.place.hba_folder)
+        except OSError as error:
+            # The storage object is gone: what is left holds nothing and is in nobody's way.
+            folder = self.place.hba_folder
+            self.said = [
+                *self.said,
+                f"Its empty adapter {folder} is left: {error.strerror}. clearconfig removes it.",
+            ]
+
+
+class _Adapter(NamedTuple):
+    """The HBA of a storage object."""
+
+    storage_object: StorageObject
+
+    @property
+    def folder(self) -> str:
+        return self.storage_object.hba_folder
+
+    def __str__(self) -> str:
+        return f"the adapter of {self.storage_object}"
 
 
 def _again(lio: Lio, group: AluaGroup) -> list[Operation]:
@@ -155,7 +192,8 @@ class CreateAluaGroup(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
-        handles.create_alua_group(self.place, self.tag)
+        with or_removed(lio, self.place):
+            handles.create_alua_group(self.place, self.tag)
         return DeleteAluaGroup(self.place)
 
 

@@ -21,6 +21,8 @@ from pyshell.target.operations.base import (
     missing,
     must_be_free,
     must_exist,
+    or_put_back,
+    or_removed,
 )
 from pyshell.target.operations.settings import Several, snapshot
 from pyshell.target.places import Portal, Target, Tpg
@@ -46,7 +48,8 @@ class CreateTarget(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
-        handles.create_target(self.place)
+        with or_removed(lio, self.place):
+            handles.create_target(self.place)
         return DeleteTarget(self.place)
 
     def hint(self, number: int) -> str:
@@ -103,7 +106,8 @@ class CreateTpg(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib, which also sets the nexus of fabrics that have one."""
-        handles.create_tpg(self.place)
+        with or_removed(lio, self.place):
+            handles.create_tpg(self.place)
         return DeleteTpg(self.place)
 
     def hint(self, number: int) -> str:
@@ -113,10 +117,13 @@ class CreateTpg(Operation):
 
 @dataclass
 class SetNexus(Operation):
-    """Give a TPG the nexus WWN that it had: deleting a TPG is undone with it."""
+    """Give a TPG the nexus WWN that it had, or a generated one if it has none.
+
+    Deleting a TPG is undone with it, and a TPG completed whose creation was killed.
+    """
 
     place: Tpg
-    wwn: str
+    wwn: str = ""
 
     def step(self) -> str:
         """Return what is done."""
@@ -129,8 +136,21 @@ class SetNexus(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Write it, unsetting the one that rtslib drew."""
         file = f"{self.place.folder}/nexus"
-        if text_or_none(lio.kernel, file) != self.wwn:
+        before = text_or_none(lio.kernel, file)
+        if not self.wwn:
+            if not before:
+                handles.tpg(self.place)._set_nexus()
+            return None
+        if before == self.wwn:
+            return None
+        if before:
             lio.kernel.write(file, "NULL")
+
+        def put_back() -> None:
+            if before:
+                lio.kernel.write(file, before)
+
+        with or_put_back(f"{self.place} has no nexus now", put_back):
             lio.kernel.write(file, self.wwn)
         return None
 
@@ -167,9 +187,17 @@ class DeleteTpg(Operation):
     def _delete(self, lio: Lio) -> str | None:
         """Delete it, and return the nexus that it had."""
         nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
-        if nexus:
-            lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
-        handles.tpg(self.place).delete()
+        enabled = text_or_none(lio.kernel, f"{self.place.folder}/enable")
+
+        def put_back() -> None:
+            for file, value in (("nexus", nexus), ("enable", enabled)):
+                if value and text_or_none(lio.kernel, f"{self.place.folder}/{file}") != value:
+                    lio.kernel.write(f"{self.place.folder}/{file}", value)
+
+        with or_put_back(f"{self.place} is disabled or has lost its nexus", put_back):
+            if nexus:
+                lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
+            handles.tpg(self.place).delete()
         return nexus
 
 
@@ -196,7 +224,8 @@ class CreatePortal(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib: the kernel begins to listen."""
-        handles.create_portal(self.place)
+        with or_removed(lio, self.place):
+            handles.create_portal(self.place)
         return DeletePortal(self.place)
 
     def hint(self, number: int) -> str:
