@@ -158,7 +158,7 @@ def tag_number(text: str) -> int:
 def node_path(text: str) -> str:
     """Take the path of a node. Raises UsageError for none at all."""
     if not text:
-        raise UsageError("It is empty.", "Omit it, or give a path as /iscsi.")
+        raise UsageError("It is empty.", "Omit it, or give a path as /backstores/block/disk1.")
     return text
 
 
@@ -302,7 +302,7 @@ CD_PATH = Kind("path", node_path, source="path", at=_where_to)
 PATHS = Kind("path,...", paths, at=_all_absolute)
 CONFIGURATION = Kind("configuration", file_name, source="configuration")
 REVISION = Kind("revision", plain_text, source="revision")
-STORAGE_OBJECT = Kind("storage object", plain_text, source="storage_object", at=_storage_object)
+STORAGE_OBJECT = Kind("storage object", node_path, source="storage_object", at=_storage_object)
 SAVED_OBJECT = Kind("storage object", plain_text, at=_saved_object)
 CHILD = Kind("name", plain_text, source="child", at=_child)
 LUN = Kind("lun", lun_number, source="lun")

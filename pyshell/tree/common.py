@@ -118,7 +118,7 @@ class CommonNode(Node):
     def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
         """Show help."""
         commands = self.commands()
-        if topic is None:
+        if not topic:
             lines = helptext.overview(self.path, commands)
             if not self.context.compat:
                 lines += ["", f"Topics: {', '.join(topics.names())}."]

@@ -143,9 +143,10 @@ class NodeAclNode(CommonNode):
     )
     def ui_command_delete(self, mapped_lun: int) -> Result:
         """Delete a mapped LUN."""
-        made: list[Operation] = [UnmapLun(MappedLun(acl, mapped_lun)) for acl in self.places]
+        mapped = [MappedLun(acl, mapped_lun) for acl in self.places]
+        made: list[Operation] = [UnmapLun(one) for one in mapped]
         made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
-        return Change(made, named=None)
+        return Change(made, named=[one.path for one in mapped])
 
     @command("Show what there is to know of the node ACL.")
     def ui_command_info(self) -> Result:

@@ -52,6 +52,8 @@ _GROUPS = {
     "lun_alua": ("alua", (f"{_TPG}/luns/lunN",)),
 }
 """The group of each kind of settings, and the nodes that have it."""
+_SHORTEST = 3
+"""A shorter word occurs nearly everywhere."""
 _MOST = 20
 """How many entries of a kind are shown for a word that only occurs in them."""
 
@@ -105,7 +107,7 @@ def search(word: str, names: Iterable[str] = ()) -> Found:
         ]
     if word == "global":
         found.preferences = [name for name in PREFERENCES if name in names] or sorted(PREFERENCES)
-    return found or _occurring(word.lower())
+    return found or (_occurring(word.lower()) if len(word) >= _SHORTEST else found)
 
 
 def _occurring(word: str) -> Found:

@@ -419,7 +419,8 @@ def test_a_mistyped_name_to_delete_is_told_with_the_near_one(
 
 def test_in_targetcli_mode_an_acl_without_credentials_is_shown_as_there(exported: Pyshell) -> None:
     """Finding 41."""
-    exported.must(f"{TPG} set attribute authentication=1", "/iscsi set discovery_auth enable=1")
+    exported.must(f"{TPG} set attribute authentication=1")
+    assert exported.line("/iscsi set discovery_auth enable=1").status == 0
     exported.program = "targetcli"
     assert "[1-way auth, Mapped LUNs: 1]" in exported.line("ls").out
     assert "[1-way disc auth, Targets: 1]" in exported.line("ls").out
