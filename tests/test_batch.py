@@ -274,3 +274,16 @@ def test_lines_of_a_file_can_read_secrets_from_standard_input(
     target("-f", str(file), stdin="a secret for all\n").done()
     shown = target("/iscsi", "get", "discovery_auth", "password", "show_secrets=true")
     assert "password=a secret for all" in shown.out
+
+
+def test_lines_of_a_file_that_others_can_write_are_not_run(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    """Finding 45."""
+    file = tmp_path / "lines"
+    file.write_text("/backstores/ramdisk create a 1M\n")
+    file.chmod(0o666)
+    ran = pyshell("-f", str(file))
+    assert ran.status == 4
+    assert f"chmod go-w {file}" in ran.err
+    assert "Storage Objects: 1" not in pyshell.line("ls").out

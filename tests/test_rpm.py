@@ -92,6 +92,7 @@ def test_units_rule_manual_and_completions_are_where_fedora_looks(package: Path)
         *(f"/usr/lib/systemd/system/{unit}" for unit in units),
         "/usr/lib/systemd/system-preset/90-pyshell.preset",
         "/usr/lib/udev/rules.d/90-pyshell.rules",
+        "/usr/lib/tmpfiles.d/pyshell.conf",
         "/usr/share/man/man8/pyshell.8.gz",
         "/usr/share/man/man8/pyshell-restore.service.8.gz",
         "/usr/share/bash-completion/completions/pyshell",

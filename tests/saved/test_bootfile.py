@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from driver import TPG, Pyshell
-from pyshell.errors import ConflictError, NotFoundError
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.saved import losses, revisions, store
 from pyshell.saved.about import About
 from pyshell.saved.bootfile import BootFile
@@ -329,3 +329,66 @@ def test_a_command_that_is_killed_leaves_one_of_two_whole_files(target: Pyshell)
         target.must("saveconfig")
         assert after in (before, target.saved_file.read_bytes())
         assert litter(target.config_dir) == []
+
+
+# Finding 65: what cannot be noted
+
+
+@pytest.fixture
+def telling(tmp_path: Path) -> tuple[BootFile, list[str]]:
+    """Return the file of a folder in which one document is saved, and what it warns of."""
+    told: list[str] = []
+    made = BootFile(tmp_path / "target", tmp_path / "mark", told.append)
+    made.save(ONE, LEE, 10, MANY)
+    return made, told
+
+
+def test_a_save_that_cannot_be_noted_is_a_save_all_the_same(
+    telling: tuple[BootFile, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot, told = telling
+
+    def fail(*_arguments: object) -> None:
+        raise PyshellError("Cannot prune: Input/output error")
+
+    monkeypatch.setattr(revisions, "prune", fail)
+    boot.save(TWO, ANN, 10, MANY)
+    assert saved(boot) == TWO
+    assert len(told) == 1
+    assert "is saved, but" in told[0]
+
+
+def test_a_revision_that_cannot_be_kept_leaves_the_file_as_it_was(
+    telling: tuple[BootFile, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot, _ = telling
+    real = os.listdir
+
+    def fail(path: Any = ".") -> Any:
+        if str(path).endswith("revisions"):
+            raise OSError(5, os.strerror(5), str(path))
+        return real(path)
+
+    (boot.config_dir / "revisions").mkdir(exist_ok=True)
+    monkeypatch.setattr(os, "listdir", fail)
+    with pytest.raises(PyshellError, match="Input/output error"):
+        boot.save(TWO, ANN, 10, MANY)
+    assert saved(boot) == ONE
+
+
+@pytest.mark.parametrize("days", [36500, 800000, 10**12])
+def test_no_number_of_days_is_too_many(telling: tuple[BootFile, list[str]], days: int) -> None:
+    """Finding 64."""
+    boot, told = telling
+    boot.save(TWO, ANN, 10, Policy(50, days))
+    assert (saved(boot), told) == (TWO, [])
+
+
+def test_a_mark_that_cannot_be_set_does_not_keep_the_state_from_being_noted(
+    telling: tuple[BootFile, list[str]],
+) -> None:
+    boot, told = telling
+    boot.mark_file = Path("/proc/none/mark")  # no folder can be made there
+    assert not boot.restored(boot.path.read_bytes(), {"/x": "is absent"})
+    assert boot.state().missing == {"/x": "is absent"}
+    assert len(told) == 1

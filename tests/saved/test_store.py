@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.saved import store
+from pyshell.saved import load, store, trust
 from pyshell.saved.document import Document
 
 SMALL: Document = {"targets": [], "storage_objects": [], "fabric_modules": []}
@@ -155,3 +155,39 @@ def test_a_plain_backup_of_an_old_release_counts(path: Path) -> None:
     folder.mkdir()
     (folder / "saveconfig-20140101-10:00:00.json").write_text("one")
     assert backed_up(path, "one", 1) is None
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_no_backups_are_kept_if_none_are_asked_for(path: Path, before: int) -> None:
+    """Finding 13: 0 kept all of them."""
+    for second in range(before):
+        assert backed_up(path, str(second), second) is not None
+    assert backed_up(path, "new", 9, keep=0) is None
+    assert store.backups(path) == []
+
+
+def test_a_backup_that_would_fill_the_memory_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finding 52."""
+    monkeypatch.setattr(load, "LARGE", 1000)
+    bomb = path.parent / "bomb.json.gz"
+    bomb.write_bytes(gzip.compress(b" " * 1001))
+    bomb.chmod(0o600)
+    with pytest.raises(PyshellError, match="larger than"):
+        load.load(bomb)
+
+
+def test_a_backup_can_be_given_by_its_path(path: Path) -> None:
+    """Finding 13."""
+    made = backed_up(path, '{"targets": []}', 1)
+    assert made is not None
+    assert load.load(made) == trust.load_trusted(made).document == {"targets": []}
+
+
+@pytest.mark.parametrize("data", [b"", gzip.compress(b""), b" \n"])
+def test_an_empty_file_is_called_so(path: Path, data: bytes) -> None:
+    """Finding 13."""
+    path.write_bytes(data)
+    with pytest.raises(PyshellError, match=r"is empty\. Nothing was changed"):
+        load.load(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell.grammar import split
 from pyshell.shell.secrets import (
     in_the_open,
@@ -184,3 +184,22 @@ def test_what_says_where_a_secret_is_hides_nothing() -> None:
 )
 def test_a_secret_in_the_open(line: str, name: str | None) -> None:
     assert in_the_open(line) == name
+
+
+def test_a_secret_is_not_read_from_a_device_or_from_another_users_file(tmp_path: Path) -> None:
+    """Findings 45 and 52."""
+    for told, make in (
+        ("is a device", lambda path: path.symlink_to("/dev/zero")),
+        ("is too large", lambda path: path.write_text("x" * 70_000)),
+        ("other users can write to it", lambda path: (path.write_text("x"), path.chmod(0o666))),
+    ):
+        file = tmp_path / told.replace(" ", "-")
+        make(file)
+        with pytest.raises(PyshellError, match=told):
+            read_indirect(split(f"set auth password=@{file}"), None)
+
+
+def test_a_line_of_comment_signs_is_masked_in_a_moment() -> None:
+    """Finding 52: the time was quadratic in the length of the line, here hours."""
+    line = "#" * 1_000_000
+    assert masked(line, []) == line
