@@ -94,6 +94,10 @@ def test_the_walk_through_is_the_scenarios() -> None:
     assert lines_to_type()[: len(wanted)] == wanted
 
 
+def test_finding_39_the_picture_of_unsaved_changes_comes_before_they_are_saved() -> None:
+    assert README.index("\ngraph since=saved\n") < README.index("\nsaveconfig\nunshare")
+
+
 NAMED = (
     r"`((?:tests|pyshell|packaging|docs|completions|\.ci)/[\w./]+|[\w.]+\.(?:md|example\.json))`"
 )

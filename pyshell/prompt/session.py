@@ -20,6 +20,7 @@ from pyshell.prompt.plain import PlainReader
 from pyshell.prompt.reader import Reader
 from pyshell.render.output import DUMB_TERMS, wants_colour
 from pyshell.shell.argv import Invocation, parse_argv
+from pyshell.shell.batch import BANNER
 from pyshell.shell.grammar import (
     PROGRAM,
     Word,
@@ -45,8 +46,23 @@ def interact(shell: Shell) -> int:
     """Run a session at the terminal and return the exit status."""
     if not shell.lio.may_change:
         shell.note("You are not root: the configuration can be looked at, not changed.")
-    converse(shell, reader_for(shell))
+    reader = reader_for(shell)
+    _greet(shell, reader)
+    converse(shell, reader)
     return 0
+
+
+def _greet(shell: Shell, reader: Reader) -> None:
+    """Show name and version at a terminal that a person uses; targetcli greets everybody."""
+    if shell.compat:
+        shell.print_lines(BANNER)
+    elif reader.can_ask and not shell.options.json and (shell.options.plain or not _is_dumb()):
+        simulated = " (simulated target)" if shell.lio.simulated is not None else ""
+        shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands.")
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "") in DUMB_TERMS
 
 
 def converse(shell: Shell, reader: Reader) -> None:
@@ -207,7 +223,7 @@ def reader_for(shell: Shell) -> Reader:
     """
     history = CommandHistory(home(simulated=shell.lio.simulated) / FILE_NAME, shell.note)
     screen = next((stream for stream in (shell.out, shell.err) if stream.isatty()), None)
-    plain = shell.options.plain or os.environ.get("TERM", "") in DUMB_TERMS
+    plain = shell.options.plain or _is_dumb()
     if screen is None or plain:
         return PlainReader(shell.stdin, screen, history, lambda: shell.path)
     from pyshell.prompt.editor import Editor, screen_output

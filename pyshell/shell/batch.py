@@ -15,6 +15,8 @@ INTERRUPTED = 130
 STDIN = "stdin"
 """How errors call standard input."""
 _BOM = "\ufeff"
+BANNER = ("targetcli shell version 3.0.2 (pyshell)", "For help on commands, type 'help'.", "")
+"""What targetcli shows first; programs that drive it cut these lines off."""
 
 
 def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
@@ -45,8 +47,7 @@ def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
 
     Programs that feed it cut these off, and would cut off something else.
     """
-    shell.out.write("targetcli shell version 3.0.2 (pyshell)\n")
-    shell.out.write("For help on commands, type 'help'.\n\n")
+    shell.print_lines(BANNER)
     reading = iter(lines)
     while True:
         shell.out.write(f"{one_line(shell.path)}> ")

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from driver import DATA, TPG, Pyshell
+from pyshell import __version__
 
+from .screen import Screen
 from .terminal import PROMPT, RUNNING, Terminal, without_colour, without_escapes
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
@@ -38,7 +40,8 @@ def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
 
 def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
     with Terminal(pyshell.folder, {"TERM": "xterm"}) as terminal:
-        assert without_escapes(terminal.ready()) == ""
+        banner = f"pyshell {__version__} (simulated target). Type 'help' to list the commands.\n"
+        assert without_escapes(terminal.ready()) == banner  # finding 39
         printed = "".join(terminal.run(command) for command in COMMANDS)
         assert without_colour(printed) == OUTPUT
         assert printed != OUTPUT
@@ -148,7 +151,7 @@ def test_a_secret_is_asked_for_without_echo(editing: Terminal, home: Path) -> No
     editing.see(RUNNING)
     editing.see("password: ")
     editing.type("verysecret12\r")
-    assert editing.ready() == "\nParameter password is now '********'.\n"
+    assert editing.ready().endswith("\nParameter password is now '********'.\n")
     shown = editing.run(f"{TPG} get auth password show_secrets=true")
     assert shown == "password=verysecret12 \n"
     kept = (home / "simulator/home/history").read_text(encoding="utf-8")
@@ -194,3 +197,13 @@ def test_what_would_lose_saved_objects_is_asked_about(pyshell: Pyshell, term: st
 
 def _saved(pyshell: Pyshell) -> str:
     return f"Global pref auto_save_on_exit=true\nConfiguration saved to {pyshell.saved_file}\n"
+
+
+@pytest.mark.parametrize("options", [("--compat",), ("--compat", "--plain")])
+def test_finding_39_targetcli_mode_shows_targetclis_banner(
+    pyshell: Pyshell, options: tuple[str, ...]
+) -> None:
+    with Screen(pyshell.folder, *options) as screen:
+        shown = screen.see("/>")
+        assert "targetcli shell version 3.0.2" in shown
+        assert "Type 'help'" not in shown
