@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 
+from pyshell.errors import UsageError
 from pyshell.shell.candidate import Candidate
-from pyshell.target import listing
+from pyshell.target import inquiry, listing, names
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import Target, Tpg
@@ -17,8 +17,6 @@ from pyshell.target.sessions import of_tpg
 _FAILED = "fabric_statistics/iscsi_tgt_attr"
 """Where the kernel tells of the last login that it refused, of iscsi's targets only."""
 _NOBODY = ("", "None", "NONE", "Unknown")
-_UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
-"""What the kernel logs of an initiator without ACL, whose name it shows nowhere else."""
 
 
 def initiators(lio: Lio, here: Tpg) -> Iterator[Candidate]:
@@ -59,8 +57,18 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
-    for name in _refused_by_the_log(lio):
-        yield name, "was refused, as the kernel's log tells"
+    for name in inquiry.refused_initiators(lio.machine):
+        if _is_valid(name):
+            yield name, "was refused, as the kernel's log tells"
+
+
+def _is_valid(name: str) -> bool:
+    """Return whether a name that an initiator chose may become that of an ACL."""
+    try:
+        names.wwn(name, ("iqn", "naa", "eui"))
+    except UsageError:
+        return False
+    return True
 
 
 def _logged_in(lio: Lio, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
@@ -79,9 +87,3 @@ def _with_acl(targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
 
 def _at(tpg: Tpg) -> str:
     return f"{tpg.target.wwn}/tpg{tpg.tag}"
-
-
-def _refused_by_the_log(lio: Lio) -> list[str]:
-    """Return the initiators without ACL that the kernel's log names, the last one first."""
-    found = _UNAUTHORIZED.findall(lio.machine.ask("dmesg") or "")
-    return list(dict.fromkeys(reversed(found)))

@@ -22,6 +22,7 @@ _SECONDS = 10
 # Names that tell the disk itself, best first; others may tell of the way to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
 _LISTENING, _ESTABLISHED = "0A", "01"
+_UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 
 
@@ -32,6 +33,15 @@ def ask(*command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def refused_initiators(machine: Machine) -> list[str]:
+    """Return the initiators without an ACL that the kernel's log names, the last one first.
+
+    The kernel shows these names nowhere else. An initiator chooses its name, so it may be invalid.
+    """
+    found = _UNAUTHORIZED.findall(machine.ask("dmesg") or "")
+    return list(dict.fromkeys(reversed(found)))
 
 
 def lasting_name(path: str, folder: str = BY_ID) -> str | None:

@@ -538,11 +538,26 @@ def test_a_login_is_refused_for_want_of_an_acl(healthy: Pyshell) -> None:
     for _ in range(2):
         with pytest.raises(PermissionError):
             healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
-    told = f"refused logins 2 times, at last that of somebody from {ADDRESS}: it has no ACL"
-    (command,) = only(healthy, "logins", f"/iscsi/{SERVER}", told)
-    follow(healthy, [command.replace("INITIATOR", stranger)])
+    told = f"refused logins 2 times, at last that of {stranger} from {ADDRESS}: it has no ACL"
+    follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
     assert gone(healthy, "logins")
+
+
+def test_every_refused_initiator_is_named(healthy: Pyshell) -> None:
+    """Finding 20: the kernel's counters keep the last one, and no name without an ACL."""
+    strangers = [f"iqn.2020-07.com.example:stranger{number}" for number in (1, 2, 3)]
+    for name in (*strangers, "iqn.2020-07.com.example:a\u202eb", "notaname"):
+        with pytest.raises(PermissionError):
+            healthy.simulator.login(SERVER, 1, name, ADDRESS)
+    healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
+    (finding,) = [one for one in doctor(healthy) if one["check"] == "logins"]
+    for name in (*strangers, "notaname", CLIENT, "1 by CHAP, 5 without an ACL"):
+        assert name in finding["message"]
+    created = [line for line in finding["choices"] if " create " in line]
+    assert [line.split()[-1] for line in created] == strangers[::-1]
+    healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    assert strangers[0] in doctor(healthy)[0]["message"]
 
 
 # Disks and devices

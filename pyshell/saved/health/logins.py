@@ -6,10 +6,12 @@ They count from the making of a target. One that was refused and is logged in no
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
+from pyshell.errors import UsageError
 from pyshell.saved.health.findings import Finding, asking, pyshell, warning
-from pyshell.target import listing, sessions, statistics
+from pyshell.target import inquiry, listing, names, sessions, statistics
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import fabric
 from pyshell.target.kernel import text_or_none
@@ -23,6 +25,10 @@ _REASONS = {
     "other": "another reason, which the kernel's log may tell: dmesg | tail",
 }
 
+_KINDS = {"authenticate": "by CHAP", "authorize": "without an ACL"}
+_MOST = 20
+"""How many names of refused initiators are reported."""
+
 
 def check(lio: Lio) -> Iterator[Finding]:
     """Yield targets that refused somebody who is not in by now."""
@@ -30,8 +36,21 @@ def check(lio: Lio) -> Iterator[Finding]:
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
             continue
-        if not _is_in(lio, target, counted):
-            yield from _refused(lio, target, counted)
+        strangers = _strangers(lio) if counted.failed.get("authorize") else []
+        if strangers or not _is_in(lio, target, counted):
+            yield from _refused(lio, target, counted, strangers)
+
+
+def _strangers(lio: Lio) -> list[str]:
+    """Return whom the kernel's log says it refused, and who is neither known nor in by now."""
+    found = inquiry.refused_initiators(lio.machine)
+    if not found:
+        return []
+    known = {session.initiator for session in sessions.sessions(lio)}
+    for target in listing.targets(fabric("iscsi")):
+        for tpg in listing.tpgs(target):
+            known.update(acl.wwn for acl in listing.node_acls(tpg))
+    return [name for name in found if name not in known][:_MOST]
 
 
 def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
@@ -46,7 +65,7 @@ def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
     return False
 
 
-def _refused(lio: Lio, target: Target, counted: Logins) -> Iterator[Finding]:
+def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) -> Iterator[Finding]:
     tpgs = listing.tpgs(target)
     name, reason = counted.last_initiator, counted.last_reason
     if not tpgs:
@@ -54,13 +73,22 @@ def _refused(lio: Lio, target: Target, counted: Logins) -> Iterator[Finding]:
     choices: list[str] = []
     if reason == "authenticate" and name:
         choices = [_new_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
-    elif reason == "authorize":
-        choices = [pyshell(lio, f"{tpgs[0].path}/acls", "create", name or "INITIATOR")]
+    if reason == "authorize" and not name and strangers:
+        name = strangers[0]  # of these the kernel keeps no name but in its log
+    others = [stranger for stranger in strangers if stranger != name]
+    told = f". The kernel's log also names {', '.join(others)}: without an ACL" if others else ""
+    for stranger in strangers:
+        with contextlib.suppress(UsageError):  # an initiator chooses its name itself
+            valid = names.iqn(stranger)
+            choices.append(pyshell(lio, f"{tpgs[0].path}/acls", "create", valid))
     times = "once" if counted.failures == 1 else f"{counted.failures} times"
+    kinds = [f"{n} {_KINDS[kind]}" for kind in _KINDS if (n := counted.failed.get(kind, 0))]
+    if len(kinds) > 1:
+        times += f" ({', '.join(kinds)})"
     yield warning(
         target.path,
         f"it refused logins {times}, at last that of {name or 'somebody'} from"
-        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}",
+        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{told}",
         choices=choices,
     )
 
