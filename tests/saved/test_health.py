@@ -9,7 +9,7 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -370,6 +370,82 @@ def test_nftables_keeps_the_port_shut(
     told = [command for one in firewall.check(lio) for command in one.commands]
     wanted = "nft insert rule inet filter input tcp dport 3260 accept"
     assert told == ([wanted] if shut else [])
+
+
+def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
+    """Return a match of a rule, as nft prints it."""
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def ruleset(*rules: list[Any], policy: str = "drop", more: Sequence[Any] = ()) -> str:
+    """Return a set of rules with an input chain, and more chains, sets and rules."""
+    found = json.loads(nft(policy, *rules))
+    return json.dumps({"nftables": [*found["nftables"], *more]})
+
+
+PLACE = {"family": "inet", "table": "filter"}
+DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+UDP = {"payload": {"protocol": "udp", "field": "dport"}}
+STATE = {"ct": {"key": "state"}}
+SADDR = {"payload": {"protocol": "ip", "field": "saddr"}}
+ACCEPTING: dict[str, Any] = {"accept": None}
+DROPPING: dict[str, Any] = {"drop": None}
+JUMP = [{"jump": {"target": "services"}}]
+
+
+def in_chain(name: str, *expressions: Any, **more: Any) -> dict[str, Any]:
+    """Return a rule of another chain."""
+    return {"rule": {**PLACE, **more, "chain": name, "expr": list(expressions)}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "level"),
+    [
+        # Finding 21: what the first packet of an initiator's connection meets.
+        (ruleset(more=[in_chain("output", match(DPORT, 3260), ACCEPTING)]), "warning"),
+        (ruleset(more=[in_chain("output", ACCEPTING)]), "warning"),
+        (ruleset([match(UDP, 3260), ACCEPTING]), "warning"),
+        (ruleset([match(STATE, ["established", "related"], "in"), ACCEPTING]), "warning"),
+        (ruleset([match(STATE, ["established", "new"], "in"), ACCEPTING]), None),
+        (ruleset([match(DPORT, 3260, "!="), ACCEPTING]), "warning"),
+        (ruleset([match(DPORT, 22, "!="), ACCEPTING]), None),
+        (ruleset([match(DPORT, 3260), DROPPING], [ACCEPTING]), "warning"),
+        (ruleset([match(SADDR, "10.0.0.1"), match(DPORT, 3260), ACCEPTING]), "unseen"),
+        (ruleset([{"vmap": {"key": DPORT, "data": {"set": [[22, DROPPING], [3260, ACCEPTING]]}}}]),
+         None),
+        (ruleset([{"vmap": {"key": DPORT, "data": {"set": [[22, ACCEPTING]]}}}]), "warning"),
+        (ruleset([{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPTING]]}}}],
+                 [match(DPORT, 3260), ACCEPTING]), None),
+        (ruleset([{"vmap": {"key": DPORT, "data": "@ports"}}], more=[
+            {"map": {**PLACE, "name": "ports", "elem": [[3260, ACCEPTING]]}}]), None),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[
+            {"set": {**PLACE, "name": "open", "elem": [22, {"range": [3000, 4000]}]}}]), None),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[
+            {"set": {**PLACE, "name": "open", "elem": [22]}}]), "warning"),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[{"set": {**PLACE, "name": "open"}}]),
+         "warning"),
+        (ruleset([match(DPORT, "@gone"), ACCEPTING]), "unseen"),
+        (ruleset(JUMP, more=[in_chain("services", match(DPORT, 3260), ACCEPTING)]), None),
+        (ruleset(JUMP, [ACCEPTING], more=[in_chain("services", match(DPORT, 3260), DROPPING)]),
+         "warning"),
+        (ruleset(JUMP, more=[in_chain("services", {"return": None})]), "warning"),
+        (ruleset(JUMP, more=[in_chain("services", *JUMP)]), "unseen"),
+        (ruleset([{"xt": {"type": "match", "name": "set"}}, ACCEPTING]), "unseen"),
+        (ruleset([ACCEPTING], more=[in_chain("input", ACCEPTING, table="other")]), None),
+        (ruleset([{"reject": {"type": "tcp reset"}}], policy="accept"), "warning"),
+        (json.dumps({"nftables": [{"chain": {**PLACE, "name": "input", "hook": "input"}},
+                                  {"rule": None}]}), "unseen"),
+        ("[]", "unseen"), ("nonsense", "unseen"), ('{"nftables": 1}', "unseen"),
+    ],
+)  # fmt: skip
+def test_nftables_is_read_as_the_kernel_does(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, level: str | None
+) -> None:
+    lio = healthy.open()
+    answers = {("nft", "--json", "list", "ruleset"): rules}
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    found = [one.level for one in firewall.check(lio)]
+    assert found == ([level] if level else [])
 
 
 # Targets

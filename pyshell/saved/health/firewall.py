@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,73 +69,179 @@ def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
 
 
 def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
+    """Yield ports that a chain drops; what nft prints in a form unknown here is not checked."""
     try:
-        found = json.loads(text)["nftables"]
-    except (ValueError, KeyError, TypeError):
+        listed = json.loads(text)["nftables"]
+        ruleset = _Ruleset(listed)
+        chains = [one["chain"] for one in listed if "chain" in one]
+        for chain in chains:
+            if chain.get("hook") in _HOOKS and chain.get("type", "filter") == "filter":
+                yield from _of_chain(ruleset, chain, ports)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         yield unseen("nftables", "its rules cannot be read", *_all(ports))
-        return
-    rules = [one["rule"] for one in found if "rule" in one]
-    for chain in (one["chain"] for one in found if "chain" in one):
-        if chain.get("hook") != "input" or not _shuts(chain, rules):
-            continue
+
+
+def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iterator[Finding]:
+    place = f"{chain['family']} {chain['table']} {chain['name']}"
+    for port, every in ports.items():
+        paths = tuple(path for path in every if _concerns(chain["family"], path))
+        verdict = ruleset.verdict(chain, port) if paths else _ACCEPT
+        if verdict == _MAYBE:
+            told = "it accepts some senders or interfaces: are initiators among them?"
+            yield unseen(f"nftables {place}", told, *paths)
+        elif verdict == _DROP:
+            command = f"nft insert rule {place} tcp dport {port} accept"
+            yield _shut(f"nftables {place}", port, paths, command)
+
+
+def _concerns(family: str, path: str) -> bool:
+    """Return whether packets to a portal pass the tables of a family."""
+    six, every = "/[" in path, "/[::0]" in path
+    return {"ip": not six or every, "ip6": six}.get(family, True)
+
+
+_HOOKS = ("prerouting", "input")
+_ACCEPT, _DROP, _MAYBE, _RETURN, _NEXT = "accept", "drop", "maybe", "return", "next"
+_DEEPEST = 16  # jumps, as the kernel allows
+
+
+class _Ruleset:
+    """The rules that nft lists, asked what becomes of a first packet of a TCP connection."""
+
+    def __init__(self, listed: Sequence[Mapping[str, Any]]) -> None:
+        self._rules: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+        self._sets: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        for one in listed:
+            if "rule" in one:
+                rule = one["rule"]
+                key = (rule["family"], rule["table"], rule["chain"])
+                self._rules.setdefault(key, []).append(rule)
+            for kind in ("set", "map"):
+                if kind in one:
+                    named = one[kind]
+                    self._sets[named["family"], named["table"], named["name"]] = named
+
+    def verdict(self, chain: Mapping[str, Any], port: int) -> str:
+        """Return what a base chain does: accept, drop, or maybe, which depends on the sender."""
         table = (chain["family"], chain["table"])
-        inside = [rule for rule in rules if (rule["family"], rule["table"]) == table]
-        place = f"{chain['family']} {chain['table']} {chain['name']}"
-        for port, paths in ports.items():
-            if any(_lets_in(rule["expr"], port) for rule in inside):
+        found = self._walk(table, chain["name"], port, 0)
+        if found in (_ACCEPT, _DROP):
+            return found
+        policy = _DROP if chain.get("policy") == "drop" else _ACCEPT
+        return _MAYBE if found == _MAYBE and policy == _DROP else policy
+
+    def _walk(self, table: tuple[str, str], chain: str, port: int, depth: int) -> str:
+        """Return what becomes of the packet in a chain; next if it comes out at its end."""
+        if depth > _DEEPEST:
+            return _MAYBE
+        unsure = False
+        for rule in self._rules.get((*table, chain), ()):
+            certain, verdict = self._rule(table, rule["expr"], port, depth)
+            if verdict == _NEXT:
                 continue
-            if any(_lets_some_in(rule["expr"]) for rule in inside):
-                told = "it accepts some senders or interfaces: are initiators among them?"
-                yield unseen(f"nftables {place}", told, *paths)
-            else:
-                command = f"nft insert rule {place} tcp dport {port} accept"
-                yield _shut(f"nftables {place}", port, paths, command)
+            if certain and verdict != _MAYBE:
+                if verdict == _DROP:
+                    return _MAYBE if unsure else _DROP
+                return _NEXT if verdict == _RETURN else verdict
+            unsure = unsure or verdict in (_ACCEPT, _MAYBE)
+        return _MAYBE if unsure else _NEXT
+
+    def _rule(
+        self,
+        table: tuple[str, str],
+        expressions: Sequence[Mapping[str, Any]],
+        port: int,
+        depth: int,
+    ) -> tuple[bool, str]:
+        """Return whether a rule certainly matches, and its verdict; next if it does not match."""
+        certain = True
+        for part in expressions:
+            (kind, value), *_ = part.items()
+            if kind == "match":
+                found = self._matches(table, value, port)
+                if found is False:
+                    return True, _NEXT
+                certain = certain and found is True
+            elif kind in ("accept", "drop", "return", "continue"):
+                return certain, {"continue": _NEXT}.get(kind, kind)
+            elif kind == "reject":
+                return certain, _DROP
+            elif kind in ("jump", "goto"):
+                told = self._walk(table, value["target"], port, depth + 1)
+                ends = kind == "goto" and told == _NEXT
+                return certain, _RETURN if ends else told
+            elif kind == "vmap":
+                return self._vmap(table, value, port, depth, certain)
+            elif kind not in ("counter", "log", "comment", "notrack", "mangle"):
+                certain = False  # a limit, a match of iptables, or what came later than this
+        return certain, _NEXT
+
+    def _vmap(
+        self, table: tuple[str, str], value: Mapping[str, Any], port: int, depth: int, certain: bool
+    ) -> tuple[bool, str]:
+        unsure = _NEXT
+        for key, verdict in self._elements(table, value["data"]):
+            match = {"op": "==", "left": value["key"], "right": key}
+            found = self._matches(table, match, port)
+            if found is False:
+                continue
+            _, told = self._rule(table, [verdict], port, depth)
+            if found is True:
+                return certain, told
+            unsure = _MAYBE if told in (_ACCEPT, _MAYBE) else unsure
+        return False, unsure
+
+    def _matches(self, table: tuple[str, str], match: Mapping[str, Any], port: int) -> bool | None:
+        """Return whether a match holds for the packet, None if that depends on its sender."""
+        left, right, op = match["left"], match["right"], match.get("op", "==")
+        if not isinstance(left, dict) or op not in ("==", "!=", "in"):
+            return None
+        found: bool | None = None
+        payload, meta = left.get("payload", {}), left.get("meta", {})
+        protocol, name = payload.get("protocol"), payload.get("field")
+        if protocol in _OTHER_PROTOCOLS:
+            return False
+        if protocol in ("tcp", "th") and name == "dport":
+            found = self._holds(table, right, port)
+        elif meta.get("key") == "l4proto" or (protocol, name) in _NEXT_PROTOCOL:
+            found = self._holds(table, right, "tcp") or self._holds(table, right, 6)
+        elif meta.get("key") in ("iif", "iifname") and right == "lo":
+            found = False
+        elif left.get("ct", {}).get("key") == "state":
+            found = self._holds(table, right, "new")
+        return (not found if op == "!=" else found) if found is not None else None
+
+    def _holds(self, table: tuple[str, str], value: Any, wanted: int | str) -> bool | None:
+        """Return whether a value, range, list or set has what is wanted in it."""
+        if isinstance(value, list):
+            return any(self._holds(table, one, wanted) for one in value)
+        if isinstance(value, dict):
+            if "range" in value:
+                low, high = value["range"]
+                return isinstance(wanted, int) and low <= wanted <= high
+            if "set" in value:
+                return self._holds(table, value["set"], wanted)
+            if "elem" in value:
+                return self._holds(table, value["elem"]["val"], wanted)
+            return None
+        if isinstance(value, str) and value.startswith("@"):
+            named = self._sets.get((*table, value[1:]))
+            if named is None or "dynamic" in named.get("flags", ()):
+                return None
+            return self._holds(table, named.get("elem", []), wanted)
+        return bool(value == wanted)
+
+    def _elements(self, table: tuple[str, str], data: Any) -> list[Any]:
+        """Return the keys and verdicts of a verdict map, named or not."""
+        if isinstance(data, str):
+            found = self._sets[(*table, data.removeprefix("@"))].get("elem", [])
+        else:
+            found = data["set"]
+        return list(found)
 
 
-def _shuts(chain: dict[str, Any], rules: list[dict[str, Any]]) -> bool:
-    """Tell whether a chain drops what no rule of it takes: by its policy, or by its last rule."""
-    if chain.get("policy") == "drop":
-        return True
-    key = ("family", "table")
-    own = [r for r in rules if r["chain"] == chain["name"] and all(r[k] == chain[k] for k in key)]
-    last = [name for part in own[-1]["expr"] for name in part] if own else []
-    return bool(last) and set(last) <= {"drop", "reject", "counter", "log"} and last[-1] in ("drop", "reject")  # fmt: skip # noqa: E501
-
-
-def _lets_in(expressions: list[dict[str, Any]], port: int) -> bool:
-    """Tell whether a rule accepts a TCP port, alone, in a set or in a range."""
-    if not any("accept" in part for part in expressions):
-        return False
-    for part in expressions:
-        match = part.get("match", {})
-        field = match.get("left", {}).get("payload", {}) if isinstance(match, dict) else {}
-        if field.get("field") == "dport" and match.get("op") in ("==", "in"):
-            return _holds(match.get("right"), port)
-    return False
-
-
-def _lets_some_in(expressions: list[dict[str, Any]]) -> bool:
-    """Tell whether a rule accepts whatever comes from an address or over an interface."""
-    if not any("accept" in part for part in expressions):
-        return False
-    matches = [part["match"] for part in expressions if "match" in part]
-    lefts = [match.get("left", {}) for match in matches]
-    if any(left.get("payload", {}).get("field") in ("dport", "type") for left in lefts):
-        return False
-    return any(
-        left.get("payload", {}).get("field") == "saddr"
-        or (left.get("meta", {}).get("key") in ("iif", "iifname") and match.get("right") != "lo")
-        for left, match in zip(lefts, matches, strict=True)
-    )
-
-
-def _holds(value: Any, port: int) -> bool:
-    if isinstance(value, dict):
-        if "range" in value:
-            low, high = value["range"]
-            return bool(low <= port <= high)
-        return any(_holds(one, port) for one in value.get("set", ()))
-    return bool(value == port)
+_OTHER_PROTOCOLS = ("udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah")
+_NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 
 
 def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
