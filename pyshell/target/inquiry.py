@@ -22,6 +22,11 @@ _SECONDS = 10
 # Names that tell the disk itself, best first; others may tell of the way to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
 _LISTENING, _ESTABLISHED = "0A", "01"
+_MOVING = re.compile(
+    r"/dev/((sd|vd|xvd|hd)[a-z]+\d*|nvme\d+n\d+(p\d+)?|md\d+(p\d+)?|dm-\d+|loop\d+(p\d+)?"
+    r"|sr\d+|s?r?g\d+|n?st\d+|mmcblk\d+(p\d+)?|z?r(am|bd)\d+(p\d+)?|nbd\d+(p\d+)?)",
+    re.ASCII,
+)
 _UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 
@@ -42,6 +47,11 @@ def refused_initiators(machine: Machine) -> list[str]:
     """
     found = _UNAUTHORIZED.findall(machine.ask("dmesg") or "")
     return list(dict.fromkeys(reversed(found)))
+
+
+def moves_between_boots(path: str) -> bool:
+    """Return whether the kernel gives a device's name anew at each boot, in order of appearance."""
+    return _MOVING.fullmatch(path) is not None
 
 
 def lasting_name(path: str, folder: str = BY_ID) -> str | None:

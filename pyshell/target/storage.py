@@ -154,15 +154,35 @@ def naa_digits(serial_number: str) -> str:
     return f"{digits:0<{_NAA_DIGITS}}"
 
 
-def cache_text(found: Described) -> str:
+def cache_text(lio: Lio, place: StorageObject, found: Described) -> str:
     """Return what a crash of the host does to writes that initiators take for done."""
     if found.write_back is None:
         return ""
+    if place.plugin == "block":  # whose attribute is always 0: the device's own cache counts
+        return _device_cache_text(lio, place)
     if found.buffered and not found.write_back:
         return "write-back, but initiators are told write-thru: a crash loses writes"
     if found.write_back:
         return "write-back: a crash loses what initiators have not flushed"
     return "write-thru: a write is on the device when it is acknowledged"
+
+
+def _device_cache_text(lio: Lio, place: StorageObject) -> str:
+    """Return what a block device says of its cache: the kernel tells initiators the same."""
+    info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
+    device = lio.machine.host_file(
+        f"/sys/class/block/{(_field(info, 'device') or '-').replace('/', '!')}"
+    )
+    for queue in (device / "queue", device.resolve().parent / "queue"):  # a partition's disk's
+        try:
+            told = (queue / "write_cache").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            continue
+        if told == "write back":
+            return "write-back, the device's own: a crash loses what initiators have not flushed"
+        if told == "write through":
+            return "write-thru: a write is on the device when it is acknowledged"
+    return "unknown: the device does not say whether it has a volatile cache"
 
 
 def creation_arguments(

@@ -96,7 +96,7 @@ class StorageObjectNode(CommonNode):
             "serial": storage.serial(self.lio.kernel, self.place),
             "naa": naa,
             "by_id": f"/dev/disk/by-id/wwn-0x{naa.removeprefix('naa.')}" if naa else None,
-            "cache": storage.cache_text(found),
+            "cache": storage.cache_text(self.lio, self.place, found),
             "missing": found.missing,
         }
         if self.place.plugin == "fileio":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -925,3 +926,43 @@ def test_finding_19_a_device_that_is_back_at_its_path_gets_its_object_again(
     assert gone(healthy, "devices")
     assert paths(healthy) == before
     assert healthy("diff").status == 0
+
+
+@pytest.mark.parametrize("name", ["/dev/md127", "/dev/sdz", "/dev/dm-7"])
+def test_a_device_whose_name_moves_is_reported_by_check_and_doctor(
+    pyshell: Pyshell, name: str
+) -> None:
+    """Finding 27."""
+    pyshell.simulator.machine.add(SimulatedDevice(name, name.removeprefix("/dev/"), 1 << 21))
+    pyshell.must(f"/backstores/block create moving {name}", "saveconfig")
+    lasting = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
+    machine = pyshell.simulator.machine
+    machine.edit(links={**machine.links, lasting: name})
+    told = f"{name} may name another disk after the next boot; {lasting} never does"
+    assert any(told in one["message"] for one in doctor(pyshell))
+    told = f"{name} may name another device after the next boot. Use {lasting}."
+    assert told in pyshell("check").out
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [("write back\n", "write-back, the device's own"), ("write through\n", "write-thru: "),
+     ("", "unknown"), (None, "unknown")],
+)  # fmt: skip
+def test_info_has_the_cache_of_the_device_itself(
+    pyshell: Pyshell, told: str | None, shown: str
+) -> None:
+    """Finding 26: of a block device the attribute is always 0."""
+    pyshell.must("/backstores/block create disk /dev/mapper/lee-lee.lv")
+    info = pyshell.read("core/iblock_0/disk/info")
+    (device,) = re.findall(r"device: (\S+)", info)
+    file = pyshell.simulator.machine.file(f"/sys/class/block/{device}/queue/write_cache")
+    if told is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(told)
+    assert (
+        pyshell("-o", "json", "/backstores/block/disk", "info")
+        .json["result"]["cache"]
+        .startswith(shown)
+    )
+    assert "write-thru" in pyshell.line("ls /backstores/block").out

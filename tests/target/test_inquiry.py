@@ -61,3 +61,22 @@ def test_a_program_is_asked() -> None:
     assert inquiry.ask("echo", "yes") == "yes\n"
     assert inquiry.ask("false") is None
     assert inquiry.ask("no-such-program-here") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dev/sda", "/dev/sdab12", "/dev/nvme0n1", "/dev/nvme10n2p3", "/dev/vdb", "/dev/xvda1",
+     "/dev/md0", "/dev/md127p1", "/dev/dm-3", "/dev/loop0", "/dev/sg1", "/dev/sr0", "/dev/st0"],
+)  # fmt: skip
+def test_names_that_the_kernel_gives_anew_at_each_boot(path: str) -> None:
+    """Finding 27."""
+    assert inquiry.moves_between_boots(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dev/disk/by-id/wwn-0x5000", "/dev/mapper/lee-lee.lv", "/dev/md/data", "/dev/vg/lv", "",
+     "/dev/zvol/tank/v", "/srv/sda", "/dev/sda/x", "/dev/rbd/pool/image", "/dev/sda\n", "1:0:0:0"],
+)  # fmt: skip
+def test_names_that_stay(path: str) -> None:
+    assert not inquiry.moves_between_boots(path)

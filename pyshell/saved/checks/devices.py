@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pyshell.errors import PyshellError, UsageError
 from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
 from pyshell.saved.checks.storage import plugin_of
-from pyshell.target import fabrics, listing, names, storage
+from pyshell.target import fabrics, inquiry, listing, names, storage
 from pyshell.target.attach import Lio
 from pyshell.target.operations.backing import check_block
 from pyshell.target.operations.base import Foreseen
@@ -29,6 +29,7 @@ def device_faults(lio: Lio, document: Entry, *, at_boot: bool = False) -> Iterat
         if not device or not _can_be_path(device):
             continue  # told by the checks of the file
         plugin = plugin_of(entry)
+        yield from _moving(lio, entry, device)
         if plugin == "block":
             exclusive = entry.flag("exclusive") is not False
             yield from _block(lio, entry, device, exclusive=exclusive, at_boot=at_boot)
@@ -42,6 +43,14 @@ def device_faults(lio: Lio, document: Entry, *, at_boot: bool = False) -> Iterat
         number = target.below("parameters").number("cmd_completion_affinity")
         if number is not None and number >= lio.machine.cpus():
             yield error(place, f"this host has no processor {number}", "-1 means any.")
+
+
+def _moving(lio: Lio, entry: Entry, device: str) -> Iterator[Fault]:
+    """Yield that a device's name is given anew at each boot, if it has a lasting one."""
+    lasting = lio.machine.lasting_name(device) if inquiry.moves_between_boots(device) else None
+    if lasting is not None:
+        told = f"{device} may name another device after the next boot"
+        yield warning(entry.at("dev"), told, f"Use {lasting}.")
 
 
 def _can_be_path(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from pyshell.saved.health.disks import applied
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
-from pyshell.target import listing, storage
+from pyshell.target import inquiry, listing, storage
 from pyshell.target.attach import Lio
 from pyshell.target.names import size_text
 from pyshell.target.places import StorageObject
@@ -93,10 +93,14 @@ def _release(lio: Lio, name: str) -> str:
 
 def _renamed(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
     """Yield a device whose name is given anew at each boot, where it has a lasting one."""
-    if not re.match(r"/dev/(sd[a-z]+|nvme\d+n)\d*(p?\d+)?$", found.device):
+    if not inquiry.moves_between_boots(found.device):
         return
     lasting = lio.machine.lasting_name(found.device)
-    if lasting is None or place.plugin != "block":
+    if lasting is None:
+        return  # there is nothing better
+    if place.plugin != "block":
+        told = f"{found.device} may name another disk after the next boot; {lasting} never does"
+        yield warning(place.path, told)
         return
     yield warning(
         place.path,

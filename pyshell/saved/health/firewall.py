@@ -233,11 +233,10 @@ class _Ruleset:
 
     def _elements(self, table: tuple[str, str], data: Any) -> list[Any]:
         """Return the keys and verdicts of a verdict map, named or not."""
-        if isinstance(data, str):
-            found = self._sets[(*table, data.removeprefix("@"))].get("elem", [])
-        else:
-            found = data["set"]
-        return list(found)
+        if not isinstance(data, str):
+            return list(data["set"])
+        family, name = table
+        return list(self._sets.get((family, name, data.removeprefix("@")), {}).get("elem", []))
 
 
 _OTHER_PROTOCOLS = ("udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah")
