@@ -24,6 +24,7 @@ from pathlib import Path
 from pyshell.errors import NotPermittedError, from_os_error
 
 _LINKS_MAX = 40  # as the kernel has it
+_CHECK = "Check what it holds, then "
 _ACL = "system.posix_acl_access"
 _ACL_ENTRY = struct.Struct("<HHI")  # tag, permissions, id; after a version of 4 bytes
 _ACL_USER, _ACL_GROUP, _ACL_WRITE = 0x02, 0x08, 0x02
@@ -35,6 +36,14 @@ class Fault:
 
     text: str
     fix: str = ""
+
+
+class UntrustedError(NotPermittedError):
+    """A file that other users can change. `fix` is the command that fixes it, "" for none."""
+
+    def __init__(self, message: str, hint: str, fix: str, path: Path | str) -> None:
+        super().__init__(message, hint, path=str(path))
+        self.fix = fix
 
 
 @dataclass
@@ -205,18 +214,11 @@ def _grants_write(descriptor: int) -> bool:
     )
 
 
-def untrusted(path: Path | str, faults: list[Fault]) -> NotPermittedError:
+def untrusted(path: Path | str, faults: list[Fault]) -> UntrustedError:
     """Return the error for a file that other users could change."""
-    fixes = " && ".join(fault.fix for fault in faults)
-    if not all(fault.fix for fault in faults):
-        fixes = f"copy it to a folder that only {_me()} can write to."
-    else:
-        fixes = f"run: {fixes}"
-    return NotPermittedError(
-        f"{path} is not trusted: {told(faults)}.",
-        f"Check what it holds, then {fixes}",
-        path=str(path),
-    )
+    fix = " && ".join(fault.fix for fault in faults) if all(one.fix for one in faults) else ""
+    then = f"run: {fix}" if fix else f"copy it to a folder that only {_me()} can write to."
+    return UntrustedError(f"{path} is not trusted: {told(faults)}.", f"{_CHECK}{then}", fix, path)
 
 
 def told(faults: list[Fault]) -> str:

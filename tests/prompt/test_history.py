@@ -142,3 +142,32 @@ def test_where_it_cannot_be_written_that_is_told_once(tmp_path: Path) -> None:
     assert kept.lines() == []
     assert len(told) == 1
     assert told[0].startswith("The history is not kept: ")
+
+
+# Findings 45 and 49: a folder or file of others
+
+
+@pytest.mark.parametrize("file", ["history", "history.lock"])
+def test_a_link_in_a_folder_of_others_is_not_written_through(tmp_path: Path, file: str) -> None:
+    told: list[str] = []
+    victim, home = tmp_path / "victim", tmp_path / "home"
+    victim.write_text("precious")
+    home.mkdir()
+    (home / file).symlink_to(victim)
+    home.chmod(0o777)
+    kept = CommandHistory(home / "history", told.append)
+    assert kept.add("ls") == "ls"
+    assert kept.add("pwd") == "pwd"
+    assert victim.read_text() == "precious"
+    assert [entry.name for entry in home.iterdir()] == [file]
+    assert len(told) == 1
+    assert f"chmod go-w {home}" in told[0]
+
+
+def test_lines_that_others_could_have_written_are_not_suggested(tmp_path: Path) -> None:
+    told: list[str] = []
+    file = tmp_path / "history"
+    file.write_text("clearconfig confirm=true\n")
+    file.chmod(0o666)
+    assert CommandHistory(file, told.append).lines() == []
+    assert "other users can write to it" in told[0]

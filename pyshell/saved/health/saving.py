@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyshell.errors import PyshellError
+from pyshell.files import reading
+from pyshell.files.paths import UntrustedError
 from pyshell.saved import load, locations, references, state
 from pyshell.saved.compare import Difference, compare, shown
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
@@ -31,10 +34,14 @@ def check(lio: Lio) -> Iterator[Finding]:
     try:
         saved = items(references.if_readable(load.load(path)))
         mode = path.stat().st_mode
-    except PermissionError:
-        yield unseen(str(path), "only root may read it")
-        return
+        reading.read(path, reading.LARGE)
+    except UntrustedError as found:
+        told = f"it is not restored at boot: {found.message}"
+        yield error(str(path), told, *([found.fix] if found.fix else []))
     except PyshellError as found:
+        if found.errno == errno.EACCES:
+            yield unseen(str(path), "only root may read it")
+            return
         yield error(
             str(path),
             f"it cannot be restored at boot: {found.message}",
