@@ -75,7 +75,10 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     from pyshell.shell.grammar import join_arguments
 
     try:
-        shell.run_line(join_arguments(words, compat=shell.compat))
+        line = join_arguments(words, compat=shell.compat)
+        shell.run_line(line)
+        if shell.err.isatty() and not shell.compat:
+            _tell_visible_secret(shell, line)
         if shell.options.save:
             shell.say(shell.save_what_changed(asked=True))
         elif shell.err.isatty() or shell.way == "apply":
@@ -85,6 +88,18 @@ def _run_one(shell: Shell, words: list[str]) -> int:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
     return shell.status
+
+
+def _tell_visible_secret(shell: Shell, line: str) -> None:
+    """Note that other users could read a secret in the list of processes."""
+    from pyshell.shell.secrets import in_the_open
+
+    name = in_the_open(line)
+    if name is not None:
+        shell.note(
+            f"Other users could see the {name} in 'ps' while this ran. {name}=- asks for it,"
+            f" {name}=@FILE reads it from a file."
+        )
 
 
 def _run_many(shell: Shell, found: Invocation) -> int:

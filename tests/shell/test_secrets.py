@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from driver import TPG, Pyshell
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell.grammar import split
 from pyshell.shell.secrets import (
@@ -203,3 +204,13 @@ def test_a_line_of_comment_signs_is_masked_in_a_moment() -> None:
     """Finding 52: the time was quadratic in the length of the line, here hours."""
     line = "#" * 1_000_000
     assert masked(line, []) == line
+
+
+def test_a_secret_on_the_command_line_is_noted_at_a_terminal(target: Pyshell) -> None:
+    """Finding 53: it could be seen in the list of processes."""
+    words = (TPG, "set", "auth", "userid=u")
+    ran = target(*words, "password=sixteen-bytes-ok", terminal=True)
+    assert "could see the password in 'ps'" in " ".join(ran.err.split())
+    assert "sixteen" not in ran.err
+    assert "in 'ps'" not in target(*words, "password=sixteen-bytes-ok").err
+    assert "'ps'" not in target(*words, "password=-", stdin="another-secret-1\n", terminal=True).err
