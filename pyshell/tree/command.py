@@ -214,6 +214,16 @@ def _target(node: Node, text: str) -> str:
     return parts[2]
 
 
+def _initiator(node: Node, text: str) -> str:
+    """Return the name of an initiator that is given as the path of its ACL."""
+    if not _is_pathlike(text):
+        return text
+    parts = node.absolute(text).split("/")
+    if "acls" not in parts[:-1]:
+        raise UsageError(f"{text} is not the path of an ACL.", "Give the initiator's name.")
+    return parts[parts.index("acls") + 1]
+
+
 def _child(node: Node, text: str) -> str:
     """Return the name of a child that is given as a path."""
     if not _is_pathlike(text):
@@ -309,7 +319,7 @@ LUN = Kind("lun", lun_number, source="lun")
 TAG = Kind("tag", tag_number, source="tag")
 WWN = Kind("wwn", plain_text, source="wwn")
 TARGET = Kind("wwn", plain_text, source="target", at=_target)
-INITIATOR = Kind("wwn", plain_text, source="initiator")
+INITIATOR = Kind("wwn", plain_text, source="initiator", at=_initiator)
 ADDRESS = Kind("address", names.address, source="address")
 LISTEN = Kind("address[:port]", _address_and_port, source="address")
 PORT = Kind("port", names.port_number)

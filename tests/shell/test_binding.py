@@ -132,12 +132,14 @@ class TestPaths:
         for given in (
             f"target=/iscsi/{SERVER.upper()}/",
             "target=@tpg",
+            f"initiator={TPG}/acls/{CLIENT.upper()}/",
             "storage_object=backstores/block/lee_block/",
             "storage_object=block/lee_block/",
             "storage_object=/backstores/./block/../block/lee_block",
         ):
             assert CLIENT in exported.line(f"sessions {given}").out, given
         assert exported.line("sessions target=/backstores").status == 2
+        assert exported.line(f"sessions initiator={TPG}/acls").status == 2
 
     def test_lun_and_mapping_are_made_of_relative_paths(self, exported: Pyshell) -> None:
         exported.must("/backstores/ramdisk create a 1M", "/backstores/ramdisk bookmarks add r")

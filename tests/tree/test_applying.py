@@ -52,7 +52,8 @@ def test_what_differs_is_drawn_and_the_status_says_so(saved: Pyshell) -> None:
     )
     ran = saved("diff")
     assert (ran.err, ran.status) == ("", 1)
-    assert ran.lines == [
+    assert ran.lines[:2] == [f"--- saved ({saved.saved_file})", "+++ running"]
+    assert ran.lines[2:] == [
         "  backstores",
         "    ramdisk",
         "+     new",
@@ -585,7 +586,7 @@ def test_a_rollback_leaves_the_saved_file_to_a_save(revised: Pyshell) -> None:
 
 def test_a_save_tells_that_it_comes_from_a_rollback(revised: Pyshell) -> None:
     revised("--save", "rollback", "1").done()
-    assert revised("revisions").lines[1].split()[3] == "rollback"
+    assert revised("revisions").lines[1].split()[5] == "rollback"
 
 
 def test_a_rollback_to_no_revision_changes_nothing(revised: Pyshell) -> None:

@@ -26,7 +26,7 @@ def test_a_revision_tells_time_user_way_objects_and_comment(
     assert saved.split()[0] == "saved"
     assert "2 storage objects, 1 target, 1 LUN, 1 ACL" in saved
     assert first.split()[0] == "1"
-    assert first.split()[2:4] == ["lee", "one-liner"]
+    assert first.split()[4:6] == ["lee", "one-liner"]
     assert "1 storage object, 1 target, 1 LUN, 1 ACL " in first
     assert first.endswith("  before the move")
     assert backup.startswith("saveconfig-")
@@ -84,7 +84,7 @@ def test_what_makes_no_sense_is_refused(exported: Pyshell, line: str, status: in
 
 def test_a_batch_and_its_end_are_remembered_as_such(pyshell: Pyshell) -> None:
     pyshell.batch([f"{DISK} disk1 1M"]).done()
-    assert pyshell.must("revisions")[1].split()[3] == "batch"
+    assert pyshell.must("revisions")[1].split()[5] == "batch"
 
 
 def test_preferences_bound_the_revisions(pyshell: Pyshell) -> None:
