@@ -149,7 +149,7 @@ WRITES = [
     "/backstores/user:file delete w2", "/backstores/ramdisk delete w1",
 ]  # fmt: skip
 BESIDE = [
-    "ls", "status", "metrics", "export", "graph", "doctor", "diff", "check",
+    "ls", "status", "metrics", "export", "graph", "doctor", "diff", "check", "saveconfig",
     "sessions", "/backstores ls", "/backstores/pscsi ls", f"{TPG} ls", f"guide {SERVER} {CLIENT}",
     "-o json ls", f"{TPG}/acls ls", "/backstores/ramdisk ls", "revisions",
 ]  # fmt: skip

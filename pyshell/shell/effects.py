@@ -129,9 +129,9 @@ class Effects(Asking):
         self._removed |= deleted
         settle_marks(self, made, deleted)
 
-    def lock_lent(self) -> AbstractContextManager[None]:
+    def lock_lent(self, until: float) -> AbstractContextManager[None]:
         """Let others have the lock of the command at work while it only waits."""
-        return self._held.lent() if self._held is not None else nullcontext()
+        return self._held.lent(until) if self._held is not None else nullcontext()
 
     def take(self, result: Result) -> None:
         """Do what a result asks for. Raises PyshellError."""
@@ -201,7 +201,7 @@ class Effects(Asking):
             check(self.lio, change.operations)
 
     def _change(self, change: Change) -> None:
-        from pyshell.target.operations.base import carry_out
+        from pyshell.target.operations.base import carry_out, interrupts_held
 
         if self.options.dry_run:
             self.check(change)
@@ -209,15 +209,17 @@ class Effects(Asking):
             return
         self.ask_before(change, lambda: change.operations)
         disturbed = self._disturbed(change)
-        try:
-            with _of_whole(change):
-                outcome = carry_out(self.lio, change.operations, self._tell_progress)
-        except PyshellError:
-            if self.compat and not self.options.json:
-                self.say(list(change.before))
-            raise
-        if change.undoable and outcome.undo:
-            self.memory.keep_operations(self.line, outcome.undo)
+        with interrupts_held() as interrupted:
+            try:
+                with _of_whole(change):
+                    outcome = carry_out(self.lio, change.operations, self._tell_progress)
+            except PyshellError:
+                if self.compat and not self.options.json:
+                    self.say(list(change.before))
+                raise
+            if change.undoable and outcome.undo:
+                self.memory.keep_operations(self.line, outcome.undo)
+            outcome.interrupted = outcome.interrupted or interrupted()
         self._way = change.way
         self.changed = self.changed or outcome.changed
         self.unsaved = self.unsaved or outcome.changed
@@ -295,6 +297,8 @@ class Effects(Asking):
         try:
             shown = work.run()
         except BaseException:
+            if remembered:
+                self.memory.forget_if_unchanged(self.line)
             self.unsaved = self.unsaved or changes
             raise
         if shown.idle and remembered:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from pyshell.shell.options import DEFAULT_TIMEOUT
 from pyshell.target import names
 
 _PAUSE = 0.05
+_QUEUE_SECONDS = 2.0
 
 
 class Held:
@@ -36,11 +38,16 @@ class Held:
         """Let others have the lock."""
         os.close(self._descriptor)
 
-    def take(self) -> None:
-        """Wait for the lock and note in the file who has it. Raises LockedError."""
-        deadline = time.monotonic() + self._timeout
+    def take(self, until: float = 0) -> None:
+        """Wait for the lock and note in the file who has it. Raises LockedError.
+
+        It waits at least until the clock (`time.monotonic`) is at `until`. Who waits stands in a
+        queue, so that a program of many commands does not take the lock again and again.
+        """
+        begun = time.monotonic()
+        deadline = max(begun + self._timeout, until)
         told = False
-        while not (self._has_taken() or self._has_replaced()):
+        while not self._has_had_its_turn(time.monotonic() - begun):
             if time.monotonic() >= deadline:
                 raise LockedError(
                     f"{holder(self._path)} holds the lock {self._path}.",
@@ -49,10 +56,21 @@ class Held:
             if not told and self._tell is not None:
                 self._tell(f"Waiting for {holder(self._path)}, which holds the lock.")
                 told = True
-            time.sleep(_PAUSE)
+            # Who has waited longer looks more often, and so comes first.
+            time.sleep(_PAUSE / (1 + 4 * (time.monotonic() - begun)))
+        _queue(self._descriptor, fcntl.F_UNLCK)
         with suppress(OSError):  # as on a full /run
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def _has_had_its_turn(self, waited: float) -> bool:
+        """Lock the file if this is the first of those that wait for it.
+
+        A program that holds only the place in the queue keeps nobody from the lock for long.
+        """
+        if not _queue(self._descriptor, fcntl.F_WRLCK) and waited < _QUEUE_SECONDS:
+            return False
+        return self._has_taken() or self._has_replaced()
 
     def _has_taken(self) -> bool:
         """Lock the file if nobody else has it, and it still is the one under its name."""
@@ -84,11 +102,14 @@ class Held:
         self._descriptor = descriptor
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Let others have the lock for a while, as while nothing is done but to wait."""
+    def lent(self, until: float = 0) -> Iterator[None]:
+        """Let others have the lock for a while, as while nothing is done but to wait.
+
+        To have it again it waits as `take` does.
+        """
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         yield
-        self.take()
+        self.take(until)
 
 
 @contextmanager
@@ -116,6 +137,22 @@ def _open(path: Path) -> int:
             return writing.open_own(path, os.O_RDONLY)  # that is enough to lock it
     except OSError as error:
         raise _failed(error, path) from error
+
+
+def _queue(descriptor: int, kind: int) -> bool:
+    """Take (F_WRLCK) or leave (F_UNLCK) the one place in the queue for the lock.
+
+    It is a lock of another sort on the same file, of this open file alone: targetcli and others
+    that know nothing of the queue are not kept from the lock itself.
+    """
+    try:
+        fcntl.fcntl(
+            descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
+        )
+    except OSError as error:
+        # Where there are no such locks, or the file is open for reading only, there is no queue.
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
+    return True
 
 
 def _try(descriptor: int, path: Path) -> bool:

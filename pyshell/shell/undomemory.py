@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyshell.errors import PyshellError
@@ -40,6 +42,18 @@ class UndoMemory:
             undo.keep_document(self._lio, line, self._options.way, read_running(self._lio))
         except PyshellError as error:
             self._not_kept(error)
+
+    def forget_if_unchanged(self, line: str) -> None:
+        """Forget a line that ended before it changed anything."""
+        from pyshell.saved import undo
+        from pyshell.saved.running import read_running
+
+        with suppress(PyshellError, OSError):
+            done = undo.last(self._lio)
+            if done is not None and done.line == line and done.before is not None:
+                running = json.loads(json.dumps(read_running(self._lio)))
+                if running == done.before:
+                    undo.forget(done)
 
     def forget(self, line: str) -> None:
         """Forget a line that changed nothing."""

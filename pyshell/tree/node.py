@@ -57,7 +57,7 @@ class Context(Protocol):
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
 
-    def lock_lent(self) -> AbstractContextManager[None]:
+    def lock_lent(self, until: float) -> AbstractContextManager[None]:
         """Let others have the lock of the command at work while it only waits."""
 
     def note_removed(self, operations: Iterable[Operation]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyshell.errors import PyshellError
+from pyshell.errors import LockedError, PyshellError
 from pyshell.target.arrivals import Arrivals
 from pyshell.tree.node import Context
 from pyshell.tree.saving import boot_file
@@ -68,9 +68,14 @@ class RestoreJob:
                 for hint in hints:
                     self._context.note(hint)
                 told = True
-            with self._context.lock_lent():
-                if not waiting.wait_for_any(lio, self._absent, arrivals, deadline):
-                    break
+            try:
+                with self._context.lock_lent(deadline):
+                    came = waiting.wait_for_any(lio, self._absent, arrivals, deadline)
+            except LockedError as error:
+                self._context.note(f"Nothing more can be added now: {error}")
+                break
+            if not came:
+                break
             before = set(self.added)
             self.add()
             for path in self.added:

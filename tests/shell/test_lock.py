@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -248,3 +249,42 @@ def test_the_holder_of_an_equal_inode_on_another_device_is_not_named(
     monkeypatch.setattr(lock, "_read", lambda p: foreign if p == "/proc/locks" else read(p))
     assert not lock.is_held(path)
     assert "4242" not in lock.holder(path)
+
+
+def test_finding_67_who_waits_has_the_lock_before_who_takes_it_again(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def wait() -> None:
+        with lock.locked(path, tell=lambda text: waiting.set()):
+            order.append("waiter")
+
+    waiter = threading.Thread(target=wait)
+    with lock.locked(path):
+        waiter.start()
+        assert waiting.wait(TIME_LIMIT)
+    with lock.locked(path):
+        order.append("again")
+    waiter.join()
+    assert order == ["waiter", "again"]
+
+
+def test_finding_11_a_lock_that_was_lent_is_waited_for_until_the_given_time(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "lock"
+    taken, released = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with lock.locked(path):
+            taken.set()
+            released.wait(TIME_LIMIT)
+
+    with lock.locked(path, timeout=0, tell=lambda text: released.set()) as held:
+        with held.lent(time.monotonic() + TIME_LIMIT):
+            thread = threading.Thread(target=other)
+            thread.start()
+            assert taken.wait(TIME_LIMIT)
+        assert released.is_set()
+        thread.join()

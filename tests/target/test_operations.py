@@ -3,22 +3,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from threading import Barrier
 from typing import ClassVar
 
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.errors import ExistsError, NotFoundError, PyshellError, UsageError
-from pyshell.target import listing
+from pyshell.errors import (
+    ExistsError,
+    InterruptedStepsError,
+    NotFoundError,
+    PyshellError,
+    UsageError,
+)
+from pyshell.shell.undomemory import UndoMemory
+from pyshell.target import handles, listing
 from pyshell.target.attach import Lio
 from pyshell.target.fabrics import fabric
+from pyshell.target.kernel import changing
 from pyshell.target.operations import removal
 from pyshell.target.operations.base import (
     Foreseen,
@@ -541,3 +551,91 @@ def test_finding_57_a_half_made_group_is_deleted_by_its_command(pyshell: Pyshell
     pyshell.simulator.mkdir(str(memory / "alua" / "group"))
     pyshell.must("/backstores/ramdisk/memory/alua delete group")
     assert not (memory / "alua" / "group").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("fileio create a /dev/sdd", "fileio create b /dev/sdd"),
+        ("fileio create a /dev/sdd", "pscsi create b /dev/sdd"),
+        ("fileio create a /dev/sdd", "pscsi create b 1:0:0:0"),
+        ("pscsi create a 1:0:0:0", "fileio create b /dev/sdd"),
+        ("fileio create a /dev/mapper/lee-lee.lv", "block create b /dev/lee/lee.lv"),
+        ("fileio create a /dev/mapper/lee-lee.lv", "fileio create b /dev/lee/lee.lv"),
+        ("block create a /dev/sdd", "fileio create b /dev/sdd"),
+        ("pscsi create a /dev/st0", "pscsi create b 2:0:0:0"),
+    ],
+)
+def test_finding_8_no_two_storage_objects_write_to_one_device(
+    pyshell: Pyshell, first: str, second: str
+) -> None:
+    assert pyshell.line(f"/backstores/{first}").status == 0
+    for options in ([], ["--dry-run"]):
+        ran = pyshell.line(f"/backstores/{second}", *options)
+        assert ran.status == 5, ran
+        assert "is in use" in ran.err
+    plugin = first.split(maxsplit=1)[0]
+    pyshell.must("saveconfig", f"/backstores/{plugin} delete a")
+    assert pyshell.line(f"/backstores/{second}").status == 0
+
+
+def test_finding_8_a_document_with_two_objects_on_one_device_is_refused_and_doctor_reports_them(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    pyshell.line("/backstores/fileio create a /dev/sdd")
+    pyshell.must("saveconfig")
+    document = pyshell.document()
+    (entry,) = document["storage_objects"]
+    document["storage_objects"].append({**entry, "name": "b", "wwn": "another"})
+    both = tmp_path / "both.json"
+    both.touch(0o600)
+    both.write_text(json.dumps(document))
+    ran = pyshell.line(f"apply {both}")
+    assert ran.status != 0
+    assert "/dev/sdd" in ran.err
+    lio = pyshell.open()
+    with changing():
+        handles.create_storage_object(
+            StorageObject("fileio", "b", 7), {"dev": "/dev/sdd", "wwn": "another"}
+        )
+    assert "uses the same device or file as /backstores/fileio/a" in pyshell("doctor").out
+    assert lio.simulated is not None
+
+
+def test_finding_66_a_signal_after_the_last_step_leaves_an_undo_entry(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = UndoMemory.keep_operations
+
+    def interrupted(memory: UndoMemory, line: str, inverses: Sequence[Operation]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        keep(memory, line, inverses)
+
+    monkeypatch.setattr(UndoMemory, "keep_operations", interrupted)
+    assert pyshell.line("/backstores/ramdisk create one 1M").status == 130
+    monkeypatch.undo()
+    pyshell.must("undo")
+    assert listing.storage_object("ramdisk", "one") is None
+
+
+def test_finding_66_an_interrupted_restore_that_changed_nothing_leaves_no_undo_entry(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise InterruptedStepsError("Interrupted before the step", signal.SIGINT)
+
+    monkeypatch.setattr("pyshell.saved.restore.restore", interrupted)
+    assert pyshell.line(f"restoreconfig {pyshell.example}").status == 130
+    assert "There is nothing to undo" in pyshell.line("undo").err
+
+
+def test_finding_66_undo_of_an_alua_state_brings_its_status_back(pyshell: Pyshell) -> None:
+    pyshell.must(
+        "/backstores/ramdisk create one 1M",
+        "/backstores/ramdisk/one/alua create group 5",
+    )
+    before = pyshell.tree()
+    pyshell.must("/backstores/ramdisk/one/alua/group set alua alua_access_state=1")
+    assert pyshell.tree() != before
+    pyshell.must("undo")
+    assert pyshell.tree() == before

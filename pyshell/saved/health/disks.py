@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pyshell.saved.health.findings import Finding, error, pyshell, warning
 from pyshell.target import listing, sessions, storage
 from pyshell.target.attach import Lio
+from pyshell.target.operations import backing
 from pyshell.target.places import StorageObject
 
 Users = Mapping[StorageObject, set[str]]
@@ -34,6 +35,19 @@ def check(lio: Lio) -> Iterator[Finding]:
                 place.path, told, choices=[pyshell(lio, "share", place.path, to="INITIATOR")]
             )
         yield from _cache(lio, place, found, users)
+    yield from _shared_devices(lio)
+
+
+def _shared_devices(lio: Lio) -> Iterator[Finding]:
+    """Yield storage objects that use a device or file that another one uses, too."""
+    for places in backing.users(lio).values():
+        for place in places[1:]:
+            if storage.describe(lio, place).exclusive:
+                yield error(
+                    place.path,
+                    f"it uses the same device or file as {places[0].path}: their initiators"
+                    " overwrite each other's data",
+                )
 
 
 def _cache(

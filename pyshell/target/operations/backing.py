@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -127,6 +128,60 @@ def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
         if device is not None and device.name == name:
             return place
     return None
+
+
+def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping[str, Any]) -> None:
+    """Raise BusyError if another storage object uses the same device or file, by any name of it.
+
+    The kernel lets two fileio, pscsi or user-space objects write to one disk. Only a block object
+    made with exclusive=false asks for that.
+    """
+    path = str(arguments.get("dev", arguments.get("config", "")))
+    wanted = identity(lio, place.plugin, path)
+    if wanted is None or arguments.get("exclusive", True) is False:
+        return
+    if foreseen.names.claims is None:
+        foreseen.names.claims = users(lio)
+    for other in foreseen.names.claims.get(wanted, ()):
+        if other.folder != place.folder and foreseen.exists(other.folder):
+            told = f"Cannot configure StorageObject because device {path} is already in use"
+            raise BusyError(f"{path} is in use: {other}", path=path, targetcli=told)
+    foreseen.names.claims.setdefault(wanted, []).append(place)
+
+
+def users(lio: Lio) -> dict[object, list[StorageObject]]:
+    """Return the storage objects that use each device or file."""
+    found: dict[object, list[StorageObject]] = {}
+    for place in listing.storage_objects():
+        described = storage.describe(lio, place)
+        used = identity(lio, place.plugin, described.config or described.device)
+        if used is not None:
+            found.setdefault(used, []).append(place)
+    return found
+
+
+def identity(lio: Lio, plugin: str, path: str) -> object | None:
+    """Return what tells a device or file from others, however it is named; None for neither."""
+    if plugin == "ramdisk" or not path:
+        return None
+    if plugin == "user":
+        path = path[path.find("/") + 1 :]  # behind the handler's name
+    if plugin == "pscsi":
+        scsi = lio.machine.scsi_device(path)
+        if scsi is None:
+            return None
+        device = lio.machine.block_device(scsi.path)
+        return ("scsi", scsi.hctl) if device is None else device.name
+    if not path.startswith("/"):
+        return None
+    device = lio.machine.block_device(path)
+    if device is not None:
+        return device.name
+    try:
+        status = os.stat(lio.machine.image_file(path))
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _exists(lio: Lio, path: str) -> bool:

@@ -35,6 +35,8 @@ class Names:
         self._asked = False
         self._there: dict[tuple[str, str], StorageObject] | None = None
         self._portals: dict[tuple[str, int], list[Portal]] = {}
+        self.claims: dict[object, list[StorageObject]] | None = None
+        """Which storage objects use a device or file, see `backing.claim`; None if not read."""
 
     def portals(self, of: Fabric, port: int) -> list[Portal]:
         """Return the portals at a port of a fabric; `append` to it those that will be created."""
@@ -65,6 +67,11 @@ class Foreseen:
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
         """Return the storage object that has a name now, None where none has."""
         return self._names.storage_object(plugin, name)
+
+    @property
+    def names(self) -> Names:
+        """Return what was looked up."""
+        return self._names
 
     def portals_at(self, of: Fabric, port: int) -> list[Portal]:
         """Return the portals at a port of a fabric, of all targets, that will be there."""
@@ -200,7 +207,7 @@ def carry_out(
     check(lio, operations)
     outcome = Outcome()
     fabrics = {found.name for found in listing.fabrics_in_use()}
-    with _interrupts_held() as interrupted:
+    with interrupts_held() as interrupted:
         failure: tuple[Operation, BaseException] | None = None
         with closing(_attempts(lio, operations, interrupted)) as attempts:
             for index, (operation, attempted) in enumerate(attempts, 1):
@@ -235,7 +242,7 @@ def carry_out_each(
     check(lio, operations)
     failure: BaseException | None = None
     with (
-        _interrupts_held() as interrupted,
+        interrupts_held() as interrupted,
         closing(_attempts(lio, operations, interrupted, for_good=True)) as attempts,
     ):
         for index, (operation, attempted) in enumerate(attempts, 1):
@@ -334,7 +341,7 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
     Ctrl-C and the like are held back while one is done, and raised before the next.
     """
     names = Names()
-    with _interrupts_held() as interrupted:
+    with interrupts_held() as interrupted:
 
         def do(operation: Operation) -> Operation | None:
             _stop_where_interrupted(operation, interrupted())
@@ -410,7 +417,7 @@ def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[Callable[[], int]]:
+def interrupts_held() -> Iterator[Callable[[], int]]:
     """Hold back the signals that end a program; yield a function that tells which came, or 0."""
     came = 0
 

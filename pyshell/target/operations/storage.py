@@ -67,6 +67,7 @@ class CreateStorageObject(Operation):
             if self.arguments.get(name) in (None, ""):
                 raise UsageError(f"A {self.place.plugin} storage object needs its {name}")
         backing.check(lio, foreseen, self.place.plugin, self.arguments)
+        backing.claim(lio, foreseen, self.place, self.arguments)
         foreseen.make(self.place.hba_folder)
         foreseen.make(self.place.folder)
         foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
