@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from pyshell.errors import PyshellError
 from pyshell.files import jsontext
 from pyshell.saved import trust
 from pyshell.saved.checks.devices import device_faults
@@ -20,11 +19,17 @@ from pyshell.saved.checks.storage import groups_of_all, storage_faults
 from pyshell.saved.checks.targets import target_faults
 from pyshell.saved.checks.types import type_faults, unknown_keys
 from pyshell.saved.checks.values import value_faults
-from pyshell.saved.document import Document, holds_secrets
+from pyshell.saved.document import (
+    Document,
+    holds_secrets,
+    known_wwn,
+    modern,
+    portal_name,
+    tpg_path,
+)
 from pyshell.saved.load import EMPTY, DocumentError, read_text
-from pyshell.saved.model import OLD_PLUGINS
 from pyshell.saved.positions import Place, Read, read
-from pyshell.target import fabrics, listing, settings
+from pyshell.target import listing, settings
 from pyshell.target.attach import Lio
 
 
@@ -162,7 +167,7 @@ def owner_path(document: Document, place: Place) -> str:
     path = ""
     if "storage_objects" in entries:
         so = entries["storage_objects"]
-        path = f"/backstores/{OLD_PLUGINS.get(so['plugin'], so['plugin'])}/{so['name']}"
+        path = f"/backstores/{modern(so['plugin'])}/{so['name']}"
     elif "fabric_modules" in entries:
         path = f"/{entries['fabric_modules']['name']}"
     elif "targets" in entries:
@@ -173,26 +178,17 @@ def owner_path(document: Document, place: Place) -> str:
 
 def _below_target(entries: Mapping[int | str, Any]) -> str:
     target = entries["targets"]
-    fabric = fabrics.fabric(target["fabric"]) if target["fabric"] in fabrics.known() else None
-    path = f"/{target['fabric']}/{_known_wwn(fabric, target['wwn'])}"
-    if "tpgs" in entries and (fabric is None or fabric.has("tpgts")):
-        path += f"/tpg{entries['tpgs'].get('tag', 1)}"
+    path = f"/{target['fabric']}/{known_wwn(target['fabric'], target['wwn'])}"
+    if "tpgs" in entries:
+        path = tpg_path(target["fabric"], path, entries["tpgs"].get("tag", 1))
     if "luns" in entries:
         path += f"/luns/lun{entries['luns']['index']}"
     elif "portals" in entries:
-        portal = entries["portals"]
-        path += f"/portals/{portal['ip_address']}:{portal['port']}"
+        path += f"/portals/{portal_name(entries['portals'])}"
     elif "node_acls" in entries:
-        path += f"/acls/{_known_wwn(fabric, entries['node_acls']['node_wwn'])}"
+        path += f"/acls/{known_wwn(target['fabric'], entries['node_acls']['node_wwn'])}"
     mapped = entries.get("mapped_luns")
     return f"{path}/mapped_lun{mapped['index']}" if mapped else path
-
-
-def _known_wwn(fabric: fabrics.Fabric | None, wwn: str) -> str:
-    try:
-        return fabric.known_wwn(wwn) if fabric else wwn
-    except PyshellError:
-        return wwn
 
 
 def _at(data: Any, place: Place) -> Any:

@@ -12,8 +12,11 @@ from typing import Annotated, Any
 
 from typing_extensions import Doc, NotRequired, Required, TypedDict
 
-from pyshell.target import fabrics
+from pyshell.errors import PyshellError
+from pyshell.target import fabrics, names
 
+OLD_PLUGINS = {"iblock": "block", "rd_mcp": "ramdisk"}
+"""Names of backstores in the files of older releases."""
 Value = int | str
 """An attribute's value: rtslib writes a number where the text is one."""
 _Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
@@ -259,16 +262,40 @@ def without_secrets(data: Any, mask: str) -> Any:
     return [without_secrets(entry, mask) for entry in data] if isinstance(data, list) else data
 
 
+def modern(plugin: str) -> str:
+    """Return a backstore's name of today."""
+    return OLD_PLUGINS.get(plugin, plugin)
+
+
+def known_wwn(fabric: str, wwn: str) -> str:
+    """Return a WWN in the normal form of its fabric, as it stands if it has none."""
+    try:
+        return fabrics.fabric(fabric).known_wwn(wwn)
+    except PyshellError:
+        return wwn
+
+
+def is_target(entry: Target, wwn: str) -> bool:
+    """Tell whether an entry is the target of that WWN, however both are spelt."""
+    fabric = entry["fabric"]
+    return known_wwn(fabric, entry["wwn"]) == known_wwn(fabric, wwn)
+
+
 def object_paths(document: Document) -> set[str]:
-    """Return the paths, in pyshell's tree, of every object that a document holds."""
+    """Return the paths, in pyshell's tree, of every object that a document holds.
+
+    Names are in their normal form, so that two documents that spell them otherwise compare.
+    """
     found = {
-        f"/backstores/{so['plugin']}/{so['name']}" for so in document.get("storage_objects", ())
+        f"/backstores/{modern(so['plugin'])}/{so['name']}"
+        for so in document.get("storage_objects", ())
     }
     for target in document.get("targets", ()):
-        base = f"/{target['fabric']}/{target['wwn']}"
+        fabric = target["fabric"]
+        base = f"/{fabric}/{known_wwn(fabric, target['wwn'])}"
         found.add(base)
         for tpg in target.get("tpgs", ()):
-            found |= _tpg_paths(tpg_path(target["fabric"], base, tpg.get("tag", 1)), tpg)
+            found |= _tpg_paths(fabric, tpg_path(fabric, base, tpg.get("tag", 1)), tpg)
     return found
 
 
@@ -278,12 +305,20 @@ def tpg_path(fabric: str, base: str, tag: int) -> str:
     return base if tagless else f"{base}/tpg{tag}"
 
 
-def _tpg_paths(base: str, tpg: Tpg) -> set[str]:
+def _tpg_paths(fabric: str, base: str, tpg: Tpg) -> set[str]:
     found = {base}
     found |= {f"{base}/luns/lun{lun['index']}" for lun in tpg.get("luns", ())}
-    found |= {f"{base}/portals/{p['ip_address']}:{p['port']}" for p in tpg.get("portals", ())}
+    found |= {f"{base}/portals/{portal_name(portal)}" for portal in tpg.get("portals", ())}
     for acl in tpg.get("node_acls", ()):
-        path = f"{base}/acls/{acl['node_wwn']}"
+        path = f"{base}/acls/{known_wwn(fabric, acl['node_wwn'])}"
         found.add(path)
         found |= {f"{path}/mapped_lun{mapped['index']}" for mapped in acl.get("mapped_luns", ())}
     return found
+
+
+def portal_name(entry: Portal) -> str:
+    """Return a portal's name in the tree, as it stands if its address is none."""
+    try:
+        return f"{names.bracketed(names.address(entry['ip_address']))}:{entry['port']}"
+    except PyshellError:
+        return f"{entry['ip_address']}:{entry['port']}"

@@ -23,6 +23,7 @@ from pyshell.saved.document import (
     StorageObject,
     Target,
     Tpg,
+    modern,
 )
 from pyshell.target import attributes, fabrics, listing, names, places, settings, storage
 from pyshell.target.operations.settings import FabricPlace
@@ -30,8 +31,6 @@ from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
-OLD_PLUGINS = {"iblock": "block", "rd_mcp": "ramdisk"}
-"""Names of backstores in the files of older releases."""
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "block": ("dev", "wwn", "readonly", "exclusive"),
     "fileio": ("dev", "size", "wwn", "write_back", "aio"),
@@ -279,9 +278,9 @@ class _Reader:
         fabric = tpg.target.fabric
         place = places.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
         own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
-        if "tag" in entry or fabric.has("acls_auth"):
+        if "tag" in entry or fabric.has("auth"):
             own["tag"] = text_of(entry.get("tag"))
-        if fabric.has("acls_tcq_depth"):
+        if fabric.has("auth"):
             given = entry.get("tcq_depth")
             own["cmdsn_depth"] = depth if given is None else text_of(given)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
@@ -306,7 +305,7 @@ def _of_fabric(entry: Mapping[str, Any]) -> Item:
 
 
 def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
-    plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
+    plugin = modern(entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"There is no backstore '{entry['plugin']}'")
     place = places.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
@@ -316,7 +315,10 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
         facts["size"] = storage.ramdisk_size(facts["size"])
     elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):
         facts.pop("size", None)  # the device's own size counts
-    yield Item(place, facts, _group(entry.get("attributes", {}), "attrib", "storage_object"))
+    own = _group(entry.get("attributes", {}), "attrib", "storage_object")
+    # Once there is a limit, the kernel does not ask the device whether it can discard.
+    first = {name: own[name] for name in ("attrib/max_unmap_block_desc_count",) if name in own}
+    yield Item(place, facts, first | own)
     if plugin == "pscsi":
         return  # the device itself answers for its ALUA groups
     for group in entry.get("alua_tpgs", ()):
@@ -372,7 +374,7 @@ def _modern(path: str) -> str:
     """Return the path of a storage object by its backstore's name of today."""
     parts = path.strip("/").split("/")
     if len(parts) == 3:
-        parts[1] = OLD_PLUGINS.get(parts[1], parts[1])
+        parts[1] = modern(parts[1])
     return "/" + "/".join(parts)
 
 

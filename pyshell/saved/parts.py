@@ -7,8 +7,17 @@ from collections.abc import Callable, Collection
 from copy import deepcopy
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.saved.document import Document, Lun, StorageObject, Target, Tpg, tpg_path
-from pyshell.saved.model import OLD_PLUGINS
+from pyshell.saved.document import (
+    Document,
+    Lun,
+    StorageObject,
+    Target,
+    Tpg,
+    is_target,
+    known_wwn,
+    modern,
+    tpg_path,
+)
 from pyshell.target import fabrics, names
 
 
@@ -26,11 +35,11 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
     ]
     held = {_path(entry) for entry in found["storage_objects"]}
     exporting = [t for t in running.get("targets", []) if path in _exported(t)]
-    fresh = {(t["fabric"], t["wwn"]): _only(t, held.__contains__) for t in exporting}
+    fresh = {_key(t): _only(t, held.__contains__) for t in exporting}
     kept = [
         _only(target, lambda link: link != path)
         for target in found.get("targets", [])
-        if (target["fabric"], target["wwn"]) not in fresh
+        if _key(target) not in fresh
     ]
     found["targets"] = [*kept, *fresh.values()]
     return found
@@ -41,7 +50,7 @@ def of_target(document: Document, wwn: str) -> Document:
 
     Raises NotFoundError.
     """
-    targets = [target for target in document.get("targets", []) if target["wwn"] == wwn]
+    targets = [target for target in document.get("targets", []) if is_target(target, wwn)]
     if not targets:
         raise NotFoundError(f"No target {wwn} is running.", "'ls' shows the targets.")
     exported = {path for target in targets for path in _exported(target)}
@@ -131,13 +140,17 @@ def _target_path(target: Target) -> str:
     return f"/{target['fabric']}/{wwn}"
 
 
+def _key(target: Target) -> tuple[str, str]:
+    return target["fabric"], known_wwn(target["fabric"], target["wwn"])
+
+
 def _path(entry: StorageObject) -> str:
-    return f"/backstores/{OLD_PLUGINS.get(entry['plugin'], entry['plugin'])}/{entry['name']}"
+    return f"/backstores/{modern(entry['plugin'])}/{entry['name']}"
 
 
 def _link(lun: Lun) -> str:
     plugin, _, name = lun["storage_object"].removeprefix("/backstores/").partition("/")
-    return f"/backstores/{OLD_PLUGINS.get(plugin, plugin)}/{name}"
+    return f"/backstores/{modern(plugin)}/{name}"
 
 
 def _exported(target: Target) -> set[str]:

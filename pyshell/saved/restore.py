@@ -15,10 +15,10 @@ from pyshell.errors import (
     UsageError,
 )
 from pyshell.saved import check, parts
-from pyshell.saved.document import Document, Target
+from pyshell.saved.document import Document, Target, is_target, modern
 from pyshell.saved.fresh import Fresh
 from pyshell.saved.making import SetKnown
-from pyshell.saved.model import OLD_PLUGINS, EntryError, Item, Items, items, tree_path
+from pyshell.saved.model import EntryError, Item, Items, items, tree_path
 from pyshell.saved.plan import Plan, plan
 from pyshell.saved.positions import json_path
 from pyshell.saved.running import read_running
@@ -58,7 +58,7 @@ def refuse_clashes(document: Document) -> None:
     """Raise ExistsError where a storage object or target of the document is there already."""
     running = {(place.plugin, place.name): place for place in listing.storage_objects()}
     for entry in document.get("storage_objects", ()):
-        plugin = OLD_PLUGINS.get(entry["plugin"], entry["plugin"])
+        plugin = modern(entry["plugin"])
         there = running.get((plugin, entry["name"]))
         if there is not None and not listing.half_made(there):
             raise ExistsError(
@@ -86,20 +86,19 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
         return document
     part: Document = {"storage_objects": [], "targets": [], "fabric_modules": []}
     if target is not None:
-        part["targets"] = [t for t in document.get("targets", ()) if t["wwn"] == target]
+        part["targets"] = [t for t in document.get("targets", ()) if is_target(t, target)]
         if not part["targets"]:
             raise NotFoundError(f"The file holds no target {target}, nothing was restored")
         part["storage_objects"] = [
             entry
             for entry in parts.of_target(document, target)["storage_objects"]
-            if _existing(OLD_PLUGINS.get(entry["plugin"], entry["plugin"]), entry["name"]) is None
+            if _existing(modern(entry["plugin"]), entry["name"]) is None
         ]
     if storage_object is not None:
         part["storage_objects"] = [
             so
             for so in document.get("storage_objects", ())
-            if storage_object
-            in (so["name"], f"{OLD_PLUGINS.get(so['plugin'], so['plugin'])}/{so['name']}")
+            if storage_object in (so["name"], f"{modern(so['plugin'])}/{so['name']}")
         ]
         if not part["storage_objects"]:
             raise NotFoundError(
@@ -212,7 +211,7 @@ def _sound(
             continue
         where = f"{path}: " if path else ""
         key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
-        message = f"{key}: {error.message}" if key else error.message
+        message = error.message if not key or key in error.message else f"{key}: {error.message}"
         result.faults.append(Fault(path, f"{where}{message}, skipped"))
         if path and isinstance(check.unit_of(error.place)[-1:][0], int):
             result.left_out.setdefault(path, message)

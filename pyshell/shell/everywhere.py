@@ -42,7 +42,7 @@ def initiators(lio: Lio, wanted: Value) -> Iterator[Candidate]:
     before = {word.lower() for word in head.split(",")}
     named = wanted.given.get("target", "").removeprefix("/iscsi/").rstrip("/")
     every = _targets(wanted)
-    chosen = [target for target in every if target.wwn == named]
+    chosen = [target for target in every if target.wwn == target.fabric.known_wwn(named or "-")]
     shares = wanted.command.name == "share"
     for one in initiators_of(lio, every if shares else chosen or every, refused=shares):
         if one.text.lower() not in before:

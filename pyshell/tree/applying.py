@@ -307,9 +307,12 @@ def _of_target(found: Items, wwn: str) -> Items:
 
 
 def _of_target_or_none(found: Items, wwn: str) -> Items:
+    from pyshell.saved.document import known_wwn
+
     roots = [
         path
         for path, item in found.items()
-        if isinstance(item.place, Target) and item.place.wwn == wwn
+        if isinstance(item.place, Target)
+        and item.place.wwn == known_wwn(item.place.fabric_name, wwn)
     ]
     return {path: item for root in roots for path, item in below(found, root).items()}

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 from pyshell.errors import UsageError
 from pyshell.saved.checks.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
-from pyshell.saved.model import ARGUMENTS, OLD_PLUGINS
+from pyshell.saved.document import modern
+from pyshell.saved.model import ARGUMENTS, text_of
 from pyshell.target import names
+from pyshell.target.attributes import boolean
 from pyshell.target.operations.backing import check_serial
 from pyshell.target.operations.storage import NEEDED_ARGUMENTS
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
@@ -26,7 +28,7 @@ _ALUA_NUMBERS = range(1, 65536)
 def plugin_of(entry: Entry) -> str | None:
     """Return a storage object's backstore by its name of today, None for an unknown one."""
     given = entry.text("plugin") or ""
-    plugin = OLD_PLUGINS.get(given, given)
+    plugin = modern(given)
     return plugin if plugin in HBA_PREFIX else None
 
 
@@ -161,8 +163,12 @@ def _size(entry: Entry, plugin: str) -> Iterator[Fault]:
 def _cache(entry: Entry, plugin: str) -> Iterator[Fault]:
     """Two keys speak of the write cache: rtslib saves both, and they agree (field failure 68)."""
     attributes = entry.below("attributes")
-    wanted, emulated = entry.flag("write_back"), attributes.number("emulate_write_cache")
-    if wanted is None or emulated is None or wanted == bool(emulated):
+    wanted, given = entry.flag("write_back"), attributes.data.get("emulate_write_cache")
+    try:
+        emulated = None if given is None else boolean(text_of(given))
+    except UsageError:
+        return  # told by the checks of values
+    if wanted is None or emulated is None or wanted == emulated:
         return
     place = attributes.at("emulate_write_cache")
     if plugin == "fileio" and wanted:

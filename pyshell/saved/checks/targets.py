@@ -11,7 +11,8 @@ from pyshell.errors import UsageError
 from pyshell.saved.checks import credentials
 from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.checks.portals import Listening, portal_faults
-from pyshell.saved.model import OLD_PLUGINS, TAG_MAX
+from pyshell.saved.document import modern
+from pyshell.saved.model import TAG_MAX
 from pyshell.target import fabrics, names
 from pyshell.target.fabrics import Fabric
 from pyshell.target.places import HBA_PREFIX
@@ -143,7 +144,7 @@ def exported(lun: Entry) -> str | None:
     parts = (lun.text("storage_object") or "").strip("/").split("/")
     if len(parts) != _PATH_PARTS or parts[0] != "backstores":
         return None
-    plugin = OLD_PLUGINS.get(parts[1], parts[1])
+    plugin = modern(parts[1])
     return f"/backstores/{plugin}/{parts[2]}" if plugin in HBA_PREFIX else None
 
 

@@ -54,6 +54,15 @@ def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
     return found
 
 
+def _must_discard(attributes: Entry, key: str, discard: str | None) -> None:
+    """Raise UsageError where the kernel would ask the device for discard in vain.
+
+    It asks only if no limit is set.
+    """
+    if discard == "0" and not attributes.number("max_unmap_block_desc_count"):
+        raise UsageError(f"{key} can only be 0: the device cannot discard.")
+
+
 def _of_handler(entry: Entry, plugin: str) -> Iterator[Fault]:
     """Yield attributes of a user-backed object that say otherwise than what it is made with."""
     own = entry.below("attributes")
@@ -78,13 +87,13 @@ def _wrong(
         row = rows.get(key)
         if row is None or value is None or isinstance(value, dict | list):
             continue
-        if key in _JUDGED_ELSEWHERE or not row.can_be_set:
+        if (key in _JUDGED_ELSEWHERE and whole(value) is not None) or not row.can_be_set:
             continue
         try:
             taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))
             row.check_for(owner, taken)
-            if key in _DISCARDING and taken == "1" and limits.get("discard") == "0":
-                raise UsageError(f"{key} can only be 0: the device cannot discard.")
+            if key in _DISCARDING and taken == "1":
+                _must_discard(entry, key, "0" if owner == "ramdisk" else limits.get("discard"))
         except UsageError as found:
             yield refused(entry.at(key), found)
 
