@@ -25,7 +25,7 @@ from pyshell.saved.document import (
     Tpg,
     modern,
 )
-from pyshell.target import attributes, fabrics, listing, names, places, settings, storage
+from pyshell.target import attributes, fabrics, listing, names, places, rows, settings, storage
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP, HBA_PREFIX
 
@@ -146,18 +146,21 @@ def settled(item: Item) -> Item:
 def merged(running: Item, wanted: Item) -> Item:
     """Return what is wanted, with what it leaves open as it runs.
 
-    A storage object made on another device gets the kernel's own values there: the old device's
-    may not fit it.
+    A storage object made on another device takes those settings from there that depend on the
+    device.
     """
     another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    kept = {
+        file: value
+        for file, value in running.settings.items()
+        if not (another and rows.depends_on_device(running.place, file))
+    }
     there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
     return replace(
         wanted,
         place=running.place,
         facts=_merged_facts(running, wanted),
-        settings=dict(wanted.settings)
-        if another
-        else {**running.settings, **there, **wanted.settings},
+        settings={**kept, **there, **wanted.settings},
         alias=wanted.alias or running.alias,
     )
 

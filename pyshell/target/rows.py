@@ -57,6 +57,19 @@ def comes_by_itself(place: Place | FabricPlace, file: str, value: str) -> bool:
     return row.tried and row.default_of(owner(place)) == value
 
 
+def depends_on_device(place: Place | FabricPlace, file: str) -> bool:
+    """Whether a storage object's setting may not fit another device: limits, sizes of blocks."""
+    folder, _, name = file.rpartition("/")
+    if not isinstance(place, StorageObject) or folder != "attrib" or name in _AS_CREATED:
+        return False
+    row = row_of(place, file)
+    if row is None or name == "block_size":
+        return True
+    if any(isinstance(high, str) for _, high in row.range):
+        return True
+    return not name.startswith("emulate_") and row.default_of(owner(place)) is None
+
+
 def refuse_misread(place: Place | FabricPlace, file: str, value: str) -> None:
     """Raise UsageError for what the kernel wants otherwise and would misread, or refuse.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.target.places import StorageObject
 from pyshell.tree.command import BOOL, CONFIGURATION, FILE, PATH, Param, choice, command
-from pyshell.tree.results import Lines, Result
+from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.saving import SavingNode, missing_since_restored
 
 if TYPE_CHECKING:
@@ -181,15 +181,19 @@ class ComparingNode(SavingNode):
         lines = commandlines.command_lines(
             {}, part, secret=secret, beside=beside, derived=self._derived
         )
-        if files:
-            writing.make_folder(folder)
-        for file, value in files.items():
-            writing.replace(file, f"{value}\n".encode())
-        if files:
-            self.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
         if hidden:
             self.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
-        return Lines(lines, lines)
+        if not files:
+            return Lines(lines, lines)
+
+        def run() -> Lines:
+            writing.make_folder(folder)
+            for file, value in files.items():
+                writing.replace(file, f"{value}\n".encode())
+            self.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
+            return Lines(lines, lines)
+
+        return Work([f"{len(files)} CHAP secrets would be written to files in {folder}"], run)
 
     def _derived(self, item: Item) -> Mapping[str, str]:
         """Return the attributes that a storage object takes from its device."""

@@ -14,6 +14,8 @@ from pyshell.target.attach import Lio
 from pyshell.target.operations import backing
 from pyshell.target.places import StorageObject
 
+_KEPT = ("readonly", "exclusive", "write_back", "aio", "nullio", "size", "dev", "config", "control")
+"""What a storage object is made with and keeps when something else of it changes."""
 Users = Mapping[StorageObject, set[str]]
 """The initiators that are logged in and have a disk."""
 
@@ -84,7 +86,10 @@ def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
 
     Commands that delete and create would have to tell every mapping again; `apply` keeps them.
     """
-    entry = {"plugin": place.plugin, "name": place.name, **wanted}
+    made = storage.creation_arguments(lio, place) or {}
+    # What a document omits has the kernel's default: a read-only disk would become writable.
+    kept = {key: made[key] for key in _KEPT if made.get(key) is not None}
+    entry = {"plugin": place.plugin, "name": place.name, **kept, **wanted}
     document = shlex.quote(json.dumps({"storage_objects": [entry]}))
     return f"printf %s {document} | {pyshell(lio, 'apply', '/dev/stdin')}"
 

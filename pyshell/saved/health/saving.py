@@ -14,6 +14,7 @@ from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.saved import load, locations, references, state
 from pyshell.saved.compare import Difference, compare, shown
+from pyshell.saved.document import Document
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
 from pyshell.saved.model import items
 from pyshell.saved.running import read_running
@@ -32,7 +33,9 @@ def check(lio: Lio) -> Iterator[Finding]:
             yield warning(str(path), told, pyshell(lio, "saveconfig"))
         return
     try:
-        saved = items(references.if_readable(load.load(path)))
+        document = load.load(path)
+        yield from _unread(document)
+        saved = items(references.if_readable(document))
         mode = path.stat().st_mode
         reading.read(path, reading.LARGE)
     except UntrustedError as found:
@@ -56,6 +59,18 @@ def check(lio: Lio) -> Iterator[Finding]:
         yield error(str(path), told, pyshell(lio, "restoreconfig"))
     elif differing := list(shown(compare(saved, running))):
         yield _unsaved(lio, path, differing)
+
+
+def _unread(document: Document) -> Iterator[Finding]:
+    """Yield the secrets that the file names and that cannot be read at boot."""
+    found: list[Finding] = []
+
+    def fault(path: str, one: PyshellError) -> None:
+        told = f"its CHAP secret cannot be restored at boot: {one.message.rstrip('.')}"
+        found.append(error(path, told))
+
+    references.resolved(document, fault)
+    yield from found
 
 
 def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Finding:
