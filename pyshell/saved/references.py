@@ -78,8 +78,9 @@ def if_readable(document: Document) -> Document:
 def kept(document: Document, before: Document) -> tuple[Document, list[str]]:
     """Return what is to replace the document `before` with that one's references.
 
-    A reference stays if its file holds the secret of `document`; the second result names the
-    others, whose secrets are then in the document itself.
+    A reference stays if its file holds the secret of `document`, or cannot be read while there is
+    no secret, as after a restore without that file. The second result names the others, whose
+    secrets are then in the document itself.
     """
     references = {
         (path, key): entry[f"{key}{SUFFIX}"]
@@ -93,16 +94,16 @@ def kept(document: Document, before: Document) -> tuple[Document, list[str]]:
     for path, entry, keys in holders(found):
         for key in keys:
             file = references.get((path, key))
-            if file is None or key not in entry:
+            if file is None:
                 continue
             try:
-                same = read_secret(file) == entry[key]
+                same = read_secret(file) == entry.get(key)
             except PyshellError:
-                same = False
+                same = key not in entry
             if same:
-                del entry[key]
+                entry.pop(key, None)
                 entry[f"{key}{SUFFIX}"] = file
-            else:
+            elif key in entry:
                 changed.append(f"{path}: {key} is not what {file} holds: saved as it is running.")
     return found, changed
 

@@ -87,11 +87,12 @@ class RestoringNode(ApplyingNode):
                 raise UsageError("missing_only=true goes with wait= and a file alone.")
             return self._add_missing(path, wait)
         read = self._read(path)
-        from pyshell.saved import load, restore
+        from pyshell.saved import load, references, restore
         from pyshell.saved.document import is_empty
 
         chosen = restore.chosen(read.document, target, storage_object)
-        document, unread = _with_secrets(chosen)
+        # References that cannot be read stay, and are reported like other faults of the document.
+        document = references.if_readable(chosen)
         if not clear_existing:
             restore.refuse_clashes(document)
         elif is_empty(document) and not (force or self.context.compat):
@@ -113,7 +114,6 @@ class RestoringNode(ApplyingNode):
                 result = restore.restore(self.lio, document, running, text)
                 job = RestoreJob(self.context, document, read.data if whole else None)
                 job.take(result)
-                job.faults = [*unread, *job.faults]
                 if arrivals is not None:
                     job.wait(arrivals, wait or 0, hints)
             if not (whole or part):
@@ -128,7 +128,6 @@ class RestoringNode(ApplyingNode):
         def foresee() -> Lines:
             running = self._running() if clear_existing else None
             result = restore.foresee(self.lio, document, running, text)
-            result.faults[:0] = unread
             return self._foreseen(path, result, PyshellError, wait)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
@@ -153,15 +152,15 @@ class RestoringNode(ApplyingNode):
         read = self._read(path)
         if missing is None:
             missing = self._not_running(read.document)
-        document, every = _with_secrets(read.document)
-        unread = [fault for fault in every if fault.path in missing]
+        from pyshell.saved import references
+
+        document = references.if_readable(read.document)
         job = RestoreJob(self.context, document, read.data if whole else None, missing)
 
         def run() -> Lines:
             hints: list[str] = []
             with self._arrivals(wait, hints) as arrivals:
                 job.add()
-                job.faults = [*unread, *job.faults]
                 if arrivals is not None:
                     job.wait(arrivals, wait or 0, hints)
             if not whole:
@@ -174,7 +173,6 @@ class RestoringNode(ApplyingNode):
             from pyshell.saved import restore
 
             result = restore.foresee_added(self.lio, document, missing)
-            result.faults[:0] = unread
             return self._foreseen(path, result, RestoredInPartError, wait)
 
         return Work([would], run, foresee=foresee, undone_by=job.undo)
@@ -264,20 +262,6 @@ class RestoringNode(ApplyingNode):
             state.unmark(self.lio.mark_file)
         except PyshellError as error:
             self.context.note(f"It could not be noted that nothing is missing: {error}")
-
-
-def _with_secrets(document: Document) -> tuple[Document, list[Fault]]:
-    """Return a document with the secrets that its references name, and what cannot be read."""
-    from pyshell.saved import references
-    from pyshell.saved.restore import Fault
-
-    faults: list[Fault] = []
-
-    def fault(path: str, error: PyshellError) -> None:
-        text = f"{path}: {error.message.rstrip('.')}: it has no secret"
-        faults.append(Fault(path, text))
-
-    return references.resolved(document, fault), faults
 
 
 def _recoverable(faults: list[Fault]) -> PyshellError:
