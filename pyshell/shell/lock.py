@@ -23,6 +23,7 @@ from pyshell.target import names
 
 _PAUSE = 0.05
 _QUEUE_SECONDS = 2.0
+_PAUSE_OF_LOOKS = 1.0  # as it reads what every process has open
 
 
 class Held:
@@ -33,6 +34,7 @@ class Held:
         self._timeout = timeout
         self._tell = tell
         self._descriptor = _open(path)
+        self._next_look = 0.0
 
     def close(self) -> None:
         """Let others have the lock."""
@@ -87,6 +89,9 @@ class Held:
         targetcli leaves the file readable for all, and whoever can read it can lock it. With the
         new one, which nobody else can open, root's processes are among themselves.
         """
+        if time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + _PAUSE_OF_LOOKS
         if not is_held_by_others(self._descriptor):
             return False
         new = _replaced(self._path)
