@@ -105,7 +105,8 @@ class SeeingNode(CommonNode):
             and (storage_object is None or self._has(session, storage_object))
         ]
         if sid is not None and not found:
-            raise NotFoundError(f"no session found with sid {sid}")
+            told = f"no session found with sid {sid}"
+            raise NotFoundError(told, targetcli=told)
         if not found:
             if not self.context.compat:
                 _check_names(target, storage_object)

@@ -72,6 +72,8 @@ def compare(scene: Scene, theirs: Sequence[Did], ours: Sequence[Did]) -> list[st
     before: Mapping[str, object] = {}
     for step, their, our in zip(scene.steps, theirs, ours, strict=True):
         differ = _outputs(their, our)
+        if scene.name == "errors" and their.stderr != our.stderr:
+            differ["stderr"] = f"{their.stderr}|\n{our.stderr}"
         trees = snapshot.differences(their.tree, our.tree)
         new = {path: values for path, values in trees.items() if before.get(path) != values}
         if new:

@@ -10,6 +10,7 @@ difference: `failure N` (a field failure's number), or `contract`. ASPECT is one
 
     status   the exit status
     stdout   what is printed
+    stderr   what is printed of an error, compared in the scene `errors` alone
     meaning  the texts that explain a group's settings; all else that is printed is the same
     more     as meaning, and settings stand there that targetcli has not
     order    the order of the lines
@@ -26,7 +27,7 @@ from pathlib import Path
 from string import Template
 
 LINES = Path(__file__).with_name("lines.txt")
-ASPECTS = ("status", "stdout", "meaning", "more", "order", "tree")
+ASPECTS = ("status", "stdout", "stderr", "meaning", "more", "order", "tree")
 _REASON = re.compile(r"(failure \d+(, \d+)*|contract): \S.*")
 
 
