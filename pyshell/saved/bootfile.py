@@ -21,6 +21,7 @@ from pyshell.saved.document import Document
 from pyshell.saved.losses import same, tree_paths
 from pyshell.saved.revisions import Policy
 from pyshell.saved.state import State, is_below
+from pyshell.target import quoting
 
 _SHOWN = 20
 _OTHERS = 20
@@ -111,7 +112,7 @@ class BootFile:
                 f"{self.path} holds what could not be restored, and this save would lose it:"
                 f" {named}{more}.",
                 "restoreconfig missing_only=true adds it once it can be had; saveconfig"
-                f" without={','.join([*without, *first])} saves without it.",
+                f" {quoting.argument('without', ','.join([*without, *first]))} saves without it.",
             )
         return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
 

@@ -896,6 +896,13 @@ def saved_paths(pyshell: Pyshell) -> set[str]:
     return set(model.items(json.loads(text))) if len(text) > 1 else set()
 
 
+def test_finding_18_what_a_save_carries_over_is_not_called_unsaved(healthy: Pyshell) -> None:
+    _restored_in_part(healthy)
+    assert "saving" in {one["check"] for one in doctor(healthy)}
+    found = [one["path"] for one in doctor(healthy) if one["check"] == "saving"]
+    assert str(healthy.saved_file) not in found
+
+
 # Finding 19: an object that runs without its device
 
 

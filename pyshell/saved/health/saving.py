@@ -58,7 +58,7 @@ def check(lio: Lio) -> Iterator[Finding]:
         told = "nothing of it runs: initiators have no disks"
         yield error(str(path), told, pyshell(lio, "restoreconfig"))
     elif differing := list(shown(compare(saved, running))):
-        yield _unsaved(lio, path, differing)
+        yield from _unsaved(lio, path, differing)
 
 
 def _unread(document: Document) -> Iterator[Finding]:
@@ -73,15 +73,23 @@ def _unread(document: Document) -> Iterator[Finding]:
     yield from found
 
 
-def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Finding:
-    """Return the finding of changes that are not saved; a save that drops objects is a choice."""
+def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[Finding]:
+    """Yield changes that are not saved; a save that drops objects is a choice.
+
+    What the last restore left out has a finding of its own, and stays in the file.
+    """
     told = "the running configuration is not saved and will be lost at reboot"
     carried = _marked(lio)
-    dropped = [d.path for d in differing if d.sign == "-" and d.path not in carried]
+    others = [d for d in differing if d.sign != "-" or d.path not in carried]
+    dropped = [d.path for d in others if d.sign == "-"]
+    if not others:
+        return
     if not dropped:
-        changed = _first([one.path for one in differing])
-        return warning(str(path), f"{told}: {changed}; 'diff' shows it", pyshell(lio, "saveconfig"))
-    return warning(
+        changed = _first([one.path for one in others])
+        told = f"{told}: {changed}; 'diff' shows it"
+        yield warning(str(path), told, pyshell(lio, "saveconfig"))
+        return
+    yield warning(
         str(path),
         f"{told}. The file holds what is not running: {_first(dropped)}. 'apply saved' restores"
         " that, saveconfig drops it from the file",
