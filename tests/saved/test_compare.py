@@ -275,3 +275,24 @@ def test_finding_62_a_key_that_is_there_twice_is_refused_and_reported(
     assert "there twice" in pyshell("apply", str(file)).err
     ran = pyshell("restoreconfig", str(file))
     assert (ran.status, "there twice" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("second", ["/dev/lee/lee.lv", "/dev/mapper/lee-lee.lv"])
+@pytest.mark.parametrize("plugin", ["block", "fileio"])
+def test_finding_8_two_objects_on_one_device_are_an_error_by_any_name_of_it(
+    pyshell: Pyshell, tmp_path: Path, plugin: str, second: str
+) -> None:
+    first = {"name": "one", "plugin": "fileio", "dev": "/dev/mapper/lee-lee.lv"}
+    other = {"name": "two", "plugin": plugin, "dev": second, "wwn": SERIAL}
+    file = written(tmp_path, first, other)
+    assert "is used twice" in pyshell("check", file).out
+    for line in (("apply", file), ("--dry-run", "apply", file), ("restoreconfig", file)):
+        assert pyshell(*line).status != 0
+
+
+def test_finding_67_a_dry_run_sees_an_alua_number_that_is_taken(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create ram 1M", "/backstores/ramdisk/ram/alua create one 7")
+    for options in ((), ("--dry-run",)):
+        ran = pyshell.line("/backstores/ramdisk/ram/alua create two 7", *options)
+        assert ran.status != 0
+        assert "7 already" in ran.err

@@ -9,4 +9,4 @@ from .mutation import run
 
 
 def test_check_apply_dry_run_restore_and_save_agree_about_mutated_documents(tmp_path: Path) -> None:
-    assert run(25, 17, tmp_path) == []
+    assert run(8, 17, tmp_path) == []

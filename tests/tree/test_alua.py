@@ -38,7 +38,7 @@ def test_a_group_is_created_with_its_number(exported: Pyshell) -> None:
         (f"{ALUA} create .. 5", 2, "cannot name an ALUA group"),
         (f"{ALUA} create 'a b' 5", 2, "cannot name an ALUA group"),
         (f"{ALUA} create {'x' * 256} 5", 2, "at most 255 bytes"),
-        (f"{ALUA} create other 16", 1, "Cannot"),
+        (f"{ALUA} create other 16", 5, "16 already"),
         (f"{ALUA} delete nothing", 3, "No such ALUA group: nothing"),
         (f"{ALUA} delete default_tg_pt_gp", 2, "the kernel's"),
         (f"{LUN} set alua alua_tg_pt_gp_name=nothing", 3, "no ALUA group nothing"),

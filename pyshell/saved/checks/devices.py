@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 
 from pyshell.errors import PyshellError, UsageError
-from pyshell.saved.checks.faults import Entry, Fault, error, refused, warning
+from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.checks.storage import plugin_of
 from pyshell.target import fabrics, inquiry, listing, names, storage
 from pyshell.target.attach import Lio
-from pyshell.target.operations.backing import check_block
+from pyshell.target.operations.backing import check_block, identity
 from pyshell.target.operations.base import Foreseen
 from pyshell.target.places import StorageObject
 
@@ -37,6 +37,7 @@ def device_faults(lio: Lio, document: Entry, *, at_boot: bool = False) -> Iterat
             yield from _fileio(lio, entry, device, at_boot=at_boot)
         elif plugin == "pscsi":
             yield from _pscsi(lio, entry, device)
+    yield from _used_twice(lio, document)
     yield from _fabrics(lio, document)
     for target in document.each("targets"):
         place = target.below("parameters").at("cmd_completion_affinity")
@@ -51,6 +52,21 @@ def _moving(lio: Lio, entry: Entry, device: str) -> Iterator[Fault]:
     if lasting is not None:
         told = f"{device} may name another device after the next boot"
         yield warning(entry.at("dev"), told, f"Use {lasting}.")
+
+
+def _used_twice(lio: Lio, document: Entry) -> Iterator[Fault]:
+    """Yield an error for each storage object on the device or file of one before it."""
+    seen = Seen()
+    for entry in document.each("storage_objects"):
+        plugin = plugin_of(entry) or ""
+        key = "config" if plugin == "user" else "dev"
+        path = entry.text(key)
+        if not path or not _can_be_path(path) or entry.flag("exclusive") is False:
+            continue
+        before = seen.before(identity(lio, plugin, path) or (plugin, path), entry.at(key))
+        if before and plugin != "ramdisk":
+            told = f"{path} is used twice, first at {before}"
+            yield error(entry.at(key), told, "Two exports of one disk overwrite each other.")
 
 
 def _can_be_path(text: str) -> bool:

@@ -44,7 +44,7 @@ def groups_of_all(document: Entry) -> dict[str, set[str]]:
 
 def storage_faults(document: Entry) -> Iterator[Fault]:
     """Yield what is wrong with the storage objects of a file."""
-    names_seen, serials, devices = Seen(), Seen(), Seen()
+    names_seen, serials = Seen(), Seen()
     for entry in document.each("storage_objects"):
         yield from _name(entry, names_seen)
         plugin = plugin_of(entry)
@@ -54,7 +54,7 @@ def storage_faults(document: Entry) -> Iterator[Fault]:
         if plugin != "pscsi":  # the device tells its own
             yield from _serial(entry, serials)
         yield from _arguments(entry, plugin)
-        yield from _device(entry, plugin, devices)
+        yield from _device(entry, plugin)
         yield from _size(entry, plugin)
         yield from _cache(entry, plugin)
         yield from _alua_groups(entry)
@@ -123,7 +123,7 @@ def _arguments(entry: Entry, plugin: str) -> Iterator[Fault]:
             yield Fault("warning", entry.at(key), message, at_key=True)
 
 
-def _device(entry: Entry, plugin: str, seen: Seen) -> Iterator[Fault]:
+def _device(entry: Entry, plugin: str) -> Iterator[Fault]:
     path = entry.text("dev")
     if not path or plugin not in ("block", "fileio"):
         return
@@ -132,12 +132,6 @@ def _device(entry: Entry, plugin: str, seen: Seen) -> Iterator[Fault]:
     if "\0" in path or "," in path:
         # The kernel parses its control text at commas.
         yield error(entry.at("dev"), "a path with a comma or NUL cannot be given to the kernel")
-    before = seen.before(path, entry.at("dev"))
-    if before and plugin == "block" and entry.flag("exclusive") is not False:
-        yield error(entry.at("dev"), f"{path} is used twice, first at {before}")
-    elif before:
-        message = f"{path} is used twice, first at {before}"
-        yield warning(entry.at("dev"), message, "Two exports of one image overwrite each other.")
 
 
 def _size(entry: Entry, plugin: str) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from pyshell.errors import UsageError
+from pyshell.errors import ConflictError, UsageError
 from pyshell.target import handles, listing, storage
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
@@ -185,7 +185,21 @@ class CreateAluaGroup(Operation):
         must_be_free(foreseen, self.place)
         if not 1 <= self.tag <= 65535:
             raise UsageError(f"{self.tag} is not the number of an ALUA group", "It is 1 to 65535.")
+        self._check_number_free(lio, foreseen)
         foreseen.make(self.place.folder)
+
+    def _check_number_free(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Raise ConflictError if another group of the storage object has the number."""
+        owner = self.place.storage_object
+        for other in listing.alua_groups(owner):
+            number = text_or_none(lio.kernel, f"{other.folder}/tg_pt_gp_id")
+            there = foreseen.exists(other.folder) and not foreseen.makes(other.folder)
+            if there and other != self.place and number == str(self.tag):
+                raise ConflictError(
+                    f"{other} has the number {self.tag} already",
+                    "Choose another number.",
+                    path=other.folder,
+                )
 
     def is_done(self, lio: Lio) -> bool:
         """Tell whether the group that is there has the same number."""
