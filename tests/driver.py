@@ -77,10 +77,11 @@ class Ran:
         """
         told = f"exit {self.status}: {self.err}{self.out}"
         assert self.status == 0, told
-        notes = [line for line in self.err.splitlines() if not _is_told_beside(line)]
+        notes = self.err.splitlines()
         if noting:
-            assert self.err.startswith(noting), told
-        assert len(notes) == bool(noting), told
+            assert notes, told
+            assert notes.pop(0).startswith(noting), told
+        assert all(map(_is_told_beside, notes)), told
         return self
 
 

@@ -228,11 +228,8 @@ class Effects(Asking):
         self._tell(change, _sentences, _disturbed_lines(disturbed), names)
         self._note_of(change)
         self.may_have_changed = True
-        if change.way == "apply" and not self.compat:
-            with suppress(PyshellError):  # if the file cannot be read, nothing is in it
-                self.unsaved = self._differs()
         if change.way:  # undo and the like read the whole target, and may end at what is saved
-            self.settle_unsaved()
+            self.settle_unsaved(unchanged=change.way == "apply")
         if outcome.interrupted:
             raise InterruptedStepsError("Interrupted when it was done", outcome.interrupted)
         if change.made is not None and self.preference("auto_cd_after_create"):
@@ -348,17 +345,18 @@ class Effects(Asking):
 
         return is_unsaved(self.lio)
 
-    def settle_unsaved(self) -> None:
+    def settle_unsaved(self, *, unchanged: bool = False) -> None:
         """Forget changes that left the running configuration as it is saved, as `undo` does.
 
-        Reads all of both, so it is for what reads or asks anyway, not for each change.
+        Reads all of both, so it is for what reads or asks anyway, not for each change. It does so
+        after a run that has changed something, or with `unchanged` in any case. What was restored
+        or cleared is never a change that `auto_save_on_exit` saves.
         """
-        if self.compat or not (self.changed or self.unsaved):
+        if self.compat or not (unchanged or self.changed or self.unsaved):
             return
-        from pyshell.saved.unsaved import is_unsaved
-
         with suppress(PyshellError):  # if the file cannot be read, the changes are not in it
-            self.changed = self.unsaved = is_unsaved(self.lio)
+            self.unsaved = self._differs()
+            self.changed = self.changed and self.unsaved
 
     def save_on_leaving(self) -> list[str]:
         """Save as `auto_save_on_exit` asks, and return what to tell.
