@@ -118,9 +118,9 @@ def test_one_of_a_group_is_deleted_by_its_name(cluster: Pyshell) -> None:
         (f"tag {CLIENT} ''", 2, "cannot be a tag"),
         (f"tag {CLIENT} NULL", 2, "means none"),
         (f"tag {CLIENT} {'x' * 64}", 2, "at most 63 bytes"),
-        ("tag nobody x", 3, "no node ACL for nobody"),
-        ("untag nobody", 3, "no node ACL for nobody"),
-        ("delete nobody", 3, "no node ACL for nobody"),
+        ("tag nobody x", 3, "No such node ACL: nobody. Run 'ls "),
+        ("untag nobody", 3, "No such node ACL: nobody. Run 'ls "),
+        ("delete nobody", 3, "No such node ACL: nobody. Run 'ls "),
         (f"tag {CLIENT}", 2, "new_tag"),
     ],
 )
