@@ -79,7 +79,7 @@ def compare(before: Items, after: Items) -> list[Difference]:
                 continue
             found.append(Difference(path, "+", None, item))
             continue
-        one, other = settled(before[path]), settled(item)
+        one, other = settled(before[path], item), settled(item, before[path])
         facts = tuple(_changed(one.facts, other.facts))
         own = tuple(_changed(one.settings, other.settings))
         if facts or own:

@@ -58,6 +58,8 @@ _SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
 _CONTROL = "control"
 _CMDSN_DEPTH = "64"
 """The kernel's default of default_cmdsn_depth."""
+_DEMO_MODE = "attrib/generate_node_acls"
+_CACHE = "attrib/cache_dynamic_acls"
 
 AnyPlace = places.Place | FabricPlace
 
@@ -128,10 +130,11 @@ _RANK = {kind: rank for rank, kind in enumerate(RANKS)}
 Items = dict[str, Item]
 
 
-def settled(item: Item) -> Item:
+def settled(item: Item, other: Item | None = None) -> Item:
     """Return an item with the kernel's defaults for what a document may omit for that reason.
 
-    The words of `control` become facts of their own.
+    The words of `control` become facts of their own. `other` is the same object of the
+    configuration that this one is compared with: what this one omits is as there.
     """
     if isinstance(item.place, places.StorageObject):
         facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
@@ -139,6 +142,11 @@ def settled(item: Item) -> Item:
             name, _, value = word.partition("=")
             facts[f"{_CONTROL}/{name}"] = value
         return replace(item, facts=facts)
+    if isinstance(item.place, places.Tpg) and _CACHE in item.settings:
+        every = {**(other.settings if other else {}), **item.settings}
+        if item.place.target.fabric.name == "iscsi" and every.get(_DEMO_MODE) == "1":
+            # The kernel turns it on with demo mode and ignores 0 as long as that lasts.
+            return replace(item, settings={**item.settings, _CACHE: "1"})
     defaults = _SETTING_DEFAULTS.get(type(item.place))
     return replace(item, settings={**defaults, **item.settings}) if defaults else item
 
@@ -262,8 +270,8 @@ class _Reader:
     def _of_tpg(self, place: places.Tpg, entry: Tpg) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         always = not place.target.fabric.can_be_enabled
-        if own.get("attrib/generate_node_acls") == "1" and "attrib/cache_dynamic_acls" in own:
-            own["attrib/cache_dynamic_acls"] = "1"  # the kernel sets it along, and keeps it
+        if _DEMO_MODE in own:  # first: the kernel ignores `_CACHE` as long as demo mode is on
+            own = {_DEMO_MODE: own[_DEMO_MODE], **own}
         own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
         depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))

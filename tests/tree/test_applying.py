@@ -820,6 +820,30 @@ def test_json_tells_by_one_field_whether_anything_changes(pyshell: Pyshell) -> N
         assert ran.json["result"]["changed"] is changed
 
 
+@pytest.mark.parametrize(
+    ("running", "wanted", "changed"),
+    [
+        ({}, {"generate_node_acls": 1, "cache_dynamic_acls": 0}, True),
+        ({"generate_node_acls": 1}, {"cache_dynamic_acls": 0}, False),
+        ({"generate_node_acls": 1}, {"cache_dynamic_acls": "no", "generate_node_acls": 1}, False),
+        ({"generate_node_acls": 1}, {"cache_dynamic_acls": 0, "generate_node_acls": 0}, True),
+    ],
+)
+def test_a_cache_of_acls_that_the_kernel_decides_on_comes_to_rest(
+    saved: Pyshell, tmp_path: Path, running: dict[str, object], wanted: object, changed: bool
+) -> None:
+    """Finding 63: demo mode turns the cache on, and 0 is ignored as long as it lasts."""
+    for name, value in running.items():
+        saved.must(f"{TPG} set attribute {name}={value}")
+    tpg = {"tag": 1, "attributes": wanted}
+    file = tmp_path / "cache.json"
+    file.write_text(json.dumps({"targets": [{"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}]}))
+    first = saved("-o", "json", "apply", str(file)).json["result"]
+    assert first["changed"] is changed
+    second = saved("-o", "json", "apply", str(file)).json["result"]
+    assert second["changed"] is False
+
+
 def test_a_configuration_comes_through_a_pipe(pyshell: Pyshell) -> None:
     ran = pyshell.process("apply", "/dev/stdin", stdin=pyshell.example.read_text()).done()
     assert ran.lines[-1].startswith("Applied /dev/stdin: 13 created, ")
