@@ -421,3 +421,57 @@ def test_a_device_that_does_not_fit_is_told(
 def test_a_file_that_is_not_there_is_told_as_such(pyshell: Pyshell) -> None:
     ran = pyshell("check", "/nonexistent.json")
     assert (ran.err, ran.status) == ("There is no file /nonexistent.json.\n", 3)
+
+
+SIZED = [
+    {"plugin": "fileio", "dev": "/srv/image1.img"},
+    {"plugin": "ramdisk"},
+    {"plugin": "user", "config": "file/srv/a"},
+]
+
+
+@pytest.mark.parametrize("entry", SIZED, ids=lambda entry: entry["plugin"])
+@pytest.mark.parametrize("size", [0, -1, 511])
+def test_finding_13_a_size_that_no_disk_can_have_is_refused(
+    pyshell: Pyshell, tmp_path: Path, entry: dict[str, Any], size: int
+) -> None:
+    """The kernel rounds the size of a ramdisk up to a page."""
+    make_image(pyshell)
+    document = {"storage_objects": [{"name": "a", "size": size, **entry}]}
+    found = [one for one in checked(pyshell, tmp_path, document) if one["level"] == "error"]
+    file = str(tmp_path / "checked.json")
+    applied = pyshell("apply", file)
+    if size > 0 and entry["plugin"] == "ramdisk":
+        assert (found, applied.status) == ([], 0)
+        return
+    told = "must be at least a block of 512 bytes" if size > 0 else "must be greater than 0"
+    assert messages(found) == [f"error $.storage_objects[0].size: {told}"]
+    assert (applied.out, applied.status != 0) == ("", True)
+    assert "Nothing was changed" in applied.err
+    restored = pyshell("restoreconfig", file)
+    assert restored.status == 1
+    assert f"/backstores/{entry['plugin']}/a: size: {told}, skipped" in restored.err
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("a\u200bb", "error"),
+        ("a\u202eb", "error"),
+        ("a\x85b", "error"),
+        ("a ", "error"),
+        ("x" * 256, "error"),
+        ("\u0430lpha", "warning"),
+        ("a b", None),
+    ],
+)
+def test_the_name_of_an_alua_group_is_judged_as_that_of_a_storage_object(
+    pyshell: Pyshell, tmp_path: Path, name: str, level: str | None
+) -> None:
+    """Finding 50: what cannot be seen is refused, what looks like another name is noted."""
+    group = {"name": name, "tg_pt_gp_id": 7}
+    one = {"name": "a", "plugin": "ramdisk", "size": MIB, "alua_tpgs": [group]}
+    found = checked(pyshell, tmp_path, {"storage_objects": [one]})
+    assert [fault["level"] for fault in found] == ([level] if level else [])
+    applied = pyshell("apply", str(tmp_path / "checked.json"))
+    assert (applied.status != 0) is (level == "error")

@@ -145,12 +145,15 @@ def _size(entry: Entry, plugin: str) -> Iterator[Fault]:
         return
     unit = block if block in _BLOCK_SIZES else _BLOCK_SIZES[0]
     if size <= 0:
-        yield error(entry.at("size"), f"{size} bytes are no size", "Sizes are in bytes, from 1.")
+        yield error(entry.at("size"), "must be greater than 0", "Sizes are in bytes.")
+    elif size < unit and plugin in ("fileio", "user"):
+        # The kernel counts the blocks of it below 0, and so exports a disk without end.
+        yield error(entry.at("size"), f"must be at least a block of {unit} bytes")
     elif size > names.SIZE_MAX:
         yield error(entry.at("size"), "is more than the kernel can count")
     elif size % unit:
         yield warning(
-            entry.at("size"), f"{size} bytes are no multiple of the block of {unit} bytes"
+            entry.at("size"), f"{size} bytes are not a multiple of the block of {unit} bytes"
         )
 
 
@@ -181,8 +184,7 @@ def _alua_groups(entry: Entry) -> Iterator[Fault]:
         name, number = group.text("name"), group.number("tg_pt_gp_id")
         if name is None:
             continue
-        if "/" in name or not name.strip() or name in (".", "..") or not name.isprintable():
-            yield error(group.at("name"), f"'{name}' cannot name an ALUA group")
+        yield from _alua_name(group, name)
         before = seen_names.before(name, group.at("name"))
         if before:
             yield error(group.at("name"), f"ALUA group {name} is there twice, first at {before}")
@@ -193,6 +195,17 @@ def _alua_groups(entry: Entry) -> Iterator[Fault]:
             known = ", ".join(f"{number} ({text})" for number, text in ALUA_STATES.items())
             place = group.at("alua_access_state")
             yield error(place, f"{state} is no ALUA state", f"There are {known}.")
+
+
+def _alua_name(group: Entry, name: str) -> Iterator[Fault]:
+    """Yield an error for a name that no group can have, a warning for one that no new one gets."""
+    within = name == name.strip()  # the kernel accepts blanks within a name
+    try:
+        names.alua_group_name(name.replace(" ", "_") if within else name)
+    except UsageError as found:
+        yield refused(group.at("name"), found)
+    else:
+        yield from unusual_name(group.at("name"), name)
 
 
 def _alua_number(group: Entry, number: int | None, seen: Seen) -> Iterator[Fault]:
