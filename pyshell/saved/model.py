@@ -322,6 +322,9 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
     place = places.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
     given = cast(Mapping[str, Any], entry)
     facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
+    serial = facts.pop("wwn", "").strip()  # as the kernel keeps it
+    if serial:
+        facts["wwn"] = serial
     if plugin == "ramdisk" and "size" in facts:
         facts["size"] = storage.ramdisk_size(facts["size"])
     elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):

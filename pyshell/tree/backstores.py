@@ -40,7 +40,7 @@ _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
 _WWN = Param(
     "wwn", SERIAL,
     "Unit serial number, or the NAA id (naa.6001405…) that it is to give; generated unless given."
-    " Initiators know the disk by its first 25 hexadecimal digits.",
+    " Initiators know the disk by its first 25 hexadecimal digits. serial:TEXT is TEXT as it is.",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6001405([0-9a-f]{25})")
 _WWN_OF_INITIATOR = re.compile(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
+_AS_IT_IS = "serial:"
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -258,9 +259,14 @@ def _address_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _serial(node: Node, text: str) -> str:
-    """Return a unit serial number; of a NAA id the digits from which the kernel makes that id."""
+    """Return a unit serial number; of a NAA id the digits from which the kernel makes that id.
+
+    What follows `serial:` is taken as it is.
+    """
     if node.context.compat:
         return text
+    if text.startswith(_AS_IT_IS):
+        return text.removeprefix(_AS_IT_IS)
     found = _NAA.fullmatch(text.strip().lower())
     if found is not None:
         return found.group(1)
@@ -268,9 +274,15 @@ def _serial(node: Node, text: str) -> str:
         raise UsageError(
             f"'{text}' is not a unit serial number.",
             "Give a serial number, or a NAA id as the kernel makes it: naa.6001405 and 25 more"
-            " hexadecimal digits.",
+            f" hexadecimal digits. {_AS_IT_IS}{text} makes this text the serial number.",
         )
     return text
+
+
+def serial_argument(serial: str) -> str:
+    """Return how a unit serial number is typed: with `serial:` if it would be read otherwise."""
+    misread = serial.startswith(_AS_IT_IS) or _WWN_OF_INITIATOR.match(serial)
+    return f"{_AS_IT_IS}{serial}" if misread else serial
 
 
 def choice(*words: str) -> Kind:

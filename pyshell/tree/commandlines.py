@@ -12,6 +12,7 @@ from pyshell.target import names, places, quoting, rows
 from pyshell.target.operations.settings import FabricPlace
 from pyshell.target.places import DEFAULT_GROUP
 from pyshell.target.quoting import line_of
+from pyshell.tree.command import serial_argument
 
 _GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
 _AUTH = {"password_mutual": "mutual_password", "userid_mutual": "mutual_userid"}
@@ -90,6 +91,8 @@ def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
 def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
     """Yield what creates an object; `made` are all objects that are created."""
     place = item.place
+    if isinstance(place, places.StorageObject | places.AluaGroup) and not place.name.isascii():
+        yield f"# 'create' does not accept the name {place.name}: apply a saved file instead."
     if isinstance(place, places.StorageObject):
         yield from _storage_object(place, item)
     elif isinstance(place, places.AluaGroup):
@@ -118,6 +121,8 @@ def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
 
 def _storage_object(place: places.StorageObject, item: Item) -> Iterator[str]:
     given = dict(item.facts)
+    if given.get("wwn"):
+        given["wwn"] = serial_argument(given["wwn"])
     backstore = place.plugin
     if backstore == "fileio":
         given = {"file_or_dev" if name == "dev" else name: v for name, v in given.items()}
