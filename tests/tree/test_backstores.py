@@ -62,6 +62,21 @@ def test_field_failure_37_what_does_not_fit_is_refused_and_nothing_is_left(
     assert pyshell.files() == before
 
 
+@pytest.mark.parametrize("line", ["create x /srv/empty.img", "create x /srv/empty.img 1M"])
+def test_finding_13_an_empty_image_file_is_named_with_what_helps(
+    pyshell: Pyshell, line: str
+) -> None:
+    file = pyshell.simulator.machine.file("/srv/empty.img")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    ran = pyshell.line(f"/backstores/fileio {line}")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        "/srv/empty.img: 0 bytes are less than a block of 512 bytes. Enlarge the file"
+        " ('truncate -s 10G /srv/empty.img'), or delete it to have it created.\n"
+    )
+
+
 @pytest.mark.parametrize("create", ["block create two", "fileio create two", "pscsi create two"])
 def test_field_failure_38_who_holds_a_device_is_named(pyshell: Pyshell, create: str) -> None:
     pyshell.must("/backstores/block create one /dev/sdb")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from typing import Any
@@ -197,14 +198,16 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
         return
     if lio.machine.scsi_device(path) is not None:
         raise UsageError(f"{path} is a SCSI device, not a file", "Use pscsi for it.")
-    if not foreseen.makes(path) and not _exists(lio, path):
+    is_new = foreseen.makes(path)
+    if not is_new and not _exists(lio, path):
         raise NotFoundError(
             f"There is no image file {path}", "Is its file system mounted?", path=path
         )
     if size is not None and int(size) < BLOCK:
+        enlarge = f"Enlarge the file ('truncate -s 10G {shlex.quote(path)}')"
         raise UsageError(
-            f"{size} bytes are less than a block",
-            f"A disk has at least one block of {BLOCK} bytes.",
+            f"{path}: {size} bytes are less than a block of {BLOCK} bytes",
+            "Give a larger size." if is_new else f"{enlarge}, or delete it to have it created.",
         )
 
 
