@@ -34,8 +34,8 @@ MASK = "********"
 _IQN = re.compile(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-# RFC 3722 also keeps letters and digits of other scripts. New names do without: see `plain`.
-_BAD_IN_IQN = re.compile(r"[^a-z0-9.:-]")
+# RFC 3722 also keeps letters of other scripts; `plain` says which of them.
+_BAD_IN_IQN = re.compile(r"[\x20-\x7e](?<![a-z0-9.:-])")
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
@@ -77,12 +77,22 @@ def setting_file(text: str) -> str:
 
 
 def plain(text: str, what: str) -> str:
-    """Return `text` if it is printable ASCII, as each new name must be. Raises UsageError.
+    """Return `text` if a new object can have it as name: it reads as what it is. Raises UsageError.
 
-    Other characters can look like one of ASCII, turn text round, or not be seen at all. Objects
-    that have such names already can still be used.
+    Printable ASCII is plain, and so are letters of the scripts in `_SCRIPTS` as RFC 3722 keeps
+    them (NFKC). Refused are characters that are not seen or turn text round, words that mix
+    scripts, and Greek and Cyrillic words that could be read as Latin ones. Objects that have such
+    a name already can still be used.
     """
-    bad = next((character for character in text if not " " <= character <= "~"), None)
+    if text.isascii() and text.isprintable():
+        return text
+    bad = next((c for c in text if not c.isascii() and not _script(c)), None)
+    bad = next((c for c in text if c.isascii() and not c.isprintable()), bad)
+    if bad is None:
+        for word in _WORD.findall(text):
+            bad = _deceiving(word)
+            if bad is not None:
+                break
     if bad is None:
         return text
     import unicodedata
@@ -90,13 +100,61 @@ def plain(text: str, what: str) -> str:
     known = unicodedata.name(bad, "")
     told = f" ({known})" if known else ""
     raise UsageError(
-        f"'{text}': the character U+{ord(bad):04X}{told} is not allowed in {what}.",
-        "Use ASCII letters, digits and punctuation: other characters can look the same.",
+        f"'{text}': the character U+{ord(bad):04X}{told} is not allowed in {what} here.",
+        "It is not visible or can pass for another one. Use ASCII letters and digits.",
     )
 
 
+_WORD = re.compile(r"[^\W\d_]+")
+_SCRIPTS = {
+    "LATIN": "Latin",
+    "GREEK": "Greek",
+    "CYRILLIC": "Cyrillic",
+    "CJK": "East Asian",
+    "HIRAGANA": "East Asian",
+    "KATAKANA": "East Asian",
+    "HANGUL": "Hangul",
+}
+# Cyrillic, then Greek letters.
+_LIKE_LATIN = frozenset(
+    "\u0405\u0406\u0408\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423"
+    "\u0425\u0430\u0432\u0433\u0435\u043a\u043c\u043d\u043e\u043f\u0440\u0441\u0442\u0443"
+    "\u0445\u0455\u0456\u0458\u04bb\u04cf\u0501\u050c\u051a\u051b\u051c\u051d"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+    "\u03b1\u03b3\u03b5\u03b7\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03c9"
+)
+_FILLERS = frozenset("\u115f\u1160")
+
+
+def _script(character: str) -> str:
+    """Return the script of a letter that a new name may hold beside ASCII, "" for any other."""
+    import unicodedata
+
+    if (
+        not unicodedata.category(character).startswith("L")
+        or character in _FILLERS
+        or unicodedata.normalize("NFKC", character) != character
+    ):
+        return ""
+    script = _SCRIPTS.get(unicodedata.name(character, "").split(" ")[0], "")
+    if script == "Latin":
+        # Marks upon a letter, and the letters of Western Europe; others as the dotless i deceive.
+        has_mark = unicodedata.decomposition(character) != ""
+        return script if has_mark or "\xdf" <= character.lower() <= "\xff" else ""
+    return script
+
+
+def _deceiving(word: str) -> str | None:
+    """Return a letter of a word that could be taken for one of another script."""
+    scripts = {c: "Latin" if c.isascii() else _script(c) for c in word}
+    foreign = [c for c, script in scripts.items() if script != "Latin"]
+    if len(set(scripts.values())) > 1 or (foreign and _LIKE_LATIN.issuperset(foreign)):
+        return foreign[0]
+    return None
+
+
 def new(rule: Callable[[str], str], what: str) -> Callable[[str], str]:
-    """Return a rule for the name of a new object: that of existing ones, and ASCII only."""
+    """Return a rule for the name of a new object: that of existing ones, and `plain`."""
     return lambda text: rule(plain(text, what))
 
 

@@ -207,7 +207,7 @@ def _saved_object(node: Node, text: str) -> str:
 
 def _target(node: Node, text: str) -> str:
     """Return the WWN of a target that is given as a path."""
-    if not _is_pathlike(text):
+    if _WWN_OF_INITIATOR.match(text) or not _is_pathlike(text):
         return text
     parts = node.absolute(text).split("/")
     if len(parts) < 3 or parts[1] == "backstores":
@@ -217,7 +217,7 @@ def _target(node: Node, text: str) -> str:
 
 def _initiator(node: Node, text: str) -> str:
     """Return the name of an initiator that is given as the path of its ACL."""
-    if not _is_pathlike(text):
+    if _WWN_OF_INITIATOR.match(text) or not _is_pathlike(text):
         return text
     parts = node.absolute(text).split("/")
     if "acls" not in parts[:-1]:
@@ -332,6 +332,8 @@ TAG = Kind("tag", tag_number, source="tag")
 WWN = Kind("wwn", plain_text, source="wwn")
 TARGET = Kind("wwn", plain_text, source="target", at=_target)
 INITIATOR = Kind("wwn", plain_text, source="initiator", at=_initiator)
+# Whatever an initiator may call itself, even what reads as a path.
+ANY_INITIATOR = Kind("wwn", plain_text, source="initiator")
 ADDRESS = Kind("address", names.address, source="address")
 LISTEN = Kind("address[:port]", _address_and_port, source="address")
 PORT = Kind("port", names.port_number)

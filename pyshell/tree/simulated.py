@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.simulator import Chap, LoginRefusedError, Simulator, open_simulator
 from pyshell.target import names
-from pyshell.tree.command import INITIATOR, LUN, NUMBER, SIZE, TARGET, TEXT, Kind, Param, command
+from pyshell.tree.command import (
+    ANY_INITIATOR,
+    LUN,
+    NUMBER,
+    SIZE,
+    TARGET,
+    TEXT,
+    Kind,
+    Param,
+    command,
+)
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.root import RootNode
 
@@ -34,7 +44,7 @@ class SimulatedRootNode(RootNode):
 
     @command(
         "Log a simulated initiator in.",
-        Param("initiator", INITIATOR, "Name of the initiator.", required=True),
+        Param("initiator", ANY_INITIATOR, "Name of the initiator.", required=True),
         _TARGET,
         Param("portal", TEXT, "Portal to connect to, as ADDRESS[:PORT].", named_only=True),
         Param("address", _ADDRESS, "Address of the initiator.", named_only=True),
@@ -100,7 +110,7 @@ class SimulatedRootNode(RootNode):
 
     @command(
         "Log a simulated initiator out.",
-        Param("initiator", INITIATOR, "Name of the initiator.", required=True),
+        Param("initiator", ANY_INITIATOR, "Name of the initiator.", required=True),
         _TARGET,
         details="Only with --simulate.",
         examples=("logout iqn.2020-07.192.168.56.105:client",),
@@ -117,7 +127,9 @@ class SimulatedRootNode(RootNode):
 
     @command(
         "Count reads and writes of a simulated initiator.",
-        Param("initiator", INITIATOR, "Name of the initiator, which is logged in.", required=True),
+        Param(
+            "initiator", ANY_INITIATOR, "Name of the initiator, which is logged in.", required=True
+        ),
         _TARGET,
         Param("lun", LUN, "LUN, as the initiator numbers it. Default: its first.", named_only=True),
         Param("read", SIZE, "Bytes that are read.", default=0, named_only=True),

@@ -266,7 +266,7 @@ def test_the_kernel_serves_a_wildcard_at_another_targets_address_only(
 
 # Finding 50: bidirectional, zero-width, C1 and invisible characters, and letters that look alike.
 DECEIVING = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\x9b", "\u0430", "\u03bf",
-             "\uff41", "\u3164", "\xad", "\u2010", "\u0131", "\xfc"]  # fmt: skip
+             "\uff41", "\u3164", "\xad", "\u2010", "\u0131", "\u0301", "\u05d0"]  # fmt: skip
 
 
 @pytest.mark.parametrize("character", DECEIVING, ids=ascii)
@@ -282,7 +282,9 @@ DECEIVING = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\x9b", "\u0430",
         ("bookmarks add a{}b", "/"),
     ],
 )
-def test_new_names_are_ascii(target: Pyshell, line: str, object_path: str, character: str) -> None:
+def test_new_names_do_not_deceive(
+    target: Pyshell, line: str, object_path: str, character: str
+) -> None:
     target.must("/backstores/ramdisk create one 1M", f"{TPG}/acls create {CLIENT}")
     before = target.tree()
     text = line.replace("{}", character).replace("{tpg}", TPG).replace("{client}", CLIENT)
@@ -291,6 +293,24 @@ def test_new_names_are_ascii(target: Pyshell, line: str, object_path: str, chara
     assert f"U+{ord(character):04X}" in ran.err
     assert len(ran.err.splitlines()) in (1, 3)
     assert target.tree() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["gr\xf6\xdfe", "m\xfcnchen", "\u0434\u0438\u0441\u043a1", "\u78c1\u76d8", "a-\u03bb"]
+)
+def test_new_names_may_hold_letters_of_other_scripts(pyshell: Pyshell, name: str) -> None:
+    pyshell.must(f"/backstores/ramdisk create {name} 1M")
+    assert pyshell.line(f"/backstores/ramdisk/{name} info").done().out
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u0430", "\u0440\u0430\u0443", "d\u0456sk", "\u0434isk", "\u03bf\u03c1", "a\u0660"],
+    ids=ascii,
+)
+def test_words_that_read_as_latin_ones_or_mix_scripts_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"the character U\+0"):
+        names.plain(name, "a name")
 
 
 @pytest.mark.parametrize("character", ["\u0430", "\xfc", "\u200b", "\u202e"], ids=ascii)
