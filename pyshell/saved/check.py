@@ -87,9 +87,9 @@ def faults_of(
     looked at: operations look at them when their turn comes.
     """
     document = Entry(data, ())
-    yield from storage_faults(document)
-    running = () if at_boot else (place.path for place in listing.storage_objects())
-    yield from target_faults(document, groups_of_all(document), frozenset(running))
+    running = frozenset(() if at_boot else (place.path for place in listing.storage_objects()))
+    yield from storage_faults(document, running)
+    yield from target_faults(document, groups_of_all(document), running)
     yield from value_faults(lio, document)
     if devices:
         yield from device_faults(lio, document, at_boot=at_boot)

@@ -92,7 +92,12 @@ class QuickPath:
                 yield found
 
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        """Make the folder, which must lie in configfs."""
+        """Make the folder, which must lie in configfs; with `exist_ok` it may be any that exists.
+
+        rtslib makes sure of /var/run, where its own lock lies, in this way.
+        """
+        if exist_ok and os.path.isdir(self._text):
+            return
         confine_change(_root(), self._text)
         if parents or exist_ok:
             Path(self._text).mkdir(mode, parents, exist_ok)

@@ -235,9 +235,9 @@ def simulator_like_this_machine(folder: Path, disk: SimulatedDevice) -> Simulato
     table = json.loads((folder / "machine.json").read_text())
     table |= {"cpus": os.cpu_count(), "fabrics": [*FABRICS, "tcm_fc"], "ports": ports()}
     (folder / "machine.json").write_text(json.dumps(table, indent=2))
-    simulator.machine.file("/dev").mkdir()
+    simulator.machine.file("/dev").mkdir(exist_ok=True)
     simulator.machine.file("/dev/null").touch()
-    simulator.machine.file("/etc").mkdir()
+    simulator.machine.file("/etc").mkdir(exist_ok=True)
     Tree(folder).remember("counters", counters())
     return simulator
 

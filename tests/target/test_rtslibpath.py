@@ -91,6 +91,12 @@ def test_folders_are_made_and_removed(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one"]
 
 
+def test_a_folder_outside_that_exists_may_exist() -> None:
+    QuickPath("/proc").mkdir(parents=True, exist_ok=True)
+    with pytest.raises(PermissionError):
+        QuickPath("/proc/new").mkdir(parents=True, exist_ok=True)
+
+
 def test_every_other_act_is_pathlibs(tmp_path: Path) -> None:
     (tmp_path / "tpgt_1").mkdir()
     path = QuickPath(str(tmp_path))

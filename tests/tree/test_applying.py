@@ -604,6 +604,21 @@ def test_a_revision_that_others_may_write_is_not_rolled_back_to(revised: Pyshell
     assert revised("rollback", "1").status == 4
 
 
+def test_a_file_may_hold_only_what_changes_of_an_object_that_runs(
+    saved: Pyshell, tmp_path: Path
+) -> None:
+    file = private(tmp_path / "part.json")
+    entry = {"plugin": "ramdisk", "name": "scratch", "wwn": "0123456789abcdef0123456789abcdef"}
+    file.write_text(json.dumps({"storage_objects": [entry]}))
+    saved("check", str(file)).done()
+    saved("apply", str(file)).done()
+    assert (
+        "0123456789abcdef0123456789abcdef" in saved.must("/backstores/ramdisk/scratch info")[1:][0]
+    )
+    file.write_text(json.dumps({"storage_objects": [{**entry, "name": "new"}]}))
+    assert "size: is missing" in saved("apply", str(file)).err
+
+
 # restoreconfig
 
 

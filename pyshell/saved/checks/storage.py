@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pyshell.errors import UsageError
 from pyshell.saved.checks.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
@@ -42,8 +42,11 @@ def groups_of_all(document: Entry) -> dict[str, set[str]]:
     return found
 
 
-def storage_faults(document: Entry) -> Iterator[Fault]:
-    """Yield what is wrong with the storage objects of a file."""
+def storage_faults(document: Entry, running: Collection[str] = ()) -> Iterator[Fault]:
+    """Yield what is wrong with the storage objects of a file.
+
+    Of objects that run, by their paths in `running`, a file may hold only what is to change.
+    """
     names_seen, serials = Seen(), Seen()
     for entry in document.each("storage_objects"):
         yield from _name(entry, names_seen)
@@ -53,7 +56,8 @@ def storage_faults(document: Entry) -> Iterator[Fault]:
             continue
         if plugin != "pscsi":  # the device tells its own
             yield from _serial(entry, serials)
-        yield from _arguments(entry, plugin)
+        is_running = f"/backstores/{plugin}/{entry.text('name')}" in running
+        yield from _arguments(entry, plugin, needed=not is_running)
         yield from _device(entry, plugin)
         yield from _size(entry, plugin)
         yield from _cache(entry, plugin)
@@ -112,8 +116,8 @@ def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
         )
 
 
-def _arguments(entry: Entry, plugin: str) -> Iterator[Fault]:
-    for key in NEEDED_ARGUMENTS[plugin]:
+def _arguments(entry: Entry, plugin: str, *, needed: bool) -> Iterator[Fault]:
+    for key in NEEDED_ARGUMENTS[plugin] if needed else ():
         if entry.data.get(key) in (None, ""):
             yield error(entry.at(key), f"is missing: a {plugin} storage object needs it")
     used = {*ARGUMENTS[plugin], *_UNUSED_BUT_WRITTEN.get(plugin, ())}

@@ -153,7 +153,8 @@ def refused(lio: Lio, found: Found) -> tuple[str, ...]:
 def write(lio: Lio, found: Found, value: str) -> int:
     """Write as the shell does; return the kernel's errno, 0 where it took the value."""
     try:
-        settings.write(lio.kernel, found.place.folder, found.file, value)
+        with changing():
+            settings.write(lio.kernel, found.place.folder, found.file, value)
     except OSError as error:
         return error.errno or -1
     except rtslib_fb.RTSLibError as error:
@@ -320,8 +321,9 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
     assert store.to_text(read_running(lio)) == before
 
     # rtslib saves no depth, but takes it from the file.
-    rtslib_fb.RTSRoot().clear_existing(confirm=True)
-    assert rtslib_fb.RTSRoot().restore(json.loads(before)) == []
+    with changing():
+        rtslib_fb.RTSRoot().clear_existing(confirm=True)
+        assert rtslib_fb.RTSRoot().restore(json.loads(before)) == []
     assert [lio.kernel.read(f"{acl.folder}/cmdsn_depth").strip() for acl in acls] == ["32", "64"]
     assert [lio.kernel.read(f"{acl.folder}/tag").strip() for acl in acls] == ["cluster"] * 2
 

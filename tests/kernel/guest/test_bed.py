@@ -4,11 +4,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import rtslib_fb as rtslib
 
+from pyshell.target.kernel import changing
+
 from .. import lio
+
+
+@pytest.fixture(autouse=True)
+def rtslib_may_change_the_kernel() -> Iterator[None]:
+    """Let rtslib create objects without one of pyshell's operations."""
+    with changing():
+        yield
 
 
 def test_kernel_is_the_beds_own_with_its_modules() -> None:
