@@ -615,7 +615,9 @@ def test_a_file_may_hold_only_what_changes_of_an_object_that_runs(
     told = saved.must("/backstores/ramdisk/scratch info")
     assert any("0123456789abcdef0123456789abcdef" in line for line in told)
     file.write_text(json.dumps({"storage_objects": [{**entry, "name": "new"}]}))
-    assert "size: is missing" in saved("apply", str(file)).err
+    refused = saved("apply", str(file))
+    assert (refused.out, refused.status) == ("", 2)
+    assert refused.err.startswith("A ramdisk storage object needs its size. It is at ")
 
 
 # restoreconfig
