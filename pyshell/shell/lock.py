@@ -249,8 +249,8 @@ def _mounted_device(descriptor: int) -> str:
     for line in _read(f"/proc/self/fdinfo/{descriptor}").splitlines():
         if line.startswith("mnt_id:"):
             mount = line.split()[1]
-            for one in _read("/proc/self/mountinfo").splitlines():
-                fields = one.split()
+            for one in _read("/proc/self/mountinfo").split("\n"):
+                fields = one.split(" ")
                 if fields[0] == mount:
                     major, _, minor = fields[2].partition(":")
                     return _hexadecimal(os.makedev(int(major), int(minor)))
@@ -285,7 +285,7 @@ def _holders(found: os.stat_result) -> Iterator[int]:
 
 def _real_user(pid: int) -> int | None:
     """Return the real user of a process, None if it is gone."""
-    for line in _read(f"/proc/{pid}/status").splitlines():
+    for line in _read(f"/proc/{pid}/status").split("\n"):
         if line.startswith("Uid:"):
             return int(line.split()[1])
     return None

@@ -179,14 +179,6 @@ def node_acl(place: NodeAcl) -> Any:
     return _FoundNodeAcl(place)
 
 
-def session(place: NodeAcl) -> Any:
-    """Return what rtslib reads of a node ACL's session, None where there is none."""
-    try:
-        return _FoundNodeAcl(place).session
-    except (LookupError, ValueError):
-        return None  # it ended while its text was written
-
-
 def mapped_lun(place: MappedLun) -> Any:
     """Return rtslib's object for a mapped LUN that is there."""
     return _FoundMappedLun(place)

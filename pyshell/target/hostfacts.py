@@ -52,7 +52,7 @@ def addresses(proc: str = "/proc/net") -> list[tuple[str, str]]:
 def text(path: str) -> str:
     """Return what a file of the host holds, without blanks around it; "" where it has none."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
             return file.read().strip()
     except OSError:
         return ""

@@ -291,8 +291,8 @@ def _holder(number: str, folder: str) -> str:
         partition = hostfacts.text(f"{folder}/{entry}/dev") if entry != "device" else ""
         if partition:
             numbers.add(partition)
-    for line in hostfacts.text("/proc/self/mountinfo").splitlines():
-        fields = line.split()
+    for line in hostfacts.text("/proc/self/mountinfo").split("\n"):
+        fields = line.split(" ")
         if len(fields) > 4 and fields[2] in numbers:
             return f"mounted on {fields[4]}"
     for line in hostfacts.text("/proc/swaps").splitlines()[1:]:

@@ -127,7 +127,7 @@ class QuickPath:
             raise
         finally:
             os.close(descriptor)
-        return found.decode()
+        return found.decode("utf-8", errors="surrogateescape")
 
     def write_text(self, data: str) -> int:
         """Write a value to a file of configfs in one call; no file is created."""

@@ -7,16 +7,26 @@ is there, once a LUN is mapped; loopback, vhost and their like have one initiato
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from pyshell.target import handles, listing, statistics
+from pyshell.target import listing, statistics
 from pyshell.target.attach import Lio
 from pyshell.target.kernel import text_or_none
 from pyshell.target.places import Lun, NodeAcl, StorageObject, Tpg
 
 LOGGED_IN = "LOGGED_IN"
 NEXUS = "Nexus"
+_SID = re.compile(r" *([0-9]{1,20})\b")
+_KIND = re.compile(r"SessionType: *([A-Za-z]+)")
+_STATE = re.compile(r"Session State: *TARG_SESS_STATE_([A-Z_]+)")
+_CONNECTION = re.compile(
+    r"^CID: *([0-9]{1,20}) +Connection State: *TARG_CONN_STATE_([A-Z0-9_]+)[^\n]*"
+    r"(?:\n *Address +([^ \n]+) +([A-Za-z]+))?",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -113,32 +123,60 @@ def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
 
 def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
     """Return the session of a node ACL's initiator, None where it is not logged in."""
-    if text_or_none(lio.kernel, f"{acl.folder}/info") is None:
+    text = text_or_none(lio.kernel, f"{acl.folder}/info")
+    if text is None:
         return _of_other_fabric(lio, acl)
-    found = handles.session(acl)
-    if not found or "id" not in found:
+    if text.startswith("No active"):
         return None
+    found = _told_by(text)
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
     own = _asks_for_chap(lio, acl.folder)
     return Session(
         acl.tpg,
         acl.wwn,
         acl,
-        str(found.get("alias", "")),
-        int(found["id"]),
-        str(found.get("type", "")),
-        str(found.get("state", "")),
+        found.alias,
+        found.sid,
+        found.kind,
+        found.state,
         _asks_for_chap(lio, acl.tpg.folder) if own is None else own,
         None if mutual is None else mutual == "1",
-        tuple(
-            Connection(
-                int(connection["cid"]),
-                str(connection["cstate"]),
-                str(connection.get("address", "")),
-                str(connection.get("transport", "")),
-            )
-            for connection in found.get("connections", ())
-        ),
+        found.connections,
+    )
+
+
+class _Told(NamedTuple):
+    """What the kernel writes about a session in an ACL's `info`."""
+
+    alias: str
+    sid: int | None
+    kind: str
+    state: str
+    connections: tuple[Connection, ...]
+
+
+def _told_by(text: str) -> _Told:
+    """Read the `info` of a node ACL that has a session; what is not understood is left empty.
+
+    The initiator chooses its alias: any bytes, line feeds too. All that the kernel says itself
+    comes behind it, so only what follows the last line with a session number is believed. rtslib's
+    own reader takes lines of the alias for the kernel's, and some aliases for no session.
+    """
+    chosen, number, told = f"\n{text}".rpartition("\nLIO Session ID:")
+    if not number:
+        chosen, told = told, ""
+    alias = chosen.partition("\nInitiatorAlias:")[2].strip()
+    head, _, rest = told.partition("\n")
+    sid = _SID.match(head)
+    kind = _KIND.search(head)
+    state = _STATE.match(rest)
+    found = _CONNECTION.finditer(rest)
+    return _Told(
+        alias,
+        int(sid[1]) if sid else None,
+        kind[1] if kind else "",
+        state[1] if state else "",
+        tuple(Connection(int(c[1]), c[2], c[3] or "", c[4] or "") for c in found),
     )
 
 

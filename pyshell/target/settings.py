@@ -146,8 +146,7 @@ def as_written(file: str, text: str) -> str:
     if name == "alua_access_status" and text in _ALUA_STATUSES:
         return str(_ALUA_STATUSES.index(text))
     if name == "alua_tg_pt_gp":
-        first = text.splitlines()[0] if text else ""
-        return first.partition(":")[2].strip()
+        return text.partition("\n")[0].partition(":")[2].strip()
     return text
 
 

@@ -225,7 +225,7 @@ class AluaGroupSettings(Group):
         """Return the members in targetcli's form; the kernel ends each with a NUL."""
         if name != "members":
             return value
-        found = (_MEMBER.fullmatch(line.strip("\0")) for line in value.splitlines())
+        found = (_MEMBER.fullmatch(line.strip("\0")) for line in value.split("\n"))
         return str(
             [
                 {"driver": m[1], "target": m[2], "tpgt": int(m[3]), "lun": int(m[4])}

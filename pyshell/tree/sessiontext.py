@@ -68,7 +68,9 @@ def _head(session: Session) -> str:
     if session.kind == NEXUS:
         return f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
     alias = session.alias or ("" if session.connections else "-")
-    return f"alias: {alias}\tsid: {session.sid} type: {session.kind} session-state: {session.state}"
+    sid = "-" if session.sid is None else session.sid
+    kind, state = session.kind or "-", session.state or "-"
+    return f"alias: {alias}\tsid: {sid} type: {kind} session-state: {state}"
 
 
 def _who(session: Session, compat: bool) -> str:

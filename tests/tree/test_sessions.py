@@ -233,3 +233,37 @@ def test_a_session_that_does_not_fit_all_that_was_asked(busy: Pyshell) -> None:
     busy.must("/backstores/ramdisk create memory 1M")
     given = (f"initiator={CLIENT}", "storage_object=memory")
     assert busy("sessions", *given).done().out == f"(no such session of {CLIENT})\n"
+
+
+FORGED = (
+    "x\nLIO Session ID: 99   ISID: 0x00  TSIH: 1  SessionType: Discovery\n"
+    "Session State: TARG_SESS_STATE_FREE\n"
+    "CID: 0  Connection State: TARG_CONN_STATE_FREE\n   Address 10.9.9.9 TCP  StatSN: 0x0"
+)
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [
+        b"a\x0bSession State: TARG_SESS_STATE_FREE", b"a\x0cAddress b", b"a\xc2\x85Address",
+        "a\u2028CID: x TARG_CONN_STATE_".encode(), b"\xff\xfe", b"", FORGED.encode(),
+        b"No active iSCSI Session", b"LIO Session ID: none", b"x\nInitiatorName: y",
+    ],
+)  # fmt: skip
+def test_no_alias_hides_a_session_or_forges_its_address(busy: Pyshell, alias: bytes) -> None:
+    """Finding 47: the initiator chooses its alias, and so any line of its `info`."""
+    info = busy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/info"
+    info.unlink()
+    info.write_bytes(INFO.encode().replace(b"Alias: client", b"Alias: " + alias))
+    found = busy("-o", "json", "sessions").json["result"][0]
+    assert (found["initiator"], found["sid"], found["state"]) == (CLIENT, 7, "LOGGED_IN")
+    assert [one["address"] for one in found["connections"]] == ["192.168.56.105"]
+    assert busy("metrics").done().out.count('kind="acl"} 1\n') == 1
+    assert CLIENT in busy(f"{TPG}/acls", "delete", CLIENT, "--dry-run").out
+
+
+def test_a_session_that_is_not_understood_is_still_a_session(busy: Pyshell) -> None:
+    put(busy.configfs / f"iscsi/{SERVER}/tpgt_1/acls" / CLIENT / "info", "What is this?\n")
+    found = busy("-o", "json", "sessions").json["result"][0]
+    assert (found["initiator"], found["sid"], found["connections"]) == (CLIENT, None, [])
+    assert f"sid: - type: - session-state: - ({CLIENT}" in busy("sessions").done().out

@@ -138,7 +138,7 @@ class SetLunAluaGroup(Operation):
 def alua_group_name(lio: Lio, place: Lun) -> str | None:
     """Return the name of a LUN's ALUA group, None where the backstore has none."""
     text = text_or_none(lio.kernel, f"{place.folder}/alua_tg_pt_gp")
-    return text.splitlines()[0].partition(":")[2].strip() if text else None
+    return text.partition("\n")[0].partition(":")[2].strip() if text else None
 
 
 @dataclass
