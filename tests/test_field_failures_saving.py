@@ -84,6 +84,20 @@ def test_field_failure_1_a_save_on_leaving_keeps_what_could_not_be_restored(
     assert paths(partly) == before | {"/backstores/ramdisk/more"}
 
 
+def test_nothing_is_carried_over_from_a_file_that_others_can_write(
+    partly: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(partly.saved_file.read_text())
+    file.chmod(0o600)
+    partly.must("clearconfig confirm=true")
+    assert partly.line(f"restoreconfig {file}").status == 1
+    file.chmod(0o666)
+    ran = partly.line(f"saveconfig {file}")
+    assert "other users can write to it. Nothing is carried over from it." in ran.err
+    assert BLOCK not in paths(partly, file)
+
+
 @pytest.mark.parametrize("wish", [f"without={BLOCK}", "force=true"])
 def test_field_failure_1_it_is_given_up_by_name(partly: Pyshell, wish: str) -> None:
     ran = partly.line(f"saveconfig {wish}")

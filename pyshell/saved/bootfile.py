@@ -11,10 +11,12 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
+from pyshell.files.paths import UntrustedError
 from pyshell.saved import load, losses, revisions, state, store
 from pyshell.saved.about import OUTSIDE, About, now, of_file
 from pyshell.saved.document import Document
@@ -23,6 +25,7 @@ from pyshell.saved.revisions import Policy
 from pyshell.saved.state import State, is_below
 from pyshell.target import quoting
 
+_FILE = "saveconfig.json"
 _SHOWN = 20
 _OTHERS = 20
 """How many other files are remembered."""
@@ -34,7 +37,7 @@ class BootFile:
     def __init__(self, config_dir: Path, mark_file: Path, warn: Callable[[str], None]) -> None:
         self.config_dir = config_dir
         self.mark_file = mark_file
-        self.path = config_dir / "saveconfig.json"
+        self.path = config_dir / _FILE
         self._warn = warn
         self._warned = False
 
@@ -90,7 +93,7 @@ class BootFile:
                     "'diff' shows the difference; saveconfig force=true replaces the file and"
                     " keeps what it holds as a revision.",
                 )
-            notes.append(f"{changed}: what it held is kept as a revision.")
+            notes.append(f"{changed}: what it held is kept.")
         if lost:
             notes += self._losing(lost, remembered.missing, before, force, without)
         return notes
@@ -135,12 +138,16 @@ class BootFile:
         store.sweep(self.path)
         writing.remove_left(revisions.folder(self.config_dir))
         remembered = self.state()
-        before = self._data()
+        before, refused = self._to_replace()
         backups = max(backups, _backups_of_targetcli(self.config_dir))
-        backed_up = store.back_up(self.path, backups) is not None
         text = store.to_text(document).encode()
         known = {store.digest(text): about}
-        if before is not None:
+        told = []
+        if before is not None and refused is not None:
+            told = self._keep_apart(before, text, refused)
+        elif store.back_up(self.path, backups) is not None:
+            told = [f"Last {backups} configs saved in {self.config_dir}/backup/."]
+        if before is not None and refused is None:
             foreign = merged_from is not None and _is_foreign(remembered, before)
             known_after = self._keep(before, text, about, remembered)
             # What others changed is still in the file: a save of all must still notice.
@@ -154,7 +161,6 @@ class BootFile:
             self._settle(document, running, new, known, remembered, policy)
         except PyshellError as error:
             self._warn(f"{self.path} is saved, but not all of it could be noted: {error}")
-        told = [f"Last {backups} configs saved in {self.config_dir}/backup/."] * backed_up
         kept = known[new].comment if new in known else ""
         if about.comment and kept != about.comment:
             told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
@@ -179,6 +185,26 @@ class BootFile:
                 state.unmark(self.mark_file)
         state.write(self.config_dir, remembered)
         revisions.prune(self.config_dir, policy)
+
+    def _to_replace(self) -> tuple[bytes | None, UntrustedError | None]:
+        """Return what the file holds, and why that is not trusted."""
+        try:
+            return load.read_file(self.path, trusted=True).data, None
+        except NotFoundError:
+            return None, None
+        except UntrustedError as error:
+            return self._data(), error
+
+    def _keep_apart(self, before: bytes, text: bytes, refused: UntrustedError) -> list[str]:
+        """Keep what other users could have written, but not as a revision or backup.
+
+        Revisions and backups are restored without a further check of what is in them.
+        """
+        if same(before, text):
+            return []
+        kept = self.path.with_name(f"{_FILE}.untrusted-{datetime.now():%Y%m%d-%H%M%S-%f}")
+        writing.replace(kept, before)
+        return [f"{refused.message} What it held is kept in {kept}, not as a revision."]
 
     def _keep(
         self, before: bytes, text: bytes, about: About, remembered: State

@@ -45,7 +45,8 @@ def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -
     """Copy the file that is about to be replaced to `backup/` beside it, as targetcli does.
 
     Only if it differs from the newest backup; then the oldest beyond `keep` are removed. Returns
-    the backup, None if there was nothing to copy or none is kept. Raises PyshellError.
+    the backup, None if there was nothing to copy or none is kept. Raises PyshellError, as for a
+    file that other users can change: a backup is trusted.
     """
     folder = path.parent / _BACKUPS
     made = None
@@ -61,7 +62,7 @@ def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -
 
 
 def _backed_up(path: Path, backup: Path) -> Path | None:
-    data = load.read_file(path).data
+    data = load.read_file(path, trusted=True).data
     before = backups(path)
     if before and read_backup(before[-1]) == data:
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.files.paths import UntrustedError
 from pyshell.saved import locations
 from pyshell.target.attach import Lio
 from pyshell.target.names import MASK
@@ -291,13 +292,19 @@ class Saving:
             )
 
     def _keep_references(self) -> None:
-        """Keep references to the files of secrets, which the file before has."""
+        """Keep references to the files of secrets, if the file before has some and is trusted."""
         from pyshell.saved import load, references
+        from pyshell.saved.trust import load_trusted
 
         if not os.path.isfile(self._path) or references.has_references(self.document):
             return
         try:
-            before = load.load(self._path)
+            before = load_trusted(self._path).document
+        except UntrustedError as error:
+            with suppress(PyshellError):
+                if references.has_references(load.load(self._path)):
+                    self._context.note(f"{error.message} Its references to secrets are not kept.")
+            return
         except PyshellError:
             return  # nothing of a damaged file is kept
         self.document, changed = references.kept(self.document, before)
@@ -315,7 +322,10 @@ class Saving:
         reasons = boot_file(self._context).missing_of(self._path)
         if force or not reasons or not os.path.isfile(self._path):
             return []
-        data = load.read_file(self._path).data
+        try:
+            data = load.read_file(self._path, trusted=True).data
+        except UntrustedError as error:
+            return [f"{error.message} Nothing is carried over from it."]
         lost = losses.lost(reasons, data, self.document)
         kept = losses.not_named(lost, without, data)
         if not kept:

@@ -154,6 +154,24 @@ def test_a_change_by_others_is_kept_where_it_is_overwritten(boot: BootFile, way:
     assert revisions.read_revision(boot.config_dir, "1") == disks("hand")
 
 
+def test_what_other_users_could_have_written_becomes_no_revision_or_backup(boot: BootFile) -> None:
+    boot.config_dir.mkdir(mode=0o700)
+    text = store.to_text(TWO)
+    boot.path.write_text(text)
+    boot.path.chmod(0o666)
+    told = boot.save(ONE, LEE, 10, MANY)
+    assert revisions.numbers(boot.config_dir) == []
+    assert store.backups(boot.path) == []
+    (kept,) = boot.config_dir.glob("saveconfig.json.untrusted-*")
+    assert (kept.read_text(), stat.S_IMODE(kept.stat().st_mode)) == (text, 0o600)
+    assert told == [
+        f"{boot.path} is not trusted: other users can write to it."
+        f" What it held is kept in {kept}, not as a revision."
+    ]
+    boot.save(TWO, ANN, 10, MANY)
+    assert revisions.numbers(boot.config_dir) == [1], "what pyshell wrote is kept as ever"
+
+
 def test_what_lies_there_may_be_saved_over_itself(boot: BootFile) -> None:
     save(boot, ONE)
     store.write(TWO, boot.path)

@@ -152,6 +152,16 @@ def test_finding_17_a_save_keeps_references_whose_secret_is_the_running_one(
     assert "changed meanwhile" in text
 
 
+def test_references_in_a_file_that_others_can_write_are_not_taken_over(
+    target: Pyshell, git: Path
+) -> None:
+    git.chmod(0o666)
+    ran = target("saveconfig", str(git))
+    assert "Its references to secrets are not kept." in ran.out + ran.err
+    assert "chap_password_file" not in git.read_text()
+    assert FIRST in git.read_text()
+
+
 def test_finding_17_a_file_without_secrets_is_for_those_that_run(
     target: Pyshell, tmp_path: Path
 ) -> None:
