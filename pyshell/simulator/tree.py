@@ -24,6 +24,8 @@ from pyshell.simulator.recorded import Template, fill
 
 Facts = dict[str, Any]
 _DIRECTORY_MODE = 0o755
+_LONG_NAME = 240
+"""Bytes of a name above which `.json` may not fit behind it."""
 
 
 class Tree:
@@ -164,10 +166,19 @@ class Tree:
 
     # What the kernel knows without showing it
 
+    def _hidden_file(self, rel: str) -> str:
+        """Return the file of what is hidden of `rel`; its name is a hash if that is long."""
+        above, _, name = rel.rpartition("/")
+        if len(os.fsencode(name)) > _LONG_NAME:
+            import hashlib  # it brings OpenSSL along, which only this needs
+
+            name = hashlib.blake2b(os.fsencode(name)).hexdigest()
+        return f"{self._hidden}/{above}/{name}.json"
+
     def facts(self, rel: str) -> Facts:
         """Return what is hidden of the object `rel`; {} where nothing is."""
         try:
-            with open(f"{self._hidden}/{rel}.json", encoding="utf-8") as file:
+            with open(self._hidden_file(rel), encoding="utf-8") as file:
                 facts: Facts = json.load(file)
         except FileNotFoundError:
             return {}
@@ -175,7 +186,7 @@ class Tree:
 
     def remember(self, rel: str, facts: Facts) -> None:
         """Replace what is hidden of the object `rel`."""
-        target = f"{self._hidden}/{rel}.json"
+        target = self._hidden_file(rel)
         staged = next(self._names)
         _create(staged, json.dumps(facts), 0o600)
         try:
@@ -188,7 +199,7 @@ class Tree:
         """Drop what is hidden of the object `rel` and of all below it."""
         shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
         with suppress(FileNotFoundError):
-            os.unlink(f"{self._hidden}/{rel}.json")
+            os.unlink(self._hidden_file(rel))
 
     def count(self, name: str) -> int:
         """Return the next number of the counter `name`, from 1; numbers are never given twice."""
