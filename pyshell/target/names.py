@@ -271,6 +271,8 @@ def alua_group_name(text: str) -> str:
             f"'{text}' cannot name an ALUA group.",
             "Leave out blanks, slashes and control characters.",
         )
+    if text == "NULL":
+        raise UsageError("An ALUA group cannot be named NULL: to the kernel that means none.")
     if len(text.encode()) > ALUA_NAME_MAX:
         raise UsageError(f"An ALUA group's name has at most {ALUA_NAME_MAX} bytes.")
     return text

@@ -119,9 +119,9 @@ def _field(info: str, name: str) -> str | None:
 
 
 def ramdisk_size(size: int) -> int:
-    """Return the bytes that a ramdisk made with `size` has: rtslib rounds to whole pages."""
+    """Return the bytes that a ramdisk of `size` has: rtslib rounds to pages, at least one."""
     page: int = tcm.resource.getpagesize()
-    return round(size / page) * page
+    return max(1, round(size / page)) * page
 
 
 def is_device_path(path: str) -> bool:

@@ -461,6 +461,8 @@ def test_finding_13_a_size_that_no_disk_can_have_is_refused(
         ("a\x85b", "error"),
         ("a ", "error"),
         ("x" * 256, "error"),
+        ("NULL", "error"),
+        ("x" * 255, None),
         ("\u0430lpha", "warning"),
         ("a b", None),
     ],
@@ -475,3 +477,24 @@ def test_the_name_of_an_alua_group_is_judged_as_that_of_a_storage_object(
     assert [fault["level"] for fault in found] == ([level] if level else [])
     applied = pyshell("apply", str(tmp_path / "checked.json"))
     assert (applied.status != 0) is (level == "error")
+    assert pyshell("clearconfig", "confirm=true").status == 0
+
+
+@pytest.mark.parametrize(("length", "fits"), [(252, True), (253, False)])
+def test_finding_7_a_serial_number_has_the_bytes_that_the_kernel_keeps(
+    pyshell: Pyshell, tmp_path: Path, length: int, fits: bool
+) -> None:
+    one = {"name": "a", "plugin": "ramdisk", "size": MIB, "wwn": "x" * length}
+    assert (checked(pyshell, tmp_path, {"storage_objects": [one]}) == []) is fits
+    assert (pyshell("apply", str(tmp_path / "checked.json")).status == 0) is fits
+
+
+@pytest.mark.parametrize("size", [1, 512, 2048, 4097])
+def test_finding_63_a_ramdisk_of_no_whole_page_comes_to_rest(
+    pyshell: Pyshell, tmp_path: Path, size: int
+) -> None:
+    document = {"storage_objects": [{"name": "a", "plugin": "ramdisk", "size": size}]}
+    checked(pyshell, tmp_path, document)
+    pyshell("apply", str(tmp_path / "checked.json")).done()
+    again = pyshell("-o", "json", "apply", str(tmp_path / "checked.json")).done()
+    assert again.json["result"]["changed"] is False

@@ -24,7 +24,8 @@ from pyshell.target.places import StorageObject
 from pyshell.target.scsi import DISK, ZONED_DISK
 
 BLOCK = 512
-_SERIAL_MAX = 253
+_SERIAL_MAX = 252
+"""Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
 _NEEDED = {
     "block": ("dev",),
     "fileio": ("dev",),
