@@ -155,6 +155,8 @@ def unit_of(place: Place) -> Place:
         last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
     ):
         return place
+    if last == "tag" and "node_acls" in place:
+        return place
     while place and not (isinstance(place[-1], int) and place[-2] in _LISTS):
         place = place[:-1]
     return place

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import UsageError
+from pyshell.target import names
 
 TABLE = Path(__file__).with_name("attributes.json")
 UNEXPORTED = "unexported"
@@ -176,7 +177,7 @@ def _as_list(row: Attribute, value: str, read: Callable[[str], str]) -> str:
 def _as_text(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     if row.longest is not None and len(value.encode(errors="surrogateescape")) > row.longest:
         raise UsageError(f"The {row.name} is longer than {row.longest} bytes.")
-    return value
+    return names.value(value, row.name)
 
 
 _CHECKS: Mapping[str, Callable[[Attribute, str, Callable[[str], str]], str]] = {

@@ -38,6 +38,8 @@ _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9
 _BAD_IN_IQN = re.compile(r"[\x20-\x7e](?<![a-z0-9.:-])")
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
+# Controls, ends of lines, and what turns text round.
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
 _ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
@@ -275,6 +277,20 @@ def alua_group_name(text: str) -> str:
         raise UsageError("An ALUA group cannot be named NULL: to the kernel that means none.")
     if len(text.encode()) > ALUA_NAME_MAX:
         raise UsageError(f"An ALUA group's name has at most {ALUA_NAME_MAX} bytes.")
+    return text
+
+
+def value(text: str, what: str) -> str:
+    """Return a text for the kernel if it is one line that reads as it is. Raises UsageError.
+
+    The kernel would cut it at a line feed, or give back what a terminal obeys.
+    """
+    bad = _NOT_IN_A_VALUE.search(text)
+    if bad:
+        raise UsageError(
+            f"The {what} holds the character U+{ord(bad.group()):04X}.",
+            "It is one line without control characters.",
+        )
     return text
 
 

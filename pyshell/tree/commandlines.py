@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pyshell.characters import one_line, unsafe_in
 from pyshell.saved.compare import compare
 from pyshell.saved.model import ENABLED, LUN_GROUP, Item, Items
 from pyshell.target import names, places, quoting, rows
@@ -79,7 +80,18 @@ def command_lines(
             if other and item.place.target.fabric.can_be_enabled:
                 command = "enable" if item.settings[ENABLED] == "1" else "disable"
                 lines.append(_line(item.place.path, command))
-    return lines
+    return [_on_one_line(line) for line in lines]
+
+
+def _on_one_line(line: str) -> str:
+    """Return a line, as a comment if what it names cannot be written on one line as it is."""
+    bad = unsafe_in(line)
+    if not bad:
+        return line
+    shown = one_line(line)
+    if line.startswith("#"):
+        return shown
+    return f"# cannot be run, as it holds the character U+{ord(bad):04X}: {shown}"
 
 
 def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:

@@ -498,3 +498,44 @@ def test_finding_63_a_ramdisk_of_no_whole_page_comes_to_rest(
     pyshell("apply", str(tmp_path / "checked.json")).done()
     again = pyshell("-o", "json", "apply", str(tmp_path / "checked.json")).done()
     assert again.json["result"]["changed"] is False
+
+
+LINE = "a\n/backstores/ramdisk create injected 1M\n#"
+
+
+@pytest.mark.parametrize("text", [LINE, "a\x1b[2J", "a\u2028b", "a\u202eb"])
+def test_a_text_for_the_kernel_is_one_line(
+    pyshell: Pyshell, tmp_path: Path, document: Document, text: str
+) -> None:
+    target = document["targets"][0]
+    target["parameters"] = {"TargetAlias": text}
+    tpg = target["tpgs"][0]
+    tpg.setdefault("parameters", {})["FutureParameter"] = text
+    tpg["node_acls"][0]["tag"] = text
+    document["storage_objects"][0]["dev"] = f"/dev/{text}"
+    found = checked(pyshell, tmp_path, document)
+    wrong = {one["path"] for one in found if one["level"] == "error"}
+    acl = "$.targets[0].tpgs[0].node_acls[0].tag"
+    assert wrong >= {
+        "$.targets[0].parameters.TargetAlias",
+        "$.targets[0].tpgs[0].parameters.FutureParameter",
+        "$.storage_objects[0].dev",
+        acl,
+    }
+    assert "\x1b" not in str(found[0]["message"])
+
+
+@pytest.mark.parametrize("tag", ["../x", "a/b", "NULL1", LINE])
+def test_a_tag_of_a_file_follows_the_rule_of_the_command(
+    pyshell: Pyshell, tmp_path: Path, document: Document, tag: str
+) -> None:
+    acl = document["targets"][0]["tpgs"][0]["node_acls"][0]
+    acl["tag"] = tag
+    file = tmp_path / "tagged.json"
+    file.touch(0o600)
+    file.write_text(json.dumps(document))
+    assert pyshell("apply", str(file)).status != 0
+    pyshell("restoreconfig", str(file))
+    shown = pyshell(f"{TPG}/acls/{acl['node_wwn']}", "info")
+    assert shown.status == 0, "only the tag is left out, not the ACL"
+    assert "injected" not in shown.out + pyshell("export").out

@@ -310,3 +310,22 @@ def test_finding_50_an_export_says_which_names_create_refuses(
         f"# 'create' does not accept the name {name}: apply a saved file instead."
         for name in ("a\u00e9", "\u00e9")
     ]
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n/backstores/ramdisk create injected 1M\n#", "a\x1b[2J", "a\x85b"]
+)
+def test_export_comments_out_what_cannot_be_written_on_one_line(
+    exported: Pyshell, text: str
+) -> None:
+    """Another program gave the kernel such a text: no line of it becomes one of the export."""
+    file = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/tag"
+    file.unlink()
+    file.write_text(f"{text}\n")
+    lines = exported("export").done().lines
+    (told,) = [line for line in lines if line.startswith("# cannot be run")]
+    assert f"U+{ord(text[1]):04X}" in told
+    assert f"{TPG}/acls tag {CLIENT}" in told
+    assert not [line for line in lines if line.startswith(("/backstores/ramdisk create inj", "#'"))]
+    result = exported("-o", "json", "export").json["result"]
+    assert all("\n" not in line for line in result)

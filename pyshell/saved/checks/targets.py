@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pyshell.errors import UsageError
 from pyshell.saved.checks import credentials
-from pyshell.saved.checks.faults import Entry, Fault, Seen, error, refused, warning
+from pyshell.saved.checks.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.checks.portals import Listening, portal_faults
 from pyshell.saved.document import modern
 from pyshell.saved.model import TAG_MAX
@@ -153,6 +153,7 @@ def _node_acls(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
     wwns = Seen()
     for acl in tpg.each("node_acls"):
         yield from _wwn(acl, "node_wwn", fabric, wwns)
+        yield from _tag(acl)
         yield from credentials.acl_faults(acl, tpg)
         seen = Seen()
         for mapped in acl.each("mapped_luns"):
@@ -164,6 +165,16 @@ def _node_acls(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
                 yield error(
                     mapped.at("tpg_lun"), f"the TPG has no LUN {lun}", f"Its LUNs: {there}."
                 )
+
+
+def _tag(acl: Entry) -> Iterator[Fault]:
+    tag = acl.text("tag")
+    if not tag or UNFIT.search(tag):
+        return
+    try:
+        names.acl_tag(tag)
+    except UsageError as found:
+        yield refused(acl.at("tag"), found)
 
 
 def _number(entry: Entry, key: str, what: str, seen: Seen) -> Iterator[Fault]:

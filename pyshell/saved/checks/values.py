@@ -15,6 +15,8 @@ from pyshell.target.attributes import Attribute
 
 _JUDGED_ELSEWHERE = frozenset({"block_size", "alua_access_state"})
 """Settings of which the checks of storage objects tell more."""
+_MADE_WITH = ("dev", "config", "control")
+"""Texts that a storage object is made with, and that no other check reads as a whole."""
 _DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
 _NO_LIMITS: Mapping[str, str] = {}
 
@@ -26,6 +28,8 @@ def value_faults(lio: Lio, document: Entry) -> Iterator[Fault]:
         limits = _limits(lio, plugin, device) if device else {}
         yield from _wrong(entry.below("attributes"), "storage_object", plugin, limits)
         yield from _of_handler(entry, plugin)
+        for key in _MADE_WITH:
+            yield from _fits(entry, key, entry.text(key) or "")
         for group in entry.each("alua_tpgs"):
             typed = {key: value for key, value in group.data.items() if whole(value) is not None}
             yield from _wrong(Entry(typed, group.place), "alua_group")
@@ -72,6 +76,15 @@ def _of_handler(entry: Entry, plugin: str) -> Iterator[Fault]:
             yield error(own.at(name), f"contradicts {key}, which is {text_of(given)}")
 
 
+def _fits(entry: Entry, key: str, text: str) -> Iterator[Fault]:
+    if UNFIT.search(text):
+        return  # told by the checks of types
+    try:
+        names.value(text, key)
+    except UsageError as found:
+        yield refused(entry.at(key), found)
+
+
 def _wrong(
     entry: Entry, kind: str, owner: str = "", limits: Mapping[str, str] = _NO_LIMITS
 ) -> Iterator[Fault]:
@@ -84,8 +97,11 @@ def _wrong(
         except UsageError as found:
             yield refused(entry.at(key), found, at_key=True)
             continue
+        if value is None or isinstance(value, dict | list) or UNFIT.search(text_of(value)):
+            continue
         row = rows.get(key)
-        if row is None or value is None or isinstance(value, dict | list):
+        if row is None:
+            yield from _fits(entry, key, text_of(value))
             continue
         if (key in _JUDGED_ELSEWHERE and whole(value) is not None) or not row.can_be_set:
             continue
