@@ -95,6 +95,10 @@ class _Walk:
         """Return the place that a path leads to."""
         if "\0" in path:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path.replace("\0", "\\0"))
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:  # half of a surrogate pair, as JSON can hold
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), ascii(path)) from None
         left = _parts(path if path.startswith("/") else f"{os.getcwd()}/{path}")
         self._enter("/", None)
         links = 0
@@ -178,6 +182,18 @@ def file_faults(found: os.stat_result, descriptor: int, path: str) -> list[Fault
     return faults
 
 
+def link_faults(place: Place, found: os.stat_result) -> list[Fault]:
+    """Return what is wrong with a file that has several names, in a folder such as /tmp.
+
+    Another user can have given it the name there, if the kernel does not protect hard links.
+    """
+    if found.st_nlink < 2:
+        return []
+    if not place.faults and not others_write(os.fstat(place.folder), place.folder):
+        return []
+    return [Fault("it has a second name, and other users can add names in its folder")]
+
+
 def others_write(found: os.stat_result, descriptor: int) -> bool:
     """Return whether users other than the owner can write to an open file or folder.
 
@@ -192,12 +208,17 @@ def others_write(found: os.stat_result, descriptor: int) -> bool:
 
 
 def _is_private(group: int, owner: int) -> bool:
-    """Return whether a group is that of one user alone, as most systems make one for each user."""
+    """Return whether a group is that of one user alone, as most systems make one for each user.
+
+    It is not if another account has it as its primary group, as some systems do with root's.
+    """
     try:
         entry, user = grp.getgrgid(group), pwd.getpwuid(owner)
     except KeyError:
         return False
-    return entry.gr_name == user.pw_name and set(entry.gr_mem) <= {user.pw_name}
+    if entry.gr_name != user.pw_name or not set(entry.gr_mem) <= {user.pw_name}:
+        return False
+    return all(one.pw_uid == owner for one in pwd.getpwall() if one.pw_gid == group)
 
 
 def _grants_write(descriptor: int) -> bool:

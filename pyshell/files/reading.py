@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ LARGE = 256 << 20
 """Bytes of the largest configuration; 1,000 LUNs mapped to 1,000 initiators take half as many."""
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
+_DESCRIPTOR = re.compile(r"/(dev|proc/self)/fd/[0-9]+")
 _STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
@@ -61,13 +63,14 @@ def read(
     return Found(data, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0)
 
 
-def start_of(path: Path, length: int) -> bytes:
-    """Return the first bytes of a regular file, whoever owns it. Raises as `read`."""
+def start_of(path: Path, length: int, *, line: bool = False) -> bytes:
+    """Return the first bytes of a regular file, or its first `line`, whoever owns it.
+
+    Raises as `read`.
+    """
     try:
-        if not stat.S_ISREG(mode := os.stat(path).st_mode):
-            _refuse_special(path, mode)
-        with _opened(path, trusted=False) as descriptor:
-            return os.read(descriptor, length)
+        with open(_open_regular(path), "rb") as file:
+            return file.readline(length) if line else file.read(length)
     except OSError as error:
         raise from_os_error(error, f"read {path}") from error
 
@@ -120,7 +123,7 @@ def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
             if place.status is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
             opened = os.open(place.name, careful, dir_fd=place.folder)
-            faults = place.faults
+            faults = [*paths.link_faults(place, os.fstat(opened)), *place.faults]
     try:
         found = os.fstat(opened)
         _refuse_special(path, found.st_mode)
@@ -144,14 +147,32 @@ def _own_input(path: Path) -> int | None:
 
 
 def _open_any(path: Path) -> int:
-    """Open what is only looked at: a regular file or a pipe, whoever owns it."""
+    """Open what is only looked at: a regular file, whoever owns it, or an inherited pipe."""
+    if _DESCRIPTOR.fullmatch(str(path)) is None:
+        return _open_regular(path)
+    return _judged(path, os.open(path, _FLAGS), pipe=True)  # as a shell gives for <(COMMAND)
+
+
+def _open_regular(path: Path) -> int:
+    """Open a regular file, whoever owns it. Never waits for a pipe."""
     try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISFIFO(mode):
+        if not stat.S_ISREG(mode := os.stat(path).st_mode):
+            _refuse_special(path, mode)  # opening a device can have effects
+        return _judged(path, os.open(path, _FLAGS | os.O_NONBLOCK))
+    except ValueError:  # the name holds a NUL or half of a surrogate pair
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), ascii(str(path))) from None
+
+
+def _judged(path: Path, opened: int, *, pipe: bool = False) -> int:
+    """Return a descriptor of a regular file or, if allowed, of a pipe; close any other."""
+    try:
+        mode = os.fstat(opened).st_mode
+        if not (pipe and stat.S_ISFIFO(mode)):
             _refuse_special(path, mode)
-        return os.open(path, _FLAGS)
-    except ValueError:  # the name holds a NUL
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL)) from None
+    except BaseException:
+        os.close(opened)
+        raise
+    return opened
 
 
 def _refuse_special(path: Path, mode: int) -> None:

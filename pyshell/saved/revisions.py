@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.files import jsontext, writing
+from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.saved import load, references, store
 from pyshell.saved.about import About, from_json, moment, of_file, utc
@@ -167,8 +167,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
 
 def _described(file: Path) -> Revision:
     """Return what the first line of a revision tells."""
-    with file.open("rb") as lines:
-        first = lines.readline(LARGE).rstrip(b"\n")
+    first = reading.start_of(file, LARGE, line=True).rstrip(b"\n")
     try:
         head = jsontext.loads(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
     except (ValueError, KeyError, TypeError):

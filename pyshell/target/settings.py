@@ -67,12 +67,12 @@ _UNSET = "NULL"  # what the kernel's CHAP files and ACL tags hold when they hold
 
 def is_short(secret: str) -> bool:
     """Tell whether a CHAP secret is shorter than initiators want it; none at all is not."""
-    return 0 < len(secret.encode(errors="surrogateescape")) < SECRET_LEAST
+    return 0 < len(secret.encode(errors="surrogatepass")) < SECRET_LEAST
 
 
 def is_long(secret: str) -> bool:
     """Return whether a CHAP secret is longer than some initiators accept."""
-    return len(secret.encode(errors="surrogateescape")) > SECRET_MOST
+    return len(secret.encode(errors="surrogatepass")) > SECRET_MOST
 
 
 def secret_caution(secret: str) -> str:

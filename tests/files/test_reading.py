@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import struct
 import subprocess
 import sys
@@ -233,6 +235,56 @@ def test_another_users_pipe_behind_a_link_is_refused(tmp_path: Path) -> None:
     assert "is a pipe" in refused(theirs / "x.json").message
 
 
+def test_a_named_pipe_is_not_waited_for_whoever_only_looks(tmp_path: Path) -> None:
+    pipe = tmp_path / "1.json"
+    os.mkfifo(pipe)
+    with pytest.raises(NotPermittedError, match="is a pipe"):
+        reading.read(pipe, trusted=False)
+    with pytest.raises(NotPermittedError, match="is a pipe"):
+        reading.start_of(pipe, 4)
+
+
+def test_a_pipe_that_takes_a_files_place_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, plain = tmp_path / "1.json", tmp_path / "2.json"
+    os.mkfifo(pipe)
+    plain.touch()
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **named: real(plain, **named))
+    with pytest.raises(NotPermittedError, match="is a pipe"):
+        reading.read(pipe, trusted=False)
+
+
+def test_a_pipe_from_the_shell_is_read_by_who_only_looks() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"{}")
+    os.close(writer)
+    assert reading.read(Path(f"/dev/fd/{reader}"), trusted=False).data == b"{}"
+    os.close(reader)
+
+
+def test_a_second_name_in_a_public_folder_is_refused(file: Path) -> None:
+    os.link(file, file.parent / "other")
+    assert trust.load_trusted(file).data == SECRET.encode()
+    file.parent.chmod(0o1777)
+    assert "it has a second name" in refused(file).message
+
+
+@pytest.mark.parametrize(("other", "private"), [(None, True), (0, True), (4190003, False)])
+def test_a_group_is_not_private_if_it_is_primary_for_another_account(
+    file: Path, monkeypatch: pytest.MonkeyPatch, other: int | None, private: bool
+) -> None:
+    def account(name: str, user: int) -> pwd.struct_passwd:
+        return pwd.struct_passwd((name, "x", user, 4190000, "", "/", "/bin/sh"))
+
+    accounts = [account("lee", 0)] + ([account("ann", other)] if other is not None else [])
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("lee", "x", 4190000, [])))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: accounts[0])
+    monkeypatch.setattr(pwd, "getpwall", lambda: accounts)
+    assert paths._is_private(4190000, 0) is private
+
+
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/full"])
 def test_a_device_is_refused(path: str) -> None:
     assert "is a device, not a regular file" in refused(Path(path)).message
@@ -248,7 +300,7 @@ def test_a_file_larger_than_its_kind_is_refused(tmp_path: Path) -> None:
         reading.read(path, 4)
 
 
-@pytest.mark.parametrize("path", ["a\0b", "", "/none/x", "loop"])
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b", "", "/none/x", "loop"])
 def test_a_path_that_leads_nowhere_is_told(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
