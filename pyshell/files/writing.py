@@ -11,7 +11,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import shlex
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from pyshell.errors import ConflictError, from_os_error
@@ -21,6 +24,9 @@ from pyshell.files.paths import Place, resolved
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a pipe that takes the file's place does not make this wait.
 _EXISTING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+_LEFT = re.compile(r"\.pyshell\.([0-9]{1,10})(\.[0-9a-f]{16})?\.new")
 
 
 def replace(path: Path, data: bytes, *, private: bool = True) -> None:
@@ -62,9 +68,8 @@ def require_writable(path: Path, *, private: bool = False) -> None:
 
 def _replace(folder: int, name: str, data: bytes) -> None:
     _remove_left(folder)
-    temporary = f".pyshell.{os.getpid()}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=folder)  # a killed process of the same number left it
+    # Nobody can take the name first, as in /tmp: it is random.
+    temporary = f".pyshell.{os.getpid()}.{os.urandom(8).hex()}.new"
     try:
         descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
         with open(descriptor, "wb") as file:
@@ -91,21 +96,40 @@ def remove_left(folder: Path) -> None:
 
 
 def _remove_left(folder: int) -> None:
-    for name in os.listdir(folder):
-        if not (name.startswith(".pyshell.") and name.endswith(".new")):
-            continue
-        writer = name.removeprefix(".pyshell.").removesuffix(".new")
-        alive = not writer.isdecimal() or os.path.exists(f"/proc/{writer}")
-        if not alive:
-            with contextlib.suppress(FileNotFoundError):  # another process was quicker
-                os.unlink(name, dir_fd=folder)
+    """Remove this user's own temporary files whose process is gone. Whatever else stays."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            left = _LEFT.fullmatch(name)
+            if left is None or os.path.exists(f"/proc/{left[1]}"):
+                continue
+            with contextlib.suppress(OSError):
+                found = os.lstat(name, dir_fd=folder)
+                if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                    os.unlink(name, dir_fd=folder)
 
 
-def create(path: Path) -> int:
-    """Return a descriptor of a new file of mode 0600. Raises OSError, NotPermittedError."""
+@contextlib.contextmanager
+def created(path: Path) -> Iterator[int]:
+    """Give a descriptor of a new file of mode 0600; remove the file if the block fails.
+
+    Raises OSError, NotPermittedError.
+    """
     with resolved(path) as place:
         _judge(path, place, private=False)
-        return os.open(place.name, _NEW & ~os.O_WRONLY | os.O_RDWR, 0o600, dir_fd=place.folder)
+        flags = _NEW & ~os.O_WRONLY | os.O_RDWR
+        descriptor = os.open(place.name, flags, 0o600, dir_fd=place.folder)
+        try:
+            yield descriptor
+        except BaseException:
+            with contextlib.suppress(OSError):
+                # In another user's folder the name can be another file's by now.
+                if os.path.samestat(
+                    os.fstat(descriptor), os.lstat(place.name, dir_fd=place.folder)
+                ):
+                    os.unlink(place.name, dir_fd=place.folder)
+            raise
+        finally:
+            os.close(descriptor)
 
 
 def open_existing(path: Path) -> int:
@@ -115,7 +139,11 @@ def open_existing(path: Path) -> int:
         if place.status is not None:
             _require_regular(path, place.status.st_mode)
         descriptor = os.open(place.name, os.O_RDWR | _EXISTING, dir_fd=place.folder)
-    return _of_regular(path, descriptor)
+        found = os.fstat(_of_regular(path, descriptor))
+        if faults := paths.link_faults(place, found):
+            os.close(descriptor)
+            raise paths.unsafe(path, faults, private=True)
+    return descriptor
 
 
 def open_own(path: Path, flags: int) -> int:
@@ -133,7 +161,7 @@ def open_own(path: Path, flags: int) -> int:
     try:
         if not paths.is_own(found.st_uid) or found.st_nlink > 1:
             faults = paths.file_faults(found, descriptor, str(path))
-            faults = faults or [paths.Fault("it has a second name", f"rm {path}")]
+            faults = faults or [paths.Fault("it has a second name", f"rm {shlex.quote(str(path))}")]
             raise paths.untrusted(path, faults)
         if found.st_mode & 0o077:
             with contextlib.suppress(OSError):  # as on a read-only file system

@@ -48,8 +48,8 @@ def test_another_users_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
         writing.replace(theirs / "link" / "x.json", b"{}", private=False)
     with pytest.raises(NotPermittedError):
         writing.make_folder(theirs / "link" / "new", private=False)
-    with pytest.raises(NotPermittedError):
-        os.close(writing.create(theirs / "link" / "x.img"))
+    with pytest.raises(NotPermittedError), writing.created(theirs / "link" / "x.img"):
+        pass
     assert list(inner.iterdir()) == []
 
 
@@ -174,6 +174,63 @@ def test_a_file_with_a_second_name_is_not_written_in_place(tmp_path: Path, victi
     with pytest.raises(PyshellError, match="second name"):
         writing.append(tmp_path / "log", "line\n")
     assert victim.read_text() == "precious"
+
+
+def test_the_command_that_removes_a_second_name_is_quoted(tmp_path: Path, victim: Path) -> None:
+    os.link(victim, tmp_path / "a log;x")
+    with pytest.raises(PyshellError) as caught:
+        os.close(writing.open_own(tmp_path / "a log;x", os.O_RDWR))
+    assert f"rm '{tmp_path / 'a log;x'}'" in caught.value.hint
+
+
+def test_a_second_name_in_a_public_folder_is_not_written_to(tmp_path: Path, victim: Path) -> None:
+    public = tmp_path / "public"
+    public.mkdir()
+    os.link(victim, public / "x.img")
+    os.close(writing.open_existing(public / "x.img"))
+    public.chmod(0o1777)
+    with pytest.raises(NotPermittedError, match="second name"):
+        writing.open_existing(public / "x.img")
+
+
+@pytest.mark.parametrize("name", [".pyshell.4194399.new", ".pyshell.\u0664\u0661.new"])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_names_of_others_that_look_like_left_files_stop_no_writing(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / name)
+    writing.replace(tmp_path / "x", b"{}", private=False)
+    writing.remove_left(tmp_path)
+    assert sorted(found.name for found in tmp_path.iterdir()) == [name, "x"]
+
+
+def test_files_of_other_users_are_not_removed_as_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, own = tmp_path / ".pyshell.4194399.new", tmp_path / ".pyshell.4194398.new"
+    theirs.touch()
+    own.touch()
+    give_away(monkeypatch, theirs)
+    writing.replace(tmp_path / "x", b"{}")
+    assert (theirs.exists(), own.exists()) == (True, False)
+
+
+def test_a_file_whose_making_fails_is_removed_but_not_what_took_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.img"
+
+    def fail(*, renamed: bool) -> None:
+        with writing.created(path):
+            if renamed:
+                path.rename(tmp_path / "moved")
+                path.write_text("another")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail(renamed=False)
+    assert not path.exists()
+    with pytest.raises(OSError, match="full"):
+        fail(renamed=True)
+    assert path.read_text() == "another"
 
 
 def test_lines_are_appended(tmp_path: Path) -> None:

@@ -47,17 +47,11 @@ class CreateImageFile(Operation):
         where = lio.machine.image_file(self.path)
         if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = writing.create(where)
-        try:
+        with writing.created(where) as descriptor:
             if self.sparse or lio.simulated is not None:
                 os.ftruncate(descriptor, self.size)
             else:
                 _allocate(lio, descriptor, 0, self.size)
-        except (OSError, OverflowError):
-            os.unlink(where)
-            raise
-        finally:
-            os.close(descriptor)
         return RemoveImageFile(self.path)
 
 
