@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import PyshellError, from_os_error
+from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.saved.about import About, from_json, now
 from pyshell.saved.revisions import numbered
 from pyshell.target.attach import Lio
 from pyshell.target.operations.base import Operation
-from pyshell.target.operations.record import from_data, to_data
+from pyshell.target.operations.record import HbaNumbers, from_data, to_data
 
 KEPT = 20
 """How many commands can be undone, the last one first."""
+_SKIP = "'undo skip=true' forgets it; the next undo takes back the command before it."
 
 
 @dataclass(frozen=True)
@@ -69,33 +70,52 @@ def last(lio: Lio) -> Done | None:
 
     Raises PyshellError for a file that cannot be read or is damaged.
     """
-    folder = _folder(lio)
-    numbers = _numbers(folder)
-    if not numbers:
+    file = newest(lio)
+    if file is None:
         return None
-    file = folder / f"{numbers[-1]}.json"
     found = reading.read(file, LARGE).data
     try:
         return _read(file, jsontext.loads(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PyshellError(f"{file} is damaged: nothing was undone.", "Remove it.") from error
+        raise PyshellError(f"{file} is damaged: nothing was undone.", _SKIP) from error
+
+
+def newest(lio: Lio) -> Path | None:
+    """Return the file of the last command that was not undone yet. Raises PyshellError."""
+    numbers = _numbers(_folder(lio))
+    return _folder(lio) / f"{numbers[-1]}.json" if numbers else None
+
+
+@contextlib.contextmanager
+def named_if_it_fails(line: str) -> Iterator[None]:
+    """Name the command in the error if its undo fails, and the way to the commands before it."""
+    try:
+        yield
+    except InterruptedStepsError:
+        raise  # the next attempt can succeed
+    except PyshellError as error:
+        if f"'{line}'" not in error.message:
+            error.message = f"Cannot undo '{line}': {error.message}"
+        error.hint = f"{error.hint} {_SKIP}".strip()
+        raise
 
 
 def _read(file: Path, data: Any) -> Done:
     about = from_json(data["about"])
     if about is None:
         raise ValueError("nothing is known of it")
-    operations = [from_data(entry) for entry in data.get("operations", ())]
+    numbers = HbaNumbers()
+    operations = [from_data(entry, numbers) for entry in data.get("operations", ())]
     return Done(file, str(data["line"]), about, operations, data.get("before"))
 
 
-def forget(done: Done) -> None:
-    """Forget a command that was undone. Raises PyshellError."""
+def forget(file: Path) -> None:
+    """Forget the command of a file, which was undone or skipped. Raises PyshellError."""
     try:
-        done.file.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
     except OSError as error:
         hint = "Remove it: the next undo would repeat this one."
-        raise from_os_error(error, f"remove {done.file}", hint=hint) from error
+        raise from_os_error(error, f"remove {file}", hint=hint) from error
 
 
 def _folder(lio: Lio) -> Path:

@@ -450,9 +450,18 @@ def _tells_of_objects(change: Change) -> bool:
 
 @contextmanager
 def _of_whole(change: Change) -> Iterator[None]:
-    """See that an existing part, as a LUN's storage object, is not taken for the whole."""
+    """See that an existing part, as a LUN's storage object, is not taken for the whole.
+
+    An error of an undo names the command that was to be undone.
+    """
     try:
-        yield
+        if change.undoes:
+            from pyshell.saved import undo
+
+            with undo.named_if_it_fails(change.undoes):
+                yield
+        else:
+            yield
     except ExistsError as error:
         error.wanted = error.wanted and error.object == change.made
         raise

@@ -53,7 +53,7 @@ class UndoMemory:
             if done is not None and done.line == line and done.before is not None:
                 running = json.loads(json.dumps(read_running(self._lio)))
                 if running == done.before:
-                    undo.forget(done)
+                    undo.forget(done.file)
 
     def forget(self, line: str) -> None:
         """Forget a line that changed nothing."""
@@ -62,7 +62,7 @@ class UndoMemory:
         try:
             done = undo.last(self._lio)
             if done is not None and done.line == line:
-                undo.forget(done)
+                undo.forget(done.file)
         except PyshellError as error:
             self._note(f"'undo' still lists this line, which changed nothing: {error}")
 

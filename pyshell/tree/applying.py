@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -180,27 +181,53 @@ class ApplyingNode(ComparingNode):
 
     @command(
         "Take back what the last command changed, then the one before it.",
+        Param(
+            "skip",
+            BOOL,
+            "Forget the last command without undoing it: the one before it is next.",
+            default=False,
+            named_only=True,
+        ),
         changes=True,
         details="It undoes changes of the running configuration, by whomever they were made in"
         " pyshell, since the host started; image files stay. --dry-run shows what it would do.",
-        examples=("undo",),
+        examples=("undo", "undo skip=true"),
     )
-    def ui_command_undo(self) -> Result:
+    def ui_command_undo(self, skip: bool = False) -> Result:
         """Take back what the last command changed."""
         from pyshell.saved import undo
         from pyshell.saved.about import local
 
+        if skip:
+            return self._skipped()
         done = undo.last(self.lio)
         if done is None:
-            raise NotFoundError(
-                "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
-            )
+            raise _nothing_to_undo()
         about = done.about
         what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
         titles = (f"Undid {what}", f"Would undo {what}")
-        if done.before is not None:
-            return self._back_to(done, titles)
-        return self._undone(done, titles)
+        with undo.named_if_it_fails(done.line):
+            if done.before is not None:
+                return self._back_to(done, titles)
+            return self._undone(done, titles)
+
+    def _skipped(self) -> Result:
+        """Forget the last command, even one whose record cannot be read."""
+        from pyshell.saved import undo
+
+        file = undo.newest(self.lio)
+        if file is None:
+            raise _nothing_to_undo()
+        what = str(file)
+        with suppress(PyshellError):
+            done = undo.last(self.lio)
+            what = f"'{done.line}'" if done is not None else what
+
+        def after() -> list[str]:
+            undo.forget(file)
+            return [f"Forgot {what}: nothing was undone."]
+
+        return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
 
     def _back_to(self, done: Done, titles: tuple[str, str]) -> Result:
         """Return to what ran before a command that cleared or restored."""
@@ -210,7 +237,7 @@ class ApplyingNode(ComparingNode):
 
         wanted = items(typed(done.before, str(done.file)))
         found = plan(self.items_of(RUNNING), wanted, prune=True)
-        return self._brought(found, titles, "undo", lambda: self._forget(done))
+        return self._brought(found, titles, "undo", lambda: self._forget(done), undoes=done.line)
 
     def _undone(self, done: Done, titles: tuple[str, str]) -> Result:
         """Do the inverses of a command's operations, unless more was made of what it made."""
@@ -235,14 +262,22 @@ class ApplyingNode(ComparingNode):
             return [*stay, f"{titles[0]}."]
 
         would = [*plantext.steps(operations), *stay, f"{titles[1]}."]
-        return Change(operations, after=after, would=would, way="undo", undoable=False, named=None)
+        return Change(
+            operations,
+            after=after,
+            would=would,
+            way="undo",
+            undoable=False,
+            undoes=done.line,
+            named=None,
+        )
 
     def _forget(self, done: Done) -> None:
         """Forget a line that is undone; only warn if that fails, as the target is changed."""
         from pyshell.saved import undo
 
         try:
-            undo.forget(done)
+            undo.forget(done.file)
         except PyshellError as error:
             self.context.note(f"'undo' still lists what is undone: {error}")
 
@@ -252,6 +287,7 @@ class ApplyingNode(ComparingNode):
         titles: tuple[str, str],
         way: str,
         then: Callable[[], None] | None = None,
+        undoes: str = "",
     ) -> Change:
         """Return the change that carries a plan out; `then` is called when it is done.
 
@@ -275,7 +311,14 @@ class ApplyingNode(ComparingNode):
             data=plantext.data(found, objects),
             way=way,
             undoable=then is None,
+            undoes=undoes,
         )
+
+
+def _nothing_to_undo() -> PyshellError:
+    return NotFoundError(
+        "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
+    )
 
 
 def _named(running: Items, wanted: Items) -> Items:

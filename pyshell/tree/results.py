@@ -145,6 +145,8 @@ class Change:
     """What a save of what it leaves is said to come from; that of the run unless given."""
     undoable: bool = True
     """Whether `undo` may take it back."""
+    undoes: str = ""
+    """The command that it undoes, which its errors name; "" for none."""
     named: Sequence[str] | None = ()
     """Paths of the objects that the command line names for removal; None if it names them all.
 

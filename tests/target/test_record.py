@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import re
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pyshell.target import operations
 from pyshell.target.fabrics import fabric
 from pyshell.target.operations import caching, identity, images, luns, settings, storage, targets
 from pyshell.target.operations.base import Operation
-from pyshell.target.operations.record import from_data, to_data
+from pyshell.target.operations.record import HbaNumbers, from_data, to_data
 from pyshell.target.places import (
     AluaGroup,
     Lun,
@@ -59,6 +60,28 @@ def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Py
     assert type(found) is type(operation)
     assert to_data(found) == to_data(operation)
     assert found.step() == operation.step()
+
+
+def test_storage_objects_get_the_hba_numbers_of_now(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create zero 1M", "/backstores/ramdisk create one 1M")
+    pyshell.open()
+    numbers = HbaNumbers()
+    recorded = [
+        StorageObject("ramdisk", "one", 7),  # runs as number 1
+        StorageObject("ramdisk", "gone", 5),
+        StorageObject("fileio", "one", 1),
+        StorageObject("ramdisk", "other", 1),
+        StorageObject("ramdisk", "one", 0),
+    ]
+    operations: list[Operation] = [
+        storage.DeleteStorageObject(recorded[0]),
+        settings.Several([storage.DeleteStorageObject(recorded[1])]),
+        storage.CreateAluaGroup(AluaGroup(recorded[2], "fast"), 7),
+        luns.CreateLun(LUN, recorded[3], None),
+        storage.DeleteStorageObject(recorded[4]),
+    ]
+    found = json.dumps([to_data(from_data(to_data(one), numbers)) for one in operations])
+    assert [int(number) for number in re.findall(r'"hba": (\d+)', found)] == [1, 5, 2, 3, 1]
 
 
 def test_what_it_says_is_left_out() -> None:

@@ -813,6 +813,59 @@ def test_only_so_many_commands_can_be_undone(pyshell: Pyshell) -> None:
     assert len(list((pyshell.folder / "run" / "undo").iterdir())) == KEPT
 
 
+def test_undo_finds_storage_objects_that_were_created_again_under_other_numbers(
+    pyshell: Pyshell,
+) -> None:
+    empty = running(pyshell)
+    luns, backstore = f"{TPG}/luns", "/backstores/ramdisk"
+    states = [empty]
+    for line in (
+        f"{backstore} create zz 1M",
+        f"{backstore} create aa 1M",
+        f"{backstore}/zz/alua create fast 5",
+        f"/iscsi create {SERVER}",
+        f"{luns} create {backstore}/zz",
+        f"{luns} create {backstore}/aa",
+        f"{luns} delete 0",
+        f"{backstore} delete zz",
+    ):
+        pyshell.must(line)
+        states.append(running(pyshell))
+    for state in states[:0:-1]:
+        pyshell.must("clearconfig confirm=true", "undo")  # creates them in alphabetical order
+        assert running(pyshell) == state
+        pyshell.must("undo")
+    assert running(pyshell) == empty
+
+
+def test_a_command_that_cannot_be_undone_is_named_and_can_be_skipped(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create old 1M", "/backstores/ramdisk create new 1M")
+    pyshell.must("/backstores/ramdisk delete new")
+    records = pyshell.folder / "run" / "undo"
+    max(records.iterdir(), key=lambda file: int(file.stem)).unlink()
+    ran = pyshell("undo")
+    assert (ran.out, ran.status) == ("", 3)
+    assert "Cannot undo '/backstores/ramdisk create new 1M': " in ran.err
+    assert "There is no storage object ramdisk/new." in ran.err
+    assert "'undo skip=true' forgets it" in ran.err
+    assert pyshell("undo", "--dry-run").err == ran.err
+    forgotten = "'/backstores/ramdisk create new 1M'"
+    dry = pyshell("undo", "skip=true", "--dry-run").done()
+    assert dry.lines == [f"Would forget {forgotten}. (dry run)"]
+    assert pyshell.must("undo skip=true") == [f"Forgot {forgotten}: nothing was undone."]
+    assert pyshell.must("undo")[-1].startswith("Undid '/backstores/ramdisk create old 1M'")
+    assert pyshell("undo", "skip=true").status == 3
+
+
+def test_a_damaged_record_can_be_skipped(saved: Pyshell) -> None:
+    saved.must("/backstores/ramdisk create one 1M", "/backstores/ramdisk create two 1M")
+    records = saved.folder / "run" / "undo"
+    max(records.iterdir(), key=lambda file: int(file.stem)).write_text("{}")
+    assert "'undo skip=true' forgets it" in saved("undo").err
+    saved.must("undo skip=true")
+    assert saved.must("undo")[-1].startswith("Undid '/backstores/ramdisk create one 1M'")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"line": 1, "about": {}}'])
 def test_a_damaged_record_is_told_and_nothing_undone(saved: Pyshell, text: str) -> None:
     saved.must("/backstores/ramdisk create new 1M")

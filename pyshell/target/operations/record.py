@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pyshell.target import fabrics
+from pyshell.target import fabrics, listing
 from pyshell.target.fabrics import Fabric
 from pyshell.target.operations.base import Operation
+from pyshell.target.places import StorageObject
 
 _KIND = "kind"
 _FABRIC = "Fabric"
@@ -23,10 +24,41 @@ def to_data(operation: Operation) -> dict[str, Any]:
     return found
 
 
-def from_data(data: Any) -> Operation:
-    """Return the operation that `to_data` was given. Raises ValueError for anything else."""
+class HbaNumbers:
+    """Gives recorded storage objects the HBA numbers that are right now, by plugin and name.
+
+    One that was deleted and created again since then has another number. One that does not run
+    keeps its recorded number if that is free, and gets a free one otherwise. Use one instance for
+    all operations of a command.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str], int] | None = None
+        self._taken: set[int] = set()
+
+    def current(self, recorded: StorageObject) -> StorageObject:
+        """Return the storage object with its current number, or the one to create it with."""
+        if self._numbers is None:
+            self._numbers = {(one.plugin, one.name): one.hba for one in listing.storage_objects()}
+            self._taken = {number for _, number in listing.hbas()}
+        key = (recorded.plugin, recorded.name)
+        number = self._numbers.get(key)
+        if number is None:
+            number = recorded.hba
+            if number in self._taken:
+                number = listing.lowest_free(self._taken)
+            self._numbers[key] = number
+            self._taken.add(number)
+        return dataclasses.replace(recorded, hba=number)
+
+
+def from_data(data: Any, numbers: HbaNumbers | None = None) -> Operation:
+    """Return the operation that `to_data` was given, for the storage objects that run now.
+
+    Raises ValueError for anything else.
+    """
     try:
-        found = _decoded(data)
+        found = _decoded(data, numbers or HbaNumbers())
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no operation: {error}") from error
     if not isinstance(found, Operation):
@@ -50,23 +82,24 @@ def _encoded(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be kept")
 
 
-def _decoded(data: Any) -> Any:
+def _decoded(data: Any, numbers: HbaNumbers) -> Any:
     if isinstance(data, list):
-        return [_decoded(entry) for entry in data]
+        return [_decoded(entry, numbers) for entry in data]
     if not isinstance(data, dict):
         return data
     kind = data[_KIND]
     if kind == "":
-        return {key: _decoded(value) for key, value in data["items"]}
+        return {key: _decoded(value, numbers) for key, value in data["items"]}
     if kind == _FABRIC:
         return fabrics.fabric(data["name"])
-    fields = {name: _decoded(value) for name, value in data.items() if name != _KIND}
+    fields = {name: _decoded(value, numbers) for name, value in data.items() if name != _KIND}
     made = _known()[kind]
     hints = get_type_hints(made)
     for name, value in fields.items():
         if not _fits(value, hints.get(name)):
             raise ValueError(f"{kind}: {name} is not of its type")
-    return made(**fields)
+    found = made(**fields)
+    return numbers.current(found) if isinstance(found, StorageObject) else found
 
 
 def _fits(value: Any, hint: Any) -> bool:
