@@ -149,7 +149,10 @@ def _secret_of(entry: dict[str, Any], key: str) -> str:
 def read_secret(file: str) -> str:
     """Return the secret in a file that only root or this user can write. Raises PyshellError."""
     if not os.path.isabs(file):
-        raise PyshellError(f"'{file}' is not an absolute path.", "Write it from the root: /….")
+        raise PyshellError(  # it is not quoted: it may be the secret itself
+            "The value is not an absolute path.",
+            "Write the path of the file with the secret from the root: /....",
+        )
     try:
         text = reading.read(Path(file), SECRET_MAX).data.decode()
     except UnicodeDecodeError:

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-from pyshell.errors import UsageError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
-from pyshell.shell.grammar import Word, split, split_unfinished
+from pyshell.shell.grammar import Word, is_path, split, split_unfinished
 from pyshell.target.names import MASK, SECRET_NAMES
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
@@ -20,7 +21,9 @@ _HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)
 _SECRET_FILE_MAX = 1 << 16
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
 _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
-"""Commands that take no secret."""
+"""Commands that take no secret; they may name one."""
+PLAIN_WORDS = {"share": 2, "login": 1}
+"""Commands that take secrets by name, with how many words they take without a name."""
 
 
 def read_indirect(words: Sequence[Word], stdin: TextIO | None) -> tuple[Word, ...]:
@@ -38,13 +41,18 @@ def _fetched(word: Word, stdin: TextIO | None) -> Word:
         return word
     if word.text == "-":
         return replace(word, text=_from_stdin(word, stdin))
-    return replace(word, text=_from_file(Path(word.text[1:]).expanduser(), word))
+    return replace(word, text=_from_file(Path(os.path.expanduser(word.text[1:])), word))
 
 
 def _is_indirect(word: Word) -> bool:
     """Tell whether a word says where its secret is; a quoted '-' or '@' is the secret itself."""
     value = word.raw[len(word.name or "") + 1 :]
     return value == "-" or (value.startswith("@") and len(word.text) > 1)
+
+
+def _is_shown(word: Word) -> bool:
+    """Tell whether a word with a secret's name says where that is, and surely holds none itself."""
+    return _is_indirect(word) and (word.text == "-" or "/" in word.text)
 
 
 def _from_stdin(word: Word, stdin: TextIO | None) -> str:
@@ -67,6 +75,14 @@ def _from_stdin(word: Word, stdin: TextIO | None) -> str:
 def _from_file(path: Path, word: Word) -> str:
     try:
         text = reading.read(path, _SECRET_FILE_MAX).data.decode()
+    except PyshellError:
+        if "/" in word.text:
+            raise
+        raise UsageError(  # what is no file may be a secret that begins with '@'
+            f"The current folder has no such file for {word.name} that can be read.",
+            f"'@' names a file. Put a secret that begins with it in quotes: {word.name}='@...'.",
+            column=word.value_start,
+        ) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text.", column=word.value_start) from None
     return _first_line(text, str(path), word)
@@ -115,7 +131,7 @@ def masked(text: str, words: Sequence[Word]) -> str:
     if start is not None:
         return masked(text[:start], [w for w in words if w.end <= start]) + MASK
     for word in sorted(words, key=lambda word: -word.start):
-        if word.name in SECRET_NAMES and not _is_indirect(word):
+        if word.name in SECRET_NAMES and not _is_shown(word):
             text = text[: word.value_start] + MASK + text[word.end :]
     return text
 
@@ -124,8 +140,11 @@ def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
     """Return the column from which a secret may stand where none can be told, None if nowhere."""
     begin = text.find("#", words[-1].end if words else 0)
     comment = begin if begin >= 0 and _HIDDEN_IN_COMMENT.search(text, begin) else None
-    if any(word.text in _READING for word in words[:2]):
-        return comment
+    place = 1 if words and is_path(words[0]) else 0
+    command = words[place].text if len(words) > place else ""
+    if command in _READING:
+        found = _beyond_reading(text, words[place + 1 :])
+        return comment if found is None else found
     for number, word in enumerate(words):
         if word.name is None and word.text.lower().endswith("auth"):
             known = all(later.name in _CHAP_NAMES for later in words[number + 1 :])
@@ -134,7 +153,32 @@ def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
             return word.end + 1 if len(text) > word.end else None
         if _is_nearly_secret(word):
             return word.start
-    return comment
+    surplus = _surplus(command, words[place + 1 :])
+    return comment if surplus is None else surplus.start
+
+
+def _beyond_reading(text: str, words: Sequence[Word]) -> int | None:
+    """Return where a secret may stand behind a command that takes none, as in `cd /; set auth x`.
+
+    Names alone are none: `get auth password`.
+    """
+    for number, word in enumerate(words):
+        asks = word.name is None and word.text.lower().endswith("auth")
+        known = all((later.name or later.text) in _CHAP_NAMES for later in words[number + 1 :])
+        if (asks or _is_nearly_secret(word)) and not known and len(text) > word.end:
+            return word.end + 1
+        if word.name is not None and _is_nearly_secret(word):
+            return word.start
+    return None
+
+
+def _surplus(command: str, words: Sequence[Word]) -> Word | None:
+    """Return the first word without a name that a command with secrets, or a typo of it, lacks."""
+    near = difflib.get_close_matches(command, PLAIN_WORDS, 1, cutoff=0.75)
+    if not near:
+        return None
+    plain = [word for word in words if word.name is None]
+    return next(iter(plain[PLAIN_WORDS[near[0]] :]), None)
 
 
 def _is_nearly_secret(word: Word) -> bool:
@@ -155,8 +199,9 @@ def without_secrets(message: str, text: str) -> str:
         return message  # no word of it is known, so none is told
     start = doubtful_from(text, words)
     for word in words:
-        if start is not None and word.end > start:
-            for shown in (word.raw, word.text):
+        secret = word.name in SECRET_NAMES and not _is_shown(word)
+        if secret or (start is not None and word.end > start):
+            for shown in (word.raw, word.text, f"{word.name}={word.text}"):
                 message = message.replace(f"'{shown}'", f"'{MASK}'")
     return message
 

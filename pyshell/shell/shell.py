@@ -51,6 +51,9 @@ class Shell(Effects, ConfigShell):  # type: ignore[misc]
         except UsageError as error:
             error.line, error.column = masked_fault(text, error.column)
             error.message = without_secrets(error.message, text)
+            error.hint = without_secrets(error.hint, text)
+            if error.targetcli:
+                error.targetcli = without_secrets(error.targetcli, text)
             raise
 
     def _run(self, line: grammar.Line) -> None:

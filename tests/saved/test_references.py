@@ -101,7 +101,9 @@ def test_finding_17_a_reference_that_cannot_be_read_is_an_error(
 
 def test_finding_17_a_relative_reference_is_refused(target: Pyshell, tmp_path: Path) -> None:
     file = write(tmp_path, of_acl(chap_password_file="secret"))
-    assert "not an absolute path" in target("apply", str(file)).err
+    ran = target("apply", str(file))
+    assert "not an absolute path" in ran.err
+    assert "'secret'" not in ran.err + target("check", str(file)).out, "it may be the secret"
 
 
 def test_finding_17_a_restore_goes_on_past_an_unreadable_secret(

@@ -12,12 +12,14 @@ from driver import TPG, Pyshell
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell.grammar import split
 from pyshell.shell.secrets import (
+    PLAIN_WORDS,
     in_the_open,
     masked,
     masked_fault,
     read_indirect,
     without_secrets,
 )
+from pyshell.tree.simulated import SimulatedRootNode
 
 
 def fetched(line: str, stdin: str = "") -> list[str]:
@@ -214,3 +216,38 @@ def test_a_secret_on_the_command_line_is_noted_at_a_terminal(target: Pyshell) ->
     assert "sixteen" not in ran.err
     assert "in 'ps'" not in target(*words, "password=sixteen-bytes-ok").err
     assert "'ps'" not in target(*words, "password=-", stdin="another-secret-1\n", terminal=True).err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password=S3CRET12345",
+        "/iscsi/x/auth password=S3CRET12345",
+        "password='S3CRET12345 x'",
+        "mutual_password=S3CRET12345 set auth",
+        "password=@S3CRET12345",
+        f"{TPG} set auth userid=u password=@S3CRET12345",
+        f"{TPG} set auth userid=u x=1 password=@S3CRET12345",
+        f"{TPG} ls password=S3CRET12345",
+        f"{TPG} create password=S3CRET12345",
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["-o", "json"], ["--compat"]])
+def test_no_error_and_no_log_holds_a_secret(target: Pyshell, line: str, form: list[str]) -> None:
+    assert target("--compat", "set global logfile=/var/log/x loglevel_file=info").status == 0
+    for ran in (target.batch([line]), target(*form, *line.split(" ", 1))):
+        assert ran.status != 0
+        assert "S3CRET" not in ran.out + ran.err
+    log = target.folder / "files/var/log/x"
+    logged = log.read_text(encoding="utf-8") if log.exists() else ""
+    assert "S3CRET" not in logged
+    assert ("[ERROR]" in logged) is (form == ["--compat"])
+
+
+def test_the_words_of_commands_with_secrets_are_counted_as_they_take_them() -> None:
+    commands = SimulatedRootNode.commands()
+    assert {
+        name: sum(not param.named_only for param in described.params)
+        for name, described in commands.items()
+        if any(param.secret for param in described.params)
+    } == PLAIN_WORDS
