@@ -19,6 +19,9 @@ from pyshell.saved.document import Document
 from pyshell.saved.positions import Read, Spot, read
 
 EMPTY = "empty"
+_PACKED = 64 << 20
+_RATIO = 100
+"""A packed file may hold more than _PACKED bytes only if it packs them less than so many times."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -84,13 +87,17 @@ def unpacked(data: bytes, name: str) -> bytes:
     """
     if not (name.endswith(".gz") or data.startswith(_GZIP)):
         return data
+    limit = min(LARGE, max(_PACKED, _RATIO * len(data)))
     try:
         with gzip.open(io.BytesIO(data)) as packed:
-            found = packed.read(LARGE + 1)
+            found = packed.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise PyshellError(f"{name} is damaged: {error}", "Move it away.") from error
     if len(found) > LARGE:
         raise TextError(name, too_large())
+    if len(found) > limit:
+        size = f"{limit >> 20} MiB"
+        raise TextError(name, no_text(f"larger than {size} when unpacked, too much for its size"))
     return found
 
 

@@ -230,6 +230,33 @@ def test_a_file_without_end_is_not_read_to_its_end(pyshell: Pyshell, tmp_path: P
     assert pyshell("restoreconfig", str(endless)).status == 1
 
 
+@pytest.mark.parametrize(
+    ("entry", "key"),
+    [
+        ("fabric", "discovery_password"),
+        ("tpg", "chap_password"),
+        ("acl", "chap_password"),
+        ("acl", "chap_password_file"),
+    ],
+)
+def test_half_of_a_surrogate_pair_in_a_secret_is_an_error_of_the_file(
+    pyshell: Pyshell, tmp_path: Path, entry: str, key: str
+) -> None:
+    secret = {key: "/tmp/a long \ud800 secret"}
+    acl: Any = {"node_wwn": "iqn.2020-07.com.example:b", **(secret if entry == "acl" else {})}
+    tpg: Any = {"tag": 1, "node_acls": [acl], **(secret if entry == "tpg" else {})}
+    document: Any = {
+        "fabric_modules": [{"name": "iscsi", **(secret if entry == "fabric" else {})}],
+        "targets": [{"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}],
+    }
+    file = tmp_path / "x.json"
+    file.touch(0o600)
+    file.write_text(json.dumps(document))
+    ran = pyshell("check", str(file))
+    assert f"{key}: holds NUL or half of a surrogate pair" in ran.out
+    assert "Traceback" not in ran.out + ran.err
+
+
 # What depends on this host
 
 

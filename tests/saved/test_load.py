@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
 from driver import Pyshell
-from pyshell.errors import NotFoundError
+from pyshell.errors import NotFoundError, PyshellError
 from pyshell.saved.document import is_empty, object_paths
-from pyshell.saved.load import DocumentError, load, parse
+from pyshell.saved.load import DocumentError, from_bytes, load, parse
 
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"
 
@@ -54,6 +55,20 @@ def test_a_fault_is_told_with_its_place(text: str, told: str) -> None:
         parse(text, "the-file")
     assert told in str(caught.value)
     assert "the-file" in str(caught.value)
+
+
+def test_a_small_packed_file_that_would_fill_the_memory_is_refused() -> None:
+    bomb = gzip.compress(b" " * ((64 << 20) + 1), 1)
+    with pytest.raises(PyshellError, match="is larger than 64 MiB when unpacked"):
+        from_bytes(bomb, "x.gz")
+
+
+def test_a_large_configuration_may_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyshell.saved.load._PACKED", 1 << 10)
+    luns = [{"index": one, "storage_object": f"/backstores/block/{one}"} for one in range(1000)]
+    target = {"fabric": "iscsi", "wwn": "x", "tpgs": [{"tag": 1, "luns": luns}]}
+    text = json.dumps({"targets": [target]})
+    assert from_bytes(gzip.compress(text.encode()), "x.gz") == json.loads(text)
 
 
 def test_every_fault_is_found() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import stat
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -54,6 +55,13 @@ def test_a_revision_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_revision_is_a_saved_configuration_by_itself(tmp_path: Path) -> None:
     found = json.loads(keep(tmp_path, 1).read_text())
     assert {name: found[name] for name in DOCUMENT} == DOCUMENT
+
+
+def test_a_pipe_among_the_revisions_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "revisions").mkdir()
+    os.mkfifo(tmp_path / "revisions" / "1.json")
+    with pytest.raises(NotPermittedError, match="is a pipe"):
+        revisions.listed(tmp_path)
 
 
 def test_a_list_needs_the_first_line_of_each_alone(tmp_path: Path) -> None:
