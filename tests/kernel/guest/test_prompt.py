@@ -61,7 +61,7 @@ def test_field_failure_45_a_no_at_the_prompt_leaves_all_as_it_was(
 
     shell.expect_exact(EDITING)
     shell.send(f"{TPG}/luns delete 0\r")
-    shell.expect_exact("Go on? [y/N]")
+    shell.expect_exact("[y/N]")
     shell.send("y\r")
     shell.expect_exact("Deleted LUN 0.")
     shell.expect_exact(EDITING)
