@@ -122,14 +122,22 @@ def created(path: Path) -> Iterator[int]:
             yield descriptor
         except BaseException:
             with contextlib.suppress(OSError):
-                # In another user's folder the name can be another file's by now.
-                if os.path.samestat(
-                    os.fstat(descriptor), os.lstat(place.name, dir_fd=place.folder)
-                ):
-                    os.unlink(place.name, dir_fd=place.folder)
+                _remove(place, os.fstat(descriptor))
             raise
         finally:
             os.close(descriptor)
+
+
+def remove(path: Path, made: os.stat_result) -> None:
+    """Remove a file that this process made, if the path still leads to it. Raises OSError."""
+    with resolved(path) as place:
+        _remove(place, made)
+
+
+def _remove(place: Place, made: os.stat_result) -> None:
+    # In another user's folder the name can be another file's by now.
+    if os.path.samestat(made, os.lstat(place.name, dir_fd=place.folder)):
+        os.unlink(place.name, dir_fd=place.folder)
 
 
 def open_existing(path: Path) -> int:
@@ -188,10 +196,24 @@ def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> Non
     if folder.is_dir():
         return
     try:
-        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        _make_folders(folder, mode, private=private)
     except OSError as error:
-        raise from_os_error(error, f"create {folder}") from error
+        plain = OSError(error.errno, error.strerror)
+        raise from_os_error(plain, f"create {folder}", path=str(folder)) from error
     paths.judge_folder(folder, private=private)  # a name in /tmp can be anybody's by now
+
+
+def _make_folders(folder: Path, mode: int, *, private: bool) -> None:
+    """Create each missing folder in the one above it, which is held open from its check on."""
+    if not folder.parent.is_dir():
+        _make_folders(folder.parent, 0o777, private=private)
+    with resolved(folder) as place:
+        _judge(folder, place, private=private)
+        try:
+            os.mkdir(place.name, mode, dir_fd=place.folder)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
 
 
 def _judge(path: Path, place: Place, *, private: bool) -> None:

@@ -243,3 +243,38 @@ def test_lines_are_appended(tmp_path: Path) -> None:
 def test_folders_that_are_made_are_private(tmp_path: Path) -> None:
     writing.make_folder(tmp_path / "a" / "b")
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+
+
+def test_folders_are_made_behind_ones_own_link_and_not_over_a_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+    writing.make_folder(tmp_path / "link" / "b")
+    assert (tmp_path / "real" / "b").is_dir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(PyshellError, match="Cannot"):
+            writing.make_folder(path)
+
+
+@needs_root
+def test_a_link_that_appears_while_folders_are_made_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, inner = folder_of_nobody(tmp_path), tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.setattr("pyshell.files.paths.judge_folder", lambda *_, **__: None)  # too early
+    as_nobody("ln", "-s", inner, theirs / "link")
+    with pytest.raises(NotPermittedError):
+        writing.make_folder(theirs / "link" / "new", private=False)
+    assert list(inner.iterdir()) == []
+
+
+def test_only_the_file_that_was_made_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "x.img"
+    path.write_text("made")
+    made = path.stat()
+    path.rename(tmp_path / "moved")
+    path.write_text("another")
+    writing.remove(path, made)
+    assert path.read_text() == "another"
+    writing.remove(tmp_path / "moved", made)
+    assert not (tmp_path / "moved").exists()

@@ -52,7 +52,7 @@ class CreateImageFile(Operation):
                 os.ftruncate(descriptor, self.size)
             else:
                 _allocate(lio, descriptor, 0, self.size)
-        return RemoveImageFile(self.path)
+            return RemoveImageFile(self.path, os.fstat(descriptor))
 
 
 @dataclass
@@ -60,6 +60,7 @@ class RemoveImageFile(Operation):
     """Remove an image file that a failed command made; never one that was there before."""
 
     path: str
+    made: os.stat_result
 
     def step(self) -> str:
         """Return what is done."""
@@ -69,8 +70,8 @@ class RemoveImageFile(Operation):
         """Nothing speaks against it."""
 
     def do(self, lio: Lio) -> Operation | None:
-        """Remove it."""
-        os.unlink(lio.machine.image_file(self.path))
+        """Remove it, unless another file has its name by now."""
+        writing.remove(lio.machine.image_file(self.path), self.made)
         return None
 
 
