@@ -151,6 +151,8 @@ def unit_of(place: Place) -> Place:
         if step in _GROUPS and index + 1 < len(place):
             return place[: index + 2]
     last = place[-1] if place else ""
+    if last == "tag" and "node_acls" in place:  # a TPG is nothing without its own
+        return place
     if isinstance(last, str) and (
         last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
     ):

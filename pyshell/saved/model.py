@@ -140,7 +140,7 @@ def settled(item: Item, other: Item | None = None) -> Item:
         facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
         for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
             name, _, value = word.partition("=")
-            facts[f"{_CONTROL}/{name}"] = value
+            facts[f"{_CONTROL}/{name}"] = value.lstrip("0") or value
         return replace(item, facts=facts)
     if isinstance(item.place, places.Tpg) and _CACHE in item.settings:
         every = {**(other.settings if other else {}), **item.settings}
@@ -290,10 +290,10 @@ class _Reader:
         place = places.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
         own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
         if "tag" in entry or fabric.has("auth"):
-            own["tag"] = text_of(entry.get("tag"))
+            own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
         if fabric.has("auth"):
             given = entry.get("tcq_depth")
-            own["cmdsn_depth"] = depth if given is None else text_of(given)
+            own["cmdsn_depth"] = depth if given in (None, "") else text_of(given)
         yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
         for mapped in entry.get("mapped_luns", ()):
             with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):

@@ -566,3 +566,49 @@ def test_a_tag_of_a_file_follows_the_rule_of_the_command(
     shown = pyshell(f"{TPG}/acls/{acl['node_wwn']}", "info")
     assert shown.status == 0, "only the tag is left out, not the ACL"
     assert "injected" not in shown.out + pyshell("export").out
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_error"),
+    [
+        ("tag", "x" * 63, False),
+        ("tag", "x" * 64, True),
+        ("tag", "NULL", True),
+        ("tcq_depth", 512, False),
+        ("tcq_depth", "", False),
+        ("tcq_depth", 0, True),
+        ("tcq_depth", 513, True),
+        ("tcq_depth", "64 ", True),
+        ("tcq_depth", "0x10", True),
+    ],
+)
+def test_what_an_acl_cannot_have_is_an_error_and_the_rest_comes_to_rest(
+    pyshell: Pyshell, tmp_path: Path, key: str, value: object, is_error: bool
+) -> None:
+    """Findings 7 and 63; a restore leaves out the setting, not the ACL."""
+    acl = {"node_wwn": "iqn.2020-07.com.example:c", key: value}
+    target = {"fabric": "iscsi", "wwn": "iqn.2020-07.com.example:t", "tpgs": [{"node_acls": [acl]}]}
+    found = checked(pyshell, tmp_path, {"targets": [target]})
+    assert [one["path"].rpartition(".")[2] for one in found if one["level"] == "error"] == (
+        [key] if is_error else []
+    )
+    file = str(tmp_path / "checked.json")
+    assert (pyshell("apply", file).status != 0) is is_error
+    if is_error:
+        assert pyshell("restoreconfig", file).status == 1
+        assert pyshell("/iscsi/iqn.2020-07.com.example:t/tpg1/acls", "ls").out.count(":c ") == 1
+    else:
+        again = pyshell("-o", "json", "apply", file).done()
+        assert again.json["result"]["changed"] is False
+
+
+@pytest.mark.parametrize("alias", ["x" * 256, "alua_tg_pt_gp", "statistics", "write_protect"])
+def test_an_alias_that_no_link_can_have_is_an_error(
+    pyshell: Pyshell, tmp_path: Path, alias: str
+) -> None:
+    """Finding 7: the dry run accepted it and the kernel refused it."""
+    lun = {"index": 0, "storage_object": "/backstores/ramdisk/a", "alias": alias}
+    target = {"fabric": "iscsi", "wwn": "iqn.2020-07.com.example:t", "tpgs": [{"luns": [lun]}]}
+    one = {"name": "a", "plugin": "ramdisk", "size": MIB}
+    found = checked(pyshell, tmp_path, {"storage_objects": [one], "targets": [target]})
+    assert [fault["path"].rpartition(".")[2] for fault in found] == ["alias"]

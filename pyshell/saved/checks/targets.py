@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -12,12 +13,16 @@ from pyshell.saved.checks import credentials
 from pyshell.saved.checks.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
 from pyshell.saved.checks.portals import Listening, portal_faults
 from pyshell.saved.document import modern
-from pyshell.saved.model import TAG_MAX
+from pyshell.saved.model import TAG_MAX, text_of
 from pyshell.target import fabrics, names
 from pyshell.target.fabrics import Fabric
 from pyshell.target.places import HBA_PREFIX
 
 _PATH_PARTS = 3
+_ALIAS_MAX = 255
+_TAKEN = re.compile(r"alua_tg_pt_|(statistics|write_protect)$")
+"""What the kernel has beside the link of a LUN or mapped LUN."""
+_DEPTH_MAX = 512
 
 
 @dataclass
@@ -155,6 +160,7 @@ def _node_acls(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
         yield from _wwn(acl, "node_wwn", fabric, wwns)
         yield from _tag(acl)
         yield from credentials.acl_faults(acl, tpg)
+        yield from _depth(acl)
         seen = Seen()
         for mapped in acl.each("mapped_luns"):
             yield from _number(mapped, "index", "mapped LUN", seen)
@@ -177,6 +183,13 @@ def _tag(acl: Entry) -> Iterator[Fault]:
         yield refused(acl.at("tag"), found)
 
 
+def _depth(acl: Entry) -> Iterator[Fault]:
+    depth = text_of(acl.data.get("tcq_depth"))
+    number = names.whole(depth)
+    if depth and (str(number) != depth or not 1 <= (number or 0) <= _DEPTH_MAX):
+        yield error(acl.at("tcq_depth"), f"must be a number from 1 to {_DEPTH_MAX}")
+
+
 def _number(entry: Entry, key: str, what: str, seen: Seen) -> Iterator[Fault]:
     number = entry.number(key)
     if number is None:
@@ -190,5 +203,8 @@ def _number(entry: Entry, key: str, what: str, seen: Seen) -> Iterator[Fault]:
 def _alias(entry: Entry) -> Iterator[Fault]:
     """The alias becomes the name of a link in configfs."""
     alias = entry.text("alias")
-    if alias and ("/" in alias or alias in (".", "..") or not alias.isprintable()):
+    if not alias:
+        return
+    odd = "/" in alias or alias in (".", "..") or not alias.isprintable()
+    if odd or len(alias.encode(errors="surrogatepass")) > _ALIAS_MAX or _TAKEN.match(alias):
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
