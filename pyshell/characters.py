@@ -46,6 +46,11 @@ def visible(text: str, keep: str = "\n\t") -> str:
     )
 
 
+def output_line(text: str) -> str:
+    """Return `text` as `visible` does, as a line of output: a line feed in it is an escape."""
+    return visible(text, keep="\t")
+
+
 def one_line(text: str) -> str:
     """Return `text` as `visible` does, on one line: for a name, or a cell of a table."""
     return visible(text, keep="")

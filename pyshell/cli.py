@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 gc.set_threshold(100_000)
 
 from pyshell import __version__
-from pyshell.characters import visible
+from pyshell.characters import output_line
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.render.output import error_lines
 from pyshell.shell.argv import Invocation, is_targetcli, parse_argv
@@ -53,7 +53,7 @@ def run(found: Invocation) -> int:
     from pyshell.target.attach import attach
 
     def warn(text: str) -> None:
-        sys.stderr.write(f"{visible(text)}\n")
+        sys.stderr.write(f"{output_line(text)}\n")
 
     lio = attach(found.simulate, found.config_dir)
     preferences = Preferences(home(simulated=lio.simulated), lio.config_dir, warn)

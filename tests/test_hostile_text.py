@@ -17,11 +17,13 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.characters import one_line, unsafe_in, visible, visible_json
+from pyshell.errors import PyshellError
 from pyshell.prompt.session import prompt_text
 from pyshell.prompt.toolbar import shortened
-from pyshell.render.output import note_line
+from pyshell.render.output import Format, error_lines, note_line, render
 from pyshell.shell.outside import answer
 from pyshell.simulator import SimulatedDevice
+from pyshell.tree.results import Lines
 
 ADDRESS = "192.168.56.105"
 # One of each kind: C0, DEL, C1, bidirectional, zero-width, separators, fillers, tags, surrogate.
@@ -194,3 +196,29 @@ def test_one_name_is_one_session(pyshell: Pyshell, separator: str) -> None:
     pyshell.simulator.login(SERVER, 1, name, ADDRESS)
     (found,) = pyshell("-o", "json", "sessions").json["result"]
     assert found["initiator"] == name
+
+
+@pytest.mark.parametrize("attacked", ["\n"], indirect=True, ids=ascii)
+def test_a_line_feed_in_a_name_begins_no_line(attacked: Pyshell) -> None:
+    """A name is printed on the line of its sentence, so that it cannot forge another one."""
+    seen = ""
+    for line in COMMANDS:
+        if line.startswith("graph"):
+            continue  # a picture's text stands on several lines
+        ran = attacked(*line.split())
+        assert "bug in pyshell" not in ran.err
+        printed = (ran.out + ran.err).split("\n")
+        forged = [one for one in printed if one.startswith(("[31m", "b at"))]
+        assert forged == [], line
+        seen += ran.out
+    assert "com.evil:a\\x0a[31mroot" in seen
+    asked = attacked("/iscsi", "delete", SERVER, stdin="n\n", keyboard=True).err
+    assert "\n[31m" not in asked
+    assert "a\\x0a[31mroot" in asked
+
+
+def test_each_element_is_one_line() -> None:
+    shown = Format(json=False, width=80, colour=False, preference=lambda name: True)
+    assert list(render(Lines(["a\nb\tc"]), shown)) == ["a\\x0ab\tc"]
+    error = PyshellError("two\nlines", faults=["a\nb"])
+    assert [one for one in error_lines(error, as_json=False) if "\n" in one] == []

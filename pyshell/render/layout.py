@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from rich.table import Table as Grid
 from rich.text import Text
 
-from pyshell.characters import visible
+from pyshell.characters import one_line
 from pyshell.render.colour import paint
 from pyshell.tree.results import Columns
 
@@ -22,7 +22,7 @@ _NARROW = 60
 
 def table(shown: Columns, width: int, *, colour: bool) -> list[str]:
     """Return the lines of a table; a narrow terminal gets its rows one below the other."""
-    rows = [[visible(cell) for cell in row] for row in shown.rows]
+    rows = [[one_line(cell) for cell in row] for row in shown.rows]
     if width < _NARROW and len(shown.heads) > 2:
         return list(_rows(shown.heads, rows, colour=colour))
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from pyshell.characters import visible, visible_json
+from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
 from pyshell.tree.results import Branch, Lines, Table, Tree
@@ -48,7 +48,9 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 
 def _text(result: Lines, shown: Format) -> Iterable[str]:
     """Return the lines of a result; at a terminal a table or Markdown is laid out to its width."""
-    lines: Iterable[str] = map(visible, result.lines)
+    # Names and values are others' texts: a line feed in one must not begin a line. Help is our own.
+    shown_as = output_line if result.form == "plain" else visible
+    lines: Iterable[str] = map(shown_as, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
         return lines
     from pyshell.render import layout
@@ -146,7 +148,7 @@ def error_lines(
         }
         return [json_text(facts)]
     if compat and error.targetcli:
-        return [visible(error.targetcli)]
+        return [output_line(error.targetcli)]
     lines = [str(error)]
     if error.faults:
         shown = error.faults[:FAULTS_SHOWN]
@@ -156,11 +158,12 @@ def error_lines(
     if where:
         lines[0] = f"{where}: {lines[0]}"
     if not compat and isinstance(error, UsageError) and error.column is not None and error.line:
-        text, column = visible(error.line), len(visible(error.line[: error.column]))
+        text = output_line(error.line)
+        column = len(output_line(error.line[: error.column]))
         if columns is not None:
             text, column = around_column(text, column, columns - len("  "))
         lines += [f"  {text}", f"  {' ' * column}^"]
-    return [visible(line) for line in lines]
+    return [output_line(one) for one in lines]
 
 
 def note_line(text: str) -> str:

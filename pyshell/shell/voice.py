@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from pyshell.characters import visible
+from pyshell.characters import output_line
 from pyshell.errors import PyshellError
 from pyshell.render import journal
 from pyshell.render.output import (
@@ -71,7 +71,9 @@ class Voice:
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
             return
-        self.err.write(f"{self._painted('note', self.laid_out(visible(text)), journal.NOTICE)}\n")
+        self.err.write(
+            f"{self._painted('note', self.laid_out(output_line(text)), journal.NOTICE)}\n"
+        )
 
     def log(self, level: str, text: str) -> None:
         """Add a line to the file that `logfile` names, as targetcli does; only in its mode.
@@ -88,7 +90,7 @@ class Voice:
             return
         from pyshell.files.writing import append
 
-        shown = visible(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
+        shown = output_line(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
         try:
             append(
                 self.log_file(name),
@@ -120,7 +122,7 @@ class Voice:
     def confirmed(self, question: str) -> bool:
         """Ask a question at the terminal; no answer is a no."""
         try:
-            asked = f"{self.laid_out(visible(question.rstrip()))} "
+            asked = f"{self.laid_out(output_line(question.rstrip()))} "
             return self.ask(asked).strip().lower() in ("y", "yes")
         except (EOFError, KeyboardInterrupt):
             return False
