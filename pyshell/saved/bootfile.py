@@ -91,7 +91,7 @@ class BootFile:
                 raise ConflictError(
                     f"{changed}: it was left as it is.",
                     "'diff' shows the difference; saveconfig force=true replaces the file and"
-                    " keeps what it holds as a revision.",
+                    " keeps what it held.",
                 )
             notes.append(f"{changed}: what it held is kept.")
         if lost:
