@@ -18,6 +18,9 @@ def start() -> int:
     if os.geteuid() == 0:
         sys.path[:] = _trusted(sys.path)
         os.environ["PATH"] = _SEARCH_PATH  # libraries look programs up in it, too
+        os.environ.pop("DBUS_SYSTEM_BUS_ADDRESS", None)  # root asks the system's own bus alone
+        if os.getppid() != 1:  # only systemd's own units run at boot
+            os.environ.pop("PYSHELL_WAY", None)
     from pyshell.cli import main
 
     return main()

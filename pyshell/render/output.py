@@ -14,10 +14,13 @@ from typing import Any, TextIO
 from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
+from pyshell.target import names
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100
 PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
+WIDTH_MAX = 1000
+"""Columns that a line is laid out to at most, whatever COLUMNS says."""
 DUMB_TERMS = ("", "dumb", "unknown")
 """What TERM is where a terminal does no more than show text."""
 SCHEMA = 1
@@ -179,9 +182,10 @@ def json_text(data: Any, indent: int | None = None) -> str:
 def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
     """Return how wide to draw: the terminal's width; in a pipe COLUMNS if set, else 132."""
     if stream.isatty():
-        return shutil.get_terminal_size((80, 24)).columns
-    columns = environment.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) > 0 else PIPE_WIDTH
+        found = shutil.get_terminal_size((80, 24)).columns  # it reads COLUMNS, too
+    else:
+        found = names.whole(environment.get("COLUMNS", "")) or PIPE_WIDTH
+    return min(found, WIDTH_MAX)
 
 
 def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:

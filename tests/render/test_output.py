@@ -122,6 +122,11 @@ def test_an_error_as_data() -> None:
         ({"COLUMNS": "-1"}, 132),
         ({"COLUMNS": "many"}, 132),
         ({"COLUMNS": ""}, 132),
+        ({"COLUMNS": "\xb2"}, 132),
+        ({"COLUMNS": "\u0663"}, 132),
+        ({"COLUMNS": "9" * 21}, 132),
+        ({"COLUMNS": "9" * 5000}, 132),
+        ({"COLUMNS": "99999999"}, 1000),
     ],
 )
 def test_a_pipe_is_as_wide_as_columns_says(environment: dict[str, str], columns: int) -> None:

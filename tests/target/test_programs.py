@@ -145,6 +145,24 @@ def test_roots_import_path_has_neither_the_current_folder_nor_pythonpath(hostile
         assert entry not in last
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="it protects root")
+def test_root_takes_no_bus_and_no_boot_from_the_callers_environment() -> None:
+    code = (
+        "import os, sys; from pyshell.__main__ import start; sys.argv[1:] = ['--version']; start();"
+        "print([name in os.environ for name in ('DBUS_SYSTEM_BUS_ADDRESS', 'PYSHELL_WAY')])"
+    )
+    chosen = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/tmp/bus", "PYSHELL_WAY": "boot"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**clean_environment(), **chosen},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == "[False, False]"
+
+
 def test_no_other_module_starts_processes() -> None:
     """Keep it one runner: what starts a process elsewhere would inherit the caller's world."""
     found = set()
