@@ -3,7 +3,8 @@
 
 A setting that one side omits may have any value there: it is no difference. Where omitting
 it means the kernel's default (see `model.settled`), that default is compared. Secrets are known to
-differ; their values never stand in a difference's text.
+differ; their values never stand in a difference's text. A secret in a file that was not read
+differs only from none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 from pyshell.saved.model import Item, Items, settled, tree_path
 from pyshell.target import names
 from pyshell.target.places import AluaGroup
+
+_UNREAD = "unread"
+"""Stands for a secret that was not read; no secret is shown."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,11 @@ class Difference:
         return self.facts + self.settings
 
 
-def compare(before: Items, after: Items) -> list[Difference]:
-    """Return what differs, in the order of the second, then what only the first has."""
+def compare(before: Items, after: Items, *, unread: bool = True) -> list[Difference]:
+    """Return what differs, in the order of the second, then what only the first has.
+
+    Without `unread`, secrets that were not read are no difference: a plan cannot write them.
+    """
     found = []
     for path, item in after.items():
         if path not in before:
@@ -82,6 +89,7 @@ def compare(before: Items, after: Items) -> list[Difference]:
         one, other = settled(before[path], item), settled(item, before[path])
         facts = tuple(_changed(one.facts, other.facts))
         own = tuple(_changed(one.settings, other.settings))
+        own += tuple(_unread(one, other)) if unread else ()
         if facts or own:
             found.append(Difference(path, "~", before[path], item, facts, own))
     found += [
@@ -112,6 +120,11 @@ def _comes_with_its_owner(item: Item, other: Items) -> bool:
     """Tell whether the other side has an item, unmentioned, as it has that to which it belongs."""
     place = item.place
     return item.implied and isinstance(place, AluaGroup) and place.storage_object.path in other
+
+
+def _unread(one: Item, other: Item) -> Iterator[Changed]:
+    yield from (Changed(n, _UNREAD, "") for n in one.unread if other.settings.get(n) == "")
+    yield from (Changed(n, "", _UNREAD) for n in other.unread if one.settings.get(n) == "")
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Changed]:

@@ -14,7 +14,7 @@ from typing import Any
 from pyshell.files import jsontext
 from pyshell.saved import load
 from pyshell.saved.document import Document
-from pyshell.saved.model import EntryError, Items, items, tree_path
+from pyshell.saved.model import EntryError, Items, items, secret_paths, tree_path
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -39,8 +39,15 @@ def _plain(data: Any) -> Any:
 
 
 def tree_paths(document: Document) -> set[str]:
-    """Return the paths of all objects of a document that have a possible name."""
-    return set(_by_tree_path(document))
+    """Return the paths of all objects of a document that have a possible name, and of secrets.
+
+    A reference to a secret's file counts as that secret.
+    """
+    return _paths(_by_tree_path(document))
+
+
+def _paths(found: Items) -> set[str]:
+    return {*found, *secret_paths(found)}
 
 
 def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
@@ -51,16 +58,21 @@ def missing(document: Document, running: Document, reasons: Mapping[str, str]) -
     """
     wanted, runs = _by_tree_path(document), tree_paths(running)
     gone = set(wanted) - runs
+    secrets = {
+        path: reasons.get(path, "not read from its file")
+        for path in secret_paths(wanted, only_unread=True)
+        if path not in runs
+    }
     impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
     told = [path for path, item in wanted.items() if path in gone and not item.implied]
-    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told}
+    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told} | secrets
 
 
 def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:
     """Return those of `marked` that a file with these bytes holds and the new document lacks."""
     if not marked:
         return []
-    held = {*_of_file(before), *_nameless(_document(before))}
+    held = {*_paths(_of_file(before)), *_nameless(_document(before))}
     kept = tree_paths(document)
     return [path for path in marked if path in held and path not in kept]
 

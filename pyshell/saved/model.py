@@ -82,6 +82,8 @@ class Item:
     """Name of a LUN's link in configfs, of no weight where it is there already."""
     omitted: frozenset[str] = frozenset()
     """Files of CHAP settings that the document does not mention: in `settings` they are unset."""
+    unread: frozenset[str] = frozenset()
+    """Files of CHAP secrets of which the document only names where they are: not in `settings`."""
 
     @functools.cached_property
     def path(self) -> str:
@@ -274,7 +276,8 @@ class _Reader:
             own = {_DEMO_MODE: own[_DEMO_MODE], **own}
         own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
         depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
-        yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
+        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
+        yield Item(place, settings=own, omitted=omitted, unread=unread)
         for lun in entry.get("luns", ()):
             with self._entry(f"{place.path}/luns/lun{lun['index']}"):
                 yield _of_lun(place, lun)
@@ -294,7 +297,8 @@ class _Reader:
         if fabric.has("auth"):
             given = entry.get("tcq_depth")
             own["cmdsn_depth"] = depth if given in (None, "") else text_of(given)
-        yield Item(place, settings=own, omitted=_omitted(entry, "chap_", "auth"))
+        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
+        yield Item(place, settings=own, omitted=omitted, unread=unread)
         for mapped in entry.get("mapped_luns", ()):
             with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
                 yield _of_mapped_lun(place, mapped)
@@ -312,6 +316,7 @@ def _of_fabric(entry: Mapping[str, Any]) -> Item:
         FabricPlace(fabric),
         settings=found | {"discovery_auth/enforce_discovery_auth": enforce},
         omitted=_omitted(entry, "discovery_", "discovery_auth"),
+        unread=_unread(entry, "discovery_", "discovery_auth"),
     )
 
 
@@ -450,6 +455,42 @@ def _omitted(entry: Any, prefix: str, group: str) -> frozenset[str]:
         for name, file in settings.AUTH_FILES.items()
         if entry.get(f"{prefix}{name}") is None
     )
+
+
+def _unread(entry: Any, prefix: str, group: str) -> frozenset[str]:
+    return frozenset(
+        f"{group}/{file}"
+        for name, file in settings.AUTH_FILES.items()
+        if entry.get(f"{prefix}{name}_file")
+    )
+
+
+def secrets_of(item: Item) -> dict[str, str]:
+    """Return the files of the CHAP secrets that an object can have, by `secret_path`."""
+    group = "discovery_auth" if isinstance(item.place, FabricPlace) else "auth"
+    every = (f"{group}/{file}" for file in settings.AUTH_FILES.values())
+    return {path: file for file in every if (path := secret_path(tree_path(item), file))}
+
+
+def secret_paths(found: Items, *, only_unread: bool = False) -> set[str]:
+    """Return the CHAP secrets of objects: those that are set, and those that were not read."""
+    return {
+        path
+        for item in found.values()
+        for path, file in secrets_of(item).items()
+        if file in item.unread or (not only_unread and item.settings.get(file))
+    }
+
+
+def secret_path(path: str, file: str) -> str:
+    """Return how a secret of the object at a path is listed as missing, "" for other settings.
+
+    It is the object's path with the key of a saved configuration: `…/chap_mutual_password`.
+    """
+    group, _, name = file.rpartition("/")
+    prefix = {"auth": "chap_", "discovery_auth": "discovery_"}.get(group)
+    key = {"password": "password", "password_mutual": "mutual_password"}.get(name)
+    return f"{path}/{prefix}{key}" if prefix and key else ""
 
 
 def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:

@@ -106,7 +106,7 @@ def plan(
     every = {**running, **wanted}
     found.implied = frozenset(path for path, item in every.items() if item.implied)
     found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
-    differences = compare(running, wanted)
+    differences = compare(running, wanted, unread=False)
     gone = [d.path for d in differences if d.sign == "-"]
     found.kept = [] if prune else gone
     found.deleted = gone if prune else []

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
 from pyshell.errors import PyshellError
 from pyshell.files import reading
-from pyshell.saved.document import Document
+from pyshell.saved.document import Document, known_wwn, tpg_path
 
 SUFFIX = "_file"
 SECRETS = ("chap_password", "chap_mutual_password")
@@ -34,11 +34,14 @@ def holders(document: Document) -> Iterator[tuple[str, dict[str, Any], tuple[str
     for fabric in document.get("fabric_modules", ()):
         yield f"/{fabric['name']}", cast(dict[str, Any], fabric), DISCOVERY_SECRETS
     for target in document.get("targets", ()):
+        fabric_name = target["fabric"]
+        above = f"/{fabric_name}/{known_wwn(fabric_name, target['wwn'])}"
         for tpg in target.get("tpgs", ()):
-            path = f"/{target['fabric']}/{target['wwn']}/tpg{tpg.get('tag', 1)}"
+            path = tpg_path(fabric_name, above, tpg.get("tag", 1))
             yield path, cast(dict[str, Any], tpg), SECRETS
             for acl in tpg.get("node_acls", ()):
-                yield f"{path}/acls/{acl['node_wwn']}", cast(dict[str, Any], acl), SECRETS
+                acl_path = f"{path}/acls/{known_wwn(fabric_name, acl['node_wwn'])}"
+                yield acl_path, cast(dict[str, Any], acl), SECRETS
 
 
 def has_references(document: Document) -> bool:
@@ -75,12 +78,36 @@ def if_readable(document: Document) -> Document:
     return resolved(document, lambda path, error: None)
 
 
-def kept(document: Document, before: Document) -> tuple[Document, list[str]]:
+def unread(document: Document) -> set[str]:
+    """Return the references of a document, as `model.secret_path` has them."""
+    return {
+        f"{path}/{key}"
+        for path, entry, keys in holders(document)
+        for key in keys
+        if entry.get(f"{key}{SUFFIX}") and not entry.get(key)
+    }
+
+
+def without(document: Document, paths: Collection[str]) -> Document:
+    """Return a document without those references that `paths` name."""
+    if unread(document).isdisjoint(paths):
+        return document
+    found = deepcopy(document)
+    for path, entry, keys in holders(found):
+        for key in keys:
+            if f"{path}/{key}" in paths:
+                entry.pop(f"{key}{SUFFIX}", None)
+    return found
+
+
+def kept(
+    document: Document, before: Document, missing: Collection[str] = ()
+) -> tuple[Document, list[str]]:
     """Return what is to replace the document `before` with that one's references.
 
-    A reference stays if its file holds the secret of `document`, or cannot be read while there is
-    no secret, as after a restore without that file. The second result names the others, whose
-    secrets are then in the document itself.
+    A reference stays if its file holds the secret of `document`. If that has no secret, it stays
+    if the file cannot be read, or could not be read by the last restore, as `missing` says. The
+    second result names the others, whose secrets are then in the document itself.
     """
     references = {
         (path, key): entry[f"{key}{SUFFIX}"]
@@ -100,6 +127,7 @@ def kept(document: Document, before: Document) -> tuple[Document, list[str]]:
                 same = read_secret(file) == entry.get(key)
             except PyshellError:
                 same = key not in entry
+            same = same or (key not in entry and f"{path}/{key}" in missing)
             if same:
                 entry.pop(key, None)
                 entry[f"{key}{SUFFIX}"] = file

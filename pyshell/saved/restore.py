@@ -14,13 +14,13 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.saved import check, parts
+from pyshell.saved import check, parts, references
 from pyshell.saved.document import Document, Target, is_target, modern
 from pyshell.saved.fresh import Fresh
 from pyshell.saved.making import SetKnown
-from pyshell.saved.model import EntryError, Item, Items, items, tree_path
+from pyshell.saved.model import EntryError, Item, Items, items, secrets_of, tree_path
 from pyshell.saved.plan import Plan, plan
-from pyshell.saved.positions import json_path
+from pyshell.saved.positions import Place, json_path
 from pyshell.saved.running import read_running
 from pyshell.target import fabrics, listing, places
 from pyshell.target.attach import Lio
@@ -152,8 +152,23 @@ def _added(
         for path, item in items(document, fault).items()
         if _is_named(item, paths) and tree_path(item) not in there
     }
+    wanted |= _missing_secrets(document, running, paths)
     result.plan = plan(running, wanted, fault=fault)
     return result.plan.operations
+
+
+def _missing_secrets(document: Document, running: Items, paths: Collection[str]) -> Items:
+    """Return the running objects that lack a CHAP secret that `paths` name, with only that."""
+    found: Items = {}
+    for path, item in items(document, lambda error: None).items():
+        files = [file for secret, file in secrets_of(item).items() if secret in paths]
+        if path not in running:
+            continue
+        there = running[path].settings
+        own = {f: item.settings[f] for f in files if f in item.settings and not there.get(f)}
+        if own:
+            found[path] = Item(item.place, settings=own)
+    return found
 
 
 def _is_named(item: Item, paths: Collection[str]) -> bool:
@@ -205,8 +220,18 @@ def _sound(
     for twice in check.keys_there_twice(text) if text else ():
         result.faults.append(Fault("", f"{json_path(twice.place)}: {twice.message}"))
     errors = check.errors_of(document, lio, devices=False)
+    unread, kept = references.unread(document), set[Place]()
     for error in errors:
         path = check.owner_path(document, error.place)
+        secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
+        if secret in unread:
+            # The reference stays, so that a secret that runs is not unset.
+            kept.add(check.unit_of(error.place))
+            if paths is None or secret in paths or path in paths:
+                key = error.place[-1]
+                result.faults.append(Fault(secret, f"{path}: {key}: {error.message}, skipped"))
+                result.left_out[secret] = error.message.rstrip(".")
+            continue
         if paths is not None and path not in paths:
             continue
         where = f"{path}: " if path else ""
@@ -215,7 +240,7 @@ def _sound(
         result.faults.append(Fault(path, f"{where}{message}, skipped"))
         if path and isinstance(check.unit_of(error.place)[-1:][0], int):
             result.left_out.setdefault(path, message)
-    units = {check.unit_of(error.place) for error in errors}
+    units = {check.unit_of(error.place) for error in errors} - kept
     return check.without(document, units) if units else document
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pyshell.characters import one_line
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.render.output import data_of
+from pyshell.saved.model import secret_path
 from pyshell.shell.asking import Asking
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
@@ -126,6 +127,7 @@ class Effects(Asking):
             path = getattr(getattr(operation, "place", None), "path", None)
             if path is not None:
                 (deleted if operation.step().startswith("delete ") else made).add(path)
+                made.add(secret_path(path, getattr(operation, "file", "")) or path)
         self._removed |= deleted
         settle_marks(self, made, deleted)
 

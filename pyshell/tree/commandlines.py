@@ -57,7 +57,7 @@ def command_lines(
     for item in (beside or {}).values():
         lines += _creation(item, {})
         lines += _settings(item, own(item), secret)
-    differences = compare(before, after)
+    differences = compare(before, after, unread=False)
     anew = {d.path for d in differences if d.facts}
     gone = {d.path for d in differences if d.sign == "-"} | anew
     for path, item in reversed(list(before.items())):

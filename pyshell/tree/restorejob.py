@@ -84,7 +84,7 @@ class RestoreJob:
 
     def add(self) -> None:
         """Add what is missing as far as it can be had now."""
-        from pyshell.saved import restore
+        from pyshell.saved import references, restore
 
         before = self.missing
         if self._remembered:
@@ -100,7 +100,12 @@ class RestoreJob:
         self.undo[:0] = result.undo
         self._note(result)
         self.faults = [f for f in self.faults if f.path not in before] + result.faults
-        self.missing = {p: w for p, w in self._not_running(result).items() if p in tried}
+        secrets = references.unread(self._document)
+        self.missing = {
+            p: why
+            for p, why in self._not_running(result).items()
+            if p in tried or (p in secrets and p.rpartition("/")[0] in tried)
+        }
         self.added += [path for path in tried if path not in self.missing]
         self._look()
         if self._remembered:

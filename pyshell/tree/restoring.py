@@ -149,11 +149,15 @@ class RestoringNode(ApplyingNode):
         if missing == {}:
             self.context.note(f"Nothing of {path} is missing since it was restored.")
             return Work([], lambda: Lines([], {"added": [], "missing": {}}))
-        read = self._read(path)
-        if missing is None:
-            missing = self._not_running(read.document)
         from pyshell.saved import references
 
+        read = self._read(path)
+        if missing is None:
+            # What is missing of secrets is remembered: one that does not run may be deleted.
+            secrets = references.unread(read.document)
+            marked = boot_file(self.context).missing_of(path).items()
+            missing = self._not_running(references.without(read.document, secrets))
+            missing |= {one: why for one, why in marked if one in secrets}
         document = references.if_readable(read.document)
         job = RestoreJob(self.context, document, read.data if whole else None, missing)
 

@@ -307,7 +307,8 @@ class Saving:
             return
         except PyshellError:
             return  # nothing of a damaged file is kept
-        self.document, changed = references.kept(self.document, before)
+        missing = boot_file(self._context).missing_of(self._path)
+        self.document, changed = references.kept(self.document, before, missing)
         for text in changed:
             self._context.note(text)
 
@@ -316,12 +317,21 @@ class Saving:
 
         That stays in the file until it is restored, deleted, or given up by `force` or `without`.
         """
-        from pyshell.saved import load, losses
+        from pyshell.saved import load, losses, references
         from pyshell.saved.parts import carried
+        from pyshell.saved.state import is_below
 
         reasons = boot_file(self._context).missing_of(self._path)
+        given_up = {p for p in reasons if force or any(is_below(p, root) for root in without)}
+        self.document = references.without(self.document, given_up)
         if force or not reasons or not os.path.isfile(self._path):
             return []
+        unread = references.unread(self.document)
+        secrets = [
+            f"{self._path} keeps the file of {path}, which is not running: {reasons[path]}"
+            for path in reasons
+            if path in unread
+        ]
         try:
             data = load.read_file(self._path, trusted=True).data
         except UntrustedError as error:
@@ -329,11 +339,11 @@ class Saving:
         lost = losses.lost(reasons, data, self.document)
         kept = losses.not_named(lost, without, data)
         if not kept:
-            return []
+            return secrets
         self.document = carried(self.document, load.from_bytes(data, str(self._path)), set(kept))
         left = losses.lost(kept, data, self.document)
         told = [path for path in losses.first(kept, data) if path not in left]
-        return [
+        return secrets + [
             f"{self._path} keeps {path}, which is not running: {reasons[path]}" for path in told
         ]
 

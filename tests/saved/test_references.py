@@ -185,3 +185,121 @@ def test_finding_6_exported_lines_name_the_files_of_secrets(
         assert twin.batch(lines).status == 0
         assert twin.read(f"{AUTH}/password").strip() == FIRST
         assert twin.read(f"{AUTH}/password_mutual").strip() == MUTUAL
+
+
+@pytest.fixture
+def in_part(target: Pyshell, tmp_path: Path) -> tuple[Pyshell, Path, Path]:
+    """Return a target restored without its mutual secret: where that was, where it is."""
+    target("saveconfig", f"secret_files={tmp_path / 'secrets'}").done()
+    (there,) = (tmp_path / "secrets").glob("*mutual_password")
+    away = there.rename(tmp_path / "away")
+    target("clearconfig", "confirm=true").done()
+    ran = target("restoreconfig")
+    assert ran.status == 1
+    assert str(there) in ran.err
+    return target, there, away
+
+
+def saved(target: Pyshell) -> str:
+    return (target.folder / "etc/target/saveconfig.json").read_text()
+
+
+def test_an_unreadable_secret_is_missing_until_its_file_is_readable(
+    in_part: tuple[Pyshell, Path, Path],
+) -> None:
+    target, there, away = in_part
+    status = target("-o", "json", "status").json["result"]
+    assert status["saved"] is False
+    assert list(status["missing"]) == [f"{ACL}/chap_mutual_password"]
+    assert "password_mutual: ******** -> none" in target("diff").out
+    assert str(there) in target("restoreconfig", "missing_only=true").err
+    away.rename(there)
+    ran = target("restoreconfig", "missing_only=true").done()
+    assert f"Added {ACL}/chap_mutual_password" in ran.out
+    assert target.read(f"{AUTH}/password_mutual").strip() == MUTUAL
+    assert target("diff").status == 0
+    assert target("-o", "json", "status").json["result"]["missing"] == {}
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_save_keeps_the_reference_of_a_secret_that_was_not_restored(
+    in_part: tuple[Pyshell, Path, Path], back: bool
+) -> None:
+    target, there, away = in_part
+    if back:
+        away.rename(there)
+    for _ in range(2):
+        ran = target("saveconfig")
+        assert ran.status == 0
+        assert f"keeps the file of {ACL}/chap_mutual_password" in ran.err
+        assert "chap_mutual_password_file" in saved(target)
+    if not back:
+        away.rename(there)
+    target("restoreconfig", "missing_only=true").done()
+    assert target.read(f"{AUTH}/password_mutual").strip() == MUTUAL
+
+
+def test_a_reference_is_given_up_by_name(
+    in_part: tuple[Pyshell, Path, Path],
+) -> None:
+    target, _, _ = in_part
+    ran = target("saveconfig", f"without={ACL}/chap_mutual_password")
+    assert ran.status == 0
+    assert f"no longer holds {ACL}/chap_mutual_password" in ran.err
+    assert "mutual_password" not in saved(target)
+    assert target("-o", "json", "status").json["result"]["missing"] == {}
+
+
+def test_a_secret_set_by_command_is_no_longer_missing(
+    in_part: tuple[Pyshell, Path, Path],
+) -> None:
+    target, _, _ = in_part
+    target.line(f"{ACL} set auth mutual_password='another secret'").done()
+    assert target("-o", "json", "status").json["result"]["missing"] == {}
+    assert "chap_mutual_password is not what" in target("saveconfig").err
+    assert "another secret" in saved(target)
+
+
+def test_a_restore_keeps_a_running_secret_whose_file_cannot_be_read(
+    in_part: tuple[Pyshell, Path, Path],
+) -> None:
+    target, _, _ = in_part
+    target.line(f"{ACL} set auth mutual_password='another secret'").done()
+    assert target("restoreconfig", "clear_existing=true").status == 1
+    assert target.read(f"{AUTH}/password_mutual").strip() == "another secret"
+
+
+def suggested(target: Pyshell) -> tuple[list[str], list[str]]:
+    findings = target("-o", "json", "doctor").json["result"]
+    kinds = ("commands", "choices")
+    first, second = ([c for one in findings for c in one[kind]] for kind in kinds)
+    return first, second
+
+
+def test_doctor_suggests_no_save_that_loses_a_secret(
+    in_part: tuple[Pyshell, Path, Path],
+) -> None:
+    target, _, _ = in_part
+    commands, choices = suggested(target)
+    assert not [one for one in (*commands, *choices) if "saveconfig" in one]
+    target.line(f"{ACL} set auth mutual_password=").done()  # by command: the user decides
+    commands, choices = suggested(target)
+    assert not [one for one in commands if one.endswith("saveconfig")]
+    assert [one for one in choices if one.endswith("saveconfig")]
+
+
+def test_a_secret_missing_of_another_file_is_kept_there_and_added_later(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    (there,) = (tmp_path / "secrets").glob("*mutual_password")
+    away = there.rename(tmp_path / "away")
+    target("clearconfig", "confirm=true").done()
+    assert target("restoreconfig", str(git)).status == 1
+    commands, choices = suggested(target)
+    assert not [one for one in commands if one.endswith("saveconfig")]
+    assert [one for one in choices if one.endswith("saveconfig")]
+    away.rename(there)
+    assert "keeps the file of" in target("saveconfig", str(git)).err
+    assert "chap_mutual_password_file" in git.read_text()
+    target("restoreconfig", str(git), "missing_only=true").done()
+    assert target.read(f"{AUTH}/password_mutual").strip() == MUTUAL

@@ -16,7 +16,7 @@ from pyshell.saved import load, locations, references, state
 from pyshell.saved.compare import Difference, compare, shown
 from pyshell.saved.document import Document
 from pyshell.saved.health.findings import Finding, error, pyshell, unseen, warning
-from pyshell.saved.model import items
+from pyshell.saved.model import items, secret_path
 from pyshell.saved.running import read_running
 from pyshell.target.attach import Lio
 
@@ -30,7 +30,7 @@ def check(lio: Lio) -> Iterator[Finding]:
     if not path.exists():
         if running:
             told = "what runs is not saved: it is gone after a restart of this host"
-            yield warning(str(path), told, pyshell(lio, "saveconfig"))
+            yield _to_save(lio, path, told)
         return
     try:
         document = load.load(path)
@@ -80,14 +80,15 @@ def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[
     """
     told = "the running configuration is not saved and will be lost at reboot"
     carried = _marked(lio)
-    others = [d for d in differing if d.sign != "-" or d.path not in carried]
+    others = [d for d in differing if d.path not in carried or d.sign != "-"]
+    others = [d for d in others if d.sign != "~" or not _only_carried(d, carried)]
     dropped = [d.path for d in others if d.sign == "-"]
+    dropped += [path for d in others for path in _secrets_dropped(d) if path not in carried]
     if not others:
         return
     if not dropped:
         changed = _first([one.path for one in others])
-        told = f"{told}: {changed}; 'diff' shows it"
-        yield warning(str(path), told, pyshell(lio, "saveconfig"))
+        yield _to_save(lio, path, f"{told}: {changed}; 'diff' shows it")
         return
     yield warning(
         str(path),
@@ -95,6 +96,35 @@ def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[
         " that, saveconfig drops it from the file",
         choices=[pyshell(lio, "apply", "saved"), pyshell(lio, "saveconfig")],
     )
+
+
+def _to_save(lio: Lio, path: Path, told: str) -> Finding:
+    """Return the warning that a save fixes, a choice if a file was restored without all of it."""
+    save, lost = pyshell(lio, "saveconfig"), _unread_elsewhere(lio)
+    if not lost:
+        return warning(str(path), told, save)
+    told = f"{told}. A save would not hold {_first(lost)}, which could not be restored"
+    return warning(str(path), told, choices=[save])
+
+
+def _secrets_dropped(difference: Difference) -> list[str]:
+    """Return the CHAP secrets that the file holds and that are unset in what runs."""
+    unset = (one for one in difference.changes if one.before and not one.after)
+    return [path for one in unset if (path := secret_path(difference.path, one.name))]
+
+
+def _only_carried(difference: Difference, carried: Mapping[str, str]) -> bool:
+    dropped = _secrets_dropped(difference)
+    return len(dropped) == len(difference.changes) and all(path in carried for path in dropped)
+
+
+def _unread_elsewhere(lio: Lio) -> list[str]:
+    """Return what could not be restored of files other than the one restored at boot."""
+    try:
+        others = state.read(lio.config_dir, lambda _: None).others
+    except PyshellError:
+        return []
+    return [path for missing in others.values() for path in missing]
 
 
 def _first(paths: Sequence[str]) -> str:
