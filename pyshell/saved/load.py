@@ -14,7 +14,7 @@ from pyshell.errors import PyshellError
 from pyshell.files import jsontext, reading
 from pyshell.files.reading import LARGE
 from pyshell.saved.checks.faults import Finding, no_text, not_json, placed
-from pyshell.saved.checks.types import type_faults
+from pyshell.saved.checks.types import type_faults, unknown_keys
 from pyshell.saved.document import Document
 from pyshell.saved.positions import Read, Spot, read
 
@@ -126,6 +126,12 @@ def parse(text: str, name: str) -> Document:
     if faults:
         raise DocumentError(name, placed(_places(text), faults))
     return document
+
+
+def unknown_keys_of(document: Document, text: str) -> list[Finding]:
+    """Return a warning for each key in the text of a document that has no effect."""
+    faults = list(unknown_keys(document))
+    return placed(_places(text), faults) if faults else []
 
 
 def typed(data: Any, name: str) -> Document:

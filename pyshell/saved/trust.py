@@ -26,6 +26,8 @@ class Trusted:
     """The bytes of the file."""
     warnings: tuple[str, ...] = ()
     """What is wrong with the file, without it being refused."""
+    unknown: tuple[str, ...] = ()
+    """Warnings of keys that have no effect, as `check` words them."""
 
 
 def load_trusted(path: Path) -> Trusted:
@@ -34,9 +36,14 @@ def load_trusted(path: Path) -> Trusted:
     Raises NotPermittedError with the command that fixes it, and as `load`.
     """
     found = load.read_file(path, trusted=True)
-    document = load.from_bytes(found.data, str(path))
+    text = load.text_of(found.data, str(path))
+    document = load.parse(text, str(path))
+    unknown = tuple(
+        f"{path}:{one.line}:{one.column}: warning: {one}"
+        for one in load.unknown_keys_of(document, text)
+    )
     if found.mode & FOREIGN_READ and holds_secrets(document):
         fix = f"chmod 600 {shlex.quote(str(path))}"
         warning = f"{path} holds secrets that other users can read: {fix} fixes it."
-        return Trusted(document, found.data, (warning,))
-    return Trusted(document, found.data)
+        return Trusted(document, found.data, (warning,), unknown)
+    return Trusted(document, found.data, unknown=unknown)

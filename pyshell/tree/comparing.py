@@ -229,7 +229,8 @@ class ComparingNode(SavingNode):
                 return references.if_readable(load.load(path))
             read = trust.load_trusted(path)
             self.text_read = load.text_of(read.data, str(path))
-            for warning in read.warnings:
+            unknown = () if self.context.compat else read.unknown
+            for warning in (*read.warnings, *unknown):
                 self.context.note(warning)
             return references.resolved(read.document)
         if word == SAVED:

@@ -222,7 +222,8 @@ class RestoringNode(ApplyingNode):
         if not os.path.exists(path):
             raise locations.missing(self.lio, path, "restoreconfig")
         read = trust.load_trusted(path)
-        for warning in read.warnings:
+        unknown = () if self.context.compat else read.unknown
+        for warning in (*read.warnings, *unknown):
             self.context.note(warning)
         return read
 

@@ -927,3 +927,17 @@ def test_all_faults_of_what_comes_through_a_pipe_are_told(pyshell: Pyshell) -> N
     assert ran.err.startswith("/dev/stdin has 2 faults:\n/dev/stdin:")
     assert "there is no block device /dev/absent" in ran.err
     assert "'disk1' is not an iSCSI qualified name" in ran.err
+
+
+def test_a_restore_and_apply_name_keys_that_have_no_effect(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    file = tmp_path / "mistyped.json"
+    file.touch(0o600)
+    file.write_text('{"storage_object": []}')
+    (line,) = pyshell("check", str(file)).lines
+    assert "Did you mean storage_objects?" in line
+    for command in ("restoreconfig", "apply"):
+        ran = pyshell(command, str(file))
+        assert (ran.status, ran.err) == (0, f"{line}\n")
+    assert pyshell("--compat", "restoreconfig", str(file)).err == ""
