@@ -38,7 +38,7 @@ def bind(
                 if described.rest is None:
                     raise UsageError(
                         f"'{word.raw}' is one argument too many for {described.name}.",
-                        f"Syntax: {described.signature}",
+                        _as_setting(described, words, word) or f"Syntax: {described.signature}",
                         column=word.start,
                         targetcli=_too_many(described, words),
                     )
@@ -52,6 +52,16 @@ def bind(
             )
         values[param.name] = _parse(param, word, node)
     return _complete(described, values, rest, named, line_end)
+
+
+def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:
+    """Return how to write a setting typed without `=`, "" if it is none; secrets are not quoted."""
+    if described.named_rest is None or not word.text.isidentifier():
+        return ""
+    later = [one.text for one in words if one.start > word.start and one.text != "="]
+    hidden = any(one.text.lower().endswith("auth") or "pass" in one.text.lower() for one in words)
+    value = later[0] if len(later) == 1 and not hidden else "VALUE"
+    return f"Write {word.text}={value}."
 
 
 def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
@@ -141,6 +151,24 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {found[0]}?" if found else ""
 
 
+def _is_one_edit_away(word: str, other: str) -> bool:
+    """Tell whether one letter is missing, added, replaced or swapped with the next."""
+    pairs = enumerate(zip(word, other, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(word), len(other)))
+    one, two = word[same:], other[same:]
+    swapped = one[:2] == two[:2][::-1] and one[2:] == two[2:]
+    return swapped or one[1:] == two[1:] or one[1:] == two or one == two[1:]
+
+
+def _likely(node: Node, word: str) -> list[str]:
+    """Return the commands to suggest for a word: of those that change something, typos only."""
+    return [
+        name
+        for name, described in node.commands().items()
+        if not described.changes or name == _SYNONYMS.get(word) or _is_one_edit_away(word, name)
+    ]
+
+
 def unknown_command(node: Node, word: Word) -> UsageError:
     """Return the error of a command that a node has not, with what may have been meant."""
     if node.find(word.text) is not None:
@@ -148,7 +176,7 @@ def unknown_command(node: Node, word: Word) -> UsageError:
     elif word.text in RootNode.commands() and word.text not in node.commands():
         hint = f"It is a command of the root: / {word.text}"
     else:
-        hint = elsewhere(node, word.text) or nearest(word.text, node.commands())
+        hint = elsewhere(node, word.text) or nearest(word.text, _likely(node, word.text))
     return UsageError(
         f"Command not found {word.text}.",
         hint or f"Commands at {node.path}: {', '.join(node.commands())}.",

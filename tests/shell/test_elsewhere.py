@@ -28,6 +28,16 @@ TOLD = {
     "/iscsi saveconfig": "It is a command of the root: / saveconfig",
     "/iscsi crate": "Did you mean create?",
     "nosuch": "Commands at /:",
+    # Only a typo is taken for a command that changes something.
+    "sudo": "Commands at /:",
+    "udno": "Did you mean undo?",
+    "saveconfg": "Did you mean saveconfig?",
+    "/iscsi rm x": "Did you mean delete?",
+    # A setting without its `=`; a secret is not quoted.
+    f"{TPG} set attribute authentication 1": "Write authentication=1.",
+    f"{TPG} set attribute authentication = 1": "Write authentication=1.",
+    f"{TPG} set attribute authentication": "Write authentication=VALUE.",
+    f"{TPG} set auth password hidden": "Write password=VALUE.",
     # A setting, or a group of such.
     f"{TPG} get attribute login_timout": "Did you mean login_timeout?",
     f"{TPG} set attribute login_timout=9": "Did you mean login_timeout?",
