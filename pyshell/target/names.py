@@ -305,6 +305,15 @@ def acl_tag(text: str) -> str:
         raise UsageError(
             f"'{text}' cannot be a tag.", "Leave out blanks, slashes and control characters."
         )
+    return possible_tag(text)
+
+
+def possible_tag(text: str) -> str:
+    """Return `text` if a node ACL can have it as tag, as other programs may set it.
+
+    Raises UsageError.
+    """
+    path_part(value(text, "tag"))
     if text.startswith("NULL"):
         raise UsageError("A tag that begins with 'NULL' means none to the kernel.")
     if len(text.encode()) > ACL_TAG_MAX:

@@ -553,7 +553,7 @@ def test_a_text_for_the_kernel_is_one_line(
 
 
 @pytest.mark.parametrize("tag", ["../x", "a/b", "NULL1", LINE])
-def test_a_tag_of_a_file_follows_the_rule_of_the_command(
+def test_a_tag_of_a_file_is_one_name_on_one_line(
     pyshell: Pyshell, tmp_path: Path, document: Document, tag: str
 ) -> None:
     acl = document["targets"][0]["tpgs"][0]["node_acls"][0]

@@ -178,7 +178,7 @@ def _tag(acl: Entry) -> Iterator[Fault]:
     if not tag or UNFIT.search(tag):
         return
     try:
-        names.acl_tag(tag)
+        names.possible_tag(tag)
     except UsageError as found:
         yield refused(acl.at("tag"), found)
 
