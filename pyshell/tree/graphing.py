@@ -25,8 +25,8 @@ class GraphingNode(ComparingNode):
         Param("file", FILE, "Where to write the picture; standard output unless given."),
         Param(
             "format", choice("svg", "mermaid", "dot"),
-            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv),"
-            " else svg.", named_only=True,
+            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
+            " svg without an ending.", named_only=True,
         ),
         Param(
             "of", CONFIGURATION, "running, saved, a revision or a file; running unless given.",
@@ -85,12 +85,17 @@ class GraphingNode(ComparingNode):
 
 
 def _form(file: str | None) -> str:
-    """Return the form of a picture by its file's name. Raises UsageError."""
+    """Return the form of a picture by its file's name. Raises UsageError for another ending."""
     if file is None:
         return "svg"
     if file in _ENDINGS.values():
         raise UsageError(f"{file} would be a file.", f"Did you mean format={file}?")
-    return _ENDINGS.get(os.path.splitext(file)[1].lower(), "svg")
+    ending = os.path.splitext(file)[1].lower()
+    if ending and ending not in _ENDINGS:
+        raise UsageError(
+            f"Cannot draw a picture as {ending}", "Use .svg, .mmd or .dot, or give format=."
+        )
+    return _ENDINGS.get(ending, "svg")
 
 
 def _name(word: str) -> str:

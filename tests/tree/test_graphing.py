@@ -130,6 +130,16 @@ def test_the_name_of_the_file_tells_the_form(exported: Pyshell, tmp_path: Path) 
     assert (tmp_path / "a").read_text(encoding="utf-8") == drawn_as(exported, "dot")
 
 
+def test_an_ending_of_no_form_is_refused(exported: Pyshell, tmp_path: Path) -> None:
+    for name in ("x.png", "x.PDF", "x.svgz"):
+        ran = exported.line(f"graph {tmp_path / name}")
+        assert (ran.out, ran.status) == ("", 2)
+        assert f"Cannot draw a picture as {name[1:].lower()}. Use .svg, .mmd or .dot" in ran.err
+        assert not (tmp_path / name).exists()
+    exported.must(f"graph {tmp_path / 'x.txt'} format=dot")
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8") == drawn_as(exported, "dot")
+
+
 def drawn_as(pyshell: Pyshell, form: str) -> str:
     """Return the picture of what runs."""
     return pyshell.line(f"graph format={form}").out
