@@ -125,6 +125,36 @@ def test_inverses_stand_in_reverse_order(lio: Lio) -> None:
     assert [operation.step() for operation in outcome.undo] == ["undo b", "undo a"]
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("r7",), "But what storage object ramdisk/r7 held is lost: it was created anew."),
+        (
+            tuple(f"r{number}" for number in range(11, 0, -1)),
+            "What 11 ramdisks held is lost, from ramdisk/r1 to ramdisk/r11:"
+            " they were created anew.",
+        ),
+    ],
+)
+def test_what_is_lost_by_undoing_is_one_sentence(
+    pyshell: Pyshell, names: Sequence[str], told: str
+) -> None:
+    pyshell.must(*(f"/backstores/ramdisk create {name} 1M" for name in names))
+    lio = pyshell.open()
+    steps: list[Operation] = [
+        DeleteStorageObject(place) for name in names if (place := find(name)) is not None
+    ]
+    with pytest.raises(PyshellError, match="It cannot be") as caught:
+        carry_out(lio, [*steps, Step("last", [], fails=True)])
+    assert caught.value.hint == f"The steps before it were undone. {told}"
+    assert len(listing.storage_objects()) == len(names)
+
+
+def find(name: str) -> StorageObject | None:
+    """Return the ramdisk of that name."""
+    return listing.storage_object("ramdisk", name)
+
+
 def test_a_failure_undoes_what_was_done_before_it(lio: Lio) -> None:
     done: list[str] = []
     with pytest.raises(PyshellError, match="Step 'third' failed: It cannot be") as caught:

@@ -22,6 +22,8 @@ from pyshell.target.failures import doing
 from pyshell.target.kernel import changing, links
 from pyshell.target.places import AluaGroup, Lun, Portal, StorageObject
 
+_SHOWN = 5
+"""How many failures of undoing an error lists."""
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -128,8 +130,8 @@ class Operation(ABC):
     """One change. `said` are the sentences that tell a user it was done."""
 
     said: Sequence[str] = ()
-    lost: str = ""
-    """What undoing cannot bring back, known once it is done."""
+    lost: StorageObject | None = None
+    """The storage object whose data undoing cannot bring back, known once it is done."""
     waits: ClassVar[bool] = False
     """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
 
@@ -169,8 +171,8 @@ class Outcome:
     changed: bool = False
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
-    lost: list[str] = field(default_factory=list)
-    """What the inverses cannot bring back."""
+    lost: list[StorageObject] = field(default_factory=list)
+    """Those whose data the inverses cannot bring back."""
     interrupted: int = 0
     """The signal that came during the last step, when all was done; 0 for none."""
 
@@ -372,12 +374,25 @@ def _rolled_back(
     if total > 1 and failed.step() not in error.message:
         error.message = f"Step '{failed.step()}' failed: {error.message}"
     if left:
-        error.hint = f"{error.hint} Undoing was not complete: {'; '.join(left)}.".strip()
+        more = len(left) - _SHOWN
+        shown = [*left[:_SHOWN], f"and {more} more"] if more > 0 else left
+        error.hint = f"{error.hint} Undoing was not complete: {'; '.join(shown)}.".strip()
     elif outcome.undo:
         error.hint = f"{error.hint} The steps before it were undone.".strip()
     if outcome.lost:
-        error.hint = f"{error.hint} But {'; '.join(outcome.lost)}."
+        error.hint = f"{error.hint} {_lost(outcome.lost)}".strip()
     return error
+
+
+def _lost(places: Sequence[StorageObject]) -> str:
+    """Return the sentence that their data is lost, however many they are."""
+    if len(places) == 1:
+        return f"But what {places[0]} held is lost: it was created anew."
+    found = sorted(places, key=lambda place: (place.plugin, listing.natural(place.name)))
+    first, last = (f"{place.plugin}/{place.name}" for place in (found[0], found[-1]))
+    return (
+        f"What {len(found)} ramdisks held is lost, from {first} to {last}: they were created anew."
+    )
 
 
 @contextmanager

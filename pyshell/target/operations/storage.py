@@ -120,7 +120,7 @@ class DeleteStorageObject(Operation):
             again += _again(lio, group)
         self._delete(lio)
         if self.place.plugin == "ramdisk" and not arguments.get("nullio"):
-            self.lost = f"what {self.place} held is lost: it was created anew"
+            self.lost = self.place
         return Several(again)
 
     def do_for_good(self, lio: Lio) -> Operation | None:
