@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,8 @@ def taken(lio: Lio, found: Found) -> tuple[str, ...]:
     row = found.row
     if (found.owner, row.name) in LESS:
         return LESS[found.owner, row.name]
+    if row.name == "cmd_completion_affinity":  # the table has the most that any host has
+        return ("-2", str((os.cpu_count() or 1) - 1))
     if row.type in ("boolean", "yesno"):
         return ("1", "0") if row.type == "boolean" else ("No", "Yes")
     if row.values:
