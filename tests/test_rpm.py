@@ -154,10 +154,14 @@ def test_what_it_installs_runs(package: Path, tmp_path: Path) -> None:
     if release != "{}.{}".format(*sys.version_info):
         pytest.skip(f"the package is for Python {release}")
     (libraries,) = {path for path in sys.path if (Path(path) / "rtslib_fb").is_dir()}
-    environment = {
-        "PYTHONPATH": f"{root}/usr/lib/python{release}/site-packages:{libraries}",
-        "HOME": str(tmp_path),
-    }
-    command = [sys.executable, str(root / "usr/bin/pyshell"), f"--simulate={tmp_path}/sim", "pwd"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # What PYTHONPATH names is not imported as root, so the folders are put in front here.
+    start = (
+        "import runpy, sys; sys.path[:0] = sys.argv[1:3]; del sys.argv[:3];"
+        " runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    folders = [f"{root}/usr/lib/python{release}/site-packages", libraries]
+    words = [str(root / "usr/bin/pyshell"), f"--simulate={tmp_path}/sim", "pwd"]
+    command = [sys.executable, "-I", "-c", start, *folders, *words]
+    home = {"HOME": str(tmp_path)}
+    done = subprocess.run(command, env=home, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "/\n", "")

@@ -94,12 +94,15 @@ def test_the_agents_start_watch_and_stop_what_pyshell_serves(
     assert pyshell.must("ls / 2") == Pyshell(pyshell.folder.parent / "empty").must("ls / 2")
 
 
-def test_the_script_keeps_the_agents_preferences_from_the_administrators(
-    run: Executor, pyshell: Pyshell, tmp_path: Path
-) -> None:
-    assert run(TARGET, "start").status == RUNNING
-    assert pyshell.must("get global auto_add_default_portal") == ["auto_add_default_portal=true "]
-    assert (tmp_path / "cluster").is_dir()
+def test_the_script_keeps_the_agents_preferences_from_the_administrators(tmp_path: Path) -> None:
+    shows = tmp_path / "pyshell"
+    shows.write_text('#!/bin/sh\necho "$PYSHELL_HOME" "$@"\n')
+    shows.chmod(0o755)
+    search = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["sh", FOLDER / "targetcli", "ls"], env=search, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "/var/lib/pyshell-cluster ls\n"
 
 
 def test_a_link_serves_the_agents_too_in_targetclis_manner(
