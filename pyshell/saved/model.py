@@ -320,6 +320,21 @@ def _of_fabric(entry: Mapping[str, Any]) -> Item:
     )
 
 
+def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
+    """Return settings with the limit of discard before what the kernel checks against it.
+
+    With a limit, the kernel does not ask the device whether it can discard; without one, it reads
+    the device's again when discard is switched on. So 0 is written last.
+    """
+    limit = own.pop(_DISCARD_LIMIT, None)
+    if limit is None:
+        return own
+    return own | {_DISCARD_LIMIT: limit} if limit == "0" else {_DISCARD_LIMIT: limit} | own
+
+
+_DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
+
+
 def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
     plugin = modern(entry["plugin"])
     if plugin not in HBA_PREFIX:
@@ -335,9 +350,7 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
     elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):
         facts.pop("size", None)  # the device's own size counts
     own = _group(entry.get("attributes", {}), "attrib", "storage_object")
-    # Once there is a limit, the kernel does not ask the device whether it can discard.
-    first = {name: own[name] for name in ("attrib/max_unmap_block_desc_count",) if name in own}
-    yield Item(place, facts, first | own)
+    yield Item(place, facts, _discard_limit_in_order(own))
     if plugin == "pscsi":
         return  # the device itself answers for its ALUA groups
     for group in entry.get("alua_tpgs", ()):

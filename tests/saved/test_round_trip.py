@@ -114,6 +114,16 @@ def change(lio: Lio, place: Place, file: str) -> bool:
     return False
 
 
+def test_a_discard_limit_of_none_survives(pyshell: Pyshell) -> None:
+    disk = "/backstores/block/disk"
+    pyshell.must("/backstores/block create disk /dev/sdb", f"{disk} set attribute emulate_tpu=1")
+    pyshell.must(f"{disk} set attribute max_unmap_block_desc_count=0", "saveconfig")
+    pyshell.must("clearconfig confirm=true", "restoreconfig")
+    told = pyshell.must(f"{disk} get attribute max_unmap_block_desc_count emulate_tpu")
+    assert sorted(told) == ["emulate_tpu=1 ", "max_unmap_block_desc_count=0 "]
+    assert pyshell.line("diff").out == ""
+
+
 def test_field_failure_14_every_setting_survives(pyshell: Pyshell) -> None:
     make_disks(pyshell)  # some of their attributes are fixed while a LUN exports them
     lio = pyshell.open()
