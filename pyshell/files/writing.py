@@ -122,21 +122,26 @@ def created(path: Path) -> Iterator[int]:
             yield descriptor
         except BaseException:
             with contextlib.suppress(OSError):
-                _remove(place, os.fstat(descriptor))
+                _remove(place, identity(os.fstat(descriptor)))
             raise
         finally:
             os.close(descriptor)
 
 
-def remove(path: Path, made: os.stat_result) -> None:
-    """Remove a file that this process made, if the path still leads to it. Raises OSError."""
+def identity(made: os.stat_result) -> tuple[int, int]:
+    """Return what tells a file from others: its device and inode."""
+    return made.st_dev, made.st_ino
+
+
+def remove(path: Path, made: tuple[int, int]) -> None:
+    """Remove the file of an `identity`, if the path still leads to it. Raises OSError."""
     with resolved(path) as place:
         _remove(place, made)
 
 
-def _remove(place: Place, made: os.stat_result) -> None:
+def _remove(place: Place, made: tuple[int, int]) -> None:
     # In another user's folder the name can be another file's by now.
-    if os.path.samestat(made, os.lstat(place.name, dir_fd=place.folder)):
+    if made == identity(os.lstat(place.name, dir_fd=place.folder)):
         os.unlink(place.name, dir_fd=place.folder)
 
 

@@ -271,7 +271,7 @@ def test_a_link_that_appears_while_folders_are_made_is_not_followed(
 def test_only_the_file_that_was_made_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "x.img"
     path.write_text("made")
-    made = path.stat()
+    made = writing.identity(path.stat())
     path.rename(tmp_path / "moved")
     path.write_text("another")
     writing.remove(path, made)

@@ -52,7 +52,7 @@ class CreateImageFile(Operation):
                 os.ftruncate(descriptor, self.size)
             else:
                 _allocate(lio, descriptor, 0, self.size)
-            return RemoveImageFile(self.path, os.fstat(descriptor))
+            return RemoveImageFile(self.path, *writing.identity(os.fstat(descriptor)))
 
 
 @dataclass
@@ -60,7 +60,8 @@ class RemoveImageFile(Operation):
     """Remove an image file that a failed command made; never one that was there before."""
 
     path: str
-    made: os.stat_result
+    device: int
+    inode: int
 
     def step(self) -> str:
         """Return what is done."""
@@ -71,7 +72,7 @@ class RemoveImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Remove it, unless another file has its name by now."""
-        writing.remove(lio.machine.image_file(self.path), self.made)
+        writing.remove(lio.machine.image_file(self.path), (self.device, self.inode))
         return None
 
 
