@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def require_writable(path: Path, *, private: bool = False) -> None:
 
 def _replace(folder: int, name: str, data: bytes) -> None:
     _remove_left(folder)
-    # Nobody can take the name first, as in /tmp: it is random.
-    temporary = f".pyshell.{os.getpid()}.{os.urandom(8).hex()}.new"
+    # Nobody foresees the name to take it first, as in /tmp. At boot, random numbers may have to be
+    # waited for (field failure 52).
+    temporary = f".pyshell.{os.getpid()}.{time.monotonic_ns():016x}.new"
     try:
         descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
         with open(descriptor, "wb") as file:

@@ -9,6 +9,7 @@ from typing import Any
 from pyshell.errors import UsageError
 from pyshell.shell.elsewhere import elsewhere
 from pyshell.shell.grammar import Word
+from pyshell.target import attributes
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode
@@ -58,6 +59,8 @@ def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:
     """Return how to write a setting typed without `=`, "" if it is none; secrets are not quoted."""
     if described.named_rest is None or not word.text.isidentifier():
         return ""
+    if not attributes.is_known(word.text):
+        return ""  # it could be a secret
     later = [one.text for one in words if one.start > word.start and one.text != "="]
     hidden = any(one.text.lower().endswith("auth") or "pass" in one.text.lower() for one in words)
     value = later[0] if len(later) == 1 and not hidden else "VALUE"

@@ -195,6 +195,11 @@ def of_kind(kind: str) -> Mapping[str, Attribute]:
     return {name: _row(name, row) for name, row in _table()[kind].items()}
 
 
+def is_known(name: str) -> bool:
+    """Return whether a setting of any kind has that name."""
+    return any(name in rows for rows in _table().values())
+
+
 def row(kind: str, name: str) -> Attribute:
     """Return the row of a setting, one that says so where the table has none."""
     known = of_kind(kind).get(name)

@@ -288,7 +288,7 @@ def test_wide_characters_and_a_resized_window(pyshell: Pyshell) -> None:
         screen.see("日")
         screen.resize(100, 30)
         screen.type(ENTER)
-        screen.see("is not allowed in a")
+        screen.see("Bookmarked / as")
         screen.prompt()
 
 
