@@ -103,7 +103,7 @@ def test_who_is_in_and_who_was_refused_is_seen(lee: Path, initiator: Initiator) 
     (refused,) = refusals()
     assert refused["path"] == f"/iscsi/{CLOSED}"
     assert f"{NAME} from 192.168.56.105: CHAP" in refused["message"]
-    (command,) = refused["commands"]
+    (command,) = refused["choices"]
     pyshell(*shlex.split(command)[1:], stdin=f"{CHAP.password}\n")
     for setting, value in (
         ("authmethod", "CHAP"), ("username", CHAP.user), ("password", CHAP.password)
