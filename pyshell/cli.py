@@ -22,8 +22,8 @@ from pyshell.characters import output_line
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.render.output import error_lines
 from pyshell.shell.argv import Invocation, is_targetcli, parse_argv
+from pyshell.shell.option_table import usage
 from pyshell.shell.options import BOOT, Options
-from pyshell.shell.optiontable import usage
 
 if TYPE_CHECKING:
     from pyshell.shell.shell import Shell
@@ -48,9 +48,9 @@ def run(found: Invocation) -> int:
     """Do what an invocation asks for and return the exit status."""
     if found.show:
         return _show(found)
+    from pyshell.lio.attach import attach
     from pyshell.shell.preferences import Preferences, home
     from pyshell.shell.shell import Shell
-    from pyshell.target.attach import attach
 
     def warn(text: str) -> None:
         sys.stderr.write(f"{output_line(text)}\n")
@@ -126,7 +126,7 @@ def _checked(lines: Iterable[str], name: str) -> Iterable[str]:
 
 def _complete(arguments: Sequence[str]) -> int:
     """Answer a completion script of bash, zsh or fish."""
-    from pyshell.shell.outside import answer
+    from pyshell.shell.completion.shells import answer
 
     for line in answer(arguments, os.environ):
         sys.stdout.write(f"{line}\n")

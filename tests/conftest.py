@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.simulator import attach as simulation
-from pyshell.target.attach import Lio
-from pyshell.target.kernel import changing
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import changing
+from pyshell.simulator import under_rtslib as simulation
 
 KERNEL_TESTS = Path(__file__).with_name("kernel")
 # A simulated kernel is many small files: in memory, where there is such a place, tests run quicker.

@@ -20,8 +20,8 @@ import pytest
 
 import pyshell as package
 from pyshell import cli
+from pyshell.lio.attach import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
-from pyshell.target.attach import Lio, attach
 
 ROOT = Path(package.__file__).resolve().parents[1]
 DATA = Path(__file__).with_name("data")

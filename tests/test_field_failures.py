@@ -32,9 +32,9 @@ from driver import (
     run_here,
     run_process,
 )
+from pyshell.lio import attach
+from pyshell.lio.configfs import CONFIGFS, RealKernel
 from pyshell.simulator import Simulator
-from pyshell.target import attach
-from pyshell.target.kernel import CONFIGFS, RealKernel
 
 ACL = f"{TPG}/acls/{CLIENT}"
 ACL_FOLDER = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}"

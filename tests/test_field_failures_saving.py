@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.saved.model import items
+from pyshell.config.model import items
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment
+from pyshell import names
 from pyshell.shell.lock import locked
 from pyshell.simulator import Simulator
-from pyshell.target import names
 
 DISK = "/loopback/naa.5001405000000001"
 

@@ -21,7 +21,7 @@ from pyshell.errors import PyshellError
 from pyshell.prompt.session import prompt_text
 from pyshell.prompt.toolbar import shortened
 from pyshell.render.output import Format, error_lines, note_line, render
-from pyshell.shell.outside import answer
+from pyshell.shell.completion.shells import answer
 from pyshell.simulator import SimulatedDevice
 from pyshell.tree.results import Lines
 

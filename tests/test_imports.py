@@ -14,7 +14,7 @@ from driver import ROOT, TIME_LIMIT, clean_environment
 
 CONTRACTS = (
     "Each room imports only from those below it in this list",
-    "Only target, and the simulator's attaching file, know rtslib",
+    "Only lio, and the simulator's module under it, know rtslib",
     "Only render knows rich",
     "Only prompt knows prompt_toolkit",
 )
@@ -59,7 +59,7 @@ def test_the_order_of_the_rooms_holds() -> None:
 @pytest.mark.parametrize(
     ("room", "line", "contract"),
     [
-        ("target/names.py", "import pyshell.tree.node", CONTRACTS[0]),
+        ("names.py", "import pyshell.tree.node", CONTRACTS[0]),
         ("tree/alua.py", "import rtslib_fb", CONTRACTS[1]),
     ],
 )

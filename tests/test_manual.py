@@ -13,8 +13,8 @@ from types import ModuleType
 import pytest
 
 from driver import ROOT, Pyshell, run_here, tool
-from pyshell.shell.optiontable import OPTIONS
-from pyshell.target import attributes
+from pyshell.lio import attributes
+from pyshell.shell.option_table import OPTIONS
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 

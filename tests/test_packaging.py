@@ -27,8 +27,8 @@ from driver import ROOT, Pyshell, run_here
 from pyproject import requirements
 from pyshell import __version__
 from pyshell.errors import RestoredInPartError
+from pyshell.lio.attach import CONFIG_DIR, attach
 from pyshell.shell import grammar
-from pyshell.target.attach import CONFIG_DIR, attach
 
 PACKAGING = ROOT / "packaging"
 UNITS = sorted((PACKAGING / "systemd").iterdir())

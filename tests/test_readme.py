@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from driver import DATA, ROOT, TPG, Pyshell, run_here
-from pyshell.saved.document import object_paths
-from pyshell.saved.running import read_running
+from pyshell.config.document import object_paths
+from pyshell.config.running import read_running
 
 README, GUIDE, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8")

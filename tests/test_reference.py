@@ -16,7 +16,7 @@ from pyshell.shell.shell import Shell
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.root import RootNode
-from pyshell.tree.userbackstores import UserBackstoreNode
+from pyshell.tree.user_backstores import UserBackstoreNode
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs/targetcli.md").read_text(encoding="utf-8").partition("## Sentences")[0]

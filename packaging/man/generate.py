@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.saved import document
-from pyshell.shell.optiontable import OPTIONS
-from pyshell.target import attributes
-from pyshell.target.attributes import Attribute
+from pyshell.commands import simulated_initiator
+from pyshell.config import document
+from pyshell.lio import attributes
+from pyshell.lio.attributes import Attribute
+from pyshell.shell.option_table import OPTIONS
 from pyshell.tree import (
     acls,
     alua,
@@ -28,14 +29,13 @@ from pyshell.tree import (
     common,
     fabric,
     luns,
-    nodeacl,
+    node_acl,
     portals,
     preferences,
     root,
-    simulated,
-    storageobjects,
+    storage_object,
     tpg,
-    userbackstores,
+    user_backstores,
 )
 from pyshell.tree.command import Command, Param
 
@@ -46,21 +46,21 @@ WIDTH = 78
 KINDS = (
     ("any node", common.CommonNode),
     ("the root", root.RootNode),
-    ("the root of a simulated target", simulated.SimulatedRootNode),
+    ("the root of a simulated target", simulated_initiator.SimulatedRootNode),
     ("/backstores/block", backstores.BlockNode),
     ("/backstores/fileio", backstores.FileioNode),
     ("/backstores/pscsi", backstores.PscsiNode),
     ("/backstores/ramdisk", backstores.RamdiskNode),
-    ("/backstores/user:HANDLER", userbackstores.UserBackstoreNode),
-    ("a storage object", storageobjects.StorageObjectNode),
+    ("/backstores/user:HANDLER", user_backstores.UserBackstoreNode),
+    ("a storage object", storage_object.StorageObjectNode),
     ("alua, below a storage object", alua.AluaGroupsNode),
     ("an ALUA group", alua.AluaGroupNode),
     ("a fabric", fabric.FabricNode),
     ("a target", fabric.TargetNode),
     ("a TPG", tpg.TpgNode),
     ("acls, below a TPG", acls.AclsNode),
-    ("a node ACL", nodeacl.NodeAclNode),
-    ("a mapped LUN", nodeacl.MappedLunNode),
+    ("a node ACL", node_acl.NodeAclNode),
+    ("a mapped LUN", node_acl.MappedLunNode),
     ("luns, below a TPG", luns.LunsNode),
     ("a LUN", luns.LunNode),
     ("portals, below a TPG", portals.PortalsNode),
@@ -118,7 +118,7 @@ def command_tables() -> Lines:
     """Yield a section for each kind of node that has commands of its own."""
     for title, node in KINDS:
         shared = dict(common.CommonNode.commands()) if node is not common.CommonNode else {}
-        if node is simulated.SimulatedRootNode:
+        if node is simulated_initiator.SimulatedRootNode:
             shared |= root.RootNode.commands()
         own = {name: one for name, one in node.commands().items() if one is not shared.get(name)}
         if own:

@@ -11,9 +11,10 @@ import json
 import os
 from contextlib import suppress
 
-from pyshell.saved.unsaved import is_unsaved
-from pyshell.target import listing, programs
-from pyshell.target.attach import Lio
+from pyshell.config.store.unsaved import is_unsaved
+from pyshell.host import programs
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
 
 LARGE = 200
 """With how many storage objects a target is large."""

@@ -19,9 +19,9 @@ from prompt_toolkit.document import Document
 from pyshell.characters import one_line, unsafe_in
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import while_wanted
-from pyshell.shell.candidate import MOST, Candidate
+from pyshell.shell.completion.candidate import MOST, Candidate
+from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
-from pyshell.shell.sources import complete
 
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""

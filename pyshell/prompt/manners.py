@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from pyshell.errors import PyshellError
-from pyshell.target.attach import Lio
-from pyshell.target.kernel import Kernel, asking, by_paths
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import Kernel, asking, by_paths
 
 _PAUSE = 0.25
 """Seconds without a key after which nobody types: the next key may be long in coming."""

@@ -16,7 +16,7 @@ from os import terminal_size
 
 from prompt_toolkit.utils import get_cwidth
 
-from pyshell.target import programs
+from pyshell.host import programs
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 QUESTION = "-- more: Space the next page, b back, / search, a all, q no more -- "

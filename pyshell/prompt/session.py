@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from pyshell import __version__
 from pyshell.characters import one_line, visible
 from pyshell.errors import PyshellError, UsageError, bug_report
+from pyshell.host import programs
+from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt.history import FILE_NAME, CommandHistory
 from pyshell.prompt.leaving import leave, yes_or_no
 from pyshell.prompt.plain import PlainReader
@@ -33,8 +35,6 @@ from pyshell.shell.grammar import (
 )
 from pyshell.shell.preferences import home
 from pyshell.shell.shell import Shell
-from pyshell.target import programs
-from pyshell.target.names import MASK, SECRET_NAMES
 
 if TYPE_CHECKING:
     from pyshell.prompt.editor import Editor

@@ -8,10 +8,10 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyshell.saved import locations
+from pyshell.config.store import locations
+from pyshell.lio.attach import Lio
 from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell
-from pyshell.target.attach import Lio
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def at_once(shell: Shell) -> Status:
 
 def look(shell: Shell, lio: Lio, since: Unchanged) -> Status:
     """Look at the target; `since` is the moment from which changes of others count."""
-    from pyshell.target.sessions import sessions
+    from pyshell.lio.sessions import sessions
 
     count = sum(1 for _ in sessions(lio))
     return replace(at_once(shell), sessions=count, changed_by=_others(lio, since))

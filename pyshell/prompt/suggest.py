@@ -9,7 +9,7 @@ from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
-from pyshell.target.names import MASK
+from pyshell.names import MASK
 
 _TAKES_AWAY = frozenset({"delete", "unshare", "clearconfig", "disable"})
 """Commands whose objects nobody shall name by a slip: Right and Enter are soon pressed."""

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pyshell.lio.configfs import asking
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import Typing, while_wanted
 from pyshell.prompt.status import Difference, Status, Unchanged, look
 from pyshell.shell.reading import Fault, Hint, advice, fault, hint
 from pyshell.shell.shell import Shell
-from pyshell.target.kernel import asking
 
 _RARELY = 20
 """How many times as long as a look took the next one is waited for, on a large target."""

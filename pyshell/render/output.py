@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from pyshell import names
 from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
-from pyshell.target import names
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import UsageError
+from pyshell.shell.option_table import described
 from pyshell.shell.options import Options
-from pyshell.shell.optiontable import described
 
 _SWITCHES = {
     "--dry-run": "dry_run",

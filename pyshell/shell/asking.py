@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import PyshellError
+from pyshell.lio.attach import Lio
 from pyshell.shell.voice import Voice
-from pyshell.target.attach import Lio
 from pyshell.tree.results import Change, Work
 
 if TYPE_CHECKING:
-    from pyshell.target.impact import Disturbed
-    from pyshell.target.operations.base import Operation
-    from pyshell.target.sessions import Session
+    from pyshell.lio.impact import Disturbed
+    from pyshell.lio.operations.base import Operation
+    from pyshell.lio.sessions import Session
 
 
 class Asking(Voice):
@@ -48,7 +48,7 @@ class Asking(Voice):
         self, change: Change, operations: Sequence[Operation], disturbed: Sequence[Disturbed]
     ) -> list[str]:
         """Return what would be asked about, as a dry run tells it."""
-        from pyshell.tree.losing import beside
+        from pyshell.commands.save_losses import beside
 
         told = [one.told("Would terminate", "Would take") for one in disturbed]
         if removed := beside(operations, change.named):
@@ -57,7 +57,7 @@ class Asking(Voice):
 
     def disturbed_by(self, operations: Sequence[Operation]) -> list[Disturbed]:
         """Return the sessions that operations terminate or take a disk from."""
-        from pyshell.target.impact import disturbed
+        from pyshell.lio.impact import disturbed
 
         return disturbed(self.lio, operations)
 
@@ -74,7 +74,7 @@ def _effect(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> str:
     """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
-    from pyshell.tree.losing import beside
+    from pyshell.commands.save_losses import beside
 
     told = []
     ended = [one.session for one in disturbed if one.ended]

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
+from pyshell.lio import attributes
 from pyshell.shell.elsewhere import elsewhere
 from pyshell.shell.grammar import Word
-from pyshell.target import attributes
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode

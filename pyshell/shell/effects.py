@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.characters import one_line
+from pyshell.commands.save import settle_marks
+from pyshell.config.model import secret_path
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
+from pyshell.lio.attach import Lio
 from pyshell.render.output import data_of
-from pyshell.saved.model import secret_path
 from pyshell.shell.asking import Asking
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
 from pyshell.shell.preferences import Preferences
-from pyshell.shell.undomemory import UndoMemory
-from pyshell.target.attach import Lio
+from pyshell.shell.undo_memory import UndoMemory
 from pyshell.tree.node import Node
 from pyshell.tree.results import (
     Change,
@@ -38,11 +39,10 @@ from pyshell.tree.results import (
     Work,
 )
 from pyshell.tree.root import RootNode
-from pyshell.tree.saving import settle_marks
 
 if TYPE_CHECKING:
-    from pyshell.target.impact import Disturbed
-    from pyshell.target.operations.base import Operation
+    from pyshell.lio.impact import Disturbed
+    from pyshell.lio.operations.base import Operation
 
 
 class Effects(Asking):
@@ -107,7 +107,7 @@ class Effects(Asking):
     def root(self) -> RootNode:
         """Return a fresh tree."""
         if self.lio.simulated is not None:
-            from pyshell.tree.simulated import SimulatedRootNode
+            from pyshell.commands.simulated_initiator import SimulatedRootNode
 
             return SimulatedRootNode(self)
         return RootNode(self)
@@ -197,13 +197,13 @@ class Effects(Asking):
 
     def check(self, change: Change) -> None:
         """Raise what speaks against a change now."""
-        from pyshell.target.operations.base import check
+        from pyshell.lio.operations.base import check
 
         with _of_whole(change):
             check(self.lio, change.operations)
 
     def _change(self, change: Change) -> None:
-        from pyshell.target.operations.base import carry_out, interrupts_held
+        from pyshell.lio.operations.base import carry_out, interrupts_held
 
         if self.options.dry_run:
             self.check(change)
@@ -318,7 +318,7 @@ class Effects(Asking):
             raise shown.failure
 
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
-        from pyshell.target.sessions import sessions
+        from pyshell.lio.sessions import sessions
 
         if next(iter(sessions(self.lio)), None) is None:
             return []  # no plan is made for nothing
@@ -343,7 +343,7 @@ class Effects(Asking):
         self.previous_path, self.path = self.path, path
 
     def _differs(self) -> bool:
-        from pyshell.saved.unsaved import is_unsaved
+        from pyshell.config.store.unsaved import is_unsaved
 
         return is_unsaved(self.lio)
 
@@ -407,8 +407,8 @@ class Effects(Asking):
         """Return what to tell of changes that no file holds, "" where there are none."""
         if not self.unsaved:
             return ""
-        from pyshell.saved import locations
-        from pyshell.target import listing
+        from pyshell.config.store import locations
+        from pyshell.lio import listing
 
         if listing.is_empty():
             if not locations.default_file(self.lio).exists():
@@ -428,9 +428,9 @@ def _sentences(change: Change) -> list[str]:
 
 def _would(change: Change) -> list[str]:
     """Return what a change would do, as a dry run tells it."""
-    from pyshell.tree import plantext
+    from pyshell.commands import plan_text
 
-    return marked(plantext.steps(change.operations) if change.would is None else change.would)
+    return marked(plan_text.steps(change.operations) if change.would is None else change.would)
 
 
 def marked(sentences: Iterable[str]) -> list[str]:
@@ -458,7 +458,7 @@ def _of_whole(change: Change) -> Iterator[None]:
     """
     try:
         if change.undoes:
-            from pyshell.saved import undo
+            from pyshell.config.store import undo
 
             with undo.named_if_it_fails(change.undoes):
                 yield

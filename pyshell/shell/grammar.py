@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import UsageError
-from pyshell.target.names import SECRET_NAMES
-from pyshell.target.quoting import NAMED, SHELL_OPERATORS, quoted
+from pyshell.names import SECRET_NAMES
+from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted
 
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pyshell.commands import explain, help_text
 from pyshell.errors import PyshellError, UsageError
+from pyshell.names import MASK
 from pyshell.shell.binding import unknown_command
-from pyshell.shell.completion import CommandName, ParameterName, Value, expected
+from pyshell.shell.completion.engine import CommandName, ParameterName, Value, expected
+from pyshell.shell.completion.sources import about_param, complete, node_at
 from pyshell.shell.grammar import is_path, split, split_unfinished
-from pyshell.shell.sources import about_param, complete, node_at
-from pyshell.target.names import MASK
-from pyshell.tree import explaining, helptext
 from pyshell.tree.groups import value_or_empty
 from pyshell.tree.node import Node
 
@@ -60,7 +60,7 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
         yield f"{value.param.name}: {about_param(value.param)}"
     else:
         assert names is not None
-        yield from helptext.of_command(names.command)
+        yield from help_text.of_command(names.command)
     yield from _choices(line, root, path)
 
 
@@ -76,11 +76,11 @@ def _of_nothing(line: str, node: Node) -> str:
 def _of_commands(prefix: str, node: Node) -> Iterator[str]:
     commands = node.commands()
     if prefix in commands:
-        yield from helptext.of_command(commands[prefix])
+        yield from help_text.of_command(commands[prefix])
         return
     begun = {name: found for name, found in commands.items() if name.startswith(prefix)}
     if begun:
-        yield from helptext.command_rows(node.path, begun)
+        yield from help_text.command_rows(node.path, begun)
     else:
         yield f"No command at {node.path} begins with {prefix}."
 
@@ -93,7 +93,7 @@ def _of_setting(value: Value, node: Node) -> Iterator[str]:
         yield f"{value.name}: {value.param.help}"
         return
     now = MASK if entry.secret else value_or_empty(group, entry.name)
-    yield from explaining.lines({entry.name: explaining.facts(group, entry, now)})
+    yield from explain.lines({entry.name: explain.facts(group, entry, now)})
 
 
 def _choices(line: str, root: Node, path: str) -> Iterator[str]:

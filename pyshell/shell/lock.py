@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyshell import names
 from pyshell.errors import LockedError, PyshellError, from_os_error
 from pyshell.files import writing
 from pyshell.shell.options import DEFAULT_TIMEOUT
-from pyshell.target import names
 
 _PAUSE = 0.05
 _QUEUE_SECONDS = 2.0

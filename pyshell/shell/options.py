@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyshell.errors import UsageError
-from pyshell.shell.optiontable import OPTIONS
+from pyshell.shell.option_table import OPTIONS
 
 if TYPE_CHECKING:
     from pyshell.shell.grammar import Word

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell import binding
-from pyshell.shell.completion import ParameterName, Value, expected
+from pyshell.shell.completion.engine import ParameterName, Value, expected
+from pyshell.shell.completion.sources import about_param, node_at
 from pyshell.shell.grammar import (
     Line,
     UnfinishedError,
@@ -22,7 +23,6 @@ from pyshell.shell.grammar import (
     split_unfinished,
 )
 from pyshell.shell.secrets import in_the_open
-from pyshell.shell.sources import about_param, node_at
 from pyshell.tree.command import Command
 from pyshell.tree.node import Node
 

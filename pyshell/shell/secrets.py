@@ -13,8 +13,8 @@ from typing import TextIO
 
 from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
+from pyshell.names import MASK, SECRET_NAMES
 from pyshell.shell.grammar import Word, is_path, split, split_unfinished
-from pyshell.target.names import MASK, SECRET_NAMES
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
 _HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)

@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 from pyshell.characters import output_line
 from pyshell.errors import PyshellError
+from pyshell.lio.progress import Progress
+from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render import journal
 from pyshell.render.output import (
     DUMB_TERMS,
@@ -31,8 +33,6 @@ from pyshell.render.output import (
 from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
-from pyshell.target.names import MASK, SECRET_NAMES
-from pyshell.target.progress import Progress
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Stream, Tree
 

@@ -3,7 +3,7 @@
 
 Whoever has root on a machine with LIO needs none of this; it is for trying commands out, for
 teaching, and for testing without either. What it shows and refuses was recorded from a real
-kernel. `pyshell.simulator.attach` puts it under rtslib.
+kernel. `pyshell.simulator.under_rtslib` puts it under rtslib.
 """
 
 from pyshell.simulator.hardware import SimulatedPort

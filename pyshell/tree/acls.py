@@ -7,18 +7,18 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import UsageError
-from pyshell.target import listing
-from pyshell.target.kernel import has_folders, text_or_none
-from pyshell.target.operations import acls, removal
-from pyshell.target.operations.base import Operation, missing
-from pyshell.target.operations.luns import CreateNodeAcl, MapLun
-from pyshell.target.operations.settings import Set
-from pyshell.target.places import MappedLun, NodeAcl, Tpg
+from pyshell.lio import listing
+from pyshell.lio.configfs import has_folders, text_or_none
+from pyshell.lio.identifiers import MappedLun, NodeAcl, Tpg
+from pyshell.lio.operations import acls, removal
+from pyshell.lio.operations.base import Operation, missing
+from pyshell.lio.operations.luns import CreateNodeAcl, MapLun
+from pyshell.lio.operations.settings import Set
 from pyshell.tree.command import ACL_TAG, BOOL, CHILD, INITIATOR, Param, command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import Exports
+from pyshell.tree.exports import Exports
 from pyshell.tree.node import Node
-from pyshell.tree.nodeacl import NodeAclNode
+from pyshell.tree.node_acl import NodeAclNode
 from pyshell.tree.results import Change, Result
 
 

@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import handles, listing
-from pyshell.target.kernel import text_or_none
-from pyshell.target.operations.storage import CreateAluaGroup, DeleteAluaGroup
-from pyshell.target.places import AluaGroup, StorageObject
-from pyshell.target.settings import ALUA_STATES
+from pyshell.lio import listing, rtslib
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import AluaGroup, StorageObject
+from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
+from pyshell.lio.settings import ALUA_STATES
 from pyshell.tree.command import ALUA_NAME, CHILD, NUMBER, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import AluaGroupSettings
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
+from pyshell.tree.setting_groups import AluaGroupSettings
 
 
 class AluaGroupsNode(CommonNode):
@@ -44,7 +44,7 @@ class AluaGroupsNode(CommonNode):
     )
     def ui_command_create(self, name: str, tag: int) -> Result:
         """Create an ALUA group."""
-        if not handles.supports_alua(self.place):
+        if not rtslib.supports_alua(self.place):
             raise UsageError(
                 f"{self.place} takes no ALUA groups: its backstore leaves ALUA to the device."
             )
@@ -69,7 +69,7 @@ class AluaGroupsNode(CommonNode):
         return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
-        if not handles.supports_alua(self.place):
+        if not rtslib.supports_alua(self.place):
             return []
         return listing.alua_groups(self.place)
 
@@ -94,6 +94,6 @@ class AluaGroupNode(CommonNode):
     @command("Show what there is to know of the ALUA group.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the ALUA group."""
-        from pyshell.saved import running
+        from pyshell.config import running
 
         return shown_facts(running.read_alua_group(self.lio, self.place), secrets=True)

@@ -7,18 +7,18 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pyshell.errors import BusyError, NotFoundError, UsageError
-from pyshell.target import listing, storage
-from pyshell.target.devices import refuse_image_among
-from pyshell.target.kernel import text_or_none
-from pyshell.target.names import size_text
-from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation
-from pyshell.target.operations.images import CreateImageFile
-from pyshell.target.operations.luns import DeleteLun, UnmapLun
-from pyshell.target.operations.settings import Set
-from pyshell.target.operations.storage import CreateStorageObject
-from pyshell.target.places import StorageObject
-from pyshell.target.storage import naa_digits
+from pyshell.lio import listing, storage
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.images import CreateImageFile
+from pyshell.lio.operations.luns import DeleteLun, UnmapLun
+from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.lio.storage import naa_digits
+from pyshell.lio.unused_devices import refuse_image_among
+from pyshell.names import size_text
 from pyshell.tree.command import (
     BOOL,
     CHILD,
@@ -34,7 +34,7 @@ from pyshell.tree.command import (
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result, Several, Work
-from pyshell.tree.storageobjects import StorageObjectNode
+from pyshell.tree.storage_object import StorageObjectNode
 
 _NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
 _WWN = Param(
@@ -53,7 +53,7 @@ class BackstoresNode(CommonNode):
 
     def make_children(self) -> Sequence[Node]:
         """Make the backstores; those of user-space handlers come last, as their names do."""
-        from pyshell.tree.userbackstores import user_backstores
+        from pyshell.tree.user_backstores import user_backstores
 
         return [*(kind(name, self) for name, kind in BACKSTORES.items()), *user_backstores(self)]
 
@@ -64,7 +64,7 @@ class BackstoresNode(CommonNode):
             self.context.note(f"{name} is called {today} today.")
         if today in BACKSTORES:
             return BACKSTORES[today](today, self)
-        from pyshell.tree.userbackstores import user_backstore
+        from pyshell.tree.user_backstores import user_backstore
 
         return user_backstore(self, name)
 
@@ -119,7 +119,7 @@ class BackstoreNode(CommonNode):
         return self._saved_too(place, change) if save else change
 
     def _saved_too(self, place: StorageObject, change: Change) -> Result:
-        from pyshell.tree.saving import file_of, save_storage_object
+        from pyshell.commands.save import file_of, save_storage_object
 
         def save() -> Work:
             path = file_of(self.lio, None)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import names
-from pyshell.target.attributes import boolean
+from pyshell.lio.attributes import boolean
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from pyshell.commands import explain, help_text, topics
 from pyshell.errors import NotFoundError, UsageError, from_os_error
-from pyshell.target.names import MASK, plain
-from pyshell.tree import explaining, helptext, topics
+from pyshell.names import MASK, plain
 from pyshell.tree.command import (
     BOOL,
     CD_PATH,
@@ -119,12 +119,12 @@ class CommonNode(Node):
         """Show help."""
         commands = self.commands()
         if not topic:
-            lines = helptext.overview(self.path, commands)
+            lines = help_text.overview(self.path, commands)
             if not self.context.compat:
                 lines += ["", f"Topics: {', '.join(topics.names())}."]
             return Lines(lines, sorted(commands), form="help")
         if topic in commands:
-            lines = helptext.of_command(commands[topic])
+            lines = help_text.of_command(commands[topic])
             return Lines(lines, commands[topic].signature, form="help")
         groups = self.groups()
         about = topics.known(topic) if topic not in groups else None
@@ -141,16 +141,16 @@ class CommonNode(Node):
             raise NotFoundError(f"Cannot find help topic {word}.", f"Known here: {known}.")
         if "/" in word or word.startswith("@") or word in (".", ".."):
             return self.get_node(word).run("help", topic=(*rest, None)[0], rest=rest[1:])
-        from pyshell.tree import searching
+        from pyshell.commands import help_search
 
-        found = searching.search(word, rest)
+        found = help_search.search(word, rest)
         if not found:
-            near = near_to(word, searching.names())
+            near = near_to(word, help_search.names())
             raise NotFoundError(
                 f"Cannot find help topic {word}.",
                 f"{near}'help' lists commands and topics.",
             )
-        return Lines(searching.lines(found), found.data)
+        return Lines(help_search.lines(found), found.data)
 
     @command(
         "Show parameters of a group, or the groups there are.",
@@ -194,7 +194,7 @@ class CommonNode(Node):
             described = [
                 (f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()
             ]
-            return Lines(helptext.group(group, described), shown, table=_table(described))
+            return Lines(help_text.group(group, described), shown, table=_table(described))
         lines, data = [], {}
         for name in rest:
             entry = entry_of(found, group, name)
@@ -208,8 +208,8 @@ class CommonNode(Node):
         told = {}
         for entry in wanted:
             value = _shown(entry, _word(found, entry.name), secrets=secrets)
-            told[entry.name] = explaining.facts(found, entry, value)
-        return Lines(explaining.lines(told), told)
+            told[entry.name] = explain.facts(found, entry, value)
+        return Lines(explain.lines(told), told)
 
     @command(
         "Set parameters of a group.",
@@ -231,7 +231,7 @@ class CommonNode(Node):
             described = [
                 (f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable
             ]
-            return Lines(helptext.group(group, described), [e.name for e in entries.values()])
+            return Lines(help_text.group(group, described), [e.name for e in entries.values()])
         if not self.context.compat:  # targetcli says nothing of secrets
             found.check(named)
         changes = [self._set_one(found, group, name, value) for name, value in named.items()]
@@ -263,7 +263,7 @@ class CommonNode(Node):
     def _set_preferences(self, named: dict[str, str]) -> Result:
         if not named:
             described = [(f"{p.name}={p.type}", True, p.help) for p in PREFERENCES.values()]
-            return Lines(helptext.group("global", described), sorted(PREFERENCES))
+            return Lines(help_text.group("global", described), sorted(PREFERENCES))
         results = []
         for name, value in named.items():
             described_one = PREFERENCES.get(name)
@@ -291,11 +291,11 @@ class CommonNode(Node):
         if rest:
             return Lines([f"{name}={text(value)} " for name, value in values.items()], values)
         described = [(f"{n}={text(v)}", True, PREFERENCES[n].help) for n, v in values.items()]
-        return Lines(helptext.group("global", described), values, table=_table(described))
+        return Lines(help_text.group("global", described), values, table=_table(described))
 
     def _group_names(self) -> Lines:
         names = ["global", *self.groups()]
-        return Lines(helptext.group_names(names), names)
+        return Lines(help_text.group_names(names), names)
 
     def require(self, name: str, values: Mapping[str, Any]) -> None:
         """See that `set` names a group of this node, and parameters of that."""
@@ -359,7 +359,7 @@ class CommonNode(Node):
         """Keep, list and use bookmarks."""
         known = self.context.bookmarks
         if action == "show":
-            return Lines(helptext.bookmarks(known), dict(known))
+            return Lines(help_text.bookmarks(known), dict(known))
         if not bookmark:
             raise UsageError(f"'bookmarks {action}' needs the name of a bookmark.")
         if action == "add":

@@ -7,22 +7,22 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.target import listing, settings
-from pyshell.target.fabrics import NOT_TARGETS, Fabric
-from pyshell.target.kernel import text_or_none
-from pyshell.target.names import DEFAULT_PORT, whole
-from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation, missing
-from pyshell.target.operations.settings import FabricPlace, Set, SetEnabled
-from pyshell.target.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
-from pyshell.target.places import Portal, Target, Tpg
+from pyshell.lio import listing, settings
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.fabrics import NOT_TARGETS, Fabric
+from pyshell.lio.identifiers import Portal, Target, Tpg
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Operation, missing
+from pyshell.lio.operations.settings import FabricPlace, Set, SetEnabled
+from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
+from pyshell.names import DEFAULT_PORT, whole
 from pyshell.tree.command import BOOL, CHILD, TAG, WWN, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 from pyshell.tree.tpg import TpgNode
 
 _DEFAULT_PORTAL = Param(

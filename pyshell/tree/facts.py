@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyshell.target.names import MASK, size_text
+from pyshell.names import MASK, size_text
 from pyshell.tree.results import Columns, Lines
 
 _SIZES = frozenset({"size", "file_size", "file_allocated", "file_system_free"})

@@ -13,8 +13,8 @@ from pyshell.errors import NotFoundError, UsageError
 from pyshell.tree.node import near_to
 
 if TYPE_CHECKING:
-    from pyshell.target.attributes import Attribute
-    from pyshell.target.operations.base import Operation
+    from pyshell.lio.attributes import Attribute
+    from pyshell.lio.operations.base import Operation
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyshell.target import listing, storage
-from pyshell.target.kernel import has_folders, text_or_none
-from pyshell.target.names import whole
-from pyshell.target.operations import removal
-from pyshell.target.operations.base import Operation, missing
-from pyshell.target.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
-from pyshell.target.places import Lun, MappedLun, NodeAcl, Tpg
+from pyshell.lio import listing, storage
+from pyshell.lio.configfs import has_folders, text_or_none
+from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Operation, missing
+from pyshell.lio.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
+from pyshell.names import whole
 from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import Exports, refuse_second_lun, storage_object_for
+from pyshell.tree.exports import Exports, refuse_second_lun, storage_object_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import LunAluaGroup
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
+from pyshell.tree.setting_groups import LunAluaGroup
 
 
 class LunsNode(CommonNode):
@@ -137,6 +137,6 @@ class LunNode(CommonNode):
     @command("Show what there is to know of the LUN.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the LUN."""
-        from pyshell.saved import running
+        from pyshell.config import running
 
         return shown_facts(running.read_lun(self.lio, self.place), secrets=True)

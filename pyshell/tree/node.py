@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target.attach import Lio
+from pyshell.lio.attach import Lio
 from pyshell.tree.command import Command
 from pyshell.tree.results import Branch, Branches, Nothing, Result
 
 if TYPE_CHECKING:
-    from pyshell.target.operations.base import Operation
+    from pyshell.lio.operations.base import Operation
     from pyshell.tree.groups import Group
 
 _LOOKED_AMONG = 500
@@ -272,7 +272,8 @@ class Node(ConfigNode):  # type: ignore[misc]
 
 def _spelled(parts: Sequence[str]) -> list[str]:
     """Return the parts of an absolute path with WWNs and portals spelled as the tree does."""
-    from pyshell.target import fabrics, names
+    from pyshell import names
+    from pyshell.lio import fabrics
 
     if len(parts) < 2 or parts[1] not in fabrics.known():
         return list(parts)

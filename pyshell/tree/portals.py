@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.target import inquiry, listing, names
-from pyshell.target.kernel import text_or_none
-from pyshell.target.operations.base import missing
-from pyshell.target.operations.settings import Set
-from pyshell.target.operations.targets import CreatePortal, DeletePortal
-from pyshell.target.places import Portal, Tpg
+from pyshell.host import inquiry
+from pyshell.lio import listing
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Portal, Tpg
+from pyshell.lio.operations.base import missing
+from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.command import BOOL, LISTEN, PORT, Param, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
@@ -173,6 +175,6 @@ class PortalNode(CommonNode):
     @command("Show what there is to know of the portal.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the portal."""
-        from pyshell.saved import running
+        from pyshell.config import running
 
         return shown_facts(running.read_portal(self.lio, self.place), secrets=True)

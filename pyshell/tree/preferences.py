@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.target import names
 from pyshell.tree.command import BOOL, TEXT, Kind, choice, number
 
 LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")

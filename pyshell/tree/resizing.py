@@ -8,14 +8,14 @@ told, nothing else; an initiator reads the new size when it rescans (field failu
 from __future__ import annotations
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.target import listing, storage
-from pyshell.target.attach import Lio
-from pyshell.target.names import size_text
-from pyshell.target.operations.backing import BLOCK
-from pyshell.target.operations.base import Operation
-from pyshell.target.operations.images import GrowImageFile, SetImageSize
-from pyshell.target.operations.settings import Set
-from pyshell.target.places import StorageObject
+from pyshell.lio import listing, storage
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.backing import BLOCK
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.images import GrowImageFile, SetImageSize
+from pyshell.lio.operations.settings import Set
+from pyshell.names import size_text
 from pyshell.tree.results import Change, Lines, Result
 
 _RESCAN = {

@@ -11,20 +11,20 @@ import sys
 from collections.abc import Sequence
 
 from pyshell import __version__
+from pyshell.commands.check import CheckingNode
+from pyshell.commands.examine import DoctorNode
+from pyshell.commands.graph import GraphingNode
+from pyshell.commands.guide.guide import GuidingNode
+from pyshell.commands.monitor import SeeingNode
+from pyshell.commands.restore import RestoringNode
+from pyshell.commands.share.share import SharingNode
+from pyshell.commands.takeover import TakingOverNode
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.target import fabrics
-from pyshell.target.fabrics import fabric
+from pyshell.lio import fabrics
+from pyshell.lio.fabrics import fabric
 from pyshell.tree.command import BOOL, Param, command
-from pyshell.tree.doctoring import DoctorNode
-from pyshell.tree.graphing import GraphingNode
-from pyshell.tree.guiding import GuidingNode
 from pyshell.tree.node import Context, Node
-from pyshell.tree.restoring import RestoringNode
 from pyshell.tree.results import Lines, Result, Work
-from pyshell.tree.rootchecking import CheckingNode
-from pyshell.tree.seeing import SeeingNode
-from pyshell.tree.sharing import SharingNode
-from pyshell.tree.takingover import TakingOverNode
 
 
 class RootNode(
@@ -100,7 +100,7 @@ class RootNode(
             )
 
         def run() -> Lines:
-            from pyshell.saved.clearing import is_clear
+            from pyshell.config.clearing import is_clear
 
             idle = is_clear(self.lio)
             self.clear()
@@ -108,7 +108,7 @@ class RootNode(
             return Lines(["All configuration cleared"], idle=idle)
 
         def foresee() -> Lines:
-            from pyshell.target.sessions import sessions
+            from pyshell.lio.sessions import sessions
 
             return Lines([f"Would terminate the session of {one}." for one in sessions(self.lio)])
 

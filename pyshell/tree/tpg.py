@@ -7,21 +7,21 @@ import os
 from collections.abc import Sequence
 
 from pyshell.errors import UsageError
-from pyshell.target import settings
-from pyshell.target.kernel import text_or_none
-from pyshell.target.operations.settings import SetEnabled
-from pyshell.target.places import Tpg
+from pyshell.lio import settings
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Tpg
+from pyshell.lio.operations.settings import SetEnabled
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
-from pyshell.tree.exporting import Exports
+from pyshell.tree.exports import Exports
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
-from pyshell.tree.kernelgroups import AuthGroup, KernelGroup
 from pyshell.tree.luns import LunsNode
 from pyshell.tree.node import Node
 from pyshell.tree.portals import PortalsNode
 from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 
 
 class TpgNode(CommonNode):
@@ -124,7 +124,7 @@ class TpgNode(CommonNode):
     @command("Show what there is to know of the TPG.")
     def ui_command_info(self) -> Result:
         """Show what there is to know of the TPG."""
-        from pyshell.saved import running
+        from pyshell.config import running
 
         facts = running.tpg_facts(self.lio, self.place)
         return shown_facts(facts, secrets=self.context.compat)

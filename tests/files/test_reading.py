@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, TIME_LIMIT, clean_environment
+from pyshell.config.store import trust
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError
 from pyshell.files import paths, reading
-from pyshell.saved import trust
 
 from .attacker import NOBODY, as_nobody, folder_of_nobody, give_away, needs_root, never_private
 
@@ -165,7 +165,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from pyshell.errors import PyshellError
-from pyshell.saved.trust import load_trusted
+from pyshell.config.store.trust import load_trusted
 try:
     print(load_trusted(Path(sys.argv[1])).document)
 except PyshellError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is written through another user's link, nor into what is no regular file.
 
-Findings 46, 49 and 61. What holds of the replacing itself is in `saved/test_store.py`.
+Findings 46, 49 and 61. What holds of the replacing itself is in `test_document_file.py`.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from pyshell.lio.attach import Lio
 from pyshell.prompt.editor import Editor
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import converse
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.shell import Shell
-from pyshell.target.attach import Lio
 
 
 @dataclass(frozen=True)

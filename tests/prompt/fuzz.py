@@ -28,6 +28,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import fragment_list_to_text
 
 from pyshell.errors import PyshellError, UsageError
+from pyshell.lio.attach import attach
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import kept_form
@@ -36,13 +37,12 @@ from pyshell.prompt.status import Status
 from pyshell.prompt.suggest import PathSuggest
 from pyshell.prompt.toolbar import toolbar
 from pyshell.prompt.watching import LineWatch, Read
+from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import goes_on, split, split_unfinished
 from pyshell.shell.helping import asks_for_help, help_at
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.shell import Shell
-from pyshell.shell.sources import complete
-from pyshell.target.attach import attach
 
 T = "/iscsi/iqn.2020-07.com.example:t/tpg1"
 OBJECTS = (

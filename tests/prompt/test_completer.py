@@ -12,8 +12,8 @@ from prompt_toolkit.document import Document
 
 from pyshell.prompt import completer
 from pyshell.prompt.guard import Guard
+from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
-from pyshell.shell.sources import complete
 
 LINE = "/backstores/block create x "
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pyshell.errors import PyshellError
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import folders, links
 from pyshell.prompt.manners import Typing, while_wanted
-from pyshell.target.attach import Lio
-from pyshell.target.kernel import folders, links
 
 
 def test_reading_waits_until_nobody_types(lio: Lio) -> None:

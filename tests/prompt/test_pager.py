@@ -8,8 +8,8 @@ from os import terminal_size
 
 import pytest
 
+from pyshell.host import programs
 from pyshell.prompt.pager import KEYS, Pager, by_less, chosen
-from pyshell.target import programs
 
 LINES = [f"line {number}" for number in range(1, 21)]
 

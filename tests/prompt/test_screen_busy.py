@@ -79,7 +79,7 @@ def test_typing_goes_on_while_values_are_read(slowly: Screen) -> None:
 STEPS = """
 import sys, time
 from pyshell import cli
-from pyshell.target.operations import base
+from pyshell.lio.operations import base
 do = base._do
 def slow(lio, operation, **how):
     print("step:", operation.step(), flush=True)

@@ -185,7 +185,7 @@ def test_a_pipe_loads_neither_prompt_nor_completion(pyshell: Pyshell) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
     assert (ran.out, "pyshell.shell.shell" in loaded) == ("/\n", True)
     assert not {name for name in loaded if name.startswith(("prompt_toolkit", "pyshell.prompt"))}
-    assert not loaded & {"pyshell.shell.completion", "pyshell.shell.sources"}
+    assert not loaded & {"pyshell.shell.completion.engine", "pyshell.shell.completion.sources"}
 
 
 def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

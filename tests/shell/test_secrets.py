@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver import TPG, Pyshell
+from pyshell.commands.simulated_initiator import SimulatedRootNode
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell.grammar import split
 from pyshell.shell.secrets import (
@@ -19,7 +20,6 @@ from pyshell.shell.secrets import (
     read_indirect,
     without_secrets,
 )
-from pyshell.tree.simulated import SimulatedRootNode
 
 
 def fetched(line: str, stdin: str = "") -> list[str]:

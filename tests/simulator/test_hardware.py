@@ -9,7 +9,7 @@ import pytest
 from rtslib_fb import utils
 
 from pyshell.simulator import SimulatedPort
-from pyshell.simulator.attach import attach
+from pyshell.simulator.under_rtslib import attach
 from simulator.acts import PORTS, TARGETS, Acts, outcome
 
 HBA = SimulatedPort("qla2xxx", "21:00:00:24:ff:12:34:56")

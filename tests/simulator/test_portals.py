@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from portalcases import PORTALS, PortalCase
-from pyshell.target.names import bracketed
+from pyshell.names import bracketed
 from simulator.acts import IQN, TPG, Acts, outcome
 
 OTHER = "iscsi/iqn.2020-07.org.example:other"

@@ -7,7 +7,7 @@ import pytest
 import rtslib_fb
 
 from pyshell.simulator import Chap, LoginRefusedError
-from pyshell.simulator.attach import attach
+from pyshell.simulator.under_rtslib import attach
 from simulator.acts import ACL, CLIENT, IQN, TPG, Acts
 
 ADDRESS = "192.168.56.105"

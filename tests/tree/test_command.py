@@ -13,8 +13,8 @@ import pytest
 
 from pyshell import tree
 from pyshell.errors import UsageError
+from pyshell.lio import attributes
 from pyshell.shell.grammar import parse
-from pyshell.target import attributes
 from pyshell.tree import command
 from pyshell.tree.command import TOLERANCES, Command, Param
 from pyshell.tree.node import Node

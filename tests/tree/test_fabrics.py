@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 
 from driver import TPG, Pyshell
+from pyshell.lio import fabrics
 from pyshell.simulator import SimulatedPort
-from pyshell.target import fabrics
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.target import listing
+from pyshell.lio import listing
 from pyshell.tree.node import split_path
 
 ACL = f"{TPG}/acls/{CLIENT}"

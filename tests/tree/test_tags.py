@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.target.kernel import changing
+from pyshell.lio.configfs import changing
 
 ACLS = f"{TPG}/acls"
 OTHER = "iqn.2020-07.192.168.56.106:other"

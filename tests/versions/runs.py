@@ -14,10 +14,15 @@ from pyproject import ROOT, bound, requirements
 
 # What touches every library and every room, in less than a minute.
 CORE = (
-    *("test_scenario.py", "test_contract.py", "test_tolerance.py", "simulator/test_attach.py"),
-    *("target/test_rtslibpath.py", "target/test_handlers.py", "saved/test_check.py"),
-    *("saved/test_schema.py", "saved/test_restore.py", "tree/test_userbackstores.py"),
-    *("shell/test_completion.py", "render/test_output.py", "render/test_tables.py"),
+    *(
+        "test_scenario.py",
+        "test_contract.py",
+        "test_tolerance.py",
+        "simulator/test_under_rtslib.py",
+    ),
+    *("lio/test_rtslib_path.py", "host/test_handlers.py", "config/lint/test_check.py"),
+    *("config/test_schema.py", "config/test_restore.py", "tree/test_user_backstores.py"),
+    *("shell/completion/test_engine.py", "render/test_output.py", "render/test_tables.py"),
     *("prompt/test_completer.py", "prompt/test_session.py"),
 )
 RUN_SECONDS = 900

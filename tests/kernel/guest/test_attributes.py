@@ -13,13 +13,14 @@ from pathlib import Path
 import rtslib_fb
 
 from driver import run_here
-from pyshell.saved import clearing, restore, store
-from pyshell.saved.running import read_running
-from pyshell.target import attributes, listing, settings
-from pyshell.target.attach import Lio, attach
-from pyshell.target.attributes import UNEXPORTED, Attribute
-from pyshell.target.kernel import changing
-from pyshell.target.places import AluaGroup, NodeAcl, Place, Target, Tpg
+from pyshell.config import clearing, restore
+from pyshell.config.running import read_running
+from pyshell.config.store import document_file
+from pyshell.lio import attributes, listing, settings
+from pyshell.lio.attach import Lio, attach
+from pyshell.lio.attributes import UNEXPORTED, Attribute
+from pyshell.lio.configfs import changing
+from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Target, Tpg
 
 from ..commands import run
 from ..initiator import NAME, Chap, Initiator
@@ -318,10 +319,10 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
         assert settings.read(lio.kernel, acl.folder, "auth/password") == "secret-of-cluster"
     with changing():
         lio.kernel.write(f"{acls[0].folder}/cmdsn_depth", "32")
-    before = store.to_text(read_running(lio))
+    before = document_file.to_text(read_running(lio))
     clearing.clear(lio)
     assert restore.restore(lio, json.loads(before)).faults == []
-    assert store.to_text(read_running(lio)) == before
+    assert document_file.to_text(read_running(lio)) == before
 
     # rtslib saves no depth, but takes it from the file.
     with changing():

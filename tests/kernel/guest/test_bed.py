@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import rtslib_fb as rtslib
 
-from pyshell.target.kernel import changing
+from pyshell.lio.configfs import changing
 
 from .. import lio
 

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import rtslib_fb
 
+from pyshell.config import clearing, restore
+from pyshell.config.running import read_running
+from pyshell.config.store import document_file
 from pyshell.errors import PyshellError
-from pyshell.saved import clearing, restore, store
-from pyshell.saved.running import read_running
-from pyshell.target import listing, settings
-from pyshell.target.attach import Lio, attach
-from pyshell.target.fabrics import fabric
-from pyshell.target.operations.base import carry_out
-from pyshell.target.operations.settings import FabricPlace, Set
-from pyshell.target.places import Place
+from pyshell.lio import listing, settings
+from pyshell.lio.attach import Lio, attach
+from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import Place
+from pyshell.lio.operations.base import carry_out
+from pyshell.lio.operations.settings import FabricPlace, Set
 
 from .export import SERVER, TPG, export_lee
 from .shell import batch
@@ -75,12 +76,12 @@ def test_all_settings_come_back(lee: Path, tmp_path: Path) -> None:
     lio.ready()
     assert change_all(lio) > 60
 
-    before = store.to_text(read_running(lio))
+    before = document_file.to_text(read_running(lio))
     clearing.clear(lio)
     assert listing.storage_objects() == []
     result = restore.restore(lio, json.loads(before))
     assert result.faults == []
-    assert store.to_text(read_running(lio)) == before
+    assert document_file.to_text(read_running(lio)) == before
 
 
 def test_the_document_is_rtslibs(lee: Path) -> None:
@@ -88,7 +89,7 @@ def test_the_document_is_rtslibs(lee: Path) -> None:
     batch("/loopback create naa.5001405000000001", "/backstores/ramdisk create memory 8M")
     lio = attach()
     lio.ready()
-    ours = json.loads(store.to_text(read_running(lio)))
+    ours = json.loads(document_file.to_text(read_running(lio)))
     theirs = json.loads(json.dumps(rtslib_fb.RTSRoot().dump()))
     for document in (ours, theirs):
         document["storage_objects"].sort(key=lambda entry: entry["name"])

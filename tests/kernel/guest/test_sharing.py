@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pyshell.errors import PyshellError
+from pyshell.lio.attach import attach
+from pyshell.lio.operations import base
 from pyshell.shell.options import Options
 from pyshell.shell.preferences import Preferences
 from pyshell.shell.shell import Shell
-from pyshell.target.attach import attach
-from pyshell.target.operations import base
 
 from .. import snapshot
 from ..initiator import NAME, Chap, Initiator

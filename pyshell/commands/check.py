@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's command that checks a saved configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.errors import PyshellError
+from pyshell.tree.command import FILE, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result
+
+if TYPE_CHECKING:
+    from pyshell.config.lint.faults import Finding
+
+
+class CheckingNode(CommonNode):
+    """The part of the root that checks files."""
+
+    @command(
+        "Check a saved configuration: tell every fault with its line, touch nothing.",
+        Param("savefile", FILE, "What to check; the file that is restored at boot unless given."),
+        details=(
+            "An error is what cannot be restored as it stands there (exit status 1), a warning "
+            "what is hardly meant. Devices and image files are looked for on this host."
+        ),
+        examples=("check", "check saveconfig.example.json"),
+    )
+    def ui_command_check(self, savefile: str | None = None) -> Result:
+        """Check a saved configuration."""
+        from pyshell.config.lint.check import check
+        from pyshell.config.store import locations
+
+        default = locations.default_file(self.lio)
+        path = Path(os.path.expanduser(savefile)) if savefile else default
+        at_boot = path.absolute() == default.absolute()
+        if not os.path.exists(path):
+            raise locations.missing(self.lio, default if at_boot else path, "check")
+        found = check(path, self.lio, at_boot=at_boot)
+        lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
+        data = [dataclasses.asdict(one) for one in found]
+        return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
+
+
+def _failure(path: Path, found: list[Finding]) -> PyshellError | None:
+    count = Counter(one.level for one in found)
+    if not count["error"]:
+        return None
+    told = [f"{count[level]} {level}{'s' * (count[level] > 1)}" for level in sorted(count)]
+    return PyshellError(f"{path} has {' and '.join(told)}", path=str(path))

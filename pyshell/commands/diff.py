@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that compare configurations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyshell.commands.save import SavingNode, missing_since_restored
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.lio.identifiers import StorageObject
+from pyshell.tree.command import BOOL, CONFIGURATION, FILE, PATH, Param, choice, command
+from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.config.document import Document
+    from pyshell.config.model import Item, Items
+
+RUNNING = "running"
+SAVED = "saved"
+_MISSING_SHOWN = 20
+
+
+class ComparingNode(SavingNode):
+    """What the root has of these commands."""
+
+    text_read: str | None = None
+    """The text of the file that was read to be fed to the kernel: a pipe gives it only once."""
+
+    @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
+    def ui_command_status(self) -> Result:
+        """Show the summary of all, and whether what runs is saved."""
+        shown = super().ui_command_status()
+        if self.context.compat or not isinstance(shown, Lines):
+            return shown
+        saved = self._is_saved()
+        word = "is" if saved else "is not"
+        told = f"What runs {word} what {self.default_file} holds."
+        hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
+        if not saved and not self.default_file.exists():
+            told = "What runs is not what comes back at boot: nothing is saved yet."
+            hint = ["'saveconfig' saves it."]
+        missing = missing_since_restored(self.context)
+        found: dict[str, Any] = {"saved": saved, "missing": missing}
+        gone = self._gone()
+        if missing or gone:
+            found["healthy"] = False
+        found["gone"] = gone
+        dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
+        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
+        return Lines(lines, {**shown.data, **found})
+
+    def _gone(self) -> dict[str, str]:
+        """Return the storage objects that run without their device, and why."""
+        from pyshell.lio import listing, storage
+
+        every = ((p, storage.describe(self.lio, p)) for p in listing.storage_objects())
+        return {p.path: one.missing for p, one in every if one.configured and one.missing}
+
+    def _is_saved(self) -> bool:
+        from pyshell.config.compare import compare
+
+        if not self.default_file.exists():
+            return not self.items_of(RUNNING)
+        return not compare(self.items_of(SAVED), self.items_of(RUNNING))
+
+    @command(
+        "Show what differs between two configurations.",
+        Param("first", CONFIGURATION, "running, saved, a revision or a file; saved unless given."),
+        Param("second", CONFIGURATION, "The same; running unless given."),
+        Param("path", PATH, "Compare only what is below this path of the tree."),
+        Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
+        details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
+        "A setting that one side omits is no difference, except for CHAP: omitted means unset"
+        " (apply keeps it unless prune=true or keep_secrets=false is given). Secrets are never"
+        " shown.",
+        examples=("diff", "diff 3", "diff saved running path=/iscsi"),
+    )
+    def ui_command_diff(
+        self,
+        first: str | None = None,
+        second: str | None = None,
+        path: str | None = None,
+        form: str | None = None,
+    ) -> Result:
+        """Show what differs between two configurations."""
+        from pyshell.commands import diff_text
+        from pyshell.config.compare import compare
+
+        try:
+            before, after = self.items_of(first or SAVED), self.items_of(second or RUNNING)
+        except PyshellError as error:
+            raise _incomparable(error) from error
+        if path:
+            before, after = below(before, path), below(after, path)
+            if not before and not after:
+                self._require_path(path)
+        found = compare(before, after)
+        if form == "commands":
+            from pyshell.commands.export import command_lines
+
+            lines = command_lines(before, after, derived=self._derived)
+            return Lines(lines, status=int(bool(found)))
+        lines = list(diff_text.tree_lines(found))
+        if lines:
+            sides = self._named_side(first or SAVED), self._named_side(second or RUNNING)
+            lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
+        return Lines(lines, diff_text.data(found), int(bool(found)))
+
+    def _named_side(self, word: str) -> str:
+        """Return how the head of a difference names a configuration."""
+        if word == SAVED:
+            return f"saved ({self.default_file})"
+        return f"revision {word}" if word.isdigit() else word
+
+    def _require_path(self, path: str) -> None:
+        """Raise NotFoundError for a path that is neither in a configuration nor in the tree."""
+        try:
+            self.get_node(path)
+        except NotFoundError as error:
+            raise _incomparable(error) from error
+
+    @command(
+        "Print the commands that would make the running configuration anew.",
+        Param("path", PATH, "Only what is below this path, as a target; all unless given."),
+        Param(
+            "show_secrets",
+            BOOL,
+            "With the CHAP secrets; else they are asked for.",
+            default=False,
+            named_only=True,
+        ),
+        Param(
+            "secret_files",
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the lines name it.",
+            named_only=True,
+        ),
+        details="The lines can be run by 'pyshell -f FILE', on this host or on another one, and"
+        " again: what exists stays as it is. A target takes its storage objects along.\n"
+        "A secret is asked for by 'password=-', which needs a terminal or standard input;"
+        " 'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.",
+        examples=("export", "export /backstores", "export secret_files=/root/secrets"),
+    )
+    def ui_command_export(
+        self,
+        path: str | None = None,
+        show_secrets: bool = False,
+        secret_files: str | None = None,
+    ) -> Result:
+        """Print the commands that would make the running configuration anew."""
+        from pyshell import quoting
+        from pyshell.commands import export
+        from pyshell.config import references
+        from pyshell.files import writing
+
+        found = self.items_of(RUNNING)
+        start = self.get_node(path).path if path else "/"
+        part = below(found, start) if start != "/" else found
+        beside = {p: item for p, item in with_storage(found, part).items() if p not in part}
+        hidden: list[str] = []
+
+        def asked(path: str, name: str, value: str) -> str:
+            hidden.append(path)
+            return export.asked(path, name, value)
+
+        files: dict[Path, str] = {}
+
+        def in_file(path: str, name: str, value: str) -> str:
+            file = references.file_of(folder, path, name, files)
+            files[file] = value
+            return quoting.reference(name, str(file))
+
+        secret = export.shown if show_secrets else asked
+        if secret_files is not None:
+            folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
+            secret = in_file
+        lines = export.command_lines({}, part, secret=secret, beside=beside, derived=self._derived)
+        if hidden:
+            self.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
+        if not files:
+            return Lines(lines, lines)
+
+        def run() -> Lines:
+            writing.make_folder(folder)
+            for file, value in files.items():
+                writing.replace(file, f"{value}\n".encode())
+            self.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
+            return Lines(lines, lines)
+
+        return Work([f"{len(files)} CHAP secrets would be written to files in {folder}"], run)
+
+    def _derived(self, item: Item) -> Mapping[str, str]:
+        """Return the attributes that a storage object takes from its device."""
+        from pyshell.lio.storage import device_attributes
+
+        place = item.place
+        assert isinstance(place, StorageObject)
+        device = str(item.facts.get("dev", ""))
+        return device_attributes(self.lio, place.plugin, place.name, device)
+
+    def items_of(self, word: str, *, trusted: bool = False) -> Items:
+        """Return the configuration that a word names: running, saved, a revision's or a file's.
+
+        With `trusted`, as is right before it is fed to the kernel, files that others may write
+        are refused.
+        """
+        from pyshell.config.model import items
+        from pyshell.config.running import read_running
+
+        if word == RUNNING:
+            return items(read_running(self.lio))
+        return items(self._document(word, trusted=trusted))
+
+    def _document(self, word: str, *, trusted: bool) -> Document:
+        from pyshell.config import load, references
+        from pyshell.config.store import revisions, trust
+
+        folder = self.lio.config_dir
+        if revisions.is_number(word) and _is_kept(folder, int(word)):
+            return revisions.read_revision(folder, word, trusted=trusted)
+        path = self.default_file if word == SAVED else Path(os.path.expanduser(word))
+        if os.path.exists(path):
+            if not trusted:
+                return references.if_readable(load.load(path))
+            read = trust.load_trusted(path)
+            self.text_read = load.text_of(read.data, str(path))
+            unknown = () if self.context.compat else read.unknown
+            for warning in (*read.warnings, *unknown):
+                self.context.note(warning)
+            return references.resolved(read.document)
+        if word == SAVED:
+            raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
+        if revisions.is_number(word):
+            raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
+        with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
+            return revisions.read_revision(folder, word, trusted=trusted)
+        raise NotFoundError(
+            f"There is no file {path}.", "Give running, saved, a revision or a file."
+        )
+
+
+def _is_kept(config_dir: Path, number: int) -> bool:
+    from pyshell.config.store import revisions
+
+    try:
+        return number in revisions.numbers(config_dir)
+    except OSError as error:
+        raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
+
+
+def _incomparable(error: PyshellError) -> PyshellError:
+    error.status = 2  # 1 would say that they differ
+    return error
+
+
+def below(found: Items, path: str) -> Items:
+    """Return the objects at a path and below it."""
+    start = path.rstrip("/")
+    return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}
+
+
+def with_storage(found: Items, part: Items) -> Items:
+    """Return a part with the storage objects that its LUNs export."""
+    links = {link for item in part.values() for link in item.links if link not in part}
+    storage = {path: item for link in links for path, item in below(found, link).items()}
+    whole = {**storage, **part}
+    return {path: item for path, item in found.items() if path in whole}
+
+
+def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:
+    """Yield what to tell of objects that the last restore could not bring back."""
+    if not missing:
+        return
+    yield f"{len(missing)} of its objects could not be restored:"
+    yield from (f"  {path}: {why}" for path, why in list(missing.items())[:_MISSING_SHOWN])
+    if len(missing) > _MISSING_SHOWN:
+        yield f"  and {len(missing) - _MISSING_SHOWN} more"
+    yield "'restoreconfig missing_only=true' adds them once they can be had."

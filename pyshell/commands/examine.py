@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that look for what is wrong, and that tell a monitoring system.
+
+What they need is imported where it is used, as in `root`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pyshell.tree.command import PATH, TEXT, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.doctor.findings import Finding
+
+
+class DoctorNode(CommonNode):
+    """The part of the root that tells how the target is."""
+
+    @command(
+        "Look for what is wrong, and tell what mends it.",
+        Param("path", PATH, "Only what is at or below this path; all, and the host, unless given."),
+        details=(
+            "Looks at the kernel's target, the restore at boot, the saved file, addresses, ports,"
+            " the firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.\n"
+            "A suggested command can be run as it is: it deletes nothing. What disturbs initiators,"
+            " grants access or needs a word replaced stands below 'Decide for yourself'.\n"
+            "Exit status: 0 nothing is wrong, 1 warnings, 2 errors."
+        ),
+        examples=("doctor", "doctor /iscsi"),
+    )
+    def ui_command_doctor(self, path: str | None = None) -> Result:
+        """Look for what is wrong."""
+        from pyshell.doctor.examination import examine
+
+        below = self.get_node(path).path if path else "/"
+        found = list(examine(self.lio, below))
+        data = [
+            {
+                "check": check,
+                "level": one.level,
+                "path": one.path,
+                "message": one.message,
+                "commands": list(one.commands),
+                "choices": list(one.choices),
+            }
+            for check, one in found
+        ]
+        findings = [one for _, one in found]
+        return Lines(_lines(findings), data, _status(findings))
+
+    @command(
+        "Print metrics as OpenMetrics text, or serve them to a monitoring system.",
+        Param(
+            "serve",
+            TEXT,
+            "Serve them at /metrics of this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
+            named_only=True,
+        ),
+        details=(
+            "For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new"
+            " FILE.prom. serve= goes on until Ctrl-C; whoever reaches the address can read them:"
+            " names of targets, initiators and disks, no secrets."
+        ),
+        examples=("metrics", "metrics serve=9814"),
+    )
+    def ui_command_metrics(self, serve: str | None = None) -> Result:
+        """Print metrics, or serve them."""
+        from pyshell.commands import metrics_text
+        from pyshell.commands.metrics import collect
+
+        if serve is None:
+            families = collect(self.lio)
+            return Lines(list(metrics_text.lines(families)), metrics_text.data(families))
+        return self._serve(serve)
+
+    def _serve(self, text: str) -> Work:
+        from pyshell.commands import metrics_server, metrics_text
+        from pyshell.commands.metrics import collect
+        from pyshell.names import bracketed
+
+        address, port = metrics_server.place(text)
+        url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
+
+        def exposition() -> str:
+            return "\n".join([*metrics_text.lines(collect(self.lio)), ""])
+
+        def run() -> Lines:
+            found = metrics_server.server(address, port, exposition, metrics_text.CONTENT_TYPE)
+            with found, suppress(KeyboardInterrupt):
+                self.context.note(f"Serving {url} until Ctrl-C.")
+                if not metrics_server.is_loopback(address):
+                    self.context.note("Whoever reaches this address can read it.")
+                found.serve_forever()
+            return Lines([], {"served": url})
+
+        return Work([f"Metrics would be served at {url}"], run)
+
+
+def _lines(findings: Sequence[Finding]) -> list[str]:
+    lines = []
+    for one in findings:
+        word = {"unseen": "not seen"}.get(one.level, one.level)
+        lines.append(f"{word}: {one.path}: {one.message}")
+        lines += [f"    {command}" for command in one.commands]
+        if one.choices:
+            lines.append("    Decide for yourself:")
+            lines += [f"        {command}" for command in one.choices]
+    errors = sum(one.level == "error" for one in findings)
+    warnings = sum(one.level == "warning" for one in findings)
+    if not (errors or warnings):
+        unseen = any(one.level == "unseen" for one in findings)
+        return [*lines, f"Nothing is wrong{' in what was looked at' * unseen}."]
+    told = [
+        f"{number} {word}{'s' * (number > 1)}"
+        for number, word in ((errors, "error"), (warnings, "warning"))
+        if number
+    ]
+    fixes = "Suggested fixes are shown below each." if _suggested(findings) else ""
+    return [*lines, f"{' and '.join(told)}. {fixes}".rstrip()]
+
+
+def _suggested(findings: Sequence[Finding]) -> bool:
+    return any(one.commands or one.choices for one in findings)
+
+
+def _status(findings: Sequence[Finding]) -> int:
+    levels = {one.level for one in findings}
+    return 2 if "error" in levels else int("warning" in levels)

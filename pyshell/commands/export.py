@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command lines that would bring one configuration to another, as a user could type them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pyshell import names, quoting
+from pyshell.characters import one_line, unsafe_in
+from pyshell.config.compare import compare
+from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
+from pyshell.lio import identifiers, rows
+from pyshell.lio.identifiers import DEFAULT_GROUP
+from pyshell.lio.operations.settings import FabricPlace
+from pyshell.quoting import line_of
+from pyshell.tree.command import serial_argument
+
+_GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
+_AUTH = {"password_mutual": "mutual_password", "userid_mutual": "mutual_userid"}
+_FILEIO = {"dev": "file_or_dev"}
+_ATTRIBUTE = "attrib/"
+Secret = Callable[[str, str, str], str]
+"""Writes the word of a secret, by the object's path, the parameter's name and the value."""
+Derived = Callable[[Item], Mapping[str, str]]
+"""Returns the attributes that a storage object takes from its device."""
+
+
+def asked(path: str, name: str, value: str) -> str:
+    """Return the word with which a secret is asked for."""
+    return f"{name}=-"
+
+
+def shown(path: str, name: str, value: str) -> str:
+    """Return a secret as it is."""
+    return quoting.argument(name, value)
+
+
+def command_lines(
+    before: Items,
+    after: Items,
+    *,
+    secret: Secret = asked,
+    beside: Items | None = None,
+    derived: Derived = lambda item: {},
+) -> list[str]:
+    """Return the lines in the order in which to run them. What exists already stays as it is.
+
+    `beside` are objects of which others are made, and that may exist already.
+    What only the first has is deleted; objects that must be created again are deleted first.
+    """
+    lines: list[str] = []
+
+    def own(item: Item) -> dict[str, str]:
+        given = derived(item) if isinstance(item.place, identifiers.StorageObject) else {}
+        return _own(item, given)
+
+    for item in (beside or {}).values():
+        lines += _creation(item, {})
+        lines += _settings(item, own(item), secret)
+    differences = compare(before, after, unread=False)
+    anew = {d.path for d in differences if d.facts}
+    gone = {d.path for d in differences if d.sign == "-"} | anew
+    for path, item in reversed(list(before.items())):
+        if path in gone and not _goes_with_its_owner(item, gone):
+            lines += _deletion(item)
+    made = {d.path for d in differences if d.sign == "+"} | anew
+    created = {path: item for path, item in after.items() if path in made}
+    for path, item in after.items():
+        if path in made:
+            lines += _creation(item, created)
+            lines += _settings(item, own(item), secret)
+    for difference in differences:
+        if difference.sign == "~" and difference.path not in anew and difference.after:
+            changed = {c.name: c.after for c in difference.settings}
+            lines += _settings(difference.after, changed, secret)
+    for path, item in after.items():
+        if isinstance(item.place, identifiers.Tpg) and ENABLED in item.settings:
+            before_it = before[path].settings.get(ENABLED) if path in before else "1"
+            other = path in made or before_it != item.settings[ENABLED]
+            if other and item.place.target.fabric.can_be_enabled:
+                command = "enable" if item.settings[ENABLED] == "1" else "disable"
+                lines.append(_line(item.place.path, command))
+    return [_on_one_line(line) for line in lines]
+
+
+def _on_one_line(line: str) -> str:
+    """Return a line, as a comment if what it names cannot be written on one line as it is."""
+    bad = unsafe_in(line)
+    if not bad:
+        return line
+    shown = one_line(line)
+    if line.startswith("#"):
+        return shown
+    return f"# cannot be run, as it holds the character U+{ord(bad):04X}: {shown}"
+
+
+def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
+    """Tell whether deleting something above it deletes it too."""
+    parts = item.path.strip("/").split("/")
+    return any("/" + "/".join(parts[:count]) in gone for count in range(1, len(parts)))
+
+
+def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
+    """Yield what creates an object; `made` are all objects that are created."""
+    place = item.place
+    if (
+        isinstance(place, identifiers.StorageObject | identifiers.AluaGroup)
+        and not place.name.isascii()
+    ):
+        yield f"# 'create' does not accept the name {place.name}: apply a saved file instead."
+    if isinstance(place, identifiers.StorageObject):
+        yield from _storage_object(place, item)
+    elif isinstance(place, identifiers.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            group = {"name": place.name, "tag": item.facts.get("tg_pt_gp_id")}
+            yield _create((f"{place.storage_object.path}/alua", "create"), group)
+    elif isinstance(place, identifiers.Target):
+        yield from _target(place, made)
+    elif isinstance(place, identifiers.Tpg):
+        yield from _tpg(place, made)
+    elif isinstance(place, identifiers.Lun):
+        lun = {"storage_object": item.facts["storage_object"], "lun": place.index}
+        yield _create((f"{place.tpg.path}/luns", "create"), lun | {"add_mapped_luns": False})
+    elif isinstance(place, identifiers.Portal):
+        portal = {"ip_address": place.address, "ip_port": place.port}
+        yield _create((f"{place.tpg.path}/portals", "create"), portal)
+    elif isinstance(place, identifiers.NodeAcl):
+        yield _create(
+            (f"{place.tpg.path}/acls", "create"), {"wwn": place.wwn, "add_mapped_luns": False}
+        )
+    elif isinstance(place, identifiers.MappedLun):
+        protect = {"write_protect": True} if item.settings.get("write_protect") == "1" else {}
+        mapped = {"mapped_lun": place.index, "tpg_lun_or_backstore": item.facts["tpg_lun"]}
+        yield _create((place.acl.path, "create"), mapped | protect)
+
+
+def _storage_object(place: identifiers.StorageObject, item: Item) -> Iterator[str]:
+    given = dict(item.facts)
+    if given.get("wwn"):
+        given["wwn"] = serial_argument(given["wwn"])
+    backstore = place.plugin
+    if backstore == "fileio":
+        given = {"file_or_dev" if name == "dev" else name: v for name, v in given.items()}
+    elif backstore == "user":
+        handler, slash, config = str(given.pop("config", "")).partition("/")
+        if not slash:
+            yield f"# {place.path} cannot be created by a command: it has no handler."
+            return
+        backstore = f"user:{handler}"
+        given["cfgstring"] = config
+    yield _create((f"/backstores/{backstore}", "create"), {"name": place.name, **given})
+
+
+def _target(place: identifiers.Target, made: Mapping[str, Item]) -> Iterator[str]:
+    """Yield what creates a target, whose first TPG comes with it."""
+    fabric = place.fabric
+    portal = {"default_portal": False} if fabric.has("nps") else {}
+    yield _create((f"/{place.fabric_name}", "create"), {"wwn": place.wwn} | portal)
+    if fabric.has("tpgts") and f"{place.path}/tpg1" not in made:
+        yield _line(place.path, "delete", "1", missing_ok=True)
+
+
+def _tpg(place: identifiers.Tpg, made: Mapping[str, Item]) -> Iterator[str]:
+    fabric = place.target.fabric
+    comes_with_target = place.tag == 1 and place.target.path in made
+    if fabric.has("tpgts") and not comes_with_target:
+        portal = {"default_portal": False} if fabric.has("nps") else {}
+        yield _create((place.target.path, "create", str(place.tag)), portal)
+
+
+def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that a new object must be given: it does not have them by itself."""
+    place = item.place
+    itself = {f"{_ATTRIBUTE}{name}": value for name, value in derived.items()}
+    if isinstance(place, identifiers.StorageObject) and place.plugin == "fileio":
+        cached = bool(item.facts.get("write_back"))
+        itself[f"{_ATTRIBUTE}emulate_write_cache"] = str(int(cached))
+    return {
+        file: value
+        for file, value in item.settings.items()
+        if not rows.comes_by_itself(place, file, value)
+        and itself.get(file) != value
+        and (value or "auth/" not in file)
+    }
+
+
+def _settings(item: Item, values: Mapping[str, str], secret: Secret) -> Iterator[str]:
+    place = item.place
+    by_group: dict[str, dict[str, str]] = {}
+    for file, value in values.items():
+        folder, _, name = file.rpartition("/")
+        if file == "tag" and value:
+            assert isinstance(place, identifiers.NodeAcl)
+            yield _line(f"{place.tpg.path}/acls", "tag", place.wwn, value)
+        elif file == LUN_GROUP:
+            if value != DEFAULT_GROUP:
+                yield _line(place.path, "set", "alua", alua_tg_pt_gp_name=value)
+        elif isinstance(place, identifiers.AluaGroup):
+            by_group.setdefault("alua", {})[name] = value
+        elif isinstance(place, FabricPlace):
+            parameter = "enable" if name == "enforce_discovery_auth" else _AUTH.get(name, name)
+            by_group.setdefault("discovery_auth", {})[parameter] = value
+        elif isinstance(place, identifiers.Portal):
+            if value == "1":
+                yield _line(place.path, f"enable_{'offload' if name == 'cxgbit' else name}", "true")
+        elif folder in _GROUPS:
+            by_group.setdefault(_GROUPS[folder], {})[_AUTH.get(name, name)] = value
+    for group, given in by_group.items():
+        hidden = {n: v for n, v in given.items() if v and n in names.SECRET_NAMES}
+        plain = {n: v for n, v in given.items() if n not in hidden}
+        words = {n: secret(place.path, n, v) for n, v in hidden.items()}
+        words |= {n: quoting.argument(n, v) for n, v in plain.items()}
+        yield " ".join([_line(place.path, "set", group), *(words[n] for n in given)])
+
+
+def _deletion(item: Item) -> Iterator[str]:
+    place = item.place
+    if isinstance(place, identifiers.StorageObject):
+        yield _line(f"/backstores/{place.plugin}", "delete", name=place.name)
+    elif isinstance(place, identifiers.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield _line(f"{place.storage_object.path}/alua", "delete", name=place.name)
+    elif isinstance(place, identifiers.Target):
+        yield _line(f"/{place.fabric_name}", "delete", place.wwn)
+    elif isinstance(place, identifiers.Tpg):
+        yield _line(place.target.path, "delete", str(place.tag))
+    elif isinstance(place, identifiers.Lun):
+        yield _line(f"{place.tpg.path}/luns", "delete", str(place.index))
+    elif isinstance(place, identifiers.Portal):
+        address = names.bracketed(place.address)
+        yield _line(f"{place.tpg.path}/portals", "delete", address, str(place.port))
+    elif isinstance(place, identifiers.NodeAcl):
+        yield _line(f"{place.tpg.path}/acls", "delete", place.wwn)
+    elif isinstance(place, identifiers.MappedLun):
+        yield _line(place.acl.path, "delete", str(place.index))
+    elif isinstance(place, FabricPlace):
+        yield _line(place.path, "set", "discovery_auth", enable=False)
+
+
+def _create(words: tuple[str, ...], values: Mapping[str, Any]) -> str:
+    """Return the line that creates an object, or does nothing if just that exists."""
+    return line_of(words, {**values, "exist_ok": True})
+
+
+_line = quoting.line

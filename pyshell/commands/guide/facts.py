@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an initiator needs to know of a target: where, who, with which secrets, which disks."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pyshell import names
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.host import inquiry
+from pyshell.lio import listing, storage
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import Lun, NodeAcl, Target, Tpg
+from pyshell.lio.settings import read
+
+_SIMULATED = "192.168.56.101"
+"""The simulated host's address where its folder has no /proc/net: that of the walk-through."""
+SECRET, TARGET_SECRET = "CHAP_SECRET", "TARGET_CHAP_SECRET"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """CHAP names and secrets; the second pair, the target's own, may be empty."""
+
+    userid: str
+    password: str
+    mutual_userid: str = ""
+    mutual_password: str = ""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk as the initiator sees it. `lun` is its own number for it; `size` counts bytes."""
+
+    lun: int
+    name: str
+    path: str
+    size: int | None
+    naa: str | None
+    """Hexadecimal digits, None where the device has a name of its own."""
+    read_only: bool
+    others: tuple[str, ...]
+    """Other initiators that have it, too."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an initiator reaches a target. `initiator` is "" where any may come in."""
+
+    target: str
+    initiator: str
+    portals: tuple[tuple[str, int], ...]
+    disks: tuple[Disk, ...]
+    chap: Credentials | None
+    discovery: Credentials | None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Return the portals as they are typed: `192.0.2.1:3260`, `[2001:db8::1]:3260`."""
+        return [f"{names.bracketed(address)}:{port}" for address, port in self.portals]
+
+    @property
+    def several(self) -> bool:
+        """Tell whether there are several ways to each disk."""
+        return len(self.portals) > 1
+
+
+def way(lio: Lio, target: Target, initiator: str | None, *, secrets: bool) -> Way:
+    """Return how an initiator, or the only one there is, reaches a target. Raises PyshellError."""
+    tpgs = listing.tpgs(target)
+    if not tpgs:
+        raise NotFoundError(f"{target} has no TPG: nobody can log in.")
+    tpg, acl = _let_in(lio, tpgs, initiator)
+    return Way(
+        target.wwn,
+        acl.wwn if acl else "",
+        _portals(lio, tpg),
+        _disks(lio, tpg, acl),
+        _chap(lio, tpg, acl, secrets=secrets),
+        _discovery(lio, target, secrets=secrets),
+    )
+
+
+def without_twins(way: Way) -> tuple[Way, tuple[str, ...]]:
+    """Return it without the disks that have one id with another, and lines that tell of those.
+
+    Who formats or mounts one of them may do so with the other.
+    """
+    by_id: dict[str, list[Disk]] = {}
+    for disk in way.disks:
+        by_id.setdefault(disk.naa or disk.path, []).append(disk)
+    twins = [disks for disks in by_id.values() if len(disks) > 1]
+    told = tuple(
+        f"LUNs {' and '.join(str(disk.lun) for disk in disks)} have one id, {disks[0].naa}: that"
+        " host takes them for one disk. They are left out; 'doctor' tells how to mend it."
+        for disks in twins
+    )
+    left = tuple(disk for disk in way.disks if not any(disk in disks for disks in twins))
+    return replace(way, disks=left), told
+
+
+def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
+    """Return it without portals at addresses that this host does not have, and those addresses.
+
+    Where no other portal is there, they stay.
+    """
+    mine = inquiry.addresses(lio.machine)
+    if mine is None:
+        return way, []
+    left = tuple(portal for portal in way.portals if inquiry.spelt(portal[0]) in mine)
+    gone = [portal[0] for portal in way.portals if portal not in left]
+    return replace(way, portals=left or way.portals), gone
+
+
+def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, NodeAcl | None]:
+    """Return the TPG that lets an initiator in, and its ACL, None where it needs none."""
+    acls = [acl for tpg in tpgs for acl in listing.node_acls(tpg)]
+    wanted = fabric("iscsi").normalise(initiator).wwn if initiator else None
+    chosen = [acl for acl in acls if wanted in (None, acl.wwn)]
+    if chosen and (wanted is not None or len(chosen) == 1):
+        return chosen[0].tpg, chosen[0]
+    if wanted is None and chosen:
+        raise UsageError(
+            f"For which of {len(chosen)} initiators? {', '.join(a.wwn for a in chosen)}.",
+            f"'guide {tpgs[0].target.wwn} INITIATOR' tells it.",
+        )
+    for tpg in tpgs:
+        if text_or_none(lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1":
+            return tpg, None
+    whom = wanted or "anybody"
+    raise NotFoundError(
+        f"{tpgs[0].target} does not let {whom} in.",
+        f"'{tpgs[0].path}/acls create NAME' does, 'share' with the disk.",
+    )
+
+
+def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
+    """Return where to reach a TPG; one on all addresses is reached by the host's first."""
+    found: dict[tuple[str, int], None] = {}
+    for portal in listing.portals(tpg):
+        address = portal.address
+        if listing.is_wildcard(address):
+            mine = own_addresses(lio)
+            if not mine:
+                raise NotFoundError(
+                    f"{portal} is on all addresses, and this host has none for others.",
+                    "Create a portal on the address that initiators reach.",
+                )
+            address = mine[0]
+        found[address, portal.port] = None
+    if not found:
+        raise NotFoundError(
+            f"{tpg} listens nowhere: it has no portal.", f"'{tpg.path}/portals create' makes one."
+        )
+    return tuple(found)
+
+
+def own_addresses(lio: Lio) -> list[str]:
+    """Return the addresses by which others reach this host, IPv4 first."""
+    found = inquiry.addresses(lio.machine)
+    if found is None and lio.simulated is not None:
+        return [_SIMULATED]
+    every = [ipaddress.ip_address(address) for address in found or ()]
+    outward = [one for one in every if not (one.is_loopback or one.is_link_local)]
+    return [str(one) for one in sorted(outward, key=lambda one: (one.version, int(one)))]
+
+
+def _disks(lio: Lio, tpg: Tpg, acl: NodeAcl | None) -> tuple[Disk, ...]:
+    seen: list[tuple[int, Lun, bool]] = []
+    if acl is None:
+        protected = _is_on(lio, f"{tpg.folder}/attrib/demo_mode_write_protect")
+        seen = [(lun.index, lun, protected) for lun in listing.luns(tpg)]
+    else:
+        for mapped in listing.mapped_luns(acl):
+            lun = listing.lun_of(mapped)
+            if lun is not None:
+                seen.append((mapped.index, lun, _is_on(lio, f"{mapped.folder}/write_protect")))
+    made = (_disk(lio, index, lun, acl, protected) for index, lun, protected in seen)
+    return tuple(disk for disk in made if disk is not None)
+
+
+def _disk(lio: Lio, index: int, lun: Lun, acl: NodeAcl | None, protected: bool) -> Disk | None:
+    exported = listing.storage_object_of(lun)
+    if exported is None:
+        return None
+    found = storage.describe(lio, exported)
+    naa = storage.naa(lio.kernel, exported)
+    others = [m.acl.wwn for m in listing.mappings_of(lun) if m.acl != acl]
+    return Disk(
+        index,
+        exported.name,
+        exported.path,
+        found.size,
+        naa.removeprefix("naa.") if naa else None,
+        protected or found.read_only,
+        tuple(others),
+    )
+
+
+def _is_on(lio: Lio, file: str) -> bool:
+    return text_or_none(lio.kernel, file) == "1"
+
+
+def _chap(lio: Lio, tpg: Tpg, acl: NodeAcl | None, *, secrets: bool) -> Credentials | None:
+    if not _is_on(lio, f"{tpg.folder}/attrib/authentication"):
+        return None
+    return _credentials(lio, (acl or tpg).folder, "auth", secrets=secrets)
+
+
+def _discovery(lio: Lio, target: Target, *, secrets: bool) -> Credentials | None:
+    folder = target.fabric.folder
+    if not _is_on(lio, f"{folder}/discovery_auth/enforce_discovery_auth"):
+        return None
+    return _credentials(lio, folder, "discovery_auth", secrets=secrets)
+
+
+def _credentials(lio: Lio, folder: str, group: str, *, secrets: bool) -> Credentials:
+    """Return names and secrets, of the latter only what stands for them unless asked for."""
+    files = ("userid", "password", "userid_mutual", "password_mutual")
+    userid, password, mutual_userid, mutual = (
+        read(lio.kernel, folder, f"{group}/{file}") for file in files
+    )
+    if not secrets:
+        password, mutual = SECRET, TARGET_SECRET if mutual else ""
+    return Credentials(userid, password, mutual_userid, mutual)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's command that tells what to do on the other host."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.tree.command import BOOL, INITIATOR, TARGET, Param, choice, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result
+
+if TYPE_CHECKING:
+    from pyshell.commands.guide.facts import Way
+    from pyshell.commands.guide.steps import Step
+    from pyshell.lio.identifiers import Target
+
+
+class GuidingNode(CommonNode):
+    """The part of the root that guides."""
+
+    @command(
+        "Tell what to do on the other host: from packages to the mounted disk, ready to paste.",
+        Param("target", TARGET, "Name of an iSCSI target; the only one unless given."),
+        Param("initiator", INITIATOR, "Whose host it is; the only one's unless given."),
+        Param(
+            "system", choice("linux", "windows", "esxi", "freebsd"), "What that host runs.",
+            default="linux", named_only=True,
+        ),
+        Param(
+            "show_secrets", BOOL, "With the CHAP secrets; else words stand for them.",
+            default=False, named_only=True,
+        ),
+        details=(
+            "A target that listens on all addresses is reached by this host's first address.\n"
+            "Where there are several portals, the ways are joined by multipath."
+        ),
+        examples=(
+            "guide",
+            "guide iqn.2020-07.192.168.56.101:server",
+            "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client"
+            " system=windows",
+        ),
+    )  # fmt: skip
+    def ui_command_guide(
+        self,
+        target: str | None = None,
+        initiator: str | None = None,
+        system: str = "linux",
+        show_secrets: bool = False,
+    ) -> Result:
+        """Tell what to do on the other host."""
+        from pyshell.commands.guide import facts
+        from pyshell.commands.guide.steps import Step, text_lines
+
+        place = target_called(target)
+        way = facts.way(self.lio, place, initiator, secrets=show_secrets)
+        way, gone = facts.by_own_addresses(self.lio, way)
+        way, left_out = facts.without_twins(way)
+        found = [*_steps_of(system)(way), *([Step(left_out, ())] if left_out else [])]
+        if (way.chap or way.discovery) and not show_secrets:
+            self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
+        for address in gone:
+            self.context.note(
+                f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
+                " how to mend it."
+            )
+        self._warn(way, left_out)
+        return Lines(list(text_lines(found)), _data(way, system, found))
+
+    def _warn(self, way: Way, left_out: Sequence[str]) -> None:
+        """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
+        from pyshell.config.store.unsaved import is_unsaved
+
+        for line in left_out:
+            self.context.note(line)
+        if way.chap and not way.chap.userid:
+            self.context.note(
+                "The target asks for CHAP, and has no name and secret for it: nobody gets in."
+                " 'doctor' tells what to set."
+            )
+        with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
+            if is_unsaved(self.lio):
+                self.context.note(
+                    "What runs here is not what is restored at boot: saveconfig saves it."
+                )
+
+
+def target_called(name: str | None, several: str = "'guide TARGET' tells it.") -> Target:
+    """Return the target of that name, or the only one. Raises PyshellError that lists them."""
+    from pyshell.lio import listing
+    from pyshell.lio.fabrics import fabric
+    from pyshell.lio.identifiers import Target
+
+    iscsi = fabric("iscsi")
+    known = listing.targets(iscsi)
+    names = ", ".join(target.wwn for target in known)
+    if name is None:
+        if len(known) == 1:
+            return known[0]
+        if known:
+            raise UsageError(f"To which of {len(known)} targets? {names}.", several)
+        raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
+    there = f"There is {names}." if len(known) == 1 else f"There are {names}."
+    hint = there if known else "'share' makes one."
+    try:
+        place = Target("iscsi", iscsi.normalise(name).wwn)
+    except UsageError as error:
+        raise UsageError(error.message, hint if known else error.hint) from error
+    if place not in known:
+        raise NotFoundError(f"There is no {place}.", hint)
+    return place
+
+
+def _steps_of(system: str) -> Callable[[Way], Iterator[Step]]:
+    found: Callable[[Way], Iterator[Step]] = import_module(f"pyshell.commands.guide.{system}").steps
+    return found
+
+
+def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
+    from pyshell.commands.guide import linux
+
+    disks = [
+        {
+            **dataclasses.asdict(disk),
+            "by_path": linux.by_path(way, disk),
+            "by_id": linux.by_id(way, disk),
+        }
+        for disk in way.disks
+    ]
+    return {
+        "target": way.target,
+        "initiator": way.initiator or None,
+        "system": system,
+        "portals": way.addresses,
+        "chap": way.chap is not None,
+        "disks": disks,
+        "steps": [dataclasses.asdict(step) for step in steps],
+    }

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be counted and measured of the target, for a monitoring system."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyshell.config.store import provenance, state
+from pyshell.config.store.unsaved import is_unsaved
+from pyshell.errors import PyshellError
+from pyshell.lio import flows, listing, sessions, statistics, storage
+from pyshell.lio.attach import Lio
+
+Labels = Mapping[str, str]
+
+
+@dataclass
+class Family:
+    """One metric: its name without what its kind adds to it, what it means, and its values."""
+
+    name: str
+    kind: Literal["gauge", "counter"]
+    help: str
+    unit: str = ""
+    values: list[tuple[Labels, float]] = field(default_factory=list)
+
+    def add(self, value: float, **labels: str) -> None:
+        """Add a value."""
+        self.values.append((labels, value))
+
+
+def collect(lio: Lio) -> list[Family]:
+    """Return all metrics. Those of which nothing can be told, as without configfs, are empty."""
+    up = Family("pyshell_target_up", "gauge", "Whether the kernel's storage target is there.")
+    up.add(int(os.path.isdir(lio.kernel.root)))
+    if not up.values[0][1]:
+        return [up]
+    return [up, *_sessions(lio), *_flows(lio), *_logins(lio), *_disks(lio), *_saved(lio)]
+
+
+def _sessions(lio: Lio) -> Iterator[Family]:
+    counted = Family(
+        "pyshell_sessions",
+        "gauge",
+        "Open sessions: through a node ACL (acl), in demo mode (dynamic), by nexus.",
+    )
+    by_target: Counter[tuple[str, str, str]] = Counter()
+    for fabric in listing.fabrics_in_use():
+        for target in listing.targets(fabric):
+            for kind in ("acl", "dynamic"):
+                by_target[fabric.name, target.wwn, kind] = 0
+    for session in (*sessions.sessions(lio), *sessions.nexuses(lio)):
+        kind = "dynamic" if session.dynamic else "acl" if session.acl else "nexus"
+        by_target[session.tpg.target.fabric_name, session.tpg.target.wwn, kind] += 1
+    for (name, target_wwn, kind), number in by_target.items():
+        counted.add(number, fabric=name, target=target_wwn, kind=kind)
+    yield counted
+
+
+_COUNTED = {
+    flows.OBJECT: ("storage_object", "that a storage object was sent"),
+    flows.LUN: ("lun", "that a LUN was sent"),
+    flows.INITIATOR: ("initiator", "that the initiator of a node ACL sent"),
+}
+
+
+def _flows(lio: Lio) -> Iterator[Family]:
+    families = {
+        kind: (
+            Family(f"pyshell_{word}_commands", "counter", f"SCSI commands {told}."),
+            Family(f"pyshell_{word}_read_bytes", "counter", f"Bytes read by commands {told}; the"
+                   " kernel counts whole MiB.", "bytes"),
+            Family(f"pyshell_{word}_written_bytes", "counter", f"Bytes written by commands {told};"
+                   " the kernel counts whole MiB.", "bytes"),
+        )
+        for kind, (word, told) in _COUNTED.items()
+    }  # fmt: skip
+    for thing, flow in flows.counters(lio).items():
+        commands, read, written = families[thing.kind]
+        # An initiator keeps its label when another target gets an ACL for it.
+        own = thing.path.rpartition("/")[2] if thing.kind == flows.INITIATOR else thing.name
+        labels = {"name": own, "path": thing.path}
+        for family, value in (
+            (commands, flow.commands),
+            (read, flow.read),
+            (written, flow.written),
+        ):
+            family.add(value, **labels)
+    for group in families.values():
+        yield from group
+
+
+def _logins(lio: Lio) -> Iterator[Family]:
+    accepted = Family("pyshell_logins", "counter", "Logins that a target accepted.")
+    failed = Family(
+        "pyshell_login_failures",
+        "counter",
+        "Logins that a target refused: authenticate is CHAP, authorize the want of an ACL; the"
+        " kernel counts both as negotiate, too.",
+    )
+    errors = Family("pyshell_session_errors", "counter", "Sessions of a target that broke off.")
+    for fabric in listing.fabrics_in_use():
+        for target in listing.targets(fabric):
+            counted = statistics.logins(lio, target)
+            if counted is None:
+                continue
+            accepted.add(counted.accepted, target=target.wwn)
+            for reason, number in counted.failed.items():
+                failed.add(number, target=target.wwn, reason=reason)
+            for kind, number in counted.errors.items():
+                errors.add(number, target=target.wwn, kind=kind)
+    yield from (accepted, failed, errors)
+
+
+def _disks(lio: Lio) -> Iterator[Family]:
+    missing = Family(
+        "pyshell_device_missing", "gauge", "Whether the device of a storage object is gone."
+    )
+    size = Family("pyshell_storage_object_size_bytes", "gauge", "What initiators see.", "bytes")
+    resets = Family("pyshell_resets", "counter", "Resets of a storage object by initiators.")
+    aborts = Family("pyshell_aborts", "counter", "Commands that initiators gave up.")
+    for place in listing.storage_objects():
+        found = storage.describe(lio, place)
+        label = f"{place.plugin}/{place.name}"
+        missing.add(int(bool(found.missing)), name=label)
+        if found.size is not None:
+            size.add(found.size, name=label)
+        resets.add(statistics.resets(lio, place), name=label)
+        aborts.add(statistics.aborts(lio, place), name=label)
+    yield from (missing, size, resets, aborts)
+
+
+def _saved(lio: Lio) -> Iterator[Family]:
+    unsaved = Family(
+        "pyshell_unsaved", "gauge", "Whether what runs is not what is restored at boot."
+    )
+    missing = Family(
+        "pyshell_restore_missing_objects",
+        "gauge",
+        "Objects that the last restore could not bring back and that are still missing.",
+    )
+    restored = Family(
+        "pyshell_last_restore_timestamp_seconds",
+        "gauge",
+        "When the saved configuration was last restored.",
+        "seconds",
+    )
+    try:
+        unsaved.add(int(is_unsaved(lio)))
+        remembered = state.read(lio.config_dir, lambda _: None)
+    except PyshellError:
+        remembered = None  # not root, or a file that is damaged: doctor tells
+    if remembered is not None:
+        missing.add(len(remembered.missing) if lio.mark_file.exists() else 0)
+        moment = provenance.moment(remembered.restored)
+        if moment is not None:
+            restored.add(moment.timestamp())
+    yield from (unsaved, missing, restored)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that show who is connected, and what flows.
+
+What they need is imported where it is used, as in `root`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.names import whole
+from pyshell.tree.command import (
+    INITIATOR,
+    NUMBER,
+    PATH,
+    STORAGE_OBJECT,
+    TARGET,
+    TEXT,
+    Kind,
+    Param,
+    choice,
+    command,
+)
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result, Stream, Table
+
+if TYPE_CHECKING:
+    from pyshell.lio.identifiers import StorageObject
+    from pyshell.lio.sessions import Session
+
+_SHORTEST, _LONGEST = 0.1, 3600.0
+
+
+def _seconds(text: str) -> float:
+    """Read a stretch of time. Raises UsageError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not _SHORTEST <= found <= _LONGEST:
+        raise UsageError(
+            f"'{text}' is no number of seconds.", f"Give one from {_SHORTEST} to {_LONGEST:g}."
+        )
+    return found
+
+
+def _looks(text: str) -> int:
+    """Read how many times to look. Raises UsageError."""
+    found = whole(text)
+    if not found:
+        raise UsageError(
+            f"'{text}' is no number of looks.",
+            "Give 1 or more; without it, a terminal shows them until Ctrl-C.",
+        )
+    return found
+
+
+SECONDS = Kind("seconds", _seconds)
+LOOKS = Kind("number", _looks)
+
+
+class SeeingNode(CommonNode):
+    """The part of the root that shows what goes on."""
+
+    @command(
+        "Show who is logged in.",
+        Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
+        Param("sid", NUMBER, "Only the session of that number."),
+        Param("target", TARGET, "Only sessions with the target of that WWN.", named_only=True),
+        Param("initiator", INITIATOR, "Only sessions of that initiator.", named_only=True),
+        Param(
+            "storage_object",
+            STORAGE_OBJECT,
+            "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
+            named_only=True,
+        ),
+        details=(
+            "An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it"
+            " the kernel tells the name alone. Loopback, vhost and their like have one initiator,"
+            " their nexus. Since when a session is open, and from where a dynamic one comes, is"
+            " told where the host's own tables leave no doubt."
+        ),
+        examples=("sessions", "sessions detail", "sessions storage_object=lee_block"),
+    )
+    def ui_command_sessions(
+        self,
+        action: str = "list",
+        sid: int | None = None,
+        target: str | None = None,
+        initiator: str | None = None,
+        storage_object: str | None = None,
+    ) -> Result:
+        """Show who is logged in."""
+        from pyshell.commands.session_text import session_data, session_lines, session_table
+
+        every = self._sessions()
+        found = [
+            session
+            for session in every
+            if (sid is None or session.sid == sid)
+            and _same_name(session.tpg.target.wwn, target)
+            and _same_name(session.initiator, initiator)
+            and (storage_object is None or self._has(session, storage_object))
+        ]
+        if sid is not None and not found:
+            told = f"no session found with sid {sid}"
+            raise NotFoundError(told, targetcli=told)
+        if not found:
+            if not self.context.compat:
+                _check_names(target, storage_object)
+                if initiator is not None:
+                    return Lines([_nothing_of(initiator, every)], [])
+            return Lines(["(no open sessions)"], [])
+        data = [session_data(self.lio, session) for session in found]
+        lines = [
+            line
+            for session in found
+            for line in session_lines(
+                self.lio, session, detail=action == "detail", compat=self.context.compat
+            )
+        ]
+        plain = self.context.compat or action == "detail"
+        return Lines(lines, data, table=None if plain else session_table(self.lio, found))
+
+    def _sessions(self) -> list[Session]:
+        from pyshell.lio.sessions import nexuses, sessions
+        from pyshell.lio.tracing import traced
+
+        found = list(sessions(self.lio))
+        if self.context.compat:  # targetcli looks at those of node ACLs, and no further
+            return found
+        return [*traced(self.lio, found), *nexuses(self.lio)]
+
+    def _has(self, session: Session, storage_object: str) -> bool:
+        from pyshell.lio.sessions import luns_of
+
+        exported = (seen.storage_object for seen in luns_of(self.lio, session))
+        return any(one and _is_called(one, storage_object) for one in exported)
+
+    @command(
+        "Show commands and bytes a second, of storage objects, LUNs and initiators.",
+        Param("path", PATH, "Only what is at or below this path."),
+        Param("interval", SECONDS, "Seconds between two looks.", default=1.0, named_only=True),
+        Param(
+            "count",
+            LOOKS,
+            "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
+            " in a pipe once.",
+            named_only=True,
+        ),
+        Param(
+            "by",
+            choice("all", "objects", "luns", "initiators"),
+            "What to show.",
+            default="all",
+            named_only=True,
+        ),
+        Param(
+            "sort",
+            choice("bytes", "read", "written", "commands", "name"),
+            "What comes first: the most of it, or by name.",
+            default="bytes",
+            named_only=True,
+        ),
+        Param("filter", TEXT, "Only what has this text in its name.", named_only=True),
+        details=(
+            "As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs;"
+            " those without one (demo mode) show in the LUNs. -o json prints one document, on one"
+            " line, for each look."
+        ),
+        examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"),
+    )
+    def ui_command_top(
+        self,
+        path: str | None = None,
+        interval: float = 1.0,
+        count: int | None = None,
+        by: str = "all",
+        sort: str = "bytes",
+        filter: str | None = None,
+    ) -> Result:
+        """Show commands and bytes a second."""
+        from itertools import islice
+
+        from pyshell.commands import top_text
+        from pyshell.lio.flows import samples
+
+        below = self.get_node(path).path if path else "/"
+        chosen = top_text.Choice(below, by, sort, filter or "")
+
+        def tables() -> Iterator[Table]:
+            for sample in islice(samples(self.lio, interval), count):
+                yield top_text.table(sample, chosen)
+
+        return Stream(tables(), 1 if count is None else None)
+
+
+def _check_names(target: str | None, storage_object: str | None) -> None:
+    """Tell a mistyped name from one without sessions. Raises NotFoundError."""
+    from pyshell.lio import listing
+
+    if target is not None and not any(
+        _same_name(one.wwn, target)
+        for fabric in listing.fabrics_in_use()
+        for one in listing.targets(fabric)
+    ):
+        raise NotFoundError(f"There is no target {target}.", "ls shows those that there are.")
+    if storage_object is not None and not any(
+        _is_called(one, storage_object) for one in listing.storage_objects()
+    ):
+        raise NotFoundError(
+            f"There is no storage object {storage_object}.", "ls /backstores shows them."
+        )
+
+
+def _nothing_of(initiator: str, every: Sequence[Session]) -> str:
+    """Return that an initiator has no such session, and who has any.
+
+    Raises NotFoundError for one that has no ACL either, which may be mistyped.
+    """
+    from pyshell.lio import listing
+
+    known = sorted({session.initiator for session in every})
+    have = f"Logged in: {', '.join(known)}." if known else "Nobody is logged in."
+    if any(_same_name(name, initiator) for name in known):
+        return f"(no such session of {initiator})"
+    if any(
+        _same_name(acl.wwn, initiator)
+        for fabric in listing.fabrics_in_use()
+        for target in listing.targets(fabric)
+        for tpg in listing.tpgs(target)
+        for acl in listing.node_acls(tpg)
+    ):
+        return f"(no open session of {initiator}) {have}"
+    raise NotFoundError(f"There is no session of {initiator}, and no ACL of that name.", have)
+
+
+def _is_called(one: StorageObject, text: str) -> bool:
+    return text.removeprefix("/backstores/") in (one.name, f"{one.plugin}/{one.name}")
+
+
+def _same_name(name: str, wanted: str | None) -> bool:
+    return wanted is None or name.lower() == wanted.lower()

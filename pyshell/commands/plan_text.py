@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan as lines and as data: each object that it touches, and whom that disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from pyshell.commands.diff_text import changed_data
+
+if TYPE_CHECKING:
+    from pyshell.config.compare import Changed
+    from pyshell.config.plan import Plan
+    from pyshell.lio.attach import Lio
+    from pyshell.lio.operations.base import Operation
+
+_NAMED = 3
+_VERBS = {
+    "created": "create",
+    "changed": "change",
+    "made anew": "recreate",
+    "deleted": "delete",
+}
+
+
+@dataclass(frozen=True)
+class Touched:
+    """An object that a plan touches, and the initiators whose sessions or disks that cuts."""
+
+    path: str
+    change: str
+    """created, changed, made anew or deleted."""
+    settings: tuple[Changed, ...]
+    sessions: Sequence[str]
+
+    @property
+    def effect(self) -> str:
+        """Return `replacing`, `disrupting`, or `online` where nobody notices."""
+        if self.change == "made anew":
+            return "replacing"
+        return "disrupting" if self.sessions else "online"
+
+    @property
+    def line(self) -> str:
+        """Return it in a line: `deleted /iscsi/… [disrupting iqn.…]`."""
+        return self._line(self.change)
+
+    @property
+    def would(self) -> str:
+        """Return it in a line of a dry run: `Would delete /iscsi/… [disrupting iqn.…]`."""
+        return self._line(f"Would {_VERBS[self.change]}")
+
+    def _line(self, change: str) -> str:
+        settings = "; ".join(change.text for change in self.settings)
+        marks = [self.effect, *([", ".join(self.sessions)] if self.sessions else [])]
+        if self.effect == "replacing" and self.sessions:
+            marks = ["replacing, disrupting", *marks[1:]]
+        return f"{change} {self.path}{f': {settings}' if settings else ''} [{' '.join(marks)}]"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return it for `-o json`."""
+        return {
+            "path": self.path,
+            "change": self.change,
+            "effect": self.effect,
+            "settings": [changed_data(change) for change in self.settings],
+            "sessions": list(self.sessions),
+        }
+
+
+def touched(lio: Lio, plan: Plan) -> list[Touched]:
+    """Return what a plan touches, before it is carried out."""
+    from pyshell.lio.impact import cut_by_each
+
+    cut: dict[str, set[str]] = {}
+    for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
+        cut.setdefault(plan.shown(step.path), set()).update(names)
+    return [
+        Touched(path, change, settings, sorted(cut.get(path, ())))
+        for path, change, settings in _objects(plan)
+    ]
+
+
+def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
+    yield from ((path, "created", ()) for path in plan.told(plan.created))
+    yield from ((plan.shown(one.path), "changed", one.changes) for one in plan.changed)
+    yield from ((path, "made anew", ()) for path in plan.told(plan.replaced))
+    yield from ((path, "deleted", ()) for path in plan.told(plan.deleted))
+
+
+def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool = False) -> str:
+    """Return how many objects of each kind there are, or `would` be, after `title`."""
+    counts = [
+        f"{sum(o.change == word for o in objects)} {f'to {verb}' if would else word}"
+        for word, verb in _VERBS.items()
+    ]
+    counts.append(f"{plan.unchanged} unchanged")
+    return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept)), *_chap(plan)])}."
+
+
+def _chap(plan: Plan) -> Iterator[str]:
+    if plan.kept_chap:
+        paths = plan.told(plan.kept_chap)
+        yield f"CHAP of {_first(paths)} not in the file and kept (keep_secrets=false clears it)"
+
+
+def _kept(paths: Sequence[str]) -> Iterator[str]:
+    """Yield how many objects stay, the first of them, and what would remove them."""
+    if paths:
+        yield (
+            f"{len(paths)} not in the file and kept ({_first(paths)}; prune=true removes what it"
+            " lacks)"
+        )
+
+
+def _first(paths: Sequence[str]) -> str:
+    return f"{', '.join(paths[:_NAMED])}{', …' if len(paths) > _NAMED else ''}"
+
+
+def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
+    """Return a plan for `-o json`."""
+    return {
+        "changed": bool(plan.steps),
+        "objects": [found.data for found in objects],
+        "unchanged": plan.unchanged,
+        "kept": plan.told(plan.kept),
+        "kept_chap": plan.told(plan.kept_chap),
+    }
+
+
+def steps(operations: Iterable[Operation]) -> Iterator[str]:
+    """Yield what would be done; of the settings that an object gets back only how many."""
+    from pyshell.lio.operations.settings import Set
+
+    for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
+        found = list(group)
+        if len(found) == 1:
+            yield f"Would {found[0].step()}."
+        else:
+            yield f"Would set {len(found)} settings of {place}."

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's command that brings a saved configuration back, at boot too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pyshell.commands.apply import ApplyingNode
+from pyshell.commands.restore_run import RestoreJob
+from pyshell.commands.save import boot_file, file_of
+from pyshell.errors import PyshellError, RestoredInPartError, UsageError
+from pyshell.host.arrivals import Arrivals
+from pyshell.tree.command import BOOL, FILE, FLAG, NUMBER, SAVED_OBJECT, TARGET, Param, command
+from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.config.document import Document
+    from pyshell.config.restore import Fault, Restored
+    from pyshell.config.store.trust import Trusted
+    from pyshell.lio.operations.base import Operation
+
+WAIT_MAX = 86400
+_LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
+
+
+class RestoringNode(ApplyingNode):
+    """The part of the root that restores."""
+
+    @command(
+        "Bring a saved configuration back.",
+        Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
+        Param("clear_existing", FLAG, "Clear the running configuration first.", default=False),
+        Param("target", TARGET, "Restore only the target of that WWN."),
+        Param(
+            "storage_object", SAVED_OBJECT, "Restore only that storage object: its name or path."
+        ),
+        Param(
+            "force",
+            BOOL,
+            "With clear_existing: clear what is the same, too.",
+            default=False,
+            named_only=True,
+        ),
+        Param("wait", NUMBER, "Seconds to wait for devices that are absent.", named_only=True),
+        Param(
+            "missing_only",
+            BOOL,
+            "Add only what the last restore could not bring back.",
+            default=False,
+            named_only=True,
+        ),
+        changes=True,
+        details="What cannot be brought back is named, the rest is restored; exit status 1, with"
+        " wait= or missing_only=true 6.\n"
+        "clear_existing=true removes what the file lacks and leaves alone what is the same.\n"
+        "wait= brings up at once what is there, then waits for absent devices only; others can"
+        " work meanwhile. missing_only=true touches nothing that runs, and brings nothing back"
+        " that was deleted since; of another file than the one restored at boot it adds all that"
+        " does not run.",
+        examples=(
+            "restoreconfig clear_existing=true",
+            "restoreconfig clear_existing=true wait=60",
+            "restoreconfig missing_only=true",
+        ),
+    )
+    def ui_command_restoreconfig(
+        self,
+        savefile: str | None = None,
+        clear_existing: bool = False,
+        target: str | None = None,
+        storage_object: str | None = None,
+        force: bool = False,
+        wait: int | None = None,
+        missing_only: bool = False,
+    ) -> Result:
+        """Bring a saved configuration back."""
+        if wait is not None and wait > WAIT_MAX:
+            raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")
+        path = file_of(self.lio, savefile)
+        part = target is not None or storage_object is not None
+        if missing_only:
+            if part or clear_existing or force:
+                raise UsageError("missing_only=true goes with wait= and a file alone.")
+            return self._add_missing(path, wait)
+        read = self._read(path)
+        from pyshell.config import load, references, restore
+        from pyshell.config.document import is_empty
+
+        chosen = restore.chosen(read.document, target, storage_object)
+        # References that cannot be read stay, and are reported like other faults of the document.
+        document = references.if_readable(chosen)
+        if not clear_existing:
+            restore.refuse_clashes(document)
+        elif is_empty(document) and not (force or self.context.compat):
+            raise PyshellError(
+                f"{path} holds neither a storage object nor a target: nothing was cleared.",
+                "'clearconfig confirm=true' clears; so does force=true here.",
+            )
+        whole = path == self.default_file and not part
+        text = load.text_of(read.data, str(path))
+
+        def run() -> Lines:
+            hints: list[str] = []
+            with self._arrivals(wait, hints) as arrivals:
+                running = None
+                if clear_existing and (force or self.context.compat):
+                    self.clear()
+                elif clear_existing:
+                    running = self._running()
+                result = restore.restore(self.lio, document, running, text)
+                job = RestoreJob(self.context, document, read.data if whole else None)
+                job.take(result)
+                if arrivals is not None:
+                    job.wait(arrivals, wait or 0, hints)
+            if not (whole or part):
+                boot_file(self.context).restored_other(path, job.missing)
+            if job.faults:
+                if wait is not None:
+                    raise _failed(path, job)
+                raise _recoverable(job.faults)
+            idle = running is not None and not result.plan.steps
+            return Lines([f"Configuration restored from {path}"], idle=idle)
+
+        def foresee() -> Lines:
+            running = self._running() if clear_existing else None
+            result = restore.foresee(self.lio, document, running, text)
+            return self._foreseen(path, result, PyshellError, wait)
+
+        effect: Literal["loaded", "other"] = "loaded" if whole else "other"
+
+        def operations() -> Sequence[Operation]:
+            if not clear_existing:
+                return ()
+            if force or self.context.compat:
+                return self.removing_all()
+            return restore.foresee(self.lio, document, self.items_of("running")).plan.operations
+
+        would = [f"Configuration would be restored from {path}"]
+        return Work(would, run, effect, foresee, operations=operations)
+
+    def _add_missing(self, path: Path, wait: int | None) -> Result:
+        whole = path == self.default_file
+        would = f"What is missing of {path} would be added"
+        missing = dict(self._marked()) if whole else None
+        if missing == {}:
+            self.context.note(f"Nothing of {path} is missing since it was restored.")
+            return Work([], lambda: Lines([], {"added": [], "missing": {}}))
+        from pyshell.config import references
+
+        read = self._read(path)
+        if missing is None:
+            # What is missing of secrets is remembered: one that does not run may be deleted.
+            secrets = references.unread(read.document)
+            marked = boot_file(self.context).missing_of(path).items()
+            missing = self._not_running(references.without(read.document, secrets))
+            missing |= {one: why for one, why in marked if one in secrets}
+        document = references.if_readable(read.document)
+        job = RestoreJob(self.context, document, read.data if whole else None, missing)
+
+        def run() -> Lines:
+            hints: list[str] = []
+            with self._arrivals(wait, hints) as arrivals:
+                job.add()
+                if arrivals is not None:
+                    job.wait(arrivals, wait or 0, hints)
+            if not whole:
+                boot_file(self.context).restored_other(path, job.missing)
+            lines = [f"Added {one}" for one in job.added]
+            failure = _failed(path, job) if job.faults or job.missing else None
+            return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
+
+        def foresee() -> Lines:
+            from pyshell.config import restore
+
+            result = restore.foresee_added(self.lio, document, missing)
+            return self._foreseen(path, result, RestoredInPartError, wait)
+
+        return Work([would], run, foresee=foresee, undone_by=job.undo)
+
+    def _foreseen(
+        self, path: Path, result: Restored, kind: type[PyshellError], wait: int | None
+    ) -> Lines:
+        """Return what a dry run tells of a restore: what it would make, and what it could not.
+
+        That is of `kind`, but where there would be a wait: what is absent may then still come.
+        """
+        from pyshell.commands import plan_text
+
+        told = plan_text.touched(self.lio, result.plan)
+        lines = [one.would for one in told if one.path not in result.left_out]
+        if not result.faults:
+            return Lines(lines)
+        faults = [fault.text for fault in result.faults]
+        if wait:
+            return Lines([*lines, *faults])
+        message = f"{path} would be restored in part, {len(faults)} faults:"
+        return Lines(lines, failure=kind(message, faults=faults))
+
+    def _marked(self) -> Mapping[str, str]:
+        """Return what the last restore left out. Raises PyshellError where that is long ago."""
+        missing = boot_file(self.context).state().missing
+        if missing and not self.lio.mark_file.exists():
+            raise PyshellError(
+                f"{self.default_file} was not restored since this host's start or clearconfig.",
+                "restoreconfig restores it.",
+            )
+        return missing
+
+    def _not_running(self, document: Document) -> dict[str, str]:
+        from pyshell.config.outline import read_outline
+        from pyshell.config.store import losses
+
+        return losses.missing(document, read_outline(self.lio), {})
+
+    def _read(self, path: Path) -> Trusted:
+        from pyshell.config.store import locations, trust
+
+        if not os.path.exists(path):
+            raise locations.missing(self.lio, path, "restoreconfig")
+        read = trust.load_trusted(path)
+        unknown = () if self.context.compat else read.unknown
+        for warning in (*read.warnings, *unknown):
+            self.context.note(warning)
+        return read
+
+    def _arrivals(
+        self, wait: int | None, hints: list[str]
+    ) -> AbstractContextManager[Arrivals | None]:
+        """Listen for devices from before the first look at them, so that none is missed."""
+        return self.lio.machine.arrivals(hints.append) if wait else nullcontext()
+
+    def removing_all(self) -> Sequence[Operation]:
+        """Return what terminates sessions and removes objects when all is cleared."""
+        from pyshell.lio import listing
+        from pyshell.lio.operations import removal
+
+        found: list[Operation] = []
+        for fabric in listing.fabrics_in_use():
+            found += removal.of_targets(listing.targets(fabric))
+        for place in listing.storage_objects():
+            found += removal.alone(place)
+        return found
+
+    def clear(self) -> None:
+        """Remove the whole running configuration."""
+        from pyshell.config import clearing
+
+        # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
+        # leaving; else leaving asks before the saved file loses it.
+        removed = [self.context.note_removed] if self.context.compat else []
+        try:
+            clearing.clear(self.lio, *removed)
+        except PyshellError as error:
+            if self.context.way != "boot":
+                error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
+            raise
+
+    def forget_missing(self) -> None:
+        """Note that nothing is restored now of which something could be missing."""
+        from pyshell.config.store import state
+
+        try:
+            state.unmark(self.lio.mark_file)
+        except PyshellError as error:
+            self.context.note(f"It could not be noted that nothing is missing: {error}")
+
+
+def _recoverable(faults: list[Fault]) -> PyshellError:
+    message = f"Configuration restored, {len(faults)} recoverable errors:"
+    return PyshellError(message, faults=[fault.text for fault in faults])
+
+
+def _failed(path: Path, job: RestoreJob) -> PyshellError:
+    """Return the error of a restore that is to be finished later."""
+    told = {fault.path for fault in job.faults}
+    lines = [fault.text for fault in job.faults]
+    lines += [f"{p}: {why}, skipped" for p, why in job.missing.items() if p not in told]
+    message = f"{path} is restored in part, {len(lines)} faults:"
+    return RestoredInPartError(message, _LATER if job.missing else "", faults=lines)

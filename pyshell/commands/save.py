@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's commands that save the configuration, and those that look at what was saved.
+
+What they need of the package `config` is imported where it is used, as in `root`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pyshell.config.store import locations
+from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.files.paths import UntrustedError
+from pyshell.lio.attach import Lio
+from pyshell.names import MASK
+from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TARGET, TEXT, Param, choice, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Context
+from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.config.document import Document
+    from pyshell.config.store.boot_file import BootFile
+
+
+_SHOWN = 20
+"""How many objects an error names."""
+
+
+class SavingNode(CommonNode):
+    """The part of the root that saves."""
+
+    @command(
+        "Save the running configuration, so that it comes back at boot.",
+        Param("savefile", FILE, "File to write, - for standard output; default: the boot file."),
+        Param(
+            "force",
+            BOOL,
+            "Save whatever is lost by it; that is told.",
+            default=False,
+            named_only=True,
+        ),
+        Param(
+            "without",
+            PATHS,
+            "Objects that may be lost: paths with commas between them.",
+            named_only=True,
+        ),
+        Param("comment", TEXT, "Why; 'revisions' shows it.", named_only=True),
+        Param(
+            "target",
+            TARGET,
+            "Only the target of that WWN, with its storage objects.",
+            named_only=True,
+        ),
+        Param(
+            "secret_files",
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
+            named_only=True,
+        ),
+        Param(
+            "omit_secrets",
+            BOOL,
+            "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'.",
+            default=False,
+            named_only=True,
+        ),
+        changes=True,
+        details="What the file held before is kept as a revision. Refused, unless it is forced, is"
+        " to replace a file that something else changed, and to lose what the last restore could"
+        " not bring back.",
+        examples=(
+            "saveconfig",
+            "saveconfig comment='before the move'",
+            "saveconfig /root/one.json target=iqn.2020-07.com.example:disks",
+        ),
+    )
+    def ui_command_saveconfig(
+        self,
+        savefile: str | None = None,
+        force: bool = False,
+        without: Sequence[str] | None = None,
+        comment: str | None = None,
+        target: str | None = None,
+        secret_files: str | None = None,
+        omit_secrets: bool = False,
+    ) -> Result:
+        """Save the running configuration."""
+        from pyshell.files import writing
+
+        if savefile == "-":
+            if secret_files is not None:
+                raise UsageError("secret_files= needs a file to write to.", "Give its name.")
+            return self._printed(target, omit_secrets=omit_secrets)
+        path = file_of(self.lio, savefile)
+        require_writable(path)
+        document = read_to_save(self.context)
+        if target is not None:
+            document = self._part(document, target, path)
+        secrets: dict[Path, str] = {}
+        if secret_files is not None or omit_secrets:
+            document, secrets = self._without_secrets(document, path, secret_files)
+            if secret_files is not None and omit_secrets:
+                raise UsageError("secret_files= and omit_secrets=true exclude each other.")
+        saving = Saving(self.context, path, document, comment)
+        notes = saving.carry_over(force=force, without=without or ())
+        if not (force or self.context.compat):
+            self._refuse_to_empty(saving.document, path)
+        notes += saving.judge(force=force, without=without or ())
+
+        def run() -> Lines:
+            for file, secret in secrets.items():
+                writing.make_folder(file.parent)
+                writing.replace(file, f"{secret}\n".encode())
+            said = saving.save()
+            for note in notes:
+                self.context.note(note)
+            if secrets:
+                said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
+            return Lines([*said, f"Configuration saved to {path}"])
+
+        effect: Literal["saved"] | None = "saved" if path == self.default_file else None
+        return Work(
+            [f"Configuration would be saved to {path}"],
+            run,
+            effect,
+            lambda: _must_be_writable(path.parent, to_make=self.default_file.parent),
+        )
+
+    def _without_secrets(
+        self, document: Document, path: Path, folder: str | None
+    ) -> tuple[Document, dict[Path, str]]:
+        from pyshell.config import references
+
+        if folder is not None:
+            return references.moved_out(document, Path(os.path.abspath(os.path.expanduser(folder))))
+        if is_boot_file(self.lio, path):
+            raise UsageError(
+                f"{path} is restored at boot: without its secrets no initiator could log in.",
+                "Give another file: saveconfig FILE omit_secrets=true.",
+            )
+        return references.omitted(document), {}
+
+    def _printed(self, target: str | None, *, omit_secrets: bool) -> Lines:
+        """Return the running configuration as text; without its secrets for a terminal."""
+        from pyshell.config import references
+        from pyshell.config.document import holds_secrets, without_secrets
+        from pyshell.config.parts import of_target
+        from pyshell.config.store.document_file import to_text
+
+        document = read_to_save(self.context)
+        if target is not None:
+            document = of_target(document, target)
+        if omit_secrets:
+            document = references.omitted(document)
+        if self.context.is_shown and holds_secrets(document):
+            document = without_secrets(document, MASK)
+            self.context.note("CHAP secrets are masked: a pipe or file gets them.")
+        return Lines(to_text(document).splitlines(), document)
+
+    def _part(self, document: Document, wwn: str, path: Path) -> Document:
+        from pyshell.config.parts import of_target
+
+        if is_boot_file(self.lio, path):
+            raise UsageError(
+                f"{path} is restored at boot, and would hold one target alone.",
+                "Give another file: saveconfig FILE target=WWN.",
+            )
+        return of_target(document, wwn)
+
+    def _refuse_to_empty(self, document: Document, path: Path) -> None:
+        """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
+        from pyshell.config import load
+        from pyshell.config.document import is_empty
+
+        if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
+            return
+        if is_boot_file(self.lio, path) and not self.lost_by_saving():
+            return
+        raise PyshellError(
+            f"The running configuration is empty and {path} is not: it was left as it is.",
+            "restoreconfig restores it; saveconfig force=true replaces it.",
+        )
+
+    def save_on_leaving(self) -> list[str]:
+        """Save to the file that is restored at boot and return what to tell.
+
+        Raises PyshellError where saved objects, or a change by others, would be lost.
+        """
+        path = self.default_file
+        lost = self.lost_by_saving()
+        if lost:
+            from pyshell.config.store.losses import highest
+
+            first = highest(lost)
+            more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+            raise PyshellError(
+                f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
+                "saveconfig saves without it, restoreconfig brings it back.",
+            )
+        saving = Saving(self.context, path, read_to_save(self.context))
+        notes = [*saving.carry_over(), *saving.judge()]
+        said = saving.save()
+        for note in notes:
+            self.context.note(note)
+        return [*said, f"Configuration saved to {path}"]
+
+    def lost_by_saving(self) -> list[str]:
+        """Return what the saved file holds, the kernel lacks and no command here deleted."""
+        from pyshell.config import load
+        from pyshell.config.document import object_paths
+        from pyshell.config.outline import read_outline
+        from pyshell.config.store import state
+        from pyshell.config.store.state import is_below
+
+        path = self.default_file
+        if not path.exists():
+            return []
+        before = object_paths(load.load(path))
+        removed = self.context.removed_paths() | state.removed(self.lio.run_dir)
+        removed |= set(boot_file(self.context).missing_of(path))
+        lost = before - object_paths(read_outline(self.lio))
+        return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
+
+    @property
+    def default_file(self) -> Path:
+        """Return the file that is restored at boot."""
+        return file_of(self.lio, None)
+
+    @command(
+        "List the earlier saved configurations, or show what one of them holds.",
+        Param("action", choice("list", "show"), "list, or show with a revision."),
+        Param("revision", REVISION, "A number, 'saved', or the name of a backup of targetcli."),
+        examples=("revisions", "revisions show 3", "revisions show saved"),
+    )
+    def ui_command_revisions(
+        self, action: str | None = None, revision: str | None = None
+    ) -> Result:
+        """List the earlier saved configurations, or show one."""
+        from pyshell.commands import revision_text
+        from pyshell.config.document import without_secrets
+        from pyshell.config.store import revisions
+        from pyshell.config.store.document_file import to_text
+
+        folder = self.lio.config_dir
+        about = boot_file(self.context).about()
+        if action in (None, "list"):
+            if revision is not None:
+                raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
+            found = revisions.listed(folder, about)
+            return Lines(revision_text.table(found), [revision_text.data(one) for one in found])
+        if revision is None:
+            raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
+        one = revisions.find(folder, revision, about)
+        document = without_secrets(revisions.read_revision(folder, revision), MASK)
+        text = to_text(document).splitlines()
+        return Lines(
+            [revision_text.title(one), *text],
+            {**revision_text.data(one), "configuration": document},
+        )
+
+
+class Saving:
+    """One save of a document to a file: judged, then done, by the rules of the file it goes to.
+
+    `merged_from` is what runs, where the document is not that but was merged into the file's.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        path: Path,
+        document: Document,
+        comment: str | None = None,
+        merged_from: Document | None = None,
+    ) -> None:
+        self._context = context
+        self._path = path
+        self.document = document
+        self._running = document
+        self._comment = comment or ""
+        self._keep_references()
+        self._merged_from = merged_from
+        self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
+        if comment and self._boot is None:
+            raise UsageError(
+                f"{path} has no revisions that a comment could stand at.", "Leave comment= out."
+            )
+
+    def _keep_references(self) -> None:
+        """Keep references to the files of secrets, if the file before has some and is trusted."""
+        from pyshell.config import load, references
+        from pyshell.config.store.trust import load_trusted
+
+        if not os.path.isfile(self._path) or references.has_references(self.document):
+            return
+        try:
+            before = load_trusted(self._path).document
+        except UntrustedError as error:
+            with suppress(PyshellError):
+                if references.has_references(load.load(self._path)):
+                    self._context.note(f"{error.message} Its references to secrets are not kept.")
+            return
+        except PyshellError:
+            return  # nothing of a damaged file is kept
+        missing = boot_file(self._context).missing_of(self._path)
+        self.document, changed = references.kept(self.document, before, missing)
+        for text in changed:
+            self._context.note(text)
+
+    def carry_over(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
+        """Add what the last restore of the file left out, and return what to tell of it.
+
+        That stays in the file until it is restored, deleted, or given up by `force` or `without`.
+        """
+        from pyshell.config import load, references
+        from pyshell.config.parts import carried
+        from pyshell.config.store import losses
+        from pyshell.config.store.state import is_below
+
+        reasons = boot_file(self._context).missing_of(self._path)
+        given_up = {p for p in reasons if force or any(is_below(p, root) for root in without)}
+        self.document = references.without(self.document, given_up)
+        if force or not reasons or not os.path.isfile(self._path):
+            return []
+        unread = references.unread(self.document)
+        secrets = [
+            f"{self._path} keeps the file of {path}, which is not running: {reasons[path]}"
+            for path in reasons
+            if path in unread
+        ]
+        try:
+            data = load.read_file(self._path, trusted=True).data
+        except UntrustedError as error:
+            return [f"{error.message} Nothing is carried over from it."]
+        lost = losses.lost(reasons, data, self.document)
+        kept = losses.not_named(lost, without, data)
+        if not kept:
+            return secrets
+        self.document = carried(self.document, load.from_bytes(data, str(self._path)), set(kept))
+        left = losses.lost(kept, data, self.document)
+        told = [path for path in losses.first(kept, data) if path not in left]
+        return secrets + [
+            f"{self._path} keeps {path}, which is not running: {reasons[path]}" for path in told
+        ]
+
+    def judge(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
+        """Return what to tell of losses that are wanted. Raises ConflictError for others."""
+        if self._boot is not None:
+            return self._boot.judge(
+                self.document,
+                force=force,
+                compat=self._context.compat,
+                without=without,
+                merged=self._merged_from is not None,
+            )
+        reasons = boot_file(self._context).missing_of(self._path)
+        if without and not reasons:
+            raise UsageError(
+                "without= is only for a file that was restored in part, or at boot.",
+                "Nothing of this file is missing.",
+            )
+        return []
+
+    def save(self) -> list[str]:
+        """Save, and return what to tell beside that."""
+        from pyshell.config.store import document_file, provenance, state
+        from pyshell.config.store.losses import tree_paths
+        from pyshell.config.store.revisions import Policy
+        from pyshell.files import writing
+
+        if self._boot is None:
+            if self._context.compat:  # targetcli makes the folder
+                writing.make_folder(self._path.parent, private=False)
+            document_file.write(self.document, self._path)
+            left = tree_paths(self.document) - tree_paths(self._running)
+            missing = boot_file(self._context).missing_of(self._path)
+            if missing:
+                kept = {path: why for path, why in missing.items() if path in left}
+                boot_file(self._context).restored_other(self._path, kept)
+            return []
+        prefer = self._context.preference
+        state.forget_removed(self._context.lio.run_dir)
+        return self._boot.save(
+            self.document,
+            provenance.now(self._context.way, self._comment),
+            int(prefer("max_backup_files")),
+            Policy(int(prefer("max_revisions")), int(prefer("max_revision_days"))),
+            self._merged_from,
+            self._running if self._merged_from is None else None,
+        )
+
+
+def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
+    """Return the work of saving one storage object into a file that holds others (failure 17)."""
+    from pyshell.config.parts import with_storage_object
+    from pyshell.config.store.trust import load_trusted
+
+    require_writable(path)
+
+    running = read_to_save(context)
+    saved = load_trusted(path).document if os.path.lexists(path) else {}
+    merged = with_storage_object(saved, running, plugin, name)
+    saving = Saving(context, path, merged, merged_from=running)
+    saving.judge()
+
+    def run() -> Lines:
+        said = f"Storage Object '{plugin}:{name}' config saved to {path}."
+        return Lines([*saving.save(), said])
+
+    return Work([f"Storage object {plugin}/{name} would be saved to {path}"], run)
+
+
+def file_of(lio: Lio, text: str | None) -> Path:
+    """Return the file of that name, the one that is restored at boot where none is given."""
+    if text:
+        return Path(os.path.abspath(os.path.expanduser(text)))
+    return locations.default_file(lio)
+
+
+def require_writable(path: Path) -> None:
+    """Raise where a path leads through another user's link, or to what is no regular file."""
+    from pyshell.files import writing
+
+    writing.require_writable(path)
+
+
+def boot_file(context: Context) -> BootFile:
+    """Return the file that is restored at boot, with what is remembered of it."""
+    from pyshell.config.store.boot_file import BootFile
+
+    return BootFile(context.lio.config_dir, context.lio.mark_file, context.note)
+
+
+def is_partly_restored(lio: Lio) -> bool:
+    """Tell whether something is missing since the last restore; this is cheap."""
+    return os.path.exists(lio.mark_file)
+
+
+def missing_since_restored(context: Context) -> dict[str, str]:
+    """Return what the last restore since this host's start could not bring back, and why."""
+    if not is_partly_restored(context.lio):
+        return {}
+    try:
+        return dict(boot_file(context).state().missing)
+    except PyshellError as error:
+        context.note(f"What the last restore could not restore is not known: {error}")
+        return {}
+
+
+def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
+    """Note that objects were made or deleted which a restore may have marked as missing."""
+    from pyshell.config.store import state
+
+    lio = context.lio
+    if made or deleted:
+        with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
+            state.note_removed(lio.run_dir, made, deleted)
+    if os.path.exists(lio.config_dir / "pyshell-state.json"):
+        try:
+            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
+        except PyshellError as error:  # the target is changed; that is what the exit status is of
+            context.note(f"It could not be noted that this is no longer missing: {error}")
+
+
+def is_boot_file(lio: Lio, path: Path) -> bool:
+    """Tell whether a path leads to the file that is restored at boot."""
+    return os.path.realpath(path) == os.path.realpath(file_of(lio, None))
+
+
+def read_to_save(context: Context) -> Document:
+    """Return what runs; settings that the kernel does not let be read are told (failure 10)."""
+    from pyshell.config.running import read_running
+
+    return read_running(context.lio, context.note)
+
+
+def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:
+    """Raise where a file cannot be saved in a folder; that of the boot file is made."""
+    while folder == to_make and not folder.exists():
+        folder = to_make = folder.parent
+    if not folder.is_dir():
+        raise NotFoundError(f"There is no folder {folder}.", "Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise NotPermittedError(f"Nothing can be saved in {folder}: it is not yours to write.")
+    return Lines([])

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CHAP for initiators that a disk is shared to: as given, made up, or as it is there already."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyshell.errors import ConflictError, UsageError
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import NodeAcl, Tpg
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.settings import Set
+from pyshell.lio.settings import read, refuse_equal_secrets, secret_caution
+
+_ENFORCED = "attrib/authentication"
+_RANDOM_BYTES = 12
+"""96 bits, as RFC 7143 asks for: 16 characters, which is the most that Windows takes."""
+
+
+@dataclass(frozen=True)
+class Chap:
+    """What was asked for. `kind` is what to make up: "oneway", "mutual" or nothing."""
+
+    kind: str = ""
+    userid: str = ""
+    password: str = ""
+    mutual_userid: str = ""
+    mutual_password: str = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Tell whether initiators shall prove who they are."""
+        return bool(self.kind or self.userid or self.password or self.mutual)
+
+    @property
+    def mutual(self) -> bool:
+        """Tell whether the target shall prove who it is."""
+        return self.kind == "mutual" or bool(self.mutual_userid or self.mutual_password)
+
+    def check(self, initiators: Sequence[str]) -> None:
+        """Raise UsageError for what cannot be meant."""
+        if not self.kind and self.wanted and not self.password:
+            raise UsageError(
+                "CHAP needs a secret.", "password=- asks for it, chap=oneway makes one up."
+            )
+        if not self.kind and self.mutual and not self.mutual_password:
+            raise UsageError("CHAP of the target needs mutual_password=.", "chap=mutual makes it.")
+        if self.password and len(initiators) > 1:
+            raise UsageError(
+                "One secret for several initiators is none.",
+                "Name one initiator, or make secrets up by chap=oneway.",
+            )
+        refuse_equal_secrets(self.password, self.mutual_password)
+
+
+def of_tpg(tpg: Tpg) -> list[Operation]:
+    """Return what lets in only initiators that prove who they are."""
+    return [Set(tpg, _ENFORCED, "1")]
+
+
+def of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> tuple[list[Operation], bool]:
+    """Return what gives an initiator its CHAP names and secrets, and if any had to be made up."""
+    if not chap.wanted:
+        return [], False
+    wanted = [("userid", chap.userid, acl.wwn), ("password", chap.password, None)]
+    if chap.mutual:
+        wanted += [
+            ("userid_mutual", chap.mutual_userid, acl.tpg.target.wwn),
+            ("password_mutual", chap.mutual_password, None),
+        ]
+    made: list[Operation] = []
+    invented = False
+    for file, given, default in wanted:
+        present = _present(lio, acl, file)
+        if given and given != present:
+            made.append(Set(acl, f"auth/{file}", given, said=_replaced(acl, file, present)))
+        elif not given and not present:
+            invented = invented or default is None
+            made.append(Set(acl, f"auth/{file}", default or _secret()))
+    return made, invented
+
+
+def _replaced(acl: NodeAcl, file: str, before: str) -> list[str]:
+    """Return that a secret takes the place of another: who knows only that is kept out."""
+    if not before:
+        return []
+    if file == "userid":
+        return [f"CHAP name of {acl.wwn} replaced: it logs in by the new one from now on."]
+    if file == "password":
+        return [f"CHAP secret of {acl.wwn} replaced: it logs in by the new one from now on."]
+    return [f"CHAP of the target towards {acl.wwn} replaced."]
+
+
+def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
+    """Return what to know of an initiator's CHAP beside what was asked for."""
+    notes = []
+    for whose, secret in (("", chap.password), ("target's ", chap.mutual_password)):
+        if told := secret_caution(secret):
+            notes.append(f"The {whose}CHAP secret for {acl.wwn} {told}")
+    if not chap.wanted or not _has_credentials(lio, acl):
+        return notes
+    mutual = bool(_present(lio, acl, "userid_mutual"))
+    if mutual and chap.kind == "oneway" and not chap.mutual:
+        notes.append(
+            f"CHAP of {acl.wwn} stays mutual:"
+            f" '{acl.path} set auth mutual_userid= mutual_password=' makes it one-way."
+        )
+    if chap.mutual and not mutual:
+        notes.append(f"CHAP of {acl.wwn} becomes mutual: it needs the target's secret as well.")
+    return notes
+
+
+def notes_of_tpg(tpg: Tpg) -> list[str]:
+    """Return for which disks shared before initiators need CHAP once a TPG wants it."""
+    notes = []
+    for acl in listing.node_acls(tpg) if listing.existing(tpg) else []:
+        numbers = [str(mapped.index) for mapped in listing.mapped_luns(acl)]
+        if numbers:
+            told = " and ".join([", ".join(numbers[:-1]), numbers[-1]][len(numbers) < 2 :])
+            notes.append(f"{tpg} wants CHAP now: {acl.wwn} needs it for LUN {told} as well.")
+    return notes
+
+
+def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> None:
+    """Raise where one of `acls`, or another initiator of a TPG that is there, could not log in."""
+    mine = list(acls)
+    enforced = is_enforced(lio, tpg)
+    if enforced and not chap.wanted:
+        for acl in mine:
+            if not _has_credentials(lio, acl):
+                raise UsageError(
+                    f"{tpg} wants CHAP, and {acl.wwn} has no secret there.",
+                    "chap=oneway makes one up, password=- asks for it.",
+                )
+    if chap.wanted and not enforced:
+        others = [a for a in listing.node_acls(tpg) if a not in mine]
+        without = [acl.wwn for acl in others if not _has_credentials(lio, acl)]
+        if without:
+            have = "have" if len(without) > 1 else "has"
+            raise ConflictError(
+                f"CHAP for {tpg} would keep out {', '.join(without)}, which {have} no secret.",
+                "Give one first, or share it by a target of its own: target=NAME.",
+            )
+
+
+def is_enforced(lio: Lio, tpg: Tpg) -> bool:
+    """Tell whether a TPG lets in only initiators that prove who they are."""
+    return text_or_none(lio.kernel, f"{tpg.folder}/{_ENFORCED}") == "1"
+
+
+def _has_credentials(lio: Lio, acl: NodeAcl) -> bool:
+    return all(_present(lio, acl, file) for file in ("userid", "password"))
+
+
+def _present(lio: Lio, acl: NodeAcl, file: str) -> str:
+    return read(lio.kernel, acl.folder, f"auth/{file}") if listing.existing(acl) else ""
+
+
+def _secret() -> str:
+    while True:
+        made = secrets.token_urlsafe(_RANDOM_BYTES)
+        if made[0].isalnum():  # what begins with '-' would look like an option to iscsiadm
+            return made

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a device and the names of initiators to the operations that share it, by the house's rules.
+
+What is there already is used; only what is missing becomes an operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pyshell import names
+from pyshell.commands.share import chap_options
+from pyshell.commands.share.chap_options import Chap
+from pyshell.commands.share.storage import (
+    ISCSI,
+    initiator_named,
+    new_storage_object,
+    refuse_other_size,
+    storage_object_on,
+)
+from pyshell.errors import ConflictError, UsageError
+from pyshell.lio import fabrics, listing
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.luns import CreateLun, CreateNodeAcl, MapLun, free_lun
+from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
+from pyshell.tree.fabric import default_portal, new_tpg
+from pyshell.tree.results import Change, Lines, Result
+
+if TYPE_CHECKING:
+    from pyshell.tree.common import CommonNode
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be shared, to whom, and what of it was given."""
+
+    device: str
+    initiators: tuple[str, ...]
+    target: str | None = None
+    name: str | None = None
+    lun: int | None = None
+    portals: tuple[tuple[str, int], ...] = ()
+    size: int | None = None
+    chap: Chap = field(default_factory=Chap)
+    readonly: bool | None = None
+
+
+def shared(node: CommonNode, wish: Wish) -> Result:
+    """Return what shares a disk. Raises PyshellError."""
+    found = (initiator_named(node.lio, name) for name in wish.initiators)
+    initiators = tuple(dict.fromkeys(found))
+    wish.chap.check(initiators)
+    return _Plan(node, wish, initiators).result()
+
+
+class _Plan:
+    """Collects the operations that are missing, in the order of the walk-through.
+
+    The portals come last: nobody can log in before all is as it shall be.
+    """
+
+    def __init__(self, node: CommonNode, wish: Wish, initiators: Sequence[str]) -> None:
+        self._node = node
+        self._lio = node.lio
+        self._wish = wish
+        self._initiators = initiators
+        self._made: list[Operation] = []
+        self._notes: list[str] = []
+
+    def result(self) -> Result:
+        """Return the change, or that there is nothing to do."""
+        exported = self._storage_object()
+        tpg, portals = self._tpg(exported)
+        acls = [NodeAcl(tpg, wwn) for wwn in self._initiators]
+        self._let_in(tpg, acls)
+        lun = self._lun(tpg, exported)
+        mapped = [self._mapping(acl, lun) for acl in acls]
+        self._made += portals
+        told = self._told(exported, lun, mapped)
+        data = self._data(exported, lun, mapped)
+        if not self._made:
+            for note in self._notes:
+                self._node.context.note(note)
+            return Lines([f"{told}: nothing to do."], data)
+        whom = f" {acls[0].wwn}" if {*acls, *_acls_of(tpg.target)} != {acls[0]} else ""
+        hint = f"'guide {tpg.target.wwn}{whom}' tells what to do there."
+        return Change(
+            self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data
+        )
+
+    def _storage_object(self) -> StorageObject:
+        wish = self._wish
+        found = storage_object_on(self._node, wish.device)
+        if found is None:
+            made, place, note = new_storage_object(self._node, wish.device, wish.name, wish.size)
+            self._made += made
+            self._notes += [note] if note else []
+            return place
+        if wish.name not in (None, found.name):
+            raise ConflictError(
+                f"{wish.device} has a storage object, {found.path}, already.", "Leave name= out."
+            )
+        if wish.size is not None:
+            refuse_other_size(self._lio, found, wish.size)
+        return found
+
+    def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
+        """Return the TPG, planned where it is missing, and what makes its portals."""
+        target = self._target(exported)
+        found = listing.tpgs(target)
+        exporting = [lun.tpg for lun in self._exports(exported) if lun.tpg.target == target]
+        tpg = next(iter([*exporting, *found]), Tpg(target, 1))
+        if tpg in found:
+            chap_options.refuse_lock_out(
+                self._lio, tpg, [NodeAcl(tpg, wwn) for wwn in self._initiators], self._wish.chap
+            )
+            self._note_of(tpg)
+            return tpg, self._portals(tpg)
+        if not listing.existing(target):
+            self._made.append(CreateTarget(target, said=[f"Created target {target.wwn}."]))
+        made = new_tpg(self._node, tpg)
+        self._made += [o for o in made if not isinstance(o, CreateDefaultPortal)]
+        if self._wish.portals:
+            return tpg, self._portals(tpg)
+        default = [o for o in made if isinstance(o, CreateDefaultPortal)]
+        if default:
+            present = listing.portals_at(target.fabric, default[0].place.port)
+            if listing.portal_obstacle(default[0].place, present) or listing.portal_in_place_of(
+                default[0].place, present
+            ):
+                return tpg, self._where_others_listen(tpg)
+        return tpg, list(default)
+
+    def _where_others_listen(self, tpg: Tpg) -> list[Operation]:
+        """Return what makes a TPG listen wherever this host's other targets do."""
+        every = (t for target in listing.targets(tpg.target.fabric) for t in listing.tpgs(target))
+        known = dict.fromkeys((p.address, p.port) for t in every for p in listing.portals(t))
+        return [_portal(Portal(tpg, *place)) for place in known]
+
+    def _target(self, exported: StorageObject) -> Target:
+        """Return the target by the rule that the command's help tells. Raises PyshellError."""
+        fabric = fabrics.fabric(ISCSI)
+        if self._wish.target is not None:
+            return Target(ISCSI, fabric.normalise(self._wish.target).wwn)
+        exporting = {lun.tpg.target for lun in self._exports(exported)}
+        known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
+        if len(known) > 1:
+            raise UsageError(
+                f"By which of {len(known)} targets? {', '.join(t.wwn for t in known)}.",
+                "Give one by target=NAME, or a new name.",
+            )
+        if known:
+            self._refuse_open(known[0])
+            return known[0]
+        host = fabric.new_wwn().partition(":")[0]
+        # A storage object's name may hold what an iSCSI name may not.
+        tail = "".join(c if c.isalnum() or c in ".-" else "-" for c in exported.name.lower())
+        return Target(ISCSI, fabric.normalise(f"{host}:{tail}").wwn)
+
+    def _refuse_open(self, target: Target) -> None:
+        """Raise where everybody would get the disk by a target that nobody named."""
+        if any(self._is_open(tpg) for tpg in listing.tpgs(target)):
+            raise ConflictError(
+                f"{target} lets everybody in (demo mode), so everybody would get the disk.",
+                f"Name it, target={target.wwn}, if that is meant; or give a new name.",
+            )
+
+    def _is_open(self, tpg: Tpg) -> bool:
+        return text_or_none(self._lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1"
+
+    def _note_of(self, tpg: Tpg) -> None:
+        if text_or_none(self._lio.kernel, f"{tpg.folder}/enable") == "0":
+            self._notes.append(f"Nobody can log in yet: '{tpg.path} enable' lets them.")
+        if self._is_open(tpg):
+            self._notes.append(f"{tpg} lets everybody in, so everybody gets the disk.")
+
+    def _exports(self, exported: StorageObject) -> list[Lun]:
+        return [u for u in listing.luns_of(exported) if u.tpg.target.fabric_name == ISCSI]
+
+    def _portals(self, tpg: Tpg) -> list[Operation]:
+        """Return what makes the portals that were asked for and are missing."""
+        made: list[Operation] = []
+        for address, port in self._wish.portals:
+            there = listing.portal(tpg, address, port)
+            if there is not None:
+                continue
+            wide = self._listening_for(tpg, address, port)
+            if wide is None:
+                made.append(_portal(Portal(tpg, address, port)))
+            elif not listing.is_wildcard(address):
+                self._notes.append(
+                    f"{wide.address}:{port} covers {address} already: to listen there alone,"
+                    f" first '{tpg.path}/portals delete {wide.address} {port}'."
+                )
+        if not self._wish.portals and not listing.portals(tpg):
+            made.append(default_portal(self._node, tpg))
+        return made
+
+    def _listening_for(self, tpg: Tpg, address: str, port: int) -> Portal | None:
+        """Return the wildcard portal by which the TPG is reached at an address already."""
+        v6only = listing.ipv6_only()
+        for found in listing.portals(tpg):
+            wide = found.port == port and listing.is_wildcard(found.address)
+            if wide and names.listens_on(found.address, address, v6only=v6only):
+                return found
+        return None
+
+    def _let_in(self, tpg: Tpg, acls: Sequence[NodeAcl]) -> None:
+        """Plan ACLs and CHAP."""
+        chap = self._wish.chap
+        notes: list[str] = []
+        if chap.wanted and not chap_options.is_enforced(self._lio, tpg):
+            self._made += chap_options.of_tpg(tpg)
+            notes += chap_options.notes_of_tpg(tpg)
+        made_up = False
+        for acl in acls:
+            if not listing.existing(acl):
+                said = [f"Created Node ACL for {acl.wwn}"]
+                self._made.append(CreateNodeAcl(acl, said=said))
+            credentials, invented = chap_options.of_acl(self._lio, acl, chap)
+            self._made += credentials
+            notes += chap_options.notes_of_acl(self._lio, acl, chap)
+            made_up = made_up or invented
+        if made_up:
+            self._notes.append("CHAP secrets were made up: 'guide' with show_secrets=true tells.")
+        self._notes += notes
+
+    def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
+        wanted = self._wish.lun
+        for lun in listing.luns(tpg):
+            if listing.storage_object_of(lun) == exported:
+                if wanted not in (None, lun.index):
+                    raise ConflictError(f"It is LUN {lun.index} there already.", "Leave lun= out.")
+                return lun
+        place = Lun(tpg, free_lun(tpg, wanted))
+        self._made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
+        return place
+
+    def _mapping(self, acl: NodeAcl, lun: Lun) -> MappedLun:
+        present = listing.mapped_luns(acl)
+        for mapped in present:
+            if listing.lun_of(mapped) == lun:
+                self._made += self._protection(mapped)
+                return mapped
+        taken = {mapped.index for mapped in present}
+        index = lun.index if lun.index not in taken else listing.lowest_free(taken)
+        said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
+        place = MappedLun(acl, index)
+        self._made.append(MapLun(place, lun, bool(self._wish.readonly), said=[said]))
+        return place
+
+    def _protection(self, mapped: MappedLun) -> list[Operation]:
+        """Return what makes a mapping read-only or writable, if that was asked for and is not."""
+        wanted = self._wish.readonly
+        present = text_or_none(self._lio.kernel, f"{mapped.folder}/write_protect") == "1"
+        if wanted is None or wanted == present:
+            return []
+        word = "read-only" if wanted else "writable"
+        said = [f"Mapped LUN {mapped.index} of {mapped.acl.wwn} is now {word}."]
+        return [Set(mapped, "write_protect", str(int(wanted)), said=said)]
+
+    def _told(self, exported: StorageObject, lun: Lun, mapped: Sequence[MappedLun]) -> str:
+        whom = ", ".join(f"{m.acl.wwn} (LUN {m.index})" for m in mapped)
+        return f"{exported.path} is shared by {lun.tpg.target.wwn} to {whom}"
+
+    def _data(
+        self, exported: StorageObject, lun: Lun, mapped: Sequence[MappedLun]
+    ) -> dict[str, Any]:
+        return {
+            "storage_object": exported.path,
+            "target": lun.tpg.target.wwn,
+            "lun": lun.path,
+            "initiators": [{"wwn": m.acl.wwn, "lun": m.index} for m in mapped],
+        }
+
+
+def _portal(place: Portal) -> Operation:
+    return CreatePortal(place, said=[f"Created network portal {place.address}:{place.port}."])
+
+
+def _acls_of(target: Target) -> list[NodeAcl]:
+    """Return the ACLs that a target has: none where it is only planned."""
+    return [acl for tpg in listing.tpgs(target) for acl in listing.node_acls(tpg)]

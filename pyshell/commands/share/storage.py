@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The storage object of a device: the one that is there, or a new one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from typing import TYPE_CHECKING, cast
+
+from pyshell import names
+from pyshell.errors import ConflictError, NotFoundError, UsageError
+from pyshell.lio import fabrics, listing, storage
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.images import CreateImageFile
+from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.lio.unused_devices import refuse_image_among
+from pyshell.tree.backstores import BlockNode, FileioNode
+from pyshell.tree.node import near_to
+from pyshell.tree.results import Change
+
+if TYPE_CHECKING:
+    from pyshell.tree.common import CommonNode
+
+ISCSI = "iscsi"
+
+
+def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
+    """Return the storage object at a path of the tree, or on a device or image file, if any."""
+    try:
+        found = getattr(node.get_node(device), "place", None)
+    except NotFoundError:
+        found = None
+    if isinstance(found, StorageObject):
+        return found
+    wanted = _identity(node, device)
+    for place in listing.storage_objects():
+        path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
+        if path and _identity(node, path) == wanted:
+            return place
+    return None if "/" in device else by_name(node, device)
+
+
+def by_name(node: CommonNode, name: str) -> StorageObject | None:
+    """Return the only storage object of that name, unless there is a file of it right here."""
+    if os.path.exists(node.lio.machine.image_file(os.path.abspath(name))):
+        return None
+    found = [place for place in listing.storage_objects() if place.name == name]
+    if len(found) > 1:
+        raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
+    return found[0] if found else None
+
+
+def initiator_named(lio: Lio, name: str) -> str:
+    """Return an iSCSI initiator's name as the kernel has it.
+
+    Raises UsageError, which names a known initiator that may be meant.
+    """
+    from pyshell.lio import sessions
+
+    try:
+        return fabrics.fabric(ISCSI).normalise(name).wwn
+    except UsageError as error:
+        known = dict.fromkeys(session.initiator for session in sessions.sessions(lio))
+        for target in listing.targets(fabrics.fabric(ISCSI)):
+            for tpg in listing.tpgs(target):
+                known |= dict.fromkeys(acl.wwn for acl in listing.node_acls(tpg))
+        if near := near_to(name, known):
+            raise UsageError(error.message, near.strip()) from error
+        raise
+
+
+def nearest(node: CommonNode, device: str) -> str:
+    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
+    if "/" in device:
+        return ""
+    if node.lio.machine.block_device(f"/dev/{device}") is not None:
+        return f"Did you mean /dev/{device}?"
+    known = {place.name: place.path for place in listing.storage_objects()}
+    near = difflib.get_close_matches(device, known, n=1)
+    return f"Did you mean {known[near[0]]}?" if near else ""
+
+
+def _identity(node: CommonNode, path: str) -> str:
+    """Return what two names of the same device or file have in common."""
+    block = node.lio.machine.block_device(path)
+    if block is not None:
+        return f"block {block.name}"
+    plain = os.path.abspath(os.path.expanduser(path))
+    return os.path.realpath(node.lio.machine.image_file(plain))
+
+
+def new_storage_object(
+    node: CommonNode, device: str, name: str | None, size: int | None
+) -> tuple[list[Operation], StorageObject, str]:
+    """Return what makes a storage object of a device or image file, the object, and what to note.
+
+    An image file is made where a size is given. Raises PyshellError.
+    """
+    machine = node.lio.machine
+    chosen = name or names.storage_object_name(
+        names.plain(os.path.basename(device.rstrip("/")), "a storage object's name")
+    )
+    block = node.get_node("/backstores/block")
+    fileio = node.get_node("/backstores/fileio")
+    assert isinstance(block, BlockNode)
+    assert isinstance(fileio, FileioNode)
+    path = os.path.abspath(os.path.expanduser(device))
+    if machine.block_device(device) is not None:
+        if size is not None:
+            raise UsageError(f"{device} is a block device: it has its size.", "Leave size= out.")
+        found = block.ui_command_create(chosen, device, None, None, True)
+    elif size is not None or machine.image_file(path).is_file():
+        found = fileio.ui_command_create(chosen, path, size, None, True, None, False)
+    else:
+        refuse_image_among(node.lio, path)
+        bare = nearest(node, device) or "'ls /backstores' shows storage objects."
+        raise NotFoundError(
+            f"{device} is no block device, image file or storage object.",
+            f"size=10G makes an image file {path}." if "/" in device else bare,
+        )
+    change = cast(Change, found)
+    made = list(change.operations)
+    if any(isinstance(operation, CreateImageFile) for operation in made):
+        made[-1].said = [*made[-1].said, f"Its image file is {path}."]
+    place = next(o.place for o in made if isinstance(o, CreateStorageObject))
+    return made, place, change.note
+
+
+def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
+    """Raise ConflictError where a storage object that is there has another size than is asked."""
+    found = storage.describe(lio, place).size
+    if found is None or found == size:
+        return
+    grows = place.plugin == "fileio" and size > found
+    raise ConflictError(
+        f"{place.path} is there already and has {names.size_text(found)}.",
+        f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Leave size= out.",
+    )
+
+
+def _typed(size: int) -> str:
+    """Return a size as it is typed, with the largest unit that keeps it whole."""
+    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
+        if size and size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return str(size)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The root's command by which pyshell takes over from targetcli at boot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyshell.tree.command import BOOL, Param, command
+from pyshell.tree.common import CommonNode
+from pyshell.tree.results import Lines, Result, Work
+
+if TYPE_CHECKING:
+    from pyshell.config.takeover import Takeover
+
+
+class TakingOverNode(CommonNode):
+    """What the root has of this command."""
+
+    @command(
+        "Let pyshell bring the target back at boot, instead of targetcli or rtslib.",
+        Param(
+            "back",
+            BOOL,
+            "Give it back to whom it was taken from.",
+            default=False,
+            named_only=True,
+        ),
+        changes=True,
+        details=(
+            "It enables pyshell's units and disables those of the others; none is started or "
+            "stopped, and what runs stays as it is. With --dry-run it tells which.\n"
+            "With -o json, `changed` tells whether it changed anything, or would."
+        ),
+        examples=("takeover", "takeover back=true"),
+    )
+    def ui_command_takeover(self, back: bool = False) -> Result:
+        """Let pyshell bring the target back at boot."""
+        from pyshell.config import takeover
+        from pyshell.config.store import locations
+
+        wanted = takeover.back(self.lio) if back else takeover.forth(self.lio)
+        if wanted is None:
+            return _told(["There is nothing to give back: pyshell has taken nothing over."])
+        if not back and not (wanted.disable or wanted.enable):
+            return _told(["pyshell brings the target back at boot already."])
+
+        def run() -> Lines:
+            (takeover.give_back if back else takeover.take)(self.lio, wanted)
+            file = locations.default_file(self.lio)
+            said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
+            if back:
+                return _told([*said, "What was so before is so again."], wanted)
+            said.append(f"From the next boot on, pyshell restores {file}. What runs stays.")
+            if not file.exists():
+                others = [
+                    f"; {other} is another program's" for other in locations.elsewhere(self.lio)
+                ]
+                said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
+            return _told([*said, "takeover back=true gives it back."], wanted)
+
+        would = _sentences(wanted, "{} would be disabled", "{} would be enabled")
+        return Work(would, run, data=_data(wanted))
+
+
+def _told(lines: list[str], done: Takeover | None = None) -> Lines:
+    return Lines(lines, {"messages": lines, **_data(done)})
+
+
+def _data(wanted: Takeover | None) -> dict[str, Any]:
+    """Return for `-o json` what is switched, or would be."""
+    if wanted is None:
+        return {"changed": False, "enabled": [], "disabled": []}
+    return {
+        "changed": bool(wanted.enable or wanted.disable),
+        "enabled": list(wanted.enable),
+        "disabled": list(wanted.disable),
+    }
+
+
+def _sentences(wanted: Takeover, off: str, on: str) -> list[str]:
+    return [on.format(unit) for unit in wanted.enable] + [off.format(u) for u in wanted.disable]

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The saved configuration, typed: what rtslib's saveconfig.json holds, key by key.
+
+A document is plain data, as JSON gives it; the types are for the reader, for the checker and for
+`load`, which holds a file against them. Every key that rtslib leaves out may be missing, and keys
+that nobody here knows are kept. Sizes are in bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typing_extensions import Doc, NotRequired, Required, TypedDict
+
+from pyshell import names
+from pyshell.errors import PyshellError
+from pyshell.lio import fabrics
+
+OLD_PLUGINS = {"iblock": "block", "rd_mcp": "ramdisk"}
+"""Names of backstores in the files of older releases."""
+Value = int | str
+"""An attribute's value: rtslib writes a number where the text is one."""
+_Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
+_Attributes = Annotated[
+    dict[str, Value],
+    Doc("The kernel's attributes by name; those left out keep the kernel's default."),
+]
+_Parameters = Annotated[
+    dict[str, Value],
+    Doc("iSCSI negotiation parameters by name; those left out keep the kernel's default."),
+]
+_ChapUserid = Annotated[str, Doc("CHAP name that the initiator gives.")]
+_ChapPassword = Annotated[
+    str, Doc("CHAP secret that the initiator proves to know; 12 bytes or more.")
+]
+_MutualUserid = Annotated[str, Doc("CHAP name that the target gives in turn.")]
+_MutualPassword = Annotated[
+    str, Doc("CHAP secret of the other direction; not the same as the first.")
+]
+_SecretFile = Annotated[
+    str,
+    Doc("File that holds this secret, in place of the secret: an absolute path. Only pyshell."),
+]
+_Alias = Annotated[str | None, Doc("Name of the link in configfs; drawn if left out.")]
+_Supported = Annotated[int | None, Doc("1 where the group may be in that state.")]
+_Seconds = Annotated[int | None, Doc("Told to initiators: seconds of a transition.")]
+_Milliseconds = Annotated[int | None, Doc("Milliseconds by which answers are late.")]
+
+
+class AluaGroup(TypedDict):
+    """An ALUA target port group of a storage object."""
+
+    name: Required[Annotated[str, Doc("default_tg_pt_gp is the kernel's own.")]]
+    tg_pt_gp_id: NotRequired[Annotated[int, Doc("Number from 1 to 65535; 0 for the kernel's own.")]]
+    alua_access_state: NotRequired[
+        Annotated[
+            int | None,
+            Doc(
+                "0 active/optimized, 1 active/non-optimized, 2 standby, 3 unavailable, "
+                "4 LBA dependent, 14 offline, 15 transitioning."
+            ),
+        ]
+    ]
+    alua_access_status: NotRequired[
+        Annotated[int | None, Doc("What changed the state: 0 nothing, 1 STPG, 2 the target.")]
+    ]
+    alua_access_type: NotRequired[
+        Annotated[int | None, Doc("0 none, 1 implicit, 2 explicit, 3 both.")]
+    ]
+    alua_write_metadata: NotRequired[
+        Annotated[int | None, Doc("1 keeps the state in a file of the kernel's dbroot.")]
+    ]
+    alua_support_active_nonoptimized: NotRequired[_Supported]
+    alua_support_active_optimized: NotRequired[_Supported]
+    alua_support_offline: NotRequired[_Supported]
+    alua_support_standby: NotRequired[_Supported]
+    alua_support_transitioning: NotRequired[_Supported]
+    alua_support_unavailable: NotRequired[_Supported]
+    implicit_trans_secs: NotRequired[_Seconds]
+    nonop_delay_msecs: NotRequired[_Milliseconds]
+    preferred: NotRequired[Annotated[int | None, Doc("1 where initiators shall prefer the group.")]]
+    trans_delay_msecs: NotRequired[_Milliseconds]
+
+
+class StorageObject(TypedDict):
+    """A storage object; which of the keys it has depends on `plugin`."""
+
+    name: Required[Annotated[str, Doc("Name, unique in its backstore; no blanks, no slashes.")]]
+    plugin: Required[
+        Annotated[
+            str,
+            Doc("Backstore: block, fileio, pscsi, ramdisk or user (once iblock and rd_mcp)."),
+        ]
+    ]
+    wwn: NotRequired[Annotated[str | None, Doc("Unit serial number; drawn if left out.")]]
+    dev: NotRequired[
+        Annotated[str, Doc("Path of the block device, image file or SCSI device (not ramdisk).")]
+    ]
+    size: NotRequired[Annotated[int | None, Doc("Bytes; needed for image files and ramdisks.")]]
+    write_back: NotRequired[
+        Annotated[
+            bool,
+            Doc("fileio: answer writes before they are on the disk; a crash loses them."),
+        ]
+    ]
+    readonly: NotRequired[Annotated[bool, Doc("block: open the device for reading only.")]]
+    exclusive: NotRequired[Annotated[bool, Doc("block: nobody else may open the device.")]]
+    aio: NotRequired[Annotated[bool, Doc("fileio: asynchronous I/O.")]]
+    nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for measuring.")]]
+    config: NotRequired[Annotated[str | None, Doc("user: what the handler opens.")]]
+    hw_max_sectors: NotRequired[Annotated[int | None, Doc("user: sectors in one command at most.")]]
+    control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
+    attributes: NotRequired[_Attributes]
+    alua_tpgs: NotRequired[Annotated[list[AluaGroup], Doc("ALUA groups.")]]
+    exists: NotRequired[_Unused]
+    buffered_mode: NotRequired[_Unused]
+
+
+class Lun(TypedDict):
+    """A LUN; `storage_object` is a path, as `/backstores/block/disk1`."""
+
+    index: Required[Annotated[int, Doc("LUN, 0 to 65535.")]]
+    storage_object: Required[Annotated[str, Doc("What it exports: /backstores/PLUGIN/NAME.")]]
+    alias: NotRequired[_Alias]
+    alua_tg_pt_gp_name: NotRequired[
+        Annotated[str | None, Doc("Name of an ALUA group of the storage object.")]
+    ]
+
+
+class Portal(TypedDict):
+    """A network portal; an IPv6 `ip_address` stands in brackets."""
+
+    ip_address: Required[
+        Annotated[str, Doc("IP address of this host; 0.0.0.0 is all of IPv4, [::0] all.")]
+    ]
+    port: Required[Annotated[int, Doc("TCP port; iSCSI's is 3260.")]]
+    iser: NotRequired[Annotated[bool, Doc("iSCSI over RDMA.")]]
+    offload: NotRequired[Annotated[bool, Doc("Offload to a Chelsio adapter.")]]
+
+
+class MappedLun(TypedDict):
+    """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
+
+    index: Required[Annotated[int, Doc("LUN that the initiator sees, 0 to 65535.")]]
+    tpg_lun: Required[Annotated[int, Doc("LUN of the TPG.")]]
+    write_protect: NotRequired[Annotated[bool | None, Doc("The initiator may only read.")]]
+    alias: NotRequired[_Alias]
+
+
+class NodeAcl(TypedDict):
+    """A node ACL: an initiator that may log in."""
+
+    node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
+    mapped_luns: NotRequired[Annotated[list[MappedLun], Doc("The LUNs that it sees.")]]
+    attributes: NotRequired[_Attributes]
+    parameters: NotRequired[_Parameters]
+    tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs of equal tag form a group.")]]
+    chap_userid: NotRequired[_ChapUserid]
+    chap_password: NotRequired[_ChapPassword]
+    chap_mutual_userid: NotRequired[_MutualUserid]
+    chap_mutual_password: NotRequired[_MutualPassword]
+    chap_password_file: NotRequired[_SecretFile]
+    chap_mutual_password_file: NotRequired[_SecretFile]
+    # By this name rtslib does not save it, but restores it.
+    tcq_depth: NotRequired[
+        Annotated[
+            Value | None,
+            Doc("Commands under way (cmdsn_depth), where that is not the TPG's default."),
+        ]
+    ]
+
+
+class Tpg(TypedDict):
+    """A target portal group."""
+
+    tag: NotRequired[Annotated[int, Doc("Number from 1; 1 if left out.")]]
+    enable: NotRequired[Annotated[bool, Doc("Whether initiators may log in; true if left out.")]]
+    attributes: NotRequired[_Attributes]
+    parameters: NotRequired[_Parameters]
+    luns: NotRequired[Annotated[list[Lun], Doc("What it exports.")]]
+    portals: NotRequired[Annotated[list[Portal], Doc("Where it listens.")]]
+    node_acls: NotRequired[Annotated[list[NodeAcl], Doc("Who may log in.")]]
+    chap_userid: NotRequired[_ChapUserid]
+    chap_password: NotRequired[_ChapPassword]
+    chap_mutual_userid: NotRequired[_MutualUserid]
+    chap_mutual_password: NotRequired[_MutualPassword]
+    chap_password_file: NotRequired[_SecretFile]
+    chap_mutual_password_file: NotRequired[_SecretFile]
+
+
+class Target(TypedDict):
+    """A target of a fabric."""
+
+    wwn: Required[Annotated[str, Doc("Name of the target in the form of its fabric.")]]
+    fabric: Required[Annotated[str, Doc("Fabric, as iscsi, loopback or vhost.")]]
+    parameters: NotRequired[_Parameters]
+    tpgs: NotRequired[Annotated[list[Tpg], Doc("Target portal groups.")]]
+
+
+class FabricModule(TypedDict):
+    """Settings of a fabric as a whole: who may discover its targets."""
+
+    name: Required[Annotated[str, Doc("Fabric; iscsi has such settings.")]]
+    discovery_enable_auth: NotRequired[Annotated[bool, Doc("Discovery needs CHAP.")]]
+    discovery_userid: NotRequired[_ChapUserid]
+    discovery_password: NotRequired[_ChapPassword]
+    discovery_mutual_userid: NotRequired[_MutualUserid]
+    discovery_mutual_password: NotRequired[_MutualPassword]
+    discovery_password_file: NotRequired[_SecretFile]
+    discovery_mutual_password_file: NotRequired[_SecretFile]
+
+
+class Document(TypedDict):
+    """A whole saved configuration."""
+
+    storage_objects: NotRequired[Annotated[list[StorageObject], Doc("What may be exported.")]]
+    targets: NotRequired[Annotated[list[Target], Doc("Targets of all fabrics.")]]
+    fabric_modules: NotRequired[Annotated[list[FabricModule], Doc("Settings of fabrics.")]]
+
+
+def is_empty(document: Document) -> bool:
+    """Tell whether a configuration holds no storage object and no target."""
+    return not document.get("storage_objects") and not document.get("targets")
+
+
+def counts(document: Document) -> dict[str, int]:
+    """Return how many storage objects, targets, LUNs and ACLs a configuration holds."""
+    tpgs = [tpg for target in document.get("targets", ()) for tpg in target.get("tpgs", ())]
+    return {
+        "storage_objects": len(document.get("storage_objects", ())),
+        "targets": len(document.get("targets", ())),
+        "luns": sum(len(tpg.get("luns", ())) for tpg in tpgs),
+        "acls": sum(len(tpg.get("node_acls", ())) for tpg in tpgs),
+    }
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether what stands under a key of a document is a secret."""
+    return key.endswith("password")
+
+
+def holds_secrets(data: Any) -> bool:
+    """Tell whether a document, or a part of one, holds CHAP secrets."""
+    left = [data]  # no recursion: Python 3.13 reads files that are nested deeper than it recurses
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if any(is_secret(key) and value for key, value in part.items()):
+                return True
+            left += part.values()
+        elif isinstance(part, list):
+            left += part
+    return False
+
+
+def without_secrets(data: Any, mask: str) -> Any:
+    """Return a document, or a part of one, with a mask for each secret."""
+    if isinstance(data, dict):
+        return {
+            key: mask if is_secret(key) and value else without_secrets(value, mask)
+            for key, value in data.items()
+        }
+    return [without_secrets(entry, mask) for entry in data] if isinstance(data, list) else data
+
+
+def modern(plugin: str) -> str:
+    """Return a backstore's name of today."""
+    return OLD_PLUGINS.get(plugin, plugin)
+
+
+def known_wwn(fabric: str, wwn: str) -> str:
+    """Return a WWN in the normal form of its fabric, as it stands if it has none."""
+    try:
+        return fabrics.fabric(fabric).known_wwn(wwn)
+    except PyshellError:
+        return wwn
+
+
+def is_target(entry: Target, wwn: str) -> bool:
+    """Tell whether an entry is the target of that WWN, however both are spelt."""
+    fabric = entry["fabric"]
+    return known_wwn(fabric, entry["wwn"]) == known_wwn(fabric, wwn)
+
+
+def object_paths(document: Document) -> set[str]:
+    """Return the paths, in pyshell's tree, of every object that a document holds.
+
+    Names are in their normal form, so that two documents that spell them otherwise compare.
+    """
+    found = {
+        f"/backstores/{modern(so['plugin'])}/{so['name']}"
+        for so in document.get("storage_objects", ())
+    }
+    for target in document.get("targets", ()):
+        fabric = target["fabric"]
+        base = f"/{fabric}/{known_wwn(fabric, target['wwn'])}"
+        found.add(base)
+        for tpg in target.get("tpgs", ()):
+            found |= _tpg_paths(fabric, tpg_path(fabric, base, tpg.get("tag", 1)), tpg)
+    return found
+
+
+def tpg_path(fabric: str, base: str, tag: int) -> str:
+    """Return a TPG's path: in a fabric without TPG tags it is its target's."""
+    tagless = fabric in fabrics.known() and not fabrics.fabric(fabric).has("tpgts")
+    return base if tagless else f"{base}/tpg{tag}"
+
+
+def _tpg_paths(fabric: str, base: str, tpg: Tpg) -> set[str]:
+    found = {base}
+    found |= {f"{base}/luns/lun{lun['index']}" for lun in tpg.get("luns", ())}
+    found |= {f"{base}/portals/{portal_name(portal)}" for portal in tpg.get("portals", ())}
+    for acl in tpg.get("node_acls", ()):
+        path = f"{base}/acls/{known_wwn(fabric, acl['node_wwn'])}"
+        found.add(path)
+        found |= {f"{path}/mapped_lun{mapped['index']}" for mapped in acl.get("mapped_luns", ())}
+    return found
+
+
+def portal_name(entry: Portal) -> str:
+    """Return a portal's name in the tree, as it stands if its address is none."""
+    try:
+        return f"{names.bracketed(names.address(entry['ip_address']))}:{entry['port']}"
+    except PyshellError:
+        return f"{entry['ip_address']}:{entry['port']}"

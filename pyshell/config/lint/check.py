@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check a saved configuration: every fault at once, each with its place, nothing touched."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pyshell.config.document import (
+    Document,
+    holds_secrets,
+    known_wwn,
+    modern,
+    portal_name,
+    tpg_path,
+)
+from pyshell.config.lint.backing import device_faults
+from pyshell.config.lint.fabric_objects import target_faults
+from pyshell.config.lint.faults import Entry, Fault, Finding, no_text, not_json, placed
+from pyshell.config.lint.setting_values import value_faults
+from pyshell.config.lint.storage_objects import groups_of_all, storage_faults
+from pyshell.config.lint.types import type_faults, unknown_keys
+from pyshell.config.load import EMPTY, DocumentError, read_text
+from pyshell.config.positions import Place, Read, read
+from pyshell.config.store import trust
+from pyshell.files import jsontext
+from pyshell.lio import listing, settings
+from pyshell.lio.attach import Lio
+
+
+def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
+    """Return every fault of a file, in the order of its lines.
+
+    `at_boot` is for the file that is restored at boot: it cannot count on what runs now.
+    Raises NotFoundError, NotPermittedError and the like for the file itself.
+    """
+    try:
+        text = read_text(path)
+    except DocumentError as error:
+        return error.findings
+    return [*_open_to_others(path, text), *check_text(text, lio, at_boot=at_boot)]
+
+
+def _open_to_others(path: Path, text: str) -> Iterator[Finding]:
+    """Yield a warning where others may read the secrets of a file."""
+    with contextlib.suppress(OSError, ValueError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & trust.FOREIGN_READ and holds_secrets(jsontext.loads(text, any_string=True)):
+            told = f"its mode {mode:04o} lets other users read the secrets in it"
+            mend = f"chmod 600 {shlex.quote(str(path))} fixes it."
+            yield Finding("$", 1, 1, "warning", told, mend)
+
+
+def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
+    """Return every fault of a document in `text`."""
+    if not text.strip():
+        return [no_text(EMPTY)]
+    try:
+        found = read(text)
+    except json.JSONDecodeError as error:
+        return [not_json(error)]
+    return placed(found, _all_faults(found, lio, at_boot=at_boot))
+
+
+def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
+    yield from _twice(found)
+    typed, wrong = type_faults(found.data)
+    yield from wrong
+    yield from unknown_keys(found.data)
+    if isinstance(found.data, dict):
+        # What is applied are the values as the types have them: `"1"` is 1.
+        data = found.data if wrong else cast(Mapping[str, Any], typed)
+        yield from faults_of(data, lio, at_boot=at_boot)
+
+
+def faults_of(
+    data: Mapping[str, Any], lio: Lio, *, at_boot: bool = False, devices: bool = True
+) -> Iterator[Fault]:
+    """Yield what is wrong with a document, but for wrong types and unknown keys.
+
+    An error is what apply refuses and a restore leaves out. Without `devices` the devices are not
+    looked at: operations look at them when their turn comes.
+    """
+    document = Entry(data, ())
+    running = frozenset(() if at_boot else (place.path for place in listing.storage_objects()))
+    yield from storage_faults(document, running)
+    yield from target_faults(document, groups_of_all(document), running)
+    yield from value_faults(lio, document)
+    if devices:
+        yield from device_faults(lio, document, at_boot=at_boot)
+
+
+def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Fault]:
+    """Return the errors of a document, each place once."""
+    found = faults_of(cast(Mapping[str, Any], document), lio, devices=devices)
+    return list({one.place: one for one in found if one.level == "error"}.values())
+
+
+def _twice(found: Read) -> Iterator[Fault]:
+    for place, first in found.twice:
+        line, _ = found.line_and_column(first)
+        message = f"the key is there twice, first in line {line}"
+        yield Fault("error", place, message, "Only the last one counts.", at_key=True)
+
+
+def keys_there_twice(text: str) -> list[Fault]:
+    """Return an error for each key that an object of a JSON text holds twice."""
+    doubled = False
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal doubled
+        doubled = doubled or len(pairs) != len({key for key, _ in pairs})
+
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=note)
+    if not doubled:
+        return []  # the reader that knows places is far slower
+    with contextlib.suppress(json.JSONDecodeError):
+        return list(_twice(read(text)))
+    return []
+
+
+# Leaving out what is in error
+
+_LISTS = frozenset(
+    (
+        "storage_objects",
+        "alua_tpgs",
+        "targets",
+        "tpgs",
+        "luns",
+        "portals",
+        "node_acls",
+        "mapped_luns",
+        "fabric_modules",
+    )
+)
+_GROUPS = frozenset({"attributes", "parameters"})
+_OPTIONAL = frozenset({"alias", "alua_tg_pt_gp_name", "tcq_depth", *settings.ALUA_FILES})
+"""Keys that can be left out while their object stays; so can CHAP names and secrets."""
+
+
+def unit_of(place: Place) -> Place:
+    """Return the place of what is left out for an error: a setting, else the object around it."""
+    for index, step in enumerate(place):
+        if step in _GROUPS and index + 1 < len(place):
+            return place[: index + 2]
+    last = place[-1] if place else ""
+    if last == "tag" and "node_acls" in place:  # a TPG is nothing without its own
+        return place
+    if isinstance(last, str) and (
+        last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
+    ):
+        return place
+    if last == "tag" and "node_acls" in place:
+        return place
+    while place and not (isinstance(place[-1], int) and place[-2] in _LISTS):
+        place = place[:-1]
+    return place
+
+
+def owner_path(document: Document, place: Place) -> str:
+    """Return the path in the tree of the object that a place of a document belongs to, or ""."""
+    lists = [i for i, step in enumerate(place[:-1]) if step in _LISTS]
+    entries = {place[i]: _at(document, place[: i + 2]) for i in lists}
+    path = ""
+    if "storage_objects" in entries:
+        so = entries["storage_objects"]
+        path = f"/backstores/{modern(so['plugin'])}/{so['name']}"
+    elif "fabric_modules" in entries:
+        path = f"/{entries['fabric_modules']['name']}"
+    elif "targets" in entries:
+        path = _below_target(entries)
+    group = entries.get("alua_tpgs")
+    return f"{path}/alua/{group['name']}" if group else path
+
+
+def _below_target(entries: Mapping[int | str, Any]) -> str:
+    target = entries["targets"]
+    path = f"/{target['fabric']}/{known_wwn(target['fabric'], target['wwn'])}"
+    if "tpgs" in entries:
+        path = tpg_path(target["fabric"], path, entries["tpgs"].get("tag", 1))
+    if "luns" in entries:
+        path += f"/luns/lun{entries['luns']['index']}"
+    elif "portals" in entries:
+        path += f"/portals/{portal_name(entries['portals'])}"
+    elif "node_acls" in entries:
+        path += f"/acls/{known_wwn(target['fabric'], entries['node_acls']['node_wwn'])}"
+    mapped = entries.get("mapped_luns")
+    return f"{path}/mapped_lun{mapped['index']}" if mapped else path
+
+
+def _at(data: Any, place: Place) -> Any:
+    for step in place:
+        data = data[step]
+    return data
+
+
+def without(document: Document, units: Collection[Place]) -> Document:
+    """Return a document without its parts at some places."""
+
+    def copied(data: Any, place: Place) -> Any:
+        if place[-1:] and isinstance(data, dict):
+            return {
+                key: copied(value, (*place, key))
+                for key, value in data.items()
+                if (*place, key) not in units
+            }
+        if isinstance(data, list):
+            return [
+                copied(value, (*place, index))
+                for index, value in enumerate(data)
+                if (*place, index) not in units
+            ]
+        return data
+
+    return cast(
+        Document, {key: copied(v, (key,)) for key, v in document.items() if (key,) not in units}
+    )

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations that make, change and delete one object of a document.
+
+Attributes that this kernel does not know are left out: a file may come from a newer one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.config.model import ENABLED, LUN_GROUP, AnyPlace, Item
+from pyshell.errors import NotFoundError
+from pyshell.lio import identifiers, rtslib, settings
+from pyshell.lio.attach import Lio
+from pyshell.lio.fabrics import Fabric
+from pyshell.lio.identifiers import DEFAULT_GROUP
+from pyshell.lio.operations.base import Foreseen, Operation, must_exist
+from pyshell.lio.operations.caching import SetWriteCache
+from pyshell.lio.operations.identity import SetSerial
+from pyshell.lio.operations.images import GrowImageFile, SetImageSize
+from pyshell.lio.operations.luns import (
+    CreateLun,
+    CreateNodeAcl,
+    DeleteLun,
+    DeleteNodeAcl,
+    MapLun,
+    SetLunAluaGroup,
+    UnmapLun,
+)
+from pyshell.lio.operations.settings import FabricPlace, Set, SetEnabled, Several, UseFabric
+from pyshell.lio.operations.storage import (
+    CreateAluaGroup,
+    CreateStorageObject,
+    DeleteAluaGroup,
+    DeleteStorageObject,
+)
+from pyshell.lio.operations.targets import (
+    CreatePortal,
+    CreateTarget,
+    CreateTpg,
+    DeletePortal,
+    DeleteTarget,
+    DeleteTpg,
+)
+from pyshell.lio.rows import refuse_misread
+
+
+@dataclass
+class SetKnown(Set):
+    """Give a setting its value where the kernel has it."""
+
+    unknown: str = ""
+    """What the kernel does not know, "" where it took the setting."""
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Refuse what the kernel would take for false."""
+        super().check(lio, foreseen)
+        refuse_misread(self.place, self.file, self.value)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it; leave out what this kernel does not know."""
+        if isinstance(self.place, identifiers.AluaGroup) and not rtslib.supports_alua(
+            self.place.storage_object
+        ):
+            return None  # writing there hung kernels (field failure 9)
+        try:
+            return super().do(lio)
+        except NotFoundError as error:
+            if not os.path.isdir(self.place.folder):
+                raise
+            self.unknown = error.message.rstrip(".")
+            return None
+
+
+@dataclass
+class FollowSize(Operation):
+    """Give a fileio storage object its wanted size, growing its image file where that is shorter.
+
+    A file is never cut: less of it is exported then.
+    """
+
+    place: identifiers.StorageObject
+    path: str
+    size: int
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"resize {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the storage object is there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Grow the file where needed, then tell the kernel; a block device needs neither."""
+        if lio.machine.block_device(self.path) is not None:
+            return None
+        made: list[Operation] = [SetImageSize(self.place, self.size)]
+        status = lio.machine.image_file(self.path).stat()
+        if status.st_size < self.size:
+            sparse = status.st_blocks * 512 < status.st_size
+            made.insert(0, GrowImageFile(self.path, self.size, sparse))
+        return Several(made).do(lio)
+
+
+def no_discovery(fabric: Fabric) -> list[Operation]:
+    """Return what takes the CHAP settings of discovery away."""
+    place = FabricPlace(fabric)
+    made: list[Operation] = [
+        SetKnown(place, f"discovery_auth/{file}", "") for file in settings.AUTH_FILES.values()
+    ]
+    return [*made, SetKnown(place, "discovery_auth/enforce_discovery_auth", "0")]
+
+
+def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
+    """Yield what makes an object and gives it its settings. A TPG is enabled later, when complete.
+
+    `made_of` is the storage object of a LUN or the LUN of a mapped LUN.
+    """
+    place = item.place
+    facts: dict[str, Any] = dict(item.facts)
+    if isinstance(place, FabricPlace):
+        yield UseFabric(place.fabric)
+    elif isinstance(place, identifiers.StorageObject):
+        yield CreateStorageObject(place, facts)
+    elif isinstance(place, identifiers.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield CreateAluaGroup(place, int(facts.get("tg_pt_gp_id") or 0))
+    elif isinstance(place, identifiers.Target):
+        yield CreateTarget(place)
+    elif isinstance(place, identifiers.Tpg):
+        yield CreateTpg(place)
+    elif isinstance(place, identifiers.Portal):
+        yield CreatePortal(place)
+    elif isinstance(place, identifiers.NodeAcl):
+        yield CreateNodeAcl(place)
+    elif isinstance(place, identifiers.Lun):
+        assert isinstance(made_of, identifiers.StorageObject), item.path
+        yield CreateLun(place, made_of, item.alias)
+    else:
+        assert isinstance(made_of, identifiers.Lun), item.path
+        protect = item.settings.get("write_protect") == "1"
+        yield MapLun(place, made_of, protect, item.alias)
+        return  # made with its one setting
+    yield from change(item, item.settings)
+
+
+def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
+    """Yield what gives an object the settings in `files`."""
+    for file in files:
+        value = item.settings[file]
+        if file == ENABLED:
+            continue  # last of all, see `plan`
+        if isinstance(item.place, identifiers.Lun) and file == LUN_GROUP:
+            yield SetLunAluaGroup(item.place, value)
+        elif isinstance(item.place, identifiers.StorageObject) and _is_file_cache(item.place, file):
+            yield SetWriteCache(
+                item.place, file, value, buffered=bool(item.facts.get("write_back"))
+            )
+        else:
+            yield SetKnown(item.place, file, value)
+
+
+def _is_file_cache(place: identifiers.StorageObject, file: str) -> bool:
+    return place.plugin == "fileio" and file == "attrib/emulate_write_cache"
+
+
+def close(place: identifiers.Tpg) -> Iterator[Operation]:
+    """Yield what ends the sessions of a TPG that is going to be deleted."""
+    if os.path.exists(f"{place.folder}/enable"):
+        yield SetEnabled(place, False)
+
+
+def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
+    """Yield what gives a storage object another size or serial number in place."""
+    for name in facts:
+        assert isinstance(item.place, identifiers.StorageObject)
+        if name == "wwn":
+            yield SetSerial(item.place, str(item.facts["wwn"]))
+        else:
+            yield FollowSize(item.place, str(item.facts["dev"]), int(item.facts["size"]))
+
+
+def delete(item: Item) -> Iterator[Operation]:
+    """Yield what deletes an object; what hangs on it is deleted before."""
+    place = item.place
+    if isinstance(place, FabricPlace):
+        yield from no_discovery(place.fabric)
+    elif isinstance(place, identifiers.StorageObject):
+        yield DeleteStorageObject(place)
+    elif isinstance(place, identifiers.AluaGroup):
+        if place.name != DEFAULT_GROUP:
+            yield DeleteAluaGroup(place)
+    elif isinstance(place, identifiers.Target):
+        yield DeleteTarget(place)
+    elif isinstance(place, identifiers.Tpg):
+        yield DeleteTpg(place)
+    elif isinstance(place, identifiers.Portal):
+        yield DeletePortal(place)
+    elif isinstance(place, identifiers.NodeAcl):
+        yield DeleteNodeAcl(place)
+    elif isinstance(place, identifiers.Lun):
+        yield DeleteLun(place)
+    else:
+        yield UnmapLun(place)

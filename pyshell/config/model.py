@@ -1,0 +1,533 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A document as a flat list of objects: what comparing, planning and exporting work on.
+
+Each object is an `Item` under its path in pyshell's tree, with WWNs and addresses in their normal
+form, so that two documents that spell the same thing differently have the same items.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from pyshell import names
+from pyshell.config.document import (
+    Document,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+    modern,
+)
+from pyshell.errors import PyshellError, UsageError
+from pyshell.lio import attributes, fabrics, identifiers, listing, rows, settings, storage
+from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX
+from pyshell.lio.operations.settings import FabricPlace
+
+NO_HBA = -1
+"""Number of the HBA of a storage object that a document names: only configfs has numbers."""
+ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "block": ("dev", "wwn", "readonly", "exclusive"),
+    "fileio": ("dev", "size", "wwn", "write_back", "aio"),
+    "pscsi": ("dev",),
+    "ramdisk": ("size", "wwn", "nullio"),
+    "user": ("config", "size", "wwn", "hw_max_sectors", "control"),
+}
+"""What a storage object is made with: rtslib's arguments, by backstore."""
+LUN_GROUP = "alua_tg_pt_gp"
+ENABLED = "enable"
+TAG_MAX = 65535
+_FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "block": {"readonly": False, "exclusive": True},
+    "fileio": {"write_back": False, "aio": False},
+    "pscsi": {},
+    "ramdisk": {"nullio": False},
+    # Of the other numbers the default depends on the kernel: if omitted, they may be anything.
+    "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
+}
+"""What a storage object has of these if a document omits them, by backstore."""
+_SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
+    identifiers.Lun: {LUN_GROUP: DEFAULT_GROUP},
+    identifiers.Portal: {"iser": "0", "cxgbit": "0"},
+}
+_CONTROL = "control"
+_CMDSN_DEPTH = "64"
+"""The kernel's default of default_cmdsn_depth."""
+_DEMO_MODE = "attrib/generate_node_acls"
+_CACHE = "attrib/cache_dynamic_acls"
+
+AnyPlace = identifiers.Place | FabricPlace
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object of a configuration.
+
+    `facts` are what it is made with and cannot be changed in place. `settings` are the texts of
+    files below its folder, in the order in which to write them; a setting that is not there may
+    have any value, but for those of which `settled` knows the default. `links` are the paths of the
+    objects that it is made of.
+    """
+
+    place: AnyPlace
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    alias: str | None = None
+    """Name of a LUN's link in configfs, of no weight where it is there already."""
+    omitted: frozenset[str] = frozenset()
+    """Files of CHAP settings that the document does not mention: in `settings` they are unset."""
+    unread: frozenset[str] = frozenset()
+    """Files of CHAP secrets of which the document only names where they are: not in `settings`."""
+
+    @functools.cached_property
+    def path(self) -> str:
+        """Return the path in pyshell's tree."""
+        if isinstance(self.place, identifiers.Tpg):
+            # A fabric without tags shows a target and its TPG as one: they are two objects.
+            return f"{self.place.target.path}/tpg{self.place.tag}"
+        if isinstance(self.place, identifiers.Portal):
+            # The kernel keeps an address as it was spelt; however that was, it is the same portal.
+            plain = replace(self.place, address=names.address(self.place.address))
+            return plain.path
+        return self.place.path
+
+    @property
+    def bare(self) -> bool:
+        """Tell whether it is a fabric without settings, which is as good as none."""
+        empty = all(value in ("", "0") for value in self.settings.values())
+        return isinstance(self.place, FabricPlace) and empty
+
+    @property
+    def implied(self) -> bool:
+        """Tell whether it comes and goes with another object, and need not be told of."""
+        return isinstance(self.place, identifiers.AluaGroup) and self.place.name == DEFAULT_GROUP
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return a sort key for the order of creation: by kind, portals by `portal_order`."""
+        kind = _RANK[type(self.place)]
+        if not isinstance(self.place, identifiers.Portal):
+            return kind, 0
+        return kind, names.portal_order(self.place.address, v6only=listing.ipv6_only())
+
+
+RANKS: tuple[type[AnyPlace], ...] = (
+    FabricPlace,
+    identifiers.StorageObject,
+    identifiers.AluaGroup,
+    identifiers.Target,
+    identifiers.Tpg,
+    identifiers.Lun,
+    identifiers.Portal,
+    identifiers.NodeAcl,
+    identifiers.MappedLun,
+)
+_RANK = {kind: rank for rank, kind in enumerate(RANKS)}
+Items = dict[str, Item]
+
+
+def settled(item: Item, other: Item | None = None) -> Item:
+    """Return an item with the kernel's defaults for what a document may omit for that reason.
+
+    The words of `control` become facts of their own. `other` is the same object of the
+    configuration that this one is compared with: what this one omits is as there.
+    """
+    if isinstance(item.place, identifiers.StorageObject):
+        facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
+        for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
+            name, _, value = word.partition("=")
+            facts[f"{_CONTROL}/{name}"] = value.lstrip("0") or value
+        return replace(item, facts=facts)
+    if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
+        every = {**(other.settings if other else {}), **item.settings}
+        if item.place.target.fabric.name == "iscsi" and every.get(_DEMO_MODE) == "1":
+            # The kernel turns it on with demo mode and ignores 0 as long as that lasts.
+            return replace(item, settings={**item.settings, _CACHE: "1"})
+    defaults = _SETTING_DEFAULTS.get(type(item.place))
+    return replace(item, settings={**defaults, **item.settings}) if defaults else item
+
+
+def merged(running: Item, wanted: Item) -> Item:
+    """Return what is wanted, with what it leaves open as it runs.
+
+    A storage object made on another device takes those settings from there that depend on the
+    device.
+    """
+    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    kept = {
+        file: value
+        for file, value in running.settings.items()
+        if not (another and rows.depends_on_device(running.place, file))
+    }
+    there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
+    return replace(
+        wanted,
+        place=running.place,
+        facts=_merged_facts(running, wanted),
+        settings={**kept, **there, **wanted.settings},
+        alias=wanted.alias or running.alias,
+    )
+
+
+def _merged_facts(running: Item, wanted: Item) -> dict[str, Any]:
+    if not isinstance(wanted.place, identifiers.StorageObject):
+        return {**running.facts, **wanted.facts}
+    defaults = _FACT_DEFAULTS[wanted.place.plugin]
+    facts = {n: v for n, v in running.facts.items() if n not in defaults} | dict(wanted.facts)
+    if _CONTROL in running.facts:
+        prefix = f"{_CONTROL}/"
+        words = {
+            name.removeprefix(prefix): value
+            for one in (settled(running), settled(wanted))
+            for name, value in one.facts.items()
+            if name.startswith(prefix)
+        }
+        facts[_CONTROL] = ",".join(f"{name}={value}" for name, value in words.items())
+    return facts
+
+
+def tree_path(item: Item) -> str:
+    """Return the path that a user sees: a TPG of a fabric without tags is its target."""
+    return item.place.path if isinstance(item.place, identifiers.Tpg) else item.path
+
+
+class EntryError(PyshellError):
+    """An entry of a document that names nothing: `where` is the path of what it belongs to."""
+
+    def __init__(self, where: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {message.rstrip('.')}", hint)
+        self.where = where
+        self.reason = message.rstrip(".")
+
+
+def raise_fault(error: EntryError) -> None:
+    """Raise `error`: the way of those who want all of a document or nothing."""
+    raise error
+
+
+def items(document: Document, fault: Callable[[EntryError], None] = raise_fault) -> Items:
+    """Return the objects of a document by path, in the order of creation.
+
+    `fault` is told of each entry whose name or kind nothing can have, or that is there twice, and
+    that is left out with all below it; unless given, EntryError is raised.
+    """
+    found: Items = {}
+    for item in sorted(_Reader(fault).all(document), key=lambda item: item.rank):
+        if item.path in found:
+            fault(EntryError(item.path, "the document holds it twice"))
+            continue
+        found[item.path] = item
+    return found
+
+
+def in_order(found: Items) -> Items:
+    """Return items in the order of creation, which merged ones have lost."""
+    return dict(sorted(found.items(), key=lambda entry: entry[1].rank))
+
+
+class _Reader:
+    """Reads the entries of a document; what names nothing goes to `fault`."""
+
+    def __init__(self, fault: Callable[[EntryError], None]) -> None:
+        self._fault = fault
+
+    def all(self, document: Document) -> Iterator[Item]:
+        """Yield all objects of a document."""
+        for fabric in document.get("fabric_modules", ()):
+            with self._entry(f"/{fabric['name']}"):
+                yield _of_fabric(cast(Mapping[str, Any], fabric))
+        for so in document.get("storage_objects", ()):
+            with self._entry(f"/backstores/{so['plugin']}/{so['name']}"):
+                yield from _of_storage_object(so)
+        for target in document.get("targets", ()):
+            with self._entry(f"/{target['fabric']}/{target['wwn']}"):
+                yield from self._of_target(target)
+
+    @contextmanager
+    def _entry(self, where: str) -> Iterator[None]:
+        try:
+            yield
+        except EntryError:
+            raise
+        except PyshellError as error:
+            self._fault(EntryError(where, error.message, error.hint))
+
+    def _of_target(self, entry: Target) -> Iterator[Item]:
+        fabric = fabrics.fabric(entry["fabric"])
+        place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
+        yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
+        for tpg in entry.get("tpgs", ()):
+            tag = tpg.get("tag", 1)
+            with self._entry(f"{place.path}/tpg{tag}"):
+                if not 0 <= tag <= TAG_MAX:
+                    raise UsageError(f"{tag} is not a TPG tag")
+                yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
+
+    def _of_tpg(self, place: identifiers.Tpg, entry: Tpg) -> Iterator[Item]:
+        own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
+        always = not place.target.fabric.can_be_enabled
+        if _DEMO_MODE in own:  # first: the kernel ignores `_CACHE` as long as demo mode is on
+            own = {_DEMO_MODE: own[_DEMO_MODE], **own}
+        own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
+        depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
+        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
+        yield Item(place, settings=own, omitted=omitted, unread=unread)
+        for lun in entry.get("luns", ()):
+            with self._entry(f"{place.path}/luns/lun{lun['index']}"):
+                yield _of_lun(place, lun)
+        for portal in entry.get("portals", ()):
+            with self._entry(f"{place.path}/portals"):
+                yield _of_portal(place, portal)
+        for acl in entry.get("node_acls", ()):
+            with self._entry(f"{place.path}/acls"):
+                yield from self._of_node_acl(place, acl, depth)
+
+    def _of_node_acl(self, tpg: identifiers.Tpg, entry: NodeAcl, depth: str) -> Iterator[Item]:
+        fabric = tpg.target.fabric
+        place = identifiers.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
+        own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
+        if "tag" in entry or fabric.has("auth"):
+            own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
+        if fabric.has("auth"):
+            given = entry.get("tcq_depth")
+            own["cmdsn_depth"] = depth if given in (None, "") else text_of(given)
+        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
+        yield Item(place, settings=own, omitted=omitted, unread=unread)
+        for mapped in entry.get("mapped_luns", ()):
+            with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
+                yield _of_mapped_lun(place, mapped)
+
+
+def _of_fabric(entry: Mapping[str, Any]) -> Item:
+    fabric = fabrics.fabric(entry["name"])
+    found = {
+        f"discovery_auth/{file}": text_of(entry.get(f"discovery_{name}"))
+        for name, file in settings.AUTH_FILES.items()
+        if f"discovery_{name}_file" not in entry
+    }
+    enforce = "1" if entry.get("discovery_enable_auth") else "0"
+    return Item(
+        FabricPlace(fabric),
+        settings=found | {"discovery_auth/enforce_discovery_auth": enforce},
+        omitted=_omitted(entry, "discovery_", "discovery_auth"),
+        unread=_unread(entry, "discovery_", "discovery_auth"),
+    )
+
+
+def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
+    """Return settings with the limit of discard before what the kernel checks against it.
+
+    With a limit, the kernel does not ask the device whether it can discard; without one, it reads
+    the device's again when discard is switched on. So 0 is written last.
+    """
+    limit = own.pop(_DISCARD_LIMIT, None)
+    if limit is None:
+        return own
+    return own | {_DISCARD_LIMIT: limit} if limit == "0" else {_DISCARD_LIMIT: limit} | own
+
+
+_DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
+
+
+def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
+    plugin = modern(entry["plugin"])
+    if plugin not in HBA_PREFIX:
+        raise UsageError(f"There is no backstore '{entry['plugin']}'")
+    place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
+    given = cast(Mapping[str, Any], entry)
+    facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
+    serial = facts.pop("wwn", "").strip()  # as the kernel keeps it
+    if serial:
+        facts["wwn"] = serial
+    if plugin == "ramdisk" and "size" in facts:
+        facts["size"] = storage.ramdisk_size(facts["size"])
+    elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):
+        facts.pop("size", None)  # the device's own size counts
+    own = _group(entry.get("attributes", {}), "attrib", "storage_object")
+    yield Item(place, facts, _discard_limit_in_order(own))
+    if plugin == "pscsi":
+        return  # the device itself answers for its ALUA groups
+    for group in entry.get("alua_tpgs", ()):
+        values = cast(Mapping[str, Any], group)
+        made = {} if values["name"] == DEFAULT_GROUP else {"tg_pt_gp_id": values.get("tg_pt_gp_id")}
+        yield Item(
+            identifiers.AluaGroup(place, names.path_part(values["name"])),
+            {name: value for name, value in made.items() if value is not None},
+            {f: text_of(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
+        )
+
+
+def _of_lun(tpg: identifiers.Tpg, entry: Lun) -> Item:
+    group = entry.get("alua_tg_pt_gp_name")
+    exported = _modern(entry["storage_object"])
+    return Item(
+        identifiers.Lun(tpg, entry["index"]),
+        {"storage_object": exported},
+        {LUN_GROUP: group} if group else {},
+        (exported,),
+        _alias(entry),
+    )
+
+
+def _alias(entry: Lun | MappedLun) -> str | None:
+    alias = entry.get("alias")
+    return names.path_part(alias) if alias else None
+
+
+def _of_portal(tpg: identifiers.Tpg, entry: Portal) -> Item:
+    names.address(entry["ip_address"])  # refuses what is none
+    address = entry["ip_address"].strip().strip("[]")
+    transports = {
+        file: "1" if cast(Mapping[str, Any], entry).get(key) else "0"
+        for file, key in (("iser", "iser"), ("cxgbit", "offload"))
+        if key in entry
+    }
+    return Item(identifiers.Portal(tpg, address, entry["port"]), settings=transports)
+
+
+def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLun) -> Item:
+    lun = identifiers.Lun(acl.tpg, entry["tpg_lun"])
+    return Item(
+        identifiers.MappedLun(acl, entry["index"]),
+        {"tpg_lun": entry["tpg_lun"]},
+        {"write_protect": "1" if entry.get("write_protect") else "0"},
+        (lun.path,),
+        _alias(entry),
+    )
+
+
+def _modern(path: str) -> str:
+    """Return the path of a storage object by its backstore's name of today."""
+    parts = path.strip("/").split("/")
+    if len(parts) == 3:
+        parts[1] = modern(parts[1])
+    return "/" + "/".join(parts)
+
+
+def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
+    return {
+        **_group(entry.get("attributes", {}), "attrib", kind),
+        **_group(entry.get("parameters", {}), "param", "tpg_parameter"),
+    }
+
+
+def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
+    rows = attributes.of_kind(kind)
+    unprotected = text_of(values.get("pi_prot_type")) in ("", "0")
+    return {
+        names.setting_file(f"{folder}/{name}"): _as_kernel(kind, name, value)
+        for name, value in values.items()
+        if (name not in rows or rows[name].can_be_set)
+        and not (unprotected and name == "pi_prot_verify")  # the kernel ignores it then
+    }
+
+
+def _as_kernel(kind: str, name: str, value: Any) -> str:
+    """Return a value as the kernel shows it: `yes` is 1. What is no value stays as it is."""
+    text = text_of(value)
+    if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
+        return text  # nearly all are, and nothing has another spelling of it
+    row = attributes.of_kind(kind).get(name)
+    if row is None:
+        return text
+    try:
+        return row.check(text, _unlimited)
+    except UsageError:
+        return text
+
+
+def _unlimited(name: str) -> str:
+    """Stand for any other setting of the object, whose value does not matter here."""
+    return ""
+
+
+def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
+    """Return CHAP settings: rtslib leaves out those that are not set, so none means unset.
+
+    A secret that a file holds, and that was not read from there, may have any value.
+    """
+    if not fabric.has("auth"):
+        return {}
+    values = cast(Mapping[str, Any], entry)
+    return {
+        f"auth/{file}": text_of(values.get(f"chap_{name}"))
+        for name, file in settings.AUTH_FILES.items()
+        if f"chap_{name}_file" not in values
+    }
+
+
+def _omitted(entry: Any, prefix: str, group: str) -> frozenset[str]:
+    return frozenset(
+        f"{group}/{file}"
+        for name, file in settings.AUTH_FILES.items()
+        if entry.get(f"{prefix}{name}") is None
+    )
+
+
+def _unread(entry: Any, prefix: str, group: str) -> frozenset[str]:
+    return frozenset(
+        f"{group}/{file}"
+        for name, file in settings.AUTH_FILES.items()
+        if entry.get(f"{prefix}{name}_file")
+    )
+
+
+def secrets_of(item: Item) -> dict[str, str]:
+    """Return the files of the CHAP secrets that an object can have, by `secret_path`."""
+    group = "discovery_auth" if isinstance(item.place, FabricPlace) else "auth"
+    every = (f"{group}/{file}" for file in settings.AUTH_FILES.values())
+    return {path: file for file in every if (path := secret_path(tree_path(item), file))}
+
+
+def secret_paths(found: Items, *, only_unread: bool = False) -> set[str]:
+    """Return the CHAP secrets of objects: those that are set, and those that were not read."""
+    return {
+        path
+        for item in found.values()
+        for path, file in secrets_of(item).items()
+        if file in item.unread or (not only_unread and item.settings.get(file))
+    }
+
+
+def secret_path(path: str, file: str) -> str:
+    """Return how a secret of the object at a path is listed as missing, "" for other settings.
+
+    It is the object's path with the key of a saved configuration: `…/chap_mutual_password`.
+    """
+    group, _, name = file.rpartition("/")
+    prefix = {"auth": "chap_", "discovery_auth": "discovery_"}.get(group)
+    key = {"password": "password", "password_mutual": "mutual_password"}.get(name)
+    return f"{path}/{prefix}{key}" if prefix and key else ""
+
+
+def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:
+    """Return `wanted` without unsetting the running CHAP settings that its document omits.
+
+    The second result are the paths of the objects that keep some.
+    """
+    found, kept = dict(wanted), []
+    for path, item in wanted.items():
+        if path not in running or not item.omitted:
+            continue
+        stays = {file for file in item.omitted if running[path].settings.get(file)}
+        if stays:
+            own = {file: value for file, value in item.settings.items() if file not in stays}
+            found[path] = replace(item, settings=own)
+            kept.append(path)
+    return found, kept
+
+
+def text_of(value: Any) -> str:
+    """Return a value of a document as a text for the kernel."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value)

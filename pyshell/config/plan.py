@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the running configuration to a wanted one by the smallest change: a list of steps.
+
+What is the same is not touched, so its sessions live. An object whose making differs is deleted
+and made again, and with it what is made of it (the LUNs of a storage object, the mapped LUNs of a
+LUN); all else is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pyshell.config import making
+from pyshell.config.compare import Difference, compare
+from pyshell.config.model import (
+    ENABLED,
+    AnyPlace,
+    EntryError,
+    Item,
+    Items,
+    in_order,
+    keeping_chap,
+    merged,
+    raise_fault,
+    tree_path,
+)
+from pyshell.lio import attributes, identifiers, listing
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.settings import SetEnabled
+from pyshell.lio.operations.targets import SetNexus
+
+# What may differ and still be changed in place, so that a ramdisk keeps what it holds.
+_FOLLOWED = {
+    "block": frozenset({"wwn"}),
+    "fileio": frozenset({"size", "wwn"}),
+    "ramdisk": frozenset({"wwn"}),
+    "user": frozenset({"wwn"}),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a plan, with the path of the object for which it is done."""
+
+    path: str
+    operation: Operation
+
+
+@dataclass
+class Plan:
+    """Steps in the order in which to do them, and what they come to."""
+
+    steps: list[Step] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    changed: list[Difference] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    kept: list[str] = field(default_factory=list)
+    """Objects that run and that the document lacks: they stay unless pruned."""
+    kept_chap: list[str] = field(default_factory=list)
+    """Objects that keep running CHAP settings, which the document omits."""
+
+    implied: frozenset[str] = frozenset()
+    """Those of the paths that need not be told of."""
+
+    in_tree: Mapping[str, str] = field(default_factory=dict)
+    """What the tree calls those of the paths that it has as one with another."""
+
+    @property
+    def operations(self) -> list[Operation]:
+        """Return the operations alone."""
+        return [step.operation for step in self.steps]
+
+    def told(self, paths: Iterable[str]) -> list[str]:
+        """Return the tree's `paths`, without those that follow from others."""
+        return [*dict.fromkeys(self.shown(path) for path in paths if path not in self.implied)]
+
+    def shown(self, path: str) -> str:
+        """Return what the tree calls a path."""
+        return self.in_tree.get(path, path)
+
+
+def plan(
+    running: Items,
+    wanted: Items,
+    *,
+    prune: bool = False,
+    keep_chap: bool = False,
+    fault: Callable[[EntryError], None] = raise_fault,
+) -> Plan:
+    """Return what brings `running` to `wanted`; what only runs is removed where `prune` says so.
+
+    With `keep_chap`, running CHAP settings that the document of `wanted` omits stay as they are.
+
+    `fault` is told of what cannot be made, as a LUN of a storage object that neither runs nor is
+    wanted, and that is left out; unless given, EntryError is raised.
+    """
+    found = Plan()
+    if keep_chap:
+        wanted, found.kept_chap = keeping_chap(wanted, running)
+    # Steps follow the order of these two, and either may have been merged from several.
+    running, wanted = in_order(running), in_order(wanted)
+    wanted = _possible(running, wanted, prune, fault)
+    every = {**running, **wanted}
+    found.implied = frozenset(path for path, item in every.items() if item.implied)
+    found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
+    differences = compare(running, wanted, unread=False)
+    gone = [d.path for d in differences if d.sign == "-"]
+    found.kept = [] if prune else gone
+    found.deleted = gone if prune else []
+    found.created = [d.path for d in differences if d.sign == "+"]
+    changed = [d for d in differences if d.sign == "~"]
+    again = _with_dependents(running, _to_replace(changed), found.deleted)
+    lifted = _with_dependents(running, _to_lift(running, changed), found.deleted) - again
+    found.replaced = [path for path in running if path in again or path in lifted]
+    found.changed = [d for d in changed if d.path not in again]
+    touched = again | lifted | {d.path for d in found.changed}
+    found.unchanged = len(found.told(set(wanted) & set(running) - touched))
+    # What is the same on both sides needs no step, and no merging.
+    other = again | lifted | {d.path for d in differences if d.sign != "-"}
+    target = {
+        **running,
+        **{p: _merged(running.get(p), item) for p, item in wanted.items() if p in other},
+    }
+    _Steps(found, running, target).add(again | lifted)
+    return found
+
+
+def _possible(
+    running: Items, wanted: Items, prune: bool, fault: Callable[[EntryError], None]
+) -> Items:
+    """Return what is wanted without what would be made of nothing."""
+    found: Items = {}
+    for path, item in wanted.items():
+        gone = [link for link in item.links if link not in found and (prune or link not in running)]
+        if gone:
+            fault(EntryError(path, f"there is no {gone[0]}"))
+        elif not _is_bare_group(running, item):
+            found[path] = item
+    return found
+
+
+def _is_bare_group(running: Items, item: Item) -> bool:
+    """Tell whether an ALUA group is of a storage object that runs and supports none."""
+    if not isinstance(item.place, identifiers.AluaGroup) or item.path in running:
+        return False
+    owner = item.place.storage_object.path
+    return owner in running and f"{owner}/alua/{identifiers.DEFAULT_GROUP}" not in running
+
+
+def _to_replace(changed: Sequence[Difference]) -> set[str]:
+    """Return the paths of objects that have to be made anew."""
+    found = set()
+    for difference in changed:
+        place = difference.after.place if difference.after else None
+        followed: frozenset[str] = frozenset()
+        if isinstance(place, identifiers.StorageObject):
+            followed = _FOLLOWED.get(place.plugin, followed)
+        if any(change.name not in followed for change in difference.facts):
+            found.add(difference.path)
+    return found
+
+
+def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
+    """Return the LUNs to take away for a while, so that a storage object can be changed."""
+    fixed = {
+        f"attrib/{row.name}"
+        for row in attributes.of_kind("storage_object").values()
+        if row.write == attributes.UNEXPORTED
+    }
+    fixed.add("wwn")
+    stiff = {d.path for d in changed if any(c.name in fixed for c in d.changes)}
+    return {path for path, item in running.items() if stiff & set(item.links)}
+
+
+def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) -> set[str]:
+    """Return `paths` with all objects that are made of them and are not deleted anyhow."""
+    found = set(paths)
+    for path, item in running.items():  # in the order of creation: one pass is enough
+        above = getattr(item.place, "storage_object", None)
+        if found & set(item.links) or (above is not None and above.path in found):
+            found.add(path)
+    return found - set(deleted)
+
+
+def _merged(running: Item | None, wanted: Item) -> Item:
+    return wanted if running is None else merged(running, wanted)
+
+
+class _Steps:
+    """Adds the steps of a plan, with the places as they are in this kernel."""
+
+    def __init__(self, found: Plan, running: Items, target: Items) -> None:
+        self._plan = found
+        self._running = running
+        self._target = target
+        self._numbers = _Numbers()
+
+    def add(self, again: set[str]) -> None:
+        """Add deletions, innermost first, then creations and changes, then what enables."""
+        created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
+        for item in self._running.values():
+            if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
+                self._add(item.path, making.close(item.place))
+        for item in reversed(list(self._running.values())):
+            if item.path in again or item.path in deleted:
+                self._sweep_below(item)
+                self._add(item.path, making.delete(self._placed(item)))
+                self._numbers.forget(item.path)
+        self._sweep(created)
+        changes = {d.path: d for d in self._plan.changed}
+        last: list[Step] = []
+        for item in sorted(self._target.values(), key=lambda item: item.rank):
+            if item.path not in created and item.path not in changes and not _is_tpg(item):
+                continue
+            placed = self._placed(item)
+            if item.path in created:
+                self._add(item.path, making.create(placed, self._exported(item)))
+            elif item.path in changes:
+                facts = [change.name for change in changes[item.path].facts]
+                self._add(item.path, making.follow(placed, facts))
+                names = [change.name for change in changes[item.path].settings]
+                self._add(item.path, making.change(placed, names))
+            if _is_tpg(item) and item.path not in deleted and listing.half_made(placed.place):
+                assert isinstance(placed.place, identifiers.Tpg)
+                self._add(item.path, [SetNexus(placed.place)])
+            if isinstance(placed.place, identifiers.Tpg) and ENABLED in item.settings:
+                is_new = item.path in created
+                enabling = self._running.get(item.path)
+                before = enabling.settings.get(ENABLED) if enabling and not is_new else None
+                if before != item.settings[ENABLED]:
+                    wanted = item.settings[ENABLED] == "1"
+                    last.append(Step(item.path, SetEnabled(placed.place, wanted)))
+        self._plan.steps += last
+
+    def _sweep(self, created: set[str]) -> None:
+        """Delete what is half made where something is to be created: a killed program left it."""
+        new = [item for p, item in self._target.items() if p in created and p not in self._running]
+        placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
+        for item in reversed(placed):
+            if listing.half_made(item.place):
+                self._add(item.path, making.delete(item))
+                self._numbers.forget(item.path)
+
+    def _sweep_below(self, item: Item) -> None:
+        """Delete what is half made below an object that is to be deleted."""
+        found: Iterable[identifiers.Lun | identifiers.MappedLun] = ()
+        if isinstance(item.place, identifiers.Tpg):
+            found = listing.luns(item.place)
+        elif isinstance(item.place, identifiers.NodeAcl):
+            found = listing.mapped_luns(item.place)
+        for place in found:
+            if listing.half_made(place):
+                self._add(item.path, making.delete(Item(place)))
+
+    def _add(self, path: str, operations: Iterable[Operation]) -> None:
+        self._plan.steps += [Step(path, operation) for operation in operations]
+
+    def _placed(self, item: Item) -> Item:
+        place = self._numbers.placed(item.place)
+        return item if place is item.place else replace(item, place=place)
+
+    def _exported(self, item: Item) -> AnyPlace | None:
+        """Return the place of what a LUN or mapped LUN is made of, None for any other object."""
+        if not item.links:
+            return None
+        made_of = self._target.get(item.links[0])
+        return self._numbers.placed(made_of.place) if made_of else None
+
+
+def _is_tpg(item: Item) -> bool:
+    return isinstance(item.place, identifiers.Tpg)
+
+
+class _Numbers:
+    """Numbers of HBAs: those that storage objects have, and free ones for those to be made."""
+
+    def __init__(self) -> None:
+        self._known = {place.path: place.hba for place in listing.storage_objects()}
+        self._taken = {number for _, number in listing.hbas()}
+        self._lowest = 0
+        """No number below this one is free."""
+
+    def forget(self, path: str) -> None:
+        """Free the number of a storage object that is deleted."""
+        number = self._known.pop(path, None)
+        if number is not None:
+            self._taken.discard(number)
+            self._lowest = min(self._lowest, number)
+
+    def placed(self, place: AnyPlace) -> AnyPlace:
+        """Return a place with its storage object's number."""
+        if isinstance(place, identifiers.AluaGroup):
+            owner = self.placed(place.storage_object)
+            assert isinstance(owner, identifiers.StorageObject)
+            return place if owner is place.storage_object else replace(place, storage_object=owner)
+        if not isinstance(place, identifiers.StorageObject):
+            return place
+        number = self._known.get(place.path)
+        if number is None:
+            number = self._lowest = listing.lowest_free(self._taken, self._lowest)
+            self._known[place.path] = number
+            self._taken.add(number)
+        return place if place.hba == number else replace(place, hba=number)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CHAP secrets outside a saved configuration: `"chap_password_file": "/etc/target/secrets/x"`.
+
+A document may name a file in place of each secret, so that it can be kept in git. The files are
+read when the document is fed to the kernel, by the rules for files that feed root. A document
+whose references were not read says nothing about these secrets: any value equals them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, cast
+
+from pyshell.config.document import Document, known_wwn, tpg_path
+from pyshell.errors import PyshellError
+from pyshell.files import reading
+
+SUFFIX = "_file"
+SECRETS = ("chap_password", "chap_mutual_password")
+DISCOVERY_SECRETS = ("discovery_password", "discovery_mutual_password")
+SECRET_MAX = 4096
+"""Bytes of a file that can hold a secret."""
+Fault = Callable[[str, PyshellError], None]
+"""Called with the path of the object whose secret cannot be read."""
+_NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def holders(document: Document) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
+    """Yield the entries that can have CHAP secrets: path in the tree, entry, the secrets' keys."""
+    for fabric in document.get("fabric_modules", ()):
+        yield f"/{fabric['name']}", cast(dict[str, Any], fabric), DISCOVERY_SECRETS
+    for target in document.get("targets", ()):
+        fabric_name = target["fabric"]
+        above = f"/{fabric_name}/{known_wwn(fabric_name, target['wwn'])}"
+        for tpg in target.get("tpgs", ()):
+            path = tpg_path(fabric_name, above, tpg.get("tag", 1))
+            yield path, cast(dict[str, Any], tpg), SECRETS
+            for acl in tpg.get("node_acls", ()):
+                acl_path = f"{path}/acls/{known_wwn(fabric_name, acl['node_wwn'])}"
+                yield acl_path, cast(dict[str, Any], acl), SECRETS
+
+
+def has_references(document: Document) -> bool:
+    """Whether a document names a file for a secret."""
+    return any(f"{key}{SUFFIX}" in entry for _, entry, keys in holders(document) for key in keys)
+
+
+def resolved(document: Document, fault: Fault | None = None) -> Document:
+    """Return a document with the secrets of its references.
+
+    A reference that cannot be read goes to `fault` and stays; unless given, the error is raised.
+    """
+    if not has_references(document):
+        return document
+    found = deepcopy(document)
+    for path, entry, keys in holders(found):
+        for key in keys:
+            if f"{key}{SUFFIX}" not in entry:
+                continue
+            try:
+                entry[key] = _secret_of(entry, key)
+            except PyshellError as error:
+                if fault is None:
+                    error.message = f"{path}: {error.message}"
+                    raise
+                fault(path, error)
+            else:
+                del entry[f"{key}{SUFFIX}"]
+    return found
+
+
+def if_readable(document: Document) -> Document:
+    """Return a document with the secrets that this user can read, as for a comparison."""
+    return resolved(document, lambda path, error: None)
+
+
+def unread(document: Document) -> set[str]:
+    """Return the references of a document, as `model.secret_path` has them."""
+    return {
+        f"{path}/{key}"
+        for path, entry, keys in holders(document)
+        for key in keys
+        if entry.get(f"{key}{SUFFIX}") and not entry.get(key)
+    }
+
+
+def without(document: Document, paths: Collection[str]) -> Document:
+    """Return a document without those references that `paths` name."""
+    if unread(document).isdisjoint(paths):
+        return document
+    found = deepcopy(document)
+    for path, entry, keys in holders(found):
+        for key in keys:
+            if f"{path}/{key}" in paths:
+                entry.pop(f"{key}{SUFFIX}", None)
+    return found
+
+
+def kept(
+    document: Document, before: Document, missing: Collection[str] = ()
+) -> tuple[Document, list[str]]:
+    """Return what is to replace the document `before` with that one's references.
+
+    A reference stays if its file holds the secret of `document`. If that has no secret, it stays
+    if the file cannot be read, or could not be read by the last restore, as `missing` says. The
+    second result names the others, whose secrets are then in the document itself.
+    """
+    references = {
+        (path, key): entry[f"{key}{SUFFIX}"]
+        for path, entry, keys in holders(before)
+        for key in keys
+        if f"{key}{SUFFIX}" in entry
+    }
+    if not references:
+        return document, []
+    found, changed = deepcopy(document), []
+    for path, entry, keys in holders(found):
+        for key in keys:
+            file = references.get((path, key))
+            if file is None:
+                continue
+            try:
+                same = read_secret(file) == entry.get(key)
+            except PyshellError:
+                same = key not in entry
+            same = same or (key not in entry and f"{path}/{key}" in missing)
+            if same:
+                entry.pop(key, None)
+                entry[f"{key}{SUFFIX}"] = file
+            elif key in entry:
+                changed.append(f"{path}: {key} is not what {file} holds: saved as it is running.")
+    return found, changed
+
+
+def moved_out(document: Document, folder: Path) -> tuple[Document, dict[Path, str]]:
+    """Return a document with a reference for each secret, and the files to write."""
+    found, files = deepcopy(document), dict[Path, str]()
+    for path, entry, keys in holders(found):
+        for key in keys:
+            secret = entry.pop(key, None)
+            if secret:
+                file = file_of(folder, path, key, files)
+                files[file] = secret
+                entry[f"{key}{SUFFIX}"] = str(file)
+    return found, files
+
+
+def omitted(document: Document) -> Document:
+    """Return a document without its secrets."""
+    found = deepcopy(document)
+    for _, entry, keys in holders(found):
+        for key in keys:
+            entry.pop(key, None)
+    return found
+
+
+def file_of(folder: Path, path: str, key: str, taken: dict[Path, str]) -> Path:
+    """Return the file in a folder for one secret of the object at a path."""
+    name = _NOT_IN_A_FILE_NAME.sub("-", f"{path.strip('/')}-{key}")[-200:].lstrip("-.")
+    file, number = folder / name, 1
+    while file in taken:
+        number += 1
+        file = folder / f"{name}.{number}"
+    return file
+
+
+def _secret_of(entry: dict[str, Any], key: str) -> str:
+    if entry.get(key):
+        raise PyshellError(f"{key} and {key}{SUFFIX} exclude each other.", "Remove one of them.")
+    return read_secret(entry[f"{key}{SUFFIX}"])
+
+
+def read_secret(file: str) -> str:
+    """Return the secret in a file that only root or this user can write. Raises PyshellError."""
+    if not os.path.isabs(file):
+        raise PyshellError(  # it is not quoted: it may be the secret itself
+            "The value is not an absolute path.",
+            "Write the path of the file with the secret from the root: /....",
+        )
+    try:
+        text = reading.read(Path(file), SECRET_MAX).data.decode()
+    except UnicodeDecodeError:
+        raise PyshellError(f"{file} is not UTF-8 text.") from None
+    secret, _, more = text.partition("\n")
+    if more.strip():
+        raise PyshellError(f"{file} holds more than one line.", "Leave only the secret in it.")
+    if not secret.rstrip("\r"):
+        raise PyshellError(f"{file} is empty: there is no secret in it.")
+    return secret.removesuffix("\r")

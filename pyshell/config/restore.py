@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring a document back: the steps of a plan, each told where it fails, the rest still done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from pyshell.config import parts, references
+from pyshell.config.document import Document, Target, is_target, modern
+from pyshell.config.fresh import Fresh
+from pyshell.config.lint import check
+from pyshell.config.making import SetKnown
+from pyshell.config.model import EntryError, Item, Items, items, secrets_of, tree_path
+from pyshell.config.plan import Plan, plan
+from pyshell.config.positions import Place, json_path
+from pyshell.config.running import read_running
+from pyshell.errors import (
+    ExistsError,
+    InterruptedStepsError,
+    NotFoundError,
+    PyshellError,
+    UsageError,
+)
+from pyshell.lio import fabrics, identifiers, listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import HBA_PREFIX
+from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
+from pyshell.lio.operations.settings import Set
+from pyshell.lio.rtslib_failures import doing
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An object or setting that could not be brought back: `path` is the object's in the tree."""
+
+    path: str
+    text: str
+
+
+@dataclass
+class Restored:
+    """What a restore came to."""
+
+    faults: list[Fault] = field(default_factory=list)
+    """One for each object or setting that could not be brought back."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Why, by its path in the tree, each object could not be made that this was tried for."""
+    notes: list[str] = field(default_factory=list)
+    """Settings that this kernel does not have: nothing to mend."""
+    undo: list[Operation] = field(default_factory=list)
+    """What takes it back, in the order in which to do it."""
+    plan: Plan = field(default_factory=Plan)
+    """What was to be done."""
+
+
+def refuse_clashes(document: Document) -> None:
+    """Raise ExistsError where a storage object or target of the document is there already."""
+    running = {(place.plugin, place.name): place for place in listing.storage_objects()}
+    for entry in document.get("storage_objects", ()):
+        plugin = modern(entry["plugin"])
+        there = running.get((plugin, entry["name"]))
+        if there is not None and not listing.half_made(there):
+            raise ExistsError(
+                f"Storage object {plugin}/{entry['name']} already exists, nothing was restored",
+                "clear_existing=true clears the running configuration first.",
+                targetcli=f"storageobject '{plugin}:{entry['name']}' exist not restoring",
+            )
+    for target in document.get("targets", ()):
+        place = _target_place(target)
+        if place is not None and listing.existing(place):
+            raise ExistsError(
+                f"Target {place.wwn} already exists, nothing was restored",
+                "clear_existing=true clears the running configuration first.",
+                targetcli=f"target with wwn {place.wwn} exist, not restoring",
+            )
+
+
+def chosen(document: Document, target: str | None, storage_object: str | None) -> Document:
+    """Return the part of a document that belongs to one target or one storage object.
+
+    A target takes along the storage objects that it exports and that do not run yet (field failure
+    5). Raises NotFoundError where the document has no such thing (field failure 13).
+    """
+    if target is None and storage_object is None:
+        return document
+    part: Document = {"storage_objects": [], "targets": [], "fabric_modules": []}
+    if target is not None:
+        part["targets"] = [t for t in document.get("targets", ()) if is_target(t, target)]
+        if not part["targets"]:
+            raise NotFoundError(f"The file holds no target {target}, nothing was restored")
+        part["storage_objects"] = [
+            entry
+            for entry in parts.of_target(document, target)["storage_objects"]
+            if _existing(modern(entry["plugin"]), entry["name"]) is None
+        ]
+    if storage_object is not None:
+        part["storage_objects"] = [
+            so
+            for so in document.get("storage_objects", ())
+            if storage_object in (so["name"], f"{modern(so['plugin'])}/{so['name']}")
+        ]
+        if not part["storage_objects"]:
+            raise NotFoundError(
+                f"The file holds no storage object {storage_object}, nothing was restored"
+            )
+    return part
+
+
+def restore(
+    lio: Lio,
+    document: Document,
+    running: Items | None = None,
+    text: str = "",
+) -> Restored:
+    """Bring back all that a document holds, and go on past what fails.
+
+    With `running`, the configuration that runs, it takes that one's place: what is the same is not
+    touched, what is not in the document is removed. Else it is added to what runs, with which it
+    must not clash. `text` is the file's, where it is to be searched for keys that are there twice.
+    """
+    result = Restored()
+    document = _sound(lio, document, result, text=text)
+    operations = _planned(document, running, result).operations
+    _do_all(lio, operations, result)
+    return result
+
+
+def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
+    """Bring back those objects of a document that `paths` name and that do not run.
+
+    All that runs is left alone.
+    """
+    result = Restored()
+    _do_all(lio, _added(lio, document, paths, result), result)
+    return result
+
+
+def _added(
+    lio: Lio, document: Document, paths: Collection[str], result: Restored
+) -> list[Operation]:
+    document = _sound(lio, document, result, paths)
+    running = items(read_running(lio))
+    there = {tree_path(item) for item in running.values()}
+
+    def fault(error: EntryError) -> None:
+        if error.where in paths:
+            result.faults.append(_of_entry(error))
+
+    wanted = {
+        path: item
+        for path, item in items(document, fault).items()
+        if _is_named(item, paths) and tree_path(item) not in there
+    }
+    wanted |= _missing_secrets(document, running, paths)
+    result.plan = plan(running, wanted, fault=fault)
+    return result.plan.operations
+
+
+def _missing_secrets(document: Document, running: Items, paths: Collection[str]) -> Items:
+    """Return the running objects that lack a CHAP secret that `paths` name, with only that."""
+    found: Items = {}
+    for path, item in items(document, lambda error: None).items():
+        files = [file for secret, file in secrets_of(item).items() if secret in paths]
+        if path not in running:
+            continue
+        there = running[path].settings
+        own = {f: item.settings[f] for f in files if f in item.settings and not there.get(f)}
+        if own:
+            found[path] = Item(item.place, settings=own)
+    return found
+
+
+def _is_named(item: Item, paths: Collection[str]) -> bool:
+    """Tell whether an object is among `paths`, or comes with one that is."""
+    if item.implied and isinstance(item.place, identifiers.AluaGroup):
+        return item.place.storage_object.path in paths
+    return tree_path(item) in paths
+
+
+def foresee(lio: Lio, document: Document, running: Items | None = None, text: str = "") -> Restored:
+    """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
+    result = Restored()
+    document = _sound(lio, document, result, text=text)
+    _foresee(lio, _planned(document, running, result).operations, result)
+    return result
+
+
+def foresee_added(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
+    """Return what `add` would come to, as far as checks tell it; nothing is changed."""
+    result = Restored()
+    _foresee(lio, _added(lio, document, paths, result), result)
+    return result
+
+
+def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
+    foreseen = Foreseen()
+    missing: list[str] = []
+    for operation in operations:
+        if _is_within(_folder(operation), missing):
+            continue
+        try:
+            with doing(operation.step()):
+                operation.check(lio, foreseen)
+        except PyshellError as error:
+            _note_failure(operation, error, result, missing, foreseen.exists)
+
+
+def _sound(
+    lio: Lio,
+    document: Document,
+    result: Restored,
+    paths: Collection[str] | None = None,
+    text: str = "",
+) -> Document:
+    """Return a document without what `check` calls an error; each is noted, if among `paths`.
+
+    Of a key that stands in `text` twice the last one counts, which is noted, too.
+    """
+    for twice in check.keys_there_twice(text) if text else ():
+        result.faults.append(Fault("", f"{json_path(twice.place)}: {twice.message}"))
+    errors = check.errors_of(document, lio, devices=False)
+    unread, kept = references.unread(document), set[Place]()
+    for error in errors:
+        path = check.owner_path(document, error.place)
+        secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
+        if secret in unread:
+            # The reference stays, so that a secret that runs is not unset.
+            kept.add(check.unit_of(error.place))
+            if paths is None or secret in paths or path in paths:
+                key = error.place[-1]
+                result.faults.append(Fault(secret, f"{path}: {key}: {error.message}, skipped"))
+                result.left_out[secret] = error.message.rstrip(".")
+            continue
+        if paths is not None and path not in paths:
+            continue
+        where = f"{path}: " if path else ""
+        key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
+        message = error.message if not key or key in error.message else f"{key}: {error.message}"
+        result.faults.append(Fault(path, f"{where}{message}, skipped"))
+        if path and isinstance(check.unit_of(error.place)[-1:][0], int):
+            result.left_out.setdefault(path, message)
+    units = {check.unit_of(error.place) for error in errors} - kept
+    return check.without(document, units) if units else document
+
+
+def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
+    def fault(error: EntryError) -> None:
+        result.faults.append(_of_entry(error))
+
+    wanted = items(document, fault)
+    beside = _exported(wanted) if running is None else running
+    result.plan = plan(beside, wanted, prune=running is not None, fault=fault)
+    return result.plan
+
+
+def _exported(wanted: Items) -> Items:
+    """Return the storage objects that run already and of which a document makes LUNs."""
+    found: Items = {}
+    for item in wanted.values():
+        for link in item.links:
+            plugin, _, name = link.removeprefix("/backstores/").partition("/")
+            place = _existing(plugin, name) if link not in wanted else None
+            if place is not None:
+                found[link] = Item(place)
+    return found
+
+
+def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
+    """Do each operation, unless what it belongs to could not be made or it would change nothing."""
+    missing: list[str] = []
+    inverses: list[Operation] = []
+    fresh = Fresh(lio)
+    with one_by_one(lio) as do:
+        for number, operation in enumerate(operations, 1):
+            if fresh.has(operation) or (missing and _is_within(_folder(operation), missing)):
+                continue
+            try:
+                inverse = do(operation)
+            except InterruptedStepsError:
+                raise
+            except PyshellError as error:
+                _note_failure(operation, error, result, missing, os.path.isdir)
+            else:
+                fresh.made(operation)
+                inverses += [inverse] if inverse is not None else []
+                if isinstance(operation, SetKnown) and operation.unknown:
+                    result.notes.append(f"{operation.unknown}, left out")
+            lio.progress(number, len(operations))
+    result.undo = inverses[::-1] + result.undo
+
+
+def _note_failure(
+    operation: Operation,
+    error: PyshellError,
+    result: Restored,
+    missing: list[str],
+    exists: Callable[[str], bool],
+) -> None:
+    """Note what failed; where that is an object's making, what belongs to it is not tried."""
+    result.faults.append(_skipped(operation, error))
+    folder = _folder(operation)
+    if folder and not isinstance(operation, Set) and not exists(folder):
+        missing.append(folder)
+        result.left_out[_path(operation)] = error.message.rstrip(".")
+
+
+def _is_within(folder: str, gone: Sequence[str]) -> bool:
+    return any(folder == one or folder.startswith(one + "/") for one in gone)
+
+
+def _skipped(operation: Operation, error: PyshellError) -> Fault:
+    what = operation.step() if operation.step() not in error.message else ""
+    text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
+    hint = operation.hint(error.errno).rstrip(".") if error.errno else ""
+    return Fault(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))
+
+
+def _of_entry(error: EntryError) -> Fault:
+    return Fault(error.where, f"{error.message.rstrip('.')}, skipped")
+
+
+def _path(operation: Operation) -> str:
+    """Return the path in the tree of what an operation is about, "" where that has none."""
+    return str(getattr(getattr(operation, "place", None), "path", ""))
+
+
+def _folder(operation: Operation) -> str:
+    place = getattr(operation, "place", None) or getattr(operation, "tpg", None)
+    return str(place.folder) if place is not None else ""
+
+
+def _target_place(entry: Target) -> identifiers.Target | None:
+    try:
+        fabric = fabrics.fabric(entry["fabric"])
+        return identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
+    except PyshellError:
+        return None
+
+
+def _existing(plugin: str, name: str) -> identifiers.StorageObject | None:
+    """Return the storage object of that name, None where there is none, or can be none."""
+    if plugin not in HBA_PREFIX:
+        return None
+    try:
+        return listing.storage_object(plugin, name)
+    except UsageError:
+        return None

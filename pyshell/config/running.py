@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read the running configuration into a document: what rtslib's dump() gives, and a little more.
+
+rtslib builds an object for every name and stops at the first device that is gone; this reads each
+file once. Beside rtslib it keeps discovery credentials that are set but not enforced, and the
+depth of an ACL's queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from pyshell.config.document import (
+    AluaGroup,
+    Document,
+    FabricModule,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+    Value,
+)
+from pyshell.lio import identifiers, listing, rtslib, settings, storage
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import Kernel, text_or_none
+from pyshell.lio.fabrics import Fabric
+from pyshell.lio.operations.luns import alua_group_name
+
+# The order of these keys in a document is of no weight: documents are written with sorted keys.
+ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
+NO_LUN = -1
+_Entry = TypeVar("_Entry")
+
+
+def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
+    """Return the running configuration. Half-made storage objects are left out.
+
+    `note` is told of settings that are there and that the kernel fails to read.
+    """
+    if note is not None:
+        lio = replace(lio, kernel=_Telling(lio.kernel, note))
+    names = Names()
+    fabrics = listing.fabrics_in_use()
+    return {
+        "storage_objects": _there(
+            read_storage_object(lio, place, names) for place in listing.storage_objects()
+        ),
+        "targets": [
+            read_target(lio, target, names)
+            for fabric in fabrics
+            for target in listing.targets(fabric)
+        ],
+        "fabric_modules": _there(read_fabric(lio, fabric) for fabric in fabrics),
+    }
+
+
+def _there(entries: Iterable[_Entry | None]) -> list[_Entry]:
+    return [entry for entry in entries if entry is not None]
+
+
+class Names:
+    """Names of settings, looked up once a kind of object: the kernel has them in fixed tables."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], list[str]] = {}
+
+    def of(self, kind: str, folder: str, group: str) -> list[str]:
+        """Return the names of a group's settings that are saved, for an object of a kind."""
+        known = self._known.get((kind, group))
+        if known is None:
+            known = self._known[kind, group] = settings.names_in(folder, group)[1]
+        return known
+
+
+class _Telling:
+    """The kernel, told of by whoever reads from it in vain."""
+
+    def __init__(self, kernel: Kernel, note: Callable[[str], None]) -> None:
+        self.root = kernel.root
+        self.write, self.mkdir = kernel.write, kernel.mkdir
+        self.rmdir, self.unlink = kernel.rmdir, kernel.unlink
+        self._kernel = kernel
+        self._note = note
+
+    def read(self, path: str) -> str:
+        """Return the text of an attribute file."""
+        return self._told_of(path, self._kernel.read, path)
+
+    @contextlib.contextmanager
+    def within(self, folder: str) -> Iterator[Callable[[str], str]]:
+        """Give what reads files of one folder by their names."""
+        with self._kernel.within(folder) as read:
+            yield lambda name: self._told_of(f"{folder}/{name}", read, name)
+
+    def _told_of(self, path: str, read: Callable[[str], str], name: str) -> str:
+        try:
+            return read(name)
+        except FileNotFoundError:
+            raise  # one of the settings that only some kernels or fabrics have
+        except OSError as error:
+            shown = path.removeprefix(f"{self.root}/")
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            self._note(f"{shown} cannot be read ({reason}): it is left out of what is saved.")
+            raise
+
+
+def read_storage_object(
+    lio: Lio, place: identifiers.StorageObject, names: Names | None = None
+) -> StorageObject | None:
+    """Return a storage object's entry, None for one that is not configured."""
+    described = storage.describe(lio, place)
+    arguments = storage.creation_arguments(lio, place, described)
+    if arguments is None:
+        return None
+    entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}
+    if place.plugin == "block":
+        entry["write_back"] = bool(described.write_back)
+    entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or Names())
+    supported = rtslib.supports_alua(place)
+    groups = listing.alua_groups(place) if supported else []
+    groups = [group for group in groups if not listing.half_made(group)]
+    entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
+    return cast(StorageObject, entry)
+
+
+def read_target(lio: Lio, place: identifiers.Target, names: Names | None = None) -> Target:
+    """Return a target's entry with all below it."""
+    names = names or Names()
+    entry: Target = {"wwn": place.wwn, "fabric": place.fabric_name, "tpgs": []}
+    parameters = _texts(lio, place.folder, "param", f"{place.fabric_name} target", names)
+    if parameters:
+        entry["parameters"] = {**parameters}
+    entry["tpgs"] = [_tpg(lio, tpg, names) for tpg in listing.tpgs(place)]
+    return entry
+
+
+def read_fabric(lio: Lio, fabric: Fabric) -> FabricModule | None:
+    """Return a fabric's entry, None where none of its settings was made."""
+    if not fabric.has("discovery_auth"):
+        return None
+    entry: dict[str, Any] = {"name": fabric.name}
+    entry |= _chap(lio, fabric.folder, "discovery_auth", "discovery_")
+    enforced = text_or_none(lio.kernel, f"{fabric.folder}/discovery_auth/enforce_discovery_auth")
+    entry["discovery_enable_auth"] = enforced not in (None, "0")
+    made = len(entry) > 2 or entry["discovery_enable_auth"]
+    return cast(FabricModule, entry) if made else None
+
+
+def _tpg(lio: Lio, place: identifiers.Tpg, names: Names) -> Tpg:
+    entry = tpg_facts(lio, place)
+    _add_groups(lio, place.folder, entry, f"{place.target.fabric_name} tpg", names)
+    luns = ((lun, listing.link_of(lun.folder)) for lun in listing.luns(place))
+    entry["luns"] = [_lun(lio, lun, *link) for lun, link in luns if link is not None]
+    entry["portals"] = entry["node_acls"] = []
+    if place.target.fabric.has("nps"):
+        entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
+    if place.target.fabric.has("acls"):
+        entry["node_acls"] = [_node_acl(lio, acl, names) for acl in listing.node_acls(place)]
+    return cast(Tpg, entry)
+
+
+def tpg_facts(lio: Lio, place: identifiers.Tpg) -> dict[str, Any]:
+    """Return a TPG's entry without its attributes, parameters and what hangs on it."""
+    enabled = text_or_none(lio.kernel, f"{place.folder}/enable")
+    # A fabric without that file has its TPGs always enabled.
+    entry: dict[str, Any] = {"tag": place.tag, "enable": enabled != "0"}
+    if place.target.fabric.has("auth"):
+        entry |= _chap(lio, place.folder, "auth", "chap_")
+    return entry
+
+
+def read_lun(lio: Lio, place: identifiers.Lun) -> Lun:
+    """Return a LUN's entry."""
+    return _lun(lio, place, *(listing.link_of(place.folder) or (None, None)))
+
+
+def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None) -> Lun:
+    exported = listing.exported_by(target)
+    return {
+        "index": place.index,
+        "storage_object": exported.path if exported else "",
+        "alias": alias,
+        "alua_tg_pt_gp_name": alua_group_name(lio, place),
+    }
+
+
+def read_portal(lio: Lio, place: identifiers.Portal) -> Portal:
+    """Return a portal's entry."""
+    return {
+        "ip_address": place.name.rpartition(":")[0],
+        "port": place.port,
+        "iser": text_or_none(lio.kernel, f"{place.folder}/iser") == "1",
+        "offload": text_or_none(lio.kernel, f"{place.folder}/cxgbit") == "1",
+    }
+
+
+def _node_acl(lio: Lio, place: identifiers.NodeAcl, names: Names) -> NodeAcl:
+    entry = node_acl_facts(lio, place)
+    depth = text_or_none(lio.kernel, f"{place.folder}/cmdsn_depth")
+    default = text_or_none(lio.kernel, f"{place.tpg.folder}/attrib/default_cmdsn_depth")
+    if depth and default and depth != default:
+        entry["tcq_depth"] = _number_or_text(depth)
+    _add_groups(lio, place.folder, entry, f"{place.tpg.target.fabric_name} acl", names)
+    mapped = [read_mapped_lun(lio, one) for one in listing.mapped_luns(place)]
+    entry["mapped_luns"] = [one for one in mapped if one["tpg_lun"] != NO_LUN]
+    return cast(NodeAcl, entry)
+
+
+def node_acl_facts(lio: Lio, place: identifiers.NodeAcl) -> dict[str, Any]:
+    """Return a node ACL's entry without its attributes, parameters and mapped LUNs."""
+    entry: dict[str, Any] = {"node_wwn": place.wwn}
+    tag = text_or_none(lio.kernel, f"{place.folder}/tag")
+    if tag:
+        entry["tag"] = tag
+    if place.tpg.target.fabric.has("auth"):
+        entry |= _chap(lio, place.folder, "auth", "chap_")
+    return entry
+
+
+def read_mapped_lun(lio: Lio, place: identifiers.MappedLun) -> MappedLun:
+    """Return a mapped LUN's entry."""
+    alias, target = listing.link_of(place.folder) or (None, None)
+    lun = listing.mapped_by(place, target)
+    return {
+        "index": place.index,
+        "tpg_lun": lun.index if lun else NO_LUN,
+        "write_protect": text_or_none(lio.kernel, f"{place.folder}/write_protect") == "1",
+        "alias": alias,
+    }
+
+
+def read_alua_group(lio: Lio, place: identifiers.AluaGroup) -> AluaGroup:
+    """Return an ALUA group as it is saved."""
+    entry: dict[str, Any] = {"name": place.name}
+    with lio.kernel.within(place.folder) as text_of:
+        for name in ("tg_pt_gp_id", *ALUA_KEYS):
+            with contextlib.suppress(OSError):
+                text = settings.as_written(name, text_of(name))
+                entry[name] = int(text) if text.isdigit() else None
+    return cast(AluaGroup, entry)
+
+
+def _add_groups(lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: Names) -> None:
+    attributes = _attributes(lio, folder, kind, names)
+    if attributes:
+        entry["attributes"] = attributes
+    parameters = _texts(lio, folder, "param", kind, names)
+    if parameters:
+        entry["parameters"] = parameters
+
+
+def _attributes(lio: Lio, folder: str, kind: str, names: Names) -> dict[str, Value]:
+    found = _texts(lio, folder, "attrib", kind, names)
+    return {name: _number_or_text(text) for name, text in found.items()}
+
+
+def _texts(lio: Lio, folder: str, group: str, kind: str, names: Names) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    wanted = names.of(kind, folder, group)
+    if not wanted:
+        return found
+    with lio.kernel.within(f"{folder}/{group}") as text_of:
+        for name in wanted:
+            with contextlib.suppress(OSError):
+                found[name] = text_of(name).strip()
+    return found
+
+
+def _number_or_text(text: str) -> Value:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _chap(lio: Lio, folder: str, group: str, prefix: str) -> dict[str, str]:
+    found = {}
+    for name, file in settings.AUTH_FILES.items():
+        with contextlib.suppress(OSError):
+            value = settings.read(lio.kernel, folder, f"{group}/{file}")
+            if value:
+                found[prefix + name] = value
+    return found

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file that is restored at boot: what a save of it must not lose, and what it keeps.
+
+A save is first judged (`judge`), then done (`save`), both under the lock. It keeps the document
+before as a revision, and as a backup where targetcli looks for one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pyshell import quoting
+from pyshell.config import load
+from pyshell.config.document import Document
+from pyshell.config.store import document_file, losses, revisions, state
+from pyshell.config.store.losses import same, tree_paths
+from pyshell.config.store.provenance import OUTSIDE, About, now, of_file
+from pyshell.config.store.revisions import Policy
+from pyshell.config.store.state import State, is_below
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
+from pyshell.files import reading, writing
+from pyshell.files.paths import UntrustedError
+
+_FILE = "saveconfig.json"
+_SHOWN = 20
+_OTHERS = 20
+"""How many other files are remembered."""
+
+
+class BootFile:
+    """The saved file in a folder, with its revisions and what is remembered of it."""
+
+    def __init__(self, config_dir: Path, mark_file: Path, warn: Callable[[str], None]) -> None:
+        self.config_dir = config_dir
+        self.mark_file = mark_file
+        self.path = config_dir / _FILE
+        self._warn = warn
+        self._warned = False
+
+    def state(self) -> State:
+        """Return what is remembered."""
+        return state.read(self.config_dir, self._warn_once)
+
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(text)
+
+    def about(self) -> About | None:
+        """Return what is known of the saving of the file, None where it is not pyshell's."""
+        data = self._data()
+        return self.state().known.get(document_file.digest(data)) if data is not None else None
+
+    def _data(self) -> bytes | None:
+        try:
+            return load.read_file(self.path).data
+        except NotFoundError:
+            return None
+
+    # Saving
+
+    def judge(
+        self,
+        document: Document,
+        *,
+        force: bool = False,
+        compat: bool = False,
+        without: Sequence[str] = (),
+        merged: bool = False,
+    ) -> list[str]:
+        """Refuse to lose a change by others, or objects that the last restore could not make.
+
+        Returns what to tell where that is wanted: by `force`, by name (`without`); in targetcli's
+        manner a change by others is only told of, and a document that was `merged` into what lies
+        there loses none. Raises ConflictError.
+        """
+        before = self._data()
+        remembered = self.state()
+        lost = [] if before is None else losses.lost(remembered.missing, before, document)
+        _refuse_unknown(without, lost)
+        if before is None or same(before, document_file.to_text(document).encode()):
+            return []
+        notes = []
+        if not merged and _is_foreign(remembered, before):
+            changed = f"{self.path} has been changed since pyshell last read or wrote it"
+            if not (force or compat):
+                raise ConflictError(
+                    f"{changed}: it was left as it is.",
+                    "'diff' shows the difference; saveconfig force=true replaces the file and"
+                    " keeps what it held.",
+                )
+            notes.append(f"{changed}: what it held is kept.")
+        if lost:
+            notes += self._losing(lost, remembered.missing, before, force, without)
+        return notes
+
+    def _losing(
+        self,
+        lost: Sequence[str],
+        reasons: Mapping[str, str],
+        before: bytes,
+        force: bool,
+        without: Sequence[str],
+    ) -> list[str]:
+        left = [] if force else losses.not_named(lost, without, before)
+        if left:
+            first = losses.first(left, before)
+            named = ", ".join(f"{path} ({reasons[path]})" for path in first[:_SHOWN])
+            more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+            raise ConflictError(
+                f"{self.path} holds what could not be restored, and this save would lose it:"
+                f" {named}{more}.",
+                "restoreconfig missing_only=true adds it once it can be had; saveconfig"
+                f" {quoting.argument('without', ','.join([*without, *first]))} saves without it.",
+            )
+        return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
+
+    def save(
+        self,
+        document: Document,
+        about: About,
+        backups: int,
+        policy: Policy,
+        merged_from: Document | None = None,
+        running: Document | None = None,
+    ) -> list[str]:
+        """Save a document and return what to tell, beside that it is saved. Raises PyshellError.
+
+        `merged_from` is what runs, where the document is not that but was merged into what lies
+        there; `running` is what runs, if the document holds more. At every instant the file is
+        the old or the new one, and what is remembered fits both.
+        """
+        writing.make_folder(self.config_dir)
+        document_file.sweep(self.path)
+        writing.remove_left(revisions.folder(self.config_dir))
+        remembered = self.state()
+        before, refused = self._to_replace()
+        backups = max(backups, _backups_of_targetcli(self.config_dir))
+        text = document_file.to_text(document).encode()
+        known = {document_file.digest(text): about}
+        told = []
+        if before is not None and refused is not None:
+            told = self._keep_apart(before, text, refused)
+        elif document_file.back_up(self.path, backups) is not None:
+            told = [f"Last {backups} configs saved in {self.config_dir}/backup/."]
+        if before is not None and refused is None:
+            foreign = merged_from is not None and _is_foreign(remembered, before)
+            known_after = self._keep(before, text, about, remembered)
+            # What others changed is still in the file: a save of all must still notice.
+            known = remembered.known if foreign else known_after
+        remembered.known = known
+        state.write(self.config_dir, remembered)
+        writing.replace(self.path, text)
+        new = document_file.digest(text)
+        try:
+            running = running or merged_from or document
+            self._settle(document, running, new, known, remembered, policy)
+        except PyshellError as error:
+            self._warn(f"{self.path} is saved, but not all of it could be noted: {error}")
+        kept = known[new].comment if new in known else ""
+        if about.comment and kept != about.comment:
+            told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
+        return told
+
+    def _settle(
+        self,
+        document: Document,
+        running: Document,
+        new: str,
+        known: dict[str, About],
+        remembered: State,
+        policy: Policy,
+    ) -> None:
+        """Remember that the file is saved. Raises PyshellError."""
+        remembered.known = {new: known[new]} if new in known else known
+        if remembered.missing:
+            left = tree_paths(document) - tree_paths(running)
+            marks = remembered.missing.items()
+            remembered.missing = {path: reason for path, reason in marks if path in left}
+            if not remembered.missing:
+                state.unmark(self.mark_file)
+        state.write(self.config_dir, remembered)
+        revisions.prune(self.config_dir, policy)
+
+    def _to_replace(self) -> tuple[bytes | None, UntrustedError | None]:
+        """Return what the file holds, and why that is not trusted."""
+        try:
+            return load.read_file(self.path, trusted=True).data, None
+        except NotFoundError:
+            return None, None
+        except UntrustedError as error:
+            return self._data(), error
+
+    def _keep_apart(self, before: bytes, text: bytes, refused: UntrustedError) -> list[str]:
+        """Keep what other users could have written, but not as a revision or backup.
+
+        Revisions and backups are restored without a further check of what is in them.
+        """
+        if same(before, text):
+            return []
+        kept = self.path.with_name(f"{_FILE}.untrusted-{datetime.now():%Y%m%d-%H%M%S-%f}")
+        writing.replace(kept, before)
+        return [f"{refused.message} What it held is kept in {kept}, not as a revision."]
+
+    def _keep(
+        self, before: bytes, text: bytes, about: About, remembered: State
+    ) -> dict[str, About]:
+        """Keep what is to be replaced as a revision if it is another document.
+
+        Returns what is known of the file while it is replaced.
+        """
+        old, new = document_file.digest(before), document_file.digest(text)
+        author = remembered.known.get(old) or of_file(self.path)
+        if same(before, text):
+            # Who saves what is there already has not made it, but may say what nobody said.
+            said = replace(author, comment=author.comment or about.comment)
+            return {old: author, new: about if author.way == OUTSIDE else said}
+        newest = revisions.newest(self.config_dir)
+        if newest is None or newest.digest != old:  # else a save was cut short, and this is it
+            highest = max(remembered.last_revision, int(newest.word) if newest else 0)
+            revisions.write(self.config_dir, highest + 1, before, author)
+            remembered.last_revision = highest + 1
+        return {old: author, new: about}
+
+    # Restoring
+
+    def restored(self, data: bytes, missing: Mapping[str, str]) -> bool:
+        """Remember that the file with these bytes was restored, and what could not be.
+
+        Returns whether that could be done: it is no reason to fail, as the target is up.
+        """
+        digest = document_file.digest(data)
+
+        def note(remembered: State) -> None:
+            author = remembered.known.get(digest) or of_file(self.path)
+            remembered.known = {digest: author}
+            remembered.missing = dict(missing)
+            remembered.restored = now("boot").time
+
+        return self._remember(note)
+
+    def restored_other(self, file: Path, missing: Mapping[str, str]) -> bool:
+        """Remember what of a file that is not restored at boot could not be restored."""
+
+        def note(remembered: State) -> None:
+            others = {**remembered.others}
+            others.pop(os.path.realpath(file), None)
+            if missing:
+                others[os.path.realpath(file)] = dict(missing)
+            remembered.others = dict(list(others.items())[-_OTHERS:])
+
+        if not missing and os.path.realpath(file) not in self.state().others:
+            return True
+        return self._remember(note)
+
+    def missing_of(self, file: Path) -> dict[str, str]:
+        """Return what of a file could not be restored, and why."""
+        if os.path.realpath(file) == os.path.realpath(self.path):
+            return dict(self.state().missing)
+        return dict(self.state().others.get(os.path.realpath(file), {}))
+
+    def added(self, missing: Mapping[str, str]) -> bool:
+        """Remember what is still missing after some of it was brought back; as `restored`."""
+
+        def note(remembered: State) -> None:
+            remembered.missing = dict(missing)
+
+        return self._remember(note)
+
+    def _remember(self, note: Callable[[State], None]) -> bool:
+        done = True
+        try:
+            remembered = self.state()
+            note(remembered)
+            try:
+                state.mark(self.mark_file, remembered.missing)
+            except PyshellError as error:  # as on a full /run
+                self._warn(f"What is missing could not be noted: {error}")
+                done = False
+            state.write(self.config_dir, remembered)
+        except (OSError, PyshellError) as error:  # as on a read-only /etc
+            self._warn(f"What was restored could not be remembered: {error}")
+            return False
+        return done
+
+
+def _is_foreign(remembered: State, data: bytes) -> bool:
+    """Tell whether something other than pyshell wrote the file that holds `data`."""
+    return bool(remembered.known) and document_file.digest(data) not in remembered.known
+
+
+def _refuse_unknown(without: Sequence[str], lost: Sequence[str]) -> None:
+    for name in without:
+        if not any(is_below(path, name) for path in lost):
+            raise NotFoundError(
+                f"{name} is not among what would be lost",
+                f"That is: {', '.join(lost[:_SHOWN])}." if lost else "Nothing would be lost.",
+            )
+
+
+def _backups_of_targetcli(config_dir: Path) -> int:
+    """Return the `max_backup_files` of targetcli's host-wide settings, 0 where there are none."""
+    try:
+        text = reading.read(config_dir / "targetcli.conf").data.decode()
+    except (PyshellError, UnicodeDecodeError):
+        return 0
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip() == "max_backup_files" and re.fullmatch("[0-9]{1,9}", value.strip()):
+            return int(value)
+    return 0

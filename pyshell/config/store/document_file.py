@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write a saved configuration: at every instant the file is the old or the new one, whole.
+
+The file holds CHAP secrets: it is 0600 from the instant it exists.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime
+from fnmatch import fnmatch
+from pathlib import Path
+
+from pyshell.config import load
+from pyshell.config.document import Document
+from pyshell.errors import from_os_error
+from pyshell.files import writing
+
+_BACKUPS = "backup"
+
+
+def to_text(document: Document) -> str:
+    """Return a document as rtslib writes it: indent 2, sorted keys, a newline at the end."""
+    return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+def digest(data: bytes) -> str:
+    """Return what the bytes of a file are recognised by."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write(document: Document, path: Path) -> None:
+    """Write a document to a file that the user names, in whoever's folder. Raises PyshellError.
+
+    The folder's own mode is never touched (field failure 15).
+    """
+    writing.replace(path, to_text(document).encode(), private=False)
+
+
+def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -> Path | None:
+    """Copy the file that is about to be replaced to `backup/` beside it, as targetcli does.
+
+    Only if it differs from the newest backup; then the oldest beyond `keep` are removed. Returns
+    the backup, None if there was nothing to copy or none is kept. Raises PyshellError, as for a
+    file that other users can change: a backup is trusted.
+    """
+    folder = path.parent / _BACKUPS
+    made = None
+    try:
+        writing.make_folder(folder)
+        if keep > 0 and path.exists():
+            made = _backed_up(path, folder / f"saveconfig-{now():%Y%m%d-%H:%M:%S}-json.gz")
+        for old in backups(path)[: -keep or None]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"back up {path}") from error
+    return made
+
+
+def _backed_up(path: Path, backup: Path) -> Path | None:
+    data = load.read_file(path, trusted=True).data
+    before = backups(path)
+    if before and read_backup(before[-1]) == data:
+        return None
+    writing.replace(backup, gzip.compress(data))
+    return backup
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes have left among a saved file's backups and beside it."""
+    for folder in (path.parent, path.parent / _BACKUPS):
+        writing.remove_left(folder)
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the backups of a saved file, oldest first. Raises OSError."""
+    folder = path.parent / _BACKUPS
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(folder / name for name in names if fnmatch(name, "saveconfig-*json*"))
+
+
+def read_backup(backup: Path) -> bytes:
+    """Return what a backup is of. Raises PyshellError, as for one that is damaged."""
+    return load.unpacked(load.read_file(backup).data, str(backup))

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a saved configuration lies, and where other tools keep theirs (field failure 18)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyshell.errors import NotFoundError
+from pyshell.lio.attach import Lio
+
+NAME = "saveconfig.json"
+KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")
+"""Folders that distributions and releases of rtslib use, or have used."""
+
+
+def default_file(lio: Lio) -> Path:
+    """Return the file that is restored at boot."""
+    return lio.config_dir / NAME
+
+
+def elsewhere(lio: Lio) -> list[Path]:
+    """Return the saved configurations that lie in another of the known folders."""
+    here = default_file(lio)
+    found = [lio.machine.image_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
+    return [path for path in found if path != here and _is_file(path)]
+
+
+def missing(lio: Lio, path: Path, command: str) -> NotFoundError:
+    """Return the error for a file that `command` was to read and that is not there."""
+    if path != default_file(lio) and command == "check":
+        return NotFoundError(f"There is no file {path}.", "", path=str(path))
+    hint = "saveconfig writes it."
+    others = elsewhere(lio) if path == default_file(lio) else []
+    if others:
+        hint = f"Another lies in {others[0]}: {command} {others[0]} takes it."
+    told = f"Restore file {path} not found"
+    return NotFoundError(f"{told}.", hint, path=str(path), targetcli=told)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a save would lose: objects that the saved file holds and a restore could not bring back.
+
+Objects go by their paths in the tree. What is below an object, or made of it (the LUNs of a
+storage object), goes with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from pyshell.config import load
+from pyshell.config.document import Document
+from pyshell.config.model import EntryError, Items, items, secret_paths, tree_path
+from pyshell.files import jsontext
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Tell whether two files hold the same configuration, in whatever order and layout."""
+    if one == other:
+        return True
+    try:
+        return bool(
+            _plain(jsontext.loads(one, any_string=True))
+            == _plain(jsontext.loads(other, any_string=True))
+        )
+    except ValueError:
+        return False
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return sorted(map(_plain, data), key=lambda entry: json.dumps(entry, sort_keys=True))
+    return data
+
+
+def tree_paths(document: Document) -> set[str]:
+    """Return the paths of all objects of a document that have a possible name, and of secrets.
+
+    A reference to a secret's file counts as that secret.
+    """
+    return _paths(_by_tree_path(document))
+
+
+def _paths(found: Items) -> set[str]:
+    return {*found, *secret_paths(found)}
+
+
+def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return what a document holds and does not run, with the reasons.
+
+    `reasons` tells of the objects that could not be made; what goes with them is told so. What
+    comes with its owner anyhow is not among them.
+    """
+    wanted, runs = _by_tree_path(document), tree_paths(running)
+    gone = set(wanted) - runs
+    secrets = {
+        path: reasons.get(path, "not read from its file")
+        for path in secret_paths(wanted, only_unread=True)
+        if path not in runs
+    }
+    impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
+    told = [path for path, item in wanted.items() if path in gone and not item.implied]
+    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told} | secrets
+
+
+def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:
+    """Return those of `marked` that a file with these bytes holds and the new document lacks."""
+    if not marked:
+        return []
+    held = {*_paths(_of_file(before)), *_nameless(_document(before))}
+    kept = tree_paths(document)
+    return [path for path in marked if path in held and path not in kept]
+
+
+def not_named(paths: Sequence[str], named: Collection[str], before: bytes) -> list[str]:
+    """Return those of `paths` that neither are among `named` nor go with one of these."""
+    held = _of_file(before)
+    chosen = frozenset(named)
+    return [p for p in paths if p not in chosen and not _goes_with(p, chosen, held)]
+
+
+def first(paths: Sequence[str], before: bytes) -> list[str]:
+    """Return those of `paths` that do not go with another of them."""
+    held = _of_file(before)
+    return [path for path in paths if not _goes_with(path, frozenset(paths), held)]
+
+
+def highest(paths: Sequence[str]) -> list[str]:
+    """Return those of `paths` that are not below another of them."""
+    chosen = frozenset(paths)
+    return [path for path in paths if not any(above in chosen for above in _needed(path, {}))]
+
+
+def _goes_with(path: str, chosen: frozenset[str], held: Items) -> bool:
+    """Tell whether an object is below one of `chosen`, or made of one."""
+    return any(n in chosen or _goes_with(n, chosen, held) for n in _needed(path, held))
+
+
+def _needed(path: str, held: Items) -> Iterator[str]:
+    """Yield what an object is made of, and what is above it, the nearest first."""
+    if path in held:
+        yield from held[path].links
+    above = path.rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
+
+
+def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]) -> str:
+    if path in reasons:
+        return reasons[path]
+    needed = next((other for other in _needed(path, wanted) if other in gone), None)
+    return f"needs {needed}" if needed else "not running"
+
+
+def _document(data: bytes) -> Document:
+    """Return the document in a file, an empty one where it is no saved configuration."""
+    try:
+        return load.from_bytes(data, "saveconfig.json")
+    except load.DocumentError:
+        return {}
+
+
+def _of_file(data: bytes) -> Items:
+    return _by_tree_path(_document(data))
+
+
+def _nameless(document: Document) -> dict[str, str]:
+    """Return where entries stand that name nothing, as of an unknown backstore, with the faults."""
+    found: dict[str, str] = {}
+
+    def note(error: EntryError) -> None:
+        found[error.where] = error.reason
+
+    items(document, note)
+    return found
+
+
+def _by_tree_path(document: Document) -> Items:
+    """Return items by the paths that a user sees. Entries that name nothing are left out."""
+    found = items(document, lambda error: None)
+    return {tree_path(item): item for item in found.values()}

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Earlier saved configurations, each under a number, with who saved it, when, how and why.
+
+A revision is a saved configuration that every program reads, with one key more in its first
+line: so a list of many large ones needs the first lines alone. Those that were no saved
+configuration (a slip in a text editor) are kept as text under that key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, cast
+
+from pyshell.config import load, references
+from pyshell.config.document import Document, counts
+from pyshell.config.store import document_file
+from pyshell.config.store.document_file import digest
+from pyshell.config.store.provenance import About, from_json, moment, of_file, utc
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
+from pyshell.files.reading import LARGE
+
+DAYS_MAX = 36500
+SAVED = "saved"
+"""The word for the file that is restored at boot."""
+_KEY = "pyshell_revision"
+_FOLDER = "revisions"
+_FILE = "saveconfig.json"
+_NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
+_BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A saved configuration that can be named: by number, `saved`, or a backup's file name."""
+
+    word: str
+    file: Path
+    about: About
+    counts: dict[str, int] = field(default_factory=dict)
+    """How many objects of some kinds it holds; empty where it is no saved configuration."""
+    replaced: str = ""
+    """When another took its place, "" where that is not known."""
+    digest: str = ""
+    """Digest of the file that is kept as this revision, as it was."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How many are kept; 0 days, or more than DAYS_MAX, is without end."""
+
+    revisions: int
+    days: int
+
+
+def folder(config_dir: Path) -> Path:
+    """Return where revisions are kept."""
+    return config_dir / _FOLDER
+
+
+def numbers(config_dir: Path) -> list[int]:
+    """Return the numbers of the revisions, lowest first. Raises OSError."""
+    return numbered(folder(config_dir))
+
+
+def numbered(folder: Path) -> list[int]:
+    """Return the numbers N of the files N.json in a folder, lowest first. Raises OSError."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = (_NUMBERED.fullmatch(name) for name in names)
+    return sorted(int(match.group(1)) for match in found if match)
+
+
+def newest(config_dir: Path) -> Revision | None:
+    """Return the revision with the highest number. Raises PyshellError."""
+    try:
+        found = numbers(config_dir)
+        return _described(folder(config_dir) / f"{found[-1]}.json") if found else None
+    except OSError as error:
+        raise from_os_error(error, "read the newest revision") from error
+
+
+def write(
+    config_dir: Path, number: int, data: bytes, about: About, replaced: datetime | None = None
+) -> Path:
+    """Keep the bytes of a saved file as a revision and return its file. Raises PyshellError."""
+    where = folder(config_dir)
+    writing.make_folder(where)
+    head: dict[str, Any] = about.to_json()
+    head["digest"] = digest(data)
+    head["replaced"] = utc(replaced or datetime.now(timezone.utc))
+    made = where / f"{number}.json"
+    writing.replace(made, _text(head, data).encode("utf-8"))
+    return made
+
+
+def _text(head: dict[str, Any], data: bytes) -> str:
+    try:
+        document = jsontext.loads(data, any_string=True)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        head["text"] = data.decode("utf-8", errors="surrogateescape")
+        document = {}
+    document.pop(_KEY, None)
+    head["counts"] = _counts(document)
+    first = f'{{"{_KEY}": {json.dumps(head)}{"," if document else ""}\n'
+    return first + json.dumps(document, sort_keys=True, indent=2).lstrip("{").lstrip("\n") + "\n"
+
+
+def _counts(document: Any) -> dict[str, int]:
+    """Return what `counts` does, nothing for what is no saved configuration."""
+    try:
+        return counts(document)
+    except (TypeError, AttributeError):
+        return {}
+
+
+def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None:
+    """Remove the oldest revisions beyond the policy's count, and those replaced too long ago.
+
+    Raises PyshellError.
+    """
+    try:
+        kept = numbers(config_dir)
+        gone = set(kept[: max(0, len(kept) - policy.revisions)])
+        if 0 < policy.days <= DAYS_MAX:
+            limit = (now or datetime.now(timezone.utc)) - timedelta(days=policy.days)
+            for number in kept:
+                found = moment(_described(folder(config_dir) / f"{number}.json").replaced)
+                if found is not None and found < limit:
+                    gone.add(number)
+        for number in gone:
+            (folder(config_dir) / f"{number}.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"prune {folder(config_dir)}") from error
+
+
+def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
+    """Return all that can be named, the newest first: saved, the revisions, targetcli's backups.
+
+    `saved` is what is known of the saving of the file that is restored at boot.
+    """
+    found = []
+    file = config_dir / _FILE
+    try:
+        if file.exists():
+            found.append(_of_plain(SAVED, file, load.read_file(file).data, saved or of_file(file)))
+        for number in reversed(numbers(config_dir)):
+            found.append(_described(folder(config_dir) / f"{number}.json"))
+        # A save leaves a backup for targetcli, too, of what is kept under a number or is saved.
+        told = {one.digest: one.about for one in found}
+        for backup in reversed(document_file.backups(file)):
+            one = _of_backup(backup)
+            found.append(replace(one, about=told.get(one.digest, one.about)))
+    except OSError as error:
+        raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
+    return found
+
+
+def _described(file: Path) -> Revision:
+    """Return what the first line of a revision tells."""
+    first = reading.start_of(file, LARGE, line=True).rstrip(b"\n")
+    try:
+        head = jsontext.loads(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
+    except (ValueError, KeyError, TypeError):
+        head = {}
+    about = from_json(head) or of_file(file)
+    known = head if isinstance(head, dict) else {}
+    objects = known.get("counts")
+    return Revision(
+        file.stem,
+        file,
+        about,
+        objects if isinstance(objects, dict) else {},
+        str(known.get("replaced", "")),
+        str(known.get("digest", "")),
+    )
+
+
+def _of_backup(backup: Path) -> Revision:
+    about = of_file(backup)
+    stem = backup.name.removesuffix(".gz").removesuffix("-json").removesuffix(".json")
+    with contextlib.suppress(ValueError):
+        # targetcli writes the hour of the place.
+        about = About(utc(datetime.strptime(stem, _BACKUP_TIME).astimezone()))
+    try:
+        data = document_file.read_backup(backup)
+    except PyshellError:
+        data = b""
+    return _of_plain(backup.name, backup, data, about)
+
+
+def _of_plain(word: str, file: Path, data: bytes, about: About) -> Revision:
+    try:
+        document = jsontext.loads(data, any_string=True)
+    except ValueError:
+        document = None
+    return Revision(word, file, about, _counts(document), digest=digest(data))
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word can be the number of a revision."""
+    return re.fullmatch("[0-9]{1,10}", word) is not None
+
+
+def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
+    """Return the revision of that number, `saved`, or targetcli's backup of that file name.
+
+    Raises NotFoundError.
+    """
+    file = config_dir / _FILE
+    try:
+        if word == SAVED and file.exists():
+            return Revision(SAVED, file, saved or of_file(file))
+        if is_number(word) and int(word) in numbers(config_dir):
+            return _described(folder(config_dir) / f"{int(word)}.json")
+        for backup in document_file.backups(file):
+            if backup.name == word:
+                return _of_backup(backup)
+    except OSError as error:
+        raise from_os_error(error, f"read revision {word}") from error
+    raise NotFoundError(f"There is no revision {word}", "'revisions' lists them.")
+
+
+def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Document:
+    """Return the document of a revision, named as for `find`.
+
+    With `trusted`, as is right before it is fed to the kernel, files that others may write are
+    refused. Raises NotFoundError, NotPermittedError, PyshellError.
+    """
+    found = find(config_dir, word)
+    data = load.read_file(found.file, trusted=trusted).data
+    document = load.from_bytes(data, str(found.file))
+    head = cast(dict[str, Any], document).pop(_KEY, {})
+    if isinstance(head, dict) and "text" in head:
+        raise PyshellError(
+            f"Revision {word} is no saved configuration, only the text that was found: {found.file}"
+        )
+    return references.resolved(document) if trusted else references.if_readable(document)

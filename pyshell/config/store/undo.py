@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the last commands changed, and how to take that back: one small file each, till reboot.
+
+They lie where the host forgets at its end (`Lio.run_dir`), for root's eyes: what a command
+replaced may have been a secret. A command of operations keeps their inverses; one that clears or
+restores keeps the document that ran before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyshell.config.store.provenance import About, from_json, now
+from pyshell.config.store.revisions import numbered
+from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
+from pyshell.files.reading import LARGE
+from pyshell.lio.attach import Lio
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
+
+KEPT = 20
+"""How many commands can be undone, the last one first."""
+_SKIP = "'undo skip=true' forgets it; the next undo takes back the command before it."
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that changed the target."""
+
+    file: Path
+    line: str
+    """As it was typed, secrets masked."""
+    about: About
+    operations: Sequence[Operation] = ()
+    """What takes it back, in the order in which to do it."""
+    before: Any = None
+    """In place of operations: the document that ran before, not yet held against its types."""
+
+
+def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]) -> None:
+    """Keep what takes a command back. Raises PyshellError."""
+    _keep(lio, line, way, {"operations": [to_data(operation) for operation in inverses]})
+
+
+def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
+    """Keep the document that ran before a command. Raises PyshellError."""
+    _keep(lio, line, way, {"before": before})
+
+
+def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
+    folder = _folder(lio)
+    writing.make_folder(folder)
+    numbers = _numbers(folder)
+    data = {"line": line, "about": now(way).to_json(), **how}
+    number = numbers[-1] + 1 if numbers else 1
+    writing.replace(folder / f"{number}.json", (json.dumps(data) + "\n").encode())
+    for old in numbers[: max(0, len(numbers) + 1 - KEPT)]:
+        with contextlib.suppress(OSError):
+            (folder / f"{old}.json").unlink()
+
+
+def last(lio: Lio) -> Done | None:
+    """Return the last command that was not undone yet, None where nothing is known of any.
+
+    Raises PyshellError for a file that cannot be read or is damaged.
+    """
+    file = newest(lio)
+    if file is None:
+        return None
+    found = reading.read(file, LARGE).data
+    try:
+        return _read(file, jsontext.loads(found))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PyshellError(f"{file} is damaged: nothing was undone.", _SKIP) from error
+
+
+def newest(lio: Lio) -> Path | None:
+    """Return the file of the last command that was not undone yet. Raises PyshellError."""
+    numbers = _numbers(_folder(lio))
+    return _folder(lio) / f"{numbers[-1]}.json" if numbers else None
+
+
+@contextlib.contextmanager
+def named_if_it_fails(line: str) -> Iterator[None]:
+    """Name the command in the error if its undo fails, and the way to the commands before it."""
+    try:
+        yield
+    except InterruptedStepsError:
+        raise  # the next attempt can succeed
+    except PyshellError as error:
+        if f"'{line}'" not in error.message:
+            error.message = f"Cannot undo '{line}': {error.message}"
+        error.hint = f"{error.hint} {_SKIP}".strip()
+        raise
+
+
+def _read(file: Path, data: Any) -> Done:
+    about = from_json(data["about"])
+    if about is None:
+        raise ValueError("nothing is known of it")
+    numbers = HbaNumbers()
+    operations = [from_data(entry, numbers) for entry in data.get("operations", ())]
+    return Done(file, str(data["line"]), about, operations, data.get("before"))
+
+
+def forget(file: Path) -> None:
+    """Forget the command of a file, which was undone or skipped. Raises PyshellError."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        hint = "Remove it: the next undo would repeat this one."
+        raise from_os_error(error, f"remove {file}", hint=hint) from error
+
+
+def _folder(lio: Lio) -> Path:
+    return lio.run_dir / "undo"
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of the files that are kept, lowest first. Raises PyshellError."""
+    try:
+        return numbered(folder)
+    except OSError as error:
+        raise from_os_error(error, f"read {folder}") from error

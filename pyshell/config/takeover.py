@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Let pyshell bring the target back at boot instead of another program, or give that back.
+
+What was switched off is remembered beside the saved configuration, so that it can be switched on
+again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import jsontext, reading, writing
+from pyshell.host.services import OTHERS, OURS, Services, services
+from pyshell.lio.attach import Lio
+
+FILE = "pyshell-takeover.json"
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """What is to be switched off and on; nothing where it is so already."""
+
+    disable: tuple[str, ...]
+    enable: tuple[str, ...]
+
+
+def forth(lio: Lio) -> Takeover:
+    """Return what pyshell's taking over changes. Raises NotFoundError without its units."""
+    found = services(lio)
+    for unit in OURS:
+        if not found.state(unit):
+            raise NotFoundError(
+                f"The unit {unit} is not installed.",
+                "Put the files of packaging/systemd and packaging/udev in their places first.",
+            )
+    return Takeover(
+        tuple(unit for unit in OTHERS if found.state(unit) == "enabled"),
+        tuple(unit for unit in OURS if found.state(unit) != "enabled"),
+    )
+
+
+def back(lio: Lio) -> Takeover | None:
+    """Return what gives the boot back to whom it was taken from, None where it was not taken."""
+    remembered = _remembered(lio)
+    if remembered is None:
+        return None
+    found = services(lio)
+    return Takeover(
+        tuple(unit for unit in OURS if found.state(unit) == "enabled"),
+        tuple(unit for unit in OTHERS if unit in remembered and found.state(unit) != "enabled"),
+    )
+
+
+def take(lio: Lio, wanted: Takeover) -> None:
+    """Take over; what is switched off is remembered first."""
+    units = dict.fromkeys([*(_remembered(lio) or ()), *wanted.disable])
+    writing.make_folder(lio.config_dir)
+    writing.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
+    _switch(services(lio), wanted)
+
+
+def give_back(lio: Lio, wanted: Takeover) -> None:
+    """Give back, and forget."""
+    _switch(services(lio), wanted)
+    try:
+        _file(lio).unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"remove {_file(lio)}") from error
+
+
+def _switch(found: Services, wanted: Takeover) -> None:
+    if wanted.enable:
+        found.enable(wanted.enable)
+    if wanted.disable:
+        found.disable(wanted.disable)
+
+
+def _remembered(lio: Lio) -> list[str] | None:
+    """Return the units that were switched off, None where nothing was taken over."""
+    try:
+        found = jsontext.loads(reading.read(_file(lio)).data)
+    except NotFoundError:
+        return None
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise PyshellError(f"{_file(lio)} is damaged.", "Remove it.")
+    return [str(unit) for unit in found]
+
+
+def _file(lio: Lio) -> Path:
+    return lio.config_dir / FILE

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fabrics that rtslib knows: their features, WWN forms and whether this kernel offers them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import rtslib_fb
+from rtslib_fb.fabric import fabric_modules as rtslib_fabrics
+
+from pyshell import names
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.lio.rtslib_failures import kernels_error
+
+if TYPE_CHECKING:
+    from pyshell.host.machine import Machine
+
+# rtslib has a class for USB gadgets too, which it leaves out of its table as too rare.
+_CLASSES: dict[str, Any] = {
+    **rtslib_fabrics,
+    "usb_gadget": rtslib_fb.fabric.USBGadgetFabricModule,
+}
+# Where the module that provides a fabric has another name today than rtslib loads it by.
+_MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}
+# Fabrics whose TPGs have nothing to enable or disable.
+_ALWAYS_ENABLED = frozenset({"loopback", "vhost", "xen-pvscsi", "tcm_fc"})
+# Settings that a fabric shows but, as administrators report, does not mind (field failure 66).
+_WITHOUT_EFFECT = {
+    (name, "generate_node_acls"): f"{name} gives initiators without a node ACL no LUNs whatever"
+    " generate_node_acls says: create a node ACL for each."
+    for name in ("qla2xxx", "efct")
+}
+# Why a fabric refuses the name of a target or to enable it: its driver tells EINVAL or ENODEV, the
+# reason only the kernel's log (field failure 37).
+_REFUSALS = {
+    "qla2xxx": "Is it one of this host's ports ('info' lists them), and not in initiator mode?"
+    " 'options qla2xxx qlini_mode=disabled' in /etc/modprobe.d makes them targets once the driver"
+    " is loaded anew.",
+    "efct": "Is it one of this host's ports ('info' lists them), and not in initiator mode?",
+    "srpt": "The name is that of an InfiniBand port, its GID: 'info' lists them.",
+    "tcm_fc": "'info' lists the names of this host's FCoE ports.",
+    "ibmvscsis": "'info' lists this host's virtual adapters.",
+    "usb_gadget": "A TPG needs a USB gadget with a tcm function: make it first, below"
+    " /sys/kernel/config/usb_gadget.",
+    "xen-pvscsi": "It works only in a Xen domain.",
+    "sbp": "A FireWire target must have a LUN before it is enabled.",
+}
+# Entries of a fabric's folder that are no targets (rtslib's list, and whatever is no folder).
+NOT_TARGETS = frozenset(rtslib_fb.fabric.target_names_excludes)
+
+
+class Fabric:
+    """One fabric: `iscsi`, `loopback`, `vhost` …"""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # A plain description until something is created: making one loads no module.
+        self.module: Any = _CLASSES[name]()
+        if name == "usb_gadget":
+            self.module.kernel_module = _MODULE_FILES[name]  # rtslib asks for the one before it
+        self.wwn_kinds: tuple[str, ...] = tuple(self.module.wwn_types)
+
+    @property
+    def folder(self) -> str:
+        """Return the configfs folder, which exists once the fabric is in use."""
+        return str(self.module.path)
+
+    def has(self, feature: str) -> bool:
+        """Tell whether the fabric has `acls`, `auth`, `nps`, `tpgts`, `nexus` …"""
+        return bool(self.module.has_feature(feature))
+
+    @property
+    def can_be_enabled(self) -> bool:
+        """Tell whether its TPGs can be enabled and disabled; others always let initiators in."""
+        return self.name not in _ALWAYS_ENABLED
+
+    @property
+    def enabled_when_new(self) -> bool:
+        """Tell whether a new target may be enabled at once: FireWire wants a LUN first."""
+        return self.can_be_enabled and self.name != "sbp"
+
+    def load(self) -> None:
+        """Bring the fabric up: make its folder, for which rtslib loads the module where needed.
+
+        Raises PyshellError with what modprobe said, rtslib's error where the kernel refused.
+        """
+        try:
+            self.module._check_self()
+        except rtslib_fb.RTSLibError as error:
+            beneath = kernels_error(error)
+            if beneath is not None and beneath.errno != errno.EINVAL:
+                raise  # not for want of the module, of which EINVAL tells
+            reason = str(error).replace("\n", " ").rstrip(".")
+            hint = _REFUSALS["xen-pvscsi"] if self.name == "xen-pvscsi" else ""
+            hint = (
+                hint or f"'modprobe {self.module.kernel_module}' and 'dmesg | tail' may say more."
+            )
+            raise PyshellError(f"Cannot load the fabric {self.name}: {reason}", hint) from error
+
+    def caution(self, setting: str) -> str:
+        """Return what to know of a setting that has no effect on this fabric, else ""."""
+        return _WITHOUT_EFFECT.get((self.name, setting), "")
+
+    def refusal(self, number: int) -> str:
+        """Return what the driver may have had against a target or TPG, "" where that is unknown."""
+        if number not in (errno.EINVAL, errno.ENODEV):
+            return ""
+        return _REFUSALS.get(self.name, "")
+
+    def is_offered(self, machine: Machine) -> bool:
+        """Tell whether it is in use, or can be had: its module, and the hardware if it needs any.
+
+        Nothing is loaded to find out.
+        """
+        if os.path.isdir(self.folder):
+            return True
+        return self.name in machine.loadable_fabrics() and self._has_hardware(machine)
+
+    def _has_hardware(self, machine: Machine) -> bool:
+        if self.name == "usb_gadget":
+            return bool(machine.usb_controllers())
+        found = self.hardware_wwns()
+        return found is None or bool(found)
+
+    def hardware_wwns(self) -> list[str] | None:
+        """Return the WWNs of the hardware there is, sorted; None where the fabric needs none.
+
+        A port whose name cannot be read ends rtslib's search; those found before it still count.
+        """
+        wwns = self.module.wwns
+        if wwns is None:
+            return None
+        found: list[str] = []
+        with contextlib.suppress(OSError, ValueError, rtslib_fb.RTSLibError):
+            found.extend(str(wwn) for wwn in wwns)
+        return sorted(found)
+
+    def normalise(self, wwn: str) -> names.Normalised:
+        """Check a WWN of this fabric. Raises UsageError."""
+        try:
+            return names.wwn(wwn, self.wwn_kinds)
+        except UsageError as error:
+            error.targetcli = f"WWN not valid as: {', '.join(self.wwn_kinds)}"
+            raise
+
+    def known_wwn(self, wwn: str) -> str:
+        """Return the normal form of a WWN that the kernel or a saved file has already.
+
+        One that breaks the rules for new names stays as it is. Raises UsageError for what cannot
+        be part of a path.
+        """
+        try:
+            return self.normalise(wwn).wwn
+        except UsageError:
+            return names.path_part(wwn)
+
+    def new_wwn(self) -> str:
+        """Return a WWN drawn by rtslib; where the host's name spoils it, one with a plain name."""
+        kind = self.wwn_kinds[0]
+        drawn = str(rtslib_fb.utils.generate_wwn(kind))
+        try:
+            return self.normalise(drawn).wwn
+        except UsageError:
+            return f"iqn.2003-01.org.linux-iscsi.localhost:{drawn.rpartition(':')[2]}"
+
+    def to_folder(self, wwn: str) -> str:
+        """Return the name by which configfs knows a (normalised) WWN."""
+        return str(self.module.to_fabric_wwn(wwn))
+
+    def from_folder(self, name: str) -> str:
+        """Return the WWN that a folder's name stands for."""
+        return str(self.module.from_fabric_wwn(name))
+
+
+@functools.cache
+def _fabric(name: str, root: str) -> Fabric:
+    return Fabric(name)
+
+
+def fabric(name: str) -> Fabric:
+    """Return the fabric called `name`. Raises NotFoundError."""
+    if name not in _CLASSES:
+        raise NotFoundError(f"There is no fabric '{name}'.", "Known: " + ", ".join(known()) + ".")
+    # rtslib fixes the folder when the object is made, so each configfs has its own.
+    return _fabric(name, str(rtslib_fb.node.CFSNode.configfs_dir))
+
+
+def known() -> list[str]:
+    """Return the names of all fabrics that rtslib knows, sorted."""
+    return sorted(_CLASSES)
+
+
+def loadable(
+    release: str | None = None, modules: str = "/lib/modules", loaded: str = "/sys/module"
+) -> frozenset[str]:
+    """Return the names of fabrics whose module the running kernel has: built in, loaded or neither.
+
+    Reads `modules.dep` and `modules.builtin` once; loads nothing. A kernel without these lists may
+    have all built in, so it is taken to (field failure 41).
+    """
+    folder = f"{modules}/{release or os.uname().release}"
+    listed = _listed(folder, *(_changed(f"{folder}/{index}") for index in _INDEXES))
+    if listed is None:
+        return frozenset(_CLASSES)
+    return frozenset(
+        name
+        for name, module in _module_files().items()
+        if module in listed or os.path.isdir(f"{loaded}/{module}")
+    )
+
+
+_INDEXES = ("modules.dep", "modules.builtin")
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.cache
+def _module_files() -> dict[str, str]:
+    """Return the name of each fabric's module, with underscores only, as the kernel takes it."""
+    return {
+        name: (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
+        for name, maker in _CLASSES.items()
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(folder: str, *changed: int) -> frozenset[str] | None:
+    """Return those modules of fabrics that the lists in a folder name, None without lists.
+
+    A look at a tree asks once a fabric; `changed` tells when each list was written, 0 for none.
+    """
+    present = ""
+    for index, written in zip(_INDEXES, changed, strict=True):
+        if written:
+            with contextlib.suppress(OSError), open(f"{folder}/{index}", encoding="utf-8") as file:
+                present += file.read()
+    if not present:
+        return None
+    present = present.replace("-", "_")
+    return frozenset(name for name in _module_files().values() if f"/{name}.ko" in present)

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is there: names and links read from configfs, one folder at a time, in the tree's order.
+
+Unknown files and half-made objects never stop a listing (field failures 35 and 36).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+import rtslib_fb
+
+from pyshell import names
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.lio import rtslib
+from pyshell.lio.configfs import CONFIGFS, folders, links
+from pyshell.lio.fabrics import NOT_TARGETS, Fabric, fabric, known
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    HBA_PREFIX,
+    PLUGIN_OF_HBA,
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+    core_folder,
+)
+from pyshell.names import whole
+
+_HBA = re.compile(r"(.+)_(\d+)")
+_BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
+_ENDS_IN_NUMBER = re.compile(r"(.*?)(\d+)")
+
+
+def hbas() -> Iterator[tuple[str, int]]:
+    """Yield (plugin, number) of every HBA of a known kind, whether or not it holds anything."""
+    for name in folders(core_folder()):
+        match = _HBA.fullmatch(name)
+        if match and match.group(1) in PLUGIN_OF_HBA:
+            yield PLUGIN_OF_HBA[match.group(1)], int(match.group(2))
+
+
+def storage_objects(plugin: str | None = None) -> list[StorageObject]:
+    """Return the storage objects of one kind of backstore, or all, sorted by name."""
+    found = []
+    for kind, number in hbas():
+        if plugin is not None and kind != plugin:
+            continue
+        hba = f"{core_folder()}/{HBA_PREFIX[kind]}_{number}"
+        found += [StorageObject(kind, name, number) for name in folders(hba)]
+    return sorted(found, key=lambda found: (found.plugin, natural(found.name)))
+
+
+def storage_object(plugin: str, name: str) -> StorageObject | None:
+    """Return the storage object of that name, None where there is none; reads no other object."""
+    names.storage_object_name(name)
+    prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder()
+    # The newest first, which is most often asked for: one look each is all that there is to do.
+    for number in sorted((n for kind, n in hbas() if kind == plugin), reverse=True):
+        if os.access(f"{core}/{prefix}{number}/{name}", os.F_OK):
+            place = StorageObject(plugin, name, number)
+            if os.path.isdir(place.folder):
+                return place
+    return None
+
+
+def free_hba() -> int:
+    """Return the lowest number that no HBA has: rtslib counts all kinds together."""
+    taken = {number for _, number in hbas()}
+    return lowest_free(taken)
+
+
+def lowest_free(taken: set[int], start: int = 0) -> int:
+    """Return the lowest number from `start` on that is not taken."""
+    number = start
+    while number in taken:
+        number += 1
+    return number
+
+
+def alua_groups(place: StorageObject) -> list[AluaGroup]:
+    """Return the ALUA groups of a storage object, sorted by name."""
+    return [AluaGroup(place, name) for name in sorted(folders(f"{place.folder}/alua"), key=natural)]
+
+
+def fabrics_in_use() -> list[Fabric]:
+    """Return the fabrics that have a folder in configfs, sorted by name."""
+    return [found for found in map(fabric, known()) if os.path.isdir(found.folder)]
+
+
+def targets(of: Fabric) -> list[Target]:
+    """Return the targets of a fabric, sorted by WWN; names that break the rules are there too."""
+    found = [name for name in folders(of.folder) if name not in NOT_TARGETS]
+    return sorted(
+        (Target(of.name, of.from_folder(name)) for name in found), key=lambda t: natural(t.wwn)
+    )
+
+
+def tpgs(target: Target) -> list[Tpg]:
+    """Return the TPGs of a target, sorted by tag."""
+    return [Tpg(target, tag) for tag in _numbers(target.folder, "tpgt_")]
+
+
+def luns(tpg: Tpg) -> list[Lun]:
+    """Return the LUNs of a TPG, sorted by number."""
+    return [Lun(tpg, index) for index in _numbers(f"{tpg.folder}/lun", "lun_")]
+
+
+def node_acls(tpg: Tpg) -> list[NodeAcl]:
+    """Return the node ACLs of a TPG, sorted by WWN."""
+    of = tpg.target.fabric
+    found = [NodeAcl(tpg, of.from_folder(name)) for name in folders(f"{tpg.folder}/acls")]
+    return sorted(found, key=lambda acl: natural(acl.wwn))
+
+
+def mapped_luns(acl: NodeAcl) -> list[MappedLun]:
+    """Return the mapped LUNs of a node ACL, sorted by number."""
+    return [MappedLun(acl, index) for index in _numbers(acl.folder, "lun_")]
+
+
+def portals(tpg: Tpg) -> list[Portal]:
+    """Return the portals of a TPG, sorted by name, with addresses as configfs spells them."""
+    found = []
+    for name in folders(f"{tpg.folder}/np"):
+        host, _, port = name.rpartition(":")
+        number = whole(port)
+        if number is not None:
+            found.append(Portal(tpg, host.strip("[]"), number))
+    return sorted(found, key=lambda portal: natural(portal.name))
+
+
+def storage_object_of(lun: Lun) -> StorageObject | None:
+    """Return what a LUN exports, None where its link is missing or points nowhere."""
+    return exported_by(link_target(lun.folder))
+
+
+def exported_by(target: str | None) -> StorageObject | None:
+    """Return the storage object at the end of a LUN's link, None where there is none."""
+    if target is None:
+        return None
+    hba, name = target.split("/")[-2:]
+    match = _HBA.fullmatch(hba)
+    if match is None or match.group(1) not in PLUGIN_OF_HBA:
+        return None
+    return StorageObject(PLUGIN_OF_HBA[match.group(1)], name, int(match.group(2)))
+
+
+def lun_of(mapped: MappedLun) -> Lun | None:
+    """Return the LUN that a mapped LUN leads to, None where its link is missing."""
+    return mapped_by(mapped, link_target(mapped.folder))
+
+
+def mapped_by(mapped: MappedLun, target: str | None) -> Lun | None:
+    """Return the LUN at the end of a mapped LUN's link, None where there is none."""
+    if target is None:
+        return None
+    index = whole(target.rpartition("_")[2])
+    return Lun(mapped.acl.tpg, index) if index is not None else None
+
+
+def link_of(folder: str) -> tuple[str, str] | None:
+    """Return name and target of the first link in `folder` that leads to a group.
+
+    The target is an absolute path. The kernel makes each such link a way down from configfs' own
+    folder, so that it need not be looked up part by part.
+    """
+    for name in links(folder):
+        try:
+            target = os.path.normpath(f"{folder}/{os.readlink(f'{folder}/{name}')}")
+        except FileNotFoundError:
+            continue  # deleted by another program just now
+        if "/core/" in target or "/lun/" in target:
+            return name, target
+    return None
+
+
+def link_target(folder: str) -> str | None:
+    """Return where the link of a LUN or mapped LUN leads, None where it has none."""
+    found = link_of(folder)
+    return found[1] if found else None
+
+
+def exported_names(tpg: Tpg) -> set[tuple[str, str]]:
+    """Return what a TPG exports, each as the names of its HBA's folder and its own.
+
+    It reads the links only, as there may be very many.
+    """
+    found = set()
+    for lun in folders(f"{tpg.folder}/lun"):
+        folder = f"{tpg.folder}/lun/{lun}"
+        for name in links(folder):
+            *_, hba, exported = os.readlink(f"{folder}/{name}").split("/")
+            found.add((hba, exported))
+    return found
+
+
+def alias(folder: str) -> str | None:
+    """Return the name of a LUN's or mapped LUN's link."""
+    found = link_of(folder)
+    return found[0] if found else None
+
+
+def luns_of(place: StorageObject) -> list[Lun]:
+    """Return every LUN, of any fabric, that exports a storage object: one pass over the links.
+
+    Where the kernel counts none, there is no pass.
+    """
+    if not rtslib.is_exported(place):
+        return []
+    found = []
+    for of in fabrics_in_use():
+        for target in targets(of):
+            for tpg in tpgs(target):
+                found += [lun for lun in luns(tpg) if link_target(lun.folder) == place.folder]
+    return found
+
+
+def mappings_of(lun: Lun) -> list[MappedLun]:
+    """Return the mapped LUNs, in all ACLs of the TPG, that lead to a LUN."""
+    found = []
+    for acl in node_acls(lun.tpg):
+        found += [m for m in mapped_luns(acl) if link_target(m.folder) == lun.folder]
+    return found
+
+
+def existing(place: Tpg | Lun | NodeAcl | MappedLun | Target | Portal | AluaGroup) -> bool:
+    """Tell whether the object is in configfs."""
+    return os.path.isdir(place.folder)
+
+
+def half_made(place: object) -> bool:
+    """Tell whether an object is there and is not what its kind is: what a killed program leaves.
+
+    A LUN or mapped LUN of nothing, a storage object that was never configured, an ALUA group
+    without a number, a TPG without the nexus that its fabric wants.
+    """
+    if isinstance(place, Lun):
+        return existing(place) and storage_object_of(place) is None
+    if isinstance(place, MappedLun):
+        return existing(place) and lun_of(place) is None
+    if isinstance(place, StorageObject) and os.path.isdir(place.folder):
+        with contextlib.suppress(OSError), open(f"{place.folder}/enable", encoding="ascii") as file:
+            return file.read().strip() == "0"
+    if isinstance(place, AluaGroup) and place.name != DEFAULT_GROUP and existing(place):
+        return _reads_as_nothing(f"{place.folder}/tg_pt_gp_id")
+    if isinstance(place, Tpg) and place.target.fabric.has("nexus") and existing(place):
+        return _reads_as_nothing(f"{place.folder}/nexus")
+    return False
+
+
+def _reads_as_nothing(file: str) -> bool:
+    """Tell whether the kernel gives no value of a file, as of a number that is not set."""
+    try:
+        return not str(rtslib_fb.utils.fread(file)).strip()
+    except OSError as error:
+        return error.errno == errno.ENODEV
+
+
+def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:
+    """Return the portal that listens on all addresses at `port` where only its other name is there.
+
+    `0.0.0.0` and `::0` (`::`) are looked up for each other.
+    """
+    if address not in (names.WILDCARD_V4, names.WILDCARD_V6):
+        return None
+    for portal in portals(tpg):
+        if portal.port == port and is_wildcard(portal.address):
+            return portal
+    return None
+
+
+def portal(tpg: Tpg, address: str, port: int) -> Portal | None:
+    """Return the portal with that address in any spelling, None where there is none."""
+    for found in portals(tpg):
+        if found.port == port and same_address(found.address, address):
+            return found
+    return None
+
+
+def portals_at(of: Fabric, port: int) -> list[Portal]:
+    """Return the portals at a port, of all targets of a fabric."""
+    every = (tpg for target in targets(of) for tpg in tpgs(target))
+    return [found for tpg in every for found in portals(tpg) if found.port == port]
+
+
+def portal_obstacle(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
+    """Return the portal, of those at the same port, that keeps the kernel from adding `wanted`."""
+    own, others = _own_and_others(wanted, present)
+    address = names.portal_obstacle(wanted.address, own, others, v6only=ipv6_only())
+    return None if address is None else own.get(address) or others[address]
+
+
+def portal_in_place_of(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
+    """Return the portal of another target at whose address alone `wanted` would be served.
+
+    None where the kernel would listen as it is asked to, see `names.portal_in_place_of`.
+    """
+    _, others = _own_and_others(wanted, present)
+    address = names.portal_in_place_of(wanted.address, others, v6only=ipv6_only())
+    return None if address is None else others[address]
+
+
+def _own_and_others(
+    wanted: Portal, present: Iterable[Portal]
+) -> tuple[dict[str, Portal], dict[str, Portal]]:
+    """Return the portals of the same target, and those of others, by address."""
+    own: dict[str, Portal] = {}
+    others: dict[str, Portal] = {}
+    for found in present:
+        if found.port == wanted.port and _is_address(found.address):
+            side = own if found.tpg.target == wanted.tpg.target else others
+            side.setdefault(found.address, found)
+    return own, others
+
+
+def overlapping_portal(wanted: Portal) -> Portal | None:
+    """Return the portal of any target that keeps the kernel from adding `wanted`."""
+    return portal_obstacle(wanted, portals_at(wanted.tpg.target.fabric, wanted.port))
+
+
+def ipv6_only() -> bool:
+    """Tell whether this host's IPv6 wildcard leaves IPv4 alone; of a simulated host it does not."""
+    if core_folder() != f"{CONFIGFS}/core":
+        return False
+    with contextlib.suppress(OSError), open(_BINDV6ONLY, encoding="ascii") as file:
+        return file.read().strip() == "1"
+    return False
+
+
+def _is_address(text: str) -> bool:
+    try:
+        names.portal_order(text)
+    except ValueError:
+        return False
+    return True
+
+
+def same_address(one: str, other: str) -> bool:
+    """Tell whether two spellings name the same address."""
+    try:
+        return names.address(one) == names.address(other)
+    except UsageError:
+        return one == other
+
+
+def is_wildcard(address: str) -> bool:
+    """Tell whether a portal's address means all addresses of the host."""
+    try:
+        return names.address(address) in (names.WILDCARD_V4, names.WILDCARD_V6)
+    except UsageError:
+        return False
+
+
+def require_storage_object(plugin: str, name: str) -> StorageObject:
+    """Return the storage object of that name. Raises NotFoundError."""
+    found = storage_object(plugin, name)
+    if found is None:
+        raise NotFoundError(
+            f"No storage object named {name}.",
+            f"'ls /backstores/{plugin}' shows them.",
+            targetcli=f"No storage object named {name}.",
+        )
+    return found
+
+
+def natural(name: str) -> tuple[str, int]:
+    """Return a key that sorts a number at a name's end as a number, as targetcli does."""
+    match = _ENDS_IN_NUMBER.fullmatch(name)
+    return (match.group(1), int(match.group(2))) if match else (name, 0)
+
+
+def _numbers(folder: str, prefix: str) -> list[int]:
+    found = (name[len(prefix) :] for name in folders(folder) if name.startswith(prefix))
+    return sorted(number for number in map(whole, found) if number is not None)
+
+
+def is_empty() -> bool:
+    """Tell whether there is neither a target nor a storage object."""
+    return not storage_objects() and not any(targets(fabric) for fabric in fabrics_in_use())

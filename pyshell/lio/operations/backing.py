@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a storage object is to be made of: is it there, is it fit for that, is it free?
+
+rtslib and the kernel refuse some of this with a bare errno, and take the rest: a file shorter than
+a block, a path with a comma, of which they open what stands before it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
+from pyshell.host.machine import BlockDevice
+from pyshell.host.scsi_devices import DISK, ZONED_DISK
+from pyshell.lio import listing, storage
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.base import Foreseen
+from pyshell.names import size_text
+
+BLOCK = 512
+_SERIAL_MAX = 252
+"""Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
+_NEEDED = {
+    "block": ("dev",),
+    "fileio": ("dev",),
+    "pscsi": ("dev",),
+    "ramdisk": ("size",),
+    "user": ("config", "size"),
+}
+# What a kernel keeps of a text written to `control`; it cuts off the rest without a word.
+_TEXT_MAX = {"block": 511, "fileio": 255, "user": 255}
+
+
+def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any]) -> None:
+    """Raise what speaks against a storage object with rtslib's `arguments` for `plugin`."""
+    for name in _NEEDED[plugin]:
+        if arguments.get(name) is None:
+            raise UsageError(f"It has no {name}", f"A {plugin} storage object needs one.")
+    if arguments.get("wwn"):
+        check_serial(str(arguments["wwn"]))
+    device = str(arguments.get("dev", arguments.get("config", "")))
+    if plugin in _TEXT_MAX:
+        _check_text(device, _TEXT_MAX[plugin])
+    if plugin == "block":
+        check_block(lio, foreseen, device, exclusive=bool(arguments.get("exclusive", True)))
+    elif plugin == "fileio":
+        _check_fileio(lio, foreseen, device, arguments.get("size"))
+    elif plugin == "pscsi":
+        _check_pscsi(lio, foreseen, device)
+    elif plugin == "ramdisk":
+        _check_memory(lio, int(arguments["size"]), nullio=bool(arguments.get("nullio")))
+    elif plugin == "user":
+        _check_user(device, str(arguments.get("control") or ""))
+
+
+def check_serial(text: str) -> None:
+    """Raise UsageError where `text` cannot be a unit serial number."""
+    if len(text.encode(errors="surrogatepass")) > _SERIAL_MAX or not text.isprintable():
+        raise UsageError(
+            f"'{text}' is not a valid serial number", f"It has at most {_SERIAL_MAX} bytes."
+        )
+    if "/" in text:  # the kernel names the files of reservations and ALUA states by it
+        raise UsageError(f"'{text}' is not a valid serial number", "It cannot hold a slash.")
+
+
+def _check_text(text: str, longest: int) -> None:
+    if any(character in text for character in ",\n"):
+        raise UsageError(f"'{text}' holds a comma", "The kernel would end the name there.")
+    if len(text.encode(errors="surrogateescape")) > longest:
+        raise UsageError(f"'{text}' is longer than {longest} bytes", "The kernel cuts it off.")
+
+
+def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
+    """Raise where there is no disk at `path`, or, for exclusive use, where somebody has it."""
+    device = lio.machine.block_device(path)
+    if device is None:
+        if lio.machine.scsi_device(path) is not None or _exists(lio, path):
+            raise UsageError(
+                f"{path} is not a block device",
+                "For a file use fileio, for a tape pscsi.",
+                targetcli=_no_disk(path),
+            )
+        raise NotFoundError(
+            f"There is no block device {path}",
+            "'lsblk' lists them.",
+            path=path,
+            targetcli=f"Could not open {path}",
+        )
+    _must_be_disk(device)
+    if exclusive:
+        _must_be_free(lio, foreseen, device)
+
+
+def _must_be_disk(device: BlockDevice) -> None:
+    if device.scsi_type not in (None, DISK):
+        raise UsageError(
+            f"{device.path} is not a disk",
+            "For other SCSI devices use pscsi.",
+            targetcli=_no_disk(device.path),
+        )
+
+
+def _no_disk(path: str) -> str:
+    return f"Device {path} is not a TYPE_DISK block device"
+
+
+def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
+    """Raise BusyError, which says by whom, where a device cannot be had alone."""
+    holder = device.holder
+    if not holder and lio.machine.in_use(device.path):
+        user = _user_among_storage_objects(lio, device.name)
+        if user is not None and not foreseen.exists(user.folder):
+            return  # it will have been deleted by then
+        holder = str(user) if user is not None else "another program holds it"
+    if holder:
+        told = f"Cannot configure StorageObject because device {device.path} is already in use"
+        raise BusyError(f"{device.path} is in use: {holder}", path=device.path, targetcli=told)
+
+
+def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
+    """Return the storage object that has claimed the device `name`, None where none has."""
+    for place in listing.storage_objects():
+        device = lio.machine.block_device(storage.describe(lio, place).device)
+        if device is not None and device.name == name:
+            return place
+    return None
+
+
+def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping[str, Any]) -> None:
+    """Raise BusyError if another storage object uses the same device or file, by any name of it.
+
+    The kernel lets two fileio, pscsi or user-space objects write to one disk. Only a block object
+    made with exclusive=false asks for that.
+    """
+    path = str(arguments.get("dev", arguments.get("config", "")))
+    wanted = identity(lio, place.plugin, path)
+    if wanted is None or arguments.get("exclusive", True) is False:
+        return
+    if foreseen.names.claims is None:
+        foreseen.names.claims = users(lio)
+    for other in foreseen.names.claims.get(wanted, ()):
+        if other.folder != place.folder and foreseen.exists(other.folder):
+            told = f"Cannot configure StorageObject because device {path} is already in use"
+            raise BusyError(f"{path} is in use: {other}", path=path, targetcli=told)
+    foreseen.names.claims.setdefault(wanted, []).append(place)
+
+
+def users(lio: Lio) -> dict[object, list[StorageObject]]:
+    """Return the storage objects that use each device or file."""
+    found: dict[object, list[StorageObject]] = {}
+    for place in listing.storage_objects():
+        described = storage.describe(lio, place)
+        used = identity(lio, place.plugin, described.config or described.device)
+        if used is not None:
+            found.setdefault(used, []).append(place)
+    return found
+
+
+def identity(lio: Lio, plugin: str, path: str) -> object | None:
+    """Return what tells a device or file from others, however it is named; None for neither."""
+    if plugin == "ramdisk" or not path:
+        return None
+    if plugin == "user":
+        path = path[path.find("/") + 1 :]  # behind the handler's name
+    if plugin == "pscsi":
+        scsi = lio.machine.scsi_device(path)
+        if scsi is None:
+            return None
+        device = lio.machine.block_device(scsi.path)
+        return ("scsi", scsi.hctl) if device is None else device.name
+    if not path.startswith("/"):
+        return None
+    device = lio.machine.block_device(path)
+    if device is not None:
+        return device.name
+    try:
+        status = os.stat(lio.machine.image_file(path))
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def _exists(lio: Lio, path: str) -> bool:
+    return os.path.exists(lio.machine.image_file(path))
+
+
+def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
+    """Raise where there is no such file: the kernel would make an empty one and export that."""
+    device = lio.machine.block_device(path)
+    if device is not None:
+        _must_be_disk(device)
+        _must_be_free(lio, foreseen, device)
+        return
+    if lio.machine.scsi_device(path) is not None:
+        raise UsageError(f"{path} is a SCSI device, not a file", "Use pscsi for it.")
+    is_new = foreseen.makes(path)
+    if not is_new and not _exists(lio, path):
+        raise NotFoundError(
+            f"There is no image file {path}", "Is its file system mounted?", path=path
+        )
+    if size is not None and int(size) < BLOCK:
+        enlarge = f"Enlarge the file ('truncate -s 10G {shlex.quote(path)}')"
+        raise UsageError(
+            f"{path}: {size} bytes are less than a block of {BLOCK} bytes",
+            "Give a larger size." if is_new else f"{enlarge}, or delete it to have it created.",
+        )
+
+
+def _check_user(config: str, control: str) -> None:
+    """Raise for what rtslib refuses only half way, and what has stopped kernels."""
+    if ":" in config:
+        raise UsageError(f"'{config}' holds a colon", "rtslib does not take one there.")
+    for word in filter(None, control.split(",")):
+        name, _, value = word.partition("=")
+        if name in ("dev_config", "dev_size"):
+            raise UsageError(f"{name} has a parameter of its own: leave it out of control")
+        # 6.1 divides by data_pages_per_blk, and panics.
+        if re.fullmatch(r"-?[0-9]+", value) is None or int(value) == 0:
+            raise UsageError(f"control: '{word}' is no NAME=NUMBER with a number other than 0")
+
+
+def resolved(lio: Lio, plugin: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with a SCSI device given by H:C:T:L named by its device node.
+
+    rtslib finds that node only for block devices.
+    """
+    found = lio.machine.scsi_device(str(arguments["dev"])) if plugin == "pscsi" else None
+    return {**arguments, "dev": found.path} if found is not None else dict(arguments)
+
+
+def _check_pscsi(lio: Lio, foreseen: Foreseen, name: str) -> None:
+    found = lio.machine.scsi_device(name)
+    if found is None:
+        if lio.machine.block_device(name) is not None or _exists(lio, name):
+            raise UsageError(f"{name} is not a SCSI device", "For another block device use block.")
+        raise NotFoundError(f"There is no SCSI device {name}", "'lsscsi -g' lists them.", path=name)
+    if found.problem:
+        raise UsageError(f"{name} {found.problem}")
+    device = lio.machine.block_device(found.path)
+    if device is not None and found.scsi_type in (DISK, ZONED_DISK):
+        _must_be_free(lio, foreseen, device)
+    elif lio.machine.in_use(found.path):
+        raise BusyError(f"{name} is in use: another program has that {found.type_name} open")
+
+
+def _check_memory(lio: Lio, size: int, *, nullio: bool) -> None:
+    """Raise where a ramdisk would not fit: the kernel takes page by page, and then kills programs.
+
+    One that keeps nothing takes no memory.
+    """
+    memory = lio.machine.memory()
+    if not nullio and memory and size > memory:
+        raise PyshellError(
+            f"A ramdisk of {size_text(size)} does not fit: this host has"
+            f" {size_text(memory)} of memory",
+            "nullio=true makes one that keeps nothing.",
+        )

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operation is, and how a list of them is carried out: all, or none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from types import FrameType
+from typing import ClassVar, Protocol
+
+from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import changing, links
+from pyshell.lio.fabrics import Fabric
+from pyshell.lio.identifiers import AluaGroup, Lun, Portal, StorageObject
+from pyshell.lio.rtslib_failures import doing
+
+_SHOWN = 5
+"""How many failures of undoing an error lists."""
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Names:
+    """Looks up storage objects by name: one among all, from the second on in one pass for all.
+
+    Those that are made after the first look are not among them.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._there: dict[tuple[str, str], StorageObject] | None = None
+        self._portals: dict[tuple[str, int], list[Portal]] = {}
+        self.claims: dict[object, list[StorageObject]] | None = None
+        """Which storage objects use a device or file, see `backing.claim`; None if not read."""
+
+    def portals(self, of: Fabric, port: int) -> list[Portal]:
+        """Return the portals at a port of a fabric; `append` to it those that will be created."""
+        found = self._portals.get((of.name, port))
+        if found is None:
+            found = self._portals[of.name, port] = listing.portals_at(of, port)
+        return found
+
+    def storage_object(self, plugin: str, name: str) -> StorageObject | None:
+        """Return the storage object of that name, None where there is none."""
+        if not self._asked:
+            self._asked = True
+            return listing.storage_object(plugin, name)
+        if self._there is None:
+            self._there = {(place.plugin, place.name): place for place in listing.storage_objects()}
+        return self._there.get((plugin, name))
+
+
+class Foreseen:
+    """The kernel as it will be after the operations checked so far (paths of folders)."""
+
+    def __init__(self, names: Names | None = None) -> None:
+        self._made: set[str] = set()
+        self._new: set[str] = set()
+        self._gone: set[str] = set()
+        self._names = names or Names()
+
+    def storage_object(self, plugin: str, name: str) -> StorageObject | None:
+        """Return the storage object that has a name now, None where none has."""
+        return self._names.storage_object(plugin, name)
+
+    @property
+    def names(self) -> Names:
+        """Return what was looked up."""
+        return self._names
+
+    def portals_at(self, of: Fabric, port: int) -> list[Portal]:
+        """Return the portals at a port of a fabric, of all targets, that will be there."""
+        return [found for found in self._names.portals(of, port) if self.exists(found.folder)]
+
+    def add_portal(self, portal: Portal) -> None:
+        """Note that a portal will be added."""
+        self._names.portals(portal.tpg.target.fabric, portal.port).append(portal)
+        self.make(portal.folder)
+
+    def exists(self, folder: str) -> bool:
+        """Tell whether a group will be there."""
+        if folder in self._made:
+            return True
+        if not self._gone and not self._new:
+            return os.path.isdir(folder)
+        above = folder
+        while above not in ("", "/"):
+            # What a new group holds is made with it, whatever an old one of its name held.
+            if above in self._gone or above in self._new:
+                return False
+            above = above.rpartition("/")[0]
+        return os.path.isdir(folder)
+
+    def makes(self, path: str) -> bool:
+        """Tell whether one of the operations will make `path`, a group or an image file."""
+        return path in self._made
+
+    def make(self, folder: str) -> None:
+        """Note that a group will be made."""
+        if not self.exists(folder):
+            self._new.add(folder)
+        self._made.add(folder)
+        self._gone.discard(folder)
+
+    def remove(self, folder: str) -> None:
+        """Note that a group will be removed, with all below it."""
+        if self._made:
+            below = folder + "/"
+            self._made = {m for m in self._made if m != folder and not m.startswith(below)}
+        self._new.discard(folder)
+        self._gone.add(folder)
+
+
+class HasFolder(Protocol):
+    """A place in configfs."""
+
+    @property
+    def folder(self) -> str:
+        """Return its folder."""
+
+
+class Operation(ABC):
+    """One change. `said` are the sentences that tell a user it was done."""
+
+    said: Sequence[str] = ()
+    lost: StorageObject | None = None
+    """The storage object whose data undoing cannot bring back, known once it is done."""
+    waits: ClassVar[bool] = False
+    """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
+
+    @abstractmethod
+    def step(self) -> str:
+        """Return what is done as a verb phrase, as "create target iqn…"."""
+
+    def hint(self, number: int) -> str:
+        """Return what to do where the kernel refuses it with that errno, "" if nothing special."""
+        return ""
+
+    @abstractmethod
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Raise what speaks against doing it now; note in `foreseen` what it will change."""
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether what it would make, and found there, is just what it would have made."""
+        return True
+
+    @abstractmethod
+    def do(self, lio: Lio) -> Operation | None:
+        """Carry it out through rtslib and return its inverse, None where nothing changed.
+
+        Raises PyshellError, or rtslib's and the kernel's errors; leaves nothing half done.
+        """
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Carry it out where nothing will take it back; the inverse need not be whole."""
+        return self.do(lio)
+
+
+@dataclass
+class Outcome:
+    """What carrying out a list of operations led to."""
+
+    sentences: list[str] = field(default_factory=list)
+    changed: bool = False
+    undo: list[Operation] = field(default_factory=list)
+    """Inverses of what was done, in the order in which to carry them out."""
+    lost: list[StorageObject] = field(default_factory=list)
+    """Those whose data the inverses cannot bring back."""
+    interrupted: int = 0
+    """The signal that came during the last step, when all was done; 0 for none."""
+
+
+class Notices(Protocol):
+    """Told of each operation as it is done; `index` counts from 1 to `total`."""
+
+    def __call__(self, operation: Operation, index: int, total: int) -> None:
+        """Take note."""
+
+
+def check(lio: Lio, operations: Iterable[Operation]) -> None:
+    """Check all operations as if each were done after those before it; changes nothing."""
+    foreseen = Foreseen()
+    for operation in operations:
+        with doing(operation.step()):
+            try:
+                operation.check(lio, foreseen)
+            except ExistsError as error:
+                error.wanted = operation.is_done(lio)
+                error.object = getattr(getattr(operation, "place", None), "path", None)
+                raise
+
+
+def carry_out(
+    lio: Lio,
+    operations: Sequence[Operation],
+    notice: Callable[[Operation, int, int], None] | None = None,
+) -> Outcome:
+    """Check all operations, then do them; where one fails, undo those before it and raise.
+
+    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
+    """
+    check(lio, operations)
+    outcome = Outcome()
+    fabrics = {found.name for found in listing.fabrics_in_use()}
+    with interrupts_held() as interrupted:
+        failure: tuple[Operation, BaseException] | None = None
+        with closing(_attempts(lio, operations, interrupted)) as attempts:
+            for index, (operation, attempted) in enumerate(attempts, 1):
+                if isinstance(attempted, BaseException):
+                    failure = failure or (operation, attempted)
+                    continue
+                if attempted is not None:
+                    outcome.undo.insert(0, attempted)
+                    outcome.changed = True
+                outcome.sentences += operation.said
+                outcome.lost += [operation.lost] if operation.lost else []
+                if notice is not None:
+                    notice(operation, index, len(operations))
+        if failure is not None:
+            raised = _undone(lio, *failure, outcome, len(operations))
+            _remove_new_fabrics(lio, fabrics)
+            raise raised
+        outcome.interrupted = interrupted()
+    return outcome
+
+
+def carry_out_each(
+    lio: Lio,
+    operations: Sequence[Operation],
+    notice: Callable[[Operation, int, int], None] | None = None,
+) -> None:
+    """Check all operations, then do each for good; where one fails, those done stay so.
+
+    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
+    Raises the first failure, when nothing runs any more.
+    """
+    check(lio, operations)
+    failure: BaseException | None = None
+    with (
+        interrupts_held() as interrupted,
+        closing(_attempts(lio, operations, interrupted, for_good=True)) as attempts,
+    ):
+        for index, (operation, attempted) in enumerate(attempts, 1):
+            if isinstance(attempted, BaseException):
+                failure = failure or attempted
+            elif notice is not None:
+                notice(operation, index, len(operations))
+    if failure is not None:
+        raise failure
+
+
+_Attempted = Operation | None | BaseException
+"""What came of one: its inverse, None where it changed nothing, what it raised."""
+
+
+class _NotBegunError(Exception):
+    """Another had failed already."""
+
+
+def _attempts(
+    lio: Lio,
+    operations: Sequence[Operation],
+    interrupted: Callable[[], int],
+    *,
+    for_good: bool = False,
+) -> Generator[tuple[Operation, _Attempted], None, None]:
+    """Do them, and yield each that was begun with what came of it: none after one that failed."""
+    failed = False
+
+    def attempt(operation: Operation) -> _Attempted:
+        nonlocal failed
+        if failed:
+            return _NotBegunError()
+        try:
+            _stop_where_interrupted(operation, interrupted())
+            return _do(lio, operation, for_good=for_good)
+        except BaseException as error:
+            failed = True
+            return error
+
+    # What comes behind others of its kind may need that they are done.
+    for _, group in groupby(operations, key=type):
+        run = list(group)
+        if run[0].waits and len(run) > 1 and lio.at_once > 1:
+            attempts = _beside_each_other(run, lio.at_once, attempt)
+        else:
+            attempts = ((operation, attempt(operation)) for operation in run)
+        # One may not be begun though it stands before what failed beside it.
+        yield from (one for one in attempts if not isinstance(one[1], _NotBegunError))
+
+
+def _beside_each_other(
+    run: Sequence[Operation], at_once: int, attempt: Callable[[Operation], _Attempted]
+) -> Iterator[tuple[Operation, _Attempted]]:
+    """Attempt some at once, in the order in which they stand. They end before this does."""
+    from concurrent.futures import ThreadPoolExecutor  # only long work needs it
+
+    threads = ThreadPoolExecutor(at_once)
+    try:
+        yield from zip(run, threads.map(attempt, run), strict=True)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
+    if signal_number:
+        message = f"Interrupted before the step '{operation.step()}'"
+        raise InterruptedStepsError(message, signal_number)
+
+
+def _undone(
+    lio: Lio, failed: Operation, error: BaseException, outcome: Outcome, total: int
+) -> BaseException:
+    """Undo what was done, and return what to raise."""
+    if isinstance(error, PyshellError):
+        return _rolled_back(lio, error, failed, outcome, total)
+    # A fault of pyshell's or of a library: nothing stays half done all the same.
+    for inverse in outcome.undo:
+        with contextlib.suppress(PyshellError):
+            _do(lio, inverse)
+    return error
+
+
+def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
+    """Remove the folders of fabrics that were loaded for what was undone."""
+    for found in listing.fabrics_in_use():
+        if found.name not in before:
+            with contextlib.suppress(OSError), changing():
+                lio.kernel.rmdir(found.folder)
+
+
+@contextmanager
+def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
+    """Yield what does one operation, checked against the kernel as it is then; see `Operation.do`.
+
+    Ctrl-C and the like are held back while one is done, and raised before the next.
+    """
+    names = Names()
+    with interrupts_held() as interrupted:
+
+        def do(operation: Operation) -> Operation | None:
+            _stop_where_interrupted(operation, interrupted())
+            with doing(operation.step(), hint=operation.hint):
+                operation.check(lio, Foreseen(names))
+                with changing():
+                    return operation.do(lio)
+
+        yield do
+
+
+def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
+    with doing(operation.step(), hint=operation.hint), changing():
+        return operation.do_for_good(lio) if for_good else operation.do(lio)
+
+
+def _rolled_back(
+    lio: Lio, error: PyshellError, failed: Operation, outcome: Outcome, total: int
+) -> PyshellError:
+    """Undo what was done before `failed` and say so in the error."""
+    left = []
+    for inverse in outcome.undo:
+        try:
+            _do(lio, inverse)
+        except PyshellError as second:
+            left.append(f"could not {inverse.step()} ({second.message.rstrip('.')})")
+    error.step = failed.step()
+    if total > 1 and failed.step() not in error.message:
+        error.message = f"Step '{failed.step()}' failed: {error.message}"
+    if left:
+        more = len(left) - _SHOWN
+        shown = [*left[:_SHOWN], f"and {more} more"] if more > 0 else left
+        error.hint = f"{error.hint} Undoing was not complete: {'; '.join(shown)}.".strip()
+    elif outcome.undo:
+        error.hint = f"{error.hint} The steps before it were undone.".strip()
+    if outcome.lost:
+        error.hint = f"{error.hint} {_lost(outcome.lost)}".strip()
+    return error
+
+
+def _lost(places: Sequence[StorageObject]) -> str:
+    """Return the sentence that their data is lost, however many they are."""
+    if len(places) == 1:
+        return f"But what {places[0]} held is lost: it was created anew."
+    found = sorted(places, key=lambda place: (place.plugin, listing.natural(place.name)))
+    first, last = (f"{place.plugin}/{place.name}" for place in (found[0], found[-1]))
+    return (
+        f"What {len(found)} ramdisks held is lost, from {first} to {last}: they were created anew."
+    )
+
+
+@contextmanager
+def or_put_back(what: str, put_back: Callable[[], object]) -> Iterator[None]:
+    """Undo a part of an operation if the rest of it fails; if that fails, too, say what differs.
+
+    `what` is the state that is left then, as "LUN 3 of … exports nothing now".
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            with doing("put back what was removed"):
+                put_back()
+        except PyshellError as second:
+            reason = error.message if isinstance(error, PyshellError) else str(error)
+            raise PyshellError(
+                f"{reason.rstrip('.')}, and {what}: {second.message.rstrip('.')}",
+                "'apply' of the saved configuration repairs it.",
+            ) from error
+        raise
+
+
+@contextmanager
+def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
+    """Remove an object if it was created meanwhile and something fails."""
+    there = os.path.isdir(place.folder)
+
+    def remove() -> None:
+        if not there and os.path.isdir(place.folder):
+            for name in links(place.folder):
+                lio.kernel.unlink(f"{place.folder}/{name}")
+            lio.kernel.rmdir(place.folder)
+
+    with or_put_back(f"{place} is left half made", remove):
+        yield
+
+
+@contextmanager
+def interrupts_held() -> Iterator[Callable[[], int]]:
+    """Hold back the signals that end a program; yield a function that tells which came, or 0."""
+    came = 0
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = came or number
+
+    before = {}
+    try:
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, note)
+    except ValueError:  # not the main thread: signals do not come here
+        yield lambda: 0
+        return
+    try:
+        yield lambda: came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def must_exist(foreseen: Foreseen, place: HasFolder) -> None:
+    """Raise NotFoundError where `place` will not be there."""
+    if not foreseen.exists(place.folder):
+        raise missing(f"There is no {place}", place)
+
+
+def must_be_free(foreseen: Foreseen, place: HasFolder) -> None:
+    """Raise ExistsError where `place` will be taken."""
+    if foreseen.exists(place.folder):
+        raise exists(f"{_capital(str(place))} already exists", place)
+
+
+def missing(message: str, place: HasFolder, hint: str = "") -> NotFoundError:
+    """Return the error of an object that does not exist, with targetcli's sentence."""
+    told = f"No such {_rtslib_name(place)} in configfs: {place.folder}"
+    if isinstance(place, StorageObject):
+        told = f"No storage object named {place.name}."
+    elif isinstance(place, Lun):
+        told = "Invalid LUN"
+    elif isinstance(place, AluaGroup):
+        told = "Invalid ALUA group name"
+    return NotFoundError(message, hint, path=place.folder, targetcli=told)
+
+
+def exists(message: str, place: HasFolder, hint: str = "") -> ExistsError:
+    """Return the error of an object that already exists, with targetcli's sentence."""
+    told = f"This {_rtslib_name(place)} already exists in configFS"
+    if isinstance(place, StorageObject):
+        told = f"Storage object {place.plugin}/{place.name} exists"
+    return ExistsError(message, hint, path=place.folder, targetcli=told)
+
+
+def _rtslib_name(place: HasFolder) -> str:
+    """Return what rtslib calls a kind of object."""
+    kind = type(place).__name__
+    return _RTSLIB_NAMES.get(kind, kind)
+
+
+_RTSLIB_NAMES = {
+    "Tpg": "TPG",
+    "Lun": "LUN",
+    "NodeAcl": "NodeACL",
+    "MappedLun": "MappedLUN",
+    "Portal": "NetworkPortal",
+    "AluaGroup": "ALUATargetPortGroup",
+}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on LUNs, node ACLs and mapped LUNs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
+from pyshell.lio import listing, rtslib
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
+from pyshell.lio.operations.base import (
+    Foreseen,
+    Operation,
+    exists,
+    missing,
+    must_be_free,
+    must_exist,
+    or_put_back,
+    or_removed,
+)
+from pyshell.lio.operations.settings import Several, snapshot
+from pyshell.names import LUN_MAX, path_part
+
+
+@dataclass
+class CreateLun(Operation):
+    """Export a storage object as a LUN of a TPG."""
+
+    place: Lun
+    storage_object: StorageObject
+    alias: str | None = None
+    """Name of the link in configfs; one is made where it is not given."""
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the number is free and in range, and the storage object there."""
+        must_exist(foreseen, self.place.tpg)
+        must_exist(foreseen, self.storage_object)
+        must_be_free(foreseen, self.place)
+        _check_number(self.place.index)
+        _check_alias(self.alias)
+        foreseen.make(self.place.folder)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the LUN that is there exports the same storage object."""
+        return listing.storage_object_of(self.place) == self.storage_object
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        with or_removed(lio, self.place):
+            rtslib.create_lun(self.place, self.storage_object, self.alias)
+        return DeleteLun(self.place)
+
+
+@dataclass
+class DeleteLun(Operation):
+    """Delete a LUN that no ACL maps. The storage object stays."""
+
+    # For the I/O that is under way, and for each processor to have seen that there comes no more.
+    waits: ClassVar[bool] = True
+    place: Lun
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        alias, target = listing.link_of(self.place.folder) or (None, None)
+        exported = listing.exported_by(target)
+        group = alua_group_name(lio, self.place)
+        again: list[Operation] = []
+        if group not in (None, DEFAULT_GROUP):
+            again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
+
+        def link() -> None:
+            if exported is None or not listing.half_made(self.place):
+                return
+            rtslib.link_lun(self.place, exported, alias)
+            for operation in again:
+                operation.do(lio)
+
+        with or_put_back(f"{self.place} exports nothing now", link):
+            rtslib.lun(self.place).delete()
+        if exported is None:
+            return None
+        return Several([CreateLun(self.place, exported, alias), *again])
+
+
+@dataclass
+class SetLunAluaGroup(Operation):
+    """Put a LUN into an ALUA group of its storage object."""
+
+    place: Lun
+    name: str
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"put {self.place} into ALUA group {self.name}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the LUN will be there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it where it differs: rtslib's setter hides the kernel's refusal."""
+        before = alua_group_name(lio, self.place)
+        if before == self.name or (before is None and self.name == DEFAULT_GROUP):
+            return None
+        if before is None:
+            raise PyshellError(
+                f"{self.place} has no ALUA groups: its backstore does not support them"
+            )
+        lio.kernel.write(f"{self.place.folder}/alua_tg_pt_gp", self.name)
+        if alua_group_name(lio, self.place) != self.name:
+            raise NotFoundError(
+                f"The kernel knows no ALUA group {self.name} of that storage object"
+            )
+        return SetLunAluaGroup(self.place, before)
+
+
+def alua_group_name(lio: Lio, place: Lun) -> str | None:
+    """Return the name of a LUN's ALUA group, None where the backstore has none."""
+    text = text_or_none(lio.kernel, f"{place.folder}/alua_tg_pt_gp")
+    return text.partition("\n")[0].partition(":")[2].strip() if text else None
+
+
+@dataclass
+class CreateNodeAcl(Operation):
+    """Let an initiator log in to a TPG."""
+
+    place: NodeAcl
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG has ACLs and the name is free."""
+        must_exist(foreseen, self.place.tpg)
+        if not self.place.tpg.target.fabric.has("acls"):
+            raise UsageError(f"The fabric {self.place.tpg.target.fabric_name} has no ACLs")
+        if _is_nexus(lio, self.place):
+            raise ConflictError(
+                f"{self.place.wwn} is the TPG's own nexus, which needs no node ACL",
+                "The kernel would wait for ever when such an ACL is deleted.",
+                path=self.place.folder,
+            )
+        if foreseen.exists(self.place.folder):
+            raise exists(f"A node ACL for {self.place.wwn} already exists", self.place)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        with or_removed(lio, self.place):
+            rtslib.create_node_acl(self.place)
+        return DeleteNodeAcl(self.place)
+
+
+@dataclass
+class DeleteNodeAcl(Operation):
+    """Delete a node ACL that has no mapped LUNs. Its session is cut."""
+
+    place: NodeAcl
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        if not foreseen.exists(self.place.folder):
+            raise missing(f"No such node ACL: {self.place.wwn}", self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib.
+
+        The kernel waits for ever, beyond any signal, for the nexus that an ACL stands for: so the
+        nexus goes first, which the kernel refuses while there are LUNs.
+        """
+        if _is_nexus(lio, self.place):
+            return self.do_for_good(lio)
+        again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
+        rtslib.node_acl(self.place).delete()
+        return again
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at its settings."""
+        if not _is_nexus(lio, self.place):
+            rtslib.node_acl(self.place).delete()
+            return None
+        file = f"{self.place.tpg.folder}/nexus"
+        nexus = lio.kernel.read(file).strip()
+        lio.kernel.write(file, "NULL")
+        with or_put_back(
+            f"{self.place.tpg} has no nexus now", lambda: lio.kernel.write(file, nexus)
+        ):
+            rtslib.node_acl(self.place).delete()
+        lio.kernel.write(file, nexus)
+        return Several([])  # nobody is to make such an ACL again
+
+
+def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:
+    """Tell whether an ACL has the name of the initiator that its TPG stands for."""
+    nexus = text_or_none(lio.kernel, f"{acl.tpg.folder}/nexus")
+    return nexus is not None and nexus == os.path.basename(acl.folder)
+
+
+@dataclass
+class MapLun(Operation):
+    """Show a LUN of the TPG to one initiator, by a number of its own."""
+
+    place: MappedLun
+    lun: Lun
+    write_protect: bool = False
+    alias: str | None = None
+    """Name of the link in configfs; one is made where it is not given."""
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that ACL and LUN will be there and the number is free."""
+        must_exist(foreseen, self.place.acl)
+        must_exist(foreseen, self.lun)
+        must_be_free(foreseen, self.place)
+        _check_number(self.place.index)
+        _check_alias(self.alias)
+        foreseen.make(self.place.folder)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether the mapping that is there is of the same LUN, and as protected."""
+        protected = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
+        return listing.lun_of(self.place) == self.lun and protected == self.write_protect
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib and read the write protection back (field failure 72)."""
+        with or_removed(lio, self.place):
+            made = rtslib.create_mapped_lun(
+                self.place, self.lun, self.alias, write_protect=self.write_protect
+            )
+            if bool(made.write_protect) != self.write_protect:
+                raise PyshellError(
+                    "The kernel did not keep the write protection as it was asked for"
+                )
+        return UnmapLun(self.place)
+
+
+@dataclass
+class UnmapLun(Operation):
+    """Delete a mapped LUN."""
+
+    place: MappedLun
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        alias, target = listing.link_of(self.place.folder) or (None, None)
+        lun = listing.mapped_by(self.place, target)
+        protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
+
+        def link() -> None:
+            if lun is not None and listing.half_made(self.place):
+                rtslib.link_mapped_lun(self.place, lun, alias, write_protect=protect)
+
+        with or_put_back(f"{self.place} shows nothing now", link):
+            rtslib.mapped_lun(self.place).delete()
+        return None if lun is None else MapLun(self.place, lun, protect, alias)
+
+
+def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
+    """Return `wanted`, else the lowest number that no LUN of the TPG has."""
+    if wanted is not None:
+        return wanted
+    return listing.lowest_free({lun.index for lun in listing.luns(tpg)})
+
+
+def _check_alias(alias: str | None) -> None:
+    """Raise UsageError where an alias, which names a link in configfs, would lead elsewhere."""
+    if alias:
+        path_part(alias)
+
+
+def _check_number(index: int) -> None:
+    if not 0 <= index <= LUN_MAX:
+        raise UsageError(f"{index} is not a LUN", f"LUNs are numbered 0 to {LUN_MAX}.")

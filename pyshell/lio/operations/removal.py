@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deleting an object together with what hangs on it, as lists of operations, innermost first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from pyshell.lio import listing
+from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, NodeAcl, Place, StorageObject, Target, Tpg
+from pyshell.lio.operations.base import Foreseen, Operation
+from pyshell.lio.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.settings import SetEnabled
+from pyshell.lio.operations.storage import DeleteAluaGroup, DeleteStorageObject
+from pyshell.lio.operations.targets import DeletePortal, DeleteTarget, DeleteTpg
+
+
+def of_lun(lun: Lun) -> list[Operation]:
+    """Return what deletes a LUN and its mappings."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mappings_of(lun)]
+    return [*unmap, DeleteLun(lun)]
+
+
+def of_node_acl(acl: NodeAcl) -> list[Operation]:
+    """Return what deletes a node ACL and its mapped LUNs."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mapped_luns(acl)]
+    return [*unmap, DeleteNodeAcl(acl)]
+
+
+def of_tpg(tpg: Tpg) -> list[Operation]:
+    """Return what disables and deletes a TPG with its ACLs, LUNs and portals."""
+    made: list[Operation] = []
+    if os.path.exists(f"{tpg.folder}/enable"):
+        made.append(SetEnabled(tpg, False))
+    acls = listing.node_acls(tpg)
+    made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
+    luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
+    unmapped: list[Operation] = [DeleteNodeAcl(acl) for acl in acls]
+    # An ACL that stands for the TPG's nexus can only go when no LUN holds that any more.
+    made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
+    made += [DeletePortal(portal) for portal in listing.portals(tpg)]
+    return [*made, DeleteTpg(tpg)]
+
+
+def of_target(target: Target) -> list[Operation]:
+    """Return what deletes a target with all its TPGs."""
+    made: list[Operation] = []
+    for tpg in listing.tpgs(target):
+        made += of_tpg(tpg)
+    return [*made, DeleteTarget(target)]
+
+
+def of_targets(targets: Sequence[Target]) -> list[Operation]:
+    """Return what deletes targets of one fabric, kind by kind: so LUNs of all go at once."""
+    found = [operation for target in targets for operation in of_target(target)]
+    nexus = any(target.fabric.has("nexus") for target in targets)
+    luns_and_acls = (DeleteLun, DeleteNodeAcl) if nexus else (DeleteNodeAcl, DeleteLun)
+    kinds = (SetEnabled, UnmapLun, *luns_and_acls, DeletePortal, DeleteTpg, DeleteTarget)
+    return sorted(found, key=lambda operation: kinds.index(type(operation)))
+
+
+def of_storage_object(place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object with every LUN that exports it."""
+    made: list[Operation] = []
+    for lun in listing.luns_of(place):
+        made += of_lun(lun)
+    return [*made, *alone(place)]
+
+
+def alone(place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object that no LUN exports (any more), with its ALUA groups."""
+    groups = [group for group in listing.alua_groups(place) if group.name != DEFAULT_GROUP]
+    made: list[Operation] = [DeleteAluaGroup(group) for group in groups]
+    return [*made, DeleteStorageObject(place)]
+
+
+def left_below(operations: Iterable[Operation]) -> Place | None:
+    """Return something that hangs on what is to be deleted and that no operation before deletes."""
+    foreseen = Foreseen()
+    for operation in operations:
+        for place in _hanging_on(operation):
+            if foreseen.exists(place.folder):
+                return place
+        gone = operation.place if isinstance(operation, DELETIONS) else None
+        if gone is not None:
+            foreseen.remove(gone.folder)
+    return None
+
+
+DELETIONS = (
+    DeleteAluaGroup, DeleteLun, DeleteNodeAcl, DeletePortal, DeleteStorageObject, DeleteTarget,
+    DeleteTpg, UnmapLun,
+)  # fmt: skip
+
+
+def _hanging_on(operation: Operation) -> Sequence[Place]:
+    """Return what is made of, or below, an object that is to be deleted."""
+    if isinstance(operation, DeleteTarget):
+        return listing.tpgs(operation.place)
+    if isinstance(operation, DeleteTpg):
+        tpg = operation.place
+        return [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)]
+    if isinstance(operation, DeleteLun):
+        return listing.mappings_of(operation.place)
+    if isinstance(operation, DeleteNodeAcl):
+        return listing.mapped_luns(operation.place)
+    if isinstance(operation, DeleteStorageObject):
+        return listing.luns_of(operation.place)
+    return ()

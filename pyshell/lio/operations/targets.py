@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on targets, TPGs and their portals."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import rtslib_fb
+
+from pyshell.errors import BusyError, ExistsError, PyshellError
+from pyshell.lio import listing, rtslib
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Portal, Target, Tpg
+from pyshell.lio.operations.base import (
+    Foreseen,
+    Operation,
+    exists,
+    missing,
+    must_be_free,
+    must_exist,
+    or_put_back,
+    or_removed,
+)
+from pyshell.lio.operations.settings import Several, snapshot
+from pyshell.names import WILDCARD_V4, WILDCARD_V6
+
+
+@dataclass
+class CreateTarget(Operation):
+    """Create a target, loading its fabric's module where needed."""
+
+    place: Target
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the WWN is free."""
+        if foreseen.exists(self.place.folder):
+            raise exists(f"Target {self.place.wwn} already exists", self.place)
+        foreseen.make(self.place.fabric.folder)
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib."""
+        with or_removed(lio, self.place):
+            rtslib.create_target(self.place)
+        return DeleteTarget(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may have against the name."""
+        return self.place.fabric.refusal(number)
+
+
+@dataclass
+class DeleteTarget(Operation):
+    """Delete a target that has no TPGs."""
+
+    place: Target
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        again = Several([CreateTarget(self.place), *snapshot(lio, self.place)])
+        rtslib.target(self.place).delete()
+        return again
+
+
+@dataclass
+class CreateTpg(Operation):
+    """Create a TPG; it is not enabled yet."""
+
+    place: Tpg
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the tag is free and, in a fabric without tags, that it is the only TPG."""
+        must_exist(foreseen, self.place.target)
+        must_be_free(foreseen, self.place)
+        if not self.place.target.fabric.has("tpgts"):
+            others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
+            if others:
+                raise ExistsError(
+                    f"{self.place.target} already has its one TPG",
+                    targetcli="Target cannot have multiple TPGs",
+                )
+        foreseen.make(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib, which also sets the nexus of fabrics that have one."""
+        with or_removed(lio, self.place):
+            rtslib.create_tpg(self.place)
+        return DeleteTpg(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what the fabric's driver may lack."""
+        return self.place.target.fabric.refusal(number)
+
+
+@dataclass
+class SetNexus(Operation):
+    """Give a TPG the nexus WWN that it had, or a generated one if it has none.
+
+    Deleting a TPG is undone with it, and a TPG completed whose creation was killed.
+    """
+
+    place: Tpg
+    wwn: str = ""
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"set the nexus of {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG will be there."""
+        must_exist(foreseen, self.place)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it, unsetting the one that rtslib drew."""
+        file = f"{self.place.folder}/nexus"
+        before = text_or_none(lio.kernel, file)
+        if not self.wwn:
+            if not before:
+                rtslib.tpg(self.place)._set_nexus()
+            return None
+        if before == self.wwn:
+            return None
+        if before:
+            lio.kernel.write(file, "NULL")
+
+        def put_back() -> None:
+            if before:
+                lio.kernel.write(file, before)
+
+        with or_put_back(f"{self.place} has no nexus now", put_back):
+            lio.kernel.write(file, self.wwn)
+        return None
+
+
+@dataclass
+class DeleteTpg(Operation):
+    """Delete a TPG that has no LUNs, portals and ACLs."""
+
+    place: Tpg
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it; rtslib finds nothing left below it."""
+        again: list[Operation] = [CreateTpg(self.place), *snapshot(lio, self.place)]
+        nexus = self._delete(lio)
+        if nexus:
+            again.append(SetNexus(self.place, nexus))
+        return Several(again)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        """Delete it without a look at its settings."""
+        self._delete(lio)
+        return None
+
+    def _delete(self, lio: Lio) -> str | None:
+        """Delete it, and return the nexus that it had."""
+        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        enabled = text_or_none(lio.kernel, f"{self.place.folder}/enable")
+
+        def put_back() -> None:
+            for file, value in (("nexus", nexus), ("enable", enabled)):
+                if value and text_or_none(lio.kernel, f"{self.place.folder}/{file}") != value:
+                    lio.kernel.write(f"{self.place.folder}/{file}", value)
+
+        with or_put_back(f"{self.place} is disabled or has lost its nexus", put_back):
+            if nexus:
+                lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
+            rtslib.tpg(self.place).delete()
+        return nexus
+
+
+@dataclass
+class CreatePortal(Operation):
+    """Create a network portal."""
+
+    place: Portal
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"create portal {self.place.name} of {self.place.tpg}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that no portal of this or another target is in the way."""
+        must_exist(foreseen, self.place.tpg)
+        _check_taken(self.place, foreseen)
+        foreseen.add_portal(self.place)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Tell whether this TPG listens there, however the address is spelt."""
+        return listing.portal(self.place.tpg, self.place.address, self.place.port) is not None
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it through rtslib: the kernel begins to listen."""
+        with or_removed(lio, self.place):
+            rtslib.create_portal(self.place)
+        return DeletePortal(self.place)
+
+    def hint(self, number: int) -> str:
+        """Return what an IPv6 address wants beside what any address does."""
+        if number != errno.EINVAL:
+            return ""
+        taken = listing.overlapping_portal(self.place)
+        if taken is not None:
+            return f"{taken.path} listens there already: delete it first, or take another port."
+        if ":" not in self.place.address:
+            return ""
+        return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
+
+
+@dataclass
+class CreateDefaultPortal(CreatePortal):
+    """Create the portal that every new TPG gets, unless another portal is in its way.
+
+    Then the TPG has none yet, which is told instead of `said`, as targetcli does.
+    """
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the TPG will be there; what is in the way is found by trying."""
+        must_exist(foreseen, self.place.tpg)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Create it where the kernel lets it; raise where no portal explains the refusal."""
+        present = listing.portals_at(self.place.tpg.target.fabric, self.place.port)
+        taken = listing.portal_obstacle(self.place, present) or listing.portal_in_place_of(
+            self.place, present
+        )
+        if taken is None:
+            try:
+                return super().do(lio)
+            except rtslib_fb.RTSLibError:
+                if self.place.address != WILDCARD_V6:
+                    raise
+                return self._listen_on_ipv4()
+        self.said = [
+            "Default portal not created, TPGs within a target cannot share ip:port."
+            if taken.tpg.target == self.place.tpg.target
+            else f"Default portal not created, {taken.path} listens on that port:"
+            " 'portals create ADDRESS' gives the new TPG one of its own."
+        ]
+        return None
+
+    def _listen_on_ipv4(self) -> Operation:
+        """Take the wildcard of IPv4 where that of IPv6 is refused; tell it (field failure 61)."""
+        place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
+        rtslib.create_portal(place)
+        self.said = [
+            *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
+            f"{WILDCARD_V6} was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+        ]
+        return DeletePortal(place)
+
+
+def _check_taken(place: Portal, foreseen: Foreseen) -> None:
+    """Raise where a portal keeps the kernel from adding `place`."""
+    present = foreseen.portals_at(place.tpg.target.fabric, place.port)
+    other = listing.portal_obstacle(place, present)
+    if other is None:
+        return
+    if listing.same_address(other.address, place.address):
+        if other.tpg == place.tpg:
+            raise exists(f"Portal {other.name} already exists", other)
+        raise ExistsError(
+            f"Portal {other.name} belongs to TPG {other.tpg.tag} of this target",
+            "Two TPGs of a target cannot share an address and port.",
+            path=other.folder,
+        )
+    if listing.is_wildcard(other.address):
+        why = "listens on all addresses already"
+    else:
+        why = "is in the way: the kernel adds no wildcard beside it"
+    whose = "" if other.tpg == place.tpg else f" of {other.tpg}"
+    refused = "Could not create NetworkPortal in configFS"
+    raise BusyError(
+        f"Portal {other.name}{whose} {why}",
+        f"First: {other.tpg.path}/portals delete {other.address} {other.port}",
+        path=other.folder,
+        targetcli=f"{refused}: [Errno 22] Invalid argument: '{place.folder}'",
+    )
+
+
+@dataclass
+class DeletePortal(Operation):
+    """Delete a network portal: the kernel stops listening and cuts its connections."""
+
+    place: Portal
+    said: Sequence[str] = field(default_factory=list)
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete portal {self.place.name} of {self.place.tpg}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that it is there."""
+        if not foreseen.exists(self.place.folder):
+            raise missing(f"No such portal: {self.place.path}", self.place)
+        foreseen.remove(self.place.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Delete it through rtslib."""
+        again = Several([CreatePortal(self.place), *snapshot(lio, self.place)])
+        rtslib.portal(self.place).delete()
+        return again
+
+
+def free_tag(target: Target) -> int:
+    """Return the lowest TPG tag that is free, from 1. Raises PyshellError where none is."""
+    taken = {tpg.tag for tpg in listing.tpgs(target)}
+    tag = listing.lowest_free(taken, start=1)
+    if tag > 65535:
+        raise PyshellError(f"{target} has no free TPG tag")
+    return tag

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is logged in: sessions through node ACLs and, in demo mode, without one, of every fabric.
+
+iSCSI tells most. Of other fabrics the target core itself knows whether the initiator of a node ACL
+is there, once a LUN is mapped; loopback, vhost and their like have one initiator, their nexus.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyshell.lio import listing, statistics
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Lun, NodeAcl, StorageObject, Tpg
+
+LOGGED_IN = "LOGGED_IN"
+NEXUS = "Nexus"
+_SID = re.compile(r" *([0-9]{1,20})\b")
+_KIND = re.compile(r"SessionType: *([A-Za-z]+)")
+_STATE = re.compile(r"Session State: *TARG_SESS_STATE_([A-Z_]+)")
+_CONNECTION = re.compile(
+    r"^CID: *([0-9]{1,20}) +Connection State: *TARG_CONN_STATE_([A-Z0-9_]+)[^\n]*"
+    r"(?:\n *Address +([^ \n]+) +([A-Za-z]+))?",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection of a session."""
+
+    cid: int
+    state: str
+    address: str
+    transport: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session of an initiator with a TPG.
+
+    A dynamic session (demo mode, no ACL) has only its initiator's name: the kernel tells no more.
+    """
+
+    tpg: Tpg
+    initiator: str
+    acl: NodeAcl | None = None
+    alias: str = ""
+    sid: int | None = None
+    kind: str = ""
+    state: str = ""
+    authenticated: bool | None = None
+    """Whether the initiator had to prove by CHAP who it is; None where that is not known."""
+    mutual: bool | None = None
+    """Whether the target has to prove who it is, which targetcli calls authenticated."""
+    connections: tuple[Connection, ...] = ()
+    since: float | None = None
+    """When it began, as Unix time; known only to `tracing`."""
+    origin: str = ""
+    """The address that it comes from, which `tracing` can tell of some dynamic ones, too."""
+
+    def __str__(self) -> str:
+        """Return who is logged in where, and from which addresses."""
+        origin = ", ".join(c.address for c in self.connections if c.address) or self.origin
+        at = f"{self.tpg.target.wwn}/tpg{self.tpg.tag}"
+        return f"{self.initiator} at {at}{f', from {origin}' if origin else ''}"
+
+    @property
+    def dynamic(self) -> bool:
+        """Tell whether the initiator came in without an ACL of its own."""
+        return self.acl is None and self.kind != NEXUS
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A LUN as an initiator sees it."""
+
+    index: int
+    lun: Lun | None
+    storage_object: StorageObject | None
+    read_only: bool
+
+
+def sessions(lio: Lio) -> Iterator[Session]:
+    """Yield every open session that somebody logged in for."""
+    for fabric in listing.fabrics_in_use():
+        for target in listing.targets(fabric):
+            for tpg in listing.tpgs(target):
+                yield from of_tpg(lio, tpg)
+
+
+def nexuses(lio: Lio) -> Iterator[Session]:
+    """Yield the one initiator of each TPG that has but one, and it without logging in."""
+    for fabric in listing.fabrics_in_use():
+        if not fabric.has("nexus"):
+            continue
+        for target in listing.targets(fabric):
+            for tpg in listing.tpgs(target):
+                name = text_or_none(lio.kernel, f"{tpg.folder}/nexus")
+                if name:
+                    yield Session(tpg, name, kind=NEXUS, state=LOGGED_IN)
+
+
+def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
+    """Yield the open sessions of one TPG."""
+    explicit = set()
+    for acl in listing.node_acls(tpg):
+        found = of_acl(lio, acl)
+        if found is not None:
+            explicit.add(found.initiator)
+            yield found
+    listed = text_or_none(lio.kernel, f"{tpg.folder}/dynamic_sessions") or ""
+    # A name may hold what Python takes for a blank or the end of a line: NUL alone ends it.
+    for name in (part.strip("\n") for part in listed.split("\0")):
+        if name and name not in explicit:
+            # A target that asks for CHAP knows no secret of an initiator without ACL but its own.
+            yield Session(tpg, name, authenticated=_asks_for_chap(lio, tpg.folder))
+
+
+def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
+    """Return the session of a node ACL's initiator, None where it is not logged in."""
+    text = text_or_none(lio.kernel, f"{acl.folder}/info")
+    if text is None:
+        return _of_other_fabric(lio, acl)
+    if text.startswith("No active"):
+        return None
+    found = _told_by(text)
+    mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
+    own = _asks_for_chap(lio, acl.folder)
+    return Session(
+        acl.tpg,
+        acl.wwn,
+        acl,
+        found.alias,
+        found.sid,
+        found.kind,
+        found.state,
+        _asks_for_chap(lio, acl.tpg.folder) if own is None else own,
+        None if mutual is None else mutual == "1",
+        found.connections,
+    )
+
+
+class _Told(NamedTuple):
+    """What the kernel writes about a session in an ACL's `info`."""
+
+    alias: str
+    sid: int | None
+    kind: str
+    state: str
+    connections: tuple[Connection, ...]
+
+
+def _told_by(text: str) -> _Told:
+    """Read the `info` of a node ACL that has a session; what is not understood is left empty.
+
+    The initiator chooses its alias: any bytes, line feeds too. All that the kernel says itself
+    comes behind it, so only what follows the last line with a session number is believed. rtslib's
+    own reader takes lines of the alias for the kernel's, and some aliases for no session.
+    """
+    chosen, number, told = f"\n{text}".rpartition("\nLIO Session ID:")
+    if not number:
+        chosen, told = told, ""
+    alias = chosen.partition("\nInitiatorAlias:")[2].strip()
+    head, _, rest = told.partition("\n")
+    sid = _SID.match(head)
+    kind = _KIND.search(head)
+    state = _STATE.match(rest)
+    found = _CONNECTION.finditer(rest)
+    return _Told(
+        alias,
+        int(sid[1]) if sid else None,
+        kind[1] if kind else "",
+        state[1] if state else "",
+        tuple(Connection(int(c[1]), c[2], c[3] or "", c[4] or "") for c in found),
+    )
+
+
+def _of_other_fabric(lio: Lio, acl: NodeAcl) -> Session | None:
+    for mapped in listing.mapped_luns(acl):
+        number = statistics.session_index(lio, mapped)
+        if number is not None:
+            return Session(acl.tpg, acl.wwn, acl, sid=number, kind="Normal", state=LOGGED_IN)
+    return None
+
+
+def _asks_for_chap(lio: Lio, folder: str) -> bool | None:
+    """Return what a TPG or node ACL says of CHAP, None where it says nothing."""
+    text = text_or_none(lio.kernel, f"{folder}/attrib/authentication")
+    return None if text in (None, "", "-1") else text == "1"
+
+
+def asks_for_chap(lio: Lio, acl: NodeAcl) -> bool:
+    """Tell whether an initiator has to prove by CHAP who it is."""
+    own = _asks_for_chap(lio, acl.folder)
+    return bool(_asks_for_chap(lio, acl.tpg.folder) if own is None else own)
+
+
+def luns_of(lio: Lio, session: Session) -> Iterator[Seen]:
+    """Yield the LUNs of a session: those mapped to its initiator; without an ACL, all."""
+    if session.acl is not None:
+        for mapped in listing.mapped_luns(session.acl):
+            lun = listing.lun_of(mapped)
+            protected = text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
+            yield Seen(mapped.index, lun, _exported(lun), protected)
+        return
+    protecting = f"{session.tpg.folder}/attrib/demo_mode_write_protect"
+    protected = session.dynamic and text_or_none(lio.kernel, protecting) == "1"
+    for lun in listing.luns(session.tpg):
+        yield Seen(lun.index, lun, _exported(lun), protected)
+
+
+def _exported(lun: Lun | None) -> StorageObject | None:
+    return listing.storage_object_of(lun) if lun is not None else None

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that hold an object's settings: which there are, how they are read and written.
+
+A setting is named by its file below the object's folder, as `attrib/emulate_caw`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from rtslib_fb.node import CFSNode
+
+from pyshell import names
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.lio.configfs import Kernel, files
+from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Portal, StorageObject, Target, Tpg
+
+# rtslib's and targetcli's names of the CHAP settings, and the files that hold them.
+AUTH_FILES = {
+    "userid": "userid",
+    "password": "password",
+    "mutual_userid": "userid_mutual",
+    "mutual_password": "password_mutual",
+}
+AUTH_MAX = 255
+SECRET_LEAST = 12
+"""Bytes of a CHAP secret that RFC 7143 asks for where nothing else guards the connection."""
+SHORT_SECRET = (
+    f"is shorter than {SECRET_LEAST} bytes: it can be guessed, and initiators such as Windows take"
+    f" {SECRET_LEAST} to 16 only."
+)
+SECRET_MOST = 16
+"""Bytes of a CHAP secret that all initiators accept; the kernel keeps 255."""
+LONG_SECRET = f"is longer than {SECRET_MOST} bytes: initiators such as Windows refuse it."
+# The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
+# kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
+ALUA_FILES = (
+    "alua_access_state",
+    "alua_access_status",
+    "alua_support_offline",
+    "alua_support_standby",
+    "alua_support_transitioning",
+    "alua_support_active_nonoptimized",
+    "alua_support_unavailable",
+    "alua_support_active_optimized",
+    "alua_access_type",
+    "alua_write_metadata",
+    "preferred",
+    "nonop_delay_msecs",
+    "trans_delay_msecs",
+    "implicit_trans_secs",
+)
+_ALUA_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
+_ALUA_STATUSES = ("None", "Altered by Explicit STPG", "Altered by Implicit ALUA")
+ALUA_STATES = {
+    0: "Active/optimized",
+    1: "Active/non-optimized",
+    2: "Standby",
+    3: "Unavailable",
+    4: "LBA Dependent",
+    14: "Offline",
+    15: "Transitioning",
+}
+_UNSET = "NULL"  # what the kernel's CHAP files and ACL tags hold when they hold nothing
+
+
+def is_short(secret: str) -> bool:
+    """Tell whether a CHAP secret is shorter than initiators want it; none at all is not."""
+    return 0 < len(secret.encode(errors="surrogatepass")) < SECRET_LEAST
+
+
+def is_long(secret: str) -> bool:
+    """Return whether a CHAP secret is longer than some initiators accept."""
+    return len(secret.encode(errors="surrogatepass")) > SECRET_MOST
+
+
+def secret_caution(secret: str) -> str:
+    """Return why some initiators refuse a CHAP secret, as the end of a sentence; "" if none do."""
+    if is_short(secret):
+        return SHORT_SECRET
+    return LONG_SECRET if is_long(secret) else ""
+
+
+def refuse_equal_secrets(one: str, other: str) -> None:
+    """Raise UsageError if the secrets of both directions are the same."""
+    if one and one == other:
+        raise UsageError(
+            "password and mutual_password must differ.",
+            "RFC 7143 forbids the same secret for both directions, and initiators refuse it.",
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting with its value, as `get` shows it and as it can be written back."""
+
+    file: str
+    value: str
+    writable: bool = True
+
+    @property
+    def name(self) -> str:
+        """Return the setting's own name."""
+        return self.file.rpartition("/")[2]
+
+
+def path_of(folder: str, file: str) -> str:
+    """Return the path of a setting's file. Raises UsageError for what cannot be one."""
+    return f"{folder}/{names.setting_file(file)}"
+
+
+def names_in(folder: str, group: str) -> tuple[list[str], list[str]]:
+    """Return the names of a group's readable settings (`attrib`, `param`): all, the writable."""
+    path = f"{folder}/{group}"
+    return files(path, readable=True), files(path, readable=True, writable=True)
+
+
+def read_group(
+    kernel: Kernel, folder: str, group: str, *, writable: bool | None = None
+) -> list[Setting]:
+    """Return the settings in a group, sorted; what the kernel will not let be read is left out."""
+    every, changeable = names_in(folder, group)
+    found = []
+    with kernel.within(f"{folder}/{group}") as text_of:
+        for name in changeable if writable else every:
+            with contextlib.suppress(OSError):
+                found.append(Setting(f"{group}/{name}", text_of(name).strip(), name in changeable))
+    return found
+
+
+def read(kernel: Kernel, folder: str, file: str) -> str:
+    """Return one setting in the form in which it is written and saved. Raises OSError."""
+    return as_written(file, kernel.read(path_of(folder, file)))
+
+
+def as_written(file: str, text: str) -> str:
+    """Return what a setting's file tells in the form in which it is written and saved."""
+    text = text.rstrip("\n")
+    name = file.rpartition("/")[2]
+    if file.startswith(("auth/", "discovery_auth/")) and name in AUTH_FILES.values():
+        return "" if text.strip() == _UNSET else text
+    text = text.strip()
+    if name == "alua_access_type" and text in _ALUA_TYPES:
+        return str(_ALUA_TYPES.index(text))
+    if name == "alua_access_status" and text in _ALUA_STATUSES:
+        return str(_ALUA_STATUSES.index(text))
+    if name == "alua_tg_pt_gp":
+        return text.partition("\n")[0].partition(":")[2].strip()
+    return text
+
+
+def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
+    """Write one setting and read CHAP settings back. Raises OSError, rtslib's errors, PyshellError.
+
+    Attributes and parameters go through rtslib. Its setters for the rest swallow the kernel's
+    errors (field failure 65), so those are written here.
+    """
+    path_of(folder, file)
+    group, _, name = file.rpartition("/")
+    if group in ("attrib", "param"):
+        node = CFSNode()
+        node._path = folder
+        node.set_attribute(name, value) if group == "attrib" else node.set_parameter(name, value)
+    elif group in ("auth", "discovery_auth") and name in AUTH_FILES.values():
+        kernel.write(f"{folder}/{file}", value or _UNSET)
+        if read(kernel, folder, file) != value:
+            raise PyshellError(f"The kernel did not keep the {name} as it was given")
+    elif file == "tag":
+        kernel.write(f"{folder}/{file}", value or _UNSET)
+    else:
+        kernel.write(f"{folder}/{file}", value)
+
+
+def check_auth(name: str, value: str) -> None:
+    """Refuse a CHAP name or secret that the kernel would cut or take for none.
+
+    The kernel reads what begins with NULL as "none" and keeps 255 bytes. Raises UsageError.
+    """
+    if value.startswith(_UNSET):
+        raise UsageError(
+            f"A {name} that begins with 'NULL' means none to the kernel.", "Choose another."
+        )
+    if value != value.strip() or not value.isprintable():
+        raise UsageError(
+            f"The {name} begins or ends with a blank or holds control characters.",
+            "The kernel would not keep it as it is.",
+        )
+    if len(value.encode()) > AUTH_MAX:
+        raise UsageError(f"The {name} is longer than {AUTH_MAX} bytes.")
+
+
+def require(folder: str, file: str, place: Place) -> None:
+    """Raise NotFoundError where an object has no such setting."""
+    group, _, name = file.rpartition("/")
+    if name not in files(f"{folder}/{group}" if group else folder):
+        raise NotFoundError(
+            f"There is no {name} among the settings of {place}", path=f"{folder}/{file}"
+        )
+
+
+def own_files(place: Place) -> list[str]:
+    """Return the files of all settings that `place` can be given, in the order to write them.
+
+    What other objects are made of (links, LUNs) and whether a TPG is enabled is not among them.
+    """
+    folder = place.folder
+    if isinstance(place, StorageObject):
+        return [f"attrib/{name}" for name in names_in(folder, "attrib")[1]]
+    if isinstance(place, Tpg):
+        return _attributes_and_parameters(folder) + _auth(folder)
+    if isinstance(place, NodeAcl):
+        present = files(folder, readable=True, writable=True)
+        own = [name for name in ("cmdsn_depth", "tag") if name in present]
+        return _attributes_and_parameters(folder) + _auth(folder) + own
+    if isinstance(place, Target):
+        return [f"param/{name}" for name in names_in(folder, "param")[1]]
+    if isinstance(place, Portal):
+        return [name for name in ("iser", "cxgbit") if name in files(folder, writable=True)]
+    if isinstance(place, AluaGroup):
+        present = files(folder, readable=True, writable=True)
+        return [name for name in ALUA_FILES if name in present]
+    return []
+
+
+def _attributes_and_parameters(folder: str) -> list[str]:
+    return [
+        f"{group}/{name}" for group in ("attrib", "param") for name in names_in(folder, group)[1]
+    ]
+
+
+def _auth(folder: str) -> list[str]:
+    present = files(f"{folder}/auth", readable=True, writable=True)
+    return [f"auth/{name}" for name in AUTH_FILES.values() if name in present]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel counts: commands and bytes, logins and what became of them.
+
+It counts from the making of each object, bytes in whole MiB. What it does not tell, as of an
+object that is half made or a device that is gone, counts as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.identifiers import Lun, MappedLun, StorageObject, Target
+
+_MEBIBYTE = 1 << 20
+# Of each kind of refused login: the kernel's file, and its number among `last_fail_type`.
+FAILURES = {
+    "authenticate": "authenticate_fails",
+    "authorize": "authorize_fails",
+    "negotiate": "negotiate_fails",
+    "other": "other_fails",
+}
+_FAIL_TYPES = {2: "other", 4: "authorize", 5: "authenticate", 6: "negotiate"}
+_SESSION_ERRORS = ("cxn_errors", "digest_errors", "format_errors")
+_NOBODY = ("", "None", "Unknown", "(einval)")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What went through an object since it was made. Bytes as initiators read and wrote them."""
+
+    commands: int = 0
+    read: int = 0
+    written: int = 0
+
+    def __add__(self, other: Flow) -> Flow:
+        return Flow(
+            self.commands + other.commands, self.read + other.read, self.written + other.written
+        )
+
+
+@dataclass(frozen=True)
+class Logins:
+    """What the kernel counts of an iSCSI target's logins."""
+
+    accepted: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """By reason: authenticate (CHAP), authorize (no ACL, disabled …), negotiate, other."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
+    last_type: str = ""
+    last_initiator: str = ""
+    """Who was refused at last, "" where the kernel does not know."""
+    last_address: str = ""
+
+    @property
+    def failures(self) -> int:
+        """Return how many logins were refused, each counted once."""
+        judged = self.failed.get("authenticate", 0) + self.failed.get("authorize", 0)
+        negotiated = max(self.failed.get("negotiate", 0) - judged, 0)
+        return judged + negotiated + self.failed.get("other", 0)
+
+    @property
+    def last_reason(self) -> str:
+        """Return why the last login was refused.
+
+        The kernel counts one that it refuses a second time, as a negotiation that failed; of one
+        without an ACL it keeps no name.
+        """
+        if self.last_type == "negotiate":
+            if self.failed.get("authorize") and not self.last_initiator:
+                return "authorize"
+            if self.failed.get("authenticate"):
+                return "authenticate"
+        return self.last_type
+
+
+def of_storage_object(lio: Lio, place: StorageObject) -> Flow:
+    """Return what went through a storage object, from all fabrics."""
+    return _flow(lio, f"{place.folder}/statistics/scsi_lu", "num_cmds")
+
+
+def of_lun(lio: Lio, lun: Lun) -> Flow:
+    """Return what went through a LUN."""
+    return _flow(lio, f"{lun.folder}/statistics/scsi_tgt_port", "in_cmds")
+
+
+def of_mapped_lun(lio: Lio, mapped: MappedLun) -> Flow:
+    """Return what one initiator did to a LUN."""
+    return _flow(lio, f"{mapped.folder}/statistics/scsi_auth_intr", "num_cmds")
+
+
+def _flow(lio: Lio, folder: str, commands: str) -> Flow:
+    return Flow(
+        _number(lio, f"{folder}/{commands}"),
+        _number(lio, f"{folder}/read_mbytes") * _MEBIBYTE,
+        _number(lio, f"{folder}/write_mbytes") * _MEBIBYTE,
+    )
+
+
+def resets(lio: Lio, place: StorageObject) -> int:
+    """Return how often a storage object was reset by an initiator."""
+    return _number(lio, f"{place.folder}/statistics/scsi_lu/resets")
+
+
+def aborts(lio: Lio, place: StorageObject) -> int:
+    """Return how many commands of a storage object were aborted by initiators, done or not."""
+    folder = f"{place.folder}/statistics/scsi_tgt_dev"
+    return _number(lio, f"{folder}/aborts_complete") + _number(lio, f"{folder}/aborts_no_task")
+
+
+def open_sessions(lio: Lio, target: Target) -> int | None:
+    """Return how many sessions an iSCSI target counts; None where the fabric does not count."""
+    text = text_or_none(lio.kernel, f"{target.folder}/fabric_statistics/iscsi_instance/sessions")
+    return int(text) if text and text.isdecimal() else None
+
+
+def logins(lio: Lio, target: Target) -> Logins | None:
+    """Return what is counted of a target's logins, None where the fabric does not count them."""
+    folder = f"{target.folder}/fabric_statistics"
+    if text_or_none(lio.kernel, f"{folder}/iscsi_login_stats/accepts") is None:
+        return None
+    last = {
+        name: text_or_none(lio.kernel, f"{folder}/iscsi_tgt_attr/fail_intr_{name}") or ""
+        for name in ("name", "addr")
+    }
+    return Logins(
+        _number(lio, f"{folder}/iscsi_login_stats/accepts"),
+        {n: _number(lio, f"{folder}/iscsi_login_stats/{file}") for n, file in FAILURES.items()},
+        {n: _number(lio, f"{folder}/iscsi_sess_err/{n}") for n in _SESSION_ERRORS},
+        _FAIL_TYPES.get(_number(lio, f"{folder}/iscsi_tgt_attr/last_fail_type"), ""),
+        "" if last["name"] in _NOBODY else last["name"],
+        "" if last["addr"] in _NOBODY else last["addr"],
+    )
+
+
+def session_index(lio: Lio, mapped: MappedLun) -> int | None:
+    """Return the number of the session that uses a mapped LUN, None where nobody is logged in.
+
+    Any fabric's kernel module tells this much, as the target core itself keeps the sessions.
+    """
+    text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
+    return int(text) if text and text.isdecimal() else None
+
+
+def _number(lio: Lio, path: str) -> int:
+    text = text_or_none(lio.kernel, path)
+    return int(text) if text and text.isdecimal() else 0

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel tells of a storage object: device, size, cache mode, whether exported.
+
+The kernel gives most of it in one text, `info`, whose fields are read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rtslib_fb import tcm
+
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import Kernel, text_or_none
+from pyshell.lio.identifiers import StorageObject
+
+_ACTIVE = "Status: ACTIVATED"
+_PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
+_CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
+_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
+_NAA_DIGITS = 25
+_SECTOR = 512
+_MAX_WRITE_SAME = 0xFFFF
+"""Blocks, if the device has no limit of its own."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A storage object as it is now. Sizes in bytes."""
+
+    device: str
+    """Path of the device or image file, "" where it has none."""
+    size: int | None
+    """None where the device is gone."""
+    configured: bool
+    exported: bool
+    missing: str = ""
+    """Why nothing can be read from it, "" where all is well."""
+    write_back: bool | None = None
+    """Whether initiators are told of a volatile cache, None where pyshell cannot know."""
+    buffered: bool = False
+    """Whether the host's memory keeps writes for a while: a fileio made with write_back."""
+    read_only: bool = False
+    nullio: bool = False
+    aio: bool = False
+    config: str = ""
+    exclusive: bool = True
+    """Whether nothing else may use the block device: kernels before 6.17 know no other way."""
+
+
+def describe(lio: Lio, place: StorageObject) -> Described:
+    """Read what there is to know of a storage object; a device that is gone is told, not raised."""
+    kernel, folder = lio.kernel, place.folder
+    info = text_or_none(kernel, f"{folder}/info") or ""
+    device = text_or_none(kernel, f"{folder}/udev_path") or _field(info, "File") or ""
+    configured = text_or_none(kernel, f"{folder}/enable") != "0"
+    caches = place.plugin in ("block", "fileio")
+    cache = caches and text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
+    size, missing = _size(lio, place, info, device) if configured else (None, "not configured")
+    return Described(
+        device=device,
+        size=size,
+        configured=configured,
+        exported=_ACTIVE in info,
+        missing=missing,
+        write_back=cache if caches else None,
+        buffered=_field(info, "Mode") == "Buffered-WCE",
+        read_only=_field(info, "readonly") == "1",
+        nullio=_field(info, "nullio") == "1",
+        aio=_field(info, "Async") == "1",
+        config=_config(info),
+        exclusive=_field(info, "exclusive") != "0",
+    )
+
+
+def _config(info: str) -> str:
+    """Return the configuration of a user-space storage object, which may hold blanks."""
+    match = _CONFIG.search(info)
+    return match.group(1) if match and match.group(1) != "NULL" else ""
+
+
+def is_exported(kernel: Kernel, place: StorageObject) -> bool:
+    """Tell whether a LUN exports a storage object."""
+    return _ACTIVE in (text_or_none(kernel, f"{place.folder}/info") or "")
+
+
+def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
+    if place.plugin == "ramdisk":
+        pages = _PAGES.search(info)
+        return (int(pages.group(1)) * int(pages.group(2)), "") if pages else (None, "unknown size")
+    if place.plugin == "block":
+        name = _field(info, "device")
+        size = lio.machine.device_size(name) if name else None
+        return size, "" if size is not None else f"{device or name} is gone"
+    if place.plugin == "fileio":
+        block = lio.machine.block_device(device)
+        if block is not None:
+            return block.size, ""
+        told = _field(info, "Size")
+        if not lio.machine.image_file(device).exists():
+            return int(told) if told else None, f"{device} is gone"
+        return (int(told), "") if told else (None, "unknown size")
+    if place.plugin == "pscsi":
+        gone = lio.simulated is None and device and not os.path.exists(device)
+        return None, f"{device} is gone" if gone else ""
+    told = _field(info, "Size")
+    return (int(told), "") if told else (None, "")
+
+
+def _field(info: str, name: str) -> str | None:
+    if name not in info:
+        return None
+    match = re.search(rf"\b{re.escape(name)}: (\S+)", info)
+    return match.group(1) if match else None
+
+
+def ramdisk_size(size: int) -> int:
+    """Return the bytes that a ramdisk of `size` has: rtslib rounds to pages, at least one."""
+    page: int = tcm.resource.getpagesize()
+    return max(1, round(size / page)) * page
+
+
+def is_device_path(path: str) -> bool:
+    """Tell whether a path names a device and not an image file, also of a device that is gone."""
+    in_memory = ("/dev/shm/", "/dev/hugepages/")  # noqa: S108 - file systems, nothing is made there
+    return path.startswith("/dev/") and not path.startswith(in_memory)
+
+
+def serial(kernel: Kernel, place: StorageObject) -> str:
+    """Return the unit serial number, which rtslib calls the storage object's `wwn`."""
+    text = text_or_none(kernel, f"{place.folder}/wwn/vpd_unit_serial") or ""
+    return text.partition(":")[2].strip()
+
+
+def naa(kernel: Kernel, place: StorageObject) -> str | None:
+    """Return the NAA id by which initiators know the disk, None where the device has its own.
+
+    As the kernel makes it (spc_gen_naa_6h_vendor_specific): 6, the company's number, and of the
+    serial number its first 25 hexadecimal digits, whatever stands between them left out.
+    """
+    if place.plugin == "pscsi":
+        return None
+    company = text_or_none(kernel, f"{place.folder}/wwn/company_id") or "0x001405"
+    return f"naa.6{company.removeprefix('0x').lower():0>6}{naa_digits(serial(kernel, place))}"
+
+
+def naa_digits(serial_number: str) -> str:
+    """Return the part of a NAA id that the kernel takes from a unit serial number."""
+    digits = _NOT_HEX.sub("", serial_number)[:_NAA_DIGITS].lower()
+    return f"{digits:0<{_NAA_DIGITS}}"
+
+
+def cache_text(lio: Lio, place: StorageObject, found: Described) -> str:
+    """Return what a crash of the host does to writes that initiators take for done."""
+    if found.write_back is None:
+        return ""
+    if place.plugin == "block":  # whose attribute is always 0: the device's own cache counts
+        return _device_cache_text(lio, place)
+    if found.buffered and not found.write_back:
+        return "write-back, but initiators are told write-thru: a crash loses writes"
+    if found.write_back:
+        return "write-back: a crash loses what initiators have not flushed"
+    return "write-thru: a write is on the device when it is acknowledged"
+
+
+def _device_cache_text(lio: Lio, place: StorageObject) -> str:
+    """Return what a block device says of its cache: the kernel tells initiators the same."""
+    info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
+    device = lio.machine.host_file(
+        f"/sys/class/block/{(_field(info, 'device') or '-').replace('/', '!')}"
+    )
+    for queue in (device / "queue", device.resolve().parent / "queue"):  # a partition's disk's
+        try:
+            told = (queue / "write_cache").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            continue
+        if told == "write back":
+            return "write-back, the device's own: a crash loses what initiators have not flushed"
+        if told == "write through":
+            return "write-thru: a write is on the device when it is acknowledged"
+    return "unknown: the device does not say whether it has a volatile cache"
+
+
+def creation_arguments(
+    lio: Lio, place: StorageObject, described: Described | None = None
+) -> dict[str, Any] | None:
+    """Return rtslib's arguments that would create the object again, None for a half-made one."""
+    found = described or describe(lio, place)
+    if not found.configured:
+        return None
+    made: dict[str, Any] = {"wwn": serial(lio.kernel, place)}
+    if place.plugin == "block":
+        made |= {"dev": found.device, "readonly": found.read_only}
+        made["exclusive"] = found.exclusive
+    elif place.plugin == "fileio":
+        made |= {
+            "dev": found.device,
+            "size": found.size,
+            # One that only says it has a cache must not get one by being restored.
+            "write_back": bool(found.write_back) and found.buffered,
+            "aio": found.aio,
+        }
+    elif place.plugin == "ramdisk":
+        made["size"] = found.size
+        if found.nullio:
+            made["nullio"] = True
+    elif place.plugin == "pscsi":
+        made = {"dev": found.device}
+    else:
+        made |= {"size": found.size, "config": found.config, **_user_settings(lio, place)}
+    return made
+
+
+def is_back(lio: Lio, place: StorageObject, found: Described) -> bool:
+    """Whether the device of a storage object is gone, and another one is at its path now.
+
+    The kernel keeps the old device, also if the new one is the same disk.
+    """
+    if not found.missing or not found.configured or place.plugin != "block":
+        return False
+    return lio.machine.block_device(found.device) is not None
+
+
+def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str, str]:
+    """Return the attributes that a storage object of that name takes from its device.
+
+    As target_configure_unmap_from_queue() and the backstores' configure functions set them.
+    """
+    found: dict[str, str] = {}
+    place = listing.storage_object(plugin, name)
+    if place is not None:
+        most = text_or_none(lio.kernel, f"{place.folder}/attrib/hw_max_sectors")
+        found |= {"optimal_sectors": most} if most else {}
+    block = lio.machine.block_device(device) if plugin in ("block", "fileio") and device else None
+    queue = lio.machine.queue(block.name) if block is not None else None
+    if queue is None:
+        return found
+    discards = queue.discard_sectors > 0
+    zeroed = queue.write_zeroes_sectors if plugin == "block" else 0
+    numbers = {
+        "max_unmap_lba_count": queue.discard_sectors * _SECTOR // queue.block_size,
+        "max_unmap_block_desc_count": int(discards),
+        "unmap_granularity": queue.discard_granularity // queue.block_size if discards else 0,
+        "unmap_zeroes_data": 0,
+        "max_write_same_len": zeroed or _MAX_WRITE_SAME,
+        "is_nonrot": int(not queue.rotational),
+    }
+    return found | {name: str(number) for name, number in numbers.items()}
+
+
+def _user_settings(lio: Lio, place: StorageObject) -> dict[str, Any]:
+    """Return the settings of a user-space storage object in the form that rtslib saves."""
+    info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
+    made: dict[str, Any] = {}
+    sectors = _field(info, "HwMaxSectors")
+    if sectors:
+        made["hw_max_sectors"] = int(sectors)
+    control = []
+    for key, value in (
+        ("max_data_area_mb", _field(info, "MaxDataAreaMB")),
+        ("hw_block_size", text_or_none(lio.kernel, f"{place.folder}/attrib/hw_block_size")),
+        ("data_pages_per_blk", _field(info, "DataPagesPerBlk")),
+    ):
+        if value and value != "NULL":
+            control.append(f"{key}={value}")
+    if control:
+        made["control"] = ",".join(control)
+    return made

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Completion for bash, zsh and fish: their scripts ask `pyshell --complete SHELL LINE [PART]`.
+
+LINE is what was typed, from the program's name to the cursor. PART is what of its last word the
+shell will replace: bash breaks words at colons and equals signs, the others leave it out. The
+answer is a word a line, which ends in a blank where no more of it follows; for zsh and fish, its
+description stands behind a tab.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.characters import one_line, unsafe_in
+from pyshell.errors import UsageError
+from pyshell.shell.argv import Invocation, parse_argv
+from pyshell.shell.completion.candidate import Candidate
+from pyshell.shell.grammar import Word, split_unfinished
+from pyshell.shell.option_table import OPTIONS, described
+from pyshell.shell.options import Options
+
+if TYPE_CHECKING:
+    from pyshell.tree.root import RootNode
+
+SHELLS = ("bash", "zsh", "fish")
+_UNSAFE_IN_BASH = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
+
+
+def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the answer; none where anything is wrong: a key never fails."""
+    if len(arguments) not in (2, 3) or arguments[0] not in SHELLS:
+        return
+    shell, line, *part = arguments
+    try:
+        words, last = _words(line)
+        typed = _meaning(last)
+        kept = len(typed) - len(_text(part[0])) if part else 0
+        if part and typed[kept:] != _text(part[0]):
+            return
+        for found in _offers(line, words[1:], last, environment):
+            # A word that the shell's terminal would obey or hide is better typed by hand.
+            if found.text.startswith(typed) and not unsafe_in(found.text):
+                yield _written(shell, found.text[kept:], found)
+    except Exception:
+        return
+
+
+def _written(shell: str, word: str, found: Candidate) -> str:
+    blank = " " if found.whole else ""
+    if shell == "bash":  # which shows no description, so that none is read
+        return _UNSAFE_IN_BASH.sub(r"\\\g<0>", word) + blank
+    return f"{word}{blank}\t{one_line(' '.join(found.described().split()))}"
+
+
+def _words(line: str) -> tuple[list[Word], Word]:
+    """Return the words before the cursor and the one at it, which is empty after a blank."""
+    words = split_unfinished(line)
+    if not words:
+        raise UsageError("There is no line.")
+    if words[-1].end >= len(line):
+        return words[:-1], words[-1]
+    return words, Word("", len(line), len(line), "")
+
+
+def _meaning(word: Word) -> str:
+    return word.text if word.name is None else f"{word.name}={word.text}"
+
+
+def _text(written: str) -> str:
+    """Return what a word means as it is typed, perhaps in part."""
+    return "".join(_meaning(word) for word in split_unfinished(written))
+
+
+def _offers(
+    line: str, words: list[Word], last: Word, environment: Mapping[str, str]
+) -> Iterable[Candidate]:
+    options = _options(words)
+    following = words[len(options) :]
+    if not following:
+        name = _meaning(options[-1]) if options else ""
+        if _takes_next(name):
+            return _values(name, "", last.text)
+        if _meaning(last).startswith("-") and name != "--":
+            return _option_words(last)
+    begin = following[0].start if following else last.start
+    invocation = parse_argv([_meaning(word) for word in options], "pyshell", {**environment})
+    return _line_words(line[begin:], invocation, last)
+
+
+def _options(words: list[Word]) -> list[Word]:
+    """Return the words that are options or values of such."""
+    found: list[Word] = []
+    for word in words:
+        before = _meaning(found[-1]) if found else ""
+        if before == "--" or not (_takes_next(before) or _meaning(word).startswith("-")):
+            break
+        found.append(word)
+    return found
+
+
+def _takes_next(name: str) -> bool:
+    option = described(name)
+    return option is not None and option.needs_value
+
+
+def _option_words(last: Word) -> Iterator[Candidate]:
+    if last.name is not None:
+        yield from _values(last.name, f"{last.name}=", last.text)
+        return
+    for option in OPTIONS:
+        for name in option.names:
+            yield Candidate(name, option.help)
+
+
+def _values(name: str, head: str, prefix: str) -> Iterator[Candidate]:
+    """Yield values of an option: its choices, else files and folders."""
+    option = described(name)
+    if option is None:
+        return
+    for choice in option.choices:
+        yield Candidate(head + choice)
+    if option.value not in ("FILE", "DIR"):
+        return
+    folder = prefix[: prefix.rfind("/") + 1]
+    with os.scandir(os.path.expanduser(folder) or ".") as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                yield Candidate(f"{head}{folder}{entry.name}/", whole=False)
+            elif option.value == "FILE":
+                yield Candidate(f"{head}{folder}{entry.name}")
+
+
+def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Candidate]:
+    """Yield what the engine of the prompt finds for the line behind the options."""
+    from pyshell.shell.completion.sources import complete
+
+    column = len(line) - (last.end - last.start)
+    with _root(invocation) as root:
+        for start, found in complete(line, root, "/"):
+            yield replace(found, text=_text(line[column:start] + found.text))
+
+
+@contextmanager
+def _root(invocation: Invocation) -> Iterator[RootNode]:
+    """Open the target for reading, without a word; it is neither loaded nor made where it is not.
+
+    In the place of a simulated one that is not there yet, one that is thrown away answers.
+    """
+    from pyshell.lio.attach import attach
+    from pyshell.shell.preferences import Preferences, home
+    from pyshell.shell.shell import Shell
+
+    with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
+        folder = invocation.simulate
+        if folder is not None and not folder.exists():
+            folder = Path(scratch) / "simulator"
+        lio = attach(folder, invocation.config_dir)
+        folder = home(simulated=lio.simulated)
+        preferences = Preferences(folder, lio.config_dir, lambda _told: None)
+        silent = io.StringIO()
+        yield Shell(lio, preferences, Options(), silent, silent, silent).root()

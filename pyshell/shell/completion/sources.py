@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What completion offers: the kinds that `completion` expects, turned into words of this tree.
+
+Commands, parameters and fixed values are known at once (`quickly`); all else is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.shell.completion.availability import obstacle
+from pyshell.shell.completion.candidate import Candidate, fitting
+from pyshell.shell.completion.engine import (
+    CommandName,
+    ParameterName,
+    Path,
+    Value,
+    Wanted,
+    expected,
+)
+from pyshell.shell.completion.setting_values import setting_values, settings
+from pyshell.shell.completion.values import from_source, paths
+from pyshell.shell.grammar import quote, split
+from pyshell.tree.command import Param
+from pyshell.tree.node import Node
+from pyshell.tree.preferences import text
+
+_SETTINGS = "parameter"
+"""How the descriptions of `get` and `set` call the names of a group's parameters."""
+
+
+def complete(
+    line: str, root: Node, path: str, *, quickly: bool = False
+) -> Iterator[tuple[int, Candidate]]:
+    """Yield what may stand after `line`, a line up to the cursor, in place of all from a column.
+
+    The candidates are written as the grammar reads them. `path` is the current one. They end where
+    the target or the host does not answer; the caller reports any other error.
+    """
+    try:
+        yield from _complete(line, root.get_node(path), quickly=quickly)
+    except (PyshellError, OSError):
+        return
+
+
+def _complete(line: str, here: Node, *, quickly: bool) -> Iterator[tuple[int, Candidate]]:
+    wanted = expected(line, lambda path: node_at(here, path).commands())
+    node = node_at(here, wanted.path)
+    bare = line[wanted.start - 1 : wanted.start] != "="
+    kinds = [kind for kind in wanted.kinds if not quickly or not _is_read(kind)]
+    found = [candidate for kind in kinds for candidate in _candidates(kind, node)]
+    prefix = _prefix(wanted.kinds[0]) if wanted.kinds else ""
+    for one in fitting(prefix, found):
+        yield wanted.start, replace(one, text=_written(one, bare=bare))
+
+
+def _prefix(kind: Wanted) -> str:
+    return kind.typed if isinstance(kind, Path) else kind.prefix
+
+
+def _is_read(kind: Wanted) -> bool:
+    """Tell whether the words of a kind are read from the target or its host."""
+    if isinstance(kind, Value):
+        return bool(kind.name) or bool(kind.param.kind.source)
+    return isinstance(kind, Path)
+
+
+def node_at(here: Node, path: str | None) -> Node:
+    """Return the node of a line's path; with a `*` the first that matches, which stands for all."""
+    if path is None:
+        return here
+    if "*" not in path:
+        return here.get_node(path)
+    for node in here.matching(path):
+        return node
+    raise NotFoundError(f"There is nothing at {path}")
+
+
+def _written(candidate: Candidate, *, bare: bool) -> str:
+    """Write a word so that it is read back as it is; a quote stays open where more will follow.
+
+    `bare` tells that no NAME= stands before it: it must not look like one then.
+    """
+    if candidate.text.endswith("=") and not candidate.whole:
+        return candidate.text
+    made = quote(candidate.text)
+    if bare and split(made)[0].name is not None:
+        made = f"'{made}'"
+    return made[:-1] if made.endswith("'") and not candidate.whole else made
+
+
+def _candidates(kind: Wanted, node: Node) -> Iterable[Candidate]:
+    if isinstance(kind, Path):
+        return paths(kind.typed, node, first=True)
+    if isinstance(kind, CommandName):
+        return _commands(node)
+    if isinstance(kind, ParameterName):
+        return _parameter_names(kind, node)
+    return _values(kind, node)
+
+
+def _commands(node: Node) -> Iterator[Candidate]:
+    for name, described in node.commands().items():
+        yield Candidate(name, described.summary, obstacle=obstacle(node, described))
+
+
+def _parameter_names(wanted: ParameterName, node: Node) -> Iterator[Candidate]:
+    known = [Candidate(p.name, about_param(p), whole=False) for p in wanted.command.params]
+    more = wanted.command.named_rest
+    if more is not None and more.name == _SETTINGS:
+        known += settings(wanted.given, node, writable=True)
+    elif more is not None:
+        known.append(Candidate(more.name, more.help))
+    for one in known:
+        if one.text not in wanted.given:
+            yield replace(one, text=f"{one.text}=", whole=False)
+
+
+def about_param(param: Param) -> str:
+    """Return what there is to know of a parameter, in one line."""
+    needed = "required" if param.required else "optional"
+    default = "" if param.default is None else f" = {text(param.default)}"
+    return f"{needed} {param.kind.name}{default}: {param.help}"
+
+
+def _values(wanted: Value, node: Node) -> Iterable[Candidate]:
+    param = wanted.param
+    if wanted.name:
+        return setting_values(wanted, node)
+    if param is wanted.command.rest and param.name == _SETTINGS:
+        found = settings(wanted.given, node)
+        return (one for one in found if one.text not in wanted.given)
+    if param.kind.choices:
+        return (
+            Candidate(choice, "the default" if choice == text(param.default) else "")
+            for choice in param.kind.choices
+        )
+    return from_source(wanted, node)

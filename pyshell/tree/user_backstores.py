@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/backstores/user:HANDLER: storage objects that a program answers for, such as tcmu-runner.
+
+Shown are the handlers that are running and those that have a storage object, running or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyshell.commands import help_text
+from pyshell.errors import NotFoundError
+from pyshell.host.handlers import Handler
+from pyshell.lio import listing, storage
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.names import size_text
+from pyshell.tree.backstores import BackstoreNode
+from pyshell.tree.command import (
+    CHILD,
+    COMMAND,
+    NUMBER,
+    SERIAL,
+    SIZE,
+    SO_NAME,
+    TEXT,
+    Param,
+    command,
+)
+from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Lines, Result, Work
+from pyshell.tree.storage_object import StorageObjectNode
+
+PLUGIN = "user"
+_PREFIX = "user:"
+_CFGSTRING = "What the handler is to open, in its own form: 'help create' shows it."
+
+
+def user_backstores(parent: CommonNode) -> list[Node]:
+    """Make a backstore for each handler that is running or has a storage object."""
+    running = {handler.name: handler for handler in parent.lio.machine.user_handlers()}
+    names = sorted({*running, *_used(parent)})
+    return [UserBackstoreNode(name, parent, running.get(name)) for name in names]
+
+
+def user_backstore(parent: CommonNode, name: str) -> Node | None:
+    """Return the backstore `user:HANDLER`, or under the name `user` that of all handlers.
+
+    The latter is how saved files name them. Raises NotFoundError where there is no such handler.
+    """
+    if name == PLUGIN:
+        return _AllUserNode(name, parent) if listing.storage_objects(PLUGIN) else None
+    if not name.startswith(_PREFIX):
+        return None
+    handler = name.removeprefix(_PREFIX)
+    if handler in _used(parent):
+        return UserBackstoreNode(handler, parent)
+    running = _look_for(parent, handler)
+    if running is None:
+        raise NotFoundError(
+            f"No such path {parent.path}/{name}",
+            "Handlers are those that tcmu-runner offers: 'systemctl status tcmu-runner'.",
+        )
+    return UserBackstoreNode(handler, parent, running)
+
+
+def _used(node: CommonNode) -> set[str]:
+    """Return the handlers that have a storage object."""
+    return {_handler_of(node, place) for place in listing.storage_objects(PLUGIN)}
+
+
+def _look_for(node: CommonNode, name: str) -> Handler | None:
+    for handler in node.lio.machine.user_handlers(patiently=True):
+        if handler.name == name:
+            return handler
+    return None
+
+
+def _handler_of(node: CommonNode, place: StorageObject) -> str:
+    """Return the name of the handler that a storage object is for."""
+    return storage.describe(node.lio, place).config.partition("/")[0]
+
+
+class _AllUserNode(BackstoreNode):
+    """The storage objects of all handlers, which have their names in common."""
+
+
+class UserBackstoreNode(BackstoreNode):
+    """The storage objects of one handler."""
+
+    def __init__(self, handler: str, parent: Node, running: Handler | None = None) -> None:
+        super().__init__(f"{_PREFIX}{handler}", parent)
+        self.handler = handler
+        self._running = running
+
+    def _look(self) -> Handler | None:
+        """Return the handler where it is running; it is not asked before that is needed."""
+        if self._running is None:
+            self._running = _look_for(self, self.handler)
+        return self._running
+
+    @property
+    def plugin(self) -> str:
+        """Return rtslib's name, which is the same for all handlers."""
+        return PLUGIN
+
+    def places(self) -> list[StorageObject]:
+        """Return the handler's storage objects."""
+        found = listing.storage_objects(PLUGIN)
+        return [place for place in found if _handler_of(self, place) == self.handler]
+
+    def find(self, name: str) -> Node | None:
+        """Return one storage object of this handler."""
+        found = super().find(name)
+        if not isinstance(found, StorageObjectNode):
+            return None
+        return found if _handler_of(self, found.place) == self.handler else None
+
+    @command(
+        "Create a storage object that the handler answers for.",
+        Param("name", SO_NAME, "Name of the new storage object.", required=True),
+        Param("size", SIZE, "Size, as 10G.", required=True),
+        Param("cfgstring", TEXT, _CFGSTRING, required=True),
+        Param("wwn", SERIAL, "Unit serial number; made up where it is not given."),
+        Param("hw_max_sectors", NUMBER, "Most sectors of 512 bytes that one command may have."),
+        Param(
+            "control", TEXT, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."
+        ),
+        changes=True,
+        examples=("/backstores/user:qcow create name=disk1 size=10G cfgstring=/srv/disk1.qcow2",),
+    )
+    def ui_command_create(
+        self,
+        name: str,
+        size: int,
+        cfgstring: str,
+        wwn: str | None = None,
+        hw_max_sectors: int | None = None,
+        control: str | None = None,
+    ) -> Result:
+        """Create a user-space storage object."""
+        self._require_running()
+        config = f"{self.handler}/{cfgstring}"
+        self.lio.machine.check_config(self.handler, config)
+        arguments = {"config": config, "size": size, "wwn": wwn}
+        arguments |= {"hw_max_sectors": hw_max_sectors, "control": control}
+        place = self._new(name)
+        said = f"Created user-backed storage object {name} size {size}."
+        operations: list[Operation] = [CreateStorageObject(place, arguments, [said])]
+        # targetcli leaves export_backstore_name_as_model alone here: the handler names the model.
+        return Change(operations, place.path)
+
+    @command(
+        "Put another medium into a storage object, where its handler can.",
+        Param("name", CHILD, "Name of the storage object.", required=True),
+        Param("size", SIZE, "Size of the new medium, as 700M.", required=True),
+        Param("cfgstring", TEXT, _CFGSTRING, required=True),
+        changes=True,
+        examples=("/backstores/user:fbo changemedium disc1 700M /srv/other.iso",),
+    )
+    def ui_command_changemedium(self, name: str, size: int, cfgstring: str) -> Result:
+        """Put another medium into a storage object."""
+        self._require_running()
+        if self.find(name) is None:
+            raise NotFoundError(f"No storage object named {name}.", f"'ls {self.path}' shows them.")
+        config = f"{self.handler}/{cfgstring}"
+
+        def run() -> Lines:
+            self.lio.machine.change_medium(self.handler, name, size, config)
+            return Lines(["Medium Changed."])
+
+        would = f"{name} would get the medium {cfgstring} ({size_text(size)})"
+        return Work([would], run, "other")
+
+    @command(
+        "Show help on a command of this node, or list its commands.",
+        Param("topic", COMMAND, "A command, or a group of parameters."),
+        rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
+        examples=("/backstores/user:qcow help create",),
+    )
+    def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
+        """Show help; on `create`, the handler's own text as well."""
+        shown = super().ui_command_help(topic, rest=rest)
+        if topic != "create" or not isinstance(shown, Lines):
+            return shown
+        running = self._look()
+        text = running.description.strip("\n") if running else ""
+        own = help_text.of_cfgstring(text or "No description.")
+        return Lines([*shown.lines, "", *own], {"signature": shown.data, "cfgstring": text})
+
+    def _require_running(self) -> None:
+        if self._look() is None:
+            raise NotFoundError(
+                f"No handler {self.handler} is running.",
+                "Start the program that offers it: 'systemctl start tcmu-runner'.",
+            )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`metrics`: what the reference client reads in it."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.commands import metrics_text
+from pyshell.commands.metrics import Family
+
+ADDRESS = "192.168.56.105"
+STRANGER = "iqn.2020-07.com.example:stranger"
+
+
+def values(text: str) -> dict[tuple[str, ...], float]:
+    """Return each value by the metric's name and its labels' texts."""
+    return {
+        (sample.name, *sample.labels.values()): float(sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def busy(exported: Pyshell) -> Pyshell:
+    """Return pyshell where one initiator works, one is in without ACL and one was refused."""
+    simulator = exported.simulator
+    simulator.login(SERVER, 1, CLIENT, ADDRESS)
+    exported.must(f"{TPG} set attribute generate_node_acls=1")
+    simulator.login(SERVER, 1, STRANGER, ADDRESS)
+    simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
+    path = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_0"
+    simulator.transfer(str(path), 7, read=3 << 20, written=1 << 20)
+    return exported
+
+
+def test_sessions_logins_and_flows(busy: Pyshell) -> None:
+    found = values(busy("metrics").done().out)
+    assert found["pyshell_target_up",] == 1
+    assert found["pyshell_sessions", "iscsi", SERVER, "acl"] == 1
+    assert found["pyshell_sessions", "iscsi", SERVER, "dynamic"] == 1
+    assert found["pyshell_logins_total", SERVER] == 2
+    assert found["pyshell_login_failures_total", SERVER, "authenticate"] == 1
+    assert found["pyshell_login_failures_total", SERVER, "authorize"] == 0
+    block = "block/lee_block", "/backstores/block/lee_block"
+    assert found.get(("pyshell_storage_object_commands_total", *block)) == 7
+    assert found.get(("pyshell_storage_object_read_bytes_total", *block)) == 3 << 20
+    acl = (CLIENT, f"{TPG}/acls/{CLIENT}")
+    assert found.get(("pyshell_initiator_written_bytes_total", *acl)) == 1 << 20
+
+
+def test_what_is_saved_restored_and_missing(exported: Pyshell) -> None:
+    def one(name: str) -> float | None:
+        return values(exported("metrics").done().out).get((name,))
+
+    assert one("pyshell_unsaved") == 1
+    assert one("pyshell_last_restore_timestamp_seconds") is None
+    exported.must("saveconfig")
+    assert one("pyshell_unsaved") == 0
+    exported.must("clearconfig confirm=true")
+    exported.simulator.machine.remove("/dev/mapper/lee-lee.lv")
+    assert exported("restoreconfig").status == 1
+    assert (one("pyshell_restore_missing_objects") or 0) > 0
+    assert (one("pyshell_last_restore_timestamp_seconds") or 0) > 1.5e9
+
+
+def test_a_device_that_is_gone(exported: Pyshell) -> None:
+    name = ("pyshell_device_missing", "block/lee_block")
+    assert values(exported("metrics").out)[name] == 0
+    exported.simulator.machine.remove("/dev/mapper/lee-lee.lv")
+    assert values(exported("metrics").out)[name] == 1
+
+
+def test_no_secret_is_in_it(exported: Pyshell) -> None:
+    exported.must(f"{TPG}/acls/{CLIENT} set auth userid=u password=very-secret-indeed")
+    assert "very-secret" not in exported("metrics").out
+    assert "very-secret" not in exported("-o", "json", "metrics").out
+
+
+def test_as_json(exported: Pyshell) -> None:
+    found = exported("-o", "json", "metrics").json["result"]
+    assert found["pyshell_target_up"] == {"kind": "gauge", "values": [{"value": 1}]}
+
+
+def test_names_with_odd_characters_are_read_back_as_they_are() -> None:
+    family = Family("pyshell_odd", "gauge", 'With "quotes" and \\.')
+    name = 'a"b\\c\nd é'
+    family.add(1.5, name=name)
+    text = "\n".join([*metrics_text.lines([family]), ""])
+    assert values(text) == {("pyshell_odd", name): 1.5}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Field failure 18: where the configuration is not, another known place that has one is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from driver import Pyshell
+from pyshell.config.store import locations
+
+OTHERS = [folder for folder in locations.KNOWN_FOLDERS if folder != "/etc/target"]
+
+
+def put(pyshell: Pyshell, folder: str) -> Path:
+    """Save a configuration where another distribution's tools do."""
+    file = pyshell.simulator.machine.file(f"{folder}/saveconfig.json")
+    file.parent.mkdir(parents=True)
+    disk = {"name": "a", "plugin": "ramdisk", "size": 1 << 20}
+    file.write_text(json.dumps({"storage_objects": [disk]}))
+    return file
+
+
+@pytest.mark.parametrize("folder", OTHERS)
+@pytest.mark.parametrize("command", ["check", "restoreconfig"])
+def test_field_failure_18_a_configuration_in_another_known_folder_is_told(
+    pyshell: Pyshell, folder: str, command: str
+) -> None:
+    other = put(pyshell, folder)
+    ran = pyshell(command)
+    assert ran.status == 3
+    assert ran.err == (
+        f"Restore file {pyshell.saved_file} not found."
+        f" Another lies in {other}: {command} {other} takes it.\n"
+    )
+    pyshell(command, str(other)).done()
+
+
+@pytest.mark.parametrize("command", ["check", "restoreconfig"])
+def test_field_failure_18_where_there_is_none_the_command_that_makes_one_is_told(
+    pyshell: Pyshell, command: str
+) -> None:
+    ran = pyshell(command)
+    assert ran.err == f"Restore file {pyshell.saved_file} not found. saveconfig writes it.\n"
+    assert ran.status == 3
+
+
+def test_field_failure_18_a_file_that_was_named_is_not_looked_for_elsewhere(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    put(pyshell, "/var/target")
+    ran = pyshell("restoreconfig", str(tmp_path / "none.json"))
+    assert "/var/target" not in ran.err
+
+
+def test_field_failure_18_the_usual_folder_is_told_where_another_was_chosen(
+    exported: Pyshell, tmp_path: Path
+) -> None:
+    exported.must("saveconfig")
+    ran = exported("--config-dir", str(tmp_path), "check")
+    assert f"Another lies in {exported.saved_file}" in ran.err

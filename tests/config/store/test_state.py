@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of the file that is restored at boot."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from pyshell.config.store import state
+from pyshell.config.store.provenance import About
+from pyshell.config.store.state import State
+
+LUN = "/loopback/naa.5001405000000001/luns/lun0"
+REMEMBERED = State(
+    {"0123": About("2020-07-01T12:00:00Z", "lee", "prompt", "why")},
+    {"/backstores/block/disk1": "no device", LUN: "needs /backstores/block/disk1"},
+    7,
+)
+
+
+def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
+    assert state.read(tmp_path, pytest.fail) == State()
+
+
+def test_what_was_remembered_comes_back(tmp_path: Path) -> None:
+    state.write(tmp_path, REMEMBERED)
+    assert state.read(tmp_path, pytest.fail) == REMEMBERED
+    assert stat.S_IMODE((tmp_path / state.FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"known": 1}', '{"missing": {"/a": 2}}', '{"last_revision": "x"}']
+)
+def test_a_damaged_file_is_passed_over_with_a_warning(tmp_path: Path, text: str) -> None:
+    (tmp_path / state.FILE).write_text(text)
+    told: list[str] = []
+    assert state.read(tmp_path, told.append) == State()
+    assert len(told) == 1
+    assert "is damaged" in told[0]
+
+
+def settled(tmp_path: Path, made: set[str], deleted: set[str]) -> set[str]:
+    """Return what is still marked after objects were made and deleted."""
+    state.write(tmp_path, REMEMBERED)
+    state.settle(tmp_path, tmp_path / "mark", made, deleted, pytest.fail)
+    return set(state.read(tmp_path, pytest.fail).missing)
+
+
+def test_the_mark_goes_from_what_is_made(tmp_path: Path) -> None:
+    assert settled(tmp_path, {"/backstores/block/disk1"}, set()) == {LUN}
+
+
+def test_the_mark_goes_from_what_is_deleted_and_all_below_it(tmp_path: Path) -> None:
+    left = settled(tmp_path, set(), {"/loopback/naa.5001405000000001"})
+    assert left == {"/backstores/block/disk1"}
+
+
+def test_the_mark_stays_on_what_is_only_named_alike(tmp_path: Path) -> None:
+    left = settled(tmp_path, {"/backstores/block"}, {"/backstores/block/disk"})
+    assert left == set(REMEMBERED.missing)

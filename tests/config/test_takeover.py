@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pyshell takes over from targetcli at boot, tells beforehand what that changes, and gives back."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from driver import ROOT, Pyshell, tool
+from pyshell.config import takeover
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.host import programs
+from pyshell.host.services import OTHERS, OURS, SimulatedServices, Systemd
+from pyshell.lio.attach import Lio
+
+# What Fedora's and Debian's packages install.
+TARGET = "[Service]\nExecStart=/usr/bin/targetctl restore\n[Install]\nWantedBy=multi-user.target\n"
+SOCKET = "[Socket]\nListenStream=/run/targetclid.sock\n[Install]\nWantedBy=sockets.target\n"
+
+
+def states(pyshell: Pyshell) -> dict[str, str]:
+    """Return how the simulated host's units are installed."""
+    found = SimulatedServices(pyshell.folder / "services.json")
+    return {unit: found.state(unit) for unit in (*OURS, *OTHERS) if found.state(unit)}
+
+
+def test_a_dry_run_tells_what_it_would_change(pyshell: Pyshell) -> None:
+    before = states(pyshell)
+    assert pyshell("takeover", "--dry-run").done().lines == [
+        "pyshell-restore.service would be enabled (dry run)",
+        "pyshell-missing.path would be enabled (dry run)",
+        "target.service would be disabled (dry run)",
+    ]
+    assert states(pyshell) == before
+
+
+def test_json_tells_by_one_field_whether_anything_changes(pyshell: Pyshell) -> None:
+    def told(*arguments: str) -> object:
+        return pyshell("-o", "json", *arguments).done().json["result"]["changed"]
+
+    assert told("--dry-run", "takeover") is True
+    assert told("takeover") is True
+    assert told("--dry-run", "takeover") is False
+    assert told("takeover") is False
+    assert told("takeover", "back=true") is True
+    assert told("takeover", "back=true") is False
+
+
+def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
+    before = states(pyshell)
+    assert pyshell("takeover").done().lines == [
+        "Enabled pyshell-restore.service.",
+        "Enabled pyshell-missing.path.",
+        "Disabled target.service.",
+        f"From the next boot on, pyshell restores {pyshell.saved_file}. What runs stays.",
+        "Nothing is saved there yet.",
+        "takeover back=true gives it back.",
+    ]
+    assert states(pyshell)["target.service"] == "disabled"
+    assert pyshell("takeover").done().out == "pyshell brings the target back at boot already.\n"
+    assert pyshell("takeover", "back=true", "--dry-run").done().lines == [
+        "target.service would be enabled (dry run)",
+        "pyshell-restore.service would be disabled (dry run)",
+        "pyshell-missing.path would be disabled (dry run)",
+    ]
+    pyshell("takeover", "back=true").done()
+    assert states(pyshell) == before
+    for more in ((), ("--dry-run",)):
+        told = pyshell("takeover", "back=true", *more).done().out
+        assert told.startswith("There is nothing to give back: pyshell has taken nothing over.")
+
+
+def test_giving_back_knows_all_that_was_taken_over_by_and_by(pyshell: Pyshell) -> None:
+    found = SimulatedServices(pyshell.folder / "services.json")
+    pyshell("takeover").done()
+    found.enable(["targetclid.socket"])
+    assert "Disabled targetclid.socket." in pyshell("takeover").done().lines
+    pyshell("takeover", "back=true").done()
+    assert states(pyshell)["target.service"] == states(pyshell)["targetclid.socket"] == "enabled"
+
+
+def test_where_another_program_saved_is_told(pyshell: Pyshell) -> None:
+    pyshell("takeover", "--dry-run").done()
+    other = pyshell.folder / "files/etc/rtslib-fb-target/saveconfig.json"
+    other.parent.mkdir(parents=True)
+    other.write_text("{}")
+    assert f"Nothing is saved there yet; {other} is another program's." in pyshell("takeover").out
+
+
+def test_what_is_saved_and_what_runs_stay(exported: Pyshell) -> None:
+    exported.must("saveconfig")
+    saved, tree = exported.saved_file.read_bytes(), exported.tree()
+    assert "Nothing is saved" not in exported("takeover").done().out
+    assert (exported.saved_file.read_bytes(), exported.tree()) == (saved, tree)
+
+
+def test_a_damaged_memory_is_told(pyshell: Pyshell) -> None:
+    pyshell("takeover").done()
+    (pyshell.config_dir / takeover.FILE).write_text("[")
+    assert "is damaged" in pyshell("takeover", "back=true").err
+
+
+# With the real systemctl, on the files of a system that does not run
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    """Return a system with pyshell's units and presets, and those of other programs."""
+    units = tmp_path / "usr/lib/systemd/system"
+    shutil.copytree(ROOT / "packaging/systemd", units)
+    shutil.copytree(ROOT / "packaging/preset", tmp_path / "usr/lib/systemd/system-preset")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    (units / "rtslib-fb-targetctl.service").write_text(f"{TARGET}Alias=target.service\n")
+    (units / "targetclid.socket").write_text(SOCKET)
+    systemctl(tmp_path, "enable", "rtslib-fb-targetctl.service", "targetclid.socket")
+    return tmp_path
+
+
+def systemctl(system: Path, *arguments: str) -> None:
+    """Run the real one."""
+    command = [tool("systemctl", "systemd"), f"--root={system}", *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def links(system: Path) -> set[str]:
+    """Return what is enabled, as links."""
+    return {str(path.relative_to(system)) for path in (system / "etc").rglob("*.*")} - {"etc/x"}
+
+
+@pytest.fixture
+def on_system(system: Path, lio: Lio, monkeypatch: pytest.MonkeyPatch) -> Lio:
+    """Return a target whose host has that system's services."""
+    monkeypatch.setattr(takeover, "services", lambda _lio: Systemd(str(system)))
+    return lio
+
+
+def test_systemd_links_what_takes_over_and_what_is_given_back(system: Path, on_system: Lio) -> None:
+    before = links(system)
+    wanted = takeover.forth(on_system)
+    assert wanted.disable == ("rtslib-fb-targetctl.service", "targetclid.socket")
+    assert wanted.enable == OURS
+    takeover.take(on_system, wanted)
+    assert {Path(link).name for link in links(system)} > {*OURS}
+    assert not {Path(link).name for link in links(system)} & {*wanted.disable, "target.service"}
+    returned = takeover.back(on_system)
+    assert returned is not None
+    takeover.give_back(on_system, returned)
+    files = {link for link in links(system) if (system / link).is_symlink()}
+    assert files == {link for link in before if (system / link).is_symlink()}
+
+
+def test_presets_leave_the_boot_to_whom_it_is(system: Path) -> None:
+    systemctl(system, "enable", *OURS)
+    systemctl(system, "preset", *OURS)
+    assert [Systemd(str(system)).state(unit) for unit in OURS] == ["disabled", "disabled"]
+
+
+def test_without_its_units_pyshell_does_not_take_over(system: Path, on_system: Lio) -> None:
+    (system / "usr/lib/systemd/system/pyshell-missing.path").unlink()
+    with pytest.raises(NotFoundError, match=r"pyshell-missing\.path is not installed"):
+        takeover.forth(on_system)
+
+
+@pytest.mark.parametrize("act", [Systemd().enable, Systemd().disable])
+def test_without_systemd_that_is_told(
+    act: Callable[[list[str]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "SEARCH_PATH", "/nowhere")
+    with pytest.raises(NotFoundError, match="no systemd"):
+        act(["target.service"])
+
+
+def test_what_systemctl_refuses_is_told(system: Path) -> None:
+    with pytest.raises(
+        PyshellError, match=r"'systemctl enable no-such\.service' failed: .*no-such"
+    ):
+        Systemd(str(system)).enable(["no-such.service"])

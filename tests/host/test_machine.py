@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host around the target: real, as far as any user may look, and simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driver import Pyshell
+from pyshell.host import facts, machine
+from pyshell.lio.attach import Lio
+
+
+def test_a_file_is_no_block_device(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    real = machine.RealMachine()
+    assert real.block_device(str(tmp_path / "file")) is None
+    assert real.block_device(str(tmp_path / "nothing")) is None
+    assert real.block_device("/dev/null") is None
+
+
+def test_a_device_that_is_not_there_has_no_size() -> None:
+    assert machine.RealMachine().device_size("no-such-disk") is None
+
+
+def test_an_image_file_of_the_real_host_lies_where_it_says() -> None:
+    assert machine.RealMachine().image_file("/srv/x.img") == Path("/srv/x.img")
+
+
+@pytest.mark.parametrize(
+    ("files", "holder"),
+    [
+        ({}, ""),
+        ({"/proc/self/mountinfo": "36 35 8:16 / /mnt rw - ext4 /dev/sdb rw"}, "mounted on /mnt"),
+        ({"/proc/self/mountinfo": "36 35 8:17 / /mnt rw - ext4 /dev/sdb1 rw"}, "mounted on /mnt"),
+        ({"/proc/self/mountinfo": "36 35 8:1 / / rw - ext4 /dev/sda1 rw"}, ""),
+        ({"/proc/swaps": "Filename Type\nFOLDER partition 1 0 -2"}, "used as swap"),
+    ],
+)
+def test_a_device_is_held_by_mounts_and_swap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], holder: str
+) -> None:
+    folder = tmp_path / "sdb"
+    (folder / "sdb1").mkdir(parents=True)
+    texts = {name: text.replace("FOLDER", str(folder)) for name, text in files.items()}
+    texts[f"{folder}/sdb1/dev"] = "8:17"
+    monkeypatch.setattr(facts, "text", lambda path: texts.get(path, ""))
+    assert machine._holder("8:16", str(folder)) == holder
+
+
+def test_a_device_is_held_by_other_devices(tmp_path: Path) -> None:
+    (tmp_path / "holders" / "dm-1").mkdir(parents=True)
+    (tmp_path / "holders" / "dm-0").mkdir()
+    assert machine._holder("8:16", str(tmp_path)) == "held by dm-0, dm-1"
+
+
+def test_the_simulated_host_has_its_table(lio: Lio) -> None:
+    disk = lio.machine.block_device("/dev/lee/lee.lv")
+    assert disk is not None
+    assert (disk.name, disk.size, disk.holder) == ("dm-0", 21474836480, "")
+    assert lio.machine.device_size("dm-0") == 21474836480
+    assert lio.machine.block_device("/dev/st0") is None
+    assert lio.machine.loadable_fabrics() == {"iscsi", "loopback"}
+
+
+def test_devices_of_any_kind_are_present(lio: Lio) -> None:
+    assert lio.machine.present("/dev/st0")
+    assert lio.machine.present("/dev/lee/lee.lv")
+    assert not lio.machine.present("/dev/nothing")
+    real = machine.RealMachine()
+    assert real.present("/dev/null")
+    assert not real.present("/etc/passwd")
+    assert not real.present("/dev/nothing")
+
+
+def test_image_files_of_the_simulated_host_lie_in_its_folder(pyshell: Pyshell, lio: Lio) -> None:
+    assert lio.machine.image_file("/srv/x.img").is_relative_to(pyshell.folder)
+    assert lio.machine.image_file("/../../x.img").is_relative_to(pyshell.folder)
+
+
+def test_a_device_in_use_is_told_by_whom(pyshell: Pyshell) -> None:
+    assert "mounted on /" in pyshell.line("/backstores/block create x /dev/sda1").err
+    pyshell.must("/backstores/block create one /dev/sdb")
+    assert "storage object block/one" in pyshell.line("/backstores/block create x /dev/sdb").err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/backstores/block create x /srv/none", "There is no block device /srv/none"),
+        ("/backstores/block create x /dev/st0", "/dev/st0"),
+        ("/backstores/fileio create x /srv/none.img", "a size is needed"),
+        ("/backstores/fileio create x /srv", "exists but is not a file"),
+        ("/backstores/pscsi create x /dev/nothing", "There is no SCSI device /dev/nothing"),
+    ],
+)
+def test_an_unfit_device_is_refused(pyshell: Pyshell, line: str, told: str) -> None:
+    ran = pyshell.line(line)
+    assert ran.status != 0
+    assert told in ran.err
+    assert "INCOMPLETE" not in pyshell.line("ls").done().out

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SCSI devices as sysfs shows them, and the names by which they cannot be passed through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pyshell.host import scsi_devices
+from pyshell.host.scsi_devices import ScsiDevice
+
+
+@pytest.fixture
+def sysfs(tmp_path: Path) -> Path:
+    """Return a folder with a disk of one partition, a tape, and a device without a driver."""
+    for name in (
+        "0:0:0:0/block/sda/sda1/partition",
+        "0:0:0:0/scsi_generic/sg0",
+        "1:0:0:0/scsi_tape/nst0",
+        "1:0:0:0/scsi_tape/nst0a",
+        "1:0:0:0/scsi_tape/st0",
+        "1:0:0:0/scsi_tape/st0a",
+        "1:0:0:0/scsi_generic/sg1",
+        "2:0:0:0/power",
+        "virtual/block/loop0",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+    for address, kind in (("0:0:0:0", 0), ("1:0:0:0", 1), ("2:0:0:0", 8)):
+        (tmp_path / address / "type").write_text(f"{kind}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "found"),
+    [
+        ("0:0:0:0", "", ScsiDevice("/dev/sda", "0:0:0:0", 0)),
+        ("0:0:0:0/block/sda", "/dev/disk/x", ScsiDevice("/dev/disk/x", "0:0:0:0", 0)),
+        ("1:0:0:0", "", ScsiDevice("/dev/st0", "1:0:0:0", 1)),
+        ("1:0:0:0/scsi_tape/nst0", "/dev/nst0", ScsiDevice("/dev/nst0", "1:0:0:0", 1)),
+        ("1:0:0:0/scsi_generic/sg1", "/dev/sg1", ScsiDevice("/dev/sg1", "1:0:0:0", 1)),
+    ],
+)
+def test_a_device_by_its_names(sysfs: Path, folder: str, path: str, found: ScsiDevice) -> None:
+    assert scsi_devices.found_at(str(sysfs / folder), path) == found
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "problem"),
+    [
+        ("0:0:0:0/scsi_generic/sg0", "/dev/sg0", "is a disk by its generic name: use /dev/sda"),
+        ("0:0:0:0/block/sda/sda1", "/dev/sda1", "is a partition, and only whole devices"),
+        ("2:0:0:0", "", "has no device node"),
+    ],
+)
+def test_names_that_do_not_do(sysfs: Path, folder: str, path: str, problem: str) -> None:
+    found = scsi_devices.found_at(str(sysfs / folder), path)
+    assert found is not None
+    assert found.problem.startswith(problem)
+
+
+def test_what_is_no_scsi_device(sysfs: Path) -> None:
+    assert scsi_devices.found_at(str(sysfs / "virtual/block/loop0"), "/dev/loop0") is None
+    assert scsi_devices.found_at(str(sysfs / "9:9:9:9"), "") is None
+    assert [scsi_devices.named(n) for n in ("/dev/null", "/etc/passwd", "/nowhere", "9:9:9:9")] == [
+        None
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(0, "disk"), (1, "tape"), (5, "CD-ROM"), (13, "SCSI device of type 13")]
+)
+def test_types_have_names(kind: int, name: str) -> None:
+    assert ScsiDevice("/dev/x", "0:0:0:0", kind).type_name == name

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations as data, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import pkgutil
+import re
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, Pyshell
+from pyshell.lio import operations
+from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+from pyshell.lio.operations import caching, identity, images, luns, settings, storage, targets
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
+
+DISK = StorageObject("block", "disk", 3)
+TARGET = Target("iscsi", SERVER)
+GROUP = Tpg(TARGET, 1)
+ACL = NodeAcl(GROUP, CLIENT)
+LUN = Lun(GROUP, 0)
+OPERATIONS: list[Operation] = [
+    storage.CreateStorageObject(DISK, {"dev": "/dev/sdb", "readonly": False, "wwn": None}),
+    storage.DeleteStorageObject(DISK),
+    storage.CreateAluaGroup(AluaGroup(DISK, "fast"), 7),
+    targets.CreateTarget(TARGET),
+    targets.DeletePortal(Portal(GROUP, "2001:db8::1", 3260)),
+    targets.SetNexus(GROUP, "naa.5001405000000001"),
+    settings.Set(settings.FabricPlace(fabric("iscsi")), "discovery_auth/userid", "lee"),
+    settings.SetEnabled(GROUP, False),
+    settings.Several([luns.UnmapLun(MappedLun(ACL, 0)), luns.DeleteLun(LUN)]),
+    luns.CreateLun(LUN, DISK, "0123456789"),
+    luns.MapLun(MappedLun(ACL, 0), LUN, True),
+    luns.SetLunAluaGroup(LUN, "fast"),
+    caching.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
+    images.SetImageSize(DISK, 1 << 20),
+    identity.SetSerial(DISK, "8d2b4f5e"),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: type(o).__name__)
+def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Pyshell) -> None:
+    pyshell.open()
+    found = from_data(json.loads(json.dumps(to_data(operation))))
+    assert type(found) is type(operation)
+    assert to_data(found) == to_data(operation)
+    assert found.step() == operation.step()
+
+
+def test_storage_objects_get_the_hba_numbers_of_now(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create zero 1M", "/backstores/ramdisk create one 1M")
+    pyshell.open()
+    numbers = HbaNumbers()
+    recorded = [
+        StorageObject("ramdisk", "one", 7),  # runs as number 1
+        StorageObject("ramdisk", "gone", 5),
+        StorageObject("fileio", "one", 1),
+        StorageObject("ramdisk", "other", 1),
+        StorageObject("ramdisk", "one", 0),
+    ]
+    operations: list[Operation] = [
+        storage.DeleteStorageObject(recorded[0]),
+        settings.Several([storage.DeleteStorageObject(recorded[1])]),
+        storage.CreateAluaGroup(AluaGroup(recorded[2], "fast"), 7),
+        luns.CreateLun(LUN, recorded[3], None),
+        storage.DeleteStorageObject(recorded[4]),
+    ]
+    found = json.dumps([to_data(from_data(to_data(one), numbers)) for one in operations])
+    assert [int(number) for number in re.findall(r'"hba": (\d+)', found)] == [1, 5, 2, 3, 1]
+
+
+def test_what_it_says_is_left_out() -> None:
+    told = dataclasses.replace(storage.DeleteStorageObject(DISK), said=["Deleted."])
+    assert "Deleted." not in json.dumps(to_data(told))
+
+
+def test_no_kind_of_operation_is_unknown_to_undo() -> None:
+    for module in pkgutil.iter_modules(operations.__path__, f"{operations.__name__}."):
+        importlib.import_module(module.name)
+    kinds = _all_of(Operation)
+    assert {settings.Set, caching.SetWriteCache} <= kinds
+    for kind in kinds:
+        if kind.__module__.startswith(operations.__name__):
+            with pytest.raises(ValueError, match="argument"):  # known, and given none
+                from_data({"kind": kind.__name__})
+
+
+def _all_of(kind: type[Any]) -> set[type[Any]]:
+    below = set(kind.__subclasses__())
+    return below.union(*(_all_of(one) for one in below))
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], "x", {}, {"kind": "Nothing"}, {"kind": "Target"}, {"kind": "SetEnabled"},
+             {"kind": "Target", "fabric_name": "iscsi", "wwn": "x"}],
+)  # fmt: skip
+def test_what_is_no_operation_is_refused(data: Any) -> None:
+    with pytest.raises(ValueError, match="no operation"):
+        from_data(data)

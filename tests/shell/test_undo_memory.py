@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept for `undo` while the target is changed already."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import Pyshell
+from pyshell.config.running import read_running
+from pyshell.config.store import undo
+from pyshell.errors import PyshellError
+from pyshell.lio.operations.storage import DeleteStorageObject
+from pyshell.lio.operations.targets import DeleteTarget
+
+
+@pytest.fixture
+def running(pyshell: Pyshell) -> Pyshell:
+    """Return a target that runs the example."""
+    pyshell.must(f"restoreconfig {pyshell.example}")
+    return pyshell
+
+
+def test_a_clear_keeps_all_before_the_first_storage_object_goes(
+    running: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_running(running.open())
+    kept = []
+    delete = DeleteStorageObject.do_for_good
+
+    def look_first(operation: DeleteStorageObject, lio: object) -> object:
+        done = undo.last(running.open())
+        kept.append(done.before if done and done.line.startswith("clearconfig") else None)
+        return delete(operation, lio)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeleteStorageObject, "do_for_good", look_first)
+    running.must("clearconfig confirm=true")
+    assert kept == [before] * len(before["storage_objects"])
+
+
+def test_a_clear_that_fails_keeps_all_the_same(
+    running: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_running(running.open())
+
+    def refuse(operation: DeleteTarget, lio: object) -> None:
+        raise PyshellError("Not today")
+
+    monkeypatch.setattr(DeleteTarget, "do_for_good", refuse)
+    assert running("clearconfig confirm=true").status == 1
+    done = undo.last(running.open())
+    assert done is not None
+    assert (done.line, done.before) == ("clearconfig confirm=true", before)
+
+
+def test_what_cannot_be_kept_is_told_and_stops_nothing(
+    running: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PyshellError("There is no space")
+
+    monkeypatch.setattr(undo, "keep_document", refuse)
+    ran = running("clearconfig confirm=true")
+    assert (ran.status, ran.err) == (0, "It cannot be undone by 'undo': There is no space.\n")
+
+
+# Findings 64 and 65
+
+
+@pytest.fixture
+def one_done(pyshell: Pyshell) -> Path:
+    """Return the file of the only command that can be undone."""
+    pyshell.must("/backstores/ramdisk create a 1M")
+    return pyshell.open().run_dir / "undo" / "1.json"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: [], lambda data: {}, lambda data: {**data, "about": 5},
+        lambda data: {**data, "operations": 5}, lambda data: {**data, "operations": [5]},
+        lambda data: {**data, "operations": [{"kind": "none"}]},
+        lambda data: {**data, "operations": [{"kind": "", "items": [[[], 1]]}]},
+        lambda data: {**data, "operations": [{"kind": "DeleteStorageObject", "place": 5}]},
+        lambda data: {**data, "operations": [{"kind": "SetImageSize", "place": "x", "size": []}]},
+        lambda data: {**data, "before": 5}, lambda data: {**data, "before": {"targets": [5]}},
+        lambda data: {**data, "x": "\0"},
+    ],
+)  # fmt: skip
+def test_a_damaged_entry_is_told_and_nothing_is_undone(
+    pyshell: Pyshell, one_done: Path, spoil: Callable[[Any], Any]
+) -> None:
+    one_done.write_text(json.dumps(spoil(json.loads(one_done.read_text()))))
+    before = pyshell.tree()
+    ran = pyshell.line("undo")
+    assert ran.status == 1, ran.err
+    assert str(one_done) in ran.err
+    assert pyshell.tree() == before
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "9" * 5000, "", "\0"])
+def test_an_entry_that_is_no_json_is_told(pyshell: Pyshell, one_done: Path, text: str) -> None:
+    one_done.write_text(text)
+    ran = pyshell.line("undo")
+    assert ran.status == 1
+    assert f"{one_done} is damaged" in ran.err
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Path, int], None]:
+    """Return what lets a function of `os` fail for paths below a folder."""
+
+    def fail(name: str, below: Path, number: int) -> None:
+        real = getattr(os, name)
+
+        def act(path: Any, *arguments: Any, **named: Any) -> Any:
+            if str(path).startswith(str(below)):
+                raise OSError(number, os.strerror(number), str(path))
+            return real(path, *arguments, **named)
+
+        monkeypatch.setattr(os, name, act)
+
+    return fail
+
+
+def test_what_is_undone_but_cannot_be_forgotten_is_a_warning(
+    pyshell: Pyshell, one_done: Path, failing: Callable[[str, Path, int], None]
+) -> None:
+    failing("unlink", one_done.parent, 30)  # EROFS
+    ran = pyshell.line("undo")
+    assert (ran.status, ran.err.count("\n")) == (0, 1)
+    assert f"remove {one_done}" in ran.err.lower()
+    assert not pyshell.tree().get("core/rd_mcp_0/a")
+
+
+@pytest.mark.parametrize("act", ["listdir", "scandir"])
+def test_a_folder_that_cannot_be_read_stops_no_change(
+    pyshell: Pyshell, one_done: Path, failing: Callable[[str, Path, int], None], act: str
+) -> None:
+    failing(act, one_done.parent, 5)  # EIO
+    ran = pyshell.line("/backstores/ramdisk create b 1M")
+    assert ran.status == 0, ran.err
+    assert "Created ramdisk b" in ran.out
+    failing(act, pyshell.config_dir, 5)
+    assert pyshell.line("undo").status in (0, 1)
+
+
+def test_a_state_that_cannot_be_read_stops_no_change(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create a 1M", "saveconfig")
+    state = pyshell.config_dir / "pyshell-state.json"
+    state.chmod(0o666)
+    ran = pyshell.line("/backstores/ramdisk create b 1M")
+    assert ran.status == 0
+    assert "could not be noted" in ran.err
+    saved = pyshell.saved_file.read_bytes()
+    ran = pyshell.line("saveconfig")
+    assert ran.status == 4
+    assert f"chmod go-w {state}" in ran.err
+    assert pyshell.saved_file.read_bytes() == saved
