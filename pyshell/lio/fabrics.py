@@ -79,9 +79,14 @@ class Fabric:
         return self.name not in _ALWAYS_ENABLED
 
     @property
+    def needs_lun(self) -> bool:
+        """Tell whether a TPG can be enabled only once it has a LUN, as with FireWire."""
+        return self.name == "sbp"
+
+    @property
     def enabled_when_new(self) -> bool:
-        """Tell whether a new target may be enabled at once: FireWire wants a LUN first."""
-        return self.can_be_enabled and self.name != "sbp"
+        """Tell whether a new target, which has no LUN, may be enabled at once."""
+        return self.can_be_enabled and not self.needs_lun
 
     def load(self) -> None:
         """Bring the fabric up: make its folder, for which rtslib loads the module where needed.

@@ -18,6 +18,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import NodeAcl, Target, Tpg
 from pyshell.lio.operations.luns import DeleteLun
 from pyshell.simulator import Simulator
+from pyshell.simulator.hardware import SimulatedPort
 
 ACL = f"{TPG}/acls/{CLIENT}"
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"
@@ -941,3 +942,19 @@ def test_a_restore_and_apply_name_keys_that_have_no_effect(
         ran = pyshell(command, str(file))
         assert (ran.status, ran.err) == (0, f"{line}\n")
     assert pyshell("--compat", "restoreconfig", str(file)).err == ""
+
+
+def test_a_firewire_target_without_luns_is_not_enabled_and_a_dry_run_says_so(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    pyshell.simulator.machine.edit(fabrics=["iscsi", "sbp"])
+    pyshell.simulator.machine.add_port(SimulatedPort("sbp", "0011223344556677"))
+    wanted = tmp_path / "wanted.json"
+    tpg = {"tag": 1, "enable": True, "luns": []}
+    target = {"fabric": "sbp", "wwn": "eui.0011223344556677", "tpgs": [tpg]}
+    wanted.write_text(json.dumps({"storage_objects": [], "targets": [target]}))
+    for command in ("--dry-run apply", "apply"):
+        ran = pyshell(*command.split(), str(wanted))
+        assert ran.status == 5
+        assert "has no LUN" in ran.err
+    assert pyshell("ls", "/sbp").done().lines[0].endswith("[Targets: 0]")

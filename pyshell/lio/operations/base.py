@@ -98,6 +98,16 @@ class Foreseen:
             above = above.rpartition("/")[0]
         return os.path.isdir(folder)
 
+    def holds_any(self, folder: str) -> bool:
+        """Tell whether a group will have any group in it."""
+        if any(made.startswith(f"{folder}/") for made in self._made):
+            return True
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return False
+        return any(self.exists(f"{folder}/{name}") for name in names)
+
     def makes(self, path: str) -> bool:
         """Tell whether one of the operations will make `path`, a group or an image file."""
         return path in self._made

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyshell import names
-from pyshell.errors import NotFoundError, PyshellError
+from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import rtslib, settings
 from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Place, Tpg
 from pyshell.lio.operations.base import Foreseen, Operation, must_exist, or_put_back
@@ -123,8 +125,15 @@ class SetEnabled(Operation):
         return f"{'enable' if self.enabled else 'disable'} {self.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the TPG will be there."""
+        """See that the TPG will be there, and have a LUN where the fabric wants one."""
         must_exist(foreseen, self.tpg)
+        fabric = self.tpg.target.fabric
+        if not self.enabled or not fabric.needs_lun:
+            return
+        if foreseen.holds_any(f"{self.tpg.folder}/lun"):
+            return
+        if text_or_none(lio.kernel, f"{self.tpg.folder}/enable") != "1":
+            raise ConflictError(f"{self.tpg} has no LUN.", fabric.refusal(errno.EINVAL))
 
     def do(self, lio: Lio) -> Operation | None:
         """Write the state where it differs."""
