@@ -110,7 +110,9 @@ def test_the_files_that_are_named_are_there(text: str) -> None:
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/targetcli.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/guide.md", "docs/targetcli.md", "docs/architecture.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
