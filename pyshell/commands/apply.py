@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Annotated, overload
 
 from pyshell.commands.diff import RUNNING, SAVED, ComparingNode, below, with_storage
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio.identifiers import StorageObject, Target
-from pyshell.tree.command import BOOL, CONFIGURATION, REVISION, TARGET, Param, command
+from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
@@ -31,45 +31,35 @@ class ApplyingNode(ComparingNode):
     """What the root has of these commands."""
 
     @command(
-        "Bring the running configuration to that of a file, by the smallest change.",
-        Param("file", CONFIGURATION, "A saved configuration, whole or in part.", required=True),
-        Param(
-            "prune",
-            BOOL,
-            "Remove what the file lacks, which otherwise stays.",
-            default=False,
-            named_only=True,
-        ),
-        Param(
-            "target",
-            TARGET,
-            "Only the target of that WWN, with its storage objects.",
-            named_only=True,
-        ),
-        Param(
-            "keep_secrets",
-            BOOL,
-            "Keep running CHAP settings that the file omits; true unless prune=true is given.",
-            named_only=True,
-        ),
         changes=True,
-        details="What is the same is not touched: its sessions live. All is done, or nothing.\n"
-        "Each object is shown as done online, disrupting the initiators that are named, or"
-        " replacing: deleted and made anew. --dry-run shows that and does nothing.\n"
-        'A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x"'
-        " in place of chap_password.\n"
-        "With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,"
-        " too.",
         examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
     )
     def ui_command_apply(
         self,
-        file: str,
-        prune: bool = False,
-        target: str | None = None,
-        keep_secrets: bool | None = None,
+        file: Annotated[str, CONFIGURATION, "A saved configuration, whole or in part."],
+        *,
+        prune: Annotated[bool, "Remove what the file lacks, which otherwise stays."] = False,
+        target: Annotated[
+            str | None, TARGET, "Only the target of that WWN, with its storage objects."
+        ] = None,
+        keep_secrets: Annotated[
+            bool | None,
+            "Keep running CHAP settings that the file omits; true unless prune=true is given.",
+        ] = None,
     ) -> Result:
-        """Bring the running configuration to that of a file."""
+        """Bring the running configuration to that of a file, by the smallest change.
+
+        What is the same is not touched: its sessions live. All is done, or nothing.
+
+        Each object is shown as done online, disrupting the initiators that are named, or replacing:
+        deleted and made anew. --dry-run shows that and does nothing.
+
+        A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" in
+        place of chap_password.
+
+        With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,
+        too.
+        """
         from pyshell.lio.operations.base import check
 
         document = self._document(file, trusted=True) if file != RUNNING else None
@@ -157,16 +147,15 @@ class ApplyingNode(ComparingNode):
         failed.faults = [f"{where}: {message}" for where, message in told]
         return failed
 
-    @command(
-        "Bring the running configuration back to that of a revision.",
-        Param("revision", REVISION, "A number, 'saved', or a backup's name.", required=True),
-        changes=True,
-        details="What the revision lacks is removed; what is the same is not touched. The saved"
-        " file stays as it is: saveconfig saves what then runs.",
-        examples=("rollback 3", "rollback saved"),
-    )
-    def ui_command_rollback(self, revision: str) -> Result:
-        """Bring the running configuration back to that of a revision."""
+    @command(changes=True, examples=("rollback 3", "rollback saved"))
+    def ui_command_rollback(
+        self, revision: Annotated[str, REVISION, "A number, 'saved', or a backup's name."]
+    ) -> Result:
+        """Bring the running configuration back to that of a revision.
+
+        What the revision lacks is removed; what is the same is not touched. The saved file stays as
+        it is: saveconfig saves what then runs.
+        """
         from pyshell.config.model import items
         from pyshell.config.plan import plan
         from pyshell.config.store import revisions
@@ -179,22 +168,19 @@ class ApplyingNode(ComparingNode):
         titles = (f"Rolled back to {name}", f"Would roll back to {name}")
         return self._brought(found, titles, "rollback")
 
-    @command(
-        "Take back what the last command changed, then the one before it.",
-        Param(
-            "skip",
-            BOOL,
-            "Forget the last command without undoing it: the one before it is next.",
-            default=False,
-            named_only=True,
-        ),
-        changes=True,
-        details="It undoes changes of the running configuration, by whomever they were made in"
-        " pyshell, since the host started; image files stay. --dry-run shows what it would do.",
-        examples=("undo", "undo skip=true"),
-    )
-    def ui_command_undo(self, skip: bool = False) -> Result:
-        """Take back what the last command changed."""
+    @command(changes=True, examples=("undo", "undo skip=true"))
+    def ui_command_undo(
+        self,
+        *,
+        skip: Annotated[
+            bool, "Forget the last command without undoing it: the one before it is next."
+        ] = False,
+    ) -> Result:
+        """Take back what the last command changed, then the one before it.
+
+        It undoes changes of the running configuration, by whomever they were made in pyshell, since
+        the host started; image files stay. --dry-run shows what it would do.
+        """
         from pyshell.config.store import undo
         from pyshell.config.store.provenance import local
 

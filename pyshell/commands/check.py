@@ -7,10 +7,10 @@ import dataclasses
 import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell.errors import PyshellError
-from pyshell.tree.command import FILE, Param, command
+from pyshell.tree.command import FILE, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 class CheckingNode(CommonNode):
     """The part of the root that checks files."""
 
-    @command(
-        "Check a saved configuration: tell every fault with its line, touch nothing.",
-        Param("savefile", FILE, "What to check; the file that is restored at boot unless given."),
-        details=(
-            "An error is what cannot be restored as it stands there (exit status 1), a warning "
-            "what is hardly meant. Devices and image files are looked for on this host."
-        ),
-        examples=("check", "check saveconfig.example.json"),
-    )
-    def ui_command_check(self, savefile: str | None = None) -> Result:
-        """Check a saved configuration."""
+    @command(examples=("check", "check saveconfig.example.json"))
+    def ui_command_check(
+        self,
+        savefile: Annotated[
+            str | None, FILE, "What to check; the file that is restored at boot unless given."
+        ] = None,
+    ) -> Result:
+        """Check a saved configuration: tell every fault with its line, touch nothing.
+
+        An error is what cannot be restored as it stands there (exit status 1), a warning what is
+        hardly meant. Devices and image files are looked for on this host.
+        """
         from pyshell.config.lint.check import check
         from pyshell.config.store import locations
 

@@ -7,12 +7,12 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.commands.save import SavingNode, missing_since_restored
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.lio.identifiers import StorageObject
-from pyshell.tree.command import BOOL, CONFIGURATION, FILE, PATH, Param, choice, command
+from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ComparingNode(SavingNode):
     text_read: str | None = None
     """The text of the file that was read to be fed to the kernel: a pipe gives it only once."""
 
-    @command("Show the summary of all, and whether what runs is saved.", examples=("status",))
+    @command(examples=("status",))
     def ui_command_status(self) -> Result:
         """Show the summary of all, and whether what runs is saved."""
         shown = super().ui_command_status()
@@ -67,26 +67,27 @@ class ComparingNode(SavingNode):
             return not self.items_of(RUNNING)
         return not compare(self.items_of(SAVED), self.items_of(RUNNING))
 
-    @command(
-        "Show what differs between two configurations.",
-        Param("first", CONFIGURATION, "running, saved, a revision or a file; saved unless given."),
-        Param("second", CONFIGURATION, "The same; running unless given."),
-        Param("path", PATH, "Compare only what is below this path of the tree."),
-        Param("form", choice("tree", "commands"), "As a tree, or as commands from one to other."),
-        details="Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.\n"
-        "A setting that one side omits is no difference, except for CHAP: omitted means unset"
-        " (apply keeps it unless prune=true or keep_secrets=false is given). Secrets are never"
-        " shown.",
-        examples=("diff", "diff 3", "diff saved running path=/iscsi"),
-    )
+    @command(examples=("diff", "diff 3", "diff saved running path=/iscsi"))
     def ui_command_diff(
         self,
-        first: str | None = None,
-        second: str | None = None,
-        path: str | None = None,
-        form: str | None = None,
+        first: Annotated[
+            str | None, CONFIGURATION, "running, saved, a revision or a file; saved unless given."
+        ] = None,
+        second: Annotated[str | None, CONFIGURATION, "The same; running unless given."] = None,
+        path: Annotated[
+            str | None, PATH, "Compare only what is below this path of the tree."
+        ] = None,
+        form: Annotated[
+            str | None, choice("tree", "commands"), "As a tree, or as commands from one to other."
+        ] = None,
     ) -> Result:
-        """Show what differs between two configurations."""
+        """Show what differs between two configurations.
+
+        Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.
+
+        A setting that one side omits is no difference, except for CHAP: omitted means unset (apply
+        keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
+        """
         from pyshell.commands import diff_text
         from pyshell.config.compare import compare
 
@@ -123,35 +124,28 @@ class ComparingNode(SavingNode):
         except NotFoundError as error:
             raise _incomparable(error) from error
 
-    @command(
-        "Print the commands that would make the running configuration anew.",
-        Param("path", PATH, "Only what is below this path, as a target; all unless given."),
-        Param(
-            "show_secrets",
-            BOOL,
-            "With the CHAP secrets; else they are asked for.",
-            default=False,
-            named_only=True,
-        ),
-        Param(
-            "secret_files",
-            FILE,
-            "Write each CHAP secret to a file of its own in this folder; the lines name it.",
-            named_only=True,
-        ),
-        details="The lines can be run by 'pyshell -f FILE', on this host or on another one, and"
-        " again: what exists stays as it is. A target takes its storage objects along.\n"
-        "A secret is asked for by 'password=-', which needs a terminal or standard input;"
-        " 'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.",
-        examples=("export", "export /backstores", "export secret_files=/root/secrets"),
-    )
+    @command(examples=("export", "export /backstores", "export secret_files=/root/secrets"))
     def ui_command_export(
         self,
-        path: str | None = None,
-        show_secrets: bool = False,
-        secret_files: str | None = None,
+        path: Annotated[
+            str | None, PATH, "Only what is below this path, as a target; all unless given."
+        ] = None,
+        *,
+        show_secrets: Annotated[bool, "With the CHAP secrets; else they are asked for."] = False,
+        secret_files: Annotated[
+            str | None,
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the lines name it.",
+        ] = None,
     ) -> Result:
-        """Print the commands that would make the running configuration anew."""
+        """Print the commands that would make the running configuration anew.
+
+        The lines can be run by 'pyshell -f FILE', on this host or on another one, and again: what
+        exists stays as it is. A target takes its storage objects along.
+
+        A secret is asked for by 'password=-', which needs a terminal or standard input;
+        'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.
+        """
         from pyshell import quoting
         from pyshell.commands import export
         from pyshell.config import references

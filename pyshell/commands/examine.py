@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pyshell.tree.command import PATH, TEXT, Param, command
+from pyshell.tree.command import PATH, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result, Work
 
@@ -21,20 +21,23 @@ if TYPE_CHECKING:
 class DoctorNode(CommonNode):
     """The part of the root that tells how the target is."""
 
-    @command(
-        "Look for what is wrong, and tell what mends it.",
-        Param("path", PATH, "Only what is at or below this path; all, and the host, unless given."),
-        details=(
-            "Looks at the kernel's target, the restore at boot, the saved file, addresses, ports,"
-            " the firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.\n"
-            "A suggested command can be run as it is: it deletes nothing. What disturbs initiators,"
-            " grants access or needs a word replaced stands below 'Decide for yourself'.\n"
-            "Exit status: 0 nothing is wrong, 1 warnings, 2 errors."
-        ),
-        examples=("doctor", "doctor /iscsi"),
-    )
-    def ui_command_doctor(self, path: str | None = None) -> Result:
-        """Look for what is wrong."""
+    @command(examples=("doctor", "doctor /iscsi"))
+    def ui_command_doctor(
+        self,
+        path: Annotated[
+            str | None, PATH, "Only what is at or below this path; all, and the host, unless given."
+        ] = None,
+    ) -> Result:
+        """Look for what is wrong, and tell what mends it.
+
+        Looks at the kernel's target, the restore at boot, the saved file, addresses, ports, the
+        firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.
+
+        A suggested command can be run as it is: it deletes nothing. What disturbs initiators,
+        grants access or needs a word replaced stands below 'Decide for yourself'.
+
+        Exit status: 0 nothing is wrong, 1 warnings, 2 errors.
+        """
         from pyshell.doctor.examination import examine
 
         below = self.get_node(path).path if path else "/"
@@ -53,23 +56,21 @@ class DoctorNode(CommonNode):
         findings = [one for _, one in found]
         return Lines(_lines(findings), data, _status(findings))
 
-    @command(
-        "Print metrics as OpenMetrics text, or serve them to a monitoring system.",
-        Param(
-            "serve",
-            TEXT,
+    @command(examples=("metrics", "metrics serve=9814"))
+    def ui_command_metrics(
+        self,
+        *,
+        serve: Annotated[
+            str | None,
             "Serve them at /metrics of this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
-            named_only=True,
-        ),
-        details=(
-            "For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new"
-            " FILE.prom. serve= goes on until Ctrl-C; whoever reaches the address can read them:"
-            " names of targets, initiators and disks, no secrets."
-        ),
-        examples=("metrics", "metrics serve=9814"),
-    )
-    def ui_command_metrics(self, serve: str | None = None) -> Result:
-        """Print metrics, or serve them."""
+        ] = None,
+    ) -> Result:
+        """Print metrics as OpenMetrics text, or serve them to a monitoring system.
+
+        For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
+        serve= goes on until Ctrl-C; whoever reaches the address can read them: names of targets,
+        initiators and disks, no secrets.
+        """
         from pyshell.commands import metrics_text
         from pyshell.commands.metrics import collect
 

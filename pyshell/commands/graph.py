@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell.commands.diff import RUNNING, SAVED, ComparingNode
 from pyshell.errors import UsageError
-from pyshell.tree.command import CONFIGURATION, FILE, Param, choice, command
+from pyshell.tree.command import CONFIGURATION, FILE, choice, command
 from pyshell.tree.results import Picture, Result
 
 if TYPE_CHECKING:
@@ -20,37 +20,35 @@ _ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "do
 class GraphingNode(ComparingNode):
     """The part of the root that draws."""
 
-    @command(
-        "Draw the topology: initiators, targets, LUNs, storage objects, devices.",
-        Param("file", FILE, "Where to write the picture; standard output unless given."),
-        Param(
-            "format", choice("svg", "mermaid", "dot"),
-            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
-            " svg without an ending.", named_only=True,
-        ),
-        Param(
-            "of", CONFIGURATION, "running, saved, a revision or a file; running unless given.",
-            named_only=True,
-        ),
-        Param(
-            "since", CONFIGURATION, "Colour what differs from this one: what was added, removed,"
-            " changed.", named_only=True,
-        ),
-        details=(
-            "An SVG opens in any browser, light or dark as that is. What runs is drawn with its"
-            " health and with who is logged in.\n"
-            "A file that is there is only written anew where it holds such a picture."
-        ),
-        examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"),
-    )  # fmt: skip
+    @command(examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"))
     def ui_command_graph(
         self,
-        file: str | None = None,
-        format: str | None = None,
-        of: str | None = None,
-        since: str | None = None,
+        file: Annotated[
+            str | None, FILE, "Where to write the picture; standard output unless given."
+        ] = None,
+        *,
+        format: Annotated[
+            str | None,
+            choice("svg", "mermaid", "dot"),
+            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
+            " svg without an ending.",
+        ] = None,
+        of: Annotated[
+            str | None, CONFIGURATION, "running, saved, a revision or a file; running unless given."
+        ] = None,
+        since: Annotated[
+            str | None,
+            CONFIGURATION,
+            "Colour what differs from this one: what was added, removed, changed.",
+        ] = None,
     ) -> Result:
-        """Draw the topology."""
+        """Draw the topology: initiators, targets, LUNs, storage objects, devices.
+
+        An SVG opens in any browser, light or dark as that is. What runs is drawn with its health
+        and with who is logged in.
+
+        A file that is there is only written anew where it holds such a picture.
+        """
         from pyshell.commands import topology_reading
 
         form = format or _form(file)

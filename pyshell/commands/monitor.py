@@ -7,22 +7,11 @@ What they need is imported where it is used, as in `root`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.names import whole
-from pyshell.tree.command import (
-    INITIATOR,
-    NUMBER,
-    PATH,
-    STORAGE_OBJECT,
-    TARGET,
-    TEXT,
-    Kind,
-    Param,
-    choice,
-    command,
-)
+from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, Kind, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result, Stream, Table
 
@@ -64,35 +53,29 @@ LOOKS = Kind("number", _looks)
 class SeeingNode(CommonNode):
     """The part of the root that shows what goes on."""
 
-    @command(
-        "Show who is logged in.",
-        Param("action", choice("list", "detail"), "list, or detail with LUNs and addresses."),
-        Param("sid", NUMBER, "Only the session of that number."),
-        Param("target", TARGET, "Only sessions with the target of that WWN.", named_only=True),
-        Param("initiator", INITIATOR, "Only sessions of that initiator.", named_only=True),
-        Param(
-            "storage_object",
-            STORAGE_OBJECT,
-            "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
-            named_only=True,
-        ),
-        details=(
-            "An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it"
-            " the kernel tells the name alone. Loopback, vhost and their like have one initiator,"
-            " their nexus. Since when a session is open, and from where a dynamic one comes, is"
-            " told where the host's own tables leave no doubt."
-        ),
-        examples=("sessions", "sessions detail", "sessions storage_object=lee_block"),
-    )
+    @command(examples=("sessions", "sessions detail", "sessions storage_object=lee_block"))
     def ui_command_sessions(
         self,
-        action: str = "list",
-        sid: int | None = None,
-        target: str | None = None,
-        initiator: str | None = None,
-        storage_object: str | None = None,
+        action: Annotated[
+            str, choice("list", "detail"), "list, or detail with LUNs and addresses."
+        ] = "list",
+        sid: Annotated[int | None, "Only the session of that number."] = None,
+        *,
+        target: Annotated[str | None, TARGET, "Only sessions with the target of that WWN."] = None,
+        initiator: Annotated[str | None, INITIATOR, "Only sessions of that initiator."] = None,
+        storage_object: Annotated[
+            str | None,
+            STORAGE_OBJECT,
+            "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
+        ] = None,
     ) -> Result:
-        """Show who is logged in."""
+        """Show who is logged in.
+
+        An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it the
+        kernel tells the name alone. Loopback, vhost and their like have one initiator, their nexus.
+        Since when a session is open, and from where a dynamic one comes, is told where the host's
+        own tables leave no doubt.
+        """
         from pyshell.commands.session_text import session_data, session_lines, session_table
 
         every = self._sessions()
@@ -140,48 +123,33 @@ class SeeingNode(CommonNode):
         return any(one and _is_called(one, storage_object) for one in exported)
 
     @command(
-        "Show commands and bytes a second, of storage objects, LUNs and initiators.",
-        Param("path", PATH, "Only what is at or below this path."),
-        Param("interval", SECONDS, "Seconds between two looks.", default=1.0, named_only=True),
-        Param(
-            "count",
-            LOOKS,
-            "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
-            " in a pipe once.",
-            named_only=True,
-        ),
-        Param(
-            "by",
-            choice("all", "objects", "luns", "initiators"),
-            "What to show.",
-            default="all",
-            named_only=True,
-        ),
-        Param(
-            "sort",
-            choice("bytes", "read", "written", "commands", "name"),
-            "What comes first: the most of it, or by name.",
-            default="bytes",
-            named_only=True,
-        ),
-        Param("filter", TEXT, "Only what has this text in its name.", named_only=True),
-        details=(
-            "As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs;"
-            " those without one (demo mode) show in the LUNs. -o json prints one document, on one"
-            " line, for each look."
-        ),
-        examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"),
+        examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands")
     )
     def ui_command_top(
         self,
-        path: str | None = None,
-        interval: float = 1.0,
-        count: int | None = None,
-        by: str = "all",
-        sort: str = "bytes",
-        filter: str | None = None,
+        path: Annotated[str | None, PATH, "Only what is at or below this path."] = None,
+        *,
+        interval: Annotated[float, SECONDS, "Seconds between two looks."] = 1.0,
+        count: Annotated[
+            int | None,
+            LOOKS,
+            "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
+            " in a pipe once.",
+        ] = None,
+        by: Annotated[str, choice("all", "objects", "luns", "initiators"), "What to show."] = "all",
+        sort: Annotated[
+            str,
+            choice("bytes", "read", "written", "commands", "name"),
+            "What comes first: the most of it, or by name.",
+        ] = "bytes",
+        filter: Annotated[str | None, "Only what has this text in its name."] = None,
     ) -> Result:
-        """Show commands and bytes a second."""
+        """Show commands and bytes a second, of storage objects, LUNs and initiators.
+
+        As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs; those
+        without one (demo mode) show in the LUNs. -o json prints one document, on one line, for each
+        look.
+        """
         from itertools import islice
 
         from pyshell.commands import top_text

@@ -7,14 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pyshell.commands.apply import ApplyingNode
 from pyshell.commands.restore_run import RestoreJob
 from pyshell.commands.save import boot_file, file_of
 from pyshell.errors import PyshellError, RestoredInPartError, UsageError
 from pyshell.host.arrivals import Arrivals
-from pyshell.tree.command import BOOL, FILE, FLAG, NUMBER, SAVED_OBJECT, TARGET, Param, command
+from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
@@ -31,36 +31,7 @@ class RestoringNode(ApplyingNode):
     """The part of the root that restores."""
 
     @command(
-        "Bring a saved configuration back.",
-        Param("savefile", FILE, "What to restore; the file that is restored at boot unless given."),
-        Param("clear_existing", FLAG, "Clear the running configuration first.", default=False),
-        Param("target", TARGET, "Restore only the target of that WWN."),
-        Param(
-            "storage_object", SAVED_OBJECT, "Restore only that storage object: its name or path."
-        ),
-        Param(
-            "force",
-            BOOL,
-            "With clear_existing: clear what is the same, too.",
-            default=False,
-            named_only=True,
-        ),
-        Param("wait", NUMBER, "Seconds to wait for devices that are absent.", named_only=True),
-        Param(
-            "missing_only",
-            BOOL,
-            "Add only what the last restore could not bring back.",
-            default=False,
-            named_only=True,
-        ),
         changes=True,
-        details="What cannot be brought back is named, the rest is restored; exit status 1, with"
-        " wait= or missing_only=true 6.\n"
-        "clear_existing=true removes what the file lacks and leaves alone what is the same.\n"
-        "wait= brings up at once what is there, then waits for absent devices only; others can"
-        " work meanwhile. missing_only=true touches nothing that runs, and brings nothing back"
-        " that was deleted since; of another file than the one restored at boot it adds all that"
-        " does not run.",
         examples=(
             "restoreconfig clear_existing=true",
             "restoreconfig clear_existing=true wait=60",
@@ -69,15 +40,32 @@ class RestoringNode(ApplyingNode):
     )
     def ui_command_restoreconfig(
         self,
-        savefile: str | None = None,
-        clear_existing: bool = False,
-        target: str | None = None,
-        storage_object: str | None = None,
-        force: bool = False,
-        wait: int | None = None,
-        missing_only: bool = False,
+        savefile: Annotated[
+            str | None, FILE, "What to restore; the file that is restored at boot unless given."
+        ] = None,
+        clear_existing: Annotated[bool, FLAG, "Clear the running configuration first."] = False,
+        target: Annotated[str | None, TARGET, "Restore only the target of that WWN."] = None,
+        storage_object: Annotated[
+            str | None, SAVED_OBJECT, "Restore only that storage object: its name or path."
+        ] = None,
+        *,
+        force: Annotated[bool, "With clear_existing: clear what is the same, too."] = False,
+        wait: Annotated[int | None, "Seconds to wait for devices that are absent."] = None,
+        missing_only: Annotated[
+            bool, "Add only what the last restore could not bring back."
+        ] = False,
     ) -> Result:
-        """Bring a saved configuration back."""
+        """Bring a saved configuration back.
+
+        What cannot be brought back is named, the rest is restored; exit status 1, with wait= or
+        missing_only=true 6.
+
+        clear_existing=true removes what the file lacks and leaves alone what is the same.
+
+        wait= brings up at once what is there, then waits for absent devices only; others can work
+        meanwhile. missing_only=true touches nothing that runs, and brings nothing back that was
+        deleted since; of another file than the one restored at boot it adds all that does not run.
+        """
         if wait is not None and wait > WAIT_MAX:
             raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")
         path = file_of(self.lio, savefile)

@@ -10,14 +10,14 @@ import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pyshell.config.store import locations
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.files.paths import UntrustedError
 from pyshell.lio.attach import Lio
 from pyshell.names import MASK
-from pyshell.tree.command import BOOL, FILE, PATHS, REVISION, TARGET, TEXT, Param, choice, command
+from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context
 from pyshell.tree.results import Lines, Result, Work
@@ -35,45 +35,7 @@ class SavingNode(CommonNode):
     """The part of the root that saves."""
 
     @command(
-        "Save the running configuration, so that it comes back at boot.",
-        Param("savefile", FILE, "File to write, - for standard output; default: the boot file."),
-        Param(
-            "force",
-            BOOL,
-            "Save whatever is lost by it; that is told.",
-            default=False,
-            named_only=True,
-        ),
-        Param(
-            "without",
-            PATHS,
-            "Objects that may be lost: paths with commas between them.",
-            named_only=True,
-        ),
-        Param("comment", TEXT, "Why; 'revisions' shows it.", named_only=True),
-        Param(
-            "target",
-            TARGET,
-            "Only the target of that WWN, with its storage objects.",
-            named_only=True,
-        ),
-        Param(
-            "secret_files",
-            FILE,
-            "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
-            named_only=True,
-        ),
-        Param(
-            "omit_secrets",
-            BOOL,
-            "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'.",
-            default=False,
-            named_only=True,
-        ),
         changes=True,
-        details="What the file held before is kept as a revision. Refused, unless it is forced, is"
-        " to replace a file that something else changed, and to lose what the last restore could"
-        " not bring back.",
         examples=(
             "saveconfig",
             "saveconfig comment='before the move'",
@@ -82,15 +44,32 @@ class SavingNode(CommonNode):
     )
     def ui_command_saveconfig(
         self,
-        savefile: str | None = None,
-        force: bool = False,
-        without: Sequence[str] | None = None,
-        comment: str | None = None,
-        target: str | None = None,
-        secret_files: str | None = None,
-        omit_secrets: bool = False,
+        savefile: Annotated[
+            str | None, FILE, "File to write, - for standard output; default: the boot file."
+        ] = None,
+        *,
+        force: Annotated[bool, "Save whatever is lost by it; that is told."] = False,
+        without: Annotated[
+            Sequence[str] | None, PATHS, "Objects that may be lost: paths with commas between them."
+        ] = None,
+        comment: Annotated[str | None, "Why; 'revisions' shows it."] = None,
+        target: Annotated[
+            str | None, TARGET, "Only the target of that WWN, with its storage objects."
+        ] = None,
+        secret_files: Annotated[
+            str | None,
+            FILE,
+            "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
+        ] = None,
+        omit_secrets: Annotated[
+            bool, "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'."
+        ] = False,
     ) -> Result:
-        """Save the running configuration."""
+        """Save the running configuration, so that it comes back at boot.
+
+        What the file held before is kept as a revision. Refused, unless it is forced, is to replace
+        a file that something else changed, and to lose what the last restore could not bring back.
+        """
         from pyshell.files import writing
 
         if savefile == "-":
@@ -232,16 +211,17 @@ class SavingNode(CommonNode):
         """Return the file that is restored at boot."""
         return file_of(self.lio, None)
 
-    @command(
-        "List the earlier saved configurations, or show what one of them holds.",
-        Param("action", choice("list", "show"), "list, or show with a revision."),
-        Param("revision", REVISION, "A number, 'saved', or the name of a backup of targetcli."),
-        examples=("revisions", "revisions show 3", "revisions show saved"),
-    )
+    @command(examples=("revisions", "revisions show 3", "revisions show saved"))
     def ui_command_revisions(
-        self, action: str | None = None, revision: str | None = None
+        self,
+        action: Annotated[
+            str | None, choice("list", "show"), "list, or show with a revision."
+        ] = None,
+        revision: Annotated[
+            str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
+        ] = None,
     ) -> Result:
-        """List the earlier saved configurations, or show one."""
+        """List the earlier saved configurations, or show what one of them holds."""
         from pyshell.commands import revision_text
         from pyshell.config.document import without_secrets
         from pyshell.config.store import revisions

@@ -9,22 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.simulator import Chap, LoginRefusedError, Simulator, open_simulator
-from pyshell.tree.command import (
-    ANY_INITIATOR,
-    LUN,
-    NUMBER,
-    SIZE,
-    TARGET,
-    TEXT,
-    Kind,
-    Param,
-    command,
-)
+from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, Kind, command
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.root import RootNode
 
@@ -36,49 +26,38 @@ _LONGEST_NAME = 223
 _BYTES_A_COMMAND = 65536
 _DEFAULT_ADDRESSES = {4: "192.168.56.105", 6: "fd00::105"}
 _ADDRESS = Kind("address", names.address)
-_TARGET = Param("target", TARGET, "Target to use. Default: the only one.", named_only=True)
+OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
 
 
 class SimulatedRootNode(RootNode):
     """The root of a simulated target."""
 
     @command(
-        "Log a simulated initiator in.",
-        Param("initiator", ANY_INITIATOR, "Name of the initiator.", required=True),
-        _TARGET,
-        Param("portal", TEXT, "Portal to connect to, as ADDRESS[:PORT].", named_only=True),
-        Param("address", _ADDRESS, "Address of the initiator.", named_only=True),
-        Param("userid", TEXT, "CHAP user name of the initiator.", named_only=True),
-        Param("password", TEXT, "CHAP secret of the initiator.", secret=True, named_only=True),
-        Param("mutual_userid", TEXT, "User name expected of the target.", named_only=True),
-        Param(
-            "mutual_password", TEXT, "Secret expected of the target.", secret=True, named_only=True
-        ),
-        details=(
-            "Only with --simulate. The target decides as the kernel does: the TPG must be enabled,"
-            " a portal must be reachable, the initiator needs an ACL unless generate_node_acls is"
-            " set, and CHAP secrets must match. A refused login is counted and logged like a real"
-            " one.\n"
-            "The session ends by logout, and when its ACL is deleted or its TPG is disabled or"
-            " deleted."
-        ),
         examples=(
             "login iqn.2020-07.192.168.56.105:client",
             "login iqn.2020-07.192.168.56.105:client portal=192.168.56.101",
-        ),
+        )
     )
     def ui_command_login(
         self,
-        initiator: str,
-        target: str | None = None,
-        portal: str | None = None,
-        address: str | None = None,
-        userid: str | None = None,
-        password: str | None = None,
-        mutual_userid: str | None = None,
-        mutual_password: str | None = None,
+        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
+        *,
+        target: OneTarget = None,
+        portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
+        address: Annotated[str | None, _ADDRESS, "Address of the initiator."] = None,
+        userid: Annotated[str | None, "CHAP user name of the initiator."] = None,
+        password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
+        mutual_userid: Annotated[str | None, "User name expected of the target."] = None,
+        mutual_password: Annotated[str | None, "Secret expected of the target.", SECRET] = None,
     ) -> Result:
-        """Log a simulated initiator in."""
+        """Log a simulated initiator in.
+
+        Only with --simulate. The target decides as the kernel does: the TPG must be enabled, a
+        portal must be reachable, the initiator needs an ACL unless generate_node_acls is set, and
+        CHAP secrets must match. A refused login is counted and logged like a real one.
+
+        The session ends by logout, and when its ACL is deleted or its TPG is disabled or deleted.
+        """
         if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
             raise UsageError(
                 f"'{initiator}' cannot be the name of an initiator.",
@@ -108,15 +87,17 @@ class SimulatedRootNode(RootNode):
 
         return Work([f"{initiator} would log in to {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
-    @command(
-        "Log a simulated initiator out.",
-        Param("initiator", ANY_INITIATOR, "Name of the initiator.", required=True),
-        _TARGET,
-        details="Only with --simulate.",
-        examples=("logout iqn.2020-07.192.168.56.105:client",),
-    )
-    def ui_command_logout(self, initiator: str, target: str | None = None) -> Result:
-        """Log a simulated initiator out."""
+    @command(examples=("logout iqn.2020-07.192.168.56.105:client",))
+    def ui_command_logout(
+        self,
+        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
+        *,
+        target: OneTarget = None,
+    ) -> Result:
+        """Log a simulated initiator out.
+
+        Only with --simulate.
+        """
         tpg = self._session(initiator, target).tpg
 
         def run() -> Lines:
@@ -125,33 +106,25 @@ class SimulatedRootNode(RootNode):
 
         return Work([f"{initiator} would log out of {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
-    @command(
-        "Count reads and writes of a simulated initiator.",
-        Param(
-            "initiator", ANY_INITIATOR, "Name of the initiator, which is logged in.", required=True
-        ),
-        _TARGET,
-        Param("lun", LUN, "LUN, as the initiator numbers it. Default: its first.", named_only=True),
-        Param("read", SIZE, "Bytes that are read.", default=0, named_only=True),
-        Param("written", SIZE, "Bytes that are written.", default=0, named_only=True),
-        Param("seconds", NUMBER, "Repeat it that often, once per second.", named_only=True),
-        details=(
-            "Only with --simulate. Nothing is read or written: the numbers that the kernel counts"
-            " grow as if it were, one command for each 64 KiB. To watch them in 'top', run this"
-            " in another terminal with seconds=."
-        ),
-        examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",),
-    )
+    @command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
     def ui_command_traffic(
         self,
-        initiator: str,
-        target: str | None = None,
-        lun: int | None = None,
-        read: int = 0,
-        written: int = 0,
-        seconds: int | None = None,
+        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator, which is logged in."],
+        *,
+        target: OneTarget = None,
+        lun: Annotated[
+            int | None, LUN, "LUN, as the initiator numbers it. Default: its first."
+        ] = None,
+        read: Annotated[int, SIZE, "Bytes that are read."] = 0,
+        written: Annotated[int, SIZE, "Bytes that are written."] = 0,
+        seconds: Annotated[int | None, "Repeat it that often, once per second."] = None,
     ) -> Result:
-        """Count reads and writes of a simulated initiator."""
+        """Count reads and writes of a simulated initiator.
+
+        Only with --simulate. Nothing is read or written: the numbers that the kernel counts grow as
+        if it were, one command for each 64 KiB. To watch them in 'top', run this in another
+        terminal with seconds=.
+        """
         session = self._session(initiator, target)
         path = self._lun_of(session, lun, writes=bool(written))
         commands = max(1, -(-read // _BYTES_A_COMMAND) + -(-written // _BYTES_A_COMMAND))

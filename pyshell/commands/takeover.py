@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pyshell.tree.command import BOOL, Param, command
+from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result, Work
 
@@ -16,25 +16,17 @@ if TYPE_CHECKING:
 class TakingOverNode(CommonNode):
     """What the root has of this command."""
 
-    @command(
-        "Let pyshell bring the target back at boot, instead of targetcli or rtslib.",
-        Param(
-            "back",
-            BOOL,
-            "Give it back to whom it was taken from.",
-            default=False,
-            named_only=True,
-        ),
-        changes=True,
-        details=(
-            "It enables pyshell's units and disables those of the others; none is started or "
-            "stopped, and what runs stays as it is. With --dry-run it tells which.\n"
-            "With -o json, `changed` tells whether it changed anything, or would."
-        ),
-        examples=("takeover", "takeover back=true"),
-    )
-    def ui_command_takeover(self, back: bool = False) -> Result:
-        """Let pyshell bring the target back at boot."""
+    @command(changes=True, examples=("takeover", "takeover back=true"))
+    def ui_command_takeover(
+        self, *, back: Annotated[bool, "Give it back to whom it was taken from."] = False
+    ) -> Result:
+        """Let pyshell bring the target back at boot, instead of targetcli or rtslib.
+
+        It enables pyshell's units and disables those of the others; none is started or stopped, and
+        what runs stays as it is. With --dry-run it tells which.
+
+        With -o json, `changed` tells whether it changed anything, or would.
+        """
         from pyshell.config import takeover
         from pyshell.config.store import locations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell.errors import UsageError
 from pyshell.lio import listing
@@ -14,7 +15,7 @@ from pyshell.lio.operations import acls, removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.luns import CreateNodeAcl, MapLun
 from pyshell.lio.operations.settings import Set
-from pyshell.tree.command import ACL_TAG, BOOL, CHILD, INITIATOR, Param, command
+from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports
 from pyshell.tree.node import Node
@@ -77,21 +78,27 @@ class AclsNode(CommonNode):
         return None
 
     @command(
-        "Let an initiator log in.",
-        Param("wwn", INITIATOR, "Name of the initiator.", required=True),
-        Param("add_mapped_luns", BOOL, "Map all LUNs of the TPG; as auto_add_mapped_luns says."),
         changes=True,
-        details="Initiators are let in by name; LIO cannot do it by their IP addresses. Listen only"
-        "\non an address of the storage network (see the portals), or let a firewall keep others"
-        "\nfrom the port: nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24"
-        " drop",
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/acls"
             " create wwn=iqn.2020-07.192.168.56.105:client",
         ),
     )
-    def ui_command_create(self, wwn: str, add_mapped_luns: bool | None = None) -> Result:
-        """Create a node ACL."""
+    def ui_command_create(
+        self,
+        wwn: Annotated[str, INITIATOR, "Name of the initiator."],
+        add_mapped_luns: Annotated[
+            bool | None, "Map all LUNs of the TPG; as auto_add_mapped_luns says."
+        ] = None,
+    ) -> Result:
+        """Let an initiator log in.
+
+        Initiators are let in by name; LIO cannot do it by their IP addresses. Listen only
+
+        on an address of the storage network (see the portals), or let a firewall keep others
+
+        from the port: nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
+        """
         found = self.place.target.fabric.normalise(wwn)
         if found.changed:
             self.context.note(f"The name is written {found.wwn}.")
@@ -106,13 +113,11 @@ class AclsNode(CommonNode):
             ]
         return Change(made, place.path)
 
-    @command(
-        "Delete a node ACL, or all of a tag, with mapped LUNs. The initiators' sessions are cut.",
-        Param("wwn", CHILD, "Name of the initiator, or a tag.", required=True),
-        changes=True,
-    )
-    def ui_command_delete(self, wwn: str) -> Result:
-        """Delete a node ACL or a group of them."""
+    @command(changes=True)
+    def ui_command_delete(
+        self, wwn: Annotated[str, CHILD, "Name of the initiator, or a tag."]
+    ) -> Result:
+        """Delete a node ACL, or all of a tag, with mapped LUNs. It ends their sessions."""
         operations: list[Operation] = []
         meant = self._meant(wwn)
         for place in meant:
@@ -135,19 +140,22 @@ class AclsNode(CommonNode):
         return tagged
 
     @command(
-        "Give initiators a common name. What is set there is set for all of them.",
-        Param("wwn_or_tag", CHILD, "An initiator, or a tag that is to be changed.", required=True),
-        Param("new_tag", ACL_TAG, "The tag.", required=True),
         changes=True,
-        details="Where other initiators have that tag, these get the mapped LUNs, CHAP secrets"
-        " and attributes of those.",
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/acls"
             " tag iqn.2020-07.192.168.56.105:client cluster",
         ),
     )
-    def ui_command_tag(self, wwn_or_tag: str, new_tag: str) -> Result:
-        """Tag node ACLs."""
+    def ui_command_tag(
+        self,
+        wwn_or_tag: Annotated[str, CHILD, "An initiator, or a tag that is to be changed."],
+        new_tag: Annotated[str, ACL_TAG, "The tag."],
+    ) -> Result:
+        """Give initiators a common name. What is set there is set for all of them.
+
+        Where other initiators have that tag, these get the mapped LUNs, CHAP secrets and attributes
+        of those.
+        """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
         others = [
@@ -162,13 +170,11 @@ class AclsNode(CommonNode):
                 operations += acls.likened(self.lio, place, others[0])
         return Change(operations)
 
-    @command(
-        "Take a tag away. The initiators keep what was set for them.",
-        Param("wwn_or_tag", CHILD, "A tag, or one of its initiators.", required=True),
-        changes=True,
-    )
-    def ui_command_untag(self, wwn_or_tag: str) -> Result:
-        """Untag node ACLs."""
+    @command(changes=True)
+    def ui_command_untag(
+        self, wwn_or_tag: Annotated[str, CHILD, "A tag, or one of its initiators."]
+    ) -> Result:
+        """Take a tag away. The initiators keep what was set for them."""
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
         return Change([Set(place, "tag", "") for place in meant])

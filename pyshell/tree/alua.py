@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, rtslib
@@ -11,7 +12,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
 from pyshell.lio.settings import ALUA_STATES
-from pyshell.tree.command import ALUA_NAME, CHILD, NUMBER, Param, command
+from pyshell.tree.command import ALUA_NAME, CHILD, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -35,15 +36,13 @@ class AluaGroupsNode(CommonNode):
         """Count the groups."""
         return f"ALUA Groups: {len(self.drawn_children())}", None
 
-    @command(
-        "Create an ALUA group, in which LUNs of the storage object can share a state.",
-        Param("name", ALUA_NAME, "Name of the group.", required=True),
-        Param("tag", NUMBER, "Its number, 1 to 65535, by which initiators know it.", required=True),
-        changes=True,
-        examples=("/backstores/block/disk1/alua create name=standby tag=16",),
-    )
-    def ui_command_create(self, name: str, tag: int) -> Result:
-        """Create an ALUA group."""
+    @command(changes=True, examples=("/backstores/block/disk1/alua create name=standby tag=16",))
+    def ui_command_create(
+        self,
+        name: Annotated[str, ALUA_NAME, "Name of the group."],
+        tag: Annotated[int, "Its number, 1 to 65535, by which initiators know it."],
+    ) -> Result:
+        """Create an ALUA group, in which LUNs of the storage object can share a state."""
         if not rtslib.supports_alua(self.place):
             raise UsageError(
                 f"{self.place} takes no ALUA groups: its backstore leaves ALUA to the device."
@@ -52,13 +51,9 @@ class AluaGroupsNode(CommonNode):
         create = CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
         return Change([create], place.path)
 
-    @command(
-        "Delete an ALUA group. Its LUNs go back to the default group.",
-        Param("name", CHILD, "Name of the group.", required=True),
-        changes=True,
-    )
-    def ui_command_delete(self, name: str) -> Result:
-        """Delete an ALUA group."""
+    @command(changes=True)
+    def ui_command_delete(self, name: Annotated[str, CHILD, "Name of the group."]) -> Result:
+        """Delete an ALUA group. Its LUNs go back to the default group."""
         found = [group for group in self._groups() if group.name == name]
         if not found:
             raise NotFoundError(
@@ -91,7 +86,7 @@ class AluaGroupNode(CommonNode):
         """Return the group's settings."""
         return {"alua": AluaGroupSettings(self.lio, self.place)}
 
-    @command("Show what there is to know of the ALUA group.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the ALUA group."""
         from pyshell.config import running

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 from pyshell.errors import BusyError, NotFoundError, UsageError
 from pyshell.lio import listing, storage
@@ -20,7 +21,6 @@ from pyshell.lio.storage import naa_digits
 from pyshell.lio.unused_devices import refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
-    BOOL,
     CHILD,
     DEVICE,
     FILE,
@@ -28,7 +28,7 @@ from pyshell.tree.command import (
     SIZE,
     SIZE_TEXT,
     SO_NAME,
-    Param,
+    Aliases,
     command,
 )
 from pyshell.tree.common import CommonNode
@@ -36,12 +36,13 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result, Several, Work
 from pyshell.tree.storage_object import StorageObjectNode
 
-_NAME = Param("name", SO_NAME, "Name of the new storage object.", required=True)
-_WWN = Param(
-    "wwn", SERIAL,
+NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
+Serial = Annotated[
+    str | None,
+    SERIAL,
     "Unit serial number, or the NAA id (naa.6001405…) that it is to give; generated unless given."
     " Initiators know the disk by its first 25 hexadecimal digits. serial:TEXT is TEXT as it is.",
-)  # fmt: skip
+]
 
 
 OLD_NAMES = {"iblock": "block", "rd_mcp": "ramdisk"}
@@ -97,15 +98,13 @@ class BackstoreNode(CommonNode):
         """Count the storage objects."""
         return f"Storage Objects: {len(self.drawn_children())}", None
 
-    @command(
-        "Delete a storage object and the LUNs that export it. Its device or file is left alone.",
-        Param("name", CHILD, "Name of the storage object.", required=True),
-        Param("save", BOOL, "Take it out of the saved configuration as well.", default=False),
-        changes=True,
-        examples=("/backstores/block delete disk1",),
-    )
-    def ui_command_delete(self, name: str, save: bool) -> Result:
-        """Delete a storage object."""
+    @command(changes=True, examples=("/backstores/block delete disk1",))
+    def ui_command_delete(
+        self,
+        name: Annotated[str, CHILD, "Name of the storage object."],
+        save: Annotated[bool, "Take it out of the saved configuration as well."] = False,
+    ) -> Result:
+        """Delete a storage object and the LUNs that export it. Its device or file is left alone."""
         try:
             place = listing.require_storage_object(self.plugin, name)
         except NotFoundError as error:
@@ -173,19 +172,20 @@ class BlockNode(BackstoreNode):
     """/backstores/block: block devices of this host."""
 
     @command(
-        "Create a storage object on a block device.",
-        _NAME,
-        Param("dev", DEVICE, "Path of the block device.", required=True),
-        Param("readonly", BOOL, "Refuse writes; as the device is where it is not given."),
-        _WWN,
-        Param("exclusive", BOOL, "Claim the device for this storage object alone.", default=True),
         changes=True,
         examples=("/backstores/block create name=lee_block dev=/dev/mapper/lee-lee.lv",),
     )
     def ui_command_create(
-        self, name: str, dev: str, readonly: bool | None, wwn: str | None, exclusive: bool
+        self,
+        name: NewName,
+        dev: Annotated[str, DEVICE, "Path of the block device."],
+        readonly: Annotated[
+            bool | None, "Refuse writes; as the device is where it is not given."
+        ] = None,
+        wwn: Serial = None,
+        exclusive: Annotated[bool, "Claim the device for this storage object alone."] = True,
     ) -> Result:
-        """Create a block storage object."""
+        """Create a storage object on a block device."""
         place = self._new(name)
         device = self.lio.machine.block_device(dev)
         protect = readonly if readonly is not None else device is not None and device.read_only
@@ -198,34 +198,28 @@ class FileioNode(BackstoreNode):
     """/backstores/fileio: image files."""
 
     @command(
-        "Create a storage object on an image file, which is made where it is missing.",
-        _NAME,
-        Param("file_or_dev", FILE, "Path of the image file, or of a block device.", required=True),
-        Param("size", SIZE, "Size of a new file, as 10G; an existing file keeps its own."),
-        Param(
-            "write_back",
-            BOOL,
-            "true (the default) keeps writes in the host's memory for a while: quicker, and lost"
-            " in a crash unless the initiator flushed them; false writes through.",
-            aliases=("buffered",),
-        ),
-        Param("sparse", BOOL, "Let a new file take space only as it is written.", default=True),
-        _WWN,
-        Param("aio", BOOL, "Use asynchronous I/O on the file.", default=False, named_only=True),
         changes=True,
         examples=("/backstores/fileio create name=image1 file_or_dev=/srv/image1.img size=1G",),
     )
     def ui_command_create(
         self,
-        name: str,
-        file_or_dev: str,
-        size: int | None,
-        write_back: bool | None,
-        sparse: bool,
-        wwn: str | None,
-        aio: bool,
+        name: NewName,
+        file_or_dev: Annotated[str, FILE, "Path of the image file, or of a block device."],
+        size: Annotated[
+            int | None, SIZE, "Size of a new file, as 10G; an existing file keeps its own."
+        ] = None,
+        write_back: Annotated[
+            bool | None,
+            "true (the default) keeps writes in the host's memory for a while: quicker, and lost"
+            " in a crash unless the initiator flushed them; false writes through.",
+            Aliases("buffered"),
+        ] = None,
+        sparse: Annotated[bool, "Let a new file take space only as it is written."] = True,
+        wwn: Serial = None,
+        *,
+        aio: Annotated[bool, "Use asynchronous I/O on the file."] = False,
     ) -> Result:
-        """Create a fileio storage object."""
+        """Create a storage object on an image file, which is made where it is missing."""
         place = self._new(name)
         path = os.path.abspath(os.path.expanduser(file_or_dev))
         operations: list[Operation] = []
@@ -306,19 +300,15 @@ class FileioNode(BackstoreNode):
 class RamdiskNode(BackstoreNode):
     """/backstores/ramdisk: memory of this host, gone after a reboot."""
 
-    @command(
-        "Create a storage object in memory. What is written to it is gone after a reboot.",
-        _NAME,
-        Param("size", SIZE_TEXT, "Size, as 128M.", required=True),
-        Param("nullio", BOOL, "Keep nothing at all, for tests of speed.", default=False),
-        _WWN,
-        changes=True,
-        examples=("/backstores/ramdisk create name=scratch size=16M",),
-    )
+    @command(changes=True, examples=("/backstores/ramdisk create name=scratch size=16M",))
     def ui_command_create(
-        self, name: str, size: tuple[int, str], nullio: bool, wwn: str | None
+        self,
+        name: NewName,
+        size: Annotated[tuple[int, str], SIZE_TEXT, "Size, as 128M."],
+        nullio: Annotated[bool, "Keep nothing at all, for tests of speed."] = False,
+        wwn: Serial = None,
     ) -> Result:
-        """Create a ramdisk storage object."""
+        """Create a storage object in memory. What is written to it is gone after a reboot."""
         place = self._new(name)
         arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
         operations: list[Operation] = [CreateStorageObject(place, arguments)]
@@ -328,15 +318,11 @@ class RamdiskNode(BackstoreNode):
 class PscsiNode(BackstoreNode):
     """/backstores/pscsi: local SCSI devices, passed through."""
 
-    @command(
-        "Create a storage object that passes a local SCSI device through.",
-        _NAME,
-        Param("dev", DEVICE, "Path of the device, or its H:C:T:L.", required=True),
-        changes=True,
-        examples=("/backstores/pscsi create name=tape dev=/dev/st0",),
-    )
-    def ui_command_create(self, name: str, dev: str) -> Result:
-        """Create a pscsi storage object."""
+    @command(changes=True, examples=("/backstores/pscsi create name=tape dev=/dev/st0",))
+    def ui_command_create(
+        self, name: NewName, dev: Annotated[str, DEVICE, "Path of the device, or its H:C:T:L."]
+    ) -> Result:
+        """Create a storage object that passes a local SCSI device through."""
         place = self._new(name)
         before: list[str] = []
         if self.lio.machine.block_device(dev) is not None:

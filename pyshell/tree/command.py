@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
@@ -19,6 +21,33 @@ if TYPE_CHECKING:
 _NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6001405([0-9a-f]{25})")
 _WWN_OF_INITIATOR = re.compile(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
 _AS_IT_IS = "serial:"
+
+
+class Aliases:
+    """Marks a parameter that has other names, too: targetcli's."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Marks the parameter that is given all further words. `name` stands for them in the help."""
+
+    name: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """Marks the parameter that is given all further NAME=VALUE pairs."""
+
+    name: str
+    help: str
+
+
+SECRET = object()
+"""Marks a parameter that is a secret: it can be read from elsewhere, and is never shown."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -100,25 +129,76 @@ def _shown(param: Param) -> str:
     return f"[{param.name}=]" if param.named_only else f"[{param.name}]"
 
 
-def command(
-    summary: str,
-    *params: Param,
-    changes: bool = False,
-    details: str = "",
-    examples: tuple[str, ...] = (),
-    rest: Param | None = None,
-    named_rest: Param | None = None,
-) -> Callable[[Method], Method]:
-    """Describe a `ui_command_NAME` method; its keyword arguments are the parameters' names."""
+def command(*, changes: bool = False, examples: tuple[str, ...] = ()) -> Callable[[Method], Method]:
+    """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
-    def describe(method: Method) -> Method:
-        name = method.__name__.removeprefix("ui_command_")
-        tolerant = (*params, *(TOLERANCES.get(name, ()) if changes else ()))
-        found = Command(name, summary, tolerant, changes, details, examples, rest, named_rest)
-        method.description = found  # type: ignore[attr-defined]
+    The first paragraph of the docstring is the summary, the rest the details. Each parameter of
+    the signature is `Annotated[type, …]` with its help, a `Kind` unless the type tells it (bool,
+    int, str), `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
+    be given as NAME=VALUE. `Rest` and `Named` take what is left. `changes` tells that it may
+    change the target: it then runs under the lock and needs root.
+    """
+
+    def declare(method: Method) -> Method:
+        method.declared = (changes, examples)  # type: ignore[attr-defined]
         return method
 
-    return describe
+    return declare
+
+
+def is_declared(method: object) -> bool:
+    """Tell whether a method or function was declared to be a command."""
+    return hasattr(method, "declared")
+
+
+def declaration(method: Callable[..., Any]) -> Command:
+    """Return what a declared command says of itself."""
+    changes, examples = method.declared  # type: ignore[attr-defined]
+    name = method.__name__.removeprefix("ui_command_").rstrip("_")
+    summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
+    hints = get_type_hints(method, include_extras=True)
+    params, rest, named_rest = [], None, None
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        given, *marks = get_args(hints[parameter.name])
+        for mark in marks:
+            if isinstance(mark, Rest):
+                rest = Param(mark.name, TEXT, mark.help)
+            elif isinstance(mark, Named):
+                named_rest = Param(mark.name, TEXT, mark.help)
+        if not any(isinstance(mark, Rest | Named) for mark in marks):
+            params.append(_param(parameter, given, marks))
+    if changes:
+        params += TOLERANCES.get(name, ())
+    return Command(
+        name,
+        " ".join(summary.split()),
+        tuple(params),
+        changes,
+        _joined_lines(details),
+        examples,
+        rest,
+        named_rest,
+    )
+
+
+def _joined_lines(text: str) -> str:
+    return "\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Param:
+    kinds = [mark for mark in marks if isinstance(mark, Kind)]
+    types = [one for one in get_args(given) if one is not NoneType] or [given]
+    required = parameter.default is parameter.empty
+    return Param(
+        parameter.name,
+        kinds[0] if kinds else _KINDS[types[0]],
+        next(mark for mark in marks if isinstance(mark, str)),
+        required,
+        None if required else parameter.default,
+        SECRET in marks,
+        next((mark.names for mark in marks if isinstance(mark, Aliases)), ()),
+        parameter.kind is parameter.KEYWORD_ONLY,
+    )
 
 
 @dataclass
@@ -337,6 +417,8 @@ ANY_INITIATOR = Kind("wwn", plain_text, source="initiator")
 ADDRESS = Kind("address", names.address, source="address")
 LISTEN = Kind("address[:port]", _address_and_port, source="address")
 PORT = Kind("port", names.port_number)
+_KINDS: dict[Any, Kind] = {bool: BOOL, int: NUMBER, str: TEXT}
+"""What a parameter is read as where its type says enough."""
 GROUP = Kind("group", plain_text, source="group")
 COMMAND = Kind("command", plain_text, source="command")
 

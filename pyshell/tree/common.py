@@ -6,23 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from pyshell.commands import explain, help_text, topics
 from pyshell.errors import NotFoundError, UsageError, from_os_error
 from pyshell.names import MASK, plain
-from pyshell.tree.command import (
-    BOOL,
-    CD_PATH,
-    COMMAND,
-    GROUP,
-    NUMBER,
-    PATH,
-    TEXT,
-    Param,
-    choice,
-    command,
-)
+from pyshell.tree.command import CD_PATH, COMMAND, GROUP, PATH, Named, Rest, choice, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
 from pyshell.tree.node import Node, near_to
 from pyshell.tree.preferences import PREFERENCES, text
@@ -47,65 +36,55 @@ _BOOKMARK = re.compile(r"[\w.:-]+")
 class CommonNode(Node):
     """A node with the commands that all have."""
 
-    @command(
-        "Show the tree below a node.",
-        Param("path", PATH, "Where to start; here where it is left out."),
-        Param("depth", NUMBER, "How many levels to show; 0 shows all."),
-        examples=("ls", "ls /backstores", "/iscsi ls depth=1"),
-    )
-    def ui_command_ls(self, path: str | None = None, depth: int | None = None) -> Result:
+    @command(examples=("ls", "ls /backstores", "/iscsi ls depth=1"))
+    def ui_command_ls(
+        self,
+        path: Annotated[str | None, PATH, "Where to start; here where it is left out."] = None,
+        depth: Annotated[int | None, "How many levels to show; 0 shows all."] = None,
+    ) -> Result:
         """Show the tree below a node."""
         start = self.get_node(path) if path else self
         levels = depth if depth is not None else self.context.preference("tree_max_depth")
         return Tree(start.branch(), levels or None)
 
-    @command(
-        "Change the current path.",
-        Param(
-            "path",
+    @command(examples=("cd /iscsi", "cd .."))
+    def ui_command_cd(
+        self,
+        path: Annotated[
+            str | None,
             CD_PATH,
             "Where to go; '<' goes back to where you were, '-' does too. Without it the tree is"
             " shown to choose from, where a terminal can do that; else '/'.",
-        ),
-        examples=("cd /iscsi", "cd .."),
-    )
-    def ui_command_cd(self, path: str | None = None) -> Result:
+        ] = None,
+    ) -> Result:
         """Change the current path."""
         if path in ("<", "-"):
             return Go("<")
         return Go(self.get_node(path).path) if path else Pick()
 
-    @command("Show the current path.")
+    @command()
     def ui_command_pwd(self) -> Result:
         """Show the current path."""
         return Lines([self.path], self.path)
 
-    @command("Show a node's summary.", examples=("/iscsi status",))
+    @command(examples=("/iscsi status",))
     def ui_command_status(self) -> Result:
         """Show a node's summary."""
         branch = self.branch()
         data = {"path": self.path, "summary": branch.label, "healthy": branch.healthy}
         return Lines([f"Status for {self.path}: {branch.summary}"], data)
 
-    @command("Accepted for targetcli's sake: pyshell always shows the kernel as it is.")
+    @command()
     def ui_command_refresh(self) -> Result:
-        """Do nothing: nothing is cached."""
+        """Accepted for targetcli's sake: pyshell always shows the kernel as it is."""
         return Nothing()
 
-    @command("Leave the shell.")
+    @command()
     def ui_command_exit(self) -> Result:
         """Leave the shell."""
         return Leave()
 
     @command(
-        "Show help on a command, a setting or a topic, or list the commands.",
-        Param(
-            "topic",
-            COMMAND,
-            "A command or group of this node, a topic as chap, the path of a node, or any word:"
-            " then all commands, settings and topics are searched for it.",
-        ),
-        rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
         examples=(
             "help",
             "help set",
@@ -113,10 +92,23 @@ class CommonNode(Node):
             "help block_size",
             "help /iscsi create",
             "/backstores/block/disk1 help attribute block_size",
-        ),
+        )
     )
-    def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
-        """Show help."""
+    def ui_command_help(
+        self,
+        topic: Annotated[
+            str | None,
+            COMMAND,
+            "A command or group of this node, a topic as chap, the path of a node, or any word:"
+            " then all commands, settings and topics are searched for it.",
+        ] = None,
+        *,
+        rest: Annotated[
+            Sequence[str],
+            Rest("parameter", "Names of parameters of the group; all where none is given."),
+        ] = (),
+    ) -> Result:
+        """Show help on a command, a setting or a topic, or list the commands."""
         commands = self.commands()
         if not topic:
             lines = help_text.overview(self.path, commands)
@@ -153,32 +145,27 @@ class CommonNode(Node):
         return Lines(help_search.lines(found), found.data)
 
     @command(
-        "Show parameters of a group, or the groups there are.",
-        Param("group", GROUP, "A group, as attribute, parameter, auth or global."),
-        Param("show_secrets", BOOL, "Show CHAP secrets.", default=False, named_only=True),
-        Param(
-            "verbose",
-            BOOL,
-            "Tell unit, default, what is taken and whether it can be written now.",
-            default=False,
-            named_only=True,
-        ),
-        rest=Param("parameter", TEXT, "Names of parameters; all where none is given."),
         examples=(
             "get global",
             "get global auto_add_mapped_luns",
             "/backstores/block/disk1 get attribute block_size verbose=true",
-        ),
+        )
     )
     def ui_command_get(
         self,
-        group: str | None = None,
-        show_secrets: bool = False,
-        verbose: bool = False,
+        group: Annotated[
+            str | None, GROUP, "A group, as attribute, parameter, auth or global."
+        ] = None,
         *,
-        rest: Sequence[str] = (),
+        show_secrets: Annotated[bool, "Show CHAP secrets."] = False,
+        verbose: Annotated[
+            bool, "Tell unit, default, what is taken and whether it can be written now."
+        ] = False,
+        rest: Annotated[
+            Sequence[str], Rest("parameter", "Names of parameters; all where none is given.")
+        ] = (),
     ) -> Result:
-        """Show parameters of a group."""
+        """Show parameters of a group, or the groups there are."""
         show = show_secrets or self.context.compat
         if group is None:
             return self._group_names()
@@ -211,16 +198,19 @@ class CommonNode(Node):
             told[entry.name] = explain.facts(found, entry, value)
         return Lines(explain.lines(told), told)
 
-    @command(
-        "Set parameters of a group.",
-        Param("group", GROUP, "A group, as attribute, parameter, auth or global."),
-        named_rest=Param("parameter", TEXT, "Parameters and their values."),
-        changes=True,
-        details="A secret may be given as password=- (read from standard input) or password=@FILE.",
-        examples=("set global auto_add_mapped_luns=false",),
-    )
-    def ui_command_set(self, group: str | None = None, *, named: dict[str, str]) -> Result:
-        """Set parameters of a group."""
+    @command(changes=True, examples=("set global auto_add_mapped_luns=false",))
+    def ui_command_set(
+        self,
+        group: Annotated[
+            str | None, GROUP, "A group, as attribute, parameter, auth or global."
+        ] = None,
+        *,
+        named: Annotated[dict[str, str], Named("parameter", "Parameters and their values.")],
+    ) -> Result:
+        """Set parameters of a group.
+
+        A secret may be given as password=- (read from standard input) or password=@FILE.
+        """
         if group is None:
             return self._group_names()
         if group == "global":
@@ -349,14 +339,13 @@ class CommonNode(Node):
             )
         return groups[name]
 
-    @command(
-        "Keep, list and use short names for paths.",
-        Param("action", choice("add", "del", "go", "show"), "What to do.", required=True),
-        Param("bookmark", TEXT, "The bookmark's name; used in paths as @NAME."),
-        examples=("bookmarks show",),
-    )
-    def ui_command_bookmarks(self, action: str, bookmark: str | None = None) -> Result:
-        """Keep, list and use bookmarks."""
+    @command(examples=("bookmarks show",))
+    def ui_command_bookmarks(
+        self,
+        action: Annotated[str, choice("add", "del", "go", "show"), "What to do."],
+        bookmark: Annotated[str | None, "The bookmark's name; used in paths as @NAME."] = None,
+    ) -> Result:
+        """Keep, list and use short names for paths."""
         known = self.context.bookmarks
         if action == "show":
             return Lines(help_text.bookmarks(known), dict(known))

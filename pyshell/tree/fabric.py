@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import listing, settings
@@ -16,7 +17,7 @@ from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.settings import FabricPlace, Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.names import DEFAULT_PORT, whole
-from pyshell.tree.command import BOOL, CHILD, TAG, WWN, Param, command
+from pyshell.tree.command import CHILD, TAG, WWN, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -25,12 +26,10 @@ from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 from pyshell.tree.tpg import TpgNode
 
-_DEFAULT_PORTAL = Param(
-    "default_portal",
-    BOOL,
+DefaultPortal = Annotated[
+    bool | None,
     "Add the default portal; as the preference auto_add_default_portal says unless given.",
-    named_only=True,
-)
+]
 
 
 class FabricNode(CommonNode):
@@ -75,17 +74,16 @@ class FabricNode(CommonNode):
             return {}
         return {"discovery_auth": AuthGroup(self.lio, [self.place], "discovery_auth")}
 
-    @command(
-        "Create a target, with a first TPG and the default portal where the fabric has them.",
-        Param("wwn", WWN, "Name of the target; made up where it is not given."),
-        _DEFAULT_PORTAL,
-        changes=True,
-        examples=("/iscsi create wwn=iqn.2020-07.192.168.56.101:server",),
-    )
+    @command(changes=True, examples=("/iscsi create wwn=iqn.2020-07.192.168.56.101:server",))
     def ui_command_create(
-        self, wwn: str | None = None, default_portal: bool | None = None
+        self,
+        wwn: Annotated[
+            str | None, WWN, "Name of the target; made up where it is not given."
+        ] = None,
+        *,
+        default_portal: DefaultPortal = None,
     ) -> Result:
-        """Create a target."""
+        """Create a target, with a first TPG and the default portal where the fabric has them."""
         place = Target(self.fabric.name, self._new_wwn(wwn))
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
@@ -122,14 +120,9 @@ class FabricNode(CommonNode):
             self.context.note("Hardware missing for this WWN.")
         return found.wwn
 
-    @command(
-        "Delete a target with all below it. Its storage objects stay.",
-        Param("wwn", CHILD, "Name of the target.", required=True),
-        changes=True,
-        examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",),
-    )
-    def ui_command_delete(self, wwn: str) -> Result:
-        """Delete a target."""
+    @command(changes=True, examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",))
+    def ui_command_delete(self, wwn: Annotated[str, CHILD, "Name of the target."]) -> Result:
+        """Delete a target with all below it. Its storage objects stay."""
         place = self._existing(wwn)
         if place is None:
             name = self.fabric.normalise(wwn).wwn
@@ -156,9 +149,9 @@ class FabricNode(CommonNode):
                 return place
         return None
 
-    @command("Show the fabric's features, its forms of WWN and the hardware's WWNs.")
+    @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the fabric."""
+        """Show the fabric's features, its forms of WWN and the hardware's WWNs."""
         hardware = self.fabric.hardware_wwns()
         facts = {
             "Fabric module name": self.fabric.name,
@@ -170,9 +163,9 @@ class FabricNode(CommonNode):
         }
         return Lines([f"{name}: {value}" for name, value in facts.items()], facts)
 
-    @command("Show the version of the fabric's driver, where it tells one.")
+    @command()
     def ui_command_version(self) -> Result:
-        """Show the version of the fabric's driver."""
+        """Show the version of the fabric's driver, where it tells one."""
         found = (
             text_or_none(self.lio.kernel, f"{self.fabric.folder}/{file}")
             for file in ("lio_version", "version")
@@ -212,32 +205,28 @@ class TargetNode(CommonNode):
             return {}
         return {"parameter": KernelGroup(self.lio, [self.place], "param", "target_parameter")}
 
-    @command(
-        "Create a TPG, with the default portal unless another TPG of the target has it.",
-        Param("tag", TAG, "Its tag; the lowest free one where it is not given."),
-        _DEFAULT_PORTAL,
-        changes=True,
-    )
+    @command(changes=True)
     def ui_command_create(
-        self, tag: int | None = None, default_portal: bool | None = None
+        self,
+        tag: Annotated[
+            int | None, TAG, "Its tag; the lowest free one where it is not given."
+        ] = None,
+        *,
+        default_portal: DefaultPortal = None,
     ) -> Result:
-        """Create a TPG."""
+        """Create a TPG, with the default portal unless another TPG of the target has it."""
         tpg = Tpg(self.place, tag if tag is not None else free_tag(self.place))
         return Change(new_tpg(self, tpg, portal=default_portal), tpg.path)
 
-    @command(
-        "Delete a TPG with all below it.",
-        Param("tag", TAG, "Its tag.", required=True),
-        changes=True,
-    )
-    def ui_command_delete(self, tag: int) -> Result:
-        """Delete a TPG."""
+    @command(changes=True)
+    def ui_command_delete(self, tag: Annotated[int, TAG, "Its tag."]) -> Result:
+        """Delete a TPG with all below it."""
         place = Tpg(self.place, tag)
         operations = removal.of_tpg(place)
         operations[-1].said = [f"Deleted TPGT {tag}."]
         return Change(operations, named=[place.path])
 
-    @command("Show what there is to know of the target.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the target."""
         return shown_facts({"wwn": self.place.wwn, "fabric": self.place.fabric_name}, secrets=True)

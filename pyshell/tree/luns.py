@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell.lio import listing, storage
 from pyshell.lio.configfs import has_folders, text_or_none
@@ -12,7 +13,7 @@ from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
 from pyshell.names import whole
-from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command
+from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports, refuse_second_lun, storage_object_for
 from pyshell.tree.facts import shown_facts
@@ -51,15 +52,6 @@ class LunsNode(CommonNode):
         return f"LUNs: {len(self.drawn_children())}", None
 
     @command(
-        "Export a storage object as a LUN, and map it in the ACLs of the TPG.",
-        Param(
-            "storage_object",
-            STORAGE_OBJECT,
-            "Path of a storage object; for that of a device or image file one is made.",
-            required=True,
-        ),
-        Param("lun", LUN, "Its number, as 3 or lun3; the lowest free one where it is not given."),
-        Param("add_mapped_luns", BOOL, "Map it in all ACLs; as auto_add_mapped_luns says."),
         changes=True,
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/luns"
@@ -67,9 +59,20 @@ class LunsNode(CommonNode):
         ),
     )
     def ui_command_create(
-        self, storage_object: str, lun: int | None = None, add_mapped_luns: bool | None = None
+        self,
+        storage_object: Annotated[
+            str,
+            STORAGE_OBJECT,
+            "Path of a storage object; for that of a device or image file one is made.",
+        ],
+        lun: Annotated[
+            int | None, LUN, "Its number, as 3 or lun3; the lowest free one where it is not given."
+        ] = None,
+        add_mapped_luns: Annotated[
+            bool | None, "Map it in all ACLs; as auto_add_mapped_luns says."
+        ] = None,
     ) -> Result:
-        """Create a LUN."""
+        """Export a storage object as a LUN, and map it in the ACLs of the TPG."""
         made, exported = storage_object_for(self, storage_object)
         if not made:
             refuse_second_lun(self.place, exported, lun)
@@ -80,13 +83,9 @@ class LunsNode(CommonNode):
             made += [_mapping(acl, place, lun) for acl in listing.node_acls(self.place)]
         return Change(made, place.path)
 
-    @command(
-        "Delete a LUN and its mappings. The storage object stays.",
-        Param("lun", LUN, "Its number, as 3 or lun3.", required=True),
-        changes=True,
-    )
-    def ui_command_delete(self, lun: int) -> Result:
-        """Delete a LUN."""
+    @command(changes=True)
+    def ui_command_delete(self, lun: Annotated[int, LUN, "Its number, as 3 or lun3."]) -> Result:
+        """Delete a LUN and its mappings. The storage object stays."""
         place = Lun(self.place, lun)
         if not listing.existing(place):
             raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
@@ -134,7 +133,7 @@ class LunNode(CommonNode):
         """Return the LUN's ALUA group."""
         return {"alua": LunAluaGroup(self.lio, self.place)}
 
-    @command("Show what there is to know of the LUN.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the LUN."""
         from pyshell.config import running

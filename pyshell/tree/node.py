@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,7 @@ from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio.attach import Lio
-from pyshell.tree.command import Command
+from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Nothing, Result
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AMONG = 500
 """How many names a mistyped one is held against."""
-_COMMANDS: dict[type[Node], dict[str, Command]] = {}
+_COMMANDS: dict[type[Node], Commands] = {}
 """Descriptions by kind of node: looked up once a kind, as they never change."""
 
 
@@ -233,11 +233,11 @@ class Node(ConfigNode):  # type: ignore[misc]
     # Commands and groups
 
     @classmethod
-    def commands(cls) -> dict[str, Command]:
+    def commands(cls) -> Commands:
         """Return the commands of this kind of node, sorted by name."""
         known = _COMMANDS.get(cls)
         if known is None:
-            known = _COMMANDS[cls] = _commands_of(cls)
+            known = _COMMANDS[cls] = Commands(cls)
         return known
 
     def list_commands(self) -> tuple[str, ...]:
@@ -307,15 +307,32 @@ def near_to(word: str, names: Iterable[str]) -> str:
     return f"Did you mean {near[0]}? " if near else ""
 
 
-def _commands_of(cls: type[Node]) -> dict[str, Command]:
-    found = {}
-    prefix = cls.ui_command_method_prefix
-    for attribute in sorted(dir(cls)):
-        if attribute.startswith(prefix):
-            described = getattr(getattr(cls, attribute), "description", None)
-            if described is not None:
-                found[described.name] = described
-    return found
+class Commands(Mapping[str, Command]):
+    """The commands of a kind of node, sorted by name; each is described when it is asked for."""
+
+    def __init__(self, kind: type[Node]) -> None:
+        prefix = kind.ui_command_method_prefix
+        self._methods = {
+            name.removeprefix(prefix): method
+            for name in sorted(dir(kind))
+            if name.startswith(prefix) and is_declared(method := getattr(kind, name))
+        }
+        self._described: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        found = self._described.get(name)
+        if found is None:
+            found = self._described[name] = declaration(self._methods[name])
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
 
 
 def split_path(path: str) -> list[str]:

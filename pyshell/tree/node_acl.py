@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, settings
@@ -14,7 +15,7 @@ from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.luns import MapLun, UnmapLun
 from pyshell.names import whole
-from pyshell.tree.command import BOOL, LUN, STORAGE_OBJECT, Param, command, lun_number
+from pyshell.tree.command import LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports, lun_for
 from pyshell.tree.facts import shown_facts
@@ -92,23 +93,19 @@ class NodeAclNode(CommonNode):
                     words.append("auth, no credentials")
         return ", ".join([*words, f"Mapped LUNs: {len(self.drawn_children())}"]), healthy
 
-    @command(
-        "Show a LUN to the initiator, by a number of its own.",
-        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
-        Param(
-            "tpg_lun_or_backstore",
+    @command(changes=True)
+    def ui_command_create(
+        self,
+        mapped_lun: Annotated[int, LUN, "Number by which the initiator sees it."],
+        tpg_lun_or_backstore: Annotated[
+            str,
             STORAGE_OBJECT,
             "LUN of the TPG, or path of a storage object, device or image file,"
             " for which a LUN is made.",
-            required=True,
-        ),
-        Param("write_protect", BOOL, "Let the initiator read only.", default=False),
-        changes=True,
-    )
-    def ui_command_create(
-        self, mapped_lun: int, tpg_lun_or_backstore: str, write_protect: bool
+        ],
+        write_protect: Annotated[bool, "Let the initiator read only."] = False,
     ) -> Result:
-        """Create a mapped LUN."""
+        """Show a LUN to the initiator, by a number of its own."""
         made, lun = self._lun(tpg_lun_or_backstore)
         before: list[str] = []
         for acl in self.places:
@@ -136,19 +133,17 @@ class NodeAclNode(CommonNode):
             )
         return [], lun
 
-    @command(
-        "Take a LUN away from the initiator. The LUN itself stays.",
-        Param("mapped_lun", LUN, "Number by which the initiator sees it.", required=True),
-        changes=True,
-    )
-    def ui_command_delete(self, mapped_lun: int) -> Result:
-        """Delete a mapped LUN."""
+    @command(changes=True)
+    def ui_command_delete(
+        self, mapped_lun: Annotated[int, LUN, "Number by which the initiator sees it."]
+    ) -> Result:
+        """Take a LUN away from the initiator. The LUN itself stays."""
         mapped = [MappedLun(acl, mapped_lun) for acl in self.places]
         made: list[Operation] = [UnmapLun(one) for one in mapped]
         made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
         return Change(made, named=[one.path for one in mapped])
 
-    @command("Show what there is to know of the node ACL.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the node ACL."""
         from pyshell.config import running
@@ -187,7 +182,7 @@ class MappedLunNode(CommonNode):
         mode = "ro" if protected else "rw"
         return f"lun{lun.index} {exported.plugin}/{exported.name} ({mode})", True
 
-    @command("Show what there is to know of the mapped LUN.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the mapped LUN."""
         from pyshell.config import running

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell import names
 from pyshell.errors import UsageError
@@ -14,7 +15,7 @@ from pyshell.lio.identifiers import Portal, Tpg
 from pyshell.lio.operations.base import missing
 from pyshell.lio.operations.settings import Set
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
-from pyshell.tree.command import BOOL, LISTEN, PORT, Param, command
+from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.node import Node
@@ -47,21 +48,20 @@ class PortalsNode(CommonNode):
         return f"Portals: {len(self.drawn_children())}", None
 
     @command(
-        "Listen on an address and port.",
-        Param(
-            "ip_address",
-            LISTEN,
-            "An address of this host; 0.0.0.0 for all IPv4, ::0 for all; the preference"
-            " default_portal_address where it is not given.",
-        ),
-        Param("ip_port", PORT, "TCP port; 3260 where it is not given."),
         changes=True,
         examples=("/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals create 192.168.56.101",),
     )
     def ui_command_create(
-        self, ip_address: tuple[str, int | None] | None = None, ip_port: int | None = None
+        self,
+        ip_address: Annotated[
+            tuple[str, int | None] | None,
+            LISTEN,
+            "An address of this host; 0.0.0.0 for all IPv4, ::0 for all; the preference"
+            " default_portal_address where it is not given.",
+        ] = None,
+        ip_port: Annotated[int | None, PORT, "TCP port; 3260 where it is not given."] = None,
     ) -> Result:
-        """Create a portal."""
+        """Listen on an address and port."""
         default = self.context.preference("default_portal_address")
         address, port_given = _one_port(ip_address or (default, None), ip_port)
         port = port_given or names.DEFAULT_PORT
@@ -98,11 +98,6 @@ class PortalsNode(CommonNode):
         )
 
     @command(
-        "Stop listening on an address and port. Connections there are cut.",
-        Param(
-            "ip_address", LISTEN, "The portal's address, as 0.0.0.0 or 0.0.0.0:3260.", required=True
-        ),
-        Param("ip_port", PORT, "The portal's port, unless it follows the address."),
         changes=True,
         examples=(
             "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals"
@@ -110,9 +105,15 @@ class PortalsNode(CommonNode):
         ),
     )
     def ui_command_delete(
-        self, ip_address: tuple[str, int | None], ip_port: int | None = None
+        self,
+        ip_address: Annotated[
+            tuple[str, int | None], LISTEN, "The portal's address, as 0.0.0.0 or 0.0.0.0:3260."
+        ],
+        ip_port: Annotated[
+            int | None, PORT, "The portal's port, unless it follows the address."
+        ] = None,
     ) -> Result:
-        """Delete a portal."""
+        """Stop listening on an address and port. Connections there are cut."""
         address, port = _one_port(ip_address, ip_port)
         if port is None:
             raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
@@ -152,27 +153,19 @@ class PortalNode(CommonNode):
                 return word, True
         return "", True
 
-    @command(
-        "Switch iSER (iSCSI over RDMA) on or off for this portal.",
-        Param("boolean", BOOL, "Whether to use it.", required=True),
-        changes=True,
-    )
-    def ui_command_enable_iser(self, boolean: bool) -> Result:
-        """Switch iSER on or off."""
+    @command(changes=True)
+    def ui_command_enable_iser(self, boolean: Annotated[bool, "Whether to use it."]) -> Result:
+        """Switch iSER (iSCSI over RDMA) on or off for this portal."""
         said = [f"iSER enable now: {boolean}"]
         return Change([Set(self.place, "iser", "1" if boolean else "0", said=said)])
 
-    @command(
-        "Switch offload (cxgbit) on or off for this portal.",
-        Param("boolean", BOOL, "Whether to use it.", required=True),
-        changes=True,
-    )
-    def ui_command_enable_offload(self, boolean: bool) -> Result:
-        """Switch offload on or off."""
+    @command(changes=True)
+    def ui_command_enable_offload(self, boolean: Annotated[bool, "Whether to use it."]) -> Result:
+        """Switch offload (cxgbit) on or off for this portal."""
         said = [f"offload enable now: {boolean}"]
         return Change([Set(self.place, "cxgbit", "1" if boolean else "0", said=said)])
 
-    @command("Show what there is to know of the portal.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the portal."""
         from pyshell.config import running

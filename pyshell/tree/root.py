@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell import __version__
 from pyshell.commands.check import CheckingNode
@@ -22,7 +23,7 @@ from pyshell.commands.takeover import TakingOverNode
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import fabric
-from pyshell.tree.command import BOOL, Param, command
+from pyshell.tree.command import command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
 
@@ -72,9 +73,9 @@ class RootNode(
 
         return FabricNode(fabric(name), self)
 
-    @command("Show the versions of pyshell, of its libraries and of the kernel.")
+    @command()
     def ui_command_version(self) -> Result:
-        """Show the version."""
+        """Show the versions of pyshell, of its libraries and of the kernel."""
         if self.context.compat:
             return Lines([f"pyshell version {__version__}"])
         found = {**_versions(), "kernel": self.lio.kernel_release}
@@ -85,13 +86,11 @@ class RootNode(
         data = {**found, "simulated": simulated}
         return Lines([f"pyshell version {__version__}", *lines], data)
 
-    @command(
-        "Remove the whole running configuration. The saved file stays.",
-        Param("confirm", BOOL, "confirm=true is needed.", default=False),
-        changes=True,
-    )
-    def ui_command_clearconfig(self, confirm: bool = False) -> Result:
-        """Remove the whole running configuration."""
+    @command(changes=True)
+    def ui_command_clearconfig(
+        self, confirm: Annotated[bool, "confirm=true is needed."] = False
+    ) -> Result:
+        """Remove the whole running configuration. The saved file stays."""
         if not confirm:
             raise UsageError(
                 "As a precaution, confirm=true needs to be set.",

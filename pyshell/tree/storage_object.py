@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pyshell.errors import UsageError
 from pyshell.lio import listing, storage
@@ -16,7 +16,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.caching import SetWriteCache
 from pyshell.names import size_text
 from pyshell.tree.alua import AluaGroupsNode
-from pyshell.tree.command import BOOL, FILE, SIZE, Param, command
+from pyshell.tree.command import FILE, SIZE, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -66,9 +66,9 @@ class StorageObjectNode(CommonNode):
         """Return the attributes."""
         return {"attribute": _Attributes(self.lio, self.place, self.context)}
 
-    @command("Show what there is to know of the storage object.")
+    @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know."""
+        """Show what there is to know of the storage object."""
         from pyshell.config import running
 
         entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
@@ -103,19 +103,20 @@ class StorageObjectNode(CommonNode):
             facts |= _space(self.lio, found.device)
         return {name: value for name, value in facts.items() if value not in (None, "")}
 
-    @command(
-        "Save this storage object and the targets that export it; the rest of the file stays.",
-        Param("savefile", FILE, "Where to; the file that is restored at boot unless given."),
-        changes=True,
-    )
-    def ui_command_saveconfig(self, savefile: str | None = None) -> Result:
-        """Save this storage object."""
+    @command(changes=True)
+    def ui_command_saveconfig(
+        self,
+        savefile: Annotated[
+            str | None, FILE, "Where to; the file that is restored at boot unless given."
+        ] = None,
+    ) -> Result:
+        """Save this storage object and the targets that export it; the rest of the file stays."""
         from pyshell.commands.save import file_of, save_storage_object
 
         path = file_of(self.lio, savefile)
         return save_storage_object(self.context, path, self.place.plugin, self.place.name)
 
-    @command("Show the version of the backstore's driver.")
+    @command()
     def ui_command_version(self) -> Result:
         """Show the version of the backstore's driver."""
         told = text_or_none(self.lio.kernel, f"{self.place.hba_folder}/hba_info") or ""
@@ -123,25 +124,25 @@ class StorageObjectNode(CommonNode):
         return Lines([f"Backstore plugin {self.place.plugin} {version}"], version)
 
     @command(
-        "Give the storage object another size, or let it follow its device.",
-        Param("size", SIZE, "New size, as 20G; that of its file or device where it is left out."),
-        Param(
-            "force",
-            BOOL,
-            "Export less than before; what lies beyond is kept.",
-            default=False,
-            named_only=True,
-        ),
         changes=True,
-        details=(
-            "The image file of a fileio storage object is grown where it is shorter, and never cut."
-            "\nA block device is grown first, by lvextend or 'losetup -c'; LIO follows it."
-            "\nInitiators see the new size once they rescan."
-        ),
         examples=("/backstores/fileio/image1 resize size=20G", "/backstores/block/disk1 resize"),
     )
-    def ui_command_resize(self, size: int | None = None, force: bool = False) -> Result:
-        """Give the storage object another size."""
+    def ui_command_resize(
+        self,
+        size: Annotated[
+            int | None, SIZE, "New size, as 20G; that of its file or device where it is left out."
+        ] = None,
+        *,
+        force: Annotated[bool, "Export less than before; what lies beyond is kept."] = False,
+    ) -> Result:
+        """Give the storage object another size, or let it follow its device.
+
+        The image file of a fileio storage object is grown where it is shorter, and never cut.
+
+        A block device is grown first, by lvextend or 'losetup -c'; LIO follows it.
+
+        Initiators see the new size once they rescan.
+        """
         from pyshell.tree.resizing import resized
 
         return resized(self.lio, self.place, size, force=force)

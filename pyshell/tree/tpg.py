@@ -98,9 +98,9 @@ class TpgNode(CommonNode):
             for file in ("userid", "password")
         )
 
-    @command("Let initiators in.", changes=True)
+    @command(changes=True)
     def ui_command_enable(self) -> Result:
-        """Enable the TPG."""
+        """Let initiators in."""
         if self._text("enable") != "0":
             return Lines(["The TPGT is already enabled."])
         enabling = SetEnabled(self.place, True, said=["The TPGT has been enabled."])
@@ -111,9 +111,9 @@ class TpgNode(CommonNode):
         bad = [lun.name for lun in LunsNode(self.place, self, Exports()).children if lun.trouble()]
         return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' tells why." if bad else ""
 
-    @command("Keep initiators out and cut their sessions.", changes=True)
+    @command(changes=True)
     def ui_command_disable(self) -> Result:
-        """Disable the TPG."""
+        """Keep initiators out and cut their sessions."""
         if self._text("enable") == "0":
             return Lines(["The TPGT is already disabled."])
         if not self.place.target.fabric.can_be_enabled:
@@ -121,7 +121,7 @@ class TpgNode(CommonNode):
             raise UsageError(f"A TPG of {name} cannot be disabled: it is always enabled.")
         return Change([SetEnabled(self.place, False, said=["The TPGT has been disabled."])])
 
-    @command("Show what there is to know of the TPG.")
+    @command()
     def ui_command_info(self) -> Result:
         """Show what there is to know of the TPG."""
         from pyshell.config import running

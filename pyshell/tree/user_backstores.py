@@ -7,6 +7,7 @@ Shown are the handlers that are running and those that have a storage object, ru
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from pyshell.commands import help_text
 from pyshell.errors import NotFoundError
@@ -17,17 +18,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.names import size_text
 from pyshell.tree.backstores import BackstoreNode
-from pyshell.tree.command import (
-    CHILD,
-    COMMAND,
-    NUMBER,
-    SERIAL,
-    SIZE,
-    SO_NAME,
-    TEXT,
-    Param,
-    command,
-)
+from pyshell.tree.command import CHILD, COMMAND, SERIAL, SIZE, SO_NAME, Rest, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result, Work
@@ -119,28 +110,25 @@ class UserBackstoreNode(BackstoreNode):
         return found if _handler_of(self, found.place) == self.handler else None
 
     @command(
-        "Create a storage object that the handler answers for.",
-        Param("name", SO_NAME, "Name of the new storage object.", required=True),
-        Param("size", SIZE, "Size, as 10G.", required=True),
-        Param("cfgstring", TEXT, _CFGSTRING, required=True),
-        Param("wwn", SERIAL, "Unit serial number; made up where it is not given."),
-        Param("hw_max_sectors", NUMBER, "Most sectors of 512 bytes that one command may have."),
-        Param(
-            "control", TEXT, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."
-        ),
         changes=True,
         examples=("/backstores/user:qcow create name=disk1 size=10G cfgstring=/srv/disk1.qcow2",),
     )
     def ui_command_create(
         self,
-        name: str,
-        size: int,
-        cfgstring: str,
-        wwn: str | None = None,
-        hw_max_sectors: int | None = None,
-        control: str | None = None,
+        name: Annotated[str, SO_NAME, "Name of the new storage object."],
+        size: Annotated[int, SIZE, "Size, as 10G."],
+        cfgstring: Annotated[str, _CFGSTRING],
+        wwn: Annotated[
+            str | None, SERIAL, "Unit serial number; made up where it is not given."
+        ] = None,
+        hw_max_sectors: Annotated[
+            int | None, "Most sectors of 512 bytes that one command may have."
+        ] = None,
+        control: Annotated[
+            str | None, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."
+        ] = None,
     ) -> Result:
-        """Create a user-space storage object."""
+        """Create a storage object that the handler answers for."""
         self._require_running()
         config = f"{self.handler}/{cfgstring}"
         self.lio.machine.check_config(self.handler, config)
@@ -153,15 +141,15 @@ class UserBackstoreNode(BackstoreNode):
         return Change(operations, place.path)
 
     @command(
-        "Put another medium into a storage object, where its handler can.",
-        Param("name", CHILD, "Name of the storage object.", required=True),
-        Param("size", SIZE, "Size of the new medium, as 700M.", required=True),
-        Param("cfgstring", TEXT, _CFGSTRING, required=True),
-        changes=True,
-        examples=("/backstores/user:fbo changemedium disc1 700M /srv/other.iso",),
+        changes=True, examples=("/backstores/user:fbo changemedium disc1 700M /srv/other.iso",)
     )
-    def ui_command_changemedium(self, name: str, size: int, cfgstring: str) -> Result:
-        """Put another medium into a storage object."""
+    def ui_command_changemedium(
+        self,
+        name: Annotated[str, CHILD, "Name of the storage object."],
+        size: Annotated[int, SIZE, "Size of the new medium, as 700M."],
+        cfgstring: Annotated[str, _CFGSTRING],
+    ) -> Result:
+        """Put another medium into a storage object, where its handler can."""
         self._require_running()
         if self.find(name) is None:
             raise NotFoundError(f"No storage object named {name}.", f"'ls {self.path}' shows them.")
@@ -174,14 +162,17 @@ class UserBackstoreNode(BackstoreNode):
         would = f"{name} would get the medium {cfgstring} ({size_text(size)})"
         return Work([would], run, "other")
 
-    @command(
-        "Show help on a command of this node, or list its commands.",
-        Param("topic", COMMAND, "A command, or a group of parameters."),
-        rest=Param("parameter", TEXT, "Names of parameters of the group; all where none is given."),
-        examples=("/backstores/user:qcow help create",),
-    )
-    def ui_command_help(self, topic: str | None = None, *, rest: Sequence[str] = ()) -> Result:
-        """Show help; on `create`, the handler's own text as well."""
+    @command(examples=("/backstores/user:qcow help create",))
+    def ui_command_help(
+        self,
+        topic: Annotated[str | None, COMMAND, "A command, or a group of parameters."] = None,
+        *,
+        rest: Annotated[
+            Sequence[str],
+            Rest("parameter", "Names of parameters of the group; all where none is given."),
+        ] = (),
+    ) -> Result:
+        """Show help on a command of this node, or list its commands."""
         shown = super().ui_command_help(topic, rest=rest)
         if topic != "create" or not isinstance(shown, Lines):
             return shown

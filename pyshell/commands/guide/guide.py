@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.tree.command import BOOL, INITIATOR, TARGET, Param, choice, command
+from pyshell.tree.command import INITIATOR, TARGET, choice, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
 
@@ -24,36 +24,33 @@ class GuidingNode(CommonNode):
     """The part of the root that guides."""
 
     @command(
-        "Tell what to do on the other host: from packages to the mounted disk, ready to paste.",
-        Param("target", TARGET, "Name of an iSCSI target; the only one unless given."),
-        Param("initiator", INITIATOR, "Whose host it is; the only one's unless given."),
-        Param(
-            "system", choice("linux", "windows", "esxi", "freebsd"), "What that host runs.",
-            default="linux", named_only=True,
-        ),
-        Param(
-            "show_secrets", BOOL, "With the CHAP secrets; else words stand for them.",
-            default=False, named_only=True,
-        ),
-        details=(
-            "A target that listens on all addresses is reached by this host's first address.\n"
-            "Where there are several portals, the ways are joined by multipath."
-        ),
         examples=(
             "guide",
             "guide iqn.2020-07.192.168.56.101:server",
             "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client"
             " system=windows",
-        ),
-    )  # fmt: skip
+        )
+    )
     def ui_command_guide(
         self,
-        target: str | None = None,
-        initiator: str | None = None,
-        system: str = "linux",
-        show_secrets: bool = False,
+        target: Annotated[
+            str | None, TARGET, "Name of an iSCSI target; the only one unless given."
+        ] = None,
+        initiator: Annotated[
+            str | None, INITIATOR, "Whose host it is; the only one's unless given."
+        ] = None,
+        *,
+        system: Annotated[
+            str, choice("linux", "windows", "esxi", "freebsd"), "What that host runs."
+        ] = "linux",
+        show_secrets: Annotated[bool, "With the CHAP secrets; else words stand for them."] = False,
     ) -> Result:
-        """Tell what to do on the other host."""
+        """Tell what to do on the other host: from packages to the mounted disk, ready to paste.
+
+        A target that listens on all addresses is reached by this host's first address.
+
+        Where there are several portals, the ways are joined by multipath.
+        """
         from pyshell.commands.guide import facts
         from pyshell.commands.guide.steps import Step, text_lines
 

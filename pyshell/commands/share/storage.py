@@ -111,9 +111,9 @@ def new_storage_object(
     if machine.block_device(device) is not None:
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Leave size= out.")
-        found = block.ui_command_create(chosen, device, None, None, True)
+        found = block.ui_command_create(chosen, device)
     elif size is not None or machine.image_file(path).is_file():
-        found = fileio.ui_command_create(chosen, path, size, None, True, None, False)
+        found = fileio.ui_command_create(chosen, path, size)
     else:
         refuse_image_among(node.lio, path)
         bare = nearest(node, device) or "'ls /backstores' shows storage objects."
