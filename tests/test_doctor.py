@@ -25,7 +25,7 @@ from pyshell.doctor import examination, firewall
 from pyshell.doctor.findings import Finding
 from pyshell.host import programs
 from pyshell.host.machine import RealMachine
-from pyshell.simulator import Chap, SimulatedDevice
+from pyshell.simulator import ChapCredentials, SimulatedDevice
 
 PUBLIC = "198.51.100.7"
 """An address of the networks for documentation, which counts as no public one."""
@@ -605,7 +605,9 @@ def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     told = f"refused logins once, at last that of {CLIENT} from {ADDRESS}: CHAP"
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     auth = healthy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
-    chap = Chap((auth / "userid").read_text().strip(), (auth / "password").read_text().strip())
+    chap = ChapCredentials(
+        (auth / "userid").read_text().strip(), (auth / "password").read_text().strip()
+    )
     healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS, chap)
     assert gone(healthy, "logins")
 

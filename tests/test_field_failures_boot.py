@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, Ran, run_process
-from pyshell.simulator.machine import DISK, SimulatedDevice
+from pyshell.simulator.hardware import DISK, SimulatedDevice
 
 BLOCK = "/backstores/block/lee_block"
 OTHER = "/backstores/block/other"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
-from pyshell.simulator import Chap, LoginRefusedError, Simulator, open_simulator
+from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
 from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, Kind, command
 from pyshell.tree.results import Lines, Result, Work
 from pyshell.tree.root import RootNode
@@ -225,7 +225,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 def _chap(
     userid: str | None, password: str | None, mutual_userid: str | None, mutual: str | None
-) -> Chap | None:
+) -> ChapCredentials | None:
     """Return the CHAP names and secrets of an initiator, None for one without."""
     if bool(userid) != bool(password) or bool(mutual_userid) != bool(mutual):
         raise UsageError("A CHAP user name and its secret belong together.")
@@ -233,7 +233,7 @@ def _chap(
         raise UsageError("Mutual CHAP also needs userid= and password=.")
     if not userid or not password:
         return None
-    return Chap(userid, password, mutual_userid or "", mutual or "")
+    return ChapCredentials(userid, password, mutual_userid or "", mutual or "")
 
 
 def _endpoint(name: str) -> tuple[str, int]:

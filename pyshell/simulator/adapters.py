@@ -1,48 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only FireWire and Fibre Channel over Ethernet have: names written as bare digits."""
+"""The simulated host's target ports: adapters whose targets have the names of their hardware.
+
+rtslib finds them in sysfs, so they are laid out there as the kernel lays them out: below
+`sysfs/KEY` in the simulator's folder, where KEY stands for the ports of the table. A changed table
+has another key: what is laid out is never changed, and two processes cannot meet half of it.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
 import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place
-from pyshell.simulator.refusal import refuse
-
-_DIRECTORY = re.compile(r"\+?(?:0[xX])?([0-9a-fA-F]+)\n?\Z")
-_DIRECTORY_MAX = 0xFFFFFF
-_FC_NAME_MAX = 30
-
-
-def write_directory(kernel: Kernel, place: Place, text: str) -> None:
-    """Set the directory that FireWire initiators look for; `implicit` leaves it to the kernel."""
-    if kernel.tree.text(f"{place.owner}/enable") == "1\n":
-        refuse(errno.EBUSY)
-    shown = "implicit\n"
-    if not text.startswith("implicit"):
-        found = _DIRECTORY.match(text)
-        value = int(found[1], 16) if found else -1
-        if not 0 <= value <= _DIRECTORY_MAX:
-            refuse(errno.EINVAL)
-        shown = f"{value:06x}\n"
-    kernel.tree.put(f"{place.owner}/{place.inner}", shown)
+# Where an adapter's driver, or for FCoE its bus, stands in sysfs.
+_FC_OWNER = {
+    "qla2xxx": ("driver", "bus/pci/drivers/qla2xxx"),
+    "efct": ("driver", "bus/pci/drivers/efct"),
+    "tcm_fc": ("subsystem", "bus/fcoe"),
+}
+_DIGITS = {"qla2xxx": 16, "efct": 16, "tcm_fc": 16, "sbp": 16, "srpt": 32}
 
 
-def write_fc_name(kernel: Kernel, place: Place, text: str) -> None:
-    """Keep the last 16 digits of a name, of which the rest are zeros."""
-    digits = text.removesuffix("\n")
-    if len(digits) > _FC_NAME_MAX or not re.fullmatch(r"[0-9a-fA-F]*", digits):
-        refuse(errno.EPERM)
-    plain = digits.lower()[-16:].rjust(16, "0")
-    shown = ":".join(re.findall("..", plain))
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{shown}\n")
+@dataclass(frozen=True)
+class SimulatedPort:
+    """One port. `name` is its hexadecimal name in any spelling (`21:00:00:24:ff:12:34:56`).
+
+    That is the name of a Fibre Channel port (fabric `qla2xxx`, `efct`, `tcm_fc`), the GID of an
+    InfiniBand port (`srpt`), the GUID of a FireWire unit (`sbp`), the unit address of a virtual
+    adapter (`ibmvscsis`), or what a USB device controller is called (`usb_gadget`). An adapter
+    that only is an `initiator` refuses to be a target.
+    """
+
+    fabric: str
+    name: str
+    initiator: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a port that no kernel could have. Raises ValueError."""
+        if self.fabric not in _LAYOUTS:
+            known = ", ".join(sorted(_LAYOUTS))
+            raise ValueError(f"no ports belong to fabric {self.fabric!r}; those of {known} do")
+        wanted = _DIGITS.get(self.fabric)
+        good = rf"[0-9a-f]{{{wanted}}}" if wanted else r"\w[\w.@-]*"
+        if not re.fullmatch(good, self.plain):
+            form = f"{wanted} hexadecimal digits" if wanted else "a name"
+            raise ValueError(f"{self.name!r} is no name of a port: {self.fabric} wants {form}")
+
+    @property
+    def plain(self) -> str:
+        """The name as bare lower-case digits."""
+        if self.fabric not in _DIGITS:
+            return self.name
+        return self.name.lower().removeprefix("0x").replace(":", "")
 
 
-RULES = Rules(
-    writes={
-        ("tpg", "directory_id"): write_directory,
-        ("acl", "node_name"): write_fc_name,
-        ("acl", "port_name"): write_fc_name,
-    },
-)
+def sysfs(folder: Path, ports: Sequence[SimulatedPort]) -> Path:
+    """Return the folder that is /sys of a host with these ports; it is made where it is missing."""
+    key = hashlib.blake2b(repr(list(ports)).encode(), digest_size=8).hexdigest()
+    place = folder / "sysfs" / key
+    if ports and not place.is_dir():
+        place.parent.mkdir(exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=place.parent))
+        for number, port in enumerate(ports):
+            _LAYOUTS[port.fabric](staged, number, port)
+        try:
+            staged.rename(place)
+        except OSError as error:
+            shutil.rmtree(staged)
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise  # else another process was quicker
+    return place
+
+
+def _fibre_channel(root: Path, number: int, port: SimulatedPort) -> None:
+    kind, owner = _FC_OWNER[port.fabric]
+    device = root / f"devices/pci0000:00/0000:00:{number + 3:02x}.0"
+    host = device / f"host{number}/fc_host/host{number}"
+    _file(host / "port_name", f"0x{port.plain}\n")
+    (root / owner).mkdir(parents=True, exist_ok=True)
+    _link(device / kind, root / owner)
+    _link(root / f"class/fc_host/host{number}", host)
+
+
+def _infiniband(root: Path, number: int, port: SimulatedPort) -> None:
+    gid = ":".join(re.findall("....", port.plain))
+    _file(root / f"class/infiniband/mlx5_{number}/ports/1/gids/0", f"{gid}\n")
+
+
+def _firewire(root: Path, number: int, port: SimulatedPort) -> None:
+    unit = root / f"bus/firewire/devices/fw{number}"
+    _file(unit / "is_local", "1\n")
+    _file(unit / "guid", f"0x{port.plain}\n")
+
+
+def _virtual_io(root: Path, number: int, port: SimulatedPort) -> None:
+    unit = root / f"module/ibmvscsis/drivers/vio:ibmvscsis/{port.name}"
+    _file(unit / "devspec", f"/vdevice/v-scsi-host@{port.name}\n")
+
+
+def _usb(root: Path, number: int, port: SimulatedPort) -> None:
+    _file(root / f"class/udc/{port.name}/state", "not attached\n")
+
+
+_LAYOUTS: dict[str, Callable[[Path, int, SimulatedPort], None]] = {
+    "qla2xxx": _fibre_channel,
+    "efct": _fibre_channel,
+    "tcm_fc": _fibre_channel,
+    "srpt": _infiniband,
+    "sbp": _firewire,
+    "ibmvscsis": _virtual_io,
+    "usb_gadget": _usb,
+}
+
+
+def _file(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _link(path: Path, target: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(os.path.relpath(target, path.parent))
+
+
+def of_fabric(ports: Sequence[SimulatedPort], fabric: str) -> Iterator[SimulatedPort]:
+    """Yield the ports of one fabric."""
+    return (port for port in ports if port.fabric == fabric)

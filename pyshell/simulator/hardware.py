@@ -1,134 +1,341 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated host's target ports: adapters whose targets have the names of their hardware.
-
-rtslib finds them in sysfs, so they are laid out there as the kernel lays them out: below
-`sysfs/KEY` in the simulator's folder, where KEY stands for the ports of the table. A changed table
-has another key: what is laid out is never changed, and two processes cannot meet half of it.
-"""
+"""The simulated host's hardware: a small table, `machine.json`, that may be edited by hand."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
+import dataclasses
+import json
 import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-# Where an adapter's driver, or for FCoE its bus, stands in sysfs.
-_FC_OWNER = {
-    "qla2xxx": ("driver", "bus/pci/drivers/qla2xxx"),
-    "efct": ("driver", "bus/pci/drivers/efct"),
-    "tcm_fc": ("subsystem", "bus/fcoe"),
-}
-_DIGITS = {"qla2xxx": 16, "efct": 16, "tcm_fc": 16, "sbp": 16, "srpt": 32}
+from pyshell.files import jsontext, reading
+from pyshell.simulator.adapters import SimulatedPort, sysfs
+
+# SCSI peripheral device types.
+DISK = 0
+TAPE = 1
 
 
 @dataclass(frozen=True)
-class SimulatedPort:
-    """One port. `name` is its hexadecimal name in any spelling (`21:00:00:24:ff:12:34:56`).
+class SimulatedDevice:
+    """A device node of the simulated host.
 
-    That is the name of a Fibre Channel port (fabric `qla2xxx`, `efct`, `tcm_fc`), the GID of an
-    InfiniBand port (`srpt`), the GUID of a FireWire unit (`sbp`), the unit address of a virtual
-    adapter (`ibmvscsis`), or what a USB device controller is called (`usb_gadget`). An adapter
-    that only is an `initiator` refuses to be a target.
+    `size` counts bytes. `scsi_type` is the SCSI peripheral type (0 disk, 1 tape, 5 CD). `hctl` is
+    "host:channel:target:lun" for a SCSI device, `holder` what has it open besides LIO ("mounted
+    on /"). An absent device (`present` false) keeps its line in the table, but nobody finds it.
+    `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
+    as attributes of a storage object; their defaults are those of the recorded logical volume.
+    A device with `discard_sectors` 0 cannot discard.
     """
 
-    fabric: str
-    name: str
-    initiator: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a port that no kernel could have. Raises ValueError."""
-        if self.fabric not in _LAYOUTS:
-            known = ", ".join(sorted(_LAYOUTS))
-            raise ValueError(f"no ports belong to fabric {self.fabric!r}; those of {known} do")
-        wanted = _DIGITS.get(self.fabric)
-        good = rf"[0-9a-f]{{{wanted}}}" if wanted else r"\w[\w.@-]*"
-        if not re.fullmatch(good, self.plain):
-            form = f"{wanted} hexadecimal digits" if wanted else "a name"
-            raise ValueError(f"{self.name!r} is no name of a port: {self.fabric} wants {form}")
+    path: str
+    kernel_name: str
+    size: int
+    sector_size: int = 512
+    scsi_type: int = DISK
+    hctl: str | None = None
+    holder: str | None = None
+    vendor: str = ""
+    model: str = ""
+    revision: str = ""
+    serial: str = ""
+    number: str = "8:0"
+    present: bool = True
+    max_sectors: int = 2560
+    queue_depth: int = 128
+    rotational: bool = False
+    discard_sectors: int = 8388607
+    discard_granularity: int = 8
 
     @property
-    def plain(self) -> str:
-        """The name as bare lower-case digits."""
-        if self.fabric not in _DIGITS:
-            return self.name
-        return self.name.lower().removeprefix("0x").replace(":", "")
+    def sectors(self) -> int:
+        """The size in logical blocks, as the device's own block size counts them."""
+        return self.size // self.sector_size
 
 
-def sysfs(folder: Path, ports: Sequence[SimulatedPort]) -> Path:
-    """Return the folder that is /sys of a host with these ports; it is made where it is missing."""
-    key = hashlib.blake2b(repr(list(ports)).encode(), digest_size=8).hexdigest()
-    place = folder / "sysfs" / key
-    if ports and not place.is_dir():
-        place.parent.mkdir(exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=place.parent))
-        for number, port in enumerate(ports):
-            _LAYOUTS[port.fabric](staged, number, port)
+def _gib(count: int) -> int:
+    return count << 30
+
+
+def _scsi(
+    letter: str,
+    size: int,
+    hctl: str,
+    minor: int,
+    holder: str | None = None,
+    *,
+    rotational: bool = False,
+    discard_sectors: int = 8388607,
+) -> SimulatedDevice:
+    name = f"sd{letter}"
+    return SimulatedDevice(
+        f"/dev/{name}",
+        name,
+        size,
+        hctl=hctl,
+        holder=holder,
+        vendor="SIM",
+        model="Disk",
+        revision="0001",
+        serial=f"sim-{name}",
+        number=f"8:{minor}",
+        rotational=rotational,
+        discard_sectors=discard_sectors,
+    )
+
+
+DEFAULT_DEVICES = (
+    SimulatedDevice("/dev/mapper/lee-lee.lv", "dm-0", _gib(20), number="253:0"),
+    _scsi("a", _gib(40), "0:0:0:0", 0, holder="partitioned"),
+    SimulatedDevice("/dev/sda1", "sda1", _gib(40) - (1 << 20), holder="mounted on /", number="8:1"),
+    _scsi("b", _gib(8), "0:0:1:0", 16),
+    _scsi("c", _gib(100), "0:0:2:0", 32),
+    _scsi("d", _gib(4), "1:0:0:0", 48, rotational=True, discard_sectors=0),
+    SimulatedDevice("/dev/nvme0n1", "nvme0n1", _gib(200), sector_size=4096, number="259:0"),
+    SimulatedDevice(
+        "/dev/st0", "st0", 0, scsi_type=TAPE, hctl="2:0:0:0", vendor="SIM", model="Tape",
+        revision="0001", serial="sim-st0", number="9:0",
+    ),
+)  # fmt: skip
+DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
+DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
+DEFAULT_FABRICS = ("iscsi", "loopback")
+# Folders that every host has. Folders below them are created along with an image file.
+HOST_FOLDERS = (
+    "/dev/shm", "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",  # noqa: S108
+    "/var/lib", "/var/run", "/var/tmp",  # noqa: S108
+)  # fmt: skip
+DEFAULT_CPUS = 2
+DEFAULT_MEMORY = 16 << 30
+_CPUS_MAX = 8192
+
+
+class Hardware:
+    """The hardware of one simulator folder; every look reads the table afresh.
+
+    So a change by hand, or by another process, is seen by the next act.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._table = folder / "machine.json"
+
+    def prepare(self) -> None:
+        """Write the default table where the folder has none."""
+        if not self._table.exists():
+            self._save(
+                {
+                    "devices": [_entry(device) for device in DEFAULT_DEVICES],
+                    "links": DEFAULT_LINKS,
+                    "fabrics": list(DEFAULT_FABRICS),
+                    "cpus": DEFAULT_CPUS,
+                }
+            )
+
+    def log(self, line: str) -> None:
+        """Add a line to the simulated kernel's log."""
+        with (self._folder / "kernel.log").open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def logged(self) -> str:
+        """Return the simulated kernel's log."""
         try:
-            staged.rename(place)
-        except OSError as error:
-            shutil.rmtree(staged)
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise  # else another process was quicker
-    return place
+            return (self._folder / "kernel.log").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def check(self) -> None:
+        """Raise ValueError, which names the file and the place, where the table is damaged."""
+        table = self._load()
+        kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
+        for name, kind in {**kinds, "memory": int, "handlers": dict, "addresses": dict}.items():
+            if name in table and not isinstance(table[name], kind):
+                raise ValueError(f"{self._table}: {name} is no {kind.__name__}")
+        for entry in table["devices"]:
+            if not isinstance(entry, dict):
+                raise ValueError(f"{self._table}: {entry!r} among the devices is no dict")
+            _require_types(f"{self._table}, device {entry.get('path')}", self._device(entry))
+        for name in ("links", "addresses", "handlers"):
+            if not all(isinstance(one, str) for one in table.get(name, {}).values()):
+                raise ValueError(f"{self._table}: a value of {name} is no string")
+        if not all(isinstance(one, str) for one in table["fabrics"]):
+            raise ValueError(f"{self._table}: a name in fabrics is no string")
+        if not 0 < table["cpus"] <= _CPUS_MAX or not 0 <= table.get("memory", 0) < 1 << 63:
+            raise ValueError(f"{self._table}: cpus or memory is out of range")
+        if not isinstance(table.get("ports", []), list):
+            raise ValueError(f"{self._table}: ports is no list")
+        _ = self.ports
+
+    @property
+    def devices(self) -> tuple[SimulatedDevice, ...]:
+        """All devices of the table, absent ones too."""
+        return tuple(self._device(entry) for entry in self._load()["devices"])
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """Other names of devices: path to path, as udev's links are."""
+        links: dict[str, str] = self._load()["links"]
+        return links
+
+    @property
+    def fabrics(self) -> tuple[str, ...]:
+        """The fabrics that this kernel can provide: those named, and those of the ports."""
+        return tuple(dict.fromkeys([*self._load()["fabrics"], *(p.fabric for p in self.ports)]))
+
+    @property
+    def ports(self) -> tuple[SimulatedPort, ...]:
+        """Adapters that can be targets; a table that names none has none."""
+        return tuple(self._port(entry) for entry in self._load().get("ports", []))
+
+    @property
+    def ipv6(self) -> bool:
+        """Whether the host has IPv6, as all have where the table does not say otherwise."""
+        return bool(self._load().get("ipv6", True))
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host's addresses, each with its interface: the walk-through's unless named."""
+        addresses: dict[str, str] = self._load().get("addresses", DEFAULT_ADDRESSES)
+        return {one: at for one, at in addresses.items() if self.ipv6 or ":" not in one}
+
+    @property
+    def cpus(self) -> int:
+        """How many CPUs the machine has; the kernel shows their list in iscsi's attributes."""
+        return int(self._load()["cpus"])
+
+    @property
+    def memory(self) -> int:
+        """How many bytes of memory the machine has; 16 GiB where the table says nothing."""
+        return int(self._load().get("memory", DEFAULT_MEMORY))
+
+    @property
+    def handlers(self) -> Mapping[str, str]:
+        """Handlers of user-space storage objects, with their descriptions; none by default."""
+        handlers: dict[str, str] = self._load().get("handlers", {})
+        return handlers
+
+    def device(self, path: str) -> SimulatedDevice | None:
+        """Return the present device at `path`, a device node or a link to one."""
+        table = self._load()
+        devices = [self._device(entry) for entry in table["devices"]]
+        for _ in range(len(table["links"]) + 1):
+            for device in devices:
+                if path in (device.path, f"/dev/{device.kernel_name}"):
+                    return device if device.present else None
+            path = table["links"].get(path, path)
+        return None
+
+    def named(self, kernel_name: str) -> SimulatedDevice | None:
+        """Return the present device that the kernel calls `kernel_name` ("dm-0")."""
+        found = (d for d in self.devices if d.present and d.kernel_name == kernel_name)
+        return next(found, None)
+
+    def at(self, hctl: str) -> SimulatedDevice | None:
+        """Return the present SCSI device at "host:channel:target:lun"."""
+        return next((d for d in self.devices if d.present and d.hctl == hctl), None)
+
+    def add(self, device: SimulatedDevice) -> None:
+        """Put `device` into the table, in place of any with the same path."""
+        self._replace(device.path, device)
+
+    def remove(self, path: str) -> None:
+        """Pull the device at `path` out, whoever uses it; `add` brings it back."""
+        device = self.device(path)
+        if device is None:
+            raise ValueError(f"the simulated machine has no device {path}")
+        self._replace(device.path, dataclasses.replace(device, present=False))
+
+    def add_port(self, port: SimulatedPort) -> None:
+        """Put an adapter into the table."""
+        entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.ports, port)]
+        self.edit(ports=entries)
+
+    def edit(self, **parts: object) -> None:
+        """Replace parts of the table, as one does by hand."""
+        self._save({**self._load(), **parts})
+
+    def file(self, path: str) -> Path:
+        """Return where the file or folder `path` of the simulated host really lies."""
+        inside = os.path.normpath(f"/{path}").lstrip("/")
+        if inside == "sys" or inside.startswith("sys/"):
+            return sysfs(self._folder, self.ports) / inside[len("sys/") :]
+        if inside == "etc/target" or inside.startswith("etc/target/"):
+            return self._folder / inside
+        return self._folder / "files" / inside
+
+    def offers(self, path: str) -> bool:
+        """Tell whether `path` lies below one of the host's folders, and below no plain file.
+
+        The current folder counts as one, as whoever types a relative path is in it.
+        """
+        normal = os.path.normpath("/" + path.lstrip("/"))
+        if os.path.dirname(normal) == os.getcwd():
+            return True
+        parents = (self.file(str(parent)) for parent in Path(normal).parents)
+        return any(normal.startswith(f"{folder}/") for folder in HOST_FOLDERS) and not any(
+            parent.exists() and not parent.is_dir() for parent in parents
+        )
+
+    def _replace(self, path: str, device: SimulatedDevice) -> None:
+        table = self._load()
+        others = [one for one in self.devices if one.path != path]
+        self._save({**table, "devices": [_entry(one) for one in (*others, device)]})
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            table: Any = jsontext.loads(reading.read(self._table, folder_known=True).data)
+        except ValueError as error:
+            raise ValueError(f"{self._table} is not JSON: {error}") from error
+        if not isinstance(table, dict):
+            raise ValueError(f"{self._table} is no table")
+        missing = [name for name in ("devices", "links", "fabrics", "cpus") if name not in table]
+        if missing:
+            raise ValueError(f"{self._table} has no {' and no '.join(missing)}")
+        found: dict[str, Any] = table
+        return found
+
+    def _device(self, entry: Mapping[str, Any]) -> SimulatedDevice:
+        try:
+            return SimulatedDevice(**entry)
+        except TypeError as error:
+            name = entry.get("path", "without path")
+            raise ValueError(f"{self._table}, device {name}: {error}") from error
+
+    def _port(self, entry: object) -> SimulatedPort:
+        if not isinstance(entry, dict):
+            raise ValueError(f"{self._table}: {entry!r} among the ports is no dict")
+        try:
+            return SimulatedPort(**entry)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{self._table}, port {entry.get('name', '')}: {error}") from error
+
+    def _save(self, table: Mapping[str, Any]) -> None:
+        staged = self._table.with_suffix(".new")
+        staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+        staged.replace(self._table)
 
 
-def _fibre_channel(root: Path, number: int, port: SimulatedPort) -> None:
-    kind, owner = _FC_OWNER[port.fabric]
-    device = root / f"devices/pci0000:00/0000:00:{number + 3:02x}.0"
-    host = device / f"host{number}/fc_host/host{number}"
-    _file(host / "port_name", f"0x{port.plain}\n")
-    (root / owner).mkdir(parents=True, exist_ok=True)
-    _link(device / kind, root / owner)
-    _link(root / f"class/fc_host/host{number}", host)
+def _require_types(where: str, made: SimulatedDevice) -> None:
+    """Raise ValueError for a device with a field of another type, or of no use as a number."""
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        # The types are texts: str, int, bool, or one of them and None.
+        if type(value).__name__ not in str(field.type).replace("None", "NoneType").split(" | "):
+            raise ValueError(f"{where}: {field.name} is no {field.type}")
+        if isinstance(value, int) and not 0 <= value < 1 << 63:
+            raise ValueError(f"{where}: {field.name} is out of range")
+    if made.sector_size < 1:
+        raise ValueError(f"{where}: sector_size is out of range")
 
 
-def _infiniband(root: Path, number: int, port: SimulatedPort) -> None:
-    gid = ":".join(re.findall("....", port.plain))
-    _file(root / f"class/infiniband/mlx5_{number}/ports/1/gids/0", f"{gid}\n")
-
-
-def _firewire(root: Path, number: int, port: SimulatedPort) -> None:
-    unit = root / f"bus/firewire/devices/fw{number}"
-    _file(unit / "is_local", "1\n")
-    _file(unit / "guid", f"0x{port.plain}\n")
-
-
-def _virtual_io(root: Path, number: int, port: SimulatedPort) -> None:
-    unit = root / f"module/ibmvscsis/drivers/vio:ibmvscsis/{port.name}"
-    _file(unit / "devspec", f"/vdevice/v-scsi-host@{port.name}\n")
-
-
-def _usb(root: Path, number: int, port: SimulatedPort) -> None:
-    _file(root / f"class/udc/{port.name}/state", "not attached\n")
-
-
-_LAYOUTS: dict[str, Callable[[Path, int, SimulatedPort], None]] = {
-    "qla2xxx": _fibre_channel,
-    "efct": _fibre_channel,
-    "tcm_fc": _fibre_channel,
-    "srpt": _infiniband,
-    "sbp": _firewire,
-    "ibmvscsis": _virtual_io,
-    "usb_gadget": _usb,
-}
-
-
-def _file(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-def _link(path: Path, target: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.symlink_to(os.path.relpath(target, path.parent))
-
-
-def of_fabric(ports: Sequence[SimulatedPort], fabric: str) -> Iterator[SimulatedPort]:
-    """Yield the ports of one fabric."""
-    return (port for port in ports if port.fabric == fabric)
+def _entry(device: SimulatedDevice) -> dict[str, Any]:
+    """Return a device's line of the table, without what is left at its default."""
+    fields = dataclasses.fields(device)
+    return {
+        field.name: getattr(device, field.name)
+        for field in fields
+        if getattr(device, field.name) != field.default
+    }

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iSCSI's own: CHAP names and secrets, node ACLs, processors to work on."""
+"""iSCSI's own: CHAP names and secrets, node ACLs, processors to work on, portals."""
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import re
+from dataclasses import dataclass
 
-from pyshell.simulator import names, sessions
-from pyshell.simulator.kernel import Kernel, Rules, Write
-from pyshell.simulator.places import Place
+from pyshell.simulator import fabric_kinds, login_sessions
 from pyshell.simulator.recorded import template
-from pyshell.simulator.refusal import refuse
-from pyshell.simulator.states import state_of
-from pyshell.simulator.values import accept, number
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, Write, state_of
+from pyshell.simulator.value_rules import accept, number, refuse
 
 _SECRET_MAX = 255
 _IQN_MAX = 223
@@ -25,11 +24,11 @@ _CACHE = "attrib/cache_dynamic_acls"
 _INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "default_erl"}
 
 
-def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
+def make_acl(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make TPG/acls/INITIATOR; most fabrics take any name, and show so much of it as they keep."""
     rel = f"{parent.owner}/acls/{name}"
     index = kernel.tree.count("acl_index")
-    names.check_initiator(parent.variant, name)
+    fabric_kinds.check_initiator(parent.variant, name)
     target = kernel.tree.facts("/".join(parent.parts[:2])).get("index", 0)
     values = {"initiator": name[:_IQN_MAX], "acl_index": index, "target_index": target}
     kernel.tree.grow(rel, template("acl", parent.variant), values)
@@ -38,10 +37,10 @@ def make_acl(kernel: Kernel, parent: Place, name: str) -> None:
         for inner, attribute in _INHERITED.items():
             text = kernel.tree.text(f"{parent.owner}/attrib/{attribute}")
             kernel.tree.put(f"{rel}/{inner}", text)
-        sessions.take_over(kernel, parent.owner, name)
+        login_sessions.take_over(kernel, parent.owner, name)
 
 
-def drop_acl(kernel: Kernel, place: Place) -> None:
+def drop_acl(kernel: SimulatedKernel, place: TreePath) -> None:
     """Throw out the initiator whose ACL goes.
 
     The kernel waits for ever for one that is the TPG's own nexus; here that is refused.
@@ -49,10 +48,10 @@ def drop_acl(kernel: Kernel, place: Place) -> None:
     nexus = f"{'/'.join(place.parts[:3])}/nexus"
     if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == place.name:
         refuse(errno.EDEADLK)
-    sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+    login_sessions.end(kernel, "/".join(place.parts[:3]), place.name)
 
 
-def write_depth(kernel: Kernel, place: Place, text: str) -> None:
+def write_depth(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Set an ACL's queue depth; a session ends if it changes, for its initiator to come again."""
     file = f"{place.owner}/{place.inner}"
     before = kernel.tree.text(file)
@@ -60,10 +59,10 @@ def write_depth(kernel: Kernel, place: Place, text: str) -> None:
     shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
     if shown is not None and shown != before:
         kernel.tree.put(file, shown)
-        sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+        login_sessions.end(kernel, "/".join(place.parts[:3]), place.name)
 
 
-def write_iser(kernel: Kernel, place: Place, text: str) -> None:
+def write_iser(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Listen for iSER as well; the recorded kernel does so without any hardware for it."""
     value = number(text)
     if value > 1:
@@ -71,7 +70,7 @@ def write_iser(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.put(f"{place.owner}/iser", f"{value}\n")
 
 
-def write_secret(kernel: Kernel, place: Place, text: str) -> None:
+def write_secret(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Keep a CHAP name or secret; a text that begins with NULL unsets it, and is shown.
 
     Whoever has both mutual ones is to authenticate the target as well.
@@ -90,7 +89,7 @@ def write_secret(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.put(f"{place.owner}/{folder}/authenticate_target", f"{mutual}\n")
 
 
-def write_authentication(kernel: Kernel, place: Place, text: str) -> None:
+def write_authentication(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Ask initiators for CHAP or not; the parameter AuthMethod follows."""
     shown = accept(place.template.files[place.inner].rules["*"], text) or ""
     kernel.tree.put(f"{place.owner}/{place.inner}", shown)
@@ -102,7 +101,7 @@ def write_authentication(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.put(f"{place.owner}/param/AuthMethod", ",".join(methods) + "\n")
 
 
-def write_demo_mode(kernel: Kernel, place: Place, text: str) -> None:
+def write_demo_mode(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Let initiators in without an ACL, or not; ACLs that the kernel generates are then cached."""
     shown = accept(place.template.files[place.inner].rules["*"], text) or ""
     kernel.tree.put(f"{place.owner}/{place.inner}", shown)
@@ -110,21 +109,21 @@ def write_demo_mode(kernel: Kernel, place: Place, text: str) -> None:
         kernel.tree.put(f"{place.owner}/{_CACHE}", "1\n")
 
 
-def write_cache(kernel: Kernel, place: Place, text: str) -> None:
+def write_cache(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Keep generated ACLs after logout, or not; the latter is ignored in demo mode."""
     shown = accept(place.template.files[place.inner].rules["*"], text) or ""
     if shown == "1\n" or kernel.tree.text(f"{place.owner}/{_DEMO_MODE}") != "1\n":
         kernel.tree.put(f"{place.owner}/{place.inner}", shown)
 
 
-def write_tag(kernel: Kernel, place: Place, text: str) -> None:
+def write_tag(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Name the group that an ACL belongs to; a text that begins with NULL names none."""
     if len(text.encode()) > _TAG_MAX:
         refuse(errno.EINVAL)
     kernel.tree.put(f"{place.owner}/tag", "" if text.startswith("NULL") else text)
 
 
-def write_cpus(kernel: Kernel, place: Place, text: str) -> None:
+def write_cpus(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Say which processors connections may be served by, as "0-2,5"."""
     chosen: set[int] = set()
     for part in text.strip().split(","):
@@ -138,7 +137,7 @@ def write_cpus(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.put(f"{place.owner}/{place.inner}", f"{_cpu_list(sorted(chosen))}\n")
 
 
-def _cpu_range(kernel: Kernel, first: int, last: int) -> range:
+def _cpu_range(kernel: SimulatedKernel, first: int, last: int) -> range:
     if last > 0xFFFFFFFF:
         refuse(errno.EOVERFLOW)
     if first > last or last == 0xFFFFFFFF:
@@ -158,7 +157,7 @@ def _cpu_list(cpus: list[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def write_affinity(kernel: Kernel, place: Place, text: str) -> None:
+def write_affinity(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Say which processor completes commands: one of them, -1 for any, -2 for the current one."""
     value = number(text, "s32", errno.EINVAL)
     if not -2 <= value < kernel.machine.cpus:
@@ -172,9 +171,119 @@ _SECRET_FILES: dict[tuple[str, str], Write] = {
     for word in _SECRETS
 }
 
+
+_PORTALS = "portals"
+_LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What a portal listens on."""
+
+    address: _Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.port}"
+
+    def is_taken_for(self, open_now: Endpoint) -> bool:
+        """Tell whether the kernel takes this one for a listener that is open already.
+
+        It compares no families: the bytes of an IPv6 address with those that follow an IPv4 one,
+        which are 0, and an IPv4 address with the flow label of an IPv6 one, which is 0, too. So
+        `::` passes for any IPv4 listener, `0.0.0.0` for any IPv6 one.
+        """
+        if self.port != open_now.port:
+            return False
+        if self.address.version == open_now.address.version:
+            return self.address == open_now.address
+        return self.address.is_unspecified
+
+    def cannot_be_bound_beside(self, open_now: Endpoint) -> bool:
+        """Tell whether a socket here is refused while another is open (bindv6only is 0)."""
+        if self.port != open_now.port:
+            return False
+        one, other = _as_bound(self.address), _as_bound(open_now.address)
+        if one.version == other.version:
+            return one == other or one.is_unspecified or other.is_unspecified
+        # The IPv6 wildcard listens for IPv4 as well.
+        return any(a.version == 6 and a.is_unspecified for a in (one, other))
+
+
+def _as_bound(address: _Address) -> _Address:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped if mapped is not None else address
+
+
+def endpoint(name: str) -> Endpoint:
+    """Read "ADDRESS:PORT", an IPv6 address in brackets; EINVAL for anything else.
+
+    The kernel takes zeros before an IPv4 octet, and the port in decimal, 0x or 0-octal.
+    """
+    _, bracket, inside = name.partition("[")
+    if bracket:
+        host, _, rest = inside.partition("]")
+        port = rest.partition(":")[2]
+    else:
+        host, _, port = name.partition(":")
+    try:
+        address = ipaddress.ip_address(_LEADING_ZEROS.sub("", host) if not bracket else host)
+    except ValueError:
+        refuse(errno.EINVAL)
+    if address.is_link_local and address.version == 6:
+        refuse(errno.EINVAL)  # no interface is named
+    return Endpoint(address, number(port, "u16", errno.EINVAL))
+
+
+def make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
+    """Make TPG/np/ADDRESS:PORT, which listens at once; targets may share a listener.
+
+    The common code tells every refusal as EINVAL.
+    """
+    if parent.variant != "iscsi":
+        refuse(errno.ENOSYS)
+    new = endpoint(name)
+    if new.address.version == 6 and not kernel.machine.ipv6:
+        refuse(errno.EINVAL)
+    open_now = kernel.tree.facts(_PORTALS)
+    taken_for = [key for key in open_now if new.is_taken_for(_parsed(key))]
+    if any(_target_of(rel) == parent.parts[1] for key in taken_for for rel in open_now[key]):
+        refuse(errno.EINVAL)
+    if not taken_for and any(new.cannot_be_bound_beside(_parsed(key)) for key in open_now):
+        refuse(errno.EINVAL)
+    listener = taken_for[0] if taken_for else str(new)
+    rel = f"{parent.owner}/np/{name}"
+    kernel.tree.grow(rel, template("portal", parent.variant), {})
+    kernel.tree.remember(_PORTALS, {**open_now, listener: [*open_now.get(listener, []), rel]})
+    _count_portals(kernel, rel, 1)
+
+
+def drop_portal(kernel: SimulatedKernel, place: TreePath) -> None:
+    """Stop listening, where no other target does so here."""
+    open_now = kernel.tree.facts(_PORTALS)
+    kept = {key: [rel for rel in rels if rel != place.owner] for key, rels in open_now.items()}
+    kernel.tree.remember(_PORTALS, {key: rels for key, rels in kept.items() if rels})
+    _count_portals(kernel, place.owner, -1)
+
+
+def _count_portals(kernel: SimulatedKernel, rel: str, change: int) -> None:
+    file = "/".join(rel.split("/")[:2]) + "/fabric_statistics/iscsi_instance/portals"
+    kernel.tree.put(file, f"{int(kernel.tree.text(file)) + change}\n")
+
+
+def _target_of(rel: str) -> str:
+    return rel.split("/")[1]
+
+
+def _parsed(key: str) -> Endpoint:
+    address, port = key.split()
+    return Endpoint(ipaddress.ip_address(address), int(port))
+
+
 RULES = Rules(
-    makes={"acl": make_acl},
-    drops={"acl": drop_acl},
+    makes={"acl": make_acl, "portal": make_portal},
+    drops={"acl": drop_acl, "portal": drop_portal},
     writes={
         **_SECRET_FILES,
         ("portal", "iser"): write_iser,

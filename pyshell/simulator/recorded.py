@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyshell.simulator import described
-
 Rule = Mapping[str, Any]
+Raw = Mapping[str, Any]
+"""An entry of the file."""
 FILE = Path(__file__).with_name("recorded.json")
 ANY_STATE = "*"
 # Where a file was not tried in a state, what was seen in the nearest one holds.
@@ -90,7 +90,7 @@ def is_recorded(kind: str, variant: str) -> bool:
 
 def _group(kind: str, variant: str) -> Mapping[str, Any] | None:
     groups = _recorded()["groups"]
-    return groups.get(f"{kind}/{variant}") or described.group(kind, variant, groups)
+    return groups.get(f"{kind}/{variant}") or _described(kind, variant, groups)
 
 
 @functools.cache
@@ -113,3 +113,80 @@ def _file(raw: Mapping[str, Any]) -> RecordedFile:
     states = tuple(raw.get("errno_in", ()))
     varies = raw.get("varies", False)
     return RecordedFile(int(raw["mode"], 8), raw["text"], number, states, rules, varies)
+
+
+# Fabrics that no test machine can bring up, as the kernel's source describes them. Their targets
+# need an adapter (qla2xxx, efct, ibmvscsis), a USB device controller (usb_gadget) or a Xen domain
+# (xen-pvscsi), so they could not be recorded. All fabrics get LUNs, mapped LUNs and the folders of
+# targets and node ACLs from the same code of the kernel: those are copied from a recorded fabric.
+# What is specific to a fabric, the files of its TPG and ACL, is listed here.
+
+_GROUPS = ("acls", "attrib", "auth", "lun", "np", "param")
+_FLAG = {"parse": "number", "type": "u64", "accept": [[0, 1]]}
+_PROTECTION = {"parse": "number", "type": "u64", "accept": [[0, 1], [3, 3]]}
+
+
+def _described_file(text: str, rule: Rule | None = None, mode: str = "0644") -> Raw:
+    return {"mode": mode, "text": text, **({"rule": rule} if rule else {})}
+
+
+def _flags(**values: int) -> dict[str, Raw]:
+    return {
+        f"attrib/{name}": _described_file(f"{value}\n", _FLAG) for name, value in values.items()
+    }
+
+
+_ENABLE = {"enable": _described_file("0\n")}
+_NEXUS: dict[str, Raw] = {"nexus": {"mode": "0644", "text": "", "errno": "ENODEV"}}
+_DEMO_MODE = _flags(
+    generate_node_acls=1,
+    cache_dynamic_acls=1,
+    demo_mode_write_protect=1,
+    prod_mode_write_protect=0,
+    demo_mode_login_only=1,
+)
+_DYNAMIC_SESSIONS = {"dynamic_sessions": _described_file("", mode="0444")}
+_TPG_FILES: Mapping[str, Mapping[str, Raw]] = {
+    "qla2xxx": {
+        **_ENABLE,
+        **_DYNAMIC_SESSIONS,
+        **_DEMO_MODE,
+        **_flags(jam_host=0),
+        "attrib/fabric_prot_type": _described_file("0\n", _PROTECTION),
+    },
+    "efct": {**_ENABLE, **_DEMO_MODE, **_flags(session_deletion_wait=0)},
+    "ibmvscsis": _ENABLE,
+    "usb_gadget": {**_ENABLE, **_NEXUS},
+    "xen-pvscsi": {
+        **_NEXUS,
+        "param/alias": _described_file("\n", {"parse": "text", "longest": 255}),
+    },
+}
+_VERSIONS = {
+    "efct": "EFCT fabric module",
+    "ibmvscsis": "IBM Virtual SCSI Target Driver v0.2",
+    "qla2xxx": "TCM QLOGIC QLA2XXX NPIV capable fabric module",
+    "usb_gadget": "usb-gadget fabric module v0.1",
+    "xen-pvscsi": "xen-pvscsi fabric module v0.1",
+}
+# Which recorded fabric the rest is taken from: one whose LUNs and ACLs have no files of its own.
+_LIKE = "vhost"
+
+
+def _described(kind: str, variant: str, recorded: Mapping[str, Raw]) -> Raw | None:
+    """Return a described _described in the form of the recording; None where there is none such."""
+    if variant not in _TPG_FILES:
+        return None
+    if kind == "fabric":
+        version = _described_file(f"{_VERSIONS[variant]}\n", mode="0444")
+        return {"groups": ["discovery_auth"], "files": {"version": version}}
+    if kind == "tpg":
+        return {"groups": list(_GROUPS), "files": _TPG_FILES[variant]}
+    like = recorded.get(f"{kind}/{_LIKE}")
+    if like is None:
+        return None
+    text = json.dumps(like)
+    for word in (f"scsiTransport{_LIKE}", f"{_LIKE}Port#"):
+        text = text.replace(word, word.replace(_LIKE, variant))
+    found: Raw = json.loads(text)
+    return found

@@ -7,36 +7,32 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyshell.files import paths
 from pyshell.simulator import (
-    adapters,
-    alua,
-    backstores,
+    alua_groups,
     core,
-    fabrics,
-    handling,
+    fabric_kinds,
     iscsi,
-    loopback,
-    portals,
-    units,
+    login_sessions,
+    plugins,
+    targets,
 )
-from pyshell.simulator.initiators import Initiators
-from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.machine import SimulatedMachine
-from pyshell.simulator.places import Place, locate
-from pyshell.simulator.refusal import RefusalError, refuse
-from pyshell.simulator.states import state_of
-from pyshell.simulator.tree import Tree
-from pyshell.simulator.values import accept
+from pyshell.simulator.hardware import HOST_FOLDERS, Hardware
+from pyshell.simulator.login_sessions import ChapCredentials
+from pyshell.simulator.recorded import template
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, locate, state_of
+from pyshell.simulator.tree_files import TreeFiles
+from pyshell.simulator.value_rules import RefusalError, accept, refuse
 
 _NAME_MAX = 255
 _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    modules = (core, handling, alua, units, fabrics, iscsi, portals, loopback, adapters)
+    modules = (core, alua_groups, targets, fabric_kinds, iscsi)
     parts = [module.RULES for module in modules]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},
@@ -50,7 +46,7 @@ def _merged() -> Rules:
 RULES = _merged()
 
 
-class Simulator(Initiators):
+class Simulator:
     """A simulated kernel in a folder.
 
     `configfs` is what /sys/kernel/config/target is on a real one: an ordinary folder that may be
@@ -63,9 +59,9 @@ class Simulator(Initiators):
         self.folder = folder
         self.configfs = folder / "configfs" / "target"
         self.config_dir = folder / "etc" / "target"
-        self.machine = SimulatedMachine(folder)
-        self._tree = Tree(folder)
-        self._kernel = Kernel(self._tree, self.machine)
+        self.machine = Hardware(folder)
+        self._tree = TreeFiles(folder)
+        self._kernel = SimulatedKernel(self._tree, self.machine)
         self.before_act: Callable[[str], None] = lambda path: None
         """Called with the path of each act that changes something; may raise OSError."""
 
@@ -150,8 +146,55 @@ class Simulator(Initiators):
         device = self.machine.device(path)
         if device is None:
             return "no such device"
-        claimed = backstores.claims(self._kernel).get(device.kernel_name)
+        claimed = plugins.claims(self._kernel).get(device.kernel_name)
         return device.holder or (claimed and f"storage object {claimed.removeprefix('core/')}")
+
+    # What initiators do: no other host exists, so the caller plays it
+
+    def login(
+        self,
+        target: str,
+        tag: int,
+        initiator: str,
+        address: str,
+        chap: ChapCredentials | None = None,
+    ) -> None:
+        """Log an initiator at `address` in, which offers CHAP if it is given.
+
+        Raises ConnectionRefusedError if the TPG is not enabled, LoginRefusedError if the initiator
+        is refused (or refuses the target), FileNotFoundError and FileExistsError.
+        """
+        with self._tree.locked():
+            login_sessions.login(
+                self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, chap
+            )
+
+    def logout(self, target: str, tag: int, initiator: str) -> None:
+        """End an initiator's session; FileNotFoundError where it has none."""
+        with self._tree.locked():
+            login_sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
+
+    def refuse(
+        self, target: str, tag: int, initiator: str, address: str, reason: str = "authenticate"
+    ) -> None:
+        """Count a login that is refused, by default for want of the right CHAP secret.
+
+        `reason` may be authorize, negotiate and other, too.
+        """
+        with self._tree.locked(), suppress(PermissionError):
+            login_sessions.refuse_login(
+                self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, reason
+            )
+
+    def transfer(self, path: str, commands: int, *, read: int = 0, written: int = 0) -> None:
+        """Count commands, and bytes, of the initiator of a mapped LUN, or of a LUN's in demo mode.
+
+        Raises FileNotFoundError where nothing is exported there.
+        """
+        with self._tree.locked():
+            login_sessions.count_commands(
+                self._kernel, self._tree.inside(path), commands, read=read, written=written
+            )
 
     # How an act runs
 
@@ -197,7 +240,7 @@ class Simulator(Initiators):
         if not mode & stat.S_IWUSR:
             refuse(errno.EACCES)
 
-    def _store(self, place: Place, text: str) -> None:
+    def _store(self, place: TreePath, text: str) -> None:
         own = RULES.writes.get((f"{place.kind}/{place.variant}", place.inner))
         rule = own or RULES.writes.get((place.kind, place.inner))
         if rule:
@@ -209,12 +252,12 @@ class Simulator(Initiators):
         if shown is not None:
             self._tree.put(f"{place.owner}/{place.inner}", shown)
 
-    def _read_empty(self, place: Place) -> str:
+    def _read_empty(self, place: TreePath) -> str:
         recorded = place.template.files.get(place.inner)
         number = recorded and recorded.errno_if_empty(state_of(self._kernel, place))
         return refuse(number) if number else ""
 
-    def _has_children(self, place: Place) -> bool:
+    def _has_children(self, place: TreePath) -> bool:
         made = set(place.template.groups)
         for slot in place.slots:
             prefix = f"{slot}/" if slot else ""
@@ -222,7 +265,7 @@ class Simulator(Initiators):
                 return True
         return place.kind in RULES.links and bool(self._tree.links(place.owner))
 
-    def _link_source(self, source: str) -> Place:
+    def _link_source(self, source: str) -> TreePath:
         try:
             real = os.path.realpath(source, strict=True)
         except OSError as error:
@@ -234,8 +277,43 @@ class Simulator(Initiators):
         return locate(real[len(os.path.realpath(self.configfs)) + 1 :])
 
 
-def _is_default(place: Place) -> bool:
+def _is_default(place: TreePath) -> bool:
     """Tell whether the object came with its parent, as default_tg_pt_gp does."""
     if place.kind == "lu_gp":
         return place.name == "default_lu_gp"
     return place.kind == "tg_pt_gp" and place.name == "default_tg_pt_gp"
+
+
+def open_simulator(folder: Path) -> Simulator:
+    """Return the simulated kernel in `folder`, made new where nothing is there yet.
+
+    Raises NotADirectoryError where `folder` is no folder and ValueError where it holds
+    something else than a simulator, NotPermittedError where other users can change it. The
+    simulator knows the folder by its real path, as rtslib compares paths with what links lead to.
+    """
+    named, folder = folder, Path(os.path.realpath(folder))
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    paths.judge_folder(named)
+    simulator = Simulator(folder)
+    if not simulator.configfs.is_dir():
+        _create(simulator)
+    return simulator
+
+
+def _create(simulator: Simulator) -> None:
+    folder = simulator.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = {entry.name for entry in folder.iterdir()}
+    if names and "lock" not in names:
+        raise ValueError(f"{folder} is not empty and holds no simulated kernel")
+    tree = TreeFiles(folder)
+    with tree.locked():
+        if simulator.configfs.is_dir():
+            return  # another process was quicker
+        folder.chmod(0o700)
+        tree.prepare()
+        for name in HOST_FOLDERS:
+            simulator.machine.file(name).mkdir(parents=True, exist_ok=True)
+        simulator.machine.prepare()
+        tree.grow("", template("root", ""), {})

@@ -25,8 +25,8 @@ import rtslib_fb.tcm
 import rtslib_fb.utils
 from rtslib_fb.utils import RTSLibError
 
-from pyshell.simulator.backstores import PAGE_SIZE
-from pyshell.simulator.machine import SimulatedDevice
+from pyshell.simulator.hardware import SimulatedDevice
+from pyshell.simulator.plugins import PAGE_SIZE
 from pyshell.simulator.simulator import Simulator
 
 _MODULES_WITH_PATH = (
@@ -47,7 +47,7 @@ def attach(simulator: Simulator) -> None:
     for module in _MODULES_WITH_PATH:
         _bind(module, "Path", _path_class(simulator))
     _bind(rtslib_fb.node.CFSNode, "configfs_dir", str(simulator.configfs))
-    _bind(rtslib_fb.target, "os", _Os(simulator))
+    _bind(rtslib_fb.target, "os", _LinkingOs(simulator))
     _bind(rtslib_fb.tcm, "resource", _Resource())
     for name, function in _host_functions(simulator).items():
         for module in (rtslib_fb.fabric, rtslib_fb.root, rtslib_fb.tcm, rtslib_fb.utils):
@@ -69,7 +69,7 @@ def _bind(owner: Any, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
-class _Os:
+class _LinkingOs:
     """The `os` of rtslib's `target` module, which makes links with it."""
 
     path = os.path

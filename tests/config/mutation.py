@@ -26,7 +26,7 @@ from pyshell.config.plan import plan
 from pyshell.config.running import read_running
 from pyshell.config.store.document_file import to_text
 from pyshell.lio import listing
-from pyshell.simulator.hardware import SimulatedPort
+from pyshell.simulator.adapters import SimulatedPort
 
 Step = int | str
 PORTS = {

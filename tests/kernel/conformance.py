@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.simulator import SimulatedDevice, Simulator, open_simulator
-from pyshell.simulator.places import locate
-from pyshell.simulator.tree import Tree
+from pyshell.simulator.rules import locate
+from pyshell.simulator.tree_files import TreeFiles
 
 from . import commands, lio, softports
 from .commands import wait_for
@@ -238,7 +238,7 @@ def simulator_like_this_machine(folder: Path, disk: SimulatedDevice) -> Simulato
     simulator.machine.file("/dev").mkdir(exist_ok=True)
     simulator.machine.file("/dev/null").touch()
     simulator.machine.file("/etc").mkdir(exist_ok=True)
-    Tree(folder).remember("counters", counters())
+    TreeFiles(folder).remember("counters", counters())
     return simulator
 
 

@@ -1,174 +1,171 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapters of the simulated host: in the table, in sysfs, and what their fabrics take."""
+"""The table of hardware: looked up by any name, changed by hand or by a test."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
-from rtslib_fb import utils
 
-from pyshell.simulator import SimulatedPort
-from pyshell.simulator.under_rtslib import attach
-from simulator.acts import PORTS, TARGETS, Acts, outcome
-
-HBA = SimulatedPort("qla2xxx", "21:00:00:24:ff:12:34:56")
+from driver import Pyshell
+from pyshell.simulator import Hardware, SimulatedDevice
+from simulator.acts import VOLUME, Acts
 
 
-def sysfs(kernel: Acts, path: str) -> Path:
-    """Return where a file of the simulated host's /sys lies."""
-    return kernel.simulator.machine.file(f"/sys/{path}")
+@pytest.fixture
+def machine(kernel: Acts) -> Hardware:
+    """Return the machine as it is delivered."""
+    return kernel.simulator.machine
 
 
-def test_a_new_host_has_no_adapters(kernel: Acts) -> None:
-    assert kernel.simulator.machine.ports == ()
-    assert not sysfs(kernel, "").exists()
+@pytest.mark.parametrize("path", [VOLUME, "/dev/dm-0", "/dev/lee/lee.lv"])
+def test_the_volume_of_the_scenario(machine: Hardware, path: str) -> None:
+    found = machine.device(path)
+    assert found
+    assert (found.path, found.kernel_name, found.size) == (VOLUME, "dm-0", 21474836480)
 
 
-def test_a_port_brings_its_fabric(kernel: Acts) -> None:
-    kernel.simulator.machine.add_port(HBA)
-    assert kernel.simulator.machine.fabrics == ("iscsi", "loopback", "qla2xxx")
-    assert kernel.simulator.machine.ports == (HBA,)
+def test_sizes_in_logical_blocks(machine: Hardware) -> None:
+    disk = machine.named("nvme0n1")
+    assert disk
+    assert (disk.sector_size, disk.sectors) == (4096, disk.size // 4096)
+
+
+def test_a_scsi_device_by_its_address(machine: Hardware) -> None:
+    assert [machine.at(hctl) and machine.at(hctl).path for hctl in ("0:0:1:0", "9:9:9:9")] == [  # type: ignore[union-attr]
+        "/dev/sdb",
+        None,
+    ]
+
+
+def test_a_pulled_disk_is_found_nowhere(machine: Hardware) -> None:
+    machine.remove("/dev/sdd")
+    assert (machine.device("/dev/sdd"), machine.named("sdd"), machine.at("1:0:0:0")) == (None,) * 3
+    assert "/dev/sdd" in [device.path for device in machine.devices]
+
+
+def test_a_pulled_disk_comes_back(machine: Hardware) -> None:
+    disk = machine.device("/dev/sdd")
+    assert disk
+    machine.remove("/dev/sdd")
+    machine.add(disk)
+    assert machine.device("/dev/sdd") == disk
+
+
+def test_an_unknown_disk_cannot_be_pulled(machine: Hardware) -> None:
+    with pytest.raises(ValueError, match="/dev/nothing"):
+        machine.remove("/dev/nothing")
+
+
+def test_a_new_device_is_seen_by_whoever_looks(machine: Hardware, kernel: Acts) -> None:
+    machine.add(SimulatedDevice("/dev/vdb", "vdb", 1 << 30))
+    other = Hardware(kernel.simulator.folder)
+    assert other.device("/dev/vdb") == SimulatedDevice("/dev/vdb", "vdb", 1 << 30)
+
+
+def test_a_link_that_leads_in_a_circle_finds_nothing(kernel: Acts) -> None:
+    kernel.edit_machine(links={"/dev/a": "/dev/b", "/dev/b": "/dev/a"})
+    assert kernel.simulator.machine.device("/dev/a") is None
 
 
 @pytest.mark.parametrize(
-    ("port", "file", "text"),
+    ("path", "place"),
     [
-        (HBA, "class/fc_host/host0/port_name", "0x21000024ff123456\n"),
-        (
-            SimulatedPort("srpt", f"0x{'FE80' * 8}"),
-            "class/infiniband/mlx5_0/ports/1/gids/0",
-            f"{':'.join(['fe80'] * 8)}\n",
-        ),
-        (
-            SimulatedPort("sbp", "0011223344556677"),
-            "bus/firewire/devices/fw0/guid",
-            "0x0011223344556677\n",
-        ),
-        (
-            SimulatedPort("ibmvscsis", "30000002"),
-            "module/ibmvscsis/drivers/vio:ibmvscsis/30000002/devspec",
-            "/vdevice/v-scsi-host@30000002\n",
-        ),
-        (
-            SimulatedPort("usb_gadget", "dummy_udc.0"),
-            "class/udc/dummy_udc.0/state",
-            "not attached\n",
-        ),
-    ],
-    ids=lambda part: part.fabric if isinstance(part, SimulatedPort) else "",
-)
-def test_where_sysfs_tells_of_a_port(
-    kernel: Acts, port: SimulatedPort, file: str, text: str
-) -> None:
-    kernel.simulator.machine.add_port(port)
-    assert sysfs(kernel, file).read_text() == text
-
-
-@pytest.mark.parametrize(
-    ("fabric", "owner"),
-    [("qla2xxx", "driver"), ("efct", "driver"), ("tcm_fc", "subsystem")],
-)
-def test_a_port_of_fibre_channel_lies_below_its_adapter(
-    kernel: Acts, fabric: str, owner: str
-) -> None:
-    kernel.simulator.machine.add_port(SimulatedPort(fabric, HBA.name))
-    adapter = sysfs(kernel, "class/fc_host/host0").resolve().parents[2]
-    assert (adapter / owner).resolve().name == {"tcm_fc": "fcoe"}.get(fabric, fabric)
-
-
-def test_a_changed_table_is_seen_at_once(kernel: Acts) -> None:
-    attach(kernel.simulator)
-    hosts = utils.Path("/sys/class/fc_host")
-    assert not hosts.exists()
-    kernel.simulator.machine.add_port(HBA)
-    assert [host.name for host in utils.Path("/sys/class/fc_host").iterdir()] == ["host0"]
-    kernel.edit_machine(ports=[])
-    assert not utils.Path("/sys/class/fc_host").exists()
-
-
-@pytest.mark.parametrize(
-    ("ports", "told"),
-    [
-        (3, "ports is no list"),
-        ([3], "3 among the ports is no dict"),
-        ([{"fabric": "qla2xxx"}], "name"),
-        ([{"fabric": "iscsi", "name": "eth0"}], "no ports belong to fabric 'iscsi'"),
-        ([{"fabric": "qla2xxx", "name": "21:00"}], "qla2xxx wants 16 hexadecimal digits"),
-        ([{"fabric": "usb_gadget", "name": "../x"}], "wants a name"),
-        ([{"fabric": "ibmvscsis", "name": ".."}], "wants a name"),
+        ("/tmp/x.img", "files/tmp/x.img"),
+        ("/etc/target", "etc/target"),
+        ("/etc/target/pr/x", "etc/target/pr/x"),
+        ("/etc/other", "files/etc/other"),
+        ("../../etc/passwd", "files/etc/passwd"),
+        ("relative", "files/relative"),
     ],
 )
-def test_a_fault_among_the_ports_is_told(kernel: Acts, ports: object, told: str) -> None:
-    kernel.edit_machine(ports=ports)
+def test_where_a_file_of_the_host_lies(kernel: Acts, path: str, place: str) -> None:
+    assert kernel.simulator.machine.file(path) == kernel.simulator.folder / place
+
+
+def test_the_kernel_can_provide_two_fabrics(machine: Hardware) -> None:
+    assert machine.fabrics == ("iscsi", "loopback")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "has no devices and no links"),
+        ('{"devices": [{"pth": 1}], "links": {}, "fabrics": [], "cpus": 1}', "without path"),
+    ],
+)
+def test_a_fault_in_the_table_is_told(kernel: Acts, text: str, told: str) -> None:
+    Path(kernel.simulator.folder / "machine.json").write_text(text)
     with pytest.raises(ValueError, match=told):
-        kernel.simulator.machine.check()
+        kernel.simulator.machine.device(VOLUME)
 
 
-@pytest.mark.parametrize("fabric", sorted(PORTS))
-def test_a_port_can_be_a_target(kernel: Acts, fabric: str) -> None:
-    tpg = kernel.tpg(fabric)
-    kernel.mkdir(f"{tpg}/lun/lun_0")
-    kernel.link(kernel.enabled(), f"{tpg}/lun/lun_0/link")
-    device = kernel.read(f"{tpg}/lun/lun_0/statistics/scsi_transport/device")
-    assert device.lower().startswith("scsitransport")
+def table(**parts: object) -> str:
+    """Return a table that is right but for some parts."""
+    whole = {"devices": [], "links": {}, "fabrics": [], "cpus": 1}
+    return json.dumps({**whole, **parts})
+
+
+DEVICE = {"path": "/dev/x", "kernel_name": "x", "size": 1 << 20}
 
 
 @pytest.mark.parametrize(
-    ("rel", "why"),
+    "text",
     [
-        ("qla2xxx/21:00:00:24:ff:12:34:57", "EINVAL"),
-        ("qla2xxx/21000024ff123456", "EINVAL"),
-        (f"qla2xxx/{TARGETS['qla2xxx']}/tpgt_2", "EINVAL"),
-        (f"qla2xxx/{TARGETS['qla2xxx']}/tpgt_1/acls/foo", "EINVAL"),
-        ("srpt/0xfe800000000000000002c903000e8ace", "EINVAL"),
-        (f"srpt/{TARGETS['srpt']}/tpgt_1/acls/foo", "EINVAL"),
-        (f"srpt/{TARGETS['srpt']}/tpgt_1/acls/0x{'0' * 32}", "ok"),
-        ("sbp/foo", "EINVAL"),
-        ("sbp/0011223344556688", "ok"),
-        (f"sbp/{TARGETS['sbp']}/tpgt_65535", "ok"),
-        ("fc/20:00:00:11:22:33:44:66", "ok"),
-        (f"fc/{TARGETS['fc']}/tpgt_0", "EINVAL"),
-        (f"fc/{TARGETS['fc']}/tpgt_1/np/127.0.0.1:3260", "ENOSYS"),
-        ("ibmvscsis/30000003", "EINVAL"),
-        ("usb_gadget/iqn.2020-07.org.example:a", "EINVAL"),
+        "[]", "[" * 5000, table(cpus="two"), table(cpus=-1), table(cpus=10**30),
+        table(memory=-1), table(links={"/dev/a": 5}), table(fabrics=[7]), table(handlers={"a": 1}),
+        table(devices=[{**DEVICE, "kernel_name": 3}]), table(devices=[{**DEVICE, "size": "big"}]),
+        table(devices=[{**DEVICE, "size": -1}]), table(devices=[{**DEVICE, "size": 10**20}]),
+        table(devices=[{**DEVICE, "sector_size": 0}]), table(devices=[{**DEVICE, "present": 1}]),
+        table(devices=[{**DEVICE, "hctl": ["0:0:0:0"]}]), table(devices=["x"]),
+        table(devices=[{**DEVICE, "size": 1}])[:-1] + ', "x": ' + "1" * 5000 + "}",
+    ],
+)  # fmt: skip
+def test_a_table_of_wrong_types_is_refused_when_it_is_opened(pyshell: Pyshell, text: str) -> None:
+    """Finding 64."""
+    pyshell.must("ls")
+    (pyshell.folder / "machine.json").write_text(text)
+    ran = pyshell.line("/backstores/ramdisk create a 1M")
+    assert ran.status == 1
+    assert ran.err.startswith(str(pyshell.folder / "machine.json"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_the_simulator_of_another_user_is_not_obeyed(pyshell: Pyshell) -> None:
+    """Finding 45: its table and its links would lead root's writing anywhere."""
+    pyshell.must("ls")
+    os.chown(pyshell.folder, 65534, 65534)
+    ran = pyshell.line("/backstores/ramdisk create a 1M")
+    assert ran.status == 4
+    assert f"the folder {pyshell.folder} belongs to nobody" in ran.err
+    os.chown(pyshell.folder, 0, 0)
+    (pyshell.folder / "machine.json").chmod(0o666)
+    assert "other users can write to it" in pyshell.line("ls").err
+
+
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("/srv/a.img", True),
+        ("/srv/new/deep/a.img", True),
+        ("//srv/../srv/new/a.img", True),
+        ("/srv/../nosuch/a.img", False),
+        ("/nosuch/a.img", False),
+        ("/srvx/a.img", False),
+        ("/a.img", False),
     ],
 )
-def test_names(kernel: Acts, rel: str, why: str) -> None:
-    kernel.tpg(rel.partition("/")[0])
-    assert outcome(kernel.mkdir, rel) == why
+def test_folders_are_created_below_those_of_the_host_only(
+    machine: Hardware, path: str, offered: bool
+) -> None:
+    """Finding 42: an image file in a folder that does not exist is refused elsewhere."""
+    assert machine.offers(path) == offered
 
 
-def test_a_port_in_initiator_mode_is_no_target(kernel: Acts) -> None:
-    kernel.simulator.machine.add_port(SimulatedPort("qla2xxx", HBA.name, initiator=True))
-    kernel.mkdir("qla2xxx")
-    assert outcome(kernel.mkdir, f"qla2xxx/{HBA.name}") == "EINVAL"
-
-
-def test_an_adapter_without_its_module_is_no_fabric(kernel: Acts) -> None:
-    assert outcome(kernel.mkdir, "qla2xxx") == "EINVAL"
-
-
-def test_firewire_wants_a_lun(kernel: Acts) -> None:
-    tpg = kernel.tpg("sbp")
-    assert outcome(kernel.write, f"{tpg}/enable", "1") == "EINVAL"
-    kernel.mkdir(f"{tpg}/lun/lun_0")
-    kernel.link(kernel.enabled(), f"{tpg}/lun/lun_0/link")
-    assert outcome(kernel.write, f"{tpg}/enable", "1") == "ok"
-    assert outcome(kernel.write, f"{tpg}/directory_id", "1") == "EBUSY"
-
-
-def test_a_nexus_is_never_waited_for(kernel: Acts) -> None:
-    tpg = kernel.tpg("loopback")
-    kernel.write(f"{tpg}/nexus", "naa.5001405000000002")
-    kernel.mkdir(f"{tpg}/acls/naa.5001405000000002")
-    assert outcome(kernel.rmdir, f"{tpg}/acls/naa.5001405000000002") == "EDEADLOCK"
-    kernel.write(f"{tpg}/nexus", "NULL")
-    assert outcome(kernel.rmdir, f"{tpg}/acls/naa.5001405000000002") == "ok"
-
-
-def test_a_host_without_ipv6_has_no_portals_on_it(kernel: Acts) -> None:
-    tpg = kernel.tpg()
-    kernel.edit_machine(ipv6=False)
-    assert outcome(kernel.mkdir, f"{tpg}/np/[::0]:3260") == "EINVAL"
-    assert outcome(kernel.mkdir, f"{tpg}/np/0.0.0.0:3260") == "ok"
+def test_no_folder_is_created_below_a_file(machine: Hardware) -> None:
+    machine.file("/srv").mkdir(parents=True, exist_ok=True)
+    machine.file("/srv/a.img").touch()
+    assert not machine.offers("/srv/a.img/b.img")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyshell.simulator import open_simulator
-from pyshell.simulator.tree import Tree
+from pyshell.simulator.tree_files import TreeFiles
 
 from .. import lio, softports
 from ..commands import run, wait_for
@@ -82,7 +82,7 @@ def test_every_fabric_does_as_it_does_on_the_simulator_and_comes_back(
     simulator.machine.edit(cpus=os.cpu_count(), fabrics=fabrics, ports=ports())
     run("modprobe", "vhost_scsi")
     os.mkdir(CONFIGFS / "iscsi")
-    Tree(simulator.folder).remember("counters", counters())
+    TreeFiles(simulator.folder).remember("counters", counters())
     (CONFIGFS / "iscsi").rmdir()
     # FireWire is offered where it is in use, as this machine has no unit of it.
     os.mkdir(CONFIGFS / "sbp")

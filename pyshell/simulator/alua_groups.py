@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ALUA: a storage object's target port groups, and the LUNs in them."""
+"""ALUA: target port groups with their LUNs, logical unit groups with their storage objects."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
 
-from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place
 from pyshell.simulator.recorded import template
-from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import cast, number
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath
+from pyshell.simulator.value_rules import cast, number, refuse
 
-DEFAULT_GROUP = "default_tg_pt_gp"
+DEFAULT_PORT_GROUP = "default_tg_pt_gp"
 _NAME_MAX = 255
 _FLAG_STATUS = "alua_tg_pt_status"
 _ID_MAX = 0xFFFF
@@ -36,33 +34,33 @@ _IMPLICIT = ("Implicit\n", "Implicit and Explicit\n")
 # Target port groups
 
 
-def make_group(kernel: Kernel, parent: Place, name: str) -> None:
+def make_port_group(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make a target port group of a storage object; it is of use once its id is written."""
     kernel.tree.grow(f"{parent.owner}/alua/{name}", template("tg_pt_gp", ""), {})
 
 
-def drop_group(kernel: Kernel, place: Place) -> None:
+def drop_port_group(kernel: SimulatedKernel, place: TreePath) -> None:
     """Send the group's LUNs back to the default group."""
-    default = f"{_device_of(place.owner)}/alua/{DEFAULT_GROUP}"
+    default = f"{_device_of(place.owner)}/alua/{DEFAULT_PORT_GROUP}"
     for lun in members(kernel, place.owner):
-        join(kernel, lun, default)
+        join_port_group(kernel, lun, default)
 
 
-def members(kernel: Kernel, group: str) -> list[str]:
+def members(kernel: SimulatedKernel, group: str) -> list[str]:
     """Return the LUNs in a target port group, in the order they came."""
     found: list[str] = kernel.tree.facts(group).get("members", [])
     return found
 
 
-def join(kernel: Kernel, lun: str, group: str) -> None:
+def join_port_group(kernel: SimulatedKernel, lun: str, group: str) -> None:
     """Move a LUN into a target port group."""
-    leave(kernel, lun)
+    leave_port_group(kernel, lun)
     _set_members(kernel, group, [*members(kernel, group), lun])
     kernel.tree.remember(lun, {**kernel.tree.facts(lun), "group": group})
     describe(kernel, lun)
 
 
-def leave(kernel: Kernel, lun: str) -> None:
+def leave_port_group(kernel: SimulatedKernel, lun: str) -> None:
     """Take a LUN out of its target port group."""
     facts = kernel.tree.facts(lun)
     group = facts.pop("group", None)
@@ -71,7 +69,7 @@ def leave(kernel: Kernel, lun: str) -> None:
         kernel.tree.remember(lun, facts)
 
 
-def _set_members(kernel: Kernel, group: str, luns: list[str]) -> None:
+def _set_members(kernel: SimulatedKernel, group: str, luns: list[str]) -> None:
     kernel.tree.remember(group, {"members": luns})
     kernel.tree.put(f"{group}/members", page(_member_line(lun) for lun in luns))
 
@@ -93,7 +91,7 @@ def _member_line(lun: str) -> str:
     return f"{shown}/{target}/tpgt_{tag}/{name}\n\0"  # the kernel copies the NUL too
 
 
-def describe(kernel: Kernel, lun: str) -> None:
+def describe(kernel: SimulatedKernel, lun: str) -> None:
     """Bring what a LUN shows of its group up to date."""
     group = kernel.tree.facts(lun).get("group")
     if group is None:
@@ -114,7 +112,7 @@ def describe(kernel: Kernel, lun: str) -> None:
     )
 
 
-def _show_to_members(kernel: Kernel, group: str) -> None:
+def _show_to_members(kernel: SimulatedKernel, group: str) -> None:
     for lun in members(kernel, group):
         describe(kernel, lun)
 
@@ -123,7 +121,7 @@ def _device_of(group: str) -> str:
     return group.rsplit("/", 2)[0]
 
 
-def write_id(kernel: Kernel, place: Place, text: str) -> None:
+def write_id(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Number a group among its siblings, once; 0 asks for the next free number."""
     value = number(text, "u64")
     path = f"{place.owner}/{place.inner}"
@@ -135,7 +133,7 @@ def write_id(kernel: Kernel, place: Place, text: str) -> None:
     kernel.tree.put(path, f"{value or max(taken) + 1}\n")
 
 
-def write_state(kernel: Kernel, place: Place, text: str) -> None:
+def write_state(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Change the primary access state of a numbered group of a storage object in use."""
     tree, group = kernel.tree, place.owner
     if not tree.text(f"{group}/tg_pt_gp_id"):
@@ -152,7 +150,7 @@ def write_state(kernel: Kernel, place: Place, text: str) -> None:
     _show_to_members(kernel, group)
 
 
-def write_status(kernel: Kernel, place: Place, text: str) -> None:
+def write_status(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Set by whom the state was changed, by number; it shows as words."""
     if not kernel.tree.text(f"{place.owner}/tg_pt_gp_id"):
         refuse(errno.EINVAL)
@@ -166,7 +164,7 @@ def write_status(kernel: Kernel, place: Place, text: str) -> None:
 # What a LUN says of itself
 
 
-def write_lun_group(kernel: Kernel, place: Place, text: str) -> None:
+def write_port_group(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Move a LUN to another target port group of its storage object; NULL is the default one."""
     device = kernel.tree.facts(place.owner).get("leads_to")
     if device is None or not kernel.tree.facts(place.owner).get("group"):
@@ -174,15 +172,15 @@ def write_lun_group(kernel: Kernel, place: Place, text: str) -> None:
     if len(text) > _NAME_MAX:
         refuse(errno.EINVAL)
     name = text.strip()
-    group = f"{device}/alua/{DEFAULT_GROUP if name == 'NULL' else name}"
+    group = f"{device}/alua/{DEFAULT_PORT_GROUP if name == 'NULL' else name}"
     if not name or not kernel.tree.is_group(group):
         refuse(errno.ENODEV)
     if not kernel.tree.text(f"{group}/tg_pt_gp_id"):
         refuse(errno.ENODEV)
-    join(kernel, place.owner, group)
+    join_port_group(kernel, place.owner, group)
 
 
-def write_lun_flag(kernel: Kernel, place: Place, text: str) -> None:
+def write_lun_flag(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Set the secondary state, its status, or whether it is kept in a file.
 
     The LUN keeps them while it leads to no storage object.
@@ -203,7 +201,7 @@ def write_lun_flag(kernel: Kernel, place: Place, text: str) -> None:
     describe(kernel, place.owner)
 
 
-def kept_flags(kernel: Kernel, lun: str) -> dict[str, str]:
+def kept_flags(kernel: SimulatedKernel, lun: str) -> dict[str, str]:
     """Return what a LUN shows again when it is linked anew."""
     flags: dict[str, str] = kernel.tree.facts(lun).get("flags", {})
     return flags
@@ -211,14 +209,79 @@ def kept_flags(kernel: Kernel, lun: str) -> dict[str, str]:
 
 _LUN_FLAGS = ("alua_tg_pt_offline", _FLAG_STATUS, "alua_tg_pt_write_md")
 
+
+DEFAULT_LU_GROUP = "core/alua/lu_gps/default_lu_gp"
+
+
+def make_lu_group(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
+    """Make core/alua/lu_gps/NAME; it is of use once its id is written."""
+    kernel.tree.grow(f"core/alua/lu_gps/{name}", template("lu_gp", ""), {})
+
+
+def drop_lu_group(kernel: SimulatedKernel, place: TreePath) -> None:
+    """Send the group's storage objects back to the default group."""
+    for device in members(kernel, place.owner):
+        join_lu_group(kernel, device, DEFAULT_LU_GROUP)
+
+
+def join_lu_group(kernel: SimulatedKernel, device: str, units: str) -> None:
+    """Put a storage object into a logical unit group."""
+    leave_lu_group(kernel, device)
+    _set_devices(kernel, units, [*members(kernel, units), device])
+    kernel.tree.remember(device, {**kernel.tree.facts(device), "units": units})
+    number_text = kernel.tree.text(f"{units}/lu_gp_id")
+    shown = f"LU Group Alias: {units.rpartition('/')[2]}\nLU Group ID: {number_text}"
+    kernel.tree.put(f"{device}/alua_lu_gp", shown)
+
+
+def leave_lu_group(kernel: SimulatedKernel, device: str) -> None:
+    """Take a storage object out of its logical unit group."""
+    facts = kernel.tree.facts(device)
+    units = facts.pop("units", None)
+    if units:
+        _set_devices(kernel, units, [m for m in members(kernel, units) if m != device])
+        kernel.tree.remember(device, facts)
+        kernel.tree.put(f"{device}/alua_lu_gp", "")
+
+
+def _set_devices(kernel: SimulatedKernel, units: str, devices: list[str]) -> None:
+    kernel.tree.remember(units, {"members": devices})
+    lines = (f"{device.removeprefix('core/')}\n" for device in devices)
+    kernel.tree.put(f"{units}/members", page(lines))
+
+
+def write_lu_group(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+    """Move a storage object to another logical unit group; NULL to none.
+
+    Ignored before the storage object is enabled, and where it has no ALUA.
+    """
+    facts = kernel.tree.facts(place.owner)
+    if not facts.get("enabled") or place.variant == "pscsi":
+        return
+    if len(text) > _NAME_MAX:
+        refuse(errno.EINVAL)
+    name = text.strip()
+    if name == "NULL":
+        leave_lu_group(kernel, place.owner)
+        return
+    units = f"core/alua/lu_gps/{name}"
+    if units == DEFAULT_LU_GROUP:
+        refuse(errno.ENODEV)  # there is no way back to it
+    if not name or not kernel.tree.is_group(units) or not kernel.tree.text(f"{units}/lu_gp_id"):
+        refuse(errno.ENODEV)
+    join_lu_group(kernel, place.owner, units)
+
+
 RULES = Rules(
-    makes={"tg_pt_gp": make_group},
-    drops={"tg_pt_gp": drop_group},
+    makes={"tg_pt_gp": make_port_group, "lu_gp": make_lu_group},
+    drops={"tg_pt_gp": drop_port_group, "lu_gp": drop_lu_group},
     writes={
         ("tg_pt_gp", "tg_pt_gp_id"): write_id,
         ("tg_pt_gp", "alua_access_state"): write_state,
         ("tg_pt_gp", "alua_access_status"): write_status,
-        ("lun", "alua_tg_pt_gp"): write_lun_group,
+        ("lun", "alua_tg_pt_gp"): write_port_group,
         **{("lun", flag): write_lun_flag for flag in _LUN_FLAGS},
+        ("lu_gp", "lu_gp_id"): write_id,
+        ("device", "alua_lu_gp"): write_lu_group,
     },
 )

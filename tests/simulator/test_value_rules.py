@@ -7,8 +7,7 @@ import errno
 
 import pytest
 
-from pyshell.simulator.refusal import RefusalError
-from pyshell.simulator.values import Rule, accept, boolean, cast, lenient, number
+from pyshell.simulator.value_rules import RefusalError, Rule, accept, boolean, cast, lenient, number
 
 
 @pytest.mark.parametrize("text", ["1", "yes", "Y", "true", "on", "oN", "10"])

@@ -21,9 +21,21 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from pyshell.simulator.refusal import refuse
+
+class RefusalError(Exception):
+    """The kernel refuses an act with this error number; the act has changed nothing."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def refuse(number: int) -> NoReturn:
+    """End the act in hand with `number` from the errno module."""
+    raise RefusalError(number)
+
 
 Rule = Mapping[str, Any]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backstore plugins: their control values, and what enabling needs and finds."""
+"""Backstore plugins: their control values, what enabling needs and finds, and their `info`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pyshell.simulator import handled
-from pyshell.simulator.kernel import Kernel
-from pyshell.simulator.machine import DISK, SimulatedDevice
+from pyshell.simulator.hardware import DISK, SimulatedDevice
 from pyshell.simulator.recorded import template
-from pyshell.simulator.refusal import refuse
-from pyshell.simulator.tree import Facts
-from pyshell.simulator.values import number
+from pyshell.simulator.rules import SimulatedKernel
+from pyshell.simulator.tree_files import Facts
+from pyshell.simulator.value_rules import cast, number, refuse
 
 PAGE_SIZE = 4096
+_USER_BLOCK_SIZE = 512
+_USER_MAX_SECTORS = 128
+# What `_user` and the attributes show where `control` was not told otherwise.
+_USER_DEFAULTS = {"max_data_area_mb": 1024, "data_pages_per_blk": 1, "cmd_ring_size_mb": 8}
 _DECIMAL = re.compile(r"[+-]?\d+\Z")
 # Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, a
 # switch, which can only be put to 1, a limit above 0, or a fixed one, which enabling settles.
@@ -41,7 +43,7 @@ _CONTROLS: Mapping[str, Mapping[str, str]] = {
         "hw_block_size": "limit",
         "hw_max_sectors": "limit",
         "nl_reply_supported": "number",
-        **dict.fromkeys(handled.DEFAULTS, "fixed"),
+        **dict.fromkeys(_USER_DEFAULTS, "fixed"),
     },
 }
 PLUGINS = tuple(_CONTROLS)
@@ -91,13 +93,13 @@ class Opened:
         return {name: getattr(self.device, name) for name in kept} if self.device else {}
 
 
-def opened(kernel: Kernel, storage_object: str, facts: Facts) -> Opened:
+def opened(kernel: SimulatedKernel, storage_object: str, facts: Facts) -> Opened:
     """Do what enabling does; refuse where the device cannot be had."""
     udev_path = kernel.tree.text(f"{storage_object}/udev_path").strip()
     return _OPENERS[facts["plugin"]](kernel, {**facts.get("control", {}), _SHOWN_PATH: udev_path})
 
 
-def _open_iblock(kernel: Kernel, control: Facts) -> Opened:
+def _open_iblock(kernel: SimulatedKernel, control: Facts) -> Opened:
     if "udev_path" not in control:
         refuse(errno.EINVAL)
     device = _block_device(kernel, control["udev_path"])
@@ -106,7 +108,7 @@ def _open_iblock(kernel: Kernel, control: Facts) -> Opened:
     return Opened(_limits(device), device, exclusive=True)
 
 
-def _open_fileio(kernel: Kernel, control: Facts) -> Opened:
+def _open_fileio(kernel: SimulatedKernel, control: Facts) -> Opened:
     if "fd_dev_name" not in control:
         refuse(errno.EINVAL)
     path = control["fd_dev_name"]
@@ -125,14 +127,14 @@ def _open_fileio(kernel: Kernel, control: Facts) -> Opened:
     return Opened({})
 
 
-def _open_rd_mcp(_kernel: Kernel, control: Facts) -> Opened:
+def _open_rd_mcp(_kernel: SimulatedKernel, control: Facts) -> Opened:
     pages = control.get("rd_pages", 0)
     if pages <= 0:
         refuse(errno.ENOMEM if pages else errno.EINVAL)
     return Opened({})
 
 
-def _open_pscsi(kernel: Kernel, control: Facts) -> Opened:
+def _open_pscsi(kernel: SimulatedKernel, control: Facts) -> Opened:
     keys = ("scsi_host_id", "scsi_channel_id", "scsi_target_id", "scsi_lun_id")
     if any(key not in control for key in keys) or not control[_SHOWN_PATH]:
         refuse(errno.EINVAL)
@@ -146,11 +148,11 @@ def _open_pscsi(kernel: Kernel, control: Facts) -> Opened:
     return Opened(_identity(device), device, exclusive=device.scsi_type == DISK)
 
 
-def _open_user(_kernel: Kernel, control: Facts) -> Opened:
-    return Opened(handled.opened(control))
+def _open_user(_kernel: SimulatedKernel, control: Facts) -> Opened:
+    return Opened(_user_opened(control))
 
 
-_OPENERS: Mapping[str, Callable[[Kernel, Facts], Opened]] = {
+_OPENERS: Mapping[str, Callable[[SimulatedKernel, Facts], Opened]] = {
     "iblock": _open_iblock,
     "fileio": _open_fileio,
     "rd_mcp": _open_rd_mcp,
@@ -159,7 +161,7 @@ _OPENERS: Mapping[str, Callable[[Kernel, Facts], Opened]] = {
 }
 
 
-def _block_device(kernel: Kernel, path: str) -> SimulatedDevice:
+def _block_device(kernel: SimulatedKernel, path: str) -> SimulatedDevice:
     device = kernel.machine.device(path)
     if device is None:
         refuse(errno.ENOTBLK if kernel.machine.file(path).exists() else errno.ENOENT)
@@ -192,7 +194,7 @@ def _discard_limits_of(device: SimulatedDevice) -> dict[str, str]:
     }
 
 
-def discard_limits(kernel: Kernel, facts: Facts) -> dict[str, str]:
+def discard_limits(kernel: SimulatedKernel, facts: Facts) -> dict[str, str]:
     """Return the discard limits of what an enabled storage object lies on; {} without discard."""
     if facts["plugin"] not in ("iblock", "fileio"):
         return {}
@@ -241,20 +243,136 @@ _FILE_LIMITS = {
 _CLAIMS = "claims"
 
 
-def claims(kernel: Kernel) -> dict[str, str]:
+def claims(kernel: SimulatedKernel) -> dict[str, str]:
     """Return which storage object holds which device exclusively, by kernel name."""
     held: dict[str, str] = kernel.tree.facts(_CLAIMS)
     return held
 
 
-def claim(kernel: Kernel, device: str, storage_object: str) -> None:
+def claim(kernel: SimulatedKernel, device: str, storage_object: str) -> None:
     """Give a device to a storage object alone."""
     kernel.tree.remember(_CLAIMS, {**claims(kernel), device: storage_object})
 
 
-def release(kernel: Kernel, storage_object: str) -> None:
+def release(kernel: SimulatedKernel, storage_object: str) -> None:
     """Give back whatever a storage object held."""
     held = claims(kernel)
     if storage_object in held.values():
         kept = {name: holder for name, holder in held.items() if holder != storage_object}
         kernel.tree.remember(_CLAIMS, kept)
+
+
+def user_settings(control: Facts) -> dict[str, str]:
+    """Return the attributes that follow what was written to `control`."""
+    texts = {
+        "attrib/dev_config": f"{control.get('dev_config', '')}\n",
+        "attrib/dev_size": f"{control.get('dev_size', 0)}\n",
+    }
+    return texts | {f"attrib/{n}": f"{control.get(n, d)}\n" for n, d in _USER_DEFAULTS.items()}
+
+
+def user_limits(control: Facts) -> dict[str, str]:
+    """Return the attributes that enabling settles, as they are before it."""
+    names = ("hw_block_size", "hw_max_sectors")
+    return {f"attrib/{name}": f"{control.get(name, 0)}\n" for name in names}
+
+
+def _user_opened(control: Facts) -> dict[str, str]:
+    """Return what enabling shows; the kernel asks nothing of the configuration."""
+    block = control.get("hw_block_size", _USER_BLOCK_SIZE)
+    sectors = control.get("hw_max_sectors", _USER_MAX_SECTORS)
+    step = max(1, PAGE_SIZE // block)
+    limits = {
+        "attrib/hw_block_size": f"{block}\n",
+        "attrib/hw_max_sectors": f"{sectors // step * step}\n",
+    }
+    return user_settings(control) | limits
+
+
+def _user(control: Facts) -> str:
+    """Return the second line of a storage object's `_user`."""
+    limits = {name: control.get(name, default) for name, default in _USER_DEFAULTS.items()}
+    return (
+        f"        Config: {control.get('dev_config') or 'NULL'} Size: {control.get('dev_size', 0)}"
+        f" MaxDataAreaMB: {limits['max_data_area_mb']}"
+        f" DataPagesPerBlk: {limits['data_pages_per_blk']}"
+        f" CmdRingSizeMB: {limits['cmd_ring_size_mb']}\n"
+    )
+
+
+_PAGES_IN_TABLE = 2048  # scatterlist entries of 32 bytes in an allocation of 64 KiB
+
+
+def info(kernel: SimulatedKernel, storage_object: str, facts: Facts) -> str:
+    """Return the text of a storage object's `info`."""
+    plugin: str = facts["plugin"]
+
+    def limit(name: str) -> str:
+        return kernel.tree.text(f"{storage_object}/attrib/{name}").strip()
+
+    status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
+    # Whoever answers for these has a block size of its own.
+    sector = limit("hw_block_size" if plugin in ("pscsi", "user") else "block_size")
+    if plugin == "user" and not facts.get("enabled"):
+        sector = "0"
+    first = (
+        f"Status: {status}  Max Queue Depth: {facts.get('queue_depth', 0)}  "
+        f"SectorSize: {sector}  HwMaxSectors: {limit('hw_max_sectors')}\n"
+    )
+    return first + _TEXTS[plugin](facts, facts.get("control", {}))
+
+
+def _iblock(facts: Facts, control: Facts) -> str:
+    device = facts.get("device")
+    text = f"        iBlock device: {device['kernel_name']}" if device else "        "
+    if "udev_path" in control:
+        text += f"  UDEV PATH: {control['udev_path']}"
+    text += f"  readonly: {control.get('readonly', 0)}\n"
+    major, minor = (device["number"] if device else "0:0").split(":")
+    claimed = "  CLAIMED: IBLOCK" if device else ""
+    return f"{text}        Major: {major} Minor: {minor}{claimed}\n"
+
+
+def _fileio(facts: Facts, control: Facts) -> str:
+    mode = "Buffered-WCE" if control.get("fd_buffered_io") else "O_DSYNC"
+    return (
+        f"        TCM FILEIO ID: 0        File: {control.get('fd_dev_name', '')}"
+        f"  Size: {control.get('fd_dev_size', 0)}  Mode: {mode}"
+        f" Async: {int(bool(control.get('fd_async_io')))}\n"
+    )
+
+
+def _rd_mcp(facts: Facts, control: Facts) -> str:
+    pages = control.get("rd_pages", 0)
+    is_backed = facts.get("enabled") and not control.get("rd_nullio")
+    tables = pages // _PAGES_IN_TABLE + 1 if is_backed else 0
+    return (
+        f"        TCM RamDisk ID: 0  RamDisk Makeup: rd_mcp\n"
+        f"        PAGES/PAGE_SIZE: {cast(pages, 'u32')}*{PAGE_SIZE}  SG_table_count: {tables}"
+        f"  nullio: {int(bool(control.get('rd_nullio')))}"
+        f" dummy: {int(bool(control.get('rd_dummy')))}\n"
+    )
+
+
+def _pscsi(facts: Facts, control: Facts) -> str:
+    text = (
+        f"        SCSI Device Bus Location: Channel ID: {control.get('scsi_channel_id', 0)}"
+        f" Target ID: {control.get('scsi_target_id', 0)} LUN: {control.get('scsi_lun_id', 0)}"
+        f" Host ID: {control.get('scsi_host_id', 0)}\n"
+    )
+    device = facts.get("device")
+    if device:
+        text += (
+            f"        Vendor: {device['vendor']:<8} Model: {device['model']:<16}"
+            f" Rev: {device['revision']:<4}\n"
+        )
+    return text
+
+
+_TEXTS: Mapping[str, Callable[[Facts, Facts], str]] = {
+    "iblock": _iblock,
+    "fileio": _fileio,
+    "rd_mcp": _rd_mcp,
+    "pscsi": _pscsi,
+    "user": lambda _facts, control: _user(control),
+}

@@ -28,7 +28,7 @@ _LONG_NAME = 240
 """Bytes of a name above which `.json` may not fit behind it."""
 
 
-class Tree:
+class TreeFiles:
     """The files of one simulator folder; `rel` is everywhere a path below `configfs/target`."""
 
     def __init__(self, folder: Path) -> None:

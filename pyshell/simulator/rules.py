@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which object of the target tree a path lies in, judged by its names alone."""
+"""What the rules of the simulated kernel work on: paths of objects, their states, the tree."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from pyshell.simulator.hardware import Hardware
 from pyshell.simulator.recorded import Template, template
+from pyshell.simulator.tree_files import TreeFiles
 
 # Which kind of group a mkdir makes, by the kind of object and the default group it happens in.
 _MADE_IN = {
@@ -27,7 +30,7 @@ _FABRIC_NAMES = ("version", "lio_version", "discovery_auth", "cpus_allowed_list"
 
 
 @dataclass(frozen=True)
-class Place:
+class TreePath:
     """A path below the target tree: `owner` is the object it lies in, `inner` where in it.
 
     `kind` is root, lu_gp, hba, device, tg_pt_gp, fabric, target, tpg, lun, portal, acl or mapped;
@@ -65,7 +68,7 @@ class Place:
         return tuple(inner for kind, inner in _MADE_IN if kind == self.kind)
 
 
-def locate(rel: str) -> Place:
+def locate(rel: str) -> TreePath:
     """Find the place of `rel`, a path relative to the tree's root; it need not exist."""
     parts = rel.split("/") if rel else []
     kind, depth = _core(parts) if parts[:1] == ["core"] else _fabric(parts)
@@ -74,7 +77,7 @@ def locate(rel: str) -> Place:
         variant = parts[1].rpartition("_")[0]
     elif kind not in ("root", "lu_gp"):
         variant = parts[0]
-    return Place(kind, variant, "/".join(parts[:depth]), "/".join(parts[depth:]))
+    return TreePath(kind, variant, "/".join(parts[:depth]), "/".join(parts[depth:]))
 
 
 def _core(parts: list[str]) -> tuple[str, int]:
@@ -98,3 +101,55 @@ def _fabric(parts: list[str]) -> tuple[str, int]:
     if kind == "acl" and len(parts) >= 6 and parts[5].startswith("lun_"):
         return "mapped", 6
     return kind, 5
+
+
+@dataclass(frozen=True)
+class SimulatedKernel:
+    """The tree and the hardware under it."""
+
+    tree: TreeFiles
+    machine: Hardware
+
+
+# A mkdir: the place it happens in, which has no such name yet, and the name.
+Make = Callable[[SimulatedKernel, TreePath, str], None]
+# What else happens before an object that may go does go.
+Drop = Callable[[SimulatedKernel, TreePath], None]
+# A write to the file at a place; the text is as written.
+Write = Callable[[SimulatedKernel, TreePath, str], None]
+# A link made in the object at a place, with a path, to the object at another place.
+Link = Callable[[SimulatedKernel, TreePath, str, TreePath], None]
+# A link removed from the object at a place: the link's path.
+Unlink = Callable[[SimulatedKernel, TreePath, str], None]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one part of the kernel, by kind of object; `writes` by kind and file.
+
+    A kind of `writes` may be one variant's alone ("device/user"), which then comes first.
+    """
+
+    makes: Mapping[str, Make] = field(default_factory=dict)
+    drops: Mapping[str, Drop] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+    unlinks: Mapping[str, Unlink] = field(default_factory=dict)
+    writes: Mapping[tuple[str, str], Write] = field(default_factory=dict)
+
+
+NEW = "new"
+
+
+def state_of(kernel: SimulatedKernel, place: TreePath) -> str:
+    """Return the object's state, by the names that the recording uses."""
+    facts = kernel.tree.facts(place.owner)
+    if place.kind == "device":
+        if facts.get("links"):
+            return "exported"
+        return "enabled" if facts.get("enabled") else NEW
+    if place.kind in ("lun", "mapped"):
+        return "linked" if facts.get("leads_to") and not facts.get("is_cut") else NEW
+    if place.kind in ("tg_pt_gp", "lu_gp"):
+        file = f"{place.owner}/{place.kind}_id"
+        return "numbered" if kernel.tree.text(file) else NEW
+    return NEW

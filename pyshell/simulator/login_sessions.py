@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from pyshell.simulator import counting
-from pyshell.simulator.kernel import Kernel
 from pyshell.simulator.recorded import template
-from pyshell.simulator.tree import Facts
+from pyshell.simulator.rules import SimulatedKernel
+from pyshell.simulator.tree_files import Facts
 
 _INDEX = "fabric_statistics/iscsi_sess_stats/indx"
 _ISID = "00023d000001"  # as the recorded session's info has it
 
 
 @dataclass(frozen=True)
-class Chap:
+class ChapCredentials:
     """What an initiator knows: its own name and secret, and those that it asks the target for."""
 
     userid: str
@@ -40,7 +39,13 @@ class LoginRefusedError(PermissionError):
         self.why = why
 
 
-def login(kernel: Kernel, tpg: str, initiator: str, address: str, chap: Chap | None = None) -> None:
+def login(
+    kernel: SimulatedKernel,
+    tpg: str,
+    initiator: str,
+    address: str,
+    chap: ChapCredentials | None = None,
+) -> None:
     """Log an initiator in, by its node ACL or, if the TPG generates ACLs, without one.
 
     Raises FileNotFoundError if there is no such TPG, ConnectionRefusedError if it is not
@@ -57,28 +62,28 @@ def login(kernel: Kernel, tpg: str, initiator: str, address: str, chap: Chap | N
     demo_mode = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
     cached = kernel.tree.facts(tpg).get("cached_acls", [])
     if acl is None and not demo_mode and initiator not in cached:
-        refuse(
+        refuse_login(
             kernel, tpg, initiator, address, "authorize",
             "the initiator has no ACL, and generate_node_acls is 0",
         )  # fmt: skip
     for reason, why in _chap_faults(kernel, tpg, acl, chap):
-        refuse(kernel, tpg, initiator, address, reason, why)
+        refuse_login(kernel, tpg, initiator, address, reason, why)
     numbers = {**kernel.tree.facts(tpg).get("numbers", {}), initiator: kernel.tree.count("session")}
     kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "numbers": numbers})
     _remember(kernel, tpg, {**known, initiator: address})
     if acl is None and kernel.tree.text(f"{tpg}/attrib/cache_dynamic_acls") == "1\n":
         kept = {**kernel.tree.facts(tpg), "cached_acls": sorted({*cached, initiator})}
         kernel.tree.remember(tpg, kept)
-    counting.count_login(kernel, _target(tpg))
+    count_login(kernel, _target(tpg))
 
 
-def _acl(kernel: Kernel, tpg: str, initiator: str) -> str | None:
+def _acl(kernel: SimulatedKernel, tpg: str, initiator: str) -> str | None:
     """Return the ACL of an initiator, whose name need not be fit for a path."""
     return f"{tpg}/acls/{initiator}" if initiator in kernel.tree.groups(f"{tpg}/acls") else None
 
 
 def _chap_faults(
-    kernel: Kernel, tpg: str, acl: str | None, chap: Chap | None
+    kernel: SimulatedKernel, tpg: str, acl: str | None, chap: ChapCredentials | None
 ) -> Iterator[tuple[str, str]]:
     """Yield why CHAP fails, the reason that the kernel counts first; nothing if it succeeds.
 
@@ -105,22 +110,22 @@ def _chap_faults(
         yield "negotiate", "the initiator wants the target's CHAP secret, and that is not the same"
 
 
-def _holds(kernel: Kernel, owner: str, names: set[str]) -> bool:
+def _holds(kernel: SimulatedKernel, owner: str, names: set[str]) -> bool:
     return names.issubset(kernel.tree.facts(owner).get("secrets", []))
 
 
-def _match(kernel: Kernel, owner: str, **given: str) -> bool:
+def _match(kernel: SimulatedKernel, owner: str, **given: str) -> bool:
     return all(
         kernel.tree.text(f"{owner}/auth/{name}").removesuffix("\n") == text
         for name, text in given.items()
     )
 
 
-def refuse(
-    kernel: Kernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
+def refuse_login(
+    kernel: SimulatedKernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
 ) -> NoReturn:
     """Refuse an initiator; the target counts it. Raises LoginRefusedError."""
-    counting.count_refusal(kernel, _target(tpg), initiator, address, reason)
+    count_refusal(kernel, _target(tpg), initiator, address, reason)
     if reason == "authorize":
         tag = tpg.rpartition("_")[2]
         kernel.machine.log(
@@ -130,13 +135,13 @@ def refuse(
     raise LoginRefusedError(kernel.tree.path(tpg), why)
 
 
-def logout(kernel: Kernel, tpg: str, initiator: str) -> None:
+def logout(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     """End a session, as its initiator asks for; FileNotFoundError where there is none."""
     _leave(kernel, tpg, initiator)
-    counting.count_logout(kernel, _target(tpg))
+    count_logout(kernel, _target(tpg))
 
 
-def _leave(kernel: Kernel, tpg: str, initiator: str) -> None:
+def _leave(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator not in known:
         raise _error(FileNotFoundError, errno.ENOENT, kernel, tpg)
@@ -147,28 +152,28 @@ def _leave(kernel: Kernel, tpg: str, initiator: str) -> None:
         _show_alone(kernel, acl, initiator)
 
 
-def end(kernel: Kernel, tpg: str, initiator: str | None = None) -> None:
+def end(kernel: SimulatedKernel, tpg: str, initiator: str | None = None) -> None:
     """Throw out an initiator, or all, as removing its ACL or disabling the TPG does."""
     for name in _sessions(kernel, tpg):
         if initiator in (None, name):
             _leave(kernel, tpg, name)
 
 
-def take_over(kernel: Kernel, tpg: str, initiator: str) -> None:
+def take_over(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     """Let a new ACL have the session that its initiator began without one."""
     known = _sessions(kernel, tpg)
     if initiator in known:
         _remember(kernel, tpg, known)
 
 
-def _sessions(kernel: Kernel, tpg: str) -> Facts:
+def _sessions(kernel: SimulatedKernel, tpg: str) -> Facts:
     return dict(kernel.tree.facts(tpg).get("sessions", {}))
 
 
-def _remember(kernel: Kernel, tpg: str, sessions: Facts) -> None:
+def _remember(kernel: SimulatedKernel, tpg: str, sessions: Facts) -> None:
     kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "sessions": sessions})
     fabric = tpg.partition("/")[0]
-    _count(kernel, _target(tpg))
+    _count_sessions(kernel, _target(tpg))
     dynamic = []
     for initiator, address in sessions.items():
         acl = _acl(kernel, tpg, initiator)
@@ -193,7 +198,7 @@ def _numbered(texts: dict[str, str], number: int) -> dict[str, str]:
     return texts
 
 
-def _show_in_luns(kernel: Kernel, acl: str, initiator: str | None) -> None:
+def _show_in_luns(kernel: SimulatedKernel, acl: str, initiator: str | None) -> None:
     """Show in an ACL's mapped LUNs whose session uses them, or that none does."""
     index = kernel.tree.text(f"{acl}/{_INDEX}")
     texts = {"indx": index, "port_ident": f"{initiator}+i+{_ISID}\n"}
@@ -207,18 +212,113 @@ def _target(tpg: str) -> str:
     return tpg.rpartition("/")[0]
 
 
-def _count(kernel: Kernel, target: str) -> None:
+def _count_sessions(kernel: SimulatedKernel, target: str) -> None:
     tpgs = (f"{target}/{name}" for name in kernel.tree.groups(target) if name.startswith("tpgt_"))
     count = sum(len(_sessions(kernel, tpg)) for tpg in tpgs)
     kernel.tree.put(f"{target}/fabric_statistics/iscsi_instance/sessions", f"{count}\n")
 
 
-def _show_alone(kernel: Kernel, acl: str, initiator: str) -> None:
+def _show_alone(kernel: SimulatedKernel, acl: str, initiator: str) -> None:
     made = template("acl", acl.partition("/")[0])
     texts = {inner: made.files[inner].text for inner in made.states["session"]}
     kernel.tree.put_all(acl, {**texts, "info": texts["info"].format(initiator=initiator)})
     _show_in_luns(kernel, acl, None)
 
 
-def _error(kind: type[OSError], number: int, kernel: Kernel, rel: str) -> OSError:
+def _error(kind: type[OSError], number: int, kernel: SimulatedKernel, rel: str) -> OSError:
     return kind(number, os.strerror(number), kernel.tree.path(rel))
+
+
+_SHIFT = 20  # the kernel shows whole MiB
+# Of each kind of object: the folder of its numbers, and what commands are called there.
+_FILES = {
+    "device": ("statistics/scsi_lu", "num_cmds"),
+    "lun": ("statistics/scsi_tgt_port", "in_cmds"),
+    "mapped": ("statistics/scsi_auth_intr", "num_cmds"),
+}
+# A host that finds a disk asks for its name, size, caches and so on. As seen of a ramdisk, with the
+# driver of disks there; one more, which LIO does not know, is counted at the device alone.
+_LOOK = 17
+# The numbers by which the kernel tells why the last login failed.
+FAILURES = {"other": 2, "authorize": 4, "authenticate": 5, "negotiate": 6}
+
+
+def count_commands(
+    kernel: SimulatedKernel, mapped: str, commands: int, *, read: int = 0, written: int = 0
+) -> None:
+    """Count what an initiator did to its mapped LUN, or somebody without an ACL to a LUN.
+
+    Raises FileNotFoundError where the object is not there or leads nowhere.
+    """
+    kinds = {"mapped": mapped} if "/acls/" in mapped else {}
+    lun = _source(kernel, mapped) if kinds else mapped
+    for kind, rel in {**kinds, "lun": lun, "device": _source(kernel, lun)}.items():
+        _count_flow(kernel, kind, rel, (commands, read, written))
+
+
+def _count_flow(kernel: SimulatedKernel, kind: str, rel: str, more: tuple[int, int, int]) -> None:
+    facts = kernel.tree.facts(rel)
+    flow = [a + b for a, b in zip(facts.get("flow", [0, 0, 0]), more, strict=True)]
+    kernel.tree.remember(rel, {**facts, "flow": flow})
+    folder, name = _FILES[kind]
+    kernel.tree.put_all(
+        f"{rel}/{folder}",
+        {
+            name: f"{flow[0]}\n",
+            "read_mbytes": f"{flow[1] >> _SHIFT}\n",
+            "write_mbytes": f"{flow[2] >> _SHIFT}\n",
+        },
+    )
+
+
+def count_look(kernel: SimulatedKernel, lun: str) -> None:
+    """Count what the host asks a disk that is put before its own SCSI layer, as often as it is."""
+    count_commands(kernel, lun, _LOOK)
+    _count_flow(kernel, "device", _source(kernel, lun), (1, 0, 0))
+
+
+def _source(kernel: SimulatedKernel, rel: str) -> str:
+    found: str | None = kernel.tree.facts(rel).get("leads_to")
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), kernel.tree.path(rel))
+    return found
+
+
+def count_login(kernel: SimulatedKernel, target: str) -> None:
+    """Count a login that a target accepted."""
+    _increase(kernel, f"{target}/fabric_statistics/iscsi_login_stats/accepts")
+
+
+def count_logout(kernel: SimulatedKernel, target: str) -> None:
+    """Count a logout that an initiator asked for."""
+    _increase(kernel, f"{target}/fabric_statistics/iscsi_logout_stats/normal_logouts")
+
+
+def count_refusal(
+    kernel: SimulatedKernel, target: str, initiator: str, address: str, reason: str
+) -> None:
+    """Count a login that a target refused, and keep whose it was.
+
+    One that CHAP refuses, or that has no ACL, is counted a second time, as a negotiation that
+    failed; the name of the latter is not kept.
+    """
+    folder = f"{target}/fabric_statistics"
+    judged = reason in ("authenticate", "authorize")
+    counted = [reason, "negotiate"] if judged else [reason]
+    name = "Unknown" if reason == "authorize" else initiator
+    for one in counted:
+        _increase(kernel, f"{folder}/iscsi_login_stats/{one}_fails")
+        _increase(kernel, f"{folder}/iscsi_tgt_attr/login_fails")
+    kernel.tree.put_all(
+        f"{folder}/iscsi_tgt_attr",
+        {
+            "last_fail_type": f"{FAILURES[counted[-1]]}\n",
+            "fail_intr_name": f"{name}\n",
+            "fail_intr_addr": f"{address}\n",
+            "fail_intr_addr_type": "ipv6\n" if ":" in address else "ipv4\n",
+        },
+    )
+
+
+def _increase(kernel: SimulatedKernel, rel: str) -> None:
+    kernel.tree.put(rel, f"{int(kernel.tree.text(rel)) + 1}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyshell.simulator.alua import page
+from pyshell.simulator.alua_groups import page
 from simulator.acts import IQN, LUN, Acts, outcome
 
 DEFAULT = "core/rd_mcp_0/disk/alua/default_tg_pt_gp"

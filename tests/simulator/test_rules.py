@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyshell.simulator.places import locate
+from pyshell.simulator.rules import locate
 from simulator.acts import ACL, LUN, TPG
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import rtslib_fb
 
-from pyshell.simulator import Chap, LoginRefusedError
+from pyshell.simulator import ChapCredentials, LoginRefusedError
 from pyshell.simulator.under_rtslib import attach
 from simulator.acts import ACL, CLIENT, IQN, TPG, Acts
 
@@ -89,9 +89,9 @@ def test_nobody_is_in_twice_or_leaves_unseen(ready: Acts) -> None:
 
 # Finding 42. What follows was compared with open-iscsi on kernel 6.1.
 
-RIGHT = Chap("u1", "secret-number1")
-WRONG = Chap("u1", "secret-number2")
-MUTUAL = Chap("u1", "secret-number1", "m1", "mutual-secret1")
+RIGHT = ChapCredentials("u1", "secret-number1")
+WRONG = ChapCredentials("u1", "secret-number2")
+MUTUAL = ChapCredentials("u1", "secret-number1", "m1", "mutual-secret1")
 STATISTICS = f"iscsi/{IQN}/fabric_statistics/iscsi_login_stats"
 
 
@@ -113,12 +113,18 @@ def _set_secrets(kernel: Acts, owner: str, *, mutual: bool = False) -> None:
         ("0", "-1", "own", None, ""),
         ("1", "-1", "own", RIGHT, ""),
         ("1", "-1", "own", WRONG, "authenticate"),
-        ("1", "-1", "own", Chap("u2", "secret-number1"), "authenticate"),
+        ("1", "-1", "own", ChapCredentials("u2", "secret-number1"), "authenticate"),
         ("1", "-1", "own", None, "authenticate"),
         ("1", "-1", "own", MUTUAL, "negotiate"),
         ("1", "-1", "mutual", RIGHT, ""),
         ("1", "-1", "mutual", MUTUAL, ""),
-        ("1", "-1", "mutual", Chap("u1", "secret-number1", "m1", "mutual-secret2"), "negotiate"),
+        (
+            "1",
+            "-1",
+            "mutual",
+            ChapCredentials("u1", "secret-number1", "m1", "mutual-secret2"),
+            "negotiate",
+        ),
         ("1", "0", "own", None, ""),
         ("1", "0", "own", RIGHT, ""),
         ("1", "-1", "none", RIGHT, "authenticate"),
@@ -130,7 +136,7 @@ def _set_secrets(kernel: Acts, owner: str, *, mutual: bool = False) -> None:
     ],
 )
 def test_chap_ends_as_with_a_real_initiator(
-    ready: Acts, at_tpg: str, at_acl: str, secrets: str, chap: Chap | None, refused: str
+    ready: Acts, at_tpg: str, at_acl: str, secrets: str, chap: ChapCredentials | None, refused: str
 ) -> None:
     if secrets == "demo":
         ready.rmdir(ACL)

@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import alua, core, counting, names, sessions
-from pyshell.simulator.kernel import Kernel, Rules
-from pyshell.simulator.places import Place, locate
+from pyshell.simulator import alua_groups, core, fabric_kinds, login_sessions
 from pyshell.simulator.recorded import is_recorded, template
-from pyshell.simulator.refusal import refuse
-from pyshell.simulator.values import boolean, number
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, locate
+from pyshell.simulator.value_rules import boolean, number, refuse
 
 
-def make_fabric(kernel: Kernel, _parent: Place, name: str) -> None:
+def make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     """Make target/FABRIC, where this kernel has the fabric's module."""
-    if names.fabric_of(name) not in kernel.machine.fabrics or not is_recorded("fabric", name):
+    if fabric_kinds.fabric_of(name) not in kernel.machine.fabrics or not is_recorded(
+        "fabric", name
+    ):
         refuse(errno.EINVAL)
     values = {"cpus": f"0-{kernel.machine.cpus - 1}" if kernel.machine.cpus > 1 else "0"}
     kernel.tree.grow(name, template("fabric", name), values)
 
 
-def make_target(kernel: Kernel, parent: Place, name: str) -> None:
+def make_target(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make FABRIC/WWN."""
-    names.check_target(kernel, parent.variant, name)
+    fabric_kinds.check_target(kernel, parent.variant, name)
     rel = f"{parent.owner}/{name}"
     known = kernel.tree.facts(parent.owner)
     index = next(n for n in range(len(known) + 1) if str(n) not in known)
@@ -33,7 +33,7 @@ def make_target(kernel: Kernel, parent: Place, name: str) -> None:
     kernel.tree.remember(rel, {"index": index})
 
 
-def drop_target(kernel: Kernel, place: Place) -> None:
+def drop_target(kernel: SimulatedKernel, place: TreePath) -> None:
     """Give the target's number back to the fabric."""
     fabric = place.parts[0]
     known = kernel.tree.facts(fabric)
@@ -41,25 +41,25 @@ def drop_target(kernel: Kernel, place: Place) -> None:
     kernel.tree.remember(fabric, kept)
 
 
-def make_tpg(kernel: Kernel, parent: Place, name: str) -> None:
+def make_tpg(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make TARGET/tpgt_N."""
-    tag = _after(name, "tpgt_", names.tags(parent.variant))
+    tag = _after(name, "tpgt_", fabric_kinds.tags(parent.variant))
     rel = f"{parent.owner}/{name}"
     kernel.tree.grow(rel, template("tpg", parent.variant), {"target": parent.name, "tag": tag})
 
 
-def drop_tpg(kernel: Kernel, place: Place) -> None:
+def drop_tpg(kernel: SimulatedKernel, place: TreePath) -> None:
     """End the sessions of a TPG; only dynamic ones are left once it holds no ACL."""
-    sessions.end(kernel, place.owner)
+    login_sessions.end(kernel, place.owner)
 
 
-def make_lun(kernel: Kernel, parent: Place, name: str) -> None:
+def make_lun(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make TPG/lun/lun_N, which is of use once linked to a storage object."""
     _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/lun/{name}", template("lun", parent.variant), {})
 
 
-def make_mapped(kernel: Kernel, parent: Place, name: str) -> None:
+def make_mapped(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     """Make ACL/lun_N, which is of use once linked to a LUN."""
     _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/{name}", template("mapped", parent.variant), {})
@@ -78,7 +78,9 @@ def _after(name: str, prefix: str, allowed: range | None = None) -> int:
 # Links. A linked object's facts list who links to it; the linking one's say what it leads to.
 
 
-def _add_link(kernel: Kernel, place: Place, link: str, source: str, **facts: object) -> None:
+def _add_link(
+    kernel: SimulatedKernel, place: TreePath, link: str, source: str, **facts: object
+) -> None:
     kernel.tree.link(source, link)
     known = kernel.tree.facts(source)
     kernel.tree.remember(source, {**known, "links": [*known.get("links", []), link]})
@@ -86,7 +88,7 @@ def _add_link(kernel: Kernel, place: Place, link: str, source: str, **facts: obj
     kernel.tree.remember(place.owner, {**own, "leads_to": source, **facts})
 
 
-def _remove_link(kernel: Kernel, place: Place, link: str) -> str:
+def _remove_link(kernel: SimulatedKernel, place: TreePath, link: str) -> str:
     source = kernel.tree.source(link)
     known = kernel.tree.facts(source)
     links = [other for other in known.get("links", []) if other != link]
@@ -98,13 +100,13 @@ def _remove_link(kernel: Kernel, place: Place, link: str) -> str:
     return source
 
 
-def leads_to(kernel: Kernel, rel: str) -> str | None:
+def leads_to(kernel: SimulatedKernel, rel: str) -> str | None:
     """Return what a LUN or mapped LUN is linked to."""
     source: str | None = kernel.tree.facts(rel).get("leads_to")
     return source
 
 
-def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
+def link_lun(kernel: SimulatedKernel, place: TreePath, link: str, source: TreePath) -> None:
     """Export a storage object as the LUN at `place`."""
     if source.kind != "device" or source.inner:
         refuse(errno.EFAULT)
@@ -116,25 +118,27 @@ def link_lun(kernel: Kernel, place: Place, link: str, source: Place) -> None:
     _add_link(kernel, place, link, source.owner, port=port)
     state = f"linked to {'pscsi' if source.variant == 'pscsi' else 'rd_mcp'}"
     texts = place.template.state(state, lun_values(kernel, place))
-    kernel.tree.put_all(place.owner, {**texts, **alua.kept_flags(kernel, place.owner)})
+    kernel.tree.put_all(place.owner, {**texts, **alua_groups.kept_flags(kernel, place.owner)})
     if core.has_alua(source):
-        alua.join(kernel, place.owner, f"{source.owner}/alua/{alua.DEFAULT_GROUP}")
+        alua_groups.join_port_group(
+            kernel, place.owner, f"{source.owner}/alua/{alua_groups.DEFAULT_PORT_GROUP}"
+        )
     core.refresh(kernel, source.owner)
     _count_port(kernel, place, 1)
     if place.variant == "loopback" and kernel.tree.text(f"{'/'.join(place.parts[:3])}/nexus"):
-        counting.count_look(kernel, place.owner)
+        login_sessions.count_look(kernel, place.owner)
 
 
-def _count_port(kernel: Kernel, place: Place, change: int) -> None:
+def _count_port(kernel: SimulatedKernel, place: TreePath, change: int) -> None:
     """Count the LUNs of a TPG, which hold on to its nexus."""
     tpg = "/".join(place.parts[:3])
     facts = kernel.tree.facts(tpg)
     kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
 
 
-def unlink_lun(kernel: Kernel, place: Place, link: str) -> None:
+def unlink_lun(kernel: SimulatedKernel, place: TreePath, link: str) -> None:
     """Stop exporting: the storage object is free, and mappings of the LUN are cut for good."""
-    alua.leave(kernel, place.owner)
+    alua_groups.leave_port_group(kernel, place.owner)
     mapped_links = kernel.tree.facts(place.owner).get("links", [])
     source = _remove_link(kernel, place, link)
     _count_port(kernel, place, -1)
@@ -146,7 +150,7 @@ def unlink_lun(kernel: Kernel, place: Place, link: str) -> None:
     core.refresh(kernel, source)
 
 
-def link_mapped(kernel: Kernel, place: Place, link: str, source: Place) -> None:
+def link_mapped(kernel: SimulatedKernel, place: TreePath, link: str, source: TreePath) -> None:
     """Map a LUN of the same TPG to the initiator that `place` belongs to."""
     if source.kind != "lun" or source.inner:
         refuse(errno.EFAULT)
@@ -161,13 +165,13 @@ def link_mapped(kernel: Kernel, place: Place, link: str, source: Place) -> None:
         kernel.tree.put(f"{place.owner}/write_protect", "1\n")
 
 
-def unlink_mapped(kernel: Kernel, place: Place, link: str) -> None:
+def unlink_mapped(kernel: SimulatedKernel, place: TreePath, link: str) -> None:
     """Take a LUN away from an initiator."""
     _remove_link(kernel, place, link)
     _reset(kernel, place)
 
 
-def lun_values(kernel: Kernel, place: Place) -> dict[str, object]:
+def lun_values(kernel: SimulatedKernel, place: TreePath) -> dict[str, object]:
     """Return what the texts of a linked LUN name."""
     facts = kernel.tree.facts(place.owner)
     device_path = facts["leads_to"]
@@ -184,7 +188,7 @@ def lun_values(kernel: Kernel, place: Place) -> dict[str, object]:
     }
 
 
-def mapped_values(kernel: Kernel, place: Place) -> dict[str, object]:
+def mapped_values(kernel: SimulatedKernel, place: TreePath) -> dict[str, object]:
     """Return what the texts of a mapped LUN name beside its LUN's."""
     return {
         "initiator": place.parts[4],
@@ -193,19 +197,19 @@ def mapped_values(kernel: Kernel, place: Place) -> dict[str, object]:
     }
 
 
-def _is_protected(kernel: Kernel, tpg: str) -> bool:
+def _is_protected(kernel: SimulatedKernel, tpg: str) -> bool:
     path = f"{tpg}/attrib/prod_mode_write_protect"
     return kernel.tree.exists(path) and kernel.tree.text(path) == "1\n"
 
 
-def _reset(kernel: Kernel, place: Place) -> None:
+def _reset(kernel: SimulatedKernel, place: TreePath) -> None:
     """Put back the texts that being linked had changed."""
     made = place.template
     inners = {inner for state in made.states.values() for inner in state}
     kernel.tree.put_all(place.owner, {inner: made.files[inner].text for inner in sorted(inners)})
 
 
-def write_protect(kernel: Kernel, place: Place, text: str) -> None:
+def write_protect(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Make a mapped LUN read-only, or writable again; nothing shows before it is linked."""
     value = number(text, "u64")
     if value not in (0, 1):
@@ -214,14 +218,14 @@ def write_protect(kernel: Kernel, place: Place, text: str) -> None:
         kernel.tree.put(f"{place.owner}/write_protect", f"{value}\n")
 
 
-def write_enable(kernel: Kernel, place: Place, text: str) -> None:
+def write_enable(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     """Let initiators in, or throw them out; only FireWire wants a LUN for that."""
     is_enabled = boolean(text)
     if is_enabled and place.variant == "sbp" and not kernel.tree.facts(place.owner).get("ports"):
         refuse(errno.EINVAL)
     kernel.tree.put(f"{place.owner}/enable", f"{int(is_enabled)}\n")
     if not is_enabled:
-        sessions.end(kernel, place.owner)
+        login_sessions.end(kernel, place.owner)
 
 
 RULES = Rules(
