@@ -21,7 +21,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell, run_here
 from pyshell.commands import examine
 from pyshell.config import model
 from pyshell.config.running import read_running
-from pyshell.doctor import examination, firewall
+from pyshell.doctor import examination, network
 from pyshell.doctor.findings import Finding
 from pyshell.host import programs
 from pyshell.host.machine import RealMachine
@@ -185,7 +185,11 @@ def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
         raise PermissionError(13, "Permission denied", "/proc/secret")
 
     healthy.must(f"{TPG} disable")
-    monkeypatch.setattr(examination, "CHECKS", {**examination.CHECKS, "network": failing})
+    checks = [
+        replace(check, run=failing) if check.name == "network" else check
+        for check in examination.CHECKS
+    ]
+    monkeypatch.setattr(examination, "CHECKS", checks)
     ran = healthy("doctor")
     assert "not seen: network: Permission denied: /proc/secret" in ran.lines
     assert f"error: {TPG}: it is disabled: nobody can log in" in ran.lines
@@ -324,10 +328,10 @@ def test_firewalld_keeps_the_port_shut(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # for the suggested commands
     monkeypatch.setattr(programs, "SEARCH_PATH", f"{tmp_path}:/usr/bin:/bin")
     lio = replace(healthy.open(), machine=RealMachine())
-    (found,) = firewall.check(lio)
+    (found,) = network.check_firewall(lio)
     assert (found.path, found.level) == ("firewalld", "warning")
     follow(healthy, list(found.commands))
-    assert list(firewall.check(lio)) == []
+    assert list(network.check_firewall(lio)) == []
 
 
 def nft(policy: str, *rules: Any) -> str:
@@ -368,7 +372,7 @@ def test_nftables_keeps_the_port_shut(
     lio = healthy.open()
     answers = {("nft", "--json", "list", "ruleset"): rules}
     monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
-    told = [command for one in firewall.check(lio) for command in one.commands]
+    told = [command for one in network.check_firewall(lio) for command in one.commands]
     wanted = "nft insert rule inet filter input tcp dport 3260 accept"
     assert told == ([wanted] if shut else [])
 
@@ -445,7 +449,7 @@ def test_nftables_is_read_as_the_kernel_does(
     lio = healthy.open()
     answers = {("nft", "--json", "list", "ruleset"): rules}
     monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
-    found = [one.level for one in firewall.check(lio)]
+    found = [one.level for one in network.check_firewall(lio)]
     assert found == ([level] if level else [])
 
 

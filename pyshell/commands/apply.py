@@ -17,9 +17,9 @@ from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
-    from pyshell.config.lint.faults import Fault
     from pyshell.config.model import Items
     from pyshell.config.plan import Plan
+    from pyshell.config.positions import Problem
     from pyshell.config.store.undo import Done
 
 
@@ -116,22 +116,22 @@ class ApplyingNode(ComparingNode):
         self, error: PyshellError | None, document: Document | None, file: str, target: str | None
     ) -> PyshellError | None:
         """Return all that `check` finds wrong with the file, else the error that was met."""
-        from pyshell.config.lint import check
+        from pyshell.config.lint import validate
         from pyshell.config.positions import json_path
 
         if document is None:
             return error
-        errors = check.errors_of(document, self.lio)
+        errors = validate.errors_of(document, self.lio)
         if target is not None:
             errors = _errors_of_target(document, errors, target)
-        twice = check.keys_there_twice(self.text_read or "")
+        twice = validate.keys_there_twice(self.text_read or "")
         if not errors and not twice:
             return error
         path = self.default_file if file == SAVED else Path(os.path.expanduser(file))
         places = {json_path(one.place) for one in (*errors, *twice)}
         faults = [
             one
-            for one in check.check_text(self.text_read or "", self.lio, at_boot=False)
+            for one in validate.check_text(self.text_read or "", self.lio, at_boot=False)
             if one.level == "error" and one.path in places
         ]
         told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in faults] or [
@@ -182,7 +182,7 @@ class ApplyingNode(ComparingNode):
         the host started; image files stay. --dry-run shows what it would do.
         """
         from pyshell.config.store import undo
-        from pyshell.config.store.provenance import local
+        from pyshell.config.store.state import local
 
         if skip:
             return self._skipped()
@@ -312,9 +312,9 @@ def _named(running: Items, wanted: Items) -> Items:
     return {path: item for path, item in running.items() if path in wanted}
 
 
-def _errors_of_target(document: Document, errors: list[Fault], wwn: str) -> list[Fault]:
+def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
     """Return those errors that are about a target or the storage objects that it exports."""
-    from pyshell.config.lint import check
+    from pyshell.config.lint import validate
     from pyshell.config.model import items
 
     every = items(document, lambda error: None)
@@ -322,7 +322,7 @@ def _errors_of_target(document: Document, errors: list[Fault], wwn: str) -> list
     roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
     found = []
     for error in errors:
-        path = check.owner_path(document, error.place)
+        path = validate.owner_path(document, error.place)
         if not path or any(path == root or path.startswith(f"{root}/") for root in roots):
             found.append(error)
     return found

@@ -15,7 +15,7 @@ from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
-    from pyshell.config.lint.faults import Finding
+    from pyshell.config.positions import LocatedProblem
 
 
 class CheckingNode(CommonNode):
@@ -33,21 +33,21 @@ class CheckingNode(CommonNode):
         An error is what cannot be restored as it stands there (exit status 1), a warning what is
         hardly meant. Devices and image files are looked for on this host.
         """
-        from pyshell.config.lint.check import check
-        from pyshell.config.store import locations
+        from pyshell.config.lint.validate import check
+        from pyshell.config.store import saved_file
 
-        default = locations.default_file(self.lio)
+        default = saved_file.default_file(self.lio)
         path = Path(os.path.expanduser(savefile)) if savefile else default
         at_boot = path.absolute() == default.absolute()
         if not os.path.exists(path):
-            raise locations.missing(self.lio, default if at_boot else path, "check")
+            raise saved_file.missing(self.lio, default if at_boot else path, "check")
         found = check(path, self.lio, at_boot=at_boot)
         lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
         data = [dataclasses.asdict(one) for one in found]
         return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
 
 
-def _failure(path: Path, found: list[Finding]) -> PyshellError | None:
+def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:
     count = Counter(one.level for one in found)
     if not count["error"]:
         return None

@@ -211,7 +211,7 @@ class ComparingNode(SavingNode):
 
     def _document(self, word: str, *, trusted: bool) -> Document:
         from pyshell.config import load, references
-        from pyshell.config.store import revisions, trust
+        from pyshell.config.store import document_file, revisions
 
         folder = self.lio.config_dir
         if revisions.is_number(word) and _is_kept(folder, int(word)):
@@ -220,7 +220,7 @@ class ComparingNode(SavingNode):
         if os.path.exists(path):
             if not trusted:
                 return references.if_readable(load.load(path))
-            read = trust.load_trusted(path)
+            read = document_file.load_trusted(path)
             self.text_read = load.text_of(read.data, str(path))
             unknown = () if self.context.compat else read.unknown
             for warning in (*read.warnings, *unknown):

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pyshell.config.store import provenance, state
-from pyshell.config.store.unsaved import is_unsaved
+from pyshell.config.store import state
+from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import PyshellError
 from pyshell.lio import flows, listing, sessions, statistics, storage
 from pyshell.lio.attach import Lio
@@ -156,7 +156,7 @@ def _saved(lio: Lio) -> Iterator[Family]:
         remembered = None  # not root, or a file that is damaged: doctor tells
     if remembered is not None:
         missing.add(len(remembered.missing) if lio.mark_file.exists() else 0)
-        moment = provenance.moment(remembered.restored)
+        moment = state.moment(remembered.restored)
         if moment is not None:
             restored.add(moment.timestamp())
     yield from (unsaved, missing, restored)

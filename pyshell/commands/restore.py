@@ -19,8 +19,8 @@ from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
-    from pyshell.config.restore import Fault, Restored
-    from pyshell.config.store.trust import Trusted
+    from pyshell.config.restoration import Restored, Skipped
+    from pyshell.config.store.document_file import Trusted
     from pyshell.lio.operations.base import Operation
 
 WAIT_MAX = 86400
@@ -75,14 +75,14 @@ class RestoringNode(ApplyingNode):
                 raise UsageError("missing_only=true goes with wait= and a file alone.")
             return self._add_missing(path, wait)
         read = self._read(path)
-        from pyshell.config import load, references, restore
+        from pyshell.config import load, references, restoration
         from pyshell.config.document import is_empty
 
-        chosen = restore.chosen(read.document, target, storage_object)
+        chosen = restoration.chosen(read.document, target, storage_object)
         # References that cannot be read stay, and are reported like other faults of the document.
         document = references.if_readable(chosen)
         if not clear_existing:
-            restore.refuse_clashes(document)
+            restoration.refuse_clashes(document)
         elif is_empty(document) and not (force or self.context.compat):
             raise PyshellError(
                 f"{path} holds neither a storage object nor a target: nothing was cleared.",
@@ -99,7 +99,7 @@ class RestoringNode(ApplyingNode):
                     self.clear()
                 elif clear_existing:
                     running = self._running()
-                result = restore.restore(self.lio, document, running, text)
+                result = restoration.restore(self.lio, document, running, text)
                 job = RestoreJob(self.context, document, read.data if whole else None)
                 job.take(result)
                 if arrivals is not None:
@@ -115,7 +115,7 @@ class RestoringNode(ApplyingNode):
 
         def foresee() -> Lines:
             running = self._running() if clear_existing else None
-            result = restore.foresee(self.lio, document, running, text)
+            result = restoration.foresee(self.lio, document, running, text)
             return self._foreseen(path, result, PyshellError, wait)
 
         effect: Literal["loaded", "other"] = "loaded" if whole else "other"
@@ -125,7 +125,7 @@ class RestoringNode(ApplyingNode):
                 return ()
             if force or self.context.compat:
                 return self.removing_all()
-            return restore.foresee(self.lio, document, self.items_of("running")).plan.operations
+            return restoration.foresee(self.lio, document, self.items_of("running")).plan.operations
 
         would = [f"Configuration would be restored from {path}"]
         return Work(would, run, effect, foresee, operations=operations)
@@ -162,9 +162,9 @@ class RestoringNode(ApplyingNode):
             return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
         def foresee() -> Lines:
-            from pyshell.config import restore
+            from pyshell.config import restoration
 
-            result = restore.foresee_added(self.lio, document, missing)
+            result = restoration.foresee_added(self.lio, document, missing)
             return self._foreseen(path, result, RestoredInPartError, wait)
 
         return Work([would], run, foresee=foresee, undone_by=job.undo)
@@ -199,17 +199,17 @@ class RestoringNode(ApplyingNode):
         return missing
 
     def _not_running(self, document: Document) -> dict[str, str]:
-        from pyshell.config.outline import read_outline
+        from pyshell.config.running import read_outline
         from pyshell.config.store import losses
 
         return losses.missing(document, read_outline(self.lio), {})
 
     def _read(self, path: Path) -> Trusted:
-        from pyshell.config.store import locations, trust
+        from pyshell.config.store import document_file, saved_file
 
         if not os.path.exists(path):
-            raise locations.missing(self.lio, path, "restoreconfig")
-        read = trust.load_trusted(path)
+            raise saved_file.missing(self.lio, path, "restoreconfig")
+        read = document_file.load_trusted(path)
         unknown = () if self.context.compat else read.unknown
         for warning in (*read.warnings, *unknown):
             self.context.note(warning)
@@ -235,13 +235,13 @@ class RestoringNode(ApplyingNode):
 
     def clear(self) -> None:
         """Remove the whole running configuration."""
-        from pyshell.config import clearing
+        from pyshell.config import object_operations
 
         # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
         # leaving; else leaving asks before the saved file loses it.
         removed = [self.context.note_removed] if self.context.compat else []
         try:
-            clearing.clear(self.lio, *removed)
+            object_operations.clear(self.lio, *removed)
         except PyshellError as error:
             if self.context.way != "boot":
                 error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
@@ -257,7 +257,7 @@ class RestoringNode(ApplyingNode):
             self.context.note(f"It could not be noted that nothing is missing: {error}")
 
 
-def _recoverable(faults: list[Fault]) -> PyshellError:
+def _recoverable(faults: list[Skipped]) -> PyshellError:
     message = f"Configuration restored, {len(faults)} recoverable errors:"
     return PyshellError(message, faults=[fault.text for fault in faults])
 

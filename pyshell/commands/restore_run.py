@@ -14,8 +14,7 @@ from pyshell.tree.node import Context
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
-    from pyshell.config.restore import Fault, Restored
-    from pyshell.config.waiting import Awaited
+    from pyshell.config.restoration import Awaited, Restored, Skipped
     from pyshell.lio.operations.base import Operation
 
 
@@ -38,7 +37,7 @@ class RestoreJob:
         self._data = data
         self._remembered = data is not None
         self.missing = missing or {}
-        self.faults: list[Fault] = []
+        self.faults: list[Skipped] = []
         self.added: list[str] = []
         self.undo: list[Operation] = []
         self._absent: Sequence[Awaited] = ()
@@ -57,7 +56,7 @@ class RestoreJob:
 
         `hints` are of interest where there is something to wait for.
         """
-        from pyshell.config import waiting
+        from pyshell.config import restoration
 
         lio, told = self._context.lio, False
         deadline = time.monotonic() + seconds
@@ -70,7 +69,7 @@ class RestoreJob:
                 told = True
             try:
                 with self._context.lock_lent(deadline):
-                    came = waiting.wait_for_any(lio, self._absent, arrivals, deadline)
+                    came = restoration.wait_for_any(lio, self._absent, arrivals, deadline)
             except LockedError as error:
                 self._context.note(f"Nothing more can be added now: {error}")
                 break
@@ -84,7 +83,7 @@ class RestoreJob:
 
     def add(self) -> None:
         """Add what is missing as far as it can be had now."""
-        from pyshell.config import references, restore
+        from pyshell.config import references, restoration
 
         before = self.missing
         if self._remembered:
@@ -96,7 +95,7 @@ class RestoreJob:
                 known = self.missing
             self.missing = {p: why for p, why in self.missing.items() if p in known}
         tried = list(self.missing)
-        result = restore.add(self._context.lio, self._document, tried)
+        result = restoration.add(self._context.lio, self._document, tried)
         self.undo[:0] = result.undo
         self._note(result)
         self.faults = [f for f in self.faults if f.path not in before] + result.faults
@@ -113,15 +112,17 @@ class RestoreJob:
 
     def _look(self) -> None:
         """Note what is absent: before others learn that it is missed, so that no arrival is."""
-        from pyshell.config import waiting
+        from pyshell.config import restoration
 
         paths = self.missing
-        self._absent = waiting.awaited(self._context.lio, self._document, paths) if paths else []
+        self._absent = (
+            restoration.awaited(self._context.lio, self._document, paths) if paths else []
+        )
 
     def _not_running(self, result: Restored) -> dict[str, str]:
         if not (result.faults or result.left_out):
             return {}  # every step was done: looking for all of it again took a tenth of the time
-        from pyshell.config.outline import read_outline
+        from pyshell.config.running import read_outline
         from pyshell.config.store import losses
 
         return losses.missing(self._document, read_outline(self._context.lio), result.left_out)

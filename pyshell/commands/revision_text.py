@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
-from pyshell.config.store.provenance import local
+from pyshell.config.store.state import local
 
 if TYPE_CHECKING:
     from pyshell.config.store.revisions import Revision

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pyshell.config.store import locations
+from pyshell.config.store import saved_file
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.files.paths import UntrustedError
 from pyshell.lio.attach import Lio
@@ -193,7 +193,7 @@ class SavingNode(CommonNode):
         """Return what the saved file holds, the kernel lacks and no command here deleted."""
         from pyshell.config import load
         from pyshell.config.document import object_paths
-        from pyshell.config.outline import read_outline
+        from pyshell.config.running import read_outline
         from pyshell.config.store import state
         from pyshell.config.store.state import is_below
 
@@ -275,7 +275,7 @@ class Saving:
     def _keep_references(self) -> None:
         """Keep references to the files of secrets, if the file before has some and is trusted."""
         from pyshell.config import load, references
-        from pyshell.config.store.trust import load_trusted
+        from pyshell.config.store.document_file import load_trusted
 
         if not os.path.isfile(self._path) or references.has_references(self.document):
             return
@@ -349,7 +349,7 @@ class Saving:
 
     def save(self) -> list[str]:
         """Save, and return what to tell beside that."""
-        from pyshell.config.store import document_file, provenance, state
+        from pyshell.config.store import document_file, state
         from pyshell.config.store.losses import tree_paths
         from pyshell.config.store.revisions import Policy
         from pyshell.files import writing
@@ -368,7 +368,7 @@ class Saving:
         state.forget_removed(self._context.lio.run_dir)
         return self._boot.save(
             self.document,
-            provenance.now(self._context.way, self._comment),
+            state.now(self._context.way, self._comment),
             int(prefer("max_backup_files")),
             Policy(int(prefer("max_revisions")), int(prefer("max_revision_days"))),
             self._merged_from,
@@ -379,7 +379,7 @@ class Saving:
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
     """Return the work of saving one storage object into a file that holds others (failure 17)."""
     from pyshell.config.parts import with_storage_object
-    from pyshell.config.store.trust import load_trusted
+    from pyshell.config.store.document_file import load_trusted
 
     require_writable(path)
 
@@ -400,7 +400,7 @@ def file_of(lio: Lio, text: str | None) -> Path:
     """Return the file of that name, the one that is restored at boot where none is given."""
     if text:
         return Path(os.path.abspath(os.path.expanduser(text)))
-    return locations.default_file(lio)
+    return saved_file.default_file(lio)
 
 
 def require_writable(path: Path) -> None:

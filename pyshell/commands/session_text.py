@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from pyshell.config.store.provenance import local, utc
+from pyshell.config.store.state import local, utc
 from pyshell.lio.attach import Lio
 from pyshell.lio.sessions import NEXUS, Seen, Session, luns_of
 from pyshell.tree.results import Columns

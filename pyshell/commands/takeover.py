@@ -10,7 +10,7 @@ from pyshell.tree.common import CommonNode
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
-    from pyshell.config.takeover import Takeover
+    from pyshell.config.boot_units import Takeover
 
 
 class TakingOverNode(CommonNode):
@@ -27,25 +27,25 @@ class TakingOverNode(CommonNode):
 
         With -o json, `changed` tells whether it changed anything, or would.
         """
-        from pyshell.config import takeover
-        from pyshell.config.store import locations
+        from pyshell.config import boot_units
+        from pyshell.config.store import saved_file
 
-        wanted = takeover.back(self.lio) if back else takeover.forth(self.lio)
+        wanted = boot_units.back(self.lio) if back else boot_units.forth(self.lio)
         if wanted is None:
             return _told(["There is nothing to give back: pyshell has taken nothing over."])
         if not back and not (wanted.disable or wanted.enable):
             return _told(["pyshell brings the target back at boot already."])
 
         def run() -> Lines:
-            (takeover.give_back if back else takeover.take)(self.lio, wanted)
-            file = locations.default_file(self.lio)
+            (boot_units.give_back if back else boot_units.take)(self.lio, wanted)
+            file = saved_file.default_file(self.lio)
             said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
             if back:
                 return _told([*said, "What was so before is so again."], wanted)
             said.append(f"From the next boot on, pyshell restores {file}. What runs stays.")
             if not file.exists():
                 others = [
-                    f"; {other} is another program's" for other in locations.elsewhere(self.lio)
+                    f"; {other} is another program's" for other in saved_file.elsewhere(self.lio)
                 ]
                 said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
             return _told([*said, "takeover back=true gives it back."], wanted)

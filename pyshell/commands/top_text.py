@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pyshell import names
-from pyshell.config.store.provenance import utc
-from pyshell.config.store.state import is_below
+from pyshell.config.store.state import is_below, utc
 from pyshell.lio import listing
 from pyshell.lio.flows import INITIATOR, LUN, OBJECT, Rate, Sample
 from pyshell.tree.results import Table

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The saved configuration, typed: what rtslib's saveconfig.json holds, key by key.
+"""The saved configuration, typed: the keys of rtslib's saveconfig.json.
 
-A document is plain data, as JSON gives it; the types are for the reader, for the checker and for
-`load`, which holds a file against them. Every key that rtslib leaves out may be missing, and keys
-that nobody here knows are kept. Sizes are in bytes.
+A document is plain JSON data; the types serve type checkers, `check` and `load`, which validates a
+file against them. Every key that rtslib can omit is optional, and unknown keys are kept. Sizes are
+in bytes.
+
+`python -m pyshell.config.document` prints the types as a JSON Schema, which editors use to complete
+and check a file; `saveconfig.schema.json` beside this file is that text.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+import re
+import sys
+from typing import Annotated, Any, get_args, get_origin
 
-from typing_extensions import Doc, NotRequired, Required, TypedDict
+from typing_extensions import Doc, NotRequired, Required, TypedDict, get_type_hints
 
 from pyshell import names
 from pyshell.errors import PyshellError
@@ -47,7 +53,7 @@ _Seconds = Annotated[int | None, Doc("Told to initiators: seconds of a transitio
 _Milliseconds = Annotated[int | None, Doc("Milliseconds by which answers are late.")]
 
 
-class AluaGroup(TypedDict):
+class AluaGroupEntry(TypedDict):
     """An ALUA target port group of a storage object."""
 
     name: Required[Annotated[str, Doc("default_tg_pt_gp is the kernel's own.")]]
@@ -82,7 +88,7 @@ class AluaGroup(TypedDict):
     trans_delay_msecs: NotRequired[_Milliseconds]
 
 
-class StorageObject(TypedDict):
+class StorageObjectEntry(TypedDict):
     """A storage object; which of the keys it has depends on `plugin`."""
 
     name: Required[Annotated[str, Doc("Name, unique in its backstore; no blanks, no slashes.")]]
@@ -111,12 +117,12 @@ class StorageObject(TypedDict):
     hw_max_sectors: NotRequired[Annotated[int | None, Doc("user: sectors in one command at most.")]]
     control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
     attributes: NotRequired[_Attributes]
-    alua_tpgs: NotRequired[Annotated[list[AluaGroup], Doc("ALUA groups.")]]
+    alua_tpgs: NotRequired[Annotated[list[AluaGroupEntry], Doc("ALUA groups.")]]
     exists: NotRequired[_Unused]
     buffered_mode: NotRequired[_Unused]
 
 
-class Lun(TypedDict):
+class LunEntry(TypedDict):
     """A LUN; `storage_object` is a path, as `/backstores/block/disk1`."""
 
     index: Required[Annotated[int, Doc("LUN, 0 to 65535.")]]
@@ -127,7 +133,7 @@ class Lun(TypedDict):
     ]
 
 
-class Portal(TypedDict):
+class PortalEntry(TypedDict):
     """A network portal; an IPv6 `ip_address` stands in brackets."""
 
     ip_address: Required[
@@ -138,7 +144,7 @@ class Portal(TypedDict):
     offload: NotRequired[Annotated[bool, Doc("Offload to a Chelsio adapter.")]]
 
 
-class MappedLun(TypedDict):
+class MappedLunEntry(TypedDict):
     """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
 
     index: Required[Annotated[int, Doc("LUN that the initiator sees, 0 to 65535.")]]
@@ -147,11 +153,11 @@ class MappedLun(TypedDict):
     alias: NotRequired[_Alias]
 
 
-class NodeAcl(TypedDict):
+class NodeAclEntry(TypedDict):
     """A node ACL: an initiator that may log in."""
 
     node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
-    mapped_luns: NotRequired[Annotated[list[MappedLun], Doc("The LUNs that it sees.")]]
+    mapped_luns: NotRequired[Annotated[list[MappedLunEntry], Doc("The LUNs that it sees.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
     tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs of equal tag form a group.")]]
@@ -170,16 +176,16 @@ class NodeAcl(TypedDict):
     ]
 
 
-class Tpg(TypedDict):
+class TpgEntry(TypedDict):
     """A target portal group."""
 
     tag: NotRequired[Annotated[int, Doc("Number from 1; 1 if left out.")]]
     enable: NotRequired[Annotated[bool, Doc("Whether initiators may log in; true if left out.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    luns: NotRequired[Annotated[list[Lun], Doc("What it exports.")]]
-    portals: NotRequired[Annotated[list[Portal], Doc("Where it listens.")]]
-    node_acls: NotRequired[Annotated[list[NodeAcl], Doc("Who may log in.")]]
+    luns: NotRequired[Annotated[list[LunEntry], Doc("What it exports.")]]
+    portals: NotRequired[Annotated[list[PortalEntry], Doc("Where it listens.")]]
+    node_acls: NotRequired[Annotated[list[NodeAclEntry], Doc("Who may log in.")]]
     chap_userid: NotRequired[_ChapUserid]
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
@@ -188,16 +194,16 @@ class Tpg(TypedDict):
     chap_mutual_password_file: NotRequired[_SecretFile]
 
 
-class Target(TypedDict):
+class TargetEntry(TypedDict):
     """A target of a fabric."""
 
     wwn: Required[Annotated[str, Doc("Name of the target in the form of its fabric.")]]
     fabric: Required[Annotated[str, Doc("Fabric, as iscsi, loopback or vhost.")]]
     parameters: NotRequired[_Parameters]
-    tpgs: NotRequired[Annotated[list[Tpg], Doc("Target portal groups.")]]
+    tpgs: NotRequired[Annotated[list[TpgEntry], Doc("Target portal groups.")]]
 
 
-class FabricModule(TypedDict):
+class FabricModuleEntry(TypedDict):
     """Settings of a fabric as a whole: who may discover its targets."""
 
     name: Required[Annotated[str, Doc("Fabric; iscsi has such settings.")]]
@@ -213,9 +219,9 @@ class FabricModule(TypedDict):
 class Document(TypedDict):
     """A whole saved configuration."""
 
-    storage_objects: NotRequired[Annotated[list[StorageObject], Doc("What may be exported.")]]
-    targets: NotRequired[Annotated[list[Target], Doc("Targets of all fabrics.")]]
-    fabric_modules: NotRequired[Annotated[list[FabricModule], Doc("Settings of fabrics.")]]
+    storage_objects: NotRequired[Annotated[list[StorageObjectEntry], Doc("What may be exported.")]]
+    targets: NotRequired[Annotated[list[TargetEntry], Doc("Targets of all fabrics.")]]
+    fabric_modules: NotRequired[Annotated[list[FabricModuleEntry], Doc("Settings of fabrics.")]]
 
 
 def is_empty(document: Document) -> bool:
@@ -276,7 +282,7 @@ def known_wwn(fabric: str, wwn: str) -> str:
         return wwn
 
 
-def is_target(entry: Target, wwn: str) -> bool:
+def is_target(entry: TargetEntry, wwn: str) -> bool:
     """Tell whether an entry is the target of that WWN, however both are spelt."""
     fabric = entry["fabric"]
     return known_wwn(fabric, entry["wwn"]) == known_wwn(fabric, wwn)
@@ -306,7 +312,7 @@ def tpg_path(fabric: str, base: str, tag: int) -> str:
     return base if tagless else f"{base}/tpg{tag}"
 
 
-def _tpg_paths(fabric: str, base: str, tpg: Tpg) -> set[str]:
+def _tpg_paths(fabric: str, base: str, tpg: TpgEntry) -> set[str]:
     found = {base}
     found |= {f"{base}/luns/lun{lun['index']}" for lun in tpg.get("luns", ())}
     found |= {f"{base}/portals/{portal_name(portal)}" for portal in tpg.get("portals", ())}
@@ -317,9 +323,53 @@ def _tpg_paths(fabric: str, base: str, tpg: Tpg) -> set[str]:
     return found
 
 
-def portal_name(entry: Portal) -> str:
+def portal_name(entry: PortalEntry) -> str:
     """Return a portal's name in the tree, as it stands if its address is none."""
     try:
         return f"{names.bracketed(names.address(entry['ip_address']))}:{entry['port']}"
     except PyshellError:
         return f"{entry['ip_address']}:{entry['port']}"
+
+
+_ENTRY = re.compile(r'(?<=[a-z])Entry"')
+"""Ends the names of the types, but not those in the schema."""
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema. It refuses unknown keys: they are mostly typos."""
+    from pydantic import TypeAdapter
+
+    found = TypeAdapter(Document).json_schema(ref_template="#/$defs/{model}")
+    kinds = found.pop("$defs")
+    for name, kind in {**kinds, "Document": found}.items():
+        _describe(kind, globals()[name])
+    found["properties"]["$schema"] = {"type": "string", "description": "Where this schema lies."}
+    found = {"$schema": _DRAFT, "title": "LIO saveconfig.json", **found, "$defs": kinds}
+    renamed: dict[str, Any] = json.loads(_ENTRY.sub('"', json.dumps(found)))
+    return renamed
+
+
+def _describe(kind: dict[str, Any], of: Any) -> None:
+    kind.pop("title", None)
+    kind["additionalProperties"] = False
+    for key, hint in get_type_hints(of, include_extras=True).items():
+        told = next((one for one in _notes(hint) if isinstance(one, Doc)), None)
+        kind["properties"][key].pop("title", None)
+        if told is not None:
+            kind["properties"][key]["description"] = told.documentation
+
+
+def _notes(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) in (NotRequired, Required):
+        (hint,) = get_args(hint)
+    return getattr(hint, "__metadata__", ())
+
+
+def text() -> str:
+    """Return the text of the schema file."""
+    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

@@ -16,13 +16,13 @@ from typing import Any, cast
 from pyshell import names
 from pyshell.config.document import (
     Document,
-    Lun,
-    MappedLun,
-    NodeAcl,
-    Portal,
-    StorageObject,
-    Target,
-    Tpg,
+    LunEntry,
+    MappedLunEntry,
+    NodeAclEntry,
+    PortalEntry,
+    StorageObjectEntry,
+    TargetEntry,
+    TpgEntry,
     modern,
 )
 from pyshell.errors import PyshellError, UsageError
@@ -259,7 +259,7 @@ class _Reader:
         except PyshellError as error:
             self._fault(EntryError(where, error.message, error.hint))
 
-    def _of_target(self, entry: Target) -> Iterator[Item]:
+    def _of_target(self, entry: TargetEntry) -> Iterator[Item]:
         fabric = fabrics.fabric(entry["fabric"])
         place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
         yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
@@ -270,7 +270,7 @@ class _Reader:
                     raise UsageError(f"{tag} is not a TPG tag")
                 yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
 
-    def _of_tpg(self, place: identifiers.Tpg, entry: Tpg) -> Iterator[Item]:
+    def _of_tpg(self, place: identifiers.Tpg, entry: TpgEntry) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         always = not place.target.fabric.can_be_enabled
         if _DEMO_MODE in own:  # first: the kernel ignores `_CACHE` as long as demo mode is on
@@ -289,7 +289,7 @@ class _Reader:
             with self._entry(f"{place.path}/acls"):
                 yield from self._of_node_acl(place, acl, depth)
 
-    def _of_node_acl(self, tpg: identifiers.Tpg, entry: NodeAcl, depth: str) -> Iterator[Item]:
+    def _of_node_acl(self, tpg: identifiers.Tpg, entry: NodeAclEntry, depth: str) -> Iterator[Item]:
         fabric = tpg.target.fabric
         place = identifiers.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
         own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
@@ -336,7 +336,7 @@ def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
 _DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 
 
-def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
+def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
     plugin = modern(entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"There is no backstore '{entry['plugin']}'")
@@ -364,7 +364,7 @@ def _of_storage_object(entry: StorageObject) -> Iterator[Item]:
         )
 
 
-def _of_lun(tpg: identifiers.Tpg, entry: Lun) -> Item:
+def _of_lun(tpg: identifiers.Tpg, entry: LunEntry) -> Item:
     group = entry.get("alua_tg_pt_gp_name")
     exported = _modern(entry["storage_object"])
     return Item(
@@ -376,12 +376,12 @@ def _of_lun(tpg: identifiers.Tpg, entry: Lun) -> Item:
     )
 
 
-def _alias(entry: Lun | MappedLun) -> str | None:
+def _alias(entry: LunEntry | MappedLunEntry) -> str | None:
     alias = entry.get("alias")
     return names.path_part(alias) if alias else None
 
 
-def _of_portal(tpg: identifiers.Tpg, entry: Portal) -> Item:
+def _of_portal(tpg: identifiers.Tpg, entry: PortalEntry) -> Item:
     names.address(entry["ip_address"])  # refuses what is none
     address = entry["ip_address"].strip().strip("[]")
     transports = {
@@ -392,7 +392,7 @@ def _of_portal(tpg: identifiers.Tpg, entry: Portal) -> Item:
     return Item(identifiers.Portal(tpg, address, entry["port"]), settings=transports)
 
 
-def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLun) -> Item:
+def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLunEntry) -> Item:
     lun = identifiers.Lun(acl.tpg, entry["tpg_lun"])
     return Item(
         identifiers.MappedLun(acl, entry["index"]),
@@ -448,7 +448,7 @@ def _unlimited(name: str) -> str:
     return ""
 
 
-def _chap(fabric: fabrics.Fabric, entry: Tpg | NodeAcl) -> dict[str, str]:
+def _chap(fabric: fabrics.Fabric, entry: TpgEntry | NodeAclEntry) -> dict[str, str]:
     """Return CHAP settings: rtslib leaves out those that are not set, so none means unset.
 
     A secret that a file holds, and that was not read from there, may have any value.

@@ -9,10 +9,10 @@ from copy import deepcopy
 from pyshell import names
 from pyshell.config.document import (
     Document,
-    Lun,
-    StorageObject,
-    Target,
-    Tpg,
+    LunEntry,
+    StorageObjectEntry,
+    TargetEntry,
+    TpgEntry,
     is_target,
     known_wwn,
     modern,
@@ -82,7 +82,7 @@ def carried(document: Document, before: Document, paths: Collection[str]) -> Doc
     return found
 
 
-def _carry_tpgs(target: Target, before: Target, paths: Collection[str]) -> None:
+def _carry_tpgs(target: TargetEntry, before: TargetEntry, paths: Collection[str]) -> None:
     tpgs = target.setdefault("tpgs", [])
     tags = {tpg.get("tag", 1): tpg for tpg in tpgs}
     for old in before.get("tpgs", ()):
@@ -96,7 +96,7 @@ def _carry_tpgs(target: Target, before: Target, paths: Collection[str]) -> None:
         _carry_below(tags[tag], old, path, paths)
 
 
-def _carry_below(tpg: Tpg, before: Tpg, path: str, paths: Collection[str]) -> None:
+def _carry_below(tpg: TpgEntry, before: TpgEntry, path: str, paths: Collection[str]) -> None:
     luns = tpg.setdefault("luns", [])
     taken = {lun["index"] for lun in luns}
     luns += [
@@ -133,7 +133,7 @@ def _carry_below(tpg: Tpg, before: Tpg, path: str, paths: Collection[str]) -> No
         ]
 
 
-def _target_path(target: Target) -> str:
+def _target_path(target: TargetEntry) -> str:
     try:
         wwn = fabrics.fabric(target["fabric"]).normalise(target["wwn"]).wwn
     except PyshellError:
@@ -141,24 +141,24 @@ def _target_path(target: Target) -> str:
     return f"/{target['fabric']}/{wwn}"
 
 
-def _key(target: Target) -> tuple[str, str]:
+def _key(target: TargetEntry) -> tuple[str, str]:
     return target["fabric"], known_wwn(target["fabric"], target["wwn"])
 
 
-def _path(entry: StorageObject) -> str:
+def _path(entry: StorageObjectEntry) -> str:
     return f"/backstores/{modern(entry['plugin'])}/{entry['name']}"
 
 
-def _link(lun: Lun) -> str:
+def _link(lun: LunEntry) -> str:
     plugin, _, name = lun["storage_object"].removeprefix("/backstores/").partition("/")
     return f"/backstores/{modern(plugin)}/{name}"
 
 
-def _exported(target: Target) -> set[str]:
+def _exported(target: TargetEntry) -> set[str]:
     return {_link(lun) for tpg in target.get("tpgs", []) for lun in tpg.get("luns", [])}
 
 
-def _only(target: Target, wanted: Callable[[str], bool]) -> Target:
+def _only(target: TargetEntry, wanted: Callable[[str], bool]) -> TargetEntry:
     """Return a target with the LUNs of wanted storage objects alone, and their mapped LUNs."""
     found = deepcopy(target)
     for tpg in found.get("tpgs", []):

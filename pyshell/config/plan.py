@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pyshell.config import making
+from pyshell.config import object_operations
 from pyshell.config.compare import Difference, compare
 from pyshell.config.model import (
     ENABLED,
@@ -40,7 +40,7 @@ _FOLLOWED = {
 
 
 @dataclass(frozen=True)
-class Step:
+class PlanStep:
     """One operation of a plan, with the path of the object for which it is done."""
 
     path: str
@@ -51,7 +51,7 @@ class Step:
 class Plan:
     """Steps in the order in which to do them, and what they come to."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     changed: list[Difference] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
@@ -203,26 +203,26 @@ class _Steps:
         created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
         for item in self._running.values():
             if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
-                self._add(item.path, making.close(item.place))
+                self._add(item.path, object_operations.close(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in deleted:
                 self._sweep_below(item)
-                self._add(item.path, making.delete(self._placed(item)))
+                self._add(item.path, object_operations.delete(self._placed(item)))
                 self._numbers.forget(item.path)
         self._sweep(created)
         changes = {d.path: d for d in self._plan.changed}
-        last: list[Step] = []
+        last: list[PlanStep] = []
         for item in sorted(self._target.values(), key=lambda item: item.rank):
             if item.path not in created and item.path not in changes and not _is_tpg(item):
                 continue
             placed = self._placed(item)
             if item.path in created:
-                self._add(item.path, making.create(placed, self._exported(item)))
+                self._add(item.path, object_operations.create(placed, self._exported(item)))
             elif item.path in changes:
                 facts = [change.name for change in changes[item.path].facts]
-                self._add(item.path, making.follow(placed, facts))
+                self._add(item.path, object_operations.follow(placed, facts))
                 names = [change.name for change in changes[item.path].settings]
-                self._add(item.path, making.change(placed, names))
+                self._add(item.path, object_operations.change(placed, names))
             if _is_tpg(item) and item.path not in deleted and listing.half_made(placed.place):
                 assert isinstance(placed.place, identifiers.Tpg)
                 self._add(item.path, [SetNexus(placed.place)])
@@ -232,7 +232,7 @@ class _Steps:
                 before = enabling.settings.get(ENABLED) if enabling and not is_new else None
                 if before != item.settings[ENABLED]:
                     wanted = item.settings[ENABLED] == "1"
-                    last.append(Step(item.path, SetEnabled(placed.place, wanted)))
+                    last.append(PlanStep(item.path, SetEnabled(placed.place, wanted)))
         self._plan.steps += last
 
     def _sweep(self, created: set[str]) -> None:
@@ -241,7 +241,7 @@ class _Steps:
         placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
         for item in reversed(placed):
             if listing.half_made(item.place):
-                self._add(item.path, making.delete(item))
+                self._add(item.path, object_operations.delete(item))
                 self._numbers.forget(item.path)
 
     def _sweep_below(self, item: Item) -> None:
@@ -253,10 +253,10 @@ class _Steps:
             found = listing.mapped_luns(item.place)
         for place in found:
             if listing.half_made(place):
-                self._add(item.path, making.delete(Item(place)))
+                self._add(item.path, object_operations.delete(Item(place)))
 
     def _add(self, path: str, operations: Iterable[Operation]) -> None:
-        self._plan.steps += [Step(path, operation) for operation in operations]
+        self._plan.steps += [PlanStep(path, operation) for operation in operations]
 
     def _placed(self, item: Item) -> Item:
         place = self._numbers.placed(item.place)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read JSON and remember where each value stands.
+"""Parse JSON with the position of each value, and report problems by these positions.
 
-Python's decoder forgets the places, keeps the last of two equal keys and takes NaN; the libraries
-that keep places tell nothing of the rest, and end in RecursionError on a file of brackets.
+Python's decoder discards positions, keeps the last of two equal keys and accepts NaN; the libraries
+that keep positions report nothing of that, and raise RecursionError on a file of brackets.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import bisect
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from pyshell.characters import one_line
+from pyshell.errors import PyshellError
 from pyshell.files import jsontext
 from pyshell.files.jsontext import DEPTH_MAX
 
@@ -37,7 +40,7 @@ class Spot:
 
 
 @dataclass(frozen=True)
-class Read:
+class PositionedJson:
     """A text that is JSON: its value and the places in it."""
 
     data: Any
@@ -64,19 +67,19 @@ class Read:
         return line, at - self._line_starts[line - 1] + 1
 
 
-def read(text: str) -> Read:
+def read(text: str) -> PositionedJson:
     """Read JSON as RFC 8259 has it. Raises json.JSONDecodeError."""
     if text.startswith("\ufeff"):
         raise json.JSONDecodeError("A byte order mark stands before the document", text, 0)
-    reader = _Reader(text)
+    reader = _JsonReader(text)
     data, root, at = reader.value(reader.skip(0), 0, ())
     if at < len(text):
         raise json.JSONDecodeError("Something stands behind the end of the document", text, at)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    return Read(data, root, reader.twice, starts)
+    return PositionedJson(data, root, reader.twice, starts)
 
 
-class _Reader:
+class _JsonReader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.twice: list[tuple[Place, int]] = []
@@ -185,3 +188,143 @@ def json_path(place: Place) -> str:
         else:
             path += f"[{json.dumps(part)}]"
     return path
+
+
+Level = Literal["error", "warning"]
+
+
+UNFIT = re.compile("[\0\ud800-\udfff]")
+"""What no file name and no kernel can take; `checks.types` reports each such text."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong. An error is what cannot be restored as it stands there."""
+
+    level: Level
+    place: Place
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    """Whether it is the key, not the value, that is wrong."""
+
+
+@dataclass(frozen=True)
+class LocatedProblem:
+    """A fault with its place in the text. Lines and columns count from 1."""
+
+    path: str
+    line: int
+    column: int
+    level: Level
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """Return one line, whatever the file's names hold."""
+        message = f"{self.message}. {self.hint}" if self.hint else self.message
+        return one_line(f"{self.path}: {message}")
+
+
+def placed(found: PositionedJson, faults: Iterable[Problem]) -> list[LocatedProblem]:
+    """Return faults with their places in a text, in the order of its lines, each once."""
+    made = []
+    for fault in faults:
+        line, column = found.position(fault.place, key=fault.at_key)
+        path = json_path(fault.place)
+        made.append(LocatedProblem(path, line, column, fault.level, fault.message, fault.hint))
+    return sorted(dict.fromkeys(made), key=lambda one: (one.line, one.column))
+
+
+def not_json(found: json.JSONDecodeError) -> LocatedProblem:
+    """Return the one fault of a text that is no JSON."""
+    message = f"not JSON: {_lower(found.msg).removesuffix(' at')}"
+    return LocatedProblem("$", found.lineno, found.colno, "error", message)
+
+
+def no_text(message: str, line: int = 1, column: int = 1) -> LocatedProblem:
+    """Return the one fault of a file that holds no text, or too much."""
+    return LocatedProblem("$", line, column, "error", message)
+
+
+def error(place: Place, message: str, hint: str = "") -> Problem:
+    """Return what keeps an entry from being restored as it is."""
+    return Problem("error", place, message.rstrip("."), hint)
+
+
+def warning(place: Place, message: str, hint: str = "") -> Problem:
+    """Return what can be restored, but is hardly what was meant."""
+    return Problem("warning", place, message.rstrip("."), hint)
+
+
+def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Problem:
+    """Return an error that a check of the commands found."""
+    return Problem("error", place, _lower(found.message).rstrip("."), found.hint, at_key)
+
+
+def _lower(sentence: str) -> str:
+    """Return a sentence as it goes on behind a colon; names and abbreviations stay."""
+    plain = sentence[1:2].islower() or sentence[1:2] == " "
+    return sentence[:1].lower() + sentence[1:] if plain else sentence
+
+
+@dataclass(frozen=True)
+class DocumentEntry:
+    """An object of a file and its place. What is missing or has a wrong type reads as None."""
+
+    data: Mapping[str, Any]
+    place: Place
+
+    def at(self, key: str) -> Place:
+        """Return the place of a key's value."""
+        return (*self.place, key)
+
+    def text(self, key: str) -> str | None:
+        """Return a text."""
+        found = self.data.get(key)
+        return found if isinstance(found, str) else None
+
+    def number(self, key: str) -> int | None:
+        """Return a whole number; as rtslib does for attributes, also where it is a text."""
+        return whole(self.data.get(key))
+
+    def flag(self, key: str) -> bool | None:
+        """Return true or false."""
+        found = self.data.get(key)
+        return found if isinstance(found, bool) else None
+
+    def below(self, key: str) -> DocumentEntry:
+        """Return the object under a key, an empty one where there is none."""
+        found = self.data.get(key)
+        return DocumentEntry(found if isinstance(found, dict) else {}, self.at(key))
+
+    def each(self, key: str) -> Iterator[DocumentEntry]:
+        """Yield the objects of the list under a key."""
+        found = self.data.get(key)
+        for index, entry in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(entry, dict):
+                yield DocumentEntry(entry, (*self.at(key), index))
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number of any spelling that the document's types take, else None."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+class FirstSeen:
+    """Remembers where each name or number stood first."""
+
+    def __init__(self) -> None:
+        self._first: dict[Any, Place] = {}
+
+    def before(self, what: Any, place: Place) -> str:
+        """Return the JSON path where `what` stood before, "" the first time."""
+        first = self._first.setdefault(what, place)
+        return json_path(first) if first != place else ""

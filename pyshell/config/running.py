@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the running configuration into a document: what rtslib's dump() gives, and a little more.
+"""Read the running configuration into a document: what rtslib's dump() returns, and a little more.
 
-rtslib builds an object for every name and stops at the first device that is gone; this reads each
-file once. Beside rtslib it keeps discovery credentials that are set but not enforced, and the
-depth of an ACL's queue.
+rtslib builds an object for every name and stops at the first missing device; this reads each file
+once. In addition to rtslib's keys it keeps discovery credentials that are set but not enforced, and
+the queue depth of an ACL.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from pyshell.config.document import (
-    AluaGroup,
+    AluaGroupEntry,
     Document,
-    FabricModule,
-    Lun,
-    MappedLun,
-    NodeAcl,
-    Portal,
-    StorageObject,
-    Target,
-    Tpg,
+    FabricModuleEntry,
+    LunEntry,
+    MappedLunEntry,
+    NodeAclEntry,
+    PortalEntry,
+    StorageObjectEntry,
+    TargetEntry,
+    TpgEntry,
     Value,
 )
 from pyshell.lio import identifiers, listing, rtslib, settings, storage
@@ -46,7 +46,7 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     """
     if note is not None:
         lio = replace(lio, kernel=_Telling(lio.kernel, note))
-    names = Names()
+    names = SettingNames()
     fabrics = listing.fabrics_in_use()
     return {
         "storage_objects": _there(
@@ -65,7 +65,7 @@ def _there(entries: Iterable[_Entry | None]) -> list[_Entry]:
     return [entry for entry in entries if entry is not None]
 
 
-class Names:
+class SettingNames:
     """Names of settings, looked up once a kind of object: the kernel has them in fixed tables."""
 
     def __init__(self) -> None:
@@ -112,8 +112,8 @@ class _Telling:
 
 
 def read_storage_object(
-    lio: Lio, place: identifiers.StorageObject, names: Names | None = None
-) -> StorageObject | None:
+    lio: Lio, place: identifiers.StorageObject, names: SettingNames | None = None
+) -> StorageObjectEntry | None:
     """Return a storage object's entry, None for one that is not configured."""
     described = storage.describe(lio, place)
     arguments = storage.creation_arguments(lio, place, described)
@@ -122,18 +122,20 @@ def read_storage_object(
     entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}
     if place.plugin == "block":
         entry["write_back"] = bool(described.write_back)
-    entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or Names())
+    entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or SettingNames())
     supported = rtslib.supports_alua(place)
     groups = listing.alua_groups(place) if supported else []
     groups = [group for group in groups if not listing.half_made(group)]
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
-    return cast(StorageObject, entry)
+    return cast(StorageObjectEntry, entry)
 
 
-def read_target(lio: Lio, place: identifiers.Target, names: Names | None = None) -> Target:
+def read_target(
+    lio: Lio, place: identifiers.Target, names: SettingNames | None = None
+) -> TargetEntry:
     """Return a target's entry with all below it."""
-    names = names or Names()
-    entry: Target = {"wwn": place.wwn, "fabric": place.fabric_name, "tpgs": []}
+    names = names or SettingNames()
+    entry: TargetEntry = {"wwn": place.wwn, "fabric": place.fabric_name, "tpgs": []}
     parameters = _texts(lio, place.folder, "param", f"{place.fabric_name} target", names)
     if parameters:
         entry["parameters"] = {**parameters}
@@ -141,7 +143,7 @@ def read_target(lio: Lio, place: identifiers.Target, names: Names | None = None)
     return entry
 
 
-def read_fabric(lio: Lio, fabric: Fabric) -> FabricModule | None:
+def read_fabric(lio: Lio, fabric: Fabric) -> FabricModuleEntry | None:
     """Return a fabric's entry, None where none of its settings was made."""
     if not fabric.has("discovery_auth"):
         return None
@@ -150,10 +152,10 @@ def read_fabric(lio: Lio, fabric: Fabric) -> FabricModule | None:
     enforced = text_or_none(lio.kernel, f"{fabric.folder}/discovery_auth/enforce_discovery_auth")
     entry["discovery_enable_auth"] = enforced not in (None, "0")
     made = len(entry) > 2 or entry["discovery_enable_auth"]
-    return cast(FabricModule, entry) if made else None
+    return cast(FabricModuleEntry, entry) if made else None
 
 
-def _tpg(lio: Lio, place: identifiers.Tpg, names: Names) -> Tpg:
+def _tpg(lio: Lio, place: identifiers.Tpg, names: SettingNames) -> TpgEntry:
     entry = tpg_facts(lio, place)
     _add_groups(lio, place.folder, entry, f"{place.target.fabric_name} tpg", names)
     luns = ((lun, listing.link_of(lun.folder)) for lun in listing.luns(place))
@@ -163,7 +165,7 @@ def _tpg(lio: Lio, place: identifiers.Tpg, names: Names) -> Tpg:
         entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
     if place.target.fabric.has("acls"):
         entry["node_acls"] = [_node_acl(lio, acl, names) for acl in listing.node_acls(place)]
-    return cast(Tpg, entry)
+    return cast(TpgEntry, entry)
 
 
 def tpg_facts(lio: Lio, place: identifiers.Tpg) -> dict[str, Any]:
@@ -176,12 +178,12 @@ def tpg_facts(lio: Lio, place: identifiers.Tpg) -> dict[str, Any]:
     return entry
 
 
-def read_lun(lio: Lio, place: identifiers.Lun) -> Lun:
+def read_lun(lio: Lio, place: identifiers.Lun) -> LunEntry:
     """Return a LUN's entry."""
     return _lun(lio, place, *(listing.link_of(place.folder) or (None, None)))
 
 
-def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None) -> Lun:
+def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None) -> LunEntry:
     exported = listing.exported_by(target)
     return {
         "index": place.index,
@@ -191,7 +193,7 @@ def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None
     }
 
 
-def read_portal(lio: Lio, place: identifiers.Portal) -> Portal:
+def read_portal(lio: Lio, place: identifiers.Portal) -> PortalEntry:
     """Return a portal's entry."""
     return {
         "ip_address": place.name.rpartition(":")[0],
@@ -201,7 +203,7 @@ def read_portal(lio: Lio, place: identifiers.Portal) -> Portal:
     }
 
 
-def _node_acl(lio: Lio, place: identifiers.NodeAcl, names: Names) -> NodeAcl:
+def _node_acl(lio: Lio, place: identifiers.NodeAcl, names: SettingNames) -> NodeAclEntry:
     entry = node_acl_facts(lio, place)
     depth = text_or_none(lio.kernel, f"{place.folder}/cmdsn_depth")
     default = text_or_none(lio.kernel, f"{place.tpg.folder}/attrib/default_cmdsn_depth")
@@ -210,7 +212,7 @@ def _node_acl(lio: Lio, place: identifiers.NodeAcl, names: Names) -> NodeAcl:
     _add_groups(lio, place.folder, entry, f"{place.tpg.target.fabric_name} acl", names)
     mapped = [read_mapped_lun(lio, one) for one in listing.mapped_luns(place)]
     entry["mapped_luns"] = [one for one in mapped if one["tpg_lun"] != NO_LUN]
-    return cast(NodeAcl, entry)
+    return cast(NodeAclEntry, entry)
 
 
 def node_acl_facts(lio: Lio, place: identifiers.NodeAcl) -> dict[str, Any]:
@@ -224,7 +226,7 @@ def node_acl_facts(lio: Lio, place: identifiers.NodeAcl) -> dict[str, Any]:
     return entry
 
 
-def read_mapped_lun(lio: Lio, place: identifiers.MappedLun) -> MappedLun:
+def read_mapped_lun(lio: Lio, place: identifiers.MappedLun) -> MappedLunEntry:
     """Return a mapped LUN's entry."""
     alias, target = listing.link_of(place.folder) or (None, None)
     lun = listing.mapped_by(place, target)
@@ -236,7 +238,7 @@ def read_mapped_lun(lio: Lio, place: identifiers.MappedLun) -> MappedLun:
     }
 
 
-def read_alua_group(lio: Lio, place: identifiers.AluaGroup) -> AluaGroup:
+def read_alua_group(lio: Lio, place: identifiers.AluaGroup) -> AluaGroupEntry:
     """Return an ALUA group as it is saved."""
     entry: dict[str, Any] = {"name": place.name}
     with lio.kernel.within(place.folder) as text_of:
@@ -244,10 +246,12 @@ def read_alua_group(lio: Lio, place: identifiers.AluaGroup) -> AluaGroup:
             with contextlib.suppress(OSError):
                 text = settings.as_written(name, text_of(name))
                 entry[name] = int(text) if text.isdigit() else None
-    return cast(AluaGroup, entry)
+    return cast(AluaGroupEntry, entry)
 
 
-def _add_groups(lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: Names) -> None:
+def _add_groups(
+    lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: SettingNames
+) -> None:
     attributes = _attributes(lio, folder, kind, names)
     if attributes:
         entry["attributes"] = attributes
@@ -256,12 +260,12 @@ def _add_groups(lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: 
         entry["parameters"] = parameters
 
 
-def _attributes(lio: Lio, folder: str, kind: str, names: Names) -> dict[str, Value]:
+def _attributes(lio: Lio, folder: str, kind: str, names: SettingNames) -> dict[str, Value]:
     found = _texts(lio, folder, "attrib", kind, names)
     return {name: _number_or_text(text) for name, text in found.items()}
 
 
-def _texts(lio: Lio, folder: str, group: str, kind: str, names: Names) -> Mapping[str, str]:
+def _texts(lio: Lio, folder: str, group: str, kind: str, names: SettingNames) -> Mapping[str, str]:
     found: dict[str, str] = {}
     wanted = names.of(kind, folder, group)
     if not wanted:
@@ -288,3 +292,53 @@ def _chap(lio: Lio, folder: str, group: str, prefix: str) -> dict[str, str]:
             if value:
                 found[prefix + name] = value
     return found
+
+
+def read_outline(lio: Lio) -> Document:
+    """Return the running configuration without its settings, else as `read_running` does."""
+    fabrics = listing.fabrics_in_use()
+    found = {
+        "storage_objects": [
+            _storage_object_outline(place)
+            for place in listing.storage_objects()
+            if not listing.half_made(place)
+        ],
+        "targets": [_target_outline(t) for fabric in fabrics for t in listing.targets(fabric)],
+        "fabric_modules": [entry for f in fabrics if (entry := read_fabric(lio, f)) is not None],
+    }
+    return cast(Document, found)
+
+
+def _storage_object_outline(place: identifiers.StorageObject) -> dict[str, Any]:
+    groups = listing.alua_groups(place) if rtslib.supports_alua(place) else []
+    return {
+        "name": place.name,
+        "plugin": place.plugin,
+        "alua_tpgs": [{"name": group.name} for group in groups],
+    }
+
+
+def _target_outline(place: identifiers.Target) -> dict[str, Any]:
+    return {
+        "wwn": place.wwn,
+        "fabric": place.fabric_name,
+        "tpgs": [_tpg_outline(tpg) for tpg in listing.tpgs(place)],
+    }
+
+
+def _tpg_outline(place: identifiers.Tpg) -> dict[str, Any]:
+    luns = [(lun.index, listing.storage_object_of(lun)) for lun in listing.luns(place)]
+    fabric = place.target.fabric
+    portals = listing.portals(place) if fabric.has("nps") else []
+    acls = listing.node_acls(place) if fabric.has("acls") else []
+    return {
+        "tag": place.tag,
+        "luns": [{"index": n, "storage_object": made.path} for n, made in luns if made is not None],
+        "portals": [{"ip_address": one.address, "port": one.port} for one in portals],
+        "node_acls": [{"node_wwn": acl.wwn, "mapped_luns": _mapped_outline(acl)} for acl in acls],
+    }
+
+
+def _mapped_outline(acl: identifiers.NodeAcl) -> list[dict[str, int]]:
+    mapped = [(one.index, listing.lun_of(one)) for one in listing.mapped_luns(acl)]
+    return [{"index": n, "tpg_lun": lun.index} for n, lun in mapped if lun is not None]

@@ -1,83 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All checks of what runs, one after the other."""
+"""All checks of the running target, in the order of an initiator's way to its disk."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from pyshell.config.store.state import is_below
-from pyshell.doctor import (
-    access,
-    backing_devices,
-    boot,
-    disks,
-    firewall,
-    kernel_support,
-    logins,
-    network,
-    saved_file,
-    target_state,
-)
+from pyshell.doctor import access, boot, disks, network
 from pyshell.doctor.findings import Finding, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 
-Check = Callable[[Lio], Iterator[Finding]]
+_MOUNT = "/sys/kernel/config"
 
-# In the order of an initiator's way to its disk.
-CHECKS: MappingProxyType[str, Check] = MappingProxyType(
-    {
-        "kernel": kernel_support.check,
-        "boot": boot.check,
-        "saving": saved_file.check,
-        "network": network.check,
-        "firewall": firewall.check,
-        "targets": target_state.check,
-        "access": access.check,
-        "logins": logins.check,
-        "disks": disks.check,
-        "devices": backing_devices.check,
-    }
+
+@dataclass(frozen=True)
+class Check:
+    """One check of `doctor`."""
+
+    name: str
+    """Its name in the JSON output."""
+    where: str
+    """The part of the tree that is uncertain if the check fails; "" for the host alone."""
+    run: Callable[[Lio], Iterator[Finding]]
+
+
+def check_kernel(lio: Lio) -> Iterator[Finding]:
+    """Yield what is missing for the kernel to be a target."""
+    if is_up(lio):
+        return
+    if not os.path.ismount(_MOUNT):
+        first = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
+        message = "configfs is not mounted: nothing of the kernel's target can be seen or set"
+        commands = (*first, f"mount -t configfs none {_MOUNT}")
+        yield Finding("error", _MOUNT, message, commands, ("/",))
+    else:
+        message = "the kernel's storage target is not loaded: nothing is exported"
+        yield Finding("error", lio.kernel.root, message, ("modprobe target_core_mod",), ("/",))
+
+
+CHECKS = (
+    Check("kernel", "/", check_kernel),
+    Check("boot", "", boot.check_boot),
+    Check("saving", "", boot.check_saving),
+    Check("network", "/iscsi", network.check_portals),
+    Check("firewall", "/iscsi", network.check_firewall),
+    Check("targets", "/FABRIC", access.check_tpgs),
+    Check("access", "/iscsi", access.check_access),
+    Check("logins", "/iscsi", access.check_logins),
+    Check("disks", "/backstores", disks.check_disks),
+    Check("devices", "/backstores", disks.check_devices),
 )
-_OF_THE_HOST = ("kernel",)
-# What a check that comes to nothing leaves in doubt; of the others the whole alone.
-_ABOUT = {
-    "kernel": "/",
-    "network": "/iscsi",
-    "firewall": "/iscsi",
-    "access": "/iscsi",
-    "logins": "/iscsi",
-    "disks": "/backstores",
-    "devices": "/backstores",
-}
+"""The first is always run, the others only if there is a target. /FABRIC is each one in use."""
+
+
+def is_up(lio: Lio) -> bool:
+    """Return whether the kernel's target is loaded."""
+    return os.path.isdir(lio.kernel.root)
 
 
 def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
-    """Yield each finding, with the name of its check; of a part of the tree only what is there."""
-    for name, check in CHECKS.items():
-        if name not in _OF_THE_HOST and not kernel_support.is_up(lio):
+    """Yield each finding at or below `path`, with the name of its check."""
+    for check in CHECKS:
+        if check is not CHECKS[0] and not is_up(lio):
             return
         try:
-            found = list(check(lio))
-        except OSError as error:  # an object that went while it was looked at, a file of root's
-            found = [unseen(name, f"{error.strerror}: {error.filename}", *_about(name))]
+            found = list(check.run(lio))
+        except OSError as error:  # an object deleted in the meantime, a file of root's
+            found = [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(check))]
         except PyshellError as error:
-            found = [unseen(name, str(error), *_about(name))]
+            found = [unseen(check.name, str(error), *_paths(check))]
         for one in found:
-            if _fits(one, path):
-                yield name, one
+            if _concerns(one, path):
+                yield check.name, one
 
 
-def _about(check: str) -> list[str]:
-    if check == "targets":
+def _paths(check: Check) -> list[str]:
+    if check.where == "/FABRIC":
         return [f"/{fabric.name}" for fabric in listing.fabrics_in_use()]
-    return [_ABOUT[check]] if check in _ABOUT else []
+    return [check.where] if check.where else []
 
 
-def _fits(one: Finding, path: str) -> bool:
-    """Tell whether a finding is of a part of the tree, or matters there."""
+def _concerns(one: Finding, path: str) -> bool:
     if path == "/" or is_below(one.path, path):
         return True
     return any(is_below(place, path) or is_below(path, place) for place in one.about)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether initiators reach the portals: the host has the address, and listens there."""
+"""Whether initiators reach the portals: addresses, listening sockets, firewalls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from pyshell.doctor.findings import Finding, error, pyshell, tpgs, unseen
 from pyshell.host import inquiry
@@ -11,7 +15,7 @@ from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 
 
-def check(lio: Lio) -> Iterator[Finding]:
+def check_portals(lio: Lio) -> Iterator[Finding]:
     """Yield portals that cannot be reached."""
     portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
     if not portals:
@@ -42,3 +46,245 @@ def check(lio: Lio) -> Iterator[Finding]:
                     f" && {pyshell(lio, folder, 'create', *words)}"
                 ],
             )
+
+
+_UFW = "/etc/ufw/ufw.conf"
+# The ports that initiators come to, each with the paths of the portals there.
+Ports = Mapping[int, tuple[str, ...]]
+
+
+def check_firewall(lio: Lio) -> Iterator[Finding]:
+    """Yield ports that a firewall keeps shut."""
+    portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
+    numbers = sorted({portal.port for portal in portals})
+    ports = {n: tuple(portal.path for portal in portals if portal.port == n) for n in numbers}
+    if not ports:
+        return
+    ask = lio.machine.ask
+    if ask("firewall-cmd", "--state") is not None:
+        yield from _firewalld(lio, ports)
+    elif re.search(r"^ENABLED=yes", _text(lio.machine.host_file(_UFW)), re.MULTILINE):
+        yield from _ufw(lio, ports)
+    elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
+        yield from _nftables(rules, ports)
+    else:
+        told = "neither firewalld, ufw nor nftables (as root) answers: is a port shut elsewhere?"
+        yield unseen("firewall", told, *_all(ports))
+
+
+def _all(ports: Ports) -> list[str]:
+    return [path for paths in ports.values() for path in paths]
+
+
+def _firewalld(lio: Lio, ports: Ports) -> Iterator[Finding]:
+    for port, paths in ports.items():
+        if lio.machine.ask("firewall-cmd", f"--query-port={port}/tcp") is not None:
+            continue
+        service = "--query-service=iscsi-target"  # which is port 3260
+        if port == 3260 and lio.machine.ask("firewall-cmd", service) is not None:
+            continue
+        yield _shut(
+            "firewalld",
+            port,
+            paths,
+            f"firewall-cmd --permanent --add-port={port}/tcp",
+            "firewall-cmd --reload",
+        )
+
+
+def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
+    defaults = _text(lio.machine.host_file("/etc/default/ufw"))
+    if re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults, re.MULTILINE):
+        return
+    rules = _text(lio.machine.host_file("/etc/ufw/user.rules"))
+    for port, paths in ports.items():
+        # `-p tcp --dport 3260 -j ACCEPT`; a rule for both protocols is written as two.
+        if not re.search(rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT", rules, re.MULTILINE):
+            yield _shut("ufw", port, paths, f"ufw allow {port}/tcp")
+
+
+def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
+    """Yield ports that a chain drops; what nft prints in a form unknown here is not checked."""
+    try:
+        listed = json.loads(text)["nftables"]
+        ruleset = _Ruleset(listed)
+        chains = [one["chain"] for one in listed if "chain" in one]
+        for chain in chains:
+            if chain.get("hook") in _HOOKS and chain.get("type", "filter") == "filter":
+                yield from _of_chain(ruleset, chain, ports)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        yield unseen("nftables", "its rules cannot be read", *_all(ports))
+
+
+def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iterator[Finding]:
+    place = f"{chain['family']} {chain['table']} {chain['name']}"
+    for port, every in ports.items():
+        paths = tuple(path for path in every if _concerns(chain["family"], path))
+        verdict = ruleset.verdict(chain, port) if paths else _ACCEPT
+        if verdict == _MAYBE:
+            told = "it accepts some senders or interfaces: are initiators among them?"
+            yield unseen(f"nftables {place}", told, *paths)
+        elif verdict == _DROP:
+            command = f"nft insert rule {place} tcp dport {port} accept"
+            yield _shut(f"nftables {place}", port, paths, command)
+
+
+def _concerns(family: str, path: str) -> bool:
+    """Return whether packets to a portal pass the tables of a family."""
+    six, every = "/[" in path, "/[::0]" in path
+    return {"ip": not six or every, "ip6": six}.get(family, True)
+
+
+_HOOKS = ("prerouting", "input")
+_ACCEPT, _DROP, _MAYBE, _RETURN, _NEXT = "accept", "drop", "maybe", "return", "next"
+_DEEPEST = 16  # jumps, as the kernel allows
+
+
+class _Ruleset:
+    """The rules that nft lists, asked what becomes of a first packet of a TCP connection."""
+
+    def __init__(self, listed: Sequence[Mapping[str, Any]]) -> None:
+        self._rules: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+        self._sets: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        for one in listed:
+            if "rule" in one:
+                rule = one["rule"]
+                key = (rule["family"], rule["table"], rule["chain"])
+                self._rules.setdefault(key, []).append(rule)
+            for kind in ("set", "map"):
+                if kind in one:
+                    named = one[kind]
+                    self._sets[named["family"], named["table"], named["name"]] = named
+
+    def verdict(self, chain: Mapping[str, Any], port: int) -> str:
+        """Return what a base chain does: accept, drop, or maybe, which depends on the sender."""
+        table = (chain["family"], chain["table"])
+        found = self._walk(table, chain["name"], port, 0)
+        if found in (_ACCEPT, _DROP):
+            return found
+        policy = _DROP if chain.get("policy") == "drop" else _ACCEPT
+        return _MAYBE if found == _MAYBE and policy == _DROP else policy
+
+    def _walk(self, table: tuple[str, str], chain: str, port: int, depth: int) -> str:
+        """Return what becomes of the packet in a chain; next if it comes out at its end."""
+        if depth > _DEEPEST:
+            return _MAYBE
+        unsure = False
+        for rule in self._rules.get((*table, chain), ()):
+            certain, verdict = self._rule(table, rule["expr"], port, depth)
+            if verdict == _NEXT:
+                continue
+            if certain and verdict != _MAYBE:
+                if verdict == _DROP:
+                    return _MAYBE if unsure else _DROP
+                return _NEXT if verdict == _RETURN else verdict
+            unsure = unsure or verdict in (_ACCEPT, _MAYBE)
+        return _MAYBE if unsure else _NEXT
+
+    def _rule(
+        self,
+        table: tuple[str, str],
+        expressions: Sequence[Mapping[str, Any]],
+        port: int,
+        depth: int,
+    ) -> tuple[bool, str]:
+        """Return whether a rule certainly matches, and its verdict; next if it does not match."""
+        certain = True
+        for part in expressions:
+            (kind, value), *_ = part.items()
+            if kind == "match":
+                found = self._matches(table, value, port)
+                if found is False:
+                    return True, _NEXT
+                certain = certain and found is True
+            elif kind in ("accept", "drop", "return", "continue"):
+                return certain, {"continue": _NEXT}.get(kind, kind)
+            elif kind == "reject":
+                return certain, _DROP
+            elif kind in ("jump", "goto"):
+                told = self._walk(table, value["target"], port, depth + 1)
+                ends = kind == "goto" and told == _NEXT
+                return certain, _RETURN if ends else told
+            elif kind == "vmap":
+                return self._vmap(table, value, port, depth, certain)
+            elif kind not in ("counter", "log", "comment", "notrack", "mangle"):
+                certain = False  # a limit, a match of iptables, or what came later than this
+        return certain, _NEXT
+
+    def _vmap(
+        self, table: tuple[str, str], value: Mapping[str, Any], port: int, depth: int, certain: bool
+    ) -> tuple[bool, str]:
+        unsure = _NEXT
+        for key, verdict in self._elements(table, value["data"]):
+            match = {"op": "==", "left": value["key"], "right": key}
+            found = self._matches(table, match, port)
+            if found is False:
+                continue
+            _, told = self._rule(table, [verdict], port, depth)
+            if found is True:
+                return certain, told
+            unsure = _MAYBE if told in (_ACCEPT, _MAYBE) else unsure
+        return False, unsure
+
+    def _matches(self, table: tuple[str, str], match: Mapping[str, Any], port: int) -> bool | None:
+        """Return whether a match holds for the packet, None if that depends on its sender."""
+        left, right, op = match["left"], match["right"], match.get("op", "==")
+        if not isinstance(left, dict) or op not in ("==", "!=", "in"):
+            return None
+        found: bool | None = None
+        payload, meta = left.get("payload", {}), left.get("meta", {})
+        protocol, name = payload.get("protocol"), payload.get("field")
+        if protocol in _OTHER_PROTOCOLS:
+            return False
+        if protocol in ("tcp", "th") and name == "dport":
+            found = self._holds(table, right, port)
+        elif meta.get("key") == "l4proto" or (protocol, name) in _NEXT_PROTOCOL:
+            found = self._holds(table, right, "tcp") or self._holds(table, right, 6)
+        elif meta.get("key") in ("iif", "iifname") and right == "lo":
+            found = False
+        elif left.get("ct", {}).get("key") == "state":
+            found = self._holds(table, right, "new")
+        return (not found if op == "!=" else found) if found is not None else None
+
+    def _holds(self, table: tuple[str, str], value: Any, wanted: int | str) -> bool | None:
+        """Return whether a value, range, list or set has what is wanted in it."""
+        if isinstance(value, list):
+            return any(self._holds(table, one, wanted) for one in value)
+        if isinstance(value, dict):
+            if "range" in value:
+                low, high = value["range"]
+                return isinstance(wanted, int) and low <= wanted <= high
+            if "set" in value:
+                return self._holds(table, value["set"], wanted)
+            if "elem" in value:
+                return self._holds(table, value["elem"]["val"], wanted)
+            return None
+        if isinstance(value, str) and value.startswith("@"):
+            named = self._sets.get((*table, value[1:]))
+            if named is None or "dynamic" in named.get("flags", ()):
+                return None
+            return self._holds(table, named.get("elem", []), wanted)
+        return bool(value == wanted)
+
+    def _elements(self, table: tuple[str, str], data: Any) -> list[Any]:
+        """Return the keys and verdicts of a verdict map, named or not."""
+        if not isinstance(data, str):
+            return list(data["set"])
+        family, name = table
+        return list(self._sets.get((family, name, data.removeprefix("@")), {}).get("elem", []))
+
+
+_OTHER_PROTOCOLS = ("udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah")
+_NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
+
+
+def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
+    told = f"it does not let in TCP port {port}, which portals are at: initiators get no answer"
+    return Finding("warning", firewall, told, commands, paths)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -11,7 +11,7 @@ import json
 import os
 from contextlib import suppress
 
-from pyshell.config.store.unsaved import is_unsaved
+from pyshell.config.store.saved_file import is_unsaved
 from pyshell.host import programs
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pyshell.config.store import locations
+from pyshell.config.store import saved_file
 from pyshell.lio.attach import Lio
 from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell
@@ -94,7 +94,7 @@ class Difference:
 
     def _stamps(self) -> tuple[int, int]:
         lio = self._shell.lio
-        return _stamp(lio.lock_file), _stamp(locations.default_file(lio))
+        return _stamp(lio.lock_file), _stamp(saved_file.default_file(lio))
 
 
 def _others(lio: Lio, since: Unchanged) -> str:

@@ -343,7 +343,7 @@ class Effects(Asking):
         self.previous_path, self.path = self.path, path
 
     def _differs(self) -> bool:
-        from pyshell.config.store.unsaved import is_unsaved
+        from pyshell.config.store.saved_file import is_unsaved
 
         return is_unsaved(self.lio)
 
@@ -407,11 +407,11 @@ class Effects(Asking):
         """Return what to tell of changes that no file holds, "" where there are none."""
         if not self.unsaved:
             return ""
-        from pyshell.config.store import locations
+        from pyshell.config.store import saved_file
         from pyshell.lio import listing
 
         if listing.is_empty():
-            if not locations.default_file(self.lio).exists():
+            if not saved_file.default_file(self.lio).exists():
                 return ""  # as it comes back at boot
             return (
                 "Nothing is running now, and that is not saved: 'undo' brings back what ran,"

@@ -99,7 +99,7 @@ class RootNode(
             )
 
         def run() -> Lines:
-            from pyshell.config.clearing import is_clear
+            from pyshell.config.object_operations import is_clear
 
             idle = is_clear(self.lio)
             self.clear()

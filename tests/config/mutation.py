@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from driver import Pyshell
-from pyshell.config import clearing
+from pyshell.config import object_operations
 from pyshell.config.compare import compare
-from pyshell.config.lint.check import check_text
+from pyshell.config.lint.validate import check_text
 from pyshell.config.load import DocumentError, parse
 from pyshell.config.model import items
 from pyshell.config.plan import plan
@@ -121,7 +121,7 @@ def rich(folder: Path) -> tuple[Pyshell, dict[str, Any]]:
         ran = pyshell.line(line)
         assert ran.status == 0, f"{line}: {ran.err}"
     document: dict[str, Any] = json.loads(to_text(read_running(pyshell.open())))
-    clearing.clear(pyshell.open())
+    object_operations.clear(pyshell.open())
     return pyshell, document
 
 
@@ -237,10 +237,10 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
         yield f"{told}, but it was applied"
     if applied.status == 0:
         yield from _at_rest(pyshell, file, text)
-        clearing.clear(lio)
+        object_operations.clear(lio)
     elif not listing.is_empty():
         yield f"apply failed and left something: {applied.err}"
-        clearing.clear(lio)
+        object_operations.clear(lio)
     restored = pyshell("restoreconfig", str(file))
     if "bug" in restored.err or "Traceback" in restored.err:
         yield f"traceback: {restored.err[-600:]}"
@@ -248,7 +248,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
         yield f"{told}, apply {applied.status}, but it was restored: {applied.err}"
     if not errors and applied.status == 0 and restored.status != 0:
         yield f"applied, but restored in part: {restored.err}"
-    clearing.clear(lio)
+    object_operations.clear(lio)
 
 
 def _at_rest(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from driver import ROOT, Pyshell
-from pyshell.config.lint.check import check_text
+from pyshell.config.lint.validate import check_text
 from pyshell.config.load import DocumentError, parse
 from pyshell.lio.attach import Lio
 

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from driver import Pyshell
-from pyshell.config.outline import read_outline
-from pyshell.config.running import read_running
+from pyshell.config.running import read_outline, read_running
 from pyshell.config.store.losses import tree_paths
 from pyshell.lio.attach import attach
 from pyshell.lio.configfs import changing

@@ -15,10 +15,10 @@ import pytest
 from rtslib_fb.node import CFSNode
 
 from driver import Pyshell
-from pyshell.config.lint.check import check_text
+from pyshell.config.lint.validate import check_text
 from pyshell.config.load import DocumentError, parse
 from pyshell.config.model import items
-from pyshell.config.restore import restore
+from pyshell.config.restoration import restore
 from pyshell.config.running import read_running
 from pyshell.config.store.document_file import to_text
 from pyshell.errors import PyshellError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, Pyshell, tool
-from pyshell.config import takeover
+from pyshell.config import boot_units
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
 from pyshell.host.services import OTHERS, OURS, SimulatedServices, Systemd
@@ -100,7 +100,7 @@ def test_what_is_saved_and_what_runs_stay(exported: Pyshell) -> None:
 
 def test_a_damaged_memory_is_told(pyshell: Pyshell) -> None:
     pyshell("takeover").done()
-    (pyshell.config_dir / takeover.FILE).write_text("[")
+    (pyshell.config_dir / boot_units.FILE).write_text("[")
     assert "is damaged" in pyshell("takeover", "back=true").err
 
 
@@ -134,21 +134,21 @@ def links(system: Path) -> set[str]:
 @pytest.fixture
 def on_system(system: Path, lio: Lio, monkeypatch: pytest.MonkeyPatch) -> Lio:
     """Return a target whose host has that system's services."""
-    monkeypatch.setattr(takeover, "services", lambda _lio: Systemd(str(system)))
+    monkeypatch.setattr(boot_units, "services", lambda _lio: Systemd(str(system)))
     return lio
 
 
 def test_systemd_links_what_takes_over_and_what_is_given_back(system: Path, on_system: Lio) -> None:
     before = links(system)
-    wanted = takeover.forth(on_system)
+    wanted = boot_units.forth(on_system)
     assert wanted.disable == ("rtslib-fb-targetctl.service", "targetclid.socket")
     assert wanted.enable == OURS
-    takeover.take(on_system, wanted)
+    boot_units.take(on_system, wanted)
     assert {Path(link).name for link in links(system)} > {*OURS}
     assert not {Path(link).name for link in links(system)} & {*wanted.disable, "target.service"}
-    returned = takeover.back(on_system)
+    returned = boot_units.back(on_system)
     assert returned is not None
-    takeover.give_back(on_system, returned)
+    boot_units.give_back(on_system, returned)
     files = {link for link in links(system) if (system / link).is_symlink()}
     assert files == {link for link in before if (system / link).is_symlink()}
 
@@ -162,7 +162,7 @@ def test_presets_leave_the_boot_to_whom_it_is(system: Path) -> None:
 def test_without_its_units_pyshell_does_not_take_over(system: Path, on_system: Lio) -> None:
     (system / "usr/lib/systemd/system/pyshell-missing.path").unlink()
     with pytest.raises(NotFoundError, match=r"pyshell-missing\.path is not installed"):
-        takeover.forth(on_system)
+        boot_units.forth(on_system)
 
 
 @pytest.mark.parametrize("act", [Systemd().enable, Systemd().disable])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, TIME_LIMIT, clean_environment
-from pyshell.config.store import trust
+from pyshell.config.store import document_file
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError
 from pyshell.files import paths, reading
 
@@ -36,12 +36,12 @@ def file(tmp_path: Path) -> Path:
 def refused(file: Path) -> NotPermittedError:
     """Return the error that a file is refused with."""
     with pytest.raises(NotPermittedError) as caught:
-        trust.load_trusted(file)
+        document_file.load_trusted(file)
     return caught.value
 
 
 def test_a_file_of_ones_own_is_read_without_a_word(file: Path) -> None:
-    read = trust.load_trusted(file)
+    read = document_file.load_trusted(file)
     assert read.document["fabric_modules"][0]["name"] == "iscsi"
     assert (read.data, read.warnings) == (SECRET.encode(), ())
 
@@ -59,7 +59,7 @@ def test_a_file_that_a_group_of_others_may_write_is_refused(
     never_private(monkeypatch)
     assert "other users can write to it" in refused(file).message
     monkeypatch.setattr(paths, "_is_private", lambda group, owner: True)
-    assert trust.load_trusted(file).warnings != ()
+    assert document_file.load_trusted(file).warnings != ()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -74,14 +74,14 @@ def test_a_folder_in_which_others_may_exchange_files_is_refused(file: Path) -> N
     file.parent.chmod(0o777)
     assert f"chmod go-w {file.parent}" in refused(file).hint
     file.parent.chmod(0o1777)
-    assert trust.load_trusted(file).warnings == ()
+    assert document_file.load_trusted(file).warnings == ()
 
 
 def test_the_folder_of_a_link_counts_as_well(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "lax" / "link.json"
     link.parent.mkdir()
     link.symlink_to(file)
-    assert trust.load_trusted(link).data == SECRET.encode()
+    assert document_file.load_trusted(link).data == SECRET.encode()
     link.parent.chmod(0o777)
     assert f"chmod go-w {link.parent}" in refused(link).hint
 
@@ -95,7 +95,7 @@ def test_all_that_mends_it_is_told_at_once(file: Path) -> None:
 
 def test_secrets_that_others_may_read_are_warned_of(file: Path) -> None:
     file.chmod(0o644)
-    (warning,) = trust.load_trusted(file).warnings
+    (warning,) = document_file.load_trusted(file).warnings
     assert f"chmod 600 '{file}'" in warning
     assert "verysecret" not in warning
 
@@ -103,12 +103,12 @@ def test_secrets_that_others_may_read_are_warned_of(file: Path) -> None:
 def test_what_holds_no_secret_may_be_read_by_all(file: Path) -> None:
     file.write_text("{}")
     file.chmod(0o644)
-    assert trust.load_trusted(file).warnings == ()
+    assert document_file.load_trusted(file).warnings == ()
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        trust.load_trusted(tmp_path / "none.json")
+        document_file.load_trusted(tmp_path / "none.json")
 
 
 def test_a_folder_above_counts_as_well(file: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_link_of_another_user_is_refused(
     public.chmod(0o1777)
     link = public / "link.json"
     link.symlink_to(file)
-    assert trust.load_trusted(link).data == SECRET.encode()
+    assert document_file.load_trusted(link).data == SECRET.encode()
     give_away(monkeypatch, link)
     assert f"the link {link} belongs to nobody" in refused(link).message
 
@@ -157,7 +157,7 @@ def test_an_entry_of_an_access_control_list_that_grants_writing_is_refused(
         if refuses:
             assert f"chmod go-w {path}" in refused(file).hint.replace("'", "")
         else:
-            trust.load_trusted(file)
+            document_file.load_trusted(file)
 
 
 NONE = 0xFFFFFFFF
@@ -165,7 +165,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from pyshell.errors import PyshellError
-from pyshell.config.store.trust import load_trusted
+from pyshell.config.store.document_file import load_trusted
 try:
     print(load_trusted(Path(sys.argv[1])).document)
 except PyshellError as error:
@@ -266,7 +266,7 @@ def test_a_pipe_from_the_shell_is_read_by_who_only_looks() -> None:
 
 def test_a_second_name_in_a_public_folder_is_refused(file: Path) -> None:
     os.link(file, file.parent / "other")
-    assert trust.load_trusted(file).data == SECRET.encode()
+    assert document_file.load_trusted(file).data == SECRET.encode()
     file.parent.chmod(0o1777)
     assert "it has a second name" in refused(file).message
 

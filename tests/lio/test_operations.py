@@ -654,7 +654,7 @@ def test_finding_66_an_interrupted_restore_that_changed_nothing_leaves_no_undo_e
     def interrupted(*arguments: object) -> None:
         raise InterruptedStepsError("Interrupted before the step", signal.SIGINT)
 
-    monkeypatch.setattr("pyshell.config.restore.restore", interrupted)
+    monkeypatch.setattr("pyshell.config.restoration.restore", interrupted)
     assert pyshell.line(f"restoreconfig {pyshell.example}").status == 130
     assert "There is nothing to undo" in pyshell.line("undo").err
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from driver import Pyshell
-from pyshell.config import clearing, load, restore
+from pyshell.config import load, object_operations, restoration
 from pyshell.lio.attach import attach
 from pyshell.lio.operations.base import carry_out
 from pyshell.lio.operations.images import CreateImageFile
@@ -15,9 +15,9 @@ def test_restore_and_clear_tell_how_far_they_are(pyshell: Pyshell) -> None:
     told: list[tuple[int, int]] = []
     lio.progress.listener = lambda done, total: told.append((done, total))
 
-    restore.restore(lio, load.load(pyshell.example))
+    restoration.restore(lio, load.load(pyshell.example))
     restored, told[:] = list(told), []
-    clearing.clear(lio)
+    object_operations.clear(lio)
 
     for one in (restored, told):
         assert len(one) > 10

@@ -71,7 +71,7 @@ class GuidingNode(CommonNode):
 
     def _warn(self, way: Way, left_out: Sequence[str]) -> None:
         """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
-        from pyshell.config.store.unsaved import is_unsaved
+        from pyshell.config.store.saved_file import is_unsaved
 
         for line in left_out:
             self.context.note(line)

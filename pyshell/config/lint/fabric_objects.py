@@ -1,29 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of targets that the file alone shows: names, numbers, references."""
+"""Problems of targets that the file alone shows: names, numbers, references, portals, CHAP.
+
+No message contains a secret.
+"""
 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pyshell import names
 from pyshell.config.document import modern
-from pyshell.config.lint import credentials
-from pyshell.config.lint.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
-from pyshell.config.lint.portal_clashes import Listening, portal_faults
 from pyshell.config.model import TAG_MAX, text_of
-from pyshell.errors import UsageError
+from pyshell.config.positions import (
+    UNFIT,
+    DocumentEntry,
+    FirstSeen,
+    Place,
+    Problem,
+    error,
+    json_path,
+    refused,
+    warning,
+)
+from pyshell.config.references import SUFFIX, read_secret
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX
+from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 
 _PATH_PARTS = 3
 _ALIAS_MAX = 255
 _TAKEN = re.compile(r"alua_tg_pt_|(statistics|write_protect)$")
 """What the kernel has beside the link of a LUN or mapped LUN."""
 _DEPTH_MAX = 512
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass
+class Listening:
+    """Where the portals of a file stood first: by port, address and target."""
+
+    first: dict[int, dict[_Address, dict[Place, Place]]] = field(default_factory=dict)
+    of_target: dict[tuple[Place, int, _Address], Place] = field(default_factory=dict)
 
 
 @dataclass
@@ -34,21 +59,21 @@ class _Context:
     """The ALUA groups of each storage object."""
     running: frozenset[str]
     """Paths of the storage objects that a LUN may be made of though the file lacks them."""
-    wwns: Seen = field(default_factory=Seen)
+    wwns: FirstSeen = field(default_factory=FirstSeen)
     listening: Listening = field(default_factory=Listening)
 
 
 def target_faults(
-    document: Entry, groups: Mapping[str, set[str]], running: frozenset[str]
-) -> Iterator[Fault]:
+    document: DocumentEntry, groups: Mapping[str, set[str]], running: frozenset[str]
+) -> Iterator[Problem]:
     """Yield what is wrong with the targets of a file and with its settings of fabrics."""
-    seen = Seen()
+    seen = FirstSeen()
     for entry in document.each("fabric_modules"):
         fabric, faults = _fabric(entry, "name")
         yield from faults
         if fabric is not None and (before := seen.before(fabric.name, entry.at("name"))):
             yield error(entry.at("name"), f"{fabric.name} is there twice, first at {before}")
-        yield from credentials.discovery_faults(entry)
+        yield from discovery_faults(entry)
     context = _Context(groups, running)
     for entry in document.each("targets"):
         fabric, faults = _fabric(entry, "fabric")
@@ -57,7 +82,7 @@ def target_faults(
         yield from _tpgs(entry, fabric, context)
 
 
-def _fabric(entry: Entry, key: str) -> tuple[Fabric | None, list[Fault]]:
+def _fabric(entry: DocumentEntry, key: str) -> tuple[Fabric | None, list[Problem]]:
     name = entry.text(key)
     if name is None:
         return None, []
@@ -69,7 +94,9 @@ def _fabric(entry: Entry, key: str) -> tuple[Fabric | None, list[Fault]]:
     return None, [error(entry.at(key), f"there is no fabric '{name}'", hint)]
 
 
-def _wwn(entry: Entry, key: str, fabric: Fabric | None, seen: Seen) -> Iterator[Fault]:
+def _wwn(
+    entry: DocumentEntry, key: str, fabric: Fabric | None, seen: FirstSeen
+) -> Iterator[Problem]:
     given = entry.text(key)
     if given is None or fabric is None:
         return
@@ -88,8 +115,8 @@ def _wwn(entry: Entry, key: str, fabric: Fabric | None, seen: Seen) -> Iterator[
         yield error(entry.at(key), f"{wwn} is there twice, first at {before}")
 
 
-def _tpgs(target: Entry, fabric: Fabric | None, context: _Context) -> Iterator[Fault]:
-    tags = Seen()
+def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> Iterator[Problem]:
+    tags = FirstSeen()
     for position, tpg in enumerate(target.each("tpgs")):
         tag = tpg.number("tag") if "tag" in tpg.data else 1
         place = tpg.at("tag") if "tag" in tpg.data else tpg.place
@@ -103,24 +130,24 @@ def _tpgs(target: Entry, fabric: Fabric | None, context: _Context) -> Iterator[F
         yield from _luns(tpg, context)
         yield from portal_faults(tpg, target.place, context.listening)
         yield from _node_acls(tpg, fabric)
-        yield from credentials.tpg_faults(tpg)
+        yield from tpg_faults(tpg)
 
 
-def _features(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
+def _features(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
     for key, feature, what in (("portals", "nps", "portals"), ("node_acls", "acls", "node ACLs")):
         if fabric is not None and tpg.data.get(key) and not fabric.has(feature):
-            yield Fault("error", tpg.at(key), f"{fabric.name} has no {what}", at_key=True)
+            yield Problem("error", tpg.at(key), f"{fabric.name} has no {what}", at_key=True)
 
 
-def _luns(tpg: Entry, context: _Context) -> Iterator[Fault]:
-    seen = Seen()
+def _luns(tpg: DocumentEntry, context: _Context) -> Iterator[Problem]:
+    seen = FirstSeen()
     for lun in tpg.each("luns"):
         yield from _number(lun, "index", "LUN", seen)
         yield from _alias(lun)
-        yield from _reference(lun, context)
+        yield from _lun_reference(lun, context)
 
 
-def _reference(lun: Entry, context: _Context) -> Iterator[Fault]:
+def _lun_reference(lun: DocumentEntry, context: _Context) -> Iterator[Problem]:
     given = lun.text("storage_object")
     if given is None:
         return
@@ -145,7 +172,7 @@ def _reference(lun: Entry, context: _Context) -> Iterator[Fault]:
             )
 
 
-def exported(lun: Entry) -> str | None:
+def exported(lun: DocumentEntry) -> str | None:
     """Return the path of the storage object of a LUN, by its backstore's name of today."""
     parts = (lun.text("storage_object") or "").strip("/").split("/")
     if len(parts) != _PATH_PARTS or parts[0] != "backstores":
@@ -154,15 +181,15 @@ def exported(lun: Entry) -> str | None:
     return f"/backstores/{plugin}/{parts[2]}" if plugin in HBA_PREFIX else None
 
 
-def _node_acls(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
+def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
     luns = {lun.number("index") for lun in tpg.each("luns")}
-    wwns = Seen()
+    wwns = FirstSeen()
     for acl in tpg.each("node_acls"):
         yield from _wwn(acl, "node_wwn", fabric, wwns)
         yield from _tag(acl)
-        yield from credentials.acl_faults(acl, tpg)
+        yield from acl_faults(acl, tpg)
         yield from _depth(acl)
-        seen = Seen()
+        seen = FirstSeen()
         for mapped in acl.each("mapped_luns"):
             yield from _number(mapped, "index", "mapped LUN", seen)
             yield from _alias(mapped)
@@ -174,7 +201,7 @@ def _node_acls(tpg: Entry, fabric: Fabric | None) -> Iterator[Fault]:
                 )
 
 
-def _tag(acl: Entry) -> Iterator[Fault]:
+def _tag(acl: DocumentEntry) -> Iterator[Problem]:
     tag = acl.text("tag")
     if not tag or UNFIT.search(tag):
         return
@@ -184,14 +211,14 @@ def _tag(acl: Entry) -> Iterator[Fault]:
         yield refused(acl.at("tag"), found)
 
 
-def _depth(acl: Entry) -> Iterator[Fault]:
+def _depth(acl: DocumentEntry) -> Iterator[Problem]:
     depth = text_of(acl.data.get("tcq_depth"))
     number = names.whole(depth)
     if depth and (str(number) != depth or not 1 <= (number or 0) <= _DEPTH_MAX):
         yield error(acl.at("tcq_depth"), f"must be a number from 1 to {_DEPTH_MAX}")
 
 
-def _number(entry: Entry, key: str, what: str, seen: Seen) -> Iterator[Fault]:
+def _number(entry: DocumentEntry, key: str, what: str, seen: FirstSeen) -> Iterator[Problem]:
     number = entry.number(key)
     if number is None:
         return
@@ -201,7 +228,7 @@ def _number(entry: Entry, key: str, what: str, seen: Seen) -> Iterator[Fault]:
         yield error(entry.at(key), f"{what} {number} is there twice, first at {before}")
 
 
-def _alias(entry: Entry) -> Iterator[Fault]:
+def _alias(entry: DocumentEntry) -> Iterator[Problem]:
     """The alias becomes the name of a link in configfs."""
     alias = entry.text("alias")
     if not alias:
@@ -209,3 +236,165 @@ def _alias(entry: Entry) -> Iterator[Fault]:
     odd = "/" in alias or alias in (".", "..") or not alias.isprintable()
     if odd or len(alias.encode(errors="surrogatepass")) > _ALIAS_MAX or _TAKEN.match(alias):
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
+
+
+def portal_faults(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
+    """Yield what is wrong with a TPG's portals, also beside those of the TPGs before it."""
+    for portal in tpg.each("portals"):
+        given, port = portal.text("ip_address"), portal.number("port")
+        address: _Address | None = None
+        if given is not None:
+            try:
+                address = ipaddress.ip_address(names.address(given))
+            except UsageError as found:
+                yield refused(portal.at("ip_address"), found)
+        if port is not None and not 1 <= port <= 65535:
+            yield error(portal.at("port"), f"{port} is not a TCP port", "It is 1 to 65535.")
+        elif port is not None and address is not None:
+            yield from _taken(portal, target, address, port, listening)
+
+
+def _taken(
+    portal: DocumentEntry, target: Place, address: _Address, port: int, listening: Listening
+) -> Iterator[Problem]:
+    name = _shown(address)
+    before = listening.of_target.setdefault((target, port, address), portal.place)
+    if before != portal.place:
+        yield error(
+            portal.place,
+            f"portal {name}:{port} is there twice, first at {json_path(before)}",
+            "The TPGs of a target cannot share one.",
+        )
+        return
+    others = listening.first.setdefault(port, {})
+    for other, places in others.items():
+        place = _in_the_way(address, other, target, places, known=address in others)
+        if place is not None:
+            yield error(
+                portal.place,
+                f"portals {name}:{port} and {_shown(other)}:{port} at {json_path(place)} overlap",
+                "A wildcard listens on all addresses.",
+            )
+            break
+    else:
+        for other, places in others.items():
+            if target not in places:
+                yield from _in_place_of(portal, address, other, next(iter(places.values())))
+    others.setdefault(address, {}).setdefault(target, portal.place)
+
+
+def _in_the_way(
+    address: _Address, other: _Address, target: Place, places: dict[Place, Place], *, known: bool
+) -> Place | None:
+    """Return where an address stands that cannot be listened on beside another, None if it can.
+
+    `known` tells whether a target before this one listens on `address`: they share that.
+    """
+    if target in places and names.portals_exclude(str(address), str(other), same_target=True):
+        return places[target]
+    if not known and names.portals_exclude(str(address), str(other), same_target=False):
+        return next(iter(places.values()))
+    return None
+
+
+def _in_place_of(
+    portal: DocumentEntry, address: _Address, other: _Address, before: Place
+) -> Iterator[Problem]:
+    """Warn where the kernel would serve one of two targets' portals at the other's address only."""
+    first, second = sorted((str(other), str(address)), key=names.portal_order)
+    if names.portal_in_place_of(second, [first]) is not None:
+        yield warning(
+            portal.place,
+            f"the kernel takes portals {_shown(address)} and {_shown(other)} at"
+            f" {json_path(before)} for one: both targets are reached only at {first}",
+            "Give each target the same portals.",
+        )
+
+
+def _shown(address: _Address) -> str:
+    return names.bracketed(names.address(str(address)))
+
+
+def tpg_faults(tpg: DocumentEntry) -> Iterator[Problem]:
+    """Yield what is wrong with the credentials of a TPG."""
+    yield from _pairs(tpg, "chap_")
+
+
+def acl_faults(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
+    """Yield what is wrong with the credentials of a node ACL."""
+    yield from _pairs(acl, "chap_")
+    wanted = tpg.below("attributes").number("authentication")
+    own = acl.below("attributes").number("authentication")
+    enforced = wanted == 1 if own in (None, -1) else own == 1
+    keys = ("chap_userid", "chap_password", f"chap_password{SUFFIX}")
+    if enforced and not any(acl.data.get(key) for key in keys):
+        yield warning(
+            acl.place,
+            "authentication is on, but there is no chap_userid and chap_password",
+            "The initiator cannot log in.",
+        )
+
+
+def discovery_faults(entry: DocumentEntry) -> Iterator[Problem]:
+    """Yield what is wrong with the credentials of discovery."""
+    yield from _pairs(entry, "discovery_")
+    if entry.flag("discovery_enable_auth") and not entry.data.get("discovery_userid"):
+        place = entry.at("discovery_enable_auth")
+        yield warning(place, "is true, but there is no discovery_userid")
+
+
+def _pairs(entry: DocumentEntry, prefix: str) -> Iterator[Problem]:
+    for key in (f"{prefix}password", f"{prefix}mutual_password"):
+        yield from _secret_file(entry, key)
+    yield from _pair(entry, f"{prefix}userid", f"{prefix}password")
+    yield from _pair(entry, f"{prefix}mutual_userid", f"{prefix}mutual_password")
+    there, back = entry.text(f"{prefix}password"), entry.text(f"{prefix}mutual_password")
+    if back and not (there or entry.data.get(f"{prefix}password{SUFFIX}")):
+        message = f"has no effect without {prefix}password"
+        yield warning(entry.at(f"{prefix}mutual_password"), message)
+    elif back and there == back:
+        yield warning(
+            entry.at(f"{prefix}mutual_password"),
+            f"is the same as {prefix}password",
+            "RFC 7143 forbids that, and initiators refuse it.",
+        )
+
+
+def _secret_file(entry: DocumentEntry, key: str) -> Iterator[Problem]:
+    file = entry.text(f"{key}{SUFFIX}")
+    if file is None:
+        return
+    place = entry.at(f"{key}{SUFFIX}")
+    if entry.data.get(key):
+        yield error(place, f"excludes {key}, which is there, too")
+        return
+    try:
+        check_auth(key, read_secret(file))
+    except PyshellError as found:
+        yield refused(place, found)
+
+
+def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]:
+    for key, other in ((userid, password), (password, userid)):
+        value = entry.text(key)
+        if not value:
+            continue
+        if not (entry.data.get(other) or entry.data.get(f"{other}{SUFFIX}")):
+            yield warning(entry.at(key), f"there is no {other} with it")
+        try:
+            check_auth(key, value)
+        except UsageError as found:
+            yield refused(entry.at(key), found)
+    secret = entry.text(password)
+    if is_long(secret or ""):
+        yield warning(
+            entry.at(password),
+            f"the secret is longer than {SECRET_MOST} bytes",
+            "Initiators such as Windows refuse it.",
+        )
+    if is_short(secret or ""):
+        yield warning(
+            entry.at(password),
+            f"the secret is shorter than {SECRET_LEAST} bytes",
+            "RFC 7143 asks for that many, and some initiators refuse fewer.",
+        )

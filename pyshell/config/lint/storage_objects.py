@@ -1,19 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of storage objects that the file alone shows: names, sizes, contradictions, ALUA."""
+"""Problems of storage objects: in the file alone, and with the devices of this host."""
 
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from collections.abc import Collection, Iterator
 
 from pyshell import names
 from pyshell.config.document import modern
-from pyshell.config.lint.faults import UNFIT, Entry, Fault, Seen, error, refused, warning
 from pyshell.config.model import ARGUMENTS, text_of
-from pyshell.errors import UsageError
+from pyshell.config.positions import (
+    UNFIT,
+    DocumentEntry,
+    FirstSeen,
+    Problem,
+    error,
+    refused,
+    warning,
+)
+from pyshell.errors import PyshellError, UsageError
+from pyshell.host import inquiry
+from pyshell.lio import fabrics, listing, storage
+from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX
-from pyshell.lio.operations.backing import check_serial
+from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, StorageObject
+from pyshell.lio.operations.backing import check_block, check_serial, identity
+from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.storage import NEEDED_ARGUMENTS
 from pyshell.lio.settings import ALUA_STATES
 from pyshell.lio.storage import naa_digits
@@ -25,14 +39,14 @@ _BLOCK_SIZES = (512, 1024, 2048, 4096)
 _ALUA_NUMBERS = range(1, 65536)
 
 
-def plugin_of(entry: Entry) -> str | None:
+def plugin_of(entry: DocumentEntry) -> str | None:
     """Return a storage object's backstore by its name of today, None for an unknown one."""
     given = entry.text("plugin") or ""
     plugin = modern(given)
     return plugin if plugin in HBA_PREFIX else None
 
 
-def groups_of_all(document: Entry) -> dict[str, set[str]]:
+def groups_of_all(document: DocumentEntry) -> dict[str, set[str]]:
     """Return the names of the ALUA groups of each storage object, by its path in the tree."""
     found: dict[str, set[str]] = {}
     for entry in document.each("storage_objects"):
@@ -42,12 +56,12 @@ def groups_of_all(document: Entry) -> dict[str, set[str]]:
     return found
 
 
-def storage_faults(document: Entry, running: Collection[str] = ()) -> Iterator[Fault]:
+def storage_faults(document: DocumentEntry, running: Collection[str] = ()) -> Iterator[Problem]:
     """Yield what is wrong with the storage objects of a file.
 
     Of objects that run, by their paths in `running`, a file may hold only what is to change.
     """
-    names_seen, serials = Seen(), Seen()
+    names_seen, serials = FirstSeen(), FirstSeen()
     for entry in document.each("storage_objects"):
         yield from _name(entry, names_seen)
         plugin = plugin_of(entry)
@@ -64,7 +78,7 @@ def storage_faults(document: Entry, running: Collection[str] = ()) -> Iterator[F
         yield from _alua_groups(entry)
 
 
-def _name(entry: Entry, seen: Seen) -> Iterator[Fault]:
+def _name(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     name = entry.text("name")
     if name is None:
         return
@@ -80,7 +94,7 @@ def _name(entry: Entry, seen: Seen) -> Iterator[Fault]:
         yield error(entry.at("name"), f"{plugin}/{name} is there twice, first at {before}")
 
 
-def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Fault]:
+def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Problem]:
     """Yield a warning for a name that no new object gets: it may look like another."""
     try:
         names.plain(name, "new names")
@@ -88,7 +102,7 @@ def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Fault]:
         yield warning(place, found.message, found.hint)
 
 
-def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
+def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
     given = entry.text("plugin")
     if given is None:
         return
@@ -98,7 +112,7 @@ def _unknown_plugin(entry: Entry) -> Iterator[Fault]:
     yield error(entry.at("plugin"), f"there is no backstore '{given}'", hint)
 
 
-def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
+def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     serial = entry.text("wwn")
     if serial and UNFIT.search(serial):
         return  # told by the checks of types
@@ -116,7 +130,7 @@ def _serial(entry: Entry, seen: Seen) -> Iterator[Fault]:
         )
 
 
-def _arguments(entry: Entry, plugin: str, *, needed: bool) -> Iterator[Fault]:
+def _arguments(entry: DocumentEntry, plugin: str, *, needed: bool) -> Iterator[Problem]:
     for key in NEEDED_ARGUMENTS[plugin] if needed else ():
         if entry.data.get(key) in (None, ""):
             yield error(entry.at(key), f"is missing: a {plugin} storage object needs it")
@@ -124,10 +138,10 @@ def _arguments(entry: Entry, plugin: str, *, needed: bool) -> Iterator[Fault]:
     for key in sorted(_OF_ONE_BACKSTORE - used):
         if entry.data.get(key) is not None:
             message = f"has no effect on a {plugin} storage object"
-            yield Fault("warning", entry.at(key), message, at_key=True)
+            yield Problem("warning", entry.at(key), message, at_key=True)
 
 
-def _device(entry: Entry, plugin: str) -> Iterator[Fault]:
+def _device(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     path = entry.text("dev")
     if not path or plugin not in ("block", "fileio"):
         return
@@ -138,7 +152,7 @@ def _device(entry: Entry, plugin: str) -> Iterator[Fault]:
         yield error(entry.at("dev"), "a path with a comma or NUL cannot be given to the kernel")
 
 
-def _size(entry: Entry, plugin: str) -> Iterator[Fault]:
+def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     attributes = entry.below("attributes")
     block = attributes.number("block_size")
     if block is not None and block not in _BLOCK_SIZES:
@@ -161,7 +175,7 @@ def _size(entry: Entry, plugin: str) -> Iterator[Fault]:
         )
 
 
-def _cache(entry: Entry, plugin: str) -> Iterator[Fault]:
+def _cache(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     """Two keys speak of the write cache: rtslib saves both, and they agree (field failure 68)."""
     attributes = entry.below("attributes")
     wanted, given = entry.flag("write_back"), attributes.data.get("emulate_write_cache")
@@ -182,8 +196,8 @@ def _cache(entry: Entry, plugin: str) -> Iterator[Fault]:
         yield warning(place, f"contradicts write_back, which is {str(wanted).lower()}")
 
 
-def _alua_groups(entry: Entry) -> Iterator[Fault]:
-    seen_names, seen_numbers = Seen(), Seen()
+def _alua_groups(entry: DocumentEntry) -> Iterator[Problem]:
+    seen_names, seen_numbers = FirstSeen(), FirstSeen()
     for group in entry.each("alua_tpgs"):
         name, number = group.text("name"), group.number("tg_pt_gp_id")
         if name is None:
@@ -201,7 +215,7 @@ def _alua_groups(entry: Entry) -> Iterator[Fault]:
             yield error(place, f"{state} is no ALUA state", f"There are {known}.")
 
 
-def _alua_name(group: Entry, name: str) -> Iterator[Fault]:
+def _alua_name(group: DocumentEntry, name: str) -> Iterator[Problem]:
     """Yield an error for a name that no group can have, a warning for one that no new one gets."""
     within = name == name.strip()  # the kernel accepts blanks within a name
     try:
@@ -212,7 +226,7 @@ def _alua_name(group: Entry, name: str) -> Iterator[Fault]:
         yield from unusual_name(group.at("name"), name)
 
 
-def _alua_number(group: Entry, number: int | None, seen: Seen) -> Iterator[Fault]:
+def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> Iterator[Problem]:
     place = group.at("tg_pt_gp_id")
     if "tg_pt_gp_id" not in group.data:
         yield error(place, "is missing: an ALUA group other than the default needs a number")
@@ -222,3 +236,151 @@ def _alua_number(group: Entry, number: int | None, seen: Seen) -> Iterator[Fault
         yield error(place, f"{number} is not the number of an ALUA group", "It is 1 to 65535.")
     elif before := seen.before(number, place):
         yield error(place, f"ALUA group number {number} is there twice, first at {before}")
+
+
+_HCTL = re.compile(r"\d+:\d+:\d+:\d+", re.ASCII)
+
+
+def device_faults(lio: Lio, document: DocumentEntry, *, at_boot: bool = False) -> Iterator[Problem]:
+    """Yield what keeps the objects of a file from being made on this host as it is now.
+
+    That an object runs on already is no help `at_boot`, when it is created again.
+    """
+    for entry in document.each("storage_objects"):
+        device = entry.text("dev")
+        if not device or not _can_be_path(device):
+            continue  # told by the checks of the file
+        plugin = plugin_of(entry)
+        yield from _moving(lio, entry, device)
+        if plugin == "block":
+            exclusive = entry.flag("exclusive") is not False
+            yield from _block(lio, entry, device, exclusive=exclusive, at_boot=at_boot)
+        elif plugin == "fileio":
+            yield from _fileio(lio, entry, device, at_boot=at_boot)
+        elif plugin == "pscsi":
+            yield from _pscsi(lio, entry, device)
+    yield from _used_twice(lio, document)
+    yield from _fabrics(lio, document)
+    for target in document.each("targets"):
+        place = target.below("parameters").at("cmd_completion_affinity")
+        number = target.below("parameters").number("cmd_completion_affinity")
+        if number is not None and number >= lio.machine.cpus():
+            yield error(place, f"this host has no processor {number}", "-1 means any.")
+
+
+def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
+    """Yield that a device's name is given anew at each boot, if it has a lasting one."""
+    lasting = lio.machine.lasting_name(device) if inquiry.moves_between_boots(device) else None
+    if lasting is not None:
+        told = f"{device} may name another device after the next boot"
+        yield warning(entry.at("dev"), told, f"Use {lasting}.")
+
+
+def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
+    """Yield an error for each storage object on the device or file of one before it."""
+    seen = FirstSeen()
+    for entry in document.each("storage_objects"):
+        plugin = plugin_of(entry) or ""
+        key = "config" if plugin == "user" else "dev"
+        path = entry.text(key)
+        if not path or not _can_be_path(path) or entry.flag("exclusive") is False:
+            continue
+        before = seen.before(identity(lio, plugin, path) or (plugin, path), entry.at(key))
+        if before and plugin != "ramdisk":
+            told = f"{path} is used twice, first at {before}"
+            yield error(entry.at(key), told, "Two exports of one disk overwrite each other.")
+
+
+def _can_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+def _block(
+    lio: Lio, entry: DocumentEntry, device: str, *, exclusive: bool, at_boot: bool
+) -> Iterator[Problem]:
+    place = _running(lio, entry, device)
+    if place is not None:
+        missing = storage.describe(lio, place).missing
+        if missing:
+            told = f"{missing}; the running object has lost it"
+            hint = "It cannot be restored at boot. 'doctor' shows how to move it."
+            yield (error if at_boot else warning)(entry.at("dev"), told, hint)
+        return
+    try:
+        check_block(lio, Foreseen(), device, exclusive=exclusive)
+    except PyshellError as found:
+        yield refused(entry.at("dev"), found)
+        return
+    there = lio.machine.block_device(device)
+    if there is not None and there.size == 0:
+        yield error(entry.at("dev"), f"{device} has no size", "Is there a medium in it?")
+    if there is not None and there.read_only and entry.flag("readonly") is False:
+        yield warning(entry.at("dev"), f"{device} is read-only, and readonly is false")
+
+
+def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | None:
+    """Return the storage object of that name if it runs already, on this very device."""
+    plugin, name = plugin_of(entry), entry.text("name")
+    if plugin is None or name is None:
+        return None
+    try:
+        place = listing.storage_object(plugin, name)
+    except UsageError:  # a name that nothing can have
+        return None
+    if place is None:
+        return None
+    running = storage.describe(lio, place).device
+    if running == device:
+        return place
+    one, other = lio.machine.block_device(running), lio.machine.block_device(device)
+    same = one is not None and other is not None and one.name == other.name
+    return place if same else None
+
+
+def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> Iterator[Problem]:
+    if lio.machine.block_device(device) is not None:
+        yield from _block(lio, entry, device, exclusive=True, at_boot=at_boot)
+        return
+    size = entry.number("size")
+    if entry.data.get("size") is None:
+        yield error(entry.at("size"), "is missing: the size of an image file must be said")
+    image = lio.machine.image_file(device)
+    try:
+        if not image.exists():
+            yield error(
+                entry.at("dev"), f"there is no image file {device}", "Is its file system mounted?"
+            )
+        elif not image.is_file():
+            yield error(entry.at("dev"), f"{device} is neither a file nor a block device")
+        elif size is not None and 0 < size != (there := image.stat().st_size):
+            yield _other_size(entry, size, there)
+    except OSError as found:
+        yield warning(entry.at("dev"), f"cannot look at {device}: {found.strerror}")
+
+
+def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
+    told = f"{size} bytes ({names.size_text(size)}), the image file has {there}"
+    if there < size:
+        return warning(entry.at("size"), told, "The file would grow as it is written.")
+    return warning(entry.at("size"), told, "Initiators see the first part only.")
+
+
+def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
+    if _HCTL.fullmatch(device):
+        return
+    if not device.startswith("/"):
+        message = f"'{device}' is neither a device's path nor HOST:CHANNEL:TARGET:LUN"
+        yield error(entry.at("dev"), message)
+    elif not lio.machine.present(device):
+        yield error(entry.at("dev"), f"there is no device {device}", "'lsscsi' lists them.")
+
+
+def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
+    there = lio.machine.loadable_fabrics() | {found.name for found in listing.fabrics_in_use()}
+    for entry in document.each("targets"):
+        name = entry.text("fabric")
+        if name in fabrics.known() and name not in there:
+            yield warning(entry.at("fabric"), f"this kernel has no fabric {name}")

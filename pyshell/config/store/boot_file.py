@@ -19,9 +19,8 @@ from pyshell.config import load
 from pyshell.config.document import Document
 from pyshell.config.store import document_file, losses, revisions, state
 from pyshell.config.store.losses import same, tree_paths
-from pyshell.config.store.provenance import OUTSIDE, About, now, of_file
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import State, is_below
+from pyshell.config.store.state import OUTSIDE, About, State, is_below, now, of_file
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a saved configuration: at every instant the file is the old or the new one, whole.
+"""Write a saved configuration atomically, and read one that may be fed to the kernel.
 
-The file holds CHAP secrets: it is 0600 from the instant it exists.
+A file that others can write is refused: who writes it decides which devices are exported, and to
+whom. A file is written with mode 0600 from its first instant, as it contains CHAP secrets.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import gzip
 import hashlib
 import json
 import os
+import shlex
+import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatch
 from pathlib import Path
 
 from pyshell.config import load
-from pyshell.config.document import Document
+from pyshell.config.document import Document, holds_secrets
 from pyshell.errors import from_os_error
 from pyshell.files import writing
 
@@ -89,3 +93,38 @@ def backups(path: Path) -> list[Path]:
 def read_backup(backup: Path) -> bytes:
     """Return what a backup is of. Raises PyshellError, as for one that is damaged."""
     return load.unpacked(load.read_file(backup).data, str(backup))
+
+
+FOREIGN_READ = stat.S_IRGRP | stat.S_IROTH
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A document as it was read from a file that may be fed to the kernel."""
+
+    document: Document
+    data: bytes
+    """The bytes of the file."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with the file, without it being refused."""
+    unknown: tuple[str, ...] = ()
+    """Warnings of keys that have no effect, as `check` words them."""
+
+
+def load_trusted(path: Path) -> Trusted:
+    """Return the document in a file that only root or the caller can write.
+
+    Raises NotPermittedError with the command that fixes it, and as `load`.
+    """
+    found = load.read_file(path, trusted=True)
+    text = load.text_of(found.data, str(path))
+    document = load.parse(text, str(path))
+    unknown = tuple(
+        f"{path}:{one.line}:{one.column}: warning: {one}"
+        for one in load.unknown_keys_of(document, text)
+    )
+    if found.mode & FOREIGN_READ and holds_secrets(document):
+        fix = f"chmod 600 {shlex.quote(str(path))}"
+        warning = f"{path} holds secrets that other users can read: {fix} fixes it."
+        return Trusted(document, found.data, (warning,), unknown)
+    return Trusted(document, found.data, unknown=unknown)

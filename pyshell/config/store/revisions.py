@@ -21,7 +21,7 @@ from pyshell.config import load, references
 from pyshell.config.document import Document, counts
 from pyshell.config.store import document_file
 from pyshell.config.store.document_file import digest
-from pyshell.config.store.provenance import About, from_json, moment, of_file, utc
+from pyshell.config.store.state import About, from_json, moment, of_file, utc
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE

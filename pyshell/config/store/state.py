@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pyshell remembers of the file that is restored at boot, in a small file beside it.
+"""What pyshell records about the file that is restored at boot, in a small file beside it.
 
-Its digest, as pyshell last read or wrote it: so a save notices a change by others (field failures
-4, 8, 53). And the objects that a restore could not bring back: so no save takes them for deleted
-(field failures 1, 2). Without this file nothing is known, and nothing refused for these reasons.
+- The digest of the file as pyshell last read or wrote it, and who saved it: a save notices changes
+  by others (field failures 4, 8, 53).
+- The objects that could not be restored: no save drops them as if they had been deleted (field
+  failures 1, 2).
+
+Without this file nothing is known, and nothing is refused for these reasons.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pyshell.config.store.provenance import About, from_json
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE
@@ -203,3 +207,83 @@ def forget_removed(run_dir: Path) -> None:
     """Forget what was deleted before a save."""
     with contextlib.suppress(OSError):
         (run_dir / REMOVED).unlink(missing_ok=True)
+
+
+OUTSIDE = "outside"
+"""The way of a document that something other than pyshell wrote, or of which nothing is known."""
+_LOGIN = Path("/proc/self/loginuid")
+_NO_LOGIN = 2**32 - 1  # what the kernel shows for a process that no login led to
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of the saving of one document; "" where it is not known."""
+
+    time: str
+    """UTC, as 2020-07-01T12:00:00Z."""
+    user: str = ""
+    way: str = OUTSIDE
+    """prompt, one-liner, batch, boot, apply, rollback, or outside."""
+    comment: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as it is kept in files."""
+        return asdict(self)
+
+
+def from_json(data: Any) -> About | None:
+    """Return what `to_json` gave, None where `data` is something else."""
+    if not isinstance(data, dict):
+        return None
+    texts = {name: data.get(name, "") for name in ("time", "user", "way", "comment")}
+    if not texts["time"] or not all(isinstance(text, str) for text in texts.values()):
+        return None
+    return About(**texts)
+
+
+def now(way: str, comment: str = "") -> About:
+    """Return what is to be remembered of a document that this process saves."""
+    return About(utc(datetime.now(timezone.utc)), user_name(), way, comment)
+
+
+def of_file(path: Path) -> About:
+    """Return what a file that others wrote tells by itself: when."""
+    return About(utc(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)))
+
+
+def utc(moment: datetime) -> str:
+    """Return a moment as it is kept in files."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime | None:
+    """Return the moment that `utc` wrote, None where the text is none."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def user_name(environment: Mapping[str, str] = os.environ, login: Path = _LOGIN) -> str:
+    """Return the person at work: who called sudo, who logged in, else whose process it is."""
+    if environment.get("SUDO_USER"):
+        return environment["SUDO_USER"]
+    try:
+        number = int(login.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        number = _NO_LOGIN
+    return name_of(os.geteuid() if number == _NO_LOGIN else number)
+
+
+def name_of(user: int) -> str:
+    """Return a user's name, the number where it has none."""
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def local(text: str) -> str:
+    """Return a moment as people read it: in this host's time zone, which is named."""
+    found = moment(text)
+    return found.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if found is not None else text

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.config.store.provenance import About, from_json, now
 from pyshell.config.store.revisions import numbered
+from pyshell.config.store.state import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
 from pyshell.files.reading import LARGE

@@ -145,7 +145,7 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield revisions, with when they were saved, by whom and why."""
     from pyshell.commands.save import boot_file
     from pyshell.config.store import revisions
-    from pyshell.config.store.provenance import local
+    from pyshell.config.store.state import local
 
     for found in revisions.listed(node.lio.config_dir, boot_file(node.context).about()):
         about = found.about

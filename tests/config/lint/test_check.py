@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from driver import DATA, ROOT, SERVER, TPG, Pyshell
-from pyshell.config.lint.backing import device_faults
-from pyshell.config.lint.faults import Entry
+from pyshell.config.lint.storage_objects import device_faults
+from pyshell.config.positions import DocumentEntry
 from pyshell.files.reading import LARGE
 from pyshell.host.machine import BlockDevice
 from pyshell.lio.attach import Lio
@@ -441,7 +441,7 @@ def test_a_device_that_does_not_fit_is_told(
     monkeypatch.setattr(type(lio.machine), "block_device", lambda self, path: device)
     monkeypatch.setattr(type(lio.machine), "in_use", lambda self, path: bool(device.holder))
     disk = {"name": "a", "plugin": "block", "dev": "/dev/x", "readonly": False}
-    (fault,) = device_faults(lio, Entry({"storage_objects": [disk]}, ()))
+    (fault,) = device_faults(lio, DocumentEntry({"storage_objects": [disk]}, ()))
     assert f"{fault.level}: {fault.message}".startswith(told)
 
 

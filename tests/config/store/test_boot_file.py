@@ -20,8 +20,8 @@ from driver import TPG, Pyshell
 from pyshell.config.document import Document
 from pyshell.config.store import document_file, losses, revisions
 from pyshell.config.store.boot_file import BootFile
-from pyshell.config.store.provenance import About
 from pyshell.config.store.revisions import Policy
+from pyshell.config.store.state import About
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 
 LEE = About("2020-07-01T12:00:00Z", "lee", "prompt", "first")

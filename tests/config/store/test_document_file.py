@@ -14,7 +14,7 @@ import pytest
 
 from pyshell.config import load
 from pyshell.config.document import Document
-from pyshell.config.store import document_file, trust
+from pyshell.config.store import document_file
 from pyshell.errors import NotFoundError, PyshellError
 
 SMALL: Document = {"targets": [], "storage_objects": [], "fabric_modules": []}
@@ -183,7 +183,7 @@ def test_a_backup_can_be_given_by_its_path(path: Path) -> None:
     """Finding 13."""
     made = backed_up(path, '{"targets": []}', 1)
     assert made is not None
-    assert load.load(made) == trust.load_trusted(made).document == {"targets": []}
+    assert load.load(made) == document_file.load_trusted(made).document == {"targets": []}
 
 
 @pytest.mark.parametrize("data", [b"", gzip.compress(b""), b" \n"])

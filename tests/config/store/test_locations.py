@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.config.store import locations
+from pyshell.config.store import saved_file
 
-OTHERS = [folder for folder in locations.KNOWN_FOLDERS if folder != "/etc/target"]
+OTHERS = [folder for folder in saved_file.KNOWN_FOLDERS if folder != "/etc/target"]
 
 
 def put(pyshell: Pyshell, folder: str) -> Path:

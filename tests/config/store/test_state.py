@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyshell.config.store import state
-from pyshell.config.store.provenance import About
-from pyshell.config.store.state import State
+from pyshell.config.store.state import About, State
 
 LUN = "/loopback/naa.5001405000000001/luns/lun0"
 REMEMBERED = State(

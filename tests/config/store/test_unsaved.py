@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import Pyshell
-from pyshell.config.store.unsaved import is_unsaved
+from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import PyshellError
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import rtslib_fb
 
 from driver import run_here
-from pyshell.config import clearing, restore
+from pyshell.config import object_operations, restoration
 from pyshell.config.running import read_running
 from pyshell.config.store import document_file
 from pyshell.lio import attributes, listing, settings
@@ -320,8 +320,8 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
     with changing():
         lio.kernel.write(f"{acls[0].folder}/cmdsn_depth", "32")
     before = document_file.to_text(read_running(lio))
-    clearing.clear(lio)
-    assert restore.restore(lio, json.loads(before)).faults == []
+    object_operations.clear(lio)
+    assert restoration.restore(lio, json.loads(before)).faults == []
     assert document_file.to_text(read_running(lio)) == before
 
     # rtslib saves no depth, but takes it from the file.

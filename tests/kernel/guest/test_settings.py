@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rtslib_fb
 
-from pyshell.config import clearing, restore
+from pyshell.config import object_operations, restoration
 from pyshell.config.running import read_running
 from pyshell.config.store import document_file
 from pyshell.errors import PyshellError
@@ -77,9 +77,9 @@ def test_all_settings_come_back(lee: Path, tmp_path: Path) -> None:
     assert change_all(lio) > 60
 
     before = document_file.to_text(read_running(lio))
-    clearing.clear(lio)
+    object_operations.clear(lio)
     assert listing.storage_objects() == []
-    result = restore.restore(lio, json.loads(before))
+    result = restoration.restore(lio, json.loads(before))
     assert result.faults == []
     assert document_file.to_text(read_running(lio)) == before
 
@@ -101,6 +101,6 @@ def test_clearing_takes_discovery_credentials_away(clean_lio: None) -> None:
     batch("/iscsi create", "/iscsi set discovery_auth userid=du password=dp")
     lio = attach()
     lio.ready()
-    clearing.clear(lio)
+    object_operations.clear(lio)
     place = FabricPlace(fabric("iscsi"))
     assert settings.read(lio.kernel, place.folder, "discovery_auth/userid") == ""

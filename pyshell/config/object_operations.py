@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operations that make, change and delete one object of a document.
+"""Operations that create, change and delete one object of a document, or clear all.
 
-Attributes that this kernel does not know are left out: a file may come from a newer one.
+Attributes that this kernel does not know are skipped: a file may come from a newer one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, AnyPlace, Item
 from pyshell.errors import NotFoundError
-from pyshell.lio import identifiers, rtslib, settings
+from pyshell.lio import attributes, identifiers, listing, rtslib, settings
 from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import DEFAULT_GROUP
-from pyshell.lio.operations.base import Foreseen, Operation, must_exist
+from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, NodeAcl, StorageObject, Tpg
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Foreseen, Operation, carry_out, carry_out_each, must_exist
 from pyshell.lio.operations.caching import SetWriteCache
 from pyshell.lio.operations.identity import SetSerial
 from pyshell.lio.operations.images import GrowImageFile, SetImageSize
@@ -46,6 +49,7 @@ from pyshell.lio.operations.targets import (
     DeleteTpg,
 )
 from pyshell.lio.rows import refuse_misread
+from pyshell.lio.rtslib_failures import doing
 
 
 @dataclass
@@ -206,3 +210,120 @@ def delete(item: Item) -> Iterator[Operation]:
         yield DeleteLun(place)
     else:
         yield UnmapLun(place)
+
+
+# The table's name for the settings of a kind of object, by the folder they lie in.
+_ROWS: dict[tuple[type[Any], str], str] = {
+    (StorageObject, "attrib"): "storage_object",
+    (Tpg, "attrib"): "tpg",
+    (Tpg, "param"): "tpg_parameter",
+}
+
+
+class Fresh:
+    """The objects that were made just now, and what is known of them without a look."""
+
+    def __init__(self, lio: Lio) -> None:
+        self._lio = lio
+        self._kinds: dict[Any, Any] = {}
+        """The new objects, each with its kind and what was written into it since."""
+        self._known: dict[tuple[Any, str], str | None] = {}
+
+    def made(self, operation: Operation) -> None:
+        """Take note of what was done."""
+        if isinstance(operation, CreateStorageObject):
+            kind = (StorageObject, operation.place.plugin)
+            self._kinds[operation.place] = kind
+            self._kinds[AluaGroup(operation.place, DEFAULT_GROUP)] = (AluaGroup, kind)
+        elif isinstance(operation, CreateTpg):
+            self._kinds[operation.place] = (Tpg, operation.place.target.fabric_name)
+        elif isinstance(operation, CreateNodeAcl):
+            # What an ACL begins with may be the TPG's.
+            self._kinds[operation.place] = (NodeAcl, operation.place.tpg)
+        elif isinstance(operation, CreateLun):
+            self._kinds[operation.place] = (CreateLun, operation.storage_object.plugin)
+
+    def has(self, operation: Operation) -> bool:
+        """Tell whether a setting need not be written, as a new object has that value anyhow."""
+        if isinstance(operation, Set):
+            file, value = operation.file, operation.value
+        elif isinstance(operation, SetLunAluaGroup):
+            file, value = "alua_tg_pt_gp", operation.name
+        else:
+            return False
+        kind = self._kinds.get(operation.place)
+        if kind is None or not _is_the_kernels(kind, file):
+            return False
+        if (kind, file) not in self._known:
+            self._known[kind, file] = None
+            with contextlib.suppress(OSError):
+                found = settings.read(self._lio.kernel, operation.place.folder, file)
+                self._known[kind, file] = found
+        if self._known[kind, file] == value:
+            return True
+        # A value that is written may change others, but on all objects of the kind in the same way.
+        self._kinds[operation.place] = (*kind, (file, value))
+        return False
+
+
+def _is_the_kernels(kind: Any, file: str) -> bool:
+    """Tell whether all new objects of a kind have the same value, whatever they are made of."""
+    group, _, name = file.rpartition("/")
+    rows = _ROWS.get((kind[0], group))
+    if rows is None:
+        return kind[0] is not StorageObject
+    return attributes.row(rows, name).default_of(kind[1]) is not None
+
+
+def is_clear(lio: Lio) -> bool:
+    """Tell whether there is nothing that `clear` would remove."""
+    if not listing.is_empty() or list(listing.hbas()):
+        return False
+    return not any(_has_discovery(lio, fabric) for fabric in listing.fabrics_in_use())
+
+
+def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
+    if not fabric.has("discovery_auth"):
+        return False
+    files = [f"discovery_auth/{file}" for file in settings.AUTH_FILES.values()]
+    return any(settings.read(lio.kernel, fabric.folder, file) for file in files)
+
+
+def clear(
+    lio: Lio,
+    removed: Callable[[Sequence[Operation]], None] = lambda operations: None,
+) -> None:
+    """Remove all targets, storage objects and discovery settings, each for good.
+
+    Raises the first failure. `removed` is told of the operations that were done, also then.
+    """
+    fabrics = list(listing.fabrics_in_use())
+    targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
+    storage = [
+        operation for place in listing.storage_objects() for operation in removal.alone(place)
+    ]
+    done, total = 0, sum(len(operations) for operations in (*targets, storage))
+
+    def remove(operations: Sequence[Operation]) -> None:
+        gone: list[Operation] = []
+
+        def told(operation: Operation, index: int, of: int) -> None:
+            lio.progress(done + index, total)
+            gone.append(operation)
+
+        try:
+            carry_out_each(lio, operations, told)
+        finally:
+            removed(gone)
+
+    for fabric, operations in zip(fabrics, targets, strict=True):
+        remove(operations)
+        done += len(operations)
+        if fabric.has("discovery_auth"):
+            carry_out(lio, no_discovery(fabric))
+    remove(storage)
+    for plugin, number in list(listing.hbas()):
+        # HBAs that hold nothing: what a killed tool leaves (field failure 35).
+        folder = identifiers.StorageObject(plugin, "", number).hba_folder
+        with doing(f"remove the empty adapter {folder}"), changing():
+            lio.kernel.rmdir(folder)

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a document back: the steps of a plan, each told where it fails, the rest still done."""
+"""Restore a document: the steps of a plan; a failing step is reported and the rest still runs.
+
+Devices of a document that are missing can be waited for (field failure 3).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyshell.config import parts, references
-from pyshell.config.document import Document, Target, is_target, modern
-from pyshell.config.fresh import Fresh
-from pyshell.config.lint import check
-from pyshell.config.making import SetKnown
+from pyshell.config.document import Document, TargetEntry, is_target, modern
+from pyshell.config.lint import validate
 from pyshell.config.model import EntryError, Item, Items, items, secrets_of, tree_path
+from pyshell.config.object_operations import Fresh, SetKnown
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Place, json_path
 from pyshell.config.running import read_running
@@ -23,16 +27,18 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
+from pyshell.host.arrivals import Arrivals
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import HBA_PREFIX
+from pyshell.lio.operations import backing
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.settings import Set
 from pyshell.lio.rtslib_failures import doing
 
 
 @dataclass(frozen=True)
-class Fault:
+class Skipped:
     """An object or setting that could not be brought back: `path` is the object's in the tree."""
 
     path: str
@@ -43,7 +49,7 @@ class Fault:
 class Restored:
     """What a restore came to."""
 
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Skipped] = field(default_factory=list)
     """One for each object or setting that could not be brought back."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Why, by its path in the tree, each object could not be made that this was tried for."""
@@ -218,19 +224,19 @@ def _sound(
 
     Of a key that stands in `text` twice the last one counts, which is noted, too.
     """
-    for twice in check.keys_there_twice(text) if text else ():
-        result.faults.append(Fault("", f"{json_path(twice.place)}: {twice.message}"))
-    errors = check.errors_of(document, lio, devices=False)
+    for twice in validate.keys_there_twice(text) if text else ():
+        result.faults.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
+    errors = validate.errors_of(document, lio, devices=False)
     unread, kept = references.unread(document), set[Place]()
     for error in errors:
-        path = check.owner_path(document, error.place)
+        path = validate.owner_path(document, error.place)
         secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
         if secret in unread:
             # The reference stays, so that a secret that runs is not unset.
-            kept.add(check.unit_of(error.place))
+            kept.add(validate.unit_of(error.place))
             if paths is None or secret in paths or path in paths:
                 key = error.place[-1]
-                result.faults.append(Fault(secret, f"{path}: {key}: {error.message}, skipped"))
+                result.faults.append(Skipped(secret, f"{path}: {key}: {error.message}, skipped"))
                 result.left_out[secret] = error.message.rstrip(".")
             continue
         if paths is not None and path not in paths:
@@ -238,11 +244,11 @@ def _sound(
         where = f"{path}: " if path else ""
         key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
         message = error.message if not key or key in error.message else f"{key}: {error.message}"
-        result.faults.append(Fault(path, f"{where}{message}, skipped"))
-        if path and isinstance(check.unit_of(error.place)[-1:][0], int):
+        result.faults.append(Skipped(path, f"{where}{message}, skipped"))
+        if path and isinstance(validate.unit_of(error.place)[-1:][0], int):
             result.left_out.setdefault(path, message)
-    units = {check.unit_of(error.place) for error in errors} - kept
-    return check.without(document, units) if units else document
+    units = {validate.unit_of(error.place) for error in errors} - kept
+    return validate.without(document, units) if units else document
 
 
 def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
@@ -310,15 +316,15 @@ def _is_within(folder: str, gone: Sequence[str]) -> bool:
     return any(folder == one or folder.startswith(one + "/") for one in gone)
 
 
-def _skipped(operation: Operation, error: PyshellError) -> Fault:
+def _skipped(operation: Operation, error: PyshellError) -> Skipped:
     what = operation.step() if operation.step() not in error.message else ""
     text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
     hint = operation.hint(error.errno).rstrip(".") if error.errno else ""
-    return Fault(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))
+    return Skipped(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))
 
 
-def _of_entry(error: EntryError) -> Fault:
-    return Fault(error.where, f"{error.message.rstrip('.')}, skipped")
+def _of_entry(error: EntryError) -> Skipped:
+    return Skipped(error.where, f"{error.message.rstrip('.')}, skipped")
 
 
 def _path(operation: Operation) -> str:
@@ -331,7 +337,7 @@ def _folder(operation: Operation) -> str:
     return str(place.folder) if place is not None else ""
 
 
-def _target_place(entry: Target) -> identifiers.Target | None:
+def _target_place(entry: TargetEntry) -> identifiers.Target | None:
     try:
         fabric = fabrics.fabric(entry["fabric"])
         return identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
@@ -347,3 +353,50 @@ def _existing(plugin: str, name: str) -> identifiers.StorageObject | None:
         return listing.storage_object(plugin, name)
     except UsageError:
         return None
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """A storage object whose device, image file or handler is absent."""
+
+    path: str
+    plugin: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def device(self) -> str:
+        """Return what is waited for."""
+        return str(self.arguments.get("dev") or self.arguments.get("config") or self.path)
+
+    def is_absent(self, lio: Lio) -> bool:
+        """Tell whether it is not there: what is there and unfit, or in use, is not waited for."""
+        if self.plugin == "user":
+            handler = self.device.partition("/")[0]
+            return handler not in {found.name for found in lio.machine.user_handlers()}
+        try:
+            backing.check(lio, Foreseen(), self.plugin, self.arguments)
+        except NotFoundError:
+            return True
+        except PyshellError:
+            return False
+        return False
+
+
+def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaited]:
+    """Return those storage objects of a document, among `paths`, whose device is absent."""
+    found = [
+        Awaited(path, item.place.plugin, item.facts)
+        for path, item in items(document, lambda error: None).items()
+        if path in paths and isinstance(item.place, identifiers.StorageObject)
+    ]
+    return [one for one in found if one.is_absent(lio)]
+
+
+def wait_for_any(lio: Lio, absent: Sequence[Awaited], arrivals: Arrivals, deadline: float) -> bool:
+    """Wait until one of `absent` is there; False where none is when the clock is at `deadline`."""
+    while all(one.is_absent(lio) for one in absent):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        arrivals.pause(left)
+    return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check a saved configuration: every fault at once, each with its place, nothing touched."""
+"""Check a saved configuration: report all problems with their positions, change nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import json
 import shlex
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from pyshell import names
 from pyshell.config.document import (
     Document,
     holds_secrets,
@@ -19,21 +20,39 @@ from pyshell.config.document import (
     portal_name,
     tpg_path,
 )
-from pyshell.config.lint.backing import device_faults
 from pyshell.config.lint.fabric_objects import target_faults
-from pyshell.config.lint.faults import Entry, Fault, Finding, no_text, not_json, placed
-from pyshell.config.lint.setting_values import value_faults
-from pyshell.config.lint.storage_objects import groups_of_all, storage_faults
-from pyshell.config.lint.types import type_faults, unknown_keys
-from pyshell.config.load import EMPTY, DocumentError, read_text
-from pyshell.config.positions import Place, Read, read
-from pyshell.config.store import trust
+from pyshell.config.lint.storage_objects import (
+    device_faults,
+    groups_of_all,
+    plugin_of,
+    storage_faults,
+)
+from pyshell.config.load import EMPTY, DocumentError, read_text, type_faults, unknown_keys
+from pyshell.config.model import text_of
+from pyshell.config.positions import (
+    UNFIT,
+    DocumentEntry,
+    LocatedProblem,
+    Place,
+    PositionedJson,
+    Problem,
+    error,
+    no_text,
+    not_json,
+    placed,
+    read,
+    refused,
+    whole,
+)
+from pyshell.config.store import document_file
+from pyshell.errors import UsageError
 from pyshell.files import jsontext
-from pyshell.lio import listing, settings
+from pyshell.lio import attributes, listing, settings
 from pyshell.lio.attach import Lio
+from pyshell.lio.attributes import Attribute
 
 
-def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
+def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     """Return every fault of a file, in the order of its lines.
 
     `at_boot` is for the file that is restored at boot: it cannot count on what runs now.
@@ -46,17 +65,19 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[Finding]:
     return [*_open_to_others(path, text), *check_text(text, lio, at_boot=at_boot)]
 
 
-def _open_to_others(path: Path, text: str) -> Iterator[Finding]:
+def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
     """Yield a warning where others may read the secrets of a file."""
     with contextlib.suppress(OSError, ValueError):
         mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & trust.FOREIGN_READ and holds_secrets(jsontext.loads(text, any_string=True)):
+        if mode & document_file.FOREIGN_READ and holds_secrets(
+            jsontext.loads(text, any_string=True)
+        ):
             told = f"its mode {mode:04o} lets other users read the secrets in it"
             mend = f"chmod 600 {shlex.quote(str(path))} fixes it."
-            yield Finding("$", 1, 1, "warning", told, mend)
+            yield LocatedProblem("$", 1, 1, "warning", told, mend)
 
 
-def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
+def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     """Return every fault of a document in `text`."""
     if not text.strip():
         return [no_text(EMPTY)]
@@ -67,7 +88,7 @@ def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[Finding]:
     return placed(found, _all_faults(found, lio, at_boot=at_boot))
 
 
-def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
+def _all_faults(found: PositionedJson, lio: Lio, *, at_boot: bool) -> Iterator[Problem]:
     yield from _twice(found)
     typed, wrong = type_faults(found.data)
     yield from wrong
@@ -80,13 +101,13 @@ def _all_faults(found: Read, lio: Lio, *, at_boot: bool) -> Iterator[Fault]:
 
 def faults_of(
     data: Mapping[str, Any], lio: Lio, *, at_boot: bool = False, devices: bool = True
-) -> Iterator[Fault]:
+) -> Iterator[Problem]:
     """Yield what is wrong with a document, but for wrong types and unknown keys.
 
     An error is what apply refuses and a restore leaves out. Without `devices` the devices are not
     looked at: operations look at them when their turn comes.
     """
-    document = Entry(data, ())
+    document = DocumentEntry(data, ())
     running = frozenset(() if at_boot else (place.path for place in listing.storage_objects()))
     yield from storage_faults(document, running)
     yield from target_faults(document, groups_of_all(document), running)
@@ -95,20 +116,20 @@ def faults_of(
         yield from device_faults(lio, document, at_boot=at_boot)
 
 
-def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Fault]:
+def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Problem]:
     """Return the errors of a document, each place once."""
     found = faults_of(cast(Mapping[str, Any], document), lio, devices=devices)
     return list({one.place: one for one in found if one.level == "error"}.values())
 
 
-def _twice(found: Read) -> Iterator[Fault]:
+def _twice(found: PositionedJson) -> Iterator[Problem]:
     for place, first in found.twice:
         line, _ = found.line_and_column(first)
         message = f"the key is there twice, first in line {line}"
-        yield Fault("error", place, message, "Only the last one counts.", at_key=True)
+        yield Problem("error", place, message, "Only the last one counts.", at_key=True)
 
 
-def keys_there_twice(text: str) -> list[Fault]:
+def keys_there_twice(text: str) -> list[Problem]:
     """Return an error for each key that an object of a JSON text holds twice."""
     doubled = False
 
@@ -222,3 +243,122 @@ def without(document: Document, units: Collection[Place]) -> Document:
     return cast(
         Document, {key: copied(v, (key,)) for key, v in document.items() if (key,) not in units}
     )
+
+
+_JUDGED_ELSEWHERE = frozenset({"block_size", "alua_access_state"})
+"""Settings of which the checks of storage objects tell more."""
+_MADE_WITH = ("dev", "config", "control")
+"""Texts that a storage object is made with, and that no other check reads as a whole."""
+_DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
+_NO_LIMITS: Mapping[str, str] = {}
+
+
+def value_faults(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
+    """Yield each setting of a file whose value no such setting can have."""
+    for entry in document.each("storage_objects"):
+        plugin, device = plugin_of(entry) or "", entry.text("dev") or ""
+        limits = _limits(lio, plugin, device) if device else {}
+        yield from _wrong(entry.below("attributes"), "storage_object", plugin, limits)
+        yield from _of_handler(entry, plugin)
+        for key in _MADE_WITH:
+            yield from _fits(entry, key, entry.text(key) or "")
+        for group in entry.each("alua_tpgs"):
+            typed = {key: value for key, value in group.data.items() if whole(value) is not None}
+            yield from _wrong(DocumentEntry(typed, group.place), "alua_group")
+    for target in document.each("targets"):
+        yield from _wrong(target.below("parameters"), "target_parameter")
+        for tpg in target.each("tpgs"):
+            yield from _wrong(tpg.below("attributes"), "tpg")
+            yield from _wrong(tpg.below("parameters"), "tpg_parameter")
+            for acl in tpg.each("node_acls"):
+                yield from _wrong(acl.below("attributes"), "node_acl")
+                yield from _wrong(acl.below("parameters"), "tpg_parameter")
+
+
+def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
+    """Return what a storage object takes over from its device, by the names of attributes.
+
+    `discard` is 0 where the device cannot discard.
+    """
+    device = lio.machine.block_device(path) if plugin in ("block", "fileio") else None
+    queue = lio.machine.queue(device.name) if device is not None else None
+    if queue is None:
+        return _NO_LIMITS
+    found = {"discard": str(int(queue.discard_sectors > 0))}
+    if plugin == "block":
+        found |= {"hw_queue_depth": str(queue.depth), "hw_max_sectors": str(queue.max_sectors)}
+    return found
+
+
+def _must_discard(attributes: DocumentEntry, key: str, discard: str | None) -> None:
+    """Raise UsageError where the kernel would ask the device for discard in vain.
+
+    It asks only if no limit is set.
+    """
+    if discard == "0" and not attributes.number("max_unmap_block_desc_count"):
+        raise UsageError(f"{key} can only be 0: the device cannot discard.")
+
+
+def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
+    """Yield attributes of a user-backed object that say otherwise than what it is made with."""
+    own = entry.below("attributes")
+    for key, name in (("config", "dev_config"), ("size", "dev_size")):
+        given, told = entry.data.get(key), own.data.get(name)
+        if plugin == "user" and None not in (given, told) and text_of(given) != text_of(told):
+            yield error(own.at(name), f"contradicts {key}, which is {text_of(given)}")
+
+
+def _fits(entry: DocumentEntry, key: str, text: str) -> Iterator[Problem]:
+    if UNFIT.search(text):
+        return  # told by the checks of types
+    try:
+        names.value(text, key)
+    except UsageError as found:
+        yield refused(entry.at(key), found)
+
+
+def _wrong(
+    entry: DocumentEntry, kind: str, owner: str = "", limits: Mapping[str, str] = _NO_LIMITS
+) -> Iterator[Problem]:
+    rows = attributes.of_kind(kind)
+    for key, value in entry.data.items():
+        if UNFIT.search(key):
+            continue  # told by the checks of types
+        try:
+            names.setting_file(key)
+        except UsageError as found:
+            yield refused(entry.at(key), found, at_key=True)
+            continue
+        if value is None or isinstance(value, dict | list) or UNFIT.search(text_of(value)):
+            continue
+        row = rows.get(key)
+        if row is None:
+            yield from _fits(entry, key, text_of(value))
+            continue
+        if (key in _JUDGED_ELSEWHERE and whole(value) is not None) or not row.can_be_set:
+            continue
+        try:
+            taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))
+            row.check_for(owner, taken)
+            if key in _DISCARDING and taken == "1":
+                _must_discard(entry, key, "0" if owner == "ramdisk" else limits.get("discard"))
+        except UsageError as found:
+            yield refused(entry.at(key), found)
+
+
+def _beside(
+    values: Mapping[str, object],
+    rows: Mapping[str, Attribute],
+    owner: str,
+    limits: Mapping[str, str],
+) -> Callable[[str], str]:
+    """Return a reader of another setting: what the device says, else the file, else the default."""
+
+    def read(name: str) -> str:
+        if name in limits:
+            return limits[name]
+        if name in values:
+            return text_of(values[name])
+        return (rows[name].default_of(owner) if name in rows else None) or ""
+
+    return read

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Let pyshell bring the target back at boot instead of another program, or give that back.
+"""Let pyshell's units restore the target at boot instead of another program's, or switch back.
 
-What was switched off is remembered beside the saved configuration, so that it can be switched on
-again.
+The units that were disabled are recorded beside the saved configuration, so that they can be
+enabled again.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a saved configuration lies, and where other tools keep theirs (field failure 18)."""
+"""The location of the saved configuration, and whether the running one is saved there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pyshell.errors import NotFoundError
+from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 
 NAME = "saveconfig.json"
@@ -42,3 +43,22 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def is_unsaved(lio: Lio) -> bool:
+    """Tell whether what runs differs from the file that is restored at boot; reads all of both.
+
+    Raises PyshellError where the file cannot be read.
+    """
+    path = default_file(lio)
+    if not path.exists() and listing.is_empty():
+        return False
+    from pyshell.config import load, references
+    from pyshell.config.compare import compare
+    from pyshell.config.model import items
+    from pyshell.config.running import read_running
+
+    running = items(read_running(lio))
+    if not path.exists():
+        return bool(running)
+    return bool(compare(items(references.if_readable(load.load(path))), running))
