@@ -176,7 +176,7 @@ def test_help_on_a_topic(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder) as screen:
         screen.prompt()
         assert "`" not in screen.run("help chap")
-        screen.see("By CHAP an initiator proves with a password")
+        screen.see("With CHAP, an initiator authenticates with a password")
 
 
 @pytest.mark.parametrize("answer", [f"n{ENTER}", ENTER, CTRL_C, CTRL_D])
