@@ -21,9 +21,7 @@ from pyshell import __version__
 from pyshell.characters import output_line
 from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
 from pyshell.render.output import error_lines
-from pyshell.shell.argv import Invocation, is_targetcli, parse_argv
-from pyshell.shell.option_table import usage
-from pyshell.shell.options import BOOT, Options
+from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
 
 if TYPE_CHECKING:
     from pyshell.shell.shell import Shell
@@ -49,7 +47,7 @@ def run(found: Invocation) -> int:
     if found.show:
         return _show(found)
     from pyshell.lio.attach import attach
-    from pyshell.shell.preferences import Preferences, home
+    from pyshell.shell.preference_files import Preferences, home
     from pyshell.shell.shell import Shell
 
     def warn(text: str) -> None:
@@ -200,7 +198,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         if given[:1] == ["--complete"]:
             return _complete(given[1:])
-        found = parse_argv(given, sys.argv[0], dict(os.environ))
+        found = parse_argv(given, sys.argv[0], os.environ)
         options = found.options
         status = run(found)
         sys.stdout.flush()

@@ -14,7 +14,7 @@ import pytest
 
 from driver import ROOT, Pyshell, run_here, tool
 from pyshell.lio import attributes
-from pyshell.shell.option_table import OPTIONS
+from pyshell.shell.options import OPTIONS
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 

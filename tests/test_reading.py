@@ -27,7 +27,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
 from pyshell.lio import rtslib
 from pyshell.lio.identifiers import StorageObject
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 from pyshell.simulator import Simulator
 from pyshell.tree.node import Node

@@ -11,7 +11,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES

@@ -21,7 +21,7 @@ from pyshell.commands import simulated_initiator
 from pyshell.config import document
 from pyshell.lio import attributes
 from pyshell.lio.attributes import Attribute
-from pyshell.shell.option_table import OPTIONS
+from pyshell.shell.options import OPTIONS
 from pyshell.tree import (
     acls,
     alua,

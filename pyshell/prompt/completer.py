@@ -19,7 +19,7 @@ from prompt_toolkit.document import Document
 from pyshell.characters import one_line, unsafe_in
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import while_wanted
-from pyshell.shell.completion.candidate import MOST, Candidate
+from pyshell.shell.completion.engine import MOST, Candidate
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
 

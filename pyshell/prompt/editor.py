@@ -42,7 +42,7 @@ from pyshell.prompt.suggest import PathSuggest
 from pyshell.prompt.toolbar import toolbar
 from pyshell.prompt.watching import LineWatch, StatusWatch
 from pyshell.render.output import wrapped_help
-from pyshell.shell.helping import help_at
+from pyshell.shell.line_help import help_at
 from pyshell.shell.shell import Shell
 from pyshell.tree.node import Node
 

@@ -13,7 +13,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 from pyshell.prompt.guard import Guard
-from pyshell.shell.helping import asks_for_help
+from pyshell.shell.line_help import asks_for_help
 
 Help = Callable[[str], Sequence[str]]
 """Returns help on the last word of a line up to the cursor; it may take its time."""

@@ -10,7 +10,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
 
 from pyshell.prompt.watching import Read
-from pyshell.shell.reading import spans
+from pyshell.shell.line_help import spans
 
 
 class LineLexer(Lexer):

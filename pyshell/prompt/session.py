@@ -21,7 +21,6 @@ from pyshell.prompt.leaving import leave, yes_or_no
 from pyshell.prompt.plain import PlainReader
 from pyshell.prompt.reader import Reader
 from pyshell.render.output import DUMB_TERMS, wants_colour
-from pyshell.shell.argv import Invocation, parse_argv
 from pyshell.shell.batch import BANNER
 from pyshell.shell.grammar import (
     PROGRAM,
@@ -33,7 +32,8 @@ from pyshell.shell.grammar import (
     split,
     split_unfinished,
 )
-from pyshell.shell.preferences import home
+from pyshell.shell.options import Invocation, parse_argv
+from pyshell.shell.preference_files import home
 from pyshell.shell.shell import Shell
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _run_here(shell: Shell, line: str) -> None:
         shell.run_line(line)
         return
     words = split(line)
-    found = parse_argv([_meaning(word) for word in words[1:]], PROGRAM, dict(os.environ))
+    found = parse_argv([_meaning(word) for word in words[1:]], PROGRAM, os.environ)
     if found.show or found.file is not None or found.options.save or found.options.compat:
         raise UsageError("These options are for a shell's command line.", _TYPE_IT)
     if not _is_same_target(shell, found):

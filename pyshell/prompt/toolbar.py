@@ -9,7 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 from pyshell.characters import one_line
 from pyshell.prompt.status import Status
 from pyshell.prompt.watching import Read
-from pyshell.shell.reading import Hint
+from pyshell.shell.line_help import Hint
 
 _BETWEEN = "  "
 _ABOUT = "class:toolbar.about"

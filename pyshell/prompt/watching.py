@@ -12,7 +12,7 @@ from pyshell.lio.configfs import asking
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.manners import Typing, while_wanted
 from pyshell.prompt.status import Difference, Status, Unchanged, look
-from pyshell.shell.reading import Fault, Hint, advice, fault, hint
+from pyshell.shell.line_help import Hint, LineProblem, advice, hint, problem
 from pyshell.shell.shell import Shell
 
 _RARELY = 20
@@ -26,7 +26,7 @@ class Read:
     """What is known of a line."""
 
     text: str = ""
-    fault: Fault | None = None
+    fault: LineProblem | None = None
     hint: Hint | None = None
     advice: str = ""
     """What would be better than what is typed, which is right all the same."""
@@ -78,7 +78,7 @@ class LineWatch:
         if "\n" in text:
             return Read(text)  # pasted lines: those before may change what the next ones mean
         root = self._shell.root()
-        return Read(text, fault(text, root, path), hint(before_cursor, root, path), advice(text))
+        return Read(text, problem(text, root, path), hint(before_cursor, root, path), advice(text))
 
 
 class StatusWatch:

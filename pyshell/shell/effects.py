@@ -19,7 +19,7 @@ from pyshell.render.output import data_of
 from pyshell.shell.asking import Asking
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT, Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.undo_memory import UndoMemory
 from pyshell.tree.node import Node
 from pyshell.tree.results import (

@@ -1,23 +1,114 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run behaves, as the command line's options say; light, as cli needs it first."""
+"""The program's options: one table for parsing, usage text, completion and the man page.
+
+argparse is imported only if there is an option to parse, which keeps most one-liners quick.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import UsageError
-from pyshell.shell.option_table import OPTIONS
 
 if TYPE_CHECKING:
+    import argparse
+
     from pyshell.shell.grammar import Word
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds to wait for another program's change."""
 BOOT = "boot"
-"""The way of what a unit runs when the host starts or stops."""
+"""The source of changes that a systemd unit makes when the host starts or stops."""
+_SYNTAX_WIDTH = 28
+_HELP_WIDTH = 70
+_SEE_HELP = "'pyshell --help' tells more."
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of the command line. `value` names its value and is empty if it takes none."""
+
+    names: tuple[str, ...]
+    help: str
+    value: str = ""
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    """Whether the value may be omitted; if given, it must follow `=`."""
+    of_a_line: bool = False
+    """Whether the option may also follow a command, and then applies to that line only."""
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether the next word is its value if none follows `=`."""
+        return bool(self.value) and not self.optional
+
+    @property
+    def syntax(self) -> str:
+        """The usage text: `-o, --output text|json`."""
+        joined = f"[={self.value}]" if self.optional else f" {self.value}" if self.value else ""
+        return ", ".join(self.names) + joined
+
+
+OPTIONS = (
+    Option(
+        ("--simulate",),
+        "work on a simulated target; DIR keeps it, with preferences and history (default:"
+        " pyshell/simulator in the XDG state folder)",
+        "DIR",
+        optional=True,
+    ),
+    Option(("-f",), "run the lines of FILE ('-' is standard input)", "FILE"),
+    Option(("--keep-going",), "with several lines: go on after a failure"),
+    Option(("-o", "--output"), "how results are shown", "text|json", ("text", "json")),
+    Option(("--dry-run",), "check and tell what would be done, change nothing", of_a_line=True),
+    Option(("--yes",), "take yes for an answer to every question", of_a_line=True),
+    Option(("--save",), "save what the one command changed, as saveconfig does"),
+    Option(
+        ("--color",),
+        "when to colour; auto is at a terminal",
+        "auto|always|never",
+        ("auto", "always", "never"),
+    ),
+    Option(
+        ("--lock-timeout",), "how long to wait for another program's change (default 10)", "SECONDS"
+    ),
+    Option(("--config-dir",), "where the saved configuration lies (default /etc/target)", "DIR"),
+    Option(("--plain",), "a prompt that is read line by line, as for screen readers"),
+    Option(("--compat",), "keep targetcli's manner, as when called by that name"),
+    Option(("--version",), "show the version"),
+    Option(("-h", "--help"), "show this help"),
+)
+OF_A_LINE = frozenset(name for option in OPTIONS if option.of_a_line for name in option.names)
+BEFORE_THE_PATH = frozenset(name for option in OPTIONS for name in option.names) - OF_A_LINE
+_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z_-]*")
+
+
+def described(name: str) -> Option | None:
+    """Return the option with that name."""
+    return next((option for option in OPTIONS if name in option.names), None)
+
+
+def takes_next(word: str) -> bool:
+    """Tell whether the word after this one is its value."""
+    option = described(word)
+    return option is not None and option.needs_value
+
+
+def usage() -> Iterator[str]:
+    """Yield the lines that list the options."""
+    import textwrap
+
+    for option in OPTIONS:
+        syntax, *more = [f"  {option.syntax}", *textwrap.wrap(option.help, _HELP_WIDTH)]
+        if len(syntax) < _SYNTAX_WIDTH:
+            syntax = f"{syntax:<{_SYNTAX_WIDTH}}{more.pop(0)}"
+        yield syntax
+        yield from (f"{'':<{_SYNTAX_WIDTH}}{line}" for line in more)
 
 
 @dataclass
@@ -30,24 +121,172 @@ class Options:
     save: bool = False
     compat: bool = False
     plain: bool = False
-    """Whether to read at a terminal line by line, as for screen readers."""
+    """Whether the prompt reads line by line, as for screen readers."""
     way: str = "one-liner"
-    """How commands come: one-liner, batch, prompt, or boot; revisions remember it."""
+    """The source of the commands: one-liner, batch, prompt, or boot; revisions record it."""
     colour: str = "auto"
     lock_timeout: float = DEFAULT_TIMEOUT
     lines_from_stdin: bool = False
-    """Whether standard input holds the lines themselves, and so can hold no secret."""
+    """Whether the lines themselves come from standard input, so that no secret can."""
 
 
-OF_A_LINE = frozenset(name for option in OPTIONS if option.of_a_line for name in option.names)
-BEFORE_THE_PATH = frozenset(name for option in OPTIONS for name in option.names) - OF_A_LINE
-_LIKE_AN_OPTION = re.compile(r"--[a-z][a-z_-]*")
+@dataclass
+class Invocation:
+    """A parsed argument vector."""
+
+    words: list[str] = field(default_factory=list)
+    options: Options = field(default_factory=Options)
+    simulate: Path | None = None
+    file: str | None = None
+    keep_going: bool = False
+    config_dir: Path | None = None
+    show: str = ""
+    """`help` or `version`, which need no target."""
+
+
+def parse_argv(
+    arguments: Sequence[str], program: str, environment: Mapping[str, str]
+) -> Invocation:
+    """Parse an argument vector, without the program's name. Raises UsageError."""
+    compat = is_targetcli(program)
+    words = _translated(arguments, compat=compat)
+    count = option_words(words)
+    given = _parse(words[:count], environment) if count else {}
+    rest = words[count:]
+    simulate = given.get("simulate") or environment.get("PYSHELL_SIMULATE")
+    if words[count - 1 : count] == ["--simulate"] and rest:
+        _refuse_detached_folder(rest[0])
+    file = given.get("f")
+    if file is not None and rest:
+        raise UsageError(f"Either -f {file} or a command, not both.")
+    options = Options(
+        json=given.get("output") == "json",
+        dry_run="dry_run" in given,
+        yes="yes" in given,
+        save="save" in given,
+        compat=compat or "compat" in given,
+        plain="plain" in given,
+        colour=given.get("color", "auto"),
+        lock_timeout=_seconds(given["lock_timeout"])
+        if "lock_timeout" in given
+        else DEFAULT_TIMEOUT,
+    )
+    show = next((name for name in given if name in ("help", "version")), "")
+    return Invocation(
+        rest,
+        options,
+        simulate=Path(simulate).expanduser() if simulate else None,
+        file=file,
+        keep_going="keep_going" in given,
+        config_dir=Path(given["config_dir"]).expanduser() if "config_dir" in given else None,
+        show="help" if options.compat and rest[:1] == ["help"] else show,
+    )
+
+
+def is_targetcli(program: str) -> bool:
+    """Tell whether pyshell was called by the name targetcli."""
+    return os.path.basename(program).startswith("targetcli")
+
+
+def option_words(words: Sequence[str]) -> int:
+    """Return how many words at the start are options, their values, or the `--` that ends them."""
+    count = 0
+    while count < len(words) and words[count].startswith("-") and words[count] != "-":
+        word = words[count]
+        count += 2 if takes_next(word) else 1
+        if word == "--":
+            break
+    return min(count, len(words))
+
+
+def _translated(arguments: Sequence[str], *, compat: bool) -> list[str]:
+    """Return arguments with targetcli's own options, which may only come first, as pyshell's."""
+    words = list(arguments)
+    if compat and words[:1] in (["-v"], ["version"]):
+        words[0] = "--version"
+    if words[:1] in (["--disable-daemon"], ["disable-daemon"]):
+        return ["set", "global", "auto_use_daemon=false"]  # pyshell has no daemon
+    return words
+
+
+def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of options by argparse's name for them. Raises UsageError."""
+    import argparse
+
+    default = f"--simulate={_default_simulator(environment)}"
+    known = [default if word == "--simulate" else word for word in words if word != "--"]
+    try:
+        given, unknown = _parser().parse_known_args(known)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        raise UsageError(f"There is no option {name}.", "'pyshell --help' lists them.")
+    return vars(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    import argparse
+
+    class Take(argparse.Action):
+        """Store a value. argparse's own actions would word the errors."""
+
+        def __call__(
+            self,
+            _parser: argparse.ArgumentParser,
+            namespace: argparse.Namespace,
+            value: Any,
+            name: str | None = None,
+        ) -> None:
+            option = described(name or "")
+            assert option is not None
+            if option.value and not value:
+                equals = "" if value is None else "="
+                raise UsageError(f"{name}{equals} needs a value.", _SEE_HELP)
+            if option.choices and value not in option.choices:
+                choices = ", ".join(option.choices)
+                raise UsageError(f"{name} is one of {choices}, not '{value}'.")
+            before = getattr(namespace, self.dest, None)
+            if name == "-f" and before is not None:
+                raise UsageError("-f can be given once.", f"It is {before} already.")
+            setattr(namespace, self.dest, value)
+
+    parser = argparse.ArgumentParser(
+        add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    for option in OPTIONS:
+        parser.add_argument(*option.names, action=Take, nargs="?" if option.value else 0)
+    return parser
+
+
+def _refuse_detached_folder(word: str) -> None:
+    """Refuse `--simulate DIR`: the folder would be read as a path of the tree."""
+    if word.startswith(("/", "~")) and word.strip("/") and os.path.isdir(os.path.expanduser(word)):
+        raise UsageError(f"{word} is a folder of this host.", f"Write --simulate={word}.")
+
+
+def _seconds(value: str) -> float:
+    try:
+        found = float(value)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1e9:
+        raise UsageError(f"--lock-timeout needs a number of seconds, not '{value}'.")
+    return found
+
+
+def _default_simulator(environment: Mapping[str, str]) -> Path:
+    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "pyshell" / "simulator"
 
 
 def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Word, ...]]:
-    """Return the options that hold for a line, and its arguments without them.
+    """Return the options that apply to a line, and its arguments without them.
 
-    A quoted `'--yes'` is a value. Raises UsageError for options that are the whole run's.
+    A quoted `'--yes'` is a value. Raises UsageError for options of the program.
     """
     if options.compat:
         return options, tuple(words)

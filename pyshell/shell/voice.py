@@ -32,7 +32,7 @@ from pyshell.render.output import (
 )
 from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Stream, Tree
 

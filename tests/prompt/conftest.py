@@ -17,7 +17,7 @@ from pyshell.prompt.editor import Editor
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import converse
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 

@@ -39,9 +39,9 @@ from pyshell.prompt.toolbar import toolbar
 from pyshell.prompt.watching import LineWatch, Read
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import goes_on, split, split_unfinished
-from pyshell.shell.helping import asks_for_help, help_at
+from pyshell.shell.line_help import asks_for_help, help_at
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 T = "/iscsi/iqn.2020-07.com.example:t/tpg1"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from pyshell.shell.grammar import split_unfinished
-from pyshell.shell.reading import spans
+from pyshell.shell.line_help import spans
 
 from . import fuzz
 

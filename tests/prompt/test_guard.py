@@ -29,7 +29,7 @@ from pyshell.prompt import (
     watching,
 )  # fmt: skip
 from pyshell.prompt.guard import Guard
-from pyshell.shell.completion.candidate import Candidate
+from pyshell.shell.completion.engine import Candidate
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk

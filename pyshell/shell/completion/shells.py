@@ -21,11 +21,17 @@ from typing import TYPE_CHECKING
 
 from pyshell.characters import one_line, unsafe_in
 from pyshell.errors import UsageError
-from pyshell.shell.argv import Invocation, parse_argv
-from pyshell.shell.completion.candidate import Candidate
+from pyshell.shell.completion.engine import Candidate
 from pyshell.shell.grammar import Word, split_unfinished
-from pyshell.shell.option_table import OPTIONS, described
-from pyshell.shell.options import Options
+from pyshell.shell.options import (
+    OPTIONS,
+    Invocation,
+    Options,
+    described,
+    option_words,
+    parse_argv,
+    takes_next,
+)
 
 if TYPE_CHECKING:
     from pyshell.tree.root import RootNode
@@ -82,33 +88,17 @@ def _text(written: str) -> str:
 def _offers(
     line: str, words: list[Word], last: Word, environment: Mapping[str, str]
 ) -> Iterable[Candidate]:
-    options = _options(words)
+    options = words[: option_words([_meaning(word) for word in words])]
     following = words[len(options) :]
     if not following:
         name = _meaning(options[-1]) if options else ""
-        if _takes_next(name):
+        if takes_next(name):
             return _values(name, "", last.text)
         if _meaning(last).startswith("-") and name != "--":
             return _option_words(last)
     begin = following[0].start if following else last.start
-    invocation = parse_argv([_meaning(word) for word in options], "pyshell", {**environment})
+    invocation = parse_argv([_meaning(word) for word in options], "pyshell", environment)
     return _line_words(line[begin:], invocation, last)
-
-
-def _options(words: list[Word]) -> list[Word]:
-    """Return the words that are options or values of such."""
-    found: list[Word] = []
-    for word in words:
-        before = _meaning(found[-1]) if found else ""
-        if before == "--" or not (_takes_next(before) or _meaning(word).startswith("-")):
-            break
-        found.append(word)
-    return found
-
-
-def _takes_next(name: str) -> bool:
-    option = described(name)
-    return option is not None and option.needs_value
 
 
 def _option_words(last: Word) -> Iterator[Candidate]:
@@ -155,7 +145,7 @@ def _root(invocation: Invocation) -> Iterator[RootNode]:
     In the place of a simulated one that is not there yet, one that is thrown away answers.
     """
     from pyshell.lio.attach import attach
-    from pyshell.shell.preferences import Preferences, home
+    from pyshell.shell.preference_files import Preferences, home
     from pyshell.shell.shell import Shell
 
     with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:

@@ -13,7 +13,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio.attach import attach
 from pyshell.lio.operations import base
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 from .. import snapshot

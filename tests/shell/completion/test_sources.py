@@ -14,7 +14,7 @@ from pyshell.lio.attach import attach
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import split
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 from pyshell.simulator import SimulatedPort
 from pyshell.tree.root import RootNode

@@ -11,7 +11,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.lio.attach import attach
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 OTHER = "iqn.2020-07.192.168.56.101:other"

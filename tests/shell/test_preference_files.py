@@ -16,7 +16,7 @@ import pytest
 from driver import TIME_LIMIT, Pyshell, clean_environment
 from pyshell.errors import NotPermittedError, UsageError
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences, home
+from pyshell.shell.preference_files import Preferences, home
 from pyshell.shell.shell import Shell
 from pyshell.tree.preferences import PREFERENCES
 
@@ -121,7 +121,7 @@ def test_two_processes_at_once_lose_nothing(kept: Kept) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from pyshell.shell.preferences import Preferences\n"
+        "from pyshell.shell.preference_files import Preferences\n"
         "folder, name = Path(sys.argv[1]), sys.argv[2]\n"
         "for number in range(25):\n"
         "    Preferences(folder, folder, print).set(f'{name}{number}', number)\n"

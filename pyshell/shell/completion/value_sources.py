@@ -18,11 +18,8 @@ from pyshell.commands import topics
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.identifiers import Tpg
-from pyshell.shell.completion import everywhere
-from pyshell.shell.completion.candidate import Candidate
-from pyshell.shell.completion.engine import Value
-from pyshell.shell.completion.host_values import addresses, devices
-from pyshell.shell.completion.initiators import initiators
+from pyshell.shell.completion import object_sources
+from pyshell.shell.completion.engine import Candidate, Value
 from pyshell.tree.node import Node
 
 GLOBAL = "global"
@@ -136,7 +133,7 @@ def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidat
 def _addresses(wanted: Value, node: Node) -> Iterable[Candidate]:
     """Return the addresses of portals for what deletes, those of this host for what creates."""
     if wanted.command.name != "delete":
-        return addresses(node.lio)
+        return object_sources.addresses(node.lio)
     found = (names.split_portal(str(child.name))[0] for child in node.children)
     return map(Candidate, dict.fromkeys(found))
 
@@ -195,23 +192,23 @@ def _configurations_first(entry: os.DirEntry[str]) -> int:
 
 def _devices(wanted: Value, node: Node) -> Iterable[Candidate]:
     """Return block devices that nobody uses, with size and model."""
-    return devices(node.lio, wanted.prefix)
+    return object_sources.devices(node.lio, wanted.prefix)
 
 
 def _initiators(wanted: Value, node: Node) -> Iterable[Candidate]:
     """Return initiators that came to the TPG and have no ACL there, then those with one nearby."""
     place = getattr(node, "place", None)
     if isinstance(place, Tpg):
-        return initiators(node.lio, place)
-    return everywhere.initiators(node.lio, wanted)
+        return object_sources.initiators_for(node.lio, place)
+    return object_sources.initiators(node.lio, wanted)
 
 
 def _targets(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return everywhere.targets(wanted)
+    return object_sources.targets(wanted)
 
 
 def _disks(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return everywhere.disks(node.lio, wanted)
+    return object_sources.disks(node.lio, wanted)
 
 
 def _wwns(wanted: Value, node: Node) -> Iterable[Candidate]:

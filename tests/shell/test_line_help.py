@@ -8,9 +8,9 @@ import io
 import pytest
 
 from driver import SERVER, TPG, Pyshell
-from pyshell.shell.helping import help_at
+from pyshell.shell.line_help import help_at
 from pyshell.shell.options import Options
-from pyshell.shell.preferences import Preferences
+from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
 
 CD = "cd there first."

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a line reads while it is typed: what each word is, what is wrong, what comes next.
-
-`spans` needs the line alone and is quick enough for every key; the others look at the tree.
-"""
+"""Help while a line is typed: on the word under the cursor, or on what may come there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pyshell.commands import explain, help_text
 from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.names import MASK
 from pyshell.shell import binding
-from pyshell.shell.completion.engine import ParameterName, Value, expected
-from pyshell.shell.completion.sources import about_param, node_at
+from pyshell.shell.binding import unknown_command
+from pyshell.shell.completion.engine import CommandName, ParameterName, Value, expected
+from pyshell.shell.completion.sources import about_param, complete, node_at
 from pyshell.shell.grammar import (
     Line,
     UnfinishedError,
@@ -20,11 +20,103 @@ from pyshell.shell.grammar import (
     is_for_a_shell,
     is_path,
     parse,
+    split,
     split_unfinished,
 )
 from pyshell.shell.secrets import in_the_open
 from pyshell.tree.command import Command
+from pyshell.tree.groups import value_or_empty
 from pyshell.tree.node import Node
+
+_SHOWN = 12
+"""How many values are listed."""
+
+
+def asks_for_help(line: str) -> bool:
+    """Tell whether a `?` behind `line` asks for help: where a word would begin, or a command is.
+
+    In quotes, in values and in paths it is a character like others.
+    """
+    try:
+        words = split(line)
+    except UsageError:
+        return False
+    if not words or words[-1].end < len(line):
+        return "#" not in line[words[-1].end if words else 0 :]
+    return words[-1].raw.isidentifier()
+
+
+def help_at(line: str, root: Node, path: str) -> list[str]:
+    """Return help on the end of a line up to the cursor."""
+    try:
+        return list(_help(line, root, path))
+    except PyshellError as error:
+        return [str(error)]
+
+
+def _help(line: str, root: Node, path: str) -> Iterator[str]:
+    here = root.get_node(path)
+    wanted = expected(line, lambda at: node_at(here, at).commands())
+    node = node_at(here, wanted.path)
+    named = next((kind for kind in wanted.kinds if isinstance(kind, CommandName)), None)
+    if named is not None:
+        yield from _of_commands(named.prefix, node)
+        return
+    value = next((kind for kind in wanted.kinds if isinstance(kind, Value)), None)
+    names = next((kind for kind in wanted.kinds if isinstance(kind, ParameterName)), None)
+    if value is None and names is None:
+        yield _of_nothing(line, node)
+        return
+    if value is not None and value.name:
+        yield from _of_setting(value, node)
+    elif value is not None:
+        yield f"{value.param.name}: {about_param(value.param)}"
+    else:
+        assert names is not None
+        yield from help_text.of_command(names.command)
+    yield from _choices(line, root, path)
+
+
+def _of_nothing(line: str, node: Node) -> str:
+    """Tell why nothing can come: the line's command is none of its node's, or has all it takes."""
+    words = split_unfinished(line)
+    command = next((word for word in words if not is_path(word)), None)
+    if command is None or command.text in node.commands():
+        return "Nothing more can stand here."
+    return f"{node.path} has no command {command.text}. {unknown_command(node, command).hint}"
+
+
+def _of_commands(prefix: str, node: Node) -> Iterator[str]:
+    commands = node.commands()
+    if prefix in commands:
+        yield from help_text.of_command(commands[prefix])
+        return
+    begun = {name: found for name, found in commands.items() if name.startswith(prefix)}
+    if begun:
+        yield from help_text.command_rows(node.path, begun)
+    else:
+        yield f"No command at {node.path} begins with {prefix}."
+
+
+def _of_setting(value: Value, node: Node) -> Iterator[str]:
+    """Yield all that is known of the parameter that is being set."""
+    group = node.groups().get(value.given.get("group", ""))
+    entry = group.entries().get(value.name) if group is not None else None
+    if group is None or entry is None:
+        yield f"{value.name}: {value.param.help}"
+        return
+    now = MASK if entry.secret else value_or_empty(group, entry.name)
+    yield from explain.lines({entry.name: explain.facts(group, entry, now)})
+
+
+def _choices(line: str, root: Node, path: str) -> Iterator[str]:
+    found = [one for _, one in complete(line, root, path)]
+    shown = found[:_SHOWN]
+    width = max((len(one.text) for one in shown), default=0)
+    for one in shown:
+        yield f"  {one.text:<{width}}  {one.described()}".rstrip()
+    if len(found) > len(shown):
+        yield f"  … {len(found) - len(shown)} more"
 
 
 @dataclass(frozen=True)
@@ -37,8 +129,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What keeps a line from being run, and the word that it is about."""
+class LineProblem:
+    """Why a line cannot be run, and the word that causes it."""
 
     start: int
     end: int
@@ -79,36 +171,36 @@ def spans(text: str) -> Iterator[Span]:
         yield Span(comment, len(text), "comment")
 
 
-def fault(text: str, root: Node, path: str) -> Fault | None:
+def problem(text: str, root: Node, path: str) -> LineProblem | None:
     """Return what is wrong with a line; what its last word may still become is not."""
     try:
         line = parse(text)
     except UnfinishedError:
         return None
     except UsageError as error:
-        return Fault(error.column or 0, len(text), str(error))
+        return LineProblem(error.column or 0, len(text), str(error))
     if line.empty or is_for_a_shell(split_unfinished(text)):
         return None
     here = root.get_node(path)
     try:
         node = node_at(here, line.path.text if line.path else None)
     except PyshellError as error:
-        return _fault_of_path(line, here, error)
+        return _problem_of_path(line, here, error)
     if line.command is None:
         return None
     described = node.commands().get(line.command.text)
     if described is None:
-        return _fault_of_command(line, line.command, node)
-    return _fault_of_arguments(line, described, node)
+        return _problem_of_command(line, line.command, node)
+    return _problem_of_arguments(line, described, node)
 
 
-def _fault_of_path(line: Line, here: Node, error: PyshellError) -> Fault | None:
+def _problem_of_path(line: Line, here: Node, error: PyshellError) -> LineProblem | None:
     assert line.path is not None
     word = line.path
     folder, _, begun = word.text.rpartition("/")
     if word.end == len(line.text) and _begins_child(here, f"{folder}/" if folder else "/", begun):
         return None
-    return Fault(word.start, word.end, str(error))
+    return LineProblem(word.start, word.end, str(error))
 
 
 def _begins_child(here: Node, folder: str, begun: str) -> bool:
@@ -119,16 +211,16 @@ def _begins_child(here: Node, folder: str, begun: str) -> bool:
     return any(str(child.name).startswith(begun) for child in children)
 
 
-def _fault_of_command(line: Line, word: Word, node: Node) -> Fault | None:
+def _problem_of_command(line: Line, word: Word, node: Node) -> LineProblem | None:
     if word.end == len(line.text):
         if any(name.startswith(word.text) for name in node.commands()):
             return None
         if line.path is None and any(str(c.name).startswith(word.text) for c in node.children):
             return None
-    return Fault(word.start, word.end, str(binding.unknown_command(node, word)))
+    return LineProblem(word.start, word.end, str(binding.unknown_command(node, word)))
 
 
-def _fault_of_arguments(line: Line, described: Command, node: Node) -> Fault | None:
+def _problem_of_arguments(line: Line, described: Command, node: Node) -> LineProblem | None:
     """Return what is wrong with the arguments; what is only missing is not."""
     if any(word.raw == "--help" for word in line.arguments):
         return None
@@ -144,12 +236,12 @@ def _fault_of_arguments(line: Line, described: Command, node: Node) -> Fault | N
         if unfinished and last is not None and column >= last.start and _may_become(last, error):
             return None
         end = next((w.end for w in line.arguments if w.start <= column < w.end), len(line.text))
-        return Fault(column, end, str(error))
+        return LineProblem(column, end, str(error))
     except NotFoundError as error:
         if unfinished and last is not None and last.name is None:
             return None
         start = line.arguments[0].start if line.arguments else len(line.text)
-        return Fault(start, len(line.text), str(error))
+        return LineProblem(start, len(line.text), str(error))
     return None
 
 
