@@ -15,8 +15,8 @@ import pytest
 
 from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
 from pyshell import cli
-from pyshell.lio import attach, rtslib
-from pyshell.lio.identifiers import Portal
+from pyshell.lio import attach, rtslib_objects
+from pyshell.lio.identifiers import Portal, Target
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -639,7 +639,7 @@ def test_a_failing_step_undoes_those_before_it_and_is_named(
     def refuse(_place: Portal) -> None:
         raise OSError(99, os.strerror(99))
 
-    monkeypatch.setattr(rtslib, "create_portal", refuse)
+    monkeypatch.setattr(rtslib_objects, "create_portal", refuse)
     ran = pyshell("/iscsi", "create", SERVER)
     assert (ran.out, ran.status) == ("", 1)
     assert "create portal 0.0.0.0:3260" in ran.err
@@ -675,7 +675,7 @@ def test_a_failed_creation_leaves_no_image_file(
     def refuse(*_arguments: object) -> None:
         raise OSError(12, os.strerror(12))
 
-    monkeypatch.setattr(rtslib, "create_storage_object", refuse)
+    monkeypatch.setattr(rtslib_objects, "create_storage_object", refuse)
     assert pyshell.line("/backstores/fileio create x /srv/x.img 1M").status == 1
     assert pyshell.files() == before
 
@@ -684,8 +684,8 @@ def test_what_cannot_be_undone_is_told(pyshell: Pyshell, monkeypatch: pytest.Mon
     def refuse(*_arguments: object) -> None:
         raise OSError(16, os.strerror(16))
 
-    monkeypatch.setattr(rtslib, "create_portal", refuse)
-    monkeypatch.setattr(rtslib, "target", refuse)
+    monkeypatch.setattr(rtslib_objects, "create_portal", refuse)
+    monkeypatch.setitem(rtslib_objects._FOUND, Target, refuse)
     ran = pyshell("/iscsi", "create", SERVER)
     assert ran.status == 5
     assert f"Undoing was not complete: could not delete target {SERVER}" in ran.err

@@ -24,7 +24,7 @@ import pytest
 import rtslib_fb
 
 from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
-from pyshell.lio import rtslib
+from pyshell.lio import rtslib_objects
 from pyshell.lio.identifiers import StorageObject
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
@@ -132,7 +132,7 @@ def test_finding_55_who_only_reads_is_refused_a_change_by_the_access_itself(
     for act in (
         lambda: lio.kernel.rmdir(folder),
         lambda: lio.kernel.mkdir(f"{folder}/x"),
-        lambda: rtslib.storage_object(StorageObject("pscsi", "raw", 70)).delete(),
+        lambda: rtslib_objects.found(StorageObject("pscsi", "raw", 70)).delete(),
         lambda: rtslib_fb.PSCSIStorageObject("raw", index=70),
     ):
         with pytest.raises(PermissionError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, AnyPlace, Item
 from pyshell.errors import NotFoundError
-from pyshell.lio import attributes, identifiers, listing, rtslib, settings
+from pyshell.lio import attributes, identifiers, listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
@@ -49,7 +49,7 @@ from pyshell.lio.operations.targets import (
     DeleteTpg,
 )
 from pyshell.lio.rows import refuse_misread
-from pyshell.lio.rtslib_failures import doing
+from pyshell.lio.rtslib import doing
 
 
 @dataclass
@@ -66,7 +66,7 @@ class SetKnown(Set):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it; leave out what this kernel does not know."""
-        if isinstance(self.place, identifiers.AluaGroup) and not rtslib.supports_alua(
+        if isinstance(self.place, identifiers.AluaGroup) and not rtslib_objects.supports_alua(
             self.place.storage_object
         ):
             return None  # writing there hung kernels (field failure 9)

@@ -34,7 +34,7 @@ from pyshell.lio.identifiers import HBA_PREFIX
 from pyshell.lio.operations import backing
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.settings import Set
-from pyshell.lio.rtslib_failures import doing
+from pyshell.lio.rtslib import doing
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> Non
         if _is_within(_folder(operation), missing):
             continue
         try:
-            with doing(operation.step()):
+            with doing(operation.step(), hint=operation.hint):
                 operation.check(lio, foreseen)
         except PyshellError as error:
             _note_failure(operation, error, result, missing, foreseen.exists)

@@ -27,7 +27,7 @@ from pyshell.config.document import (
     TpgEntry,
     Value,
 )
-from pyshell.lio import identifiers, listing, rtslib, settings, storage
+from pyshell.lio import identifiers, listing, rtslib_objects, settings, storage
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
 from pyshell.lio.fabrics import Fabric
@@ -123,7 +123,7 @@ def read_storage_object(
     if place.plugin == "block":
         entry["write_back"] = bool(described.write_back)
     entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or SettingNames())
-    supported = rtslib.supports_alua(place)
+    supported = rtslib_objects.supports_alua(place)
     groups = listing.alua_groups(place) if supported else []
     groups = [group for group in groups if not listing.half_made(group)]
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
@@ -310,7 +310,7 @@ def read_outline(lio: Lio) -> Document:
 
 
 def _storage_object_outline(place: identifiers.StorageObject) -> dict[str, Any]:
-    groups = listing.alua_groups(place) if rtslib.supports_alua(place) else []
+    groups = listing.alua_groups(place) if rtslib_objects.supports_alua(place) else []
     return {
         "name": place.name,
         "plugin": place.plugin,

@@ -9,21 +9,14 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any
 
-import rtslib_fb
-from rtslib_fb.fabric import fabric_modules as rtslib_fabrics
-
 from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio.rtslib_failures import kernels_error
+from pyshell.lio import rtslib
+from pyshell.lio.rtslib import FABRIC_MODULES, RTSLibError
 
 if TYPE_CHECKING:
     from pyshell.host.machine import Machine
 
-# rtslib has a class for USB gadgets too, which it leaves out of its table as too rare.
-_CLASSES: dict[str, Any] = {
-    **rtslib_fabrics,
-    "usb_gadget": rtslib_fb.fabric.USBGadgetFabricModule,
-}
 # Where the module that provides a fabric has another name today than rtslib loads it by.
 _MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}
 # Fabrics whose TPGs have nothing to enable or disable.
@@ -49,8 +42,6 @@ _REFUSALS = {
     "xen-pvscsi": "It works only in a Xen domain.",
     "sbp": "A FireWire target must have a LUN before it is enabled.",
 }
-# Entries of a fabric's folder that are no targets (rtslib's list, and whatever is no folder).
-NOT_TARGETS = frozenset(rtslib_fb.fabric.target_names_excludes)
 
 
 class Fabric:
@@ -59,7 +50,7 @@ class Fabric:
     def __init__(self, name: str) -> None:
         self.name = name
         # A plain description until something is created: making one loads no module.
-        self.module: Any = _CLASSES[name]()
+        self.module: Any = FABRIC_MODULES[name]()
         if name == "usb_gadget":
             self.module.kernel_module = _MODULE_FILES[name]  # rtslib asks for the one before it
         self.wwn_kinds: tuple[str, ...] = tuple(self.module.wwn_types)
@@ -95,8 +86,8 @@ class Fabric:
         """
         try:
             self.module._check_self()
-        except rtslib_fb.RTSLibError as error:
-            beneath = kernels_error(error)
+        except RTSLibError as error:
+            beneath = rtslib.kernels_error(error)
             if beneath is not None and beneath.errno != errno.EINVAL:
                 raise  # not for want of the module, of which EINVAL tells
             reason = str(error).replace("\n", " ").rstrip(".")
@@ -139,10 +130,7 @@ class Fabric:
         wwns = self.module.wwns
         if wwns is None:
             return None
-        found: list[str] = []
-        with contextlib.suppress(OSError, ValueError, rtslib_fb.RTSLibError):
-            found.extend(str(wwn) for wwn in wwns)
-        return sorted(found)
+        return sorted(rtslib.readable(wwns))
 
     def normalise(self, wwn: str) -> names.Normalised:
         """Check a WWN of this fabric. Raises UsageError."""
@@ -166,7 +154,7 @@ class Fabric:
     def new_wwn(self) -> str:
         """Return a WWN drawn by rtslib; where the host's name spoils it, one with a plain name."""
         kind = self.wwn_kinds[0]
-        drawn = str(rtslib_fb.utils.generate_wwn(kind))
+        drawn = rtslib.generated_wwn(kind)
         try:
             return self.normalise(drawn).wwn
         except UsageError:
@@ -188,15 +176,15 @@ def _fabric(name: str, root: str) -> Fabric:
 
 def fabric(name: str) -> Fabric:
     """Return the fabric called `name`. Raises NotFoundError."""
-    if name not in _CLASSES:
+    if name not in FABRIC_MODULES:
         raise NotFoundError(f"There is no fabric '{name}'.", "Known: " + ", ".join(known()) + ".")
     # rtslib fixes the folder when the object is made, so each configfs has its own.
-    return _fabric(name, str(rtslib_fb.node.CFSNode.configfs_dir))
+    return _fabric(name, rtslib.configfs_root())
 
 
 def known() -> list[str]:
     """Return the names of all fabrics that rtslib knows, sorted."""
-    return sorted(_CLASSES)
+    return sorted(FABRIC_MODULES)
 
 
 def loadable(
@@ -210,7 +198,7 @@ def loadable(
     folder = f"{modules}/{release or os.uname().release}"
     listed = _listed(folder, *(_changed(f"{folder}/{index}") for index in _INDEXES))
     if listed is None:
-        return frozenset(_CLASSES)
+        return frozenset(FABRIC_MODULES)
     return frozenset(
         name
         for name, module in _module_files().items()
@@ -233,7 +221,7 @@ def _module_files() -> dict[str, str]:
     """Return the name of each fabric's module, with underscores only, as the kernel takes it."""
     return {
         name: (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
-        for name, maker in _CLASSES.items()
+        for name, maker in FABRIC_MODULES.items()
     }
 
 

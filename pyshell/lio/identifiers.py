@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import rtslib_fb
-
 from pyshell import names
 from pyshell.lio.fabrics import Fabric, fabric
+from pyshell.lio.rtslib import configfs_root
 
 # rtslib's name of each kind of backstore and the kernel's name of its HBA folders.
 HBA_PREFIX = {
@@ -36,16 +35,16 @@ class _kept:  # noqa: N801 - used as a decorator, as `property` is
         self.__doc__ = function.__doc__
 
     def __get__(self, place: Any, owner: type[Any]) -> str:
-        root = rtslib_fb.node.CFSNode.configfs_dir
+        root = configfs_root()
         kept: tuple[Any, str] | None = place.__dict__.get(self._name)
-        if kept is None or kept[0] is not root:
+        if kept is None or kept[0] != root:
             kept = place.__dict__[self._name] = (root, self._function(place))
         return kept[1]
 
 
 def core_folder() -> str:
     """Return the folder that holds the HBAs."""
-    return f"{rtslib_fb.node.CFSNode.configfs_dir}/core"
+    return f"{configfs_root()}/core"
 
 
 def _below(folder: str, *parts: str) -> str:

@@ -12,13 +12,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-import rtslib_fb
-
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import rtslib
+from pyshell.lio import rtslib, rtslib_objects
 from pyshell.lio.configfs import CONFIGFS, folders, links
-from pyshell.lio.fabrics import NOT_TARGETS, Fabric, fabric, known
+from pyshell.lio.fabrics import Fabric, fabric, known
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     HBA_PREFIX,
@@ -98,7 +96,7 @@ def fabrics_in_use() -> list[Fabric]:
 
 def targets(of: Fabric) -> list[Target]:
     """Return the targets of a fabric, sorted by WWN; names that break the rules are there too."""
-    found = [name for name in folders(of.folder) if name not in NOT_TARGETS]
+    found = [name for name in folders(of.folder) if name not in rtslib.NOT_TARGETS]
     return sorted(
         (Target(of.name, of.from_folder(name)) for name in found), key=lambda t: natural(t.wwn)
     )
@@ -213,7 +211,7 @@ def luns_of(place: StorageObject) -> list[Lun]:
 
     Where the kernel counts none, there is no pass.
     """
-    if not rtslib.is_exported(place):
+    if not rtslib_objects.is_exported(place):
         return []
     found = []
     for of in fabrics_in_use():
@@ -259,7 +257,7 @@ def half_made(place: object) -> bool:
 def _reads_as_nothing(file: str) -> bool:
     """Tell whether the kernel gives no value of a file, as of a number that is not set."""
     try:
-        return not str(rtslib_fb.utils.fread(file)).strip()
+        return not rtslib.read_file(file)
     except OSError as error:
         return error.errno == errno.ENODEV
 

@@ -1,350 +1,313 @@
 # SPDX-License-Identifier: Apache-2.0
-"""rtslib objects for places: creating goes through rtslib's constructors, the rest is looked up.
+"""rtslib-fb as pyshell uses it. Only this module and `rtslib_objects` import it.
 
-rtslib's own look-ups read far more than they are asked for, and some refuse or change what they
-find. Each class here replaces one constructor or one walk, for the reason that it names; the work
-itself (mkdir, links, attribute writes, deletion order) stays rtslib's.
+rtslib makes every change: folders, links, attribute writes and their order are its own. Importing
+this module replaces these parts of it, each for the reason given with the replacement:
+
+part                            without the replacement
+CFSNode.exists                  2.5 times as long, and rtslib calls it some ten times per object
+CFSNode._check_self             one more `exists` before every file that is opened
+Path in node, target, tcm,      an attribute read or written takes three times as long; an invalid
+utils; os in target             name can lead out of configfs; commands that only read can write
+modprobe in fabric              the caller's environment reaches a shell that runs as root
+StorageObject._config_pr_aptpl  each new storage object reads /proc/mounts and writes dbroot
 """
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import rtslib_fb
-from rtslib_fb import tcm
+import rtslib_fb.fabric
+import rtslib_fb.node
+import rtslib_fb.target
+import rtslib_fb.tcm
+import rtslib_fb.utils
 from rtslib_fb.node import CFSNode
+from rtslib_fb.utils import RTSLibError as RTSLibError  # noqa: PLC0414 - for `except` elsewhere
 
-from pyshell.lio import rtslib_path
-from pyshell.lio.identifiers import (
-    HBA_PREFIX,
-    AluaGroup,
-    Lun,
-    MappedLun,
-    NodeAcl,
-    Portal,
-    StorageObject,
-    Target,
-    Tpg,
-)
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.host import programs
+from pyshell.lio.configfs import confine, confine_change, write_below
 
-_STORAGE_CLASSES: dict[str, Any] = {
-    "block": rtslib_fb.BlockStorageObject,
-    "fileio": rtslib_fb.FileIOStorageObject,
-    "pscsi": rtslib_fb.PSCSIStorageObject,
-    "ramdisk": rtslib_fb.RDMCPStorageObject,
-    "user": rtslib_fb.UserBackedStorageObject,
+_MORE_THAN_A_PAGE = 65536
+FABRIC_MODULES: dict[str, Callable[[], Any]] = {
+    **rtslib_fb.fabric.fabric_modules,
+    # rtslib has this class, too, and does not list it because it is rarely used.
+    "usb_gadget": rtslib_fb.fabric.USBGadgetFabricModule,
 }
-
-# rtslib asks of every object some ten times whether it is there, each time through pathlib, which
-# makes the question five times as dear as the answer.
-CFSNode.exists = property(lambda self: os.path.isdir(self._path), doc=CFSNode.exists.__doc__)
-# It asks before each file that it opens, too. The opening itself tells, with errno and path.
-CFSNode._check_self = lambda self: None
-rtslib_path.lend()
+NOT_TARGETS = frozenset(rtslib_fb.fabric.target_names_excludes)
+"""Folders in a fabric's folder that are not targets."""
 
 
-def _config_pr_aptpl(created: Any) -> None:
-    """Bring a storage object's persistent reservations back, where the kernel has kept some.
+def configfs_root() -> str:
+    """Return the folder in configfs that rtslib works in: the kernel's or a simulator's."""
+    return str(CFSNode.configfs_dir)
 
-    rtslib makes its root object to learn where they lie, once for each storage object: that looks
-    for mounts, and tries to set dbroot.
+
+def generated_wwn(kind: str) -> str:
+    """Return a random WWN of rtslib's form for a kind of name (iqn, naa …)."""
+    return str(rtslib_fb.utils.generate_wwn(kind))
+
+
+def read_file(path: str) -> str:
+    """Return the stripped text of an attribute file. Raises OSError."""
+    return str(rtslib_fb.utils.fread(path))
+
+
+def page_size() -> int:
+    """Return the size of a memory page in bytes, to which rtslib rounds ramdisks."""
+    size: int = rtslib_fb.tcm.resource.getpagesize()
+    return size
+
+
+def write_setting(folder: str, group: str, name: str, value: str) -> None:
+    """Write an attribute (`attrib`) or parameter (`param`) of the object in `folder`."""
+    node = CFSNode()
+    node._path = folder
+    node.set_attribute(name, value) if group == "attrib" else node.set_parameter(name, value)
+
+
+def readable(wwns: Iterable[object]) -> Iterator[str]:
+    """Yield the WWNs of a fabric's hardware up to the first whose name cannot be read.
+
+    rtslib's generator ends with an exception there.
+    """
+    try:
+        for wwn in wwns:
+            yield str(wwn)
+    except (OSError, ValueError, RTSLibError):
+        return
+
+
+# -- Errors ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def doing(
+    step: str, path: str | None = None, hint: Callable[[int], str] = lambda _: ""
+) -> Iterator[None]:
+    """Turn what rtslib or the kernel raises while doing `step` into a PyshellError.
+
+    `step` is a verb phrase ("create target iqn…"). Errno and path of the kernel's error are kept.
+    `hint` returns what to do about an errno.
+    """
+    try:
+        yield
+    except rtslib_fb.RTSLibNotInCFSError as error:
+        raise NotFoundError(
+            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
+        ) from error
+    except RTSLibError as error:
+        beneath = kernels_error(error)
+        if beneath is not None:
+            made = from_os_error(beneath, step, path=path, hint=hint(beneath.errno or 0))
+            made.targetcli = _sentence(error)
+            raise made from error
+        raise PyshellError(
+            f"Cannot {step}: {error}", path=path, step=step, targetcli=_sentence(error)
+        ) from error
+    except OSError as error:
+        raise from_os_error(error, step, path=path, hint=hint(error.errno or 0)) from error
+    except UnicodeEncodeError as error:  # raised when rtslib writes a text from the command line
+        message = f"Cannot {step}: a value holds bytes that are not UTF-8 text"
+        raise PyshellError(message, path=path, step=step) from error
+
+
+def _sentence(error: BaseException) -> str:
+    """Return rtslib's message on one line, as targetcli prints it."""
+    return " ".join(str(error).split("\n"))
+
+
+def kernels_error(error: BaseException) -> OSError | None:
+    """Return the kernel's error behind one of rtslib's, which keeps it only as its context."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+# -- Replaced parts --------------------------------------------------------------------------------
+
+
+class QuickPath:
+    """rtslib's `Path`: text, with few system calls; other methods are pathlib's.
+
+    Changes outside of configfs are refused. Errors are those of the system calls, with the path.
+    """
+
+    __slots__ = ("_entry", "_text")
+
+    def __init__(self, *parts: str | os.PathLike[str]) -> None:
+        self._text = os.path.join(*[os.fspath(part) for part in parts]) if parts else "."
+        self._entry: os.DirEntry[str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Path(self._text), name)
+
+    def __fspath__(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"QuickPath({self._text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, QuickPath | Path) and Path(self._text) == Path(other)
+
+    def __hash__(self) -> int:
+        return hash(Path(self._text))
+
+    def __truediv__(self, name: str | os.PathLike[str]) -> QuickPath:
+        return QuickPath(self._text, name)
+
+    @property
+    def name(self) -> str:
+        """Return the last part."""
+        return os.path.basename(self._text)
+
+    def stat(self) -> os.stat_result:
+        """Do as pathlib's method."""
+        return os.stat(self._text)
+
+    def is_dir(self) -> bool:
+        """Do as pathlib's method."""
+        return os.path.isdir(self._text)
+
+    def is_file(self) -> bool:
+        """Do as pathlib's method."""
+        return os.path.isfile(self._text)
+
+    def is_symlink(self) -> bool:
+        """Do as pathlib's method, without a system call for what `iterdir` yielded."""
+        if self._entry is not None:
+            return self._entry.is_symlink()
+        try:
+            return stat.S_ISLNK(os.lstat(self._text).st_mode)
+        except OSError:
+            return False
+
+    def iterdir(self) -> Iterator[QuickPath]:
+        """Do as pathlib's method."""
+        with os.scandir(self._text) as entries:
+            for entry in entries:
+                found = QuickPath(entry.path)
+                found._entry = entry
+                yield found
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        """Create the folder, which must be in configfs; with `exist_ok` any existing one will do.
+
+        rtslib creates /var/run with it, which holds its own lock.
+        """
+        if exist_ok and os.path.isdir(self._text):
+            return
+        confine_change(configfs_root(), self._text)
+        if parents or exist_ok:
+            Path(self._text).mkdir(mode, parents, exist_ok)
+        else:
+            os.mkdir(self._text, mode)
+
+    def rmdir(self) -> None:
+        """Remove the folder, which must be in configfs."""
+        confine_change(configfs_root(), self._text)
+        os.rmdir(self._text)
+
+    def unlink(self) -> None:
+        """Remove the link, which must be in configfs."""
+        confine_change(configfs_root(), self._text)
+        os.unlink(self._text)
+
+    def read_text(self) -> str:
+        """Return the text of an attribute file, which the kernel returns in one read."""
+        descriptor = os.open(self._text, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            found = read = os.read(descriptor, _MORE_THAN_A_PAGE)
+            while len(read) == _MORE_THAN_A_PAGE:
+                read = os.read(descriptor, _MORE_THAN_A_PAGE)
+                found += read
+        except OSError as error:
+            error.filename = self._text
+            raise
+        finally:
+            os.close(descriptor)
+        return found.decode("utf-8", errors="surrogateescape")
+
+    def write_text(self, data: str) -> int:
+        """Write a value to an existing file in configfs by one call."""
+        write_below(configfs_root(), self._text, data.encode())
+        return len(data)
+
+
+class _ConfinedOs:
+    """The `os` of rtslib's `target` module, which creates the links in configfs with it."""
+
+    path = os.path
+
+    @staticmethod
+    def symlink(source: str | os.PathLike[str], link: str) -> None:
+        confine(configfs_root(), os.fspath(source))
+        confine_change(configfs_root(), link)
+        os.symlink(source, link)
+
+
+def modprobe(module: str) -> None:
+    """Load a kernel module. rtslib's own function passes the caller's environment to a shell."""
+    try:
+        done = programs.run("modprobe", "--", module)
+    except OSError as error:
+        raise RTSLibError(f"cannot run modprobe: {error.strerror}") from error
+    if done.returncode != 0:
+        raise RTSLibError(done.stderr.strip() or f"exit status {done.returncode}")
+
+
+def _restore_reservations(created: Any) -> None:
+    """Restore the persistent reservations of a new storage object if the kernel kept any.
+
+    rtslib creates its root object to find their folder, once for each storage object: that reads
+    /proc/mounts and tries to set dbroot.
     """
     try:
         dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
     except OSError:
-        dbroot = "/var/target"  # where it was before the kernel could be told
+        dbroot = "/var/target"  # kernels without the file
     kept = rtslib_fb.utils.Path(dbroot) / "pr"
     try:
         if not any(path.name.startswith("aptpl_") for path in kept.iterdir()):
             return
         unit = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial")
     except OSError:
-        return  # rtslib, too, takes what tells no serial number to have no reservations
+        return  # as in rtslib: no serial number, no reservations
     serial = unit.partition(":")[2].strip()
     if (kept / f"aptpl_{serial}").is_file():
-        _rtslibs_config_pr_aptpl(created)
+        _rtslibs_restore(created)
 
 
-_rtslibs_config_pr_aptpl = tcm.StorageObject._config_pr_aptpl
-tcm.StorageObject._config_pr_aptpl = _config_pr_aptpl
+_rtslibs_restore = rtslib_fb.tcm.StorageObject._config_pr_aptpl
 
 
-class _Exported(CFSNode):  # type: ignore[misc]
-    """A storage object of which a LUN is made: rtslib looks at no more than where it is."""
+def replace_parts() -> None:
+    """Replace the parts of rtslib listed above, except those that a simulator replaced."""
+    CFSNode.exists = property(lambda node: os.path.isdir(node._path), doc=CFSNode.exists.__doc__)
+    # Opening the file reports the same, with errno and path.
+    CFSNode._check_self = lambda node: None
+    rtslib_fb.tcm.StorageObject._config_pr_aptpl = _restore_reservations
+    for module in (rtslib_fb.node, rtslib_fb.target, rtslib_fb.tcm, rtslib_fb.utils):
+        if module.Path is Path:
+            module.Path = QuickPath
+    if rtslib_fb.fabric.modprobe.__module__ == rtslib_fb.utils.__name__:
+        rtslib_fb.fabric.modprobe = modprobe
+    if rtslib_fb.target.os is os:
+        rtslib_fb.target.os = _ConfinedOs
 
-    def __init__(self, place: StorageObject) -> None:
-        CFSNode.__init__(self)
-        self._path = place.folder
 
-
-class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
-    """A target that is in configfs: rtslib's look-up refuses names that break its rules."""
-
-    def __init__(self, place: Target) -> None:
-        CFSNode.__init__(self)
-        self.fabric_module = place.fabric.module
-        self.wwn = place.wwn
-        self.wwn_type = place.wwn.partition(".")[0]
-        self._path = place.folder
-
-    tpgs = property(lambda self: iter(()))
-
-
-class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
-    """A TPG that is in configfs: rtslib's look-up sets a nexus where there is none.
-
-    `known_luns` are all the LUNs that rtslib needs to see: without them it builds every LUN of the
-    TPG to find the one that is being mapped.
-    """
-
-    def __init__(self, place: Tpg) -> None:
-        CFSNode.__init__(self)
-        self._tag = place.tag
-        self._parent_target = _FoundTarget(place.target)
-        self._path = place.folder
-        self.known_luns: list[Any] = []
-
-    luns = property(lambda self: iter(self.known_luns))
-    # What is left below a TPG is not deleted with it: the kernel refuses that.
-    node_acls = property(lambda self: iter(()))
-    network_portals = property(lambda self: iter(()))
-
-
-class _FoundLun(rtslib_fb.LUN):  # type: ignore[misc]
-    """A LUN that is in configfs, whose mappings are gone: rtslib walks every ACL to find them."""
-
-    def __init__(self, place: Lun) -> None:
-        CFSNode.__init__(self)
-        self._parent_tpg = _FoundTpg(place.tpg)
-        self._lun = place.index
-        self._path = place.folder
-
-    mapped_luns = property(lambda self: iter(()))
-
-
-class _FoundNodeAcl(rtslib_fb.NodeACL):  # type: ignore[misc]
-    """A node ACL that is in configfs: rtslib's look-up refuses names that break its rules."""
-
-    def __init__(self, place: NodeAcl) -> None:
-        CFSNode.__init__(self)
-        self._parent_tpg = _FoundTpg(place.tpg)
-        self._node_wwn = place.wwn
-        self._path = place.folder
-
-    mapped_luns = property(lambda self: iter(()))
-
-
-class _FoundMappedLun(rtslib_fb.MappedLUN):  # type: ignore[misc]
-    """A mapped LUN that is in configfs."""
-
-    def __init__(self, place: MappedLun) -> None:
-        CFSNode.__init__(self)
-        self._parent_nodeacl = _FoundNodeAcl(place.acl)
-        self._mapped_lun = place.index
-        self._path = place.folder
-
-
-class _FoundPortal(rtslib_fb.NetworkPortal):  # type: ignore[misc]
-    """A portal that is in configfs, however its address is spelt there."""
-
-    def __init__(self, place: Portal) -> None:
-        CFSNode.__init__(self)
-        self._parent_tpg = _FoundTpg(place.tpg)
-        self._ip_address = place.name.rpartition(":")[0]
-        self._port = place.port
-        self._path = place.folder
-
-
-def target(place: Target) -> Any:
-    """Return rtslib's object for a target that is there."""
-    return _FoundTarget(place)
-
-
-def tpg(place: Tpg) -> Any:
-    """Return rtslib's object for a TPG that is there."""
-    return _FoundTpg(place)
-
-
-def lun(place: Lun) -> Any:
-    """Return rtslib's object for a LUN that is there and has no mappings (more)."""
-    return _FoundLun(place)
-
-
-def node_acl(place: NodeAcl) -> Any:
-    """Return rtslib's object for a node ACL that is there."""
-    return _FoundNodeAcl(place)
-
-
-def mapped_lun(place: MappedLun) -> Any:
-    """Return rtslib's object for a mapped LUN that is there."""
-    return _FoundMappedLun(place)
-
-
-def portal(place: Portal) -> Any:
-    """Return rtslib's object for a portal that is there."""
-    return _FoundPortal(place)
-
-
-class _FoundBackstore(tcm._Backstore):  # type: ignore[misc]
-    """The HBA of a storage object that is in configfs."""
-
-    def __init__(self, place: StorageObject) -> None:
-        CFSNode.__init__(self)
-        self._so_cls = _STORAGE_CLASSES[place.plugin]
-        self._plugin = place.plugin
-        self._index = place.hba
-        self._lookup_key = f"{HBA_PREFIX[place.plugin]}/{place.name}"
-        self._path = place.hba_folder
-
-
-def storage_object(place: StorageObject) -> Any:
-    """Return rtslib's object for a storage object that is there and that no LUN uses (any more).
-
-    rtslib's constructor is left out: its look-up deletes the HBA of an object that it does not
-    find, which another program may have made just now. So is its walk over all LUNs, as every
-    caller has deleted them, and over the ALUA groups, which are deleted before, one by one.
-    """
-    kind = _STORAGE_CLASSES[place.plugin]
-    found = kind.__new__(kind)
-    CFSNode.__init__(found)
-    found._name = place.name
-    found._backstore = _FoundBackstore(place)
-    found._path = place.folder
-    found.plugin = place.plugin
-    found._gen_attached_luns = lambda: iter(())
-    found._list_alua_tpgs = lambda: iter(())
-    return found
-
-
-class _FoundAluaGroup(rtslib_fb.ALUATargetPortGroup):  # type: ignore[misc]
-    """An ALUA group that is in configfs."""
-
-    def __init__(self, place: AluaGroup) -> None:
-        CFSNode.__init__(self)
-        self.name = place.name
-        self._path = place.folder
-
-
-def alua_group(place: AluaGroup) -> Any:
-    """Return rtslib's object for an ALUA group that is there."""
-    return _FoundAluaGroup(place)
-
-
-def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> Any:
-    """Create a storage object through rtslib with its constructor's own `arguments`."""
-    with quiet():
-        found = _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
-    found._gen_attached_luns = lambda: iter(())
-    return found
-
-
-def create_target(place: Target) -> Any:
-    """Create a target through rtslib, which loads the fabric's module where needed.
-
-    Its constructor has rules of its own for names: it refuses `iqn.2020-01.local:disk` and makes
-    another name of one that begins with `naa.6`. The name was checked before it became a place.
-    """
-    place.fabric.load()
-    found = _FoundTarget(place)
-    found._create_in_cfs_ine("create")
-    return found
-
-
-def create_tpg(place: Tpg) -> Any:
-    """Create a TPG through rtslib."""
-    return rtslib_fb.TPG(target(place.target), place.tag, mode="create")
-
-
-def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> Any:
-    """Create a LUN through rtslib, with a link name that needs no random numbers."""
-    name = alias or link_name(place.folder, exported.folder)
-    parent = tpg(place.tpg)
-    return rtslib_fb.LUN(parent, place.index, storage_object=_Exported(exported), alias=name)
-
-
-def link_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
-    """Give a LUN that has lost its link the link through rtslib."""
-    name = alias or link_name(place.folder, exported.folder)
-    _FoundLun(place)._configure(_Exported(exported), name)
-
-
-def create_node_acl(place: NodeAcl) -> Any:
-    """Create a node ACL through rtslib, without its constructor's own rules for names."""
-    found = _FoundNodeAcl(place)
-    found._create_in_cfs_ine("create")
-    return found
-
-
-def create_mapped_lun(
-    place: MappedLun, exported: Lun, alias: str | None, *, write_protect: bool
-) -> Any:
-    """Map a LUN through rtslib, showing it only that LUN."""
-    parent = node_acl(place.acl)
-    found = lun(exported)
-    parent.parent_tpg.known_luns = [found]
-    name = alias or link_name(place.folder, exported.folder)
-    return rtslib_fb.MappedLUN(parent, place.index, found, write_protect, name)
-
-
-def link_mapped_lun(
-    place: MappedLun, exported: Lun, alias: str | None, *, write_protect: bool
-) -> None:
-    """Give a mapped LUN that has lost its link the link through rtslib."""
-    found = _FoundMappedLun(place)
-    lun_found = lun(exported)
-    found.parent_nodeacl.parent_tpg.known_luns = [lun_found]
-    found._configure(lun_found, write_protect, alias or link_name(place.folder, exported.folder))
-
-
-def create_portal(place: Portal) -> Any:
-    """Create a portal through rtslib."""
-    address = place.name.rpartition(":")[0]
-    return rtslib_fb.NetworkPortal(tpg(place.tpg), address, place.port, mode="create")
-
-
-def create_alua_group(place: AluaGroup, tag: int) -> Any:
-    """Create an ALUA group through rtslib."""
-    return rtslib_fb.ALUATargetPortGroup(storage_object(place.storage_object), place.name, tag)
-
-
-def link_name(*of: str) -> str:
-    """Return ten hexadecimal digits for a link: rtslib draws them at random (field failure 52)."""
-    import hashlib  # it brings OpenSSL along, which only this needs
-
-    return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Leave out rtslib's warning that the kernel's dbroot is fixed while devices exist.
-
-    rtslib makes its root object, and so tries to set dbroot, where a storage object that is made
-    has reservations; it also keeps a cache of HBAs that would go stale between two commands.
-    """
-    tcm.bs_cache.clear()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Cannot set dbroot")
-        yield
-
-
-def supports_alua(place: StorageObject) -> bool:
-    """Tell whether the backend takes ALUA settings: writing them elsewhere hung kernels (row 9)."""
-    own = _STORAGE_CLASSES[place.plugin]._get_alua_supported
-    if own is tcm.StorageObject._get_alua_supported:
-        return True  # rtslib's answer for all that ask no kernel
-    try:
-        return str(rtslib_fb.utils.fread(f"{place.folder}/attrib/alua_support")) == "1"
-    except OSError:
-        return False  # older kernels, which do not have it, hang
-
-
-def is_exported(place: StorageObject) -> bool:
-    """Tell whether a LUN exports a storage object: the kernel counts them. Unknown counts as so."""
-    try:
-        return "Status: DEACTIVATED" not in str(rtslib_fb.utils.fread(f"{place.folder}/info"))
-    except OSError:
-        return True
+replace_parts()

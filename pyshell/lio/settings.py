@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from rtslib_fb.node import CFSNode
-
 from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.lio import rtslib
 from pyshell.lio.configfs import Kernel, files
 from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Portal, StorageObject, Target, Tpg
 
@@ -159,9 +158,7 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
     path_of(folder, file)
     group, _, name = file.rpartition("/")
     if group in ("attrib", "param"):
-        node = CFSNode()
-        node._path = folder
-        node.set_attribute(name, value) if group == "attrib" else node.set_parameter(name, value)
+        rtslib.write_setting(folder, group, name, value)
     elif group in ("auth", "discovery_auth") and name in AUTH_FILES.values():
         kernel.write(f"{folder}/{file}", value or _UNSET)
         if read(kernel, folder, file) != value:

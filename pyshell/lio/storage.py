@@ -11,9 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from rtslib_fb import tcm
-
-from pyshell.lio import listing
+from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
 from pyshell.lio.identifiers import StorageObject
@@ -120,7 +118,7 @@ def _field(info: str, name: str) -> str | None:
 
 def ramdisk_size(size: int) -> int:
     """Return the bytes that a ramdisk of `size` has: rtslib rounds to pages, at least one."""
-    page: int = tcm.resource.getpagesize()
+    page = rtslib.page_size()
     return max(1, round(size / page)) * page
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import listing, rtslib
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
@@ -43,7 +43,7 @@ class AluaGroupsNode(CommonNode):
         tag: Annotated[int, "Its number, 1 to 65535, by which initiators know it."],
     ) -> Result:
         """Create an ALUA group, in which LUNs of the storage object can share a state."""
-        if not rtslib.supports_alua(self.place):
+        if not rtslib_objects.supports_alua(self.place):
             raise UsageError(
                 f"{self.place} takes no ALUA groups: its backstore leaves ALUA to the device."
             )
@@ -64,7 +64,7 @@ class AluaGroupsNode(CommonNode):
         return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
-        if not rtslib.supports_alua(self.place):
+        if not rtslib_objects.supports_alua(self.place):
             return []
         return listing.alua_groups(self.place)
 

@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 
 from pyshell.errors import ExistsError, NotFoundError
-from pyshell.lio import listing, rtslib
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.luns import CreateLun, free_lun
@@ -83,7 +83,7 @@ def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun
 
 def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
     """Raise ExistsError where a TPG exports a storage object already, as LUN `wanted` or not."""
-    if not rtslib.is_exported(place):
+    if not rtslib_objects.is_exported(place):
         return  # no LUN need be looked at
     for lun in listing.luns(tpg):
         if listing.storage_object_of(lun) == place:

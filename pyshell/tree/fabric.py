@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import listing, settings
+from pyshell.lio import listing, rtslib, settings
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.fabrics import NOT_TARGETS, Fabric
+from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Portal, Target, Tpg
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
@@ -145,7 +145,7 @@ class FabricNode(CommonNode):
                 return None
         for spelling in spellings:
             place = Target(self.fabric.name, spelling)
-            if os.path.basename(place.folder) not in NOT_TARGETS and listing.existing(place):
+            if os.path.basename(place.folder) not in rtslib.NOT_TARGETS and listing.existing(place):
                 return place
         return None
 

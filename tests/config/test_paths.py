@@ -22,12 +22,12 @@ from pyshell.config.restoration import restore
 from pyshell.config.running import read_running
 from pyshell.config.store.document_file import to_text
 from pyshell.errors import PyshellError
-from pyshell.lio import identifiers, rtslib_path
+from pyshell.lio import identifiers, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import RealKernel, changing
 from pyshell.lio.operations import luns, settings, storage, targets
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.rtslib_failures import doing
+from pyshell.lio.rtslib import doing
 from pyshell.simulator import under_rtslib as simulation
 
 UP = "../" * 12
@@ -161,7 +161,7 @@ def plain(pyshell: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     victim.write_text("kept\n")
     shutil.move(pyshell.simulator.configfs, around / "target")
     simulation.detach()
-    rtslib_path.lend()
+    rtslib.replace_parts()
     root = str(around / "target")
     monkeypatch.setattr(CFSNode, "configfs_dir", root)
     return Plain(dataclasses.replace(lio, kernel=RealKernel(root)), victim, around)

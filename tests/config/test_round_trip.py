@@ -11,7 +11,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import PyshellError
-from pyshell.lio import listing, rtslib, settings
+from pyshell.lio import listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import AluaGroup, Place
@@ -73,7 +73,7 @@ def places(lio: Lio) -> Iterator[Place]:
     """Yield every object that has settings."""
     for disk in listing.storage_objects():
         yield disk
-        if rtslib.supports_alua(disk):
+        if rtslib_objects.supports_alua(disk):
             yield from listing.alua_groups(disk)
     for of in listing.fabrics_in_use():
         for target in listing.targets(of):
@@ -144,7 +144,7 @@ def test_field_failure_14_every_setting_survives(pyshell: Pyshell) -> None:
 def make_alua_groups(lio: Lio) -> None:
     """Add an ALUA group to each storage object that may have one."""
     for disk in listing.storage_objects():
-        if rtslib.supports_alua(disk):
+        if rtslib_objects.supports_alua(disk):
             carry_out(lio, [CreateAluaGroup(AluaGroup(disk, "second"), 17)])
 
 

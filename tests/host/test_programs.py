@@ -95,11 +95,11 @@ def test_rtslib_loads_modules_the_same_way(
 ) -> None:
     import rtslib_fb
 
-    from pyshell.lio import rtslib_path
+    from pyshell.lio import rtslib
 
     monkeypatch.setattr(programs, "SEARCH_PATH", "/nowhere")
     with pytest.raises(rtslib_fb.RTSLibError, match="cannot run modprobe"):
-        rtslib_path.modprobe("x; touch /tmp/x")
+        rtslib.modprobe("x; touch /tmp/x")
     assert not proof.exists()
 
 

@@ -24,7 +24,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.lio import listing, rtslib
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import fabric
@@ -625,7 +625,7 @@ def test_finding_8_a_document_with_two_objects_on_one_device_is_refused_and_doct
     assert "/dev/sdd" in ran.err
     lio = pyshell.open()
     with changing():
-        rtslib.create_storage_object(
+        rtslib_objects.create_storage_object(
             StorageObject("fileio", "b", 7), {"dev": "/dev/sdd", "wwn": "another"}
         )
     assert "uses the same device or file as /backstores/fileio/a" in pyshell("doctor").out

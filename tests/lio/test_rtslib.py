@@ -1,69 +1,215 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of rtslib, and what rtslib is kept from asking."""
+"""The replaced parts of rtslib behave as its own, and its errors become pyshell's."""
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
+import rtslib_fb.utils
+from rtslib_fb.node import CFSNode
 
-from driver import Pyshell
-from pyshell.lio import rtslib
-from pyshell.lio.configfs import changing
+from pyshell.errors import (
+    BusyError,
+    ExistsError,
+    NotFoundError,
+    NotPermittedError,
+    PyshellError,
+    from_os_error,
+)
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.lio.rtslib import QuickPath, doing, replace_parts
 
-SERIAL = "6f4dd1c4-6f4d-4d1c-8f4d-d1c46f4dd1c4"
-CREATE = f"/backstores/ramdisk create name=one size=1M wwn={SERIAL}"
+CREATE = CreateStorageObject(StorageObject("block", "x", 0), {"dev": "/dev/x"})
 
-
-@pytest.fixture
-def brought_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the storage objects whose reservations rtslib is left to bring back."""
-    names: list[str] = []
-    monkeypatch.setattr(rtslib, "_rtslibs_config_pr_aptpl", lambda made: names.append(made.name))
-    return names
+pytestmark = pytest.mark.usefixtures("changes_allowed")
 
 
-@pytest.mark.parametrize(("kept", "wanted"), [(SERIAL, ["one"]), ("another", [])])
-def test_kept_reservations_are_brought_back_to_their_storage_object(
-    pyshell: Pyshell, brought_back: list[str], kept: str, wanted: list[str]
+@pytest.fixture(autouse=True)
+def _configfs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(CFSNode, "configfs_dir", str(tmp_path))
+
+
+def test_rtslib_works_with_them_but_for_what_a_simulator_put_there(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lio = pyshell.open()
-    (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
-    folder = lio.machine.host_file("/srv/kept/pr")
-    folder.mkdir(parents=True)
-    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
-    with changing():
-        rtslib.create_storage_object(
-            StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
-        )
-    assert brought_back == wanted
+    class Simulators:
+        pass
+
+    monkeypatch.setattr(rtslib_fb.utils, "Path", Path)
+    monkeypatch.setattr(rtslib_fb.node, "Path", Simulators)
+    replace_parts()
+    assert rtslib_fb.utils.Path is QuickPath
+    assert rtslib_fb.node.Path is Simulators
 
 
-def test_where_none_are_kept_rtslib_makes_no_root_object(
-    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rtslib_fb.root.RTSRoot.__init__", pytest.fail)
-    pyshell.must(CREATE)
+def test_rtslibs_reading_and_writing_gives_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "attribute"
+    file.touch()
+    assert QuickPath(file).write_text("1\n") == 2
+    assert file.read_text() == "1\n"
+    QuickPath(file).write_text("é")
+    assert QuickPath(file).read_text() == file.read_text() == "é"
 
 
-def test_what_is_gone_is_told_by_the_file_that_is_opened(pyshell: Pyshell) -> None:
-    pyshell.must(CREATE)
-    found = rtslib.storage_object(StorageObject("ramdisk", "one", 0))
-    assert found.exists
-    pyshell.must("/backstores/ramdisk delete one")
-    assert not found.exists
+def test_a_text_of_more_than_one_piece_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "long").write_text("x" * 200_000)
+    assert len(QuickPath(tmp_path, "long").read_text()) == 200_000
+
+
+@pytest.mark.parametrize("act", ["read_text", "rmdir", "unlink", "stat"])
+def test_errors_name_the_path(tmp_path: Path, act: str) -> None:
+    missing = tmp_path / "missing"
     with pytest.raises(FileNotFoundError) as raised:
-        assert found.wwn
-    assert raised.value.filename.endswith("one/wwn/vpd_unit_serial")
+        getattr(QuickPath(missing), act)()
+    assert raised.value.filename == str(missing)
 
 
-@pytest.mark.parametrize("plugin", ["ramdisk", "pscsi", "user"])
-def test_finding_55_a_look_at_an_object_that_is_being_created_deletes_nothing(
-    pyshell: Pyshell, plugin: str
+def test_a_refused_write_names_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CFSNode, "configfs_dir", "/dev")
+    with pytest.raises(OSError, match="No space left") as raised:
+        QuickPath("/dev/full").write_text("1")
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, "/dev/full")
+
+
+def test_what_a_folder_holds_is_listed_with_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    found = {
+        path.name: (path.is_dir(), path.is_file(), path.is_symlink())
+        for path in QuickPath(tmp_path).iterdir()
+    }
+    assert found == {
+        path.name: (path.is_dir(), path.is_file(), path.is_symlink()) for path in tmp_path.iterdir()
+    }
+    assert QuickPath(tmp_path / "link").is_symlink()
+    assert not QuickPath(tmp_path / "nothing").is_symlink()
+
+
+def test_folders_are_made_and_removed(tmp_path: Path) -> None:
+    one = QuickPath(tmp_path) / "one"
+    one.mkdir()
+    with pytest.raises(FileExistsError):
+        one.mkdir()
+    one.mkdir(exist_ok=True)
+    (one / "two/three").mkdir(parents=True)
+    assert (tmp_path / "one/two/three").is_dir()
+    (one / "two/three").rmdir()
+    (tmp_path / "link").symlink_to("one")
+    QuickPath(tmp_path / "link").unlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one"]
+
+
+def test_a_folder_outside_that_exists_may_exist() -> None:
+    QuickPath("/proc").mkdir(parents=True, exist_ok=True)
+    with pytest.raises(PermissionError):
+        QuickPath("/proc/new").mkdir(parents=True, exist_ok=True)
+
+
+def test_every_other_act_is_pathlibs(tmp_path: Path) -> None:
+    (tmp_path / "tpgt_1").mkdir()
+    path = QuickPath(str(tmp_path))
+    assert [found.name for found in path.glob("tpgt*")] == ["tpgt_1"]
+    assert (path.parent, path.exists()) == (tmp_path.parent, True)
+    assert path.samefile(QuickPath(tmp_path))
+    assert path == tmp_path
+    assert len({path, QuickPath(tmp_path)}) == 1
+    assert (str(path), f"{path}") == (str(tmp_path), str(tmp_path))
+
+
+@pytest.mark.parametrize("way_out", ["../victim", "a/../../victim", "..", "/etc/none"])
+@pytest.mark.parametrize("act", ["write_text", "mkdir", "rmdir", "unlink"])
+def test_finding_44_rtslib_changes_nothing_outside_of_configfs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, act: str, way_out: str
 ) -> None:
-    lio = pyshell.open()
-    place = StorageObject(plugin, "one", 0)
-    with changing():
-        lio.kernel.mkdir(place.hba_folder)
-    rtslib.supports_alua(place)
-    assert not rtslib.storage_object(place).exists
-    assert pyshell.configfs.joinpath("core").joinpath(place.hba_folder).is_dir()
+    root = tmp_path / "target"
+    (root / "a").mkdir(parents=True)
+    monkeypatch.setattr(CFSNode, "configfs_dir", str(root))
+    (tmp_path / "victim").write_text("kept")
+    with pytest.raises(PermissionError):
+        getattr(QuickPath(str(root), way_out), act)(*["x"] * (act == "write_text"))
+    with pytest.raises(PermissionError):
+        rtslib_fb.target.os.symlink(f"{root}/a", f"{root}/{way_out}")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "target", "victim"]
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+def test_finding_44_rtslib_makes_no_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        QuickPath(tmp_path, "new").write_text("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "status"),
+    [
+        (errno.EEXIST, ExistsError, 5),
+        (errno.EBUSY, BusyError, 5),
+        (errno.ENOTEMPTY, BusyError, 5),
+        (errno.EADDRINUSE, BusyError, 5),
+        (errno.ENOENT, NotFoundError, 3),
+        (errno.ENODEV, NotFoundError, 3),
+        (errno.EACCES, NotPermittedError, 4),
+        (errno.EPERM, NotPermittedError, 4),
+        (errno.EROFS, NotPermittedError, 4),
+        (errno.EINVAL, PyshellError, 1),
+        (errno.ENOSPC, PyshellError, 1),
+    ],
+)
+def test_an_errno_gives_kind_and_status(number: int, kind: type[PyshellError], status: int) -> None:
+    with pytest.raises(PyshellError) as caught, doing("create target x"):
+        raise OSError(number, os.strerror(number), "/some/path")
+    assert type(caught.value) is kind
+    assert (caught.value.status, caught.value.errno) == (status, number)
+    assert (caught.value.path, caught.value.step) == ("/some/path", "create target x")
+    assert f"({errno.errorcode[number]}) at /some/path." in str(caught.value)
+
+
+def test_the_kernels_error_under_rtslibs_is_kept() -> None:
+    error = rtslib_fb.RTSLibError("Could not create it in configFS")
+    error.__context__ = OSError(errno.EBUSY, "busy", "/core/iblock_0/x/enable")
+    with pytest.raises(BusyError) as caught, doing(CREATE.step(), hint=CREATE.hint):
+        raise error
+    assert caught.value.errno == errno.EBUSY
+    assert caught.value.hint == "The device is in use: 'lsblk' shows by what."
+
+
+def test_rtslibs_own_errors_keep_their_words() -> None:
+    with pytest.raises(PyshellError, match="Cannot set x: It is so") as caught, doing("set x"):
+        raise rtslib_fb.RTSLibError("It is so")
+    assert caught.value.status == 1
+
+
+def test_rtslibs_not_found_is_not_found() -> None:
+    with pytest.raises(NotFoundError), doing("delete x"):
+        raise rtslib_fb.RTSLibNotInCFSError("It is gone")
+
+
+def test_bytes_that_are_no_text_are_told() -> None:
+    with pytest.raises(PyshellError, match=r"Cannot set x: .* not UTF-8 text"), doing("set x"):
+        "\udcff".encode()
+
+
+def test_an_error_without_errno_is_told_all_the_same() -> None:
+    found = from_os_error(OSError("no number"), "do it")
+    assert str(found) == "Cannot do it: no number."
+    assert found.status == 1
+
+
+def test_message_and_hint_are_one_line() -> None:
+    assert str(PyshellError("It\nfailed", "Try again.")) == "It failed. Try again."
+    assert str(PyshellError("It failed!", "Try again.")) == "It failed! Try again."
+
+
+def test_what_rtslib_says_is_kept_for_targetcli_mode() -> None:
+    """Finding 28: targetcli prints rtslib's sentence as it is."""
+    refused = rtslib_fb.RTSLibError("Could not create Target in configFS: why")
+    refused.__cause__ = OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    with pytest.raises(PyshellError) as raised, doing("create target x"):
+        raise refused
+    assert raised.value.targetcli == "Could not create Target in configFS: why"
+    assert raised.value.errno == errno.EINVAL

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -20,7 +20,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import AluaGroup, Lun, Portal, StorageObject
-from pyshell.lio.rtslib_failures import doing
+from pyshell.lio.rtslib import doing
 
 _SHOWN = 5
 """How many failures of undoing an error lists."""
@@ -142,6 +142,8 @@ class Operation(ABC):
     said: Sequence[str] = ()
     lost: StorageObject | None = None
     """The storage object whose data undoing cannot bring back, known once it is done."""
+    hints: ClassVar[Mapping[int, str]] = {}
+    """What to do when the kernel refuses it, by errno (row 37)."""
     waits: ClassVar[bool] = False
     """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
 
@@ -150,8 +152,8 @@ class Operation(ABC):
         """Return what is done as a verb phrase, as "create target iqn…"."""
 
     def hint(self, number: int) -> str:
-        """Return what to do where the kernel refuses it with that errno, "" if nothing special."""
-        return ""
+        """Return what to do when the kernel refuses it with that errno, "" if unknown."""
+        return self.hints.get(number, "")
 
     @abstractmethod
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -198,7 +200,7 @@ def check(lio: Lio, operations: Iterable[Operation]) -> None:
     """Check all operations as if each were done after those before it; changes nothing."""
     foreseen = Foreseen()
     for operation in operations:
-        with doing(operation.step()):
+        with doing(operation.step(), hint=operation.hint):
             try:
                 operation.check(lio, foreseen)
             except ExistsError as error:

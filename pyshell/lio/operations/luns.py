@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, rtslib
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
@@ -57,7 +57,7 @@ class CreateLun(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
         with or_removed(lio, self.place):
-            rtslib.create_lun(self.place, self.storage_object, self.alias)
+            rtslib_objects.create_lun(self.place, self.storage_object, self.alias)
         return DeleteLun(self.place)
 
 
@@ -91,12 +91,12 @@ class DeleteLun(Operation):
         def link() -> None:
             if exported is None or not listing.half_made(self.place):
                 return
-            rtslib.link_lun(self.place, exported, alias)
+            rtslib_objects.link_lun(self.place, exported, alias)
             for operation in again:
                 operation.do(lio)
 
         with or_put_back(f"{self.place} exports nothing now", link):
-            rtslib.lun(self.place).delete()
+            rtslib_objects.found(self.place).delete()
         if exported is None:
             return None
         return Several([CreateLun(self.place, exported, alias), *again])
@@ -170,7 +170,7 @@ class CreateNodeAcl(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
         with or_removed(lio, self.place):
-            rtslib.create_node_acl(self.place)
+            rtslib_objects.create_node_acl(self.place)
         return DeleteNodeAcl(self.place)
 
 
@@ -200,13 +200,13 @@ class DeleteNodeAcl(Operation):
         if _is_nexus(lio, self.place):
             return self.do_for_good(lio)
         again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
-        rtslib.node_acl(self.place).delete()
+        rtslib_objects.found(self.place).delete()
         return again
 
     def do_for_good(self, lio: Lio) -> Operation | None:
         """Delete it without a look at its settings."""
         if not _is_nexus(lio, self.place):
-            rtslib.node_acl(self.place).delete()
+            rtslib_objects.found(self.place).delete()
             return None
         file = f"{self.place.tpg.folder}/nexus"
         nexus = lio.kernel.read(file).strip()
@@ -214,7 +214,7 @@ class DeleteNodeAcl(Operation):
         with or_put_back(
             f"{self.place.tpg} has no nexus now", lambda: lio.kernel.write(file, nexus)
         ):
-            rtslib.node_acl(self.place).delete()
+            rtslib_objects.found(self.place).delete()
         lio.kernel.write(file, nexus)
         return Several([])  # nobody is to make such an ACL again
 
@@ -257,7 +257,7 @@ class MapLun(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib and read the write protection back (field failure 72)."""
         with or_removed(lio, self.place):
-            made = rtslib.create_mapped_lun(
+            made = rtslib_objects.create_mapped_lun(
                 self.place, self.lun, self.alias, write_protect=self.write_protect
             )
             if bool(made.write_protect) != self.write_protect:
@@ -291,10 +291,10 @@ class UnmapLun(Operation):
 
         def link() -> None:
             if lun is not None and listing.half_made(self.place):
-                rtslib.link_mapped_lun(self.place, lun, alias, write_protect=protect)
+                rtslib_objects.link_mapped_lun(self.place, lun, alias, write_protect=protect)
 
         with or_put_back(f"{self.place} shows nothing now", link):
-            rtslib.mapped_lun(self.place).delete()
+            rtslib_objects.found(self.place).delete()
         return None if lun is None else MapLun(self.place, lun, protect, alias)
 
 

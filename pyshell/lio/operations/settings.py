@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
-from pyshell.lio import rtslib, settings
+from pyshell.lio import rtslib_objects, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
@@ -25,6 +26,10 @@ _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 class Set(Operation):
     """Give one setting (a file below the object's folder) a value; nothing where it has it."""
 
+    hints: ClassVar[Mapping[int, str]] = {
+        errno.ENOSYS: "Its backstore or device cannot do that.",
+        errno.ENODEV: "Its backstore or device cannot do that, or is not ready for it.",
+    }
     place: Place | FabricPlace
     file: str
     value: str
@@ -137,7 +142,7 @@ class SetEnabled(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write the state where it differs."""
-        found = rtslib.tpg(self.tpg)
+        found = rtslib_objects.found(self.tpg)
         if found.enable == self.enabled:
             return None
         found.enable = self.enabled

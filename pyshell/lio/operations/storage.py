@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from pyshell.errors import ConflictError, UsageError
-from pyshell.lio import listing, rtslib, storage
+from pyshell.lio import listing, rtslib_objects, storage
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
@@ -47,6 +48,11 @@ _MADE_OF = {
 class CreateStorageObject(Operation):
     """Create a storage object with the arguments that rtslib's class for its backstore takes."""
 
+    hints: ClassVar[Mapping[int, str]] = {
+        errno.EBUSY: "The device is in use: 'lsblk' shows by what.",
+        errno.EINVAL: "The kernel's log may say more: 'dmesg | tail'.",
+        errno.ENODEV: "Is the device there? 'lsblk' lists them.",
+    }
     place: StorageObject
     arguments: Mapping[str, Any]
     said: Sequence[str] = field(default_factory=list)
@@ -76,7 +82,7 @@ class CreateStorageObject(Operation):
         """Create it through rtslib, which removes it again where a later step of its own fails."""
         arguments = backing.resolved(lio, self.place.plugin, self.arguments)
         with or_removed(lio, _Adapter(self.place)), or_removed(lio, self.place):
-            rtslib.create_storage_object(self.place, arguments)
+            rtslib_objects.create_storage_object(self.place, arguments)
         return DeleteStorageObject(self.place)
 
     def is_done(self, lio: Lio) -> bool:
@@ -95,6 +101,7 @@ class CreateStorageObject(Operation):
 class DeleteStorageObject(Operation):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
+    hints: ClassVar[Mapping[int, str]] = {errno.EBUSY: "A LUN still uses it."}
     waits: ClassVar[bool] = True
     place: StorageObject
     said: Sequence[str] = field(default_factory=list)
@@ -113,7 +120,7 @@ class DeleteStorageObject(Operation):
         arguments = storage.creation_arguments(lio, self.place)
         if arguments is None:
             return self.do_for_good(lio)
-        groups = listing.alua_groups(self.place) if rtslib.supports_alua(self.place) else []
+        groups = listing.alua_groups(self.place) if rtslib_objects.supports_alua(self.place) else []
         again: list[Operation] = [CreateStorageObject(self.place, arguments)]
         again += snapshot(lio, self.place)
         for group in groups:
@@ -208,7 +215,7 @@ class CreateAluaGroup(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
         with or_removed(lio, self.place):
-            rtslib.create_alua_group(self.place, self.tag)
+            rtslib_objects.create_alua_group(self.place, self.tag)
         return DeleteAluaGroup(self.place)
 
 
@@ -237,5 +244,5 @@ class DeleteAluaGroup(Operation):
             for lun in listing.luns_of(self.place.storage_object):
                 if alua_group_name(lio, lun) == self.place.name:
                     again.append(SetLunAluaGroup(lun, self.place.name))
-        rtslib.alua_group(self.place).delete()
+        rtslib_objects.found(self.place).delete()
         return Several(again)

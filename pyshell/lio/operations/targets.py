@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import rtslib_fb
+from typing import ClassVar
 
 from pyshell.errors import BusyError, ExistsError, PyshellError
-from pyshell.lio import listing, rtslib
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Portal, Target, Tpg
@@ -24,7 +23,8 @@ from pyshell.lio.operations.base import (
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.settings import Several, snapshot
+from pyshell.lio.operations.settings import Set, Several, snapshot
+from pyshell.lio.rtslib import RTSLibError
 from pyshell.names import WILDCARD_V4, WILDCARD_V6
 
 
@@ -32,6 +32,9 @@ from pyshell.names import WILDCARD_V4, WILDCARD_V6
 class CreateTarget(Operation):
     """Create a target, loading its fabric's module where needed."""
 
+    hints: ClassVar[Mapping[int, str]] = {
+        errno.EINVAL: "The fabric's driver refused the name: see 'info' there."
+    }
     place: Target
     said: Sequence[str] = field(default_factory=list)
 
@@ -49,12 +52,12 @@ class CreateTarget(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib."""
         with or_removed(lio, self.place):
-            rtslib.create_target(self.place)
+            rtslib_objects.create_target(self.place)
         return DeleteTarget(self.place)
 
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may have against the name."""
-        return self.place.fabric.refusal(number)
+        return self.place.fabric.refusal(number) or super().hint(number)
 
 
 @dataclass
@@ -76,7 +79,7 @@ class DeleteTarget(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
         again = Several([CreateTarget(self.place), *snapshot(lio, self.place)])
-        rtslib.target(self.place).delete()
+        rtslib_objects.found(self.place).delete()
         return again
 
 
@@ -107,7 +110,7 @@ class CreateTpg(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib, which also sets the nexus of fabrics that have one."""
         with or_removed(lio, self.place):
-            rtslib.create_tpg(self.place)
+            rtslib_objects.create_tpg(self.place)
         return DeleteTpg(self.place)
 
     def hint(self, number: int) -> str:
@@ -122,6 +125,7 @@ class SetNexus(Operation):
     Deleting a TPG is undone with it, and a TPG completed whose creation was killed.
     """
 
+    hints: ClassVar[Mapping[int, str]] = Set.hints
     place: Tpg
     wwn: str = ""
 
@@ -139,7 +143,7 @@ class SetNexus(Operation):
         before = text_or_none(lio.kernel, file)
         if not self.wwn:
             if not before:
-                rtslib.tpg(self.place)._set_nexus()
+                rtslib_objects.found(self.place)._set_nexus()
             return None
         if before == self.wwn:
             return None
@@ -197,7 +201,7 @@ class DeleteTpg(Operation):
         with or_put_back(f"{self.place} is disabled or has lost its nexus", put_back):
             if nexus:
                 lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
-            rtslib.tpg(self.place).delete()
+            rtslib_objects.found(self.place).delete()
         return nexus
 
 
@@ -205,6 +209,11 @@ class DeleteTpg(Operation):
 class CreatePortal(Operation):
     """Create a network portal."""
 
+    hints: ClassVar[Mapping[int, str]] = {
+        errno.EINVAL: "Is it an address, and not taken by another TPG of the target?",
+        errno.EADDRNOTAVAIL: "'ip address' lists this host's addresses.",
+        errno.EADDRINUSE: "Another program listens there: 'ss -ltnp' names it.",
+    }
     place: Portal
     said: Sequence[str] = field(default_factory=list)
 
@@ -225,18 +234,18 @@ class CreatePortal(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib: the kernel begins to listen."""
         with or_removed(lio, self.place):
-            rtslib.create_portal(self.place)
+            rtslib_objects.create_portal(self.place)
         return DeletePortal(self.place)
 
     def hint(self, number: int) -> str:
         """Return what an IPv6 address wants beside what any address does."""
         if number != errno.EINVAL:
-            return ""
+            return super().hint(number)
         taken = listing.overlapping_portal(self.place)
         if taken is not None:
             return f"{taken.path} listens there already: delete it first, or take another port."
         if ":" not in self.place.address:
-            return ""
+            return super().hint(number)
         return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
 
 
@@ -260,7 +269,7 @@ class CreateDefaultPortal(CreatePortal):
         if taken is None:
             try:
                 return super().do(lio)
-            except rtslib_fb.RTSLibError:
+            except RTSLibError:
                 if self.place.address != WILDCARD_V6:
                     raise
                 return self._listen_on_ipv4()
@@ -275,7 +284,7 @@ class CreateDefaultPortal(CreatePortal):
     def _listen_on_ipv4(self) -> Operation:
         """Take the wildcard of IPv4 where that of IPv6 is refused; tell it (field failure 61)."""
         place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
-        rtslib.create_portal(place)
+        rtslib_objects.create_portal(place)
         self.said = [
             *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
             f"{WILDCARD_V6} was refused, as where IPv6 is off: the portal is for IPv4 alone.",
@@ -331,7 +340,7 @@ class DeletePortal(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
         again = Several([CreatePortal(self.place), *snapshot(lio, self.place)])
-        rtslib.portal(self.place).delete()
+        rtslib_objects.found(self.place).delete()
         return again
 
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of rtslib, and what rtslib is kept from asking."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver import Pyshell
+from pyshell.lio import rtslib, rtslib_objects
+from pyshell.lio.configfs import changing
+from pyshell.lio.identifiers import StorageObject
+
+SERIAL = "6f4dd1c4-6f4d-4d1c-8f4d-d1c46f4dd1c4"
+CREATE = f"/backstores/ramdisk create name=one size=1M wwn={SERIAL}"
+
+
+@pytest.fixture
+def brought_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the storage objects whose reservations rtslib is left to bring back."""
+    names: list[str] = []
+    monkeypatch.setattr(rtslib, "_rtslibs_restore", lambda made: names.append(made.name))
+    return names
+
+
+@pytest.mark.parametrize(("kept", "wanted"), [(SERIAL, ["one"]), ("another", [])])
+def test_kept_reservations_are_brought_back_to_their_storage_object(
+    pyshell: Pyshell, brought_back: list[str], kept: str, wanted: list[str]
+) -> None:
+    lio = pyshell.open()
+    (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
+    folder = lio.machine.host_file("/srv/kept/pr")
+    folder.mkdir(parents=True)
+    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
+    with changing():
+        rtslib_objects.create_storage_object(
+            StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
+        )
+    assert brought_back == wanted
+
+
+def test_where_none_are_kept_rtslib_makes_no_root_object(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtslib_fb.root.RTSRoot.__init__", pytest.fail)
+    pyshell.must(CREATE)
+
+
+def test_what_is_gone_is_told_by_the_file_that_is_opened(pyshell: Pyshell) -> None:
+    pyshell.must(CREATE)
+    found = rtslib_objects.found(StorageObject("ramdisk", "one", 0))
+    assert found.exists
+    pyshell.must("/backstores/ramdisk delete one")
+    assert not found.exists
+    with pytest.raises(FileNotFoundError) as raised:
+        assert found.wwn
+    assert raised.value.filename.endswith("one/wwn/vpd_unit_serial")
+
+
+@pytest.mark.parametrize("plugin", ["ramdisk", "pscsi", "user"])
+def test_finding_55_a_look_at_an_object_that_is_being_created_deletes_nothing(
+    pyshell: Pyshell, plugin: str
+) -> None:
+    lio = pyshell.open()
+    place = StorageObject(plugin, "one", 0)
+    with changing():
+        lio.kernel.mkdir(place.hba_folder)
+    rtslib_objects.supports_alua(place)
+    assert not rtslib_objects.found(place).exists
+    assert pyshell.configfs.joinpath("core").joinpath(place.hba_folder).is_dir()
