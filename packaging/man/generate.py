@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the manual's pages: their text is in *.in, their tables are what pyshell knows itself.
+"""Generate the manual pages from the templates *.in and from pyshell's own tables.
 
     python packaging/man/generate.py
 
-A page's name is that of its template; a line `@NAME@` there is one of the tables below, and
-`@UNIT:KEY@` a unit's value.
+In a template, a line `@NAME@` is replaced by one of the tables below, and `@UNIT:KEY@` by the value
+of a key in a systemd unit.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from pyshell.tree import (
     user_backstores,
 )
 from pyshell.tree.command import Command, Param
+from pyshell.tree.node import Node
 
 HERE = Path(__file__).parent
 UNITS = HERE.parent / "systemd"
@@ -66,6 +67,7 @@ KINDS = (
     ("portals, below a TPG", portals.PortalsNode),
     ("a portal", portals.PortalNode),
 )
+_BASES: Mapping[type[Node], type[Node]] = {simulated_initiator.SimulatedRootNode: root.RootNode}
 SETTINGS = (
     ("a storage object, group attribute", "storage_object"),
     ("an ALUA group, group alua", "alua_group"),
@@ -80,22 +82,22 @@ SETTINGS = (
 STATUSES = (
     "Done.",
     "Failed.",
-    "Usage: an option, a command or a value is wrong.",
+    "Usage error: an option, a command or a value is not valid.",
     "Not found.",
     "Not permitted.",
-    "Conflict: it exists, is in use, or another program holds the lock.",
+    "Conflict: the object exists or is in use, or another program holds the lock.",
     "Restored in part.",
 )
 Lines = Iterator[str]
 
 
 def escaped(text: str) -> str:
-    """Return text with nothing in it that troff would read as its own."""
+    """Escape what troff would interpret."""
     return text.replace("\\", "\\e").replace("…", "...")
 
 
 def prose(text: str) -> Lines:
-    """Yield text, each sentence on lines of its own."""
+    """Yield the lines of `text`; each sentence begins a line, as mandoc expects."""
     for sentence in re.split(r"(?<=[.!?:;])\s+", escaped(text.strip())):
         for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False, break_long_words=False):
             yield f"\\&{line}" if line[0] in ".'" else line
@@ -115,17 +117,16 @@ def option_table() -> Lines:
 
 
 def command_tables() -> Lines:
-    """Yield a section for each kind of node that has commands of its own."""
+    """Yield a section for each kind of node that adds commands to those of its base classes."""
     for title, node in KINDS:
-        shared = dict(common.CommonNode.commands()) if node is not common.CommonNode else {}
-        if node is simulated_initiator.SimulatedRootNode:
-            shared |= root.RootNode.commands()
-        own = {name: one for name, one in node.commands().items() if one is not shared.get(name)}
-        if own:
+        base = _BASES.get(node, common.CommonNode)
+        shared = {} if node is base else {n: [*command(one)] for n, one in base.commands().items()}
+        own = {n: [*command(one)] for n, one in node.commands().items()}
+        lines = [line for n, text in own.items() if text != shared.get(n) for line in text]
+        if lines:
             yield macro("Ss", f"Commands of {title}")
             yield ".Bl -tag -width Ds"
-            for described in own.values():
-                yield from command(described)
+            yield from lines
             yield ".El"
 
 
@@ -152,7 +153,7 @@ def _about(param: Param) -> str:
 
 
 def setting_tables() -> Lines:
-    """Yield what the table of settings tells, by kind of object."""
+    """Yield the settings, by kind of object."""
     for title, kind in SETTINGS:
         yield ".Pp"
         yield from prose(f"{title[0].upper()}{title[1:]}:")
@@ -177,10 +178,10 @@ def _facts(row: Attribute) -> Lines:
 
 
 _WRITES = {
-    "unexported": "It can be set only while no LUN exports the storage object",
-    "fixed": "The kernel keeps what it has",
-    "ignored": "The kernel keeps what it has",
-    "never": "It can only be read",
+    "unexported": "It can only be changed while no LUN exports the storage object",
+    "fixed": "It cannot be changed",
+    "ignored": "The kernel ignores changes",
+    "never": "Read-only",
 }
 
 
