@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import gzip
 import io
@@ -32,6 +31,7 @@ from pyshell.config.positions import (
 from pyshell.errors import PyshellError
 from pyshell.files import jsontext, reading
 from pyshell.files.reading import LARGE
+from pyshell.suggestions import did_you_mean
 
 EMPTY = "empty"
 _PACKED = 64 << 20
@@ -282,7 +282,5 @@ def unknown_keys(data: Any, of: Any = Document, place: Place = ()) -> Iterator[P
 
 
 def _unknown(key: str, known: dict[str, Any], place: Place) -> Problem:
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else ""
     message = f"unknown key {json.dumps(key, ensure_ascii=False)}, it has no effect"
-    return Problem("warning", (*place, key), message, hint, at_key=True)
+    return Problem("warning", (*place, key), message, did_you_mean(key, known), at_key=True)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
 from pyshell.lio import attributes
 from pyshell.shell.grammar import Word
+from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode
@@ -72,7 +73,7 @@ def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
     if described.named_rest is None:
         raise UsageError(
             f"{described.name} has no parameter '{word.name}'.",
-            nearest(word.name, [p.name for p in described.params])
+            did_you_mean(word.name, [p.name for p in described.params])
             or f"Syntax: {described.signature}",
             column=word.start,
             targetcli=f"Unexpected keyword parameter '{word.name}'.",
@@ -143,16 +144,6 @@ _SYNONYMS = {
 }
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean …?" for a mistyped word, "" where nothing is near."""
-    import difflib
-
-    if word in _SYNONYMS and _SYNONYMS[word] in known:
-        return f"Did you mean {_SYNONYMS[word]}?"
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"Did you mean {found[0]}?" if found else ""
-
-
 def _is_one_edit_away(word: str, other: str) -> bool:
     """Tell whether one letter is missing, added, replaced or swapped with the next."""
     pairs = enumerate(zip(word, other, strict=False))
@@ -178,7 +169,11 @@ def unknown_command(node: Node, word: Word) -> UsageError:
     elif word.text in RootNode.commands() and word.text not in node.commands():
         hint = f"It is a command of the root: / {word.text}"
     else:
-        hint = elsewhere(node, word.text) or nearest(word.text, _likely(node, word.text))
+        likely = _likely(node, word.text)
+        meant = _SYNONYMS.get(word.text)
+        hint = elsewhere(node, word.text) or (
+            f"Did you mean {meant}?" if meant in likely else did_you_mean(word.text, likely)
+        )
     return UsageError(
         f"Command not found {word.text}.",
         hint or f"Commands at {node.path}: {', '.join(node.commands())}.",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.shell.grammar import Word, is_path, split, split_unfinished
+from pyshell.suggestions import closest
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
 _HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)
@@ -174,11 +174,11 @@ def _beyond_reading(text: str, words: Sequence[Word]) -> int | None:
 
 def _surplus(command: str, words: Sequence[Word]) -> Word | None:
     """Return the first word without a name that a command with secrets, or a typo of it, lacks."""
-    near = difflib.get_close_matches(command, PLAIN_WORDS, 1, cutoff=0.75)
-    if not near:
+    near = closest(command, PLAIN_WORDS, cutoff=0.75)
+    if near is None:
         return None
     plain = [word for word in words if word.name is None]
-    return next(iter(plain[PLAIN_WORDS[near[0]] :]), None)
+    return next(iter(plain[PLAIN_WORDS[near] :]), None)
 
 
 def _is_nearly_secret(word: Word) -> bool:
@@ -188,7 +188,7 @@ def _is_nearly_secret(word: Word) -> bool:
     if word.name is None:
         return "password" in word.text.lower()
     name = word.name.lower()
-    return "pass" in name or bool(difflib.get_close_matches(name, SECRET_NAMES, 1, cutoff=0.75))
+    return "pass" in name or closest(name, SECRET_NAMES, cutoff=0.75) is not None
 
 
 def without_secrets(message: str, text: str) -> str:

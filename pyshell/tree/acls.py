@@ -135,7 +135,7 @@ class AclsNode(CommonNode):
             raise missing(
                 f"No such node ACL: {name}.",
                 NodeAcl(self.place, name),
-                f"{self.nearest(name)}Run 'ls {self.path}' to list them.",
+                self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
         return tagged
 

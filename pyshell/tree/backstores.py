@@ -108,7 +108,7 @@ class BackstoreNode(CommonNode):
         try:
             place = listing.require_storage_object(self.plugin, name)
         except NotFoundError as error:
-            error.hint = f"{self.nearest(name)}{error.hint}"
+            error.hint = self.nearest(name, error.hint)
             raise
         operations = removal.of_storage_object(place)
         _say(operations, f"Deleted storage object {name}.")

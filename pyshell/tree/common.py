@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pyshell.commands import explain, help_text, topics
 from pyshell.errors import NotFoundError, UsageError, from_os_error
 from pyshell.names import MASK, plain
+from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import CD_PATH, COMMAND, GROUP, PATH, Named, Rest, choice, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable
-from pyshell.tree.node import Node, near_to
+from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
 from pyshell.tree.results import (
     Change,
@@ -137,10 +138,9 @@ class CommonNode(Node):
 
         found = help_search.search(word, rest)
         if not found:
-            near = near_to(word, help_search.names())
             raise NotFoundError(
                 f"Cannot find help topic {word}.",
-                f"{near}'help' lists commands and topics.",
+                did_you_mean(word, help_search.names(), "'help' lists commands and topics."),
             )
         return Lines(help_search.lines(found), found.data)
 
@@ -260,7 +260,7 @@ class CommonNode(Node):
             if described_one is None:
                 raise NotFoundError(
                     f"Unknown parameter {name} in group 'global'.",
-                    f"{near_to(name, PREFERENCES)}'get global' shows them.",
+                    did_you_mean(name, PREFERENCES, "'get global' shows them."),
                     targetcli=f"Unknown parameter {name} in group 'global'.",
                 )
             parsed = described_one.kind.parse(value)
@@ -274,7 +274,7 @@ class CommonNode(Node):
         if unknown:
             raise NotFoundError(
                 f"No parameter '{unknown[0]}' in group 'global'.",
-                f"{near_to(unknown[0], PREFERENCES)}'get global' shows them.",
+                did_you_mean(unknown[0], PREFERENCES, "'get global' shows them."),
                 targetcli=f"No parameter '{unknown[0]}' in group 'global'.",
             )
         values: dict[str, Any] = {n: self.context.preference(n) for n in rest or PREFERENCES}
@@ -300,7 +300,7 @@ class CommonNode(Node):
                 f"In which group? Write set GROUP {given}",
                 f"{' and '.join(fitting)} have it."
                 if fitting
-                else f"{self._near_parameter(named)}Here: {here}.",
+                else self._near_parameter(named, f"Here: {here}."),
             )
         if group not in (None, "global"):
             found = self._group(group)
@@ -315,11 +315,11 @@ class CommonNode(Node):
                 return {**values, "group": fitting[0]}
         return values
 
-    def _near_parameter(self, named: Iterable[str]) -> str:
-        """Return "Did you mean …? " for the first name that no group has, "" if none is near."""
+    def _near_parameter(self, named: Iterable[str], then: str) -> str:
+        """Return `then`, preceded by a suggestion for the first name that no group has."""
         known = {*PREFERENCES, *(n for group in self.groups().values() for n in group.entries())}
         unknown = [name for name in named if name not in known]
-        return near_to(unknown[0], known) if unknown else ""
+        return did_you_mean(unknown[0], known, then) if unknown else then
 
     def _groups_with(self, named: Iterable[str]) -> list[str]:
         """Return the names of the groups that have all of some parameters."""
@@ -334,7 +334,7 @@ class CommonNode(Node):
             known = sorted(["global", *groups])
             raise NotFoundError(
                 f"Unknown configuration group: {name}.",
-                f"{near_to(name, known)}Here: {', '.join(known)}.",
+                did_you_mean(name, known, f"Here: {', '.join(known)}."),
                 targetcli=f"Unknown configuration group: {name}",
             )
         return groups[name]

@@ -129,7 +129,7 @@ class FabricNode(CommonNode):
             raise missing(
                 f"No such target: {name}.",
                 Target(self.fabric.name, name),
-                f"{self.nearest(name)}Run 'ls {self.path}' to list them.",
+                self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
         operations = removal.of_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.tree.node import near_to
+from pyshell.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from pyshell.lio.attributes import Attribute
@@ -79,7 +79,7 @@ def entry_of(group: Group, group_name: str, name: str, *, sets: bool = False) ->
     if found is None:
         raise NotFoundError(
             f"No parameter '{name}' in group '{group_name}'",
-            f"{near_to(name, entries)}'get {group_name}' shows them.",
+            did_you_mean(name, entries, f"'get {group_name}' shows them."),
             targetcli=f"{'Unknown' if sets else 'No'} parameter "
             + (
                 f"{name} in group '{group_name}'." if sets else f"'{name}' in group '{group_name}'."

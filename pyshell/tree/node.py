@@ -17,6 +17,7 @@ from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio.attach import Lio
+from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Nothing, Result
 
@@ -218,17 +219,20 @@ class Node(ConfigNode):  # type: ignore[misc]
             return self._parent or self
         found = self.find(part)
         if found is None:
-            hint = f"{self.nearest(part)}'ls {self.path}' shows what is there."
+            hint = self.nearest(part, f"'ls {self.path}' shows what is there.")
             if part in self.commands():
                 hint = f"{part} is a command: write '{self.path} {part}'."
             missing = f"No such path {self.path.rstrip('/')}/{part}"
             raise NotFoundError(missing, hint, targetcli=missing)
         return found
 
-    def nearest(self, part: str) -> str:
-        """Return "Did you mean …? " for a mistyped name; among very many nobody looks for it."""
+    def nearest(self, part: str, then: str) -> str:
+        """Return `then`, preceded by "Did you mean …?" if a child has a similar name.
+
+        Very many children are not compared.
+        """
         names = [str(child.name) for child in self.children]
-        return near_to(part, names) if len(names) <= _LOOKED_AMONG else ""
+        return did_you_mean(part, names, then) if len(names) <= _LOOKED_AMONG else then
 
     # Commands and groups
 
@@ -286,25 +290,6 @@ def _spelled(parts: Sequence[str]) -> list[str]:
                 address, port = names.split_portal(parts[number])
                 found[number] = f"{names.bracketed(address)}:{port}"
     return found
-
-
-def near_to(word: str, names: Iterable[str]) -> str:
-    """Return "Did you mean …? " for a mistyped name, "" where none is near.
-
-    The only name that holds what was typed is near, however much longer it is.
-    """
-    import difflib
-
-    known = list(names)
-    typed = word.lower()
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    holding = [name for name in known if len(typed) > 2 and typed in name.lower()]
-    if not near and len(holding) == 1:
-        near = holding
-    if not near:
-        lower = {name.lower(): name for name in known}
-        near = [lower[one] for one in difflib.get_close_matches(typed, lower, n=1, cutoff=0.6)]
-    return f"Did you mean {near[0]}? " if near else ""
 
 
 class Commands(Mapping[str, Command]):

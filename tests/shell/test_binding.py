@@ -9,7 +9,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import UsageError
-from pyshell.shell.binding import bind, nearest
+from pyshell.shell.binding import bind
 from pyshell.shell.grammar import split
 from pyshell.tree.command import BOOL, NUMBER, TEXT, Command, Param
 
@@ -82,11 +82,6 @@ def test_a_fault_is_told_with_its_column(
     with pytest.raises(UsageError) as caught:
         bound(described, line)
     assert (caught.value.message, caught.value.column) == (message, column)
-
-
-def test_the_nearest_word_is_offered() -> None:
-    assert nearest("crate", ["create", "delete"]) == "Did you mean create?"
-    assert nearest("zzz", ["create", "delete"]) == ""
 
 
 class TestPaths:

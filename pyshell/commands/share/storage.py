@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from typing import TYPE_CHECKING, cast
 
@@ -17,8 +16,8 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.unused_devices import refuse_image_among
+from pyshell.suggestions import did_you_mean, likely
 from pyshell.tree.backstores import BlockNode, FileioNode
-from pyshell.tree.node import near_to
 from pyshell.tree.results import Change
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ def initiator_named(lio: Lio, name: str) -> str:
         for target in listing.targets(fabrics.fabric(ISCSI)):
             for tpg in listing.tpgs(target):
                 known |= dict.fromkeys(acl.wwn for acl in listing.node_acls(tpg))
-        if near := near_to(name, known):
-            raise UsageError(error.message, near.strip()) from error
+        if near := did_you_mean(name, known):
+            raise UsageError(error.message, near) from error
         raise
 
 
@@ -79,8 +78,8 @@ def nearest(node: CommonNode, device: str) -> str:
     if node.lio.machine.block_device(f"/dev/{device}") is not None:
         return f"Did you mean /dev/{device}?"
     known = {place.name: place.path for place in listing.storage_objects()}
-    near = difflib.get_close_matches(device, known, n=1)
-    return f"Did you mean {known[near[0]]}?" if near else ""
+    found = likely(device, known)
+    return f"Did you mean {known[found]}?" if found else ""
 
 
 def _identity(node: CommonNode, path: str) -> str:

@@ -6,7 +6,6 @@ No message contains a secret.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
@@ -32,6 +31,7 @@ from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
+from pyshell.suggestions import did_you_mean
 
 _PATH_PARTS = 3
 _ALIAS_MAX = 255
@@ -88,9 +88,8 @@ def _fabric(entry: DocumentEntry, key: str) -> tuple[Fabric | None, list[Problem
         return None, []
     if name in fabrics.known():
         return fabrics.fabric(name), []
-    near = difflib.get_close_matches(name, fabrics.known(), n=1)
     known = ", ".join(fabrics.known())
-    hint = f"Did you mean {near[0]}?" if near else f"There are {known}."
+    hint = did_you_mean(name, fabrics.known()) or f"There are {known}."
     return None, [error(entry.at(key), f"there is no fabric '{name}'", hint)]
 
 
@@ -159,8 +158,7 @@ def _lun_reference(lun: DocumentEntry, context: _Context) -> Iterator[Problem]:
     elif path not in groups and path in context.running:
         yield warning(place, f"{path} is not in the file", "The one that runs would be taken.")
     elif path not in groups:
-        near = difflib.get_close_matches(path, groups, n=1)
-        hint = f"Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(path, groups)
         yield error(place, f"there is no storage object {path} in the file", hint)
     else:
         group = lun.text("alua_tg_pt_gp_name")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -31,6 +30,7 @@ from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.storage import NEEDED_ARGUMENTS
 from pyshell.lio.settings import ALUA_STATES
 from pyshell.lio.storage import naa_digits
+from pyshell.suggestions import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
@@ -106,9 +106,8 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
     given = entry.text("plugin")
     if given is None:
         return
-    near = difflib.get_close_matches(given, HBA_PREFIX, n=1)
     known = ", ".join(HBA_PREFIX)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {known}."
+    hint = did_you_mean(given, HBA_PREFIX) or f"There are {known}."
     yield error(entry.at("plugin"), f"there is no backstore '{given}'", hint)
 
 
