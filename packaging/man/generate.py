@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.commands import simulated_initiator
 from pyshell.config import document
 from pyshell.lio import attributes
 from pyshell.lio.attributes import Attribute
@@ -47,7 +46,7 @@ WIDTH = 78
 KINDS = (
     ("any node", common.CommonNode),
     ("the root", root.RootNode),
-    ("the root of a simulated target", simulated_initiator.SimulatedRootNode),
+    ("the root of a simulated target", root.SimulatedRootNode),
     ("/backstores/block", backstores.BlockNode),
     ("/backstores/fileio", backstores.FileioNode),
     ("/backstores/pscsi", backstores.PscsiNode),
@@ -67,7 +66,7 @@ KINDS = (
     ("portals, below a TPG", portals.PortalsNode),
     ("a portal", portals.PortalNode),
 )
-_BASES: Mapping[type[Node], type[Node]] = {simulated_initiator.SimulatedRootNode: root.RootNode}
+_BASES: Mapping[type[Node], type[Node]] = {root.SimulatedRootNode: root.RootNode}
 SETTINGS = (
     ("a storage object, group attribute", "storage_object"),
     ("an ALUA group, group alua", "alua_group"),

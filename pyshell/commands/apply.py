@@ -9,10 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
 
-from pyshell.commands.diff import RUNNING, SAVED, ComparingNode, below, with_storage
+from pyshell.commands.diff import (
+    RUNNING,
+    SAVED,
+    below,
+    items_of,
+    read_document,
+    with_storage,
+)
+from pyshell.config.store import saved_file
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
+from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
@@ -22,283 +31,298 @@ if TYPE_CHECKING:
     from pyshell.config.positions import Problem
     from pyshell.config.store.undo import Done
 
+    _Read = tuple[Document | None, str]
+    """A document and its text; neither for what runs."""
+
 
 _GONE = ""
 """The path of a device that is gone, which equals no other path."""
 
 
-class ApplyingNode(ComparingNode):
-    """What the root has of these commands."""
+@command(
+    changes=True,
+    examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
+)
+def apply(
+    node: Node,
+    file: Annotated[str, CONFIGURATION, "A saved configuration, whole or in part."],
+    *,
+    prune: Annotated[bool, "Remove what the file lacks, which otherwise stays."] = False,
+    target: Annotated[
+        str | None, TARGET, "Only the target of that WWN, with its storage objects."
+    ] = None,
+    keep_secrets: Annotated[
+        bool | None,
+        "Keep running CHAP settings that the file omits; true unless prune=true is given.",
+    ] = None,
+) -> Result:
+    """Bring the running configuration to that of a file, by the smallest change.
 
-    @command(
-        changes=True,
-        examples=("apply /etc/target/saveconfig.json", "apply /root/disks.json prune=true"),
+    What is the same is not touched: its sessions live. All is done, or nothing.
+
+    Each object is shown as done online, disrupting the initiators that are named, or replacing:
+    deleted and made anew. --dry-run shows that and does nothing.
+
+    A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" in
+    place of chap_password.
+
+    With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,
+    too.
+    """
+    from pyshell.lio.operations.base import check
+
+    document, text = read_document(node, file, trusted=True) if file != RUNNING else (None, "")
+    try:
+        keep = not prune if keep_secrets is None else keep_secrets
+        found = _plan(node, document, prune, target, keep_chap=keep)
+        check(node.lio, found.operations)
+    except PyshellError as error:
+        raise _all_faults(node, error, (document, text), file, target) from error
+    errors = _all_faults(node, None, (document, text), file, target)
+    if errors is not None:
+        raise errors
+    return _brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
+
+
+def _plan(
+    node: Node, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
+) -> Plan:
+    from pyshell.config.model import items
+    from pyshell.config.plan import plan
+
+    running = running_items(node)
+    wanted = items_of(node, RUNNING) if document is None else items(document)
+    if target is not None:
+        wanted = with_storage(wanted, _of_target(wanted, target))
+        running = {**_named(running, wanted), **_of_target_or_none(running, target)}
+    return plan(running, wanted, prune=prune, keep_chap=keep_chap)
+
+
+def running_items(node: Node) -> Items:
+    """Return what is running; what lost its device and can get it back counts as different."""
+    from dataclasses import replace
+
+    from pyshell.lio import listing, storage
+
+    found = items_of(node, RUNNING)
+    for place in listing.storage_objects("block"):
+        if place.path in found and storage.is_back(
+            node.lio, place, storage.describe(node.lio, place)
+        ):
+            item = found[place.path]
+            found[place.path] = replace(item, facts={**item.facts, "dev": _GONE})
+    return found
+
+
+@overload
+def _all_faults(
+    node: Node, error: PyshellError, read: _Read, file: str, target: str | None
+) -> PyshellError: ...
+
+
+@overload
+def _all_faults(
+    node: Node, error: None, read: _Read, file: str, target: str | None
+) -> PyshellError | None: ...
+
+
+def _all_faults(
+    node: Node, error: PyshellError | None, read: _Read, file: str, target: str | None
+) -> PyshellError | None:
+    """Return all that `check` finds wrong with the file, else the error that was met."""
+    from pyshell.config.lint import validate
+    from pyshell.config.positions import json_path
+
+    document, text = read
+    if document is None:
+        return error
+    errors = validate.errors_of(document, node.lio)
+    if target is not None:
+        errors = _errors_of_target(document, errors, target)
+    twice = validate.keys_there_twice(text)
+    if not errors and not twice:
+        return error
+    path = saved_file.default_file(node.lio) if file == SAVED else Path(os.path.expanduser(file))
+    places = {json_path(one.place) for one in (*errors, *twice)}
+    faults = [
+        one
+        for one in validate.check_text(text, node.lio, at_boot=False)
+        if one.level == "error" and one.path in places
+    ]
+    told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in faults] or [
+        (str(path), f"{json_path(one.place)}: {one.message}") for one in errors
+    ]
+    if len(told) == 1:
+        where, message = told[0]
+        if error is not None:
+            error.hint = f"It is at {where}. Nothing was changed."
+            return error
+        return PyshellError(f"{where}: {message}", "Nothing was changed.")
+    failed = PyshellError(f"{path} has {len(told)} faults:", "Nothing was changed.")
+    failed.faults = [f"{where}: {message}" for where, message in told]
+    return failed
+
+
+@command(changes=True, examples=("rollback 3", "rollback saved"))
+def rollback(
+    node: Node, revision: Annotated[str, REVISION, "A number, 'saved', or a backup's name."]
+) -> Result:
+    """Bring the running configuration back to that of a revision.
+
+    What the revision lacks is removed; what is the same is not touched. The saved file stays as
+    it is: saveconfig saves what then runs.
+    """
+    from pyshell.config.model import items
+    from pyshell.config.plan import plan
+    from pyshell.config.store import revisions
+
+    if revision == SAVED and not saved_file.default_file(node.lio).exists():
+        raise NotFoundError(
+            f"There is no file {saved_file.default_file(node.lio)}.", "saveconfig writes it."
+        )
+    document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
+    found = plan(running_items(node), items(document), prune=True)
+    name = "what is saved" if revision == SAVED else f"revision {revision}"
+    titles = (f"Rolled back to {name}", f"Would roll back to {name}")
+    return _brought(node, found, titles, "rollback")
+
+
+@command(changes=True, examples=("undo", "undo skip=true"))
+def undo(
+    node: Node,
+    *,
+    skip: Annotated[
+        bool, "Forget the last command without undoing it: the one before it is next."
+    ] = False,
+) -> Result:
+    """Take back what the last command changed, then the one before it.
+
+    It undoes changes of the running configuration, by whomever they were made in pyshell, since
+    the host started; image files stay. --dry-run shows what it would do.
+    """
+    from pyshell.config.store import undo
+    from pyshell.config.store.state import local
+
+    if skip:
+        return _skipped(node)
+    done = undo.last(node.lio)
+    if done is None:
+        raise _nothing_to_undo()
+    about = done.about
+    what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
+    titles = (f"Undid {what}", f"Would undo {what}")
+    with undo.named_if_it_fails(done.line):
+        if done.before is not None:
+            return _back_to(node, done, titles)
+        return _undone(node, done, titles)
+
+
+def _skipped(node: Node) -> Result:
+    """Forget the last command, even one whose record cannot be read."""
+    from pyshell.config.store import undo
+
+    file = undo.newest(node.lio)
+    if file is None:
+        raise _nothing_to_undo()
+    what = str(file)
+    with suppress(PyshellError):
+        done = undo.last(node.lio)
+        what = f"'{done.line}'" if done is not None else what
+
+    def after() -> list[str]:
+        undo.forget(file)
+        return [f"Forgot {what}: nothing was undone."]
+
+    return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
+
+
+def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
+    """Return to what ran before a command that cleared or restored."""
+    from pyshell.config.load import typed
+    from pyshell.config.model import items
+    from pyshell.config.plan import plan
+
+    wanted = items(typed(done.before, str(done.file)))
+    found = plan(items_of(node, RUNNING), wanted, prune=True)
+    return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
+
+
+def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
+    """Do the inverses of a command's operations, unless more was made of what it made."""
+    from pyshell.commands import plan_text
+    from pyshell.lio.operations.images import image_file_of
+    from pyshell.lio.operations.removal import left_below
+    from pyshell.lio.operations.settings import flat
+
+    every = list(flat(done.operations))
+    operations = [operation for operation in every if image_file_of(operation) is None]
+    left = left_below(operations)
+    if left is not None:
+        raise ConflictError(
+            f"{left} was made after '{done.line}': nothing was undone.",
+            "Delete it first, or see 'diff' and rollback.",
+        )
+    files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
+    stay = [f"The image file {file} stays." for file in files]
+
+    def after() -> list[str]:
+        _forget(node, done)
+        return [*stay, f"{titles[0]}."]
+
+    would = [*plan_text.steps(operations), *stay, f"{titles[1]}."]
+    return Change(
+        operations,
+        after=after,
+        would=would,
+        way="undo",
+        undoable=False,
+        undoes=done.line,
+        named=None,
     )
-    def ui_command_apply(
-        self,
-        file: Annotated[str, CONFIGURATION, "A saved configuration, whole or in part."],
-        *,
-        prune: Annotated[bool, "Remove what the file lacks, which otherwise stays."] = False,
-        target: Annotated[
-            str | None, TARGET, "Only the target of that WWN, with its storage objects."
-        ] = None,
-        keep_secrets: Annotated[
-            bool | None,
-            "Keep running CHAP settings that the file omits; true unless prune=true is given.",
-        ] = None,
-    ) -> Result:
-        """Bring the running configuration to that of a file, by the smallest change.
 
-        What is the same is not touched: its sessions live. All is done, or nothing.
 
-        Each object is shown as done online, disrupting the initiators that are named, or replacing:
-        deleted and made anew. --dry-run shows that and does nothing.
+def _forget(node: Node, done: Done) -> None:
+    """Forget a line that is undone; only warn if that fails, as the target is changed."""
+    from pyshell.config.store import undo
 
-        A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" in
-        place of chap_password.
+    try:
+        undo.forget(done.file)
+    except PyshellError as error:
+        node.context.note(f"'undo' still lists what is undone: {error}")
 
-        With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,
-        too.
-        """
-        from pyshell.lio.operations.base import check
 
-        document = self._document(file, trusted=True) if file != RUNNING else None
-        try:
-            keep = not prune if keep_secrets is None else keep_secrets
-            found = self._plan(document, prune, target, keep_chap=keep)
-            check(self.lio, found.operations)
-        except PyshellError as error:
-            raise self._all_faults(error, document, file, target) from error
-        errors = self._all_faults(None, document, file, target)
-        if errors is not None:
-            raise errors
-        return self._brought(found, (f"Applied {file}", f"Would apply {file}"), "apply")
+def _brought(
+    node: Node,
+    found: Plan,
+    titles: tuple[str, str],
+    way: str,
+    then: Callable[[], None] | None = None,
+    undoes: str = "",
+) -> Change:
+    """Return the change that carries a plan out; `then` is called when it is done.
 
-    def _plan(
-        self, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
-    ) -> Plan:
-        from pyshell.config.model import items
-        from pyshell.config.plan import plan
+    `titles` tell that it was done, and that it would be.
+    """
+    from pyshell.commands import plan_text
 
-        running = self._running()
-        wanted = self.items_of(RUNNING) if document is None else items(document)
-        if target is not None:
-            wanted = with_storage(wanted, _of_target(wanted, target))
-            running = {**_named(running, wanted), **_of_target_or_none(running, target)}
-        return plan(running, wanted, prune=prune, keep_chap=keep_chap)
+    objects = plan_text.touched(node.lio, found)
+    shown = [*(one.line for one in objects), plan_text.summary(found, objects, titles[0])]
+    foretold = plan_text.summary(found, objects, titles[1], would=True)
 
-    def _running(self) -> Items:
-        """Return what is running; what lost its device and can get it back counts as different."""
-        from dataclasses import replace
+    def after() -> list[str]:
+        if then is not None:
+            then()
+        return shown
 
-        from pyshell.lio import listing, storage
-
-        found = self.items_of(RUNNING)
-        for place in listing.storage_objects("block"):
-            if place.path in found and storage.is_back(
-                self.lio, place, storage.describe(self.lio, place)
-            ):
-                item = found[place.path]
-                found[place.path] = replace(item, facts={**item.facts, "dev": _GONE})
-        return found
-
-    @overload
-    def _all_faults(
-        self, error: PyshellError, document: Document | None, file: str, target: str | None
-    ) -> PyshellError: ...
-
-    @overload
-    def _all_faults(
-        self, error: None, document: Document | None, file: str, target: str | None
-    ) -> PyshellError | None: ...
-
-    def _all_faults(
-        self, error: PyshellError | None, document: Document | None, file: str, target: str | None
-    ) -> PyshellError | None:
-        """Return all that `check` finds wrong with the file, else the error that was met."""
-        from pyshell.config.lint import validate
-        from pyshell.config.positions import json_path
-
-        if document is None:
-            return error
-        errors = validate.errors_of(document, self.lio)
-        if target is not None:
-            errors = _errors_of_target(document, errors, target)
-        twice = validate.keys_there_twice(self.text_read or "")
-        if not errors and not twice:
-            return error
-        path = self.default_file if file == SAVED else Path(os.path.expanduser(file))
-        places = {json_path(one.place) for one in (*errors, *twice)}
-        faults = [
-            one
-            for one in validate.check_text(self.text_read or "", self.lio, at_boot=False)
-            if one.level == "error" and one.path in places
-        ]
-        told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in faults] or [
-            (str(path), f"{json_path(one.place)}: {one.message}") for one in errors
-        ]
-        if len(told) == 1:
-            where, message = told[0]
-            if error is not None:
-                error.hint = f"It is at {where}. Nothing was changed."
-                return error
-            return PyshellError(f"{where}: {message}", "Nothing was changed.")
-        failed = PyshellError(f"{path} has {len(told)} faults:", "Nothing was changed.")
-        failed.faults = [f"{where}: {message}" for where, message in told]
-        return failed
-
-    @command(changes=True, examples=("rollback 3", "rollback saved"))
-    def ui_command_rollback(
-        self, revision: Annotated[str, REVISION, "A number, 'saved', or a backup's name."]
-    ) -> Result:
-        """Bring the running configuration back to that of a revision.
-
-        What the revision lacks is removed; what is the same is not touched. The saved file stays as
-        it is: saveconfig saves what then runs.
-        """
-        from pyshell.config.model import items
-        from pyshell.config.plan import plan
-        from pyshell.config.store import revisions
-
-        if revision == SAVED and not self.default_file.exists():
-            raise NotFoundError(f"There is no file {self.default_file}.", "saveconfig writes it.")
-        document = revisions.read_revision(self.lio.config_dir, revision, trusted=True)
-        found = plan(self._running(), items(document), prune=True)
-        name = "what is saved" if revision == SAVED else f"revision {revision}"
-        titles = (f"Rolled back to {name}", f"Would roll back to {name}")
-        return self._brought(found, titles, "rollback")
-
-    @command(changes=True, examples=("undo", "undo skip=true"))
-    def ui_command_undo(
-        self,
-        *,
-        skip: Annotated[
-            bool, "Forget the last command without undoing it: the one before it is next."
-        ] = False,
-    ) -> Result:
-        """Take back what the last command changed, then the one before it.
-
-        It undoes changes of the running configuration, by whomever they were made in pyshell, since
-        the host started; image files stay. --dry-run shows what it would do.
-        """
-        from pyshell.config.store import undo
-        from pyshell.config.store.state import local
-
-        if skip:
-            return self._skipped()
-        done = undo.last(self.lio)
-        if done is None:
-            raise _nothing_to_undo()
-        about = done.about
-        what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
-        titles = (f"Undid {what}", f"Would undo {what}")
-        with undo.named_if_it_fails(done.line):
-            if done.before is not None:
-                return self._back_to(done, titles)
-            return self._undone(done, titles)
-
-    def _skipped(self) -> Result:
-        """Forget the last command, even one whose record cannot be read."""
-        from pyshell.config.store import undo
-
-        file = undo.newest(self.lio)
-        if file is None:
-            raise _nothing_to_undo()
-        what = str(file)
-        with suppress(PyshellError):
-            done = undo.last(self.lio)
-            what = f"'{done.line}'" if done is not None else what
-
-        def after() -> list[str]:
-            undo.forget(file)
-            return [f"Forgot {what}: nothing was undone."]
-
-        return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
-
-    def _back_to(self, done: Done, titles: tuple[str, str]) -> Result:
-        """Return to what ran before a command that cleared or restored."""
-        from pyshell.config.load import typed
-        from pyshell.config.model import items
-        from pyshell.config.plan import plan
-
-        wanted = items(typed(done.before, str(done.file)))
-        found = plan(self.items_of(RUNNING), wanted, prune=True)
-        return self._brought(found, titles, "undo", lambda: self._forget(done), undoes=done.line)
-
-    def _undone(self, done: Done, titles: tuple[str, str]) -> Result:
-        """Do the inverses of a command's operations, unless more was made of what it made."""
-        from pyshell.commands import plan_text
-        from pyshell.lio.operations.images import image_file_of
-        from pyshell.lio.operations.removal import left_below
-        from pyshell.lio.operations.settings import flat
-
-        every = list(flat(done.operations))
-        operations = [operation for operation in every if image_file_of(operation) is None]
-        left = left_below(operations)
-        if left is not None:
-            raise ConflictError(
-                f"{left} was made after '{done.line}': nothing was undone.",
-                "Delete it first, or see 'diff' and rollback.",
-            )
-        files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
-        stay = [f"The image file {file} stays." for file in files]
-
-        def after() -> list[str]:
-            self._forget(done)
-            return [*stay, f"{titles[0]}."]
-
-        would = [*plan_text.steps(operations), *stay, f"{titles[1]}."]
-        return Change(
-            operations,
-            after=after,
-            would=would,
-            way="undo",
-            undoable=False,
-            undoes=done.line,
-            named=None,
-        )
-
-    def _forget(self, done: Done) -> None:
-        """Forget a line that is undone; only warn if that fails, as the target is changed."""
-        from pyshell.config.store import undo
-
-        try:
-            undo.forget(done.file)
-        except PyshellError as error:
-            self.context.note(f"'undo' still lists what is undone: {error}")
-
-    def _brought(
-        self,
-        found: Plan,
-        titles: tuple[str, str],
-        way: str,
-        then: Callable[[], None] | None = None,
-        undoes: str = "",
-    ) -> Change:
-        """Return the change that carries a plan out; `then` is called when it is done.
-
-        `titles` tell that it was done, and that it would be.
-        """
-        from pyshell.commands import plan_text
-
-        objects = plan_text.touched(self.lio, found)
-        shown = [*(one.line for one in objects), plan_text.summary(found, objects, titles[0])]
-        foretold = plan_text.summary(found, objects, titles[1], would=True)
-
-        def after() -> list[str]:
-            if then is not None:
-                then()
-            return shown
-
-        return Change(
-            found.operations,
-            after=after,
-            would=[*(one.would for one in objects), foretold],
-            data=plan_text.data(found, objects),
-            way=way,
-            undoable=then is None,
-            undoes=undoes,
-        )
+    return Change(
+        found.operations,
+        after=after,
+        would=[*(one.would for one in objects), foretold],
+        data=plan_text.data(found, objects),
+        way=way,
+        undoable=then is None,
+        undoes=undoes,
+    )
 
 
 def _nothing_to_undo() -> PyshellError:

@@ -11,40 +11,37 @@ from typing import TYPE_CHECKING, Annotated
 
 from pyshell.errors import PyshellError
 from pyshell.tree.command import FILE, command
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
     from pyshell.config.positions import LocatedProblem
 
 
-class CheckingNode(CommonNode):
-    """The part of the root that checks files."""
+@command(examples=("check", "check saveconfig.example.json"))
+def check(
+    node: Node,
+    savefile: Annotated[
+        str | None, FILE, "What to check; the file that is restored at boot unless given."
+    ] = None,
+) -> Result:
+    """Check a saved configuration: tell every fault with its line, touch nothing.
 
-    @command(examples=("check", "check saveconfig.example.json"))
-    def ui_command_check(
-        self,
-        savefile: Annotated[
-            str | None, FILE, "What to check; the file that is restored at boot unless given."
-        ] = None,
-    ) -> Result:
-        """Check a saved configuration: tell every fault with its line, touch nothing.
+    An error is what cannot be restored as it stands there (exit status 1), a warning what is
+    hardly meant. Devices and image files are looked for on this host.
+    """
+    from pyshell.config.lint.validate import check
+    from pyshell.config.store import saved_file
 
-        An error is what cannot be restored as it stands there (exit status 1), a warning what is
-        hardly meant. Devices and image files are looked for on this host.
-        """
-        from pyshell.config.lint.validate import check
-        from pyshell.config.store import saved_file
-
-        default = saved_file.default_file(self.lio)
-        path = Path(os.path.expanduser(savefile)) if savefile else default
-        at_boot = path.absolute() == default.absolute()
-        if not os.path.exists(path):
-            raise saved_file.missing(self.lio, default if at_boot else path, "check")
-        found = check(path, self.lio, at_boot=at_boot)
-        lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
-        data = [dataclasses.asdict(one) for one in found]
-        return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
+    default = saved_file.default_file(node.lio)
+    path = Path(os.path.expanduser(savefile)) if savefile else default
+    at_boot = path.absolute() == default.absolute()
+    if not os.path.exists(path):
+        raise saved_file.missing(node.lio, default if at_boot else path, "check")
+    found = check(path, node.lio, at_boot=at_boot)
+    lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
+    data = [dataclasses.asdict(one) for one in found]
+    return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
 
 
 def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pyshell.commands.save import SavingNode, missing_since_restored
+from pyshell.commands.save import missing_since_restored
+from pyshell.config.store import saved_file
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.lio.identifiers import StorageObject
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
+from pyshell.tree.common import status_of
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
@@ -24,217 +28,221 @@ SAVED = "saved"
 _MISSING_SHOWN = 20
 
 
-class ComparingNode(SavingNode):
-    """What the root has of these commands."""
+@command(examples=("status",))
+def status(node: Node) -> Result:
+    """Show the summary of all, and whether what runs is saved."""
+    shown = status_of(node)
+    if node.context.compat:
+        return shown
+    saved = _is_saved(node)
+    word = "is" if saved else "is not"
+    told = f"What runs {word} what {saved_file.default_file(node.lio)} holds."
+    hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
+    if not saved and not saved_file.default_file(node.lio).exists():
+        told = "What runs is not what comes back at boot: nothing is saved yet."
+        hint = ["'saveconfig' saves it."]
+    missing = missing_since_restored(node.context)
+    found: dict[str, Any] = {"saved": saved, "missing": missing}
+    gone = _gone(node)
+    if missing or gone:
+        found["healthy"] = False
+    found["gone"] = gone
+    dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
+    lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
+    return Lines(lines, {**shown.data, **found})
 
-    text_read: str | None = None
-    """The text of the file that was read to be fed to the kernel: a pipe gives it only once."""
 
-    @command(examples=("status",))
-    def ui_command_status(self) -> Result:
-        """Show the summary of all, and whether what runs is saved."""
-        shown = super().ui_command_status()
-        if self.context.compat or not isinstance(shown, Lines):
-            return shown
-        saved = self._is_saved()
-        word = "is" if saved else "is not"
-        told = f"What runs {word} what {self.default_file} holds."
-        hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-        if not saved and not self.default_file.exists():
-            told = "What runs is not what comes back at boot: nothing is saved yet."
-            hint = ["'saveconfig' saves it."]
-        missing = missing_since_restored(self.context)
-        found: dict[str, Any] = {"saved": saved, "missing": missing}
-        gone = self._gone()
-        if missing or gone:
-            found["healthy"] = False
-        found["gone"] = gone
-        dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
-        lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
-        return Lines(lines, {**shown.data, **found})
+def _gone(node: Node) -> dict[str, str]:
+    """Return the storage objects that run without their device, and why."""
+    from pyshell.lio import listing, storage
 
-    def _gone(self) -> dict[str, str]:
-        """Return the storage objects that run without their device, and why."""
-        from pyshell.lio import listing, storage
+    every = ((p, storage.describe(node.lio, p)) for p in listing.storage_objects())
+    return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
-        every = ((p, storage.describe(self.lio, p)) for p in listing.storage_objects())
-        return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
-    def _is_saved(self) -> bool:
-        from pyshell.config.compare import compare
+def _is_saved(node: Node) -> bool:
+    from pyshell.config.compare import compare
 
-        if not self.default_file.exists():
-            return not self.items_of(RUNNING)
-        return not compare(self.items_of(SAVED), self.items_of(RUNNING))
+    if not saved_file.default_file(node.lio).exists():
+        return not items_of(node, RUNNING)
+    return not compare(items_of(node, SAVED), items_of(node, RUNNING))
 
-    @command(examples=("diff", "diff 3", "diff saved running path=/iscsi"))
-    def ui_command_diff(
-        self,
-        first: Annotated[
-            str | None, CONFIGURATION, "running, saved, a revision or a file; saved unless given."
-        ] = None,
-        second: Annotated[str | None, CONFIGURATION, "The same; running unless given."] = None,
-        path: Annotated[
-            str | None, PATH, "Compare only what is below this path of the tree."
-        ] = None,
-        form: Annotated[
-            str | None, choice("tree", "commands"), "As a tree, or as commands from one to other."
-        ] = None,
-    ) -> Result:
-        """Show what differs between two configurations.
 
-        Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.
+@command(examples=("diff", "diff 3", "diff saved running path=/iscsi"))
+def diff(
+    node: Node,
+    first: Annotated[
+        str | None, CONFIGURATION, "running, saved, a revision or a file; saved unless given."
+    ] = None,
+    second: Annotated[str | None, CONFIGURATION, "The same; running unless given."] = None,
+    path: Annotated[str | None, PATH, "Compare only what is below this path of the tree."] = None,
+    form: Annotated[
+        str | None, choice("tree", "commands"), "As a tree, or as commands from one to other."
+    ] = None,
+) -> Result:
+    """Show what differs between two configurations.
 
-        A setting that one side omits is no difference, except for CHAP: omitted means unset (apply
-        keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
-        """
-        from pyshell.commands import diff_text
-        from pyshell.config.compare import compare
+    Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.
 
-        try:
-            before, after = self.items_of(first or SAVED), self.items_of(second or RUNNING)
-        except PyshellError as error:
-            raise _incomparable(error) from error
-        if path:
-            before, after = below(before, path), below(after, path)
-            if not before and not after:
-                self._require_path(path)
-        found = compare(before, after)
-        if form == "commands":
-            from pyshell.commands.export import command_lines
+    A setting that one side omits is no difference, except for CHAP: omitted means unset (apply
+    keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
+    """
+    from pyshell.commands import diff_text
+    from pyshell.config.compare import compare
 
-            lines = command_lines(before, after, derived=self._derived)
-            return Lines(lines, status=int(bool(found)))
-        lines = list(diff_text.tree_lines(found))
-        if lines:
-            sides = self._named_side(first or SAVED), self._named_side(second or RUNNING)
-            lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
-        return Lines(lines, diff_text.data(found), int(bool(found)))
+    try:
+        before, after = items_of(node, first or SAVED), items_of(node, second or RUNNING)
+    except PyshellError as error:
+        raise _incomparable(error) from error
+    if path:
+        before, after = below(before, path), below(after, path)
+        if not before and not after:
+            _require_path(node, path)
+    found = compare(before, after)
+    if form == "commands":
+        from pyshell.commands.export import command_lines
 
-    def _named_side(self, word: str) -> str:
-        """Return how the head of a difference names a configuration."""
-        if word == SAVED:
-            return f"saved ({self.default_file})"
-        return f"revision {word}" if word.isdigit() else word
+        lines = command_lines(before, after, derived=partial(_derived, node))
+        return Lines(lines, status=int(bool(found)))
+    lines = list(diff_text.tree_lines(found))
+    if lines:
+        sides = _named_side(node, first or SAVED), _named_side(node, second or RUNNING)
+        lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
+    return Lines(lines, diff_text.data(found), int(bool(found)))
 
-    def _require_path(self, path: str) -> None:
-        """Raise NotFoundError for a path that is neither in a configuration nor in the tree."""
-        try:
-            self.get_node(path)
-        except NotFoundError as error:
-            raise _incomparable(error) from error
 
-    @command(examples=("export", "export /backstores", "export secret_files=/root/secrets"))
-    def ui_command_export(
-        self,
-        path: Annotated[
-            str | None, PATH, "Only what is below this path, as a target; all unless given."
-        ] = None,
-        *,
-        show_secrets: Annotated[bool, "With the CHAP secrets; else they are asked for."] = False,
-        secret_files: Annotated[
-            str | None,
-            FILE,
-            "Write each CHAP secret to a file of its own in this folder; the lines name it.",
-        ] = None,
-    ) -> Result:
-        """Print the commands that would make the running configuration anew.
+def _named_side(node: Node, word: str) -> str:
+    """Return how the head of a difference names a configuration."""
+    if word == SAVED:
+        return f"saved ({saved_file.default_file(node.lio)})"
+    return f"revision {word}" if word.isdigit() else word
 
-        The lines can be run by 'pyshell -f FILE', on this host or on another one, and again: what
-        exists stays as it is. A target takes its storage objects along.
 
-        A secret is asked for by 'password=-', which needs a terminal or standard input;
-        'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.
-        """
-        from pyshell import quoting
-        from pyshell.commands import export
-        from pyshell.config import references
-        from pyshell.files import writing
+def _require_path(node: Node, path: str) -> None:
+    """Raise NotFoundError for a path that is neither in a configuration nor in the tree."""
+    try:
+        node.get_node(path)
+    except NotFoundError as error:
+        raise _incomparable(error) from error
 
-        found = self.items_of(RUNNING)
-        start = self.get_node(path).path if path else "/"
-        part = below(found, start) if start != "/" else found
-        beside = {p: item for p, item in with_storage(found, part).items() if p not in part}
-        hidden: list[str] = []
 
-        def asked(path: str, name: str, value: str) -> str:
-            hidden.append(path)
-            return export.asked(path, name, value)
+@command(examples=("export", "export /backstores", "export secret_files=/root/secrets"))
+def export(
+    node: Node,
+    path: Annotated[
+        str | None, PATH, "Only what is below this path, as a target; all unless given."
+    ] = None,
+    *,
+    show_secrets: Annotated[bool, "With the CHAP secrets; else they are asked for."] = False,
+    secret_files: Annotated[
+        str | None,
+        FILE,
+        "Write each CHAP secret to a file of its own in this folder; the lines name it.",
+    ] = None,
+) -> Result:
+    """Print the commands that would make the running configuration anew.
 
-        files: dict[Path, str] = {}
+    The lines can be run by 'pyshell -f FILE', on this host or on another one, and again: what
+    exists stays as it is. A target takes its storage objects along.
 
-        def in_file(path: str, name: str, value: str) -> str:
-            file = references.file_of(folder, path, name, files)
-            files[file] = value
-            return quoting.reference(name, str(file))
+    A secret is asked for by 'password=-', which needs a terminal or standard input;
+    'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.
+    """
+    from pyshell import quoting
+    from pyshell.commands import export
+    from pyshell.config import references
+    from pyshell.files import writing
 
-        secret = export.shown if show_secrets else asked
-        if secret_files is not None:
-            folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
-            secret = in_file
-        lines = export.command_lines({}, part, secret=secret, beside=beside, derived=self._derived)
-        if hidden:
-            self.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
-        if not files:
-            return Lines(lines, lines)
+    found = items_of(node, RUNNING)
+    start = node.get_node(path).path if path else "/"
+    part = below(found, start) if start != "/" else found
+    beside = {p: item for p, item in with_storage(found, part).items() if p not in part}
+    hidden: list[str] = []
 
-        def run() -> Lines:
-            writing.make_folder(folder)
-            for file, value in files.items():
-                writing.replace(file, f"{value}\n".encode())
-            self.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
-            return Lines(lines, lines)
+    def asked(path: str, name: str, value: str) -> str:
+        hidden.append(path)
+        return export.asked(path, name, value)
 
-        return Work([f"{len(files)} CHAP secrets would be written to files in {folder}"], run)
+    files: dict[Path, str] = {}
 
-    def _derived(self, item: Item) -> Mapping[str, str]:
-        """Return the attributes that a storage object takes from its device."""
-        from pyshell.lio.storage import device_attributes
+    def in_file(path: str, name: str, value: str) -> str:
+        file = references.file_of(folder, path, name, files)
+        files[file] = value
+        return quoting.reference(name, str(file))
 
-        place = item.place
-        assert isinstance(place, StorageObject)
-        device = str(item.facts.get("dev", ""))
-        return device_attributes(self.lio, place.plugin, place.name, device)
+    secret = export.shown if show_secrets else asked
+    if secret_files is not None:
+        folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
+        secret = in_file
+    lines = export.command_lines(
+        {}, part, secret=secret, beside=beside, derived=partial(_derived, node)
+    )
+    if hidden:
+        node.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
+    if not files:
+        return Lines(lines, lines)
 
-    def items_of(self, word: str, *, trusted: bool = False) -> Items:
-        """Return the configuration that a word names: running, saved, a revision's or a file's.
+    def run() -> Lines:
+        writing.make_folder(folder)
+        for file, value in files.items():
+            writing.replace(file, f"{value}\n".encode())
+        node.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
+        return Lines(lines, lines)
 
-        With `trusted`, as is right before it is fed to the kernel, files that others may write
-        are refused.
-        """
-        from pyshell.config.model import items
-        from pyshell.config.running import read_running
+    return Work([f"{len(files)} CHAP secrets would be written to files in {folder}"], run)
 
-        if word == RUNNING:
-            return items(read_running(self.lio))
-        return items(self._document(word, trusted=trusted))
 
-    def _document(self, word: str, *, trusted: bool) -> Document:
-        from pyshell.config import load, references
-        from pyshell.config.store import document_file, revisions
+def _derived(node: Node, item: Item) -> Mapping[str, str]:
+    """Return the attributes that a storage object takes from its device."""
+    from pyshell.lio.storage import device_attributes
 
-        folder = self.lio.config_dir
-        if revisions.is_number(word) and _is_kept(folder, int(word)):
-            return revisions.read_revision(folder, word, trusted=trusted)
-        path = self.default_file if word == SAVED else Path(os.path.expanduser(word))
-        if os.path.exists(path):
-            if not trusted:
-                return references.if_readable(load.load(path))
-            read = document_file.load_trusted(path)
-            self.text_read = load.text_of(read.data, str(path))
-            unknown = () if self.context.compat else read.unknown
-            for warning in (*read.warnings, *unknown):
-                self.context.note(warning)
-            return references.resolved(read.document)
-        if word == SAVED:
-            raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
-        if revisions.is_number(word):
-            raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
-        with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
-            return revisions.read_revision(folder, word, trusted=trusted)
-        raise NotFoundError(
-            f"There is no file {path}.", "Give running, saved, a revision or a file."
-        )
+    place = item.place
+    assert isinstance(place, StorageObject)
+    device = str(item.facts.get("dev", ""))
+    return device_attributes(node.lio, place.plugin, place.name, device)
+
+
+def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
+    """Return the configuration that a word names: running, saved, a revision's or a file's.
+
+    With `trusted`, as is right before it is fed to the kernel, files that others may write
+    are refused.
+    """
+    from pyshell.config.model import items
+    from pyshell.config.running import read_running
+
+    if word == RUNNING:
+        return items(read_running(node.lio))
+    return items(read_document(node, word, trusted=trusted)[0])
+
+
+def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, str]:
+    """Return the document that a word names, and its text if it is to be fed to the kernel.
+
+    A pipe gives the text only once. It is "" for a revision. Raises PyshellError.
+    """
+    from pyshell.config import load, references
+    from pyshell.config.store import document_file, revisions
+
+    folder = node.lio.config_dir
+    if revisions.is_number(word) and _is_kept(folder, int(word)):
+        return revisions.read_revision(folder, word, trusted=trusted), ""
+    path = saved_file.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
+    if os.path.exists(path):
+        if not trusted:
+            return references.if_readable(load.load(path)), ""
+        read = document_file.load_trusted(path)
+        unknown = () if node.context.compat else read.unknown
+        for warning in (*read.warnings, *unknown):
+            node.context.note(warning)
+        return references.resolved(read.document), load.text_of(read.data, str(path))
+    if word == SAVED:
+        raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
+    if revisions.is_number(word):
+        raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
+    with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
+        return revisions.read_revision(folder, word, trusted=trusted), ""
+    raise NotFoundError(f"There is no file {path}.", "Give running, saved, a revision or a file.")
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:

@@ -11,95 +11,94 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.tree.command import PATH, command
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
     from pyshell.doctor.findings import Finding
 
 
-class DoctorNode(CommonNode):
-    """The part of the root that tells how the target is."""
+@command(examples=("doctor", "doctor /iscsi"))
+def doctor(
+    node: Node,
+    path: Annotated[
+        str | None, PATH, "Only what is at or below this path; all, and the host, unless given."
+    ] = None,
+) -> Result:
+    """Look for what is wrong, and tell what mends it.
 
-    @command(examples=("doctor", "doctor /iscsi"))
-    def ui_command_doctor(
-        self,
-        path: Annotated[
-            str | None, PATH, "Only what is at or below this path; all, and the host, unless given."
-        ] = None,
-    ) -> Result:
-        """Look for what is wrong, and tell what mends it.
+    Looks at the kernel's target, the restore at boot, the saved file, addresses, ports, the
+    firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.
 
-        Looks at the kernel's target, the restore at boot, the saved file, addresses, ports, the
-        firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.
+    A suggested command can be run as it is: it deletes nothing. What disturbs initiators,
+    grants access or needs a word replaced stands below 'Decide for yourself'.
 
-        A suggested command can be run as it is: it deletes nothing. What disturbs initiators,
-        grants access or needs a word replaced stands below 'Decide for yourself'.
+    Exit status: 0 nothing is wrong, 1 warnings, 2 errors.
+    """
+    from pyshell.doctor.examination import examine
 
-        Exit status: 0 nothing is wrong, 1 warnings, 2 errors.
-        """
-        from pyshell.doctor.examination import examine
+    below = node.get_node(path).path if path else "/"
+    found = list(examine(node.lio, below))
+    data = [
+        {
+            "check": check,
+            "level": one.level,
+            "path": one.path,
+            "message": one.message,
+            "commands": list(one.commands),
+            "choices": list(one.choices),
+        }
+        for check, one in found
+    ]
+    findings = [one for _, one in found]
+    return Lines(_lines(findings), data, _status(findings))
 
-        below = self.get_node(path).path if path else "/"
-        found = list(examine(self.lio, below))
-        data = [
-            {
-                "check": check,
-                "level": one.level,
-                "path": one.path,
-                "message": one.message,
-                "commands": list(one.commands),
-                "choices": list(one.choices),
-            }
-            for check, one in found
-        ]
-        findings = [one for _, one in found]
-        return Lines(_lines(findings), data, _status(findings))
 
-    @command(examples=("metrics", "metrics serve=9814"))
-    def ui_command_metrics(
-        self,
-        *,
-        serve: Annotated[
-            str | None,
-            "Serve them at /metrics of this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
-        ] = None,
-    ) -> Result:
-        """Print metrics as OpenMetrics text, or serve them to a monitoring system.
+@command(examples=("metrics", "metrics serve=9814"))
+def metrics(
+    node: Node,
+    *,
+    serve: Annotated[
+        str | None,
+        "Serve them at /metrics of this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
+    ] = None,
+) -> Result:
+    """Print metrics as OpenMetrics text, or serve them to a monitoring system.
 
-        For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
-        serve= goes on until Ctrl-C; whoever reaches the address can read them: names of targets,
-        initiators and disks, no secrets.
-        """
-        from pyshell.commands import metrics_text
-        from pyshell.commands.metrics import collect
+    For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
+    serve= goes on until Ctrl-C; whoever reaches the address can read them: names of targets,
+    initiators and disks, no secrets.
+    """
+    from pyshell.commands import metrics_text
+    from pyshell.commands.metrics import collect
 
-        if serve is None:
-            families = collect(self.lio)
-            return Lines(list(metrics_text.lines(families)), metrics_text.data(families))
-        return self._serve(serve)
+    if serve is None:
+        families = collect(node.lio)
+        return Lines(list(metrics_text.lines(families)), metrics_text.data(families))
+    return _serve(node, serve)
 
-    def _serve(self, text: str) -> Work:
-        from pyshell.commands import metrics_server, metrics_text
-        from pyshell.commands.metrics import collect
-        from pyshell.names import bracketed
 
-        address, port = metrics_server.place(text)
-        url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
+def _serve(node: Node, text: str) -> Work:
+    from pyshell.commands import metrics_server, metrics_text
+    from pyshell.commands.metrics import collect
+    from pyshell.names import bracketed
 
-        def exposition() -> str:
-            return "\n".join([*metrics_text.lines(collect(self.lio)), ""])
+    address, port = metrics_server.place(text)
+    url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
 
-        def run() -> Lines:
-            found = metrics_server.server(address, port, exposition, metrics_text.CONTENT_TYPE)
-            with found, suppress(KeyboardInterrupt):
-                self.context.note(f"Serving {url} until Ctrl-C.")
-                if not metrics_server.is_loopback(address):
-                    self.context.note("Whoever reaches this address can read it.")
-                found.serve_forever()
-            return Lines([], {"served": url})
+    def exposition() -> str:
+        return "\n".join([*metrics_text.lines(collect(node.lio)), ""])
 
-        return Work([f"Metrics would be served at {url}"], run)
+    def run() -> Lines:
+        found = metrics_server.server(address, port, exposition, metrics_text.CONTENT_TYPE)
+        with found, suppress(KeyboardInterrupt):
+            node.context.note(f"Serving {url} until Ctrl-C.")
+            if not metrics_server.is_loopback(address):
+                node.context.note("Whoever reaches this address can read it.")
+            found.serve_forever()
+        return Lines([], {"served": url})
+
+    return Work([f"Metrics would be served at {url}"], run)
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated
 
-from pyshell.commands.diff import RUNNING, SAVED, ComparingNode
+from pyshell.commands.diff import RUNNING, SAVED, items_of
 from pyshell.errors import UsageError
 from pyshell.tree.command import CONFIGURATION, FILE, choice, command
+from pyshell.tree.node import Node
 from pyshell.tree.results import Picture, Result
 
 if TYPE_CHECKING:
@@ -17,69 +18,67 @@ if TYPE_CHECKING:
 _ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 
 
-class GraphingNode(ComparingNode):
-    """The part of the root that draws."""
+@command(examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"))
+def graph(
+    node: Node,
+    file: Annotated[
+        str | None, FILE, "Where to write the picture; standard output unless given."
+    ] = None,
+    *,
+    format: Annotated[
+        str | None,
+        choice("svg", "mermaid", "dot"),
+        "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
+        " svg without an ending.",
+    ] = None,
+    of: Annotated[
+        str | None, CONFIGURATION, "running, saved, a revision or a file; running unless given."
+    ] = None,
+    since: Annotated[
+        str | None,
+        CONFIGURATION,
+        "Colour what differs from this one: what was added, removed, changed.",
+    ] = None,
+) -> Result:
+    """Draw the topology: initiators, targets, LUNs, storage objects, devices.
 
-    @command(examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"))
-    def ui_command_graph(
-        self,
-        file: Annotated[
-            str | None, FILE, "Where to write the picture; standard output unless given."
-        ] = None,
-        *,
-        format: Annotated[
-            str | None,
-            choice("svg", "mermaid", "dot"),
-            "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
-            " svg without an ending.",
-        ] = None,
-        of: Annotated[
-            str | None, CONFIGURATION, "running, saved, a revision or a file; running unless given."
-        ] = None,
-        since: Annotated[
-            str | None,
-            CONFIGURATION,
-            "Colour what differs from this one: what was added, removed, changed.",
-        ] = None,
-    ) -> Result:
-        """Draw the topology: initiators, targets, LUNs, storage objects, devices.
+    An SVG opens in any browser, light or dark as that is. What runs is drawn with its health
+    and with who is logged in.
 
-        An SVG opens in any browser, light or dark as that is. What runs is drawn with its health
-        and with who is logged in.
+    A file that is there is only written anew where it holds such a picture.
+    """
+    from pyshell.commands import topology_reading
 
-        A file that is there is only written anew where it holds such a picture.
-        """
-        from pyshell.commands import topology_reading
+    form = format or _form(file)
+    chosen = of or RUNNING
+    before = items_of(node, since) if since else None
+    seen = _seen(node) if chosen == RUNNING else topology_reading.Seen()
+    title = _name(chosen) + (f", changes since {_name(since).lower()}" if since else "")
+    made = topology_reading.make(title, before, items_of(node, chosen), seen)
+    return Picture(made, form, file)
 
-        form = format or _form(file)
-        chosen = of or RUNNING
-        before = self.items_of(since) if since else None
-        seen = self._seen() if chosen == RUNNING else topology_reading.Seen()
-        title = _name(chosen) + (f", changes since {_name(since).lower()}" if since else "")
-        made = topology_reading.make(title, before, self.items_of(chosen), seen)
-        return Picture(made, form, file)
 
-    def _seen(self) -> Seen:
-        """Return what the running target tells beside its configuration."""
-        from pyshell.commands.topology_reading import Seen
-        from pyshell.lio import listing, storage
-        from pyshell.lio.sessions import sessions
+def _seen(node: Node) -> Seen:
+    """Return what the running target tells beside its configuration."""
+    from pyshell.commands.topology_reading import Seen
+    from pyshell.lio import listing, storage
+    from pyshell.lio.sessions import sessions
 
-        sizes, missing = {}, {}
-        for place in listing.storage_objects():
-            found = storage.describe(self.lio, place)
-            if found.size is not None:
-                sizes[place.path] = found.size
-            if found.missing:
-                missing[place.path] = found.missing
-        logged_in = {
-            # A TPG's own path, which a fabric without tags does not show.
-            (f"{s.tpg.target.path}/tpg{s.tpg.tag}", s.initiator): next(
-                (connection.address for connection in s.connections), ""
-            )
-            for s in sessions(self.lio)
-        }
-        return Seen(sizes, missing, logged_in, running=True)
+    sizes, missing = {}, {}
+    for place in listing.storage_objects():
+        found = storage.describe(node.lio, place)
+        if found.size is not None:
+            sizes[place.path] = found.size
+        if found.missing:
+            missing[place.path] = found.missing
+    logged_in = {
+        # A TPG's own path, which a fabric without tags does not show.
+        (f"{s.tpg.target.path}/tpg{s.tpg.tag}", s.initiator): next(
+            (connection.address for connection in s.connections), ""
+        )
+        for s in sessions(node.lio)
+    }
+    return Seen(sizes, missing, logged_in, running=True)
 
 
 def _form(file: str | None) -> str:

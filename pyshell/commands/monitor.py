@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.names import whole
 from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, Kind, choice, command
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Stream, Table
 
 if TYPE_CHECKING:
@@ -50,119 +50,117 @@ SECONDS = Kind("seconds", _seconds)
 LOOKS = Kind("number", _looks)
 
 
-class SeeingNode(CommonNode):
-    """The part of the root that shows what goes on."""
+@command(examples=("sessions", "sessions detail", "sessions storage_object=lee_block"))
+def sessions(
+    node: Node,
+    action: Annotated[
+        str, choice("list", "detail"), "list, or detail with LUNs and addresses."
+    ] = "list",
+    sid: Annotated[int | None, "Only the session of that number."] = None,
+    *,
+    target: Annotated[str | None, TARGET, "Only sessions with the target of that WWN."] = None,
+    initiator: Annotated[str | None, INITIATOR, "Only sessions of that initiator."] = None,
+    storage_object: Annotated[
+        str | None,
+        STORAGE_OBJECT,
+        "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
+    ] = None,
+) -> Result:
+    """Show who is logged in.
 
-    @command(examples=("sessions", "sessions detail", "sessions storage_object=lee_block"))
-    def ui_command_sessions(
-        self,
-        action: Annotated[
-            str, choice("list", "detail"), "list, or detail with LUNs and addresses."
-        ] = "list",
-        sid: Annotated[int | None, "Only the session of that number."] = None,
-        *,
-        target: Annotated[str | None, TARGET, "Only sessions with the target of that WWN."] = None,
-        initiator: Annotated[str | None, INITIATOR, "Only sessions of that initiator."] = None,
-        storage_object: Annotated[
-            str | None,
-            STORAGE_OBJECT,
-            "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
-        ] = None,
-    ) -> Result:
-        """Show who is logged in.
+    An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it the
+    kernel tells the name alone. Loopback, vhost and their like have one initiator, their nexus.
+    Since when a session is open, and from where a dynamic one comes, is told where the host's
+    own tables leave no doubt.
+    """
+    from pyshell.commands.session_text import session_data, session_lines, session_table
 
-        An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it the
-        kernel tells the name alone. Loopback, vhost and their like have one initiator, their nexus.
-        Since when a session is open, and from where a dynamic one comes, is told where the host's
-        own tables leave no doubt.
-        """
-        from pyshell.commands.session_text import session_data, session_lines, session_table
+    every = _sessions(node)
+    found = [
+        session
+        for session in every
+        if (sid is None or session.sid == sid)
+        and _same_name(session.tpg.target.wwn, target)
+        and _same_name(session.initiator, initiator)
+        and (storage_object is None or _has(node, session, storage_object))
+    ]
+    if sid is not None and not found:
+        told = f"no session found with sid {sid}"
+        raise NotFoundError(told, targetcli=told)
+    if not found:
+        if not node.context.compat:
+            _check_names(target, storage_object)
+            if initiator is not None:
+                return Lines([_nothing_of(initiator, every)], [])
+        return Lines(["(no open sessions)"], [])
+    data = [session_data(node.lio, session) for session in found]
+    lines = [
+        line
+        for session in found
+        for line in session_lines(
+            node.lio, session, detail=action == "detail", compat=node.context.compat
+        )
+    ]
+    plain = node.context.compat or action == "detail"
+    return Lines(lines, data, table=None if plain else session_table(node.lio, found))
 
-        every = self._sessions()
-        found = [
-            session
-            for session in every
-            if (sid is None or session.sid == sid)
-            and _same_name(session.tpg.target.wwn, target)
-            and _same_name(session.initiator, initiator)
-            and (storage_object is None or self._has(session, storage_object))
-        ]
-        if sid is not None and not found:
-            told = f"no session found with sid {sid}"
-            raise NotFoundError(told, targetcli=told)
-        if not found:
-            if not self.context.compat:
-                _check_names(target, storage_object)
-                if initiator is not None:
-                    return Lines([_nothing_of(initiator, every)], [])
-            return Lines(["(no open sessions)"], [])
-        data = [session_data(self.lio, session) for session in found]
-        lines = [
-            line
-            for session in found
-            for line in session_lines(
-                self.lio, session, detail=action == "detail", compat=self.context.compat
-            )
-        ]
-        plain = self.context.compat or action == "detail"
-        return Lines(lines, data, table=None if plain else session_table(self.lio, found))
 
-    def _sessions(self) -> list[Session]:
-        from pyshell.lio.sessions import nexuses, sessions
-        from pyshell.lio.tracing import traced
+def _sessions(node: Node) -> list[Session]:
+    from pyshell.lio.sessions import nexuses, sessions
+    from pyshell.lio.tracing import traced
 
-        found = list(sessions(self.lio))
-        if self.context.compat:  # targetcli looks at those of node ACLs, and no further
-            return found
-        return [*traced(self.lio, found), *nexuses(self.lio)]
+    found = list(sessions(node.lio))
+    if node.context.compat:  # targetcli looks at those of node ACLs, and no further
+        return found
+    return [*traced(node.lio, found), *nexuses(node.lio)]
 
-    def _has(self, session: Session, storage_object: str) -> bool:
-        from pyshell.lio.sessions import luns_of
 
-        exported = (seen.storage_object for seen in luns_of(self.lio, session))
-        return any(one and _is_called(one, storage_object) for one in exported)
+def _has(node: Node, session: Session, storage_object: str) -> bool:
+    from pyshell.lio.sessions import luns_of
 
-    @command(
-        examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands")
-    )
-    def ui_command_top(
-        self,
-        path: Annotated[str | None, PATH, "Only what is at or below this path."] = None,
-        *,
-        interval: Annotated[float, SECONDS, "Seconds between two looks."] = 1.0,
-        count: Annotated[
-            int | None,
-            LOOKS,
-            "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
-            " in a pipe once.",
-        ] = None,
-        by: Annotated[str, choice("all", "objects", "luns", "initiators"), "What to show."] = "all",
-        sort: Annotated[
-            str,
-            choice("bytes", "read", "written", "commands", "name"),
-            "What comes first: the most of it, or by name.",
-        ] = "bytes",
-        filter: Annotated[str | None, "Only what has this text in its name."] = None,
-    ) -> Result:
-        """Show commands and bytes a second, of storage objects, LUNs and initiators.
+    exported = (seen.storage_object for seen in luns_of(node.lio, session))
+    return any(one and _is_called(one, storage_object) for one in exported)
 
-        As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs; those
-        without one (demo mode) show in the LUNs. -o json prints one document, on one line, for each
-        look.
-        """
-        from itertools import islice
 
-        from pyshell.commands import top_text
-        from pyshell.lio.flows import samples
+@command(examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"))
+def top(
+    node: Node,
+    path: Annotated[str | None, PATH, "Only what is at or below this path."] = None,
+    *,
+    interval: Annotated[float, SECONDS, "Seconds between two looks."] = 1.0,
+    count: Annotated[
+        int | None,
+        LOOKS,
+        "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
+        " in a pipe once.",
+    ] = None,
+    by: Annotated[str, choice("all", "objects", "luns", "initiators"), "What to show."] = "all",
+    sort: Annotated[
+        str,
+        choice("bytes", "read", "written", "commands", "name"),
+        "What comes first: the most of it, or by name.",
+    ] = "bytes",
+    filter: Annotated[str | None, "Only what has this text in its name."] = None,
+) -> Result:
+    """Show commands and bytes a second, of storage objects, LUNs and initiators.
 
-        below = self.get_node(path).path if path else "/"
-        chosen = top_text.Choice(below, by, sort, filter or "")
+    As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs; those
+    without one (demo mode) show in the LUNs. -o json prints one document, on one line, for each
+    look.
+    """
+    from itertools import islice
 
-        def tables() -> Iterator[Table]:
-            for sample in islice(samples(self.lio, interval), count):
-                yield top_text.table(sample, chosen)
+    from pyshell.commands import top_text
+    from pyshell.lio.flows import samples
 
-        return Stream(tables(), 1 if count is None else None)
+    below = node.get_node(path).path if path else "/"
+    chosen = top_text.Choice(below, by, sort, filter or "")
+
+    def tables() -> Iterator[Table]:
+        for sample in islice(samples(node.lio, interval), count):
+            yield top_text.table(sample, chosen)
+
+    return Stream(tables(), 1 if count is None else None)
 
 
 def _check_names(target: str | None, storage_object: str | None) -> None:

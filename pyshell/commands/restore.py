@@ -9,12 +9,16 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pyshell.commands.apply import ApplyingNode
+from pyshell.commands.apply import running_items
+from pyshell.commands.clear import clear, removing_all
+from pyshell.commands.diff import items_of
 from pyshell.commands.restore_run import RestoreJob
 from pyshell.commands.save import boot_file, file_of
+from pyshell.config.store import saved_file
 from pyshell.errors import PyshellError, RestoredInPartError, UsageError
 from pyshell.host.arrivals import Arrivals
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
@@ -27,234 +31,201 @@ WAIT_MAX = 86400
 _LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
 
 
-class RestoringNode(ApplyingNode):
-    """The part of the root that restores."""
+@command(
+    changes=True,
+    examples=(
+        "restoreconfig clear_existing=true",
+        "restoreconfig clear_existing=true wait=60",
+        "restoreconfig missing_only=true",
+    ),
+)
+def restoreconfig(
+    node: Node,
+    savefile: Annotated[
+        str | None, FILE, "What to restore; the file that is restored at boot unless given."
+    ] = None,
+    clear_existing: Annotated[bool, FLAG, "Clear the running configuration first."] = False,
+    target: Annotated[str | None, TARGET, "Restore only the target of that WWN."] = None,
+    storage_object: Annotated[
+        str | None, SAVED_OBJECT, "Restore only that storage object: its name or path."
+    ] = None,
+    *,
+    force: Annotated[bool, "With clear_existing: clear what is the same, too."] = False,
+    wait: Annotated[int | None, "Seconds to wait for devices that are absent."] = None,
+    missing_only: Annotated[bool, "Add only what the last restore could not bring back."] = False,
+) -> Result:
+    """Bring a saved configuration back.
 
-    @command(
-        changes=True,
-        examples=(
-            "restoreconfig clear_existing=true",
-            "restoreconfig clear_existing=true wait=60",
-            "restoreconfig missing_only=true",
-        ),
-    )
-    def ui_command_restoreconfig(
-        self,
-        savefile: Annotated[
-            str | None, FILE, "What to restore; the file that is restored at boot unless given."
-        ] = None,
-        clear_existing: Annotated[bool, FLAG, "Clear the running configuration first."] = False,
-        target: Annotated[str | None, TARGET, "Restore only the target of that WWN."] = None,
-        storage_object: Annotated[
-            str | None, SAVED_OBJECT, "Restore only that storage object: its name or path."
-        ] = None,
-        *,
-        force: Annotated[bool, "With clear_existing: clear what is the same, too."] = False,
-        wait: Annotated[int | None, "Seconds to wait for devices that are absent."] = None,
-        missing_only: Annotated[
-            bool, "Add only what the last restore could not bring back."
-        ] = False,
-    ) -> Result:
-        """Bring a saved configuration back.
+    What cannot be brought back is named, the rest is restored; exit status 1, with wait= or
+    missing_only=true 6.
 
-        What cannot be brought back is named, the rest is restored; exit status 1, with wait= or
-        missing_only=true 6.
+    clear_existing=true removes what the file lacks and leaves alone what is the same.
 
-        clear_existing=true removes what the file lacks and leaves alone what is the same.
+    wait= brings up at once what is there, then waits for absent devices only; others can work
+    meanwhile. missing_only=true touches nothing that runs, and brings nothing back that was
+    deleted since; of another file than the one restored at boot it adds all that does not run.
+    """
+    if wait is not None and wait > WAIT_MAX:
+        raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")
+    path = file_of(node.lio, savefile)
+    part = target is not None or storage_object is not None
+    if missing_only:
+        if part or clear_existing or force:
+            raise UsageError("missing_only=true goes with wait= and a file alone.")
+        return _add_missing(node, path, wait)
+    read = _read(node, path)
+    from pyshell.config import load, references, restoration
+    from pyshell.config.document import is_empty
 
-        wait= brings up at once what is there, then waits for absent devices only; others can work
-        meanwhile. missing_only=true touches nothing that runs, and brings nothing back that was
-        deleted since; of another file than the one restored at boot it adds all that does not run.
-        """
-        if wait is not None and wait > WAIT_MAX:
-            raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")
-        path = file_of(self.lio, savefile)
-        part = target is not None or storage_object is not None
-        if missing_only:
-            if part or clear_existing or force:
-                raise UsageError("missing_only=true goes with wait= and a file alone.")
-            return self._add_missing(path, wait)
-        read = self._read(path)
-        from pyshell.config import load, references, restoration
-        from pyshell.config.document import is_empty
+    chosen = restoration.chosen(read.document, target, storage_object)
+    # References that cannot be read stay, and are reported like other faults of the document.
+    document = references.if_readable(chosen)
+    if not clear_existing:
+        restoration.refuse_clashes(document)
+    elif is_empty(document) and not (force or node.context.compat):
+        raise PyshellError(
+            f"{path} holds neither a storage object nor a target: nothing was cleared.",
+            "'clearconfig confirm=true' clears; so does force=true here.",
+        )
+    whole = path == saved_file.default_file(node.lio) and not part
+    text = load.text_of(read.data, str(path))
 
-        chosen = restoration.chosen(read.document, target, storage_object)
-        # References that cannot be read stay, and are reported like other faults of the document.
-        document = references.if_readable(chosen)
+    def run() -> Lines:
+        hints: list[str] = []
+        with _arrivals(node, wait, hints) as arrivals:
+            running = None
+            if clear_existing and (force or node.context.compat):
+                clear(node)
+            elif clear_existing:
+                running = running_items(node)
+            result = restoration.restore(node.lio, document, running, text)
+            job = RestoreJob(node.context, document, read.data if whole else None)
+            job.take(result)
+            if arrivals is not None:
+                job.wait(arrivals, wait or 0, hints)
+        if not (whole or part):
+            boot_file(node.context).restored_other(path, job.missing)
+        if job.faults:
+            if wait is not None:
+                raise _failed(path, job)
+            raise _recoverable(job.faults)
+        idle = running is not None and not result.plan.steps
+        return Lines([f"Configuration restored from {path}"], idle=idle)
+
+    def foresee() -> Lines:
+        running = running_items(node) if clear_existing else None
+        result = restoration.foresee(node.lio, document, running, text)
+        return _foreseen(node, path, result, PyshellError, wait)
+
+    effect: Literal["loaded", "other"] = "loaded" if whole else "other"
+
+    def operations() -> Sequence[Operation]:
         if not clear_existing:
-            restoration.refuse_clashes(document)
-        elif is_empty(document) and not (force or self.context.compat):
-            raise PyshellError(
-                f"{path} holds neither a storage object nor a target: nothing was cleared.",
-                "'clearconfig confirm=true' clears; so does force=true here.",
-            )
-        whole = path == self.default_file and not part
-        text = load.text_of(read.data, str(path))
+            return ()
+        if force or node.context.compat:
+            return removing_all(node)
+        return restoration.foresee(node.lio, document, items_of(node, "running")).plan.operations
 
-        def run() -> Lines:
-            hints: list[str] = []
-            with self._arrivals(wait, hints) as arrivals:
-                running = None
-                if clear_existing and (force or self.context.compat):
-                    self.clear()
-                elif clear_existing:
-                    running = self._running()
-                result = restoration.restore(self.lio, document, running, text)
-                job = RestoreJob(self.context, document, read.data if whole else None)
-                job.take(result)
-                if arrivals is not None:
-                    job.wait(arrivals, wait or 0, hints)
-            if not (whole or part):
-                boot_file(self.context).restored_other(path, job.missing)
-            if job.faults:
-                if wait is not None:
-                    raise _failed(path, job)
-                raise _recoverable(job.faults)
-            idle = running is not None and not result.plan.steps
-            return Lines([f"Configuration restored from {path}"], idle=idle)
+    would = [f"Configuration would be restored from {path}"]
+    return Work(would, run, effect, foresee, operations=operations)
 
-        def foresee() -> Lines:
-            running = self._running() if clear_existing else None
-            result = restoration.foresee(self.lio, document, running, text)
-            return self._foreseen(path, result, PyshellError, wait)
 
-        effect: Literal["loaded", "other"] = "loaded" if whole else "other"
+def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
+    whole = path == saved_file.default_file(node.lio)
+    would = f"What is missing of {path} would be added"
+    missing = dict(_marked(node)) if whole else None
+    if missing == {}:
+        node.context.note(f"Nothing of {path} is missing since it was restored.")
+        return Work([], lambda: Lines([], {"added": [], "missing": {}}))
+    from pyshell.config import references
 
-        def operations() -> Sequence[Operation]:
-            if not clear_existing:
-                return ()
-            if force or self.context.compat:
-                return self.removing_all()
-            return restoration.foresee(self.lio, document, self.items_of("running")).plan.operations
+    read = _read(node, path)
+    if missing is None:
+        # What is missing of secrets is remembered: one that does not run may be deleted.
+        secrets = references.unread(read.document)
+        marked = boot_file(node.context).missing_of(path).items()
+        missing = _not_running(node, references.without(read.document, secrets))
+        missing |= {one: why for one, why in marked if one in secrets}
+    document = references.if_readable(read.document)
+    job = RestoreJob(node.context, document, read.data if whole else None, missing)
 
-        would = [f"Configuration would be restored from {path}"]
-        return Work(would, run, effect, foresee, operations=operations)
+    def run() -> Lines:
+        hints: list[str] = []
+        with _arrivals(node, wait, hints) as arrivals:
+            job.add()
+            if arrivals is not None:
+                job.wait(arrivals, wait or 0, hints)
+        if not whole:
+            boot_file(node.context).restored_other(path, job.missing)
+        lines = [f"Added {one}" for one in job.added]
+        failure = _failed(path, job) if job.faults or job.missing else None
+        return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
-    def _add_missing(self, path: Path, wait: int | None) -> Result:
-        whole = path == self.default_file
-        would = f"What is missing of {path} would be added"
-        missing = dict(self._marked()) if whole else None
-        if missing == {}:
-            self.context.note(f"Nothing of {path} is missing since it was restored.")
-            return Work([], lambda: Lines([], {"added": [], "missing": {}}))
-        from pyshell.config import references
+    def foresee() -> Lines:
+        from pyshell.config import restoration
 
-        read = self._read(path)
-        if missing is None:
-            # What is missing of secrets is remembered: one that does not run may be deleted.
-            secrets = references.unread(read.document)
-            marked = boot_file(self.context).missing_of(path).items()
-            missing = self._not_running(references.without(read.document, secrets))
-            missing |= {one: why for one, why in marked if one in secrets}
-        document = references.if_readable(read.document)
-        job = RestoreJob(self.context, document, read.data if whole else None, missing)
+        result = restoration.foresee_added(node.lio, document, missing)
+        return _foreseen(node, path, result, RestoredInPartError, wait)
 
-        def run() -> Lines:
-            hints: list[str] = []
-            with self._arrivals(wait, hints) as arrivals:
-                job.add()
-                if arrivals is not None:
-                    job.wait(arrivals, wait or 0, hints)
-            if not whole:
-                boot_file(self.context).restored_other(path, job.missing)
-            lines = [f"Added {one}" for one in job.added]
-            failure = _failed(path, job) if job.faults or job.missing else None
-            return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
+    return Work([would], run, foresee=foresee, undone_by=job.undo)
 
-        def foresee() -> Lines:
-            from pyshell.config import restoration
 
-            result = restoration.foresee_added(self.lio, document, missing)
-            return self._foreseen(path, result, RestoredInPartError, wait)
+def _foreseen(
+    node: Node, path: Path, result: Restored, kind: type[PyshellError], wait: int | None
+) -> Lines:
+    """Return what a dry run tells of a restore: what it would make, and what it could not.
 
-        return Work([would], run, foresee=foresee, undone_by=job.undo)
+    That is of `kind`, but where there would be a wait: what is absent may then still come.
+    """
+    from pyshell.commands import plan_text
 
-    def _foreseen(
-        self, path: Path, result: Restored, kind: type[PyshellError], wait: int | None
-    ) -> Lines:
-        """Return what a dry run tells of a restore: what it would make, and what it could not.
+    told = plan_text.touched(node.lio, result.plan)
+    lines = [one.would for one in told if one.path not in result.left_out]
+    if not result.faults:
+        return Lines(lines)
+    faults = [fault.text for fault in result.faults]
+    if wait:
+        return Lines([*lines, *faults])
+    message = f"{path} would be restored in part, {len(faults)} faults:"
+    return Lines(lines, failure=kind(message, faults=faults))
 
-        That is of `kind`, but where there would be a wait: what is absent may then still come.
-        """
-        from pyshell.commands import plan_text
 
-        told = plan_text.touched(self.lio, result.plan)
-        lines = [one.would for one in told if one.path not in result.left_out]
-        if not result.faults:
-            return Lines(lines)
-        faults = [fault.text for fault in result.faults]
-        if wait:
-            return Lines([*lines, *faults])
-        message = f"{path} would be restored in part, {len(faults)} faults:"
-        return Lines(lines, failure=kind(message, faults=faults))
+def _marked(node: Node) -> Mapping[str, str]:
+    """Return what the last restore left out. Raises PyshellError where that is long ago."""
+    missing = boot_file(node.context).state().missing
+    if missing and not node.lio.mark_file.exists():
+        raise PyshellError(
+            f"{saved_file.default_file(node.lio)} was not restored since this host's start or"
+            " clearconfig.",
+            "restoreconfig restores it.",
+        )
+    return missing
 
-    def _marked(self) -> Mapping[str, str]:
-        """Return what the last restore left out. Raises PyshellError where that is long ago."""
-        missing = boot_file(self.context).state().missing
-        if missing and not self.lio.mark_file.exists():
-            raise PyshellError(
-                f"{self.default_file} was not restored since this host's start or clearconfig.",
-                "restoreconfig restores it.",
-            )
-        return missing
 
-    def _not_running(self, document: Document) -> dict[str, str]:
-        from pyshell.config.running import read_outline
-        from pyshell.config.store import losses
+def _not_running(node: Node, document: Document) -> dict[str, str]:
+    from pyshell.config.running import read_outline
+    from pyshell.config.store import losses
 
-        return losses.missing(document, read_outline(self.lio), {})
+    return losses.missing(document, read_outline(node.lio), {})
 
-    def _read(self, path: Path) -> Trusted:
-        from pyshell.config.store import document_file, saved_file
 
-        if not os.path.exists(path):
-            raise saved_file.missing(self.lio, path, "restoreconfig")
-        read = document_file.load_trusted(path)
-        unknown = () if self.context.compat else read.unknown
-        for warning in (*read.warnings, *unknown):
-            self.context.note(warning)
-        return read
+def _read(node: Node, path: Path) -> Trusted:
+    from pyshell.config.store import document_file, saved_file
 
-    def _arrivals(
-        self, wait: int | None, hints: list[str]
-    ) -> AbstractContextManager[Arrivals | None]:
-        """Listen for devices from before the first look at them, so that none is missed."""
-        return self.lio.machine.arrivals(hints.append) if wait else nullcontext()
+    if not os.path.exists(path):
+        raise saved_file.missing(node.lio, path, "restoreconfig")
+    read = document_file.load_trusted(path)
+    unknown = () if node.context.compat else read.unknown
+    for warning in (*read.warnings, *unknown):
+        node.context.note(warning)
+    return read
 
-    def removing_all(self) -> Sequence[Operation]:
-        """Return what terminates sessions and removes objects when all is cleared."""
-        from pyshell.lio import listing
-        from pyshell.lio.operations import removal
 
-        found: list[Operation] = []
-        for fabric in listing.fabrics_in_use():
-            found += removal.of_targets(listing.targets(fabric))
-        for place in listing.storage_objects():
-            found += removal.alone(place)
-        return found
-
-    def clear(self) -> None:
-        """Remove the whole running configuration."""
-        from pyshell.config import object_operations
-
-        # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
-        # leaving; else leaving asks before the saved file loses it.
-        removed = [self.context.note_removed] if self.context.compat else []
-        try:
-            object_operations.clear(self.lio, *removed)
-        except PyshellError as error:
-            if self.context.way != "boot":
-                error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
-            raise
-
-    def forget_missing(self) -> None:
-        """Note that nothing is restored now of which something could be missing."""
-        from pyshell.config.store import state
-
-        try:
-            state.unmark(self.lio.mark_file)
-        except PyshellError as error:
-            self.context.note(f"It could not be noted that nothing is missing: {error}")
+def _arrivals(
+    node: Node, wait: int | None, hints: list[str]
+) -> AbstractContextManager[Arrivals | None]:
+    """Listen for devices from before the first look at them, so that none is missed."""
+    return node.lio.machine.arrivals(hints.append) if wait else nullcontext()
 
 
 def _recoverable(faults: list[Skipped]) -> PyshellError:

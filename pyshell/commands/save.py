@@ -18,8 +18,7 @@ from pyshell.files.paths import UntrustedError
 from pyshell.lio.attach import Lio
 from pyshell.names import MASK
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
-from pyshell.tree.common import CommonNode
-from pyshell.tree.node import Context
+from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
@@ -31,218 +30,215 @@ _SHOWN = 20
 """How many objects an error names."""
 
 
-class SavingNode(CommonNode):
-    """The part of the root that saves."""
+@command(
+    changes=True,
+    examples=(
+        "saveconfig",
+        "saveconfig comment='before the move'",
+        "saveconfig /root/one.json target=iqn.2020-07.com.example:disks",
+    ),
+)
+def saveconfig(
+    node: Node,
+    savefile: Annotated[
+        str | None, FILE, "File to write, - for standard output; default: the boot file."
+    ] = None,
+    *,
+    force: Annotated[bool, "Save whatever is lost by it; that is told."] = False,
+    without: Annotated[
+        Sequence[str] | None, PATHS, "Objects that may be lost: paths with commas between them."
+    ] = None,
+    comment: Annotated[str | None, "Why; 'revisions' shows it."] = None,
+    target: Annotated[
+        str | None, TARGET, "Only the target of that WWN, with its storage objects."
+    ] = None,
+    secret_files: Annotated[
+        str | None,
+        FILE,
+        "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
+    ] = None,
+    omit_secrets: Annotated[
+        bool, "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'."
+    ] = False,
+) -> Result:
+    """Save the running configuration, so that it comes back at boot.
 
-    @command(
-        changes=True,
-        examples=(
-            "saveconfig",
-            "saveconfig comment='before the move'",
-            "saveconfig /root/one.json target=iqn.2020-07.com.example:disks",
-        ),
-    )
-    def ui_command_saveconfig(
-        self,
-        savefile: Annotated[
-            str | None, FILE, "File to write, - for standard output; default: the boot file."
-        ] = None,
-        *,
-        force: Annotated[bool, "Save whatever is lost by it; that is told."] = False,
-        without: Annotated[
-            Sequence[str] | None, PATHS, "Objects that may be lost: paths with commas between them."
-        ] = None,
-        comment: Annotated[str | None, "Why; 'revisions' shows it."] = None,
-        target: Annotated[
-            str | None, TARGET, "Only the target of that WWN, with its storage objects."
-        ] = None,
-        secret_files: Annotated[
-            str | None,
-            FILE,
-            "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
-        ] = None,
-        omit_secrets: Annotated[
-            bool, "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'."
-        ] = False,
-    ) -> Result:
-        """Save the running configuration, so that it comes back at boot.
+    What the file held before is kept as a revision. Refused, unless it is forced, is to replace
+    a file that something else changed, and to lose what the last restore could not bring back.
+    """
+    from pyshell.files import writing
 
-        What the file held before is kept as a revision. Refused, unless it is forced, is to replace
-        a file that something else changed, and to lose what the last restore could not bring back.
-        """
-        from pyshell.files import writing
+    if savefile == "-":
+        if secret_files is not None:
+            raise UsageError("secret_files= needs a file to write to.", "Give its name.")
+        return _printed(node, target, omit_secrets=omit_secrets)
+    path = file_of(node.lio, savefile)
+    require_writable(path)
+    document = read_to_save(node.context)
+    if target is not None:
+        document = _part(node, document, target, path)
+    secrets: dict[Path, str] = {}
+    if secret_files is not None or omit_secrets:
+        document, secrets = _without_secrets(node, document, path, secret_files)
+        if secret_files is not None and omit_secrets:
+            raise UsageError("secret_files= and omit_secrets=true exclude each other.")
+    saving = Saving(node.context, path, document, comment)
+    notes = saving.carry_over(force=force, without=without or ())
+    if not (force or node.context.compat):
+        _refuse_to_empty(node, saving.document, path)
+    notes += saving.judge(force=force, without=without or ())
 
-        if savefile == "-":
-            if secret_files is not None:
-                raise UsageError("secret_files= needs a file to write to.", "Give its name.")
-            return self._printed(target, omit_secrets=omit_secrets)
-        path = file_of(self.lio, savefile)
-        require_writable(path)
-        document = read_to_save(self.context)
-        if target is not None:
-            document = self._part(document, target, path)
-        secrets: dict[Path, str] = {}
-        if secret_files is not None or omit_secrets:
-            document, secrets = self._without_secrets(document, path, secret_files)
-            if secret_files is not None and omit_secrets:
-                raise UsageError("secret_files= and omit_secrets=true exclude each other.")
-        saving = Saving(self.context, path, document, comment)
-        notes = saving.carry_over(force=force, without=without or ())
-        if not (force or self.context.compat):
-            self._refuse_to_empty(saving.document, path)
-        notes += saving.judge(force=force, without=without or ())
-
-        def run() -> Lines:
-            for file, secret in secrets.items():
-                writing.make_folder(file.parent)
-                writing.replace(file, f"{secret}\n".encode())
-            said = saving.save()
-            for note in notes:
-                self.context.note(note)
-            if secrets:
-                said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
-            return Lines([*said, f"Configuration saved to {path}"])
-
-        effect: Literal["saved"] | None = "saved" if path == self.default_file else None
-        return Work(
-            [f"Configuration would be saved to {path}"],
-            run,
-            effect,
-            lambda: _must_be_writable(path.parent, to_make=self.default_file.parent),
-        )
-
-    def _without_secrets(
-        self, document: Document, path: Path, folder: str | None
-    ) -> tuple[Document, dict[Path, str]]:
-        from pyshell.config import references
-
-        if folder is not None:
-            return references.moved_out(document, Path(os.path.abspath(os.path.expanduser(folder))))
-        if is_boot_file(self.lio, path):
-            raise UsageError(
-                f"{path} is restored at boot: without its secrets no initiator could log in.",
-                "Give another file: saveconfig FILE omit_secrets=true.",
-            )
-        return references.omitted(document), {}
-
-    def _printed(self, target: str | None, *, omit_secrets: bool) -> Lines:
-        """Return the running configuration as text; without its secrets for a terminal."""
-        from pyshell.config import references
-        from pyshell.config.document import holds_secrets, without_secrets
-        from pyshell.config.parts import of_target
-        from pyshell.config.store.document_file import to_text
-
-        document = read_to_save(self.context)
-        if target is not None:
-            document = of_target(document, target)
-        if omit_secrets:
-            document = references.omitted(document)
-        if self.context.is_shown and holds_secrets(document):
-            document = without_secrets(document, MASK)
-            self.context.note("CHAP secrets are masked: a pipe or file gets them.")
-        return Lines(to_text(document).splitlines(), document)
-
-    def _part(self, document: Document, wwn: str, path: Path) -> Document:
-        from pyshell.config.parts import of_target
-
-        if is_boot_file(self.lio, path):
-            raise UsageError(
-                f"{path} is restored at boot, and would hold one target alone.",
-                "Give another file: saveconfig FILE target=WWN.",
-            )
-        return of_target(document, wwn)
-
-    def _refuse_to_empty(self, document: Document, path: Path) -> None:
-        """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
-        from pyshell.config import load
-        from pyshell.config.document import is_empty
-
-        if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
-            return
-        if is_boot_file(self.lio, path) and not self.lost_by_saving():
-            return
-        raise PyshellError(
-            f"The running configuration is empty and {path} is not: it was left as it is.",
-            "restoreconfig restores it; saveconfig force=true replaces it.",
-        )
-
-    def save_on_leaving(self) -> list[str]:
-        """Save to the file that is restored at boot and return what to tell.
-
-        Raises PyshellError where saved objects, or a change by others, would be lost.
-        """
-        path = self.default_file
-        lost = self.lost_by_saving()
-        if lost:
-            from pyshell.config.store.losses import highest
-
-            first = highest(lost)
-            more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
-            raise PyshellError(
-                f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
-                "saveconfig saves without it, restoreconfig brings it back.",
-            )
-        saving = Saving(self.context, path, read_to_save(self.context))
-        notes = [*saving.carry_over(), *saving.judge()]
+    def run() -> Lines:
+        for file, secret in secrets.items():
+            writing.make_folder(file.parent)
+            writing.replace(file, f"{secret}\n".encode())
         said = saving.save()
         for note in notes:
-            self.context.note(note)
-        return [*said, f"Configuration saved to {path}"]
+            node.context.note(note)
+        if secrets:
+            said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
+        return Lines([*said, f"Configuration saved to {path}"])
 
-    def lost_by_saving(self) -> list[str]:
-        """Return what the saved file holds, the kernel lacks and no command here deleted."""
-        from pyshell.config import load
-        from pyshell.config.document import object_paths
-        from pyshell.config.running import read_outline
-        from pyshell.config.store import state
-        from pyshell.config.store.state import is_below
+    effect: Literal["saved"] | None = "saved" if path == saved_file.default_file(node.lio) else None
+    return Work(
+        [f"Configuration would be saved to {path}"],
+        run,
+        effect,
+        lambda: _must_be_writable(path.parent, to_make=saved_file.default_file(node.lio).parent),
+    )
 
-        path = self.default_file
-        if not path.exists():
-            return []
-        before = object_paths(load.load(path))
-        removed = self.context.removed_paths() | state.removed(self.lio.run_dir)
-        removed |= set(boot_file(self.context).missing_of(path))
-        lost = before - object_paths(read_outline(self.lio))
-        return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
 
-    @property
-    def default_file(self) -> Path:
-        """Return the file that is restored at boot."""
-        return file_of(self.lio, None)
+def _without_secrets(
+    node: Node, document: Document, path: Path, folder: str | None
+) -> tuple[Document, dict[Path, str]]:
+    from pyshell.config import references
 
-    @command(examples=("revisions", "revisions show 3", "revisions show saved"))
-    def ui_command_revisions(
-        self,
-        action: Annotated[
-            str | None, choice("list", "show"), "list, or show with a revision."
-        ] = None,
-        revision: Annotated[
-            str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
-        ] = None,
-    ) -> Result:
-        """List the earlier saved configurations, or show what one of them holds."""
-        from pyshell.commands import revision_text
-        from pyshell.config.document import without_secrets
-        from pyshell.config.store import revisions
-        from pyshell.config.store.document_file import to_text
-
-        folder = self.lio.config_dir
-        about = boot_file(self.context).about()
-        if action in (None, "list"):
-            if revision is not None:
-                raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
-            found = revisions.listed(folder, about)
-            return Lines(revision_text.table(found), [revision_text.data(one) for one in found])
-        if revision is None:
-            raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
-        one = revisions.find(folder, revision, about)
-        document = without_secrets(revisions.read_revision(folder, revision), MASK)
-        text = to_text(document).splitlines()
-        return Lines(
-            [revision_text.title(one), *text],
-            {**revision_text.data(one), "configuration": document},
+    if folder is not None:
+        return references.moved_out(document, Path(os.path.abspath(os.path.expanduser(folder))))
+    if is_boot_file(node.lio, path):
+        raise UsageError(
+            f"{path} is restored at boot: without its secrets no initiator could log in.",
+            "Give another file: saveconfig FILE omit_secrets=true.",
         )
+    return references.omitted(document), {}
+
+
+def _printed(node: Node, target: str | None, *, omit_secrets: bool) -> Lines:
+    """Return the running configuration as text; without its secrets for a terminal."""
+    from pyshell.config import references
+    from pyshell.config.document import holds_secrets, without_secrets
+    from pyshell.config.parts import of_target
+    from pyshell.config.store.document_file import to_text
+
+    document = read_to_save(node.context)
+    if target is not None:
+        document = of_target(document, target)
+    if omit_secrets:
+        document = references.omitted(document)
+    if node.context.is_shown and holds_secrets(document):
+        document = without_secrets(document, MASK)
+        node.context.note("CHAP secrets are masked: a pipe or file gets them.")
+    return Lines(to_text(document).splitlines(), document)
+
+
+def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
+    from pyshell.config.parts import of_target
+
+    if is_boot_file(node.lio, path):
+        raise UsageError(
+            f"{path} is restored at boot, and would hold one target alone.",
+            "Give another file: saveconfig FILE target=WWN.",
+        )
+    return of_target(document, wwn)
+
+
+def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
+    """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
+    from pyshell.config import load
+    from pyshell.config.document import is_empty
+
+    if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
+        return
+    if is_boot_file(node.lio, path) and not lost_by_saving(node):
+        return
+    raise PyshellError(
+        f"The running configuration is empty and {path} is not: it was left as it is.",
+        "restoreconfig restores it; saveconfig force=true replaces it.",
+    )
+
+
+def save_on_leaving(node: Node) -> list[str]:
+    """Save to the file that is restored at boot and return what to tell.
+
+    Raises PyshellError where saved objects, or a change by others, would be lost.
+    """
+    path = saved_file.default_file(node.lio)
+    lost = lost_by_saving(node)
+    if lost:
+        from pyshell.config.store.losses import highest
+
+        first = highest(lost)
+        more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+        raise PyshellError(
+            f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
+            "saveconfig saves without it, restoreconfig brings it back.",
+        )
+    saving = Saving(node.context, path, read_to_save(node.context))
+    notes = [*saving.carry_over(), *saving.judge()]
+    said = saving.save()
+    for note in notes:
+        node.context.note(note)
+    return [*said, f"Configuration saved to {path}"]
+
+
+def lost_by_saving(node: Node) -> list[str]:
+    """Return what the saved file holds, the kernel lacks and no command here deleted."""
+    from pyshell.config import load
+    from pyshell.config.document import object_paths
+    from pyshell.config.running import read_outline
+    from pyshell.config.store import state
+    from pyshell.config.store.state import is_below
+
+    path = saved_file.default_file(node.lio)
+    if not path.exists():
+        return []
+    before = object_paths(load.load(path))
+    removed = node.context.removed_paths() | state.removed(node.lio.run_dir)
+    removed |= set(boot_file(node.context).missing_of(path))
+    lost = before - object_paths(read_outline(node.lio))
+    return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
+
+
+@command(examples=("revisions", "revisions show 3", "revisions show saved"))
+def revisions(
+    node: Node,
+    action: Annotated[str | None, choice("list", "show"), "list, or show with a revision."] = None,
+    revision: Annotated[
+        str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
+    ] = None,
+) -> Result:
+    """List the earlier saved configurations, or show what one of them holds."""
+    from pyshell.commands import revision_text
+    from pyshell.config.document import without_secrets
+    from pyshell.config.store import revisions
+    from pyshell.config.store.document_file import to_text
+
+    folder = node.lio.config_dir
+    about = boot_file(node.context).about()
+    if action in (None, "list"):
+        if revision is not None:
+            raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
+        found = revisions.listed(folder, about)
+        return Lines(revision_text.table(found), [revision_text.data(one) for one in found])
+    if revision is None:
+        raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
+    one = revisions.find(folder, revision, about)
+    document = without_secrets(revisions.read_revision(folder, revision), MASK)
+    text = to_text(document).splitlines()
+    return Lines(
+        [revision_text.title(one), *text],
+        {**revision_text.data(one), "configuration": document},
+    )
 
 
 class Saving:

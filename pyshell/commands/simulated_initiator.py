@@ -15,8 +15,8 @@ from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
 from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, Kind, command
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
-from pyshell.tree.root import RootNode
 
 if TYPE_CHECKING:
     from pyshell.lio.identifiers import Portal, Target, Tpg
@@ -29,194 +29,197 @@ _ADDRESS = Kind("address", names.address)
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
 
 
-class SimulatedRootNode(RootNode):
-    """The root of a simulated target."""
-
-    @command(
-        examples=(
-            "login iqn.2020-07.192.168.56.105:client",
-            "login iqn.2020-07.192.168.56.105:client portal=192.168.56.101",
-        )
+@command(
+    examples=(
+        "login iqn.2020-07.192.168.56.105:client",
+        "login iqn.2020-07.192.168.56.105:client portal=192.168.56.101",
     )
-    def ui_command_login(
-        self,
-        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
-        *,
-        target: OneTarget = None,
-        portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
-        address: Annotated[str | None, _ADDRESS, "Address of the initiator."] = None,
-        userid: Annotated[str | None, "CHAP user name of the initiator."] = None,
-        password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
-        mutual_userid: Annotated[str | None, "User name expected of the target."] = None,
-        mutual_password: Annotated[str | None, "Secret expected of the target.", SECRET] = None,
-    ) -> Result:
-        """Log a simulated initiator in.
+)
+def login(
+    node: Node,
+    initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
+    *,
+    target: OneTarget = None,
+    portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
+    address: Annotated[str | None, _ADDRESS, "Address of the initiator."] = None,
+    userid: Annotated[str | None, "CHAP user name of the initiator."] = None,
+    password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
+    mutual_userid: Annotated[str | None, "User name expected of the target."] = None,
+    mutual_password: Annotated[str | None, "Secret expected of the target.", SECRET] = None,
+) -> Result:
+    """Log a simulated initiator in.
 
-        Only with --simulate. The target decides as the kernel does: the TPG must be enabled, a
-        portal must be reachable, the initiator needs an ACL unless generate_node_acls is set, and
-        CHAP secrets must match. A refused login is counted and logged like a real one.
+    Only with --simulate. The target decides as the kernel does: the TPG must be enabled, a
+    portal must be reachable, the initiator needs an ACL unless generate_node_acls is set, and
+    CHAP secrets must match. A refused login is counted and logged like a real one.
 
-        The session ends by logout, and when its ACL is deleted or its TPG is disabled or deleted.
-        """
-        if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
-            raise UsageError(
-                f"'{initiator}' cannot be the name of an initiator.",
-                f"Give 1 to {_LONGEST_NAME} bytes.",
-            )
-        chap = _chap(userid, password, mutual_userid, mutual_password)
-        where = self._reached(self._target_called(target), portal)
-        family = 6 if ":" in where.address and not where.address.startswith("::") else 4
-        origin = address or _DEFAULT_ADDRESSES[family]
-        tpg = where.tpg
+    The session ends by logout, and when its ACL is deleted or its TPG is disabled or deleted.
+    """
+    if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
+        raise UsageError(
+            f"'{initiator}' cannot be the name of an initiator.",
+            f"Give 1 to {_LONGEST_NAME} bytes.",
+        )
+    chap = _chap(userid, password, mutual_userid, mutual_password)
+    where = _reached(node, _target_called(node, target), portal)
+    family = 6 if ":" in where.address and not where.address.startswith("::") else 4
+    origin = address or _DEFAULT_ADDRESSES[family]
+    tpg = where.tpg
 
-        def run() -> Lines:
-            try:
-                self._simulator.login(tpg.target.wwn, tpg.tag, initiator, origin, chap)
-            except FileExistsError:
-                raise ConflictError(
-                    f"{initiator} is already logged in to {tpg.target.wwn}/tpg{tpg.tag}."
-                ) from None
-            except ConnectionRefusedError:
-                raise ConflictError(
-                    f"Login refused: {tpg.target.wwn}/tpg{tpg.tag} is disabled.",
-                    f"Run '{tpg.path} enable' first.",
-                ) from None
-            except LoginRefusedError as error:
-                raise NotPermittedError(f"Login refused: {error.why}.") from None
-            return Lines([f"{initiator} logged in to {tpg.target.wwn}/tpg{tpg.tag}"])
+    def run() -> Lines:
+        try:
+            _simulator(node).login(tpg.target.wwn, tpg.tag, initiator, origin, chap)
+        except FileExistsError:
+            raise ConflictError(
+                f"{initiator} is already logged in to {tpg.target.wwn}/tpg{tpg.tag}."
+            ) from None
+        except ConnectionRefusedError:
+            raise ConflictError(
+                f"Login refused: {tpg.target.wwn}/tpg{tpg.tag} is disabled.",
+                f"Run '{tpg.path} enable' first.",
+            ) from None
+        except LoginRefusedError as error:
+            raise NotPermittedError(f"Login refused: {error.why}.") from None
+        return Lines([f"{initiator} logged in to {tpg.target.wwn}/tpg{tpg.tag}"])
 
-        return Work([f"{initiator} would log in to {tpg.target.wwn}/tpg{tpg.tag}"], run)
+    return Work([f"{initiator} would log in to {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
-    @command(examples=("logout iqn.2020-07.192.168.56.105:client",))
-    def ui_command_logout(
-        self,
-        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
-        *,
-        target: OneTarget = None,
-    ) -> Result:
-        """Log a simulated initiator out.
 
-        Only with --simulate.
-        """
-        tpg = self._session(initiator, target).tpg
+@command(examples=("logout iqn.2020-07.192.168.56.105:client",))
+def logout(
+    node: Node,
+    initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator."],
+    *,
+    target: OneTarget = None,
+) -> Result:
+    """Log a simulated initiator out.
 
-        def run() -> Lines:
-            self._simulator.logout(tpg.target.wwn, tpg.tag, initiator)
-            return Lines([f"{initiator} logged out of {tpg.target.wwn}/tpg{tpg.tag}"])
+    Only with --simulate.
+    """
+    tpg = _session(node, initiator, target).tpg
 
-        return Work([f"{initiator} would log out of {tpg.target.wwn}/tpg{tpg.tag}"], run)
+    def run() -> Lines:
+        _simulator(node).logout(tpg.target.wwn, tpg.tag, initiator)
+        return Lines([f"{initiator} logged out of {tpg.target.wwn}/tpg{tpg.tag}"])
 
-    @command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
-    def ui_command_traffic(
-        self,
-        initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator, which is logged in."],
-        *,
-        target: OneTarget = None,
-        lun: Annotated[
-            int | None, LUN, "LUN, as the initiator numbers it. Default: its first."
-        ] = None,
-        read: Annotated[int, SIZE, "Bytes that are read."] = 0,
-        written: Annotated[int, SIZE, "Bytes that are written."] = 0,
-        seconds: Annotated[int | None, "Repeat it that often, once per second."] = None,
-    ) -> Result:
-        """Count reads and writes of a simulated initiator.
+    return Work([f"{initiator} would log out of {tpg.target.wwn}/tpg{tpg.tag}"], run)
 
-        Only with --simulate. Nothing is read or written: the numbers that the kernel counts grow as
-        if it were, one command for each 64 KiB. To watch them in 'top', run this in another
-        terminal with seconds=.
-        """
-        session = self._session(initiator, target)
-        path = self._lun_of(session, lun, writes=bool(written))
-        commands = max(1, -(-read // _BYTES_A_COMMAND) + -(-written // _BYTES_A_COMMAND))
 
-        def run() -> Lines:
-            for second in range(seconds or 1):
-                if second:
-                    time.sleep(1)
-                self._simulator.transfer(path, commands, read=read, written=written)
-            return Lines([f"Counted {commands * (seconds or 1)} commands of {initiator}"])
+@command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
+def traffic(
+    node: Node,
+    initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator, which is logged in."],
+    *,
+    target: OneTarget = None,
+    lun: Annotated[int | None, LUN, "LUN, as the initiator numbers it. Default: its first."] = None,
+    read: Annotated[int, SIZE, "Bytes that are read."] = 0,
+    written: Annotated[int, SIZE, "Bytes that are written."] = 0,
+    seconds: Annotated[int | None, "Repeat it that often, once per second."] = None,
+) -> Result:
+    """Count reads and writes of a simulated initiator.
 
-        return Work([f"Would count {commands * (seconds or 1)} commands of {initiator}"], run)
+    Only with --simulate. Nothing is read or written: the numbers that the kernel counts grow as
+    if it were, one command for each 64 KiB. To watch them in 'top', run this in another
+    terminal with seconds=.
+    """
+    session = _session(node, initiator, target)
+    path = _lun_of(node, session, lun, writes=bool(written))
+    commands = max(1, -(-read // _BYTES_A_COMMAND) + -(-written // _BYTES_A_COMMAND))
 
-    @property
-    def _simulator(self) -> Simulator:
-        assert self.lio.simulated is not None
-        return open_simulator(self.lio.simulated)
+    def run() -> Lines:
+        for second in range(seconds or 1):
+            if second:
+                time.sleep(1)
+            _simulator(node).transfer(path, commands, read=read, written=written)
+        return Lines([f"Counted {commands * (seconds or 1)} commands of {initiator}"])
 
-    def _target_called(self, name: str | None) -> Target:
-        from pyshell.commands.guide.guide import target_called
+    return Work([f"Would count {commands * (seconds or 1)} commands of {initiator}"], run)
 
-        return target_called(name, "Give target=.")
 
-    def _reached(self, target: Target, name: str | None) -> Portal:
-        """Return the portal that an initiator connects to. Raises PyshellError if there is none."""
-        from pyshell.lio import listing
+def _simulator(node: Node) -> Simulator:
+    assert node.lio.simulated is not None
+    return open_simulator(node.lio.simulated)
 
-        wanted = _endpoint(name) if name is not None else None
-        tpgs = listing.tpgs(target)
-        found = [
-            portal
-            for tpg in sorted(tpgs, key=lambda tpg: not self._is_enabled(tpg))
-            for portal in listing.portals(tpg)
-            if self._is_reachable(portal, wanted)
-        ]
-        if found:
-            return found[0]
-        every = [portal.name for tpg in tpgs for portal in listing.portals(tpg)]
-        at = f" at {name}" if name is not None else ""
-        hint = f"Portals: {', '.join(every)}." if every else "It has no portal."
-        raise NotFoundError(f"Connection refused: nothing listens for {target.wwn}{at}.", hint)
 
-    def _is_enabled(self, tpg: Tpg) -> bool:
-        return self.lio.kernel.read(f"{tpg.folder}/enable").strip() == "1"
+def _target_called(node: Node, name: str | None) -> Target:
+    from pyshell.commands.guide.guide import target_called
 
-    def _is_reachable(self, portal: Portal, wanted: tuple[str, int] | None) -> bool:
-        """Tell whether a host reaches a portal; the address must be one of this host."""
-        from pyshell.lio import listing
+    return target_called(name, "Give target=.")
 
-        own = [names.address(address) for address, _ in self.lio.machine.addresses()]
-        if wanted is None:
-            return listing.is_wildcard(portal.address) or names.address(portal.address) in own
-        address, port = wanted
-        if portal.port != port or address not in own:
-            return False
-        if not listing.is_wildcard(portal.address):
-            return listing.same_address(portal.address, address)
-        return ":" not in address or ":" in portal.address
 
-    def _session(self, initiator: str, target: str | None) -> Session:
-        """Return the session of an initiator. Raises PyshellError if there is none, or several."""
-        from pyshell.lio.sessions import sessions
+def _reached(node: Node, target: Target, name: str | None) -> Portal:
+    """Return the portal that an initiator connects to. Raises PyshellError if there is none."""
+    from pyshell.lio import listing
 
-        wwn = None if target is None else self._target_called(target).wwn
-        known = list(sessions(self.lio))
-        found = [
-            session
-            for session in known
-            if session.initiator == initiator and wwn in (None, session.tpg.target.wwn)
-        ]
-        if len(found) > 1:
-            at = ", ".join(session.tpg.target.wwn for session in found)
-            raise UsageError(f"{initiator} is logged in to several targets: {at}.", "Give target=.")
-        if not found:
-            logged_in = ", ".join(sorted({session.initiator for session in known})) or "nobody"
-            raise NotFoundError(f"No session of {initiator}.", f"Logged in: {logged_in}.")
+    wanted = _endpoint(name) if name is not None else None
+    tpgs = listing.tpgs(target)
+    found = [
+        portal
+        for tpg in sorted(tpgs, key=lambda tpg: not _is_enabled(node, tpg))
+        for portal in listing.portals(tpg)
+        if _is_reachable(node, portal, wanted)
+    ]
+    if found:
         return found[0]
+    every = [portal.name for tpg in tpgs for portal in listing.portals(tpg)]
+    at = f" at {name}" if name is not None else ""
+    hint = f"Portals: {', '.join(every)}." if every else "It has no portal."
+    raise NotFoundError(f"Connection refused: nothing listens for {target.wwn}{at}.", hint)
 
-    def _lun_of(self, session: Session, number: int | None, *, writes: bool) -> str:
-        """Return the path of a LUN that a session sees. Raises PyshellError."""
-        from pyshell.lio.sessions import luns_of
 
-        seen = [one for one in luns_of(self.lio, session) if one.storage_object is not None]
-        chosen = next((one for one in seen if number in (None, one.index)), None)
-        if chosen is None or chosen.lun is None:
-            hint = f"It sees: {_listed([one.index for one in seen])}."
-            raise NotFoundError(f"{session.initiator} sees no LUN {number or 0}.", hint)
-        if writes and chosen.read_only:
-            raise PyshellError(f"LUN {chosen.index} of {session.initiator} is read-only.")
-        if session.acl is None:
-            return chosen.lun.folder
-        return f"{session.acl.folder}/lun_{chosen.index}"
+def _is_enabled(node: Node, tpg: Tpg) -> bool:
+    return node.lio.kernel.read(f"{tpg.folder}/enable").strip() == "1"
+
+
+def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) -> bool:
+    """Tell whether a host reaches a portal; the address must be one of this host."""
+    from pyshell.lio import listing
+
+    own = [names.address(address) for address, _ in node.lio.machine.addresses()]
+    if wanted is None:
+        return listing.is_wildcard(portal.address) or names.address(portal.address) in own
+    address, port = wanted
+    if portal.port != port or address not in own:
+        return False
+    if not listing.is_wildcard(portal.address):
+        return listing.same_address(portal.address, address)
+    return ":" not in address or ":" in portal.address
+
+
+def _session(node: Node, initiator: str, target: str | None) -> Session:
+    """Return the session of an initiator. Raises PyshellError if there is none, or several."""
+    from pyshell.lio.sessions import sessions
+
+    wwn = None if target is None else _target_called(node, target).wwn
+    known = list(sessions(node.lio))
+    found = [
+        session
+        for session in known
+        if session.initiator == initiator and wwn in (None, session.tpg.target.wwn)
+    ]
+    if len(found) > 1:
+        at = ", ".join(session.tpg.target.wwn for session in found)
+        raise UsageError(f"{initiator} is logged in to several targets: {at}.", "Give target=.")
+    if not found:
+        logged_in = ", ".join(sorted({session.initiator for session in known})) or "nobody"
+        raise NotFoundError(f"No session of {initiator}.", f"Logged in: {logged_in}.")
+    return found[0]
+
+
+def _lun_of(node: Node, session: Session, number: int | None, *, writes: bool) -> str:
+    """Return the path of a LUN that a session sees. Raises PyshellError."""
+    from pyshell.lio.sessions import luns_of
+
+    seen = [one for one in luns_of(node.lio, session) if one.storage_object is not None]
+    chosen = next((one for one in seen if number in (None, one.index)), None)
+    if chosen is None or chosen.lun is None:
+        hint = f"It sees: {_listed([one.index for one in seen])}."
+        raise NotFoundError(f"{session.initiator} sees no LUN {number or 0}.", hint)
+    if writes and chosen.read_only:
+        raise PyshellError(f"LUN {chosen.index} of {session.initiator} is read-only.")
+    if session.acl is None:
+        return chosen.lun.folder
+    return f"{session.acl.folder}/lun_{chosen.index}"
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -6,52 +6,47 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.tree.command import command
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
     from pyshell.config.boot_units import Takeover
 
 
-class TakingOverNode(CommonNode):
-    """What the root has of this command."""
+@command(changes=True, examples=("takeover", "takeover back=true"))
+def takeover(
+    node: Node, *, back: Annotated[bool, "Give it back to whom it was taken from."] = False
+) -> Result:
+    """Let pyshell bring the target back at boot, instead of targetcli or rtslib.
 
-    @command(changes=True, examples=("takeover", "takeover back=true"))
-    def ui_command_takeover(
-        self, *, back: Annotated[bool, "Give it back to whom it was taken from."] = False
-    ) -> Result:
-        """Let pyshell bring the target back at boot, instead of targetcli or rtslib.
+    It enables pyshell's units and disables those of the others; none is started or stopped, and
+    what runs stays as it is. With --dry-run it tells which.
 
-        It enables pyshell's units and disables those of the others; none is started or stopped, and
-        what runs stays as it is. With --dry-run it tells which.
+    With -o json, `changed` tells whether it changed anything, or would.
+    """
+    from pyshell.config import boot_units
+    from pyshell.config.store import saved_file
 
-        With -o json, `changed` tells whether it changed anything, or would.
-        """
-        from pyshell.config import boot_units
-        from pyshell.config.store import saved_file
+    wanted = boot_units.back(node.lio) if back else boot_units.forth(node.lio)
+    if wanted is None:
+        return _told(["There is nothing to give back: pyshell has taken nothing over."])
+    if not back and not (wanted.disable or wanted.enable):
+        return _told(["pyshell brings the target back at boot already."])
 
-        wanted = boot_units.back(self.lio) if back else boot_units.forth(self.lio)
-        if wanted is None:
-            return _told(["There is nothing to give back: pyshell has taken nothing over."])
-        if not back and not (wanted.disable or wanted.enable):
-            return _told(["pyshell brings the target back at boot already."])
+    def run() -> Lines:
+        (boot_units.give_back if back else boot_units.take)(node.lio, wanted)
+        file = saved_file.default_file(node.lio)
+        said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
+        if back:
+            return _told([*said, "What was so before is so again."], wanted)
+        said.append(f"From the next boot on, pyshell restores {file}. What runs stays.")
+        if not file.exists():
+            others = [f"; {other} is another program's" for other in saved_file.elsewhere(node.lio)]
+            said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
+        return _told([*said, "takeover back=true gives it back."], wanted)
 
-        def run() -> Lines:
-            (boot_units.give_back if back else boot_units.take)(self.lio, wanted)
-            file = saved_file.default_file(self.lio)
-            said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
-            if back:
-                return _told([*said, "What was so before is so again."], wanted)
-            said.append(f"From the next boot on, pyshell restores {file}. What runs stays.")
-            if not file.exists():
-                others = [
-                    f"; {other} is another program's" for other in saved_file.elsewhere(self.lio)
-                ]
-                said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
-            return _told([*said, "takeover back=true gives it back."], wanted)
-
-        would = _sentences(wanted, "{} would be disabled", "{} would be enabled")
-        return Work(would, run, data=_data(wanted))
+    would = _sentences(wanted, "{} would be disabled", "{} would be enabled")
+    return Work(would, run, data=_data(wanted))
 
 
 def _told(lines: list[str], done: Takeover | None = None) -> Lines:

@@ -91,7 +91,9 @@ def yes_or_no(reader: Reader, question: str) -> bool:
 
 
 def _would_lose(shell: Shell) -> bool:
+    from pyshell.commands.save import lost_by_saving
+
     try:
-        return bool(shell.root().lost_by_saving())
+        return bool(lost_by_saving(shell.root()))
     except PyshellError:
         return False  # the saved file cannot be read: that error has been shown

@@ -38,7 +38,7 @@ from pyshell.tree.results import (
     Tree,
     Work,
 )
-from pyshell.tree.root import RootNode
+from pyshell.tree.root import RootNode, SimulatedRootNode
 
 if TYPE_CHECKING:
     from pyshell.lio.impact import Disturbed
@@ -107,8 +107,6 @@ class Effects(Asking):
     def root(self) -> RootNode:
         """Return a fresh tree."""
         if self.lio.simulated is not None:
-            from pyshell.commands.simulated_initiator import SimulatedRootNode
-
             return SimulatedRootNode(self)
         return RootNode(self)
 
@@ -381,8 +379,10 @@ class Effects(Asking):
         """
         if not self.changed and not (asked and self.may_have_changed and self._differs()):
             return []
+        from pyshell.commands.save import save_on_leaving
+
         with locked(self.lio.lock_file, self.options.lock_timeout, self.note):
-            said = self.root().save_on_leaving()
+            said = save_on_leaving(self.root())
         self.changed = self.unsaved = False
         return said
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
@@ -151,6 +152,7 @@ def is_declared(method: object) -> bool:
     return hasattr(method, "declared")
 
 
+@cache
 def declaration(method: Callable[..., Any]) -> Command:
     """Return what a declared command says of itself."""
     changes, examples = method.declared  # type: ignore[attr-defined]

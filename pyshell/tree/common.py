@@ -34,6 +34,13 @@ _BOOKMARK = re.compile(r"[\w.:-]+")
 """A name that `@NAME` can hold: no slash, blank or `*`."""
 
 
+def status_of(node: Node) -> Lines:
+    """Return a node's summary."""
+    branch = node.branch()
+    data = {"path": node.path, "summary": branch.label, "healthy": branch.healthy}
+    return Lines([f"Status for {node.path}: {branch.summary}"], data)
+
+
 class CommonNode(Node):
     """A node with the commands that all have."""
 
@@ -71,9 +78,7 @@ class CommonNode(Node):
     @command(examples=("/iscsi status",))
     def ui_command_status(self) -> Result:
         """Show a node's summary."""
-        branch = self.branch()
-        data = {"path": self.path, "summary": branch.label, "healthy": branch.healthy}
-        return Lines([f"Status for {self.path}: {branch.summary}"], data)
+        return status_of(self)
 
     @command()
     def ui_command_refresh(self) -> Result:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from configshell_fb import ConfigNode
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _LOOKED_AMONG = 500
 """How many names a mistyped one is held against."""
 _COMMANDS: dict[type[Node], Commands] = {}
-"""Descriptions by kind of node: looked up once a kind, as they never change."""
+"""By kind of node: looked up once a kind, as they never change."""
 
 
 class Context(Protocol):
@@ -66,7 +67,10 @@ class Context(Protocol):
 
 
 class Node(ConfigNode):  # type: ignore[misc]
-    """A node. Commands are methods `ui_command_NAME`, described by `command`."""
+    """A node. Its commands are methods `ui_command_NAME`, declared by `command`, and `more`."""
+
+    more: ClassVar[Mapping[str, str]] = {}
+    """Commands that are functions of other modules, imported when one runs: name to module."""
 
     def __init__(
         self, name: str, parent: Node | None = None, context: Context | None = None
@@ -269,8 +273,7 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its description."""
-        method = getattr(self, self.ui_command_method_prefix + name)
-        found: Result | None = method(**values)
+        found: Result | None = self.commands().function(name)(self, **values)
         return Nothing() if found is None else found
 
 
@@ -297,27 +300,34 @@ class Commands(Mapping[str, Command]):
 
     def __init__(self, kind: type[Node]) -> None:
         prefix = kind.ui_command_method_prefix
-        self._methods = {
+        own = {
             name.removeprefix(prefix): method
-            for name in sorted(dir(kind))
+            for name in dir(kind)
             if name.startswith(prefix) and is_declared(method := getattr(kind, name))
         }
-        self._described: dict[str, Command] = {}
+        self._functions: dict[str, str | Callable[..., Any]] = dict(
+            sorted({**own, **kind.more}.items())
+        )
 
-    def __getitem__(self, name: str) -> Command:
-        found = self._described.get(name)
-        if found is None:
-            found = self._described[name] = declaration(self._methods[name])
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return the function of a command, which takes the node first; its module is imported."""
+        found = self._functions[name]
+        if isinstance(found, str):
+            function: Callable[..., Any] = getattr(import_module(found), name)
+            self._functions[name] = found = function
         return found
 
+    def __getitem__(self, name: str) -> Command:
+        return declaration(self.function(name))
+
     def __contains__(self, name: object) -> bool:
-        return name in self._methods
+        return name in self._functions
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._methods)
+        return iter(self._functions)
 
     def __len__(self) -> int:
-        return len(self._methods)
+        return len(self._functions)
 
 
 def split_path(path: str) -> list[str]:

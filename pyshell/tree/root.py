@@ -1,44 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root of the tree: what concerns the whole configuration.
+"""The root of the tree, and which module each of its commands is in.
 
-What only some commands need (the branches, saving, sessions) is imported where it is used: a
-one-liner pays for its own branch alone.
+A one-liner imports its own branch and its own command alone.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from pyshell import __version__
-from pyshell.commands.check import CheckingNode
-from pyshell.commands.examine import DoctorNode
-from pyshell.commands.graph import GraphingNode
-from pyshell.commands.guide.guide import GuidingNode
-from pyshell.commands.monitor import SeeingNode
-from pyshell.commands.restore import RestoringNode
-from pyshell.commands.share.share import SharingNode
-from pyshell.commands.takeover import TakingOverNode
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import fabric
-from pyshell.tree.command import command
+from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context, Node
-from pyshell.tree.results import Lines, Result, Work
 
 
-class RootNode(
-    RestoringNode,
-    CheckingNode,
-    SeeingNode,
-    DoctorNode,
-    SharingNode,
-    GraphingNode,
-    GuidingNode,
-    TakingOverNode,
-):
+class RootNode(CommonNode):
     """The root."""
+
+    more: ClassVar[Mapping[str, str]] = {
+        "apply": "pyshell.commands.apply",
+        "check": "pyshell.commands.check",
+        "clearconfig": "pyshell.commands.clear",
+        "diff": "pyshell.commands.diff",
+        "doctor": "pyshell.commands.examine",
+        "export": "pyshell.commands.diff",
+        "graph": "pyshell.commands.graph",
+        "guide": "pyshell.commands.guide.guide",
+        "metrics": "pyshell.commands.examine",
+        "restoreconfig": "pyshell.commands.restore",
+        "revisions": "pyshell.commands.save",
+        "rollback": "pyshell.commands.apply",
+        "saveconfig": "pyshell.commands.save",
+        "sessions": "pyshell.commands.monitor",
+        "share": "pyshell.commands.share.share",
+        "status": "pyshell.commands.diff",
+        "takeover": "pyshell.commands.takeover",
+        "top": "pyshell.commands.monitor",
+        "undo": "pyshell.commands.apply",
+        "unshare": "pyshell.commands.share.share",
+        "version": "pyshell.commands.version",
+    }
 
     def __init__(self, context: Context) -> None:
         super().__init__("/", None, context)
@@ -73,60 +76,13 @@ class RootNode(
 
         return FabricNode(fabric(name), self)
 
-    @command()
-    def ui_command_version(self) -> Result:
-        """Show the versions of pyshell, of its libraries and of the kernel."""
-        if self.context.compat:
-            return Lines([f"pyshell version {__version__}"])
-        found = {**_versions(), "kernel": self.lio.kernel_release}
-        lines = [f"{name} {number}" for name, number in found.items() if name != "pyshell"]
-        simulated = self.lio.simulated is not None
-        if simulated:
-            lines[-1] += " (simulated, as recorded from that one)"
-        data = {**found, "simulated": simulated}
-        return Lines([f"pyshell version {__version__}", *lines], data)
 
-    @command(changes=True)
-    def ui_command_clearconfig(
-        self, confirm: Annotated[bool, "confirm=true is needed."] = False
-    ) -> Result:
-        """Remove the whole running configuration. The saved file stays."""
-        if not confirm:
-            raise UsageError(
-                "As a precaution, confirm=true needs to be set.",
-                "clearconfig confirm=true removes all.",
-                targetcli="As a precaution, confirm=True needs to be set",
-            )
+class SimulatedRootNode(RootNode):
+    """The root of a simulated target: its initiators log in by commands."""
 
-        def run() -> Lines:
-            from pyshell.config.object_operations import is_clear
-
-            idle = is_clear(self.lio)
-            self.clear()
-            self.forget_missing()
-            return Lines(["All configuration cleared"], idle=idle)
-
-        def foresee() -> Lines:
-            from pyshell.lio.sessions import sessions
-
-            return Lines([f"Would terminate the session of {one}." for one in sessions(self.lio)])
-
-        would = ["All configuration would be cleared"]
-        return Work(would, run, "other", foresee, operations=self.removing_all, named=None)
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of pyshell and of the libraries that do its work."""
-    libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
-    python = ".".join(map(str, sys.version_info[:3]))
-    return {"pyshell": __version__, **libraries, "python": python}
-
-
-def _version(library: str) -> str:
-    """Return a library's version, which is unknown where it was not installed by its package."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "unknown"
+    more: ClassVar[Mapping[str, str]] = {
+        **RootNode.more,
+        "login": "pyshell.commands.simulated_initiator",
+        "logout": "pyshell.commands.simulated_initiator",
+        "traffic": "pyshell.commands.simulated_initiator",
+    }

@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.commands.simulated_initiator import SimulatedRootNode
-from pyshell.tree.root import RootNode
+from pyshell.tree.root import RootNode, SimulatedRootNode
 
 OTHER = "iqn.2020-07.org.example:other"
 ACL = f"{TPG}/acls/{CLIENT}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pyshell.config.store.saved_file import default_file
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk
@@ -20,7 +21,7 @@ DISK = "/backstores/ramdisk create name=disk size=1M"
 @pytest.mark.parametrize("answer", ["\r", "sa\r", "SAVE\r", "s\rsave\r", CTRL_D])
 def test_leaving_asks_and_saves_what_was_changed(desk: Desk, answer: str) -> None:
     out, err = desk.type(f"{DISK}\r{CTRL_D}{answer}")
-    file = desk.shell.root().default_file
+    file = default_file(desk.shell.lio)
     assert err == ""
     assert out.splitlines()[-1] == f"Configuration saved to {file}"
     assert _saved_names(file) == ["disk"]
@@ -29,7 +30,7 @@ def test_leaving_asks_and_saves_what_was_changed(desk: Desk, answer: str) -> Non
 def test_leaving_unsaved_says_so(desk: Desk) -> None:
     _, err = desk.type(f"{DISK}\rexit\rleave\r")
     assert err == "The running configuration is changed and not saved: saveconfig saves it.\n"
-    assert not desk.shell.root().default_file.exists()
+    assert not default_file(desk.shell.lio).exists()
 
 
 @pytest.mark.parametrize("stay", ["stay\r", "st\r", CTRL_C])
@@ -41,13 +42,13 @@ def test_who_stays_is_at_the_prompt_again(desk: Desk, stay: str) -> None:
 def test_without_the_preference_to_save_one_stays_unless_one_says_more(desk: Desk) -> None:
     desk.shell.prefs.set("auto_save_on_exit", False)
     out, _ = desk.type(f"{DISK}\rexit\r\rpwd\rexit\rsave\r")
-    file = desk.shell.root().default_file
+    file = default_file(desk.shell.lio)
     assert out.endswith(f"/\nConfiguration saved to {file}\n")
 
 
 def test_leaving_saves_nothing_where_nothing_was_changed(desk: Desk) -> None:
     assert desk.type(f"ls depth=1\r{CTRL_D}")[1] == ""
-    assert not desk.shell.root().default_file.exists()
+    assert not default_file(desk.shell.lio).exists()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def _lose_what_was_saved(shell: Shell) -> Path:
     """Leave a saved file with a storage object that is not running and was never deleted."""
     for line in ("/backstores/ramdisk create old 1M", "saveconfig", "clearconfig confirm=true"):
         shell.run_line(line)
-    return shell.root().default_file
+    return default_file(shell.lio)
 
 
 def _saved_names(file: Path) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
+from pyshell.config.store.saved_file import default_file
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.plain import PlainReader
@@ -210,7 +211,7 @@ def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
     assert out.count("(dry run)") >= 1
     assert '"Created ramdisk a with size 1M."' in out
     assert out.endswith("/\n")
-    saved = desk.shell.root().default_file.read_text(encoding="utf-8")
+    saved = default_file(desk.shell.lio).read_text(encoding="utf-8")
     assert '"name": "a"' in saved
 
 
@@ -241,4 +242,4 @@ def test_finding_37_pasted_lines_answer_no_question(desk: Desk) -> None:
     paste = PASTE.format("save\nls\n")
     _, err = desk.type(f"exit\r{paste}leave\r")
     assert "not saved" in err
-    assert not desk.shell.root().default_file.exists()
+    assert not default_file(desk.shell.lio).exists()

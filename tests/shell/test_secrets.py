@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from driver import TPG, Pyshell
-from pyshell.commands.simulated_initiator import SimulatedRootNode
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.shell.grammar import split
 from pyshell.shell.secrets import (
@@ -20,6 +19,7 @@ from pyshell.shell.secrets import (
     read_indirect,
     without_secrets,
 )
+from pyshell.tree.root import SimulatedRootNode
 
 
 def fetched(line: str, stdin: str = "") -> list[str]:

@@ -102,13 +102,12 @@ COMMANDS: dict[str, tuple[type[Node], Command]] = {
 def test_a_command_is_described_as_its_method_is_written(
     kind: type[Node], described: Command
 ) -> None:
-    method = inspect.signature(getattr(kind, f"ui_command_{described.name}"))
+    _, *own = inspect.signature(kind.commands().function(described.name)).parameters
     tolerated = {p.name for every in TOLERANCES.values() for p in every}  # the shell sees to these
-    own = inspect.signature(getattr(kind, f"ui_command_{described.name}")).parameters
     wanted = {p.name for p in described.params if p.name in own or p.name not in tolerated}
     wanted |= {"rest"} if described.rest else set()
     wanted |= {"named"} if described.named_rest else set()
-    assert set(method.parameters) - {"self"} == wanted
+    assert set(own) == wanted
     assert described.summary.endswith(".")
     assert all(param.help.endswith(".") for param in described.params)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.tree.command import INITIATOR, TARGET, choice, command
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
@@ -20,71 +20,68 @@ if TYPE_CHECKING:
     from pyshell.lio.identifiers import Target
 
 
-class GuidingNode(CommonNode):
-    """The part of the root that guides."""
-
-    @command(
-        examples=(
-            "guide",
-            "guide iqn.2020-07.192.168.56.101:server",
-            "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client"
-            " system=windows",
-        )
+@command(
+    examples=(
+        "guide",
+        "guide iqn.2020-07.192.168.56.101:server",
+        "guide iqn.2020-07.192.168.56.101:server iqn.2020-07.192.168.56.105:client system=windows",
     )
-    def ui_command_guide(
-        self,
-        target: Annotated[
-            str | None, TARGET, "Name of an iSCSI target; the only one unless given."
-        ] = None,
-        initiator: Annotated[
-            str | None, INITIATOR, "Whose host it is; the only one's unless given."
-        ] = None,
-        *,
-        system: Annotated[
-            str, choice("linux", "windows", "esxi", "freebsd"), "What that host runs."
-        ] = "linux",
-        show_secrets: Annotated[bool, "With the CHAP secrets; else words stand for them."] = False,
-    ) -> Result:
-        """Tell what to do on the other host: from packages to the mounted disk, ready to paste.
+)
+def guide(
+    node: Node,
+    target: Annotated[
+        str | None, TARGET, "Name of an iSCSI target; the only one unless given."
+    ] = None,
+    initiator: Annotated[
+        str | None, INITIATOR, "Whose host it is; the only one's unless given."
+    ] = None,
+    *,
+    system: Annotated[
+        str, choice("linux", "windows", "esxi", "freebsd"), "What that host runs."
+    ] = "linux",
+    show_secrets: Annotated[bool, "With the CHAP secrets; else words stand for them."] = False,
+) -> Result:
+    """Tell what to do on the other host: from packages to the mounted disk, ready to paste.
 
-        A target that listens on all addresses is reached by this host's first address.
+    A target that listens on all addresses is reached by this host's first address.
 
-        Where there are several portals, the ways are joined by multipath.
-        """
-        from pyshell.commands.guide import facts
-        from pyshell.commands.guide.steps import Step, text_lines
+    Where there are several portals, the ways are joined by multipath.
+    """
+    from pyshell.commands.guide import facts
+    from pyshell.commands.guide.steps import Step, text_lines
 
-        place = target_called(target)
-        way = facts.way(self.lio, place, initiator, secrets=show_secrets)
-        way, gone = facts.by_own_addresses(self.lio, way)
-        way, left_out = facts.without_twins(way)
-        found = [*_steps_of(system)(way), *([Step(left_out, ())] if left_out else [])]
-        if (way.chap or way.discovery) and not show_secrets:
-            self.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
-        for address in gone:
-            self.context.note(
-                f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
-                " how to mend it."
+    place = target_called(target)
+    way = facts.way(node.lio, place, initiator, secrets=show_secrets)
+    way, gone = facts.by_own_addresses(node.lio, way)
+    way, left_out = facts.without_twins(way)
+    found = [*_steps_of(system)(way), *([Step(left_out, ())] if left_out else [])]
+    if (way.chap or way.discovery) and not show_secrets:
+        node.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
+    for address in gone:
+        node.context.note(
+            f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
+            " how to mend it."
+        )
+    _warn(node, way, left_out)
+    return Lines(list(text_lines(found)), _data(way, system, found))
+
+
+def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
+    """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
+    from pyshell.config.store.saved_file import is_unsaved
+
+    for line in left_out:
+        node.context.note(line)
+    if way.chap and not way.chap.userid:
+        node.context.note(
+            "The target asks for CHAP, and has no name and secret for it: nobody gets in."
+            " 'doctor' tells what to set."
+        )
+    with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
+        if is_unsaved(node.lio):
+            node.context.note(
+                "What runs here is not what is restored at boot: saveconfig saves it."
             )
-        self._warn(way, left_out)
-        return Lines(list(text_lines(found)), _data(way, system, found))
-
-    def _warn(self, way: Way, left_out: Sequence[str]) -> None:
-        """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
-        from pyshell.config.store.saved_file import is_unsaved
-
-        for line in left_out:
-            self.context.note(line)
-        if way.chap and not way.chap.userid:
-            self.context.note(
-                "The target asks for CHAP, and has no name and secret for it: nobody gets in."
-                " 'doctor' tells what to set."
-            )
-        with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
-            if is_unsaved(self.lio):
-                self.context.note(
-                    "What runs here is not what is restored at boot: saveconfig saves it."
-                )
 
 
 def target_called(name: str | None, several: str = "'guide TARGET' tells it.") -> Target:

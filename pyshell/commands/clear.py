@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`clearconfig`: remove the whole running configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+from pyshell.errors import PyshellError, UsageError
+from pyshell.lio.operations.base import Operation
+from pyshell.tree.command import command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Lines, Result, Work
+
+
+@command(changes=True)
+def clearconfig(node: Node, confirm: Annotated[bool, "confirm=true is needed."] = False) -> Result:
+    """Remove the whole running configuration. The saved file stays."""
+    if not confirm:
+        raise UsageError(
+            "As a precaution, confirm=true needs to be set.",
+            "clearconfig confirm=true removes all.",
+            targetcli="As a precaution, confirm=True needs to be set",
+        )
+
+    def run() -> Lines:
+        from pyshell.config.object_operations import is_clear
+
+        idle = is_clear(node.lio)
+        clear(node)
+        forget_missing(node)
+        return Lines(["All configuration cleared"], idle=idle)
+
+    def foresee() -> Lines:
+        from pyshell.lio.sessions import sessions
+
+        return Lines([f"Would terminate the session of {one}." for one in sessions(node.lio)])
+
+    would = ["All configuration would be cleared"]
+    return Work(would, run, "other", foresee, operations=partial(removing_all, node), named=None)
+
+
+def removing_all(node: Node) -> Sequence[Operation]:
+    """Return what terminates sessions and removes objects when all is cleared."""
+    from pyshell.lio import listing
+    from pyshell.lio.operations import removal
+
+    found: list[Operation] = []
+    for fabric in listing.fabrics_in_use():
+        found += removal.of_targets(listing.targets(fabric))
+    for place in listing.storage_objects():
+        found += removal.alone(place)
+    return found
+
+
+def clear(node: Node) -> None:
+    """Remove the whole running configuration."""
+    from pyshell.config import object_operations
+
+    # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
+    # leaving; else leaving asks before the saved file loses it.
+    removed = [node.context.note_removed] if node.context.compat else []
+    try:
+        object_operations.clear(node.lio, *removed)
+    except PyshellError as error:
+        if node.context.way != "boot":
+            error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
+        raise
+
+
+def forget_missing(node: Node) -> None:
+    """Note that nothing is restored now of which something could be missing."""
+    from pyshell.config.store import state
+
+    try:
+        state.unmark(node.lio.mark_file)
+    except PyshellError as error:
+        node.context.note(f"It could not be noted that nothing is missing: {error}")
