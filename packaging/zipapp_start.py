@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The start of the one-file pyshell: unpack the libraries where no other user can write, and run.
+"""Start the one-file pyshell: unpack its libraries where no other user can write, then run it.
 
 Python cannot import compiled libraries from an archive. They are unpacked once, into a folder that
-belongs to root (or to this user) with all folders above it, whatever `HOME` and the rest of the
-environment say; where there is no such folder, into a temporary one for this run.
+belongs to root (or to this user) like all its parents, regardless of `HOME` and the rest of the
+environment; if there is no such folder, into a temporary one for this run.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def main() -> int:
 
 
 def cache_folder() -> str:
-    """Return the folder that unpacked libraries are kept in."""
+    """Return the folder for unpacked libraries, without reading the environment."""
     if os.geteuid() == 0:
         return f"/var/cache/{CACHE}"
     return f"{pwd.getpwuid(os.geteuid()).pw_dir}/.cache/{CACHE}"
 
 
 def unpacked(archive: str, cache: str) -> str:
-    """Return the folder of the archive's libraries; unpack them if that is not done yet."""
+    """Return the folder of the archive's libraries; unpack them if necessary."""
     with zipfile.ZipFile(archive) as content:
         folder = os.path.join(cache, content.read(_DIGEST).decode())
         try:
@@ -52,12 +52,12 @@ def unpacked(archive: str, cache: str) -> str:
                 _unpack(content, scratch)
                 try:
                     os.rename(scratch, folder)
-                except OSError:  # another run has just done the same
+                except OSError:  # another run has just unpacked them
                     shutil.rmtree(scratch)
             if is_private(folder):
                 return os.path.join(folder, _CONTENT)
         except OSError:
-            pass  # a read-only system, or a folder of somebody else's
+            pass  # a read-only file system, or another user's folder
         scratch = tempfile.mkdtemp(dir="/run" if os.access("/run", os.W_OK) else None)
         atexit.register(shutil.rmtree, scratch, ignore_errors=True)
         _unpack(content, scratch)
@@ -70,7 +70,7 @@ def _unpack(content: zipfile.ZipFile, folder: str) -> None:
 
 
 def is_private(folder: str) -> bool:
-    """Tell whether only root and this user can change a folder, and those above it."""
+    """Return whether only root and this user can change a folder and its parents."""
     path = os.path.abspath(folder)
     first = True
     while True:

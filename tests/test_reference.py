@@ -19,7 +19,7 @@ from pyshell.tree.root import RootNode
 from pyshell.tree.user_backstores import UserBackstoreNode
 
 ROOT = Path(__file__).parents[1]
-REFERENCE = (ROOT / "docs/targetcli.md").read_text(encoding="utf-8").partition("## Sentences")[0]
+REFERENCE = (ROOT / "docs/targetcli.md").read_text(encoding="utf-8").partition("## Messages")[0]
 ROWS = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) \|$", REFERENCE, re.MULTILINE)
 COMMANDS = [row for row in ROWS if set(row[0]) != {"-"} and row[0] != "node"]
 PREFERENCE_ROWS = re.findall(r"^\| (\w+) \| ([^|]*) \|$", REFERENCE, re.MULTILINE)[1:]

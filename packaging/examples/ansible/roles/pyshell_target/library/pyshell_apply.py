@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Ansible module: bring a host's storage target to a document, and save it."""
+"""Ansible module: apply a document to a host's storage target, and save it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
 module: pyshell_apply
-short_description: Bring a host's storage target (LIO) to a saved configuration
+short_description: Apply a saved configuration to a host's storage target (LIO)
 description:
-  - Runs C(pyshell apply), the smallest change from what runs to the document, all or nothing, and
-    then C(pyshell saveconfig), so that it comes back at boot.
-  - The document goes to pyshell through a pipe, no file of its own holds it. Check mode and diff
-    mode tell what pyshell would change.
+  - Runs C(pyshell apply), which changes the running configuration to the document with the fewest
+    changes, all or nothing, and then C(pyshell saveconfig), so that it is restored at boot.
+  - The document is passed to pyshell through a pipe, not a file. Check mode and diff mode report
+    what pyshell would change.
 options:
   document:
     description:
-      - The document as JSON text, with the keys of saveconfig.json(5); what it leaves out has the
-        kernel's default. Ansible never shows it.
+      - The document as JSON text, with the keys of saveconfig.json(5). Omitted keys have the
+        kernel's defaults. Ansible never shows it.
     type: str
     required: true
   prune:
@@ -54,12 +54,12 @@ EXAMPLES = """
 
 RETURN = """
 messages:
-  description: What pyshell says that it did, a line for each object.
+  description: pyshell's messages, one line per object.
   returned: success
   type: list
 objects:
   description:
-    - Each object that is not as it was, with path, change (created, changed, made anew, deleted),
+    - Each changed object, with path, change (created, changed, made anew, deleted),
       effect (online, disrupting, replacing), settings and sessions.
   returned: success
   type: list
@@ -76,7 +76,7 @@ OPTIONS = {
 
 
 def run(module: Any, *words: str, stdin: str = "") -> dict[str, Any]:
-    """Return what pyshell answers; its error is the module's."""
+    """Return pyshell's JSON result; fail with its error."""
     options = ["-o", "json", *(["--dry-run"] if module.check_mode else [])]
     command = [module.get_bin_path(module.params["program"], required=True), *options, *words]
     status, out, err = module.run_command(command, data=stdin, binary_data=True)
@@ -98,7 +98,7 @@ def failure(err: str) -> str:
 
 
 def main() -> None:
-    """Apply, save what is not saved, and tell whether that changed anything."""
+    """Apply, save unsaved changes, and report whether anything changed."""
     module = AnsibleModule(OPTIONS, supports_check_mode=True)
     wanted = [STDIN, *(["prune=true"] if module.params["prune"] else [])]
     applied = run(module, "apply", *wanted, stdin=module.params["document"])
