@@ -141,7 +141,8 @@ def test_the_saving_service_writes_to_its_own_folders_only() -> None:
 
 def test_both_services_are_confined_alike() -> None:
     one, other = (
-        text(unit).partition("# Do not add options")[2].split("\n\n")[0] for unit in (RESTORE, MISSING)
+        text(unit).partition("# Do not add options")[2].split("\n\n")[0]
+        for unit in (RESTORE, MISSING)
     )
     assert one
     assert one.strip() == other.strip()

@@ -102,12 +102,12 @@ def running_items(node: Node) -> Items:
     """Return what is running; what lost its device and can get it back counts as different."""
     from dataclasses import replace
 
-    from pyshell.lio import listing, storage
+    from pyshell.lio import listing, storage_info
 
     found = items_of(node, RUNNING)
     for place in listing.storage_objects("block"):
-        if place.path in found and storage.is_back(
-            node.lio, place, storage.describe(node.lio, place)
+        if place.path in found and storage_info.is_back(
+            node.lio, place, storage_info.describe(node.lio, place)
         ):
             item = found[place.path]
             found[place.path] = replace(item, facts={**item.facts, "dev": _GONE})
@@ -250,9 +250,9 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Do the inverses of a command's operations, unless more was made of what it made."""
     from pyshell.commands import plan_text
+    from pyshell.lio.operations.base import flat
     from pyshell.lio.operations.images import image_file_of
     from pyshell.lio.operations.removal import left_below
-    from pyshell.lio.operations.settings import flat
 
     every = list(flat(done.operations))
     operations = [operation for operation in every if image_file_of(operation) is None]

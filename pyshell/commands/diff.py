@@ -54,9 +54,9 @@ def status(node: Node) -> Result:
 
 def _gone(node: Node) -> dict[str, str]:
     """Return the storage objects that run without their device, and why."""
-    from pyshell.lio import listing, storage
+    from pyshell.lio import listing, storage_info
 
-    every = ((p, storage.describe(node.lio, p)) for p in listing.storage_objects())
+    every = ((p, storage_info.describe(node.lio, p)) for p in listing.storage_objects())
     return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
 
@@ -194,7 +194,7 @@ def export(
 
 def _derived(node: Node, item: Item) -> Mapping[str, str]:
     """Return the attributes that a storage object takes from its device."""
-    from pyshell.lio.storage import device_attributes
+    from pyshell.lio.storage_info import device_attributes
 
     place = item.place
     assert isinstance(place, StorageObject)

@@ -10,9 +10,8 @@ from pyshell import names, quoting
 from pyshell.characters import one_line, unsafe_in
 from pyshell.config.compare import compare
 from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
-from pyshell.lio import identifiers, rows
-from pyshell.lio.identifiers import DEFAULT_GROUP
-from pyshell.lio.operations.settings import FabricPlace
+from pyshell.lio import attributes, identifiers
+from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
 from pyshell.quoting import line_of
 from pyshell.tree.command import serial_argument
 
@@ -179,7 +178,7 @@ def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
     return {
         file: value
         for file, value in item.settings.items()
-        if not rows.comes_by_itself(place, file, value)
+        if not attributes.comes_by_itself(place, file, value)
         and itself.get(file) != value
         and (value or "auth/" not in file)
     }

@@ -61,12 +61,12 @@ def graph(
 def _seen(node: Node) -> Seen:
     """Return what the running target tells beside its configuration."""
     from pyshell.commands.topology_reading import Seen
-    from pyshell.lio import listing, storage
+    from pyshell.lio import listing, storage_info
     from pyshell.lio.sessions import sessions
 
     sizes, missing = {}, {}
     for place in listing.storage_objects():
-        found = storage.describe(node.lio, place)
+        found = storage_info.describe(node.lio, place)
         if found.size is not None:
             sizes[place.path] = found.size
         if found.missing:

@@ -12,7 +12,7 @@ from typing import Literal
 from pyshell.config.store import state
 from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import PyshellError
-from pyshell.lio import flows, listing, sessions, statistics, storage
+from pyshell.lio import listing, sessions, statistics, storage_info
 from pyshell.lio.attach import Lio
 
 Labels = Mapping[str, str]
@@ -62,9 +62,9 @@ def _sessions(lio: Lio) -> Iterator[Family]:
 
 
 _COUNTED = {
-    flows.OBJECT: ("storage_object", "that a storage object was sent"),
-    flows.LUN: ("lun", "that a LUN was sent"),
-    flows.INITIATOR: ("initiator", "that the initiator of a node ACL sent"),
+    statistics.OBJECT: ("storage_object", "that a storage object was sent"),
+    statistics.LUN: ("lun", "that a LUN was sent"),
+    statistics.INITIATOR: ("initiator", "that the initiator of a node ACL sent"),
 }
 
 
@@ -79,10 +79,10 @@ def _flows(lio: Lio) -> Iterator[Family]:
         )
         for kind, (word, told) in _COUNTED.items()
     }  # fmt: skip
-    for thing, flow in flows.counters(lio).items():
+    for thing, flow in statistics.counters(lio).items():
         commands, read, written = families[thing.kind]
         # An initiator keeps its label when another target gets an ACL for it.
-        own = thing.path.rpartition("/")[2] if thing.kind == flows.INITIATOR else thing.name
+        own = thing.path.rpartition("/")[2] if thing.kind == statistics.INITIATOR else thing.name
         labels = {"name": own, "path": thing.path}
         for family, value in (
             (commands, flow.commands),
@@ -124,7 +124,7 @@ def _disks(lio: Lio) -> Iterator[Family]:
     resets = Family("pyshell_resets", "counter", "Resets of a storage object by initiators.")
     aborts = Family("pyshell_aborts", "counter", "Commands that initiators gave up.")
     for place in listing.storage_objects():
-        found = storage.describe(lio, place)
+        found = storage_info.describe(lio, place)
         label = f"{place.plugin}/{place.name}"
         missing.add(int(bool(found.missing)), name=label)
         if found.size is not None:

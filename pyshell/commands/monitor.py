@@ -106,8 +106,7 @@ def sessions(
 
 
 def _sessions(node: Node) -> list[Session]:
-    from pyshell.lio.sessions import nexuses, sessions
-    from pyshell.lio.tracing import traced
+    from pyshell.lio.sessions import nexuses, sessions, traced
 
     found = list(sessions(node.lio))
     if node.context.compat:  # targetcli looks at those of node ACLs, and no further
@@ -151,7 +150,7 @@ def top(
     from itertools import islice
 
     from pyshell.commands import top_text
-    from pyshell.lio.flows import samples
+    from pyshell.lio.statistics import samples
 
     below = node.get_node(path).path if path else "/"
     chosen = top_text.Choice(below, by, sort, filter or "")

@@ -133,7 +133,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
 
 def steps(operations: Iterable[Operation]) -> Iterator[str]:
     """Yield what would be done; of the settings that an object gets back only how many."""
-    from pyshell.lio.operations.settings import Set
+    from pyshell.lio.operations.setters import Set
 
     for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
         found = list(group)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyshell.config.store.state import local, utc
 from pyshell.lio.attach import Lio
-from pyshell.lio.sessions import NEXUS, Seen, Session, luns_of
+from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of
 from pyshell.tree.results import Columns
 
 _INDENT = "    "
@@ -127,10 +127,10 @@ def _since(session: Session) -> str | None:
     return utc(datetime.fromtimestamp(session.since, timezone.utc))
 
 
-def _backstore(seen: Seen) -> str:
+def _backstore(seen: SeenLun) -> str:
     found = seen.storage_object
     return f"{found.plugin}/{found.name}" if found else "?"
 
 
-def _mode(seen: Seen) -> str:
+def _mode(seen: SeenLun) -> str:
     return "r" if seen.read_only else "rw"

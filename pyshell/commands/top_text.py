@@ -11,7 +11,7 @@ from typing import Any
 from pyshell import names
 from pyshell.config.store.state import is_below, utc
 from pyshell.lio import listing
-from pyshell.lio.flows import INITIATOR, LUN, OBJECT, Rate, Sample
+from pyshell.lio.statistics import INITIATOR, LUN, OBJECT, Rate, Sample
 from pyshell.tree.results import Table
 
 HEADINGS = ("kind", "name", "commands/s", "read/s", "written/s")

@@ -26,9 +26,8 @@ from pyshell.config.document import (
     modern,
 )
 from pyshell.errors import PyshellError, UsageError
-from pyshell.lio import attributes, fabrics, identifiers, listing, rows, settings, storage
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX
-from pyshell.lio.operations.settings import FabricPlace
+from pyshell.lio import attributes, fabrics, identifiers, listing, settings, storage_info
+from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, FabricPlace
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
@@ -164,7 +163,7 @@ def merged(running: Item, wanted: Item) -> Item:
     kept = {
         file: value
         for file, value in running.settings.items()
-        if not (another and rows.depends_on_device(running.place, file))
+        if not (another and attributes.depends_on_device(running.place, file))
     }
     there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
     return replace(
@@ -347,8 +346,8 @@ def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
     if serial:
         facts["wwn"] = serial
     if plugin == "ramdisk" and "size" in facts:
-        facts["size"] = storage.ramdisk_size(facts["size"])
-    elif plugin == "fileio" and storage.is_device_path(str(facts.get("dev", ""))):
+        facts["size"] = storage_info.ramdisk_size(facts["size"])
+    elif plugin == "fileio" and storage_info.is_device_path(str(facts.get("dev", ""))):
         facts.pop("size", None)  # the device's own size counts
     own = _group(entry.get("attributes", {}), "attrib", "storage_object")
     yield Item(place, facts, _discard_limit_in_order(own))

@@ -16,15 +16,28 @@ from pyshell.config.model import ENABLED, LUN_GROUP, AnyPlace, Item
 from pyshell.errors import NotFoundError
 from pyshell.lio import attributes, identifiers, listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
+from pyshell.lio.attributes import refuse_misread
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, NodeAcl, StorageObject, Tpg
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    AluaGroup,
+    FabricPlace,
+    NodeAcl,
+    StorageObject,
+    Tpg,
+)
 from pyshell.lio.operations import removal
-from pyshell.lio.operations.base import Foreseen, Operation, carry_out, carry_out_each, must_exist
-from pyshell.lio.operations.caching import SetWriteCache
-from pyshell.lio.operations.identity import SetSerial
+from pyshell.lio.operations.base import (
+    Foreseen,
+    Operation,
+    Several,
+    carry_out,
+    carry_out_each,
+    must_exist,
+)
 from pyshell.lio.operations.images import GrowImageFile, SetImageSize
-from pyshell.lio.operations.luns import (
+from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
     DeleteLun,
@@ -33,7 +46,7 @@ from pyshell.lio.operations.luns import (
     SetLunAluaGroup,
     UnmapLun,
 )
-from pyshell.lio.operations.settings import FabricPlace, Set, SetEnabled, Several, UseFabric
+from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
     CreateStorageObject,
@@ -47,8 +60,8 @@ from pyshell.lio.operations.targets import (
     DeletePortal,
     DeleteTarget,
     DeleteTpg,
+    UseFabric,
 )
-from pyshell.lio.rows import refuse_misread
 from pyshell.lio.rtslib import doing
 
 

@@ -27,7 +27,7 @@ from pyshell.config.model import (
 )
 from pyshell.lio import attributes, identifiers, listing
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.settings import SetEnabled
+from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus
 
 # What may differ and still be changed in place, so that a ramdisk keeps what it holds.

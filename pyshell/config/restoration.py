@@ -31,9 +31,9 @@ from pyshell.host.arrivals import Arrivals
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import HBA_PREFIX
-from pyshell.lio.operations import backing
+from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.rtslib import doing
 
 
@@ -374,7 +374,7 @@ class Awaited:
             handler = self.device.partition("/")[0]
             return handler not in {found.name for found in lio.machine.user_handlers()}
         try:
-            backing.check(lio, Foreseen(), self.plugin, self.arguments)
+            preconditions.check(lio, Foreseen(), self.plugin, self.arguments)
         except NotFoundError:
             return True
         except PyshellError:

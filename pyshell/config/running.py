@@ -27,11 +27,11 @@ from pyshell.config.document import (
     TpgEntry,
     Value,
 )
-from pyshell.lio import identifiers, listing, rtslib_objects, settings, storage
+from pyshell.lio import identifiers, listing, rtslib_objects, settings, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.operations.luns import alua_group_name
+from pyshell.lio.operations.mapping import alua_group_name
 
 # The order of these keys in a document is of no weight: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
@@ -115,8 +115,8 @@ def read_storage_object(
     lio: Lio, place: identifiers.StorageObject, names: SettingNames | None = None
 ) -> StorageObjectEntry | None:
     """Return a storage object's entry, None for one that is not configured."""
-    described = storage.describe(lio, place)
-    arguments = storage.creation_arguments(lio, place, described)
+    described = storage_info.describe(lio, place)
+    arguments = storage_info.creation_arguments(lio, place, described)
     if arguments is None:
         return None
     entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}

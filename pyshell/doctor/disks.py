@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.host import inquiry
-from pyshell.lio import listing, sessions, storage
+from pyshell.lio import listing, sessions, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.operations import backing
-from pyshell.lio.storage import Described
+from pyshell.lio.operations import preconditions
+from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
 
 _KEPT = ("readonly", "exclusive", "write_back", "aio", "nullio", "size", "dev", "config", "control")
@@ -32,10 +32,10 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
     ids: dict[str, StorageObject] = {}
     users = _users(lio)
     for place in listing.storage_objects():
-        found = storage.describe(lio, place)
+        found = storage_info.describe(lio, place)
         if not found.configured:
             continue
-        naa = storage.naa(lio.kernel, place)
+        naa = storage_info.naa(lio.kernel, place)
         if naa and ids.setdefault(naa, place) != place:
             yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
@@ -49,9 +49,9 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
 
 def _shared_devices(lio: Lio) -> Iterator[Finding]:
     """Yield storage objects that use a device or file that another one uses, too."""
-    for places in backing.users(lio).values():
+    for places in preconditions.users(lio).values():
         for place in places[1:]:
-            if storage.describe(lio, place).exclusive:
+            if storage_info.describe(lio, place).exclusive:
                 yield error(
                     place.path,
                     f"it uses the same device or file as {places[0].path}: their initiators"
@@ -60,7 +60,7 @@ def _shared_devices(lio: Lio) -> Iterator[Finding]:
 
 
 def _cache(
-    lio: Lio, place: StorageObject, found: storage.Described, users: Users
+    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, users: Users
 ) -> Iterator[Finding]:
     """Yield writes that lie in this host's memory when initiators take them for written."""
     if not found.buffered:
@@ -93,7 +93,7 @@ def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
 
     Commands that delete and create would have to tell every mapping again; `apply` keeps them.
     """
-    made = storage.creation_arguments(lio, place) or {}
+    made = storage_info.creation_arguments(lio, place) or {}
     # What a document omits has the kernel's default: a read-only disk would become writable.
     kept = {key: made[key] for key in _KEPT if made.get(key) is not None}
     entry = {"plugin": place.plugin, "name": place.name, **kept, **wanted}
@@ -107,7 +107,7 @@ def _doubled(
     """Return the finding of an id that two disks have; the one that fewer use changes."""
 
     def weight(of: StorageObject) -> tuple[int, bool]:
-        return len(users.get(of, ())), storage.is_exported(lio.kernel, of)
+        return len(users.get(of, ())), storage_info.is_exported(lio.kernel, of)
 
     if weight(place) > weight(other):
         place, other = other, place
@@ -142,7 +142,7 @@ def _cut(place: StorageObject, users: Users) -> str:
 def check_devices(lio: Lio) -> Iterator[Finding]:
     """Yield what is wrong under the storage objects."""
     for place in listing.storage_objects():
-        found = storage.describe(lio, place)
+        found = storage_info.describe(lio, place)
         if not found.configured:
             told = (
                 "it was never configured: its creation was interrupted. A restore or apply of its"
@@ -158,10 +158,10 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
                 yield from _resized(lio, place, found)
 
 
-def _gone(lio: Lio, place: StorageObject, found: Described) -> Finding:
+def _gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding:
     """Return the finding of a device that is gone, with the way to one that is there."""
     told = f"{found.missing}: initiators get errors"
-    if storage.is_back(lio, place, found):
+    if storage_info.is_back(lio, place, found):
         there = f"{told}. There is a device at that path again: this creates the object on it"
         return error(place.path, there, applied(lio, place, dev=found.device))
     if place.plugin not in ("block", "fileio", "pscsi"):
@@ -175,7 +175,7 @@ def _gone(lio: Lio, place: StorageObject, found: Described) -> Finding:
     )
 
 
-def _held(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+def _held(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
     device = lio.machine.block_device(found.device) if found.device else None
     if device is None or not device.holder:
         return
@@ -211,7 +211,7 @@ def _release(lio: Lio, name: str) -> str:
     return f"dmsetup remove {shlex.quote(mapped)}"
 
 
-def _renamed(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+def _renamed(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
     """Yield a device whose name is given anew at each boot, where it has a lasting one."""
     if not inquiry.moves_between_boots(found.device):
         return
@@ -230,7 +230,7 @@ def _renamed(lio: Lio, place: StorageObject, found: Described) -> Iterator[Findi
     )
 
 
-def _resized(lio: Lio, place: StorageObject, found: Described) -> Iterator[Finding]:
+def _resized(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
     """Yield an image file that something else made longer or shorter."""
     if lio.machine.block_device(found.device) is not None or found.size is None:
         return

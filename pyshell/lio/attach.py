@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,13 +13,27 @@ from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_
 from pyshell.host import programs
 from pyshell.host.machine import Machine, RealMachine
 from pyshell.lio.configfs import CONFIGFS, Kernel, RealKernel, changing, text_or_none
-from pyshell.lio.progress import Progress
 
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")
 # They mostly wait for the same: that each processor has seen that something is gone.
 _AT_ONCE = 8
+
+
+ProgressListener = Callable[[int, int], None]
+"""Called with the work done and the total, in any unit."""
+
+
+class Progress:
+    """Passes the progress of long work to a listener, if there is one."""
+
+    listener: ProgressListener | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report progress."""
+        if self.listener is not None:
+            self.listener(done, total)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,15 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import UsageError
+from pyshell.lio.identifiers import (
+    AluaGroup,
+    MappedLun,
+    NodeAcl,
+    Place,
+    StorageObject,
+    Target,
+    Tpg,
+)
 
 TABLE = Path(__file__).with_name("attributes.json")
 UNEXPORTED = "unexported"
@@ -217,3 +226,70 @@ def _table() -> dict[str, dict[str, dict[str, Any]]]:
 def _row(name: str, told: Mapping[str, Any]) -> Attribute:
     pairs = tuple((low, high) for low, high in told.get("range", ()))
     return Attribute(name, **{**told, "range": pairs})
+
+
+_KINDS: dict[tuple[type, str], str] = {
+    (StorageObject, "attrib"): "storage_object",
+    (AluaGroup, ""): "alua_group",
+    (Target, "param"): "target_parameter",
+    (Tpg, "attrib"): "tpg",
+    (Tpg, "param"): "tpg_parameter",
+    (NodeAcl, "attrib"): "node_acl",
+    (MappedLun, ""): "mapped_lun",
+}
+_AS_CREATED = frozenset({"emulate_model_alias"})
+"""What `create` gives by a preference: no table knows it."""
+
+
+def owner(place: Place) -> str:
+    """Return the backstore or fabric that a default goes by."""
+    if isinstance(place, StorageObject):
+        return place.plugin
+    if isinstance(place, Target):
+        return place.fabric_name
+    if isinstance(place, Tpg):
+        return place.target.fabric_name
+    return place.tpg.target.fabric_name if isinstance(place, NodeAcl) else ""
+
+
+def row_of(place: Place, file: str) -> Attribute | None:
+    """Return the row of a setting (`attrib/emulate_caw`), None where the table has none."""
+    folder, _, name = file.rpartition("/")
+    kind = _KINDS.get((type(place), folder))
+    return of_kind(kind).get(name) if kind else None
+
+
+def comes_by_itself(place: Place, file: str, value: str) -> bool:
+    """Tell whether a new object has that value, or takes no other."""
+    found = row_of(place, file)
+    if found is None or found.name in _AS_CREATED:
+        return False
+    if not found.can_be_set:
+        return True
+    return found.tried and found.default_of(owner(place)) == value
+
+
+def depends_on_device(place: Place, file: str) -> bool:
+    """Whether a storage object's setting may not fit another device: limits, sizes of blocks."""
+    folder, _, name = file.rpartition("/")
+    if not isinstance(place, StorageObject) or folder != "attrib" or name in _AS_CREATED:
+        return False
+    found = row_of(place, file)
+    if found is None or name == "block_size":
+        return True
+    if any(isinstance(high, str) for _, high in found.range):
+        return True
+    return not name.startswith("emulate_") and found.default_of(owner(place)) is None
+
+
+def refuse_misread(place: Place, file: str, value: str) -> None:
+    """Raise UsageError for what the kernel wants otherwise and would misread, or refuse.
+
+    It takes what is neither true nor false for false: `authentication=maybe` would let everybody
+    in. Of the rest it is known which values only other backstores take.
+    """
+    found = row_of(place, file)
+    if found is not None and found.type == "boolean":
+        found.check(value, str)
+    if found is not None:
+        found.check_for(owner(place), value)

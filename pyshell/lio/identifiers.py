@@ -101,6 +101,26 @@ class AluaGroup:
 
 
 @dataclass(frozen=True)
+class FabricPlace:
+    """A fabric as an object with settings (discovery authentication, CPUs)."""
+
+    fabric: Fabric
+
+    @property
+    def folder(self) -> str:
+        """Return the fabric's folder in configfs."""
+        return self.fabric.folder
+
+    @property
+    def path(self) -> str:
+        """Return the path in pyshell's tree."""
+        return f"/{self.fabric.name}"
+
+    def __str__(self) -> str:
+        return f"fabric {self.fabric.name}"
+
+
+@dataclass(frozen=True)
 class Target:
     """A target of a fabric, by its normalised WWN."""
 
@@ -239,4 +259,4 @@ class MappedLun:
         return f"mapped LUN {self.index} of {self.acl}"
 
 
-Place = StorageObject | AluaGroup | Target | Tpg | Lun | Portal | NodeAcl | MappedLun
+Place = FabricPlace | StorageObject | AluaGroup | Target | Tpg | Lun | Portal | NodeAcl | MappedLun

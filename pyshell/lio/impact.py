@@ -10,8 +10,8 @@ from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import Lun, NodeAcl, Portal, Tpg
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
-from pyshell.lio.operations.settings import Set, SetEnabled
+from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import DeletePortal, DeleteTpg
 from pyshell.lio.sessions import Session, sessions
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from pyshell.characters import output_line
 from pyshell.errors import PyshellError
-from pyshell.lio.progress import Progress
+from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render import journal
 from pyshell.render.output import (

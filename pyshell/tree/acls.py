@@ -11,10 +11,10 @@ from pyshell.errors import UsageError
 from pyshell.lio import listing
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import MappedLun, NodeAcl, Tpg
-from pyshell.lio.operations import acls, removal
+from pyshell.lio.operations import mapping, removal
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.luns import CreateNodeAcl, MapLun
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun
+from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, command
 from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports
@@ -167,7 +167,7 @@ class AclsNode(CommonNode):
         for place in meant:
             operations.append(Set(place, "tag", new_tag))
             if others:
-                operations += acls.likened(self.lio, place, others[0])
+                operations += mapping.likened(self.lio, place, others[0])
         return Change(operations)
 
     @command(changes=True)

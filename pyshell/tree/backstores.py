@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pyshell.errors import BusyError, NotFoundError, UsageError
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
-from pyshell.lio.operations.luns import DeleteLun, UnmapLun
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.lio.storage import naa_digits
-from pyshell.lio.unused_devices import refuse_image_among
+from pyshell.lio.storage_info import naa_digits, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
     CHILD,
@@ -154,10 +153,10 @@ class BackstoreNode(CommonNode):
     def _twins(self, wwn: str) -> Iterator[str]:
         """Tell of a storage object that initiators would take for the one with that number."""
         for other in listing.storage_objects():  # only where somebody chooses the number himself
-            serial = storage.serial(self.lio.kernel, other)
+            serial = storage_info.serial(self.lio.kernel, other)
             if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
                 yield (
-                    f"{other.path} has the same id ({storage.naa(self.lio.kernel, other)}):"
+                    f"{other.path} has the same id ({storage_info.naa(self.lio.kernel, other)}):"
                     " initiators take the two for one disk and ruin both. 'doctor' tells how to"
                     " mend it."
                 )

@@ -10,7 +10,7 @@ from pyshell.errors import ExistsError, NotFoundError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import CreateLun, free_lun
+from pyshell.lio.operations.mapping import CreateLun, free_lun
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.tree.common import CommonNode
 

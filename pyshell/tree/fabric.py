@@ -11,10 +11,10 @@ from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import listing, rtslib, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import Portal, Target, Tpg
+from pyshell.lio.identifiers import FabricPlace, Portal, Target, Tpg
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.settings import FabricPlace, Set, SetEnabled
+from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.names import DEFAULT_PORT, whole
 from pyshell.tree.command import CHILD, TAG, WWN, command

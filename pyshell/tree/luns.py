@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.luns import CreateLun, MapLun, alua_group_name, free_lun
+from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun
 from pyshell.names import whole
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.common import CommonNode
@@ -127,7 +127,7 @@ class LunNode(CommonNode):
         exported = listing.storage_object_of(self.place)
         if exported is None:
             return "It exports nothing: what it exported is gone. Delete it."
-        return storage.describe(self.lio, exported).missing
+        return storage_info.describe(self.lio, exported).missing
 
     def groups(self) -> dict[str, Group]:
         """Return the LUN's ALUA group."""

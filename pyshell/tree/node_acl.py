@@ -13,7 +13,7 @@ from pyshell.lio import listing, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import MapLun, UnmapLun
+from pyshell.lio.operations.mapping import MapLun, UnmapLun
 from pyshell.names import whole
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.common import CommonNode

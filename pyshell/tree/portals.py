@@ -13,7 +13,7 @@ from pyshell.lio import listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Portal, Tpg
 from pyshell.lio.operations.base import missing
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.common import CommonNode

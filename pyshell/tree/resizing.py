@@ -8,13 +8,13 @@ told, nothing else; an initiator reads the new size when it rescans (field failu
 from __future__ import annotations
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.operations.backing import BLOCK
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import GrowImageFile, SetImageSize
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.preconditions import BLOCK
+from pyshell.lio.operations.setters import Set
 from pyshell.names import size_text
 from pyshell.tree.results import Change, Lines, Result
 
@@ -27,7 +27,7 @@ _RESCAN_ELSEWHERE = "Its initiators see that once they rescan their disks."
 
 def resized(lio: Lio, place: StorageObject, size: int | None, *, force: bool) -> Result:
     """Return what gives a storage object the size. Raises PyshellError where nothing can."""
-    found = storage.describe(lio, place)
+    found = storage_info.describe(lio, place)
     if found.missing:
         raise NotFoundError(f"{place}: {found.missing}")
     on_device = lio.machine.block_device(found.device) is not None
@@ -48,7 +48,7 @@ _INSTEAD = {
 
 
 def _follow_device(
-    lio: Lio, place: StorageObject, found: storage.Described, size: int | None
+    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int | None
 ) -> Result:
     """Tell the size that LIO takes from the device each time it is asked."""
     if size is not None and size != found.size:
@@ -62,7 +62,12 @@ def _follow_device(
 
 
 def _resize_file(
-    lio: Lio, place: StorageObject, found: storage.Described, size: int | None, *, force: bool
+    lio: Lio,
+    place: StorageObject,
+    found: storage_info.StorageInfo,
+    size: int | None,
+    *,
+    force: bool,
 ) -> Result:
     status = lio.machine.image_file(found.device).stat()
     wanted = status.st_size if size is None else size
@@ -79,7 +84,7 @@ def _resize_file(
 
 
 def _tell_handler(
-    lio: Lio, place: StorageObject, found: storage.Described, size: int, *, force: bool
+    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int, *, force: bool
 ) -> Result:
     _refuse_to_shrink(place, found.size, size, force=force)
     text = f"{place} has {size_text(size)} now."

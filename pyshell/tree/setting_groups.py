@@ -8,15 +8,24 @@ import re
 from collections.abc import Mapping, Sequence
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import attributes, listing, sessions, settings, storage
+from pyshell.lio import attributes, listing, sessions, settings, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean
+from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean, owner
 from pyshell.lio.configfs import files, text_or_none
-from pyshell.lio.identifiers import AluaGroup, Lun, MappedLun, NodeAcl, Place, StorageObject, Tpg
+from pyshell.lio.identifiers import (
+    AluaGroup,
+    FabricPlace,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Place,
+    StorageObject,
+    Tpg,
+)
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import SetLunAluaGroup, alua_group_name
-from pyshell.lio.operations.settings import FabricPlace, Set, UseFabric
-from pyshell.lio.rows import owner
+from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
+from pyshell.lio.operations.setters import Set
+from pyshell.lio.operations.targets import UseFabric
 from pyshell.tree.groups import Entry, Group
 
 _MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
@@ -105,7 +114,7 @@ def _type(row: Attribute) -> str:
 
 
 def _exported(lio: Lio, place: Place) -> bool:
-    return isinstance(place, StorageObject) and storage.is_exported(lio.kernel, place)
+    return isinstance(place, StorageObject) and storage_info.is_exported(lio.kernel, place)
 
 
 class AuthGroup(Group):

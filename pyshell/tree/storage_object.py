@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pyshell.errors import UsageError
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.caching import SetWriteCache
+from pyshell.lio.operations.setters import SetWriteCache
 from pyshell.names import size_text
 from pyshell.tree.alua import AluaGroupsNode
 from pyshell.tree.command import FILE, SIZE, command
@@ -40,7 +40,7 @@ class StorageObjectNode(CommonNode):
 
     def summary(self) -> tuple[str, bool | None]:
         """Tell device, size, cache mode and whether a LUN exports it; what is missing, and why."""
-        found = storage.describe(self.lio, self.place)
+        found = storage_info.describe(self.lio, self.place)
         if not found.configured:
             return "INCOMPLETE: never configured", False
         words = {
@@ -60,7 +60,7 @@ class StorageObjectNode(CommonNode):
 
     def trouble(self) -> str:
         """Tell why nothing can be read from it."""
-        return storage.describe(self.lio, self.place).missing
+        return storage_info.describe(self.lio, self.place).missing
 
     def groups(self) -> dict[str, Group]:
         """Return the attributes."""
@@ -89,14 +89,14 @@ class StorageObjectNode(CommonNode):
 
     def _more_facts(self) -> Mapping[str, Any]:
         """Return what a saved file need not hold: names at the initiator, cache, space."""
-        found = storage.describe(self.lio, self.place)
-        naa = storage.naa(self.lio.kernel, self.place)
+        found = storage_info.describe(self.lio, self.place)
+        naa = storage_info.naa(self.lio.kernel, self.place)
         facts: dict[str, Any] = {
             "size": found.size,
-            "serial": storage.serial(self.lio.kernel, self.place),
+            "serial": storage_info.serial(self.lio.kernel, self.place),
             "naa": naa,
             "by_id": f"/dev/disk/by-id/wwn-0x{naa.removeprefix('naa.')}" if naa else None,
-            "cache": storage.cache_text(self.lio, self.place, found),
+            "cache": storage_info.cache_text(self.lio, self.place, found),
             "missing": found.missing,
         }
         if self.place.plugin == "fileio":
@@ -179,7 +179,7 @@ class _Attributes(KernelGroup):
             return made
         if not self._context.compat:
             return [SetWriteCache(self._place, f"attrib/{name}", "0")]
-        if storage.describe(self._lio, self._place).buffered:
+        if storage_info.describe(self._lio, self._place).buffered:
             self._context.note(f"{self._place} is write-back all the same: a crash loses writes.")
         return made
 

@@ -10,7 +10,7 @@ from pyshell.errors import UsageError
 from pyshell.lio import settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Tpg
-from pyshell.lio.operations.settings import SetEnabled
+from pyshell.lio.operations.setters import SetEnabled
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.common import CommonNode

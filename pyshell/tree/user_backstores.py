@@ -12,7 +12,7 @@ from typing import Annotated
 from pyshell.commands import help_text
 from pyshell.errors import NotFoundError
 from pyshell.host.handlers import Handler
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.storage import CreateStorageObject
@@ -71,7 +71,7 @@ def _look_for(node: CommonNode, name: str) -> Handler | None:
 
 def _handler_of(node: CommonNode, place: StorageObject) -> str:
     """Return the name of the handler that a storage object is for."""
-    return storage.describe(node.lio, place).config.partition("/")[0]
+    return storage_info.describe(node.lio, place).config.partition("/")[0]
 
 
 class _AllUserNode(BackstoreNode):

@@ -16,7 +16,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio import sessions
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import NodeAcl, Target, Tpg
-from pyshell.lio.operations.luns import DeleteLun
+from pyshell.lio.operations.mapping import DeleteLun
 from pyshell.simulator import Simulator
 from pyshell.simulator.adapters import SimulatedPort
 

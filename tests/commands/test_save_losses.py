@@ -8,7 +8,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.lio import impact
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.setters import Set
 
 PARTS = "1 LUN (block/lee_block), 1 ACL and 1 mapped LUN"
 DELETE = "/backstores/block delete lee_block"

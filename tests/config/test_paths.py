@@ -25,7 +25,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio import identifiers, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import RealKernel, changing
-from pyshell.lio.operations import luns, settings, storage, targets
+from pyshell.lio.operations import mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.rtslib import doing
 from pyshell.simulator import under_rtslib as simulation
@@ -214,7 +214,7 @@ def operations(victim: str) -> list[Operation]:
     odd_lun = identifiers.Lun(tpg, f"0/{away}")  # type: ignore[arg-type]
     odd_mapped = identifiers.MappedLun(acl, f"0/{away}")  # type: ignore[arg-type]
     every: list[Operation] = [
-        settings.Set(place, file, "x")
+        setters.Set(place, file, "x")
         for place in (so, tpg, acl, target, odd_so, odd_tpg, odd_acl, odd_target)
         for file in (f"attrib/{away}", f"param/{away}", f"auth/{away}", away, victim, "attrib/x")
     ]
@@ -231,15 +231,15 @@ def operations(victim: str) -> list[Operation]:
         targets.SetNexus(odd_tpg, "x"),
         targets.CreatePortal(odd_portal),
         targets.DeletePortal(odd_portal),
-        luns.CreateNodeAcl(odd_acl),
-        luns.DeleteNodeAcl(odd_acl),
-        luns.CreateLun(odd_lun, so),
-        luns.CreateLun(identifiers.Lun(tpg, 5), so, away),
-        luns.DeleteLun(odd_lun),
-        luns.SetLunAluaGroup(odd_lun, "x"),
-        luns.MapLun(odd_mapped, lun),
-        luns.MapLun(identifiers.MappedLun(acl, 5), lun, alias=away),
-        luns.UnmapLun(odd_mapped),
+        mapping.CreateNodeAcl(odd_acl),
+        mapping.DeleteNodeAcl(odd_acl),
+        mapping.CreateLun(odd_lun, so),
+        mapping.CreateLun(identifiers.Lun(tpg, 5), so, away),
+        mapping.DeleteLun(odd_lun),
+        mapping.SetLunAluaGroup(odd_lun, "x"),
+        mapping.MapLun(odd_mapped, lun),
+        mapping.MapLun(identifiers.MappedLun(acl, 5), lun, alias=away),
+        mapping.UnmapLun(odd_mapped),
     ]
 
 

@@ -14,10 +14,10 @@ from pyshell.errors import PyshellError
 from pyshell.lio import listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import AluaGroup, Place
+from pyshell.lio.identifiers import AluaGroup, FabricPlace, Place
 from pyshell.lio.operations.base import Operation, carry_out
-from pyshell.lio.operations.luns import SetLunAluaGroup
-from pyshell.lio.operations.settings import FabricPlace, Set
+from pyshell.lio.operations.mapping import SetLunAluaGroup
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateAluaGroup
 
 ACL = f"{TPG}/acls/{CLIENT}"

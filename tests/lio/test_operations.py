@@ -39,16 +39,9 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.operations import removal
-from pyshell.lio.operations.base import (
-    Foreseen,
-    Operation,
-    carry_out,
-    carry_out_each,
-    check,
-)
-from pyshell.lio.operations.identity import SetSerial
+from pyshell.lio.operations.base import Foreseen, Operation, carry_out, carry_out_each, check
 from pyshell.lio.operations.images import CreateImageFile
-from pyshell.lio.operations.luns import (
+from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
     DeleteLun,
@@ -57,9 +50,9 @@ from pyshell.lio.operations.luns import (
     SetLunAluaGroup,
     UnmapLun,
 )
-from pyshell.lio.operations.settings import Set, SetEnabled
+from pyshell.lio.operations.preconditions import NEEDED_ARGUMENTS
+from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial
 from pyshell.lio.operations.storage import (
-    NEEDED_ARGUMENTS,
     CreateAluaGroup,
     CreateStorageObject,
     DeleteAluaGroup,

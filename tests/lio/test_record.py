@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, Pyshell
-from pyshell.lio import operations
+from pyshell.lio import identifiers, operations
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -25,7 +25,7 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.operations import caching, identity, images, luns, settings, storage, targets
+from pyshell.lio.operations import base, images, mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
 
@@ -41,15 +41,15 @@ OPERATIONS: list[Operation] = [
     targets.CreateTarget(TARGET),
     targets.DeletePortal(Portal(GROUP, "2001:db8::1", 3260)),
     targets.SetNexus(GROUP, "naa.5001405000000001"),
-    settings.Set(settings.FabricPlace(fabric("iscsi")), "discovery_auth/userid", "lee"),
-    settings.SetEnabled(GROUP, False),
-    settings.Several([luns.UnmapLun(MappedLun(ACL, 0)), luns.DeleteLun(LUN)]),
-    luns.CreateLun(LUN, DISK, "0123456789"),
-    luns.MapLun(MappedLun(ACL, 0), LUN, True),
-    luns.SetLunAluaGroup(LUN, "fast"),
-    caching.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
+    setters.Set(identifiers.FabricPlace(fabric("iscsi")), "discovery_auth/userid", "lee"),
+    setters.SetEnabled(GROUP, False),
+    base.Several([mapping.UnmapLun(MappedLun(ACL, 0)), mapping.DeleteLun(LUN)]),
+    mapping.CreateLun(LUN, DISK, "0123456789"),
+    mapping.MapLun(MappedLun(ACL, 0), LUN, True),
+    mapping.SetLunAluaGroup(LUN, "fast"),
+    setters.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
     images.SetImageSize(DISK, 1 << 20),
-    identity.SetSerial(DISK, "8d2b4f5e"),
+    setters.SetSerial(DISK, "8d2b4f5e"),
 ]
 
 
@@ -75,9 +75,9 @@ def test_storage_objects_get_the_hba_numbers_of_now(pyshell: Pyshell) -> None:
     ]
     operations: list[Operation] = [
         storage.DeleteStorageObject(recorded[0]),
-        settings.Several([storage.DeleteStorageObject(recorded[1])]),
+        base.Several([storage.DeleteStorageObject(recorded[1])]),
         storage.CreateAluaGroup(AluaGroup(recorded[2], "fast"), 7),
-        luns.CreateLun(LUN, recorded[3], None),
+        mapping.CreateLun(LUN, recorded[3], None),
         storage.DeleteStorageObject(recorded[4]),
     ]
     found = json.dumps([to_data(from_data(to_data(one), numbers)) for one in operations])
@@ -93,7 +93,7 @@ def test_no_kind_of_operation_is_unknown_to_undo() -> None:
     for module in pkgutil.iter_modules(operations.__path__, f"{operations.__name__}."):
         importlib.import_module(module.name)
     kinds = _all_of(Operation)
-    assert {settings.Set, caching.SetWriteCache} <= kinds
+    assert {setters.Set, setters.SetWriteCache} <= kinds
     for kind in kinds:
         if kind.__module__.startswith(operations.__name__):
             with pytest.raises(ValueError, match="argument"):  # known, and given none

@@ -18,7 +18,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
 from pyshell.commands import top_text
 from pyshell.commands.top_text import Choice
-from pyshell.lio.flows import Sample, samples
+from pyshell.lio.statistics import Sample, samples
 
 MEBIBYTE = 1 << 20
 MAPPED = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_0"

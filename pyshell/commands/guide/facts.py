@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.host import inquiry
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import fabric
@@ -187,8 +187,8 @@ def _disk(lio: Lio, index: int, lun: Lun, acl: NodeAcl | None, protected: bool) 
     exported = listing.storage_object_of(lun)
     if exported is None:
         return None
-    found = storage.describe(lio, exported)
-    naa = storage.naa(lio.kernel, exported)
+    found = storage_info.describe(lio, exported)
+    naa = storage_info.naa(lio.kernel, exported)
     others = [m.acl.wwn for m in listing.mappings_of(lun) if m.acl != acl]
     return Disk(
         index,

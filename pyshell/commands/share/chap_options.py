@@ -13,7 +13,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.settings import read, refuse_equal_secrets, secret_caution
 
 _ENFORCED = "attrib/authentication"

@@ -25,8 +25,8 @@ from pyshell.lio import fabrics, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import CreateLun, CreateNodeAcl, MapLun, free_lun
-from pyshell.lio.operations.settings import Set
+from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, MapLun, free_lun
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.results import Change, Lines, Result

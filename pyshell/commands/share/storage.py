@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import fabrics, listing, storage
+from pyshell.lio import fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.lio.unused_devices import refuse_image_among
+from pyshell.lio.storage_info import refuse_image_among
 from pyshell.suggestions import did_you_mean, likely
 from pyshell.tree.backstores import BlockNode, FileioNode
 from pyshell.tree.results import Change
@@ -130,7 +130,7 @@ def new_storage_object(
 
 def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
     """Raise ConflictError where a storage object that is there has another size than is asked."""
-    found = storage.describe(lio, place).size
+    found = storage_info.describe(lio, place).size
     if found is None or found == size:
         return
     grows = place.plugin == "fileio" and size > found

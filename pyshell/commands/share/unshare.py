@@ -13,7 +13,7 @@ from pyshell.lio import impact, listing
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject
 from pyshell.lio.operations.targets import DeleteTarget
 from pyshell.tree.results import Change, Result

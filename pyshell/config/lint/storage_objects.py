@@ -21,15 +21,19 @@ from pyshell.config.positions import (
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.host import inquiry
-from pyshell.lio import fabrics, listing, storage
+from pyshell.lio import fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
 from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, StorageObject
-from pyshell.lio.operations.backing import check_block, check_serial, identity
 from pyshell.lio.operations.base import Foreseen
-from pyshell.lio.operations.storage import NEEDED_ARGUMENTS
+from pyshell.lio.operations.preconditions import (
+    NEEDED_ARGUMENTS,
+    check_block,
+    check_serial,
+    identity,
+)
 from pyshell.lio.settings import ALUA_STATES
-from pyshell.lio.storage import naa_digits
+from pyshell.lio.storage_info import naa_digits
 from pyshell.suggestions import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
@@ -302,7 +306,7 @@ def _block(
 ) -> Iterator[Problem]:
     place = _running(lio, entry, device)
     if place is not None:
-        missing = storage.describe(lio, place).missing
+        missing = storage_info.describe(lio, place).missing
         if missing:
             told = f"{missing}; the running object has lost it"
             hint = "It cannot be restored at boot. 'doctor' shows how to move it."
@@ -331,7 +335,7 @@ def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | Non
         return None
     if place is None:
         return None
-    running = storage.describe(lio, place).device
+    running = storage_info.describe(lio, place).device
     if running == device:
         return place
     one, other = lio.machine.block_device(running), lio.machine.block_device(device)

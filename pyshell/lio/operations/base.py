@@ -27,7 +27,7 @@ _SHOWN = 5
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Names:
+class LookupCache:
     """Looks up storage objects by name: one among all, from the second on in one pass for all.
 
     Those that are made after the first look are not among them.
@@ -60,18 +60,18 @@ class Names:
 class Foreseen:
     """The kernel as it will be after the operations checked so far (paths of folders)."""
 
-    def __init__(self, names: Names | None = None) -> None:
+    def __init__(self, names: LookupCache | None = None) -> None:
         self._made: set[str] = set()
         self._new: set[str] = set()
         self._gone: set[str] = set()
-        self._names = names or Names()
+        self._names = names or LookupCache()
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
         """Return the storage object that has a name now, None where none has."""
         return self._names.storage_object(plugin, name)
 
     @property
-    def names(self) -> Names:
+    def names(self) -> LookupCache:
         """Return what was looked up."""
         return self._names
 
@@ -173,6 +173,45 @@ class Operation(ABC):
     def do_for_good(self, lio: Lio) -> Operation | None:
         """Carry it out where nothing will take it back; the inverse need not be whole."""
         return self.do(lio)
+
+
+@dataclass
+class Several(Operation):
+    """Operations that are done as one."""
+
+    operations: Sequence[Operation]
+
+    def step(self) -> str:
+        """Return what the first of them does."""
+        return self.operations[0].step() if self.operations else "do nothing"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Check each."""
+        for operation in self.operations:
+            operation.check(lio, foreseen)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Do each, or none; the inverse undoes them in reverse."""
+        inverses: list[Operation] = []
+
+        def undo() -> None:
+            for inverse in inverses:
+                inverse.do(lio)
+
+        with or_put_back("it is done in part", undo):
+            for operation in self.operations:
+                inverse = operation.do(lio)
+                inverses[:0] = [inverse] if inverse is not None else []
+        return Several(inverses) if inverses else None
+
+
+def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Yield operations one by one, in place of each `Several` those that it is made of."""
+    for operation in operations:
+        if isinstance(operation, Several):
+            yield from flat(operation.operations)
+        else:
+            yield operation
 
 
 @dataclass
@@ -354,7 +393,7 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
 
     Ctrl-C and the like are held back while one is done, and raised before the next.
     """
-    names = Names()
+    names = LookupCache()
     with interrupts_held() as interrupted:
 
         def do(operation: Operation) -> Operation | None:

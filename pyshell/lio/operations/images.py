@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pyshell.errors import ExistsError, NotFoundError, PyshellError
 from pyshell.files import writing
-from pyshell.lio import rtslib_objects, storage
+from pyshell.lio import rtslib_objects, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Foreseen, Operation, must_exist
@@ -163,11 +163,11 @@ class SetImageSize(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it and read it back."""
-        before = storage.describe(lio, self.place).size
+        before = storage_info.describe(lio, self.place).size
         if before == self.size:
             return None
         rtslib_objects.found(self.place)._control(f"fd_dev_size={self.size}")
-        if storage.describe(lio, self.place).size != self.size:
+        if storage_info.describe(lio, self.place).size != self.size:
             raise PyshellError(
                 f"This kernel did not take the new size of {self.place}",
                 "Delete it and create it again: it then has its file's size.",

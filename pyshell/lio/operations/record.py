@@ -121,11 +121,11 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _known() -> dict[str, type[Any]]:
-    # Imported here, as every change keeps operations and few take them back.
+    # Late: every change records operations, few commands read them.
     from pyshell.lio import identifiers
-    from pyshell.lio.operations import caching, identity, images, luns, settings, storage, targets
+    from pyshell.lio.operations import base, images, mapping, setters, storage, targets
 
-    modules = (caching, identity, images, luns, settings, storage, targets, identifiers)
+    modules = (base, images, mapping, setters, storage, targets, identifiers)
     return {found.__name__: found for module in modules for found in _classes(module)}
 
 

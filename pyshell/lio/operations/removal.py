@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pyshell.lio import listing
 from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Foreseen, Operation
-from pyshell.lio.operations.luns import DeleteLun, DeleteNodeAcl, UnmapLun
-from pyshell.lio.operations.settings import SetEnabled
+from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.storage import DeleteAluaGroup, DeleteStorageObject
 from pyshell.lio.operations.targets import DeletePortal, DeleteTarget, DeleteTpg
 

@@ -9,31 +9,24 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from pyshell.errors import ConflictError, UsageError
-from pyshell.lio import listing, rtslib_objects, storage
+from pyshell.lio import listing, rtslib_objects, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
-from pyshell.lio.operations import backing
+from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import (
     Foreseen,
     Operation,
+    Several,
     exists,
     must_be_free,
     must_exist,
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.luns import SetLunAluaGroup, alua_group_name
-from pyshell.lio.operations.settings import Several, snapshot
+from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
+from pyshell.lio.operations.setters import snapshot
 
-NEEDED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
-    "block": ("dev",),
-    "fileio": ("dev",),
-    "pscsi": ("dev",),
-    "ramdisk": ("size",),
-    "user": ("config", "size"),
-}
-"""Without which of its arguments a storage object cannot be, by backstore."""
 # What tells two storage objects of one name apart.
 _MADE_OF = {
     "block": ("dev", "readonly"),
@@ -69,18 +62,15 @@ class CreateStorageObject(Operation):
                 f"Storage object {self.place.plugin}/{self.place.name} already exists", there
             )
         must_be_free(foreseen, self.place)
-        for name in NEEDED_ARGUMENTS.get(self.place.plugin, ()):
-            if self.arguments.get(name) in (None, ""):
-                raise UsageError(f"A {self.place.plugin} storage object needs its {name}")
-        backing.check(lio, foreseen, self.place.plugin, self.arguments)
-        backing.claim(lio, foreseen, self.place, self.arguments)
+        preconditions.check(lio, foreseen, self.place.plugin, self.arguments)
+        preconditions.claim(lio, foreseen, self.place, self.arguments)
         foreseen.make(self.place.hba_folder)
         foreseen.make(self.place.folder)
         foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
 
     def do(self, lio: Lio) -> Operation | None:
         """Create it through rtslib, which removes it again where a later step of its own fails."""
-        arguments = backing.resolved(lio, self.place.plugin, self.arguments)
+        arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
         with or_removed(lio, _Adapter(self.place)), or_removed(lio, self.place):
             rtslib_objects.create_storage_object(self.place, arguments)
         return DeleteStorageObject(self.place)
@@ -88,10 +78,10 @@ class CreateStorageObject(Operation):
     def is_done(self, lio: Lio) -> bool:
         """Tell whether the storage object that is there is made of the same, as far as is said."""
         there = listing.storage_object(self.place.plugin, self.place.name)
-        found = storage.creation_arguments(lio, there) if there else None
+        found = storage_info.creation_arguments(lio, there) if there else None
         if found is None:
             return False
-        wanted = backing.resolved(lio, self.place.plugin, self.arguments)
+        wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
         # A flag that the kernel does not tell of is not set.
         return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
@@ -117,7 +107,7 @@ class DeleteStorageObject(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it with its ALUA groups; one that was never configured, without a look at it."""
-        arguments = storage.creation_arguments(lio, self.place)
+        arguments = storage_info.creation_arguments(lio, self.place)
         if arguments is None:
             return self.do_for_good(lio)
         groups = listing.alua_groups(self.place) if rtslib_objects.supports_alua(self.place) else []

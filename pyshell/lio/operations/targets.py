@@ -12,10 +12,12 @@ from pyshell.errors import BusyError, ExistsError, PyshellError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
+from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Portal, Target, Tpg
 from pyshell.lio.operations.base import (
     Foreseen,
     Operation,
+    Several,
     exists,
     missing,
     must_be_free,
@@ -23,9 +25,29 @@ from pyshell.lio.operations.base import (
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.settings import Set, Several, snapshot
+from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.lio.rtslib import RTSLibError
 from pyshell.names import WILDCARD_V4, WILDCARD_V6
+
+
+@dataclass
+class UseFabric(Operation):
+    """Bring a fabric up: make its folder in configfs, for which rtslib loads the module."""
+
+    fabric: Fabric
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"load fabric {self.fabric.name}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Note that the fabric's folder will be there."""
+        foreseen.make(self.fabric.folder)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Let rtslib load what is needed; a loaded fabric stays, it has no effect by itself."""
+        self.fabric.load()
+        return None
 
 
 @dataclass

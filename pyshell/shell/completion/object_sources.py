@@ -16,7 +16,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
-from pyshell.lio.unused_devices import free
+from pyshell.lio.storage_info import unused_devices
 from pyshell.shell.completion.engine import Candidate, Value
 
 _FAILED = "fabric_statistics/iscsi_tgt_attr"
@@ -152,7 +152,7 @@ def _called(lio: Lio, place: StorageObject, typed: str) -> str:
 def devices(lio: Lio, typed: str) -> Iterator[Candidate]:
     """Yield block devices that nobody uses, neither this host nor a storage object."""
     folder = typed[: typed.rfind("/") + 1]
-    for found in free(lio, folder):
+    for found in unused_devices(lio, folder):
         yield Candidate(found.path, _told(found))
 
 

@@ -16,9 +16,9 @@ from pyshell.errors import PyshellError
 from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import Place
+from pyshell.lio.identifiers import FabricPlace, Place
 from pyshell.lio.operations.base import carry_out
-from pyshell.lio.operations.settings import FabricPlace, Set
+from pyshell.lio.operations.setters import Set
 
 from .export import SERVER, TPG, export_lee
 from .shell import batch

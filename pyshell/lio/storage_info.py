@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pyshell.errors import NotFoundError
+from pyshell.host.machine import BlockDevice
 from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
@@ -22,12 +25,14 @@ _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
 _SECTOR = 512
+_NAMED = 5
+"""How many unused devices an error lists."""
 _MAX_WRITE_SAME = 0xFFFF
 """Blocks, if the device has no limit of its own."""
 
 
 @dataclass(frozen=True)
-class Described:
+class StorageInfo:
     """A storage object as it is now. Sizes in bytes."""
 
     device: str
@@ -50,7 +55,7 @@ class Described:
     """Whether nothing else may use the block device: kernels before 6.17 know no other way."""
 
 
-def describe(lio: Lio, place: StorageObject) -> Described:
+def describe(lio: Lio, place: StorageObject) -> StorageInfo:
     """Read what there is to know of a storage object; a device that is gone is told, not raised."""
     kernel, folder = lio.kernel, place.folder
     info = text_or_none(kernel, f"{folder}/info") or ""
@@ -59,7 +64,7 @@ def describe(lio: Lio, place: StorageObject) -> Described:
     caches = place.plugin in ("block", "fileio")
     cache = caches and text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
     size, missing = _size(lio, place, info, device) if configured else (None, "not configured")
-    return Described(
+    return StorageInfo(
         device=device,
         size=size,
         configured=configured,
@@ -123,9 +128,42 @@ def ramdisk_size(size: int) -> int:
 
 
 def is_device_path(path: str) -> bool:
-    """Tell whether a path names a device and not an image file, also of a device that is gone."""
-    in_memory = ("/dev/shm/", "/dev/hugepages/")  # noqa: S108 - file systems, nothing is made there
+    """Return whether a path names a device and not an image file, also if the device is missing."""
+    in_memory = ("/dev/shm/", "/dev/hugepages/")  # noqa: S108 - file systems, not written here
     return path.startswith("/dev/") and not path.startswith(in_memory)
+
+
+def unused_devices(lio: Lio, folder: str = "/dev/") -> Iterator[BlockDevice]:
+    """Yield the block devices that neither this host nor a storage object uses."""
+    taken = _exported_devices(lio)
+    for path in lio.machine.block_devices(folder):
+        found = lio.machine.block_device(path)
+        if found is not None and found.size and not found.holder and found.name not in taken:
+            yield found
+
+
+def refuse_image_among(lio: Lio, path: str) -> None:
+    """Raise NotFoundError if `path` can only be meant as a device, and there is none.
+
+    A file there would fill the host's memory and be gone after a reboot.
+    """
+    if not path.startswith("/dev/") or path.startswith("/dev/shm/"):  # noqa: S108 - not written
+        return
+    found = [device.path for device in unused_devices(lio)]
+    more = ", …" if len(found) > _NAMED else ""
+    known = f"Free are {', '.join(found[:_NAMED])}{more}." if found else "No device is free."
+    raise NotFoundError(f"There is no block device {path}.", known)
+
+
+def _exported_devices(lio: Lio) -> set[str]:
+    """Return the kernel's names of the devices that block storage objects use."""
+    found = set()
+    for place in listing.storage_objects("block"):
+        path = text_or_none(lio.kernel, f"{place.folder}/udev_path")
+        device = lio.machine.block_device(path) if path else None
+        if device is not None:
+            found.add(device.name)
+    return found
 
 
 def serial(kernel: Kernel, place: StorageObject) -> str:
@@ -152,7 +190,7 @@ def naa_digits(serial_number: str) -> str:
     return f"{digits:0<{_NAA_DIGITS}}"
 
 
-def cache_text(lio: Lio, place: StorageObject, found: Described) -> str:
+def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
     """Return what a crash of the host does to writes that initiators take for done."""
     if found.write_back is None:
         return ""
@@ -184,7 +222,7 @@ def _device_cache_text(lio: Lio, place: StorageObject) -> str:
 
 
 def creation_arguments(
-    lio: Lio, place: StorageObject, described: Described | None = None
+    lio: Lio, place: StorageObject, described: StorageInfo | None = None
 ) -> dict[str, Any] | None:
     """Return rtslib's arguments that would create the object again, None for a half-made one."""
     found = described or describe(lio, place)
@@ -213,7 +251,7 @@ def creation_arguments(
     return made
 
 
-def is_back(lio: Lio, place: StorageObject, found: Described) -> bool:
+def is_back(lio: Lio, place: StorageObject, found: StorageInfo) -> bool:
     """Whether the device of a storage object is gone, and another one is at its path now.
 
     The kernel keeps the old device, also if the new one is the same disk.

@@ -16,6 +16,7 @@ from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, Stor
 from pyshell.lio.operations.base import (
     Foreseen,
     Operation,
+    Several,
     exists,
     missing,
     must_be_free,
@@ -23,7 +24,7 @@ from pyshell.lio.operations.base import (
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.settings import Several, snapshot
+from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.names import LUN_MAX, path_part
 
 
@@ -314,3 +315,39 @@ def _check_alias(alias: str | None) -> None:
 def _check_number(index: int) -> None:
     if not 0 <= index <= LUN_MAX:
         raise UsageError(f"{index} is not a LUN", f"LUNs are numbered 0 to {LUN_MAX}.")
+
+
+# What stays an ACL's own: it is in the group already, and a new depth would cut its session.
+_OWN = ("tag", "cmdsn_depth")
+
+
+def likened(lio: Lio, place: NodeAcl, model: NodeAcl) -> list[Operation]:
+    """Return what gives an ACL the mapped LUNs, secrets and settings of another in its TPG.
+
+    What is the same is not touched, so that an initiator keeps the disks it has.
+    """
+    made: list[Operation] = []
+    wanted = _mapped(lio, model)
+    present = _mapped(lio, place)
+    for index, mapping in present.items():
+        if wanted.get(index) != mapping:
+            made.append(UnmapLun(MappedLun(place, index)))
+    for index, mapping in wanted.items():
+        lun, protect = mapping
+        if present.get(index) != mapping and lun is not None:
+            made.append(MapLun(MappedLun(place, index), lun, protect))
+    for operation in snapshot(lio, model):
+        if isinstance(operation, Set) and operation.file not in _OWN:
+            made.append(Set(place, operation.file, operation.value))
+    return made
+
+
+def _mapped(lio: Lio, acl: NodeAcl) -> dict[int, tuple[Lun | None, bool]]:
+    """Return what each number shows: the LUN, None where its link is gone, and if protected."""
+    return {
+        mapped.index: (
+            listing.lun_of(mapped),
+            text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1",
+        )
+        for mapped in listing.mapped_luns(acl)
+    }

@@ -17,7 +17,7 @@ from typing import Any
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.host.machine import BlockDevice
 from pyshell.host.scsi_devices import DISK, ZONED_DISK
-from pyshell.lio import listing, storage
+from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Foreseen
@@ -26,22 +26,23 @@ from pyshell.names import size_text
 BLOCK = 512
 _SERIAL_MAX = 252
 """Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
-_NEEDED = {
+NEEDED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "block": ("dev",),
     "fileio": ("dev",),
     "pscsi": ("dev",),
     "ramdisk": ("size",),
     "user": ("config", "size"),
 }
+"""The arguments that a storage object must have, by backstore."""
 # What a kernel keeps of a text written to `control`; it cuts off the rest without a word.
 _TEXT_MAX = {"block": 511, "fileio": 255, "user": 255}
 
 
 def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any]) -> None:
     """Raise what speaks against a storage object with rtslib's `arguments` for `plugin`."""
-    for name in _NEEDED[plugin]:
-        if arguments.get(name) is None:
-            raise UsageError(f"It has no {name}", f"A {plugin} storage object needs one.")
+    for name in NEEDED_ARGUMENTS[plugin]:
+        if arguments.get(name) in (None, ""):
+            raise UsageError(f"A {plugin} storage object needs its {name}")
     if arguments.get("wwn"):
         check_serial(str(arguments["wwn"]))
     device = str(arguments.get("dev", arguments.get("config", "")))
@@ -126,7 +127,7 @@ def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
 def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
     """Return the storage object that has claimed the device `name`, None where none has."""
     for place in listing.storage_objects():
-        device = lio.machine.block_device(storage.describe(lio, place).device)
+        device = lio.machine.block_device(storage_info.describe(lio, place).device)
         if device is not None and device.name == name:
             return place
     return None
@@ -155,7 +156,7 @@ def users(lio: Lio) -> dict[object, list[StorageObject]]:
     """Return the storage objects that use each device or file."""
     found: dict[object, list[StorageObject]] = {}
     for place in listing.storage_objects():
-        described = storage.describe(lio, place)
+        described = storage_info.describe(lio, place)
         used = identity(lio, place.plugin, described.config or described.device)
         if used is not None:
             found.setdefault(used, []).append(place)

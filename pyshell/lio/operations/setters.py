@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pyshell import names
-from pyshell.errors import ConflictError, NotFoundError, PyshellError
-from pyshell.lio import rtslib_objects, settings
+from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
+from pyshell.lio import rtslib_objects, settings, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import Place, Tpg
-from pyshell.lio.operations.base import Foreseen, Operation, must_exist, or_put_back
+from pyshell.lio.identifiers import Place, StorageObject, Tpg
+from pyshell.lio.operations import preconditions
+from pyshell.lio.operations.base import Foreseen, Operation, Several, must_exist
 
 _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 """Settings that the kernel changes along with another."""
@@ -30,7 +30,7 @@ class Set(Operation):
         errno.ENOSYS: "Its backstore or device cannot do that.",
         errno.ENODEV: "Its backstore or device cannot do that, or is not ready for it.",
     }
-    place: Place | FabricPlace
+    place: Place
     file: str
     value: str
     said: Sequence[str] = field(default_factory=list)
@@ -77,46 +77,6 @@ class Set(Operation):
         return Several([undo, *along]) if along else undo
 
 
-@dataclass(frozen=True)
-class FabricPlace:
-    """A fabric as an object with settings (discovery authentication, CPUs)."""
-
-    fabric: Fabric
-
-    @property
-    def folder(self) -> str:
-        """Return the fabric's folder in configfs."""
-        return self.fabric.folder
-
-    @property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"/{self.fabric.name}"
-
-    def __str__(self) -> str:
-        return f"fabric {self.fabric.name}"
-
-
-@dataclass
-class UseFabric(Operation):
-    """Bring a fabric up: make its folder in configfs, for which rtslib loads the module."""
-
-    fabric: Fabric
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"load fabric {self.fabric.name}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Note that the fabric's folder will be there."""
-        foreseen.make(self.fabric.folder)
-
-    def do(self, lio: Lio) -> Operation | None:
-        """Let rtslib load what is needed; a loaded fabric stays, it has no effect by itself."""
-        self.fabric.load()
-        return None
-
-
 @dataclass
 class SetEnabled(Operation):
     """Enable or disable a TPG."""
@@ -153,45 +113,6 @@ class SetEnabled(Operation):
         return self.tpg.target.fabric.refusal(number) if self.enabled else ""
 
 
-@dataclass
-class Several(Operation):
-    """Operations that are done as one."""
-
-    operations: Sequence[Operation]
-
-    def step(self) -> str:
-        """Return what the first of them does."""
-        return self.operations[0].step() if self.operations else "do nothing"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check each."""
-        for operation in self.operations:
-            operation.check(lio, foreseen)
-
-    def do(self, lio: Lio) -> Operation | None:
-        """Do each, or none; the inverse undoes them in reverse."""
-        inverses: list[Operation] = []
-
-        def undo() -> None:
-            for inverse in inverses:
-                inverse.do(lio)
-
-        with or_put_back("it is done in part", undo):
-            for operation in self.operations:
-                inverse = operation.do(lio)
-                inverses[:0] = [inverse] if inverse is not None else []
-        return Several(inverses) if inverses else None
-
-
-def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """Yield operations one by one, in place of each `Several` those that it is made of."""
-    for operation in operations:
-        if isinstance(operation, Several):
-            yield from flat(operation.operations)
-        else:
-            yield operation
-
-
 def snapshot(lio: Lio, place: Place) -> list[Operation]:
     """Return operations that would give `place` the settings that it has now."""
     found: list[Operation] = []
@@ -199,3 +120,60 @@ def snapshot(lio: Lio, place: Place) -> list[Operation]:
         with contextlib.suppress(OSError):
             found.append(Set(place, file, settings.read(lio.kernel, place.folder, file)))
     return found
+
+
+@dataclass
+class SetWriteCache(Set):
+    """Set emulate_write_cache, but never hide a cache that is there (field failure 68).
+
+    A fileio storage object made with write_back keeps writes in memory for its whole life. An
+    initiator that is told otherwise does not flush, and a crash loses what was acknowledged.
+    """
+
+    buffered: bool = False
+    """Whether the object will be made with write_back."""
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the object is there and does not keep writes in memory."""
+        super().check(lio, foreseen)
+        assert isinstance(self.place, StorageObject)
+        if self.value != "0":
+            return
+        # One that is made anew is not what is there now.
+        is_new = foreseen.makes(self.place.folder)
+        if self.buffered or (not is_new and storage_info.describe(lio, self.place).buffered):
+            raise UsageError(
+                f"emulate_write_cache=0 contradicts write_back=true of {self.place}: a crash"
+                " would lose acknowledged writes",
+                "Delete it and create it again with write_back=false.",
+            )
+
+
+@dataclass
+class SetSerial(Operation):
+    """Give a storage object another unit serial number, and keep what it holds.
+
+    The kernel refuses it while a LUN exports the storage object: initiators would take the disk
+    for another one.
+    """
+
+    place: StorageObject
+    serial: str
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"give {self.place} the serial number {self.serial}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """See that the storage object is there and the number is one."""
+        must_exist(foreseen, self.place)
+        preconditions.check_serial(self.serial)
+
+    def do(self, lio: Lio) -> Operation | None:
+        """Write it and read it back."""
+        before = storage_info.serial(lio.kernel, self.place)
+        lio.kernel.write(f"{self.place.folder}/wwn/vpd_unit_serial", self.serial)
+        kept = storage_info.serial(lio.kernel, self.place)
+        if kept != self.serial:
+            raise PyshellError(f"The kernel took '{kept}' for the serial number '{self.serial}'")
+        return SetSerial(self.place, before)
