@@ -24,7 +24,7 @@ from pyshell.config.running import read_running
 from pyshell.doctor import examination, network
 from pyshell.doctor.findings import Finding
 from pyshell.host import programs
-from pyshell.host.machine import RealMachine
+from pyshell.host.real_machine import RealMachine
 from pyshell.simulator import ChapCredentials, SimulatedDevice
 
 PUBLIC = "198.51.100.7"

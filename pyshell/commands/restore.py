@@ -16,7 +16,7 @@ from pyshell.commands.restore_run import RestoreJob
 from pyshell.commands.save import boot_file, file_of
 from pyshell.config.store import saved_file
 from pyshell.errors import PyshellError, RestoredInPartError, UsageError
-from pyshell.host.arrivals import Arrivals
+from pyshell.host.device_events import DeviceEvents
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -223,9 +223,9 @@ def _read(node: Node, path: Path) -> Trusted:
 
 def _arrivals(
     node: Node, wait: int | None, hints: list[str]
-) -> AbstractContextManager[Arrivals | None]:
+) -> AbstractContextManager[DeviceEvents | None]:
     """Listen for devices from before the first look at them, so that none is missed."""
-    return node.lio.machine.arrivals(hints.append) if wait else nullcontext()
+    return node.lio.machine.device_events(hints.append) if wait else nullcontext()
 
 
 def _recoverable(faults: list[Skipped]) -> PyshellError:

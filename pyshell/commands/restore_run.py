@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyshell.commands.save import boot_file
 from pyshell.errors import LockedError, PyshellError
-from pyshell.host.arrivals import Arrivals
+from pyshell.host.device_events import DeviceEvents
 from pyshell.tree.node import Context
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RestoreJob:
         if self._data is not None:
             self._remembered = boot_file(self._context).restored(self._data, self.missing)
 
-    def wait(self, arrivals: Arrivals, seconds: int, hints: list[str]) -> None:
+    def wait(self, arrivals: DeviceEvents, seconds: int, hints: list[str]) -> None:
         """Wait for the devices of what is missing, and add each when it is there.
 
         `hints` are of interest where there is something to wait for.

@@ -175,7 +175,7 @@ def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) ->
     """Tell whether a host reaches a portal; the address must be one of this host."""
     from pyshell.lio import listing
 
-    own = [names.address(address) for address, _ in node.lio.machine.addresses()]
+    own = [names.address(address) for address in node.lio.machine.addresses()]
     if wanted is None:
         return listing.is_wildcard(portal.address) or names.address(portal.address) in own
     address, port = wanted

@@ -16,7 +16,7 @@ def version(node: Node) -> Result:
     """Show the versions of pyshell, of its libraries and of the kernel."""
     if node.context.compat:
         return Lines([f"pyshell version {__version__}"])
-    found = {**_versions(), "kernel": node.lio.kernel_release}
+    found = {**_versions(), "kernel": node.lio.machine.kernel_release()}
     lines = [f"{name} {number}" for name, number in found.items() if name != "pyshell"]
     simulated = node.lio.simulated is not None
     if simulated:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
-from pyshell.host.services import OTHERS, OURS, Services, services
+from pyshell.host.machine import Services
+from pyshell.host.systemd import OTHERS, OURS
 from pyshell.lio.attach import Lio
 
 FILE = "pyshell-takeover.json"
@@ -29,7 +30,7 @@ class Takeover:
 
 def forth(lio: Lio) -> Takeover:
     """Return what pyshell's taking over changes. Raises NotFoundError without its units."""
-    found = services(lio)
+    found = lio.machine.services()
     for unit in OURS:
         if not found.state(unit):
             raise NotFoundError(
@@ -47,7 +48,7 @@ def back(lio: Lio) -> Takeover | None:
     remembered = _remembered(lio)
     if remembered is None:
         return None
-    found = services(lio)
+    found = lio.machine.services()
     return Takeover(
         tuple(unit for unit in OURS if found.state(unit) == "enabled"),
         tuple(unit for unit in OTHERS if unit in remembered and found.state(unit) != "enabled"),
@@ -59,12 +60,12 @@ def take(lio: Lio, wanted: Takeover) -> None:
     units = dict.fromkeys([*(_remembered(lio) or ()), *wanted.disable])
     writing.make_folder(lio.config_dir)
     writing.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
-    _switch(services(lio), wanted)
+    _switch(lio.machine.services(), wanted)
 
 
 def give_back(lio: Lio, wanted: Takeover) -> None:
     """Give back, and forget."""
-    _switch(services(lio), wanted)
+    _switch(lio.machine.services(), wanted)
     try:
         _file(lio).unlink(missing_ok=True)
     except OSError as error:

@@ -116,7 +116,7 @@ class FollowSize(Operation):
         if lio.machine.block_device(self.path) is not None:
             return None
         made: list[Operation] = [SetImageSize(self.place, self.size)]
-        status = lio.machine.image_file(self.path).stat()
+        status = lio.machine.host_file(self.path).stat()
         if status.st_size < self.size:
             sparse = status.st_blocks * 512 < status.st_size
             made.insert(0, GrowImageFile(self.path, self.size, sparse))

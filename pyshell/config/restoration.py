@@ -27,7 +27,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.host.arrivals import Arrivals
+from pyshell.host.device_events import DeviceEvents
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import HBA_PREFIX
@@ -392,7 +392,9 @@ def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaite
     return [one for one in found if one.is_absent(lio)]
 
 
-def wait_for_any(lio: Lio, absent: Sequence[Awaited], arrivals: Arrivals, deadline: float) -> bool:
+def wait_for_any(
+    lio: Lio, absent: Sequence[Awaited], arrivals: DeviceEvents, deadline: float
+) -> bool:
     """Wait until one of `absent` is there; False where none is when the clock is at `deadline`."""
     while all(one.is_absent(lio) for one in absent):
         left = deadline - time.monotonic()

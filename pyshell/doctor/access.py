@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pyshell import names
 from pyshell.doctor.findings import Finding, asking, error, pyshell, tpgs, warning
 from pyshell.errors import UsageError
-from pyshell.host import inquiry
+from pyshell.host import procnet
 from pyshell.lio import listing, sessions, statistics
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -144,7 +144,7 @@ def _public_address(lio: Lio, tpg: Tpg) -> str:
         if not listing.is_wildcard(portal.address):
             found = [portal.address]
         else:
-            found = sorted(inquiry.addresses(lio.machine) or ())
+            found = sorted(procnet.addresses(lio.machine) or ())
             if portal.address == "0.0.0.0":  # noqa: S104 - looked for, not listened at
                 found = [address for address in found if ":" not in address]
         for address in found:
@@ -247,7 +247,7 @@ def check_logins(lio: Lio) -> Iterator[Finding]:
 
 def _strangers(lio: Lio) -> list[str]:
     """Return whom the kernel's log says it refused, and who is neither known nor in by now."""
-    found = inquiry.refused_initiators(lio.machine)
+    found = lio.machine.refused_initiators()
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
-from pyshell.host import inquiry
+from pyshell.host import block_devices
 from pyshell.lio import listing, sessions, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
@@ -213,7 +213,7 @@ def _release(lio: Lio, name: str) -> str:
 
 def _renamed(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
     """Yield a device whose name is given anew at each boot, where it has a lasting one."""
-    if not inquiry.moves_between_boots(found.device):
+    if not block_devices.moves_between_boots(found.device):
         return
     lasting = lio.machine.lasting_name(found.device)
     if lasting is None:
@@ -234,7 +234,7 @@ def _resized(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Fin
     """Yield an image file that something else made longer or shorter."""
     if lio.machine.block_device(found.device) is not None or found.size is None:
         return
-    image = lio.machine.image_file(found.device)
+    image = lio.machine.host_file(found.device)
     try:
         there = image.stat().st_size
     except OSError as fault:

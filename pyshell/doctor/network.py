@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.doctor.findings import Finding, error, pyshell, tpgs, unseen
-from pyshell.host import inquiry
+from pyshell.host import procnet
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 
@@ -20,14 +20,14 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
     portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
     if not portals:
         return
-    present, open_at = inquiry.addresses(lio.machine), inquiry.listening(lio.machine)
+    present, open_at = procnet.addresses(lio.machine), procnet.listening(lio.machine)
     about = [portal.path for portal in portals]
     if present is None:
         yield unseen("addresses", "the host's addresses cannot be read from /proc/net", *about)
     if open_at is None:
         yield unseen("listening", "where the host listens cannot be read from /proc/net", *about)
     for portal in portals:
-        address = inquiry.spelt(portal.address)
+        address = procnet.spelt(portal.address)
         folder = f"{portal.tpg.path}/portals"
         words = (portal.address, str(portal.port))
         if present is not None and not listing.is_wildcard(address) and address not in present:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pyshell.errors import NotFoundError, PyshellError
+from pyshell.host.machine import UserHandler
 
 SERVICE = "org.kernel.TCMUService1"
 PATH = "/org/kernel/TCMUService1"
@@ -31,15 +31,7 @@ _PATIENT_SECONDS = 10.0
 _CALL_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Handler:
-    """A handler: `description` is its own text on what its configuration strings look like."""
-
-    name: str
-    description: str
-
-
-def running(*, patiently: bool = False) -> list[Handler]:
+def running(*, patiently: bool = False) -> list[UserHandler]:
     """Return the handlers that are there now, sorted by name; none where nobody answers in time."""
     if not _may_have_bus():
         return []
@@ -80,7 +72,7 @@ def _may_have_bus() -> bool:
     return bool(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")) or os.path.exists(_SOCKET)
 
 
-def _handlers(answer: Sequence[object]) -> list[Handler]:
+def _handlers(answer: Sequence[object]) -> list[UserHandler]:
     """Return the handlers that an answer names; what is not of the expected type is left out."""
     found = []
     for objects in answer:
@@ -90,7 +82,7 @@ def _handlers(answer: Sequence[object]) -> list[Handler]:
                 if interface == SERVICE and isinstance(properties, Mapping) and name:
                     described: Any = properties.get("ConfigDesc")
                     text = described[1] if _is(described, str, str) else ""
-                    found.append(Handler(name, text[:_LONGEST]))
+                    found.append(UserHandler(name, text[:_LONGEST]))
     return found[:_MOST]
 
 

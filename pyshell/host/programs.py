@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pyshell
 
+_ASK_SECONDS = 10
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));from pyshell.cli import main; sys.exit(main())"
@@ -44,6 +45,18 @@ def run(*command: str, seconds: float | None = None) -> subprocess.CompletedProc
         cwd="/",
         env=environment(),
     )
+
+
+def ask(*command: str) -> str | None:
+    """Return what a program that changes nothing prints.
+
+    None if it is missing, fails or takes more than 10 seconds.
+    """
+    try:
+        done = run(*command, seconds=_ASK_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 def start_less() -> subprocess.Popen[str]:

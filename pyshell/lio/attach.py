@@ -8,11 +8,23 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.host import programs
-from pyshell.host.machine import Machine, RealMachine
-from pyshell.lio.configfs import CONFIGFS, Kernel, RealKernel, changing, text_or_none
+from pyshell.host.machine import Machine
+from pyshell.host.real_machine import RealMachine
+from pyshell.lio.configfs import (
+    CONFIGFS,
+    Kernel,
+    RealKernel,
+    changing,
+    require_changing,
+    text_or_none,
+)
+
+if TYPE_CHECKING:
+    from pyshell.simulator import Simulator
 
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
@@ -67,15 +79,6 @@ class Lio:
         """Tell whether this user may change the target: root a real one, all a simulated one."""
         return self.simulated is not None or os.geteuid() == 0
 
-    @property
-    def kernel_release(self) -> str:
-        """Return which kernel it is; of a simulated one, from which it was recorded."""
-        if self.simulated is None:
-            return os.uname().release
-        from pyshell.simulator import recorded_kernel
-
-        return recorded_kernel()
-
     def ready(self) -> None:
         """See to it that configfs is mounted and the target core is there.
 
@@ -100,17 +103,34 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
         folder = config_dir or CONFIG_DIR
         return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
-    from pyshell.host.simulated import SimulatedKernel, SimulatedMachine, open_folder
+    from pyshell.simulator import SimulatedMachine
 
-    found = open_folder(simulate)
+    found = _open_simulator(simulate)
     return Lio(
-        SimulatedKernel(found),
+        found,
         SimulatedMachine(found),
         config_dir or found.config_dir,
         found.folder / "command.lock",  # `lock` there is the simulated kernel's own
         found.folder / "missing",
         found.folder,
     )
+
+
+def _open_simulator(folder: Path) -> Simulator:
+    """Open the simulated kernel in `folder` and put it under rtslib. Raises PyshellError."""
+    from pyshell.simulator import open_simulator, under_rtslib
+
+    try:
+        found = open_simulator(folder)
+        found.machine.check()
+    except OSError as error:
+        raise from_os_error(error, "open the simulated target", path=str(folder)) from error
+    except ValueError as error:
+        hint = "Fix or remove that file, or name another folder with --simulate=DIR."
+        raise PyshellError(str(error), hint) from error
+    found.before_act = require_changing
+    under_rtslib.attach(found)
+    return found
 
 
 def _ready() -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import os
@@ -114,7 +113,7 @@ class Fabric:
         """
         if os.path.isdir(self.folder):
             return True
-        return self.name in machine.loadable_fabrics() and self._has_hardware(machine)
+        return self.name in loadable(machine) and self._has_hardware(machine)
 
     def _has_hardware(self, machine: Machine) -> bool:
         if self.name == "usb_gadget":
@@ -187,56 +186,15 @@ def known() -> list[str]:
     return sorted(FABRIC_MODULES)
 
 
-def loadable(
-    release: str | None = None, modules: str = "/lib/modules", loaded: str = "/sys/module"
-) -> frozenset[str]:
-    """Return the names of fabrics whose module the running kernel has: built in, loaded or neither.
-
-    Reads `modules.dep` and `modules.builtin` once; loads nothing. A kernel without these lists may
-    have all built in, so it is taken to (field failure 41).
-    """
-    folder = f"{modules}/{release or os.uname().release}"
-    listed = _listed(folder, *(_changed(f"{folder}/{index}") for index in _INDEXES))
-    if listed is None:
-        return frozenset(FABRIC_MODULES)
-    return frozenset(
-        name
-        for name, module in _module_files().items()
-        if module in listed or os.path.isdir(f"{loaded}/{module}")
-    )
-
-
-_INDEXES = ("modules.dep", "modules.builtin")
-
-
-def _changed(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
+def loadable(machine: Machine) -> frozenset[str]:
+    """Return the names of fabrics that the host's kernel can provide, loaded or not."""
+    return machine.loadable_fabrics(module_files())
 
 
 @functools.cache
-def _module_files() -> dict[str, str]:
+def module_files() -> dict[str, str]:
     """Return the name of each fabric's module, with underscores only, as the kernel takes it."""
     return {
         name: (_MODULE_FILES.get(name) or str(maker().kernel_module)).replace("-", "_")
         for name, maker in FABRIC_MODULES.items()
     }
-
-
-@functools.lru_cache(maxsize=1)
-def _listed(folder: str, *changed: int) -> frozenset[str] | None:
-    """Return those modules of fabrics that the lists in a folder name, None without lists.
-
-    A look at a tree asks once a fabric; `changed` tells when each list was written, 0 for none.
-    """
-    present = ""
-    for index, written in zip(_INDEXES, changed, strict=True):
-        if written:
-            with contextlib.suppress(OSError), open(f"{folder}/{index}", encoding="utf-8") as file:
-                present += file.read()
-    if not present:
-        return None
-    present = present.replace("-", "_")
-    return frozenset(name for name in _module_files().values() if f"/{name}.ko" in present)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pyshell.host import inquiry
+from pyshell.host import procnet
 from pyshell.lio import listing, statistics
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -275,7 +275,7 @@ def _origin(lio: Lio, session: Session, own: Sequence[Session]) -> str:
     known = [c.address for s in at_same for c in s.connections]
     if sum(not s.connections for s in at_same) != 1:
         return ""
-    peers = [peer for port, peer in inquiry.connections(lio.machine) if port in ports]
+    peers = [peer for port, peer in procnet.connections(lio.machine) if port in ports]
     for address in known:
         if address in peers:
             peers.remove(address)

@@ -104,7 +104,7 @@ def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int |
         if block is not None:
             return block.size, ""
         told = _field(info, "Size")
-        if not lio.machine.image_file(device).exists():
+        if not lio.machine.host_file(device).exists():
             return int(told) if told else None, f"{device} is gone"
         return (int(told), "") if told else (None, "unknown size")
     if place.plugin == "pscsi":

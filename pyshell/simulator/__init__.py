@@ -8,7 +8,7 @@ and refuses was recorded from a real kernel. `pyshell.simulator.under_rtslib` pu
 from pyshell.simulator.adapters import SimulatedPort
 from pyshell.simulator.hardware import Hardware, SimulatedDevice
 from pyshell.simulator.login_sessions import ChapCredentials, LoginRefusedError
-from pyshell.simulator.recorded import recorded_kernel
+from pyshell.simulator.simulated_machine import SimulatedMachine
 from pyshell.simulator.simulator import Simulator, open_simulator
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "Hardware",
     "LoginRefusedError",
     "SimulatedDevice",
+    "SimulatedMachine",
     "SimulatedPort",
     "Simulator",
     "open_simulator",
-    "recorded_kernel",
 ]

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.files import jsontext, reading
+from pyshell.host.machine import DISK, TAPE
 from pyshell.simulator.adapters import SimulatedPort, sysfs
-
-# SCSI peripheral device types.
-DISK = 0
-TAPE = 1
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pyshell.simulator.hardware import DISK, SimulatedDevice
+from pyshell.host.machine import DISK
+from pyshell.simulator.hardware import SimulatedDevice
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import SimulatedKernel
 from pyshell.simulator.tree_files import Facts

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from pyshell.files import paths
@@ -59,11 +59,16 @@ class Simulator:
         self.folder = folder
         self.configfs = folder / "configfs" / "target"
         self.config_dir = folder / "etc" / "target"
+        self.root = str(self.configfs)
         self.machine = Hardware(folder)
         self._tree = TreeFiles(folder)
         self._kernel = SimulatedKernel(self._tree, self.machine)
         self.before_act: Callable[[str], None] = lambda path: None
         """Called with the path of each act that changes something; may raise OSError."""
+
+    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+        """Return what reads attributes of one folder by their names."""
+        return nullcontext(lambda name: self.read(f"{folder}/{name}"))
 
     def read(self, path: str) -> str:
         """Return the text of an attribute.

@@ -252,7 +252,7 @@ class FileioNode(BackstoreNode):
         said: list[str],
     ) -> int:
         """Return the size of an existing file, or plan to make it. Raises UsageError."""
-        where = self.lio.machine.image_file(path)
+        where = self.lio.machine.host_file(path)
         if not os.path.exists(where):  # Path.exists raises for a name that is too long
             refuse_image_among(self.lio, path)
             if size is None:
@@ -284,12 +284,12 @@ class FileioNode(BackstoreNode):
         return f"{path} is sparse, {size_text(free)} are free there."
 
     def _refuse_shared(self, path: str, new: StorageObject) -> None:
-        wanted = os.path.realpath(self.lio.machine.image_file(path))
+        wanted = os.path.realpath(self.lio.machine.host_file(path))
         for place in listing.storage_objects("fileio"):
             if place.name == new.name:
                 continue  # creating it says that it exists
             device = text_or_none(self.lio.kernel, f"{place.folder}/udev_path")
-            if device and os.path.realpath(self.lio.machine.image_file(device)) == wanted:
+            if device and os.path.realpath(self.lio.machine.host_file(device)) == wanted:
                 raise BusyError(
                     f"{path} is already used by storage object {place.name}.",
                     targetcli=f"storage object for {path} already exists: {place.name}",

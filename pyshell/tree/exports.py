@@ -54,9 +54,9 @@ def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
     if device is not None:
         place = StorageObject("block", name, listing.free_hba())
         create = CreateStorageObject(place, {"dev": path, "readonly": device.read_only})
-    elif path.startswith("/") and machine.image_file(path).is_file():
+    elif path.startswith("/") and machine.host_file(path).is_file():
         place = StorageObject("fileio", name, listing.free_hba())
-        size = machine.image_file(path).stat().st_size
+        size = machine.host_file(path).stat().st_size
         create = CreateStorageObject(place, {"dev": path, "size": size})
     else:
         from pyshell.commands.share import storage

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.host import inquiry
+from pyshell.host import procnet
 from pyshell.lio import listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Portal, Tpg
@@ -89,8 +89,8 @@ class PortalsNode(CommonNode):
 
     def _unreachable(self, address: str) -> str:
         """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""
-        mine = inquiry.addresses(self.lio.machine)
-        if mine is None or listing.is_wildcard(address) or inquiry.spelt(address) in mine:
+        mine = procnet.addresses(self.lio.machine)
+        if mine is None or listing.is_wildcard(address) or procnet.spelt(address) in mine:
             return ""
         return (
             f"This host has no address {address}: nobody reaches the portal until it has."

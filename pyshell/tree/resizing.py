@@ -69,7 +69,7 @@ def _resize_file(
     *,
     force: bool,
 ) -> Result:
-    status = lio.machine.image_file(found.device).stat()
+    status = lio.machine.host_file(found.device).stat()
     wanted = status.st_size if size is None else size
     _refuse_to_shrink(place, found.size, wanted, force=force)
     if wanted < BLOCK:

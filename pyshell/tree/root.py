@@ -67,7 +67,7 @@ class RootNode(CommonNode):
         if name not in fabrics.known():
             return None
         if not fabric(name).is_offered(self.lio.machine):
-            if name not in self.lio.machine.loadable_fabrics():
+            if name not in fabrics.loadable(self.lio.machine):
                 hint = f"This kernel cannot provide the fabric {name}."
             else:
                 hint = f"This host has no hardware for the fabric {name}."

@@ -150,7 +150,7 @@ class StorageObjectNode(CommonNode):
 
 def _space(lio: Lio, path: str) -> dict[str, Any]:
     """Return how much room an image file takes and could still get."""
-    where = lio.machine.image_file(path)
+    where = lio.machine.host_file(path)
     if not where.is_file():
         return {}
     status = where.stat()

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pyshell.commands import help_text
 from pyshell.errors import NotFoundError
-from pyshell.host.handlers import Handler
+from pyshell.host.machine import UserHandler
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
@@ -62,7 +62,7 @@ def _used(node: CommonNode) -> set[str]:
     return {_handler_of(node, place) for place in listing.storage_objects(PLUGIN)}
 
 
-def _look_for(node: CommonNode, name: str) -> Handler | None:
+def _look_for(node: CommonNode, name: str) -> UserHandler | None:
     for handler in node.lio.machine.user_handlers(patiently=True):
         if handler.name == name:
             return handler
@@ -81,12 +81,12 @@ class _AllUserNode(BackstoreNode):
 class UserBackstoreNode(BackstoreNode):
     """The storage objects of one handler."""
 
-    def __init__(self, handler: str, parent: Node, running: Handler | None = None) -> None:
+    def __init__(self, handler: str, parent: Node, running: UserHandler | None = None) -> None:
         super().__init__(f"{_PREFIX}{handler}", parent)
         self.handler = handler
         self._running = running
 
-    def _look(self) -> Handler | None:
+    def _look(self) -> UserHandler | None:
         """Return the handler where it is running; it is not asked before that is needed."""
         if self._running is None:
             self._running = _look_for(self, self.handler)

@@ -14,8 +14,9 @@ from driver import ROOT, Pyshell, tool
 from pyshell.config import boot_units
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
-from pyshell.host.services import OTHERS, OURS, SimulatedServices, Systemd
+from pyshell.host.systemd import OTHERS, OURS, Systemd
 from pyshell.lio.attach import Lio
+from pyshell.simulator.simulated_machine import SimulatedMachine, SimulatedServices
 
 # What Fedora's and Debian's packages install.
 TARGET = "[Service]\nExecStart=/usr/bin/targetctl restore\n[Install]\nWantedBy=multi-user.target\n"
@@ -134,7 +135,7 @@ def links(system: Path) -> set[str]:
 @pytest.fixture
 def on_system(system: Path, lio: Lio, monkeypatch: pytest.MonkeyPatch) -> Lio:
     """Return a target whose host has that system's services."""
-    monkeypatch.setattr(boot_units, "services", lambda _lio: Systemd(str(system)))
+    monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(str(system)))
     return lio
 
 

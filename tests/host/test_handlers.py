@@ -17,7 +17,7 @@ from driver import clean_environment
 from handlerservice import DESCRIPTION, SERVICE, HandlerService, bus
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import handlers
-from pyshell.host.handlers import Handler
+from pyshell.host.machine import UserHandler
 
 needs_bus = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,
@@ -49,7 +49,7 @@ def service(address: str) -> Iterator[HandlerService]:
 
 @needs_bus
 def test_the_handlers_that_run_are_found_with_their_own_words(service: HandlerService) -> None:
-    assert handlers.running() == [Handler("file", DESCRIPTION), Handler("plain", "")]
+    assert handlers.running() == [UserHandler("file", DESCRIPTION), UserHandler("plain", "")]
 
 
 @needs_bus
@@ -118,7 +118,7 @@ def test_a_bus_that_hangs_costs_half_a_second(
 def test_field_failure_70_without_the_library_there_are_no_handlers() -> None:
     program = (
         "import sys; sys.modules['jeepney'] = None\n"
-        "from pyshell.lio import handlers\n"
+        "from pyshell.host import handlers\n"
         "handlers._SOCKET = '/'\n"
         "assert handlers.running() == []\n"
     )
@@ -178,4 +178,4 @@ def test_a_description_of_another_type_is_left_out(
     monkeypatch.setattr(handlers, "_may_have_bus", lambda: True)
     reply = ({"/org/kernel/x": {SERVICE: {"ConfigDesc": described}}},)
     monkeypatch.setattr(handlers, "_call", lambda *_: reply)
-    assert handlers.running() == [Handler("x", "")]
+    assert handlers.running() == [UserHandler("x", "")]

@@ -8,24 +8,26 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.host import facts, machine
+from pyshell.host import block_devices
+from pyshell.host.real_machine import RealMachine
+from pyshell.lio import fabrics
 from pyshell.lio.attach import Lio
 
 
 def test_a_file_is_no_block_device(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    real = machine.RealMachine()
+    real = RealMachine()
     assert real.block_device(str(tmp_path / "file")) is None
     assert real.block_device(str(tmp_path / "nothing")) is None
     assert real.block_device("/dev/null") is None
 
 
 def test_a_device_that_is_not_there_has_no_size() -> None:
-    assert machine.RealMachine().device_size("no-such-disk") is None
+    assert RealMachine().device_size("no-such-disk") is None
 
 
 def test_an_image_file_of_the_real_host_lies_where_it_says() -> None:
-    assert machine.RealMachine().image_file("/srv/x.img") == Path("/srv/x.img")
+    assert RealMachine().host_file("/srv/x.img") == Path("/srv/x.img")
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,14 @@ def test_a_device_is_held_by_mounts_and_swap(
     (folder / "sdb1").mkdir(parents=True)
     texts = {name: text.replace("FOLDER", str(folder)) for name, text in files.items()}
     texts[f"{folder}/sdb1/dev"] = "8:17"
-    monkeypatch.setattr(facts, "text", lambda path: texts.get(path, ""))
-    assert machine._holder("8:16", str(folder)) == holder
+    monkeypatch.setattr(block_devices, "text", lambda path: texts.get(path, ""))
+    assert block_devices._holder("8:16", str(folder)) == holder
 
 
 def test_a_device_is_held_by_other_devices(tmp_path: Path) -> None:
     (tmp_path / "holders" / "dm-1").mkdir(parents=True)
     (tmp_path / "holders" / "dm-0").mkdir()
-    assert machine._holder("8:16", str(tmp_path)) == "held by dm-0, dm-1"
+    assert block_devices._holder("8:16", str(tmp_path)) == "held by dm-0, dm-1"
 
 
 def test_the_simulated_host_has_its_table(lio: Lio) -> None:
@@ -61,22 +63,22 @@ def test_the_simulated_host_has_its_table(lio: Lio) -> None:
     assert (disk.name, disk.size, disk.holder) == ("dm-0", 21474836480, "")
     assert lio.machine.device_size("dm-0") == 21474836480
     assert lio.machine.block_device("/dev/st0") is None
-    assert lio.machine.loadable_fabrics() == {"iscsi", "loopback"}
+    assert fabrics.loadable(lio.machine) == {"iscsi", "loopback"}
 
 
 def test_devices_of_any_kind_are_present(lio: Lio) -> None:
     assert lio.machine.present("/dev/st0")
     assert lio.machine.present("/dev/lee/lee.lv")
     assert not lio.machine.present("/dev/nothing")
-    real = machine.RealMachine()
+    real = RealMachine()
     assert real.present("/dev/null")
     assert not real.present("/etc/passwd")
     assert not real.present("/dev/nothing")
 
 
 def test_image_files_of_the_simulated_host_lie_in_its_folder(pyshell: Pyshell, lio: Lio) -> None:
-    assert lio.machine.image_file("/srv/x.img").is_relative_to(pyshell.folder)
-    assert lio.machine.image_file("/../../x.img").is_relative_to(pyshell.folder)
+    assert lio.machine.host_file("/srv/x.img").is_relative_to(pyshell.folder)
+    assert lio.machine.host_file("/../../x.img").is_relative_to(pyshell.folder)
 
 
 def test_a_device_in_use_is_told_by_whom(pyshell: Pyshell) -> None:

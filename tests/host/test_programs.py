@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, Pyshell, clean_environment
-from pyshell.host import inquiry, programs
+from pyshell.host import programs
 from pyshell.prompt import comparing
 
 HOSTILE = ("contextlib.py", "json.py", "sitecustomize.py", "usercustomize.py",
@@ -75,8 +75,14 @@ def test_it_finds_the_target_from_any_folder(
 
 def test_programs_are_found_in_the_systems_folders_only(attacked: Path, proof: Path) -> None:
     assert programs.run("ls", "/").returncode == 0
-    assert inquiry.ask("ls", "/") is not None
+    assert programs.ask("ls", "/") is not None
     assert not proof.exists()
+
+
+def test_a_program_is_asked() -> None:
+    assert programs.ask("echo", "yes") == "yes\n"
+    assert programs.ask("false") is None
+    assert programs.ask("no-such-program-here") is None
 
 
 def test_a_program_gets_an_environment_and_folder_of_its_own(attacked: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_session_shows_in_the_node_acl(ready: Acts) -> None:
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     attach(ready.simulator)
     acl = rtslib_fb.NodeACL(
-        rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModuleEntry("iscsi"), IQN), 1), CLIENT
+        rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule("iscsi"), IQN), 1), CLIENT
     )
     connection = {"cid": 0, "cstate": "LOGGED_IN", "address": ADDRESS, "transport": "TCP"}
     assert (

@@ -28,7 +28,7 @@ def root(kernel: Acts) -> Iterator[Any]:
 def scenario() -> None:
     """Do what the owner's walk-through does, and some more."""
     disk = rtslib_fb.BlockStorageObject("lee_block", dev=VOLUME)
-    tpg = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModuleEntry("iscsi"), IQN), 1)
+    tpg = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule("iscsi"), IQN), 1)
     rtslib_fb.NetworkPortal(tpg, "0.0.0.0", 3260)
     tpg.set_attribute("authentication", "0")
     tpg.enable = True
@@ -38,7 +38,7 @@ def scenario() -> None:
     rtslib_fb.RDMCPStorageObject("memory", 1 << 20)
     rtslib_fb.FileIOStorageObject("image", "/tmp/image", 1 << 20, write_back=True)
     rtslib_fb.PSCSIStorageObject("passed", "/dev/sdc")
-    loop = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModuleEntry("loopback")), 1)
+    loop = rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule("loopback")), 1)
     rtslib_fb.LUN(loop, 0, rtslib_fb.RDMCPStorageObject("more", 1 << 20))
 
 
@@ -107,7 +107,7 @@ def test_a_device_in_use_is_refused(root: Any) -> None:
 
 def test_a_fabric_that_the_kernel_lacks(root: Any) -> None:
     with pytest.raises(rtslib_fb.RTSLibError, match="no module"):
-        rtslib_fb.Target(rtslib_fb.FabricModuleEntry("vhost"), "naa.5001405000000001")
+        rtslib_fb.Target(rtslib_fb.FabricModule("vhost"), "naa.5001405000000001")
 
 
 def test_a_folder_behind_a_link(kernel: Acts, tmp_path: Path) -> None:

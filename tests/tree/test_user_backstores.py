@@ -12,8 +12,8 @@ import pytest
 
 from driver import CLIENT, TPG, Pyshell
 from handlerservice import HandlerService, bus
-from pyshell.host.machine import RealMachine
-from pyshell.host.simulated import SimulatedMachine
+from pyshell.host.real_machine import RealMachine
+from pyshell.simulator import SimulatedMachine
 
 CREATED = "/backstores/user:file create name=disk size=16M cfgstring=/srv/disk.img"
 INFO = "Config: file//srv/disk.img Size: 16777216"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.host import inquiry
+from pyshell.host import procnet
 from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -108,10 +108,10 @@ def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
 
     Where no other portal is there, they stay.
     """
-    mine = inquiry.addresses(lio.machine)
+    mine = procnet.addresses(lio.machine)
     if mine is None:
         return way, []
-    left = tuple(portal for portal in way.portals if inquiry.spelt(portal[0]) in mine)
+    left = tuple(portal for portal in way.portals if procnet.spelt(portal[0]) in mine)
     gone = [portal[0] for portal in way.portals if portal not in left]
     return replace(way, portals=left or way.portals), gone
 
@@ -161,7 +161,7 @@ def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
 
 def own_addresses(lio: Lio) -> list[str]:
     """Return the addresses by which others reach this host, IPv4 first."""
-    found = inquiry.addresses(lio.machine)
+    found = procnet.addresses(lio.machine)
     if found is None and lio.simulated is not None:
         return [_SIMULATED]
     every = [ipaddress.ip_address(address) for address in found or ()]

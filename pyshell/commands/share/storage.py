@@ -44,7 +44,7 @@ def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
 
 def by_name(node: CommonNode, name: str) -> StorageObject | None:
     """Return the only storage object of that name, unless there is a file of it right here."""
-    if os.path.exists(node.lio.machine.image_file(os.path.abspath(name))):
+    if os.path.exists(node.lio.machine.host_file(os.path.abspath(name))):
         return None
     found = [place for place in listing.storage_objects() if place.name == name]
     if len(found) > 1:
@@ -88,7 +88,7 @@ def _identity(node: CommonNode, path: str) -> str:
     if block is not None:
         return f"block {block.name}"
     plain = os.path.abspath(os.path.expanduser(path))
-    return os.path.realpath(node.lio.machine.image_file(plain))
+    return os.path.realpath(node.lio.machine.host_file(plain))
 
 
 def new_storage_object(
@@ -111,7 +111,7 @@ def new_storage_object(
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Leave size= out.")
         found = block.ui_command_create(chosen, device)
-    elif size is not None or machine.image_file(path).is_file():
+    elif size is not None or machine.host_file(path).is_file():
         found = fileio.ui_command_create(chosen, path, size)
     else:
         refuse_image_among(node.lio, path)

@@ -20,7 +20,7 @@ from pyshell.config.positions import (
     warning,
 )
 from pyshell.errors import PyshellError, UsageError
-from pyshell.host import inquiry
+from pyshell.host import block_devices
 from pyshell.lio import fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
@@ -273,7 +273,9 @@ def device_faults(lio: Lio, document: DocumentEntry, *, at_boot: bool = False) -
 
 def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
     """Yield that a device's name is given anew at each boot, if it has a lasting one."""
-    lasting = lio.machine.lasting_name(device) if inquiry.moves_between_boots(device) else None
+    lasting = (
+        lio.machine.lasting_name(device) if block_devices.moves_between_boots(device) else None
+    )
     if lasting is not None:
         told = f"{device} may name another device after the next boot"
         yield warning(entry.at("dev"), told, f"Use {lasting}.")
@@ -350,7 +352,7 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
     size = entry.number("size")
     if entry.data.get("size") is None:
         yield error(entry.at("size"), "is missing: the size of an image file must be said")
-    image = lio.machine.image_file(device)
+    image = lio.machine.host_file(device)
     try:
         if not image.exists():
             yield error(
@@ -382,7 +384,7 @@ def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
 
 
 def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
-    there = lio.machine.loadable_fabrics() | {found.name for found in listing.fabrics_in_use()}
+    there = fabrics.loadable(lio.machine) | {found.name for found in listing.fabrics_in_use()}
     for entry in document.each("targets"):
         name = entry.text("fabric")
         if name in fabrics.known() and name not in there:

@@ -22,7 +22,7 @@ def default_file(lio: Lio) -> Path:
 def elsewhere(lio: Lio) -> list[Path]:
     """Return the saved configurations that lie in another of the known folders."""
     here = default_file(lio)
-    found = [lio.machine.image_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
+    found = [lio.machine.host_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
     return [path for path in found if path != here and _is_file(path)]
 
 

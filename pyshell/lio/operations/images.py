@@ -32,7 +32,7 @@ class CreateImageFile(Operation):
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that nothing is there and, for a filled file, that it fits."""
-        where = lio.machine.image_file(self.path)
+        where = lio.machine.host_file(self.path)
         if os.path.lexists(where):
             raise ExistsError(f"{self.path} already exists", path=self.path)
         if not where.parent.is_dir() and not lio.machine.makes_folders(self.path):
@@ -44,7 +44,7 @@ class CreateImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Make the file, readable by its owner alone; leave nothing where it fails."""
-        where = lio.machine.image_file(self.path)
+        where = lio.machine.host_file(self.path)
         if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
         with writing.created(where) as descriptor:
@@ -72,7 +72,7 @@ class RemoveImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Remove it, unless another file has its name by now."""
-        writing.remove(lio.machine.image_file(self.path), (self.device, self.inode))
+        writing.remove(lio.machine.host_file(self.path), (self.device, self.inode))
         return None
 
 
@@ -90,7 +90,7 @@ class GrowImageFile(Operation):
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """See that the file is there, is shorter and, for one that is filled, that it fits."""
-        where = lio.machine.image_file(self.path)
+        where = lio.machine.host_file(self.path)
         if not where.is_file():
             raise NotFoundError(f"There is no image file {self.path}", path=self.path)
         more = self.size - where.stat().st_size
@@ -101,7 +101,7 @@ class GrowImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Grow it; leave its old length where that fails."""
-        where = lio.machine.image_file(self.path)
+        where = lio.machine.host_file(self.path)
         descriptor = writing.open_existing(where)
         before = os.fstat(descriptor).st_size
         try:
@@ -133,7 +133,7 @@ class _CutImageFile(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         """Cut it."""
-        descriptor = writing.open_existing(lio.machine.image_file(self.path))
+        descriptor = writing.open_existing(lio.machine.host_file(self.path))
         try:
             os.ftruncate(descriptor, self.size)
         finally:

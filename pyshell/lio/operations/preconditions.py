@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.host.machine import BlockDevice
-from pyshell.host.scsi_devices import DISK, ZONED_DISK
+from pyshell.host.machine import DISK, ZONED_DISK, BlockDevice
 from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
@@ -181,14 +180,14 @@ def identity(lio: Lio, plugin: str, path: str) -> object | None:
     if device is not None:
         return device.name
     try:
-        status = os.stat(lio.machine.image_file(path))
+        status = os.stat(lio.machine.host_file(path))
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 def _exists(lio: Lio, path: str) -> bool:
-    return os.path.exists(lio.machine.image_file(path))
+    return os.path.exists(lio.machine.host_file(path))
 
 
 def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.host import inquiry
 from pyshell.host.machine import BlockDevice
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -65,7 +64,7 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
-    for name in inquiry.refused_initiators(lio.machine):
+    for name in lio.machine.refused_initiators():
         if _is_valid(name):
             yield name, "was refused, as the kernel's log tells"
 
@@ -163,7 +162,7 @@ def _told(found: BlockDevice) -> str:
 
 def addresses(lio: Lio) -> Iterator[Candidate]:
     """Yield the addresses that a portal can listen on: all of this host's, then those for all."""
-    for address, interface in lio.machine.addresses():
+    for address, interface in lio.machine.addresses().items():
         yield Candidate(address, interface)
     yield Candidate(names.WILDCARD_V4, "all IPv4 addresses of this host")
     yield Candidate(names.WILDCARD_V6, "all addresses of this host, IPv4 and IPv6")

@@ -165,7 +165,7 @@ def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
         return  # no file has such a name
     where = Path(os.path.expanduser(folder or "."))
     if node.path.startswith("/backstores"):
-        where = node.lio.machine.image_file(folder)
+        where = node.lio.machine.host_file(folder)
     with os.scandir(where) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     if wanted.command.name in _OF_CONFIGURATIONS:

@@ -43,7 +43,7 @@ def test_lio_is_cleared_of_all_kinds_of_objects() -> None:
         ("iscsi", "iqn.2020-07.org.example:a"),
         ("loopback", "naa.5001405000000001"),
     ):
-        tpg = rtslib.TPG(rtslib.Target(rtslib.FabricModuleEntry(fabric), wwn), 1)
+        tpg = rtslib.TPG(rtslib.Target(rtslib.FabricModule(fabric), wwn), 1)
         lun = rtslib.LUN(tpg, 0, disk)
         if fabric == "iscsi":
             rtslib.NetworkPortal(tpg, "0.0.0.0", 3260)

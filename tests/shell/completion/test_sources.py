@@ -213,7 +213,7 @@ def test_ports_without_a_target_are_offered(shell: Shell, pyshell: Pyshell) -> N
 
 
 def test_image_files_lie_where_the_machine_has_them(shell: Shell) -> None:
-    image = shell.lio.machine.image_file("/srv/disk.img")
+    image = shell.lio.machine.host_file("/srv/disk.img")
     image.parent.mkdir(parents=True, exist_ok=True)
     image.touch()
     line = "/backstores/fileio create name=x file_or_dev=/s"

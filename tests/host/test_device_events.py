@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyshell.host import arrivals
+from pyshell.host import device_events
 
 
 class Monitor:
@@ -40,23 +40,23 @@ def monitor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Monitor:
         Monitor=SimpleNamespace(from_netlink=lambda context, source: found),
     )
     monkeypatch.setitem(sys.modules, "pyudev", library)
-    monkeypatch.setattr(arrivals, "_UDEV_RUNS", str(tmp_path))
+    monkeypatch.setattr(device_events, "_UDEV_RUNS", str(tmp_path))
     return found
 
 
 def test_listening_has_begun_before_the_first_look(monitor: Monitor) -> None:
-    with arrivals.arrivals(pytest.fail):
+    with device_events.listening(pytest.fail):
         assert monitor.started
         assert monitor.polled == []
 
 
 def test_disks_tapes_and_other_scsi_devices_are_listened_for(monitor: Monitor) -> None:
-    with arrivals.arrivals(pytest.fail):
+    with device_events.listening(pytest.fail):
         assert monitor.subsystems == ["block", "scsi_generic", "scsi_tape"]
 
 
 def test_what_makes_no_event_is_looked_for_all_the_same(monitor: Monitor) -> None:
-    with arrivals.arrivals(pytest.fail) as found:
+    with device_events.listening(pytest.fail) as found:
         found.pause(60)
         found.pause(0.5)
     assert monitor.polled == [2.0, 0.5]
@@ -65,11 +65,11 @@ def test_what_makes_no_event_is_looked_for_all_the_same(monitor: Monitor) -> Non
 def test_without_udev_the_clock_is_gone_by_and_that_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(arrivals, "_UDEV_RUNS", str(tmp_path / "none"))
+    monkeypatch.setattr(device_events, "_UDEV_RUNS", str(tmp_path / "none"))
     told: list[str] = []
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    with arrivals.arrivals(told.append) as found:
+    with device_events.listening(told.append) as found:
         found.pause(60)
         found.pause(0.01)
     assert slept == [1.0, 0.01]
@@ -84,7 +84,7 @@ def test_without_netlink_the_clock_is_gone_by_and_that_is_told(
 
     monkeypatch.setattr(monitor, "start", refused)
     told: list[str] = []
-    with arrivals.arrivals(told.append) as found:
+    with device_events.listening(told.append) as found:
         found.pause(0.01)
     assert len(told) == 1
     assert "Operation not permitted" in told[0]

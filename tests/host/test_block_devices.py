@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SCSI devices as sysfs shows them, and the names by which they cannot be passed through."""
+"""Devices as sysfs shows them, and their names."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from pyshell.host import scsi_devices
-from pyshell.host.scsi_devices import ScsiDevice
+from pyshell.host import block_devices
+from pyshell.host.machine import ScsiDevice
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def sysfs(tmp_path: Path) -> Path:
     ],
 )
 def test_a_device_by_its_names(sysfs: Path, folder: str, path: str, found: ScsiDevice) -> None:
-    assert scsi_devices.found_at(str(sysfs / folder), path) == found
+    assert block_devices.scsi_device_at(str(sysfs / folder), path) == found
 
 
 @pytest.mark.parametrize(
@@ -54,17 +55,17 @@ def test_a_device_by_its_names(sysfs: Path, folder: str, path: str, found: ScsiD
     ],
 )
 def test_names_that_do_not_do(sysfs: Path, folder: str, path: str, problem: str) -> None:
-    found = scsi_devices.found_at(str(sysfs / folder), path)
+    found = block_devices.scsi_device_at(str(sysfs / folder), path)
     assert found is not None
     assert found.problem.startswith(problem)
 
 
 def test_what_is_no_scsi_device(sysfs: Path) -> None:
-    assert scsi_devices.found_at(str(sysfs / "virtual/block/loop0"), "/dev/loop0") is None
-    assert scsi_devices.found_at(str(sysfs / "9:9:9:9"), "") is None
-    assert [scsi_devices.named(n) for n in ("/dev/null", "/etc/passwd", "/nowhere", "9:9:9:9")] == [
-        None
-    ] * 4
+    assert block_devices.scsi_device_at(str(sysfs / "virtual/block/loop0"), "/dev/loop0") is None
+    assert block_devices.scsi_device_at(str(sysfs / "9:9:9:9"), "") is None
+    assert [
+        block_devices.scsi_device(n) for n in ("/dev/null", "/etc/passwd", "/nowhere", "9:9:9:9")
+    ] == [None] * 4
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,34 @@ def test_what_is_no_scsi_device(sysfs: Path) -> None:
 )
 def test_types_have_names(kind: int, name: str) -> None:
     assert ScsiDevice("/dev/x", "0:0:0:0", kind).type_name == name
+
+
+def test_the_best_lasting_name_of_a_disk(tmp_path: Path) -> None:
+    device = tmp_path / "sda"
+    device.touch()
+    (tmp_path / "by-id").mkdir()
+    for name in ("scsi-3500", "wwn-0x500", "lvm-pv-uuid-x"):
+        os.symlink(device, tmp_path / "by-id" / name)
+    folder = f"{tmp_path}/by-id/"
+    assert block_devices.lasting_name(str(device), folder) == f"{folder}wwn-0x500"
+    assert block_devices.lasting_name(str(tmp_path), folder) is None
+    assert block_devices.lasting_name(str(device), f"{tmp_path}/none/") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dev/sda", "/dev/sdab12", "/dev/nvme0n1", "/dev/nvme10n2p3", "/dev/vdb", "/dev/xvda1",
+     "/dev/md0", "/dev/md127p1", "/dev/dm-3", "/dev/loop0", "/dev/sg1", "/dev/sr0", "/dev/st0"],
+)  # fmt: skip
+def test_names_that_the_kernel_gives_anew_at_each_boot(path: str) -> None:
+    """Finding 27."""
+    assert block_devices.moves_between_boots(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/dev/disk/by-id/wwn-0x5000", "/dev/mapper/lee-lee.lv", "/dev/md/data", "/dev/vg/lv", "",
+     "/dev/zvol/tank/v", "/srv/sda", "/dev/sda/x", "/dev/rbd/pool/image", "/dev/sda\n", "1:0:0:0"],
+)  # fmt: skip
+def test_names_that_stay(path: str) -> None:
+    assert not block_devices.moves_between_boots(path)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's IP addresses and TCP sockets, from the tables in /proc/net.
+
+Addresses are spelt as `names.address` does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyshell import names
+from pyshell.errors import UsageError
+from pyshell.host.machine import Machine
+
+_LISTENING, _ESTABLISHED = "0A", "01"
+_LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
+_IPV6_FIELDS = 6  # address, index, prefix length, scope, flags, interface
+
+
+def addresses(machine: Machine) -> dict[str, str] | None:
+    """Return the host's addresses, None if they cannot be read.
+
+    IPv6 addresses come with their interface, IPv4 addresses with "".
+    """
+    four = _read(machine.host_file("/proc/net/fib_trie"))
+    if four is None:
+        return None
+    found = dict.fromkeys(_LOCAL.findall(four), "")
+    for line in (_read(machine.host_file("/proc/net/if_inet6")) or "").splitlines():
+        fields = line.split()
+        if len(fields) == _IPV6_FIELDS:
+            address = ipaddress.IPv6Address(bytes.fromhex(fields[0]))
+            found[names.address(str(address))] = fields[5]
+    return found
+
+
+def for_portals(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the addresses that a portal can have, those of the loopback interface last.
+
+    Link-local addresses are left out: a portal cannot name the interface that they need.
+    """
+    parsed = {address: ipaddress.ip_address(address) for address in found}
+    usable = (
+        address for address, one in parsed.items() if not (one.is_link_local and one.version == 6)
+    )
+    return {
+        address: found[address]
+        for address in sorted(usable, key=lambda one: (parsed[one].is_loopback, one, found[one]))
+    }
+
+
+def spelt(address: str) -> str:
+    """Return a portal's address as `addresses` and `listening` spell it, without an IPv6 zone."""
+    try:
+        return names.address(address.partition("%")[0])
+    except UsageError:
+        return address
+
+
+def listening(machine: Machine) -> frozenset[tuple[str, int]] | None:
+    """Return the addresses and TCP ports that the host listens at, None if unknown."""
+    table = _sockets(machine)
+    if table is None:
+        return None
+    return frozenset(_endpoint(local) for local, _, state in table if state == _LISTENING)
+
+
+def connections(machine: Machine) -> list[tuple[int, str]]:
+    """Return the host's TCP connections: its own port, and the address at the other end."""
+    return [
+        (_endpoint(local)[1], _endpoint(remote)[0])
+        for local, remote, state in _sockets(machine) or ()
+        if state == _ESTABLISHED
+    ]
+
+
+def _sockets(machine: Machine) -> list[tuple[str, str, str]] | None:
+    """Return the host's TCP sockets: both ends and the state, as the kernel writes them."""
+    four = _read(machine.host_file("/proc/net/tcp"))
+    if four is None:
+        return None
+    six = _read(machine.host_file("/proc/net/tcp6")) or ""
+    rows = [line.split() for line in (*four.splitlines()[1:], *six.splitlines()[1:])]
+    return [(row[1], row[2], row[3]) for row in rows if len(row) > 3]
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    digits, port = text.split(":")
+    return _address(digits), int(port, 16)
+
+
+def _address(digits: str) -> str:
+    """Read an address as the kernel prints it: words of the machine's own byte order."""
+    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
+    packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+    return names.address(str(ipaddress.ip_address(packed)))
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host that this process runs on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from pyshell.host import block_devices, device_events, handlers, procnet, programs, systemd
+from pyshell.host.device_events import DeviceEvents
+from pyshell.host.machine import BlockDevice, Machine, Queue, ScsiDevice, Services, UserHandler
+
+_MODULE_LISTS = ("modules.dep", "modules.builtin")
+
+
+class RealMachine(Machine):
+    """The host that this process runs on."""
+
+    def host_file(self, path: str) -> Path:
+        return Path(path)
+
+    def ask(self, *command: str) -> str | None:
+        return programs.ask(*command)
+
+    def block_device(self, path: str) -> BlockDevice | None:
+        return block_devices.block_device(path)
+
+    def block_devices(self, folder: str) -> list[str]:
+        return block_devices.paths(folder)
+
+    def scsi_device(self, name: str) -> ScsiDevice | None:
+        return block_devices.scsi_device(name)
+
+    def in_use(self, path: str) -> bool:
+        return block_devices.in_use(path)
+
+    def device_size(self, name: str) -> int | None:
+        return block_devices.size(name)
+
+    def queue(self, name: str) -> Queue | None:
+        return block_devices.queue(name)
+
+    def lasting_name(self, path: str) -> str | None:
+        return block_devices.lasting_name(path)
+
+    def present(self, path: str) -> bool:
+        return block_devices.is_present(path)
+
+    def device_events(self, report: Callable[[str], None]) -> AbstractContextManager[DeviceEvents]:
+        return device_events.listening(report)
+
+    def makes_folders(self, path: str) -> bool:
+        return False
+
+    def kernel_release(self) -> str:
+        return os.uname().release
+
+    def cpus(self) -> int:
+        return os.cpu_count() or 1
+
+    def memory(self) -> int:
+        match = re.search(r"MemTotal:\s+(\d+) kB", block_devices.text("/proc/meminfo"))
+        return int(match.group(1)) * 1024 if match else 0
+
+    def addresses(self) -> Mapping[str, str]:
+        return procnet.for_portals(procnet.addresses(self) or {})
+
+    def loadable_fabrics(self, modules: Mapping[str, str]) -> frozenset[str]:
+        present = loadable_modules(modules.values())
+        return frozenset(fabric for fabric, module in modules.items() if module in present)
+
+    def services(self) -> Services:
+        return systemd.Systemd()
+
+    def user_handlers(self, *, patiently: bool = False) -> Sequence[UserHandler]:
+        return handlers.running(patiently=patiently)
+
+    def check_config(self, handler: str, config: str) -> None:
+        handlers.check_config(handler, config)
+
+    def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
+        handlers.change_medium(handler, name, size, config)
+
+
+def loadable_modules(
+    wanted: Collection[str],
+    release: str | None = None,
+    modules: str = "/lib/modules",
+    loaded: str = "/sys/module",
+) -> frozenset[str]:
+    """Return those modules that the running kernel has: built in, loaded or loadable.
+
+    Names have underscores, no hyphens. Reads `modules.dep` and `modules.builtin` once; loads
+    nothing. A kernel without these lists may have all built in, so all are returned (field
+    failure 41).
+    """
+    folder = f"{modules}/{release or os.uname().release}"
+    times = (_changed(f"{folder}/{name}") for name in _MODULE_LISTS)
+    listed = _listed(folder, frozenset(wanted), *times)
+    if listed is None:
+        return frozenset(wanted)
+    return listed | {name for name in wanted if os.path.isdir(f"{loaded}/{name}")}
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(folder: str, wanted: frozenset[str], *changed: int) -> frozenset[str] | None:
+    """Return those modules that the lists in a folder name, None without lists.
+
+    Listing a tree asks once a fabric; `changed` has the time of each list, 0 for a missing one.
+    """
+    present = ""
+    for name, time in zip(_MODULE_LISTS, changed, strict=True):
+        if time:
+            with contextlib.suppress(OSError), open(f"{folder}/{name}", encoding="utf-8") as file:
+                present += file.read()
+    if not present:
+        return None
+    present = present.replace("-", "_")
+    return frozenset(name for name in wanted if f"/{name}.ko" in present)
