@@ -140,7 +140,10 @@ def test_readme_is_short() -> None:
 def test_the_first_commands_start_the_shell_and_run_the_tests_that_ci_runs() -> None:
     commands = [block.strip() for block in blocks("console")]
     assert commands[0].endswith(".venv/bin/pyshell --simulate")
-    assert commands[1:3] == [".venv/bin/python -m pytest", ".venv/bin/python -m pytest tests/kernel"]
+    assert commands[1:3] == [
+        ".venv/bin/python -m pytest",
+        ".venv/bin/python -m pytest tests/kernel",
+    ]
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     (pattern,) = re.findall("grep -x '(.*)' README.md", ci)
     assert [line for line in README.splitlines() if re.fullmatch(pattern, line)] == commands[1:3]
