@@ -18,8 +18,9 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.characters import one_line, unsafe_in, visible, visible_json
 from pyshell.errors import PyshellError
+from pyshell.prompt.line import CheckedLine
 from pyshell.prompt.session import prompt_text
-from pyshell.prompt.toolbar import shortened
+from pyshell.prompt.toolbar import Status, toolbar
 from pyshell.render.output import Format, error_lines, note_line, render
 from pyshell.shell.completion.shells import answer
 from pyshell.simulator import SimulatedDevice
@@ -169,7 +170,8 @@ def test_json_gives_the_text_back_as_it_was(character: str) -> None:
 def test_the_prompt_shows_no_such_character(character: str) -> None:
     text = f"/iscsi/a{character}b"
     assert raw(prompt_text(text, 0)) == ""
-    assert raw(shortened(text, 80)) == ""
+    advice = toolbar(CheckedLine("ls", advice=text), Status(host=text), "ls", 80)
+    assert raw("".join(part[1] for part in advice).replace("\n", "", 1)) == ""
 
 
 def test_text_of_any_script_stays_as_it_is() -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completion at the prompt: what `shell.sources` finds, as prompt_toolkit takes it.
+"""Completion at the prompt: the words of `shell.completion` as a menu of prompt_toolkit.
 
-It runs in a thread that a key never waits for. What is known at once (commands, parameters) waits
-a moment for what must be read, so that the likeliest stands first, and no longer than that.
+Reads of the target run on threads; no key waits for them. Commands and parameters are known at
+once and wait only a moment for values that must be read, so that the likeliest word comes first.
 """
 
 from __future__ import annotations
@@ -12,35 +12,51 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import NamedTuple
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from pyshell.characters import one_line, unsafe_in
 from pyshell.prompt.guard import Guard
-from pyshell.prompt.manners import while_wanted
+from pyshell.prompt.line import while_wanted
 from pyshell.shell.completion.engine import MOST, Candidate
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
+from pyshell.text import ELLIPSIS, columns, shorten_sentence
 
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""
 
-_SLOW, _ROOM = 0.1, 0.15
-"""Seconds: reading that takes longer than the one leaves the other to what is known at once."""
+_SLOW, _DELAY = 0.1, 0.15
+"""Seconds: after a read slower than the first, the next one is delayed by the second."""
 
 LIMIT = 10.0
-"""Seconds after which Tab no longer waits: a device that does not answer may never do so."""
+"""Seconds after which Tab no longer waits: a device may never answer."""
 
-Found = list[tuple[int, Candidate, str]]
-"""Columns, candidates and their descriptions."""
+_MORE = f"more than {MOST}: type on"
+_READING = "reading…"
+_TOO_SLOW = f"Completion: nothing was read within {LIMIT:.0f} seconds."
+_MORE_STYLE, _READING_STYLE = "class:completion-more", "class:completion-reading"
+_FRAME, _DESCRIPTION_MIN = 5, 12
+"""Columns that a menu needs beside its texts, and the least that a description gets."""
+
+
+class Found(NamedTuple):
+    """A word for a menu, which replaces the line from the column `start` on."""
+
+    start: int
+    candidate: Candidate
+    description: str
+    placeholder: str = ""
+    """The style of an entry that stands for words that are not shown, "" for a word."""
 
 
 class TreeCompleter(Completer):
     """Completes from the tree as it is now; it only reads.
 
-    `again` is called with a line for which a menu was offered before all that fits was read,
-    `changed` where `reading` has become another.
+    `again` is called with the line of an unfinished menu once the rest is read, `changed` when
+    `reading` changes. `width` returns the terminal's, in columns.
     """
 
     def __init__(
@@ -49,58 +65,61 @@ class TreeCompleter(Completer):
         again: Callable[[str], None],
         guard: Guard,
         changed: Callable[[], None] = lambda: None,
+        width: Callable[[], int] = lambda: 80,
     ) -> None:
         self.reading = 0
-        """How many menus wait for what is being read."""
+        """How many menus wait for values that are being read."""
         self._shell = shell
         self._again = again
         self._guard = guard
         self._changed = changed
+        self._width = width
         self._slow: dict[str, bool] = {}
-        """Whether reading took its time, by the line before what was completed."""
+        """Whether the last read was slow, by the line before the completed word."""
         self._wanted = ""
-        """The line that was completed last: for none before it anything is read any more."""
-        self._late: tuple[str, Found] | None = None
+        """The line that was completed last: reads for earlier ones end."""
+        self._late: tuple[str, list[Found]] | None = None
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
-        """Yield what fits at the cursor; a blank follows where a word is whole."""
-        yield from _completions(document, self._found(document.current_line_before_cursor))
+        """Yield the words that fit at the cursor, complete ones with a blank."""
+        found = self._found(document.current_line_before_cursor)
+        yield from _completions(document, found, self._width())
 
     def late(self, document: Document) -> Iterator[Completion]:
-        """Yield what was read for a menu since it was offered; nothing is read for it now."""
+        """Yield what was read for a menu after it was shown; this reads nothing."""
         read, self._late = self._late, None
         if read is not None and read[0] == document.current_line_before_cursor:
-            yield from _completions(document, read[1])
+            yield from _completions(document, read[1], self._width())
 
     def typed(self, line: str) -> None:
-        """Note what the line has become: nothing more is read for another."""
+        """Note the new line: reads for any other end."""
         if line != self._wanted:
             self._wanted = ""
 
     def begun(self, line: str) -> str:
-        """Return the rest of the last word where that is known at once, "" where it is not."""
+        """Return the rest of the last word if that is known without reading, else ""."""
         if line.endswith((" ", "=")):
-            return ""  # more may fit, once it is read
+            return ""  # values that must be read may fit, too
         at_once = self.look(line, quickly=True)
         if len(at_once) != 1:
             return ""
-        start, found, _ = at_once[0]
+        start, found = at_once[0][:2]
         rest = found.text[len(line) - start :] if found.text.startswith(line[start:]) else ""
         return rest + (" " if rest and found.whole else "")
 
-    def _found(self, line: str) -> Found:
-        """Return all that fits; where that takes its time, what is known at once if it is more.
+    def _found(self, line: str) -> list[Found]:
+        """Return all words that fit; if reading is slow, those known at once if that is enough.
 
-        A single word is inserted at once, so it must be right.
+        A single word is inserted at once, so it must be the only one.
         """
         self._late = None
         at_once = self.look(line, quickly=True)
-        # Where the line begins a single word, that word is right; else it may not be all there is.
+        # A single word with the typed beginning is certain; after a blank or = it may not be.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
-        every: SimpleQueue[Found] = SimpleQueue()
-        later = _ROOM if enough and self._slow.get(_head(line)) else 0.0
+        every: SimpleQueue[list[Found]] = SimpleQueue()
+        later = _DELAY if enough and self._slow.get(_head(line)) else 0.0
         self._wanted = line
         reading = Thread(
             target=self._read, args=(line, every, later), name="completion", daemon=True
@@ -115,7 +134,7 @@ class TreeCompleter(Completer):
                 return self._late_with(line, every, at_once)
             return self._awaited(every)
 
-    def _awaited(self, every: SimpleQueue[Found]) -> Found:
+    def _awaited(self, every: SimpleQueue[list[Found]]) -> list[Found]:
         """Return all that fits once it is read, nothing if that takes too long."""
         with self._waiting():
             try:
@@ -124,17 +143,20 @@ class TreeCompleter(Completer):
                 self._guard.notice("slow completion", _TOO_SLOW)
                 return []
 
-    def _late_with(self, line: str, every: SimpleQueue[Found], at_once: Found) -> Found:
-        """Return what is known at once, and see to it that the rest is added."""
+    def _late_with(
+        self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]
+    ) -> list[Found]:
+        """Return what is known at once, and have the rest added on a thread."""
         Thread(
             target=self._add, args=(line, every, at_once), name="late completion", daemon=True
         ).start()
-        start = at_once[0][0]
-        return [*at_once, (start, Candidate(line[start:], whole=False), _READING)]
+        start = at_once[0].start
+        placeholder = Candidate(line[start:], whole=False)
+        return [*at_once, Found(start, placeholder, _READING, _READING_STYLE)]
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Tell that a menu waits, for as long as it does."""
+        """Count a menu that waits."""
         self.reading += 1
         self._changed()
         try:
@@ -143,9 +165,9 @@ class TreeCompleter(Completer):
             self.reading -= 1
             self._changed()
 
-    def _read(self, line: str, every: SimpleQueue[Found], later: float) -> None:
-        """Read all that fits; `later` leaves the processor to the menu that is drawn meanwhile."""
-        found: Found = []
+    def _read(self, line: str, every: SimpleQueue[list[Found]], later: float) -> None:
+        """Read all that fits, after `later` seconds in which the menu can be drawn."""
+        found: list[Found] = []
         try:
             time.sleep(later)
             begun = time.monotonic()
@@ -156,78 +178,76 @@ class TreeCompleter(Completer):
         except Exception as error:
             self._guard.failed("Completion", error)
         finally:
-            every.put(found)  # whatever happens: Tab waits for it
+            every.put(found)  # in any case: Tab waits for it
 
-    def _add(self, line: str, every: SimpleQueue[Found], at_once: Found) -> None:
+    def _add(self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]) -> None:
         self._guard.run("Completion", lambda: self._added(line, every, at_once), None)
 
-    def _added(self, line: str, every: SimpleQueue[Found], at_once: Found) -> None:
+    def _added(self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]) -> None:
         found = self._awaited(every) or at_once
         if line == self._wanted:
             self._late = line, found
             self._again(line)
 
-    def look(self, line: str, *, quickly: bool = False) -> Found:
-        """Return all that fits, or what is known at once."""
-        found: Found = []
+    def look(self, line: str, *, quickly: bool = False) -> list[Found]:
+        """Return all words that fit, or with `quickly` those known without reading."""
+        found: list[Found] = []
         fitting = complete(line, self._shell.root(), self._shell.path, quickly=quickly)
         for start, one in self._guard.each("Completion", fitting):
             if len(found) == MOST:
-                # Stands for all that is not shown; it leaves Tab what all of them begin with.
-                begun = _begun_alike([other.text for _, other, _ in found])
-                found.append((start, Candidate(begun, whole=False), _MORE))
+                # The entry for the rest holds the common beginning, so that Tab inserts that.
+                begun = _common_beginning([other.candidate.text for other in found])
+                found.append(Found(start, Candidate(begun, whole=False), _MORE, _MORE_STYLE))
                 break
-            found.append((start, one, self._guard.run("Completion", one.described, "")))
+            found.append(Found(start, one, self._guard.run("Completion", one.described, "")))
         return found
 
 
-_MORE = f"more than {MOST}: type on"
-_READING = "reading…"
-_REST = "…"
-"""What stands in a menu for words that it does not show."""
-_TOO_SLOW = f"Completion: nothing was read within {LIMIT:.0f} seconds."
-
-
-def _begun_alike(words: list[str]) -> str:
-    """Return what all words begin with."""
+def _common_beginning(words: list[str]) -> str:
     first, last = min(words), max(words)
     same = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
     return first[: next(same, min(len(first), len(last)))]
 
 
 def _head(line: str) -> str:
-    """Return a line without its last word: what is read for that hangs on the others."""
+    """Return a line without its last word, which decides what is read for that word."""
     return line[: line.rfind(" ") + 1]
 
 
 def is_unfinished(menu: Sequence[Completion]) -> bool:
-    """Tell whether a menu is offered whole so far, and more is being read for it."""
-    return bool(menu) and menu[-1].display_meta_text == _READING
+    """Return whether a menu is filled so far, and more is being read for it."""
+    return bool(menu) and menu[-1].style == _READING_STYLE
 
 
 def entries(menu: Sequence[Completion]) -> int:
     """Return how many entries of a menu are words."""
-    return sum(one.display_text != _REST for one in menu)
+    return sum(one.style not in (_MORE_STYLE, _READING_STYLE) for one in menu)
 
 
-def _completions(document: Document, rows: Found) -> Iterator[Completion]:
+def _completions(document: Document, rows: Sequence[Found], width: int) -> Iterator[Completion]:
     line = document.current_line_before_cursor
     blank = "" if document.current_char.isspace() else " "
+    widest = max((columns(_display(line, row)) for row in rows), default=0)
+    room = max(width - widest - _FRAME, _DESCRIPTION_MIN)
     shown = set()
-    for start, found, told in rows:
+    for row in rows:
+        found = row.candidate
         if unsafe_in(found.text):
             continue  # the terminal would obey or hide it as it is inserted
-        if found.text not in shown or told == _READING:
-            shown.add(found.text)
-            yield _completion(line, start, found, told, blank)
+        if found.text in shown and row.placeholder != _READING_STYLE:
+            continue
+        shown.add(found.text)
+        yield Completion(
+            found.text + (blank if found.whole else ""),
+            row.start - len(line),
+            display=_display(line, row),
+            display_meta=shorten_sentence(one_line(row.description), room),
+            style=row.placeholder or ("class:completion-not-now" if found.obstacle else ""),
+        )
 
 
-def _completion(line: str, start: int, found: Candidate, told: str, blank: str) -> Completion:
-    folder = line[start : line.rfind("/", start) + 1]
-    return Completion(
-        found.text + (blank if found.whole else ""),
-        start - len(line),
-        display=_REST if told in (_MORE, _READING) else found.text.removeprefix(folder),
-        display_meta=one_line(told),
-        style="class:completion-not-now" if found.obstacle else "",
-    )
+def _display(line: str, row: Found) -> str:
+    """Return a word as the menu shows it: a path without the folders that are typed already."""
+    if row.placeholder:
+        return ELLIPSIS
+    return row.candidate.text.removeprefix(line[row.start : line.rfind("/", row.start) + 1])

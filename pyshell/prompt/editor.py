@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines typed at a terminal that can move its cursor, by prompt_toolkit.
+"""The line editor, by prompt_toolkit.
 
-Tab completes, F1 or `?` helps, Up finds earlier lines that begin as this one, Ctrl-R searches them,
-and the rest of one is offered behind the cursor, to be taken by Right. Whatever must be read for
-that is read on threads: no key waits for it.
+Tab completes, F1 or `?` shows help, Up finds earlier lines with the same beginning, Ctrl-R searches
+them, and Right accepts a suggestion. All reads of the target are done on threads: no key waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import termios
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TextIO
@@ -21,7 +21,6 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import History
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.layout import Window
@@ -29,39 +28,32 @@ from prompt_toolkit.layout.margins import ScrollbarMargin
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from pyshell.prompt import pager, status
+from pyshell.prompt import pager
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.keys import answering, keys, refusing_lines
-from pyshell.prompt.lexer import LineLexer
-from pyshell.prompt.manners import Typing
+from pyshell.prompt.keys import KeptHistory, PathSuggest, answer_keys, choice_keys, line_keys
+from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
-from pyshell.prompt.styles import style
-from pyshell.prompt.suggest import PathSuggest
-from pyshell.prompt.toolbar import toolbar
-from pyshell.prompt.watching import LineWatch, StatusWatch
-from pyshell.render.output import wrapped_help
+from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
 from pyshell.shell.line_help import help_at
 from pyshell.shell.shell import Shell
+from pyshell.text import wrapped_help
 from pyshell.tree.node import Node
 
-_NOT_SAVED = "not saved"
-"""Stands at the right of a line where what runs is not saved and there is no toolbar to say so."""
-
-
 _SOON, _TRIES = 0.02, 50
-"""Seconds after which, and how often, it is looked again whether a menu can be completed."""
+"""Seconds between attempts to complete a menu that is still being filled, and their number."""
 _ATTEMPTS = 3
-"""How often a line is begun anew after an error that nothing else caught."""
+"""How often a line is begun again after an error that nothing else caught."""
 _MENU_ROWS = 12
-"""The most rows that a menu takes."""
+"""The most rows of a menu."""
 
 
 class Editor:
-    """Reads lines with editing. Without `colour` it shows none."""
+    """Reads lines with editing, in colours if `colour` is set."""
 
     can_ask = True
+    cancel = "Esc"
 
     def __init__(
         self,
@@ -74,7 +66,7 @@ class Editor:
     ) -> None:
         self._guard = guard = Guard(self._notice)
         self._app: Application[str] | None = None
-        """What reads keys now."""
+        """The application that reads keys now."""
         self._whole_screen = False
         self._notices: deque[str] = deque()
         self._history = KeptHistory(history, guard)
@@ -82,16 +74,18 @@ class Editor:
         self._shell = shell
         self._typed, self._output = typed, output
         self._line = LineWatch(shell, self._redraw, guard)
-        self._judged = True
+        self._checks_line = True
         self._typing = Typing()
         self._status = StatusWatch(shell, self._redraw, self._typing, guard)
-        self._completer = TreeCompleter(shell, self._complete_again, guard, self._redraw)
+        self._completer = TreeCompleter(
+            shell, self._complete_again, guard, self._redraw, self._width
+        )
         self._commands = self._command_prompt(colour=colour)
         self._answers: PromptSession[str] = PromptSession(
             color_depth=self._depth,
             input=typed,
             output=output,
-            key_bindings=guard.keys(refusing_lines()),
+            key_bindings=guard.keys(answer_keys()),
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
@@ -103,11 +97,11 @@ class Editor:
             complete_in_thread=True,
             complete_while_typing=False,
             enable_history_search=True,
-            # Without colour a suggestion would look as if it had been typed.
+            # Without colours a suggestion would look like typed text.
             auto_suggest=guard.suggest(suggest) if colour else None,
-            lexer=guard.lexer(LineLexer(lambda: self._line.read)) if colour else None,
-            key_bindings=keys(self._help, self._show_help, completer.begun, guard),
-            style=style(self._shell.preference),
+            lexer=guard.lexer(LineLexer(lambda: self._line.checked)) if colour else None,
+            key_bindings=line_keys(self._help, self._show_help, completer.begun, guard),
+            style=prompt_style(self._shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,
             color_depth=self._depth,
@@ -127,14 +121,14 @@ class Editor:
     def command(self, prompt: str, *, goes_on: bool = False) -> str:
         """Return what was typed: a line, or several that were pasted at once.
 
-        What `goes_on` from a line before is not looked at while it is typed.
+        The rest of a line (`goes_on`) is not checked while it is typed.
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
         """
-        self._judged = not goes_on
-        wanted = bool(self._shell.preference("prompt_toolbar"))
-        now = self._guard.run("The toolbar", self._begin_to_watch, status.Status())
-        self._commands.rprompt = _NOT_SAVED if now.unsaved and not wanted else ""
-        self._commands.bottom_toolbar = self._toolbar if wanted else None
+        self._checks_line = not goes_on
+        with_toolbar = bool(self._shell.preference("prompt_toolbar"))
+        now = self._guard.run("The toolbar", self._begin_to_watch, Status())
+        self._commands.rprompt = UNSAVED if now.unsaved and not with_toolbar else ""
+        self._commands.bottom_toolbar = self._toolbar if with_toolbar else None
         try:
             typed = self._read(self._commands, prompt)
         finally:
@@ -142,26 +136,26 @@ class Editor:
         self._guard.run("The history", lambda: self._history.keep(typed, self._shell.path), None)
         return typed
 
-    def _begin_to_watch(self) -> status.Status:
-        now = status.at_once(self._shell)
+    def _begin_to_watch(self) -> Status:
+        now = status_at_once(self._shell)
         self._status.begin(replace(now, sessions=self._status.status.sessions))
         return self._status.status
 
     def answer(self, question: str) -> str:
-        """Return the answer to a question, which no history keeps. Raises as `command` does.
+        """Return the answer to a question. Raises as `command` does, and so for Esc.
 
-        What was typed or pasted before it was asked is no answer.
+        What was typed or pasted before the question is ignored.
         """
         self._drop_typed_ahead()
         return self._read(self._answers, question)
 
     def key(self, question: str, meanings: Mapping[str, str]) -> str:
-        """Return what the first key that has a meaning means; the question is then taken away.
+        """Return the meaning of the first key that has one, and remove the question.
 
         Raises as `command` does.
         """
         asking: PromptSession[str] = PromptSession(
-            key_bindings=self._guard.keys(answering(meanings)),
+            key_bindings=self._guard.keys(choice_keys(meanings)),
             erase_when_done=True,
             color_depth=self._depth,
             input=self._typed,
@@ -169,7 +163,7 @@ class Editor:
         )
         meant = self._read(asking, question)
         if meant == pager.QUIT:
-            self._drop_typed_ahead()  # as of a whole "quit": it is not for the next prompt
+            self._drop_typed_ahead()  # the rest of a typed "quit" is not for the next prompt
         return meant
 
     def _drop_typed_ahead(self) -> None:
@@ -179,13 +173,13 @@ class Editor:
                 termios.tcflush(self._answers.input.fileno(), termios.TCIFLUSH)
 
     def pick(self, root: Node, path: str) -> str | None:
-        """Return a path of the tree that the user chooses, None where none is chosen."""
+        """Return a path of the tree that the user selects, None without a selection."""
         self._whole_screen = True
         try:
             return pick(
                 root,
                 path,
-                style=style(self._shell.preference),
+                style=prompt_style(self._shell.preference),
                 color_depth=self._depth,
                 typed=self._typed,
                 output=self._output,
@@ -196,7 +190,7 @@ class Editor:
             self._show_notices()
 
     def _read(self, session: PromptSession[str], prompt: str) -> str:
-        """Read a line. Whatever goes wrong meanwhile is reported, and never ends the reading."""
+        """Read a line. An error meanwhile is reported and does not end the session."""
 
         def in_loop() -> None:
             asyncio.get_running_loop().set_exception_handler(self._guard.of_loop)
@@ -208,7 +202,7 @@ class Editor:
                     _written_out(prompt), pre_run=in_loop, set_exception_handler=False
                 )
             except (EOFError, OSError):
-                raise  # nothing more will be typed
+                raise  # the end of the input
             except Exception as error:
                 self._guard.failed("The prompt", error)
             finally:
@@ -220,7 +214,7 @@ class Editor:
         return lambda _: self._guard.run(part, work, None)
 
     def _notice(self, text: str) -> None:
-        """Show a line above the prompt, on behalf of any thread; at once while none is shown."""
+        """Show a line above the prompt, if there is one; any thread may call this."""
         self._notices.append(text)
         if self._whole_screen:
             return
@@ -233,7 +227,7 @@ class Editor:
         async def show() -> None:
             await run_in_terminal(self._show_notices)
 
-        with contextlib.suppress(RuntimeError):  # the loop may end between look and call
+        with contextlib.suppress(RuntimeError):  # the loop may have ended
             loop.call_soon_threadsafe(lambda: app.create_background_task(show()))
 
     def _show_notices(self) -> None:
@@ -246,16 +240,16 @@ class Editor:
     def _look(self) -> None:
         document = self._commands.default_buffer.document
         self._completer.typed(document.current_line_before_cursor)
-        if self._judged:
+        if self._checks_line:
             self._line.look(document.text, document.current_line_before_cursor)
 
     def _redraw(self) -> None:
-        """Draw the prompt anew, on behalf of a thread; one that is just over needs no drawing."""
-        with contextlib.suppress(RuntimeError):  # its loop may end between look and call
+        """Redraw the prompt, if it is still there; any thread may call this."""
+        with contextlib.suppress(RuntimeError):  # its loop may have ended
             self._commands.app.invalidate()
 
     def _complete_again(self, line: str) -> None:
-        """Offer a menu anew, now that more is known, if it still waits for a choice."""
+        """Add what was read to the menu of a line, if it is still open without a selection."""
 
         loop = self._commands.app.loop
         if loop is None:
@@ -286,12 +280,12 @@ class Editor:
         )
         pasted = len([line for line in text.split("\n") if line.strip()])
         if pasted > 1:
-            told = f" {pasted} lines: Enter runs them after a question, Ctrl-C drops them"
-            return [("class:toolbar.warning", told)]
-        return toolbar(self._line.read, status, text, self._output.get_size().columns)
+            text = f" {pasted} lines: Enter asks and runs them, Ctrl-C drops them"
+            return [("class:toolbar.warning", text)]
+        return toolbar(self._line.checked, status, text, self._width())
 
     def _menu(self) -> tuple[int, int] | None:
-        """Return which entry of the menu is selected and how many there are, None without one."""
+        """Return the number of the selected menu entry and how many there are, None without one."""
         menu = self._commands.default_buffer.complete_state
         if menu is None or not menu.completions:
             return None
@@ -299,80 +293,41 @@ class Editor:
         return selected, entries(menu.completions)
 
     def _show_help(self, lines: Iterable[str]) -> None:
-        columns = self._output.get_size().columns
-        self._shell.print_lines(wrapped_help(lines, columns))
+        self._shell.print_lines(wrapped_help(lines, self._width()))
+
+    def _width(self) -> int:
+        return self._output.get_size().columns
 
     def _help(self, line: str) -> list[str]:
         return help_at(line, self._shell.root(), self._shell.path)
 
 
-class KeptHistory(History):
-    """The history as prompt_toolkit takes it; in memory too, lines stand as they are kept."""
-
-    def __init__(self, kept: CommandHistory, guard: Guard) -> None:
-        super().__init__()
-        self._kept = kept
-        self._guard = guard
-        self._entries: list[tuple[str, str]] | None = None
-
-    def entries(self) -> list[tuple[str, str]]:
-        """Return the lines and where they were typed, latest first."""
-        if self._entries is None:
-            nothing: list[tuple[str, str]] = []
-            kept = self._guard.run("The history", self._kept.entries, nothing)
-            self._entries = list(reversed(kept))
-        return self._entries
-
-    def load_history_strings(self) -> Iterator[str]:
-        """Yield the lines of earlier sessions, latest first."""
-        yield from (line for line, _ in self.entries())
-
-    def keep(self, typed: str, path: str) -> None:
-        """Keep what was typed at `path`; of several lines each by itself."""
-        for line in typed.split("\n"):
-            form = self._kept.add(line, path)
-            if form is not None:
-                others = [known for known in self.entries() if known[0] != form]
-                self._entries = [(form, path), *others]
-                self._loaded_strings = [known for known, _ in self._entries]
-
-    def append_string(self, string: str) -> None:
-        """Do nothing: `keep` comes once the line is finished on the screen, and may write there."""
-
-    def store_string(self, string: str) -> None:
-        """Do nothing, as above."""
-
-
 def _goes_on(menu: Window) -> bool:
-    """Tell whether a menu has more entries than it shows."""
+    """Return whether a menu has more entries than it shows."""
     drawn = menu.render_info
     return drawn is not None and drawn.content_height > drawn.window_height
 
 
 def _written_out(prompt: str) -> StyleAndTextTuples:
-    """Return a prompt whose last blank is written like the rest, in the terminal's own colour.
+    """Return a prompt whose last blank is printed, in the terminal's own colour.
 
-    A blank without style would only be moved over, and programs that type for a user wait for it.
+    A blank without style would only move the cursor, and programs such as expect wait for it.
     """
     return [("fg:ansidefault", prompt)]
 
 
 class _Screen(Vt100_Output):
-    """A terminal that is never asked where its cursor is.
+    """A terminal that is never asked for its cursor's position.
 
-    Serial lines and programs that type for a user do not answer, and a late answer would be read as
-    typed. So what is drawn needs no more room below the cursor than it takes.
+    Serial lines and programs such as expect do not answer; a late answer would be read as keys.
     """
 
     def get_rows_below_cursor_position(self) -> int:
-        """Return the least that there is."""
-        return 1
+        return 1  # the least there is
 
 
 def screen_output(screen: TextIO) -> Output:
     """Return the output to a terminal."""
-    import os
-
     made = create_output(screen)
     if isinstance(made, Vt100_Output):
         made = _Screen.from_pty(screen, term=os.environ.get("TERM"))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps errors in what surrounds a line from ending or blocking the prompt.
+"""Keeps errors in completion, colours, toolbar and history from ending or blocking the prompt.
 
 Every function that prompt_toolkit calls, and every thread that reads for the prompt, runs within a
-`Guard`: where it fails, a harmless value takes the place of its result, and the first failure of
-each part is reported in one line. The text of an error may hold what is being typed, a secret too,
-so only its type and where it happened are shown.
+`Guard`: if it fails, a harmless default replaces its result, and the first failure of each part is
+reported in one line. The text of an error may contain what is being typed, including a secret, so
+only its type and place in the code are shown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pyshell.errors import PyshellError
 
 T = TypeVar("T")
 
-# Objects and devices come and go while they are read, and who is not root may not read all.
+# Objects and devices come and go while they are read, and only root may read all of them.
 _EXPECTED = frozenset(
     (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM)
 )
@@ -44,7 +44,7 @@ class Guard:
         self._lock = threading.Lock()
 
     def run(self, part: str, work: Callable[[], T], otherwise: T) -> T:
-        """Return what `work` returns, `otherwise` if it fails."""
+        """Return the result of `work`, or `otherwise` if it fails."""
         try:
             return work()
         except Exception as error:
@@ -52,22 +52,22 @@ class Guard:
             return otherwise
 
     def each(self, part: str, items: Iterable[T]) -> Iterator[T]:
-        """Yield items up to the first that cannot be had."""
+        """Yield items until one of them fails."""
         try:
             yield from items
         except Exception as error:
             self.failed(part, error)
 
     def failed(self, part: str, error: BaseException) -> None:
-        """Report an error, unless it is usual or one of that part has been reported."""
-        usual = isinstance(error, PyshellError)
+        """Report an error, unless it is expected or an earlier one of that part was reported."""
+        expected = isinstance(error, PyshellError)
         if isinstance(error, OSError):
-            usual = error.errno in _EXPECTED
-        if not usual:
+            expected = error.errno in _EXPECTED
+        if not expected:
             self.notice(part, f"{part} failed: {_place(error)}. {_ADVICE}")
 
     def notice(self, part: str, text: str) -> None:
-        """Report a line on a part, the first time only."""
+        """Report a line about a part, the first time only."""
         with self._lock:
             if part in self._reported:
                 return
@@ -75,7 +75,7 @@ class Guard:
         self._report(text)
 
     def of_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle what nothing else caught while keys are read: the event loop's last resort."""
+        """Report what nothing else caught while keys are read: the event loop's handler."""
         self.failed("The prompt", context.get("exception") or RuntimeError())
 
     def keys(self, bound: KeyBindings) -> KeyBindings:
@@ -88,11 +88,11 @@ class Guard:
         return lambda event: self.run("A key", lambda: handler(event), None)
 
     def lexer(self, guarded: Lexer) -> Lexer:
-        """Guard what colours a line: it has no colours then."""
+        """Guard the colours of a line: after an error it has none."""
         return _Lexer(self, guarded)
 
     def suggest(self, guarded: AutoSuggest) -> AutoSuggest:
-        """Guard what suggests the rest of a line."""
+        """Guard suggestions."""
         return _Suggest(self, guarded)
 
     def completer(self, guarded: Completer) -> Completer:
@@ -100,7 +100,7 @@ class Guard:
         return _Completer(self, guarded)
 
 
-_ADVICE = "This is a bug in pyshell: please report it. The prompt works on."
+_ADVICE = "This is a bug in pyshell: please report it. The prompt still works."
 
 
 def _place(error: BaseException) -> str:

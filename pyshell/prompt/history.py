@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The history of typed lines: one file a user, in which no secret ever stands.
+"""The history of typed lines: one file per user, never with a secret.
 
-It is plain text, a line a command, oldest first, each line once. Where it was typed, unless that
-is the root, stands behind it as a comment after a tab.
+It is plain text, one command per line, oldest first, each line once. The path it was typed at,
+unless that is the root, follows after a tab as a comment.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ FILE_NAME = "history"
 LONGEST = 1000
 """How many lines are kept."""
 _PLACE = "\t# "
-_PATIENCE = 1.0  # seconds that a line waits for another pyshell's; nobody waits long for a history
+_PATIENCE = 1.0  # seconds to wait for another pyshell that holds the lock
 
 
 class CommandHistory:
-    """The history in a file. Where that cannot be written, `warn` is told once and all goes on."""
+    """The history in a file. If that cannot be read or written, `warn` is called once."""
 
     def __init__(self, file: Path, warn: Callable[[str], None]) -> None:
         self._file = file
@@ -35,17 +35,17 @@ class CommandHistory:
         return [line for line, _ in self.entries()]
 
     def entries(self) -> list[tuple[str, str]]:
-        """Return the lines, oldest first, each with the path that it was typed at."""
+        """Return the lines, oldest first, each with the path it was typed at."""
         try:
             return self._read()
         except PyshellError as error:
-            self._tell(error)
+            self._report(error)
             return []
 
     def add(self, line: str, path: str = "/") -> str | None:
-        """Keep a line that was typed at `path`, in place of the same line before.
+        """Keep a line that was typed at `path`, in place of an identical earlier one.
 
-        Returns it as it is kept, None where it is not.
+        Returns the line as it is kept, None if it is not kept.
         """
         form = kept_form(line)
         if form is None:
@@ -53,13 +53,12 @@ class CommandHistory:
         try:
             self._write(form, path)
         except PyshellError as error:
-            self._tell(error)
+            self._report(error)
         return form
 
-    def _tell(self, error: PyshellError) -> None:
-        """Warn once."""
+    def _report(self, error: PyshellError) -> None:
         if self._warn is not None:
-            self._warn(f"The history is not kept: {error}")
+            self._warn(f"Cannot keep the history: {error}")
             self._warn = None
 
     def _read(self) -> list[tuple[str, str]]:
@@ -85,9 +84,9 @@ def _entry(line: str) -> tuple[str, str]:
 
 
 def kept_form(line: str) -> str | None:
-    """Return a line as the history keeps it, with its secrets masked; None where it is not kept.
+    """Return a line as the history keeps it, with its secrets masked; None if it is not kept.
 
-    A line in which a secret may stand where none can be told from the rest is not kept.
+    A line that may contain a secret which cannot be told from the rest is not kept.
     """
     line = line.strip()
     try:

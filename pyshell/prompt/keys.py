@@ -1,35 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys of the prompt beside prompt_toolkit's own: F1, and `?` where it cannot be meant as text."""
+"""Keys of the prompt beside prompt_toolkit's own: help, completion, history and suggestions."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import completion_is_selected, has_completions
+from prompt_toolkit.history import History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from pyshell.names import MASK
 from pyshell.prompt.guard import Guard
+from pyshell.prompt.history import CommandHistory
 from pyshell.shell.line_help import asks_for_help
 
 Help = Callable[[str], Sequence[str]]
-"""Returns help on the last word of a line up to the cursor; it may take its time."""
+"""Returns help on the last word of a line up to the cursor; it may be slow."""
 Begun = Callable[[str], str]
-"""Returns the rest of the last word of a line, as far as that is known without reading."""
-Tell = Callable[[Sequence[str]], None]
+"""Returns the rest of the last word of a line, if that is known without reading the target."""
+Show = Callable[[Sequence[str]], None]
+
+_REMOVING = frozenset({"delete", "unshare", "clearconfig", "disable"})
+"""Commands whose arguments are never suggested: Right and Enter are pressed too easily."""
 
 
-def keys(find_help: Help, tell: Tell, begun: Begun, guard: Guard) -> KeyBindings:
-    """Return the keys."""
+def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBindings:
+    """Return the keys while a line is typed."""
     find_help = partial(_found_help, find_help, guard)
     bound = KeyBindings()
 
     @bound.add("tab", filter=~has_completions)
     def _complete(event: KeyPressEvent) -> None:
-        """Write out at once what is sure: else what is typed next would take Tab's place."""
+        """Insert what is certain at once: otherwise the next key would take Tab's place."""
         buffer = event.current_buffer
         rest = begun(buffer.document.current_line_before_cursor)
         if rest and not buffer.document.text_after_cursor:
@@ -44,17 +53,17 @@ def keys(find_help: Help, tell: Tell, begun: Begun, guard: Guard) -> KeyBindings
 
     @bound.add("enter", filter=completion_is_selected)
     def _take(event: KeyPressEvent) -> None:
-        """Take the selected entry, which is in the line already; the next Enter runs the line."""
+        """Keep the selected entry, which is in the line already; the next Enter runs the line."""
         event.current_buffer.complete_state = None
 
     @bound.add("f1")
     def _help(event: KeyPressEvent) -> None:
-        _show(event, find_help, tell)
+        _show(event, find_help, show)
 
     @bound.add("?")
     def _question(event: KeyPressEvent) -> None:
         if asks_for_help(event.current_buffer.document.current_line_before_cursor):
-            _show(event, find_help, tell)
+            _show(event, find_help, show)
         else:
             event.current_buffer.insert_text("?")
 
@@ -65,9 +74,24 @@ def _found_help(find_help: Help, guard: Guard, line: str) -> Sequence[str]:
     return guard.run("Help", lambda: find_help(line), ())
 
 
-def refusing_lines() -> KeyBindings:
-    """Return keys for a question: lines that are pasted do not answer it."""
+def _show(event: KeyPressEvent, find_help: Help, show: Show) -> None:
+    """Show help above the line once it is found; keys work meanwhile."""
+    line = event.current_buffer.document.current_line_before_cursor
+
+    async def find_and_show() -> None:
+        lines = await asyncio.get_running_loop().run_in_executor(None, find_help, line)
+        await run_in_terminal(lambda: show(lines))
+
+    event.app.create_background_task(find_and_show())
+
+
+def answer_keys() -> KeyBindings:
+    """Return keys for a typed answer: Esc cancels as Ctrl-C does, pasted lines are no answer."""
     bound = KeyBindings()
+
+    @bound.add("escape", eager=True)
+    def _cancel(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
 
     @bound.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:
@@ -80,8 +104,8 @@ def refusing_lines() -> KeyBindings:
     return bound
 
 
-def answering(meanings: Mapping[str, str]) -> KeyBindings:
-    """Return keys that answer a question, each at once; all others do nothing."""
+def choice_keys(meanings: Mapping[str, str]) -> KeyBindings:
+    """Return keys that answer a question at once; all others do nothing."""
     bound = KeyBindings()
     bound.add(Keys.Any)(lambda _: None)
     bound.add(Keys.BracketedPaste)(lambda _: None)
@@ -92,12 +116,72 @@ def answering(meanings: Mapping[str, str]) -> KeyBindings:
     return bound
 
 
-def _show(event: KeyPressEvent, find_help: Help, tell: Tell) -> None:
-    """Show help above the line, once it is found; keys are taken meanwhile."""
-    line = event.current_buffer.document.current_line_before_cursor
+class KeptHistory(History):
+    """The command history for prompt_toolkit; it holds lines in the form that is kept."""
 
-    async def show() -> None:
-        lines = await asyncio.get_running_loop().run_in_executor(None, find_help, line)
-        await run_in_terminal(lambda: tell(lines))
+    def __init__(self, kept: CommandHistory, guard: Guard) -> None:
+        super().__init__()
+        self._kept = kept
+        self._guard = guard
+        self._entries: list[tuple[str, str]] | None = None
 
-    event.app.create_background_task(show())
+    def entries(self) -> list[tuple[str, str]]:
+        """Return the lines and the paths they were typed at, latest first."""
+        if self._entries is None:
+            nothing: list[tuple[str, str]] = []
+            kept = self._guard.run("The history", self._kept.entries, nothing)
+            self._entries = list(reversed(kept))
+        return self._entries
+
+    def load_history_strings(self) -> Iterator[str]:
+        """Yield the lines of earlier sessions, latest first."""
+        yield from (line for line, _ in self.entries())
+
+    def keep(self, typed: str, path: str) -> None:
+        """Keep what was typed at `path`, each of several lines by itself."""
+        for line in typed.split("\n"):
+            form = self._kept.add(line, path)
+            if form is not None:
+                others = [known for known in self.entries() if known[0] != form]
+                self._entries = [(form, path), *others]
+                self._loaded_strings = [known for known, _ in self._entries]
+
+    def append_string(self, string: str) -> None:
+        """Do nothing: `keep` is called once the line is drawn, and may print a warning."""
+
+    def store_string(self, string: str) -> None:
+        """Do nothing, as above."""
+
+
+class PathSuggest(AutoSuggest):
+    """Suggests the latest line that begins as what is typed; one typed at this path first."""
+
+    def __init__(
+        self, entries: Callable[[], Iterable[tuple[str, str]]], path: Callable[[], str]
+    ) -> None:
+        self._entries = entries
+        self._path = path
+
+    def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
+        """Return the rest of the line that fits best, None if there is none."""
+        typed = document.text
+        if not typed.strip() or "\n" in typed or _REMOVING & set(typed.split()):
+            return None
+        found = suggested(typed, self._entries(), self._path())
+        return Suggestion(found[len(typed) :]) if found else None
+
+
+def suggested(typed: str, latest_first: Iterable[tuple[str, str]], path: str) -> str | None:
+    """Return the line that fits best, None if there is none.
+
+    A line typed elsewhere fits only if it means the same here: if it begins with an absolute path.
+    """
+    absolute = None
+    for line, at in latest_first:
+        if line == typed or not line.startswith(typed) or MASK in line:
+            continue
+        if at == path:
+            return line
+        if absolute is None and line.startswith(("/", "@")):
+            absolute = line
+    return absolute

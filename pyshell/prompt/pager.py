@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Long results, a screen at a time; what is not shown yet is not even read yet.
+"""Long results, a screen at a time; lines are read only when they are shown.
 
-The built-in pager moves both ways and searches. If `$PAGER` names less, that shows them instead.
+The built-in pager moves both ways and searches. If `$PAGER` names less, less shows them instead.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from contextlib import suppress
 from itertools import chain, islice
 from os import terminal_size
 
-from prompt_toolkit.utils import get_cwidth
-
 from pyshell.host import programs
+from pyshell.text import columns
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-QUESTION = "-- more: Space the next page, b back, / search, a all, q no more -- "
-SHORT_QUESTION = "-- more (q ends) -- "
+QUESTION = "-- more: Space next page, b back, / search, a all, q quit -- "
+SHORT_QUESTION = "-- more (q quits) -- "
 _NEXT, _LINE, _BACK, _UP, _SEARCH, _ALL, QUIT = "", "line", "back", "up", "/", "all", "quit"
 KEYS = {
     " ": _NEXT,
@@ -39,14 +38,14 @@ KEYS = {
     "q": QUIT,
     "escape": QUIT,
 }
-"""The keys that answer the question by themselves, and what they mean."""
+"""The keys that answer the question, and their meanings."""
 
 
 class Pager:
-    """Yields lines by the screen.
+    """Yields lines a screen at a time.
 
-    `size` is looked up for each page, as a window may have been made larger meanwhile. `ask` puts
-    the question, `search` asks for the text to search for; Ctrl-C and Ctrl-D are a no.
+    `size` returns the size of the window, which may change between two pages. `ask` asks for the
+    next step, `search` for the text to search for; Ctrl-C and Ctrl-D quit.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Pager:
             rows -= self._height(self._seen[self._next])
 
     def _found(self) -> Iterator[str]:
-        """Go to the next line that has the text; stay if none has."""
+        """Go to the next line with the text, if there is one."""
         wanted = self._answered(self._search, "/", "").lower()
         number = self._next
         while wanted and self._has(number):
@@ -117,10 +116,10 @@ class Pager:
                 yield from self._page(self._rows())
                 return
             number += 1
-        yield f"-- no more line with '{wanted}' --" if wanted else "-- nothing to search for --"
+        yield f"-- no further match for '{wanted}' --" if wanted else "-- nothing to search for --"
 
     def _answer(self) -> str:
-        wide = get_cwidth(QUESTION) < self._size().columns
+        wide = columns(QUESTION) < self._size().columns
         return self._answered(self._ask, QUESTION if wide else SHORT_QUESTION, QUIT)
 
     def _answered(self, ask: Callable[[str], str], question: str, otherwise: str) -> str:
@@ -130,15 +129,15 @@ class Pager:
             return otherwise
 
     def _height(self, line: str) -> int:
-        """Return how many rows of the screen a line takes."""
-        width = get_cwidth(_ESCAPES.sub("", line))
+        """Return how many rows of the screen a line needs."""
+        width = columns(_ESCAPES.sub("", line))
         return max(1, -(-width // max(self._size().columns, 1)))
 
 
 def chosen(environment: Mapping[str, str] = os.environ) -> str:
-    """Return what `$PAGER` asks for: `less`, `none` (cat, or empty), `built-in` for anything else.
+    """Return the pager that `$PAGER` selects: `less`, `none` (cat or empty), else `built-in`.
 
-    pyshell runs as root, so the variable selects a known program and is never itself run.
+    pyshell runs as root, so the variable selects a known program and is never run itself.
     """
     value = environment.get("PAGER")
     if value is None:
@@ -152,9 +151,9 @@ def chosen(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def by_less(lines: Iterable[str], size: Callable[[], terminal_size]) -> Iterator[str]:
-    """Yield lines that fit the screen; give longer results to less.
+    """Yield lines that fit the screen; show longer results with less.
 
-    Raises OSError if it cannot be started.
+    Raises OSError if less cannot be started.
     """
     coming = iter(lines)
     begun = list(islice(coming, max(size().lines - 1, 1)))
@@ -173,11 +172,11 @@ def _show_by_less(lines: Iterable[str]) -> None:
             process.stdin.write(f"{line}\n")
         process.stdin.close()
     except (BrokenPipeError, KeyboardInterrupt):
-        pass  # the user has seen enough
+        pass  # the user has quit less
     while process.poll() is None:
         try:
             process.wait()
         except KeyboardInterrupt:
-            continue  # Ctrl-C is for less, which goes on
+            continue  # Ctrl-C is for less, which still runs
     with suppress(BrokenPipeError):
         process.stdin.close()

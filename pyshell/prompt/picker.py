@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picker: the tree's paths on the whole screen; what is typed leaves those that fit."""
+"""The path picker: a list of the tree's paths on the whole screen, filtered by what is typed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 
+from pyshell.characters import one_line
 from pyshell.errors import PyshellError
 from pyshell.prompt.guard import Guard
-from pyshell.prompt.toolbar import shortened
+from pyshell.text import columns, shorten
 from pyshell.tree.node import Node
 from pyshell.tree.results import Branch
 
 MOST = 20_000
-"""How many paths are collected; a target with more is walked by its upper levels."""
-
-
+"""How many paths are collected; of a larger target those of the upper levels."""
+_SUMMARY_MIN = 8
+"""Columns below which a node's summary is omitted."""
 _PART = "The list of paths"
 
 
 class Paths:
-    """The paths of a tree, level by level, collected on a thread."""
+    """The paths of a tree, collected level by level on a thread."""
 
     def __init__(self, root: Node) -> None:
         self.found: list[Branch] = []
@@ -41,7 +42,7 @@ class Paths:
         self._root = root
 
     def collect(self) -> Iterator[None]:
-        """Collect the paths; yields now and then, so that what is there can be shown."""
+        """Collect the paths; yields after each, so that it can be shown."""
         waiting: list[Branch | Node] = [self._root]
         while waiting and len(self.found) < MOST:
             node = waiting.pop(0)
@@ -50,12 +51,12 @@ class Paths:
                 self.found.append(node.branch())
                 waiting += node.make_children()
             except (PyshellError, OSError):
-                continue  # it went away meanwhile
+                continue  # it was deleted meanwhile
             yield
         self.whole = not waiting
 
     def fitting(self, wanted: str) -> list[Branch]:
-        """Return the paths that hold every word of `wanted`, in path or label; the short first."""
+        """Return the nodes with every word of `wanted` in path or label, shortest path first."""
         words = wanted.lower().split()
         fit = [one for one in list(self.found) if _holds(one, words)]
         return sorted(fit, key=lambda one: len(one.path)) if words else fit
@@ -67,11 +68,11 @@ def _holds(one: Branch, words: list[str]) -> bool:
 
 
 class _Picker:
-    """What the screen shows, and where the choice stands."""
+    """What the screen shows, and which path is selected."""
 
     def __init__(self, paths: Paths, path: str, output: Output, guard: Guard) -> None:
         self.paths = paths
-        self.chosen = 0
+        self.selected = 0
         first = partial(self.move_to, 0)
         self.search = Buffer(
             multiline=False, on_text_changed=lambda _: guard.run(_PART, first, None)
@@ -83,37 +84,37 @@ class _Picker:
         return self.paths.fitting(self.search.text)
 
     def move_to(self, place: int) -> None:
-        self.chosen = max(0, min(place, len(self.fitting()) - 1))
+        self.selected = max(0, min(place, len(self.fitting()) - 1))
 
     def path(self) -> str | None:
         found = self.fitting()
-        return found[self.chosen].path if self.chosen < len(found) else None
+        return found[self.selected].path if self.selected < len(found) else None
 
     def rows(self) -> int:
         return max(1, self._output.get_size().rows - 2)
 
     def lines(self) -> StyleAndTextTuples:
         found, rows = self.fitting(), self.rows()
-        first = max(0, min(self.chosen - rows // 2, len(found) - rows))
+        first = max(0, min(self.selected - rows // 2, len(found) - rows))
         made: StyleAndTextTuples = []
         for place, one in enumerate(found[first : first + rows], first):
-            made += self._line(one, chosen=place == self.chosen)
-        return made or [("class:picker.label", " Nothing fits.")]
+            made += self._line(one, selected=place == self.selected)
+        return made or [("class:picker.label", " No path matches.")]
 
-    def _line(self, one: Branch, *, chosen: bool) -> StyleAndTextTuples:
+    def _line(self, one: Branch, *, selected: bool) -> StyleAndTextTuples:
         width = self._output.get_size().columns - 2
-        mark = ">" if chosen else " "
-        style = "class:picker.chosen" if chosen else ""
-        path = shortened(one.path, width)
+        mark = ">" if selected else " "
+        style = "class:picker.selected" if selected else ""
+        path = shorten(one_line(one.path), width)
         label = "class:picker.bad" if one.healthy is False else "class:picker.label"
-        room = width - len(path) - 3
-        told = shortened(f"[{one.label}]", room) if room > 8 else ""
-        return [(style, f"{mark}{path}"), (label, f"  {told}\n")]
+        room = width - columns(path) - 3
+        summary = shorten(one_line(f"[{one.label}]"), room) if room > _SUMMARY_MIN else ""
+        return [(style, f"{mark}{path}"), (label, f"  {summary}\n")]
 
     def foot(self) -> StyleAndTextTuples:
         more = "" if self.paths.whole else "…"
         count = f" {len(self.fitting())} of {len(self.paths.found)}{more} paths"
-        return [("class:picker.label", f"{count}  Enter goes there, Esc stays")]
+        return [("class:picker.label", f"{count}  Enter goes there, Esc cancels")]
 
 
 def pick(
@@ -126,7 +127,7 @@ def pick(
     output: Output,
     guard: Guard,
 ) -> str | None:
-    """Let the user choose a path of the tree; None where none is chosen."""
+    """Let the user select a path of the tree; return None without a selection."""
     picker = _Picker(Paths(root), path, output, guard)
     control = BufferControl(picker.search, input_processors=[BeforeInput("Go to: ")])
 
@@ -181,7 +182,7 @@ def _keys(picker: _Picker) -> KeyBindings:
         "pagedown": picker.rows,
     }
     for key, step in steps.items():
-        bound.add(key)(lambda _, step=step: picker.move_to(picker.chosen + step()))
+        bound.add(key)(lambda _, step=step: picker.move_to(picker.selected + step()))
     bound.add("enter")(lambda event: event.app.exit(result=picker.path()))
     for key in ("escape", "c-c", "c-d"):
         bound.add(key, eager=key == "escape")(lambda event: event.app.exit(result=None))

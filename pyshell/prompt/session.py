@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interactive session: reads lines at a terminal, runs them, and saves on leaving."""
+"""The interactive session: reads lines at a terminal, runs them, asks about unsaved changes."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import traceback
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pyshell import __version__
 from pyshell.characters import one_line, visible
 from pyshell.errors import PyshellError, UsageError, bug_report
-from pyshell.host import programs
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.prompt.history import FILE_NAME, CommandHistory
-from pyshell.prompt.leaving import leave, yes_or_no
-from pyshell.prompt.plain import PlainReader
-from pyshell.prompt.reader import Reader
-from pyshell.render.output import DUMB_TERMS, wants_colour
+from pyshell.prompt.reader import Reader, is_dumb, reader_for
 from pyshell.shell.batch import BANNER
 from pyshell.shell.grammar import (
     PROGRAM,
@@ -33,19 +24,17 @@ from pyshell.shell.grammar import (
     split_unfinished,
 )
 from pyshell.shell.options import Invocation, parse_argv
-from pyshell.shell.preference_files import home
 from pyshell.shell.shell import Shell
+from pyshell.text import shorten
 
-if TYPE_CHECKING:
-    from pyshell.prompt.editor import Editor
-
-_ELLIPSIS = "…"
+_SAVE, _LEAVE, _STAY = "save", "leave", "stay"
+_ANSWERS = (_SAVE, _LEAVE, _STAY)
 
 
 def interact(shell: Shell) -> int:
     """Run a session at the terminal and return the exit status."""
     if not shell.lio.may_change:
-        shell.note("You are not root: the configuration can be looked at, not changed.")
+        shell.note("You are not root: the configuration is read-only.")
     reader = reader_for(shell)
     _greet(shell, reader)
     converse(shell, reader)
@@ -53,20 +42,16 @@ def interact(shell: Shell) -> int:
 
 
 def _greet(shell: Shell, reader: Reader) -> None:
-    """Show name and version at a terminal that a person uses; targetcli greets everybody."""
+    """Print name and version if a person sees them; targetcli always prints its banner."""
     if shell.compat:
         shell.print_lines(BANNER)
-    elif reader.can_ask and not shell.options.json and (shell.options.plain or not _is_dumb()):
+    elif reader.can_ask and not shell.options.json and (shell.options.plain or not is_dumb()):
         simulated = " (simulated target)" if shell.lio.simulated is not None else ""
         shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands.")
 
 
-def _is_dumb() -> bool:
-    return os.environ.get("TERM", "") in DUMB_TERMS
-
-
 def converse(shell: Shell, reader: Reader) -> None:
-    """Run what is typed until `exit` or the end, whatever fails on the way; then save."""
+    """Run what is typed until `exit` or the end of the input, and leave as the user answers."""
     shell.ask = reader.answer
     shell.pick = reader.pick
     while True:
@@ -84,13 +69,13 @@ def _converse(shell: Shell, reader: Reader) -> None:
         except EOFError:
             break
         except UnicodeDecodeError:
-            shell.show_error(UsageError("What was typed is not text."))
+            shell.show_error(UsageError("The input is not valid UTF-8 text."))
             continue
         _run(shell, reader, typed)
 
 
 def _typed(shell: Shell, reader: Reader) -> str:
-    """Return what was typed; a line that ends in a backslash goes on in the next."""
+    """Return what was typed; a line that ends in a backslash continues in the next."""
     typed = reader.command(prompt_text(shell.path, int(shell.preference("prompt_length"))))
     while goes_on(typed.rpartition("\n")[2]):
         typed += "\n" + reader.command("> ", goes_on=True)
@@ -98,32 +83,28 @@ def _typed(shell: Shell, reader: Reader) -> str:
 
 
 def prompt_text(path: str, longest: int) -> str:
-    """Return the prompt: the path, of which at most `longest` characters are shown, 0 for all."""
-    shown = one_line(path)
-    if 0 < longest < len(shown):
-        tail = longest // 2
-        head = longest - len(_ELLIPSIS) - tail
-        shown = shown[:head] + _ELLIPSIS + shown[len(shown) - tail :]
-    return f"{shown}> "
+    """Return the prompt: the path in at most `longest` columns, 0 for all of it."""
+    path = one_line(path)
+    return f"{shorten(path, longest, tail=1 / 2) if longest > 0 else path}> "
 
 
 def _run(shell: Shell, reader: Reader, typed: str) -> None:
-    """Run a line; pasted lines after a yes, up to the first that fails."""
+    """Run a line; pasted lines only after a yes, up to the first that fails."""
     lines = [line for _, line in logical_lines(typed.split("\n")) if line.strip()]
-    if len(lines) > 1 and not shell.options.yes and not _are_meant(reader, len(lines)):
+    if len(lines) > 1 and not shell.options.yes and not _confirmed(reader, len(lines)):
         shell.note("Nothing was run.")
         return
     for number, line in enumerate(lines, 1):
         if not _run_line(shell, line):
             if number < len(lines):
-                shell.note(f"Lines that were pasted and not run: {len(lines) - number}.")
+                shell.note(f"Pasted lines not run: {len(lines) - number}.")
             return
         if shell.left:
             return
 
 
-def _are_meant(reader: Reader, count: int) -> bool:
-    """Ask once for all the lines that were pasted together."""
+def _confirmed(reader: Reader, count: int) -> bool:
+    """Ask once about all the lines that were pasted together."""
     try:
         return yes_or_no(reader, f"Run these {count} lines? [y/N] ")
     except KeyboardInterrupt:
@@ -131,7 +112,7 @@ def _are_meant(reader: Reader, count: int) -> bool:
 
 
 def _run_line(shell: Shell, line: str) -> bool:
-    """Run one line and tell whether it went well; what went wrong has then been shown."""
+    """Run one line, show its error, and return whether it succeeded."""
     try:
         _refuse_mask(line)
         _run_here(shell, line)
@@ -141,7 +122,7 @@ def _run_line(shell: Shell, line: str) -> bool:
         shell.err.write("\n")  # the terminal has echoed ^C
         shell.note("Interrupted.")
     except BrokenPipeError:
-        raise  # whoever read the output has gone, so nothing more can be told
+        raise  # nobody reads the output any more
     except Exception:
         shell.err.write(bug_report(__version__) + visible(traceback.format_exc()))
         shell.err.flush()
@@ -151,10 +132,9 @@ def _run_line(shell: Shell, line: str) -> bool:
 
 
 def _run_here(shell: Shell, line: str) -> None:
-    """Run a line, which may be one for root's shell: `pyshell [OPTIONS] [PATH] COMMAND …`.
+    """Run a line, which may be written for a shell: `pyshell [OPTIONS] [PATH] COMMAND …`.
 
-    That is how `doctor` and the documentation write commands. It is run only if it means the target
-    of this session.
+    `doctor` and the documentation write commands so. Such a line must name this session's target.
     """
     if not is_for_a_shell(split_unfinished(line)):
         shell.run_line(line)
@@ -162,11 +142,11 @@ def _run_here(shell: Shell, line: str) -> None:
     words = split(line)
     found = parse_argv([_meaning(word) for word in words[1:]], PROGRAM, os.environ)
     if found.show or found.file is not None or found.options.save or found.options.compat:
-        raise UsageError("These options are for a shell's command line.", _TYPE_IT)
+        raise UsageError("These options are valid only on a shell's command line.", _TYPE_IT)
     if not _is_same_target(shell, found):
-        raise UsageError("This command is for another target than this prompt's.", _TYPE_IT)
+        raise UsageError("This command is for a different target than this prompt.", _TYPE_IT)
     if not found.words:
-        raise UsageError("This is the prompt of pyshell already.", "Type a command, or 'help'.")
+        raise UsageError("This is already the pyshell prompt.", "Type a command, or 'help'.")
     before = shell.options
     given = found.options
     shell.options = replace(
@@ -181,7 +161,7 @@ def _run_here(shell: Shell, line: str) -> None:
         shell.options = before
 
 
-_TYPE_IT = "Leave 'pyshell' and its options out to run the command here."
+_TYPE_IT = "Omit 'pyshell' and its options to run the command here."
 
 
 def _meaning(word: Word) -> str:
@@ -199,51 +179,106 @@ def _is_same_target(shell: Shell, found: Invocation) -> bool:
 
 
 def _refuse_mask(line: str) -> None:
-    """Refuse a line of the history whose secret is masked: the mask would become the secret."""
+    """Refuse a line of the history with a masked secret: the mask would become the secret."""
     try:
         words = split(line)
     except UsageError:
-        return  # running it says what is wrong
+        return  # running the line reports the error
     for word in words:
         if word.name in SECRET_NAMES and word.text == MASK:
             error = UsageError(
-                "The history does not hold secrets.",
-                f"Type it again, or {word.name}=- to be asked for it.",
+                "Secrets are not kept in the history.",
+                f"Type the secret again, or {word.name}=- to be asked for it.",
                 column=word.value_start,
             )
             error.line = line
             raise error
 
 
-def reader_for(shell: Shell) -> Reader:
-    """Return the reader that suits the terminal.
+def leave(shell: Shell, reader: Reader) -> bool:
+    """Save or not, as the user answers, and return whether to leave.
 
-    Prompts go to standard output if that is a terminal, else to standard error: what is redirected
-    to a file holds results alone.
+    A save that would lose saved objects is asked about once more.
     """
-    history = CommandHistory(home(simulated=shell.lio.simulated) / FILE_NAME, shell.note)
-    screen = next((stream for stream in (shell.out, shell.err) if stream.isatty()), None)
-    plain = shell.options.plain or _is_dumb()
-    if screen is None or plain:
-        return PlainReader(shell.stdin, screen, history, lambda: shell.path)
-    from pyshell.prompt.editor import Editor, screen_output
+    shell.settle_unsaved()
+    answer = _leaving_answer(shell, reader)
+    if answer == _STAY:
+        shell.left = False
+        return False
+    try:
+        if answer == _LEAVE:
+            shell.leave(save=False)
+        elif shell.preference("auto_save_on_exit"):
+            shell.leave(save=True)
+        else:
+            shell.say(shell.save_what_changed())
+    except PyshellError as error:
+        shell.show_error(error)
+        return _save_anyway(shell, reader)
+    return True
 
-    # What is read on threads gives way to keys ten times as often as usual.
-    sys.setswitchinterval(0.0005)
-    preferred = bool(shell.preference("color_mode"))
-    colour = wants_colour(shell.options.colour, screen, preferred=preferred)
-    editor = Editor(shell, history, screen_output(screen), colour=colour)
-    if screen is shell.out and not shell.options.json:
-        shell.page = lambda lines: _paged(shell, editor, lines)
-    return editor
+
+def _leaving_answer(shell: Shell, reader: Reader) -> str:
+    """Ask what to do with unsaved changes; without an answer, do what the preferences say."""
+    preferred = _SAVE if shell.preference("auto_save_on_exit") else _LEAVE
+    asked = shell.changed and reader.can_ask and not (shell.compat or shell.options.yes)
+    if not asked:
+        return preferred
+    default = _SAVE if preferred == _SAVE else _STAY
+    choices = "/".join(word.upper() if word == default else word for word in _ANSWERS)
+    question = (
+        "There are unsaved changes. Save, leave without saving, or"
+        f" stay ({reader.cancel})? [{choices}]"
+    )
+    while True:
+        try:
+            answer = reader.answer(f"{shell.laid_out(question)} ").strip().lower()
+        except KeyboardInterrupt:
+            return _STAY
+        except EOFError:
+            return preferred
+        if not answer:
+            return default
+        meant = [word for word in _ANSWERS if word.startswith(answer)]
+        if len(meant) == 1:
+            return meant[0]
 
 
-def _paged(shell: Shell, editor: Editor, lines: Iterable[str]) -> Iterable[str]:
-    from pyshell.prompt import pager
+def _save_anyway(shell: Shell, reader: Reader) -> bool:
+    """Save over objects that are not running after a yes; return whether to leave."""
+    if not _would_lose(shell):
+        return True
+    if not shell.options.yes:
+        try:
+            answer = yes_or_no(reader, "Save anyway? [y/N] ")
+        except KeyboardInterrupt:
+            shell.left = False
+            return False
+        if not answer:
+            shell.note("Not saved.")
+            return True
+    try:
+        shell.run_line("/ saveconfig force=true")
+    except PyshellError as error:
+        shell.show_error(error)
+    return True
 
-    if not shell.preference("paging") or pager.chosen() == "none":
-        return lines
-    size = shutil.get_terminal_size
-    if pager.chosen() == "less" and programs.has("less"):
-        return pager.by_less(lines, size)
-    return pager.Pager(lines, size, lambda text: editor.key(text, pager.KEYS), editor.answer)
+
+def _would_lose(shell: Shell) -> bool:
+    from pyshell.commands.save import lost_by_saving
+
+    try:
+        return bool(lost_by_saving(shell.root()))
+    except PyshellError:
+        return False  # the saved file cannot be read: that error has been shown
+
+
+def yes_or_no(reader: Reader, question: str) -> bool:
+    """Ask until the answer is yes or no; no answer means no. Raises KeyboardInterrupt."""
+    while True:
+        try:
+            answer = reader.answer(question).strip().lower()
+        except EOFError:
+            return False
+        if answer in ("y", "yes", "n", "no", ""):
+            return answer.startswith("y")

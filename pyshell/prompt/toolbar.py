@@ -1,59 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines below the prompt: what is wrong with the line or what comes next, and the status."""
+"""The lines below the prompt: the check of the line, and the target's status, read on a thread."""
 
 from __future__ import annotations
 
+import atexit
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
-from prompt_toolkit.utils import get_cwidth
 
 from pyshell.characters import one_line
-from pyshell.prompt.status import Status
-from pyshell.prompt.watching import Read
+from pyshell.config.store import saved_file
+from pyshell.config.store.saved_file import is_unsaved
+from pyshell.host import programs
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import Kernel, asking, by_paths
+from pyshell.lio.sessions import sessions
+from pyshell.prompt.guard import Guard
+from pyshell.prompt.line import CheckedLine
 from pyshell.shell.line_help import Hint
+from pyshell.shell.lock import is_held, last_holder
+from pyshell.shell.shell import Shell
+from pyshell.text import columns, shorten, shorten_sentence
 
+EVERY = 1.0
+"""Seconds between two reads of the status."""
+LARGE = 200
+"""From this number of storage objects on, another process compares the configurations."""
+_RARELY = 20
+"""The pause after a read of the status is at least this many times as long as the read took."""
+_TYPING_PAUSE = 0.25
+"""Seconds without a key after which background reads go on."""
+_STEP = 0.02
+_LOWEST_PRIORITY = 19
+_HOST_WIDTH = 30
 _BETWEEN = "  "
 _ABOUT = "class:toolbar.about"
 
 
-def toolbar(read: Read, status: Status, text: str, width: int) -> StyleAndTextTuples:
-    """Return the toolbar for a line `text`; what has no room in `width` columns is left out."""
-    line = _of_line(read, width) if read.text == text and text.strip() else []
+@dataclass(frozen=True)
+class Status:
+    """What the toolbar shows of the target and the prompt."""
+
+    host: str = ""
+    simulated: bool = False
+    read_only: bool = False
+    unsaved: bool = False
+    partly_restored: bool = False
+    sessions: int = 0
+    reading: bool = False
+    """Whether a menu waits for values that are being read."""
+    menu: tuple[int, int] | None = None
+    """The number of the selected menu entry (0 for none) and how many there are."""
+    changed_by: str = ""
+    """Who else changed the target since the last command, "" for nobody."""
+
+
+def toolbar(checked: CheckedLine, status: Status, text: str, width: int) -> StyleAndTextTuples:
+    """Return the toolbar for a line `text`; parts that do not fit in `width` are omitted."""
+    line = _of_line(checked, width) if checked.text == text and text.strip() else []
     below = _fitting(_parts(status), width)
     return [*line, ("", "\n"), *below] if line else below
 
 
-def _of_line(read: Read, width: int) -> StyleAndTextTuples:
-    if read.fault is not None:
-        return [("class:toolbar.fault", shortened(f" {read.fault.told} ", width))]
-    made = _of_hint(read.hint, width) if read.hint is not None else []
-    if read.advice:
-        made += [("", "\n" if made else ""), (_ABOUT, shortened(f" {read.advice}", width))]
+def _of_line(checked: CheckedLine, width: int) -> StyleAndTextTuples:
+    if checked.problem is not None:
+        return [("class:toolbar.fault", _sentence(checked.problem.told, width))]
+    made = _of_hint(checked.hint, width) if checked.hint is not None else []
+    if checked.advice:
+        made += [("", "\n" if made else ""), (_ABOUT, _sentence(checked.advice, width))]
     return made
 
 
 def _of_hint(hint: Hint, width: int) -> StyleAndTextTuples:
-    """Return the syntax, with what is to come marked, and a line that tells of that."""
+    """Return the syntax with the next parameter marked, and a line about that parameter."""
     made: StyleAndTextTuples = []
     for number, word in enumerate(hint.words):
         style = "class:toolbar.current" if number == hint.current else "class:toolbar.syntax"
         room = width - fragment_list_width(made) - 1
-        if get_cwidth(word) > room:
+        if columns(word) > room:
             break
         made += [("class:toolbar.syntax", " "), (style, word)]
     if hint.about:
-        made += [("", "\n"), (_ABOUT, shortened(f" {hint.about}", width))]
+        made += [("", "\n"), (_ABOUT, _sentence(hint.about, width))]
     return made
 
 
+def _sentence(text: str, width: int) -> str:
+    return f" {shorten_sentence(one_line(text), width - 2)} "
+
+
 def _parts(status: Status) -> StyleAndTextTuples:
-    """Return what there is to tell, the most important first."""
+    """Return the parts of the status, the most important first."""
     made: StyleAndTextTuples = []
     if status.reading:
         made.append(("class:toolbar.mode", "reading…"))
     if status.menu is not None:
         made.append(("class:toolbar.mode", _of_menu(*status.menu)))
     if status.unsaved:
-        made.append(("class:toolbar.warning", "not saved"))
+        made.append(("class:toolbar.warning", UNSAVED))
     if status.partly_restored:
         made.append(("class:toolbar.warning", "restored in part"))
     if status.changed_by:
@@ -65,14 +118,17 @@ def _parts(status: Status) -> StyleAndTextTuples:
     if status.sessions:
         noun = "session" if status.sessions == 1 else "sessions"
         made.append(("class:toolbar.status", f"{status.sessions} {noun}"))
-    made.append(("class:toolbar.status", shortened(status.host, 30)))
+    made.append(("class:toolbar.status", shorten(one_line(status.host), _HOST_WIDTH)))
     made.append(("class:toolbar.key", "F1 help"))
     return made
 
 
+UNSAVED = "unsaved changes"
+
+
 def _of_menu(selected: int, count: int) -> str:
     if selected:
-        return f"{selected} of {count}, Enter takes it, Esc closes"
+        return f"{selected} of {count}, Enter selects it, Esc closes"
     return f"{count} {'entry' if count == 1 else 'entries'}, Esc closes"
 
 
@@ -80,22 +136,192 @@ def _fitting(parts: StyleAndTextTuples, width: int) -> StyleAndTextTuples:
     made: StyleAndTextTuples = []
     for part in parts:
         room = width - fragment_list_width(made) - len(_BETWEEN)
-        if get_cwidth(part[1]) <= room:
+        if columns(part[1]) <= room:
             made += [("class:toolbar.status", _BETWEEN if made else " "), part]
     return made
 
 
-def shortened(text: str, width: int) -> str:
-    """Return a text of at most `width` columns; the middle of a longer one is left out."""
-    text = one_line(text)
-    if get_cwidth(text) <= width:
-        return text
-    head, tail = "", ""
-    for first, last in zip(text, reversed(text), strict=True):
-        if get_cwidth(head + first + tail) + 1 > width:
-            break
-        head += first
-        if get_cwidth(head + last + tail) + 1 > width:
-            break
-        tail = last + tail
-    return f"{head}…{tail}"
+def status_at_once(shell: Shell) -> Status:
+    """Return what is known without reading the target."""
+    return Status(
+        host=socket.gethostname().partition(".")[0],
+        simulated=shell.lio.simulated is not None,
+        read_only=not shell.lio.may_change,
+        unsaved=shell.unsaved and not shell.compat,
+        partly_restored=shell.lio.mark_file.exists(),
+    )
+
+
+def read_status(shell: Shell, lio: Lio, since: int) -> Status:
+    """Read the target; changes by others are those after the lock's time `since`."""
+    count = sum(1 for _ in sessions(lio))
+    return replace(status_at_once(shell), sessions=count, changed_by=_others(lio, since))
+
+
+def _others(lio: Lio, since: int) -> str:
+    if _stamp(lio.lock_file) == since:
+        return ""
+    holder = last_holder(lio.lock_file)
+    if holder is None:
+        return "another program"  # targetcli leaves no name
+    return "" if holder == os.getpid() else f"pid {holder}"
+
+
+def _stamp(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+class StatusWatch:
+    """Reads the target's status every second while the prompt waits, on a thread."""
+
+    def __init__(
+        self, shell: Shell, changed: Callable[[], None], typing: Typing, guard: Guard
+    ) -> None:
+        self.status = Status()
+        self._comparison = SavedComparison(shell)
+        self._lio = typing.polite(shell.lio)
+        self._typing = typing
+        self._guard = guard
+        self._shell = shell
+        self._changed = changed
+        self._since = 0
+        self._waiting = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, known: Status) -> None:
+        """Read from now on, as a prompt is shown; later changes are those of others.
+
+        `known` is valid until the first read is done.
+        """
+        self.status = self._with_comparison(known)
+        self._since = _stamp(self._shell.lio.lock_file)
+        self._waiting.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="status", daemon=True)
+            self._thread.start()
+
+    def pause(self) -> None:
+        """Stop reading, as a command runs."""
+        self._waiting.clear()
+
+    def _work(self) -> None:
+        while True:
+            self._waiting.wait()
+            started = time.thread_time()
+            with asking(self._typing.give_way):
+                self._take(lambda: read_status(self._shell, self._lio, self._since))
+                taken = time.thread_time() - started
+                self._take(self._compared)
+            time.sleep(max(EVERY, _RARELY * taken))
+
+    def _compared(self) -> Status:
+        self._comparison.update(self._lio)
+        return self.status
+
+    def _take(self, read: Callable[[], Status]) -> None:
+        """Show what is read; an error in it never stops the prompt."""
+        found = self._guard.run("The toolbar", lambda: self._with_comparison(read()), self.status)
+        if found != self.status and self._waiting.is_set():
+            self.status = found
+            self._guard.run("The toolbar", self._changed, None)
+
+    def _with_comparison(self, found: Status) -> Status:
+        """Let the comparison decide, once it is made: an undo may have restored what is saved."""
+        known = self._comparison.known()
+        return found if known is None else replace(found, unsaved=known)
+
+
+class SavedComparison:
+    """Whether the running configuration differs from the saved one, whoever changed it.
+
+    A comparison is slow, so it is repeated only if a change may have been made since.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._found: bool | None = None
+        self._of: tuple[int, int] | None = None
+
+    def known(self) -> bool | None:
+        """Return whether they differ now, None if that is not known."""
+        if self._found is None or self._of != self._stamps() or self._shell.compat:
+            return None
+        return self._found
+
+    def update(self, lio: Lio) -> None:
+        """Compare them if that is not known. Raises PyshellError if the file cannot be read."""
+        stamps = self._stamps()
+        if stamps == self._of or self._shell.compat:
+            return
+        if is_held(lio.lock_file):
+            return  # a running change updates the lock's time only when it begins
+        self._of, self._found = stamps, None  # what cannot be compared is not tried again
+        self._found = differs(lio)
+
+    def _stamps(self) -> tuple[int, int]:
+        lio = self._shell.lio
+        return _stamp(lio.lock_file), _stamp(saved_file.default_file(lio))
+
+
+def differs(lio: Lio) -> bool:
+    """Return whether the running configuration differs from the saved one. Raises PyshellError."""
+    if len(listing.storage_objects()) < LARGE:
+        return is_unsaved(lio)
+    return differs_by_process(lio)
+
+
+def differs_by_process(lio: Lio) -> bool:
+    """Return the same by a pyshell process of lowest priority, which leaves this one its time."""
+    options = [f"--config-dir={lio.config_dir.absolute()}", "-o", "json"]
+    if lio.simulated is not None:
+        options.append(f"--simulate={lio.simulated.absolute()}")
+    process = programs.start_pyshell(*options, "status")
+    atexit.register(process.kill)
+    try:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _LOWEST_PRIORITY)
+        printed, _ = process.communicate()
+    finally:
+        atexit.unregister(process.kill)
+    return not json.loads(printed)["result"]["saved"]
+
+
+class Typing:
+    """Pauses background reads while the user is typing."""
+
+    def __init__(self) -> None:
+        self._last = -_TYPING_PAUSE
+
+    def pressed(self) -> None:
+        """Note that a key was pressed."""
+        self._last = time.monotonic()
+
+    def give_way(self) -> None:
+        """Wait until no key was pressed for a moment."""
+        while time.monotonic() - self._last < _TYPING_PAUSE:
+            time.sleep(_STEP)
+
+    def polite(self, lio: Lio) -> Lio:
+        """Return the target for reads that pause while the user is typing."""
+        return replace(lio, kernel=_PoliteKernel(lio.kernel, self))
+
+
+class _PoliteKernel:
+    """A kernel whose reads wait for the user: two threads share one processor's time."""
+
+    def __init__(self, kernel: Kernel, typing: Typing) -> None:
+        self.root = kernel.root
+        self.write, self.mkdir = kernel.write, kernel.mkdir
+        self.rmdir, self.unlink = kernel.rmdir, kernel.unlink
+        self._kernel = kernel
+        self._typing = typing
+
+    def read(self, path: str) -> str:
+        self._typing.give_way()
+        return self._kernel.read(path)
+
+    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
+        return by_paths(self, folder)

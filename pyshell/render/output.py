@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pyshell import names
 from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
+from pyshell.text import around_column, wrapped_help
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100
@@ -191,55 +191,6 @@ def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
 def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether a stream is a terminal that can do more than show lines."""
     return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
-
-
-def wrapped(text: str, columns: int) -> str:
-    """Break a sentence that is wider than `columns` between its words.
-
-    A line that begins with blanks is left as it is: what stands in it is pointed at by column. What
-    stands in quotes, as a command does, stays on one line, however long: it can be copied then.
-    """
-    if len(text) <= columns or text.startswith(" "):
-        return text
-    lines: list[str] = []
-    for word in _WORD.findall(text):
-        if lines and len(lines[-1]) + 1 + len(word) <= columns:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return "\n".join(lines)
-
-
-def wrapped_help(lines: Iterable[str], columns: int) -> Iterator[str]:
-    """Yield lines of help; one that is too wide goes on below its second column."""
-    for line in lines:
-        if len(line) <= columns:
-            yield line
-            continue
-        match = _COLUMN.match(line)
-        head = match.group() if match else ""
-        rest = line[len(head) :]
-        if len(head) > columns // 2:
-            yield head.rstrip()
-            head = " " * (len(head) - len(head.lstrip()) + 4)
-        for number, part in enumerate(wrapped(rest, columns - len(head)).split("\n")):
-            yield f"{' ' * len(head) if number else head}{part}"
-
-
-_COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
-_WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
-
-
-def around_column(text: str, column: int, columns: int) -> tuple[str, int]:
-    """Return the part of a line around a column that fits, and where in it that column is."""
-    if len(text) <= columns:
-        return text, column
-    room = max(columns - 2, 1)  # for an ellipsis at each end
-    start = max(0, min(column - room // 2, len(text) - room))
-    part = text[start : start + room]
-    head = "…" if start else ""
-    tail = "…" if start + room < len(text) else ""
-    return f"{head}{part}{tail}", column - start + len(head)
 
 
 def wants_colour(

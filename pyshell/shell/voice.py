@@ -28,11 +28,11 @@ from pyshell.render.output import (
     table_lines,
     wants_colour,
     width,
-    wrapped,
 )
 from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
+from pyshell.text import wrapped
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Stream, Tree
 

@@ -13,7 +13,7 @@ import pytest
 
 from driver import ROOT, Pyshell, clean_environment
 from pyshell.host import programs
-from pyshell.prompt import comparing
+from pyshell.prompt import toolbar
 
 HOSTILE = ("contextlib.py", "json.py", "sitecustomize.py", "usercustomize.py",
            "pyshell/__main__.py", "pyshell/__init__.py", "pyshell/cli.py",
@@ -57,7 +57,7 @@ def test_the_comparison_beside_the_prompt_runs_nothing_from_the_callers_folder(
     pyshell: Pyshell, attacked: Path, proof: Path
 ) -> None:
     pyshell.must("/backstores/ramdisk create one 1M")
-    assert comparing.asked_of_another(pyshell.open())
+    assert toolbar.differs_by_process(pyshell.open())
     assert not proof.exists()
 
 
@@ -70,7 +70,7 @@ def test_it_finds_the_target_from_any_folder(
     folder = Path(pyshell.folder.name) if relative else pyshell.folder
     from pyshell.lio.attach import attach
 
-    assert not comparing.asked_of_another(attach(folder))
+    assert not toolbar.differs_by_process(attach(folder))
 
 
 def test_programs_are_found_in_the_systems_folders_only(attacked: Path, proof: Path) -> None:

@@ -32,11 +32,9 @@ from pyshell.lio.attach import attach
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import kept_form
-from pyshell.prompt.lexer import LineLexer
-from pyshell.prompt.status import Status
-from pyshell.prompt.suggest import PathSuggest
-from pyshell.prompt.toolbar import toolbar
-from pyshell.prompt.watching import LineWatch, Read
+from pyshell.prompt.keys import PathSuggest
+from pyshell.prompt.line import CheckedLine, LineLexer, LineWatch
+from pyshell.prompt.toolbar import Status, toolbar
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import goes_on, split, split_unfinished
 from pyshell.shell.line_help import asks_for_help, help_at
@@ -110,7 +108,7 @@ class Prompt:
         guard = Guard(self.noticed.append)
         self.completer = TreeCompleter(self.shell, lambda _: None, guard)
         self.watch = LineWatch(self.shell, lambda: None, guard)
-        self.read = Read()
+        self.read = CheckedLine()
         self.lexer = LineLexer(lambda: self.read)
         entries = [("ls | grep 'x", "/"), ("cd '日本", T), *((line, "/") for line in OBJECTS)]
         self.suggest = PathSuggest(lambda: entries, lambda: self.shell.path)
@@ -119,9 +117,9 @@ class Prompt:
         """Do with a line what the prompt does on a key, on Tab and on `?`. Raises what fails."""
         document = Document(line, cursor)
         before = document.current_line_before_cursor
-        self.read = Read(line)
+        self.read = CheckedLine(line)
         with suppress(PyshellError):  # as for a current path that is gone
-            self.read = self.watch.reading(line, before)
+            self.read = self.watch.check(line, before)
         coloured = self.lexer.lex_document(document)
         for number, text in enumerate(document.lines):
             assert fragment_list_to_text(coloured(number)) == text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors in what surrounds a line: the prompt works on, and one line reports them (findings 1, 2).
+"""Errors around a line: the prompt still works, and one line reports them (findings 1, 2).
 
 Each test injects an error where prompt_toolkit or a thread calls pyshell, then runs a command.
 """
@@ -16,18 +16,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from pyshell.errors import NotFoundError
-from pyshell.prompt import (
-    completer,
-    editor,
-    history,
-    keys,
-    lexer,
-    manners,
-    picker,
-    status,
-    suggest,
-    watching,
-)  # fmt: skip
+from pyshell.prompt import completer, editor, history, keys, line, picker, toolbar
 from pyshell.prompt.guard import Guard
 from pyshell.shell.completion.engine import Candidate
 from pyshell.shell.shell import Shell
@@ -54,27 +43,27 @@ def fail_late(*arguments: object, **named: object) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("part", "place", "name", "typed"),
     [
-        ("Highlighting", lexer, "spans", "ls"),
-        ("Highlighting", lexer.LineLexer, "lex_document", "ls"),
-        ("Suggesting", suggest.PathSuggest, "get_suggestion", "l"),
+        ("Highlighting", line, "spans", "ls"),
+        ("Highlighting", line.LineLexer, "lex_document", "ls"),
+        ("Suggesting", keys.PathSuggest, "get_suggestion", "l"),
         ("Completion", completer, "complete", f"ls {TAB}"),
         ("Completion", completer, "_completions", f"ls {TAB}"),
         ("Completion", completer.TreeCompleter, "look", f"ls {TAB}"),
         ("Completion", completer.TreeCompleter, "_found", f"cd {TAB}"),
         ("Completion", completer.TreeCompleter, "get_completions", f"cd {TAB}"),
         ("The toolbar", editor, "toolbar", "l"),
-        ("The toolbar", status, "at_once", "l"),
-        ("The toolbar", watching.StatusWatch, "begin", "l"),
+        ("The toolbar", editor, "status_at_once", "l"),
+        ("The toolbar", toolbar.StatusWatch, "begin", "l"),
         ("The history", history.CommandHistory, "add", "l"),
         ("The history", history.CommandHistory, "entries", "l"),
-        ("The history", editor.KeptHistory, "keep", "l"),
+        ("The history", keys.KeptHistory, "keep", "l"),
         ("The check of the line", editor.Editor, "_look", "l"),
-        ("The check of the line", watching.LineWatch, "look", "l"),
+        ("The check of the line", line.LineWatch, "look", "l"),
         ("Help", editor, "help_at", F1),
         (KEY, keys, "_show", F1),
         (KEY, completer.TreeCompleter, "begun", f"l{TAB}"),
         (KEY, keys, "asks_for_help", "?"),
-        (KEY, manners.Typing, "pressed", "l"),
+        (KEY, toolbar.Typing, "pressed", "l"),
     ],
 )
 def test_an_error_in_a_callback_leaves_a_working_prompt_and_one_notice(
@@ -104,8 +93,8 @@ def _watched(desk: Desk, monkeypatch: pytest.MonkeyPatch, prepared: Callable[[],
         failed.append(part)
 
     monkeypatch.setattr(Guard, "notice", noted)
-    monkeypatch.setattr(watching, "EVERY", 0.01)
-    monkeypatch.setattr(watching, "_RARELY", 0)
+    monkeypatch.setattr(toolbar, "EVERY", 0.01)
+    monkeypatch.setattr(toolbar, "_RARELY", 0)
     command = Shell.run_line
 
     def run_line(self: Shell, text: str) -> None:
@@ -126,14 +115,14 @@ def _watched(desk: Desk, monkeypatch: pytest.MonkeyPatch, prepared: Callable[[],
 @pytest.mark.parametrize(
     ("part", "place", "name"),
     [
-        ("The check of the line", watching, "fault"),
-        ("The check of the line", watching, "hint"),
-        ("The check of the line", watching, "advice"),
-        ("The check of the line", watching, "while_wanted"),
-        ("The toolbar", watching, "look"),
-        ("The toolbar", watching.StatusWatch, "_compared"),
-        ("The toolbar", status.Difference, "look"),
-        ("The toolbar", status, "_stamp"),
+        ("The check of the line", line, "problem"),
+        ("The check of the line", line, "hint"),
+        ("The check of the line", line, "advice"),
+        ("The check of the line", line, "while_wanted"),
+        ("The toolbar", toolbar, "read_status"),
+        ("The toolbar", toolbar.StatusWatch, "_compared"),
+        ("The toolbar", toolbar.SavedComparison, "update"),
+        ("The toolbar", toolbar, "_stamp"),
     ],
 )
 def test_an_error_in_a_thread_leaves_a_working_prompt_and_one_notice(
@@ -212,5 +201,5 @@ def test_what_is_usual_while_objects_come_and_go_is_not_reported() -> None:
     guard.failed("Completion", OSError(5, "Input/output error"))
     assert told == [
         "Completion failed: OSError (Input/output error). "
-        "This is a bug in pyshell: please report it. The prompt works on."
+        "This is a bug in pyshell: please report it. The prompt still works."
     ]

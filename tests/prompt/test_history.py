@@ -159,7 +159,7 @@ def test_where_it_cannot_be_written_that_is_told_once(tmp_path: Path) -> None:
     assert kept.add("ls") == "ls"
     assert kept.lines() == []
     assert len(told) == 1
-    assert told[0].startswith("The history is not kept: ")
+    assert told[0].startswith("Cannot keep the history: ")
 
 
 # Findings 45 and 49: a folder or file of others

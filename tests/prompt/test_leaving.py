@@ -15,6 +15,7 @@ from .conftest import Desk
 
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+ESCAPE = "\x1b"
 DISK = "/backstores/ramdisk create name=disk size=1M"
 
 
@@ -33,7 +34,7 @@ def test_leaving_unsaved_says_so(desk: Desk) -> None:
     assert not default_file(desk.shell.lio).exists()
 
 
-@pytest.mark.parametrize("stay", ["stay\r", "st\r", CTRL_C])
+@pytest.mark.parametrize("stay", ["stay\r", "st\r", CTRL_C, "sa" + ESCAPE])
 def test_who_stays_is_at_the_prompt_again(desk: Desk, stay: str) -> None:
     out, _ = desk.type(f"{DISK}\rexit\r{stay}pwd\rexit\rleave\r")
     assert out.endswith("/\n")

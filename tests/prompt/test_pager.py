@@ -50,7 +50,7 @@ def test_the_arrow_goes_a_line_back() -> None:
 
 def test_a_search_goes_to_the_next_line_that_has_the_text() -> None:
     assert shown("/", search="NE 15")[-5:] == ["15", "16", "17", "18", "|"]
-    assert shown("/", search="absent")[-2:] == ["-- no more line with 'absent' --", "|"]
+    assert shown("/", search="absent")[-2:] == ["-- no further match for 'absent' --", "|"]
 
 
 def test_a_shows_all_without_another_question() -> None:

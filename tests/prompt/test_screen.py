@@ -17,7 +17,7 @@ from .screen import CTRL_C, CTRL_D, CTRL_L, CTRL_Z, DOWN, ENTER, ESCAPE, PASTE, 
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
-LEAVING = "Save it, leave it so, or stay? [SAVE/leave/stay]"
+LEAVING = "Save, leave without saving, or stay (Esc)? [SAVE/leave/stay]"
 DELETE = f"{TPG}/luns delete 0"
 
 
@@ -91,29 +91,29 @@ def test_ux_row_12_the_toolbar_tells_how_things_stand(served: Pyshell) -> None:
     with Screen(served.folder) as screen:
         screen.prompt()
         assert "simulated" in screen.see("1 session")
-        assert "not saved" not in screen.text
+        assert "unsaved changes" not in screen.text
         screen.run("/backstores/ramdisk create one 1M")
-        screen.see("not saved")
+        screen.see("unsaved changes")
         served.process("/backstores/ramdisk", "create", "two", "1M")
         screen.see("changed by pid")
         screen.run("saveconfig")
         screen.gone("changed by")
-        screen.gone("not saved")
+        screen.gone("unsaved changes")
 
 
 def test_a_new_session_tells_that_what_runs_is_not_saved(served: Pyshell) -> None:
     served.must("/backstores/ramdisk create one 1M")
     with Screen(served.folder) as screen:
         screen.prompt()
-        screen.see("not saved")
+        screen.see("unsaved changes")
         screen.run("pwd")
-        screen.see("not saved")
+        screen.see("unsaved changes")
         served.must("/backstores/ramdisk delete one")
-        screen.gone("not saved")
+        screen.gone("unsaved changes")
         served.must("/backstores/ramdisk create two 1M")
-        screen.see("not saved")
+        screen.see("unsaved changes")
         screen.run("saveconfig")
-        screen.gone("not saved")
+        screen.gone("unsaved changes")
 
 
 def test_long_names_are_shortened_in_the_middle(target: Pyshell) -> None:
@@ -149,7 +149,7 @@ def test_long_results_are_shown_by_the_screen(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder, rows=16) as screen:
         screen.prompt()
         screen.type(f"help{ENTER}")
-        screen.see("-- more: Space the next page, b back, / search, a all, q no more --")
+        screen.see("-- more: Space next page, b back, / search, a all, q quit --")
         screen.type(" ")
         screen.see("Commands at /:")
         screen.see("-- more")
@@ -222,7 +222,7 @@ def test_leaving_asks_to_save_leave_or_stay(pyshell: Pyshell) -> None:
         screen.run("/backstores/ramdisk create one 1M")
         screen.type(CTRL_D)
         screen.see(LEAVING)
-        screen.type(f"stay{ENTER}")
+        screen.type(ESCAPE)
         screen.prompt()
         screen.type(CTRL_L)  # what is typed before the next question is seen would not answer it
         screen.gone(LEAVING)

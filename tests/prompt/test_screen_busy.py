@@ -38,7 +38,7 @@ def test_what_is_typed_ahead_leaves_no_bar_behind(pyshell: Pyshell) -> None:
 SLOW = """
 import sys, time
 from pyshell import cli
-from pyshell.shell import values
+from pyshell.shell.completion import values
 find = values._SOURCES["device"]
 def slow(wanted, node):
     time.sleep(2)

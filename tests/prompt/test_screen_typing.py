@@ -252,7 +252,7 @@ def test_finding_35_enter_takes_the_selected_entry_and_the_next_runs_the_line(
         assert "path=" not in shown
         assert "^" not in shown
         screen.type(TAB)
-        screen.see("1 of 3, Enter takes it")
+        screen.see("1 of 3, Enter selects it")
         screen.type(ENTER)
         assert "> cd backstores/" in screen.gone("Esc closes")
         screen.type(ENTER)
@@ -268,7 +268,7 @@ def test_finding_37_pasted_lines_say_what_enter_does(pyshell: Pyshell) -> None:
     with Screen(pyshell.folder) as screen:
         screen.prompt()
         screen.type(PASTE.format("pwd\nls\ncd /iscsi\n"))
-        screen.see("3 lines: Enter runs them after a question, Ctrl-C drops them")
+        screen.see("3 lines: Enter asks and runs them, Ctrl-C drops them")
         screen.type(CTRL_C)
         screen.prompt()
 

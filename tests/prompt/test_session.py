@@ -12,8 +12,8 @@ from driver import Pyshell
 from pyshell.config.store.saved_file import default_file
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.plain import PlainReader
-from pyshell.prompt.session import converse, prompt_text, reader_for
+from pyshell.prompt.reader import PlainReader, reader_for
+from pyshell.prompt.session import converse, prompt_text
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk
@@ -94,7 +94,7 @@ def test_pasted_lines_run_after_one_yes_up_to_the_first_that_fails(desk: Desk) -
     out, err = desk.type(PASTE.format("cd /iscsi\npwd\n\nnosuch\npwd\ncd /\n") + f"\ry\r{CTRL_D}")
     assert out == "/iscsi\n"
     assert err.splitlines()[0].startswith("Command not found nosuch.")
-    assert err.splitlines()[-1] == "Lines that were pasted and not run: 2."
+    assert err.splitlines()[-1] == "Pasted lines not run: 2."
     assert desk.shell.path == "/iscsi"
 
 
@@ -123,7 +123,7 @@ def test_a_mask_does_not_become_the_secret(desk: Desk) -> None:
     out, err = desk.type(f"{line}\r{CTRL_D}leave\r")
     assert "is now" not in out
     said, shown, caret, *_ = err.splitlines()
-    assert said.startswith("The history does not hold secrets.")
+    assert said.startswith("Secrets are not kept in the history.")
     assert (shown, caret) == (f"  {line}", "  " + "^".rjust(len(line) - len("*******")))
 
 
@@ -143,7 +143,10 @@ def test_keys_that_are_no_text_stop_nothing(shell: Shell, tmp_path: Path) -> Non
     converse(shell, PlainReader(typed, None, history))
     assert isinstance(shell.out, io.StringIO)
     assert isinstance(shell.err, io.StringIO)
-    assert (shell.out.getvalue(), shell.err.getvalue()) == ("/\n", "What was typed is not text.\n")
+    assert (shell.out.getvalue(), shell.err.getvalue()) == (
+        "/\n",
+        "The input is not valid UTF-8 text.\n",
+    )
 
 
 def test_a_prompt_that_the_terminal_cannot_show_stops_nothing(tmp_path: Path) -> None:
@@ -194,9 +197,7 @@ def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.Mon
     shell.stdin = io.StringIO("pwd\n")
     assert session.interact(shell) == 0
     assert isinstance(shell.err, io.StringIO)
-    assert shell.err.getvalue() == (
-        "You are not root: the configuration can be looked at, not changed.\n"
-    )
+    assert shell.err.getvalue() == "You are not root: the configuration is read-only.\n"
 
 
 def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
@@ -218,13 +219,16 @@ def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("pyshell ls", "This command is for another target"),
-        ("pyshell --simulate=/tmp/other ls", "This command is for another target"),
-        ("pyshell --simulate={} --config-dir=/other ls", "This command is for another target"),
-        ("pyshell --simulate={} -f /tmp/lines", "These options are for a shell's command line."),
-        ("pyshell --version", "These options are for a shell's command line."),
+        ("pyshell ls", "This command is for a different target"),
+        ("pyshell --simulate=/tmp/other ls", "This command is for a different target"),
+        ("pyshell --simulate={} --config-dir=/other ls", "This command is for a different target"),
+        (
+            "pyshell --simulate={} -f /tmp/lines",
+            "These options are valid only on a shell's command line.",
+        ),
+        ("pyshell --version", "These options are valid only on a shell's command line."),
         ("pyshell --nosuch", "There is no option --nosuch."),
-        ("pyshell --simulate={}", "This is the prompt of pyshell already."),
+        ("pyshell --simulate={}", "This is already the pyshell prompt."),
         ("pyshell --simulate={} nosuch", "Command not found nosuch."),
         ("pyshell --simulate={} 'ls", "This quote is not closed."),
     ],

@@ -7,7 +7,7 @@ import pytest
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 
-from pyshell.prompt.suggest import PathSuggest, suggested
+from pyshell.prompt.keys import PathSuggest, suggested
 
 LATEST_FIRST = [("ls depth=1", "/iscsi"), ("ls depth=2", "/"), ("/iscsi ls", "/backstores")]
 

@@ -19,7 +19,8 @@ from .terminal import PROMPT, RUNNING, Terminal, without_colour, without_escapes
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
 CTRL_C, CTRL_D, CTRL_R, UP = "\x03", "\x04", "\x12", "\x1b[A"
-LEAVING = "Save it, leave it so, or stay? [SAVE/leave/stay] "
+LEAVING = "Save, leave without saving, or stay (Esc)? [SAVE/leave/stay] "
+LEAVING_PLAIN = LEAVING.replace("Esc", "Ctrl-C")
 SCENARIO = (DATA / "scenario.txt").read_text(encoding="utf-8")
 COMMANDS = [line.removeprefix(PROMPT) for line in SCENARIO.splitlines() if line.startswith(PROMPT)]
 OUTPUT = re.sub(rf"^{PROMPT}.*\n", "", SCENARIO, flags=re.MULTILINE)
@@ -33,7 +34,7 @@ def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
             shown += terminal.see(f"\r\n{PROMPT}") + f"\n{PROMPT}"
         assert shown == SCENARIO + PROMPT
         terminal.type("exit\n")
-        terminal.see(LEAVING)
+        terminal.see(LEAVING_PLAIN)
         terminal.type("save\n")
         assert terminal.end() == f"save\n{_saved(pyshell)}"
 
@@ -56,14 +57,14 @@ def test_what_is_not_saved_is_marked_until_it_is(pyshell: Pyshell) -> None:
     with Terminal(pyshell.folder, {"TERM": "xterm"}) as terminal:
         terminal.ready()
         terminal.type("/backstores/ramdisk create one 1M\r")
-        assert "not save" not in terminal.see(RUNNING)
+        assert "unsaved change" not in terminal.see(RUNNING)
         terminal.ready()
-        terminal.see("not save")  # the last column is drawn by itself
+        terminal.see("unsaved change")  # the last column is drawn by itself
         terminal.type("saveconfig\r")
         terminal.see(RUNNING)
         terminal.ready()
         terminal.type("pwd\r")
-        assert "not save" not in terminal.see(RUNNING)
+        assert "unsaved change" not in terminal.see(RUNNING)
 
 
 def test_where_nothing_is_known_of_the_terminal(pyshell: Pyshell) -> None:
@@ -187,7 +188,7 @@ def test_what_would_lose_saved_objects_is_asked_about(pyshell: Pyshell, term: st
         terminal.see("Created ramdisk disk with size 1M.")
         terminal.see(PROMPT)
         terminal.type(CTRL_D)
-        terminal.see(LEAVING)
+        terminal.see(LEAVING if term == "xterm" else LEAVING_PLAIN)
         terminal.type("save\r")
         assert "Not saved: " in terminal.see("Save anyway? [y/N] ")
         terminal.type("y\r")

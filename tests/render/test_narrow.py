@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pyshell.render import tables
-from pyshell.render.output import around_column, wrapped, wrapped_help
+from pyshell.text import around_column, wrapped, wrapped_help
 from pyshell.tree.results import Table
 
 

@@ -9,7 +9,8 @@ import json
 import pytest
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.render.output import Format, error_lines, render, wants_colour, width, wrapped
+from pyshell.render.output import Format, error_lines, render, wants_colour, width
+from pyshell.text import wrapped
 from pyshell.tree.results import Branch, Lines, Tree
 
 PREFERRED = {"tree_round_nodes": True, "tree_status_mode": True, "tree_show_root": True}

@@ -48,7 +48,7 @@ def scenes(screen: Screen) -> list[tuple[str, Text]]:
     screen.see("[lun0 block/disk1 (rw)]")
     keep("The tree, coloured by health; the toolbar says what is not saved")
     screen.type(f"exit{ENTER}")
-    screen.see("stay?")
+    screen.see("stay (Esc)?")
     screen.type(f"leave{ENTER}")
     return found
 

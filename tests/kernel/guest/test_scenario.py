@@ -84,7 +84,7 @@ def test_the_scenario_typed_at_a_terminal_shows_the_same(lee: Path) -> None:
         terminal.expect_exact(editing)
         assert terminal.before.replace("\r\n", "\n") == output, command
     terminal.send("exit\r")
-    terminal.expect_exact("Save it, leave it so, or stay?")
+    terminal.expect_exact("Save, leave without saving, or stay (Esc)?")
     terminal.send("save\r")
     terminal.expect(pexpect.EOF)
     terminal.close()

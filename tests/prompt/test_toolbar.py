@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status below the prompt, and the background reads for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from driver import Pyshell
+from pyshell.errors import PyshellError
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import folders, links
+from pyshell.prompt import toolbar
+from pyshell.prompt.line import while_wanted
+from pyshell.prompt.toolbar import SavedComparison, Typing
+from pyshell.shell.lock import is_held, locked
+
+
+def test_a_running_change_is_compared_when_it_is_done(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create one 1M")
+    pyshell.must("saveconfig")
+    lio = pyshell.open()
+    shell = cast(Any, SimpleNamespace(lio=lio, unsaved=False, compat=False))
+    comparison = SavedComparison(shell)
+
+    with locked(lio.lock_file):
+        assert is_held(lio.lock_file)
+        comparison.update(lio)  # before the change of whoever holds the lock
+    assert comparison.known() is None
+    (attribute,) = pyshell.configfs.glob("core/rd_mcp_*/one/attrib/emulate_caw")
+    attribute.write_text("0\n", encoding="ascii")
+    comparison.update(lio)
+    assert comparison.known()
+
+
+def test_finding_14_the_comparison_overrides_what_commands_left(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create one 1M", "saveconfig")
+    lio = pyshell.open()
+    shell = cast(Any, SimpleNamespace(lio=lio, unsaved=True, compat=False))
+    comparison = SavedComparison(shell)
+    assert comparison.known() is None
+    comparison.update(lio)
+    assert comparison.known() is False
+
+
+@pytest.mark.parametrize("large", [0, 200])
+def test_configurations_are_compared_here_and_by_another_process(
+    pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(toolbar, "LARGE", large)
+    pyshell.must("/backstores/ramdisk create one 1M")
+    assert toolbar.differs(pyshell.open())
+    pyshell.must("saveconfig")
+    assert not toolbar.differs(pyshell.open())
+
+
+def test_reading_waits_until_nobody_types(lio: Lio) -> None:
+    typing = Typing()
+    polite = typing.polite(lio)
+    started = time.monotonic()
+    polite.kernel.read(f"{lio.kernel.root}/version")
+    assert time.monotonic() - started < 0.2
+    typing.pressed()
+    started = time.monotonic()
+    polite.kernel.read(f"{lio.kernel.root}/version")
+    assert time.monotonic() - started > 0.2
+
+
+def test_a_read_that_is_no_longer_wanted_ends(tmp_path: Path) -> None:
+    wanted = True
+    with while_wanted(lambda: wanted):
+        assert folders(str(tmp_path)) == []
+        wanted = False
+        with pytest.raises(PyshellError):
+            folders(str(tmp_path))
+        with pytest.raises(PyshellError):
+            links(str(tmp_path))
+    assert folders(str(tmp_path)) == []
