@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 IQN_MAX_BYTES = 223
 LUN_MAX = 65535
+TPG_TAG_MAX = 65535
 ALUA_NAME_MAX = 255
+ALUA_NUMBER_MAX = 65535
 ACL_TAG_MAX = 63
 WILDCARD_V4 = "0.0.0.0"  # noqa: S104 - the portal address that an administrator asks for
 WILDCARD_V6 = "::0"
@@ -461,6 +463,27 @@ def port_number(text: str) -> int:
     if found is None or not 1 <= found <= 65535:
         raise UsageError(f"'{text}' is not a TCP port.", "Give a number from 1 to 65535.")
     return found
+
+
+def lun(number: int) -> int:
+    """Return `number` if it can be a LUN or mapped LUN. Raises UsageError."""
+    return _within(number, 0, LUN_MAX, "a LUN")
+
+
+def tpg_tag(number: int) -> int:
+    """Return `number` if a new TPG can have it as tag. Raises UsageError."""
+    return _within(number, 1, TPG_TAG_MAX, "a TPG tag")
+
+
+def alua_group_number(number: int) -> int:
+    """Return `number` if a new ALUA group can have it. Raises UsageError."""
+    return _within(number, 1, ALUA_NUMBER_MAX, "the number of an ALUA group")
+
+
+def _within(number: int, lowest: int, highest: int, what: str) -> int:
+    if not lowest <= number <= highest:
+        raise UsageError(f"{number} is not {what}", f"It is {lowest} to {highest}.")
+    return number
 
 
 def whole(text: str) -> int | None:

@@ -252,6 +252,19 @@ def test_others_may_read_the_saved_file(healthy: Pyshell) -> None:
     assert gone(healthy, "saving")
 
 
+def test_a_secret_that_cannot_be_read_is_reported_once(healthy: Pyshell, tmp_path: Path) -> None:
+    document = json.loads(healthy.saved_file.read_text(encoding="utf-8"))
+    (acl,) = document["targets"][0]["tpgs"][0]["node_acls"]
+    acl |= {"chap_userid": "user", "chap_password_file": str(tmp_path / "secret")}
+    healthy.saved_file.write_text(json.dumps(document), encoding="utf-8")
+    assert healthy("restoreconfig", "clear_existing=true").status == 1
+    (found,) = [one for one in doctor(healthy) if one["path"].startswith(ACL)]
+    assert found["message"].startswith("its CHAP secret cannot be restored at boot: Cannot read")
+    (tmp_path / "secret").write_text("0123456789ab", encoding="utf-8")
+    follow(healthy, only(healthy, "saving", f"{ACL}/chap_password", "cannot read"))
+    assert gone(healthy, "saving")
+
+
 def test_the_saved_file_is_damaged(healthy: Pyshell) -> None:
     healthy.saved_file.write_text("{", encoding="utf-8")
     follow(healthy, only(healthy, "saving", str(healthy.saved_file), "cannot be restored"))

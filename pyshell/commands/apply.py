@@ -338,15 +338,16 @@ def _named(running: Items, wanted: Items) -> Items:
 
 def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
     """Return those errors that are about a target or the storage objects that it exports."""
-    from pyshell.config.lint import validate
+    from pyshell.config import parts
     from pyshell.config.model import items
 
+    owners = parts.Owners(document)
     every = items(document, lambda error: None)
     part = with_storage(every, _of_target_or_none(every, wwn))
     roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
     found = []
     for error in errors:
-        path = validate.owner_path(document, error.place)
+        path = owners.path(error.place)
         if not path or any(path == root or path.startswith(f"{root}/") for root in roots):
             found.append(error)
     return found
@@ -360,12 +361,12 @@ def _of_target(found: Items, wwn: str) -> Items:
 
 
 def _of_target_or_none(found: Items, wwn: str) -> Items:
-    from pyshell.config.document import known_wwn
+    from pyshell.lio.identifiers import normal_wwn
 
     roots = [
         path
         for path, item in found.items()
         if isinstance(item.place, Target)
-        and item.place.wwn == known_wwn(item.place.fabric_name, wwn)
+        and item.place.wwn == normal_wwn(item.place.fabric_name, wwn)
     ]
     return {path: item for root in roots for path, item in below(found, root).items()}

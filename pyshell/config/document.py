@@ -14,16 +14,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import Doc, NotRequired, Required, TypedDict, get_type_hints
 
-from pyshell import names
-from pyshell.errors import PyshellError
-from pyshell.lio import fabrics
+from pyshell.config.positions import Place
+from pyshell.lio import identifiers
 
-OLD_PLUGINS = {"iblock": "block", "rd_mcp": "ramdisk"}
-"""Names of backstores in the files of older releases."""
 Value = int | str
 """An attribute's value: rtslib writes a number where the text is one."""
 _Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
@@ -269,66 +268,76 @@ def without_secrets(data: Any, mask: str) -> Any:
     return [without_secrets(entry, mask) for entry in data] if isinstance(data, list) else data
 
 
-def modern(plugin: str) -> str:
-    """Return a backstore's name of today."""
-    return OLD_PLUGINS.get(plugin, plugin)
+@dataclass(frozen=True)
+class Located:
+    """An object of a document."""
+
+    path: str
+    """Its path in the tree, with normalised names."""
+    place: Place
+    """Its place in the document; the last but one part is the list that it is in."""
+    entry: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Return the key of the list that holds objects of its kind, as `luns`."""
+        return str(self.place[-2])
 
 
-def known_wwn(fabric: str, wwn: str) -> str:
-    """Return a WWN in the normal form of its fabric, as it stands if it has none."""
-    try:
-        return fabrics.fabric(fabric).known_wwn(wwn)
-    except PyshellError:
-        return wwn
+def located(document: Document) -> Iterator[Located]:
+    """Yield all objects of a document, each before those below it."""
+    for fabric in _listed(document, (), "fabric_modules"):
+        yield replace(fabric, path=f"/{fabric.entry['name']}")
+    for one in _listed(document, (), "storage_objects"):
+        path = identifiers.storage_object_path(one.entry["plugin"], one.entry["name"])
+        yield replace(one, path=path)
+        for group in _listed(one.entry, one.place, "alua_tpgs"):
+            yield replace(group, path=f"{path}/alua/{group.entry['name']}")
+    for target in _listed(document, (), "targets"):
+        fabric_name, path = target.entry["fabric"], target_path(target.entry)
+        yield replace(target, path=path)
+        for tpg in _listed(target.entry, target.place, "tpgs"):
+            tpg_path = identifiers.tpg_path(fabric_name, path, tpg.entry.get("tag", 1))
+            yield replace(tpg, path=tpg_path)
+            yield from _located_in_tpg(fabric_name, replace(tpg, path=tpg_path))
 
 
-def is_target(entry: TargetEntry, wwn: str) -> bool:
-    """Tell whether an entry is the target of that WWN, however both are spelt."""
-    fabric = entry["fabric"]
-    return known_wwn(fabric, entry["wwn"]) == known_wwn(fabric, wwn)
+def _located_in_tpg(fabric_name: str, tpg: Located) -> Iterator[Located]:
+    for lun in _listed(tpg.entry, tpg.place, "luns"):
+        yield replace(lun, path=f"{tpg.path}/luns/lun{lun.entry['index']}")
+    for portal in _listed(tpg.entry, tpg.place, "portals"):
+        name = identifiers.portal_name(portal.entry["ip_address"], portal.entry["port"])
+        yield replace(portal, path=f"{tpg.path}/portals/{name}")
+    for acl in _listed(tpg.entry, tpg.place, "node_acls"):
+        wwn = identifiers.normal_wwn(fabric_name, acl.entry["node_wwn"])
+        acl_path = f"{tpg.path}/acls/{wwn}"
+        yield replace(acl, path=acl_path)
+        for mapped in _listed(acl.entry, acl.place, "mapped_luns"):
+            yield replace(mapped, path=f"{acl_path}/mapped_lun{mapped.entry['index']}")
+
+
+def _listed(entry: Mapping[str, Any], place: Place, key: str) -> Iterator[Located]:
+    for index, found in enumerate(entry.get(key, ())):
+        yield Located("", (*place, key, index), found)
+
+
+def target_path(entry: Mapping[str, Any]) -> str:
+    """Return the path of a target's entry."""
+    return f"/{entry['fabric']}/{identifiers.normal_wwn(entry['fabric'], entry['wwn'])}"
+
+
+def is_target(entry: Mapping[str, Any], wwn: str) -> bool:
+    """Return whether an entry is the target of that WWN, in any spelling."""
+    return target_path(entry) == target_path({**entry, "wwn": wwn})
 
 
 def object_paths(document: Document) -> set[str]:
-    """Return the paths, in pyshell's tree, of every object that a document holds.
+    """Return the paths of all storage objects and targets of a document, and of what is below.
 
-    Names are in their normal form, so that two documents that spell them otherwise compare.
+    ALUA groups are not among them.
     """
-    found = {
-        f"/backstores/{modern(so['plugin'])}/{so['name']}"
-        for so in document.get("storage_objects", ())
-    }
-    for target in document.get("targets", ()):
-        fabric = target["fabric"]
-        base = f"/{fabric}/{known_wwn(fabric, target['wwn'])}"
-        found.add(base)
-        for tpg in target.get("tpgs", ()):
-            found |= _tpg_paths(fabric, tpg_path(fabric, base, tpg.get("tag", 1)), tpg)
-    return found
-
-
-def tpg_path(fabric: str, base: str, tag: int) -> str:
-    """Return a TPG's path: in a fabric without TPG tags it is its target's."""
-    tagless = fabric in fabrics.known() and not fabrics.fabric(fabric).has("tpgts")
-    return base if tagless else f"{base}/tpg{tag}"
-
-
-def _tpg_paths(fabric: str, base: str, tpg: TpgEntry) -> set[str]:
-    found = {base}
-    found |= {f"{base}/luns/lun{lun['index']}" for lun in tpg.get("luns", ())}
-    found |= {f"{base}/portals/{portal_name(portal)}" for portal in tpg.get("portals", ())}
-    for acl in tpg.get("node_acls", ()):
-        path = f"{base}/acls/{known_wwn(fabric, acl['node_wwn'])}"
-        found.add(path)
-        found |= {f"{path}/mapped_lun{mapped['index']}" for mapped in acl.get("mapped_luns", ())}
-    return found
-
-
-def portal_name(entry: PortalEntry) -> str:
-    """Return a portal's name in the tree, as it stands if its address is none."""
-    try:
-        return f"{names.bracketed(names.address(entry['ip_address']))}:{entry['port']}"
-    except PyshellError:
-        return f"{entry['ip_address']}:{entry['port']}"
+    others = ("fabric_modules", "alua_tpgs")
+    return {one.path for one in located(document) if one.kind not in others}
 
 
 _ENTRY = re.compile(r'(?<=[a-z])Entry"')

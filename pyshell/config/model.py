@@ -23,11 +23,10 @@ from pyshell.config.document import (
     StorageObjectEntry,
     TargetEntry,
     TpgEntry,
-    modern,
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import attributes, fabrics, identifiers, listing, settings, storage_info
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, FabricPlace
+from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, FabricPlace, normal_path, plugin_name
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
@@ -41,7 +40,6 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 """What a storage object is made with: rtslib's arguments, by backstore."""
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
-TAG_MAX = 65535
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "block": {"readonly": False, "exclusive": True},
     "fileio": {"write_back": False, "aio": False},
@@ -265,7 +263,7 @@ class _Reader:
         for tpg in entry.get("tpgs", ()):
             tag = tpg.get("tag", 1)
             with self._entry(f"{place.path}/tpg{tag}"):
-                if not 0 <= tag <= TAG_MAX:
+                if not 0 <= tag <= names.TPG_TAG_MAX:
                     raise UsageError(f"{tag} is not a TPG tag")
                 yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
 
@@ -336,7 +334,7 @@ _DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 
 
 def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
-    plugin = modern(entry["plugin"])
+    plugin = plugin_name(entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"There is no backstore '{entry['plugin']}'")
     place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
@@ -365,7 +363,7 @@ def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
 
 def _of_lun(tpg: identifiers.Tpg, entry: LunEntry) -> Item:
     group = entry.get("alua_tg_pt_gp_name")
-    exported = _modern(entry["storage_object"])
+    exported = normal_path(entry["storage_object"])
     return Item(
         identifiers.Lun(tpg, entry["index"]),
         {"storage_object": exported},
@@ -400,14 +398,6 @@ def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLunEntry) -> Item:
         (lun.path,),
         _alias(entry),
     )
-
-
-def _modern(path: str) -> str:
-    """Return the path of a storage object by its backstore's name of today."""
-    parts = path.strip("/").split("/")
-    if len(parts) == 3:
-        parts[1] = modern(parts[1])
-    return "/" + "/".join(parts)
 
 
 def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
+from typing import Any, cast
 
-from pyshell import names
 from pyshell.config.document import (
     Document,
     LunEntry,
     StorageObjectEntry,
     TargetEntry,
-    TpgEntry,
     is_target,
-    known_wwn,
-    modern,
-    tpg_path,
+    located,
+    target_path,
 )
-from pyshell.errors import NotFoundError, PyshellError
-from pyshell.lio import fabrics
+from pyshell.config.positions import Place
+from pyshell.errors import NotFoundError
+from pyshell.lio import settings
+from pyshell.lio.identifiers import normal_path, storage_object_path
 
 
 def with_storage_object(saved: Document, running: Document, plugin: str, name: str) -> Document:
@@ -36,11 +36,11 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
     ]
     held = {_path(entry) for entry in found["storage_objects"]}
     exporting = [t for t in running.get("targets", []) if path in _exported(t)]
-    fresh = {_key(t): _only(t, held.__contains__) for t in exporting}
+    fresh = {target_path(t): _only(t, held.__contains__) for t in exporting}
     kept = [
         _only(target, lambda link: link != path)
         for target in found.get("targets", [])
-        if _key(target) not in fresh
+        if target_path(target) not in fresh
     ]
     found["targets"] = [*kept, *fresh.values()]
     return found
@@ -63,95 +63,52 @@ def of_target(document: Document, wwn: str) -> Document:
     }
 
 
-def carried(document: Document, before: Document, paths: Collection[str]) -> Document:
-    """Return a document with those objects of `before` that `paths` name in the tree.
+_BELOW: dict[str, dict[str, Any]] = {
+    "targets": {"tpgs": []},
+    "tpgs": {"luns": [], "portals": [], "node_acls": []},
+    "node_acls": {"mapped_luns": []},
+}
+"""What objects of a kind are added without: it is added on its own."""
 
-    An object whose owner is in neither, or whose number or address is taken, is left out.
+
+def carried(document: Document, before: Document, paths: Collection[str]) -> Document:
+    """Return a document with those objects of `before` that are at `paths` in the tree.
+
+    An object is not added if its owner is in neither document, or if its number or address is
+    used already.
     """
     found = deepcopy(document)
-    storage = found.setdefault("storage_objects", [])
-    storage += [so for so in before.get("storage_objects", ()) if _path(so) in paths]
-    for target in before.get("targets", ()):
-        path = _target_path(target)
-        there = [one for one in found.setdefault("targets", []) if _target_path(one) == path]
-        if not there and path in paths:
-            there = [{**target, "tpgs": []}]
-            found["targets"] += there
-        for one in there:
-            _carry_tpgs(one, target, paths)
+    present = {(one.kind, one.path): one.entry for one in located(found)}
+    old = {one.place: one for one in located(before)}
+    for one in old.values():
+        key = one.kind, one.path
+        if one.path not in paths or key in present or one.kind in ("fabric_modules", "alua_tpgs"):
+            continue
+        above = old.get(one.place[:-2])
+        owner = present.get((above.kind, above.path)) if above else cast(dict[str, Any], found)
+        if owner is None:
+            continue
+        if one.kind == "mapped_luns":
+            tpg = old[one.place[:-4]]
+            number = one.entry["tpg_lun"]
+            if _lun_link(present[tpg.kind, tpg.path], number) != _lun_link(tpg.entry, number):
+                continue
+        present[key] = {**one.entry, **deepcopy(_BELOW.get(one.kind, {}))}
+        owner.setdefault(one.kind, []).append(present[key])
     return found
 
 
-def _carry_tpgs(target: TargetEntry, before: TargetEntry, paths: Collection[str]) -> None:
-    tpgs = target.setdefault("tpgs", [])
-    tags = {tpg.get("tag", 1): tpg for tpg in tpgs}
-    for old in before.get("tpgs", ()):
-        tag = old.get("tag", 1)
-        path = tpg_path(target["fabric"], _target_path(target), tag)
-        if tag not in tags:
-            if path not in paths:
-                continue
-            tags[tag] = {**old, "luns": [], "portals": [], "node_acls": []}
-            tpgs.append(tags[tag])
-        _carry_below(tags[tag], old, path, paths)
-
-
-def _carry_below(tpg: TpgEntry, before: TpgEntry, path: str, paths: Collection[str]) -> None:
-    luns = tpg.setdefault("luns", [])
-    taken = {lun["index"] for lun in luns}
-    luns += [
-        lun
-        for lun in before.get("luns", ())
-        if f"{path}/luns/lun{lun['index']}" in paths and lun["index"] not in taken
-    ]
-    portals = tpg.setdefault("portals", [])
-    portals += [
-        one
-        for one in before.get("portals", ())
-        if f"{path}/portals/{names.bracketed(names.address(one['ip_address']))}:{one['port']}"
-        in paths
-    ]
-    acls = tpg.setdefault("node_acls", [])
-    known = {acl["node_wwn"].lower(): acl for acl in acls}
-    own = {lun["index"]: lun["storage_object"] for lun in luns}
-    for old in before.get("node_acls", ()):
-        acl_path = f"{path}/acls/{old['node_wwn']}"
-        if old["node_wwn"].lower() not in known:
-            if acl_path not in paths:
-                continue
-            known[old["node_wwn"].lower()] = {**old, "mapped_luns": []}
-            acls.append(known[old["node_wwn"].lower()])
-        mapped = known[old["node_wwn"].lower()].setdefault("mapped_luns", [])
-        taken = {one["index"] for one in mapped}
-        was = {lun["index"]: lun["storage_object"] for lun in before.get("luns", ())}
-        mapped += [
-            one
-            for one in old.get("mapped_luns", ())
-            if f"{acl_path}/mapped_lun{one['index']}" in paths
-            and one["index"] not in taken
-            and own.get(one["tpg_lun"]) == was.get(one["tpg_lun"])
-        ]
-
-
-def _target_path(target: TargetEntry) -> str:
-    try:
-        wwn = fabrics.fabric(target["fabric"]).normalise(target["wwn"]).wwn
-    except PyshellError:
-        wwn = target["wwn"]
-    return f"/{target['fabric']}/{wwn}"
-
-
-def _key(target: TargetEntry) -> tuple[str, str]:
-    return target["fabric"], known_wwn(target["fabric"], target["wwn"])
+def _lun_link(tpg: Mapping[str, Any], index: int) -> str | None:
+    links = (_link(lun) for lun in tpg.get("luns", ()) if lun["index"] == index)
+    return next(links, None)
 
 
 def _path(entry: StorageObjectEntry) -> str:
-    return f"/backstores/{modern(entry['plugin'])}/{entry['name']}"
+    return storage_object_path(entry["plugin"], entry["name"])
 
 
 def _link(lun: LunEntry) -> str:
-    plugin, _, name = lun["storage_object"].removeprefix("/backstores/").partition("/")
-    return f"/backstores/{modern(plugin)}/{name}"
+    return normal_path(lun["storage_object"])
 
 
 def _exported(target: TargetEntry) -> set[str]:
@@ -169,3 +126,76 @@ def _only(target: TargetEntry, wanted: Callable[[str], bool]) -> TargetEntry:
             mapped = acl.get("mapped_luns", [])
             acl["mapped_luns"] = [one for one in mapped if one["tpg_lun"] not in gone]
     return found
+
+
+# Parts of a document that are in error
+
+_LISTS = frozenset(
+    (
+        "storage_objects",
+        "alua_tpgs",
+        "targets",
+        "tpgs",
+        "luns",
+        "portals",
+        "node_acls",
+        "mapped_luns",
+        "fabric_modules",
+    )
+)
+_GROUPS = frozenset({"attributes", "parameters"})
+_OPTIONAL = frozenset({"alias", "alua_tg_pt_gp_name", "tcq_depth", *settings.ALUA_FILES})
+"""Keys that can be omitted while their object stays; so can CHAP names and secrets."""
+
+
+def unit_of(place: Place) -> Place:
+    """Return the place of what is omitted because of an error: a setting, else the object."""
+    for index, step in enumerate(place):
+        if step in _GROUPS and index + 1 < len(place):
+            return place[: index + 2]
+    last = place[-1] if place else ""
+    if last == "tag" and "node_acls" in place:  # a TPG is nothing without its own
+        return place
+    if isinstance(last, str) and (
+        last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
+    ):
+        return place
+    return _object_place(place)
+
+
+def _object_place(place: Place) -> Place:
+    while place and not (isinstance(place[-1], int) and place[-2] in _LISTS):
+        place = place[:-1]
+    return place
+
+
+class Owners:
+    """The paths of a document's objects, by places."""
+
+    def __init__(self, document: Document) -> None:
+        self._paths = {one.place: one.path for one in located(document)}
+
+    def path(self, place: Place) -> str:
+        """Return the path in the tree of the object that a place belongs to, or ""."""
+        return self._paths.get(_object_place(place), "")
+
+
+def without(document: Document, units: Collection[Place]) -> Document:
+    """Return a document without its parts at some places."""
+
+    def copied(data: Any, place: Place) -> Any:
+        if isinstance(data, dict):
+            return {
+                key: copied(value, (*place, key))
+                for key, value in data.items()
+                if (*place, key) not in units
+            }
+        if isinstance(data, list):
+            return [
+                copied(value, (*place, index))
+                for index, value in enumerate(data)
+                if (*place, index) not in units
+            ]
+        return data
+
+    return cast(Document, copied(document, ()))

@@ -10,9 +10,9 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pyshell.characters import one_line
 from pyshell.errors import PyshellError
@@ -190,6 +190,7 @@ def json_path(place: Place) -> str:
     return path
 
 
+_T = TypeVar("_T")
 Level = Literal["error", "warning"]
 
 
@@ -260,6 +261,16 @@ def warning(place: Place, message: str, hint: str = "") -> Problem:
 def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Problem:
     """Return an error that a check of the commands found."""
     return Problem("error", place, _lower(found.message).rstrip("."), found.hint, at_key)
+
+
+def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> Iterator[Problem]:
+    """Yield an error if `rule`, which commands call as well, refuses a value that is not None."""
+    if value is None:
+        return
+    try:
+        rule(value)
+    except PyshellError as found:
+        yield refused(place, found)
 
 
 def _lower(sentence: str) -> str:

@@ -13,15 +13,20 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from pyshell.config.document import Document, known_wwn, tpg_path
+from pyshell.config.document import Document, located
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 
 SUFFIX = "_file"
-SECRETS = ("chap_password", "chap_mutual_password")
-DISCOVERY_SECRETS = ("discovery_password", "discovery_mutual_password")
+_CHAP = ("chap_password", "chap_mutual_password")
+_KEYS = {
+    "fabric_modules": ("discovery_password", "discovery_mutual_password"),
+    "tpgs": _CHAP,
+    "node_acls": _CHAP,
+}
+"""The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
 """Bytes of a file that can hold a secret."""
 Fault = Callable[[str, PyshellError], None]
@@ -31,17 +36,9 @@ _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 def holders(document: Document) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
     """Yield the entries that can have CHAP secrets: path in the tree, entry, the secrets' keys."""
-    for fabric in document.get("fabric_modules", ()):
-        yield f"/{fabric['name']}", cast(dict[str, Any], fabric), DISCOVERY_SECRETS
-    for target in document.get("targets", ()):
-        fabric_name = target["fabric"]
-        above = f"/{fabric_name}/{known_wwn(fabric_name, target['wwn'])}"
-        for tpg in target.get("tpgs", ()):
-            path = tpg_path(fabric_name, above, tpg.get("tag", 1))
-            yield path, cast(dict[str, Any], tpg), SECRETS
-            for acl in tpg.get("node_acls", ()):
-                acl_path = f"{path}/acls/{known_wwn(fabric_name, acl['node_wwn'])}"
-                yield acl_path, cast(dict[str, Any], acl), SECRETS
+    for one in located(document):
+        if one.kind in _KEYS:
+            yield one.path, one.entry, _KEYS[one.kind]
 
 
 def has_references(document: Document) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyshell.config import parts, references
-from pyshell.config.document import Document, TargetEntry, is_target, modern
+from pyshell.config.document import Document, TargetEntry, is_target
 from pyshell.config.lint import validate
 from pyshell.config.model import EntryError, Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
@@ -30,7 +30,7 @@ from pyshell.errors import (
 from pyshell.host.device_events import DeviceEvents
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import HBA_PREFIX
+from pyshell.lio.identifiers import HBA_PREFIX, plugin_name
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set
@@ -65,7 +65,7 @@ def refuse_clashes(document: Document) -> None:
     """Raise ExistsError where a storage object or target of the document is there already."""
     running = {(place.plugin, place.name): place for place in listing.storage_objects()}
     for entry in document.get("storage_objects", ()):
-        plugin = modern(entry["plugin"])
+        plugin = plugin_name(entry["plugin"])
         there = running.get((plugin, entry["name"]))
         if there is not None and not listing.half_made(there):
             raise ExistsError(
@@ -99,13 +99,13 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
         part["storage_objects"] = [
             entry
             for entry in parts.of_target(document, target)["storage_objects"]
-            if _existing(modern(entry["plugin"]), entry["name"]) is None
+            if _existing(plugin_name(entry["plugin"]), entry["name"]) is None
         ]
     if storage_object is not None:
         part["storage_objects"] = [
             so
             for so in document.get("storage_objects", ())
-            if storage_object in (so["name"], f"{modern(so['plugin'])}/{so['name']}")
+            if storage_object in (so["name"], f"{plugin_name(so['plugin'])}/{so['name']}")
         ]
         if not part["storage_objects"]:
             raise NotFoundError(
@@ -227,13 +227,16 @@ def _sound(
     for twice in validate.keys_there_twice(text) if text else ():
         result.faults.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
     errors = validate.errors_of(document, lio, devices=False)
+    if not errors:
+        return document
     unread, kept = references.unread(document), set[Place]()
+    owners = parts.Owners(document)
     for error in errors:
-        path = validate.owner_path(document, error.place)
+        path = owners.path(error.place)
         secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
         if secret in unread:
             # The reference stays, so that a secret that runs is not unset.
-            kept.add(validate.unit_of(error.place))
+            kept.add(parts.unit_of(error.place))
             if paths is None or secret in paths or path in paths:
                 key = error.place[-1]
                 result.faults.append(Skipped(secret, f"{path}: {key}: {error.message}, skipped"))
@@ -245,10 +248,10 @@ def _sound(
         key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
         message = error.message if not key or key in error.message else f"{key}: {error.message}"
         result.faults.append(Skipped(path, f"{where}{message}, skipped"))
-        if path and isinstance(validate.unit_of(error.place)[-1:][0], int):
+        if path and isinstance(parts.unit_of(error.place)[-1:][0], int):
             result.left_out.setdefault(path, message)
-    units = {validate.unit_of(error.place) for error in errors} - kept
-    return validate.without(document, units) if units else document
+    units = {parts.unit_of(error.place) for error in errors} - kept
+    return parts.without(document, units)
 
 
 def _planned(document: Document, running: Items | None, result: Restored) -> Plan:

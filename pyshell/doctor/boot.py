@@ -75,7 +75,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
     path = saved_file.default_file(lio)
     running = items(read_running(lio))
     if lio.mark_file.exists():
-        yield from _missing(lio)
+        yield from _missing(lio, _unreadable(path))
     if not path.exists():
         if running:
             told = "what runs is not saved: it is gone after a restart of this host"
@@ -188,13 +188,24 @@ def _marked(lio: Lio) -> Mapping[str, str]:
         return {}
 
 
-def _missing(lio: Lio) -> Iterator[Finding]:
+def _unreadable(path: Path) -> set[str]:
+    """Return the secrets that the saved file refers to and that cannot be read now."""
+    try:
+        return references.unread(references.if_readable(load.load(path)))
+    except PyshellError:
+        return set()
+
+
+def _missing(lio: Lio, unreadable: set[str]) -> Iterator[Finding]:
+    """Yield what the last restore skipped, but for secrets that `_unread` reports."""
     try:
         missing = state.read(lio.config_dir, lambda _: None).missing
     except PyshellError:
         yield unseen(str(lio.config_dir / state.FILE), "only root may read it")
         return
     for path, why in missing.items():
+        if path in unreadable:
+            continue
         yield error(
             path,
             f"the last restore could not bring it back: {why}",

@@ -37,11 +37,6 @@ class Finding:
     """Commands among which an administrator decides: some disturb initiators, grant access or
     have a word in capitals to be replaced."""
 
-    @property
-    def is_fault(self) -> bool:
-        """Tell whether something is wrong."""
-        return self.level != "unseen"
-
 
 def error(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
     """Return what keeps somebody from working."""

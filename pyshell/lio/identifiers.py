@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshell import names
-from pyshell.lio.fabrics import Fabric, fabric
+from pyshell.errors import PyshellError
+from pyshell.lio.fabrics import Fabric, fabric, known
 from pyshell.lio.rtslib import configfs_root
 
 # rtslib's name of each kind of backstore and the kernel's name of its HBA folders.
@@ -24,6 +25,57 @@ HBA_PREFIX = {
 }
 PLUGIN_OF_HBA = {prefix: plugin for plugin, prefix in HBA_PREFIX.items()}
 DEFAULT_GROUP = "default_tg_pt_gp"
+
+
+# Names as they are written in documents, paths and commands, in their one normal form. These
+# functions return a name that is not valid unchanged; `names` and `Fabric.normalise` refuse it.
+
+
+def plugin_name(name: str) -> str:
+    """Return the name of a backstore: older files and scripts have iblock and rd_mcp."""
+    return PLUGIN_OF_HBA.get(name, name)
+
+
+def storage_object_path(plugin: str, name: str) -> str:
+    """Return the path of a storage object."""
+    return f"/backstores/{plugin_name(plugin)}/{name}"
+
+
+def normal_wwn(fabric_name: str, wwn: str) -> str:
+    """Return the WWN of a target or initiator."""
+    try:
+        return fabric(fabric_name).known_wwn(wwn)
+    except PyshellError:
+        return wwn
+
+
+def portal_name(address: str, port: int | str) -> str:
+    """Return the name of a portal, as `[::0]:3260`."""
+    try:
+        return f"{names.bracketed(names.address(address))}:{port}"
+    except PyshellError:
+        return f"{address}:{port}"
+
+
+def tpg_path(fabric_name: str, target: str, tag: int) -> str:
+    """Return the path of a TPG, given its target's: without TPG tags the two are the same."""
+    tagless = fabric_name in known() and not fabric(fabric_name).has("tpgts")
+    return target if tagless else f"{target}/tpg{tag}"
+
+
+def normal_path(path: str) -> str:
+    """Return an absolute path of the tree with the names in it normalised."""
+    parts = ["", *path.strip("/").split("/")]
+    if len(parts) > 2 and parts[1] == "backstores":
+        parts[2] = plugin_name(parts[2])
+    elif parts[1:2] and parts[1] in known():
+        for number in range(2, len(parts)):
+            if number == 2 or parts[number - 1] == "acls":
+                parts[number] = normal_wwn(parts[1], parts[number])
+            elif parts[number - 1] == "portals":
+                address, _, port = parts[number].rpartition(":")
+                parts[number] = portal_name(address, port)
+    return "/".join(parts)
 
 
 class _kept:  # noqa: N801 - used as a decorator, as `property` is

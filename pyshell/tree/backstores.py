@@ -10,7 +10,7 @@ from typing import Annotated
 from pyshell.errors import BusyError, NotFoundError, UsageError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
@@ -44,10 +44,6 @@ Serial = Annotated[
 ]
 
 
-OLD_NAMES = {"iblock": "block", "rd_mcp": "ramdisk"}
-"""Names that older releases had: scripts still use them (field failure 25)."""
-
-
 class BackstoresNode(CommonNode):
     """/backstores."""
 
@@ -59,7 +55,7 @@ class BackstoresNode(CommonNode):
 
     def find(self, name: str) -> Node | None:
         """Return one backstore; only for a user-space one its handler is looked for."""
-        today = OLD_NAMES.get(name, name)
+        today = plugin_name(name)  # scripts use older ones (field failure 25)
         if today != name:
             self.context.note(f"{name} is called {today} today.")
         if today in BACKSTORES:

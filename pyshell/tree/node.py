@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from configshell_fb import ConfigNode
 
-from pyshell.errors import NotFoundError, UsageError
+from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
 from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
@@ -171,8 +171,10 @@ class Node(ConfigNode):  # type: ignore[misc]
             try:
                 node = node._step(part)
             except NotFoundError:
+                from pyshell.lio.identifiers import normal_path
+
                 missing = os.path.normpath(os.path.join(node.path, *parts[number:]))
-                return "/".join(_spelled(missing.split("/")))
+                return normal_path(missing)
         return node.path
 
     def matching(self, pattern: str) -> list[Node]:
@@ -275,24 +277,6 @@ class Node(ConfigNode):  # type: ignore[misc]
         """Run a command of this node with values that fit its description."""
         found: Result | None = self.commands().function(name)(self, **values)
         return Nothing() if found is None else found
-
-
-def _spelled(parts: Sequence[str]) -> list[str]:
-    """Return the parts of an absolute path with WWNs and portals spelled as the tree does."""
-    from pyshell import names
-    from pyshell.lio import fabrics
-
-    if len(parts) < 2 or parts[1] not in fabrics.known():
-        return list(parts)
-    found = list(parts)
-    for number in range(2, len(parts)):
-        with suppress(UsageError):
-            if number == 2 or parts[number - 1] == "acls":
-                found[number] = fabrics.fabric(parts[1]).normalise(parts[number]).wwn
-            elif parts[number - 1] == "portals":
-                address, port = names.split_portal(parts[number])
-                found[number] = f"{names.bracketed(address)}:{port}"
-    return found
 
 
 class Commands(Mapping[str, Command]):

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pyshell import names
-from pyshell.config.document import modern
-from pyshell.config.model import TAG_MAX, text_of
+from pyshell.config.model import text_of
 from pyshell.config.positions import (
     UNFIT,
     DocumentEntry,
@@ -23,13 +22,14 @@ from pyshell.config.positions import (
     error,
     json_path,
     refused,
+    violations,
     warning,
 )
 from pyshell.config.references import SUFFIX, read_secret
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import HBA_PREFIX
+from pyshell.lio.identifiers import HBA_PREFIX, plugin_name
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 from pyshell.suggestions import did_you_mean
 
@@ -119,9 +119,8 @@ def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> It
     for position, tpg in enumerate(target.each("tpgs")):
         tag = tpg.number("tag") if "tag" in tpg.data else 1
         place = tpg.at("tag") if "tag" in tpg.data else tpg.place
-        if tag is not None and not 1 <= tag <= TAG_MAX:
-            yield error(place, f"{tag} is not a TPG tag", f"It is 1 to {TAG_MAX}.")
-        elif tag is not None and (before := tags.before(tag, place)):
+        yield from violations(names.tpg_tag, tag, place)
+        if tag is not None and (before := tags.before(tag, place)):
             yield error(place, f"TPG {tag} is there twice, first at {before}")
         if fabric is not None and position and not fabric.has("tpgts"):
             yield error(tpg.place, f"a target of {fabric.name} has one TPG")
@@ -175,7 +174,7 @@ def exported(lun: DocumentEntry) -> str | None:
     parts = (lun.text("storage_object") or "").strip("/").split("/")
     if len(parts) != _PATH_PARTS or parts[0] != "backstores":
         return None
-    plugin = modern(parts[1])
+    plugin = plugin_name(parts[1])
     return f"/backstores/{plugin}/{parts[2]}" if plugin in HBA_PREFIX else None
 
 
@@ -201,12 +200,8 @@ def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
 
 def _tag(acl: DocumentEntry) -> Iterator[Problem]:
     tag = acl.text("tag")
-    if not tag or UNFIT.search(tag):
-        return
-    try:
-        names.possible_tag(tag)
-    except UsageError as found:
-        yield refused(acl.at("tag"), found)
+    if tag and not UNFIT.search(tag):
+        yield from violations(names.possible_tag, tag, acl.at("tag"))
 
 
 def _depth(acl: DocumentEntry) -> Iterator[Problem]:
@@ -220,9 +215,8 @@ def _number(entry: DocumentEntry, key: str, what: str, seen: FirstSeen) -> Itera
     number = entry.number(key)
     if number is None:
         return
-    if not 0 <= number <= names.LUN_MAX:
-        yield error(entry.at(key), f"{number} is no {what}", f"It is 0 to {names.LUN_MAX}.")
-    elif before := seen.before(number, entry.at(key)):
+    yield from violations(names.lun, number, entry.at(key))
+    if before := seen.before(number, entry.at(key)):
         yield error(entry.at(key), f"{what} {number} is there twice, first at {before}")
 
 
@@ -246,9 +240,11 @@ def portal_faults(tpg: DocumentEntry, target: Place, listening: Listening) -> It
                 address = ipaddress.ip_address(names.address(given))
             except UsageError as found:
                 yield refused(portal.at("ip_address"), found)
-        if port is not None and not 1 <= port <= 65535:
-            yield error(portal.at("port"), f"{port} is not a TCP port", "It is 1 to 65535.")
-        elif port is not None and address is not None:
+        wrong = list(
+            violations(names.port_number, None if port is None else str(port), portal.at("port"))
+        )
+        yield from wrong
+        if port is not None and address is not None and not wrong:
             yield from _taken(portal, target, address, port, listening)
 
 

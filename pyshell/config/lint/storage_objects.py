@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from pyshell import names
-from pyshell.config.document import modern
 from pyshell.config.model import ARGUMENTS, text_of
 from pyshell.config.positions import (
     UNFIT,
@@ -17,36 +16,38 @@ from pyshell.config.positions import (
     Problem,
     error,
     refused,
+    violations,
     warning,
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.host import block_devices
-from pyshell.lio import fabrics, listing, storage_info
+from pyshell.lio import attributes, fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, StorageObject
+from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, StorageObject, plugin_name
 from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.preconditions import (
     NEEDED_ARGUMENTS,
+    check,
     check_block,
     check_serial,
+    check_text,
     identity,
 )
-from pyshell.lio.settings import ALUA_STATES
 from pyshell.lio.storage_info import naa_digits
 from pyshell.suggestions import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
 """What rtslib saves though nothing is made of it."""
-_BLOCK_SIZES = (512, 1024, 2048, 4096)
-_ALUA_NUMBERS = range(1, 65536)
+_BLOCK = 512
+"""Bytes of a block by default."""
 
 
 def plugin_of(entry: DocumentEntry) -> str | None:
     """Return a storage object's backstore by its name of today, None for an unknown one."""
     given = entry.text("plugin") or ""
-    plugin = modern(given)
+    plugin = plugin_name(given)
     return plugin if plugin in HBA_PREFIX else None
 
 
@@ -150,21 +151,17 @@ def _device(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
         return
     if not path.startswith("/"):
         yield warning(entry.at("dev"), f"{path} is no absolute path", "It must hold at boot too.")
-    if "\0" in path or "," in path:
-        # The kernel parses its control text at commas.
-        yield error(entry.at("dev"), "a path with a comma or NUL cannot be given to the kernel")
+    if not UNFIT.search(path):
+        yield from violations(partial(check_text, plugin), path, entry.at("dev"))
 
 
 def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
-    attributes = entry.below("attributes")
-    block = attributes.number("block_size")
-    if block is not None and block not in _BLOCK_SIZES:
-        sizes = ", ".join(map(str, _BLOCK_SIZES))
-        yield error(attributes.at("block_size"), f"{block} is no block size", f"There are {sizes}.")
     size = entry.number("size")
     if size is None or "size" not in ARGUMENTS[plugin]:
         return
-    unit = block if block in _BLOCK_SIZES else _BLOCK_SIZES[0]
+    block = entry.below("attributes").number("block_size")
+    sizes = attributes.row("storage_object", "block_size").values
+    unit = block if block is not None and str(block) in sizes else _BLOCK
     if size <= 0:
         yield error(entry.at("size"), "must be greater than 0", "Sizes are in bytes.")
     elif size < unit and plugin in ("fileio", "user"):
@@ -211,11 +208,6 @@ def _alua_groups(entry: DocumentEntry) -> Iterator[Problem]:
             yield error(group.at("name"), f"ALUA group {name} is there twice, first at {before}")
         if name != DEFAULT_GROUP:
             yield from _alua_number(group, number, seen_numbers)
-        state = group.number("alua_access_state")
-        if state is not None and state not in ALUA_STATES:
-            known = ", ".join(f"{number} ({text})" for number, text in ALUA_STATES.items())
-            place = group.at("alua_access_state")
-            yield error(place, f"{state} is no ALUA state", f"There are {known}.")
 
 
 def _alua_name(group: DocumentEntry, name: str) -> Iterator[Problem]:
@@ -233,15 +225,10 @@ def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> I
     place = group.at("tg_pt_gp_id")
     if "tg_pt_gp_id" not in group.data:
         yield error(place, "is missing: an ALUA group other than the default needs a number")
-    elif number is None:
         return
-    elif number not in _ALUA_NUMBERS:
-        yield error(place, f"{number} is not the number of an ALUA group", "It is 1 to 65535.")
-    elif before := seen.before(number, place):
+    yield from violations(names.alua_group_number, number, place)
+    if number is not None and (before := seen.before(number, place)):
         yield error(place, f"ALUA group number {number} is there twice, first at {before}")
-
-
-_HCTL = re.compile(r"\d+:\d+:\d+:\d+", re.ASCII)
 
 
 def device_faults(lio: Lio, document: DocumentEntry, *, at_boot: bool = False) -> Iterator[Problem]:
@@ -351,19 +338,17 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
         return
     size = entry.number("size")
     if entry.data.get("size") is None:
-        yield error(entry.at("size"), "is missing: the size of an image file must be said")
-    image = lio.machine.host_file(device)
+        yield error(entry.at("size"), "is missing: the size of an image file must be given")
     try:
-        if not image.exists():
-            yield error(
-                entry.at("dev"), f"there is no image file {device}", "Is its file system mounted?"
-            )
-        elif not image.is_file():
-            yield error(entry.at("dev"), f"{device} is neither a file nor a block device")
-        elif size is not None and 0 < size != (there := image.stat().st_size):
-            yield _other_size(entry, size, there)
+        check(lio, Foreseen(), "fileio", {"dev": device})
+        there = lio.machine.host_file(device).stat().st_size
+    except PyshellError as found:
+        yield refused(entry.at("dev"), found)
     except OSError as found:
-        yield warning(entry.at("dev"), f"cannot look at {device}: {found.strerror}")
+        yield warning(entry.at("dev"), f"cannot read {device}: {found.strerror}")
+    else:
+        if size is not None and 0 < size != there:
+            yield _other_size(entry, size, there)
 
 
 def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
@@ -374,13 +359,9 @@ def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
 
 
 def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
-    if _HCTL.fullmatch(device):
-        return
-    if not device.startswith("/"):
-        message = f"'{device}' is neither a device's path nor HOST:CHANNEL:TARGET:LUN"
-        yield error(entry.at("dev"), message)
-    elif not lio.machine.present(device):
-        yield error(entry.at("dev"), f"there is no device {device}", "'lsscsi' lists them.")
+    if lio.machine.scsi_device(device) is None:
+        arguments = {"dev": device}
+        yield from violations(partial(check, lio, Foreseen(), "pscsi"), arguments, entry.at("dev"))
 
 
 def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:

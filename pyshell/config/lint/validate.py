@@ -7,19 +7,12 @@ import contextlib
 import json
 import shlex
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from pyshell import names
-from pyshell.config.document import (
-    Document,
-    holds_secrets,
-    known_wwn,
-    modern,
-    portal_name,
-    tpg_path,
-)
+from pyshell.config.document import Document, holds_secrets
 from pyshell.config.lint.fabric_objects import target_faults
 from pyshell.config.lint.storage_objects import (
     device_faults,
@@ -33,7 +26,6 @@ from pyshell.config.positions import (
     UNFIT,
     DocumentEntry,
     LocatedProblem,
-    Place,
     PositionedJson,
     Problem,
     error,
@@ -47,7 +39,7 @@ from pyshell.config.positions import (
 from pyshell.config.store import document_file
 from pyshell.errors import UsageError
 from pyshell.files import jsontext
-from pyshell.lio import attributes, listing, settings
+from pyshell.lio import attributes, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import Attribute
 
@@ -146,107 +138,6 @@ def keys_there_twice(text: str) -> list[Problem]:
     return []
 
 
-# Leaving out what is in error
-
-_LISTS = frozenset(
-    (
-        "storage_objects",
-        "alua_tpgs",
-        "targets",
-        "tpgs",
-        "luns",
-        "portals",
-        "node_acls",
-        "mapped_luns",
-        "fabric_modules",
-    )
-)
-_GROUPS = frozenset({"attributes", "parameters"})
-_OPTIONAL = frozenset({"alias", "alua_tg_pt_gp_name", "tcq_depth", *settings.ALUA_FILES})
-"""Keys that can be left out while their object stays; so can CHAP names and secrets."""
-
-
-def unit_of(place: Place) -> Place:
-    """Return the place of what is left out for an error: a setting, else the object around it."""
-    for index, step in enumerate(place):
-        if step in _GROUPS and index + 1 < len(place):
-            return place[: index + 2]
-    last = place[-1] if place else ""
-    if last == "tag" and "node_acls" in place:  # a TPG is nothing without its own
-        return place
-    if isinstance(last, str) and (
-        last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
-    ):
-        return place
-    if last == "tag" and "node_acls" in place:
-        return place
-    while place and not (isinstance(place[-1], int) and place[-2] in _LISTS):
-        place = place[:-1]
-    return place
-
-
-def owner_path(document: Document, place: Place) -> str:
-    """Return the path in the tree of the object that a place of a document belongs to, or ""."""
-    lists = [i for i, step in enumerate(place[:-1]) if step in _LISTS]
-    entries = {place[i]: _at(document, place[: i + 2]) for i in lists}
-    path = ""
-    if "storage_objects" in entries:
-        so = entries["storage_objects"]
-        path = f"/backstores/{modern(so['plugin'])}/{so['name']}"
-    elif "fabric_modules" in entries:
-        path = f"/{entries['fabric_modules']['name']}"
-    elif "targets" in entries:
-        path = _below_target(entries)
-    group = entries.get("alua_tpgs")
-    return f"{path}/alua/{group['name']}" if group else path
-
-
-def _below_target(entries: Mapping[int | str, Any]) -> str:
-    target = entries["targets"]
-    path = f"/{target['fabric']}/{known_wwn(target['fabric'], target['wwn'])}"
-    if "tpgs" in entries:
-        path = tpg_path(target["fabric"], path, entries["tpgs"].get("tag", 1))
-    if "luns" in entries:
-        path += f"/luns/lun{entries['luns']['index']}"
-    elif "portals" in entries:
-        path += f"/portals/{portal_name(entries['portals'])}"
-    elif "node_acls" in entries:
-        path += f"/acls/{known_wwn(target['fabric'], entries['node_acls']['node_wwn'])}"
-    mapped = entries.get("mapped_luns")
-    return f"{path}/mapped_lun{mapped['index']}" if mapped else path
-
-
-def _at(data: Any, place: Place) -> Any:
-    for step in place:
-        data = data[step]
-    return data
-
-
-def without(document: Document, units: Collection[Place]) -> Document:
-    """Return a document without its parts at some places."""
-
-    def copied(data: Any, place: Place) -> Any:
-        if place[-1:] and isinstance(data, dict):
-            return {
-                key: copied(value, (*place, key))
-                for key, value in data.items()
-                if (*place, key) not in units
-            }
-        if isinstance(data, list):
-            return [
-                copied(value, (*place, index))
-                for index, value in enumerate(data)
-                if (*place, index) not in units
-            ]
-        return data
-
-    return cast(
-        Document, {key: copied(v, (key,)) for key, v in document.items() if (key,) not in units}
-    )
-
-
-_JUDGED_ELSEWHERE = frozenset({"block_size", "alua_access_state"})
-"""Settings of which the checks of storage objects tell more."""
 _MADE_WITH = ("dev", "config", "control")
 """Texts that a storage object is made with, and that no other check reads as a whole."""
 _DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
@@ -335,7 +226,7 @@ def _wrong(
         if row is None:
             yield from _fits(entry, key, text_of(value))
             continue
-        if (key in _JUDGED_ELSEWHERE and whole(value) is not None) or not row.can_be_set:
+        if not row.can_be_set:
             continue
         try:
             taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))

@@ -38,7 +38,7 @@ class LookupCache:
         self._there: dict[tuple[str, str], StorageObject] | None = None
         self._portals: dict[tuple[str, int], list[Portal]] = {}
         self.claims: dict[object, list[StorageObject]] | None = None
-        """Which storage objects use a device or file, see `backing.claim`; None if not read."""
+        """Storage objects by the device or file that they use (see `claim`); None if not read."""
 
     def portals(self, of: Fabric, port: int) -> list[Portal]:
         """Return the portals at a port of a fabric; `append` to it those that will be created."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
@@ -25,7 +26,6 @@ from pyshell.lio.operations.base import (
     or_removed,
 )
 from pyshell.lio.operations.setters import Set, snapshot
-from pyshell.names import LUN_MAX, path_part
 
 
 @dataclass
@@ -47,7 +47,7 @@ class CreateLun(Operation):
         must_exist(foreseen, self.place.tpg)
         must_exist(foreseen, self.storage_object)
         must_be_free(foreseen, self.place)
-        _check_number(self.place.index)
+        names.lun(self.place.index)
         _check_alias(self.alias)
         foreseen.make(self.place.folder)
 
@@ -246,7 +246,7 @@ class MapLun(Operation):
         must_exist(foreseen, self.place.acl)
         must_exist(foreseen, self.lun)
         must_be_free(foreseen, self.place)
-        _check_number(self.place.index)
+        names.lun(self.place.index)
         _check_alias(self.alias)
         foreseen.make(self.place.folder)
 
@@ -309,12 +309,7 @@ def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
 def _check_alias(alias: str | None) -> None:
     """Raise UsageError where an alias, which names a link in configfs, would lead elsewhere."""
     if alias:
-        path_part(alias)
-
-
-def _check_number(index: int) -> None:
-    if not 0 <= index <= LUN_MAX:
-        raise UsageError(f"{index} is not a LUN", f"LUNs are numbered 0 to {LUN_MAX}.")
+        names.path_part(alias)
 
 
 # What stays an ACL's own: it is in the group already, and a new depth would cut its session.

@@ -45,8 +45,7 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
     if arguments.get("wwn"):
         check_serial(str(arguments["wwn"]))
     device = str(arguments.get("dev", arguments.get("config", "")))
-    if plugin in _TEXT_MAX:
-        _check_text(device, _TEXT_MAX[plugin])
+    check_text(plugin, device)
     if plugin == "block":
         check_block(lio, foreseen, device, exclusive=bool(arguments.get("exclusive", True)))
     elif plugin == "fileio":
@@ -69,7 +68,11 @@ def check_serial(text: str) -> None:
         raise UsageError(f"'{text}' is not a valid serial number", "It cannot hold a slash.")
 
 
-def _check_text(text: str, longest: int) -> None:
+def check_text(plugin: str, text: str) -> None:
+    """Raise UsageError if the kernel would cut off a device, file or handler's configuration."""
+    longest = _TEXT_MAX.get(plugin)
+    if longest is None:
+        return
     if any(character in text for character in ",\n"):
         raise UsageError(f"'{text}' holds a comma", "The kernel would end the name there.")
     if len(text.encode(errors="surrogateescape")) > longest:
@@ -204,6 +207,8 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
         raise NotFoundError(
             f"There is no image file {path}", "Is its file system mounted?", path=path
         )
+    if not is_new and not os.path.isfile(lio.machine.host_file(path)):
+        raise UsageError(f"{path} is neither a file nor a block device")
     if size is not None and int(size) < BLOCK:
         enlarge = f"Enlarge the file ('truncate -s 10G {shlex.quote(path)}')"
         raise UsageError(

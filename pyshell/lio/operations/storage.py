@@ -26,6 +26,7 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import snapshot
+from pyshell.names import alua_group_number
 
 # What tells two storage objects of one name apart.
 _MADE_OF = {
@@ -180,8 +181,7 @@ class CreateAluaGroup(Operation):
         """See that the name is free and the number in its range."""
         must_exist(foreseen, self.place.storage_object)
         must_be_free(foreseen, self.place)
-        if not 1 <= self.tag <= 65535:
-            raise UsageError(f"{self.tag} is not the number of an ALUA group", "It is 1 to 65535.")
+        alua_group_number(self.tag)
         self._check_number_free(lio, foreseen)
         foreseen.make(self.place.folder)
 

@@ -27,7 +27,7 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.lio.rtslib import RTSLibError
-from pyshell.names import WILDCARD_V4, WILDCARD_V6
+from pyshell.names import TPG_TAG_MAX, WILDCARD_V4, WILDCARD_V6
 
 
 @dataclass
@@ -370,6 +370,6 @@ def free_tag(target: Target) -> int:
     """Return the lowest TPG tag that is free, from 1. Raises PyshellError where none is."""
     taken = {tpg.tag for tpg in listing.tpgs(target)}
     tag = listing.lowest_free(taken, start=1)
-    if tag > 65535:
+    if tag > TPG_TAG_MAX:
         raise PyshellError(f"{target} has no free TPG tag")
     return tag
