@@ -994,7 +994,7 @@ def test_field_failure_59_a_good_name_is_kept_and_found_again(
     ran = pyshell("/iscsi", "create", typed)
     assert ran.status == 0
     assert ran.lines[0] == f"Created target {kept}."
-    assert ran.err == ("" if typed == kept else f"The name is written {kept}.\n")
+    assert ran.err == ("" if typed == kept else f"The name was changed to {kept}.\n")
     acl = pyshell(f"/iscsi/{typed}/tpg1/acls", "create", typed)
     assert acl.out == f"Created Node ACL for {kept}\n"
     assert (pyshell.configfs / "iscsi" / kept / "tpgt_1" / "acls" / kept).is_dir()

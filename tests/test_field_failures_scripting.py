@@ -168,7 +168,7 @@ def test_field_failure_58_a_name_in_capitals_is_one_name(pyshell: Pyshell) -> No
     typed = "iqn.2020-07.com.example:TEST001"
     ran = pyshell("/iscsi", "create", typed)
     assert "Created target iqn.2020-07.com.example:test001." in ran.lines
-    assert "The name is written iqn.2020-07.com.example:test001." in ran.err
+    assert "The name was changed to iqn.2020-07.com.example:test001." in ran.err
     assert pyshell(f"/iscsi/{typed}/tpg1", "status").status == 0
     assert pyshell("/iscsi", "delete", typed).lines == [
         "Deleted Target iqn.2020-07.com.example:test001."

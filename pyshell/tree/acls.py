@@ -88,20 +88,19 @@ class AclsNode(CommonNode):
         self,
         wwn: Annotated[str, INITIATOR, "Name of the initiator."],
         add_mapped_luns: Annotated[
-            bool | None, "Map all LUNs of the TPG; as auto_add_mapped_luns says."
+            bool | None, "Map all LUNs of the TPG. Default: the preference auto_add_mapped_luns."
         ] = None,
     ) -> Result:
-        """Let an initiator log in.
+        """Allow an initiator to log in.
 
-        Initiators are let in by name; LIO cannot do it by their IP addresses. Listen only
+        LIO identifies initiators by name; it cannot restrict them by IP address. Listen only on an
+        address of the storage network (see the portals), or block others in the firewall:
 
-        on an address of the storage network (see the portals), or let a firewall keep others
-
-        from the port: nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
+        nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
         """
         found = self.place.target.fabric.normalise(wwn)
         if found.changed:
-            self.context.note(f"The name is written {found.wwn}.")
+            self.context.note(f"The name was changed to {found.wwn}.")
         place = NodeAcl(self.place, found.wwn)
         made: list[Operation] = [CreateNodeAcl(place, said=[f"Created Node ACL for {place.wwn}"])]
         add = add_mapped_luns
@@ -117,7 +116,7 @@ class AclsNode(CommonNode):
     def ui_command_delete(
         self, wwn: Annotated[str, CHILD, "Name of the initiator, or a tag."]
     ) -> Result:
-        """Delete a node ACL, or all of a tag, with mapped LUNs. It ends their sessions."""
+        """Delete a node ACL, or all ACLs of a tag, and terminate their sessions."""
         operations: list[Operation] = []
         meant = self._meant(wwn)
         for place in meant:
@@ -148,13 +147,13 @@ class AclsNode(CommonNode):
     )
     def ui_command_tag(
         self,
-        wwn_or_tag: Annotated[str, CHILD, "An initiator, or a tag that is to be changed."],
-        new_tag: Annotated[str, ACL_TAG, "The tag."],
+        wwn_or_tag: Annotated[str, CHILD, "An initiator, or the tag to change."],
+        new_tag: Annotated[str, ACL_TAG, "The new tag."],
     ) -> Result:
-        """Give initiators a common name. What is set there is set for all of them.
+        """Give initiators a common tag. Settings of the tag apply to all of them.
 
-        Where other initiators have that tag, these get the mapped LUNs, CHAP secrets and attributes
-        of those.
+        If other initiators have this tag, the new ones get their mapped LUNs, CHAP secrets and
+        attributes.
         """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
@@ -174,7 +173,7 @@ class AclsNode(CommonNode):
     def ui_command_untag(
         self, wwn_or_tag: Annotated[str, CHILD, "A tag, or one of its initiators."]
     ) -> Result:
-        """Take a tag away. The initiators keep what was set for them."""
+        """Remove a tag. The initiators keep their settings."""
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
         return Change([Set(place, "tag", "") for place in meant])

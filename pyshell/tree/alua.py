@@ -40,12 +40,12 @@ class AluaGroupsNode(CommonNode):
     def ui_command_create(
         self,
         name: Annotated[str, ALUA_NAME, "Name of the group."],
-        tag: Annotated[int, "Its number, 1 to 65535, by which initiators know it."],
+        tag: Annotated[int, "Number of the group, as initiators see it: 1 to 65535."],
     ) -> Result:
-        """Create an ALUA group, in which LUNs of the storage object can share a state."""
+        """Create an ALUA group. LUNs of the storage object in it share a state."""
         if not rtslib_objects.supports_alua(self.place):
             raise UsageError(
-                f"{self.place} takes no ALUA groups: its backstore leaves ALUA to the device."
+                f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."
             )
         place = AluaGroup(self.place, name)
         create = CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
@@ -53,7 +53,7 @@ class AluaGroupsNode(CommonNode):
 
     @command(changes=True)
     def ui_command_delete(self, name: Annotated[str, CHILD, "Name of the group."]) -> Result:
-        """Delete an ALUA group. Its LUNs go back to the default group."""
+        """Delete an ALUA group. Its LUNs return to the default group."""
         found = [group for group in self._groups() if group.name == name]
         if not found:
             raise NotFoundError(
@@ -88,7 +88,7 @@ class AluaGroupNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the ALUA group."""
+        """Show details of the ALUA group."""
         from pyshell.config import running
 
         return shown_facts(running.read_alua_group(self.lio, self.place), secrets=True)

@@ -39,8 +39,9 @@ NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
 Serial = Annotated[
     str | None,
     SERIAL,
-    "Unit serial number, or the NAA id (naa.6001405…) that it is to give; generated unless given."
-    " Initiators know the disk by its first 25 hexadecimal digits. serial:TEXT is TEXT as it is.",
+    "Unit serial number, or the NAA ID (naa.6001405…) to derive it from; generated if"
+    " omitted. Initiators identify the disk by the first 25 hexadecimal digits."
+    " serial:TEXT uses TEXT unchanged.",
 ]
 
 
@@ -97,9 +98,9 @@ class BackstoreNode(CommonNode):
     def ui_command_delete(
         self,
         name: Annotated[str, CHILD, "Name of the storage object."],
-        save: Annotated[bool, "Take it out of the saved configuration as well."] = False,
+        save: Annotated[bool, "Also remove it from the saved configuration."] = False,
     ) -> Result:
-        """Delete a storage object and the LUNs that export it. Its device or file is left alone."""
+        """Delete a storage object and the LUNs that export it. Its device or file is kept."""
         try:
             place = listing.require_storage_object(self.plugin, name)
         except NotFoundError as error:
@@ -120,7 +121,7 @@ class BackstoreNode(CommonNode):
             return save_storage_object(self.context, path, place.plugin, place.name)
 
         save()  # a file that cannot be read or replaced is told before anything is done
-        told = "It would be taken out of the saved configuration"
+        told = "It would also be removed from the saved configuration"
         return Several([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
 
     def _tell_of_luns(self, operations: Sequence[Operation]) -> None:
@@ -129,7 +130,7 @@ class BackstoreNode(CommonNode):
         for lun in [o.place for o in operations if isinstance(o, DeleteLun)]:
             seen = [m.acl.wwn for m in mapped if m.acl.tpg == lun.tpg and listing.lun_of(m) == lun]
             by = f", mapped for {', '.join(seen)}" if seen else ""
-            self.context.note(f"It is exported: {lun.path} goes with it{by}.")
+            self.context.note(f"It is exported: {lun.path} is deleted with it{by}.")
 
     def _new(self, name: str) -> StorageObject:
         return StorageObject(self.plugin, name, listing.free_hba())
@@ -153,8 +154,8 @@ class BackstoreNode(CommonNode):
             if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
                 yield (
                     f"{other.path} has the same id ({storage_info.naa(self.lio.kernel, other)}):"
-                    " initiators take the two for one disk and ruin both. 'doctor' tells how to"
-                    " mend it."
+                    " initiators take the two for one disk and ruin both. 'doctor' shows the"
+                    " fix."
                 )
                 return
 
@@ -175,10 +176,10 @@ class BlockNode(BackstoreNode):
         name: NewName,
         dev: Annotated[str, DEVICE, "Path of the block device."],
         readonly: Annotated[
-            bool | None, "Refuse writes; as the device is where it is not given."
+            bool | None, "Export the device read-only. Default: read-only if the device is."
         ] = None,
         wwn: Serial = None,
-        exclusive: Annotated[bool, "Claim the device for this storage object alone."] = True,
+        exclusive: Annotated[bool, "Open the device exclusively for this storage object."] = True,
     ) -> Result:
         """Create a storage object on a block device."""
         place = self._new(name)
@@ -201,20 +202,20 @@ class FileioNode(BackstoreNode):
         name: NewName,
         file_or_dev: Annotated[str, FILE, "Path of the image file, or of a block device."],
         size: Annotated[
-            int | None, SIZE, "Size of a new file, as 10G; an existing file keeps its own."
+            int | None, SIZE, "Size of a new file, such as 10G. An existing file keeps its size."
         ] = None,
         write_back: Annotated[
             bool | None,
-            "true (the default) keeps writes in the host's memory for a while: quicker, and lost"
-            " in a crash unless the initiator flushed them; false writes through.",
+            "true (default) caches writes in the host's memory: faster, but a crash loses"
+            " writes that the initiator did not flush. false writes through.",
             Aliases("buffered"),
         ] = None,
-        sparse: Annotated[bool, "Let a new file take space only as it is written."] = True,
+        sparse: Annotated[bool, "Allocate the space of a new file only when it is written."] = True,
         wwn: Serial = None,
         *,
         aio: Annotated[bool, "Use asynchronous I/O on the file."] = False,
     ) -> Result:
-        """Create a storage object on an image file, which is made where it is missing."""
+        """Create a storage object on an image file. A missing file is created."""
         place = self._new(name)
         path = os.path.abspath(os.path.expanduser(file_or_dev))
         operations: list[Operation] = []
@@ -230,7 +231,7 @@ class FileioNode(BackstoreNode):
             size = self._file_size(place, path, size, sparse, operations, notes, said)
         cached = True if write_back is None else write_back
         if write_back is None and not self.context.compat:
-            notes.append("Its cache is write-back: a crash loses what is not flushed.")
+            notes.append("Its cache is write-back: a crash loses writes that are not flushed.")
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         operations.append(CreateStorageObject(place, arguments))
         _say(operations, *said)
@@ -299,11 +300,11 @@ class RamdiskNode(BackstoreNode):
     def ui_command_create(
         self,
         name: NewName,
-        size: Annotated[tuple[int, str], SIZE_TEXT, "Size, as 128M."],
-        nullio: Annotated[bool, "Keep nothing at all, for tests of speed."] = False,
+        size: Annotated[tuple[int, str], SIZE_TEXT, "Size, such as 128M."],
+        nullio: Annotated[bool, "Store no data, for performance tests."] = False,
         wwn: Serial = None,
     ) -> Result:
-        """Create a storage object in memory. What is written to it is gone after a reboot."""
+        """Create a storage object in memory. Its data is lost at reboot."""
         place = self._new(name)
         arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
         operations: list[Operation] = [CreateStorageObject(place, arguments)]
@@ -317,7 +318,7 @@ class PscsiNode(BackstoreNode):
     def ui_command_create(
         self, name: NewName, dev: Annotated[str, DEVICE, "Path of the device, or its H:C:T:L."]
     ) -> Result:
-        """Create a storage object that passes a local SCSI device through."""
+        """Create a storage object that passes through a local SCSI device."""
         place = self._new(name)
         before: list[str] = []
         if self.lio.machine.block_device(dev) is not None:

@@ -241,7 +241,7 @@ def tag_number(text: str) -> int:
 def node_path(text: str) -> str:
     """Take the path of a node. Raises UsageError for none at all."""
     if not text:
-        raise UsageError("It is empty.", "Omit it, or give a path as /backstores/block/disk1.")
+        raise UsageError("It is empty.", "Omit it, or give a path such as /backstores/block/disk1.")
     return text
 
 
@@ -313,7 +313,7 @@ def _child(node: Node, text: str) -> str:
         return text
     folder, _, name = node.absolute(text).rpartition("/")
     if folder != node.path.rstrip("/") or not name:
-        raise UsageError(f"{text} is not directly below {node.path}.", "Give the name alone.")
+        raise UsageError(f"{text} is not directly below {node.path}.", "Give only the name.")
     return name
 
 
@@ -325,7 +325,7 @@ def plain_text(text: str) -> str:
 def file_name(text: str) -> str:
     """Take a file's name. Raises UsageError for none at all."""
     if not text:
-        raise UsageError("It is empty.", "Leave it out, or give a path.")
+        raise UsageError("It is empty.", "Omit it, or give a path.")
     return text
 
 
@@ -427,17 +427,17 @@ COMMAND = Kind("command", plain_text, source="command")
 _EXIST_OK = Param(
     "exist_ok",
     BOOL,
-    "Be content with what is there already, if it is just what is asked for.",
+    "Succeed if an identical object already exists.",
     default=False,
     named_only=True,
 )
 _MISSING_OK = Param(
-    "missing_ok", BOOL, "Be content where it is not there.", default=False, named_only=True
+    "missing_ok", BOOL, "Succeed if it does not exist.", default=False, named_only=True
 )
 _FORCE = Param(
     "force",
     BOOL,
-    "Do not ask before sessions are terminated or other objects removed ('help questions').",
+    "Do not ask before terminating sessions or removing other objects ('help questions').",
     default=False,
     named_only=True,
 )

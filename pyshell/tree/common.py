@@ -47,8 +47,8 @@ class CommonNode(Node):
     @command(examples=("ls", "ls /backstores", "/iscsi ls depth=1"))
     def ui_command_ls(
         self,
-        path: Annotated[str | None, PATH, "Where to start; here where it is left out."] = None,
-        depth: Annotated[int | None, "How many levels to show; 0 shows all."] = None,
+        path: Annotated[str | None, PATH, "Node to start at. Default: the current one."] = None,
+        depth: Annotated[int | None, "Number of levels to show; 0 for all."] = None,
     ) -> Result:
         """Show the tree below a node."""
         start = self.get_node(path) if path else self
@@ -61,8 +61,8 @@ class CommonNode(Node):
         path: Annotated[
             str | None,
             CD_PATH,
-            "Where to go; '<' goes back to where you were, '-' does too. Without it the tree is"
-            " shown to choose from, where a terminal can do that; else '/'.",
+            "The new path; '-' or '<' for the previous one. Default: select from the"
+            " tree, if the terminal supports that; otherwise '/'.",
         ] = None,
     ) -> Result:
         """Change the current path."""
@@ -77,12 +77,12 @@ class CommonNode(Node):
 
     @command(examples=("/iscsi status",))
     def ui_command_status(self) -> Result:
-        """Show a node's summary."""
+        """Show the summary of a node."""
         return status_of(self)
 
     @command()
     def ui_command_refresh(self) -> Result:
-        """Accepted for targetcli's sake: pyshell always shows the kernel as it is."""
+        """Do nothing. pyshell always shows the kernel's state; targetcli has this command."""
         return Nothing()
 
     @command()
@@ -105,16 +105,16 @@ class CommonNode(Node):
         topic: Annotated[
             str | None,
             COMMAND,
-            "A command or group of this node, a topic as chap, the path of a node, or any word:"
-            " then all commands, settings and topics are searched for it.",
+            "A command or group of this node, a topic such as chap, or the path of a"
+            " node. Any other word is searched in all commands, settings and topics.",
         ] = None,
         *,
         rest: Annotated[
             Sequence[str],
-            Rest("parameter", "Names of parameters of the group; all where none is given."),
+            Rest("parameter", "Names of parameters of the group. Default: all."),
         ] = (),
     ) -> Result:
-        """Show help on a command, a setting or a topic, or list the commands."""
+        """Show help on a command, setting or topic, or list the commands."""
         commands = self.commands()
         if not topic:
             lines = help_text.overview(self.path, commands)
@@ -159,18 +159,18 @@ class CommonNode(Node):
     def ui_command_get(
         self,
         group: Annotated[
-            str | None, GROUP, "A group, as attribute, parameter, auth or global."
+            str | None, GROUP, "A group, such as attribute, parameter, auth or global."
         ] = None,
         *,
         show_secrets: Annotated[bool, "Show CHAP secrets."] = False,
         verbose: Annotated[
-            bool, "Tell unit, default, what is taken and whether it can be written now."
+            bool, "Also show unit, default, valid values and whether it can be changed now."
         ] = False,
         rest: Annotated[
-            Sequence[str], Rest("parameter", "Names of parameters; all where none is given.")
+            Sequence[str], Rest("parameter", "Names of parameters. Default: all.")
         ] = (),
     ) -> Result:
-        """Show parameters of a group, or the groups there are."""
+        """Show the parameters of a group, or list the groups."""
         show = show_secrets or self.context.compat
         if group is None:
             return self._group_names()
@@ -207,7 +207,7 @@ class CommonNode(Node):
     def ui_command_set(
         self,
         group: Annotated[
-            str | None, GROUP, "A group, as attribute, parameter, auth or global."
+            str | None, GROUP, "A group, such as attribute, parameter, auth or global."
         ] = None,
         *,
         named: Annotated[dict[str, str], Named("parameter", "Parameters and their values.")],
@@ -347,10 +347,10 @@ class CommonNode(Node):
     @command(examples=("bookmarks show",))
     def ui_command_bookmarks(
         self,
-        action: Annotated[str, choice("add", "del", "go", "show"), "What to do."],
-        bookmark: Annotated[str | None, "The bookmark's name; used in paths as @NAME."] = None,
+        action: Annotated[str, choice("add", "del", "go", "show"), "The action."],
+        bookmark: Annotated[str | None, "Name of the bookmark, used in paths as @NAME."] = None,
     ) -> Result:
-        """Keep, list and use short names for paths."""
+        """Add, list, use or delete short names for paths."""
         known = self.context.bookmarks
         if action == "show":
             return Lines(help_text.bookmarks(known), dict(known))

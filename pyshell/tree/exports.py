@@ -63,7 +63,7 @@ def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
 
         near = "" if node.context.compat else storage.nearest(node, path)
         raise NotFoundError(
-            f"{path} is no storage object, block device or image file.",
+            f"{path} is not a storage object, block device or image file.",
             near or "'ls /backstores' shows the storage objects.",
         )
     create.said = [f"Created storage object {name}."]

@@ -28,7 +28,7 @@ from pyshell.tree.tpg import TpgNode
 
 DefaultPortal = Annotated[
     bool | None,
-    "Add the default portal; as the preference auto_add_default_portal says unless given.",
+    "Add the default portal. Default: the preference auto_add_default_portal.",
 ]
 
 
@@ -77,13 +77,11 @@ class FabricNode(CommonNode):
     @command(changes=True, examples=("/iscsi create wwn=iqn.2020-07.192.168.56.101:server",))
     def ui_command_create(
         self,
-        wwn: Annotated[
-            str | None, WWN, "Name of the target; made up where it is not given."
-        ] = None,
+        wwn: Annotated[str | None, WWN, "Name of the target; generated if omitted."] = None,
         *,
         default_portal: DefaultPortal = None,
     ) -> Result:
-        """Create a target, with a first TPG and the default portal where the fabric has them."""
+        """Create a target with its first TPG and, if the fabric has portals, the default portal."""
         place = Target(self.fabric.name, self._new_wwn(wwn))
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
@@ -115,14 +113,14 @@ class FabricNode(CommonNode):
             return free[0]
         found = self.fabric.normalise(text)
         if found.changed:
-            self.context.note(f"The name is written {found.wwn}.")
+            self.context.note(f"The name was changed to {found.wwn}.")
         if hardware is not None and found.wwn not in hardware:
             self.context.note("Hardware missing for this WWN.")
         return found.wwn
 
     @command(changes=True, examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",))
     def ui_command_delete(self, wwn: Annotated[str, CHILD, "Name of the target."]) -> Result:
-        """Delete a target with all below it. Its storage objects stay."""
+        """Delete a target with its TPGs. Its storage objects are kept."""
         place = self._existing(wwn)
         if place is None:
             name = self.fabric.normalise(wwn).wwn
@@ -151,7 +149,7 @@ class FabricNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show the fabric's features, its forms of WWN and the hardware's WWNs."""
+        """Show the fabric's features, its types of WWN and the hardware's WWNs."""
         hardware = self.fabric.hardware_wwns()
         facts = {
             "Fabric module name": self.fabric.name,
@@ -165,7 +163,7 @@ class FabricNode(CommonNode):
 
     @command()
     def ui_command_version(self) -> Result:
-        """Show the version of the fabric's driver, where it tells one."""
+        """Show the version of the fabric's driver, if it has one."""
         found = (
             text_or_none(self.lio.kernel, f"{self.fabric.folder}/{file}")
             for file in ("lio_version", "version")
@@ -208,9 +206,7 @@ class TargetNode(CommonNode):
     @command(changes=True)
     def ui_command_create(
         self,
-        tag: Annotated[
-            int | None, TAG, "Its tag; the lowest free one where it is not given."
-        ] = None,
+        tag: Annotated[int | None, TAG, "Tag of the TPG. Default: the lowest free one."] = None,
         *,
         default_portal: DefaultPortal = None,
     ) -> Result:
@@ -219,8 +215,8 @@ class TargetNode(CommonNode):
         return Change(new_tpg(self, tpg, portal=default_portal), tpg.path)
 
     @command(changes=True)
-    def ui_command_delete(self, tag: Annotated[int, TAG, "Its tag."]) -> Result:
-        """Delete a TPG with all below it."""
+    def ui_command_delete(self, tag: Annotated[int, TAG, "Tag of the TPG."]) -> Result:
+        """Delete a TPG with its LUNs, ACLs and portals."""
         place = Tpg(self.place, tag)
         operations = removal.of_tpg(place)
         operations[-1].said = [f"Deleted TPGT {tag}."]
@@ -228,7 +224,7 @@ class TargetNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the target."""
+        """Show details of the target."""
         return shown_facts({"wwn": self.place.wwn, "fabric": self.place.fabric_name}, secrets=True)
 
 

@@ -63,16 +63,16 @@ class LunsNode(CommonNode):
         storage_object: Annotated[
             str,
             STORAGE_OBJECT,
-            "Path of a storage object; for that of a device or image file one is made.",
+            "Path of a storage object. For a device or image file, a storage object is created.",
         ],
         lun: Annotated[
-            int | None, LUN, "Its number, as 3 or lun3; the lowest free one where it is not given."
+            int | None, LUN, "Number of the LUN, such as 3 or lun3. Default: the lowest free one."
         ] = None,
         add_mapped_luns: Annotated[
-            bool | None, "Map it in all ACLs; as auto_add_mapped_luns says."
+            bool | None, "Map it in all ACLs. Default: the preference auto_add_mapped_luns."
         ] = None,
     ) -> Result:
-        """Export a storage object as a LUN, and map it in the ACLs of the TPG."""
+        """Export a storage object as a LUN and map it in the ACLs of the TPG."""
         made, exported = storage_object_for(self, storage_object)
         if not made:
             refuse_second_lun(self.place, exported, lun)
@@ -84,8 +84,10 @@ class LunsNode(CommonNode):
         return Change(made, place.path)
 
     @command(changes=True)
-    def ui_command_delete(self, lun: Annotated[int, LUN, "Its number, as 3 or lun3."]) -> Result:
-        """Delete a LUN and its mappings. The storage object stays."""
+    def ui_command_delete(
+        self, lun: Annotated[int, LUN, "Number of the LUN, such as 3 or lun3."]
+    ) -> Result:
+        """Delete a LUN and its mappings. The storage object is kept."""
         place = Lun(self.place, lun)
         if not listing.existing(place):
             raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
@@ -135,7 +137,7 @@ class LunNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the LUN."""
+        """Show details of the LUN."""
         from pyshell.config import running
 
         return shown_facts(running.read_lun(self.lio, self.place), secrets=True)

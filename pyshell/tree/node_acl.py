@@ -96,16 +96,16 @@ class NodeAclNode(CommonNode):
     @command(changes=True)
     def ui_command_create(
         self,
-        mapped_lun: Annotated[int, LUN, "Number by which the initiator sees it."],
+        mapped_lun: Annotated[int, LUN, "Number under which the initiator sees the LUN."],
         tpg_lun_or_backstore: Annotated[
             str,
             STORAGE_OBJECT,
-            "LUN of the TPG, or path of a storage object, device or image file,"
-            " for which a LUN is made.",
+            "LUN of the TPG. For the path of a storage object, device or image file, a"
+            " LUN is created.",
         ],
-        write_protect: Annotated[bool, "Let the initiator read only."] = False,
+        write_protect: Annotated[bool, "Give the initiator read-only access."] = False,
     ) -> Result:
-        """Show a LUN to the initiator, by a number of its own."""
+        """Map a LUN for the initiator, under a number of its own."""
         made, lun = self._lun(tpg_lun_or_backstore)
         before: list[str] = []
         for acl in self.places:
@@ -135,9 +135,9 @@ class NodeAclNode(CommonNode):
 
     @command(changes=True)
     def ui_command_delete(
-        self, mapped_lun: Annotated[int, LUN, "Number by which the initiator sees it."]
+        self, mapped_lun: Annotated[int, LUN, "Number under which the initiator sees the LUN."]
     ) -> Result:
-        """Take a LUN away from the initiator. The LUN itself stays."""
+        """Remove a LUN from the initiator. The LUN itself is kept."""
         mapped = [MappedLun(acl, mapped_lun) for acl in self.places]
         made: list[Operation] = [UnmapLun(one) for one in mapped]
         made[-1].said = [f"Deleted Mapped LUN {mapped_lun}."]
@@ -145,7 +145,7 @@ class NodeAclNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the node ACL."""
+        """Show details of the node ACL."""
         from pyshell.config import running
 
         facts = running.node_acl_facts(self.lio, self.place)
@@ -184,7 +184,7 @@ class MappedLunNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the mapped LUN."""
+        """Show details of the mapped LUN."""
         from pyshell.config import running
 
         return shown_facts(running.read_mapped_lun(self.lio, self.place), secrets=True)

@@ -56,10 +56,10 @@ class PortalsNode(CommonNode):
         ip_address: Annotated[
             tuple[str, int | None] | None,
             LISTEN,
-            "An address of this host; 0.0.0.0 for all IPv4, ::0 for all; the preference"
-            " default_portal_address where it is not given.",
+            "An address of this host; 0.0.0.0 for all IPv4 addresses, ::0 for all"
+            " addresses. Default: the preference default_portal_address.",
         ] = None,
-        ip_port: Annotated[int | None, PORT, "TCP port; 3260 where it is not given."] = None,
+        ip_port: Annotated[int | None, PORT, "TCP port. Default: 3260."] = None,
     ) -> Result:
         """Listen on an address and port."""
         default = self.context.preference("default_portal_address")
@@ -107,13 +107,15 @@ class PortalsNode(CommonNode):
     def ui_command_delete(
         self,
         ip_address: Annotated[
-            tuple[str, int | None], LISTEN, "The portal's address, as 0.0.0.0 or 0.0.0.0:3260."
+            tuple[str, int | None],
+            LISTEN,
+            "Address of the portal, such as 0.0.0.0 or 0.0.0.0:3260.",
         ],
         ip_port: Annotated[
-            int | None, PORT, "The portal's port, unless it follows the address."
+            int | None, PORT, "Port of the portal, if the address does not include it."
         ] = None,
     ) -> Result:
-        """Stop listening on an address and port. Connections there are cut."""
+        """Stop listening on an address and port. Its connections are closed."""
         address, port = _one_port(ip_address, ip_port)
         if port is None:
             raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
@@ -154,20 +156,24 @@ class PortalNode(CommonNode):
         return "", True
 
     @command(changes=True)
-    def ui_command_enable_iser(self, boolean: Annotated[bool, "Whether to use it."]) -> Result:
-        """Switch iSER (iSCSI over RDMA) on or off for this portal."""
+    def ui_command_enable_iser(
+        self, boolean: Annotated[bool, "true to enable, false to disable."]
+    ) -> Result:
+        """Enable or disable iSER (iSCSI over RDMA) for this portal."""
         said = [f"iSER enable now: {boolean}"]
         return Change([Set(self.place, "iser", "1" if boolean else "0", said=said)])
 
     @command(changes=True)
-    def ui_command_enable_offload(self, boolean: Annotated[bool, "Whether to use it."]) -> Result:
-        """Switch offload (cxgbit) on or off for this portal."""
+    def ui_command_enable_offload(
+        self, boolean: Annotated[bool, "true to enable, false to disable."]
+    ) -> Result:
+        """Enable or disable offload (cxgbit) for this portal."""
         said = [f"offload enable now: {boolean}"]
         return Change([Set(self.place, "cxgbit", "1" if boolean else "0", said=said)])
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the portal."""
+        """Show details of the portal."""
         from pyshell.config import running
 
         return shown_facts(running.read_portal(self.lio, self.place), secrets=True)

@@ -94,7 +94,7 @@ def _tell_handler(
 def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:
     if size is not None and wanted < size and not force:
         raise UsageError(
-            f"{place} has {size} bytes: {wanted} would cut off the end of what initiators wrote",
+            f"{place} has {size} bytes: {wanted} would truncate data that initiators wrote",
             "force=true exports less; the file keeps its length.",
         )
 

@@ -68,7 +68,7 @@ class StorageObjectNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the storage object."""
+        """Show details of the storage object."""
         from pyshell.config import running
 
         entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
@@ -106,11 +106,12 @@ class StorageObjectNode(CommonNode):
     @command(changes=True)
     def ui_command_saveconfig(
         self,
-        savefile: Annotated[
-            str | None, FILE, "Where to; the file that is restored at boot unless given."
-        ] = None,
+        savefile: Annotated[str | None, FILE, "File to write. Default: the boot file."] = None,
     ) -> Result:
-        """Save this storage object and the targets that export it; the rest of the file stays."""
+        """Save this storage object and the targets that export it.
+
+        The rest of the file is kept.
+        """
         from pyshell.commands.save import file_of, save_storage_object
 
         path = file_of(self.lio, savefile)
@@ -130,18 +131,20 @@ class StorageObjectNode(CommonNode):
     def ui_command_resize(
         self,
         size: Annotated[
-            int | None, SIZE, "New size, as 20G; that of its file or device where it is left out."
+            int | None, SIZE, "New size, such as 20G. Default: the size of its file or device."
         ] = None,
         *,
-        force: Annotated[bool, "Export less than before; what lies beyond is kept."] = False,
+        force: Annotated[
+            bool, "Allow a smaller size; the data beyond it is kept but not exported."
+        ] = False,
     ) -> Result:
-        """Give the storage object another size, or let it follow its device.
+        """Resize the storage object, or update it to the size of its device.
 
-        The image file of a fileio storage object is grown where it is shorter, and never cut.
+        The image file of a fileio storage object is grown if it is shorter, and never shrunk.
 
-        A block device is grown first, by lvextend or 'losetup -c'; LIO follows it.
+        Grow a block device first, with lvextend or 'losetup -c'; LIO follows it.
 
-        Initiators see the new size once they rescan.
+        Initiators see the new size after a rescan.
         """
         from pyshell.tree.resizing import resized
 

@@ -100,7 +100,7 @@ class TpgNode(CommonNode):
 
     @command(changes=True)
     def ui_command_enable(self) -> Result:
-        """Let initiators in."""
+        """Allow initiators to log in."""
         if self._text("enable") != "0":
             return Lines(["The TPGT is already enabled."])
         enabling = SetEnabled(self.place, True, said=["The TPGT has been enabled."])
@@ -109,11 +109,11 @@ class TpgNode(CommonNode):
     def _unserved(self) -> str:
         """Return what initiators would get errors from (field failure 45), "" where all is well."""
         bad = [lun.name for lun in LunsNode(self.place, self, Exports()).children if lun.trouble()]
-        return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' tells why." if bad else ""
+        return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' shows why." if bad else ""
 
     @command(changes=True)
     def ui_command_disable(self) -> Result:
-        """Keep initiators out and cut their sessions."""
+        """Refuse logins and terminate open sessions."""
         if self._text("enable") == "0":
             return Lines(["The TPGT is already disabled."])
         if not self.place.target.fabric.can_be_enabled:
@@ -123,7 +123,7 @@ class TpgNode(CommonNode):
 
     @command()
     def ui_command_info(self) -> Result:
-        """Show what there is to know of the TPG."""
+        """Show details of the TPG."""
         from pyshell.config import running
 
         facts = running.tpg_facts(self.lio, self.place)

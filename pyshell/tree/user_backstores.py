@@ -26,7 +26,7 @@ from pyshell.tree.storage_object import StorageObjectNode
 
 PLUGIN = "user"
 _PREFIX = "user:"
-_CFGSTRING = "What the handler is to open, in its own form: 'help create' shows it."
+_CFGSTRING = "What the handler opens, in the handler's syntax: 'help create' shows it."
 
 
 def user_backstores(parent: CommonNode) -> list[Node]:
@@ -52,7 +52,7 @@ def user_backstore(parent: CommonNode, name: str) -> Node | None:
     if running is None:
         raise NotFoundError(
             f"No such path {parent.path}/{name}",
-            "Handlers are those that tcmu-runner offers: 'systemctl status tcmu-runner'.",
+            "tcmu-runner offers the handlers: 'systemctl status tcmu-runner'.",
         )
     return UserBackstoreNode(handler, parent, running)
 
@@ -116,19 +116,17 @@ class UserBackstoreNode(BackstoreNode):
     def ui_command_create(
         self,
         name: Annotated[str, SO_NAME, "Name of the new storage object."],
-        size: Annotated[int, SIZE, "Size, as 10G."],
+        size: Annotated[int, SIZE, "Size, such as 10G."],
         cfgstring: Annotated[str, _CFGSTRING],
-        wwn: Annotated[
-            str | None, SERIAL, "Unit serial number; made up where it is not given."
-        ] = None,
+        wwn: Annotated[str | None, SERIAL, "Unit serial number; generated if omitted."] = None,
         hw_max_sectors: Annotated[
-            int | None, "Most sectors of 512 bytes that one command may have."
+            int | None, "Maximum number of 512-byte sectors in one command."
         ] = None,
         control: Annotated[
-            str | None, "Settings for the kernel, as max_data_area_mb=64,hw_block_size=512."
+            str | None, "Settings for the kernel, such as max_data_area_mb=64,hw_block_size=512."
         ] = None,
     ) -> Result:
-        """Create a storage object that the handler answers for."""
+        """Create a storage object provided by the handler."""
         self._require_running()
         config = f"{self.handler}/{cfgstring}"
         self.lio.machine.check_config(self.handler, config)
@@ -146,10 +144,10 @@ class UserBackstoreNode(BackstoreNode):
     def ui_command_changemedium(
         self,
         name: Annotated[str, CHILD, "Name of the storage object."],
-        size: Annotated[int, SIZE, "Size of the new medium, as 700M."],
+        size: Annotated[int, SIZE, "Size of the new medium, such as 700M."],
         cfgstring: Annotated[str, _CFGSTRING],
     ) -> Result:
-        """Put another medium into a storage object, where its handler can."""
+        """Change the medium of a storage object, if its handler supports it."""
         self._require_running()
         if self.find(name) is None:
             raise NotFoundError(f"No storage object named {name}.", f"'ls {self.path}' shows them.")
@@ -169,7 +167,7 @@ class UserBackstoreNode(BackstoreNode):
         *,
         rest: Annotated[
             Sequence[str],
-            Rest("parameter", "Names of parameters of the group; all where none is given."),
+            Rest("parameter", "Names of parameters of the group. Default: all."),
         ] = (),
     ) -> Result:
         """Show help on a command of this node, or list its commands."""

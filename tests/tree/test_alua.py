@@ -110,7 +110,7 @@ def test_field_failure_9_a_backstore_that_leaves_alua_to_the_device_is_left_alon
     before = exported.tree()
     made = exported.line("/backstores/pscsi/tape/alua create group 5")
     put = exported.line(f"{TPG}/luns/lun1 set alua alua_tg_pt_gp_name=default_tg_pt_gp")
-    assert "takes no ALUA groups" in made.err
+    assert "cannot have ALUA groups" in made.err
     assert "does not support them" in put.err
     assert (made.status, put.status) == (2, 1)
     assert exported.tree() == before

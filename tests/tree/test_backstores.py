@@ -112,7 +112,9 @@ def test_field_failure_69_a_new_file_is_told_of_with_the_room_that_is_left(
     ran = pyshell.line(f"{IMAGE} 16M")
     assert ran.out == f"Created fileio image with size {16 * MEBIBYTE}\n"
     assert ran.err.startswith("/srv/image.img is sparse, ")
-    assert ran.err.endswith(" Its cache is write-back: a crash loses what is not flushed.\n")
+    assert ran.err.endswith(
+        " Its cache is write-back: a crash loses writes that are not flushed.\n"
+    )
     ran = pyshell.line(
         "/backstores/fileio create filled /srv/filled.img 1M sparse=false write_back=false"
     )
@@ -254,7 +256,7 @@ def test_a_filled_file_stays_filled(pyshell: Pyshell) -> None:
 def test_a_file_is_never_cut(pyshell: Pyshell, image: Path) -> None:
     ran = pyshell.line(f"{DISK} resize 8M")
     assert (ran.status, ran.out) == (2, "")
-    assert "would cut off the end of what initiators wrote" in ran.err
+    assert "would truncate data that initiators wrote" in ran.err
     pyshell.must(f"{DISK} resize 8M force=true")
     assert "(8.0MiB)" in pyshell.must(f"{DISK} status")[0]
     assert image.stat().st_size == 16 * MEBIBYTE

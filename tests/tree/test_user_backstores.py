@@ -61,7 +61,7 @@ def test_field_failure_71_without_handlers_nothing_of_them_is_shown(pyshell: Pys
     ran = pyshell.line(CREATED)
     assert (ran.status, ran.out) == (3, "")
     assert ran.err == (
-        "No such path /backstores/user:file. Handlers are those that tcmu-runner offers:"
+        "No such path /backstores/user:file. tcmu-runner offers the handlers:"
         " 'systemctl status tcmu-runner'.\n"
     )
 

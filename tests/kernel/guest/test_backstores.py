@@ -157,7 +157,7 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
     assert "(32.0MiB) write-back activated" in tree
     assert "(24.0MiB) write-thru activated" in tree
     refuse(
-        ("/backstores/fileio/image resize 16M", "would cut off"),
+        ("/backstores/fileio/image resize 16M", "would truncate"),
         # Field failure 68: a cache that is there cannot be hidden.
         ("/backstores/fileio/image set attribute emulate_write_cache=0", "write_back=true"),
     )
