@@ -75,17 +75,17 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     try:
         line = join_arguments(words, compat=shell.compat)
         shell.run_line(line)
-        if shell.err.isatty() and not shell.compat:
+        if shell.console.err.isatty() and not shell.compat:
             _tell_visible_secret(shell, line)
         if shell.options.save:
-            shell.say(shell.save_what_changed(asked=True))
-        elif shell.err.isatty() or shell.way == "apply":
+            shell.console.say(shell.saving.save(asked=True))
+        elif shell.console.err.isatty() or shell.way == "apply":
             # Else a script knows what it does, and has its own last line.
-            shell.tell_unsaved()
+            shell.saving.report_unsaved()
     except PyshellError as error:
         shell.show_error(error)
         return EXIT_FAILED if shell.compat else error.status
-    return shell.status
+    return shell.executor.status
 
 
 def _tell_visible_secret(shell: Shell, line: str) -> None:

@@ -293,7 +293,7 @@ class Editor:
         return selected, entries(menu.completions)
 
     def _show_help(self, lines: Iterable[str]) -> None:
-        self._shell.print_lines(wrapped_help(lines, self._width()))
+        self._shell.console.print_lines(wrapped_help(lines, self._width()))
 
     def _width(self) -> int:
         return self._output.get_size().columns

@@ -113,17 +113,19 @@ def reader_for(shell: Shell) -> Reader:
     redirected to a file contain no prompts.
     """
     history = CommandHistory(home(simulated=shell.lio.simulated) / FILE_NAME, shell.note)
-    screen = next((stream for stream in (shell.out, shell.err) if stream.isatty()), None)
+    screen = next(
+        (stream for stream in (shell.console.out, shell.console.err) if stream.isatty()), None
+    )
     if screen is None or shell.options.plain or is_dumb():
-        return PlainReader(shell.stdin, screen, history, lambda: shell.path)
+        return PlainReader(shell.console.stdin, screen, history, lambda: shell.path)
     from pyshell.prompt.editor import Editor, screen_output
 
     sys.setswitchinterval(_SWITCH_INTERVAL)
     preferred = bool(shell.preference("color_mode"))
     colour = wants_colour(shell.options.colour, screen, preferred=preferred)
     editor = Editor(shell, history, screen_output(screen), colour=colour)
-    if screen is shell.out and not shell.options.json:
-        shell.page = lambda lines: _paged(shell, editor, lines)
+    if screen is shell.console.out and not shell.options.json:
+        shell.console.page = lambda lines: _paged(shell, editor, lines)
     return editor
 
 

@@ -44,7 +44,7 @@ def interact(shell: Shell) -> int:
 def _greet(shell: Shell, reader: Reader) -> None:
     """Print name and version if a person sees them; targetcli always prints its banner."""
     if shell.compat:
-        shell.print_lines(BANNER)
+        shell.console.print_lines(BANNER)
     elif reader.can_ask and not shell.options.json and (shell.options.plain or not is_dumb()):
         simulated = " (simulated target)" if shell.lio.simulated is not None else ""
         shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands.")
@@ -52,8 +52,8 @@ def _greet(shell: Shell, reader: Reader) -> None:
 
 def converse(shell: Shell, reader: Reader) -> None:
     """Run what is typed until `exit` or the end of the input, and leave as the user answers."""
-    shell.ask = reader.answer
-    shell.pick = reader.pick
+    shell.console.ask = reader.answer
+    shell.executor.pick = reader.pick
     while True:
         _converse(shell, reader)
         if leave(shell, reader):
@@ -119,13 +119,13 @@ def _run_line(shell: Shell, line: str) -> bool:
     except PyshellError as error:
         shell.show_error(error)
     except KeyboardInterrupt:
-        shell.err.write("\n")  # the terminal has echoed ^C
+        shell.console.err.write("\n")  # the terminal has echoed ^C
         shell.note("Interrupted.")
     except BrokenPipeError:
         raise  # nobody reads the output any more
     except Exception:
-        shell.err.write(bug_report(__version__) + visible(traceback.format_exc()))
-        shell.err.flush()
+        shell.console.err.write(bug_report(__version__) + visible(traceback.format_exc()))
+        shell.console.err.flush()
     else:
         return True
     return False
@@ -200,18 +200,18 @@ def leave(shell: Shell, reader: Reader) -> bool:
 
     A save that would lose saved objects is asked about once more.
     """
-    shell.settle_unsaved()
+    shell.saving.settle()
     answer = _leaving_answer(shell, reader)
     if answer == _STAY:
         shell.left = False
         return False
     try:
         if answer == _LEAVE:
-            shell.leave(save=False)
+            shell.saving.leave(save=False)
         elif shell.preference("auto_save_on_exit"):
-            shell.leave(save=True)
+            shell.saving.leave(save=True)
         else:
-            shell.say(shell.save_what_changed())
+            shell.console.say(shell.saving.save())
     except PyshellError as error:
         shell.show_error(error)
         return _save_anyway(shell, reader)
@@ -221,7 +221,7 @@ def leave(shell: Shell, reader: Reader) -> bool:
 def _leaving_answer(shell: Shell, reader: Reader) -> str:
     """Ask what to do with unsaved changes; without an answer, do what the preferences say."""
     preferred = _SAVE if shell.preference("auto_save_on_exit") else _LEAVE
-    asked = shell.changed and reader.can_ask and not (shell.compat or shell.options.yes)
+    asked = shell.saving.changed and reader.can_ask and not (shell.compat or shell.options.yes)
     if not asked:
         return preferred
     default = _SAVE if preferred == _SAVE else _STAY
@@ -232,7 +232,7 @@ def _leaving_answer(shell: Shell, reader: Reader) -> str:
     )
     while True:
         try:
-            answer = reader.answer(f"{shell.laid_out(question)} ").strip().lower()
+            answer = reader.answer(f"{shell.console.laid_out(question)} ").strip().lower()
         except KeyboardInterrupt:
             return _STAY
         except EOFError:

@@ -147,7 +147,7 @@ def status_at_once(shell: Shell) -> Status:
         host=socket.gethostname().partition(".")[0],
         simulated=shell.lio.simulated is not None,
         read_only=not shell.lio.may_change,
-        unsaved=shell.unsaved and not shell.compat,
+        unsaved=shell.saving.unsaved and not shell.compat,
         partly_restored=shell.lio.mark_file.exists(),
     )
 

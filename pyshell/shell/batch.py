@@ -32,14 +32,14 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     try:
         status = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
-        shell.note(f"Interrupted. {shell.unsaved_text()}".rstrip())
+        shell.note(f"Interrupted. {shell.saving.unsaved_text()}".rstrip())
         return INTERRUPTED
     try:
-        shell.leave(save=status == 0 or shell.compat)
+        shell.saving.leave(save=status == 0 or shell.compat)
     except PyshellError as error:
         shell.show_error(error)
         status = status or error.status
-    return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.status
+    return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.executor.status
 
 
 def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
@@ -47,11 +47,11 @@ def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
 
     Programs that feed it cut these off, and would cut off something else.
     """
-    shell.print_lines(BANNER)
+    shell.console.print_lines(BANNER)
     reading = iter(lines)
     while True:
-        shell.out.write(f"{one_line(shell.path)}> ")
-        shell.out.flush()
+        shell.console.out.write(f"{one_line(shell.path)}> ")
+        shell.console.out.flush()
         try:
             yield next(reading)
         except StopIteration:

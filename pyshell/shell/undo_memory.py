@@ -1,45 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run keeps of the target before it changes that, for `undo` to take the change back."""
+"""What a run records before and after a change, for `undo`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyshell.errors import PyshellError
 from pyshell.lio.attach import Lio
-from pyshell.shell.options import Options
+from pyshell.shell.console import Console
 
 if TYPE_CHECKING:
     from pyshell.lio.operations.base import Operation
 
 
 class UndoMemory:
-    """Keeps what takes a line back. Where that fails, `note` is told: the line itself goes on."""
+    """Records how to undo lines. A failure is only noted: the line itself goes on."""
 
-    def __init__(self, lio: Lio, options: Options, note: Callable[[str], None]) -> None:
+    def __init__(self, lio: Lio, console: Console) -> None:
         self._lio = lio
-        self._options = options
-        self._note = note
+        self._console = console
 
     def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
-        """Keep what takes a line back, in the order in which to do it."""
+        """Record the operations that undo a line, in their order."""
         from pyshell.config.store import undo
 
         try:
-            undo.keep_operations(self._lio, line, self._options.way, inverses)
+            undo.keep_operations(self._lio, line, self._console.options.way, inverses)
         except PyshellError as error:
             self._not_kept(error)
 
     def keep_running(self, line: str) -> None:
-        """Keep all that runs now."""
+        """Record the whole running configuration."""
         from pyshell.config.running import read_running
         from pyshell.config.store import undo
 
         try:
-            undo.keep_document(self._lio, line, self._options.way, read_running(self._lio))
+            undo.keep_document(self._lio, line, self._console.options.way, read_running(self._lio))
         except PyshellError as error:
             self._not_kept(error)
 
@@ -64,8 +63,8 @@ class UndoMemory:
             if done is not None and done.line == line:
                 undo.forget(done.file)
         except PyshellError as error:
-            self._note(f"'undo' still lists this line, which changed nothing: {error}")
+            self._console.note(f"'undo' still lists this line, which changed nothing: {error}")
 
     def _not_kept(self, error: PyshellError) -> None:
-        # What was asked for weighs more: as where /run is full.
-        self._note(f"It cannot be undone by 'undo': {error}")
+        # What the user asked for matters more, for example if /run is full.
+        self._console.note(f"It cannot be undone by 'undo': {error}")

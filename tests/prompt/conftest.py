@@ -34,9 +34,9 @@ class Desk:
         self.keyboard.send_text(keys)
         editor = Editor(self.shell, self.history, DummyOutput(), colour=True, typed=self.keyboard)
         converse(self.shell, editor)
-        assert isinstance(self.shell.out, io.StringIO)
-        assert isinstance(self.shell.err, io.StringIO)
-        return self.shell.out.getvalue(), self.shell.err.getvalue()
+        assert isinstance(self.shell.console.out, io.StringIO)
+        assert isinstance(self.shell.console.err, io.StringIO)
+        return self.shell.console.out.getvalue(), self.shell.console.err.getvalue()
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def run(count: int, seed: int, told: Callable[[int], None] = lambda _: None) -> 
     with tempfile.TemporaryDirectory(prefix="pyshell-fuzz-") as folder:
         prompt = Prompt(Path(folder))
         for number, line in zip(range(count), lines(random), strict=False):
-            prompt.shell.path = random.choice(PATHS)
+            prompt.shell.executor.path = random.choice(PATHS)
             cursor = random.choice((len(line), random.randrange(len(line) + 1)))
             try:
                 prompt.look(line, cursor)

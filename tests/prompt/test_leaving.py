@@ -41,7 +41,7 @@ def test_who_stays_is_at_the_prompt_again(desk: Desk, stay: str) -> None:
 
 
 def test_without_the_preference_to_save_one_stays_unless_one_says_more(desk: Desk) -> None:
-    desk.shell.prefs.set("auto_save_on_exit", False)
+    desk.shell.console.preferences.set("auto_save_on_exit", False)
     out, _ = desk.type(f"{DISK}\rexit\r\rpwd\rexit\rsave\r")
     file = default_file(desk.shell.lio)
     assert out.endswith(f"/\nConfiguration saved to {file}\n")
@@ -103,7 +103,7 @@ def test_finding_14_who_has_undone_all_changes_is_asked_nothing(desk: Desk) -> N
     _, err = desk.type(f"{DISK}\rundo\rexit\r")
     assert err == ""
     assert desk.shell.left
-    assert not desk.shell.unsaved
+    assert not desk.shell.saving.unsaved
 
 
 def test_finding_14_who_has_deleted_what_was_made_is_asked_nothing(desk: Desk) -> None:

@@ -131,8 +131,8 @@ def test_plain_reader(shell: Shell, tmp_path: Path) -> None:
     screen = io.StringIO()
     history = CommandHistory(tmp_path / "history", pytest.fail)
     converse(shell, PlainReader(io.StringIO("pwd\ncd /iscsi\npwd"), screen, history))
-    assert isinstance(shell.out, io.StringIO)
-    assert shell.out.getvalue() == "/\n/iscsi\n"
+    assert isinstance(shell.console.out, io.StringIO)
+    assert shell.console.out.getvalue() == "/\n/iscsi\n"
     assert screen.getvalue() == "/> /> /iscsi> /iscsi> \n"
     assert history.lines() == ["cd /iscsi", "pwd"]
 
@@ -141,9 +141,9 @@ def test_keys_that_are_no_text_stop_nothing(shell: Shell, tmp_path: Path) -> Non
     typed = io.TextIOWrapper(_Lines(b"\xff\n", b"pwd\n"), encoding="utf-8")
     history = CommandHistory(tmp_path / "history", pytest.fail)
     converse(shell, PlainReader(typed, None, history))
-    assert isinstance(shell.out, io.StringIO)
-    assert isinstance(shell.err, io.StringIO)
-    assert (shell.out.getvalue(), shell.err.getvalue()) == (
+    assert isinstance(shell.console.out, io.StringIO)
+    assert isinstance(shell.console.err, io.StringIO)
+    assert (shell.console.out.getvalue(), shell.console.err.getvalue()) == (
         "/\n",
         "The input is not valid UTF-8 text.\n",
     )
@@ -171,8 +171,8 @@ class _Lines(io.BytesIO):
 def test_without_a_terminal_to_show_them_there_are_no_prompts(shell: Shell, tmp_path: Path) -> None:
     history = CommandHistory(tmp_path / "history", pytest.fail)
     converse(shell, PlainReader(io.StringIO("pwd\n"), None, history))
-    assert isinstance(shell.out, io.StringIO)
-    assert shell.out.getvalue() == "/\n"
+    assert isinstance(shell.console.out, io.StringIO)
+    assert shell.console.out.getvalue() == "/\n"
 
 
 @pytest.mark.parametrize("term", ["", "dumb", "unknown"])
@@ -180,7 +180,7 @@ def test_a_terminal_that_only_shows_text_is_read_plainly(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, term: str
 ) -> None:
     monkeypatch.setenv("TERM", term)
-    monkeypatch.setattr(shell.out, "isatty", lambda: True)
+    monkeypatch.setattr(shell.console.out, "isatty", lambda: True)
     assert isinstance(reader_for(shell), PlainReader)
 
 
@@ -194,10 +194,10 @@ def test_a_pipe_loads_neither_prompt_nor_completion(pyshell: Pyshell) -> None:
 
 def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(shell.lio), "may_change", False)
-    shell.stdin = io.StringIO("pwd\n")
+    shell.console.stdin = io.StringIO("pwd\n")
     assert session.interact(shell) == 0
-    assert isinstance(shell.err, io.StringIO)
-    assert shell.err.getvalue() == "You are not root: the configuration is read-only.\n"
+    assert isinstance(shell.console.err, io.StringIO)
+    assert shell.console.err.getvalue() == "You are not root: the configuration is read-only.\n"
 
 
 def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:

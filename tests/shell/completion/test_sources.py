@@ -253,7 +253,7 @@ def test_a_bug_is_the_callers_to_report(shell: Shell, monkeypatch: pytest.Monkey
 
 
 def test_a_current_path_that_is_gone_gives_no_candidates(shell: Shell) -> None:
-    shell.path = "/iscsi/iqn.2020-07.com.example:gone"
+    shell.executor.path = "/iscsi/iqn.2020-07.com.example:gone"
     assert words(shell, "l") == []
 
 

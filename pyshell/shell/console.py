@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says and asks: results on standard output, all else on standard error."""
+"""The console: results on standard output; notes, questions and errors on standard error."""
 
 from __future__ import annotations
 
@@ -39,34 +39,42 @@ from pyshell.tree.results import Lines, Stream, Tree
 _SECRET_SET = re.compile(rf"^(Parameter (?:{'|'.join(sorted(SECRET_NAMES))}) is now )'.*'\.$", re.S)
 
 
-class Voice:
-    """The streams of a run, and how it uses them."""
+class Console:
+    """The streams of a run and how they are used."""
 
     def __init__(
-        self, preferences: Preferences, options: Options, out: TextIO, err: TextIO, stdin: TextIO
+        self,
+        preferences: Preferences,
+        options: Options,
+        out: TextIO,
+        err: TextIO,
+        stdin: TextIO,
+        host_file: Callable[[Path], Path] = Path,
     ) -> None:
-        self.prefs = preferences
+        """`host_file` maps a path to where that file of the host, perhaps a simulated one, is."""
+        self.preferences = preferences
         self.options = options
         self.out = out
         self.err = err
         self.stdin = stdin
         self.compat = options.compat
+        self._host_file = host_file
         self._journal = journal.is_journal(err)
         self._bar: Bar | None = None
         self._log_failed = False
         self.ask: Callable[[str], str] = self._ask
-        """How a question is put; a session at a prompt has its own way."""
+        """Asks a question; the prompt replaces it."""
         self.page: Callable[[Iterable[str]], Iterable[str]] = lambda lines: lines
-        """How long results are shown; a session at a prompt shows them by the screen."""
+        """Shows long results; the prompt replaces it by a pager."""
 
     def preference(self, name: str) -> Any:
-        """Return a preference; pyshell's manner and targetcli's differ in none of them."""
-        return self.prefs.get(name)
+        """Return a preference."""
+        return self.preferences.get(name)
 
     def note(self, text: str) -> None:
-        """Tell the user something that is not the command's result, on standard error."""
+        """Print a note, something that is not the command's result, on standard error."""
         if self._bar is not None:
-            self._bar.close()  # it comes again, below the note
+            self._bar.close()  # it is drawn again below the note
         self.log("warning", text)
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
@@ -76,11 +84,11 @@ class Voice:
         )
 
     def log(self, level: str, text: str) -> None:
-        """Add a line to the file that `logfile` names, as targetcli does; only in its mode.
+        """Append a line to the file named by `logfile`, in targetcli mode only, as targetcli does.
 
-        `loglevel_file` sets what is written. Command lines are written from `info` on: with
-        targetcli that takes `verbose`. Secrets must be masked already, but for the sentence that a
-        secret was set. If the file cannot be written, that is reported once.
+        `loglevel_file` limits what is written. Command lines are written from `info` on (targetcli:
+        from `verbose` on). The caller masks secrets, except in "Parameter password is now …". A
+        file that cannot be written is reported once.
         """
         if not self.compat or self._log_failed or self.options.dry_run:
             return
@@ -93,20 +101,16 @@ class Voice:
         shown = output_line(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
         try:
             append(
-                self.log_file(name),
+                self._host_file(Path(name).expanduser()),
                 f"[{level.upper()}] {time.strftime('%Y-%m-%d %H:%M:%S')} {shown}\n",
             )
         except PyshellError as error:
             self._log_failed = True
             self.note(f"Log not written: {error}")
 
-    def log_file(self, name: str) -> Path:
-        """Return the file that a log of that name is written to."""
-        return Path(name).expanduser()
-
     @contextmanager
     def progress_shown(self, progress: Progress) -> Iterator[None]:
-        """Show at a terminal how far long work is; elsewhere nobody listens."""
+        """Show the progress of long work, if standard error is a terminal."""
         term = os.environ.get("TERM", "")
         if self.options.json or term in DUMB_TERMS or not self.err.isatty():
             yield
@@ -120,7 +124,7 @@ class Voice:
             self._bar = None
 
     def confirmed(self, question: str) -> bool:
-        """Ask a question at the terminal; no answer is a no."""
+        """Ask a question at the terminal. End of input and Ctrl-C mean no."""
         try:
             asked = f"{self.laid_out(output_line(question.rstrip()))} "
             return self.ask(asked).strip().lower() in ("y", "yes")
@@ -133,18 +137,18 @@ class Voice:
         return self.stdin.readline()
 
     def say(self, sentences: list[str], data: Mapping[str, Any] | None = None) -> None:
-        """Show sentences; as JSON they are one document, with `data`."""
+        """Print sentences; as JSON, one document that also holds `data`."""
         for sentence in sentences:
             self.log("info", sentence)
         if sentences:
             self.show(Lines(sentences, {"messages": sentences, **(data or {})}))
 
     def show(self, result: Tree | Lines) -> None:
-        """Show a result."""
+        """Print a result."""
         self.print_lines(self.page(render(result, self._format())))
 
     def show_stream(self, stream: Stream) -> None:
-        """Show tables as they come, until Ctrl-C; a terminal shows the newest alone."""
+        """Print tables until Ctrl-C; a terminal shows only the newest."""
         with suppress(KeyboardInterrupt):
             if not self.options.json and is_live(self.out):
                 from pyshell.render.live import show_live
@@ -164,13 +168,13 @@ class Voice:
         )
 
     def print_lines(self, lines: Iterable[str]) -> None:
-        """Print lines at once."""
+        """Print lines and flush."""
         for line in lines:
             self.out.write(f"{line}\n")
         self.out.flush()
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
-        """Show an error on standard error; `where` says in which line of a batch it happened."""
+        """Print an error on standard error; `where` is the file and line of a batch."""
         lines = error_lines(
             error,
             as_json=self.options.json,
@@ -185,7 +189,7 @@ class Voice:
         self.err.flush()
 
     def laid_out(self, text: str) -> str:
-        """Return a sentence as it fits the terminal, if it goes to one."""
+        """Return a sentence wrapped to the terminal's width, if standard error is a terminal."""
         if self.compat or self.options.json or not is_able(self.err):
             return text
         return wrapped(text, width(self.err))
@@ -201,6 +205,6 @@ class Voice:
 
     def _colour(self, stream: TextIO) -> bool:
         if self.options.colour == "auto" and not stream.isatty():
-            return False  # the usual pipe needs no look at the preferences
+            return False  # saves reading the preferences in the usual pipe
         preferred = bool(self.preference("color_mode"))
         return wants_colour(self.options.colour, stream, preferred=preferred)

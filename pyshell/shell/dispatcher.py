@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dispatcher: finds the nodes and the command of a line, and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from pyshell.errors import (
+    ExistsError,
+    NotFoundError,
+    NotPermittedError,
+    PyshellError,
+    UsageError,
+)
+from pyshell.lio.attach import Lio
+from pyshell.shell import binding, grammar
+from pyshell.shell.console import Console
+from pyshell.shell.executor import Executor, marked
+from pyshell.shell.options import of_line
+from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
+from pyshell.tree.command import TOLERANCES, Command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
+from pyshell.tree.root import RootNode
+
+# These work without a target and do not bring one up; doctor and metrics report that it is missing.
+_NEED_NO_TARGET = frozenset(
+    ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics", "takeover")
+)
+
+
+class Dispatcher:
+    """Runs lines at the executor's current path."""
+
+    def __init__(
+        self, lio: Lio, console: Console, executor: Executor, root: Callable[[], RootNode]
+    ) -> None:
+        self._lio = lio
+        self._console = console
+        self._executor = executor
+        self._root = root
+        self._ready = False
+
+    def run_line(self, text: str) -> None:
+        """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
+        if text.strip():
+            shown = masked_fault(text.strip(), None)[0]
+            self._console.log("verbose", f"Running command line '{shown}'.")
+        try:
+            line = grammar.parse(text)
+            if not line.empty:
+                self._run(line)
+        except UsageError as error:
+            error.line, error.column = masked_fault(text, error.column)
+            error.message = without_secrets(error.message, text)
+            error.hint = without_secrets(error.hint, text)
+            if error.targetcli:
+                error.targetcli = without_secrets(error.targetcli, text)
+            raise
+
+    def _run(self, line: grammar.Line) -> None:
+        if line.command is None:
+            self._run_bare(line)
+            return
+        console = self._console
+        if not console.compat and any(word.raw == "--help" for word in line.arguments):
+            asked = replace(line.command, text="help")
+            self._run_command(replace(line, command=asked, arguments=(line.command,)), asked)
+            return
+        before = console.options
+        console.options, arguments = of_line(before, line.arguments)
+        try:
+            self._run_command(replace(line, arguments=arguments), line.command)
+        finally:
+            console.options = before
+
+    def _run_command(self, line: grammar.Line, word: grammar.Word) -> None:
+        self._make_ready(word.text)
+        nodes = []
+        for node in self._nodes(line):
+            described = node.commands().get(word.text)
+            if described is None:
+                raise binding.unknown_command(node, word)
+            nodes.append((node, described))
+        if nodes:
+            self._run_on(nodes, line)
+
+    def _run_bare(self, line: grammar.Line) -> None:
+        """Go to a path, printing nothing; of a path with `*` list the nodes."""
+        self._make_ready("cd")
+        nodes = self._nodes(line)
+        if line.every_child:
+            self._executor.take(Each([(node.path, Tree(node.branch())) for node in nodes]))
+        else:
+            self._executor.go(nodes[0].path)
+
+    def _nodes(self, line: grammar.Line) -> list[Node]:
+        here = self._here()
+        if line.path is None:
+            return [here]
+        try:
+            if not line.every_child:
+                return [here.get_node(line.path.text)]
+            nodes = here.matching(self._pattern(line.path.text))
+        except NotFoundError as error:
+            if not error.path:
+                error.path = line.path.text
+            if self._console.options.dry_run:
+                error.hint += " In a dry run no line before this one has been done."
+            raise
+        if not nodes:
+            self._console.note(f"Nothing matches {line.path.text}.")
+            if self._console.options.json:
+                self._console.show(Lines([], []))
+        return nodes
+
+    def _pattern(self, text: str) -> str:
+        """Return a path with `*` as nodes match it; in targetcli mode `PATH*` is `PATH/*`."""
+        if not self._console.compat or not text.endswith("*"):
+            return text
+        folder = text.rstrip("*")
+        return f"{folder}{'' if folder.endswith('/') or not folder else '/'}*"
+
+    def _here(self) -> Node:
+        """Return the current node; if it was removed, its nearest ancestor left."""
+        path = self._executor.path
+        while True:
+            try:
+                node = self._root().get_node(path)
+            except NotFoundError:
+                path = path.rpartition("/")[0] or "/"
+                continue
+            if path != self._executor.path:
+                gone, self._executor.path = self._executor.path, path
+                self._console.note(f"{gone} is gone: the current path is now {path}.")
+            return node
+
+    def _make_ready(self, name: str) -> None:
+        """Bring the target up before the first command that needs it."""
+        if not self._ready and name not in _NEED_NO_TARGET:
+            self._lio.ready()
+            self._ready = True
+
+    def _absolute(self, line: grammar.Line) -> str:
+        """Return a line as it could be typed at the root, with its secrets masked."""
+        words = [word for word in (line.path, line.command, *line.arguments) if word is not None]
+        shown = masked(line.text, words).strip()
+        path = self._executor.path
+        if path == "/" or (line.path is not None and line.path.text[:1] in ("/", "@")):
+            return shown
+        return f"{path}{' ' if line.path is None else '/'}{shown}"
+
+    def _run_on(self, nodes: Sequence[tuple[Node, Command]], line: grammar.Line) -> None:
+        """Run a command on one node, or on all that match a `*`: all of it or nothing."""
+        arguments = line.arguments
+        end = len(line.text.rstrip())
+        if any(described.takes_secrets for _, described in nodes):
+            # A secret is asked for only if the rest of the line is right, and once for all nodes.
+            for node, described in nodes:
+                with _named_in_errors(node, line):
+                    values = binding.bind(described, arguments, end, node)
+                    node.require(described.name, node.settled(described.name, values))
+            stdin = self._console.stdin
+            taken = self._console.options.lines_from_stdin and not stdin.isatty()
+            arguments = read_indirect(arguments, None if taken else stdin)
+        calls = [
+            _Call(
+                node,
+                described,
+                node.settled(described.name, binding.bind(described, arguments, end, node)),
+            )
+            for node, described in nodes
+        ]
+        if not any(call.changes for call in calls):
+            self._executor.take(self._planned(calls, line))
+            return
+        described = calls[0].described
+        given: dict[str, bool] = {}
+        for call in calls:
+            tolerances = TOLERANCES.get(call.described.name, ())
+            given = {one.name: call.values.pop(one.name) for one in tolerances}
+        tolerance = _Tolerance(given.get("exist_ok", False), given.get("missing_ok", False))
+        if not self._lio.may_change:
+            raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
+        forced = given.get("force", False)
+        with self._executor.changing(self._absolute(line), forced=forced, ready=self._ready):
+            if line.every_child:
+                self._executor.take(self._planned(calls, line, tolerance))
+                return
+            try:
+                result = calls[0].run()
+                if isinstance(result, Lines) and described.name != "set":
+                    result = self._marked(result)
+                self._executor.take(result)
+            except (ExistsError, NotFoundError) as error:
+                self._tolerate(error, tolerance)
+
+    def _marked(self, result: Lines) -> Lines:
+        """Return the lines of a dry run marked as such."""
+        dry_run = self._console.options.dry_run
+        return replace(result, lines=marked(result.lines)) if dry_run else result
+
+    def _planned(
+        self, calls: Sequence[_Call], line: grammar.Line, tolerance: _Tolerance | None = None
+    ) -> Result:
+        """Return the result of a command on one node, or on each; changes become one change."""
+        if not line.every_child:
+            return calls[0].run()
+        parts: list[tuple[str, Result]] = []
+        for call in calls:
+            try:
+                with _named_in_errors(call.node, line):
+                    result = call.run()
+                    if tolerance is not None and any(tolerance) and isinstance(result, Change):
+                        self._executor.check(result)
+            except (ExistsError, NotFoundError) as error:
+                if tolerance is None:
+                    raise
+                self._tolerate(error, tolerance)
+            else:
+                parts.append((call.node.path, result))
+        return _together(calls[0].described.name, parts)
+
+    def _tolerate(self, error: ExistsError | NotFoundError, tolerance: _Tolerance) -> None:
+        """Note that there is nothing to do, or raise the error if it is not tolerated."""
+        if isinstance(error, ExistsError):
+            tolerated = tolerance.exist_ok and error.wanted
+        else:
+            tolerated = tolerance.missing_ok
+        if not tolerated:
+            raise error
+        self._console.note(f"{error.message.rstrip('.')}: nothing to do.")
+
+
+class _Tolerance(NamedTuple):
+    """Whether the command may find its object existing, or missing."""
+
+    exist_ok: bool
+    missing_ok: bool
+
+
+@dataclass
+class _Call:
+    """A command, the node that it runs on, and its values."""
+
+    node: Node
+    described: Command
+    values: dict[str, Any]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change the target; preferences are not part of it."""
+        if self.described.name == "set" and self.values.get("group") in (None, "global"):
+            return False
+        return self.described.changes
+
+    def run(self) -> Result:
+        """Run it. Raises PyshellError."""
+        return self.node.run(self.described.name, **self.values)
+
+
+@contextmanager
+def _named_in_errors(node: Node, line: grammar.Line) -> Iterator[None]:
+    """Have errors name the node, if it is one of several."""
+    try:
+        yield
+    except PyshellError as error:
+        if line.every_child and node.path not in error.message:
+            error.message = f"{node.path}: {error.message}"
+        raise
+
+
+def _together(name: str, parts: Sequence[tuple[str, Result]]) -> Result:
+    """Return the results of several nodes as one; changes become one change.
+
+    Raises UsageError for results that make sense for one node only.
+    """
+    changes = [(path, part) for path, part in parts if isinstance(part, Change | Lines)]
+    if any(isinstance(part, Change) for _, part in changes) and len(changes) == len(parts):
+        return Change(
+            [o for _, part in changes if isinstance(part, Change) for o in part.operations],
+            note=" ".join(p.note for _, p in changes if isinstance(p, Change) and p.note),
+            named=[path for _, p in changes if isinstance(p, Change) for path in p.named or ()],
+            parts=changes,
+        )
+    if name == "set" and parts:
+        return parts[0][1]  # a preference belongs to no node
+    if len(parts) > 1 and not all(isinstance(p, Lines | Tree | Nothing) for _, p in parts):
+        raise UsageError(
+            f"{name} runs on one node at a time, and the path names {len(parts)}.",
+            "Run it for each of them.",
+        )
+    return Each(parts)
