@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.host import programs
 from pyshell.host.machine import Machine
-from pyshell.host.real_machine import RealMachine
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
@@ -100,6 +99,8 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     Raises PyshellError where the folder holds something else.
     """
     if simulate is None:
+        from pyshell.host.real_machine import RealMachine
+
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
         folder = config_dir or CONFIG_DIR
         return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
