@@ -25,7 +25,8 @@ from pyshell.doctor import examination, network
 from pyshell.doctor.findings import Finding
 from pyshell.host import programs
 from pyshell.host.real_machine import RealMachine
-from pyshell.simulator import ChapCredentials, SimulatedDevice
+from pyshell.host.systemd import Systemd
+from pyshell.simulator import ChapCredentials, SimulatedDevice, SimulatedMachine
 
 PUBLIC = "198.51.100.7"
 """An address of the networks for documentation, which counts as no public one."""
@@ -200,8 +201,17 @@ def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
 # Boot and the saved file
 
 
-def test_nothing_restores_at_boot(healthy: Pyshell) -> None:
+@pytest.fixture
+def with_systemd(healthy: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
+    """Return a target on a host with systemd, whose units are files of the simulated host."""
     healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
+    root = str(healthy.simulator.machine.file("/"))
+    monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(root))
+    return healthy
+
+
+def test_nothing_restores_at_boot(with_systemd: Pyshell) -> None:
+    healthy = with_systemd
     host_file(healthy, "/usr/lib/systemd/system/pyshell-restore.service", UNIT)
     commands = only(healthy, "boot", "pyshell-restore.service", "no unit restores")
     assert commands == ["systemctl enable pyshell-restore.service"]
@@ -210,8 +220,8 @@ def test_nothing_restores_at_boot(healthy: Pyshell) -> None:
     assert gone(healthy, "boot")
 
 
-def test_two_units_restore_at_boot(healthy: Pyshell) -> None:
-    healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
+def test_two_units_restore_at_boot(with_systemd: Pyshell) -> None:
+    healthy = with_systemd
     wants = "/etc/systemd/system/multi-user.target.wants"
     for name in ("pyshell-restore.service", "target.service"):
         host_file(healthy, f"/usr/lib/systemd/system/{name}", UNIT)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,18 +19,9 @@ from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
+from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-
-UNIT = "pyshell-restore.service"
-# Units of others that restore the same file.
-_OTHERS = ("target.service", "targetcli.service", "rtslib-fb-targetctl.service")
-_FOLDERS = (
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-)
 
 
 def check_boot(lio: Lio) -> Iterator[Finding]:
@@ -41,33 +31,22 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
     if not lio.machine.host_file("/run/systemd/system").is_dir():
         yield unseen("boot", "systemd does not run here: see to the restore at boot yourself")
         return
-    enabled = [unit for unit in (UNIT, *_OTHERS) if _is_enabled(lio, unit)]
+    services = lio.machine.services()
+    states = {unit: services.state(unit) for unit in (RESTORE, *OTHERS_RESTORE)}
+    enabled = [unit for unit, state in states.items() if state.startswith("enabled")]
     if not enabled:
-        own = _is_installed(lio, UNIT)
-        present = [unit for unit in (UNIT, *_OTHERS) if _is_installed(lio, unit)]
+        present = [unit for unit, state in states.items() if state]
         told = "no unit restores the saved configuration at boot: all exports end with this run"
         if present:
-            yield warning(UNIT if own else present[0], told, f"systemctl enable {present[0]}")
+            yield warning(present[0], told, f"systemctl enable {present[0]}")
         else:
-            yield warning(UNIT, f"{told}; packaging/systemd of pyshell has the unit")
-    if UNIT in enabled and len(enabled) > 1:
+            yield warning(RESTORE, f"{told}; packaging/systemd of pyshell has the unit")
+    if RESTORE in enabled and len(enabled) > 1:
         yield warning(
             enabled[1],
-            f"both {UNIT} and {enabled[1]} restore at boot: the second fails on what is there",
+            f"both {RESTORE} and {enabled[1]} restore at boot: the second fails on what is there",
             choices=[f"systemctl disable {enabled[1]}"],
         )
-
-
-def _is_enabled(lio: Lio, unit: str) -> bool:
-    for folder in _FOLDERS:
-        place = lio.machine.host_file(folder)
-        if any(os.path.lexists(wants / unit) for wants in place.glob("*.wants")):
-            return True
-    return False
-
-
-def _is_installed(lio: Lio, unit: str) -> bool:
-    return any(lio.machine.host_file(f"{folder}/{unit}").is_file() for folder in _FOLDERS)
 
 
 def check_saving(lio: Lio) -> Iterator[Finding]:
