@@ -25,7 +25,6 @@ from pyshell.tree import (
     acls,
     alua,
     backstores,
-    common,
     fabric,
     luns,
     node_acl,
@@ -44,7 +43,7 @@ UNITS = HERE.parent / "systemd"
 SCHEMA = Path(document.__file__).with_name("saveconfig.schema.json")
 WIDTH = 78
 KINDS = (
-    ("any node", common.CommonNode),
+    ("any node", Node),
     ("the root", root.RootNode),
     ("the root of a simulated target", root.SimulatedRootNode),
     ("/backstores/block", backstores.BlockNode),
@@ -118,7 +117,7 @@ def option_table() -> Lines:
 def command_tables() -> Lines:
     """Yield a section for each kind of node that adds commands to those of its base classes."""
     for title, node in KINDS:
-        base = _BASES.get(node, common.CommonNode)
+        base = _BASES.get(node, Node)
         shared = {} if node is base else {n: [*command(one)] for n, one in base.commands().items()}
         own = {n: [*command(one)] for n, one in node.commands().items()}
         lines = [line for n, text in own.items() if text != shared.get(n) for line in text]

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pyshell.commands.navigate import status_of
 from pyshell.commands.save import missing_since_restored
 from pyshell.config.store import saved_file
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.lio.identifiers import StorageObject
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
-from pyshell.tree.common import status_of
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 

@@ -177,11 +177,11 @@ def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
 def _commands() -> Iterator[tuple[str, Command]]:
     """Yield the commands that not every node has, with where the nodes are that have them."""
     import pyshell.tree.user_backstores  # noqa: F401 - the kinds of nodes below the root
-    from pyshell.tree.common import CommonNode
     from pyshell.tree.fabric import FabricNode  # noqa: F401
+    from pyshell.tree.node import Node
 
-    everywhere = CommonNode.commands()
-    for kind in _kinds(CommonNode):
+    everywhere = Node.commands()
+    for kind in _kinds(Node):
         where = _NODES.get(kind.__name__)
         for name, described in kind.commands().items() if where else ():
             if name not in everywhere or described is not everywhere[name]:

@@ -162,7 +162,7 @@ class Dispatcher:
             for node, described in nodes:
                 with _named_in_errors(node, line):
                     values = binding.bind(described, arguments, end, node)
-                    node.require(described.name, node.settled(described.name, values))
+                    described.prepared(node, values)
             stdin = self._console.stdin
             taken = self._console.options.lines_from_stdin and not stdin.isatty()
             arguments = read_indirect(arguments, None if taken else stdin)
@@ -170,7 +170,7 @@ class Dispatcher:
             _Call(
                 node,
                 described,
-                node.settled(described.name, binding.bind(described, arguments, end, node)),
+                described.prepared(node, binding.bind(described, arguments, end, node)),
             )
             for node, described in nodes
         ]

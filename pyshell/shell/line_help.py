@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyshell.commands import explain, help_text
+from pyshell.commands.help import command_rows, of_command
+from pyshell.commands.settings import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
 from pyshell.shell import binding
@@ -73,7 +74,7 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
         yield f"{value.param.name}: {about_param(value.param)}"
     else:
         assert names is not None
-        yield from help_text.of_command(names.command)
+        yield from of_command(names.command)
     yield from _choices(line, root, path)
 
 
@@ -89,11 +90,11 @@ def _of_nothing(line: str, node: Node) -> str:
 def _of_commands(prefix: str, node: Node) -> Iterator[str]:
     commands = node.commands()
     if prefix in commands:
-        yield from help_text.of_command(commands[prefix])
+        yield from of_command(commands[prefix])
         return
     begun = {name: found for name, found in commands.items() if name.startswith(prefix)}
     if begun:
-        yield from help_text.command_rows(node.path, begun)
+        yield from command_rows(node.path, begun)
     else:
         yield f"No command at {node.path} begins with {prefix}."
 
@@ -106,7 +107,7 @@ def _of_setting(value: Value, node: Node) -> Iterator[str]:
         yield f"{value.name}: {value.param.help}"
         return
     now = MASK if entry.secret else value_or_empty(group, entry.name)
-    yield from explain.lines({entry.name: explain.facts(group, entry, now)})
+    yield from fact_lines({entry.name: facts(group, entry, now)})
 
 
 def _choices(line: str, root: Node, path: str) -> Iterator[str]:
@@ -228,7 +229,7 @@ def _problem_of_arguments(line: Line, described: Command, node: Node) -> LinePro
     unfinished = last is not None and last.end == len(line.text)
     try:
         values = binding.bind(described, line.arguments, len(line.text))
-        node.require(described.name, node.settled(described.name, values))
+        described.prepared(node, values)
     except UsageError as error:
         column = error.column
         if column is None or column >= len(line.text.rstrip()):

@@ -16,14 +16,13 @@ from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports
 from pyshell.tree.node import Node
 from pyshell.tree.node_acl import NodeAclNode
 from pyshell.tree.results import Change, Result
 
 
-class AclsNode(CommonNode):
+class AclsNode(Node):
     """The folder of the node ACLs; those with one tag are shown as one node of that name."""
 
     def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:

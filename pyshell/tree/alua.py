@@ -13,7 +13,6 @@ from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
 from pyshell.lio.settings import ALUA_STATES
 from pyshell.tree.command import ALUA_NAME, CHILD, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.node import Node
@@ -21,7 +20,7 @@ from pyshell.tree.results import Change, Result
 from pyshell.tree.setting_groups import AluaGroupSettings
 
 
-class AluaGroupsNode(CommonNode):
+class AluaGroupsNode(Node):
     """The folder of the ALUA groups."""
 
     def __init__(self, place: StorageObject, parent: Node) -> None:
@@ -69,7 +68,7 @@ class AluaGroupsNode(CommonNode):
         return listing.alua_groups(self.place)
 
 
-class AluaGroupNode(CommonNode):
+class AluaGroupNode(Node):
     """An ALUA group."""
 
     def __init__(self, place: AluaGroup, parent: Node) -> None:

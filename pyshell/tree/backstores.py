@@ -30,7 +30,6 @@ from pyshell.tree.command import (
     Aliases,
     command,
 )
-from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Lines, Result, Several, Work
 from pyshell.tree.storage_object import StorageObjectNode
@@ -45,7 +44,7 @@ Serial = Annotated[
 ]
 
 
-class BackstoresNode(CommonNode):
+class BackstoresNode(Node):
     """/backstores."""
 
     def make_children(self) -> Sequence[Node]:
@@ -66,7 +65,7 @@ class BackstoresNode(CommonNode):
         return user_backstore(self, name)
 
 
-class BackstoreNode(CommonNode):
+class BackstoreNode(Node):
     """A kind of backstore, with its storage objects."""
 
     def make_children(self) -> Sequence[Node]:

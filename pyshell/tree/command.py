@@ -96,6 +96,14 @@ class Command:
     examples: tuple[str, ...] = ()
     rest: Param | None = None
     named_rest: Param | None = None
+    prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None
+
+    def prepared(self, node: Node, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of a call with what the node knows of those that are omitted.
+
+        Raises PyshellError for what speaks against it. It is done before secrets are asked for.
+        """
+        return self.prepare(node, values) if self.prepare is not None else values
 
     def param(self, name: str) -> Param | None:
         """Return the parameter of that name or alias."""
@@ -130,18 +138,23 @@ def _shown(param: Param) -> str:
     return f"[{param.name}=]" if param.named_only else f"[{param.name}]"
 
 
-def command(*, changes: bool = False, examples: tuple[str, ...] = ()) -> Callable[[Method], Method]:
+def command(
+    *,
+    changes: bool = False,
+    examples: tuple[str, ...] = (),
+    prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None,
+) -> Callable[[Method], Method]:
     """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
     The first paragraph of the docstring is the summary, the rest the details. Each parameter of
     the signature is `Annotated[type, …]` with its help, a `Kind` unless the type tells it (bool,
     int, str), `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
     be given as NAME=VALUE. `Rest` and `Named` take what is left. `changes` tells that it may
-    change the target: it then runs under the lock and needs root.
+    change the target: it then runs under the lock and needs root. `prepare` is `Command.prepared`.
     """
 
     def declare(method: Method) -> Method:
-        method.declared = (changes, examples)  # type: ignore[attr-defined]
+        method.declared = (changes, examples, prepare)  # type: ignore[attr-defined]
         return method
 
     return declare
@@ -155,7 +168,7 @@ def is_declared(method: object) -> bool:
 @cache
 def declaration(method: Callable[..., Any]) -> Command:
     """Return what a declared command says of itself."""
-    changes, examples = method.declared  # type: ignore[attr-defined]
+    changes, examples, prepare = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
     summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
     hints = get_type_hints(method, include_extras=True)
@@ -180,6 +193,7 @@ def declaration(method: Callable[..., Any]) -> Command:
         examples,
         rest,
         named_rest,
+        prepare,
     )
 
 

@@ -12,7 +12,7 @@ from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, free_lun
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.tree.common import CommonNode
+from pyshell.tree.node import Node
 
 
 class Exports:
@@ -28,7 +28,7 @@ class Exports:
         return self._known[lun.index]
 
 
-def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], StorageObject]:
+def storage_object_for(node: Node, text: str) -> tuple[list[Operation], StorageObject]:
     """Return the storage object at a path of the tree; for a device or image file, plan a new one.
 
     Raises NotFoundError where `text` is neither.
@@ -46,7 +46,7 @@ def storage_object_for(node: CommonNode, text: str) -> tuple[list[Operation], St
     return _new(node, text)
 
 
-def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
+def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
     machine = node.lio.machine
     device = machine.block_device(path)
     name = os.path.basename(path)
@@ -70,7 +70,7 @@ def _new(node: CommonNode, path: str) -> tuple[list[Operation], StorageObject]:
     return [create], place
 
 
-def lun_for(node: CommonNode, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
+def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
     """Return the LUN of a TPG that exports what `text` names; plan it where there is none."""
     made, place = storage_object_for(node, text)
     if not made:

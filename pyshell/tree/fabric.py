@@ -18,7 +18,6 @@ from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.names import DEFAULT_PORT, whole
 from pyshell.tree.command import CHILD, TAG, WWN, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.node import Node
@@ -32,7 +31,7 @@ DefaultPortal = Annotated[
 ]
 
 
-class FabricNode(CommonNode):
+class FabricNode(Node):
     """A fabric."""
 
     def __init__(self, fabric: Fabric, parent: Node) -> None:
@@ -172,7 +171,7 @@ class FabricNode(CommonNode):
         return Lines([f"Target fabric module {self.fabric.name}: {version}".strip()], version)
 
 
-class TargetNode(CommonNode):
+class TargetNode(Node):
     """A target of a fabric with TPG tags."""
 
     def __init__(self, place: Target, parent: Node) -> None:
@@ -257,7 +256,7 @@ def has_valid_name(place: Target) -> bool:
     return True
 
 
-def new_tpg(node: CommonNode, tpg: Tpg, *, portal: bool | None = None) -> list[Operation]:
+def new_tpg(node: Node, tpg: Tpg, *, portal: bool | None = None) -> list[Operation]:
     """Return what creates a TPG with the settings and the portal that preferences ask for.
 
     `portal` overrides whether it gets the default portal.
@@ -277,7 +276,7 @@ def new_tpg(node: CommonNode, tpg: Tpg, *, portal: bool | None = None) -> list[O
     return made
 
 
-def default_portal(node: CommonNode, tpg: Tpg) -> Operation:
+def default_portal(node: Node, tpg: Tpg) -> Operation:
     """Return what makes the portal that every new TPG gets."""
     address = node.context.preference("default_portal_address")
     said = [

@@ -14,7 +14,6 @@ from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun
 from pyshell.names import whole
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports, refuse_second_lun, storage_object_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -23,7 +22,7 @@ from pyshell.tree.results import Change, Result
 from pyshell.tree.setting_groups import LunAluaGroup
 
 
-class LunsNode(CommonNode):
+class LunsNode(Node):
     """The folder of the LUNs."""
 
     def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
@@ -104,7 +103,7 @@ def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:
     return MapLun(MappedLun(acl, index), lun, said=[said])
 
 
-class LunNode(CommonNode):
+class LunNode(Node):
     """A LUN."""
 
     def __init__(self, place: Lun, parent: Node, exports: Exports) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -66,10 +67,31 @@ class Context(Protocol):
         """Remember what operations deleted."""
 
 
+@dataclass(frozen=True)
+class MoreHelp:
+    """Help on a command that is known only where it runs."""
+
+    title: str
+    key: str
+    """Its name in JSON."""
+    text: str
+
+
 class Node(ConfigNode):  # type: ignore[misc]
     """A node. Its commands are methods `ui_command_NAME`, declared by `command`, and `more`."""
 
-    more: ClassVar[Mapping[str, str]] = {}
+    more: ClassVar[Mapping[str, str]] = {
+        "bookmarks": "pyshell.commands.navigate",
+        "cd": "pyshell.commands.navigate",
+        "exit": "pyshell.commands.navigate",
+        "get": "pyshell.commands.settings",
+        "help": "pyshell.commands.help",
+        "ls": "pyshell.commands.navigate",
+        "pwd": "pyshell.commands.navigate",
+        "refresh": "pyshell.commands.navigate",
+        "set": "pyshell.commands.settings",
+        "status": "pyshell.commands.navigate",
+    }
     """Commands that are functions of other modules, imported when one runs: name to module."""
 
     def __init__(
@@ -266,12 +288,9 @@ class Node(ConfigNode):  # type: ignore[misc]
         """Tell whether there are no children; nodes that may have very many look for one only."""
         return not self.children
 
-    def require(self, name: str, values: Mapping[str, Any]) -> None:
-        """Raise what speaks against a command before its secrets are asked for."""
-
-    def settled(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of a command with what the node knows of those that are omitted."""
-        return values
+    def more_help(self, name: str) -> MoreHelp | None:
+        """Return what is to be told of a command beside its declaration, if anything."""
+        return None
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its description."""
@@ -297,8 +316,9 @@ class Commands(Mapping[str, Command]):
         """Return the function of a command, which takes the node first; its module is imported."""
         found = self._functions[name]
         if isinstance(found, str):
-            function: Callable[..., Any] = getattr(import_module(found), name)
-            self._functions[name] = found = function
+            module = vars(import_module(found))
+            # One that would hide a function of Python's has a `_` behind its name.
+            self._functions[name] = found = module.get(f"{name}_") or module[name]
         return found
 
     def __getitem__(self, name: str) -> Command:

@@ -16,7 +16,6 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import MapLun, UnmapLun
 from pyshell.names import whole
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command, lun_number
-from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports, lun_for
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -25,7 +24,7 @@ from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.setting_groups import AuthGroup, KernelGroup, MappedLunSettings
 
 
-class NodeAclNode(CommonNode):
+class NodeAclNode(Node):
     """A node ACL, or several that share a tag: reads go to the first, changes to all."""
 
     def __init__(
@@ -155,7 +154,7 @@ class NodeAclNode(CommonNode):
         return Lines([*found.lines, "wwns:", *wwns], {**found.data, "wwns": wwns})
 
 
-class MappedLunNode(CommonNode):
+class MappedLunNode(Node):
     """A mapped LUN; `same` are those of all ACLs that share a tag."""
 
     def __init__(

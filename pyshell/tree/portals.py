@@ -16,13 +16,12 @@ from pyshell.lio.operations.base import missing
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.command import LISTEN, PORT, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
 
-class PortalsNode(CommonNode):
+class PortalsNode(Node):
     """The folder of the portals."""
 
     def __init__(self, place: Tpg, parent: Node) -> None:
@@ -141,7 +140,7 @@ def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, i
     return address[0], address[1] or port
 
 
-class PortalNode(CommonNode):
+class PortalNode(Node):
     """A portal."""
 
     def __init__(self, place: Portal, parent: Node) -> None:

@@ -12,14 +12,14 @@ from typing import ClassVar
 from pyshell.errors import NotFoundError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import fabric
-from pyshell.tree.common import CommonNode
 from pyshell.tree.node import Context, Node
 
 
-class RootNode(CommonNode):
+class RootNode(Node):
     """The root."""
 
     more: ClassVar[Mapping[str, str]] = {
+        **Node.more,
         "apply": "pyshell.commands.apply",
         "check": "pyshell.commands.check",
         "clearconfig": "pyshell.commands.clear",

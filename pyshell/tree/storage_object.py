@@ -17,7 +17,6 @@ from pyshell.lio.operations.setters import SetWriteCache
 from pyshell.names import size_text
 from pyshell.tree.alua import AluaGroupsNode
 from pyshell.tree.command import FILE, SIZE, command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.node import Context, Node
@@ -27,7 +26,7 @@ from pyshell.tree.setting_groups import KernelGroup
 _WRITE_CACHE = "emulate_write_cache"
 
 
-class StorageObjectNode(CommonNode):
+class StorageObjectNode(Node):
     """A storage object."""
 
     def __init__(self, place: StorageObject, parent: Node) -> None:

@@ -13,7 +13,6 @@ from pyshell.lio.identifiers import Tpg
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
-from pyshell.tree.common import CommonNode
 from pyshell.tree.exports import Exports
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
@@ -24,7 +23,7 @@ from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 
 
-class TpgNode(CommonNode):
+class TpgNode(Node):
     """A TPG, or a target that is one with its only TPG."""
 
     def __init__(self, place: Tpg, name: str, parent: Node) -> None:

@@ -6,10 +6,8 @@ Shown are the handlers that are running and those that have a storage object, ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
-from pyshell.commands import help_text
 from pyshell.errors import NotFoundError
 from pyshell.host.machine import UserHandler
 from pyshell.lio import listing, storage_info
@@ -18,9 +16,8 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.names import size_text
 from pyshell.tree.backstores import BackstoreNode
-from pyshell.tree.command import CHILD, COMMAND, SERIAL, SIZE, SO_NAME, Rest, command
-from pyshell.tree.common import CommonNode
-from pyshell.tree.node import Node
+from pyshell.tree.command import CHILD, SERIAL, SIZE, SO_NAME, command
+from pyshell.tree.node import MoreHelp, Node
 from pyshell.tree.results import Change, Lines, Result, Work
 from pyshell.tree.storage_object import StorageObjectNode
 
@@ -29,14 +26,14 @@ _PREFIX = "user:"
 _CFGSTRING = "What the handler opens, in the handler's syntax: 'help create' shows it."
 
 
-def user_backstores(parent: CommonNode) -> list[Node]:
+def user_backstores(parent: Node) -> list[Node]:
     """Make a backstore for each handler that is running or has a storage object."""
     running = {handler.name: handler for handler in parent.lio.machine.user_handlers()}
     names = sorted({*running, *_used(parent)})
     return [UserBackstoreNode(name, parent, running.get(name)) for name in names]
 
 
-def user_backstore(parent: CommonNode, name: str) -> Node | None:
+def user_backstore(parent: Node, name: str) -> Node | None:
     """Return the backstore `user:HANDLER`, or under the name `user` that of all handlers.
 
     The latter is how saved files name them. Raises NotFoundError where there is no such handler.
@@ -57,19 +54,19 @@ def user_backstore(parent: CommonNode, name: str) -> Node | None:
     return UserBackstoreNode(handler, parent, running)
 
 
-def _used(node: CommonNode) -> set[str]:
+def _used(node: Node) -> set[str]:
     """Return the handlers that have a storage object."""
     return {_handler_of(node, place) for place in listing.storage_objects(PLUGIN)}
 
 
-def _look_for(node: CommonNode, name: str) -> UserHandler | None:
+def _look_for(node: Node, name: str) -> UserHandler | None:
     for handler in node.lio.machine.user_handlers(patiently=True):
         if handler.name == name:
             return handler
     return None
 
 
-def _handler_of(node: CommonNode, place: StorageObject) -> str:
+def _handler_of(node: Node, place: StorageObject) -> str:
     """Return the name of the handler that a storage object is for."""
     return storage_info.describe(node.lio, place).config.partition("/")[0]
 
@@ -160,24 +157,13 @@ class UserBackstoreNode(BackstoreNode):
         would = f"{name} would get the medium {cfgstring} ({size_text(size)})"
         return Work([would], run, "other")
 
-    @command(examples=("/backstores/user:qcow help create",))
-    def ui_command_help(
-        self,
-        topic: Annotated[str | None, COMMAND, "A command, or a group of parameters."] = None,
-        *,
-        rest: Annotated[
-            Sequence[str],
-            Rest("parameter", "Names of parameters of the group. Default: all."),
-        ] = (),
-    ) -> Result:
-        """Show help on a command of this node, or list its commands."""
-        shown = super().ui_command_help(topic, rest=rest)
-        if topic != "create" or not isinstance(shown, Lines):
-            return shown
+    def more_help(self, name: str) -> MoreHelp | None:
+        """Return the handler's description of its configuration strings."""
+        if name != "create":
+            return None
         running = self._look()
         text = running.description.strip("\n") if running else ""
-        own = help_text.of_cfgstring(text or "No description.")
-        return Lines([*shown.lines, "", *own], {"signature": shown.data, "cfgstring": text})
+        return MoreHelp("CFGSTRING FORMAT", "cfgstring", text or "No description.")
 
     def _require_running(self) -> None:
         if self._look() is None:

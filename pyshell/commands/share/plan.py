@@ -32,7 +32,7 @@ from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.results import Change, Lines, Result
 
 if TYPE_CHECKING:
-    from pyshell.tree.common import CommonNode
+    from pyshell.tree.node import Node
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Wish:
     readonly: bool | None = None
 
 
-def shared(node: CommonNode, wish: Wish) -> Result:
+def shared(node: Node, wish: Wish) -> Result:
     """Return what shares a disk. Raises PyshellError."""
     found = (initiator_named(node.lio, name) for name in wish.initiators)
     initiators = tuple(dict.fromkeys(found))
@@ -64,7 +64,7 @@ class _Plan:
     The portals come last: nobody can log in before all is as it shall be.
     """
 
-    def __init__(self, node: CommonNode, wish: Wish, initiators: Sequence[str]) -> None:
+    def __init__(self, node: Node, wish: Wish, initiators: Sequence[str]) -> None:
         self._node = node
         self._lio = node.lio
         self._wish = wish

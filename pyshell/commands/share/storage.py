@@ -21,12 +21,12 @@ from pyshell.tree.backstores import BlockNode, FileioNode
 from pyshell.tree.results import Change
 
 if TYPE_CHECKING:
-    from pyshell.tree.common import CommonNode
+    from pyshell.tree.node import Node
 
 ISCSI = "iscsi"
 
 
-def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
+def storage_object_on(node: Node, device: str) -> StorageObject | None:
     """Return the storage object at a path of the tree, or on a device or image file, if any."""
     try:
         found = getattr(node.get_node(device), "place", None)
@@ -42,7 +42,7 @@ def storage_object_on(node: CommonNode, device: str) -> StorageObject | None:
     return None if "/" in device else by_name(node, device)
 
 
-def by_name(node: CommonNode, name: str) -> StorageObject | None:
+def by_name(node: Node, name: str) -> StorageObject | None:
     """Return the only storage object of that name, unless there is a file of it right here."""
     if os.path.exists(node.lio.machine.host_file(os.path.abspath(name))):
         return None
@@ -71,7 +71,7 @@ def initiator_named(lio: Lio, name: str) -> str:
         raise
 
 
-def nearest(node: CommonNode, device: str) -> str:
+def nearest(node: Node, device: str) -> str:
     """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
     if "/" in device:
         return ""
@@ -82,7 +82,7 @@ def nearest(node: CommonNode, device: str) -> str:
     return f"Did you mean {known[found]}?" if found else ""
 
 
-def _identity(node: CommonNode, path: str) -> str:
+def _identity(node: Node, path: str) -> str:
     """Return what two names of the same device or file have in common."""
     block = node.lio.machine.block_device(path)
     if block is not None:
@@ -92,7 +92,7 @@ def _identity(node: CommonNode, path: str) -> str:
 
 
 def new_storage_object(
-    node: CommonNode, device: str, name: str | None, size: int | None
+    node: Node, device: str, name: str | None, size: int | None
 ) -> tuple[list[Operation], StorageObject, str]:
     """Return what makes a storage object of a device or image file, the object, and what to note.
 

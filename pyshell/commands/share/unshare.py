@@ -19,10 +19,10 @@ from pyshell.lio.operations.targets import DeleteTarget
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
-    from pyshell.tree.common import CommonNode
+    from pyshell.tree.node import Node
 
 
-def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) -> Result:
+def unshared(node: Node, device: str, initiators: Sequence[str] | None) -> Result:
     """Return what takes a disk back, from some initiators or all. Raises NotFoundError."""
     exported = storage_object_on(node, device)
     every = listing.luns_of(exported) if exported is not None else []
@@ -54,7 +54,7 @@ def unshared(node: CommonNode, device: str, initiators: Sequence[str] | None) ->
 
 
 def _chap_that_stays(
-    node: CommonNode,
+    node: Node,
     unmapped: Sequence[MappedLun],
     gone: Sequence[Lun],
     operations: Sequence[Operation],

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`get` and `set`: the parameters of a node's groups, and the user's preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from pyshell.errors import NotFoundError, UsageError, from_os_error
+from pyshell.names import MASK
+from pyshell.suggestions import did_you_mean
+from pyshell.tree.command import GROUP, Named, Rest, command
+from pyshell.tree.groups import Entry, Group, entry_of, require_writable, value_or_empty
+from pyshell.tree.node import Node
+from pyshell.tree.preferences import PREFERENCES, text
+from pyshell.tree.results import Change, Columns, Lines, Preference, Result, Several
+
+Facts = Mapping[str, Any]
+
+
+def _prepared(node: Node, values: dict[str, Any]) -> dict[str, Any]:
+    """Let `set NAME=VALUE` mean the only group that has these parameters.
+
+    Raises PyshellError unless it names a group of the node, and parameters of that.
+    """
+    group, named = values["group"], values["named"]
+    if group is None and named and not node.context.compat:
+        fitting = _groups_with(node, named)
+        if len(fitting) != 1:
+            given = " ".join(f"{n}=…" for n in named)
+            here = ", ".join(sorted(["global", *node.groups()]))
+            raise UsageError(
+                f"In which group? Write set GROUP {given}",
+                f"{' and '.join(fitting)} have it."
+                if fitting
+                else _near_parameter(node, named, f"Here: {here}."),
+            )
+        group = fitting[0]
+    if group not in (None, "global"):
+        found = _group(node, group)
+        for parameter in named:
+            require_writable(entry_of(found, group, parameter, sets=True))
+    return {**values, "group": group}
+
+
+@command(
+    examples=(
+        "get global",
+        "get global auto_add_mapped_luns",
+        "/backstores/block/disk1 get attribute block_size verbose=true",
+    )
+)
+def get(
+    node: Node,
+    group: Annotated[
+        str | None, GROUP, "A group, such as attribute, parameter, auth or global."
+    ] = None,
+    *,
+    show_secrets: Annotated[bool, "Show CHAP secrets."] = False,
+    verbose: Annotated[
+        bool, "Also show unit, default, valid values and whether it can be changed now."
+    ] = False,
+    rest: Annotated[Sequence[str], Rest("parameter", "Names of parameters. Default: all.")] = (),
+) -> Result:
+    """Show the parameters of a group, or list the groups."""
+    show = show_secrets or node.context.compat
+    if group is None:
+        return _group_names(node)
+    if group == "global":
+        return _get_preferences(node, rest)
+    found = _group(node, group)
+    if verbose:
+        return explained(node, found, group, rest, secrets=show)
+    entries = found.entries()
+    if not rest:
+        values = {name: _word(found, name) for name in entries}
+        shown = {n: _shown(entries[n], v, secrets=show) for n, v in values.items()}
+        described = [(f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()]
+        return Lines(_group_lines(group, described), shown, table=_table(described))
+    lines, data = [], {}
+    for name in rest:
+        entry = entry_of(found, group, name)
+        data[name] = _shown(entry, _word(found, name), secrets=show)
+        lines.append(f"{name}={data[name]} {'' if entry.writable else '[ro]'}")
+    return Lines(lines, data)
+
+
+def explained(
+    node: Node, found: Group, group: str, names: Sequence[str], *, secrets: bool
+) -> Lines:
+    """Return all that is known of parameters of a group."""
+    wanted = [entry_of(found, group, name) for name in names] or found.entries().values()
+    told = {}
+    for entry in wanted:
+        value = _shown(entry, _word(found, entry.name), secrets=secrets)
+        told[entry.name] = facts(found, entry, value)
+    return Lines(fact_lines(told), told)
+
+
+@command(changes=True, prepare=_prepared, examples=("set global auto_add_mapped_luns=false",))
+def set_(
+    node: Node,
+    group: Annotated[
+        str | None, GROUP, "A group, such as attribute, parameter, auth or global."
+    ] = None,
+    *,
+    named: Annotated[dict[str, str], Named("parameter", "Parameters and their values.")],
+) -> Result:
+    """Set parameters of a group.
+
+    A secret may be given as password=- (read from standard input) or password=@FILE.
+    """
+    if group is None:
+        return _group_names(node)
+    if group == "global":
+        return _set_preferences(node, named)
+    found = _group(node, group)
+    if not named:
+        entries = found.entries()
+        described = [(f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable]
+        return Lines(_group_lines(group, described), [e.name for e in entries.values()])
+    if not node.context.compat:  # targetcli says nothing of secrets
+        found.check(named)
+    changes = [_set_one(node, found, group, name, value) for name, value in named.items()]
+    for remark in found.remarks(named) if not node.context.compat else ():
+        node.context.note(remark)
+    return Change(
+        [operation for change in changes for operation in change.operations],
+        after=lambda: [sentence for change in changes for sentence in change.after()],
+    )
+
+
+def _set_one(node: Node, group: Group, group_name: str, name: str, value: str) -> Change:
+    entry = entry_of(group, group_name, name)
+    require_writable(entry)
+    operations = list(group.change(name, value))
+    hide = entry.secret and not node.context.compat
+    caution = group.caution(name, value)
+    if caution and (hide or not entry.secret):  # targetcli says nothing of secrets
+        node.context.note(caution)
+
+    def said() -> list[str]:
+        kept = _read(group, name)
+        if any(getattr(made, "value", kept) != kept for made in operations):
+            node.context.note(f"The kernel did not take {name} as it was given.")
+        shown = MASK if hide and value else group.word(name, kept)
+        return [f"Parameter {name} is now '{shown}'."]
+
+    return Change(operations, after=said)
+
+
+def _set_preferences(node: Node, named: dict[str, str]) -> Result:
+    if not named:
+        described = [(f"{p.name}={p.type}", True, p.help) for p in PREFERENCES.values()]
+        return Lines(_group_lines("global", described), sorted(PREFERENCES))
+    results = []
+    for name, value in named.items():
+        described_one = PREFERENCES.get(name)
+        if described_one is None:
+            raise NotFoundError(
+                f"Unknown parameter {name} in group 'global'.",
+                did_you_mean(name, PREFERENCES, "'get global' shows them."),
+                targetcli=f"Unknown parameter {name} in group 'global'.",
+            )
+        parsed = described_one.kind.parse(value)
+        said = [f"Parameter {name} is now '{text(parsed)}'."]
+        would = [f"Would set the preference {name} to '{text(parsed)}'."]
+        results.append(Preference(name, parsed, said, would))
+    return Several(results)
+
+
+def _get_preferences(node: Node, rest: Sequence[str]) -> Result:
+    unknown = [name for name in rest if name not in PREFERENCES]
+    if unknown:
+        raise NotFoundError(
+            f"No parameter '{unknown[0]}' in group 'global'.",
+            did_you_mean(unknown[0], PREFERENCES, "'get global' shows them."),
+            targetcli=f"No parameter '{unknown[0]}' in group 'global'.",
+        )
+    values: dict[str, Any] = {n: node.context.preference(n) for n in rest or PREFERENCES}
+    if rest:
+        return Lines([f"{name}={text(value)} " for name, value in values.items()], values)
+    described = [(f"{n}={text(v)}", True, PREFERENCES[n].help) for n, v in values.items()]
+    return Lines(_group_lines("global", described), values, table=_table(described))
+
+
+def _group_names(node: Node) -> Lines:
+    names = ["global", *node.groups()]
+    return Lines(_group_name_lines(names), names)
+
+
+def _near_parameter(node: Node, named: Iterable[str], then: str) -> str:
+    """Return `then`, preceded by a suggestion for the first name that no group has."""
+    known = {*PREFERENCES, *(n for group in node.groups().values() for n in group.entries())}
+    unknown = [name for name in named if name not in known]
+    return did_you_mean(unknown[0], known, then) if unknown else then
+
+
+def _groups_with(node: Node, named: Iterable[str]) -> list[str]:
+    """Return the names of the groups that have all of some parameters."""
+    wanted = set(named)
+    known = {"global": set(PREFERENCES)}
+    known |= {name: set(group.entries()) for name, group in node.groups().items()}
+    return [name for name, parameters in known.items() if wanted <= parameters]
+
+
+def _group(node: Node, name: str) -> Group:
+    groups = node.groups()
+    if name not in groups:
+        known = sorted(["global", *groups])
+        raise NotFoundError(
+            f"Unknown configuration group: {name}.",
+            did_you_mean(name, known, f"Here: {', '.join(known)}."),
+            targetcli=f"Unknown configuration group: {name}",
+        )
+    return groups[name]
+
+
+def _table(described: Iterable[tuple[str, bool, str]]) -> Columns:
+    """Return the parameters of a group, (name=value, writable, help) each, as a table."""
+    rows = []
+    for shown, writable, meaning in described:
+        name, _, value = shown.partition("=")
+        rows.append((name, value, "" if writable else "read-only", meaning))
+    return Columns(("Name", "Value", "", "Meaning"), rows)
+
+
+def _shown(entry: Entry, value: str, *, secrets: bool) -> str:
+    return value if secrets or not entry.secret or not value else MASK
+
+
+def _word(group: Group, name: str) -> str:
+    return group.word(name, _read(group, name))
+
+
+def _read(group: Group, name: str) -> str:
+    try:
+        return group.read(name)
+    except OSError as error:
+        raise from_os_error(error, f"read {name}") from error
+
+
+def _group_lines(name: str, described: Iterable[tuple[str, bool, str]]) -> list[str]:
+    """Return a group's parameters: (name=value, writable, help) each."""
+    title = f"{name.upper()} CONFIG GROUP"
+    lines = [title, "=" * len(title)]
+    for shown, writable, meaning in described:
+        head = shown if writable else f"{shown} [ro]"
+        lines += [head, "-" * len(head), meaning, ""]
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _group_name_lines(names: Sequence[str]) -> list[str]:
+    """Return the list of a node's groups."""
+    title = "AVAILABLE CONFIGURATION GROUPS"
+    return ["", title, "=" * len(title), " ".join(names)]
+
+
+def facts(group: Group, entry: Entry, value: str) -> dict[str, Any]:
+    """Return a parameter's facts; those that it has not are None."""
+    row = entry.about
+    fixed = row is not None and row.write in ("fixed", "never")
+    obstacle = group.obstacle(entry) if entry.writable else "read-only"
+    if fixed and entry.writable:
+        obstacle = "the kernel takes only what it has"
+    found: dict[str, Any] = {
+        "value": value,
+        "help": entry.help,
+        "type": entry.type,
+        "unit": row.unit or None if row else None,
+        "default": group.default(entry) if entry.writable else None,
+        "takes": None,
+        "writable": entry.writable,
+        "writable_while_exported": None,
+        "writable_now": not obstacle,
+        "obstacle": obstacle or None,
+        "source": row.source or None if row else None,
+    }
+    if row is not None and entry.writable:
+        found["takes"] = row.allowed(lambda name: value_or_empty(group, name)) or None
+        found["writable_while_exported"] = row.write in ("always", "ignored") if row.tried else None
+    return found
+
+
+def fact_lines(told: Mapping[str, Facts]) -> list[str]:
+    """Return the facts of parameters as text, a blank line between two."""
+    found: list[str] = []
+    for name, one in told.items():
+        head = f"{name}={one['value']}" + ("" if one["writable"] else " [ro]")
+        found += [*([""] if found else []), head, "-" * len(head), one["help"]]
+        for key in ("type", "takes", "unit", "default"):
+            if one[key] is not None:
+                found.append(f"  {key}: {one[key]}")
+        found.append(f"  can be set: {_when(one)}")
+        if one["source"]:
+            found.append(f"  source: {one['source']}")
+    return found
+
+
+def _when(one: Facts) -> str:
+    if not one["writable"]:
+        return "no"
+    if one["obstacle"]:
+        return f"no: {one['obstacle']}"
+    return "yes" if one["writable_while_exported"] is not False else "until a LUN exports it"
