@@ -34,7 +34,7 @@ class TooLargeError(PyshellError):
 
 
 @dataclass(frozen=True)
-class Found:
+class FileContent:
     """What was read, and the mode bits of a regular file, 0 of anything else."""
 
     data: bytes
@@ -43,7 +43,7 @@ class Found:
 
 def read(
     path: Path, limit: int = SMALL, *, trusted: bool = True, folder_known: bool = False
-) -> Found:
+) -> FileContent:
     """Return the bytes of a file; by default of one that only root or the caller can write.
 
     `folder_known` says that the folder was judged before: that takes longer than the reading.
@@ -60,7 +60,7 @@ def read(
     if len(data) > limit:
         size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
         raise TooLargeError(f"{path} is too large: more than {size}.", path=str(path))
-    return Found(data, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0)
+    return FileContent(data, stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else 0)
 
 
 def start_of(path: Path, length: int, *, line: bool = False) -> bytes:
