@@ -77,7 +77,7 @@ def read_text(path: Path) -> str:
     return text_of(read_file(path).data, str(path))
 
 
-def read_file(path: Path, *, trusted: bool = False) -> reading.Found:
+def read_file(path: Path, *, trusted: bool = False) -> reading.FileContent:
     """Return the bytes and the mode of a file, as `reading.read` does. Raises as `load` does."""
     try:
         return reading.read(path, LARGE, trusted=trusted)
