@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pyshell.commands import topology
-from pyshell.commands.topology import ADDED, CHANGED, REMOVED, SAME, Arrow, Box, Topology
 from pyshell.config.compare import Difference, compare
 from pyshell.config.model import ENABLED, Item, Items
 from pyshell.lio import identifiers
 from pyshell.names import size_text
+from pyshell.tree import topology
+from pyshell.tree.topology import ADDED, CHANGED, REMOVED, SAME, Arrow, Box, Topology
 
 _PORTALS_SHOWN = 6
 

@@ -4,23 +4,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar
 
-from pyshell.errors import BusyError, NotFoundError, UsageError
+from pyshell.errors import BusyError, UsageError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
-from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.storage_info import naa_digits, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
-    CHILD,
     DEVICE,
     FILE,
     SERIAL,
@@ -31,7 +28,7 @@ from pyshell.tree.command import (
     command,
 )
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Lines, Result, Several, Work
+from pyshell.tree.results import Change, Result
 from pyshell.tree.storage_object import StorageObjectNode
 
 NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
@@ -68,6 +65,11 @@ class BackstoresNode(Node):
 class BackstoreNode(Node):
     """A kind of backstore, with its storage objects."""
 
+    more: ClassVar[Mapping[str, str]] = {
+        **Node.more,
+        "delete": "pyshell.commands.storage_object",
+    }
+
     def make_children(self) -> Sequence[Node]:
         """Make the storage objects."""
         return [StorageObjectNode(place, self) for place in self.places()]
@@ -92,44 +94,6 @@ class BackstoreNode(Node):
     def summary(self) -> tuple[str, bool | None]:
         """Count the storage objects."""
         return f"Storage Objects: {len(self.drawn_children())}", None
-
-    @command(changes=True, examples=("/backstores/block delete disk1",))
-    def ui_command_delete(
-        self,
-        name: Annotated[str, CHILD, "Name of the storage object."],
-        save: Annotated[bool, "Also remove it from the saved configuration."] = False,
-    ) -> Result:
-        """Delete a storage object and the LUNs that export it. Its device or file is kept."""
-        try:
-            place = listing.require_storage_object(self.plugin, name)
-        except NotFoundError as error:
-            error.hint = self.nearest(name, error.hint)
-            raise
-        operations = removal.of_storage_object(place)
-        _say(operations, f"Deleted storage object {name}.")
-        if not self.context.compat:
-            self._tell_of_luns(operations)
-        change = Change(operations, named=[place.path])
-        return self._saved_too(place, change) if save else change
-
-    def _saved_too(self, place: StorageObject, change: Change) -> Result:
-        from pyshell.commands.save import file_of, save_storage_object
-
-        def save() -> Work:
-            path = file_of(self.lio, None)
-            return save_storage_object(self.context, path, place.plugin, place.name)
-
-        save()  # a file that cannot be read or replaced is told before anything is done
-        told = "It would also be removed from the saved configuration"
-        return Several([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
-
-    def _tell_of_luns(self, operations: Sequence[Operation]) -> None:
-        """Name the LUNs that go with a storage object, and who sees them."""
-        mapped = [o.place for o in operations if isinstance(o, UnmapLun)]
-        for lun in [o.place for o in operations if isinstance(o, DeleteLun)]:
-            seen = [m.acl.wwn for m in mapped if m.acl.tpg == lun.tpg and listing.lun_of(m) == lun]
-            by = f", mapped for {', '.join(seen)}" if seen else ""
-            self.context.note(f"It is exported: {lun.path} is deleted with it{by}.")
 
     def _new(self, name: str) -> StorageObject:
         return StorageObject(self.plugin, name, listing.free_hba())

@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from pyshell.errors import ExistsError, NotFoundError
+from pyshell.errors import ExistsError, NotFoundError, UsageError
 from pyshell.lio import listing, rtslib_objects
+from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, free_lun
 from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.suggestions import likely
 from pyshell.tree.node import Node
 
 
@@ -38,9 +40,7 @@ def storage_object_for(node: Node, text: str) -> tuple[list[Operation], StorageO
         if isinstance(found, StorageObject):
             return [], found
     if not node.context.compat:
-        from pyshell.commands.share import storage
-
-        present = storage.storage_object_on(node, text)
+        present = storage_object_on(node, text)
         if present is not None:
             return [], present
     return _new(node, text)
@@ -59,9 +59,7 @@ def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
         size = machine.host_file(path).stat().st_size
         create = CreateStorageObject(place, {"dev": path, "size": size})
     else:
-        from pyshell.commands.share import storage
-
-        near = "" if node.context.compat else storage.nearest(node, path)
+        near = "" if node.context.compat else nearest(node, path)
         raise NotFoundError(
             f"{path} is not a storage object, block device or image file.",
             near or "'ls /backstores' shows the storage objects.",
@@ -94,3 +92,49 @@ def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> Non
             )
             error.wanted = wanted in (None, lun.index)
             raise error
+
+
+def storage_object_on(node: Node, device: str) -> StorageObject | None:
+    """Return the storage object at a path of the tree, or on a device or image file, if any."""
+    try:
+        found = getattr(node.get_node(device), "place", None)
+    except NotFoundError:
+        found = None
+    if isinstance(found, StorageObject):
+        return found
+    wanted = _identity(node, device)
+    for place in listing.storage_objects():
+        path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
+        if path and _identity(node, path) == wanted:
+            return place
+    return None if "/" in device else by_name(node, device)
+
+
+def by_name(node: Node, name: str) -> StorageObject | None:
+    """Return the only storage object of that name, unless there is a file of it right here."""
+    if os.path.exists(node.lio.machine.host_file(os.path.abspath(name))):
+        return None
+    found = [place for place in listing.storage_objects() if place.name == name]
+    if len(found) > 1:
+        raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
+    return found[0] if found else None
+
+
+def nearest(node: Node, device: str) -> str:
+    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
+    if "/" in device:
+        return ""
+    if node.lio.machine.block_device(f"/dev/{device}") is not None:
+        return f"Did you mean /dev/{device}?"
+    known = {place.name: place.path for place in listing.storage_objects()}
+    found = likely(device, known)
+    return f"Did you mean {known[found]}?" if found else ""
+
+
+def _identity(node: Node, path: str) -> str:
+    """Return what two names of the same device or file have in common."""
+    block = node.lio.machine.block_device(path)
+    if block is not None:
+        return f"block {block.name}"
+    plain = os.path.abspath(os.path.expanduser(path))
+    return os.path.realpath(node.lio.machine.host_file(plain))

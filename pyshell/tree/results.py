@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
-    from pyshell.commands.topology import Topology
     from pyshell.errors import PyshellError
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.node import Node
+    from pyshell.tree.topology import Topology
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pyshell.errors import UsageError
 from pyshell.lio import listing, storage_info
@@ -16,7 +16,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetWriteCache
 from pyshell.names import size_text
 from pyshell.tree.alua import AluaGroupsNode
-from pyshell.tree.command import FILE, SIZE, command
+from pyshell.tree.command import SIZE, command
 from pyshell.tree.facts import shown_facts
 from pyshell.tree.groups import Group
 from pyshell.tree.node import Context, Node
@@ -28,6 +28,11 @@ _WRITE_CACHE = "emulate_write_cache"
 
 class StorageObjectNode(Node):
     """A storage object."""
+
+    more: ClassVar[Mapping[str, str]] = {
+        **Node.more,
+        "saveconfig": "pyshell.commands.storage_object",
+    }
 
     def __init__(self, place: StorageObject, parent: Node) -> None:
         super().__init__(place.name, parent)
@@ -101,20 +106,6 @@ class StorageObjectNode(Node):
         if self.place.plugin == "fileio":
             facts |= _space(self.lio, found.device)
         return {name: value for name, value in facts.items() if value not in (None, "")}
-
-    @command(changes=True)
-    def ui_command_saveconfig(
-        self,
-        savefile: Annotated[str | None, FILE, "File to write. Default: the boot file."] = None,
-    ) -> Result:
-        """Save this storage object and the targets that export it.
-
-        The rest of the file is kept.
-        """
-        from pyshell.commands.save import file_of, save_storage_object
-
-        path = file_of(self.lio, savefile)
-        return save_storage_object(self.context, path, self.place.plugin, self.place.name)
 
     @command()
     def ui_command_version(self) -> Result:

@@ -13,11 +13,11 @@ import pytest
 
 from driver import CLIENT, SERVER
 from pyshell.commands import topology_reading
-from pyshell.commands.topology import Topology, ranges
 from pyshell.commands.topology_reading import Seen
 from pyshell.config.model import items
 from pyshell.render.pictures import dot, measure, mermaid, svg
 from pyshell.render.pictures.layout import lay_out
+from pyshell.tree.topology import Topology, ranges
 
 from .chromium import Shape, measured
 

@@ -18,7 +18,6 @@ from pyshell.commands.share.storage import (
     initiator_named,
     new_storage_object,
     refuse_other_size,
-    storage_object_on,
 )
 from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import fabrics, listing
@@ -28,6 +27,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, MapLun, free_lun
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
+from pyshell.tree.exports import storage_object_on
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.results import Change, Lines, Result
 

@@ -10,46 +10,20 @@ from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.storage_info import refuse_image_among
-from pyshell.suggestions import did_you_mean, likely
+from pyshell.suggestions import did_you_mean
 from pyshell.tree.backstores import BlockNode, FileioNode
+from pyshell.tree.exports import nearest
 from pyshell.tree.results import Change
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
 
 ISCSI = "iscsi"
-
-
-def storage_object_on(node: Node, device: str) -> StorageObject | None:
-    """Return the storage object at a path of the tree, or on a device or image file, if any."""
-    try:
-        found = getattr(node.get_node(device), "place", None)
-    except NotFoundError:
-        found = None
-    if isinstance(found, StorageObject):
-        return found
-    wanted = _identity(node, device)
-    for place in listing.storage_objects():
-        path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
-        if path and _identity(node, path) == wanted:
-            return place
-    return None if "/" in device else by_name(node, device)
-
-
-def by_name(node: Node, name: str) -> StorageObject | None:
-    """Return the only storage object of that name, unless there is a file of it right here."""
-    if os.path.exists(node.lio.machine.host_file(os.path.abspath(name))):
-        return None
-    found = [place for place in listing.storage_objects() if place.name == name]
-    if len(found) > 1:
-        raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
-    return found[0] if found else None
 
 
 def initiator_named(lio: Lio, name: str) -> str:
@@ -69,26 +43,6 @@ def initiator_named(lio: Lio, name: str) -> str:
         if near := did_you_mean(name, known):
             raise UsageError(error.message, near) from error
         raise
-
-
-def nearest(node: Node, device: str) -> str:
-    """Return "Did you mean …?" for a bare word that names no storage object, "" for a path."""
-    if "/" in device:
-        return ""
-    if node.lio.machine.block_device(f"/dev/{device}") is not None:
-        return f"Did you mean /dev/{device}?"
-    known = {place.name: place.path for place in listing.storage_objects()}
-    found = likely(device, known)
-    return f"Did you mean {known[found]}?" if found else ""
-
-
-def _identity(node: Node, path: str) -> str:
-    """Return what two names of the same device or file have in common."""
-    block = node.lio.machine.block_device(path)
-    if block is not None:
-        return f"block {block.name}"
-    plain = os.path.abspath(os.path.expanduser(path))
-    return os.path.realpath(node.lio.machine.host_file(plain))
 
 
 def new_storage_object(

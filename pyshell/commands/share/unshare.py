@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.commands.share.chap_options import is_enforced
-from pyshell.commands.share.storage import ISCSI, initiator_named, nearest, storage_object_on
+from pyshell.commands.share.storage import ISCSI, initiator_named
 from pyshell.errors import NotFoundError
 from pyshell.lio import impact, listing
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
@@ -16,6 +16,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject
 from pyshell.lio.operations.targets import DeleteTarget
+from pyshell.tree.exports import nearest, storage_object_on
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyshell.characters import one_line
-from pyshell.commands.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
+from pyshell.tree.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
 
 _FILLS = {
     ADDED: 'fillcolor="#dafbe1" color="#2da44e"',

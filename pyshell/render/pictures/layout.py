@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyshell.commands.topology import COLUMNS, LUNS, STORAGE_OBJECTS, TARGETS, Box, Topology
 from pyshell.render.pictures.measure import elided, width
 from pyshell.render.pictures.style import HEADING_SIZE, LINE_SIZE, TITLE_SIZE
+from pyshell.tree.topology import COLUMNS, LUNS, STORAGE_OBJECTS, TARGETS, Box, Topology
 
 LINE_HEIGHT = 16.0
 PADDING = 12.0

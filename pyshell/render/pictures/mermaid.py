@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyshell.commands.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
+from pyshell.tree.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
 
 _CLASSES = {
     ADDED: ("added", "fill:#dafbe1,stroke:#2da44e,color:#1f2328"),

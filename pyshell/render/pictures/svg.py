@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from html import escape
 
 from pyshell.characters import visible
-from pyshell.commands.topology import ADDED, CHANGED, REMOVED, Topology
 from pyshell.render.pictures.layout import (
     LINE_HEIGHT,
     PADDING,
@@ -17,6 +16,7 @@ from pyshell.render.pictures.layout import (
 )
 from pyshell.render.pictures.measure import elided, width
 from pyshell.render.pictures.style import LINE_SIZE, NAME_SIZE, STYLE, SUMMARY_SIZE
+from pyshell.tree.topology import ADDED, CHANGED, REMOVED, Topology
 
 _MARGIN = 28.0
 _HEAD = 96.0

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of storage objects that concern the saved file, too: `delete` and `saveconfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pyshell.commands.save import file_of, save_storage_object
+from pyshell.errors import NotFoundError
+from pyshell.lio import listing
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
+from pyshell.tree.backstores import BackstoreNode
+from pyshell.tree.command import CHILD, FILE, command
+from pyshell.tree.results import Change, Lines, Result, Several, Work
+from pyshell.tree.storage_object import StorageObjectNode
+
+
+@command(changes=True, examples=("/backstores/block delete disk1",))
+def delete(
+    node: BackstoreNode,
+    name: Annotated[str, CHILD, "Name of the storage object."],
+    save: Annotated[bool, "Also remove it from the saved configuration."] = False,
+) -> Result:
+    """Delete a storage object and the LUNs that export it. Its device or file is kept."""
+    try:
+        place = listing.require_storage_object(node.plugin, name)
+    except NotFoundError as error:
+        error.hint = node.nearest(name, error.hint)
+        raise
+    operations = removal.of_storage_object(place)
+    operations[-1].said = [*operations[-1].said, f"Deleted storage object {name}."]
+    if not node.context.compat:
+        _tell_of_luns(node, operations)
+    change = Change(operations, named=[place.path])
+    return _saved_too(node, place, change) if save else change
+
+
+def _saved_too(node: BackstoreNode, place: StorageObject, change: Change) -> Result:
+    def save() -> Work:
+        path = file_of(node.lio, None)
+        return save_storage_object(node.context, path, place.plugin, place.name)
+
+    save()  # a file that cannot be read or replaced is told before anything is done
+    told = "It would also be removed from the saved configuration"
+    return Several([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
+
+
+def _tell_of_luns(node: BackstoreNode, operations: Sequence[Operation]) -> None:
+    """Name the LUNs that go with a storage object, and who sees them."""
+    mapped = [o.place for o in operations if isinstance(o, UnmapLun)]
+    for lun in [o.place for o in operations if isinstance(o, DeleteLun)]:
+        seen = [m.acl.wwn for m in mapped if m.acl.tpg == lun.tpg and listing.lun_of(m) == lun]
+        by = f", mapped for {', '.join(seen)}" if seen else ""
+        node.context.note(f"It is exported: {lun.path} is deleted with it{by}.")
+
+
+@command(changes=True)
+def saveconfig(
+    node: StorageObjectNode,
+    savefile: Annotated[str | None, FILE, "File to write. Default: the boot file."] = None,
+) -> Result:
+    """Save this storage object and the targets that export it.
+
+    The rest of the file is kept.
+    """
+    path = file_of(node.lio, savefile)
+    return save_storage_object(node.context, path, node.place.plugin, node.place.name)
