@@ -36,6 +36,8 @@ _TOLD_BESIDE = (
     "What runs here is not what is restored", "initiators take the two for one disk",
     "configuration is changed and not saved",
 )  # fmt: skip
+LONG = os.environ.get("PYSHELL_TEST_LONG", "") not in ("", "0")
+"""Whether tests that repeat something at random do so hundreds of times, as `.ci/run` requests."""
 TIME_LIMIT = 60
 """Seconds after which a program that a test runs is taken to hang."""
 

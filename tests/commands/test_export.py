@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from driver import CLIENT, SERVER, TPG, Pyshell
+from driver import CLIENT, LONG, SERVER, TPG, Pyshell
 from pyshell import quoting
 from pyshell.shell import grammar, secrets
 
@@ -146,7 +146,7 @@ def hostile(draw: st.DrawFn) -> Any:
     }
 
 
-@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+@settings(max_examples=8 if LONG else 4, deadline=None, phases=[Phase.generate])
 @given(document=hostile())
 def test_finding_6_export_replays_twice(document: Any) -> None:
     with tempfile.TemporaryDirectory() as made:
@@ -235,7 +235,7 @@ def argv(*words: str) -> list[str]:
     return shlex.split(quoting.for_shell(*words))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if LONG else 100, deadline=None)
 @given(
     words=st.lists(st.text("ab '\"\\#$&;*@=-", min_size=1), max_size=3),
     values=st.dictionaries(

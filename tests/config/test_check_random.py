@@ -11,14 +11,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from driver import ROOT, Pyshell
+from driver import LONG, ROOT, Pyshell
 from pyshell.config.lint.validate import check_text
 from pyshell.config.load import DocumentError, parse
 from pyshell.lio.attach import Lio
 
 EXAMPLE = (ROOT / "saveconfig.example.json").read_text()
 RANDOM = settings(
-    max_examples=300,
+    max_examples=300 if LONG else 100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -123,7 +123,7 @@ def test_check_finds_the_place_of_a_fault_in_any_text(lio: Lio, data: st.DataObj
         assert 1 <= one.column <= len(lines[one.line - 1]) + 1
 
 
-@settings(RANDOM, max_examples=40)
+@settings(RANDOM, max_examples=40 if LONG else 15)
 @given(CHANGES)
 def test_a_restore_of_any_document_ends_with_a_status(
     pyshell: Pyshell, tmp_path: Path, changes: Any

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from driver import Pyshell
+from driver import LONG, Pyshell
 from pyshell.simulator import Simulator
 
-KILLS = 67
+KILLS = 67 if LONG else 8
 """How often each command is killed."""
 
 

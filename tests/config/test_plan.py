@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from driver import Pyshell
+from driver import LONG, Pyshell
 from pyshell.config.compare import compare
 from pyshell.config.document import Document
 from pyshell.config.model import Items, items
@@ -33,7 +32,7 @@ def bring(lio: Lio, wanted: Items) -> int:
 
 
 @settings(
-    max_examples=334 if os.environ.get("CI") else 40,
+    max_examples=334 if LONG else 20,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),

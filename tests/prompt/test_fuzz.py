@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from driver import LONG
 from pyshell.shell.grammar import split_unfinished
 from pyshell.shell.line_help import spans
 
@@ -13,7 +14,7 @@ from . import fuzz
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_line_makes_the_prompt_fail(seed: int) -> None:
-    fuzz.run(400, seed)
+    fuzz.run(400 if LONG else 150, seed)
 
 
 @pytest.mark.parametrize("operator", [">", ">>", "<<", "|", "||", "&", "&&", ";"])

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from driver import TPG, Pyshell
+from driver import LONG, TPG, Pyshell
 from pyshell.config.document import Document
 from pyshell.config.store import document_file, losses, revisions
 from pyshell.config.store.boot_file import BootFile
@@ -287,7 +287,7 @@ def test_a_restore_that_cannot_be_remembered_is_told_and_no_failure(tmp_path: Pa
 
 # Killed at any moment
 
-KILLS = 200
+KILLS = 200 if LONG else 60
 
 
 def killed_after(seconds: float, work: Callable[[], object]) -> None:
@@ -338,7 +338,7 @@ def test_a_save_that_is_killed_leaves_one_of_two_whole_files(boot: BootFile) -> 
 def test_a_command_that_is_killed_leaves_one_of_two_whole_files(target: Pyshell) -> None:
     dice = random.Random(8)
     target.must("saveconfig")
-    for number in range(20):
+    for number in range(20 if LONG else 8):
         before = target.saved_file.read_bytes()
         target.must(f"{TPG} {'disable' if number % 2 else 'enable'}")
         killed_after(dice.uniform(0, 0.12), lambda: target.line("saveconfig"))
