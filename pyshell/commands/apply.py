@@ -249,7 +249,7 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Do the inverses of a command's operations, unless more was made of what it made."""
-    from pyshell.commands import plan_text
+    from pyshell.commands import change_text
     from pyshell.lio.operations.base import flat
     from pyshell.lio.operations.images import image_file_of
     from pyshell.lio.operations.removal import left_below
@@ -269,7 +269,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
         _forget(node, done)
         return [*stay, f"{titles[0]}."]
 
-    would = [*plan_text.steps(operations), *stay, f"{titles[1]}."]
+    would = [*change_text.steps(operations), *stay, f"{titles[1]}."]
     return Change(
         operations,
         after=after,
@@ -303,11 +303,11 @@ def _brought(
 
     `titles` tell that it was done, and that it would be.
     """
-    from pyshell.commands import plan_text
+    from pyshell.commands import change_text
 
-    objects = plan_text.touched(node.lio, found)
-    shown = [*(one.line for one in objects), plan_text.summary(found, objects, titles[0])]
-    foretold = plan_text.summary(found, objects, titles[1], would=True)
+    objects = change_text.touched(node.lio, found)
+    shown = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
+    foretold = change_text.summary(found, objects, titles[1], would=True)
 
     def after() -> list[str]:
         if then is not None:
@@ -318,7 +318,7 @@ def _brought(
         found.operations,
         after=after,
         would=[*(one.would for one in objects), foretold],
-        data=plan_text.data(found, objects),
+        data=change_text.data(found, objects),
         way=way,
         undoable=then is None,
         undoes=undoes,

@@ -87,7 +87,7 @@ def diff(
     A setting that one side omits is no difference, except for CHAP: omitted means unset (apply
     keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
     """
-    from pyshell.commands import diff_text
+    from pyshell.commands import change_text
     from pyshell.config.compare import compare
 
     try:
@@ -104,11 +104,11 @@ def diff(
 
         lines = command_lines(before, after, derived=partial(_derived, node))
         return Lines(lines, status=int(bool(found)))
-    lines = list(diff_text.tree_lines(found))
+    lines = list(change_text.tree_lines(found))
     if lines:
         sides = _named_side(node, first or SAVED), _named_side(node, second or RUNNING)
         lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
-    return Lines(lines, diff_text.data(found), int(bool(found)))
+    return Lines(lines, change_text.changes_data(found), int(bool(found)))
 
 
 def _named_side(node: Node, word: str) -> str:

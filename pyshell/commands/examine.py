@@ -69,17 +69,17 @@ def metrics(
     serve= goes on until Ctrl-C; whoever reaches the address can read them: names of targets,
     initiators and disks, no secrets.
     """
-    from pyshell.commands import metrics_text
+    from pyshell.commands import metrics
     from pyshell.commands.metrics import collect
 
     if serve is None:
         families = collect(node.lio)
-        return Lines(list(metrics_text.lines(families)), metrics_text.data(families))
+        return Lines(list(metrics.lines(families)), metrics.data(families))
     return _serve(node, serve)
 
 
 def _serve(node: Node, text: str) -> Work:
-    from pyshell.commands import metrics_server, metrics_text
+    from pyshell.commands import metrics, metrics_server
     from pyshell.commands.metrics import collect
     from pyshell.names import bracketed
 
@@ -87,10 +87,10 @@ def _serve(node: Node, text: str) -> Work:
     url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
 
     def exposition() -> str:
-        return "\n".join([*metrics_text.lines(collect(node.lio)), ""])
+        return "\n".join([*metrics.lines(collect(node.lio)), ""])
 
     def run() -> Lines:
-        found = metrics_server.server(address, port, exposition, metrics_text.CONTENT_TYPE)
+        found = metrics_server.server(address, port, exposition, metrics.CONTENT_TYPE)
         with found, suppress(KeyboardInterrupt):
             node.context.note(f"Serving {url} until Ctrl-C.")
             if not metrics_server.is_loopback(address):

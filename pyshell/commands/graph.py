@@ -4,16 +4,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from pyshell.commands.diff import RUNNING, SAVED, items_of
+from pyshell.config.compare import Difference, compare
+from pyshell.config.model import ENABLED, Item, Items
 from pyshell.errors import UsageError
+from pyshell.lio import identifiers
+from pyshell.names import size_text
+from pyshell.tree import topology
 from pyshell.tree.command import CONFIGURATION, FILE, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Picture, Result
-
-if TYPE_CHECKING:
-    from pyshell.commands.topology_reading import Seen
+from pyshell.tree.topology import ADDED, CHANGED, REMOVED, SAME, Arrow, Box, Topology
 
 _ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 
@@ -47,20 +53,19 @@ def graph(
 
     A file that is there is only written anew where it holds such a picture.
     """
-    from pyshell.commands import topology_reading
 
     form = format or _form(file)
     chosen = of or RUNNING
     before = items_of(node, since) if since else None
-    seen = _seen(node) if chosen == RUNNING else topology_reading.Seen()
+    seen = _seen(node) if chosen == RUNNING else Seen()
     title = _name(chosen) + (f", changes since {_name(since).lower()}" if since else "")
-    made = topology_reading.make(title, before, items_of(node, chosen), seen)
+    made = make(title, before, items_of(node, chosen), seen)
     return Picture(made, form, file)
 
 
 def _seen(node: Node) -> Seen:
     """Return what the running target tells beside its configuration."""
-    from pyshell.commands.topology_reading import Seen
+    pass
     from pyshell.lio import listing, storage_info
     from pyshell.lio.sessions import sessions
 
@@ -102,3 +107,243 @@ def _name(word: str) -> str:
     if word == SAVED:
         return "Saved configuration"
     return f"Revision {word}" if word.isascii() and word.isdigit() else word
+
+
+_PORTALS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What only the running target tells, by path in the tree; nothing of a file."""
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why a storage object is not well."""
+    logged_in: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By TPG's path and initiator: from where, "" where that is not told."""
+    running: bool = False
+
+
+def make(title: str, before: Items | None, after: Items, seen: Seen) -> Topology:
+    """Return the topology of `after`; with `before`, what differs since, what is gone, too."""
+    return _Maker(title, before, after, seen).made()
+
+
+class _Maker:
+    """Makes boxes from the LUNs' side, so that they stand in the order of targets and LUNs."""
+
+    def __init__(self, title: str, before: Items | None, after: Items, seen: Seen) -> None:
+        self._seen = seen
+        self._found = Topology(title, compared=before is not None)
+        differences = compare(before, after) if before is not None else []
+        self._differs = {difference.path: difference for difference in differences}
+        self._items = {**after, **{p: i for p, i in (before or {}).items() if p not in after}}
+        self._parts: dict[tuple[type, object], list[Item]] = {}
+        for item in self._items.values():
+            key = type(item.place), _owner(item)
+            self._parts.setdefault(key, []).append(item)
+        acls = (i.place for i in self._items.values() if isinstance(i.place, identifiers.NodeAcl))
+        self._ways = Counter(acl.wwn for acl in acls)
+
+    def made(self) -> Topology:
+        """Return the topology."""
+        for item in self._of(identifiers.Tpg):
+            self._tpg(item)
+        for item in self._of(identifiers.StorageObject):
+            self._storage_object(item)
+        return self._found
+
+    def _of(self, kind: type, owner: object = None) -> list[Item]:
+        """Return the objects of a kind, of those that belong to another its own."""
+        return self._parts.get((kind, owner), [])
+
+    def _sign(self, path: str) -> str:
+        difference = self._differs.get(path)
+        return difference.sign if difference else SAME
+
+    def _add(self, box: Box, differing: Iterable[str] = ()) -> Box:
+        """Add a box; `differing` are paths of parts of it, whose changes are changes of it."""
+        parts = [d for path in differing if (d := self._differs.get(path))]
+        if box.sign == SAME and parts:
+            box.sign = CHANGED
+        box.tip += [line for part in parts for line in _told(part)]
+        return self._found.boxes.setdefault(box.key, box)
+
+    def _tpg(self, item: Item) -> None:
+        tpg = item.place
+        assert isinstance(tpg, identifiers.Tpg)
+        portals = self._of(identifiers.Portal, tpg)
+        box = Box(item.path, topology.TARGETS, tpg.target.wwn, sign=self._sign(item.path))
+        box.lines = [self._manner(item), *self._portal_lines(portals)]
+        box.tip = [tpg.target.wwn, item.path]
+        if item.settings.get(ENABLED) == "0":
+            box.faults.append("disabled")
+        if not portals and tpg.target.fabric.has("nps"):
+            box.faults.append("listens nowhere")
+        box.healthy = not box.faults
+        parts = [tpg.target.path, item.path, *(portal.path for portal in portals)]
+        self._add(box, parts)
+        acls = self._of(identifiers.NodeAcl, tpg)
+        everybody = item.settings.get("attrib/generate_node_acls") == "1"
+        whom = Counter(
+            mapped.facts["tpg_lun"]
+            for acl in acls
+            for mapped in self._of(identifiers.MappedLun, acl.place)
+            if self._sign(mapped.path) != REMOVED
+        )
+        for lun in self._of(identifiers.Lun, tpg):
+            self._lun(item, lun, whom, everybody=everybody)
+        for acl in acls:
+            self._initiator(item, acl)
+        if everybody:
+            self._everybody(item)
+        self._without_acl(item, acls)
+
+    def _manner(self, item: Item) -> str:
+        tpg = item.place
+        assert isinstance(tpg, identifiers.Tpg)
+        words = [tpg.target.fabric_name]
+        if tpg.target.fabric.has("tpgts"):
+            words.append(f"tpg{tpg.tag}")
+        if tpg.target.fabric.has("auth"):
+            chap = item.settings.get("attrib/authentication") == "1"
+            words.append("CHAP" if chap else "no CHAP")
+        return " · ".join(words)
+
+    def _portal_lines(self, portals: list[Item]) -> list[str]:
+        shown = []
+        for item in portals[:_PORTALS_SHOWN]:
+            assert isinstance(item.place, identifiers.Portal)
+            shown.append(f"{self._marked(item.path)}{item.place.name}")
+        left = len(portals) - len(shown)
+        return [*shown, *([f"and {left} more portals"] if left else [])]
+
+    def _marked(self, path: str) -> str:
+        return {ADDED: "+ ", REMOVED: "- ", CHANGED: "~ "}.get(self._sign(path), "")
+
+    def _lun(self, tpg: Item, item: Item, whom: Mapping[int, int], *, everybody: bool) -> None:
+        place = item.place
+        assert isinstance(place, identifiers.Lun)
+        box = Box(item.path, topology.LUNS, f"LUN {place.index}", sign=self._sign(item.path))
+        box.tip = [item.path]
+        if everybody:
+            box.lines = ["everybody"]
+        elif place.tpg.target.fabric.has("acls"):
+            number = whom.get(place.index, 0)
+            box.lines = [f"{number} initiator{'s' * (number != 1)}" if number else "mapped to none"]
+        else:
+            box.lines = ["this host"]
+        self._add(box, [item.path])
+        self._arrow(tpg.path, item.path, item.path)
+        exported = str(item.facts["storage_object"])
+        if exported in self._items:
+            self._arrow(item.path, exported, item.path)
+        else:
+            box.faults.append("exports nothing")
+        box.healthy = not box.faults
+
+    def _initiator(self, tpg: Item, item: Item) -> None:
+        acl = item.place
+        assert isinstance(acl, identifiers.NodeAcl)
+        key = f"initiator {acl.tpg.target.fabric_name} {acl.wwn}"
+        mapped = self._of(identifiers.MappedLun, acl)
+        box = self._add(
+            Box(key, topology.INITIATORS, acl.wwn, sign=self._sign(item.path), tip=[acl.wwn]),
+            [item.path, *(m.path for m in mapped)],
+        )
+        if box.sign != self._sign(item.path):
+            box.sign = CHANGED  # an initiator of several targets, not all of which are new
+        box.tip.append(f"{item.path}")
+        lines = self._mapping_lines(mapped) or ["sees no LUN"]
+        if self._ways[acl.wwn] > 1:
+            lines = [f"{_short(acl.tpg)}: {', '.join(lines)}"]
+        box.lines += lines
+        self._session(box, tpg, acl.wwn, self._sign(item.path))
+
+    def _mapping_lines(self, mapped: list[Item]) -> list[str]:
+        """Return which LUNs an initiator sees: those of one kind in one line."""
+        groups: dict[str, list[int]] = {}
+        for item in mapped:
+            assert isinstance(item.place, identifiers.MappedLun)
+            protected = item.settings.get("write_protect") == "1"
+            words = f"{self._marked(item.path)}LUN {{}}{' read only' * protected}"
+            groups.setdefault(words, []).append(item.place.index)
+        return [words.format(topology.ranges(numbers)) for words, numbers in groups.items()]
+
+    def _everybody(self, tpg: Item) -> None:
+        box = Box("everybody", topology.INITIATORS, "Everybody", ["without an ACL (demo mode)"])
+        self._add(box)
+        self._found.arrows.append(Arrow(box.key, tpg.path, self._sign(tpg.path)))
+
+    def _without_acl(self, tpg: Item, acls: list[Item]) -> None:
+        """Add initiators that are logged in and have no ACL."""
+        known = {acl.place.wwn for acl in acls if isinstance(acl.place, identifiers.NodeAcl)}
+        for path, wwn in self._seen.logged_in:
+            if path == tpg.path and wwn not in known:
+                box = Box(f"initiator {wwn}", topology.INITIATORS, wwn, ["has no ACL"], tip=[wwn])
+                self._session(self._add(box), tpg, wwn, SAME)
+
+    def _session(self, box: Box, tpg: Item, wwn: str, sign: str) -> None:
+        """Draw the way of an initiator, live where it is logged in."""
+        address = self._seen.logged_in.get((tpg.path, wwn))
+        if address is not None:
+            told = f"logged in{f' from {address}' if address else ''}"
+            box.lines += [told] if told not in box.lines else []
+            box.healthy = True
+        self._found.arrows.append(Arrow(box.key, tpg.path, sign, live=address is not None))
+
+    def _storage_object(self, item: Item) -> None:
+        place = item.place
+        assert isinstance(place, identifiers.StorageObject)
+        box = Box(item.path, topology.STORAGE_OBJECTS, place.name, sign=self._sign(item.path))
+        box.tip = [item.path]
+        size = self._seen.sizes.get(item.path, item.facts.get("size"))
+        words = [place.plugin, *([size_text(int(size))] if size else [])]
+        if item.facts.get("readonly"):
+            words.append("read only")
+        box.lines = [" · ".join(words)]
+        fault = self._seen.missing.get(item.path)
+        if fault:
+            box.faults.append(fault if "gone" not in fault else "device is gone")
+        if self._seen.running and box.sign != REMOVED:
+            box.healthy = not box.faults
+        self._add(box, [item.path])
+        self._device(item, box)
+
+    def _device(self, item: Item, of: Box) -> None:
+        path = item.facts.get("dev") or item.facts.get("config")
+        if not path:
+            title, line, key = "memory", "gone after a reboot", f"memory of {item.path}"
+        else:
+            title = line = str(path)
+            kinds = {"fileio": "image file", "block": "block device", "pscsi": "SCSI device"}
+            plugin = of.lines[0].partition(" ")[0]
+            line, key = kinds.get(plugin, "user space"), f"device {path}"
+        box = Box(key, topology.DEVICES, title, [line], tip=[title], sign=of.sign)
+        if box.sign == CHANGED and not self._differs[item.path].facts:
+            box.sign = SAME
+        box.healthy = of.healthy if path else None
+        if of.faults:
+            box.faults = ["MISSING"]
+        self._add(box)
+        self._arrow(item.path, key, item.path)
+
+    def _arrow(self, start: str, end: str, path: str) -> None:
+        """Draw a way that is as new, or as gone, as the object at `path`."""
+        sign = self._sign(path)
+        self._found.arrows.append(Arrow(start, end, sign if sign in (ADDED, REMOVED) else SAME))
+
+
+def _short(tpg: identifiers.Tpg) -> str:
+    """Return what tells a TPG from others, in few characters: how its target's name ends."""
+    return tpg.target.wwn.rpartition(":")[2] + (f" tpg{tpg.tag}" if tpg.tag != 1 else "")
+
+
+def _owner(item: Item) -> object:
+    """Return what an object belongs to: a TPG, or an ACL; None for all others."""
+    return getattr(item.place, "tpg", None) or getattr(item.place, "acl", None)
+
+
+def _told(difference: Difference) -> list[str]:
+    """Return what differs in an object, for those who ask."""
+    return [f"{difference.path} {change.text}" for change in difference.changes]

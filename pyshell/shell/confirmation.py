@@ -52,7 +52,7 @@ def would_disturb(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> list[str]:
     """Return what would be asked, as sentences of a dry run."""
-    from pyshell.commands.save_losses import beside
+    from pyshell.commands.save import beside
 
     sentences = [one.told("Would terminate", "Would take") for one in disturbed]
     if removed := beside(operations, named):
@@ -74,7 +74,7 @@ def _effect(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> str:
     """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
-    from pyshell.commands.save_losses import beside
+    from pyshell.commands.save import beside
 
     effects = []
     ended = [one.session for one in disturbed if one.ended]

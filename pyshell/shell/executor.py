@@ -329,9 +329,9 @@ def _sentences(change: Change) -> list[str]:
 
 def _would(change: Change) -> list[str]:
     """Return what a change would do, as a dry run tells it."""
-    from pyshell.commands import plan_text
+    from pyshell.commands import change_text
 
-    return marked(plan_text.steps(change.operations) if change.would is None else change.would)
+    return marked(change_text.steps(change.operations) if change.would is None else change.would)
 
 
 def marked(sentences: Iterable[str]) -> list[str]:

@@ -18,11 +18,9 @@ from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.names import DEFAULT_PORT, whole
 from pyshell.tree.command import CHILD, TAG, WWN, command
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
-from pyshell.tree.node import Node
+from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.node import Node, shown_facts
 from pyshell.tree.results import Change, Lines, Result
-from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 from pyshell.tree.tpg import TpgNode
 
 DefaultPortal = Annotated[

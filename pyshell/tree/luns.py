@@ -15,11 +15,9 @@ from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, f
 from pyshell.names import whole
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.exports import Exports, refuse_second_lun, storage_object_for
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
-from pyshell.tree.node import Node
+from pyshell.tree.groups import Group, LunAluaGroup
+from pyshell.tree.node import Node, shown_facts
 from pyshell.tree.results import Change, Result
-from pyshell.tree.setting_groups import LunAluaGroup
 
 
 class LunsNode(Node):

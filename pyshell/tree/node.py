@@ -19,13 +19,15 @@ from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
+from pyshell.names import MASK, size_text
 from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
-from pyshell.tree.results import Branch, Branches, Nothing, Result
+from pyshell.tree.results import Branch, Branches, Columns, Lines, Nothing, Result
 
 if TYPE_CHECKING:
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.groups import Group
+
 
 _LOOKED_AMONG = 500
 """How many names a mistyped one is held against."""
@@ -337,3 +339,28 @@ class Commands(Mapping[str, Command]):
 def split_path(path: str) -> list[str]:
     """Split a path at its slashes; doubled and trailing ones do not count."""
     return [part for part in path.split("/") if part]
+
+
+_SIZES = frozenset({"size", "file_size", "file_allocated", "file_system_free"})
+
+
+def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False) -> Lines:
+    """Return `name: value` of all that is no list, sorted; secrets masked unless asked.
+
+    With `units`, sizes are shown in bytes and in units.
+    """
+    facts = {
+        name: MASK if "password" in name and not secrets else value
+        for name, value in sorted(entry.items())
+        if not isinstance(value, dict | list)
+    }
+    rows = [
+        (name, _with_unit(value) if units and name in _SIZES else str(value))
+        for name, value in facts.items()
+    ]
+    lines = [f"{name}: {value}" for name, value in rows]
+    return Lines(lines, facts, table=Columns(("Fact", "Value"), rows))
+
+
+def _with_unit(value: Any) -> str:
+    return f"{value} ({size_text(value)})" if isinstance(value, int) else str(value)

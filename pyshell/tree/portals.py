@@ -16,8 +16,7 @@ from pyshell.lio.operations.base import missing
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.command import LISTEN, PORT, command
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, shown_facts
 from pyshell.tree.results import Change, Result
 
 

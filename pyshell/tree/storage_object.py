@@ -6,22 +6,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from pyshell.errors import UsageError
-from pyshell.lio import listing, storage_info
+from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.lio import listing, rtslib_objects, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.setters import SetWriteCache
+from pyshell.lio.operations.images import GrowImageFile, SetImageSize
+from pyshell.lio.operations.preconditions import BLOCK
+from pyshell.lio.operations.setters import Set, SetWriteCache
+from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
+from pyshell.lio.settings import ALUA_STATES
 from pyshell.names import size_text
-from pyshell.tree.alua import AluaGroupsNode
-from pyshell.tree.command import SIZE, command
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
-from pyshell.tree.node import Context, Node
-from pyshell.tree.results import Columns, Lines, Result
-from pyshell.tree.setting_groups import KernelGroup
+from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
+from pyshell.tree.groups import AluaGroupSettings, Group, KernelGroup
+from pyshell.tree.node import Context, Node, shown_facts
+from pyshell.tree.results import Change, Columns, Lines, Result
 
 _WRITE_CACHE = "emulate_write_cache"
 
@@ -136,7 +137,6 @@ class StorageObjectNode(Node):
 
         Initiators see the new size after a rescan.
         """
-        from pyshell.tree.resizing import resized
 
         return resized(self.lio, self.place, size, force=force)
 
@@ -182,3 +182,163 @@ def _is_off(value: str) -> bool:
         return not boolean(value)
     except UsageError:
         return False  # the kernel judges it
+
+
+class AluaGroupsNode(Node):
+    """The folder of the ALUA groups."""
+
+    def __init__(self, place: StorageObject, parent: Node) -> None:
+        super().__init__("alua", parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the groups, none where the backend has no ALUA."""
+        return [AluaGroupNode(group, self) for group in self._groups()]
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the groups."""
+        return f"ALUA Groups: {len(self.drawn_children())}", None
+
+    @command(changes=True, examples=("/backstores/block/disk1/alua create name=standby tag=16",))
+    def ui_command_create(
+        self,
+        name: Annotated[str, ALUA_NAME, "Name of the group."],
+        tag: Annotated[int, "Number of the group, as initiators see it: 1 to 65535."],
+    ) -> Result:
+        """Create an ALUA group. LUNs of the storage object in it share a state."""
+        if not rtslib_objects.supports_alua(self.place):
+            raise UsageError(
+                f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."
+            )
+        place = AluaGroup(self.place, name)
+        create = CreateAluaGroup(place, tag, said=[f"Created ALUA TPG {name}."])
+        return Change([create], place.path)
+
+    @command(changes=True)
+    def ui_command_delete(self, name: Annotated[str, CHILD, "Name of the group."]) -> Result:
+        """Delete an ALUA group. Its LUNs return to the default group."""
+        found = [group for group in self._groups() if group.name == name]
+        if not found:
+            raise NotFoundError(
+                f"No such ALUA group: {name} of {self.place}.",
+                f"Run 'ls {self.path}' to list them.",
+                targetcli="Invalid ALUA group name",
+            )
+        return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
+
+    def _groups(self) -> list[AluaGroup]:
+        if not rtslib_objects.supports_alua(self.place):
+            return []
+        return listing.alua_groups(self.place)
+
+
+class AluaGroupNode(Node):
+    """An ALUA group."""
+
+    def __init__(self, place: AluaGroup, parent: Node) -> None:
+        super().__init__(place.name, parent)
+        self.place = place
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell the state in which the group's LUNs are."""
+        text = text_or_none(self.lio.kernel, f"{self.place.folder}/alua_access_state") or ""
+        state = ALUA_STATES.get(int(text)) if text.isdigit() else None
+        return f"ALUA state: {state or 'unknown'}", state is not None
+
+    def groups(self) -> dict[str, Group]:
+        """Return the group's settings."""
+        return {"alua": AluaGroupSettings(self.lio, self.place)}
+
+    @command()
+    def ui_command_info(self) -> Result:
+        """Show details of the ALUA group."""
+        from pyshell.config import running
+
+        return shown_facts(running.read_alua_group(self.lio, self.place), secrets=True)
+
+
+_RESCAN = {
+    "iscsi": "On each initiator: iscsiadm -m session --rescan",
+    "loopback": "On this host: echo 1 > /sys/class/block/DISK/device/rescan",
+}
+_RESCAN_ELSEWHERE = "Its initiators see that once they rescan their disks."
+
+
+def resized(lio: Lio, place: StorageObject, size: int | None, *, force: bool) -> Result:
+    """Return what gives a storage object the size. Raises PyshellError where nothing can."""
+    found = storage_info.describe(lio, place)
+    if found.missing:
+        raise NotFoundError(f"{place}: {found.missing}")
+    on_device = lio.machine.block_device(found.device) is not None
+    if place.plugin == "block" or (place.plugin == "fileio" and on_device):
+        return _follow_device(lio, place, found, size)
+    if place.plugin == "fileio":
+        return _resize_file(lio, place, found, size, force=force)
+    if place.plugin == "user" and size is not None:
+        return _tell_handler(lio, place, found, size, force=force)
+    raise UsageError(f"{place} cannot be resized", _INSTEAD[place.plugin])
+
+
+_INSTEAD = {
+    "ramdisk": "Create another one: what it holds is lost at a reboot anyway.",
+    "pscsi": "It has its device's own size.",
+    "user": "Name the size that its handler is to be asked for: size=20G.",
+}
+
+
+def _follow_device(
+    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int | None
+) -> Result:
+    """Tell the size that LIO takes from the device each time it is asked."""
+    if size is not None and size != found.size:
+        raise PyshellError(
+            f"{place} has the size of its device {found.device}, {found.size} bytes",
+            "Resize that first (lvextend, 'losetup -c'); LIO follows.",
+        )
+    assert found.size is not None
+    said = [f"{place} has {size_text(found.size)}, as its device.", *_rescans(place)]
+    return Lines(said, {"size": found.size})
+
+
+def _resize_file(
+    lio: Lio,
+    place: StorageObject,
+    found: storage_info.StorageInfo,
+    size: int | None,
+    *,
+    force: bool,
+) -> Result:
+    status = lio.machine.host_file(found.device).stat()
+    wanted = status.st_size if size is None else size
+    _refuse_to_shrink(place, found.size, wanted, force=force)
+    if wanted < BLOCK:
+        raise UsageError(f"A disk has at least one block of {BLOCK} bytes")
+    operations: list[Operation] = []
+    if wanted > status.st_size:
+        sparse = status.st_blocks * 512 < status.st_size
+        operations.append(GrowImageFile(found.device, wanted, sparse))
+    text = f"{place} has {size_text(wanted)} now."
+    operations.append(SetImageSize(place, wanted, [text, *_rescans(place)]))
+    return Change(operations)
+
+
+def _tell_handler(
+    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int, *, force: bool
+) -> Result:
+    _refuse_to_shrink(place, found.size, size, force=force)
+    text = f"{place} has {size_text(size)} now."
+    return Change([Set(place, "attrib/dev_size", str(size), [text, *_rescans(place)])])
+
+
+def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:
+    if size is not None and wanted < size and not force:
+        raise UsageError(
+            f"{place} has {size} bytes: {wanted} would truncate data that initiators wrote",
+            "force=true exports less; the file keeps its length.",
+        )
+
+
+def _rescans(place: StorageObject) -> list[str]:
+    """Return what makes those see the size who have the disk now."""
+    fabrics = dict.fromkeys(lun.tpg.target.fabric_name for lun in listing.luns_of(place))
+    return list(dict.fromkeys(_RESCAN.get(name, _RESCAN_ELSEWHERE) for name in fabrics))

@@ -14,13 +14,11 @@ from pyshell.lio.operations.setters import SetEnabled
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import command
 from pyshell.tree.exports import Exports
-from pyshell.tree.facts import shown_facts
-from pyshell.tree.groups import Group
+from pyshell.tree.groups import AuthGroup, Group, KernelGroup
 from pyshell.tree.luns import LunsNode
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, shown_facts
 from pyshell.tree.portals import PortalsNode
 from pyshell.tree.results import Change, Lines, Result
-from pyshell.tree.setting_groups import AuthGroup, KernelGroup
 
 
 class TpgNode(Node):

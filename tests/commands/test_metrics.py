@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.commands import metrics_text
+from pyshell.commands import metrics
 from pyshell.commands.metrics import Family
 
 ADDRESS = "192.168.56.105"
@@ -88,5 +88,5 @@ def test_names_with_odd_characters_are_read_back_as_they_are() -> None:
     family = Family("pyshell_odd", "gauge", 'With "quotes" and \\.')
     name = 'a"b\\c\nd é'
     family.add(1.5, name=name)
-    text = "\n".join([*metrics_text.lines([family]), ""])
+    text = "\n".join([*metrics.lines([family]), ""])
     assert values(text) == {("pyshell_odd", name): 1.5}

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from driver import CLIENT, SERVER
-from pyshell.commands import topology_reading
-from pyshell.commands.topology_reading import Seen
+from pyshell.commands import graph
+from pyshell.commands.graph import Seen
 from pyshell.config.model import items
 from pyshell.render.pictures import dot, measure, mermaid, svg
 from pyshell.render.pictures.layout import lay_out
@@ -68,7 +68,7 @@ def document(count: int, *, initiators: int = 2, targets: int = 1, name: str = "
 def picture(new: Any, old: Any = None, seen: Seen | None = None) -> Topology:
     """Return the topology of a document, with what differs from another."""
     before = items(old) if old is not None else None
-    return topology_reading.make("Test", before, items(new), seen or Seen())
+    return graph.make("Test", before, items(new), seen or Seen())
 
 
 def refuse_overlaps(shapes: list[Shape]) -> None:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from importlib import import_module
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -16,7 +16,6 @@ from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
     from pyshell.commands.guide.facts import Way
-    from pyshell.commands.guide.steps import Step
     from pyshell.lio.identifiers import Target
 
 
@@ -47,14 +46,13 @@ def guide(
 
     Where there are several portals, the ways are joined by multipath.
     """
-    from pyshell.commands.guide import facts
-    from pyshell.commands.guide.steps import Step, text_lines
+    from pyshell.commands.guide import facts, initiators
 
     place = target_called(target)
     way = facts.way(node.lio, place, initiator, secrets=show_secrets)
     way, gone = facts.by_own_addresses(node.lio, way)
     way, left_out = facts.without_twins(way)
-    found = [*_steps_of(system)(way), *([Step(left_out, ())] if left_out else [])]
+    found = [*initiators.STEPS[system](way), *([Step(left_out, ())] if left_out else [])]
     if (way.chap or way.discovery) and not show_secrets:
         node.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
     for address in gone:
@@ -110,19 +108,14 @@ def target_called(name: str | None, several: str = "'guide TARGET' tells it.") -
     return place
 
 
-def _steps_of(system: str) -> Callable[[Way], Iterator[Step]]:
-    found: Callable[[Way], Iterator[Step]] = import_module(f"pyshell.commands.guide.{system}").steps
-    return found
-
-
 def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
-    from pyshell.commands.guide import linux
+    from pyshell.commands.guide import initiators
 
     disks = [
         {
             **dataclasses.asdict(disk),
-            "by_path": linux.by_path(way, disk),
-            "by_id": linux.by_id(way, disk),
+            "by_path": initiators.by_path(way, disk),
+            "by_id": initiators.by_id(way, disk),
         }
         for disk in way.disks
     ]
@@ -135,3 +128,25 @@ def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
         "disks": disks,
         "steps": [dataclasses.asdict(step) for step in steps],
     }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `about` says what it does, or what to mind, in lines of their own."""
+
+    about: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def step(about: str | Sequence[str], *lines: str) -> Step:
+    """Return a step."""
+    return Step((about,) if isinstance(about, str) else tuple(about), lines)
+
+
+def text_lines(steps: Sequence[Step], comment: str = "#") -> Iterator[str]:
+    """Yield steps as text that can be pasted whole: what is no command is a comment."""
+    for number, one in enumerate(steps):
+        if number:
+            yield ""
+        yield from (f"{comment} {line}" for line in one.about)
+        yield from one.lines

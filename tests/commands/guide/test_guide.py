@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.commands.guide import esxi, windows
+from pyshell.commands.guide import initiators
 from pyshell.commands.guide.facts import Disk, Way, own_addresses
-from pyshell.commands.guide.steps import text_lines
+from pyshell.commands.guide.guide import text_lines
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
 SHARE = f"share /dev/mapper/lee-lee.lv to={CLIENT} target={SERVER} name=lee_block"
@@ -166,10 +166,10 @@ def test_what_is_pasted_unread_erases_no_disk_that_is_in_use(pyshell: Pyshell) -
 def test_a_disk_with_a_name_of_its_own_is_to_be_chosen_by_hand() -> None:
     disk = Disk(3, "tape", "/backstores/pscsi/tape", None, None, read_only=False, others=())
     way = Way(SERVER, CLIENT, (("192.0.2.1", 3260),), (disk,), None, None)
-    windows_text = "\n".join(text_lines(list(windows.steps(way))))
+    windows_text = "\n".join(text_lines(list(initiators.windows_steps(way))))
     assert "$disk = Get-Disk | Where-Object Number -eq NUMBER_OF_LUN_3\n" in windows_text
     assert "put that in place of NUMBER_OF_LUN_3" in windows_text
-    assert "--device=DISK_OF_LUN_3" in "\n".join(text_lines(list(esxi.steps(way))))
+    assert "--device=DISK_OF_LUN_3" in "\n".join(text_lines(list(initiators.esxi_steps(way))))
 
 
 def test_two_luns_with_one_id_are_told(pyshell: Pyshell) -> None:

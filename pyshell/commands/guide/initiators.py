@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps on an initiator: Linux, Windows, VMware ESXi and FreeBSD."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from shlex import quote
+
+from pyshell.commands.guide.facts import Credentials, Disk, Way
+from pyshell.commands.guide.guide import Step, step
+from pyshell.names import size_text
+
+_FIND = "A=$(esxcli iscsi adapter list | awk '$2 == \"iscsi_vmk\" {print $1; exit}')"
+
+
+def esxi_steps(way: Way) -> Iterator[Step]:
+    """Yield the steps."""
+    yield step(
+        "The software adapter, in the ESXi shell",
+        "esxcli iscsi software set --enabled=true",
+        _FIND,
+    )
+    if way.initiator:
+        yield step(
+            "The name by which the target lets this host in",
+            f'esxcli iscsi adapter set --adapter="$A" --name={quote(way.initiator)}',
+        )
+    chap = way.chap
+    if chap:
+        start = 'esxcli iscsi adapter auth chap set --adapter="$A" --level=required'
+        lines = [
+            f"{start} --direction=uni --authname={quote(chap.userid)}"
+            f" --secret={quote(chap.password)}"
+        ]
+        if chap.mutual_userid:
+            lines.append(
+                f"{start} --direction=mutual --authname={quote(chap.mutual_userid)}"
+                f" --secret={quote(chap.mutual_password)}"
+            )
+        yield step("CHAP", *lines)
+    start = 'esxcli iscsi adapter discovery sendtarget add --adapter="$A"'
+    yield step(
+        "Discovery and login; several ways to a disk are joined by themselves",
+        *(f"{start} --address={address}" for address in way.addresses),
+        'esxcli storage core adapter rescan --adapter="$A"',
+    )
+    for disk in way.disks:
+        size = f", {size_text(disk.size)}" if disk.size else ""
+        name = f"naa.{disk.naa}" if disk.naa else f"DISK_OF_LUN_{disk.lun}"
+        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        if not disk.naa:
+            about.append(f"'esxcli storage core device list' tells what {name} stands for.")
+        if not disk.read_only:
+            about.append("A datastore on it is made in the Host Client: Storage, New datastore.")
+            about.append("That erases the disk.")
+        yield step(
+            about,
+            f"esxcli storage core device list --device={quote(name)}",
+        )
+
+
+def freebsd_steps(way: Way) -> Iterator[Step]:
+    """Yield the steps."""
+    nick = re.sub(r"[^a-z0-9]+", "_", way.target.rpartition(":")[2].lower()).strip("_") or "target"
+    names = [f"{nick}{n or ''}" for n in range(len(way.portals))]
+    entries = [
+        line
+        for name, address in zip(names, way.addresses, strict=True)
+        for line in _entry(way, name, address)
+    ]
+    yield step(
+        "How to reach the target, with the name by which it lets this host in",
+        "touch /etc/iscsi.conf && chmod 600 /etc/iscsi.conf",
+        "cat >> /etc/iscsi.conf <<'END'",
+        *entries,
+        "END",
+    )
+    yield step(
+        "Log in, now and at boot",
+        "sysrc iscsid_enable=YES iscsictl_enable=YES iscsictl_flags=-Aa",
+        "service iscsid start",
+        *(f"iscsictl -A -n {name}" for name in names),
+        "iscsictl -L",
+    )
+    for disk in way.disks:
+        size = f", {size_text(disk.size)}" if disk.size else ""
+        label = re.sub(r"[^A-Za-z0-9_-]", "_", disk.name)[:31]
+        placeholder = f"DISK_OF_LUN_{disk.lun}"
+        about = [
+            f"LUN {disk.lun} is {disk.path}{size}.",
+            f"iscsictl -L tells its device: put that in place of {placeholder}.",
+        ]
+        if way.several:
+            about.append("Several ways to it are joined by 'gmultipath label'.")
+        lines = [f"mkdir -p {quote(f'/mnt/{label}')}"]
+        if not disk.read_only:
+            about.append("Where the disk is new: a file system on all of it. That erases it.")
+            lines.insert(0, f"newfs -U -L {label} /dev/{placeholder}")
+        options = "ro,late" if disk.read_only else "rw,late"
+        entry = f"/dev/ufs/{label} /mnt/{label} ufs {options} 0 0"
+        # Without its file system, a line in fstab would stop the next boot.
+        lines.append(f"test -e /dev/ufs/{label} && echo '{entry}' >> /etc/fstab")
+        yield step(about, *lines, f"mount /mnt/{label}")
+
+
+def _entry(way: Way, name: str, address: str) -> Iterator[str]:
+    yield f"{name} {{"
+    yield f"  TargetAddress = {address}"
+    yield f"  TargetName = {way.target}"
+    if way.initiator:
+        yield f"  InitiatorName = {way.initiator}"
+    if way.chap:
+        yield "  AuthMethod = CHAP"
+        yield f"  chapIName = {_quoted(way.chap.userid)}"
+        yield f"  chapSecret = {_quoted(way.chap.password)}"
+        if way.chap.mutual_userid:
+            yield f"  tgtChapName = {_quoted(way.chap.mutual_userid)}"
+            yield f"  tgtChapSecret = {_quoted(way.chap.mutual_password)}"
+    yield "}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+_XFS_LEAST = 300 << 20
+"""mkfs.xfs makes none that is smaller."""
+_NODE = "node.session.auth"
+_DISCOVERY = "discovery.sendtargets.auth"
+
+
+def linux_steps(way: Way) -> Iterator[Step]:
+    """Yield the steps. Each line is a command for root's shell."""
+    yield _packages(way)
+    if way.initiator:
+        yield step(
+            "The name by which the target lets this host in. Sessions that are open keep theirs.",
+            f"echo {quote(f'InitiatorName={way.initiator}')} > /etc/iscsi/initiatorname.iscsi",
+        )
+    yield step(
+        "The service, now and at boot (Fedora, RHEL, SUSE: iscsi in place of open-iscsi)",
+        "systemctl enable iscsid open-iscsi",
+        "systemctl restart iscsid",
+    )
+    yield from _discovery(way)
+    if way.chap:
+        yield step("CHAP", *_chap(f"iscsiadm -m node -T {way.target}", _NODE, way.chap))
+    yield step(
+        "Log in, now and at boot",
+        f"iscsiadm -m node -T {way.target} -o update -n node.startup -v automatic",
+        f"iscsiadm -m node -T {way.target} --login",
+        "udevadm settle",
+    )
+    if way.several:
+        yield _multipath()
+    for disk in way.disks:
+        yield from _disk(way, disk)
+
+
+def _packages(way: Way) -> Step:
+    tools = sorted({f"{_kind(disk)}progs".replace("ext4", "e2fs") for disk in way.disks})
+    words = ["open-iscsi", *(["multipath-tools"] if way.several else []), *tools]
+    also = " device-mapper-multipath" if way.several else ""
+    return step(
+        f"Packages (Fedora, RHEL: dnf install iscsi-initiator-utils{also})",
+        f"apt-get install -y {' '.join(words)}",
+    )
+
+
+def _discovery(way: Way) -> Iterator[Step]:
+    portal = way.addresses[0]
+    if way.discovery is None:
+        yield step(
+            f"Discovery, which must name {way.target}", f"iscsiadm -m discovery -t st -p {portal}"
+        )
+        return
+    known = f"iscsiadm -m discoverydb -t st -p {portal}"
+    yield step(
+        f"Discovery, for which the target wants CHAP, too. It must name {way.target}",
+        f"{known} -o new",
+        *_chap(known, _DISCOVERY, way.discovery),
+        f"{known} --discover",
+    )
+
+
+def _chap(start: str, prefix: str, chap: Credentials) -> Iterator[str]:
+    values = {"authmethod": "CHAP", "username": chap.userid, "password": chap.password}
+    if chap.mutual_userid:
+        values |= {"username_in": chap.mutual_userid, "password_in": chap.mutual_password}
+    for name, value in values.items():
+        yield f"{start} -o update -n {prefix}.{name} -v {quote(value)}"
+
+
+def _multipath() -> Step:
+    return step(
+        "Several ways to the disk, joined to one (Fedora, RHEL: first 'mpathconf --enable')",
+        r"test -e /etc/multipath.conf ||"
+        r" printf 'defaults {\n  find_multipaths yes\n}\n' > /etc/multipath.conf",
+        "systemctl enable multipathd",
+        "systemctl restart multipathd",
+        "udevadm settle",
+        "multipath -ll",
+    )
+
+
+def _kind(disk: Disk) -> str:
+    return "xfs" if disk.size is None or disk.size >= _XFS_LEAST else "ext4"
+
+
+def by_path(way: Way, disk: Disk) -> list[str]:
+    """Return the names of a disk by the ways to it."""
+    return [
+        f"/dev/disk/by-path/ip-{address}:{port}-iscsi-{way.target}-lun-{disk.lun}"
+        for address, port in way.portals
+    ]
+
+
+def by_id(way: Way, disk: Disk) -> str:
+    """Return the name of a disk that stays the same whatever the ways to it."""
+    if disk.naa is None:
+        return by_path(way, disk)[0]
+    if way.several:
+        return f"/dev/disk/by-id/dm-uuid-mpath-3{disk.naa}"
+    return f"/dev/disk/by-id/wwn-0x{disk.naa}"
+
+
+def _disk(way: Way, disk: Disk) -> Iterator[Step]:
+    size = f", {size_text(disk.size)}" if disk.size else ""
+    name, kind = by_id(way, disk), _kind(disk)
+    folder = f"/mnt/{disk.name}"
+    yield step(
+        f"LUN {disk.lun} is {disk.path}{size}. Its names here, by way and for good",
+        *(f"ls -l {quote(path)}" for path in by_path(way, disk)),
+        f"ls -l {quote(name)}",
+    )
+    about = []
+    if disk.others:
+        about.append(f"{', '.join(disk.others)} can have this disk, too:")
+        about.append("only one host at a time may mount such a file system.")
+    if disk.read_only:
+        about.append("It can only be read. Mount the file system that is on it, if there is one")
+    else:
+        about.append("A file system on all of it, where it holds nothing yet")
+        yield step(about, f"blkid -p {quote(name)} || mkfs.{kind} {quote(name)}")
+        about = ["Mount it, now and at boot once the network is up"]
+    options = "ro,_netdev" if disk.read_only else "_netdev"
+    # Pasted again, or after a step that failed, it leaves no line twice and none of what is absent.
+    seen = "blkid -p" if disk.read_only else "test -b"
+    line = quote(f"{name} {_in_fstab(folder)} {kind} {options} 0 0")
+    once = f"grep -qF {quote(f'{name} ')} /etc/fstab || echo {line} >> /etc/fstab"
+    yield step(
+        about,
+        f"mkdir -p {quote(folder)}",
+        f"{seen} {quote(name)} && {{ {once}; }}",
+        "mount -a",
+    )
+
+
+def _in_fstab(text: str) -> str:
+    """Return a path as fstab wants it: a backslash begins the number of a character."""
+    return text.replace("\\", "\\134").replace(" ", "\\040")
+
+
+def windows_steps(way: Way) -> Iterator[Step]:
+    """Yield the steps, for PowerShell as administrator."""
+    yield step(
+        "The service, in PowerShell as administrator",
+        "Set-Service MSiSCSI -StartupType Automatic",
+        "Start-Service MSiSCSI",
+    )
+    if way.initiator:
+        yield step(
+            "The name by which the target lets this host in",
+            "Get-InitiatorPort | Where-Object ConnectionType -eq iSCSI |"
+            f" Set-InitiatorPort -NewNodeAddress {_quoted(way.initiator)}",
+        )
+    if way.several:
+        yield step(
+            "Several ways to the disk, joined to one (a restart may be needed)",
+            "Install-WindowsFeature Multipath-IO",
+            "Enable-MSDSMAutomaticClaim -BusType iSCSI",
+        )
+    yield step("Discovery", *(_portal(a, port, way.discovery) for a, port in way.portals))
+    if way.chap and way.chap.mutual_userid:
+        yield step(
+            "The target's CHAP secret",
+            f"Set-IscsiChapSecret -ChapSecret {_quoted(way.chap.mutual_password)}",
+        )
+    yield step("Log in, now and at boot", *(_connection(way, a, port) for a, port in way.portals))
+    for disk in way.disks:
+        size = f", {size_text(disk.size)}" if disk.size else ""
+        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        if not disk.naa:
+            about.append(f"Get-Disk tells its number: put that in place of {_placeholder(disk)}.")
+        if not disk.read_only:
+            about.append("Where it has no partitions: a file system on it. That erases the disk.")
+        yield step(
+            about,
+            f"$disk = Get-Disk | Where-Object {_told_by(disk)}",
+            "$disk | Set-Disk -IsOffline $false",
+            *(() if disk.read_only else _format(disk.name)),
+        )
+
+
+def _told_by(disk: Disk) -> str:
+    """Return what tells a disk from others; one that has a name of its own only its number."""
+    if disk.naa:
+        return f"UniqueId -eq {_quoted(disk.naa.upper())}"
+    return f"Number -eq {_placeholder(disk)}"
+
+
+def _placeholder(disk: Disk) -> str:
+    """Return what matches no disk, so that nothing happens where it is left as it is."""
+    return f"NUMBER_OF_LUN_{disk.lun}"
+
+
+def _format(name: str) -> tuple[str, ...]:
+    """Return what goes on only with a disk that was raw, and so with none that is in use."""
+    return (
+        "$disk | Where-Object PartitionStyle -eq RAW |"
+        " Initialize-Disk -PartitionStyle GPT -PassThru |"
+        " New-Partition -AssignDriveLetter -UseMaximumSize |"
+        f" Format-Volume -NewFileSystemLabel {_quoted(name[:32])}",
+    )
+
+
+def _portal(address: str, port: int, chap: Credentials | None) -> str:
+    start = f"New-IscsiTargetPortal -TargetPortalAddress {address} -TargetPortalPortNumber {port}"
+    return start + _windows_chap(chap)
+
+
+def _connection(way: Way, address: str, port: int) -> str:
+    multipath = " -IsMultipathEnabled $true" if way.several else ""
+    return (
+        f"Connect-IscsiTarget -NodeAddress {_quoted(way.target)} -TargetPortalAddress {address}"
+        f" -TargetPortalPortNumber {port} -IsPersistent $true{multipath}{_chap(way.chap)}"
+    )
+
+
+def _windows_chap(chap: Credentials | None) -> str:
+    if chap is None:
+        return ""
+    kind = "MUTUALCHAP" if chap.mutual_userid else "ONEWAYCHAP"
+    return (
+        f" -AuthenticationType {kind} -ChapUsername {_quoted(chap.userid)}"
+        f" -ChapSecret {_quoted(chap.password)}"
+    )
+
+
+def _for_powershell(text: str) -> str:
+    """Return a text as PowerShell takes it for itself."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+STEPS: dict[str, Callable[[Way], Iterator[Step]]] = {
+    "linux": linux_steps,
+    "windows": windows_steps,
+    "esxi": esxi_steps,
+    "freebsd": freebsd_steps,
+}
+"""By the operating system of the initiator."""
