@@ -334,7 +334,7 @@ def _connection(way: Way, address: str, port: int) -> str:
     multipath = " -IsMultipathEnabled $true" if way.several else ""
     return (
         f"Connect-IscsiTarget -NodeAddress {_quoted(way.target)} -TargetPortalAddress {address}"
-        f" -TargetPortalPortNumber {port} -IsPersistent $true{multipath}{_chap(way.chap)}"
+        f" -TargetPortalPortNumber {port} -IsPersistent $true{multipath}{_windows_chap(way.chap)}"
     )
 
 
