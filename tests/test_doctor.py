@@ -126,7 +126,7 @@ def test_it_does_not_vouch_for_what_was_not_seen() -> None:
 def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} disable")
     ran = healthy("doctor")
-    told = f"error: {TPG}: it is disabled: nobody can log in"
+    told = f"error: {TPG}: the TPG is disabled: no initiator can log in"
     where = ran.lines.index(told)
     assert ran.lines[where + 1] == "    Decide for yourself:"
     assert ran.lines[where + 2] == f"        pyshell --simulate={healthy.folder} {TPG} enable"
@@ -193,7 +193,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
     monkeypatch.setattr(examination, "CHECKS", checks)
     ran = healthy("doctor")
     assert "not seen: network: Permission denied: /proc/secret" in ran.lines
-    assert f"error: {TPG}: it is disabled: nobody can log in" in ran.lines
+    assert f"error: {TPG}: the TPG is disabled: no initiator can log in" in ran.lines
     assert unseen(healthy, "/iscsi")[0] == "network"
     assert unseen(healthy, "/backstores") == []
 
@@ -237,7 +237,7 @@ def test_two_units_restore_at_boot(with_systemd: Pyshell) -> None:
 
 def test_a_host_without_systemd_is_told_of(healthy: Pyshell) -> None:
     ran = healthy("doctor").done()
-    assert "not seen: boot: systemd does not run here" in ran.out
+    assert "not seen: boot: systemd is not running" in ran.out
 
 
 def test_what_runs_is_not_saved(exported: Pyshell) -> None:
@@ -251,7 +251,7 @@ def test_what_runs_is_not_saved(exported: Pyshell) -> None:
 
 def test_nothing_of_what_is_saved_runs(healthy: Pyshell) -> None:
     healthy.must("clearconfig confirm=true")
-    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "nothing of it runs"))
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "it is not running"))
     assert gone(healthy, "saving")
 
 
@@ -288,7 +288,7 @@ def test_the_last_restore_left_something_out(healthy: Pyshell) -> None:
     assert device is not None
     machine.remove(device.path)
     assert healthy("restoreconfig").status == 1
-    missing = [one for one in doctor(healthy) if "could not bring it back" in one["message"]]
+    missing = [one for one in doctor(healthy) if "it could not be restored" in one["message"]]
     assert "/backstores/block/lee_block" in [one["path"] for one in missing]
     machine.add(device)
     follow(healthy, missing[0]["commands"])
@@ -485,7 +485,7 @@ def test_nftables_is_read_as_the_kernel_does(
         (f"{TPG} disable", TPG, "disabled"),
         (f"{TPG}/portals delete 0.0.0.0 3260", TPG, "no portal"),
         (f"{TPG}/luns delete lun0", TPG, "no LUN"),
-        (f"{ACL} delete mapped_lun=0", ACL, "no LUN is mapped"),
+        (f"{ACL} delete mapped_lun=0", ACL, "maps no LUN"),
     ],
 )
 def test_something_is_missing_on_the_way(
@@ -518,16 +518,14 @@ def test_demo_mode_on_a_public_address(healthy: Pyshell) -> None:
     listen_at(healthy, "00000000:0CBC")
     assert gone(healthy, "access")
     healthy.give_addresses("127.0.0.1", GLOBAL)
-    follow(
-        healthy, only(healthy, "access", TPG, f"demo mode lets in every initiator, and {GLOBAL}")
-    )
+    follow(healthy, only(healthy, "access", TPG, f"demo mode allows every initiator, and {GLOBAL}"))
     assert all("demo mode" not in one["message"] for one in doctor(healthy))
 
 
 def test_no_chap_on_a_public_address(healthy: Pyshell) -> None:
     healthy.give_addresses(GLOBAL)
     listen_at(healthy, "00000000:0CBC")
-    commands = only(healthy, "access", TPG, "asks for no CHAP")
+    commands = only(healthy, "access", TPG, "CHAP is not required")
     assert "password=-" in commands[0]
     follow(healthy, commands)
     assert gone(healthy, "access")
@@ -568,7 +566,7 @@ def test_secrets_that_nobody_is_asked_for(healthy: Pyshell) -> None:
     """Finding 22."""
     said = healthy.line(f"{ACL} set auth userid=u password=of-both-the-same")
     assert f"CHAP is off. '{TPG} set attribute authentication=1' turns it on." in said.err
-    follow(healthy, only(healthy, "access", TPG, "authentication is 0: they are not asked for"))
+    follow(healthy, only(healthy, "access", TPG, "authentication is 0: they are not required"))
     assert gone(healthy, "access")
     assert "CHAP is off" not in healthy.line(f"{ACL} set auth userid=v").err
 
@@ -587,7 +585,7 @@ def test_discovery_asks_for_chap_and_accepts_no_name(healthy: Pyshell) -> None:
     """Finding 22."""
     said = healthy.line("/iscsi set discovery_auth enable=true")
     assert "asks for CHAP at discovery, and has no userid" in said.err
-    follow(healthy, only(healthy, "access", "/iscsi", "discovery asks for CHAP"))
+    follow(healthy, only(healthy, "access", "/iscsi", "discovery requires CHAP"))
     assert gone(healthy, "access")
 
 
@@ -629,7 +627,7 @@ def test_lengths_of_secrets_that_initiators_refuse(
 def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} set attribute authentication=1")
     healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
-    told = f"refused logins once, at last that of {CLIENT} from {ADDRESS}: CHAP"
+    told = f"refused logins once, the last one by {CLIENT} from {ADDRESS}: CHAP"
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     auth = healthy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
     chap = ChapCredentials(
@@ -644,7 +642,7 @@ def test_a_login_is_refused_for_want_of_an_acl(healthy: Pyshell) -> None:
     for _ in range(2):
         with pytest.raises(PermissionError):
             healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
-    told = f"refused logins 2 times, at last that of {stranger} from {ADDRESS}: it has no ACL"
+    told = f"refused logins 2 times, the last one by {stranger} from {ADDRESS}: it has no ACL"
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
     assert gone(healthy, "logins")
@@ -691,7 +689,7 @@ def test_two_disks_have_one_id_though_their_serial_numbers_differ(healthy: Pyshe
         f"{TPG}/acls/{OTHER} create 7 2 write_protect=true",
     )
     before = healthy.line(f"ls {TPG}").out
-    told = "of /backstores/ramdisk/one, too"
+    told = "is also that of /backstores/ramdisk/one"
     follow(healthy, only(healthy, "disks", "/backstores/ramdisk/two", told))
     assert gone(healthy, "disks")
     assert healthy.line(f"ls {TPG}").out == before
@@ -713,7 +711,7 @@ def test_of_two_disks_with_one_id_the_one_in_use_is_left_alone_and_a_cut_is_told
     only(healthy, "disks", "/backstores/ramdisk/one", "the id naa.60014058d2b4")
     healthy.must(f"{TPG}/acls/{CLIENT} create 7 1")
     healthy.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
-    told = f"It cuts off {OTHER}: unmount the disk and log out there first"
+    told = f"It disconnects {OTHER}: unmount the disk and log out there first"
     only(healthy, "disks", "/backstores/ramdisk/two", told)
 
 
@@ -735,7 +733,7 @@ def buffered(healthy: Pyshell) -> Pyshell:
 def test_a_cache_that_initiators_are_not_told_of(buffered: Pyshell) -> None:
     (attribute,) = buffered.configfs.glob("core/fileio_*/image/attrib/emulate_write_cache")
     buffered.simulator.write(str(attribute), "0")
-    commands = only(buffered, "disks", "/backstores/fileio/image", "ruins file systems")
+    commands = only(buffered, "disks", "/backstores/fileio/image", "corrupts file systems")
     follow(buffered, commands)
     assert attribute.read_text(encoding="utf-8") == "1\n"
 
@@ -974,9 +972,9 @@ def test_a_device_whose_name_moves_is_reported_by_check_and_doctor(
     lasting = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
     machine = pyshell.simulator.machine
     machine.edit(links={**machine.links, lasting: name})
-    told = f"{name} may name another disk after the next boot; {lasting} never does"
+    told = f"{name} can be another disk after the next boot; {lasting} stays the same"
     assert any(told in one["message"] for one in doctor(pyshell))
-    told = f"{name} may name another device after the next boot. Use {lasting}."
+    told = f"{name} can be another device after the next boot. Use {lasting}."
     assert told in pyshell("check").out
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of what runs and of the host around it, one file a family; none changes anything."""
+"""Checks of the running target and its host, one module per topic. They change nothing."""

@@ -24,25 +24,25 @@ from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
 
 _NAMED = 3
-"""How many storage objects are offered."""
+"""How many storage objects are suggested."""
 DEMO = "attrib/generate_node_acls"
 
 
 def check_tpgs(lio: Lio) -> Iterator[Finding]:
-    """Yield what TPGs and ACLs lack."""
+    """Yield TPGs and ACLs that are incomplete."""
     for tpg in tpgs():
         fabric = tpg.target.fabric
         if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
-            told = "it is disabled: nobody can log in"
-            yield error(tpg.path, told, choices=[pyshell(lio, tpg.path, "enable")])
+            message = "the TPG is disabled: no initiator can log in"
+            yield error(tpg.path, message, choices=[pyshell(lio, tpg.path, "enable")])
         if fabric.has("nps") and not listing.portals(tpg):
-            told = "it has no portal: nobody can reach it"
+            message = "the TPG has no portal: no initiator can reach it"
             choices = [pyshell(lio, f"{tpg.path}/portals", "create")]
-            yield error(tpg.path, told, choices=choices)
+            yield error(tpg.path, message, choices=choices)
         luns = listing.luns(tpg)
         if not luns:
-            told = "it has no LUN: initiators find no disk"
-            yield warning(tpg.path, told, choices=_filled(lio, tpg))
+            message = "the TPG has no LUN: initiators see no disk"
+            yield warning(tpg.path, message, choices=_filled(lio, tpg))
         if not fabric.has("acls"):
             continue
         acls = listing.node_acls(tpg)
@@ -54,7 +54,7 @@ def check_tpgs(lio: Lio) -> Iterator[Finding]:
 
 
 def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
-    """Return the commands that export what is not exported yet."""
+    """Return commands that export storage objects that no LUN exports."""
     exported = {listing.storage_object_of(lun) for other in tpgs() for lun in listing.luns(other)}
     free = [place.path for place in listing.storage_objects() if place not in exported]
     names = free[:_NAMED] or ["STORAGE_OBJECT"]
@@ -63,10 +63,12 @@ def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
 
 def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
     counted = statistics.logins(lio, tpg.target)
-    tried = f"; somebody at {counted.last_address} tried" if counted and counted.failures else ""
+    tried = (
+        f"; one at {counted.last_address} tried to log in" if counted and counted.failures else ""
+    )
     return error(
         tpg.path,
-        "it has no ACL: nobody is let in. Name the initiator (its name stands in its"
+        "the TPG has no ACL: no initiator can log in. Create one for the initiator (its name is in"
         f" initiatorname.iscsi{tried})",
         choices=[pyshell(lio, f"{tpg.path}/acls", "create", "INITIATOR")],
     )
@@ -75,7 +77,7 @@ def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
 def _without_luns(lio: Lio, acl: NodeAcl, lun: int) -> Finding:
     return warning(
         acl.path,
-        "no LUN is mapped in it: its initiator finds no disk",
+        "the ACL maps no LUN: its initiator sees no disk",
         choices=[pyshell(lio, acl.path, "create", mapped_lun=lun, tpg_lun_or_backstore=lun)],
     )
 
@@ -84,7 +86,7 @@ _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
 
 
 def check_access(lio: Lio) -> Iterator[Finding]:
-    """Yield what lets the wrong ones in."""
+    """Yield settings that grant access to anyone, or that keep an initiator out."""
     known: dict[str, str] = {}
     yield from _discovery(lio)
     for tpg in tpgs(of="iscsi"):
@@ -100,14 +102,14 @@ def check_access(lio: Lio) -> Iterator[Finding]:
             if sessions.asks_for_chap(lio, acl) and not _text(lio, acl, "userid"):
                 yield error(
                     acl.path,
-                    "it is asked for CHAP, and no name and secret are set here for it: it cannot"
-                    " log in",
+                    "CHAP is required, but no userid and password are set for this initiator: it"
+                    " cannot log in",
                     choices=[_new_secret(lio, acl)],
                 )
 
 
 def _discovery(lio: Lio) -> Iterator[Finding]:
-    """Yield that discovery asks for CHAP and accepts no name: nobody finds the targets."""
+    """Yield an error if discovery requires CHAP and no credentials are set for it."""
     iscsi = fabric("iscsi")
     folder = f"{iscsi.folder}/discovery_auth"
     userid = text_or_none(lio.kernel, f"{folder}/userid") or ""
@@ -115,37 +117,37 @@ def _discovery(lio: Lio) -> Iterator[Finding]:
     if asked and (not userid or userid.startswith("NULL")):
         yield error(
             "/iscsi",
-            "discovery asks for CHAP, and no userid and password are set for it: no initiator can"
-            " discover the targets",
+            "discovery requires CHAP, but its userid and password are not set: no initiator can"
+            " discover targets",
             asking(lio, "/iscsi", "password", group="discovery_auth", userid="discovery"),
         )
 
 
 def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
-    """Yield that CHAP secrets are set and nobody is asked for them."""
+    """Yield a warning if CHAP secrets are set but not required."""
     given = {acl for acl in acls if _text(lio, acl, "userid") and _text(lio, acl, "password")}
     unasked = [acl for acl in acls if acl in given and not sessions.asks_for_chap(lio, acl)]
     if not unasked:
         return
-    told = (
-        f"CHAP secrets are set for {len(unasked)} of its initiators, and authentication is 0: they"
-        " are not asked for"
+    message = (
+        f"CHAP secrets are set for {len(unasked)} of its initiators, but authentication is 0: they"
+        " are not required"
     )
     if len(given) == len(acls):
         command = pyshell(lio, tpg.path, "set", "attribute", authentication=1)
-        yield warning(tpg.path, told, choices=[command])
+        yield warning(tpg.path, message, choices=[command])
     else:
-        yield warning(tpg.path, f"{told}. With 1, initiators without a secret could not log in")
+        yield warning(tpg.path, f"{message}. With 1, initiators without a secret could not log in")
 
 
 def _public_address(lio: Lio, tpg: Tpg) -> str:
-    """Return an address of the TPG that the whole world can reach, "" where there is none."""
+    """Return a public address that the TPG listens on, "" if there is none."""
     for portal in listing.portals(tpg):
         if not listing.is_wildcard(portal.address):
             found = [portal.address]
         else:
             found = sorted(procnet.addresses(lio.machine) or ())
-            if portal.address == "0.0.0.0":  # noqa: S104 - looked for, not listened at
+            if portal.address == "0.0.0.0":  # noqa: S104 - compared, not bound
                 found = [address for address in found if ":" not in address]
         for address in found:
             if _is_global(address):
@@ -163,11 +165,11 @@ def _is_global(address: str) -> bool:
 def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Finding]:
     asked = text_or_none(lio.kernel, f"{tpg.folder}/attrib/authentication") == "1"
     if text_or_none(lio.kernel, f"{tpg.folder}/{DEMO}") == "1":
-        told = "demo mode lets in every initiator"
+        message = "demo mode allows every initiator"
         if not asked:
             yield error(
                 tpg.path,
-                f"{told}, and {address} can be reached from everywhere",
+                f"{message}, and {address} is a public address",
                 choices=[pyshell(lio, tpg.path, "set", "attribute", generate_node_acls=0)],
             )
         return
@@ -175,8 +177,8 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
         secrets = [_new_secret(lio, acl) for acl in acls if not _text(lio, acl, "password")]
         yield warning(
             tpg.path,
-            f"it asks for no CHAP, and {address} can be reached from everywhere: who knows an"
-            " initiator's name is let in",
+            f"CHAP is not required, and {address} is a public address: anyone who knows an"
+            " initiator's name can log in",
             choices=[*secrets, pyshell(lio, tpg.path, "set", "attribute", authentication=1)],
         )
 
@@ -187,7 +189,7 @@ def _new_secret(lio: Lio, acl: NodeAcl) -> str:
 
 
 def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[Finding]:
-    """Yield secrets that are too short, or that somebody else has, too."""
+    """Yield secrets that are too short or used twice."""
     for name, user in _BOTH:
         secret = _text(lio, place, name)
         if not secret or not _text(lio, place, user):
@@ -197,14 +199,16 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
         if is_short(secret):
             yield warning(
                 place.path,
-                f"the CHAP secret {asked} is shorter than {SECRET_LEAST} bytes: who listens can"
-                " find it out, and some initiators refuse it",
+                f"the CHAP secret {asked} is shorter than {SECRET_LEAST} bytes: it can be guessed"
+                " from captured traffic, and some initiators refuse it",
                 choices=choices,
             )
         other = known.setdefault(secret, place.path)
         if other != place.path:
-            told = f"the CHAP secret {asked} is that of {other}, too: either can pose as the other"
-            yield warning(place.path, told, choices=choices)
+            message = (
+                f"the CHAP secret {asked} is also that of {other}: each can impersonate the other"
+            )
+            yield warning(place.path, message, choices=choices)
         elif name == "password_mutual" and secret == _text(lio, place, "password"):
             yield error(
                 place.path,
@@ -223,10 +227,10 @@ def _text(lio: Lio, place: Tpg | NodeAcl, name: str) -> str:
 
 
 _REASONS = {
-    "authenticate": "CHAP: its name or secret is not the one that is set here, or it gave none",
-    "authorize": "it has no ACL (its name stands in its initiatorname.iscsi)",
-    "negotiate": "the two could not agree on how to talk",
-    "other": "another reason, which the kernel's log may tell: dmesg | tail",
+    "authenticate": "CHAP failed: its name or secret is missing or differs from the one set here",
+    "authorize": "it has no ACL (its name is in its initiatorname.iscsi)",
+    "negotiate": "the login negotiation failed",
+    "other": "another reason; the kernel log may show it: dmesg | tail",
 }
 
 _KINDS = {"authenticate": "by CHAP", "authorize": "without an ACL"}
@@ -235,7 +239,7 @@ _MOST = 20
 
 
 def check_logins(lio: Lio) -> Iterator[Finding]:
-    """Yield targets that refused somebody who is not in by now."""
+    """Yield targets that refused an initiator that is still not logged in."""
     for target in listing.targets(fabric("iscsi")):
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
@@ -246,7 +250,7 @@ def check_logins(lio: Lio) -> Iterator[Finding]:
 
 
 def _strangers(lio: Lio) -> list[str]:
-    """Return whom the kernel's log says it refused, and who is neither known nor in by now."""
+    """Return refused initiators of the kernel log that have no ACL and are not logged in."""
     found = lio.machine.refused_initiators()
     if not found:
         return []
@@ -258,7 +262,7 @@ def _strangers(lio: Lio) -> list[str]:
 
 
 def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
-    """Tell whether the one who was refused at last, or somebody at its address, is logged in."""
+    """Return whether the initiator refused last, or one at its address, is logged in."""
     for tpg in listing.tpgs(target):
         for session in sessions.of_tpg(lio, tpg):
             addresses = [connection.address for connection in session.connections]
@@ -278,9 +282,9 @@ def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) ->
     if reason == "authenticate" and name:
         choices = [_login_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
     if reason == "authorize" and not name and strangers:
-        name = strangers[0]  # of these the kernel keeps no name but in its log
+        name = strangers[0]  # only the log has the name of such an initiator
     others = [stranger for stranger in strangers if stranger != name]
-    told = f". The kernel's log also names {', '.join(others)}: without an ACL" if others else ""
+    message = f". The kernel log also names {', '.join(others)}, without an ACL" if others else ""
     for stranger in strangers:
         with contextlib.suppress(UsageError):  # an initiator chooses its name itself
             valid = names.iqn(stranger)
@@ -291,8 +295,8 @@ def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) ->
         times += f" ({', '.join(kinds)})"
     yield warning(
         target.path,
-        f"it refused logins {times}, at last that of {name or 'somebody'} from"
-        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{told}",
+        f"it refused logins {times}, the last one by {name or 'an unknown initiator'} from"
+        f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{message}",
         choices=choices,
     )
 

@@ -23,42 +23,46 @@ from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 
+_UNSAVED = "the running configuration is not saved and will be lost at reboot"
+
 
 def check_boot(lio: Lio) -> Iterator[Finding]:
-    """Yield what speaks against a restore at boot."""
+    """Yield what prevents the restore at boot."""
     if not (saved_file.default_file(lio).exists() or listing.storage_objects()):
         return  # there is nothing to restore
     if not lio.machine.host_file("/run/systemd/system").is_dir():
-        yield unseen("boot", "systemd does not run here: see to the restore at boot yourself")
+        yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
         return
     services = lio.machine.services()
     states = {unit: services.state(unit) for unit in (RESTORE, *OTHERS_RESTORE)}
     enabled = [unit for unit, state in states.items() if state.startswith("enabled")]
     if not enabled:
         present = [unit for unit, state in states.items() if state]
-        told = "no unit restores the saved configuration at boot: all exports end with this run"
+        message = (
+            "no unit restores the saved configuration at boot: nothing is exported after a reboot"
+        )
         if present:
-            yield warning(present[0], told, f"systemctl enable {present[0]}")
+            yield warning(present[0], message, f"systemctl enable {present[0]}")
         else:
-            yield warning(RESTORE, f"{told}; packaging/systemd of pyshell has the unit")
+            yield warning(RESTORE, f"{message}; the unit is in packaging/systemd of pyshell")
     if RESTORE in enabled and len(enabled) > 1:
         yield warning(
             enabled[1],
-            f"both {RESTORE} and {enabled[1]} restore at boot: the second fails on what is there",
+            f"both {RESTORE} and {enabled[1]} restore at boot: the second one fails",
             choices=[f"systemctl disable {enabled[1]}"],
         )
 
 
 def check_saving(lio: Lio) -> Iterator[Finding]:
-    """Yield where what runs and what is saved part."""
+    """Yield differences between the running and the saved configuration."""
     path = saved_file.default_file(lio)
     running = items(read_running(lio))
     if lio.mark_file.exists():
         yield from _missing(lio, _unreadable(path))
     if not path.exists():
         if running:
-            told = "what runs is not saved: it is gone after a restart of this host"
-            yield _to_save(lio, path, told)
+            message = _UNSAVED
+            yield _to_save(lio, path, message)
         return
     try:
         document = load.load(path)
@@ -67,11 +71,11 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         mode = path.stat().st_mode
         reading.read(path, reading.LARGE)
     except UntrustedError as found:
-        told = f"it is not restored at boot: {found.message}"
-        yield error(str(path), told, *([found.fix] if found.fix else []))
+        message = f"it is not restored at boot: {found.message}"
+        yield error(str(path), message, *([found.fix] if found.fix else []))
     except PyshellError as found:
         if found.errno == errno.EACCES:
-            yield unseen(str(path), "only root may read it")
+            yield unseen(str(path), "only root can read it")
             return
         yield error(
             str(path),
@@ -80,33 +84,35 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         )
         return
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        told = f"others may read it (mode {stat.S_IMODE(mode):04o}): it may hold CHAP secrets"
-        yield error(str(path), told, f"chmod 600 {shlex.quote(str(path))}")
+        message = (
+            f"other users can read it (mode {stat.S_IMODE(mode):04o}): it can contain CHAP secrets"
+        )
+        yield error(str(path), message, f"chmod 600 {shlex.quote(str(path))}")
     if saved and not running:
-        told = "nothing of it runs: initiators have no disks"
-        yield error(str(path), told, pyshell(lio, "restoreconfig"))
+        message = "it is not running: initiators have no disks"
+        yield error(str(path), message, pyshell(lio, "restoreconfig"))
     elif differing := list(shown(compare(saved, running))):
         yield from _unsaved(lio, path, differing)
 
 
 def _unread(document: Document) -> Iterator[Finding]:
-    """Yield the secrets that the file names and that cannot be read at boot."""
+    """Yield secrets that the file refers to and that cannot be read."""
     found: list[Finding] = []
 
     def fault(path: str, one: PyshellError) -> None:
-        told = f"its CHAP secret cannot be restored at boot: {one.message.rstrip('.')}"
-        found.append(error(path, told))
+        message = f"its CHAP secret cannot be restored at boot: {one.message.rstrip('.')}"
+        found.append(error(path, message))
 
     references.resolved(document, fault)
     yield from found
 
 
 def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[Finding]:
-    """Yield changes that are not saved; a save that drops objects is a choice.
+    """Yield unsaved changes; a save that drops objects is a choice.
 
-    What the last restore left out has a finding of its own, and stays in the file.
+    Objects that the last restore skipped have findings of their own and stay in the file.
     """
-    told = "the running configuration is not saved and will be lost at reboot"
+    message = _UNSAVED
     carried = _marked(lio)
     others = [d for d in differing if d.path not in carried or d.sign != "-"]
     others = [d for d in others if d.sign != "~" or not _only_carried(d, carried)]
@@ -116,27 +122,27 @@ def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[
         return
     if not dropped:
         changed = _first([one.path for one in others])
-        yield _to_save(lio, path, f"{told}: {changed}; 'diff' shows it")
+        yield _to_save(lio, path, f"{message}: {changed}; 'diff' shows it")
         return
     yield warning(
         str(path),
-        f"{told}. The file holds what is not running: {_first(dropped)}. 'apply saved' restores"
-        " that, saveconfig drops it from the file",
+        f"{message}. The file contains {_first(dropped)}, not running. 'apply saved' restores that,"
+        " saveconfig removes it from the file",
         choices=[pyshell(lio, "apply", "saved"), pyshell(lio, "saveconfig")],
     )
 
 
-def _to_save(lio: Lio, path: Path, told: str) -> Finding:
-    """Return the warning that a save fixes, a choice if a file was restored without all of it."""
+def _to_save(lio: Lio, path: Path, message: str) -> Finding:
+    """Return a warning that a save fixes; a choice if that would drop what was not restored."""
     save, lost = pyshell(lio, "saveconfig"), _unread_elsewhere(lio)
     if not lost:
-        return warning(str(path), told, save)
-    told = f"{told}. A save would not hold {_first(lost)}, which could not be restored"
-    return warning(str(path), told, choices=[save])
+        return warning(str(path), message, save)
+    message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
+    return warning(str(path), message, choices=[save])
 
 
 def _secrets_dropped(difference: Difference) -> list[str]:
-    """Return the CHAP secrets that the file holds and that are unset in what runs."""
+    """Return the CHAP secrets that the file has and that are not running."""
     unset = (one for one in difference.changes if one.before and not one.after)
     return [path for one in unset if (path := secret_path(difference.path, one.name))]
 
@@ -147,7 +153,7 @@ def _only_carried(difference: Difference, carried: Mapping[str, str]) -> bool:
 
 
 def _unread_elsewhere(lio: Lio) -> list[str]:
-    """Return what could not be restored of files other than the one restored at boot."""
+    """Return what could not be restored from files other than the one restored at boot."""
     try:
         others = state.read(lio.config_dir, lambda _: None).others
     except PyshellError:
@@ -160,7 +166,7 @@ def _first(paths: Sequence[str]) -> str:
 
 
 def _marked(lio: Lio) -> Mapping[str, str]:
-    """Return what the last restore left out, which a save carries over."""
+    """Return what the last restore skipped, which a save carries over."""
     try:
         return state.read(lio.config_dir, lambda _: None).missing
     except PyshellError:
@@ -180,13 +186,13 @@ def _missing(lio: Lio, unreadable: set[str]) -> Iterator[Finding]:
     try:
         missing = state.read(lio.config_dir, lambda _: None).missing
     except PyshellError:
-        yield unseen(str(lio.config_dir / state.FILE), "only root may read it")
+        yield unseen(str(lio.config_dir / state.FILE), "only root can read it")
         return
     for path, why in missing.items():
         if path in unreadable:
             continue
         yield error(
             path,
-            f"the last restore could not bring it back: {why}",
+            f"it could not be restored: {why}",
             pyshell(lio, "restoreconfig", missing_only=True),
         )

@@ -22,13 +22,13 @@ from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
 
 _KEPT = ("readonly", "exclusive", "write_back", "aio", "nullio", "size", "dev", "config", "control")
-"""What a storage object is made with and keeps when something else of it changes."""
+"""Arguments of a storage object that are kept when another one is changed."""
 Users = Mapping[StorageObject, set[str]]
-"""The initiators that are logged in and have a disk."""
+"""The logged in initiators that see each storage object."""
 
 
 def check_disks(lio: Lio) -> Iterator[Finding]:
-    """Yield what is wrong with the disks as initiators see them."""
+    """Yield unused and duplicate disks, and caches that can lose writes."""
     ids: dict[str, StorageObject] = {}
     users = _users(lio)
     for place in listing.storage_objects():
@@ -39,16 +39,16 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
         if naa and ids.setdefault(naa, place) != place:
             yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
-            told = "no LUN exports it: it keeps its device from others, and nobody uses it"
+            message = "no LUN exports it: its device is reserved and not used"
             yield warning(
-                place.path, told, choices=[pyshell(lio, "share", place.path, to="INITIATOR")]
+                place.path, message, choices=[pyshell(lio, "share", place.path, to="INITIATOR")]
             )
         yield from _cache(lio, place, found, users)
     yield from _shared_devices(lio)
 
 
 def _shared_devices(lio: Lio) -> Iterator[Finding]:
-    """Yield storage objects that use a device or file that another one uses, too."""
+    """Yield storage objects that use the device or file of another one."""
     for places in preconditions.users(lio).values():
         for place in places[1:]:
             if storage_info.describe(lio, place).exclusive:
@@ -62,39 +62,39 @@ def _shared_devices(lio: Lio) -> Iterator[Finding]:
 def _cache(
     lio: Lio, place: StorageObject, found: storage_info.StorageInfo, users: Users
 ) -> Iterator[Finding]:
-    """Yield writes that lie in this host's memory when initiators take them for written."""
+    """Yield fileio objects whose writes can be lost in a crash."""
     if not found.buffered:
         return
     if not found.write_back:
         yield error(
             place.path,
-            "writes are kept in this host's memory, and initiators are told that they are on the"
-            " disk: a crash of this host ruins file systems",
+            "writes are buffered in this host's memory, but initiators are message that they are on"
+            " the disk: a crash of this host corrupts file systems",
             pyshell(lio, place.path, "set", "attribute", emulate_write_cache=1),
         )
     elif not _has_battery(lio):
         yield warning(
             place.path,
-            "writes are kept in this host's memory, and it has no battery: a crash loses what"
-            " initiators have not flushed. Made anew with write_back=false, which takes the disk"
-            f" away from them for a moment, it is slower and loses nothing{_cut(place, users)}",
+            "writes are buffered in this host's memory, and it has no battery: a crash loses what"
+            " initiators have not flushed. Recreated with write_back=false, the disk is slower and"
+            f" loses nothing. It is gone for a moment then{_cut(place, users)}",
             choices=[applied(lio, place, write_back=False, attributes={"emulate_write_cache": 0})],
         )
 
 
 def _has_battery(lio: Lio) -> bool:
-    """Tell whether the kernel knows of a battery or a UPS."""
+    """Return whether the kernel reports a battery or a UPS."""
     kinds = lio.machine.host_file("/sys/class/power_supply").glob("*/type")
     return any(kind.read_text(encoding="utf-8").strip() in ("Battery", "UPS") for kind in kinds)
 
 
 def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
-    """Return what makes a storage object other than it is, in one step that fails as a whole.
+    """Return a command that recreates a storage object with other arguments, or not at all.
 
-    Commands that delete and create would have to tell every mapping again; `apply` keeps them.
+    `apply` keeps LUNs and mappings, unlike commands that delete and create it.
     """
     made = storage_info.creation_arguments(lio, place) or {}
-    # What a document omits has the kernel's default: a read-only disk would become writable.
+    # An omitted argument means its default: a read-only disk would become writable.
     kept = {key: made[key] for key in _KEPT if made.get(key) is not None}
     entry = {"plugin": place.plugin, "name": place.name, **kept, **wanted}
     document = shlex.quote(json.dumps({"storage_objects": [entry]}))
@@ -104,7 +104,7 @@ def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
 def _doubled(
     lio: Lio, place: StorageObject, other: StorageObject, naa: str, users: Users
 ) -> Finding:
-    """Return the finding of an id that two disks have; the one that fewer use changes."""
+    """Return the finding of an id that two disks have; the disk with fewer users changes."""
 
     def weight(of: StorageObject) -> tuple[int, bool]:
         return len(users.get(of, ())), storage_info.is_exported(lio.kernel, of)
@@ -113,9 +113,9 @@ def _doubled(
         place, other = other, place
     return error(
         place.path,
-        f"it has the id {naa} of {other.path}, too, which the kernel makes of the first 25"
-        " hexadecimal digits of the serial number: initiators take the two for one disk with two"
-        f" paths, and ruin both{_cut(place, users)}",
+        f"the id {naa}, which the kernel derives from the first 25 hexadecimal digits of the serial"
+        f" number, is also that of {other.path}: initiators take both for one disk with two paths"
+        f" and corrupt them{_cut(place, users)}",
         choices=[applied(lio, place, wwn=str(uuid.uuid4()))],
     )
 
@@ -130,25 +130,25 @@ def _users(lio: Lio) -> Users:
 
 
 def _cut(place: StorageObject, users: Users) -> str:
-    """Return what to do on initiators first and afterwards, as the end of a message."""
+    """Return what to do on initiators before and after, as the end of a message."""
     if place not in users:
         return ""
     return (
-        f". It cuts off {', '.join(sorted(users[place]))}: unmount the disk and log out there"
+        f". It disconnects {', '.join(sorted(users[place]))}: unmount the disk and log out there"
         " first, then log in again"
     )
 
 
 def check_devices(lio: Lio) -> Iterator[Finding]:
-    """Yield what is wrong under the storage objects."""
+    """Yield missing, busy, renamed and resized devices and image files."""
     for place in listing.storage_objects():
         found = storage_info.describe(lio, place)
         if not found.configured:
-            told = (
+            message = (
                 "it was never configured: its creation was interrupted. A restore or apply of its"
                 f" configuration completes it, '/backstores/{place.plugin} delete' removes it"
             )
-            yield error(place.path, told)
+            yield error(place.path, message)
         elif found.missing:
             yield _gone(lio, place, found)
         else:
@@ -159,18 +159,18 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
 
 
 def _gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding:
-    """Return the finding of a device that is gone, with the way to one that is there."""
-    told = f"{found.missing}: initiators get errors"
+    """Return the finding of a missing device, with the command that uses another one."""
+    message = f"{found.missing}: initiators get errors"
     if storage_info.is_back(lio, place, found):
-        there = f"{told}. There is a device at that path again: this creates the object on it"
+        there = f"{message}. A device is at that path again: the command recreates the object on it"
         return error(place.path, there, applied(lio, place, dev=found.device))
     if place.plugin not in ("block", "fileio", "pscsi"):
-        return error(place.path, told)
+        return error(place.path, message)
     new = "/NEW/PATH" if place.plugin == "fileio" else "/dev/disk/by-id/NEW-DEVICE"
     return error(
         place.path,
-        f"{told}. To move the object to another device that holds its data, write the new path"
-        " below; its LUNs and mappings are kept. Then save it",
+        f"{message}. To move the object to another device with its data, put the new path into the"
+        " command; LUNs and mappings are kept. Then save",
         choices=[applied(lio, place, dev=new), pyshell(lio, "saveconfig")],
     )
 
@@ -190,14 +190,14 @@ def _held(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Findin
         commands = [_release(lio, name) for name in held.group(1).split(", ")]
     yield error(
         place.path,
-        f"this host itself uses {found.device} ({device.holder}): with an initiator writing, too,"
-        " its content is ruined",
+        f"this host itself uses {found.device} ({device.holder}): writes by an initiator corrupt"
+        " it",
         choices=commands,
     )
 
 
 def _release(lio: Lio, name: str) -> str:
-    """Return the command that gives up a device which lies on another one."""
+    """Return the command that releases a device below the device-mapper or md device `name`."""
     if name.startswith("md"):
         return f"mdadm --stop /dev/{name}"
     folder = lio.machine.host_file(f"/sys/class/block/{name}/dm")
@@ -212,44 +212,46 @@ def _release(lio: Lio, name: str) -> str:
 
 
 def _renamed(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
-    """Yield a device whose name is given anew at each boot, where it has a lasting one."""
+    """Yield a device whose name can change at boot, if it has a stable name."""
     if not block_devices.moves_between_boots(found.device):
         return
     lasting = lio.machine.lasting_name(found.device)
     if lasting is None:
-        return  # there is nothing better
+        return
     if place.plugin != "block":
-        told = f"{found.device} may name another disk after the next boot; {lasting} never does"
-        yield warning(place.path, told)
+        message = (
+            f"{found.device} can be another disk after the next boot; {lasting} stays the same"
+        )
+        yield warning(place.path, message)
         return
     yield warning(
         place.path,
-        f"{found.device} may name another disk after the next boot; {lasting} never does. Save it"
+        f"{found.device} can be another disk after the next boot; {lasting} stays the same. Save"
         " afterwards",
         f"printf %s {shlex.quote(lasting)} > {shlex.quote(f'{place.folder}/udev_path')}",
     )
 
 
 def _resized(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
-    """Yield an image file that something else made longer or shorter."""
+    """Yield an image file that has another size than initiators see."""
     if lio.machine.block_device(found.device) is not None or found.size is None:
         return
     image = lio.machine.host_file(found.device)
     try:
         there = image.stat().st_size
     except OSError as fault:
-        yield unseen(place.path, f"cannot look at {found.device}: {fault.strerror}")
+        yield unseen(place.path, f"cannot read {found.device}: {fault.strerror}")
         return
-    told = f"{found.device} has {size_text(there)}, initiators are told {size_text(found.size)}"
+    message = f"{found.device} has {size_text(there)}, but initiators see {size_text(found.size)}"
     if there < found.size:
         yield error(
             place.path,
-            f"{told}: what lay behind is lost, and is read as zeros or not at all",
+            f"{message}: the data beyond its end is lost, and reads as zeros or fails",
             f"truncate -s {found.size} {shlex.quote(str(image))}",
         )
     elif there > found.size:
         yield warning(
             place.path,
-            f"{told}: the rest is not used",
+            f"{message}: the rest is not used",
             pyshell(lio, place.path, "resize", size=there),
         )

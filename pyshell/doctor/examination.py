@@ -34,7 +34,7 @@ def check_kernel(lio: Lio) -> Iterator[Finding]:
         return
     if not os.path.ismount(_MOUNT):
         first = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
-        message = "configfs is not mounted: nothing of the kernel's target can be seen or set"
+        message = "configfs is not mounted: the kernel's target cannot be read or changed"
         commands = (*first, f"mount -t configfs none {_MOUNT}")
         yield Finding("error", _MOUNT, message, commands, ("/",))
     else:

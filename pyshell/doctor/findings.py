@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check of the running target says: how bad, where, what it means, what mends it."""
+"""Findings of the checks: severity, path, message, and commands that fix it."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ Level = Literal["error", "warning", "unseen"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding. An `error` keeps somebody from working, a `warning` may come to that.
+    """One finding: an `error` breaks access now, a `warning` may later.
 
-    `unseen` is no fault: something that could not be looked at, and why.
+    `unseen` is not a problem but something that could not be checked, and why.
     """
 
     level: Level
     path: str
-    """Where: a path of the tree, or a file or part of the host."""
+    """A path of the tree, or a file or part of the host."""
     message: str
-    """What it is, and what it means."""
+    """The problem and its consequence."""
     commands: tuple[str, ...] = ()
-    """What fixes it, to be typed into root's shell in this order: each is complete as it is, and
-    none deletes an object, drops one from the saved file or disconnects an initiator."""
+    """Commands for root's shell that fix it, in this order. They are complete, and none deletes an
+    object, drops one from the saved file or disconnects an initiator."""
     about: tuple[str, ...] = ()
-    """Of something of the host: the paths of the tree that it matters to."""
+    """Paths of the tree that a finding about the host affects."""
     choices: tuple[str, ...] = ()
-    """Commands among which an administrator decides: some disturb initiators, grant access or
-    have a word in capitals to be replaced."""
+    """Commands that an administrator chooses from: some disconnect initiators, grant access or
+    contain a word in capitals to replace."""
 
 
 def error(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
-    """Return what keeps somebody from working."""
+    """Return a finding that breaks access now."""
     return Finding("error", path, message, commands, choices=tuple(choices))
 
 
 def warning(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
-    """Return what may come to that."""
+    """Return a finding that may break access later."""
     return Finding("warning", path, message, commands, choices=tuple(choices))
 
 
 def unseen(what: str, why: str, *about: str) -> Finding:
-    """Return what could not be looked at, and which paths of the tree that leaves in doubt."""
+    """Return a finding about what could not be checked, with the paths that it affects."""
     return Finding("unseen", what, why, about=about)
 
 
 def pyshell(lio: Lio, *words: str, **values: Any) -> str:
-    """Return a command of pyshell as root's shell takes it, for the target at hand."""
+    """Return a pyshell command for root's shell, for this target."""
     simulated = [shlex.quote(f"--simulate={lio.simulated}")] if lio.simulated is not None else []
     return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
 
 
 def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -> str:
-    """Return the command that sets CHAP of an object and asks for the secret `name`."""
+    """Return the command that sets CHAP of an object and prompts for the secret `name`."""
     return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"
 
 

@@ -25,7 +25,7 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
     if present is None:
         yield unseen("addresses", "the host's addresses cannot be read from /proc/net", *about)
     if open_at is None:
-        yield unseen("listening", "where the host listens cannot be read from /proc/net", *about)
+        yield unseen("listening", "listening sockets cannot be read from /proc/net", *about)
     for portal in portals:
         address = procnet.spelt(portal.address)
         folder = f"{portal.tpg.path}/portals"
@@ -33,14 +33,14 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
         if present is not None and not listing.is_wildcard(address) and address not in present:
             yield error(
                 portal.path,
-                f"this host has no address {portal.address}: nobody reaches the portal. Give the"
-                " host that address again, or listen on another one",
+                f"this host has no address {portal.address}: no initiator can reach the portal. Add"
+                " the address to the host, or listen on another one",
                 choices=[pyshell(lio, folder, "create", "ADDRESS", str(portal.port))],
             )
         elif open_at is not None and (address, portal.port) not in open_at:
             yield error(
                 portal.path,
-                f"nothing listens at TCP port {portal.port} of it: nobody can log in there",
+                f"nothing listens on its TCP port {portal.port}: no initiator can log in there",
                 choices=[
                     f"{pyshell(lio, folder, 'delete', *words)}"
                     f" && {pyshell(lio, folder, 'create', *words)}"
@@ -49,12 +49,12 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
 
 
 _UFW = "/etc/ufw/ufw.conf"
-# The ports that initiators come to, each with the paths of the portals there.
+# The ports of portals, each with the paths of the portals.
 Ports = Mapping[int, tuple[str, ...]]
 
 
 def check_firewall(lio: Lio) -> Iterator[Finding]:
-    """Yield ports that a firewall keeps shut."""
+    """Yield ports of portals that a firewall blocks."""
     portals = [portal for tpg in tpgs(of="iscsi") for portal in listing.portals(tpg)]
     numbers = sorted({portal.port for portal in portals})
     ports = {n: tuple(portal.path for portal in portals if portal.port == n) for n in numbers}
@@ -68,8 +68,8 @@ def check_firewall(lio: Lio) -> Iterator[Finding]:
     elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
         yield from _nftables(rules, ports)
     else:
-        told = "neither firewalld, ufw nor nftables (as root) answers: is a port shut elsewhere?"
-        yield unseen("firewall", told, *_all(ports))
+        message = "no firewalld, ufw or nftables found (nftables needs root)"
+        yield unseen("firewall", message, *_all(ports))
 
 
 def _all(ports: Ports) -> list[str]:
@@ -104,7 +104,7 @@ def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
 
 
 def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
-    """Yield ports that a chain drops; what nft prints in a form unknown here is not checked."""
+    """Yield ports that a chain drops; an unknown form of rules is reported as not checked."""
     try:
         listed = json.loads(text)["nftables"]
         ruleset = _Ruleset(listed)
@@ -122,15 +122,17 @@ def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iter
         paths = tuple(path for path in every if _concerns(chain["family"], path))
         verdict = ruleset.verdict(chain, port) if paths else _ACCEPT
         if verdict == _MAYBE:
-            told = "it accepts some senders or interfaces: are initiators among them?"
-            yield unseen(f"nftables {place}", told, *paths)
+            message = (
+                "it accepts some senders or interfaces only: check that initiators are among them"
+            )
+            yield unseen(f"nftables {place}", message, *paths)
         elif verdict == _DROP:
             command = f"nft insert rule {place} tcp dport {port} accept"
             yield _shut(f"nftables {place}", port, paths, command)
 
 
 def _concerns(family: str, path: str) -> bool:
-    """Return whether packets to a portal pass the tables of a family."""
+    """Return whether packets to a portal pass tables of a family."""
     six, every = "/[" in path, "/[::0]" in path
     return {"ip": not six or every, "ip6": six}.get(family, True)
 
@@ -141,7 +143,7 @@ _DEEPEST = 16  # jumps, as the kernel allows
 
 
 class _Ruleset:
-    """The rules that nft lists, asked what becomes of a first packet of a TCP connection."""
+    """The rules that nft lists, applied to the first packet of a TCP connection."""
 
     def __init__(self, listed: Sequence[Mapping[str, Any]]) -> None:
         self._rules: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
@@ -157,7 +159,7 @@ class _Ruleset:
                     self._sets[named["family"], named["table"], named["name"]] = named
 
     def verdict(self, chain: Mapping[str, Any], port: int) -> str:
-        """Return what a base chain does: accept, drop, or maybe, which depends on the sender."""
+        """Return the verdict of a base chain: accept, drop, or maybe (depends on the sender)."""
         table = (chain["family"], chain["table"])
         found = self._walk(table, chain["name"], port, 0)
         if found in (_ACCEPT, _DROP):
@@ -166,7 +168,7 @@ class _Ruleset:
         return _MAYBE if found == _MAYBE and policy == _DROP else policy
 
     def _walk(self, table: tuple[str, str], chain: str, port: int, depth: int) -> str:
-        """Return what becomes of the packet in a chain; next if it comes out at its end."""
+        """Return the verdict of a chain, next if the packet reaches its end."""
         if depth > _DEEPEST:
             return _MAYBE
         unsure = False
@@ -188,7 +190,7 @@ class _Ruleset:
         port: int,
         depth: int,
     ) -> tuple[bool, str]:
-        """Return whether a rule certainly matches, and its verdict; next if it does not match."""
+        """Return whether a rule matches for certain, and its verdict; next if it does not match."""
         certain = True
         for part in expressions:
             (kind, value), *_ = part.items()
@@ -202,13 +204,13 @@ class _Ruleset:
             elif kind == "reject":
                 return certain, _DROP
             elif kind in ("jump", "goto"):
-                told = self._walk(table, value["target"], port, depth + 1)
-                ends = kind == "goto" and told == _NEXT
-                return certain, _RETURN if ends else told
+                message = self._walk(table, value["target"], port, depth + 1)
+                ends = kind == "goto" and message == _NEXT
+                return certain, _RETURN if ends else message
             elif kind == "vmap":
                 return self._vmap(table, value, port, depth, certain)
             elif kind not in ("counter", "log", "comment", "notrack", "mangle"):
-                certain = False  # a limit, a match of iptables, or what came later than this
+                certain = False  # a limit, a match of iptables, or an expression unknown here
         return certain, _NEXT
 
     def _vmap(
@@ -220,10 +222,10 @@ class _Ruleset:
             found = self._matches(table, match, port)
             if found is False:
                 continue
-            _, told = self._rule(table, [verdict], port, depth)
+            _, message = self._rule(table, [verdict], port, depth)
             if found is True:
-                return certain, told
-            unsure = _MAYBE if told in (_ACCEPT, _MAYBE) else unsure
+                return certain, message
+            unsure = _MAYBE if message in (_ACCEPT, _MAYBE) else unsure
         return False, unsure
 
     def _matches(self, table: tuple[str, str], match: Mapping[str, Any], port: int) -> bool | None:
@@ -247,7 +249,7 @@ class _Ruleset:
         return (not found if op == "!=" else found) if found is not None else None
 
     def _holds(self, table: tuple[str, str], value: Any, wanted: int | str) -> bool | None:
-        """Return whether a value, range, list or set has what is wanted in it."""
+        """Return whether a value, range, list or set contains `wanted`."""
         if isinstance(value, list):
             return any(self._holds(table, one, wanted) for one in value)
         if isinstance(value, dict):
@@ -279,8 +281,8 @@ _NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 
 
 def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
-    told = f"it does not let in TCP port {port}, which portals are at: initiators get no answer"
-    return Finding("warning", firewall, told, commands, paths)
+    message = f"it blocks TCP port {port} of portals: initiators get no answer"
+    return Finding("warning", firewall, message, commands, paths)
 
 
 def _text(path: Path) -> str:

@@ -6,9 +6,6 @@ A setting is named by its file below the object's folder, as `attrib/emulate_caw
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
-
 from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import rtslib
@@ -90,20 +87,6 @@ def refuse_equal_secrets(one: str, other: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One setting with its value, as `get` shows it and as it can be written back."""
-
-    file: str
-    value: str
-    writable: bool = True
-
-    @property
-    def name(self) -> str:
-        """Return the setting's own name."""
-        return self.file.rpartition("/")[2]
-
-
 def path_of(folder: str, file: str) -> str:
     """Return the path of a setting's file. Raises UsageError for what cannot be one."""
     return f"{folder}/{names.setting_file(file)}"
@@ -113,19 +96,6 @@ def names_in(folder: str, group: str) -> tuple[list[str], list[str]]:
     """Return the names of a group's readable settings (`attrib`, `param`): all, the writable."""
     path = f"{folder}/{group}"
     return files(path, readable=True), files(path, readable=True, writable=True)
-
-
-def read_group(
-    kernel: Kernel, folder: str, group: str, *, writable: bool | None = None
-) -> list[Setting]:
-    """Return the settings in a group, sorted; what the kernel will not let be read is left out."""
-    every, changeable = names_in(folder, group)
-    found = []
-    with kernel.within(f"{folder}/{group}") as text_of:
-        for name in changeable if writable else every:
-            with contextlib.suppress(OSError):
-                found.append(Setting(f"{group}/{name}", text_of(name).strip(), name in changeable))
-    return found
 
 
 def read(kernel: Kernel, folder: str, file: str) -> str:

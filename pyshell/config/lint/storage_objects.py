@@ -264,7 +264,7 @@ def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
         lio.machine.lasting_name(device) if block_devices.moves_between_boots(device) else None
     )
     if lasting is not None:
-        told = f"{device} may name another device after the next boot"
+        told = f"{device} can be another device after the next boot"
         yield warning(entry.at("dev"), told, f"Use {lasting}.")
 
 
