@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between two configurations, object by object and setting by setting.
+"""Differences between two configurations, by object and setting.
 
-A setting that one side omits may have any value there: it is no difference. Where omitting
-it means the kernel's default (see `model.settled`), that default is compared. Secrets are known to
-differ; their values never stand in a difference's text. A secret in a file that was not read
-differs only from none.
+A setting that one side omits can have any value there: it is not a difference. If omitting it means
+the kernel's default (see `model.settled`), that default is compared. Secrets are compared, but
+their values never appear in the text of a difference. A secret in a file that was not read differs
+only from none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pyshell.config.model import Item, Items, settled, tree_path
 from pyshell.lio.identifiers import AluaGroup
 
 _UNREAD = "unread"
-"""Stands for a secret that was not read; no secret is shown."""
+"""Placeholder for a secret that was not read."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Changed:
 
     @property
     def secret(self) -> bool:
-        """Tell whether the values are secrets."""
+        """Return whether the values are secrets."""
         return self.name.rpartition("/")[2] in names.SECRET_NAMES
 
     def shown(self, value: Any) -> str:
-        """Return a value as it may be shown."""
+        """Return a value as text, masked if it is secret."""
         if self.secret and value:
             return names.MASK
         return "none" if value in (None, "") else str(value)
 
     @property
     def text(self) -> str:
-        """Return the change in words: `emulate_tpu: 0 -> 1`."""
+        """Return the change as text: `emulate_tpu: 0 -> 1`."""
         name = self.name.rpartition("/")[2]
         if self.secret and self.before and self.after:
             return f"{name}: differs"
@@ -59,25 +59,25 @@ class Difference:
     before: Item | None
     after: Item | None
     facts: tuple[Changed, ...] = ()
-    """What cannot be changed in place: the object would have to be made anew."""
+    """Changes that need the object to be recreated."""
     settings: tuple[Changed, ...] = ()
 
     @property
     def implied(self) -> bool:
-        """Tell whether it follows from the difference of another object."""
+        """Return whether it follows from the difference of another object."""
         item = self.after or self.before
         return self.sign != "~" and item is not None and item.implied
 
     @property
     def changes(self) -> tuple[Changed, ...]:
-        """Return all that differs in an object that both have."""
+        """Return all changes of an object that both sides have."""
         return self.facts + self.settings
 
 
 def compare(before: Items, after: Items, *, unread: bool = True) -> list[Difference]:
-    """Return what differs, in the order of the second, then what only the first has.
+    """Return the differences in the order of `after`, then what only `before` has.
 
-    Without `unread`, secrets that were not read are no difference: a plan cannot write them.
+    Without `unread`, secrets that were not read are no differences: a plan cannot write them.
     """
     found = []
     for path, item in after.items():
@@ -103,7 +103,7 @@ def compare(before: Items, after: Items, *, unread: bool = True) -> list[Differe
 def shown(differences: Iterable[Difference]) -> Iterator[Difference]:
     """Yield differences by the paths of the tree, without those that follow from others.
 
-    The tree has a target of a fabric without tags and its TPG as one.
+    In a fabric without tags, a target and its TPG have one path in the tree.
     """
     told = [difference for difference in differences if not difference.implied]
     paths = {difference.path for difference in told}
@@ -117,7 +117,7 @@ def shown(differences: Iterable[Difference]) -> Iterator[Difference]:
 
 
 def _comes_with_its_owner(item: Item, other: Items) -> bool:
-    """Tell whether the other side has an item, unmentioned, as it has that to which it belongs."""
+    """Return whether the other side has an item implicitly, as it has its owner."""
     place = item.place
     return item.implied and isinstance(place, AluaGroup) and place.storage_object.path in other
 

@@ -24,32 +24,30 @@ from pyshell.config.positions import Place
 from pyshell.lio import identifiers
 
 Value = int | str
-"""An attribute's value: rtslib writes a number where the text is one."""
+"""An attribute's value: rtslib writes a number if the text is one."""
 _Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
 _Attributes = Annotated[
     dict[str, Value],
-    Doc("The kernel's attributes by name; those left out keep the kernel's default."),
+    Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
 ]
 _Parameters = Annotated[
     dict[str, Value],
-    Doc("iSCSI negotiation parameters by name; those left out keep the kernel's default."),
+    Doc("iSCSI negotiation parameters by name; omitted ones keep the kernel's default."),
 ]
-_ChapUserid = Annotated[str, Doc("CHAP name that the initiator gives.")]
-_ChapPassword = Annotated[
-    str, Doc("CHAP secret that the initiator proves to know; 12 bytes or more.")
-]
-_MutualUserid = Annotated[str, Doc("CHAP name that the target gives in turn.")]
+_ChapUserid = Annotated[str, Doc("CHAP name that the initiator sends.")]
+_ChapPassword = Annotated[str, Doc("CHAP secret of the initiator; 12 bytes or more.")]
+_MutualUserid = Annotated[str, Doc("CHAP name that the target sends.")]
 _MutualPassword = Annotated[
-    str, Doc("CHAP secret of the other direction; not the same as the first.")
+    str, Doc("CHAP secret of the target; must differ from the initiator's.")
 ]
 _SecretFile = Annotated[
     str,
-    Doc("File that holds this secret, in place of the secret: an absolute path. Only pyshell."),
+    Doc("Absolute path of a file with this secret, instead of the secret. Only pyshell reads it."),
 ]
-_Alias = Annotated[str | None, Doc("Name of the link in configfs; drawn if left out.")]
-_Supported = Annotated[int | None, Doc("1 where the group may be in that state.")]
-_Seconds = Annotated[int | None, Doc("Told to initiators: seconds of a transition.")]
-_Milliseconds = Annotated[int | None, Doc("Milliseconds by which answers are late.")]
+_Alias = Annotated[str | None, Doc("Name of the link in configfs; defaults to a generated name.")]
+_Supported = Annotated[int | None, Doc("1 if the group supports that state.")]
+_Seconds = Annotated[int | None, Doc("Seconds of a transition, as reported to initiators.")]
+_Milliseconds = Annotated[int | None, Doc("Milliseconds by which responses are delayed.")]
 
 
 class AluaGroupEntry(TypedDict):
@@ -83,7 +81,7 @@ class AluaGroupEntry(TypedDict):
     alua_support_unavailable: NotRequired[_Supported]
     implicit_trans_secs: NotRequired[_Seconds]
     nonop_delay_msecs: NotRequired[_Milliseconds]
-    preferred: NotRequired[Annotated[int | None, Doc("1 where initiators shall prefer the group.")]]
+    preferred: NotRequired[Annotated[int | None, Doc("1 if initiators should prefer the group.")]]
     trans_delay_msecs: NotRequired[_Milliseconds]
 
 
@@ -94,26 +92,28 @@ class StorageObjectEntry(TypedDict):
     plugin: Required[
         Annotated[
             str,
-            Doc("Backstore: block, fileio, pscsi, ramdisk or user (once iblock and rd_mcp)."),
+            Doc("Backstore: block, fileio, pscsi, ramdisk or user (formerly iblock and rd_mcp)."),
         ]
     ]
-    wwn: NotRequired[Annotated[str | None, Doc("Unit serial number; drawn if left out.")]]
+    wwn: NotRequired[Annotated[str | None, Doc("Unit serial number; defaults to a generated one.")]]
     dev: NotRequired[
         Annotated[str, Doc("Path of the block device, image file or SCSI device (not ramdisk).")]
     ]
-    size: NotRequired[Annotated[int | None, Doc("Bytes; needed for image files and ramdisks.")]]
+    size: NotRequired[Annotated[int | None, Doc("Bytes; required for image files and ramdisks.")]]
     write_back: NotRequired[
         Annotated[
             bool,
-            Doc("fileio: answer writes before they are on the disk; a crash loses them."),
+            Doc("fileio: acknowledge writes before they are on disk; a crash loses them."),
         ]
     ]
-    readonly: NotRequired[Annotated[bool, Doc("block: open the device for reading only.")]]
-    exclusive: NotRequired[Annotated[bool, Doc("block: nobody else may open the device.")]]
+    readonly: NotRequired[Annotated[bool, Doc("block: open the device read-only.")]]
+    exclusive: NotRequired[Annotated[bool, Doc("block: open the device exclusively.")]]
     aio: NotRequired[Annotated[bool, Doc("fileio: asynchronous I/O.")]]
-    nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for measuring.")]]
-    config: NotRequired[Annotated[str | None, Doc("user: what the handler opens.")]]
-    hw_max_sectors: NotRequired[Annotated[int | None, Doc("user: sectors in one command at most.")]]
+    nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for benchmarks.")]]
+    config: NotRequired[Annotated[str | None, Doc("user: handler and its configuration.")]]
+    hw_max_sectors: NotRequired[
+        Annotated[int | None, Doc("user: maximum number of sectors per command.")]
+    ]
     control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
     attributes: NotRequired[_Attributes]
     alua_tpgs: NotRequired[Annotated[list[AluaGroupEntry], Doc("ALUA groups.")]]
@@ -122,10 +122,12 @@ class StorageObjectEntry(TypedDict):
 
 
 class LunEntry(TypedDict):
-    """A LUN; `storage_object` is a path, as `/backstores/block/disk1`."""
+    """A LUN; `storage_object` is a path like `/backstores/block/disk1`."""
 
     index: Required[Annotated[int, Doc("LUN, 0 to 65535.")]]
-    storage_object: Required[Annotated[str, Doc("What it exports: /backstores/PLUGIN/NAME.")]]
+    storage_object: Required[
+        Annotated[str, Doc("Exported storage object: /backstores/PLUGIN/NAME.")]
+    ]
     alias: NotRequired[_Alias]
     alua_tg_pt_gp_name: NotRequired[
         Annotated[str | None, Doc("Name of an ALUA group of the storage object.")]
@@ -133,12 +135,14 @@ class LunEntry(TypedDict):
 
 
 class PortalEntry(TypedDict):
-    """A network portal; an IPv6 `ip_address` stands in brackets."""
+    """A network portal; an IPv6 `ip_address` is in brackets."""
 
     ip_address: Required[
-        Annotated[str, Doc("IP address of this host; 0.0.0.0 is all of IPv4, [::0] all.")]
+        Annotated[
+            str, Doc("IP address of this host; 0.0.0.0 for all IPv4 addresses, [::0] for all.")
+        ]
     ]
-    port: Required[Annotated[int, Doc("TCP port; iSCSI's is 3260.")]]
+    port: Required[Annotated[int, Doc("TCP port, usually 3260.")]]
     iser: NotRequired[Annotated[bool, Doc("iSCSI over RDMA.")]]
     offload: NotRequired[Annotated[bool, Doc("Offload to a Chelsio adapter.")]]
 
@@ -146,31 +150,31 @@ class PortalEntry(TypedDict):
 class MappedLunEntry(TypedDict):
     """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
 
-    index: Required[Annotated[int, Doc("LUN that the initiator sees, 0 to 65535.")]]
+    index: Required[Annotated[int, Doc("LUN number that the initiator sees, 0 to 65535.")]]
     tpg_lun: Required[Annotated[int, Doc("LUN of the TPG.")]]
-    write_protect: NotRequired[Annotated[bool | None, Doc("The initiator may only read.")]]
+    write_protect: NotRequired[Annotated[bool | None, Doc("The initiator can only read.")]]
     alias: NotRequired[_Alias]
 
 
 class NodeAclEntry(TypedDict):
-    """A node ACL: an initiator that may log in."""
+    """A node ACL: an initiator that can log in."""
 
     node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
-    mapped_luns: NotRequired[Annotated[list[MappedLunEntry], Doc("The LUNs that it sees.")]]
+    mapped_luns: NotRequired[Annotated[list[MappedLunEntry], Doc("LUNs that the initiator sees.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs of equal tag form a group.")]]
+    tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs with the same tag form a group.")]]
     chap_userid: NotRequired[_ChapUserid]
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
     chap_mutual_password: NotRequired[_MutualPassword]
     chap_password_file: NotRequired[_SecretFile]
     chap_mutual_password_file: NotRequired[_SecretFile]
-    # By this name rtslib does not save it, but restores it.
+    # rtslib restores it by this name, but does not save it.
     tcq_depth: NotRequired[
         Annotated[
             Value | None,
-            Doc("Commands under way (cmdsn_depth), where that is not the TPG's default."),
+            Doc("Queue depth (cmdsn_depth), if it is not the TPG's default."),
         ]
     ]
 
@@ -178,13 +182,15 @@ class NodeAclEntry(TypedDict):
 class TpgEntry(TypedDict):
     """A target portal group."""
 
-    tag: NotRequired[Annotated[int, Doc("Number from 1; 1 if left out.")]]
-    enable: NotRequired[Annotated[bool, Doc("Whether initiators may log in; true if left out.")]]
+    tag: NotRequired[Annotated[int, Doc("Number from 1; defaults to 1.")]]
+    enable: NotRequired[Annotated[bool, Doc("Whether initiators can log in; defaults to true.")]]
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
-    luns: NotRequired[Annotated[list[LunEntry], Doc("What it exports.")]]
-    portals: NotRequired[Annotated[list[PortalEntry], Doc("Where it listens.")]]
-    node_acls: NotRequired[Annotated[list[NodeAclEntry], Doc("Who may log in.")]]
+    luns: NotRequired[Annotated[list[LunEntry], Doc("Exported LUNs.")]]
+    portals: NotRequired[
+        Annotated[list[PortalEntry], Doc("Addresses and ports that it listens on.")]
+    ]
+    node_acls: NotRequired[Annotated[list[NodeAclEntry], Doc("Initiators that can log in.")]]
     chap_userid: NotRequired[_ChapUserid]
     chap_password: NotRequired[_ChapPassword]
     chap_mutual_userid: NotRequired[_MutualUserid]
@@ -197,16 +203,16 @@ class TargetEntry(TypedDict):
     """A target of a fabric."""
 
     wwn: Required[Annotated[str, Doc("Name of the target in the form of its fabric.")]]
-    fabric: Required[Annotated[str, Doc("Fabric, as iscsi, loopback or vhost.")]]
+    fabric: Required[Annotated[str, Doc("Fabric, for example iscsi, loopback or vhost.")]]
     parameters: NotRequired[_Parameters]
     tpgs: NotRequired[Annotated[list[TpgEntry], Doc("Target portal groups.")]]
 
 
 class FabricModuleEntry(TypedDict):
-    """Settings of a fabric as a whole: who may discover its targets."""
+    """Settings of a fabric: who can discover its targets."""
 
-    name: Required[Annotated[str, Doc("Fabric; iscsi has such settings.")]]
-    discovery_enable_auth: NotRequired[Annotated[bool, Doc("Discovery needs CHAP.")]]
+    name: Required[Annotated[str, Doc("Fabric; only iscsi has such settings.")]]
+    discovery_enable_auth: NotRequired[Annotated[bool, Doc("Whether discovery requires CHAP.")]]
     discovery_userid: NotRequired[_ChapUserid]
     discovery_password: NotRequired[_ChapPassword]
     discovery_mutual_userid: NotRequired[_MutualUserid]
@@ -218,18 +224,18 @@ class FabricModuleEntry(TypedDict):
 class Document(TypedDict):
     """A whole saved configuration."""
 
-    storage_objects: NotRequired[Annotated[list[StorageObjectEntry], Doc("What may be exported.")]]
+    storage_objects: NotRequired[Annotated[list[StorageObjectEntry], Doc("Storage objects.")]]
     targets: NotRequired[Annotated[list[TargetEntry], Doc("Targets of all fabrics.")]]
     fabric_modules: NotRequired[Annotated[list[FabricModuleEntry], Doc("Settings of fabrics.")]]
 
 
 def is_empty(document: Document) -> bool:
-    """Tell whether a configuration holds no storage object and no target."""
+    """Return whether a configuration has no storage object and no target."""
     return not document.get("storage_objects") and not document.get("targets")
 
 
 def counts(document: Document) -> dict[str, int]:
-    """Return how many storage objects, targets, LUNs and ACLs a configuration holds."""
+    """Return how many storage objects, targets, LUNs and ACLs a configuration has."""
     tpgs = [tpg for target in document.get("targets", ()) for tpg in target.get("tpgs", ())]
     return {
         "storage_objects": len(document.get("storage_objects", ())),
@@ -240,13 +246,13 @@ def counts(document: Document) -> dict[str, int]:
 
 
 def is_secret(key: str) -> bool:
-    """Tell whether what stands under a key of a document is a secret."""
+    """Return whether the value of a key is a secret."""
     return key.endswith("password")
 
 
 def holds_secrets(data: Any) -> bool:
-    """Tell whether a document, or a part of one, holds CHAP secrets."""
-    left = [data]  # no recursion: Python 3.13 reads files that are nested deeper than it recurses
+    """Return whether a document, or a part of one, contains CHAP secrets."""
+    left = [data]  # no recursion: Python 3.13 parses files nested deeper than its recursion limit
     while left:
         part = left.pop()
         if isinstance(part, dict):
@@ -275,7 +281,7 @@ class Located:
     path: str
     """Its path in the tree, with normalised names."""
     place: Place
-    """Its place in the document; the last but one part is the list that it is in."""
+    """Its place in the document; the second to last part is the list that it is in."""
     entry: dict[str, Any]
 
     @property
@@ -332,7 +338,7 @@ def is_target(entry: Mapping[str, Any], wwn: str) -> bool:
 
 
 def object_paths(document: Document) -> set[str]:
-    """Return the paths of all storage objects and targets of a document, and of what is below.
+    """Return the paths of all storage objects and targets of a document, and of objects below.
 
     ALUA groups are not among them.
     """
@@ -353,7 +359,7 @@ def schema() -> dict[str, Any]:
     kinds = found.pop("$defs")
     for name, kind in {**kinds, "Document": found}.items():
         _describe(kind, globals()[name])
-    found["properties"]["$schema"] = {"type": "string", "description": "Where this schema lies."}
+    found["properties"]["$schema"] = {"type": "string", "description": "Location of this schema."}
     found = {"$schema": _DRAFT, "title": "LIO saveconfig.json", **found, "$defs": kinds}
     renamed: dict[str, Any] = json.loads(_ENTRY.sub('"', json.dumps(found)))
     return renamed

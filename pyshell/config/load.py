@@ -36,24 +36,24 @@ from pyshell.suggestions import did_you_mean
 EMPTY = "empty"
 _PACKED = 64 << 20
 _RATIO = 100
-"""A packed file may hold more than _PACKED bytes only if it packs them less than so many times."""
+"""Highest compression ratio of a packed file of more than _PACKED bytes."""
 _GZIP = b"\x1f\x8b"
 
 
 class DocumentError(PyshellError):
-    """A file that is no saved configuration: `faults` are one line each, with JSON path."""
+    """A file that is not a saved configuration: `faults` has a line with JSON path for each."""
 
     def __init__(self, name: str, findings: list[LocatedProblem]) -> None:
         self.findings = findings
         faults = [f"line {one.line}, column {one.column}: {one}" for one in findings]
-        message = f"{name} is no saved configuration:"
+        message = f"{name} is not a saved configuration:"
         if len(faults) == 1:
             message, faults = f"{message} {faults[0]}", []
         super().__init__(message, "Nothing was changed.", faults=faults)
 
 
 class TextError(DocumentError):
-    """A file that is not even JSON, which is one fault."""
+    """A file that is not JSON."""
 
     def __init__(self, name: str, finding: LocatedProblem) -> None:
         super().__init__(name, [finding])
@@ -86,19 +86,19 @@ def read_file(path: Path, *, trusted: bool = False) -> reading.FileContent:
 
 
 def too_large() -> LocatedProblem:
-    """Return the fault of a file that is larger than any saved configuration."""
+    """Return the problem of a file that is larger than any saved configuration."""
     return no_text(f"larger than {LARGE >> 20} MiB, which no saved configuration is")
 
 
 def from_bytes(data: bytes, name: str) -> Document:
-    """Return the document in the bytes of a file; `name` says in errors where they came from."""
+    """Return the document in the bytes of a file; `name` is its name in errors."""
     return parse(text_of(data, name), name)
 
 
 def unpacked(data: bytes, name: str) -> bytes:
-    """Return what a file holds, which may be packed as targetcli's backups are.
+    """Return the content of a file, which can be packed by gzip like targetcli's backups.
 
-    Raises PyshellError for a damaged one, and for one that would fill the memory.
+    Raises PyshellError for a damaged file, and for one that would fill the memory.
     """
     if not (name.endswith(".gz") or data.startswith(_GZIP)):
         return data
@@ -107,7 +107,7 @@ def unpacked(data: bytes, name: str) -> bytes:
         with gzip.open(io.BytesIO(data)) as packed:
             found = packed.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise PyshellError(f"{name} is damaged: {error}", "Move it away.") from error
+        raise PyshellError(f"{name} is damaged: {error}", "Move it to another folder.") from error
     if len(found) > LARGE:
         raise TextError(name, too_large())
     if len(found) > limit:
@@ -130,35 +130,35 @@ def text_of(data: bytes, name: str) -> str:
 
 
 def parse(text: str, name: str) -> Document:
-    """Return the document in `text`; `name` says in errors where it came from."""
+    """Return the document in `text`; `name` is the name of its source in errors."""
     if not text.strip():
         raise TextError(name, no_text(EMPTY))
     try:
         data = jsontext.loads(text, any_string=True)
     except ValueError as error:
         raise TextError(name, _json_fault(text, error)) from error
-    document, faults = type_faults(data)
+    document, faults = type_problems(data)
     if faults:
         raise DocumentError(name, placed(_places(text), faults))
     return document
 
 
 def unknown_keys_of(document: Document, text: str) -> list[LocatedProblem]:
-    """Return a warning for each key in the text of a document that has no effect."""
+    """Return a warning for each unknown key of a document, which has no effect."""
     faults = list(unknown_keys(document))
     return placed(_places(text), faults) if faults else []
 
 
 def typed(data: Any, name: str) -> Document:
-    """Return data as the document that it is. Raises PyshellError where it is none."""
-    document, faults = type_faults(data)
+    """Return data as a typed document. Raises PyshellError if it is none."""
+    document, faults = type_problems(data)
     if faults:
-        raise PyshellError(f"{name} holds no saved configuration: {faults[0].message}")
+        raise PyshellError(f"{name} contains no saved configuration: {faults[0].message}")
     return document
 
 
 def _json_fault(text: str, found: Exception) -> LocatedProblem:
-    """Return the fault that `found` tells of, as the reader that knows places sees it."""
+    """Return the problem of a text that is not JSON, with its position if possible."""
     try:
         read(text)
     except json.JSONDecodeError as error:
@@ -171,11 +171,13 @@ def _json_fault(text: str, found: Exception) -> LocatedProblem:
 def _places(text: str) -> PositionedJson:
     try:
         return read(text)
-    except json.JSONDecodeError:  # what nobody here knows is nested deeper than that reader goes
+    except (
+        json.JSONDecodeError
+    ):  # an unknown key holds values nested deeper than this parser supports
         return PositionedJson(None, Spot(0, 0), [], [0])
 
 
-# pydantic's kinds of faults, whose own sentences speak to programmers.
+# Texts for pydantic's types of errors, whose own are for programmers.
 _WORDS = {
     "missing": "is missing",
     "int_type": "must be a whole number",
@@ -194,15 +196,15 @@ _WORDS = {
 
 @functools.cache
 def _types() -> Any:
-    """Return pydantic's checker of documents, which keeps unknown keys."""
-    # pydantic takes longer to load than most commands take: only those that read a file pay.
+    """Return pydantic's validator of documents, which keeps unknown keys."""
+    # pydantic takes longer to import than most commands run: only those that read a file pay.
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     return TypeAdapter(with_config(ConfigDict(extra="allow"))(Document))
 
 
-def type_faults(data: Any) -> tuple[Document, list[Problem]]:
-    """Return `data` as the types have it, and one fault for each place that is wrong."""
+def type_problems(data: Any) -> tuple[Document, list[Problem]]:
+    """Return `data` converted to the types, and a problem for each wrong place."""
     from pydantic import ValidationError
 
     try:
@@ -220,13 +222,13 @@ def type_faults(data: Any) -> tuple[Document, list[Problem]]:
 
 
 def _unfit_texts(data: Any) -> list[Problem]:
-    """Return the texts and keys that no file name and no kernel can take."""
+    """Return problems of texts and keys that no file name and no kernel accepts."""
     found = []
     left: list[tuple[Any, Place, bool]] = [(data, (), False)]
     while left:
         value, place, is_key = left.pop()
         if isinstance(value, str) and UNFIT.search(value):
-            message = "holds NUL or half of a surrogate pair"
+            message = "contains NUL or half of a surrogate pair"
             found.append(Problem("error", place, message, at_key=is_key))
         elif isinstance(value, dict):
             left += [(key, (*place, key), True) for key in value]
@@ -241,7 +243,7 @@ def _joined(words: list[str]) -> str:
 
 
 def _place(data: Any, parts: Place, *, missing: bool) -> Place:
-    """Return pydantic's place without what is not in the file: the types of a union."""
+    """Return pydantic's place without the parts that are not in the file: types of a union."""
     place: list[int | str] = []
     for part in parts:
         inside = (isinstance(data, dict) and part in data) or (
@@ -256,7 +258,7 @@ def _place(data: Any, parts: Place, *, missing: bool) -> Place:
 
 @functools.cache
 def known_keys(of: Any) -> dict[str, Any]:
-    """Return the keys of one of the document's types; for each what its entries are, or None."""
+    """Return the keys of a type of the document, each with the type of its entries or None."""
     return {key: _entries(hint) for key, hint in get_type_hints(of).items()}
 
 
@@ -268,13 +270,13 @@ def _entries(hint: Any) -> Any:
 
 
 def unknown_keys(data: Any, of: Any = Document, place: Place = ()) -> Iterator[Problem]:
-    """Yield a warning for each key that the document's types do not have."""
+    """Yield a warning for each key that is not in the document's types."""
     if not isinstance(data, dict):
         return
     known = known_keys(of)
     for key, value in data.items():
         if key not in known:
-            if not (place == () and key == "$schema"):  # by which editors know the schema
+            if not (place == () and key == "$schema"):  # editors use it
                 yield _unknown(key, known, place)
         elif known[key] is not None and isinstance(value, list):
             for index, entry in enumerate(value):

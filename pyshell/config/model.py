@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A document as a flat list of objects: what comparing, planning and exporting work on.
+"""A document as a flat list of objects, for comparing, planning and exporting.
 
 Each object is an `Item` under its path in pyshell's tree, with WWNs and addresses in their normal
-form, so that two documents that spell the same thing differently have the same items.
+form, so that two documents with different spellings have the same items.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "ramdisk": ("size", "wwn", "nullio"),
     "user": ("config", "size", "wwn", "hw_max_sectors", "control"),
 }
-"""What a storage object is made with: rtslib's arguments, by backstore."""
+"""Arguments for the creation of a storage object in rtslib, by backstore."""
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -45,10 +45,10 @@ _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "fileio": {"write_back": False, "aio": False},
     "pscsi": {},
     "ramdisk": {"nullio": False},
-    # Of the other numbers the default depends on the kernel: if omitted, they may be anything.
+    # The defaults of the other numbers depend on the kernel: omitted ones equal any value.
     "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
 }
-"""What a storage object has of these if a document omits them, by backstore."""
+"""Defaults of these arguments, by backstore."""
 _SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
     identifiers.Lun: {LUN_GROUP: DEFAULT_GROUP},
     identifiers.Portal: {"iser": "0", "cxgbit": "0"},
@@ -66,10 +66,10 @@ AnyPlace = identifiers.Place | FabricPlace
 class Item:
     """One object of a configuration.
 
-    `facts` are what it is made with and cannot be changed in place. `settings` are the texts of
-    files below its folder, in the order in which to write them; a setting that is not there may
-    have any value, but for those of which `settled` knows the default. `links` are the paths of the
-    objects that it is made of.
+    `facts` are the arguments of its creation, which cannot be changed in place. `settings` are the
+    texts of files below its folder, in the order in which to write them; an omitted setting can
+    have any value, unless `settled` has a default for it. `links` are the paths of the objects
+    that it exports or maps.
     """
 
     place: AnyPlace
@@ -77,33 +77,33 @@ class Item:
     settings: Mapping[str, str] = field(default_factory=dict)
     links: tuple[str, ...] = ()
     alias: str | None = None
-    """Name of a LUN's link in configfs, of no weight where it is there already."""
+    """Name of a LUN's link in configfs; only used to create the link."""
     omitted: frozenset[str] = frozenset()
-    """Files of CHAP settings that the document does not mention: in `settings` they are unset."""
+    """Files of CHAP settings that the document omits: they are unset in `settings`."""
     unread: frozenset[str] = frozenset()
-    """Files of CHAP secrets of which the document only names where they are: not in `settings`."""
+    """Files of CHAP secrets that the document refers to and that are not in `settings`."""
 
     @functools.cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         if isinstance(self.place, identifiers.Tpg):
-            # A fabric without tags shows a target and its TPG as one: they are two objects.
+            # Without tags, a target and its TPG share a path in the tree, but are two objects.
             return f"{self.place.target.path}/tpg{self.place.tag}"
         if isinstance(self.place, identifiers.Portal):
-            # The kernel keeps an address as it was spelt; however that was, it is the same portal.
+            # The kernel keeps the spelling of an address, which does not matter for the portal.
             plain = replace(self.place, address=names.address(self.place.address))
             return plain.path
         return self.place.path
 
     @property
     def bare(self) -> bool:
-        """Tell whether it is a fabric without settings, which is as good as none."""
+        """Return whether it is a fabric without settings, which counts as none."""
         empty = all(value in ("", "0") for value in self.settings.values())
         return isinstance(self.place, FabricPlace) and empty
 
     @property
     def implied(self) -> bool:
-        """Tell whether it comes and goes with another object, and need not be told of."""
+        """Return whether it is created and deleted with another object, and is not reported."""
         return isinstance(self.place, identifiers.AluaGroup) and self.place.name == DEFAULT_GROUP
 
     @property
@@ -131,10 +131,10 @@ Items = dict[str, Item]
 
 
 def settled(item: Item, other: Item | None = None) -> Item:
-    """Return an item with the kernel's defaults for what a document may omit for that reason.
+    """Return an item with the kernel's defaults for what a document can omit.
 
     The words of `control` become facts of their own. `other` is the same object of the
-    configuration that this one is compared with: what this one omits is as there.
+    configuration to compare with, which has the values that this one omits.
     """
     if isinstance(item.place, identifiers.StorageObject):
         facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
@@ -145,17 +145,16 @@ def settled(item: Item, other: Item | None = None) -> Item:
     if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
         every = {**(other.settings if other else {}), **item.settings}
         if item.place.target.fabric.name == "iscsi" and every.get(_DEMO_MODE) == "1":
-            # The kernel turns it on with demo mode and ignores 0 as long as that lasts.
+            # The kernel enables it with demo mode and ignores 0 until demo mode is off.
             return replace(item, settings={**item.settings, _CACHE: "1"})
     defaults = _SETTING_DEFAULTS.get(type(item.place))
     return replace(item, settings={**defaults, **item.settings}) if defaults else item
 
 
 def merged(running: Item, wanted: Item) -> Item:
-    """Return what is wanted, with what it leaves open as it runs.
+    """Return a wanted item, with the running values of what it omits.
 
-    A storage object made on another device takes those settings from there that depend on the
-    device.
+    A storage object on another device does not keep settings that depend on the device.
     """
     another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
     kept = {
@@ -196,7 +195,7 @@ def tree_path(item: Item) -> str:
 
 
 class EntryError(PyshellError):
-    """An entry of a document that names nothing: `where` is the path of what it belongs to."""
+    """An entry of a document that is not valid: `where` is the path of its owner."""
 
     def __init__(self, where: str, message: str, hint: str = "") -> None:
         super().__init__(f"{where}: {message.rstrip('.')}", hint)
@@ -205,32 +204,32 @@ class EntryError(PyshellError):
 
 
 def raise_fault(error: EntryError) -> None:
-    """Raise `error`: the way of those who want all of a document or nothing."""
+    """Raise `error`, for callers that need all of a document."""
     raise error
 
 
 def items(document: Document, fault: Callable[[EntryError], None] = raise_fault) -> Items:
     """Return the objects of a document by path, in the order of creation.
 
-    `fault` is told of each entry whose name or kind nothing can have, or that is there twice, and
-    that is left out with all below it; unless given, EntryError is raised.
+    An entry that is not valid or a duplicate is passed to `fault` and skipped with all below it;
+    by default, EntryError is raised.
     """
     found: Items = {}
     for item in sorted(_Reader(fault).all(document), key=lambda item: item.rank):
         if item.path in found:
-            fault(EntryError(item.path, "the document holds it twice"))
+            fault(EntryError(item.path, "duplicate in the document"))
             continue
         found[item.path] = item
     return found
 
 
 def in_order(found: Items) -> Items:
-    """Return items in the order of creation, which merged ones have lost."""
+    """Return items in the order of creation, which merging does not keep."""
     return dict(sorted(found.items(), key=lambda entry: entry[1].rank))
 
 
 class _Reader:
-    """Reads the entries of a document; what names nothing goes to `fault`."""
+    """Reads the entries of a document; those that are not valid go to `fault`."""
 
     def __init__(self, fault: Callable[[EntryError], None]) -> None:
         self._fault = fault
@@ -319,10 +318,10 @@ def _of_fabric(entry: Mapping[str, Any]) -> Item:
 
 
 def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
-    """Return settings with the limit of discard before what the kernel checks against it.
+    """Return settings with the discard limit before those that the kernel checks against it.
 
     With a limit, the kernel does not ask the device whether it can discard; without one, it reads
-    the device's again when discard is switched on. So 0 is written last.
+    the device's limit again when discard is enabled. So 0 is written last.
     """
     limit = own.pop(_DISCARD_LIMIT, None)
     if limit is None:
@@ -336,7 +335,7 @@ _DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
     plugin = plugin_name(entry["plugin"])
     if plugin not in HBA_PREFIX:
-        raise UsageError(f"There is no backstore '{entry['plugin']}'")
+        raise UsageError(f"No such backstore: {entry['plugin']}")
     place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
     given = cast(Mapping[str, Any], entry)
     facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
@@ -350,7 +349,7 @@ def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
     own = _group(entry.get("attributes", {}), "attrib", "storage_object")
     yield Item(place, facts, _discard_limit_in_order(own))
     if plugin == "pscsi":
-        return  # the device itself answers for its ALUA groups
+        return  # the device has its own ALUA groups
     for group in entry.get("alua_tpgs", ()):
         values = cast(Mapping[str, Any], group)
         made = {} if values["name"] == DEFAULT_GROUP else {"tg_pt_gp_id": values.get("tg_pt_gp_id")}
@@ -379,7 +378,7 @@ def _alias(entry: LunEntry | MappedLunEntry) -> str | None:
 
 
 def _of_portal(tpg: identifiers.Tpg, entry: PortalEntry) -> Item:
-    names.address(entry["ip_address"])  # refuses what is none
+    names.address(entry["ip_address"])  # raises UsageError
     address = entry["ip_address"].strip().strip("[]")
     transports = {
         file: "1" if cast(Mapping[str, Any], entry).get(key) else "0"
@@ -419,10 +418,10 @@ def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
 
 
 def _as_kernel(kind: str, name: str, value: Any) -> str:
-    """Return a value as the kernel shows it: `yes` is 1. What is no value stays as it is."""
+    """Return a value as the kernel shows it: `yes` is 1. Values that are not valid stay."""
     text = text_of(value)
     if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
-        return text  # nearly all are, and nothing has another spelling of it
+        return text  # nearly all values are such numbers, which have one spelling
     row = attributes.of_kind(kind).get(name)
     if row is None:
         return text
@@ -433,14 +432,14 @@ def _as_kernel(kind: str, name: str, value: Any) -> str:
 
 
 def _unlimited(name: str) -> str:
-    """Stand for any other setting of the object, whose value does not matter here."""
+    """Return "" for any other setting of the object, whose value does not matter here."""
     return ""
 
 
 def _chap(fabric: fabrics.Fabric, entry: TpgEntry | NodeAclEntry) -> dict[str, str]:
-    """Return CHAP settings: rtslib leaves out those that are not set, so none means unset.
+    """Return CHAP settings: rtslib omits unset ones, so an omitted one is unset.
 
-    A secret that a file holds, and that was not read from there, may have any value.
+    A secret in a file that was not read can have any value.
     """
     if not fabric.has("auth"):
         return {}
@@ -469,7 +468,7 @@ def _unread(entry: Any, prefix: str, group: str) -> frozenset[str]:
 
 
 def secrets_of(item: Item) -> dict[str, str]:
-    """Return the files of the CHAP secrets that an object can have, by `secret_path`."""
+    """Return the settings of the CHAP secrets that an object can have, by `secret_path`."""
     group = "discovery_auth" if isinstance(item.place, FabricPlace) else "auth"
     every = (f"{group}/{file}" for file in settings.AUTH_FILES.values())
     return {path: file for file in every if (path := secret_path(tree_path(item), file))}
@@ -486,7 +485,7 @@ def secret_paths(found: Items, *, only_unread: bool = False) -> set[str]:
 
 
 def secret_path(path: str, file: str) -> str:
-    """Return how a secret of the object at a path is listed as missing, "" for other settings.
+    """Return the path by which a secret is reported as missing, "" for other settings.
 
     It is the object's path with the key of a saved configuration: `…/chap_mutual_password`.
     """
@@ -499,7 +498,7 @@ def secret_path(path: str, file: str) -> str:
 def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:
     """Return `wanted` without unsetting the running CHAP settings that its document omits.
 
-    The second result are the paths of the objects that keep some.
+    The second result has the paths of the objects that keep some.
     """
     found, kept = dict(wanted), []
     for path, item in wanted.items():

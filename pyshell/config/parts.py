@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts of a configuration: one target with its storage, one storage object brought up to date."""
+"""Parts of a document: one target or storage object, parts to carry over, parts in error."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pyshell.lio.identifiers import normal_path, storage_object_path
 
 
 def with_storage_object(saved: Document, running: Document, plugin: str, name: str) -> Document:
-    """Return `saved` with a storage object, and the targets that export it, as they run.
+    """Return `saved` with a storage object, and the targets that export it, as running.
 
-    Of those targets, LUNs of storage objects that the file lacks are left out: they could not be
-    restored. LUNs of the object that only the file has are taken off.
+    LUNs of these targets whose storage objects the file lacks are omitted: they could not be
+    restored. LUNs of the object that only the file has are removed.
     """
     found = deepcopy(saved)
     path = f"/backstores/{plugin}/{name}"
@@ -47,13 +47,13 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
 
 
 def of_target(document: Document, wwn: str) -> Document:
-    """Return the part of a document that one target is, with the storage objects that it exports.
+    """Return a document with one target and the storage objects that it exports.
 
     Raises NotFoundError.
     """
     targets = [target for target in document.get("targets", []) if is_target(target, wwn)]
     if not targets:
-        raise NotFoundError(f"No target {wwn} is running.", "'ls' shows the targets.")
+        raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
     exported = {path for target in targets for path in _exported(target)}
     every = document.get("storage_objects", [])
     return {
@@ -68,7 +68,7 @@ _BELOW: dict[str, dict[str, Any]] = {
     "tpgs": {"luns": [], "portals": [], "node_acls": []},
     "node_acls": {"mapped_luns": []},
 }
-"""What objects of a kind are added without: it is added on its own."""
+"""Lists that start empty when an object is carried over: its members are carried one by one."""
 
 
 def carried(document: Document, before: Document, paths: Collection[str]) -> Document:
@@ -116,7 +116,7 @@ def _exported(target: TargetEntry) -> set[str]:
 
 
 def _only(target: TargetEntry, wanted: Callable[[str], bool]) -> TargetEntry:
-    """Return a target with the LUNs of wanted storage objects alone, and their mapped LUNs."""
+    """Return a target with only the LUNs of wanted storage objects, and their mapped LUNs."""
     found = deepcopy(target)
     for tpg in found.get("tpgs", []):
         gone = {lun["index"] for lun in tpg.get("luns", []) if not wanted(_link(lun))}
@@ -154,7 +154,7 @@ def unit_of(place: Place) -> Place:
         if step in _GROUPS and index + 1 < len(place):
             return place[: index + 2]
     last = place[-1] if place else ""
-    if last == "tag" and "node_acls" in place:  # a TPG is nothing without its own
+    if last == "tag" and "node_acls" in place:  # the tag of an ACL; a TPG needs its own
         return place
     if isinstance(last, str) and (
         last in _LISTS | _OPTIONAL or last.startswith(("chap_", "discovery_"))
@@ -181,7 +181,7 @@ class Owners:
 
 
 def without(document: Document, units: Collection[Place]) -> Document:
-    """Return a document without its parts at some places."""
+    """Return a document without the parts at some places."""
 
     def copied(data: Any, place: Place) -> Any:
         if isinstance(data, dict):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the running configuration to a wanted one by the smallest change: a list of steps.
+"""The smallest list of steps from the running configuration to a wanted one.
 
-What is the same is not touched, so its sessions live. An object whose making differs is deleted
-and made again, and with it what is made of it (the LUNs of a storage object, the mapped LUNs of a
-LUN); all else is changed in place.
+Equal objects are not touched, so their sessions stay. An object with other creation arguments is
+deleted and recreated, along with its dependents (the LUNs of a storage object, the mapped LUNs of a
+LUN); all other changes are made in place.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus
 
-# What may differ and still be changed in place, so that a ramdisk keeps what it holds.
+# Arguments that can be changed in place, so that a ramdisk keeps its data.
 _FOLLOWED = {
     "block": frozenset({"wwn"}),
     "fileio": frozenset({"size", "wwn"}),
@@ -41,7 +41,7 @@ _FOLLOWED = {
 
 @dataclass(frozen=True)
 class PlanStep:
-    """One operation of a plan, with the path of the object for which it is done."""
+    """An operation of a plan, with the path of its object."""
 
     path: str
     operation: Operation
@@ -49,7 +49,7 @@ class PlanStep:
 
 @dataclass
 class Plan:
-    """Steps in the order in which to do them, and what they come to."""
+    """Steps in order, and their result."""
 
     steps: list[PlanStep] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
@@ -58,27 +58,27 @@ class Plan:
     deleted: list[str] = field(default_factory=list)
     unchanged: int = 0
     kept: list[str] = field(default_factory=list)
-    """Objects that run and that the document lacks: they stay unless pruned."""
+    """Running objects that the document lacks: they stay unless pruned."""
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
 
     implied: frozenset[str] = frozenset()
-    """Those of the paths that need not be told of."""
+    """Paths that are not reported."""
 
     in_tree: Mapping[str, str] = field(default_factory=dict)
-    """What the tree calls those of the paths that it has as one with another."""
+    """Paths in the tree of objects that share a path with another one."""
 
     @property
     def operations(self) -> list[Operation]:
-        """Return the operations alone."""
+        """Return the operations of the steps."""
         return [step.operation for step in self.steps]
 
     def told(self, paths: Iterable[str]) -> list[str]:
-        """Return the tree's `paths`, without those that follow from others."""
+        """Return `paths` as in the tree, without those that follow from others."""
         return [*dict.fromkeys(self.shown(path) for path in paths if path not in self.implied)]
 
     def shown(self, path: str) -> str:
-        """Return what the tree calls a path."""
+        """Return a path as in the tree."""
         return self.in_tree.get(path, path)
 
 
@@ -90,17 +90,17 @@ def plan(
     keep_chap: bool = False,
     fault: Callable[[EntryError], None] = raise_fault,
 ) -> Plan:
-    """Return what brings `running` to `wanted`; what only runs is removed where `prune` says so.
+    """Return the steps from `running` to `wanted`; `prune` deletes what is only running.
 
-    With `keep_chap`, running CHAP settings that the document of `wanted` omits stay as they are.
+    With `keep_chap`, running CHAP settings that the document of `wanted` omits are kept.
 
-    `fault` is told of what cannot be made, as a LUN of a storage object that neither runs nor is
-    wanted, and that is left out; unless given, EntryError is raised.
+    An object that cannot be created, for example a LUN of a missing storage object, is passed to
+    `fault` and skipped; by default, EntryError is raised.
     """
     found = Plan()
     if keep_chap:
         wanted, found.kept_chap = keeping_chap(wanted, running)
-    # Steps follow the order of these two, and either may have been merged from several.
+    # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, fault)
     every = {**running, **wanted}
@@ -118,7 +118,7 @@ def plan(
     found.changed = [d for d in changed if d.path not in again]
     touched = again | lifted | {d.path for d in found.changed}
     found.unchanged = len(found.told(set(wanted) & set(running) - touched))
-    # What is the same on both sides needs no step, and no merging.
+    # Equal objects need no step and no merging.
     other = again | lifted | {d.path for d in differences if d.sign != "-"}
     target = {
         **running,
@@ -131,19 +131,19 @@ def plan(
 def _possible(
     running: Items, wanted: Items, prune: bool, fault: Callable[[EntryError], None]
 ) -> Items:
-    """Return what is wanted without what would be made of nothing."""
+    """Return the wanted items whose links exist or are created."""
     found: Items = {}
     for path, item in wanted.items():
         gone = [link for link in item.links if link not in found and (prune or link not in running)]
         if gone:
-            fault(EntryError(path, f"there is no {gone[0]}"))
+            fault(EntryError(path, f"no such object: {gone[0]}"))
         elif not _is_bare_group(running, item):
             found[path] = item
     return found
 
 
 def _is_bare_group(running: Items, item: Item) -> bool:
-    """Tell whether an ALUA group is of a storage object that runs and supports none."""
+    """Return whether an ALUA group belongs to a running storage object that supports none."""
     if not isinstance(item.place, identifiers.AluaGroup) or item.path in running:
         return False
     owner = item.place.storage_object.path
@@ -151,7 +151,7 @@ def _is_bare_group(running: Items, item: Item) -> bool:
 
 
 def _to_replace(changed: Sequence[Difference]) -> set[str]:
-    """Return the paths of objects that have to be made anew."""
+    """Return the paths of objects that must be recreated."""
     found = set()
     for difference in changed:
         place = difference.after.place if difference.after else None
@@ -164,7 +164,7 @@ def _to_replace(changed: Sequence[Difference]) -> set[str]:
 
 
 def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
-    """Return the LUNs to take away for a while, so that a storage object can be changed."""
+    """Return the LUNs to recreate, as their storage object cannot be changed while exported."""
     fixed = {
         f"attrib/{row.name}"
         for row in attributes.of_kind("storage_object").values()
@@ -176,7 +176,7 @@ def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
 
 
 def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) -> set[str]:
-    """Return `paths` with all objects that are made of them and are not deleted anyhow."""
+    """Return `paths` with all their dependents that are not deleted anyway."""
     found = set(paths)
     for path, item in running.items():  # in the order of creation: one pass is enough
         above = getattr(item.place, "storage_object", None)
@@ -190,7 +190,7 @@ def _merged(running: Item | None, wanted: Item) -> Item:
 
 
 class _Steps:
-    """Adds the steps of a plan, with the places as they are in this kernel."""
+    """Adds the steps of a plan, with identifiers of this kernel."""
 
     def __init__(self, found: Plan, running: Items, target: Items) -> None:
         self._plan = found
@@ -199,7 +199,7 @@ class _Steps:
         self._numbers = _Numbers()
 
     def add(self, again: set[str]) -> None:
-        """Add deletions, innermost first, then creations and changes, then what enables."""
+        """Add deletions, innermost first, then creations and changes, then enabling."""
         created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
         for item in self._running.values():
             if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
@@ -236,7 +236,7 @@ class _Steps:
         self._plan.steps += last
 
     def _sweep(self, created: set[str]) -> None:
-        """Delete what is half made where something is to be created: a killed program left it."""
+        """Delete half-made objects, left by a killed program, in the place of new ones."""
         new = [item for p, item in self._target.items() if p in created and p not in self._running]
         placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
         for item in reversed(placed):
@@ -245,7 +245,7 @@ class _Steps:
                 self._numbers.forget(item.path)
 
     def _sweep_below(self, item: Item) -> None:
-        """Delete what is half made below an object that is to be deleted."""
+        """Delete half-made objects below an object that is to be deleted."""
         found: Iterable[identifiers.Lun | identifiers.MappedLun] = ()
         if isinstance(item.place, identifiers.Tpg):
             found = listing.luns(item.place)
@@ -263,7 +263,7 @@ class _Steps:
         return item if place is item.place else replace(item, place=place)
 
     def _exported(self, item: Item) -> AnyPlace | None:
-        """Return the place of what a LUN or mapped LUN is made of, None for any other object."""
+        """Return what a LUN or mapped LUN exports, None for other objects."""
         if not item.links:
             return None
         made_of = self._target.get(item.links[0])
@@ -275,13 +275,13 @@ def _is_tpg(item: Item) -> bool:
 
 
 class _Numbers:
-    """Numbers of HBAs: those that storage objects have, and free ones for those to be made."""
+    """HBA numbers of existing and new storage objects."""
 
     def __init__(self) -> None:
         self._known = {place.path: place.hba for place in listing.storage_objects()}
         self._taken = {number for _, number in listing.hbas()}
         self._lowest = 0
-        """No number below this one is free."""
+        """Lower numbers are all in use."""
 
     def forget(self, path: str) -> None:
         """Free the number of a storage object that is deleted."""
@@ -291,7 +291,7 @@ class _Numbers:
             self._lowest = min(self._lowest, number)
 
     def placed(self, place: AnyPlace) -> AnyPlace:
-        """Return a place with its storage object's number."""
+        """Return an identifier with the HBA number of its storage object."""
         if isinstance(place, identifiers.AluaGroup):
             owner = self.placed(place.storage_object)
             assert isinstance(owner, identifiers.StorageObject)

@@ -20,7 +20,7 @@ from pyshell.files import jsontext
 from pyshell.files.jsontext import DEPTH_MAX
 
 Place = tuple[int | str, ...]
-"""The keys and indexes that lead to a value from the top."""
+"""The keys and indexes that lead from the top to a value."""
 
 _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -32,7 +32,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 @dataclass(slots=True)
 class Spot:
-    """Where a value, and the key before it, begin in the text; the same of what it holds."""
+    """The offsets of a value and its key in the text, and the spots of its members."""
 
     at: int
     key_at: int
@@ -41,18 +41,18 @@ class Spot:
 
 @dataclass(frozen=True)
 class PositionedJson:
-    """A text that is JSON: its value and the places in it."""
+    """The value of a JSON text, with positions."""
 
     data: Any
     root: Spot
     twice: list[tuple[Place, int]]
-    """Keys that stand there again (the last one counts), and where they stood before."""
+    """Duplicate keys (the last one counts), with the offset of the one before."""
     _line_starts: list[int]
 
     def position(self, place: Place, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the value at `place`, or of its key.
 
-        A place that is not there stands for the nearest one around it.
+        For a missing place it is the position of the nearest one around it.
         """
         spot = self.root
         for part in place:
@@ -62,19 +62,19 @@ class PositionedJson:
         return self.line_and_column(spot.key_at if key else spot.at)
 
     def line_and_column(self, at: int) -> tuple[int, int]:
-        """Return line and column, from 1, of a character of the text."""
+        """Return line and column, from 1, of an offset."""
         line = bisect.bisect_right(self._line_starts, at)
         return line, at - self._line_starts[line - 1] + 1
 
 
 def read(text: str) -> PositionedJson:
-    """Read JSON as RFC 8259 has it. Raises json.JSONDecodeError."""
+    """Parse JSON as RFC 8259 defines it. Raises json.JSONDecodeError."""
     if text.startswith("\ufeff"):
-        raise json.JSONDecodeError("A byte order mark stands before the document", text, 0)
+        raise json.JSONDecodeError("Byte order mark before the document", text, 0)
     reader = _JsonReader(text)
     data, root, at = reader.value(reader.skip(0), 0, ())
     if at < len(text):
-        raise json.JSONDecodeError("Something stands behind the end of the document", text, at)
+        raise json.JSONDecodeError("Extra data after the document", text, at)
     starts = [0, *(match.end() for match in re.finditer("\n", text))]
     return PositionedJson(data, root, reader.twice, starts)
 
@@ -85,13 +85,13 @@ class _JsonReader:
         self.twice: list[tuple[Place, int]] = []
 
     def skip(self, at: int) -> int:
-        """Return where the next token begins."""
+        """Return the offset of the next token."""
         match = _BLANKS.match(self.text, at)
         assert match is not None
         return match.end()
 
     def value(self, at: int, key_at: int, place: Place) -> tuple[Any, Spot, int]:
-        """Return the value that begins at `at`, where its parts stand, and the next token."""
+        """Return the value that begins at `at`, its spots, and the offset of the next token."""
         spot = Spot(at, key_at)
         first = self.text[at : at + 1]
         found: Any
@@ -120,7 +120,7 @@ class _JsonReader:
             key, end = self.string(at)
             at = self.skip(end)
             if self.text[at : at + 1] != ":":
-                raise self.fault("Expecting ':' behind the key", at)
+                raise self.fault("Expecting ':' after the key", at)
             if key in found:
                 self.twice.append(((*place, key), spot.parts[key].key_at))
             found[key], spot.parts[key], at = self.value(self.skip(at + 1), key_at, (*place, key))
@@ -143,7 +143,7 @@ class _JsonReader:
                 return found, at
 
     def next_part(self, at: int, closing: str) -> tuple[int, bool]:
-        """Step over a comma, or over what closes; tell whether another part follows."""
+        """Skip a comma or the closing bracket; return whether another member follows."""
         char = self.text[at : at + 1]
         if char == closing:
             return at + 1, False
@@ -152,7 +152,7 @@ class _JsonReader:
         return self.skip(at + 1), True
 
     def string(self, at: int) -> tuple[str, int]:
-        """Return the string whose quote stands at `at`."""
+        """Return the string whose opening quote is at `at`."""
         found: tuple[str, int] = _DECODER.raw_decode(self.text, at)
         return found
 
@@ -170,7 +170,7 @@ class _JsonReader:
         if word is not None and word.group() in _WORDS:
             return _WORDS[word.group()], word.end()
         if word is not None and word.group().lstrip("-") in ("NaN", "Infinity"):
-            raise self.fault(f"there is no {word.group()} in JSON", at)
+            raise self.fault(f"{word.group()} is not valid in JSON", at)
         raise self.fault("Expecting a value", at)
 
     def fault(self, message: str, at: int) -> json.JSONDecodeError:
@@ -178,7 +178,7 @@ class _JsonReader:
 
 
 def json_path(place: Place) -> str:
-    """Return a place as JSON path: `$.targets[0].wwn`."""
+    """Return a place as a JSON path: `$.targets[0].wwn`."""
     path = "$"
     for part in place:
         if isinstance(part, int):
@@ -195,24 +195,24 @@ Level = Literal["error", "warning"]
 
 
 UNFIT = re.compile("[\0\ud800-\udfff]")
-"""What no file name and no kernel can take; `checks.types` reports each such text."""
+"""Characters that no file name and no kernel accepts; `load.type_problems` reports them."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong. An error is what cannot be restored as it stands there."""
+    """A problem at a place of a document. What has an error cannot be restored."""
 
     level: Level
     place: Place
     message: str
     hint: str = ""
     at_key: bool = False
-    """Whether it is the key, not the value, that is wrong."""
+    """Whether the problem is the key, not the value."""
 
 
 @dataclass(frozen=True)
 class LocatedProblem:
-    """A fault with its place in the text. Lines and columns count from 1."""
+    """A problem with its position in the text. Lines and columns count from 1."""
 
     path: str
     line: int
@@ -222,13 +222,13 @@ class LocatedProblem:
     hint: str = ""
 
     def __str__(self) -> str:
-        """Return one line, whatever the file's names hold."""
+        """Return one line, whatever characters the file contains."""
         message = f"{self.message}. {self.hint}" if self.hint else self.message
         return one_line(f"{self.path}: {message}")
 
 
 def placed(found: PositionedJson, faults: Iterable[Problem]) -> list[LocatedProblem]:
-    """Return faults with their places in a text, in the order of its lines, each once."""
+    """Return problems with their positions, in the order of lines, without duplicates."""
     made = []
     for fault in faults:
         line, column = found.position(fault.place, key=fault.at_key)
@@ -238,33 +238,33 @@ def placed(found: PositionedJson, faults: Iterable[Problem]) -> list[LocatedProb
 
 
 def not_json(found: json.JSONDecodeError) -> LocatedProblem:
-    """Return the one fault of a text that is no JSON."""
+    """Return the problem of a text that is not JSON."""
     message = f"not JSON: {_lower(found.msg).removesuffix(' at')}"
     return LocatedProblem("$", found.lineno, found.colno, "error", message)
 
 
 def no_text(message: str, line: int = 1, column: int = 1) -> LocatedProblem:
-    """Return the one fault of a file that holds no text, or too much."""
+    """Return the problem of a file without text, or with too much."""
     return LocatedProblem("$", line, column, "error", message)
 
 
 def error(place: Place, message: str, hint: str = "") -> Problem:
-    """Return what keeps an entry from being restored as it is."""
+    """Return an error: the entry cannot be restored."""
     return Problem("error", place, message.rstrip("."), hint)
 
 
 def warning(place: Place, message: str, hint: str = "") -> Problem:
-    """Return what can be restored, but is hardly what was meant."""
+    """Return a warning: the entry can be restored, but is hardly meant."""
     return Problem("warning", place, message.rstrip("."), hint)
 
 
 def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Problem:
-    """Return an error that a check of the commands found."""
+    """Return an error of a rule that commands check as well."""
     return Problem("error", place, _lower(found.message).rstrip("."), found.hint, at_key)
 
 
 def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> Iterator[Problem]:
-    """Yield an error if `rule`, which commands call as well, refuses a value that is not None."""
+    """Yield an error if `rule`, which commands check as well, refuses a value, not None."""
     if value is None:
         return
     try:
@@ -274,20 +274,20 @@ def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> 
 
 
 def _lower(sentence: str) -> str:
-    """Return a sentence as it goes on behind a colon; names and abbreviations stay."""
+    """Return a sentence for use after a colon; names and abbreviations keep their case."""
     plain = sentence[1:2].islower() or sentence[1:2] == " "
     return sentence[:1].lower() + sentence[1:] if plain else sentence
 
 
 @dataclass(frozen=True)
 class DocumentEntry:
-    """An object of a file and its place. What is missing or has a wrong type reads as None."""
+    """An object of a file and its place. Missing and wrongly typed values read as None."""
 
     data: Mapping[str, Any]
     place: Place
 
     def at(self, key: str) -> Place:
-        """Return the place of a key's value."""
+        """Return the place of the value of `key`."""
         return (*self.place, key)
 
     def text(self, key: str) -> str | None:
@@ -296,7 +296,7 @@ class DocumentEntry:
         return found if isinstance(found, str) else None
 
     def number(self, key: str) -> int | None:
-        """Return a whole number; as rtslib does for attributes, also where it is a text."""
+        """Return a whole number, also one in quotes, as rtslib does for attributes."""
         return whole(self.data.get(key))
 
     def flag(self, key: str) -> bool | None:
@@ -305,7 +305,7 @@ class DocumentEntry:
         return found if isinstance(found, bool) else None
 
     def below(self, key: str) -> DocumentEntry:
-        """Return the object under a key, an empty one where there is none."""
+        """Return the object under a key, an empty one if there is none."""
         found = self.data.get(key)
         return DocumentEntry(found if isinstance(found, dict) else {}, self.at(key))
 
@@ -318,7 +318,7 @@ class DocumentEntry:
 
 
 def whole(value: Any) -> int | None:
-    """Return a whole number of any spelling that the document's types take, else None."""
+    """Return a whole number in any spelling that the document's types accept, else None."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
     if isinstance(value, str):
@@ -330,12 +330,12 @@ def whole(value: Any) -> int | None:
 
 
 class FirstSeen:
-    """Remembers where each name or number stood first."""
+    """Records the first place of each name or number."""
 
     def __init__(self) -> None:
         self._first: dict[Any, Place] = {}
 
     def before(self, what: Any, place: Place) -> str:
-        """Return the JSON path where `what` stood before, "" the first time."""
+        """Return the JSON path of the first `what`, "" if this is the first."""
         first = self._first.setdefault(what, place)
         return json_path(first) if first != place else ""

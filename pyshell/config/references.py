@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """CHAP secrets outside a saved configuration: `"chap_password_file": "/etc/target/secrets/x"`.
 
-A document may name a file in place of each secret, so that it can be kept in git. The files are
-read when the document is fed to the kernel, by the rules for files that feed root. A document
-whose references were not read says nothing about these secrets: any value equals them.
+A document can refer to a file instead of each secret, so that it can be kept in git. The files are
+read when the document is applied, and must not be writable by other users. If they were not read,
+their secrets equal any value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEYS = {
 }
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
-"""Bytes of a file that can hold a secret."""
+"""Maximum size of a secret's file in bytes."""
 Fault = Callable[[str, PyshellError], None]
 """Called with the path of the object whose secret cannot be read."""
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -42,14 +42,14 @@ def holders(document: Document) -> Iterator[tuple[str, dict[str, Any], tuple[str
 
 
 def has_references(document: Document) -> bool:
-    """Whether a document names a file for a secret."""
+    """Return whether a document refers to a file for a secret."""
     return any(f"{key}{SUFFIX}" in entry for _, entry, keys in holders(document) for key in keys)
 
 
 def resolved(document: Document, fault: Fault | None = None) -> Document:
     """Return a document with the secrets of its references.
 
-    A reference that cannot be read goes to `fault` and stays; unless given, the error is raised.
+    A reference that cannot be read is passed to `fault` and stays; by default, the error is raised.
     """
     if not has_references(document):
         return document
@@ -71,12 +71,12 @@ def resolved(document: Document, fault: Fault | None = None) -> Document:
 
 
 def if_readable(document: Document) -> Document:
-    """Return a document with the secrets that this user can read, as for a comparison."""
+    """Return a document with the secrets that this user can read, for a comparison."""
     return resolved(document, lambda path, error: None)
 
 
 def unread(document: Document) -> set[str]:
-    """Return the references of a document, as `model.secret_path` has them."""
+    """Return the references of a document as paths of `model.secret_path`."""
     return {
         f"{path}/{key}"
         for path, entry, keys in holders(document)
@@ -86,7 +86,7 @@ def unread(document: Document) -> set[str]:
 
 
 def without(document: Document, paths: Collection[str]) -> Document:
-    """Return a document without those references that `paths` name."""
+    """Return a document without the references at `paths`."""
     if unread(document).isdisjoint(paths):
         return document
     found = deepcopy(document)
@@ -100,11 +100,11 @@ def without(document: Document, paths: Collection[str]) -> Document:
 def kept(
     document: Document, before: Document, missing: Collection[str] = ()
 ) -> tuple[Document, list[str]]:
-    """Return what is to replace the document `before` with that one's references.
+    """Return a document with the references of `before`, which it will replace.
 
-    A reference stays if its file holds the secret of `document`. If that has no secret, it stays
-    if the file cannot be read, or could not be read by the last restore, as `missing` says. The
-    second result names the others, whose secrets are then in the document itself.
+    A reference stays if its file contains the secret of `document`. Without a secret in `document`,
+    it stays if the file cannot be read, or is in `missing`, as the last restore could not read it.
+    The second result has a message for each other secret, which is saved in the document itself.
     """
     references = {
         (path, key): entry[f"{key}{SUFFIX}"]
@@ -129,7 +129,7 @@ def kept(
                 entry.pop(key, None)
                 entry[f"{key}{SUFFIX}"] = file
             elif key in entry:
-                changed.append(f"{path}: {key} is not what {file} holds: saved as it is running.")
+                changed.append(f"{path}: {key} differs from {file}: the running secret is saved.")
     return found, changed
 
 
@@ -167,16 +167,16 @@ def file_of(folder: Path, path: str, key: str, taken: dict[Path, str]) -> Path:
 
 def _secret_of(entry: dict[str, Any], key: str) -> str:
     if entry.get(key):
-        raise PyshellError(f"{key} and {key}{SUFFIX} exclude each other.", "Remove one of them.")
+        raise PyshellError(f"{key} and {key}{SUFFIX} cannot be combined.", "Remove one of them.")
     return read_secret(entry[f"{key}{SUFFIX}"])
 
 
 def read_secret(file: str) -> str:
     """Return the secret in a file that only root or this user can write. Raises PyshellError."""
     if not os.path.isabs(file):
-        raise PyshellError(  # it is not quoted: it may be the secret itself
+        raise PyshellError(  # the value is not quoted: it could be the secret itself
             "The value is not an absolute path.",
-            "Write the path of the file with the secret from the root: /....",
+            "Write the absolute path of the secret's file: /...",
         )
     try:
         text = reading.read(Path(file), SECRET_MAX).data.decode()
@@ -184,7 +184,7 @@ def read_secret(file: str) -> str:
         raise PyshellError(f"{file} is not UTF-8 text.") from None
     secret, _, more = text.partition("\n")
     if more.strip():
-        raise PyshellError(f"{file} holds more than one line.", "Leave only the secret in it.")
+        raise PyshellError(f"{file} has more than one line.", "Leave only the secret in it.")
     if not secret.rstrip("\r"):
-        raise PyshellError(f"{file} is empty: there is no secret in it.")
+        raise PyshellError(f"{file} is empty: it contains no secret.")
     return secret.removesuffix("\r")

@@ -33,19 +33,19 @@ from pyshell.lio.configfs import Kernel, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.operations.mapping import alua_group_name
 
-# The order of these keys in a document is of no weight: documents are written with sorted keys.
+# Their order does not matter: documents are written with sorted keys.
 ALUA_KEYS = tuple(sorted(settings.ALUA_FILES))
 NO_LUN = -1
 _Entry = TypeVar("_Entry")
 
 
 def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Document:
-    """Return the running configuration. Half-made storage objects are left out.
+    """Return the running configuration, without half-made storage objects.
 
-    `note` is told of settings that are there and that the kernel fails to read.
+    Settings that exist but cannot be read are reported to `note`.
     """
     if note is not None:
-        lio = replace(lio, kernel=_Telling(lio.kernel, note))
+        lio = replace(lio, kernel=_ReportingKernel(lio.kernel, note))
     names = SettingNames()
     fabrics = listing.fabrics_in_use()
     return {
@@ -66,7 +66,7 @@ def _there(entries: Iterable[_Entry | None]) -> list[_Entry]:
 
 
 class SettingNames:
-    """Names of settings, looked up once a kind of object: the kernel has them in fixed tables."""
+    """Names of settings, listed once for each kind of object: the kernel's tables are fixed."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], list[str]] = {}
@@ -79,8 +79,8 @@ class SettingNames:
         return known
 
 
-class _Telling:
-    """The kernel, told of by whoever reads from it in vain."""
+class _ReportingKernel:
+    """The kernel; failing reads are reported."""
 
     def __init__(self, kernel: Kernel, note: Callable[[str], None]) -> None:
         self.root = kernel.root
@@ -91,15 +91,15 @@ class _Telling:
 
     def read(self, path: str) -> str:
         """Return the text of an attribute file."""
-        return self._told_of(path, self._kernel.read, path)
+        return self._reported(path, self._kernel.read, path)
 
     @contextlib.contextmanager
     def within(self, folder: str) -> Iterator[Callable[[str], str]]:
-        """Give what reads files of one folder by their names."""
+        """Return a context with a reader of the files in one folder."""
         with self._kernel.within(folder) as read:
-            yield lambda name: self._told_of(f"{folder}/{name}", read, name)
+            yield lambda name: self._reported(f"{folder}/{name}", read, name)
 
-    def _told_of(self, path: str, read: Callable[[str], str], name: str) -> str:
+    def _reported(self, path: str, read: Callable[[str], str], name: str) -> str:
         try:
             return read(name)
         except FileNotFoundError:
@@ -107,14 +107,14 @@ class _Telling:
         except OSError as error:
             shown = path.removeprefix(f"{self.root}/")
             reason = os.strerror(error.errno) if error.errno else str(error)
-            self._note(f"{shown} cannot be read ({reason}): it is left out of what is saved.")
+            self._note(f"{shown} cannot be read ({reason}): it is not saved.")
             raise
 
 
 def read_storage_object(
     lio: Lio, place: identifiers.StorageObject, names: SettingNames | None = None
 ) -> StorageObjectEntry | None:
-    """Return a storage object's entry, None for one that is not configured."""
+    """Return a storage object's entry, None if it is not configured."""
     described = storage_info.describe(lio, place)
     arguments = storage_info.creation_arguments(lio, place, described)
     if arguments is None:
@@ -144,7 +144,7 @@ def read_target(
 
 
 def read_fabric(lio: Lio, fabric: Fabric) -> FabricModuleEntry | None:
-    """Return a fabric's entry, None where none of its settings was made."""
+    """Return a fabric's entry, None if it has no settings."""
     if not fabric.has("discovery_auth"):
         return None
     entry: dict[str, Any] = {"name": fabric.name}
@@ -169,9 +169,9 @@ def _tpg(lio: Lio, place: identifiers.Tpg, names: SettingNames) -> TpgEntry:
 
 
 def tpg_facts(lio: Lio, place: identifiers.Tpg) -> dict[str, Any]:
-    """Return a TPG's entry without its attributes, parameters and what hangs on it."""
+    """Return a TPG's entry without attributes, parameters and objects below it."""
     enabled = text_or_none(lio.kernel, f"{place.folder}/enable")
-    # A fabric without that file has its TPGs always enabled.
+    # TPGs of a fabric without that file are always enabled.
     entry: dict[str, Any] = {"tag": place.tag, "enable": enabled != "0"}
     if place.target.fabric.has("auth"):
         entry |= _chap(lio, place.folder, "auth", "chap_")
@@ -295,7 +295,7 @@ def _chap(lio: Lio, folder: str, group: str, prefix: str) -> dict[str, str]:
 
 
 def read_outline(lio: Lio) -> Document:
-    """Return the running configuration without its settings, else as `read_running` does."""
+    """Return the running configuration without settings, in much less time than `read_running`."""
     fabrics = listing.fabrics_in_use()
     found = {
         "storage_objects": [

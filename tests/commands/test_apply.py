@@ -317,7 +317,7 @@ def test_a_lun_of_nothing_is_told_and_nothing_done(saved: Pyshell, tmp_path: Pat
     file.write_text(json.dumps(document))
     ran = saved("apply", str(file))
     assert (ran.out, ran.status) == ("", 1)
-    assert ran.err.startswith(f"{TPG}/luns/lun0: there is no /backstores/block/none.")
+    assert ran.err.startswith(f"{TPG}/luns/lun0: no such object: /backstores/block/none.")
     assert saved("diff").status == 0
     assert f"It is at {file}:1:" in ran.err
 

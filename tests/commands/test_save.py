@@ -168,7 +168,7 @@ def test_field_failure_5_of_a_whole_file_one_target_takes_its_storage_along(
 def test_a_target_that_does_not_run_cannot_be_saved(exported: Pyshell, tmp_path: Path) -> None:
     ran = exported("saveconfig", str(tmp_path / "one.json"), "target=iqn.2020-07.com.example:none")
     assert (ran.err.splitlines(), ran.status) == (
-        ["No target iqn.2020-07.com.example:none is running. 'ls' shows the targets."],
+        ["No such target: iqn.2020-07.com.example:none. Run 'ls' to list targets."],
         3,
     )
     assert list(tmp_path.iterdir()) == []

@@ -75,7 +75,7 @@ def test_every_fault_is_found() -> None:
     with pytest.raises(DocumentError) as caught:
         parse('{"targets": [{"wwn": 1, "fabric": "iscsi"}, {"wwn": "x"}]}', "x")
     assert len(caught.value.faults) == 2
-    assert str(caught.value).startswith("x is no saved configuration: line 1, column 22: $")
+    assert str(caught.value).startswith("x is not a saved configuration: line 1, column 22: $")
 
 
 def test_what_is_nested_without_end_is_told() -> None:

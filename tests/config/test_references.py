@@ -148,7 +148,7 @@ def test_finding_17_a_save_keeps_references_whose_secret_is_the_running_one(
 ) -> None:
     target.line(f"{ACL} set auth mutual_password='changed meanwhile'").done()
     ran = target("saveconfig", str(git))
-    assert "chap_mutual_password is not what" in ran.err
+    assert "chap_mutual_password differs from" in ran.err
     text = git.read_text()
     assert FIRST not in text
     assert "changed meanwhile" in text
@@ -256,7 +256,7 @@ def test_a_secret_set_by_command_is_no_longer_missing(
     target, _, _ = in_part
     target.line(f"{ACL} set auth mutual_password='another secret'").done()
     assert target("-o", "json", "status").json["result"]["missing"] == {}
-    assert "chap_mutual_password is not what" in target("saveconfig").err
+    assert "chap_mutual_password differs from" in target("saveconfig").err
     assert "another secret" in saved(target)
 
 

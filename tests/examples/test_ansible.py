@@ -139,7 +139,7 @@ def test_what_runs_and_is_not_saved_is_saved(module: Module, pyshell: Pyshell) -
 def test_all_faults_of_a_document_are_told_in_one_line(module: Module) -> None:
     told = module(document={"targets": [{"fabric": 1, "wwn": 2}]})
     assert told["failed"]
-    assert told["msg"].startswith("the document is no saved configuration: line 1, column ")
+    assert told["msg"].startswith("the document is not a saved configuration: line 1, column ")
     assert "$.targets[0].fabric: must be text. line 1" in told["msg"]
     assert "$.targets[0].wwn: must be text. " in told["msg"]
     assert "\n" not in told["msg"]

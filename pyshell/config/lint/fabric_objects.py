@@ -36,7 +36,7 @@ from pyshell.suggestions import did_you_mean
 _PATH_PARTS = 3
 _ALIAS_MAX = 255
 _TAKEN = re.compile(r"alua_tg_pt_|(statistics|write_protect)$")
-"""What the kernel has beside the link of a LUN or mapped LUN."""
+"""Names in the folder of a LUN or mapped LUN that the kernel uses itself."""
 _DEPTH_MAX = 512
 
 
@@ -45,7 +45,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass
 class Listening:
-    """Where the portals of a file stood first: by port, address and target."""
+    """The first places of portals in a file: by port, address and target."""
 
     first: dict[int, dict[_Address, dict[Place, Place]]] = field(default_factory=dict)
     of_target: dict[tuple[Place, int, _Address], Place] = field(default_factory=dict)
@@ -53,27 +53,27 @@ class Listening:
 
 @dataclass
 class _Context:
-    """What is known of the whole file while its targets are read."""
+    """State for the whole file while its targets are checked."""
 
     groups: Mapping[str, set[str]]
     """The ALUA groups of each storage object."""
     running: frozenset[str]
-    """Paths of the storage objects that a LUN may be made of though the file lacks them."""
+    """Paths of running storage objects that a LUN can export although the file lacks them."""
     wwns: FirstSeen = field(default_factory=FirstSeen)
     listening: Listening = field(default_factory=Listening)
 
 
-def target_faults(
+def target_problems(
     document: DocumentEntry, groups: Mapping[str, set[str]], running: frozenset[str]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the targets of a file and with its settings of fabrics."""
+    """Yield problems of the targets and fabric settings of a file."""
     seen = FirstSeen()
     for entry in document.each("fabric_modules"):
         fabric, faults = _fabric(entry, "name")
         yield from faults
         if fabric is not None and (before := seen.before(fabric.name, entry.at("name"))):
-            yield error(entry.at("name"), f"{fabric.name} is there twice, first at {before}")
-        yield from discovery_faults(entry)
+            yield error(entry.at("name"), f"{fabric.name} is defined twice, first at {before}")
+        yield from discovery_problems(entry)
     context = _Context(groups, running)
     for entry in document.each("targets"):
         fabric, faults = _fabric(entry, "fabric")
@@ -90,7 +90,7 @@ def _fabric(entry: DocumentEntry, key: str) -> tuple[Fabric | None, list[Problem
         return fabrics.fabric(name), []
     known = ", ".join(fabrics.known())
     hint = did_you_mean(name, fabrics.known()) or f"There are {known}."
-    return None, [error(entry.at(key), f"there is no fabric '{name}'", hint)]
+    return None, [error(entry.at(key), f"no such fabric: {name}", hint)]
 
 
 def _wwn(
@@ -111,7 +111,7 @@ def _wwn(
         yield warning(entry.at(key), refused(entry.at(key), found).message, found.hint)
     before = seen.before((fabric.name, wwn), entry.at(key))
     if before:
-        yield error(entry.at(key), f"{wwn} is there twice, first at {before}")
+        yield error(entry.at(key), f"{wwn} is defined twice, first at {before}")
 
 
 def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> Iterator[Problem]:
@@ -121,14 +121,14 @@ def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> It
         place = tpg.at("tag") if "tag" in tpg.data else tpg.place
         yield from violations(names.tpg_tag, tag, place)
         if tag is not None and (before := tags.before(tag, place)):
-            yield error(place, f"TPG {tag} is there twice, first at {before}")
+            yield error(place, f"TPG {tag} is defined twice, first at {before}")
         if fabric is not None and position and not fabric.has("tpgts"):
             yield error(tpg.place, f"a target of {fabric.name} has one TPG")
         yield from _features(tpg, fabric)
         yield from _luns(tpg, context)
-        yield from portal_faults(tpg, target.place, context.listening)
+        yield from portal_problems(tpg, target.place, context.listening)
         yield from _node_acls(tpg, fabric)
-        yield from tpg_faults(tpg)
+        yield from tpg_problems(tpg)
 
 
 def _features(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
@@ -155,10 +155,10 @@ def _lun_reference(lun: DocumentEntry, context: _Context) -> Iterator[Problem]:
         hint = "The form is /backstores/PLUGIN/NAME."
         yield error(place, f"'{given}' is not the path of a storage object", hint)
     elif path not in groups and path in context.running:
-        yield warning(place, f"{path} is not in the file", "The one that runs would be taken.")
+        yield warning(place, f"{path} is not in the file", "The running one would be used.")
     elif path not in groups:
         hint = did_you_mean(path, groups)
-        yield error(place, f"there is no storage object {path} in the file", hint)
+        yield error(place, f"no storage object {path} in the file", hint)
     else:
         group = lun.text("alua_tg_pt_gp_name")
         if group and group not in groups[path]:
@@ -170,7 +170,7 @@ def _lun_reference(lun: DocumentEntry, context: _Context) -> Iterator[Problem]:
 
 
 def exported(lun: DocumentEntry) -> str | None:
-    """Return the path of the storage object of a LUN, by its backstore's name of today."""
+    """Return the normalised path of the storage object of a LUN, None if it is not valid."""
     parts = (lun.text("storage_object") or "").strip("/").split("/")
     if len(parts) != _PATH_PARTS or parts[0] != "backstores":
         return None
@@ -184,7 +184,7 @@ def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
     for acl in tpg.each("node_acls"):
         yield from _wwn(acl, "node_wwn", fabric, wwns)
         yield from _tag(acl)
-        yield from acl_faults(acl, tpg)
+        yield from acl_problems(acl, tpg)
         yield from _depth(acl)
         seen = FirstSeen()
         for mapped in acl.each("mapped_luns"):
@@ -217,11 +217,10 @@ def _number(entry: DocumentEntry, key: str, what: str, seen: FirstSeen) -> Itera
         return
     yield from violations(names.lun, number, entry.at(key))
     if before := seen.before(number, entry.at(key)):
-        yield error(entry.at(key), f"{what} {number} is there twice, first at {before}")
+        yield error(entry.at(key), f"{what} {number} is defined twice, first at {before}")
 
 
 def _alias(entry: DocumentEntry) -> Iterator[Problem]:
-    """The alias becomes the name of a link in configfs."""
     alias = entry.text("alias")
     if not alias:
         return
@@ -230,8 +229,8 @@ def _alias(entry: DocumentEntry) -> Iterator[Problem]:
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
 
 
-def portal_faults(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
-    """Yield what is wrong with a TPG's portals, also beside those of the TPGs before it."""
+def portal_problems(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
+    """Yield problems of a TPG's portals, and clashes with portals of TPGs before it."""
     for portal in tpg.each("portals"):
         given, port = portal.text("ip_address"), portal.number("port")
         address: _Address | None = None
@@ -256,7 +255,7 @@ def _taken(
     if before != portal.place:
         yield error(
             portal.place,
-            f"portal {name}:{port} is there twice, first at {json_path(before)}",
+            f"portal {name}:{port} is defined twice, first at {json_path(before)}",
             "The TPGs of a target cannot share one.",
         )
         return
@@ -280,9 +279,9 @@ def _taken(
 def _in_the_way(
     address: _Address, other: _Address, target: Place, places: dict[Place, Place], *, known: bool
 ) -> Place | None:
-    """Return where an address stands that cannot be listened on beside another, None if it can.
+    """Return the place of an address that excludes listening on another one, None if none does.
 
-    `known` tells whether a target before this one listens on `address`: they share that.
+    With `known`, a target before this one listens on `address`: both share that listener.
     """
     if target in places and names.portals_exclude(str(address), str(other), same_target=True):
         return places[target]
@@ -294,13 +293,13 @@ def _in_the_way(
 def _in_place_of(
     portal: DocumentEntry, address: _Address, other: _Address, before: Place
 ) -> Iterator[Problem]:
-    """Warn where the kernel would serve one of two targets' portals at the other's address only."""
+    """Yield a warning if the kernel serves portals of two targets at one address only."""
     first, second = sorted((str(other), str(address)), key=names.portal_order)
     if names.portal_in_place_of(second, [first]) is not None:
         yield warning(
             portal.place,
-            f"the kernel takes portals {_shown(address)} and {_shown(other)} at"
-            f" {json_path(before)} for one: both targets are reached only at {first}",
+            f"the kernel treats portals {_shown(address)} and {_shown(other)} at"
+            f" {json_path(before)} as one: both targets are reached only at {first}",
             "Give each target the same portals.",
         )
 
@@ -309,13 +308,13 @@ def _shown(address: _Address) -> str:
     return names.bracketed(names.address(str(address)))
 
 
-def tpg_faults(tpg: DocumentEntry) -> Iterator[Problem]:
-    """Yield what is wrong with the credentials of a TPG."""
+def tpg_problems(tpg: DocumentEntry) -> Iterator[Problem]:
+    """Yield problems of the credentials of a TPG."""
     yield from _pairs(tpg, "chap_")
 
 
-def acl_faults(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
-    """Yield what is wrong with the credentials of a node ACL."""
+def acl_problems(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
+    """Yield problems of the credentials of a node ACL."""
     yield from _pairs(acl, "chap_")
     wanted = tpg.below("attributes").number("authentication")
     own = acl.below("attributes").number("authentication")
@@ -324,17 +323,17 @@ def acl_faults(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
     if enforced and not any(acl.data.get(key) for key in keys):
         yield warning(
             acl.place,
-            "authentication is on, but there is no chap_userid and chap_password",
+            "authentication is on, but chap_userid and chap_password are missing",
             "The initiator cannot log in.",
         )
 
 
-def discovery_faults(entry: DocumentEntry) -> Iterator[Problem]:
-    """Yield what is wrong with the credentials of discovery."""
+def discovery_problems(entry: DocumentEntry) -> Iterator[Problem]:
+    """Yield problems of the discovery credentials."""
     yield from _pairs(entry, "discovery_")
     if entry.flag("discovery_enable_auth") and not entry.data.get("discovery_userid"):
         place = entry.at("discovery_enable_auth")
-        yield warning(place, "is true, but there is no discovery_userid")
+        yield warning(place, "is true, but discovery_userid is missing")
 
 
 def _pairs(entry: DocumentEntry, prefix: str) -> Iterator[Problem]:
@@ -360,7 +359,7 @@ def _secret_file(entry: DocumentEntry, key: str) -> Iterator[Problem]:
         return
     place = entry.at(f"{key}{SUFFIX}")
     if entry.data.get(key):
-        yield error(place, f"excludes {key}, which is there, too")
+        yield error(place, f"cannot be combined with {key}")
         return
     try:
         check_auth(key, read_secret(file))
@@ -374,7 +373,7 @@ def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]
         if not value:
             continue
         if not (entry.data.get(other) or entry.data.get(f"{other}{SUFFIX}")):
-            yield warning(entry.at(key), f"there is no {other} with it")
+            yield warning(entry.at(key), f"has no effect without {other}")
         try:
             check_auth(key, value)
         except UsageError as found:
@@ -390,5 +389,5 @@ def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]
         yield warning(
             entry.at(password),
             f"the secret is shorter than {SECRET_LEAST} bytes",
-            "RFC 7143 asks for that many, and some initiators refuse fewer.",
+            "RFC 7143 requires that many, and some initiators refuse fewer.",
         )

@@ -39,13 +39,13 @@ from pyshell.suggestions import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}
-"""What rtslib saves though nothing is made of it."""
+"""Keys that rtslib saves although they have no effect."""
 _BLOCK = 512
 """Bytes of a block by default."""
 
 
 def plugin_of(entry: DocumentEntry) -> str | None:
-    """Return a storage object's backstore by its name of today, None for an unknown one."""
+    """Return the current name of a storage object's backstore, None for an unknown one."""
     given = entry.text("plugin") or ""
     plugin = plugin_name(given)
     return plugin if plugin in HBA_PREFIX else None
@@ -61,10 +61,10 @@ def groups_of_all(document: DocumentEntry) -> dict[str, set[str]]:
     return found
 
 
-def storage_faults(document: DocumentEntry, running: Collection[str] = ()) -> Iterator[Problem]:
-    """Yield what is wrong with the storage objects of a file.
+def storage_problems(document: DocumentEntry, running: Collection[str] = ()) -> Iterator[Problem]:
+    """Yield problems of the storage objects of a file.
 
-    Of objects that run, by their paths in `running`, a file may hold only what is to change.
+    Of objects whose paths are in `running`, a file can contain only what is to be changed.
     """
     names_seen, serials = FirstSeen(), FirstSeen()
     for entry in document.each("storage_objects"):
@@ -73,7 +73,7 @@ def storage_faults(document: DocumentEntry, running: Collection[str] = ()) -> It
         if plugin is None:
             yield from _unknown_plugin(entry)
             continue
-        if plugin != "pscsi":  # the device tells its own
+        if plugin != "pscsi":  # the device has its own
             yield from _serial(entry, serials)
         is_running = f"/backstores/{plugin}/{entry.text('name')}" in running
         yield from _arguments(entry, plugin, needed=not is_running)
@@ -96,11 +96,11 @@ def _name(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     plugin = plugin_of(entry)
     before = seen.before((plugin, name), entry.at("name"))
     if plugin is not None and before:
-        yield error(entry.at("name"), f"{plugin}/{name} is there twice, first at {before}")
+        yield error(entry.at("name"), f"{plugin}/{name} is defined twice, first at {before}")
 
 
 def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Problem]:
-    """Yield a warning for a name that no new object gets: it may look like another."""
+    """Yield a warning for a name that is refused for new objects: it can pass for another."""
     try:
         names.plain(name, "new names")
     except UsageError as found:
@@ -113,13 +113,13 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
         return
     known = ", ".join(HBA_PREFIX)
     hint = did_you_mean(given, HBA_PREFIX) or f"There are {known}."
-    yield error(entry.at("plugin"), f"there is no backstore '{given}'", hint)
+    yield error(entry.at("plugin"), f"no such backstore: {given}", hint)
 
 
 def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     serial = entry.text("wwn")
     if serial and UNFIT.search(serial):
-        return  # told by the checks of types
+        return  # reported by `type_problems`
     try:
         check_serial(serial or "")
     except UsageError as found:
@@ -128,9 +128,8 @@ def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     if before:
         yield warning(
             entry.at("wwn"),
-            "the serial number, of which the first 25 hexadecimal digits count, is there twice,"
-            f" first at {before}",
-            "Initiators take both for paths to one disk.",
+            f"the serial number (its first 25 hexadecimal digits) is used twice, first at {before}",
+            "Initiators take both disks for one.",
         )
 
 
@@ -150,7 +149,9 @@ def _device(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     if not path or plugin not in ("block", "fileio"):
         return
     if not path.startswith("/"):
-        yield warning(entry.at("dev"), f"{path} is no absolute path", "It must hold at boot too.")
+        yield warning(
+            entry.at("dev"), f"{path} is not an absolute path", "It must be valid at boot too."
+        )
     if not UNFIT.search(path):
         yield from violations(partial(check_text, plugin), path, entry.at("dev"))
 
@@ -165,32 +166,32 @@ def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     if size <= 0:
         yield error(entry.at("size"), "must be greater than 0", "Sizes are in bytes.")
     elif size < unit and plugin in ("fileio", "user"):
-        # The kernel counts the blocks of it below 0, and so exports a disk without end.
-        yield error(entry.at("size"), f"must be at least a block of {unit} bytes")
+        # The kernel would compute a negative number of blocks and export an endless disk.
+        yield error(entry.at("size"), f"must be at least one block of {unit} bytes")
     elif size > names.SIZE_MAX:
-        yield error(entry.at("size"), "is more than the kernel can count")
+        yield error(entry.at("size"), "is larger than the kernel supports")
     elif size % unit:
         yield warning(
-            entry.at("size"), f"{size} bytes are not a multiple of the block of {unit} bytes"
+            entry.at("size"), f"{size} bytes are not a multiple of the block size of {unit} bytes"
         )
 
 
 def _cache(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
-    """Two keys speak of the write cache: rtslib saves both, and they agree (field failure 68)."""
+    """Yield a contradiction of the two keys of the write cache (field failure 68)."""
     attributes = entry.below("attributes")
     wanted, given = entry.flag("write_back"), attributes.data.get("emulate_write_cache")
     try:
         emulated = None if given is None else boolean(text_of(given))
     except UsageError:
-        return  # told by the checks of values
+        return  # reported by `value_problems`
     if wanted is None or emulated is None or wanted == emulated:
         return
     place = attributes.at("emulate_write_cache")
     if plugin == "fileio" and wanted:
         yield error(
             place,
-            "write_back is true, but initiators would not be told of the write cache",
-            "Writes that were acknowledged would be lost in a crash: make both say the same.",
+            "write_back is true, but initiators would not see a write cache",
+            "A crash would lose acknowledged writes: set both to the same value.",
         )
     elif plugin in ("block", "fileio"):
         yield warning(place, f"contradicts write_back, which is {str(wanted).lower()}")
@@ -205,13 +206,13 @@ def _alua_groups(entry: DocumentEntry) -> Iterator[Problem]:
         yield from _alua_name(group, name)
         before = seen_names.before(name, group.at("name"))
         if before:
-            yield error(group.at("name"), f"ALUA group {name} is there twice, first at {before}")
+            yield error(group.at("name"), f"ALUA group {name} is defined twice, first at {before}")
         if name != DEFAULT_GROUP:
             yield from _alua_number(group, number, seen_numbers)
 
 
 def _alua_name(group: DocumentEntry, name: str) -> Iterator[Problem]:
-    """Yield an error for a name that no group can have, a warning for one that no new one gets."""
+    """Yield an error for a name that is not valid, a warning for one refused for new groups."""
     within = name == name.strip()  # the kernel accepts blanks within a name
     try:
         names.alua_group_name(name.replace(" ", "_") if within else name)
@@ -228,18 +229,20 @@ def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> I
         return
     yield from violations(names.alua_group_number, number, place)
     if number is not None and (before := seen.before(number, place)):
-        yield error(place, f"ALUA group number {number} is there twice, first at {before}")
+        yield error(place, f"ALUA group number {number} is defined twice, first at {before}")
 
 
-def device_faults(lio: Lio, document: DocumentEntry, *, at_boot: bool = False) -> Iterator[Problem]:
-    """Yield what keeps the objects of a file from being made on this host as it is now.
+def device_problems(
+    lio: Lio, document: DocumentEntry, *, at_boot: bool = False
+) -> Iterator[Problem]:
+    """Yield what prevents the creation of a file's objects on this host.
 
-    That an object runs on already is no help `at_boot`, when it is created again.
+    A running object counts as created, but not `at_boot`, when it is created again.
     """
     for entry in document.each("storage_objects"):
         device = entry.text("dev")
         if not device or not _can_be_path(device):
-            continue  # told by the checks of the file
+            continue  # reported by other checks
         plugin = plugin_of(entry)
         yield from _moving(lio, entry, device)
         if plugin == "block":
@@ -255,11 +258,11 @@ def device_faults(lio: Lio, document: DocumentEntry, *, at_boot: bool = False) -
         place = target.below("parameters").at("cmd_completion_affinity")
         number = target.below("parameters").number("cmd_completion_affinity")
         if number is not None and number >= lio.machine.cpus():
-            yield error(place, f"this host has no processor {number}", "-1 means any.")
+            yield error(place, f"this host has no processor {number}", "-1 means any processor.")
 
 
 def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
-    """Yield that a device's name is given anew at each boot, if it has a lasting one."""
+    """Yield a warning for a device name that can change at boot, if a stable one exists."""
     lasting = (
         lio.machine.lasting_name(device) if block_devices.moves_between_boots(device) else None
     )
@@ -269,7 +272,7 @@ def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
 
 
 def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
-    """Yield an error for each storage object on the device or file of one before it."""
+    """Yield an error for each storage object that uses the device or file of one before it."""
     seen = FirstSeen()
     for entry in document.each("storage_objects"):
         plugin = plugin_of(entry) or ""
@@ -297,7 +300,7 @@ def _block(
     if place is not None:
         missing = storage_info.describe(lio, place).missing
         if missing:
-            told = f"{missing}; the running object has lost it"
+            told = f"{missing}: the running object lost its device"
             hint = "It cannot be restored at boot. 'doctor' shows how to move it."
             yield (error if at_boot else warning)(entry.at("dev"), told, hint)
         return
@@ -308,19 +311,19 @@ def _block(
         return
     there = lio.machine.block_device(device)
     if there is not None and there.size == 0:
-        yield error(entry.at("dev"), f"{device} has no size", "Is there a medium in it?")
+        yield error(entry.at("dev"), f"{device} has size 0", "Is there a medium in it?")
     if there is not None and there.read_only and entry.flag("readonly") is False:
-        yield warning(entry.at("dev"), f"{device} is read-only, and readonly is false")
+        yield warning(entry.at("dev"), f"{device} is read-only, but readonly is false")
 
 
 def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | None:
-    """Return the storage object of that name if it runs already, on this very device."""
+    """Return the storage object of that name if it is running on this device."""
     plugin, name = plugin_of(entry), entry.text("name")
     if plugin is None or name is None:
         return None
     try:
         place = listing.storage_object(plugin, name)
-    except UsageError:  # a name that nothing can have
+    except UsageError:  # not a valid name
         return None
     if place is None:
         return None
@@ -338,7 +341,7 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
         return
     size = entry.number("size")
     if entry.data.get("size") is None:
-        yield error(entry.at("size"), "is missing: the size of an image file must be given")
+        yield error(entry.at("size"), "is missing: an image file needs a size")
     try:
         check(lio, Foreseen(), "fileio", {"dev": device})
         there = lio.machine.host_file(device).stat().st_size
@@ -354,8 +357,8 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
 def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
     told = f"{size} bytes ({names.size_text(size)}), the image file has {there}"
     if there < size:
-        return warning(entry.at("size"), told, "The file would grow as it is written.")
-    return warning(entry.at("size"), told, "Initiators see the first part only.")
+        return warning(entry.at("size"), told, "The file grows as it is written.")
+    return warning(entry.at("size"), told, "Initiators see only the first part.")
 
 
 def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:

@@ -13,14 +13,14 @@ from typing import Any, cast
 
 from pyshell import names
 from pyshell.config.document import Document, holds_secrets
-from pyshell.config.lint.fabric_objects import target_faults
+from pyshell.config.lint.fabric_objects import target_problems
 from pyshell.config.lint.storage_objects import (
-    device_faults,
+    device_problems,
     groups_of_all,
     plugin_of,
-    storage_faults,
+    storage_problems,
 )
-from pyshell.config.load import EMPTY, DocumentError, read_text, type_faults, unknown_keys
+from pyshell.config.load import EMPTY, DocumentError, read_text, type_problems, unknown_keys
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
     UNFIT,
@@ -45,9 +45,9 @@ from pyshell.lio.attributes import Attribute
 
 
 def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
-    """Return every fault of a file, in the order of its lines.
+    """Return all problems of a file, in the order of its lines.
 
-    `at_boot` is for the file that is restored at boot: it cannot count on what runs now.
+    `at_boot` is for the file that is restored at boot: nothing counts as running then.
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
     try:
@@ -58,19 +58,19 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
 
 
 def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
-    """Yield a warning where others may read the secrets of a file."""
+    """Yield a warning if other users can read the secrets of a file."""
     with contextlib.suppress(OSError, ValueError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & document_file.FOREIGN_READ and holds_secrets(
             jsontext.loads(text, any_string=True)
         ):
             told = f"its mode {mode:04o} lets other users read the secrets in it"
-            mend = f"chmod 600 {shlex.quote(str(path))} fixes it."
-            yield LocatedProblem("$", 1, 1, "warning", told, mend)
+            fix = f"chmod 600 {shlex.quote(str(path))} fixes it."
+            yield LocatedProblem("$", 1, 1, "warning", told, fix)
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
-    """Return every fault of a document in `text`."""
+    """Return all problems of a document in `text`."""
     if not text.strip():
         return [no_text(EMPTY)]
     try:
@@ -82,47 +82,47 @@ def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
 
 def _all_faults(found: PositionedJson, lio: Lio, *, at_boot: bool) -> Iterator[Problem]:
     yield from _twice(found)
-    typed, wrong = type_faults(found.data)
+    typed, wrong = type_problems(found.data)
     yield from wrong
     yield from unknown_keys(found.data)
     if isinstance(found.data, dict):
-        # What is applied are the values as the types have them: `"1"` is 1.
+        # The typed values are applied: `"1"` is 1.
         data = found.data if wrong else cast(Mapping[str, Any], typed)
-        yield from faults_of(data, lio, at_boot=at_boot)
+        yield from problems_of(data, lio, at_boot=at_boot)
 
 
-def faults_of(
+def problems_of(
     data: Mapping[str, Any], lio: Lio, *, at_boot: bool = False, devices: bool = True
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a document, but for wrong types and unknown keys.
+    """Yield the problems of a document except for wrong types and unknown keys.
 
-    An error is what apply refuses and a restore leaves out. Without `devices` the devices are not
-    looked at: operations look at them when their turn comes.
+    apply refuses a document with an error, a restore skips what is in error. Without `devices`,
+    devices and image files are not probed: operations do that when they run.
     """
     document = DocumentEntry(data, ())
     running = frozenset(() if at_boot else (place.path for place in listing.storage_objects()))
-    yield from storage_faults(document, running)
-    yield from target_faults(document, groups_of_all(document), running)
-    yield from value_faults(lio, document)
+    yield from storage_problems(document, running)
+    yield from target_problems(document, groups_of_all(document), running)
+    yield from value_problems(lio, document)
     if devices:
-        yield from device_faults(lio, document, at_boot=at_boot)
+        yield from device_problems(lio, document, at_boot=at_boot)
 
 
 def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Problem]:
-    """Return the errors of a document, each place once."""
-    found = faults_of(cast(Mapping[str, Any], document), lio, devices=devices)
+    """Return the errors of a document, one for each place."""
+    found = problems_of(cast(Mapping[str, Any], document), lio, devices=devices)
     return list({one.place: one for one in found if one.level == "error"}.values())
 
 
 def _twice(found: PositionedJson) -> Iterator[Problem]:
     for place, first in found.twice:
         line, _ = found.line_and_column(first)
-        message = f"the key is there twice, first in line {line}"
+        message = f"duplicate key, first in line {line}"
         yield Problem("error", place, message, "Only the last one counts.", at_key=True)
 
 
 def keys_there_twice(text: str) -> list[Problem]:
-    """Return an error for each key that an object of a JSON text holds twice."""
+    """Return an error for each duplicate key in a JSON text."""
     doubled = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:
@@ -132,20 +132,20 @@ def keys_there_twice(text: str) -> list[Problem]:
     with contextlib.suppress(ValueError, RecursionError):
         json.loads(text, object_pairs_hook=note)
     if not doubled:
-        return []  # the reader that knows places is far slower
+        return []  # the parser with positions is far slower
     with contextlib.suppress(json.JSONDecodeError):
         return list(_twice(read(text)))
     return []
 
 
 _MADE_WITH = ("dev", "config", "control")
-"""Texts that a storage object is made with, and that no other check reads as a whole."""
+"""Texts among the arguments of storage objects that no other check covers."""
 _DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
 _NO_LIMITS: Mapping[str, str] = {}
 
 
-def value_faults(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
-    """Yield each setting of a file whose value no such setting can have."""
+def value_problems(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
+    """Yield settings of a file whose values are not valid."""
     for entry in document.each("storage_objects"):
         plugin, device = plugin_of(entry) or "", entry.text("dev") or ""
         limits = _limits(lio, plugin, device) if device else {}
@@ -167,9 +167,9 @@ def value_faults(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
 
 
 def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
-    """Return what a storage object takes over from its device, by the names of attributes.
+    """Return limits that a storage object inherits from its device, by attribute.
 
-    `discard` is 0 where the device cannot discard.
+    `discard` is 0 if the device cannot discard.
     """
     device = lio.machine.block_device(path) if plugin in ("block", "fileio") else None
     queue = lio.machine.queue(device.name) if device is not None else None
@@ -182,16 +182,16 @@ def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
 
 
 def _must_discard(attributes: DocumentEntry, key: str, discard: str | None) -> None:
-    """Raise UsageError where the kernel would ask the device for discard in vain.
+    """Raise UsageError if the kernel would refuse it, as the device cannot discard.
 
-    It asks only if no limit is set.
+    The kernel asks the device only if no limit is set.
     """
     if discard == "0" and not attributes.number("max_unmap_block_desc_count"):
         raise UsageError(f"{key} can only be 0: the device cannot discard.")
 
 
 def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
-    """Yield attributes of a user-backed object that say otherwise than what it is made with."""
+    """Yield attributes of a user-backed object that contradict its arguments."""
     own = entry.below("attributes")
     for key, name in (("config", "dev_config"), ("size", "dev_size")):
         given, told = entry.data.get(key), own.data.get(name)
@@ -201,7 +201,7 @@ def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
 
 def _fits(entry: DocumentEntry, key: str, text: str) -> Iterator[Problem]:
     if UNFIT.search(text):
-        return  # told by the checks of types
+        return  # reported by `type_problems`
     try:
         names.value(text, key)
     except UsageError as found:
@@ -214,7 +214,7 @@ def _wrong(
     rows = attributes.of_kind(kind)
     for key, value in entry.data.items():
         if UNFIT.search(key):
-            continue  # told by the checks of types
+            continue  # reported by `type_problems`
         try:
             names.setting_file(key)
         except UsageError as found:
@@ -243,7 +243,7 @@ def _beside(
     owner: str,
     limits: Mapping[str, str],
 ) -> Callable[[str], str]:
-    """Return a reader of another setting: what the device says, else the file, else the default."""
+    """Return a reader of other settings: the device's value, the file's, or the default."""
 
     def read(name: str) -> str:
         if name in limits:

@@ -119,7 +119,7 @@ def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]
 
 
 def _document(data: bytes) -> Document:
-    """Return the document in a file, an empty one where it is no saved configuration."""
+    """Return the document in a file, an empty one where it is not a saved configuration."""
     try:
         return load.from_bytes(data, "saveconfig.json")
     except load.DocumentError:

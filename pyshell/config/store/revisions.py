@@ -44,7 +44,7 @@ class Revision:
     file: Path
     about: About
     counts: dict[str, int] = field(default_factory=dict)
-    """How many objects of some kinds it holds; empty where it is no saved configuration."""
+    """How many objects of some kinds it holds; empty where it is not a saved configuration."""
     replaced: str = ""
     """When another took its place, "" where that is not known."""
     digest: str = ""
@@ -117,7 +117,7 @@ def _text(head: dict[str, Any], data: bytes) -> str:
 
 
 def _counts(document: Any) -> dict[str, int]:
-    """Return what `counts` does, nothing for what is no saved configuration."""
+    """Return what `counts` does, nothing for what is not a saved configuration."""
     try:
         return counts(document)
     except (TypeError, AttributeError):
@@ -242,7 +242,5 @@ def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Docu
     document = load.from_bytes(data, str(found.file))
     head = cast(dict[str, Any], document).pop(_KEY, {})
     if isinstance(head, dict) and "text" in head:
-        raise PyshellError(
-            f"Revision {word} is no saved configuration, only the text that was found: {found.file}"
-        )
+        raise PyshellError(f"Revision {word} is not a saved configuration, only text: {found.file}")
     return references.resolved(document) if trusted else references.if_readable(document)

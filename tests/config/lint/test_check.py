@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from driver import DATA, ROOT, SERVER, TPG, Pyshell
-from pyshell.config.lint.storage_objects import device_faults
+from pyshell.config.lint.storage_objects import device_problems
 from pyshell.config.positions import DocumentEntry
 from pyshell.files.reading import LARGE
 from pyshell.host.machine import BlockDevice
@@ -82,7 +82,7 @@ def test_a_broken_file_is_restored_in_part_or_refused_and_never_traces_back(
     ran = pyshell("restoreconfig", str(file))
     assert "Traceback" not in ran.err
     assert ran.status in (0, 1)
-    if "is no saved configuration" in ran.err or "not JSON" in ran.err or "UTF-8" in ran.err:
+    if "is not a saved configuration" in ran.err or "not JSON" in ran.err or "UTF-8" in ran.err:
         assert (ran.out, ran.status) == ("", 1)
         assert pyshell.tree() == empty
 
@@ -100,7 +100,7 @@ def test_a_wrong_type_never_reaches_the_kernel(pyshell: Pyshell) -> None:
     for file in BROKEN:
         if "type" in file.stem or file.stem in ("size-is-text", "nul-and-half-characters"):
             ran = pyshell("restoreconfig", str(file))
-            assert "is no saved configuration" in ran.err
+            assert "is not a saved configuration" in ran.err
             assert pyshell.tree() == empty
 
 
@@ -137,7 +137,7 @@ def test_json_output_is_a_list_of_faults(pyshell: Pyshell) -> None:
                 "line": 3,
                 "column": 33,
                 "level": "error",
-                "message": "there is no backstore 'blok'",
+                "message": "no such backstore: blok",
                 "hint": "Did you mean block?",
             }
         ],
@@ -253,7 +253,7 @@ def test_half_of_a_surrogate_pair_in_a_secret_is_an_error_of_the_file(
     file.touch(0o600)
     file.write_text(json.dumps(document))
     ran = pyshell("check", str(file))
-    assert f"{key}: holds NUL or half of a surrogate pair" in ran.out
+    assert f"{key}: contains NUL or half of a surrogate pair" in ran.out
     assert "Traceback" not in ran.out + ran.err
 
 
@@ -430,7 +430,7 @@ def test_authentication_that_nobody_can_pass_is_told(
     ("device", "told"),
     [
         (BlockDevice("/dev/x", "x", MIB, True, 0, ""), "warning: /dev/x is read-only"),
-        (BlockDevice("/dev/x", "x", 0, False, 0, ""), "error: /dev/x has no size"),
+        (BlockDevice("/dev/x", "x", 0, False, 0, ""), "error: /dev/x has size 0"),
         (BlockDevice("/dev/x", "x", MIB, False, 5, ""), "error: /dev/x is not a disk"),
         (BlockDevice("/dev/x", "x", MIB, False, 0, "used as swap"), "error: /dev/x is in use"),
     ],
@@ -441,7 +441,7 @@ def test_a_device_that_does_not_fit_is_told(
     monkeypatch.setattr(type(lio.machine), "block_device", lambda self, path: device)
     monkeypatch.setattr(type(lio.machine), "in_use", lambda self, path: bool(device.holder))
     disk = {"name": "a", "plugin": "block", "dev": "/dev/x", "readonly": False}
-    (fault,) = device_faults(lio, DocumentEntry({"storage_objects": [disk]}, ()))
+    (fault,) = device_problems(lio, DocumentEntry({"storage_objects": [disk]}, ()))
     assert f"{fault.level}: {fault.message}".startswith(told)
 
 
@@ -471,7 +471,7 @@ def test_finding_13_a_size_that_no_disk_can_have_is_refused(
     if size > 0 and entry["plugin"] == "ramdisk":
         assert (found, applied.status) == ([], 0)
         return
-    told = "must be at least a block of 512 bytes" if size > 0 else "must be greater than 0"
+    told = "must be at least one block of 512 bytes" if size > 0 else "must be greater than 0"
     assert messages(found) == [f"error $.storage_objects[0].size: {told}"]
     assert (applied.out, applied.status != 0) == ("", True)
     assert "Nothing was changed" in applied.err
