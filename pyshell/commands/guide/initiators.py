@@ -273,7 +273,7 @@ def windows_steps(way: Way) -> Iterator[Step]:
         yield step(
             "The name by which the target lets this host in",
             "Get-InitiatorPort | Where-Object ConnectionType -eq iSCSI |"
-            f" Set-InitiatorPort -NewNodeAddress {_quoted(way.initiator)}",
+            f" Set-InitiatorPort -NewNodeAddress {_for_powershell(way.initiator)}",
         )
     if way.several:
         yield step(
@@ -285,7 +285,7 @@ def windows_steps(way: Way) -> Iterator[Step]:
     if way.chap and way.chap.mutual_userid:
         yield step(
             "The target's CHAP secret",
-            f"Set-IscsiChapSecret -ChapSecret {_quoted(way.chap.mutual_password)}",
+            f"Set-IscsiChapSecret -ChapSecret {_for_powershell(way.chap.mutual_password)}",
         )
     yield step("Log in, now and at boot", *(_connection(way, a, port) for a, port in way.portals))
     for disk in way.disks:
@@ -306,7 +306,7 @@ def windows_steps(way: Way) -> Iterator[Step]:
 def _told_by(disk: Disk) -> str:
     """Return what tells a disk from others; one that has a name of its own only its number."""
     if disk.naa:
-        return f"UniqueId -eq {_quoted(disk.naa.upper())}"
+        return f"UniqueId -eq {_for_powershell(disk.naa.upper())}"
     return f"Number -eq {_placeholder(disk)}"
 
 
@@ -321,7 +321,7 @@ def _format(name: str) -> tuple[str, ...]:
         "$disk | Where-Object PartitionStyle -eq RAW |"
         " Initialize-Disk -PartitionStyle GPT -PassThru |"
         " New-Partition -AssignDriveLetter -UseMaximumSize |"
-        f" Format-Volume -NewFileSystemLabel {_quoted(name[:32])}",
+        f" Format-Volume -NewFileSystemLabel {_for_powershell(name[:32])}",
     )
 
 
@@ -333,7 +333,8 @@ def _portal(address: str, port: int, chap: Credentials | None) -> str:
 def _connection(way: Way, address: str, port: int) -> str:
     multipath = " -IsMultipathEnabled $true" if way.several else ""
     return (
-        f"Connect-IscsiTarget -NodeAddress {_quoted(way.target)} -TargetPortalAddress {address}"
+        f"Connect-IscsiTarget -NodeAddress {_for_powershell(way.target)}"
+        f" -TargetPortalAddress {address}"
         f" -TargetPortalPortNumber {port} -IsPersistent $true{multipath}{_windows_chap(way.chap)}"
     )
 
@@ -343,8 +344,8 @@ def _windows_chap(chap: Credentials | None) -> str:
         return ""
     kind = "MUTUALCHAP" if chap.mutual_userid else "ONEWAYCHAP"
     return (
-        f" -AuthenticationType {kind} -ChapUsername {_quoted(chap.userid)}"
-        f" -ChapSecret {_quoted(chap.password)}"
+        f" -AuthenticationType {kind} -ChapUsername {_for_powershell(chap.userid)}"
+        f" -ChapSecret {_for_powershell(chap.password)}"
     )
 
 

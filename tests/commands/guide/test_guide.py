@@ -11,7 +11,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.commands.guide import initiators
-from pyshell.commands.guide.facts import Disk, Way, own_addresses
+from pyshell.commands.guide.facts import Credentials, Disk, Way, own_addresses
 from pyshell.commands.guide.guide import text_lines
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
@@ -273,3 +273,13 @@ def test_of_the_hosts_addresses_the_first_that_others_reach(pyshell: Pyshell) ->
     )
     assert own_addresses(pyshell.open()) == ["192.0.2.7", "198.51.100.7", "2001:db8::7"]
     assert "-p 192.0.2.7:3260\n" in guide(pyshell)
+
+
+def test_powershell_gets_its_own_quotes_and_freebsd_its_own() -> None:
+    chap = Credentials("it's", "a$secret")
+    way = Way(SERVER, CLIENT, (("192.0.2.1", 3260),), (), chap, None)
+    windows = "\n".join(text_lines(list(initiators.windows_steps(way))))
+    assert "-ChapUsername 'it''s'" in windows
+    assert "-ChapSecret 'a$secret'" in windows
+    freebsd = "\n".join(text_lines(list(initiators.freebsd_steps(way))))
+    assert 'chapIName = "it\'s"' in freebsd
