@@ -33,7 +33,7 @@ _TOLD_BESIDE = (
     "is sparse", "takes all its space", "Its cache is write-back", "password is shorter than 12",
     "is longer than 16 bytes: initiators such as Windows refuse it.",
     "The credentials have no effect: CHAP is off.",
-    "What runs here is not what is restored", "initiators take the two for one disk",
+    "The running configuration is not saved", "initiators take the two for one disk",
     "configuration is changed and not saved",
 )  # fmt: skip
 LONG = os.environ.get("PYSHELL_TEST_LONG", "") not in ("", "0")

@@ -113,14 +113,14 @@ def listen_at(pyshell: Pyshell, *places: str) -> None:
 
 
 def test_it_says_that_nothing_is_wrong(healthy: Pyshell) -> None:
-    told = "Nothing is wrong in what was looked at."  # a simulated host cannot show all
+    told = "No problems found by the checks that ran."  # a simulated host cannot show all
     assert healthy("doctor").done().lines[-1] == told
 
 
 def test_it_does_not_vouch_for_what_was_not_seen() -> None:
     unseen = Finding("unseen", "/", "the boot is not seen")
-    assert examine._lines([unseen])[-1] == "Nothing is wrong in what was looked at."
-    assert examine._lines([]) == ["Nothing is wrong."]
+    assert examine._lines([unseen])[-1] == "No problems found by the checks that ran."
+    assert examine._lines([]) == ["No problems found."]
 
 
 def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:
@@ -154,8 +154,10 @@ def test_what_is_not_seen_is_told_of_the_parts_that_it_matters_to(healthy: Pyshe
         assert unseen(healthy, path) == host
     for path in ("/backstores", "/loopback", ACL, f"{TPG}/luns"):
         assert unseen(healthy, path) == []
-    assert healthy("doctor", "/iscsi").done().lines[-1] == "Nothing is wrong in what was looked at."
-    assert healthy("doctor", "/backstores").done().lines == ["Nothing is wrong."]
+    assert (
+        healthy("doctor", "/iscsi").done().lines[-1] == "No problems found by the checks that ran."
+    )
+    assert healthy("doctor", "/backstores").done().lines == ["No problems found."]
 
 
 def test_a_shut_port_is_told_of_the_targets_that_are_at_it(healthy: Pyshell) -> None:
@@ -192,7 +194,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
     ]
     monkeypatch.setattr(examination, "CHECKS", checks)
     ran = healthy("doctor")
-    assert "not seen: network: Permission denied: /proc/secret" in ran.lines
+    assert "skipped: network: Permission denied: /proc/secret" in ran.lines
     assert f"error: {TPG}: the TPG is disabled: no initiator can log in" in ran.lines
     assert unseen(healthy, "/iscsi")[0] == "network"
     assert unseen(healthy, "/backstores") == []
@@ -237,7 +239,7 @@ def test_two_units_restore_at_boot(with_systemd: Pyshell) -> None:
 
 def test_a_host_without_systemd_is_told_of(healthy: Pyshell) -> None:
     ran = healthy("doctor").done()
-    assert "not seen: boot: systemd is not running" in ran.out
+    assert "skipped: boot: systemd is not running" in ran.out
 
 
 def test_what_runs_is_not_saved(exported: Pyshell) -> None:

@@ -79,7 +79,7 @@ def test_field_failure_27_one_command_can_save_what_it_changed(pyshell: Pyshell)
     assert "is not what" in pyshell("status").out
     ran = pyshell("--save", "/backstores/ramdisk", "create", "y", "1M")
     assert ran.lines[-1] == f"Configuration saved to {pyshell.saved_file}"
-    assert "What runs is what" in pyshell("status").out
+    assert "The running configuration is saved in" in pyshell("status").out
     assert pyshell("-o", "json", "status").json["result"]["saved"] is True
 
 

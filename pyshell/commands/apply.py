@@ -45,29 +45,28 @@ _GONE = ""
 )
 def apply(
     node: Node,
-    file: Annotated[str, CONFIGURATION, "A saved configuration, whole or in part."],
+    file: Annotated[str, CONFIGURATION, "A saved configuration, complete or partial."],
     *,
-    prune: Annotated[bool, "Remove what the file lacks, which otherwise stays."] = False,
+    prune: Annotated[bool, "Remove objects that the file lacks. Default: keep them."] = False,
     target: Annotated[
-        str | None, TARGET, "Only the target of that WWN, with its storage objects."
+        str | None, TARGET, "Apply only the target with this WWN, and its storage objects."
     ] = None,
     keep_secrets: Annotated[
         bool | None,
-        "Keep running CHAP settings that the file omits; true unless prune=true is given.",
+        "Keep running CHAP settings that the file omits. Default: true, or false with prune=true.",
     ] = None,
 ) -> Result:
-    """Bring the running configuration to that of a file, by the smallest change.
+    """Change the running configuration to that of a file, with the fewest changes.
 
-    What is the same is not touched: its sessions live. All is done, or nothing.
+    Unchanged objects are not touched, and their sessions continue. All changes are made, or none.
 
-    Each object is shown as done online, disrupting the initiators that are named, or replacing:
-    deleted and made anew. --dry-run shows that and does nothing.
+    Each change is shown as online, as disrupting the named initiators, or as replacing: the object
+    is deleted and created again. --dry-run only shows the changes.
 
-    A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" in
-    place of chap_password.
+    A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" instead
+    of chap_password.
 
-    With -o json, `changed` tells whether it changed anything, or would. /dev/stdin is a file,
-    too.
+    With -o json, `changed` is true if anything was changed, or would be. FILE can be /dev/stdin.
     """
     from pyshell.lio.operations.base import check
 
@@ -165,12 +164,12 @@ def _all_faults(
 
 @command(changes=True, examples=("rollback 3", "rollback saved"))
 def rollback(
-    node: Node, revision: Annotated[str, REVISION, "A number, 'saved', or a backup's name."]
+    node: Node, revision: Annotated[str, REVISION, "A number, 'saved', or the name of a backup."]
 ) -> Result:
-    """Bring the running configuration back to that of a revision.
+    """Change the running configuration to that of a revision.
 
-    What the revision lacks is removed; what is the same is not touched. The saved file stays as
-    it is: saveconfig saves what then runs.
+    Objects that the revision lacks are removed; unchanged objects are not touched. The saved file
+    is kept: use saveconfig to save the result.
     """
     from pyshell.config.model import items
     from pyshell.config.plan import plan
@@ -182,7 +181,7 @@ def rollback(
         )
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
     found = plan(running_items(node), items(document), prune=True)
-    name = "what is saved" if revision == SAVED else f"revision {revision}"
+    name = "the saved configuration" if revision == SAVED else f"revision {revision}"
     titles = (f"Rolled back to {name}", f"Would roll back to {name}")
     return _brought(node, found, titles, "rollback")
 
@@ -192,13 +191,13 @@ def undo(
     node: Node,
     *,
     skip: Annotated[
-        bool, "Forget the last command without undoing it: the one before it is next."
+        bool, "Skip the last command without undoing it: the one before it is next."
     ] = False,
 ) -> Result:
-    """Take back what the last command changed, then the one before it.
+    """Undo the last command, then the one before it.
 
-    It undoes changes of the running configuration, by whomever they were made in pyshell, since
-    the host started; image files stay. --dry-run shows what it would do.
+    It undoes changes of the running configuration that any user made with pyshell since the host
+    started. Image files are kept. --dry-run shows the changes.
     """
     from pyshell.config.store import undo
     from pyshell.config.store.state import local

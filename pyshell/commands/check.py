@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 @command(examples=("check", "check saveconfig.example.json"))
 def check(
     node: Node,
-    savefile: Annotated[
-        str | None, FILE, "What to check; the file that is restored at boot unless given."
-    ] = None,
+    savefile: Annotated[str | None, FILE, "File to check. Default: the boot file."] = None,
 ) -> Result:
-    """Check a saved configuration: tell every fault with its line, touch nothing.
+    """Validate a saved configuration and report every error with its line.
 
-    An error is what cannot be restored as it stands there (exit status 1), a warning what is
-    hardly meant. Devices and image files are looked for on this host.
+    An error cannot be restored as it stands (exit status 1); a warning is probably a mistake.
+    Devices and image files are checked on this host. Nothing is changed.
     """
     from pyshell.config.lint.validate import check
     from pyshell.config.store import saved_file

@@ -15,8 +15,8 @@ from pyshell.tree.results import Lines, Result, Work
 
 
 @command(changes=True)
-def clearconfig(node: Node, confirm: Annotated[bool, "confirm=true is needed."] = False) -> Result:
-    """Remove the whole running configuration. The saved file stays."""
+def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -> Result:
+    """Remove the whole running configuration. The saved file is kept."""
     if not confirm:
         raise UsageError(
             "As a precaution, confirm=true needs to be set.",
@@ -55,7 +55,7 @@ def removing_all(node: Node) -> Sequence[Operation]:
 
 
 def clear(node: Node) -> None:
-    """Remove the whole running configuration."""
+    """Remove the whole running configuration. The saved file is kept."""
     from pyshell.config import object_operations
 
     # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
@@ -65,7 +65,7 @@ def clear(node: Node) -> None:
         object_operations.clear(node.lio, *removed)
     except PyshellError as error:
         if node.context.way != "boot":
-            error.hint = f"{error.hint} 'undo' brings back what was removed.".lstrip()
+            error.hint = f"{error.hint} 'undo' restores the removed objects.".lstrip()
         raise
 
 

@@ -30,16 +30,16 @@ _MISSING_SHOWN = 20
 
 @command(examples=("status",))
 def status(node: Node) -> Result:
-    """Show the summary of all, and whether what runs is saved."""
+    """Show the summary of the root, and whether the running configuration is saved."""
     shown = status_of(node)
     if node.context.compat:
         return shown
     saved = _is_saved(node)
     word = "is" if saved else "is not"
-    told = f"What runs {word} what {saved_file.default_file(node.lio)} holds."
+    told = f"The running configuration {word} saved in {saved_file.default_file(node.lio)}."
     hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
     if not saved and not saved_file.default_file(node.lio).exists():
-        told = "What runs is not what comes back at boot: nothing is saved yet."
+        told = "The running configuration is not saved: it will be lost at reboot."
         hint = ["'saveconfig' saves it."]
     missing = missing_since_restored(node.context)
     found: dict[str, Any] = {"saved": saved, "missing": missing}
@@ -72,19 +72,23 @@ def _is_saved(node: Node) -> bool:
 def diff(
     node: Node,
     first: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision or a file; saved unless given."
+        str | None, CONFIGURATION, "running, saved, a revision or a file. Default: saved."
     ] = None,
-    second: Annotated[str | None, CONFIGURATION, "The same; running unless given."] = None,
-    path: Annotated[str | None, PATH, "Compare only what is below this path of the tree."] = None,
+    second: Annotated[
+        str | None, CONFIGURATION, "running, saved, a revision or a file. Default: running."
+    ] = None,
+    path: Annotated[str | None, PATH, "Compare only objects at or below this path."] = None,
     form: Annotated[
-        str | None, choice("tree", "commands"), "As a tree, or as commands from one to other."
+        str | None,
+        choice("tree", "commands"),
+        "Show a tree, or the commands that change the first into the second.",
     ] = None,
 ) -> Result:
-    """Show what differs between two configurations.
+    """Show the differences between two configurations.
 
-    Exit status: 0 they are the same, 1 they differ, 2 they cannot be compared.
+    Exit status: 0 the same, 1 different, 2 cannot be compared.
 
-    A setting that one side omits is no difference, except for CHAP: omitted means unset (apply
+    A setting that one side omits is not a difference, except for CHAP: omitted means unset (apply
     keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
     """
     from pyshell.commands import change_text
@@ -130,23 +134,25 @@ def _require_path(node: Node, path: str) -> None:
 def export(
     node: Node,
     path: Annotated[
-        str | None, PATH, "Only what is below this path, as a target; all unless given."
+        str | None, PATH, "Export only objects at or below this path, such as a target."
     ] = None,
     *,
-    show_secrets: Annotated[bool, "With the CHAP secrets; else they are asked for."] = False,
+    show_secrets: Annotated[
+        bool, "Include the CHAP secrets. Default: the lines ask for them."
+    ] = False,
     secret_files: Annotated[
         str | None,
         FILE,
-        "Write each CHAP secret to a file of its own in this folder; the lines name it.",
+        "Write each CHAP secret to a file in this folder; the lines refer to it.",
     ] = None,
 ) -> Result:
-    """Print the commands that would make the running configuration anew.
+    """Print the commands that recreate the running configuration.
 
-    The lines can be run by 'pyshell -f FILE', on this host or on another one, and again: what
-    exists stays as it is. A target takes its storage objects along.
+    Run them with 'pyshell -f FILE', on this host or another one. They can be run again: existing
+    objects are kept. A target includes its storage objects.
 
-    A secret is asked for by 'password=-', which needs a terminal or standard input;
-    'password=@FILE' reads it from a file. A quoted value ('@x', '-') is the secret itself.
+    'password=-' asks for a secret, and needs a terminal or standard input; 'password=@FILE' reads
+    it from a file. A quoted value ('@x', '-') is the secret itself.
     """
     from pyshell import quoting
     from pyshell.commands import export
@@ -281,4 +287,4 @@ def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:
     yield from (f"  {path}: {why}" for path, why in list(missing.items())[:_MISSING_SHOWN])
     if len(missing) > _MISSING_SHOWN:
         yield f"  and {len(missing) - _MISSING_SHOWN} more"
-    yield "'restoreconfig missing_only=true' adds them once they can be had."
+    yield "'restoreconfig missing_only=true' adds them when they are available."

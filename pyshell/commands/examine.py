@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 def doctor(
     node: Node,
     path: Annotated[
-        str | None, PATH, "Only what is at or below this path; all, and the host, unless given."
+        str | None,
+        PATH,
+        "Check only objects at or below this path. Default: all objects and the host.",
     ] = None,
 ) -> Result:
-    """Look for what is wrong, and tell what mends it.
+    """Diagnose problems and suggest fixes.
 
-    Looks at the kernel's target, the restore at boot, the saved file, addresses, ports, the
-    firewall, targets, CHAP, refused logins, disks and devices. Changes nothing.
+    Checks the kernel's target, restore at boot, saved file, addresses, ports, firewall, targets,
+    CHAP, refused logins, disks and devices. Changes nothing.
 
-    A suggested command can be run as it is: it deletes nothing. What disturbs initiators,
-    grants access or needs a word replaced stands below 'Decide for yourself'.
+    A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
+    grant access or contain a placeholder are listed below 'Decide for yourself'.
 
-    Exit status: 0 nothing is wrong, 1 warnings, 2 errors.
+    Exit status: 0 no problems, 1 warnings, 2 errors.
     """
     from pyshell.doctor.examination import examine
 
@@ -60,14 +62,14 @@ def metrics(
     *,
     serve: Annotated[
         str | None,
-        "Serve them at /metrics of this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
+        "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
     ] = None,
 ) -> Result:
     """Print metrics as OpenMetrics text, or serve them to a monitoring system.
 
     For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
-    serve= goes on until Ctrl-C; whoever reaches the address can read them: names of targets,
-    initiators and disks, no secrets.
+    serve= runs until Ctrl-C. Anyone who reaches the address can read the metrics: names of
+    targets, initiators and disks, but no secrets.
     """
     from pyshell.commands import metrics
     from pyshell.commands.metrics import collect
@@ -94,7 +96,7 @@ def _serve(node: Node, text: str) -> Work:
         with found, suppress(KeyboardInterrupt):
             node.context.note(f"Serving {url} until Ctrl-C.")
             if not metrics_server.is_loopback(address):
-                node.context.note("Whoever reaches this address can read it.")
+                node.context.note("Anyone who reaches this address can read it.")
             found.serve_forever()
         return Lines([], {"served": url})
 
@@ -104,7 +106,7 @@ def _serve(node: Node, text: str) -> Work:
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for one in findings:
-        word = {"unseen": "not seen"}.get(one.level, one.level)
+        word = {"unseen": "skipped"}.get(one.level, one.level)
         lines.append(f"{word}: {one.path}: {one.message}")
         lines += [f"    {command}" for command in one.commands]
         if one.choices:
@@ -114,7 +116,7 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
     warnings = sum(one.level == "warning" for one in findings)
     if not (errors or warnings):
         unseen = any(one.level == "unseen" for one in findings)
-        return [*lines, f"Nothing is wrong{' in what was looked at' * unseen}."]
+        return [*lines, f"No problems found{' by the checks that ran' * unseen}."]
     told = [
         f"{number} {word}{'s' * (number > 1)}"
         for number, word in ((errors, "error"), (warnings, "warning"))

@@ -27,31 +27,29 @@ _ENDINGS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "do
 @command(examples=("graph /tmp/target.svg", "graph format=mermaid", "graph since=saved"))
 def graph(
     node: Node,
-    file: Annotated[
-        str | None, FILE, "Where to write the picture; standard output unless given."
-    ] = None,
+    file: Annotated[str | None, FILE, "File to write. Default: standard output."] = None,
     *,
     format: Annotated[
         str | None,
         choice("svg", "mermaid", "dot"),
-        "Form of the picture; unless given, as the file's name ends (.svg, .mmd, .dot, .gv);"
-        " svg without an ending.",
+        "Format of the picture. Default: from the file's ending (.svg, .mmd, .dot, .gv),"
+        " otherwise svg.",
     ] = None,
     of: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision or a file; running unless given."
+        str | None, CONFIGURATION, "running, saved, a revision or a file. Default: running."
     ] = None,
     since: Annotated[
         str | None,
         CONFIGURATION,
-        "Colour what differs from this one: what was added, removed, changed.",
+        "Colour the differences from this configuration: added, removed, changed.",
     ] = None,
 ) -> Result:
     """Draw the topology: initiators, targets, LUNs, storage objects, devices.
 
-    An SVG opens in any browser, light or dark as that is. What runs is drawn with its health
-    and with who is logged in.
+    Browsers show the SVG in their light or dark mode. The running configuration is drawn with its
+    health and its sessions.
 
-    A file that is there is only written anew where it holds such a picture.
+    An existing file is overwritten only if it contains such a picture.
     """
 
     form = format or _form(file)

@@ -17,7 +17,7 @@ from pyshell.tree.results import Lines, Result
 _INTRO = (
     "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
     "PATH may be absolute, relative, '..', '@bookmark', or have '*' in any part.",
-    "Values with blanks stand in quotes, as in a shell. 'help COMMAND' tells more.",
+    "Quote values with blanks, as in a shell. 'help COMMAND' explains a command.",
 )
 
 

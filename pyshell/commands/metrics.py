@@ -36,7 +36,7 @@ class Family:
 
 def collect(lio: Lio) -> list[Family]:
     """Return all metrics. Those of which nothing can be told, as without configfs, are empty."""
-    up = Family("pyshell_target_up", "gauge", "Whether the kernel's storage target is there.")
+    up = Family("pyshell_target_up", "gauge", "Whether the kernel's storage target is loaded.")
     up.add(int(os.path.isdir(lio.kernel.root)))
     if not up.values[0][1]:
         return [up]
@@ -100,8 +100,8 @@ def _logins(lio: Lio) -> Iterator[Family]:
     failed = Family(
         "pyshell_login_failures",
         "counter",
-        "Logins that a target refused: authenticate is CHAP, authorize the want of an ACL; the"
-        " kernel counts both as negotiate, too.",
+        "Logins that a target refused: authenticate is CHAP, authorize is a missing ACL;"
+        " the kernel counts both as negotiate, too.",
     )
     errors = Family("pyshell_session_errors", "counter", "Sessions of a target that broke off.")
     for fabric in listing.fabrics_in_use():
@@ -119,11 +119,11 @@ def _logins(lio: Lio) -> Iterator[Family]:
 
 def _disks(lio: Lio) -> Iterator[Family]:
     missing = Family(
-        "pyshell_device_missing", "gauge", "Whether the device of a storage object is gone."
+        "pyshell_device_missing", "gauge", "Whether the device of a storage object is missing."
     )
     size = Family("pyshell_storage_object_size_bytes", "gauge", "What initiators see.", "bytes")
     resets = Family("pyshell_resets", "counter", "Resets of a storage object by initiators.")
-    aborts = Family("pyshell_aborts", "counter", "Commands that initiators gave up.")
+    aborts = Family("pyshell_aborts", "counter", "Commands aborted by initiators.")
     for place in listing.storage_objects():
         found = storage_info.describe(lio, place)
         label = f"{place.plugin}/{place.name}"
@@ -137,12 +137,14 @@ def _disks(lio: Lio) -> Iterator[Family]:
 
 def _saved(lio: Lio) -> Iterator[Family]:
     unsaved = Family(
-        "pyshell_unsaved", "gauge", "Whether what runs is not what is restored at boot."
+        "pyshell_unsaved",
+        "gauge",
+        "Whether the running configuration differs from the one restored at boot.",
     )
     missing = Family(
         "pyshell_restore_missing_objects",
         "gauge",
-        "Objects that the last restore could not bring back and that are still missing.",
+        "Objects that the last restore could not restore and that are still missing.",
     )
     restored = Family(
         "pyshell_last_restore_timestamp_seconds",

@@ -30,7 +30,8 @@ def _seconds(text: str) -> float:
         found = -1.0
     if not _SHORTEST <= found <= _LONGEST:
         raise UsageError(
-            f"'{text}' is no number of seconds.", f"Give one from {_SHORTEST} to {_LONGEST:g}."
+            f"'{text}' is not a valid number of seconds.",
+            f"Give one from {_SHORTEST} to {_LONGEST:g}.",
         )
     return found
 
@@ -40,8 +41,8 @@ def _looks(text: str) -> int:
     found = whole(text)
     if not found:
         raise UsageError(
-            f"'{text}' is no number of looks.",
-            "Give 1 or more; without it, a terminal shows them until Ctrl-C.",
+            f"'{text}' is not a valid number of samples.",
+            "Give 1 or more. If it is omitted, a terminal shows samples until Ctrl-C.",
         )
     return found
 
@@ -56,22 +57,22 @@ def sessions(
     action: Annotated[
         str, choice("list", "detail"), "list, or detail with LUNs and addresses."
     ] = "list",
-    sid: Annotated[int | None, "Only the session of that number."] = None,
+    sid: Annotated[int | None, "Show only the session with this number."] = None,
     *,
-    target: Annotated[str | None, TARGET, "Only sessions with the target of that WWN."] = None,
-    initiator: Annotated[str | None, INITIATOR, "Only sessions of that initiator."] = None,
+    target: Annotated[str | None, TARGET, "Show only sessions with the target of this WWN."] = None,
+    initiator: Annotated[str | None, INITIATOR, "Show only sessions of this initiator."] = None,
     storage_object: Annotated[
         str | None,
         STORAGE_OBJECT,
-        "Only sessions that have this storage object: NAME, PLUGIN/NAME or its path.",
+        "Show only sessions that use this storage object: NAME, PLUGIN/NAME or its path.",
     ] = None,
 ) -> Result:
-    """Show who is logged in.
+    """Show logged-in initiators.
 
-    An initiator that came in without a node ACL (demo mode) is marked as dynamic: of it the
-    kernel tells the name alone. Loopback, vhost and their like have one initiator, their nexus.
-    Since when a session is open, and from where a dynamic one comes, is told where the host's
-    own tables leave no doubt.
+    An initiator without a node ACL (demo mode) is marked as dynamic; the kernel reports only its
+    name. Loopback, vhost and similar fabrics have one initiator, their nexus. The start of a
+    session, and the address of a dynamic initiator, are shown if the host's connection tables
+    identify them.
     """
     from pyshell.commands.session_text import session_data, session_lines, session_table
 
@@ -124,28 +125,28 @@ def _has(node: Node, session: Session, storage_object: str) -> bool:
 @command(examples=("top", "top interval=5 by=initiators", "top /backstores count=3 sort=commands"))
 def top(
     node: Node,
-    path: Annotated[str | None, PATH, "Only what is at or below this path."] = None,
+    path: Annotated[str | None, PATH, "Show only objects at or below this path."] = None,
     *,
-    interval: Annotated[float, SECONDS, "Seconds between two looks."] = 1.0,
+    interval: Annotated[float, SECONDS, "Seconds between samples."] = 1.0,
     count: Annotated[
         int | None,
         LOOKS,
-        "How many times to look, at least once. Unless given, at a terminal until Ctrl-C, and"
-        " in a pipe once.",
+        "Number of samples, at least 1. Default: until Ctrl-C at a terminal, 1 otherwise.",
     ] = None,
-    by: Annotated[str, choice("all", "objects", "luns", "initiators"), "What to show."] = "all",
+    by: Annotated[
+        str, choice("all", "objects", "luns", "initiators"), "Kinds of objects to show."
+    ] = "all",
     sort: Annotated[
         str,
         choice("bytes", "read", "written", "commands", "name"),
-        "What comes first: the most of it, or by name.",
+        "Sort by this value, highest first, or by name.",
     ] = "bytes",
-    filter: Annotated[str | None, "Only what has this text in its name."] = None,
+    filter: Annotated[str | None, "Show only objects whose names contain this text."] = None,
 ) -> Result:
-    """Show commands and bytes a second, of storage objects, LUNs and initiators.
+    """Show commands and bytes per second of storage objects, LUNs and initiators.
 
-    As the kernel counts them: bytes in whole MiB, and initiators by their node ACLs; those
-    without one (demo mode) show in the LUNs. -o json prints one document, on one line, for each
-    look.
+    The kernel counts bytes in whole MiB, and initiators by their node ACLs; those without one
+    (demo mode) are included in the LUNs. With -o json, each sample is a document on one line.
     """
     from itertools import islice
 

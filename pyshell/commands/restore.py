@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 WAIT_MAX = 86400
-_LATER = "'restoreconfig missing_only=true' adds what is missing once it can be had."
+_LATER = "'restoreconfig missing_only=true' adds missing objects when they are available."
 
 
 @command(
@@ -42,29 +42,30 @@ _LATER = "'restoreconfig missing_only=true' adds what is missing once it can be 
 )
 def restoreconfig(
     node: Node,
-    savefile: Annotated[
-        str | None, FILE, "What to restore; the file that is restored at boot unless given."
-    ] = None,
-    clear_existing: Annotated[bool, FLAG, "Clear the running configuration first."] = False,
-    target: Annotated[str | None, TARGET, "Restore only the target of that WWN."] = None,
+    savefile: Annotated[str | None, FILE, "File to restore. Default: the boot file."] = None,
+    clear_existing: Annotated[bool, FLAG, "Remove running objects that the file lacks."] = False,
+    target: Annotated[str | None, TARGET, "Restore only the target with this WWN."] = None,
     storage_object: Annotated[
-        str | None, SAVED_OBJECT, "Restore only that storage object: its name or path."
+        str | None, SAVED_OBJECT, "Restore only this storage object: its name or path."
     ] = None,
     *,
-    force: Annotated[bool, "With clear_existing: clear what is the same, too."] = False,
-    wait: Annotated[int | None, "Seconds to wait for devices that are absent."] = None,
-    missing_only: Annotated[bool, "Add only what the last restore could not bring back."] = False,
+    force: Annotated[bool, "With clear_existing: remove unchanged objects, too."] = False,
+    wait: Annotated[int | None, "Seconds to wait for missing devices."] = None,
+    missing_only: Annotated[
+        bool, "Add only objects that the last restore could not restore."
+    ] = False,
 ) -> Result:
-    """Bring a saved configuration back.
+    """Restore a saved configuration.
 
-    What cannot be brought back is named, the rest is restored; exit status 1, with wait= or
-    missing_only=true 6.
+    Objects that cannot be restored are named, and the rest is restored; the exit status is then 1,
+    or 6 with wait= or missing_only=true.
 
-    clear_existing=true removes what the file lacks and leaves alone what is the same.
+    clear_existing=true removes objects that the file lacks and keeps unchanged ones.
 
-    wait= brings up at once what is there, then waits for absent devices only; others can work
-    meanwhile. missing_only=true touches nothing that runs, and brings nothing back that was
-    deleted since; of another file than the one restored at boot it adds all that does not run.
+    wait= restores available objects at once and then waits for missing devices; other commands can
+    run meanwhile. missing_only=true does not touch running objects, and does not restore objects
+    that were deleted since. With another file than the boot file, it adds all objects that are not
+    running.
     """
     if wait is not None and wait > WAIT_MAX:
         raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")

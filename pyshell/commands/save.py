@@ -75,10 +75,10 @@ def saveconfig(
         bool, "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'."
     ] = False,
 ) -> Result:
-    """Save the running configuration, so that it comes back at boot.
+    """Save the running configuration, to be restored at boot.
 
-    What the file held before is kept as a revision. Refused, unless it is forced, is to replace
-    a file that something else changed, and to lose what the last restore could not bring back.
+    The previous content of the file is kept as a revision. Without force=true, a save does not
+    overwrite changes by other programs, and keeps objects that the last restore could not restore.
     """
     from pyshell.files import writing
 
@@ -195,7 +195,7 @@ def save_on_leaving(node: Node) -> list[str]:
         more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
         raise PyshellError(
             f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
-            "saveconfig saves without it, restoreconfig brings it back.",
+            "saveconfig saves without it, restoreconfig restores it.",
         )
     saving = Saving(node.context, path, read_to_save(node.context))
     notes = [*saving.carry_over(), *saving.judge()]
@@ -231,7 +231,7 @@ def revisions(
         str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
     ] = None,
 ) -> Result:
-    """List the earlier saved configurations, or show what one of them holds."""
+    """List earlier saved configurations, or show the content of one."""
     from pyshell.commands import revision_text
     from pyshell.config.document import without_secrets
     from pyshell.config.store import revisions

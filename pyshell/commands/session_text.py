@@ -85,7 +85,7 @@ def _who(session: Session, compat: bool) -> str:
 
 def _proof(session: Session, compat: bool) -> str:
     if session.dynamic:
-        return "no node ACL: the kernel tells no more"
+        return "no node ACL: the kernel reports only the name"
     if session.kind == NEXUS:
         return "the only initiator that there can be"
     if compat:  # targetcli looks whether the target has to prove itself to the initiator.

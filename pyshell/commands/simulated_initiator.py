@@ -49,11 +49,11 @@ def login(
 ) -> Result:
     """Log a simulated initiator in.
 
-    Only with --simulate. The target decides as the kernel does: the TPG must be enabled, a
-    portal must be reachable, the initiator needs an ACL unless generate_node_acls is set, and
-    CHAP secrets must match. A refused login is counted and logged like a real one.
+    Only with --simulate. The target decides as the kernel does: the TPG must be enabled, a portal
+    must be reachable, the initiator needs an ACL unless generate_node_acls is set, and CHAP
+    secrets must match. A refused login is counted and logged like a real one.
 
-    The session ends by logout, and when its ACL is deleted or its TPG is disabled or deleted.
+    The session ends with logout, and when its ACL is deleted or its TPG is disabled or deleted.
     """
     if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
         raise UsageError(
@@ -108,19 +108,20 @@ def logout(
 @command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
 def traffic(
     node: Node,
-    initiator: Annotated[str, ANY_INITIATOR, "Name of the initiator, which is logged in."],
+    initiator: Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."],
     *,
     target: OneTarget = None,
-    lun: Annotated[int | None, LUN, "LUN, as the initiator numbers it. Default: its first."] = None,
-    read: Annotated[int, SIZE, "Bytes that are read."] = 0,
-    written: Annotated[int, SIZE, "Bytes that are written."] = 0,
-    seconds: Annotated[int | None, "Repeat it that often, once per second."] = None,
+    lun: Annotated[
+        int | None, LUN, "LUN, as numbered by the initiator. Default: its first."
+    ] = None,
+    read: Annotated[int, SIZE, "Number of bytes read."] = 0,
+    written: Annotated[int, SIZE, "Number of bytes written."] = 0,
+    seconds: Annotated[int | None, "Repeat once per second for this many seconds."] = None,
 ) -> Result:
     """Count reads and writes of a simulated initiator.
 
-    Only with --simulate. Nothing is read or written: the numbers that the kernel counts grow as
-    if it were, one command for each 64 KiB. To watch them in 'top', run this in another
-    terminal with seconds=.
+    Only with --simulate. No data is read or written: the kernel's counters increase as if it were,
+    by one command per 64 KiB. To watch them in 'top', run this in another terminal with seconds=.
     """
     session = _session(node, initiator, target)
     path = _lun_of(node, session, lun, writes=bool(written))

@@ -15,35 +15,37 @@ if TYPE_CHECKING:
 
 @command(changes=True, examples=("takeover", "takeover back=true"))
 def takeover(
-    node: Node, *, back: Annotated[bool, "Give it back to whom it was taken from."] = False
+    node: Node, *, back: Annotated[bool, "Enable the previous units again."] = False
 ) -> Result:
-    """Let pyshell bring the target back at boot, instead of targetcli or rtslib.
+    """Make pyshell restore the target at boot, instead of targetcli or rtslib.
 
-    It enables pyshell's units and disables those of the others; none is started or stopped, and
-    what runs stays as it is. With --dry-run it tells which.
+    Enables pyshell's units and disables those of the others. No unit is started or stopped, and
+    the running configuration is not changed. --dry-run shows the units.
 
-    With -o json, `changed` tells whether it changed anything, or would.
+    With -o json, `changed` is true if anything was changed, or would be.
     """
     from pyshell.config import boot_units
     from pyshell.config.store import saved_file
 
     wanted = boot_units.back(node.lio) if back else boot_units.forth(node.lio)
     if wanted is None:
-        return _told(["There is nothing to give back: pyshell has taken nothing over."])
+        return _told(["There is nothing to revert: pyshell has not taken over."])
     if not back and not (wanted.disable or wanted.enable):
-        return _told(["pyshell brings the target back at boot already."])
+        return _told(["pyshell already restores the target at boot."])
 
     def run() -> Lines:
         (boot_units.give_back if back else boot_units.take)(node.lio, wanted)
         file = saved_file.default_file(node.lio)
         said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
         if back:
-            return _told([*said, "What was so before is so again."], wanted)
-        said.append(f"From the next boot on, pyshell restores {file}. What runs stays.")
+            return _told([*said, "The previous units are restored."], wanted)
+        said.append(
+            f"From the next boot on, pyshell restores {file}. The running target is not changed."
+        )
         if not file.exists():
             others = [f"; {other} is another program's" for other in saved_file.elsewhere(node.lio)]
             said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
-        return _told([*said, "takeover back=true gives it back."], wanted)
+        return _told([*said, "'takeover back=true' reverts this."], wanted)
 
     would = _sentences(wanted, "{} would be disabled", "{} would be enabled")
     return Work(would, run, data=_data(wanted))

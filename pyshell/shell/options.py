@@ -26,7 +26,7 @@ BOOT = "boot"
 """The source of changes that a systemd unit makes when the host starts or stops."""
 _SYNTAX_WIDTH = 28
 _HELP_WIDTH = 70
-_SEE_HELP = "'pyshell --help' tells more."
+_SEE_HELP = "'pyshell --help' shows the usage."
 
 
 @dataclass(frozen=True)
@@ -57,29 +57,33 @@ class Option:
 OPTIONS = (
     Option(
         ("--simulate",),
-        "work on a simulated target; DIR keeps it, with preferences and history (default:"
+        "use a simulated target; DIR stores it, with preferences and history (default:"
         " pyshell/simulator in the XDG state folder)",
         "DIR",
         optional=True,
     ),
     Option(("-f",), "run the lines of FILE ('-' is standard input)", "FILE"),
-    Option(("--keep-going",), "with several lines: go on after a failure"),
-    Option(("-o", "--output"), "how results are shown", "text|json", ("text", "json")),
-    Option(("--dry-run",), "check and tell what would be done, change nothing", of_a_line=True),
-    Option(("--yes",), "take yes for an answer to every question", of_a_line=True),
-    Option(("--save",), "save what the one command changed, as saveconfig does"),
+    Option(("--keep-going",), "with several lines: continue after a failure"),
+    Option(("-o", "--output"), "output format of results", "text|json", ("text", "json")),
+    Option(
+        ("--dry-run",),
+        "check the command and show what it would do, without changing anything",
+        of_a_line=True,
+    ),
+    Option(("--yes",), "answer every question with yes", of_a_line=True),
+    Option(("--save",), "save the changes of a one-liner, as saveconfig does"),
     Option(
         ("--color",),
-        "when to colour; auto is at a terminal",
+        "when to use colours; auto: at a terminal",
         "auto|always|never",
         ("auto", "always", "never"),
     ),
     Option(
         ("--lock-timeout",), "how long to wait for another program's change (default 10)", "SECONDS"
     ),
-    Option(("--config-dir",), "where the saved configuration lies (default /etc/target)", "DIR"),
-    Option(("--plain",), "a prompt that is read line by line, as for screen readers"),
-    Option(("--compat",), "keep targetcli's manner, as when called by that name"),
+    Option(("--config-dir",), "folder of the saved configuration (default /etc/target)", "DIR"),
+    Option(("--plain",), "use a prompt that reads line by line, for screen readers"),
+    Option(("--compat",), "targetcli-compatible mode; also selected by the name targetcli"),
     Option(("--version",), "show the version"),
     Option(("-h", "--help"), "show this help"),
 )

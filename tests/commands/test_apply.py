@@ -141,7 +141,7 @@ def test_what_cannot_be_compared_ends_with_2(saved: Pyshell, word: str) -> None:
 def test_that_nothing_is_saved_yet_is_told(exported: Pyshell) -> None:
     told = exported("status").lines
     assert told[-2:] == [
-        "What runs is not what comes back at boot: nothing is saved yet.",
+        "The running configuration is not saved: it will be lost at reboot.",
         "'saveconfig' saves it.",
     ]
 
@@ -717,7 +717,7 @@ def test_what_a_failed_clearing_removed_comes_back_by_undo(
         patched.setattr(DeleteLun, "do_for_good", refused)
         ran = saved("clearconfig", "confirm=true")
     assert ran.status == 1
-    assert "The kernel did not let go. 'undo' brings back what was removed." in ran.err
+    assert "The kernel did not let go. 'undo' restores the removed objects." in ran.err
     assert saved("ls").out != before
     saved("undo").done()
     assert (saved("ls").out, saved("diff").status) == (before, 0)

@@ -57,12 +57,13 @@ def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
         "Enabled pyshell-restore.service.",
         "Enabled pyshell-missing.path.",
         "Disabled target.service.",
-        f"From the next boot on, pyshell restores {pyshell.saved_file}. What runs stays.",
+        f"From the next boot on, pyshell restores {pyshell.saved_file}."
+        " The running target is not changed.",
         "Nothing is saved there yet.",
-        "takeover back=true gives it back.",
+        "'takeover back=true' reverts this.",
     ]
     assert states(pyshell)["target.service"] == "disabled"
-    assert pyshell("takeover").done().out == "pyshell brings the target back at boot already.\n"
+    assert pyshell("takeover").done().out == "pyshell already restores the target at boot.\n"
     assert pyshell("takeover", "back=true", "--dry-run").done().lines == [
         "target.service would be enabled (dry run)",
         "pyshell-restore.service would be disabled (dry run)",
@@ -72,7 +73,7 @@ def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
     assert states(pyshell) == before
     for more in ((), ("--dry-run",)):
         told = pyshell("takeover", "back=true", *more).done().out
-        assert told.startswith("There is nothing to give back: pyshell has taken nothing over.")
+        assert told.startswith("There is nothing to revert: pyshell has not taken over.")
 
 
 def test_giving_back_knows_all_that_was_taken_over_by_and_by(pyshell: Pyshell) -> None:

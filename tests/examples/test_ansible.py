@@ -50,7 +50,7 @@ def test_the_lines_of_readme_encrypt_tell_and_do(play: Play, pyshell: Pyshell) -
     assert f"o- {CLIENT} " in pyshell.line(f"ls {TPG}/acls").out
     assert "1-way auth" in pyshell.line(f"ls {TPG}/acls").out
     assert pyshell("-o", "json", "status").json["result"]["saved"] is True
-    assert pyshell("takeover").done().out == "pyshell brings the target back at boot already.\n"
+    assert pyshell("takeover").done().out == "pyshell already restores the target at boot.\n"
 
     after = pyshell.files()
     assert play.type(*apply.split()).changed == 0

@@ -132,7 +132,7 @@ def test_its_commands_bring_the_target_up_and_back_at_boot(
     ]
     assert f"o- {CLIENT} " in pyshell.line(f"ls {TPG}/acls").out
     assert f"o- {SERVER} " in pyshell.line("ls /iscsi").out
-    assert pyshell("takeover").done().out == "pyshell brings the target back at boot already.\n"
+    assert pyshell("takeover").done().out == "pyshell already restores the target at boot.\n"
 
 
 @pytest.mark.usefixtures("written")

@@ -118,7 +118,7 @@ def test_what_makes_no_sense_is_refused(exported: Pyshell, word: str) -> None:
 def test_it_looks_at_least_once(exported: Pyshell, count: str) -> None:
     ran = exported("top", f"count={count}")
     assert ran.status == 2
-    told = f"count: '{count}' is no number of looks. Give 1 or more; without it"
+    told = f"count: '{count}' is not a valid number of samples. Give 1 or more"
     assert told in ran.err
 
 

@@ -28,23 +28,22 @@ if TYPE_CHECKING:
 )
 def guide(
     node: Node,
-    target: Annotated[
-        str | None, TARGET, "Name of an iSCSI target; the only one unless given."
-    ] = None,
+    target: Annotated[str | None, TARGET, "Name of an iSCSI target. Default: the only one."] = None,
     initiator: Annotated[
-        str | None, INITIATOR, "Whose host it is; the only one's unless given."
+        str | None, INITIATOR, "Name of the host's initiator. Default: the only one."
     ] = None,
     *,
     system: Annotated[
-        str, choice("linux", "windows", "esxi", "freebsd"), "What that host runs."
+        str, choice("linux", "windows", "esxi", "freebsd"), "Operating system of that host."
     ] = "linux",
-    show_secrets: Annotated[bool, "With the CHAP secrets; else words stand for them."] = False,
+    show_secrets: Annotated[bool, "Include the CHAP secrets. Default: placeholders."] = False,
 ) -> Result:
-    """Tell what to do on the other host: from packages to the mounted disk, ready to paste.
+    """Print instructions for the initiator's host, ready to paste.
 
-    A target that listens on all addresses is reached by this host's first address.
+    They lead from installing packages to the mounted disk. If a target listens on all addresses,
+    this host's first address is used.
 
-    Where there are several portals, the ways are joined by multipath.
+    If there are several portals, the paths are combined by multipath.
     """
     from pyshell.commands.guide import facts, initiators
 
@@ -54,7 +53,7 @@ def guide(
     way, left_out = facts.without_twins(way)
     found = [*initiators.STEPS[system](way), *([Step(left_out, ())] if left_out else [])]
     if (way.chap or way.discovery) and not show_secrets:
-        node.context.note("show_secrets=true puts the CHAP secrets in, in place of words.")
+        node.context.note("show_secrets=true shows the CHAP secrets instead of placeholders.")
     for address in gone:
         node.context.note(
             f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
@@ -73,16 +72,16 @@ def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
     if way.chap and not way.chap.userid:
         node.context.note(
             "The target asks for CHAP, and has no name and secret for it: nobody gets in."
-            " 'doctor' tells what to set."
+            " 'doctor' shows the fix."
         )
     with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
         if is_unsaved(node.lio):
             node.context.note(
-                "What runs here is not what is restored at boot: saveconfig saves it."
+                "The running configuration is not saved: 'saveconfig' saves it for the next boot."
             )
 
 
-def target_called(name: str | None, several: str = "'guide TARGET' tells it.") -> Target:
+def target_called(name: str | None, several: str = "Run 'guide TARGET'.") -> Target:
     """Return the target of that name, or the only one. Raises PyshellError that lists them."""
     from pyshell.lio import listing
     from pyshell.lio.fabrics import fabric

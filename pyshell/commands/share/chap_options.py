@@ -45,14 +45,16 @@ class Chap:
         """Raise UsageError for what cannot be meant."""
         if not self.kind and self.wanted and not self.password:
             raise UsageError(
-                "CHAP needs a secret.", "password=- asks for it, chap=oneway makes one up."
+                "CHAP needs a secret.", "password=- asks for it, chap=oneway generates one."
             )
         if not self.kind and self.mutual and not self.mutual_password:
-            raise UsageError("CHAP of the target needs mutual_password=.", "chap=mutual makes it.")
+            raise UsageError(
+                "CHAP of the target needs mutual_password=.", "chap=mutual generates it."
+            )
         if self.password and len(initiators) > 1:
             raise UsageError(
-                "One secret for several initiators is none.",
-                "Name one initiator, or make secrets up by chap=oneway.",
+                "Initiators must not share one CHAP secret.",
+                "Name one initiator, or use chap=oneway to generate secrets.",
             )
         refuse_equal_secrets(self.password, self.mutual_password)
 
@@ -134,7 +136,7 @@ def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> 
             if not _has_credentials(lio, acl):
                 raise UsageError(
                     f"{tpg} wants CHAP, and {acl.wwn} has no secret there.",
-                    "chap=oneway makes one up, password=- asks for it.",
+                    "chap=oneway generates one, password=- asks for it.",
                 )
     if chap.wanted and not enforced:
         others = [a for a in listing.node_acls(tpg) if a not in mine]

@@ -88,7 +88,7 @@ class _Plan:
                 self._node.context.note(note)
             return Lines([f"{told}: nothing to do."], data)
         whom = f" {acls[0].wwn}" if {*acls, *_acls_of(tpg.target)} != {acls[0]} else ""
-        hint = f"'guide {tpg.target.wwn}{whom}' tells what to do there."
+        hint = f"'guide {tpg.target.wwn}{whom}' shows the instructions for its host."
         return Change(
             self._made, after=lambda: [f"{told}. {hint}"], note=" ".join(self._notes), data=data
         )
@@ -103,7 +103,7 @@ class _Plan:
             return place
         if wish.name not in (None, found.name):
             raise ConflictError(
-                f"{wish.device} has a storage object, {found.path}, already.", "Leave name= out."
+                f"{wish.device} has a storage object, {found.path}, already.", "Omit name=."
             )
         if wish.size is not None:
             refuse_other_size(self._lio, found, wish.size)
@@ -166,7 +166,7 @@ class _Plan:
         """Raise where everybody would get the disk by a target that nobody named."""
         if any(self._is_open(tpg) for tpg in listing.tpgs(target)):
             raise ConflictError(
-                f"{target} lets everybody in (demo mode), so everybody would get the disk.",
+                f"{target} allows every initiator to log in (demo mode), so all would see it.",
                 f"Name it, target={target.wwn}, if that is meant; or give a new name.",
             )
 
@@ -175,9 +175,9 @@ class _Plan:
 
     def _note_of(self, tpg: Tpg) -> None:
         if text_or_none(self._lio.kernel, f"{tpg.folder}/enable") == "0":
-            self._notes.append(f"Nobody can log in yet: '{tpg.path} enable' lets them.")
+            self._notes.append(f"Nobody can log in yet. Run '{tpg.path} enable'.")
         if self._is_open(tpg):
-            self._notes.append(f"{tpg} lets everybody in, so everybody gets the disk.")
+            self._notes.append(f"{tpg} allows every initiator to log in, so all see the disk.")
 
     def _exports(self, exported: StorageObject) -> list[Lun]:
         return [u for u in listing.luns_of(exported) if u.tpg.target.fabric_name == ISCSI]
@@ -227,7 +227,7 @@ class _Plan:
             notes += chap_options.notes_of_acl(self._lio, acl, chap)
             made_up = made_up or invented
         if made_up:
-            self._notes.append("CHAP secrets were made up: 'guide' with show_secrets=true tells.")
+            self._notes.append("CHAP secrets were generated: 'guide show_secrets=true' shows them.")
         self._notes += notes
 
     def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
@@ -235,7 +235,7 @@ class _Plan:
         for lun in listing.luns(tpg):
             if listing.storage_object_of(lun) == exported:
                 if wanted not in (None, lun.index):
-                    raise ConflictError(f"It is LUN {lun.index} there already.", "Leave lun= out.")
+                    raise ConflictError(f"It is LUN {lun.index} there already.", "Omit lun=.")
                 return lun
         place = Lun(tpg, free_lun(tpg, wanted))
         self._made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))

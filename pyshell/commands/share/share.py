@@ -63,45 +63,45 @@ _SECRET_HELP = "password=- asks for it, password=@FILE reads it from a file."  #
 def share(
     node: Node,
     device: Annotated[str, DISK, _DEVICE_HELP],
-    to: Annotated[tuple[str, ...], INITIATORS, "Names of the initiators, commas between them."],
+    to: Annotated[tuple[str, ...], INITIATORS, "Names of the initiators, separated by commas."],
     *,
-    target: Annotated[str | None, TARGET, "Name of the target, made where it is missing."] = None,
+    target: Annotated[str | None, TARGET, "Name of the target; created if missing."] = None,
     name: Annotated[str | None, SO_NAME, "Name of a new storage object."] = None,
-    lun: Annotated[int | None, LUN, "Its number; the lowest free one unless given."] = None,
+    lun: Annotated[int | None, LUN, "Number of the LUN. Default: the lowest free one."] = None,
     readonly: Annotated[
         bool | None,
-        "Let these initiators only read; unless given, a new mapping can be written.",
+        "Give these initiators read-only access. Default: read-write for a new mapping.",
     ] = None,
     portal: Annotated[
-        tuple[tuple[str, int], ...], PORTALS, "Where to listen, commas between."
+        tuple[tuple[str, int], ...], PORTALS, "Portals to listen on, separated by commas."
     ] = (),
-    size: Annotated[int | None, SIZE, "Size of an image file that is to be made."] = None,
+    size: Annotated[int | None, SIZE, "Size of a new image file."] = None,
     chap: Annotated[
         str | None,
         choice("oneway", "mutual"),
-        "Make CHAP secrets up where there are none: the initiator's, or both sides'.",
+        "Generate missing CHAP secrets: the initiator's, or both.",
     ] = None,
-    userid: Annotated[str | None, "CHAP name of the initiator; its own unless given."] = None,
+    userid: Annotated[str | None, "CHAP name of the initiator. Default: its name."] = None,
     password: Annotated[str | None, f"CHAP secret of the initiator. {_SECRET_HELP}", SECRET] = None,
-    mutual_userid: Annotated[str | None, "CHAP name of the target; its own unless given."] = None,
+    mutual_userid: Annotated[str | None, "CHAP name of the target. Default: its name."] = None,
     mutual_password: Annotated[str | None, "CHAP secret of the target.", SECRET] = None,
 ) -> Result:
-    """Export a disk over iSCSI in one line: all that is needed, or nothing.
+    """Export a disk over iSCSI in one line, all or nothing.
 
-    What is there already is used, and running it again changes nothing.
+    Existing objects are used; running it again changes nothing.
 
-    Storage object: the one on that device; else a new one in block, for an image file in
-    fileio, that has the name of the device's file.
+    Storage object: the one on the device; otherwise a new one in block, or in fileio for an image
+    file, with the name of the device's file.
 
-    Target: the one that exports it already; else the only iSCSI target; where there is none, a
-    new one is named after this host and the storage object. Its TPG: the one that exports the
-    disk, else the first.
+    Target: the one that already exports it; otherwise the only iSCSI target; if there is none, a
+    new one named after this host and the storage object. TPG: the one that exports the disk,
+    otherwise the first.
 
-    Portals: those given; else a new target gets the default one, or where that is in the way of
-    other targets' portals, the same as these.
+    Portals: those given; otherwise a new target gets the default portal, or the portals of the
+    other targets if these conflict with it.
 
-    The disk is mapped for the initiators named, by the LUN's number if that is free for them,
-    and for nobody else. They get nothing but this disk.
+    The disk is mapped for the named initiators only, under the LUN's number if that is free. They
+    get access to this disk only.
     """
     from pyshell.commands.share.chap_options import Chap
     from pyshell.commands.share.plan import Wish, shared
@@ -118,15 +118,17 @@ def unshare(
     node: Node,
     device: Annotated[str, DISK, _DEVICE_HELP],
     to: Annotated[
-        tuple[str, ...] | None, INITIATORS, "Only for these initiators; for all unless given."
+        tuple[str, ...] | None,
+        INITIATORS,
+        "Stop exporting it to these initiators only. Default: all.",
     ] = None,
 ) -> Result:
-    """Export a disk no longer, whether share did or somebody by hand. Its device or image file
-    is left alone.
+    """Stop exporting a disk. The device or image file is kept.
 
-    Its LUNs and mappings over iSCSI go; with them initiators that see no disk any more, a
-    target that is left with neither a LUN nor an initiator, and the storage object, unless
-    something else still exports it. What was empty before, stays.
+    It works for any export, not only for those created by share. The disk's LUNs and mappings over
+    iSCSI are deleted; then node ACLs without any disk left, a target left without LUNs and
+    initiators, and the storage object, unless something else exports it. Objects that were empty
+    before are kept.
     """
 
     return unshared(node, device, to)

@@ -63,7 +63,7 @@ def new_storage_object(
     path = os.path.abspath(os.path.expanduser(device))
     if machine.block_device(device) is not None:
         if size is not None:
-            raise UsageError(f"{device} is a block device: it has its size.", "Leave size= out.")
+            raise UsageError(f"{device} is a block device: it has its size.", "Omit size=.")
         found = block.ui_command_create(chosen, device)
     elif size is not None or machine.host_file(path).is_file():
         found = fileio.ui_command_create(chosen, path, size)
@@ -71,7 +71,7 @@ def new_storage_object(
         refuse_image_among(node.lio, path)
         bare = nearest(node, device) or "'ls /backstores' shows storage objects."
         raise NotFoundError(
-            f"{device} is no block device, image file or storage object.",
+            f"{device} is not a block device, image file or storage object.",
             f"size=10G makes an image file {path}." if "/" in device else bare,
         )
     change = cast(Change, found)
@@ -90,7 +90,7 @@ def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
     grows = place.plugin == "fileio" and size > found
     raise ConflictError(
         f"{place.path} is there already and has {names.size_text(found)}.",
-        f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Leave size= out.",
+        f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Omit size=.",
     )
 
 

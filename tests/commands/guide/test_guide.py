@@ -208,7 +208,7 @@ def test_chap_without_a_secret_is_told(pyshell: Pyshell) -> None:
 
 def test_what_a_reboot_would_lose_is_told(pyshell: Pyshell) -> None:
     pyshell.must(ONE)
-    assert "not what is restored at boot: saveconfig saves it" in pyshell("guide", SERVER).err
+    assert "is not saved: 'saveconfig' saves it for the next boot" in pyshell("guide", SERVER).err
     pyshell.must("saveconfig")
     assert pyshell("guide", SERVER).err == ""
 

@@ -156,7 +156,7 @@ def test_a_disk_is_not_put_where_everybody_may_come_in(pyshell: Pyshell) -> None
     assert ran.status == 5
     assert "everybody" in ran.err
     named = pyshell.line(f"share {LEE} to={CLIENT} target={SERVER}")
-    assert named.done(noting=f"TPG 1 of target {SERVER} lets everybody in").status == 0
+    assert named.done(noting=f"TPG 1 of target {SERVER} allows every initiator").status == 0
 
 
 def test_an_image_file_is_made_where_a_size_is_given(pyshell: Pyshell) -> None:
@@ -214,7 +214,7 @@ def test_another_size_than_an_image_has_is_a_conflict(pyshell: Pyshell) -> None:
     grow = "/backstores/fileio/new.img resize size=2M"
     assert f"'{grow}' grows it." in ran.err
     pyshell.must(grow, f"{line}2M")
-    assert "Leave size= out" in pyshell.line(f"{line}1M").err
+    assert "Omit size=" in pyshell.line(f"{line}1M").err
 
 
 def test_where_an_image_file_was_made_is_told_from_the_root(pyshell: Pyshell) -> None:
@@ -223,7 +223,7 @@ def test_where_an_image_file_was_made_is_told_from_the_root(pyshell: Pyshell) ->
 
 
 def test_chap_is_made_up_told_only_when_asked_and_kept(pyshell: Pyshell) -> None:
-    ran = pyshell.line(f"{ONE_LINE} chap=mutual").done(noting="CHAP secrets were made up")
+    ran = pyshell.line(f"{ONE_LINE} chap=mutual").done(noting="CHAP secrets were generated")
     auth = pyshell.must(f"{ACL} get auth show_secrets=true userid password mutual_password")
     assert auth[0] == f"userid={CLIENT} "
     secrets = [line.partition("=")[2].strip() for line in auth[1:]]

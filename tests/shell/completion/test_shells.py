@@ -111,7 +111,7 @@ def test_zsh_and_fish_are_told_what_words_mean(served: Pyshell) -> None:
     environment = {"PYSHELL_SIMULATE": str(served.folder)}
     for shell in ("zsh", "fish"):
         (line,) = answer([shell, "pyshell --keep"], environment)
-        assert line == "--keep-going \twith several lines: go on after a failure"
+        assert line == "--keep-going \twith several lines: continue after a failure"
 
 
 @pytest.mark.parametrize("arguments", [[], ["bash"], ["tcsh", "pyshell "], ["bash", ""], [""] * 4])
