@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated host's target ports: adapters whose targets have the names of their hardware.
+"""The simulated host's target ports: adapters whose targets are named after their hardware.
 
-rtslib finds them in sysfs, so they are laid out there as the kernel lays them out: below
-`sysfs/KEY` in the simulator's folder, where KEY stands for the ports of the table. A changed table
-has another key: what is laid out is never changed, and two processes cannot meet half of it.
+rtslib finds them in sysfs, so they are laid out as the kernel lays them out: below
+`sysfs/KEY` in the simulator's folder, where KEY is a hash of the ports. A changed table has
+another key: a folder never changes once it is complete, and no process sees half of one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Where an adapter's driver, or for FCoE its bus, stands in sysfs.
+# Where sysfs shows an adapter's driver, or for FCoE its bus.
 _FC_OWNER = {
     "qla2xxx": ("driver", "bus/pci/drivers/qla2xxx"),
     "efct": ("driver", "bus/pci/drivers/efct"),
@@ -33,8 +33,8 @@ class SimulatedPort:
 
     That is the name of a Fibre Channel port (fabric `qla2xxx`, `efct`, `tcm_fc`), the GID of an
     InfiniBand port (`srpt`), the GUID of a FireWire unit (`sbp`), the unit address of a virtual
-    adapter (`ibmvscsis`), or what a USB device controller is called (`usb_gadget`). An adapter
-    that only is an `initiator` refuses to be a target.
+    adapter (`ibmvscsis`), or the name of a USB device controller (`usb_gadget`). An adapter that
+    is only an `initiator` refuses to be a target.
     """
 
     fabric: str
@@ -42,7 +42,7 @@ class SimulatedPort:
     initiator: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a port that no kernel could have. Raises ValueError."""
+        """Raise ValueError for a port that no kernel could have."""
         if self.fabric not in _LAYOUTS:
             known = ", ".join(sorted(_LAYOUTS))
             raise ValueError(f"no ports belong to fabric {self.fabric!r}; those of {known} do")
@@ -50,7 +50,7 @@ class SimulatedPort:
         good = rf"[0-9a-f]{{{wanted}}}" if wanted else r"\w[\w.@-]*"
         if not re.fullmatch(good, self.plain):
             form = f"{wanted} hexadecimal digits" if wanted else "a name"
-            raise ValueError(f"{self.name!r} is no name of a port: {self.fabric} wants {form}")
+            raise ValueError(f"{self.name!r} is not a valid port name: {self.fabric} needs {form}")
 
     @property
     def plain(self) -> str:
@@ -61,7 +61,7 @@ class SimulatedPort:
 
 
 def sysfs(folder: Path, ports: Sequence[SimulatedPort]) -> Path:
-    """Return the folder that is /sys of a host with these ports; it is made where it is missing."""
+    """Return the folder that is /sys of a host with these ports; create it if it is missing."""
     key = hashlib.blake2b(repr(list(ports)).encode(), digest_size=8).hexdigest()
     place = folder / "sysfs" / key
     if ports and not place.is_dir():
@@ -74,7 +74,7 @@ def sysfs(folder: Path, ports: Sequence[SimulatedPort]) -> Path:
         except OSError as error:
             shutil.rmtree(staged)
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise  # else another process was quicker
+                raise  # otherwise another process created it first
     return place
 
 

@@ -15,9 +15,9 @@ _NAME_MAX = 255
 _FLAG_STATUS = "alua_tg_pt_status"
 _ID_MAX = 0xFFFF
 _PAGE_SIZE = 4096
-# How the kernel's own messages call a fabric, where that is not its folder's name.
+# Fabrics that the kernel's texts name differently from their folder.
 _FABRIC_NAMES = {"iscsi": "iSCSI"}
-# The states by number: how they are shown, and which file of a group says that it may take them.
+# The states by number: their text, and the file of a group that allows them.
 _STATES = {
     0: ("Active/Optimized", "alua_support_active_optimized"),
     1: ("Active/NonOptimized", "alua_support_active_nonoptimized"),
@@ -34,20 +34,19 @@ _IMPLICIT = ("Implicit\n", "Implicit and Explicit\n")
 # Target port groups
 
 
-def make_port_group(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make a target port group of a storage object; it is of use once its id is written."""
+def _make_port_group(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     kernel.tree.grow(f"{parent.owner}/alua/{name}", template("tg_pt_gp", ""), {})
 
 
-def drop_port_group(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Send the group's LUNs back to the default group."""
-    default = f"{_device_of(place.owner)}/alua/{DEFAULT_PORT_GROUP}"
-    for lun in members(kernel, place.owner):
+def _drop_port_group(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Move the group's LUNs to the default group."""
+    default = f"{_device_of(where.owner)}/alua/{DEFAULT_PORT_GROUP}"
+    for lun in members(kernel, where.owner):
         join_port_group(kernel, lun, default)
 
 
 def members(kernel: SimulatedKernel, group: str) -> list[str]:
-    """Return the LUNs in a target port group, in the order they came."""
+    """Return the LUNs in a target port group, in the order they were added."""
     found: list[str] = kernel.tree.facts(group).get("members", [])
     return found
 
@@ -61,7 +60,7 @@ def join_port_group(kernel: SimulatedKernel, lun: str, group: str) -> None:
 
 
 def leave_port_group(kernel: SimulatedKernel, lun: str) -> None:
-    """Take a LUN out of its target port group."""
+    """Remove a LUN from its target port group."""
     facts = kernel.tree.facts(lun)
     group = facts.pop("group", None)
     if group:
@@ -75,7 +74,7 @@ def _set_members(kernel: SimulatedKernel, group: str, luns: list[str]) -> None:
 
 
 def page(lines: Iterable[str]) -> str:
-    """Return as many lines as an attribute has room for."""
+    """Return as many whole lines as fit into an attribute."""
     text = ""
     for line in lines:
         if len(text.encode()) + len(line.encode()) > _PAGE_SIZE:
@@ -92,7 +91,7 @@ def _member_line(lun: str) -> str:
 
 
 def describe(kernel: SimulatedKernel, lun: str) -> None:
-    """Bring what a LUN shows of its group up to date."""
+    """Update the file in which a LUN shows its group."""
     group = kernel.tree.facts(lun).get("group")
     if group is None:
         return
@@ -121,24 +120,24 @@ def _device_of(group: str) -> str:
     return group.rsplit("/", 2)[0]
 
 
-def write_id(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Number a group among its siblings, once; 0 asks for the next free number."""
+def _write_id(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set a group's number, once; 0 requests the next free one."""
     value = number(text, "u64")
-    path = f"{place.owner}/{place.inner}"
-    folder = place.owner.rpartition("/")[0]
-    siblings = (f"{folder}/{name}/{place.inner}" for name in kernel.tree.groups(folder))
+    path = f"{where.owner}/{where.inner}"
+    folder = where.owner.rpartition("/")[0]
+    siblings = (f"{folder}/{name}/{where.inner}" for name in kernel.tree.groups(folder))
     taken = {int(shown) for shown in map(kernel.tree.text, siblings) if shown}
     if value > _ID_MAX or kernel.tree.text(path) or value in taken - {0}:
         refuse(errno.EINVAL)
     kernel.tree.put(path, f"{value or max(taken) + 1}\n")
 
 
-def write_state(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Change the primary access state of a numbered group of a storage object in use."""
-    tree, group = kernel.tree, place.owner
+def _write_state(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Change the primary access state; the group has a number, its storage object is enabled."""
+    tree, group = kernel.tree, where.owner
     if not tree.text(f"{group}/tg_pt_gp_id"):
         refuse(errno.EINVAL)
-    if not tree.facts(_device_of(group)).get("enabled") or place.variant == "pscsi":
+    if not tree.facts(_device_of(group)).get("enabled") or where.variant == "pscsi":
         refuse(errno.ENODEV)
     value = cast(number(text, "u64"), "s32")
     if value not in _STATES or tree.text(f"{group}/alua_access_type") not in _IMPLICIT:
@@ -150,24 +149,24 @@ def write_state(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
     _show_to_members(kernel, group)
 
 
-def write_status(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Set by whom the state was changed, by number; it shows as words."""
-    if not kernel.tree.text(f"{place.owner}/tg_pt_gp_id"):
+def _write_status(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the cause of the last change of state: written as a number, shown as words."""
+    if not kernel.tree.text(f"{where.owner}/tg_pt_gp_id"):
         refuse(errno.EINVAL)
     value = cast(number(text, "u64"), "s32")
     if not 0 <= value < len(_STATUSES):
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/alua_access_status", f"{_STATUSES[value]}\n")
-    _show_to_members(kernel, place.owner)
+    kernel.tree.put(f"{where.owner}/alua_access_status", f"{_STATUSES[value]}\n")
+    _show_to_members(kernel, where.owner)
 
 
-# What a LUN says of itself
+# LUNs
 
 
-def write_port_group(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Move a LUN to another target port group of its storage object; NULL is the default one."""
-    device = kernel.tree.facts(place.owner).get("leads_to")
-    if device is None or not kernel.tree.facts(place.owner).get("group"):
+def _write_port_group(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Move a LUN to another target port group of its storage object; NULL means the default."""
+    device = kernel.tree.facts(where.owner).get("leads_to")
+    if device is None or not kernel.tree.facts(where.owner).get("group"):
         refuse(errno.ENODEV)
     if len(text) > _NAME_MAX:
         refuse(errno.EINVAL)
@@ -177,32 +176,32 @@ def write_port_group(kernel: SimulatedKernel, place: TreePath, text: str) -> Non
         refuse(errno.ENODEV)
     if not kernel.tree.text(f"{group}/tg_pt_gp_id"):
         refuse(errno.ENODEV)
-    join_port_group(kernel, place.owner, group)
+    join_port_group(kernel, where.owner, group)
 
 
-def write_lun_flag(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Set the secondary state, its status, or whether it is kept in a file.
+def _write_lun_flag(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the secondary state, its status, or whether it is saved to a file.
 
-    The LUN keeps them while it leads to no storage object.
+    The LUN keeps them while it is linked to no storage object.
     """
-    facts = kernel.tree.facts(place.owner)
+    facts = kernel.tree.facts(where.owner)
     if not facts.get("leads_to"):
         refuse(errno.ENODEV)
     value = number(text, "u64")
-    if value > (2 if place.inner == _FLAG_STATUS else 1):
+    if value > (2 if where.inner == _FLAG_STATUS else 1):
         refuse(errno.EINVAL)
-    changed = {place.inner: f"{value}\n"}
-    if place.inner == "alua_tg_pt_offline":
+    changed = {where.inner: f"{value}\n"}
+    if where.inner == "alua_tg_pt_offline":
         if "group" not in facts:
             refuse(errno.ENODEV)
         changed[_FLAG_STATUS] = "2\n"  # altered by implicit ALUA
-    kernel.tree.remember(place.owner, {**facts, "flags": {**facts.get("flags", {}), **changed}})
-    kernel.tree.put_all(place.owner, changed)
-    describe(kernel, place.owner)
+    kernel.tree.remember(where.owner, {**facts, "flags": {**facts.get("flags", {}), **changed}})
+    kernel.tree.put_all(where.owner, changed)
+    describe(kernel, where.owner)
 
 
 def kept_flags(kernel: SimulatedKernel, lun: str) -> dict[str, str]:
-    """Return what a LUN shows again when it is linked anew."""
+    """Return the flags that a LUN shows again when it is linked again."""
     flags: dict[str, str] = kernel.tree.facts(lun).get("flags", {})
     return flags
 
@@ -213,14 +212,13 @@ _LUN_FLAGS = ("alua_tg_pt_offline", _FLAG_STATUS, "alua_tg_pt_write_md")
 DEFAULT_LU_GROUP = "core/alua/lu_gps/default_lu_gp"
 
 
-def make_lu_group(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
-    """Make core/alua/lu_gps/NAME; it is of use once its id is written."""
+def _make_lu_group(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     kernel.tree.grow(f"core/alua/lu_gps/{name}", template("lu_gp", ""), {})
 
 
-def drop_lu_group(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Send the group's storage objects back to the default group."""
-    for device in members(kernel, place.owner):
+def _drop_lu_group(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Move the group's storage objects to the default group."""
+    for device in members(kernel, where.owner):
         join_lu_group(kernel, device, DEFAULT_LU_GROUP)
 
 
@@ -235,7 +233,7 @@ def join_lu_group(kernel: SimulatedKernel, device: str, units: str) -> None:
 
 
 def leave_lu_group(kernel: SimulatedKernel, device: str) -> None:
-    """Take a storage object out of its logical unit group."""
+    """Remove a storage object from its logical unit group."""
     facts = kernel.tree.facts(device)
     units = facts.pop("units", None)
     if units:
@@ -250,38 +248,38 @@ def _set_devices(kernel: SimulatedKernel, units: str, devices: list[str]) -> Non
     kernel.tree.put(f"{units}/members", page(lines))
 
 
-def write_lu_group(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_lu_group(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Move a storage object to another logical unit group; NULL to none.
 
-    Ignored before the storage object is enabled, and where it has no ALUA.
+    Ignored before the storage object is enabled, and if it has no ALUA.
     """
-    facts = kernel.tree.facts(place.owner)
-    if not facts.get("enabled") or place.variant == "pscsi":
+    facts = kernel.tree.facts(where.owner)
+    if not facts.get("enabled") or where.variant == "pscsi":
         return
     if len(text) > _NAME_MAX:
         refuse(errno.EINVAL)
     name = text.strip()
     if name == "NULL":
-        leave_lu_group(kernel, place.owner)
+        leave_lu_group(kernel, where.owner)
         return
     units = f"core/alua/lu_gps/{name}"
     if units == DEFAULT_LU_GROUP:
-        refuse(errno.ENODEV)  # there is no way back to it
+        refuse(errno.ENODEV)  # nothing can be moved back to it
     if not name or not kernel.tree.is_group(units) or not kernel.tree.text(f"{units}/lu_gp_id"):
         refuse(errno.ENODEV)
-    join_lu_group(kernel, place.owner, units)
+    join_lu_group(kernel, where.owner, units)
 
 
 RULES = Rules(
-    makes={"tg_pt_gp": make_port_group, "lu_gp": make_lu_group},
-    drops={"tg_pt_gp": drop_port_group, "lu_gp": drop_lu_group},
+    makes={"tg_pt_gp": _make_port_group, "lu_gp": _make_lu_group},
+    drops={"tg_pt_gp": _drop_port_group, "lu_gp": _drop_lu_group},
     writes={
-        ("tg_pt_gp", "tg_pt_gp_id"): write_id,
-        ("tg_pt_gp", "alua_access_state"): write_state,
-        ("tg_pt_gp", "alua_access_status"): write_status,
-        ("lun", "alua_tg_pt_gp"): write_port_group,
-        **{("lun", flag): write_lun_flag for flag in _LUN_FLAGS},
-        ("lu_gp", "lu_gp_id"): write_id,
-        ("device", "alua_lu_gp"): write_lu_group,
+        ("tg_pt_gp", "tg_pt_gp_id"): _write_id,
+        ("tg_pt_gp", "alua_access_state"): _write_state,
+        ("tg_pt_gp", "alua_access_status"): _write_status,
+        ("lun", "alua_tg_pt_gp"): _write_port_group,
+        **{("lun", flag): _write_lun_flag for flag in _LUN_FLAGS},
+        ("lu_gp", "lu_gp_id"): _write_id,
+        ("device", "alua_lu_gp"): _write_lu_group,
     },
 )

@@ -13,9 +13,9 @@ from pyshell.simulator.value_rules import boolean, number, refuse
 _HBA_NAME_MAX = 63
 _PATH_MAX = 511
 _SERIAL_MAX = 253
-# The longest text of each part of a disk's name, as SCSI's INQUIRY data has it.
+# The longest text of each field of SCSI's INQUIRY data.
 _INQUIRY = {"vendor_id": 8, "product_id": 16, "revision": 4}
-# Where the statistics repeat these.
+# The files of the statistics that repeat them.
 _INQUIRY_STATISTICS = {"vendor_id": "vend", "product_id": "prod", "revision": "rev"}
 _DEVICE_INDEXES = (
     "statistics/scsi_dev/indx",
@@ -25,13 +25,13 @@ _DEVICE_INDEXES = (
 _SERIAL_PREFIX = "T10 VPD Unit Serial Number: "
 
 
-def make_hba(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
-    """Make core/PLUGIN_N; the kernel knows only its own plugins."""
+def _make_hba(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
+    """Create core/PLUGIN_N; EINVAL for an unknown plugin."""
     if len(name) > _HBA_NAME_MAX:
         refuse(errno.ENAMETOOLONG)
     plugin, _, text = name.rpartition("_")
     number(text, "u64")
-    # Counted before the plugin is looked for; the first is the kernel's own, for LUN 0.
+    # Counted before the plugin is checked; the first is the kernel's own, for LUN 0.
     instance = kernel.tree.count("instance") + 1
     if plugin not in plugins.PLUGINS:
         refuse(errno.EINVAL)
@@ -40,8 +40,7 @@ def make_hba(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     kernel.tree.remember(f"core/{name}", facts)
 
 
-def make_device(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make a storage object, which is of use once enabled."""
+def _make_device(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     rel = f"{parent.owner}/{name}"
     facts = kernel.tree.facts(parent.owner)
     kernel.tree.grow(rel, template("device", parent.variant), {"name": name, **facts})
@@ -49,14 +48,14 @@ def make_device(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     refresh(kernel, rel)
 
 
-def drop_device(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Give the device under a storage object back."""
-    plugins.release(kernel, place.owner)
-    alua_groups.leave_lu_group(kernel, place.owner)
+def _drop_device(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Release the device under a storage object."""
+    plugins.release(kernel, where.owner)
+    alua_groups.leave_lu_group(kernel, where.owner)
 
 
 def refresh(kernel: SimulatedKernel, rel: str) -> None:
-    """Bring what a storage object shows of its use up to date."""
+    """Update what a storage object shows of its use."""
     facts = kernel.tree.facts(rel)
     made = template("device", facts["plugin"])
     inners = made.states["exported"]
@@ -70,22 +69,22 @@ def refresh(kernel: SimulatedKernel, rel: str) -> None:
 
 
 def is_enabled(kernel: SimulatedKernel, rel: str) -> bool:
-    """Tell whether a storage object has been enabled; it cannot be disabled again."""
+    """Return whether a storage object has been enabled; it cannot be disabled again."""
     return bool(kernel.tree.facts(rel).get("enabled"))
 
 
 def is_exported(kernel: SimulatedKernel, rel: str) -> bool:
-    """Tell whether a LUN uses the storage object."""
+    """Return whether a LUN uses the storage object."""
     return bool(kernel.tree.facts(rel).get("links"))
 
 
-def has_alua(place: TreePath) -> bool:
-    """Tell whether the kernel itself answers for the storage object's ALUA state."""
-    return place.variant != "pscsi"
+def has_alua(where: TreePath) -> bool:
+    """Return whether the kernel itself, not the device, has the storage object's ALUA state."""
+    return where.variant != "pscsi"
 
 
 def next_port(kernel: SimulatedKernel, rel: str) -> int:
-    """Return the number of a storage object's next port, counted over its whole life."""
+    """Return the next port number of a storage object; none is reused."""
     facts = kernel.tree.facts(rel)
     port: int = facts.get("ports", 0) + 1
     kernel.tree.remember(rel, {**facts, "ports": port})
@@ -93,54 +92,54 @@ def next_port(kernel: SimulatedKernel, rel: str) -> int:
 
 
 def serial_of(kernel: SimulatedKernel, rel: str) -> str:
-    """Return a storage object's unit serial; "" where it has none."""
+    """Return a storage object's unit serial; "" if it has none."""
     return kernel.tree.text(f"{rel}/wwn/vpd_unit_serial").removeprefix(_SERIAL_PREFIX).strip()
 
 
 def vendor_of(kernel: SimulatedKernel, rel: str) -> str:
-    """Return what a storage object gives as its vendor."""
+    """Return the vendor that a storage object shows."""
     return kernel.tree.text(f"{rel}/wwn/vendor_id").strip()
 
 
-def write_control(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Take "name=value,…" for the plugin."""
-    facts = kernel.tree.facts(place.owner)
+def _write_control(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set control values of the plugin, written as "name=value,…"."""
+    facts = kernel.tree.facts(where.owner)
     plugins.control(facts, text)
-    kernel.tree.remember(place.owner, facts)
-    if place.variant == "user":
-        kernel.tree.put_all(place.owner, plugins.user_settings(facts["control"]))
+    kernel.tree.remember(where.owner, facts)
+    if where.variant == "user":
+        kernel.tree.put_all(where.owner, plugins.user_settings(facts["control"]))
         if not facts.get("enabled"):
-            kernel.tree.put_all(place.owner, plugins.user_limits(facts["control"]))
-    refresh(kernel, place.owner)
+            kernel.tree.put_all(where.owner, plugins.user_limits(facts["control"]))
+    refresh(kernel, where.owner)
 
 
-def write_enable(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Open the device under the storage object; any text with a 1 in it means that."""
-    facts = kernel.tree.facts(place.owner)
+def _write_enable(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Open the device under the storage object; any text with a 1 in it does."""
+    facts = kernel.tree.facts(where.owner)
     if "1" not in text:
         refuse(errno.EINVAL)
     if facts.get("enabled"):
         refuse(errno.EEXIST)
     index = kernel.tree.count("device_index")  # an attempt that fails uses a number up, too
-    kernel.tree.put_all(place.owner, dict.fromkeys(_DEVICE_INDEXES, f"{index}\n"))
-    found = plugins.opened(kernel, place.owner, facts)
+    kernel.tree.put_all(where.owner, dict.fromkeys(_DEVICE_INDEXES, f"{index}\n"))
+    found = plugins.opened(kernel, where.owner, facts)
     facts.update(enabled=True, device_index=index, device=found.facts)
-    kernel.tree.remember(place.owner, facts)
+    kernel.tree.remember(where.owner, facts)
     if found.device and found.exclusive:
-        plugins.claim(kernel, found.device.kernel_name, place.owner)
-    texts = place.template.state("enabled", facts)
-    kernel.tree.put_all(place.owner, {**texts, **found.texts})
+        plugins.claim(kernel, found.device.kernel_name, where.owner)
+    texts = where.template.state("enabled", facts)
+    kernel.tree.put_all(where.owner, {**texts, **found.texts})
     if facts.get("control", {}).get("fd_buffered_io"):
-        kernel.tree.put(f"{place.owner}/attrib/emulate_write_cache", "1\n")
-    if has_alua(place):
-        alua_groups.join_lu_group(kernel, place.owner, alua_groups.DEFAULT_LU_GROUP)
-    refresh(kernel, place.owner)
+        kernel.tree.put(f"{where.owner}/attrib/emulate_write_cache", "1\n")
+    if has_alua(where):
+        alua_groups.join_lu_group(kernel, where.owner, alua_groups.DEFAULT_LU_GROUP)
+    refresh(kernel, where.owner)
 
 
-def write_dbroot(kernel: SimulatedKernel, _place: TreePath, text: str) -> None:
-    """Say where the kernel keeps reservations; not while there is a storage object.
+def _write_dbroot(kernel: SimulatedKernel, _where: TreePath, text: str) -> None:
+    """Set the folder of persistent reservations; EINVAL while there is a storage object.
 
-    A name that is written without a line feed leaves the end of a longer one standing.
+    A name written without a line feed does not remove the end of a longer one.
     """
     hbas = (name for name in kernel.tree.groups("core") if name != "alua")
     if any(kernel.tree.groups(f"core/{hba}") for hba in hbas):
@@ -154,59 +153,59 @@ def write_dbroot(kernel: SimulatedKernel, _place: TreePath, text: str) -> None:
     kernel.tree.put("dbroot", f"{folder}{kept}\n")
 
 
-def write_path(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Keep a text for whoever reads it: the path of the device, or another name."""
+def _write_path(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Keep a text that the kernel does not interpret: the device's path, or an alias."""
     if len(text.encode()) > _PATH_MAX:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", text.removesuffix("\n") + "\n")
+    kernel.tree.put(f"{where.owner}/{where.inner}", text.removesuffix("\n") + "\n")
 
 
-def write_serial(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Set the unit serial, by which initiators know the disk; not while it is exported."""
-    device = kernel.tree.facts(place.owner).get("device", {})
-    if place.variant == "pscsi" and device.get("serial"):
+def _write_serial(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the unit serial, by which initiators identify the disk; not while it is exported."""
+    device = kernel.tree.facts(where.owner).get("device", {})
+    if where.variant == "pscsi" and device.get("serial"):
         refuse(errno.ENOTSUP)  # the disk itself has one
     if len(text.encode()) > _SERIAL_MAX:
         refuse(errno.EOVERFLOW)
-    if is_exported(kernel, place.owner):
+    if is_exported(kernel, where.owner):
         refuse(errno.EINVAL)
     serial = text.strip()
     texts = {
         "wwn/vpd_unit_serial": f"{_SERIAL_PREFIX}{serial}\n",
         "statistics/scsi_lu/lu_name": f"{serial or 'None'}\n",
     }
-    kernel.tree.put_all(place.owner, texts)
+    kernel.tree.put_all(where.owner, texts)
 
 
-def write_inquiry(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_inquiry(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set vendor, product or revision, as initiators read them; not while exported."""
-    word = place.inner.rpartition("/")[2]
+    word = where.inner.rpartition("/")[2]
     longest = _INQUIRY[word]
     kept = text.strip() if len(text.encode()) < longest + 2 else text
     if len(kept.encode()) > longest:
         refuse(errno.EOVERFLOW)
-    if not (kept.isascii() and kept.isprintable()) or is_exported(kernel, place.owner):
+    if not (kept.isascii() and kept.isprintable()) or is_exported(kernel, where.owner):
         refuse(errno.EINVAL)
     statistic = f"statistics/scsi_lu/{_INQUIRY_STATISTICS[word]}"
-    texts = {place.inner: f"{kept}\n", statistic: f"{kept:<{longest}}\n"}
-    kernel.tree.put_all(place.owner, texts)
+    texts = {where.inner: f"{kept}\n", statistic: f"{kept:<{longest}}\n"}
+    kernel.tree.put_all(where.owner, texts)
 
 
-def write_lba_map(_kernel: SimulatedKernel, _place: TreePath, text: str) -> None:
-    """Take an empty map of referrals; others are not simulated."""
+def _write_lba_map(_kernel: SimulatedKernel, _where: TreePath, text: str) -> None:
+    """Accept an empty map of referrals; others are not simulated."""
     if text.strip("\n"):
         refuse(errno.EINVAL)
 
 
-def write_model_alias(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Show the storage object's name as the product, or the plugin's own; not while exported."""
-    if is_exported(kernel, place.owner):
+def _write_model_alias(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set whether the product is the storage object's name or the plugin's; not while exported."""
+    if is_exported(kernel, where.owner):
         refuse(errno.EINVAL)
     is_alias = boolean(text)
-    product = place.template.files["wwn/product_id"].text.strip()
-    shown = place.name[: _INQUIRY["product_id"]] if is_alias else product
-    texts = {place.inner: f"{int(is_alias)}\n", **_inquiry("product_id", shown)}
-    kernel.tree.put_all(place.owner, texts)
+    product = where.template.files["wwn/product_id"].text.strip()
+    shown = where.name[: _INQUIRY["product_id"]] if is_alias else product
+    texts = {where.inner: f"{int(is_alias)}\n", **_inquiry("product_id", shown)}
+    kernel.tree.put_all(where.owner, texts)
 
 
 def _inquiry(word: str, text: str) -> dict[str, str]:
@@ -214,100 +213,100 @@ def _inquiry(word: str, text: str) -> dict[str, str]:
     return {f"wwn/{word}": f"{text}\n", statistic: f"{text:<{_INQUIRY[word]}}\n"}
 
 
-def write_limit(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_limit(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set a limit of the storage object's queue, up to that of its device; not while exported."""
     value = number(text)
-    name = place.inner.rpartition("/")[2]
+    name = where.inner.rpartition("/")[2]
     lowest, device_limit = {
         "queue_depth": (1, "hw_queue_depth"),
         "optimal_sectors": (0, "hw_max_sectors"),
     }[name]
-    highest = int(kernel.tree.text(f"{place.owner}/attrib/{device_limit}"))
-    if is_exported(kernel, place.owner) or not lowest <= value <= highest:
+    highest = int(kernel.tree.text(f"{where.owner}/attrib/{device_limit}"))
+    if is_exported(kernel, where.owner) or not lowest <= value <= highest:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{value}\n")
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{value}\n")
     if name == "queue_depth":
-        kernel.tree.remember(place.owner, {**kernel.tree.facts(place.owner), name: value})
-        refresh(kernel, place.owner)
+        kernel.tree.remember(where.owner, {**kernel.tree.facts(where.owner), name: value})
+        refresh(kernel, where.owner)
 
 
-def write_discard(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Offer or hide discard (UNMAP); ENOSYS if the device below cannot discard.
+def _write_discard(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Offer or hide discard (UNMAP); ENOSYS if the device cannot discard.
 
     As the kernel does, limits that somebody set to 0 are read from the device again.
     """
     flag = boolean(text)
-    if place.inner == "attrib/unmap_zeroes_data" and is_exported(kernel, place.owner):
+    if where.inner == "attrib/unmap_zeroes_data" and is_exported(kernel, where.owner):
         refuse(errno.EINVAL)
-    count = kernel.tree.text(f"{place.owner}/attrib/max_unmap_block_desc_count")
-    if flag and is_enabled(kernel, place.owner) and count == "0\n":
-        limits = plugins.discard_limits(kernel, kernel.tree.facts(place.owner))
+    count = kernel.tree.text(f"{where.owner}/attrib/max_unmap_block_desc_count")
+    if flag and is_enabled(kernel, where.owner) and count == "0\n":
+        limits = plugins.discard_limits(kernel, kernel.tree.facts(where.owner))
         if not limits:
             refuse(errno.ENOSYS)
-        kernel.tree.put_all(place.owner, limits)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{int(flag)}\n")
+        kernel.tree.put_all(where.owner, limits)
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{int(flag)}\n")
 
 
 _DISCARD = ("attrib/emulate_tpu", "attrib/emulate_tpws", "attrib/unmap_zeroes_data")
 _WRITES: dict[str, Write] = {
-    "control": write_control,
-    "enable": write_enable,
-    "udev_path": write_path,
-    "alias": write_path,
-    "wwn/vpd_unit_serial": write_serial,
-    **{f"wwn/{word}": write_inquiry for word in _INQUIRY},
-    "lba_map": write_lba_map,
-    "attrib/emulate_model_alias": write_model_alias,
-    "attrib/queue_depth": write_limit,
-    "attrib/optimal_sectors": write_limit,
+    "control": _write_control,
+    "enable": _write_enable,
+    "udev_path": _write_path,
+    "alias": _write_path,
+    "wwn/vpd_unit_serial": _write_serial,
+    **{f"wwn/{word}": _write_inquiry for word in _INQUIRY},
+    "lba_map": _write_lba_map,
+    "attrib/emulate_model_alias": _write_model_alias,
+    "attrib/queue_depth": _write_limit,
+    "attrib/optimal_sectors": _write_limit,
 }
 
 
 _CONFIG_MAX = 255
 
 
-def _write_config(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_config(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     if len(text.encode()) > _CONFIG_MAX:
         refuse(errno.EINVAL)
-    _tell(kernel, place)
-    _remember(kernel, place, "dev_config", text)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{text}\n")
+    _notify_handler(kernel, where)
+    _remember(kernel, where, "dev_config", text)
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{text}\n")
 
 
-def _write_size(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_size(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     size = number(text, "u64")
-    _tell(kernel, place)
-    _remember(kernel, place, "dev_size", size)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{size}\n")
+    _notify_handler(kernel, where)
+    _remember(kernel, where, "dev_size", size)
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{size}\n")
 
 
-def _write_cache(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
+def _write_cache(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     is_cached = number(text, "u8")
-    _tell(kernel, place)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{int(bool(is_cached))}\n")
+    _notify_handler(kernel, where)
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{int(bool(is_cached))}\n")
 
 
-def _tell(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Tell the program that answers for an enabled object of a change."""
-    if kernel.tree.facts(place.owner).get("enabled"):
+def _notify_handler(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Refuse with ESRCH if the object is enabled, as the kernel without a handler does."""
+    if kernel.tree.facts(where.owner).get("enabled"):
         refuse(errno.ESRCH)
 
 
-def _remember(kernel: SimulatedKernel, place: TreePath, name: str, value: object) -> None:
-    facts = kernel.tree.facts(place.owner)
+def _remember(kernel: SimulatedKernel, where: TreePath, name: str, value: object) -> None:
+    facts = kernel.tree.facts(where.owner)
     facts["control"] = {**facts.get("control", {}), name: value}
-    kernel.tree.remember(place.owner, facts)
-    refresh(kernel, place.owner)
+    kernel.tree.remember(where.owner, facts)
+    refresh(kernel, where.owner)
 
 
 RULES = Rules(
-    makes={"hba": make_hba, "device": make_device},
-    drops={"device": drop_device},
+    makes={"hba": _make_hba, "device": _make_device},
+    drops={"device": _drop_device},
     writes={
-        ("root", "dbroot"): write_dbroot,
+        ("root", "dbroot"): _write_dbroot,
         **{("device", inner): rule for inner, rule in _WRITES.items()},
         **{
-            (f"device/{plugin}", inner): write_discard
+            (f"device/{plugin}", inner): _write_discard
             for plugin in ("iblock", "fileio", "rd_mcp")
             for inner in _DISCARD
         },

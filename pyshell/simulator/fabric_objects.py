@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all fabrics have in common: targets, target portal groups, LUNs and mapped LUNs."""
+"""The objects that all fabrics have: targets, target portal groups, LUNs and mapped LUNs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, locate
 from pyshell.simulator.value_rules import boolean, number, refuse
 
 
-def make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
-    """Make target/FABRIC, where this kernel has the fabric's module."""
+def _make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
+    """Create target/FABRIC; EINVAL if this kernel does not have the fabric's module."""
     if fabric_kinds.fabric_of(name) not in kernel.machine.fabrics or not is_recorded(
         "fabric", name
     ):
@@ -21,8 +21,7 @@ def make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     kernel.tree.grow(name, template("fabric", name), values)
 
 
-def make_target(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make FABRIC/WWN."""
+def _make_target(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     fabric_kinds.check_target(kernel, parent.variant, name)
     rel = f"{parent.owner}/{name}"
     known = kernel.tree.facts(parent.owner)
@@ -33,34 +32,31 @@ def make_target(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     kernel.tree.remember(rel, {"index": index})
 
 
-def drop_target(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Give the target's number back to the fabric."""
-    fabric = place.parts[0]
+def _drop_target(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Release the target's number."""
+    fabric = where.parts[0]
     known = kernel.tree.facts(fabric)
-    kept = {index: name for index, name in known.items() if name != place.name}
+    kept = {index: name for index, name in known.items() if name != where.name}
     kernel.tree.remember(fabric, kept)
 
 
-def make_tpg(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make TARGET/tpgt_N."""
+def _make_tpg(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     tag = _after(name, "tpgt_", fabric_kinds.tags(parent.variant))
     rel = f"{parent.owner}/{name}"
     kernel.tree.grow(rel, template("tpg", parent.variant), {"target": parent.name, "tag": tag})
 
 
-def drop_tpg(kernel: SimulatedKernel, place: TreePath) -> None:
-    """End the sessions of a TPG; only dynamic ones are left once it holds no ACL."""
-    login_sessions.end(kernel, place.owner)
+def _drop_tpg(kernel: SimulatedKernel, where: TreePath) -> None:
+    """End the sessions of a TPG: dynamic ones, as it has no ACL any more."""
+    login_sessions.end(kernel, where.owner)
 
 
-def make_lun(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make TPG/lun/lun_N, which is of use once linked to a storage object."""
+def _make_lun(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/lun/{name}", template("lun", parent.variant), {})
 
 
-def make_mapped(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make ACL/lun_N, which is of use once linked to a LUN."""
+def _make_mapped(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     _after(name, "lun_")
     kernel.tree.grow(f"{parent.owner}/{name}", template("mapped", parent.variant), {})
 
@@ -75,27 +71,27 @@ def _after(name: str, prefix: str, allowed: range | None = None) -> int:
     return value if value in allowed else refuse(errno.EINVAL)
 
 
-# Links. A linked object's facts list who links to it; the linking one's say what it leads to.
+# Links. The facts of a link's target list the links to it; those of its source name the target.
 
 
 def _add_link(
-    kernel: SimulatedKernel, place: TreePath, link: str, source: str, **facts: object
+    kernel: SimulatedKernel, where: TreePath, link: str, source: str, **facts: object
 ) -> None:
     kernel.tree.link(source, link)
     known = kernel.tree.facts(source)
     kernel.tree.remember(source, {**known, "links": [*known.get("links", []), link]})
-    own = kernel.tree.facts(place.owner)
-    kernel.tree.remember(place.owner, {**own, "leads_to": source, **facts})
+    own = kernel.tree.facts(where.owner)
+    kernel.tree.remember(where.owner, {**own, "leads_to": source, **facts})
 
 
-def _remove_link(kernel: SimulatedKernel, place: TreePath, link: str) -> str:
+def _remove_link(kernel: SimulatedKernel, where: TreePath, link: str) -> str:
     source = kernel.tree.source(link)
     known = kernel.tree.facts(source)
     links = [other for other in known.get("links", []) if other != link]
     kernel.tree.remember(source, {**known, "links": links})
-    facts = kernel.tree.facts(place.owner)
+    facts = kernel.tree.facts(where.owner)
     kept = {name: fact for name, fact in facts.items() if name not in ("leads_to", "is_cut")}
-    kernel.tree.remember(place.owner, kept)
+    kernel.tree.remember(where.owner, kept)
     kernel.tree.unlink(link)
     return source
 
@@ -106,43 +102,43 @@ def leads_to(kernel: SimulatedKernel, rel: str) -> str | None:
     return source
 
 
-def link_lun(kernel: SimulatedKernel, place: TreePath, link: str, source: TreePath) -> None:
-    """Export a storage object as the LUN at `place`."""
+def _link_lun(kernel: SimulatedKernel, where: TreePath, link: str, source: TreePath) -> None:
+    """Export a storage object as the LUN at `where`."""
     if source.kind != "device" or source.inner:
         refuse(errno.EFAULT)
     if not core.is_enabled(kernel, source.owner):
         refuse(errno.ENODEV)
-    if leads_to(kernel, place.owner):
+    if leads_to(kernel, where.owner):
         refuse(errno.EEXIST)
     port = core.next_port(kernel, source.owner)
-    _add_link(kernel, place, link, source.owner, port=port)
+    _add_link(kernel, where, link, source.owner, port=port)
     state = f"linked to {'pscsi' if source.variant == 'pscsi' else 'rd_mcp'}"
-    texts = place.template.state(state, lun_values(kernel, place))
-    kernel.tree.put_all(place.owner, {**texts, **alua_groups.kept_flags(kernel, place.owner)})
+    texts = where.template.state(state, lun_values(kernel, where))
+    kernel.tree.put_all(where.owner, {**texts, **alua_groups.kept_flags(kernel, where.owner)})
     if core.has_alua(source):
         alua_groups.join_port_group(
-            kernel, place.owner, f"{source.owner}/alua/{alua_groups.DEFAULT_PORT_GROUP}"
+            kernel, where.owner, f"{source.owner}/alua/{alua_groups.DEFAULT_PORT_GROUP}"
         )
     core.refresh(kernel, source.owner)
-    _count_port(kernel, place, 1)
-    if place.variant == "loopback" and kernel.tree.text(f"{'/'.join(place.parts[:3])}/nexus"):
-        login_sessions.count_look(kernel, place.owner)
+    _count_port(kernel, where, 1)
+    if where.variant == "loopback" and kernel.tree.text(f"{'/'.join(where.parts[:3])}/nexus"):
+        login_sessions.count_probe(kernel, where.owner)
 
 
-def _count_port(kernel: SimulatedKernel, place: TreePath, change: int) -> None:
-    """Count the LUNs of a TPG, which hold on to its nexus."""
-    tpg = "/".join(place.parts[:3])
+def _count_port(kernel: SimulatedKernel, where: TreePath, change: int) -> None:
+    """Count the LUNs of a TPG: its nexus is in use while it has any."""
+    tpg = "/".join(where.parts[:3])
     facts = kernel.tree.facts(tpg)
     kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
 
 
-def unlink_lun(kernel: SimulatedKernel, place: TreePath, link: str) -> None:
-    """Stop exporting: the storage object is free, and mappings of the LUN are cut for good."""
-    alua_groups.leave_port_group(kernel, place.owner)
-    mapped_links = kernel.tree.facts(place.owner).get("links", [])
-    source = _remove_link(kernel, place, link)
-    _count_port(kernel, place, -1)
-    _reset(kernel, place)
+def _unlink_lun(kernel: SimulatedKernel, where: TreePath, link: str) -> None:
+    """Stop exporting: the storage object is free, and mappings of the LUN become useless."""
+    alua_groups.leave_port_group(kernel, where.owner)
+    mapped_links = kernel.tree.facts(where.owner).get("links", [])
+    source = _remove_link(kernel, where, link)
+    _count_port(kernel, where, -1)
+    _reset(kernel, where)
     for mapped_link in mapped_links:
         mapped = locate(mapped_link.rpartition("/")[0])
         kernel.tree.remember(mapped.owner, {**kernel.tree.facts(mapped.owner), "is_cut": True})
@@ -150,37 +146,37 @@ def unlink_lun(kernel: SimulatedKernel, place: TreePath, link: str) -> None:
     core.refresh(kernel, source)
 
 
-def link_mapped(kernel: SimulatedKernel, place: TreePath, link: str, source: TreePath) -> None:
-    """Map a LUN of the same TPG to the initiator that `place` belongs to."""
+def _link_mapped(kernel: SimulatedKernel, where: TreePath, link: str, source: TreePath) -> None:
+    """Map a LUN of the same TPG to the initiator that `where` belongs to."""
     if source.kind != "lun" or source.inner:
         refuse(errno.EFAULT)
-    if not leads_to(kernel, source.owner) or source.parts[1:3] != place.parts[1:3]:
+    if not leads_to(kernel, source.owner) or source.parts[1:3] != where.parts[1:3]:
         refuse(errno.EINVAL)
-    if leads_to(kernel, place.owner):
+    if leads_to(kernel, where.owner):
         refuse(errno.EINVAL)
-    _add_link(kernel, place, link, source.owner)
-    values = {**lun_values(kernel, source), **mapped_values(kernel, place)}
-    kernel.tree.put_all(place.owner, place.template.state("linked", values))
-    if _is_protected(kernel, "/".join(place.parts[:3])):
-        kernel.tree.put(f"{place.owner}/write_protect", "1\n")
+    _add_link(kernel, where, link, source.owner)
+    values = {**lun_values(kernel, source), **mapped_values(kernel, where)}
+    kernel.tree.put_all(where.owner, where.template.state("linked", values))
+    if _is_protected(kernel, "/".join(where.parts[:3])):
+        kernel.tree.put(f"{where.owner}/write_protect", "1\n")
 
 
-def unlink_mapped(kernel: SimulatedKernel, place: TreePath, link: str) -> None:
-    """Take a LUN away from an initiator."""
-    _remove_link(kernel, place, link)
-    _reset(kernel, place)
+def _unlink_mapped(kernel: SimulatedKernel, where: TreePath, link: str) -> None:
+    """Unmap a LUN from an initiator."""
+    _remove_link(kernel, where, link)
+    _reset(kernel, where)
 
 
-def lun_values(kernel: SimulatedKernel, place: TreePath) -> dict[str, object]:
-    """Return what the texts of a linked LUN name."""
-    facts = kernel.tree.facts(place.owner)
+def lun_values(kernel: SimulatedKernel, where: TreePath) -> dict[str, object]:
+    """Return the values in the texts of a linked LUN."""
+    facts = kernel.tree.facts(where.owner)
     device_path = facts["leads_to"]
     device = kernel.tree.facts(device_path)
     return {
-        "target": place.parts[1],
-        "target_index": kernel.tree.facts("/".join(place.parts[:2])).get("index", 0),
-        "tag": _after(place.parts[2], "tpgt_"),
-        "lun": _after(place.parts[4], "lun_"),
+        "target": where.parts[1],
+        "target_index": kernel.tree.facts("/".join(where.parts[:2])).get("index", 0),
+        "tag": _after(where.parts[2], "tpgt_"),
+        "lun": _after(where.parts[4], "lun_"),
         "instance": device["instance"],
         "device_index": device["device_index"],
         "serial": core.serial_of(kernel, device_path) or core.vendor_of(kernel, device_path),
@@ -188,12 +184,12 @@ def lun_values(kernel: SimulatedKernel, place: TreePath) -> dict[str, object]:
     }
 
 
-def mapped_values(kernel: SimulatedKernel, place: TreePath) -> dict[str, object]:
-    """Return what the texts of a mapped LUN name beside its LUN's."""
+def mapped_values(kernel: SimulatedKernel, where: TreePath) -> dict[str, object]:
+    """Return the values in the texts of a mapped LUN, without those of its LUN."""
     return {
-        "initiator": place.parts[4],
-        "acl_index": kernel.tree.facts("/".join(place.parts[:5])).get("index", 0),
-        "mapped": _after(place.name, "lun_"),
+        "initiator": where.parts[4],
+        "acl_index": kernel.tree.facts("/".join(where.parts[:5])).get("index", 0),
+        "mapped": _after(where.name, "lun_"),
     }
 
 
@@ -202,42 +198,42 @@ def _is_protected(kernel: SimulatedKernel, tpg: str) -> bool:
     return kernel.tree.exists(path) and kernel.tree.text(path) == "1\n"
 
 
-def _reset(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Put back the texts that being linked had changed."""
-    made = place.template
+def _reset(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Restore the texts that differ in a linked object."""
+    made = where.template
     inners = {inner for state in made.states.values() for inner in state}
-    kernel.tree.put_all(place.owner, {inner: made.files[inner].text for inner in sorted(inners)})
+    kernel.tree.put_all(where.owner, {inner: made.files[inner].text for inner in sorted(inners)})
 
 
-def write_protect(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Make a mapped LUN read-only, or writable again; nothing shows before it is linked."""
+def _write_protect(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Make a mapped LUN read-only or writable; ignored before it is linked."""
     value = number(text, "u64")
     if value not in (0, 1):
         refuse(errno.EINVAL)
-    if leads_to(kernel, place.owner):
-        kernel.tree.put(f"{place.owner}/write_protect", f"{value}\n")
+    if leads_to(kernel, where.owner):
+        kernel.tree.put(f"{where.owner}/write_protect", f"{value}\n")
 
 
-def write_enable(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Let initiators in, or throw them out; only FireWire wants a LUN for that."""
+def _write_enable(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Enable or disable a TPG, which ends its sessions; FireWire requires a LUN."""
     is_enabled = boolean(text)
-    if is_enabled and place.variant == "sbp" and not kernel.tree.facts(place.owner).get("ports"):
+    if is_enabled and where.variant == "sbp" and not kernel.tree.facts(where.owner).get("ports"):
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/enable", f"{int(is_enabled)}\n")
+    kernel.tree.put(f"{where.owner}/enable", f"{int(is_enabled)}\n")
     if not is_enabled:
-        login_sessions.end(kernel, place.owner)
+        login_sessions.end(kernel, where.owner)
 
 
 RULES = Rules(
     makes={
-        "fabric": make_fabric,
-        "target": make_target,
-        "tpg": make_tpg,
-        "lun": make_lun,
-        "mapped": make_mapped,
+        "fabric": _make_fabric,
+        "target": _make_target,
+        "tpg": _make_tpg,
+        "lun": _make_lun,
+        "mapped": _make_mapped,
     },
-    drops={"target": drop_target, "tpg": drop_tpg},
-    links={"lun": link_lun, "mapped": link_mapped},
-    unlinks={"lun": unlink_lun, "mapped": unlink_mapped},
-    writes={("mapped", "write_protect"): write_protect, ("tpg", "enable"): write_enable},
+    drops={"target": _drop_target, "tpg": _drop_tpg},
+    links={"lun": _link_lun, "mapped": _link_mapped},
+    unlinks={"lun": _unlink_lun, "mapped": _unlink_mapped},
+    writes={("mapped", "write_protect"): _write_protect, ("tpg", "enable"): _write_enable},
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated host's hardware: a small table, `machine.json`, that may be edited by hand."""
+"""The simulated host's hardware: `machine.json`, a small table that can be edited by hand."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class SimulatedDevice:
     """A device node of the simulated host.
 
     `size` counts bytes. `scsi_type` is the SCSI peripheral type (0 disk, 1 tape, 5 CD). `hctl` is
-    "host:channel:target:lun" for a SCSI device, `holder` what has it open besides LIO ("mounted
-    on /"). An absent device (`present` false) keeps its line in the table, but nobody finds it.
+    "host:channel:target:lun" for a SCSI device, `holder` says what else than LIO uses it ("mounted
+    on /"). An absent device (`present` false) keeps its entry in the table.
     `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
     as attributes of a storage object; their defaults are those of the recorded logical volume.
     A device with `discard_sectors` 0 cannot discard.
@@ -49,7 +49,7 @@ class SimulatedDevice:
 
     @property
     def sectors(self) -> int:
-        """The size in logical blocks, as the device's own block size counts them."""
+        """The size in logical blocks, of the device's own block size."""
         return self.size // self.sector_size
 
 
@@ -100,7 +100,7 @@ DEFAULT_DEVICES = (
 DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
 DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 DEFAULT_FABRICS = ("iscsi", "loopback")
-# Folders that every host has. Folders below them are created along with an image file.
+# Folders that every host has. Missing folders below them are created with an image file.
 HOST_FOLDERS = (
     "/dev/shm", "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",  # noqa: S108
     "/var/lib", "/var/run", "/var/tmp",  # noqa: S108
@@ -111,9 +111,9 @@ _CPUS_MAX = 8192
 
 
 class Hardware:
-    """The hardware of one simulator folder; every look reads the table afresh.
+    """The hardware of one simulator folder. The table is read each time.
 
-    So a change by hand, or by another process, is seen by the next act.
+    A change by hand, or by another process, takes effect at once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,7 +121,7 @@ class Hardware:
         self._table = folder / "machine.json"
 
     def prepare(self) -> None:
-        """Write the default table where the folder has none."""
+        """Write the default table if the folder has none."""
         if not self._table.exists():
             self._save(
                 {
@@ -133,7 +133,7 @@ class Hardware:
             )
 
     def log(self, line: str) -> None:
-        """Add a line to the simulated kernel's log."""
+        """Append a line to the simulated kernel's log."""
         with (self._folder / "kernel.log").open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
 
@@ -145,15 +145,15 @@ class Hardware:
             return ""
 
     def check(self) -> None:
-        """Raise ValueError, which names the file and the place, where the table is damaged."""
+        """Raise ValueError with the file and the entry if the table is damaged."""
         table = self._load()
         kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
         for name, kind in {**kinds, "memory": int, "handlers": dict, "addresses": dict}.items():
             if name in table and not isinstance(table[name], kind):
-                raise ValueError(f"{self._table}: {name} is no {kind.__name__}")
+                raise ValueError(f"{self._table}: {name} is not a {kind.__name__}")
         for entry in table["devices"]:
             if not isinstance(entry, dict):
-                raise ValueError(f"{self._table}: {entry!r} among the devices is no dict")
+                raise ValueError(f"{self._table}: {entry!r} among the devices is not a dict")
             _require_types(f"{self._table}, device {entry.get('path')}", self._device(entry))
         for name in ("links", "addresses", "handlers"):
             if not all(isinstance(one, str) for one in table.get(name, {}).values()):
@@ -168,12 +168,12 @@ class Hardware:
 
     @property
     def devices(self) -> tuple[SimulatedDevice, ...]:
-        """All devices of the table, absent ones too."""
+        """All devices of the table, including absent ones."""
         return tuple(self._device(entry) for entry in self._load()["devices"])
 
     @property
     def links(self) -> Mapping[str, str]:
-        """Other names of devices: path to path, as udev's links are."""
+        """Other names of devices: path to path, as udev's links."""
         links: dict[str, str] = self._load()["links"]
         return links
 
@@ -184,28 +184,28 @@ class Hardware:
 
     @property
     def ports(self) -> tuple[SimulatedPort, ...]:
-        """Adapters that can be targets; a table that names none has none."""
+        """Adapters that can be targets; none by default."""
         return tuple(self._port(entry) for entry in self._load().get("ports", []))
 
     @property
     def ipv6(self) -> bool:
-        """Whether the host has IPv6, as all have where the table does not say otherwise."""
+        """Whether the host has IPv6; true by default."""
         return bool(self._load().get("ipv6", True))
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """The host's addresses, each with its interface: the walk-through's unless named."""
+        """The host's addresses, each with its interface; by default those of the walk-through."""
         addresses: dict[str, str] = self._load().get("addresses", DEFAULT_ADDRESSES)
         return {one: at for one, at in addresses.items() if self.ipv6 or ":" not in one}
 
     @property
     def cpus(self) -> int:
-        """How many CPUs the machine has; the kernel shows their list in iscsi's attributes."""
+        """The number of CPUs; the kernel shows their list in iscsi's attributes."""
         return int(self._load()["cpus"])
 
     @property
     def memory(self) -> int:
-        """How many bytes of memory the machine has; 16 GiB where the table says nothing."""
+        """The bytes of memory; 16 GiB by default."""
         return int(self._load().get("memory", DEFAULT_MEMORY))
 
     @property
@@ -235,27 +235,27 @@ class Hardware:
         return next((d for d in self.devices if d.present and d.hctl == hctl), None)
 
     def add(self, device: SimulatedDevice) -> None:
-        """Put `device` into the table, in place of any with the same path."""
+        """Add `device` to the table; it replaces one with the same path."""
         self._replace(device.path, device)
 
     def remove(self, path: str) -> None:
-        """Pull the device at `path` out, whoever uses it; `add` brings it back."""
+        """Remove the device at `path`, even in use; `add` restores it."""
         device = self.device(path)
         if device is None:
             raise ValueError(f"the simulated machine has no device {path}")
         self._replace(device.path, dataclasses.replace(device, present=False))
 
     def add_port(self, port: SimulatedPort) -> None:
-        """Put an adapter into the table."""
+        """Add an adapter to the table."""
         entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.ports, port)]
         self.edit(ports=entries)
 
     def edit(self, **parts: object) -> None:
-        """Replace parts of the table, as one does by hand."""
+        """Replace parts of the table."""
         self._save({**self._load(), **parts})
 
     def file(self, path: str) -> Path:
-        """Return where the file or folder `path` of the simulated host really lies."""
+        """Return where the file or folder `path` of the simulated host is stored."""
         inside = os.path.normpath(f"/{path}").lstrip("/")
         if inside == "sys" or inside.startswith("sys/"):
             return sysfs(self._folder, self.ports) / inside[len("sys/") :]
@@ -264,9 +264,9 @@ class Hardware:
         return self._folder / "files" / inside
 
     def offers(self, path: str) -> bool:
-        """Tell whether `path` lies below one of the host's folders, and below no plain file.
+        """Return whether `path` is below one of the host's folders, and not below a file.
 
-        The current folder counts as one, as whoever types a relative path is in it.
+        The current folder counts as one: a relative path refers to it.
         """
         normal = os.path.normpath("/" + path.lstrip("/"))
         if os.path.dirname(normal) == os.getcwd():
@@ -287,10 +287,10 @@ class Hardware:
         except ValueError as error:
             raise ValueError(f"{self._table} is not JSON: {error}") from error
         if not isinstance(table, dict):
-            raise ValueError(f"{self._table} is no table")
+            raise ValueError(f"{self._table} is not a table")
         missing = [name for name in ("devices", "links", "fabrics", "cpus") if name not in table]
         if missing:
-            raise ValueError(f"{self._table} has no {' and no '.join(missing)}")
+            raise ValueError(f"{self._table} lacks {' and '.join(missing)}")
         found: dict[str, Any] = table
         return found
 
@@ -303,7 +303,7 @@ class Hardware:
 
     def _port(self, entry: object) -> SimulatedPort:
         if not isinstance(entry, dict):
-            raise ValueError(f"{self._table}: {entry!r} among the ports is no dict")
+            raise ValueError(f"{self._table}: {entry!r} among the ports is not a dict")
         try:
             return SimulatedPort(**entry)
         except (TypeError, ValueError) as error:
@@ -316,12 +316,12 @@ class Hardware:
 
 
 def _require_types(where: str, made: SimulatedDevice) -> None:
-    """Raise ValueError for a device with a field of another type, or of no use as a number."""
+    """Raise ValueError for a device with a field of the wrong type or out of range."""
     for field in dataclasses.fields(made):
         value = getattr(made, field.name)
-        # The types are texts: str, int, bool, or one of them and None.
+        # Annotations are texts: str, int, bool, or one of them or None.
         if type(value).__name__ not in str(field.type).replace("None", "NoneType").split(" | "):
-            raise ValueError(f"{where}: {field.name} is no {field.type}")
+            raise ValueError(f"{where}: {field.name} is not of type {field.type}")
         if isinstance(value, int) and not 0 <= value < 1 << 63:
             raise ValueError(f"{where}: {field.name} is out of range")
     if made.sector_size < 1:
@@ -329,7 +329,7 @@ def _require_types(where: str, made: SimulatedDevice) -> None:
 
 
 def _entry(device: SimulatedDevice) -> dict[str, Any]:
-    """Return a device's line of the table, without what is left at its default."""
+    """Return a device's entry in the table, without defaults."""
     fields = dataclasses.fields(device)
     return {
         field.name: getattr(device, field.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iSCSI's own: CHAP names and secrets, node ACLs, processors to work on, portals."""
+"""Rules of iSCSI: CHAP names and secrets, node ACLs, processors, portals."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SECRETS = ("userid", "password", "userid_mutual", "password_mutual")
 _MUTUAL = ("userid_mutual", "password_mutual")
 _DEMO_MODE = "attrib/generate_node_acls"
 _CACHE = "attrib/cache_dynamic_acls"
-# What a new node ACL takes from its TPG.
+# What a new node ACL inherits from its TPG.
 _INHERITED = {"cmdsn_depth": "default_cmdsn_depth", "attrib/default_erl": "default_erl"}
 
 
-def make_acl(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make TPG/acls/INITIATOR; most fabrics take any name, and show so much of it as they keep."""
+def _make_acl(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
+    """Create TPG/acls/INITIATOR; most fabrics accept any name and truncate it."""
     rel = f"{parent.owner}/acls/{name}"
     index = kernel.tree.count("acl_index")
     fabric_kinds.check_initiator(parent.variant, name)
@@ -40,91 +40,91 @@ def make_acl(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
         login_sessions.take_over(kernel, parent.owner, name)
 
 
-def drop_acl(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Throw out the initiator whose ACL goes.
+def _drop_acl(kernel: SimulatedKernel, where: TreePath) -> None:
+    """End the session of the initiator whose ACL is removed.
 
-    The kernel waits for ever for one that is the TPG's own nexus; here that is refused.
+    The kernel waits forever for one that is the TPG's own nexus; the simulator refuses.
     """
-    nexus = f"{'/'.join(place.parts[:3])}/nexus"
-    if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == place.name:
+    nexus = f"{'/'.join(where.parts[:3])}/nexus"
+    if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == where.name:
         refuse(errno.EDEADLK)
-    login_sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+    login_sessions.end(kernel, "/".join(where.parts[:3]), where.name)
 
 
-def write_depth(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Set an ACL's queue depth; a session ends if it changes, for its initiator to come again."""
-    file = f"{place.owner}/{place.inner}"
+def _write_depth(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set an ACL's queue depth; if it changes, the session ends and the initiator reconnects."""
+    file = f"{where.owner}/{where.inner}"
     before = kernel.tree.text(file)
-    recorded = place.template.files[place.inner].rule(state_of(kernel, place))
+    recorded = where.template.files[where.inner].rule(state_of(kernel, where))
     shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
     if shown is not None and shown != before:
         kernel.tree.put(file, shown)
-        login_sessions.end(kernel, "/".join(place.parts[:3]), place.name)
+        login_sessions.end(kernel, "/".join(where.parts[:3]), where.name)
 
 
-def write_iser(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Listen for iSER as well; the recorded kernel does so without any hardware for it."""
+def _write_iser(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Listen for iSER as well; the recorded kernel does so without hardware for it."""
     value = number(text)
     if value > 1:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/iser", f"{value}\n")
+    kernel.tree.put(f"{where.owner}/iser", f"{value}\n")
 
 
-def write_secret(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Keep a CHAP name or secret; a text that begins with NULL unsets it, and is shown.
+def _write_secret(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set a CHAP name or secret; a text that begins with NULL unsets it, and is shown.
 
-    Whoever has both mutual ones is to authenticate the target as well.
+    An initiator with both mutual ones authenticates the target as well.
     """
     kept = text.encode()[:_SECRET_MAX].decode(errors="surrogateescape")
-    if kept != text and place.kind != "tpg":
+    if kept != text and where.kind != "tpg":
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{kept}\n")
-    folder, _, word = place.inner.rpartition("/")
-    facts = kernel.tree.facts(place.owner)
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{kept}\n")
+    folder, _, word = where.inner.rpartition("/")
+    facts = kernel.tree.facts(where.owner)
     known = set(facts.get("secrets", [])) - {word}
     if not kept.startswith("NULL"):
         known.add(word)
-    kernel.tree.remember(place.owner, {**facts, "secrets": sorted(known)})
+    kernel.tree.remember(where.owner, {**facts, "secrets": sorted(known)})
     mutual = int(known.issuperset(_MUTUAL))
-    kernel.tree.put(f"{place.owner}/{folder}/authenticate_target", f"{mutual}\n")
+    kernel.tree.put(f"{where.owner}/{folder}/authenticate_target", f"{mutual}\n")
 
 
-def write_authentication(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Ask initiators for CHAP or not; the parameter AuthMethod follows."""
-    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
-    kernel.tree.put(f"{place.owner}/{place.inner}", shown)
-    methods = kernel.tree.text(f"{place.owner}/param/AuthMethod").strip().split(",")
+def _write_authentication(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set whether CHAP is required; the parameter AuthMethod changes with it."""
+    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
+    kernel.tree.put(f"{where.owner}/{where.inner}", shown)
+    methods = kernel.tree.text(f"{where.owner}/param/AuthMethod").strip().split(",")
     if shown == "1\n":
         methods = [method for method in methods if method != "None"] or ["CHAP"]
     elif "None" not in methods:
         methods.append("None")
-    kernel.tree.put(f"{place.owner}/param/AuthMethod", ",".join(methods) + "\n")
+    kernel.tree.put(f"{where.owner}/param/AuthMethod", ",".join(methods) + "\n")
 
 
-def write_demo_mode(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Let initiators in without an ACL, or not; ACLs that the kernel generates are then cached."""
-    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
-    kernel.tree.put(f"{place.owner}/{place.inner}", shown)
+def _write_demo_mode(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set demo mode, in which generated ACLs are cached."""
+    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
+    kernel.tree.put(f"{where.owner}/{where.inner}", shown)
     if shown == "1\n":
-        kernel.tree.put(f"{place.owner}/{_CACHE}", "1\n")
+        kernel.tree.put(f"{where.owner}/{_CACHE}", "1\n")
 
 
-def write_cache(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Keep generated ACLs after logout, or not; the latter is ignored in demo mode."""
-    shown = accept(place.template.files[place.inner].rules["*"], text) or ""
-    if shown == "1\n" or kernel.tree.text(f"{place.owner}/{_DEMO_MODE}") != "1\n":
-        kernel.tree.put(f"{place.owner}/{place.inner}", shown)
+def _write_cache(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set whether generated ACLs are kept after logout; they always are in demo mode."""
+    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
+    if shown == "1\n" or kernel.tree.text(f"{where.owner}/{_DEMO_MODE}") != "1\n":
+        kernel.tree.put(f"{where.owner}/{where.inner}", shown)
 
 
-def write_tag(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Name the group that an ACL belongs to; a text that begins with NULL names none."""
+def _write_tag(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the group that an ACL belongs to; a text that begins with NULL unsets it."""
     if len(text.encode()) > _TAG_MAX:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/tag", "" if text.startswith("NULL") else text)
+    kernel.tree.put(f"{where.owner}/tag", "" if text.startswith("NULL") else text)
 
 
-def write_cpus(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Say which processors connections may be served by, as "0-2,5"."""
+def _write_cpus(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the processors that serve connections, as "0-2,5"."""
     chosen: set[int] = set()
     for part in text.strip().split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
@@ -134,7 +134,7 @@ def write_cpus(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
             chosen.update(_cpu_range(kernel, int(found[1]), int(found[2] or found[1])))
         elif part:
             refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{_cpu_list(sorted(chosen))}\n")
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{_cpu_list(sorted(chosen))}\n")
 
 
 def _cpu_range(kernel: SimulatedKernel, first: int, last: int) -> range:
@@ -157,16 +157,16 @@ def _cpu_list(cpus: list[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def write_affinity(kernel: SimulatedKernel, place: TreePath, text: str) -> None:
-    """Say which processor completes commands: one of them, -1 for any, -2 for the current one."""
+def _write_affinity(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the processor that completes commands: its number, -1 for any, -2 for the current one."""
     value = number(text, "s32", errno.EINVAL)
     if not -2 <= value < kernel.machine.cpus:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{place.owner}/{place.inner}", f"{value}\n")
+    kernel.tree.put(f"{where.owner}/{where.inner}", f"{value}\n")
 
 
 _SECRET_FILES: dict[tuple[str, str], Write] = {
-    (kind, f"{folder}/{word}"): write_secret
+    (kind, f"{folder}/{word}"): _write_secret
     for kind, folder in (("tpg", "auth"), ("acl", "auth"), ("fabric", "discovery_auth"))
     for word in _SECRETS
 }
@@ -179,7 +179,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a portal listens on."""
+    """The address and TCP port of a portal."""
 
     address: _Address
     port: int
@@ -188,11 +188,11 @@ class Endpoint:
         return f"{self.address} {self.port}"
 
     def is_taken_for(self, open_now: Endpoint) -> bool:
-        """Tell whether the kernel takes this one for a listener that is open already.
+        """Return whether the kernel takes this endpoint for a listener that is already open.
 
-        It compares no families: the bytes of an IPv6 address with those that follow an IPv4 one,
+        It does not compare families: it compares an IPv6 address with the bytes after an IPv4 one,
         which are 0, and an IPv4 address with the flow label of an IPv6 one, which is 0, too. So
-        `::` passes for any IPv4 listener, `0.0.0.0` for any IPv6 one.
+        `::` matches any IPv4 listener, `0.0.0.0` any IPv6 one.
         """
         if self.port != open_now.port:
             return False
@@ -201,7 +201,7 @@ class Endpoint:
         return self.address.is_unspecified
 
     def cannot_be_bound_beside(self, open_now: Endpoint) -> bool:
-        """Tell whether a socket here is refused while another is open (bindv6only is 0)."""
+        """Return whether a socket here is refused while another is open (bindv6only is 0)."""
         if self.port != open_now.port:
             return False
         one, other = _as_bound(self.address), _as_bound(open_now.address)
@@ -219,7 +219,7 @@ def _as_bound(address: _Address) -> _Address:
 def endpoint(name: str) -> Endpoint:
     """Read "ADDRESS:PORT", an IPv6 address in brackets; EINVAL for anything else.
 
-    The kernel takes zeros before an IPv4 octet, and the port in decimal, 0x or 0-octal.
+    The kernel accepts zeros before an IPv4 octet, and the port in decimal, 0x or 0-octal.
     """
     _, bracket, inside = name.partition("[")
     if bracket:
@@ -236,10 +236,10 @@ def endpoint(name: str) -> Endpoint:
     return Endpoint(address, number(port, "u16", errno.EINVAL))
 
 
-def make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    """Make TPG/np/ADDRESS:PORT, which listens at once; targets may share a listener.
+def _make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
+    """Create TPG/np/ADDRESS:PORT, which listens at once; targets may share a listener.
 
-    The common code tells every refusal as EINVAL.
+    The kernel's common code turns every error into EINVAL.
     """
     if parent.variant != "iscsi":
         refuse(errno.ENOSYS)
@@ -259,12 +259,12 @@ def make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     _count_portals(kernel, rel, 1)
 
 
-def drop_portal(kernel: SimulatedKernel, place: TreePath) -> None:
-    """Stop listening, where no other target does so here."""
+def _drop_portal(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Stop listening if no other target listens here."""
     open_now = kernel.tree.facts(_PORTALS)
-    kept = {key: [rel for rel in rels if rel != place.owner] for key, rels in open_now.items()}
+    kept = {key: [rel for rel in rels if rel != where.owner] for key, rels in open_now.items()}
     kernel.tree.remember(_PORTALS, {key: rels for key, rels in kept.items() if rels})
-    _count_portals(kernel, place.owner, -1)
+    _count_portals(kernel, where.owner, -1)
 
 
 def _count_portals(kernel: SimulatedKernel, rel: str, change: int) -> None:
@@ -282,17 +282,17 @@ def _parsed(key: str) -> Endpoint:
 
 
 RULES = Rules(
-    makes={"acl": make_acl, "portal": make_portal},
-    drops={"acl": drop_acl, "portal": drop_portal},
+    makes={"acl": _make_acl, "portal": _make_portal},
+    drops={"acl": _drop_acl, "portal": _drop_portal},
     writes={
         **_SECRET_FILES,
-        ("portal", "iser"): write_iser,
-        ("tpg", "attrib/authentication"): write_authentication,
-        ("tpg/iscsi", _DEMO_MODE): write_demo_mode,
-        ("tpg/iscsi", _CACHE): write_cache,
-        ("acl", "tag"): write_tag,
-        ("acl/iscsi", "cmdsn_depth"): write_depth,
-        ("fabric", "cpus_allowed_list"): write_cpus,
-        ("target", "param/cmd_completion_affinity"): write_affinity,
+        ("portal", "iser"): _write_iser,
+        ("tpg", "attrib/authentication"): _write_authentication,
+        ("tpg/iscsi", _DEMO_MODE): _write_demo_mode,
+        ("tpg/iscsi", _CACHE): _write_cache,
+        ("acl", "tag"): _write_tag,
+        ("acl/iscsi", "cmdsn_depth"): _write_depth,
+        ("fabric", "cpus_allowed_list"): _write_cpus,
+        ("target", "param/cmd_completion_affinity"): _write_affinity,
     },
 )

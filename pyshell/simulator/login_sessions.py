@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions of simulated iSCSI initiators: how they begin, show and end.
+"""Sessions of simulated iSCSI initiators: login, what they show and count, logout.
 
-What a session shows, who is refused and what ends a session was recorded with open-iscsi as the
-initiator, on kernel 6.1.
+What a session shows, which logins are refused and what ends a session was recorded with
+open-iscsi as the initiator, on kernel 6.1. No data is transferred: the caller states how much was.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ISID = "00023d000001"  # as the recorded session's info has it
 
 @dataclass(frozen=True)
 class ChapCredentials:
-    """What an initiator knows: its own name and secret, and those that it asks the target for."""
+    """An initiator's CHAP name and secret, and those that it requires of the target."""
 
     userid: str
     password: str
@@ -32,7 +32,7 @@ class ChapCredentials:
 
 
 class LoginRefusedError(PermissionError):
-    """The target refuses an initiator, or that refuses the target; `why` says why."""
+    """The target or the initiator refuses the login; `why` is the reason."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -78,17 +78,17 @@ def login(
 
 
 def _acl(kernel: SimulatedKernel, tpg: str, initiator: str) -> str | None:
-    """Return the ACL of an initiator, whose name need not be fit for a path."""
+    """Return the ACL of an initiator, whose name may not be a valid path."""
     return f"{tpg}/acls/{initiator}" if initiator in kernel.tree.groups(f"{tpg}/acls") else None
 
 
 def _chap_faults(
     kernel: SimulatedKernel, tpg: str, acl: str | None, chap: ChapCredentials | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield why CHAP fails, the reason that the kernel counts first; nothing if it succeeds.
+    """Yield (reason that the kernel counts, explanation) if CHAP fails.
 
-    An initiator with an ACL is held against the secrets of that alone, one without against those
-    of the TPG. Where the initiator breaks off, a failed negotiation is counted.
+    With an ACL, the ACL's secrets alone count; without, the TPG's. If the initiator breaks off, a
+    failed negotiation is counted.
     """
     at_tpg = kernel.tree.text(f"{tpg}/attrib/authentication") == "1\n"
     own = kernel.tree.text(f"{acl}/attrib/authentication").strip() if acl else "-1"
@@ -124,7 +124,7 @@ def _match(kernel: SimulatedKernel, owner: str, **given: str) -> bool:
 def refuse_login(
     kernel: SimulatedKernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
 ) -> NoReturn:
-    """Refuse an initiator; the target counts it. Raises LoginRefusedError."""
+    """Count a refused login, then raise LoginRefusedError."""
     count_refusal(kernel, _target(tpg), initiator, address, reason)
     if reason == "authorize":
         tag = tpg.rpartition("_")[2]
@@ -136,7 +136,7 @@ def refuse_login(
 
 
 def logout(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
-    """End a session, as its initiator asks for; FileNotFoundError where there is none."""
+    """End a session on its initiator's request. Raises FileNotFoundError."""
     _leave(kernel, tpg, initiator)
     count_logout(kernel, _target(tpg))
 
@@ -153,14 +153,14 @@ def _leave(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
 
 
 def end(kernel: SimulatedKernel, tpg: str, initiator: str | None = None) -> None:
-    """Throw out an initiator, or all, as removing its ACL or disabling the TPG does."""
+    """Disconnect an initiator, or all: its ACL is removed or the TPG disabled."""
     for name in _sessions(kernel, tpg):
         if initiator in (None, name):
             _leave(kernel, tpg, name)
 
 
 def take_over(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
-    """Let a new ACL have the session that its initiator began without one."""
+    """Show in a new ACL the session that its initiator began without one."""
     known = _sessions(kernel, tpg)
     if initiator in known:
         _remember(kernel, tpg, known)
@@ -192,14 +192,14 @@ def _remember(kernel: SimulatedKernel, tpg: str, sessions: Facts) -> None:
 
 
 def _numbered(texts: dict[str, str], number: int) -> dict[str, str]:
-    """Return a session's texts with its own number: the first one's was recorded."""
+    """Return a session's texts with its own number instead of the recorded 1."""
     texts["info"] = texts["info"].replace("LIO Session ID: 1 ", f"LIO Session ID: {number} ")
     texts[_INDEX] = f"{number}\n"
     return texts
 
 
 def _show_in_luns(kernel: SimulatedKernel, acl: str, initiator: str | None) -> None:
-    """Show in an ACL's mapped LUNs whose session uses them, or that none does."""
+    """Show in an ACL's mapped LUNs the session that uses them, or none."""
     index = kernel.tree.text(f"{acl}/{_INDEX}")
     texts = {"indx": index, "port_ident": f"{initiator}+i+{_ISID}\n"}
     for name in kernel.tree.groups(acl):
@@ -230,25 +230,25 @@ def _error(kind: type[OSError], number: int, kernel: SimulatedKernel, rel: str) 
 
 
 _SHIFT = 20  # the kernel shows whole MiB
-# Of each kind of object: the folder of its numbers, and what commands are called there.
+# For each kind of object: the folder of its counters, and the file that counts commands.
 _FILES = {
     "device": ("statistics/scsi_lu", "num_cmds"),
     "lun": ("statistics/scsi_tgt_port", "in_cmds"),
     "mapped": ("statistics/scsi_auth_intr", "num_cmds"),
 }
-# A host that finds a disk asks for its name, size, caches and so on. As seen of a ramdisk, with the
-# driver of disks there; one more, which LIO does not know, is counted at the device alone.
-_LOOK = 17
-# The numbers by which the kernel tells why the last login failed.
+# A host that finds a disk requests its name, size, caches and so on: the number recorded for a
+# ramdisk and Linux's disk driver. One more, which LIO does not support, only the device counts.
+_PROBE_COMMANDS = 17
+# The kernel's codes for why the last login failed.
 FAILURES = {"other": 2, "authorize": 4, "authenticate": 5, "negotiate": 6}
 
 
 def count_commands(
     kernel: SimulatedKernel, mapped: str, commands: int, *, read: int = 0, written: int = 0
 ) -> None:
-    """Count what an initiator did to its mapped LUN, or somebody without an ACL to a LUN.
+    """Count commands to a mapped LUN, or in demo mode to a LUN, and bytes.
 
-    Raises FileNotFoundError where the object is not there or leads nowhere.
+    Raises FileNotFoundError if the object does not exist or is linked to nothing.
     """
     kinds = {"mapped": mapped} if "/acls/" in mapped else {}
     lun = _source(kernel, mapped) if kinds else mapped
@@ -271,9 +271,9 @@ def _count_flow(kernel: SimulatedKernel, kind: str, rel: str, more: tuple[int, i
     )
 
 
-def count_look(kernel: SimulatedKernel, lun: str) -> None:
-    """Count what the host asks a disk that is put before its own SCSI layer, as often as it is."""
-    count_commands(kernel, lun, _LOOK)
+def count_probe(kernel: SimulatedKernel, lun: str) -> None:
+    """Count the commands with which the host itself probes a new disk of loopback."""
+    count_commands(kernel, lun, _PROBE_COMMANDS)
     _count_flow(kernel, "device", _source(kernel, lun), (1, 0, 0))
 
 
@@ -285,22 +285,22 @@ def _source(kernel: SimulatedKernel, rel: str) -> str:
 
 
 def count_login(kernel: SimulatedKernel, target: str) -> None:
-    """Count a login that a target accepted."""
+    """Count an accepted login."""
     _increase(kernel, f"{target}/fabric_statistics/iscsi_login_stats/accepts")
 
 
 def count_logout(kernel: SimulatedKernel, target: str) -> None:
-    """Count a logout that an initiator asked for."""
+    """Count a logout that the initiator requested."""
     _increase(kernel, f"{target}/fabric_statistics/iscsi_logout_stats/normal_logouts")
 
 
 def count_refusal(
     kernel: SimulatedKernel, target: str, initiator: str, address: str, reason: str
 ) -> None:
-    """Count a login that a target refused, and keep whose it was.
+    """Count a refused login and record its initiator.
 
-    One that CHAP refuses, or that has no ACL, is counted a second time, as a negotiation that
-    failed; the name of the latter is not kept.
+    If CHAP failed or there is no ACL, the kernel counts it twice, also as a failed negotiation;
+    without an ACL it does not record the name.
     """
     folder = f"{target}/fabric_statistics"
     judged = reason in ("authenticate", "authorize")

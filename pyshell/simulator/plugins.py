@@ -18,11 +18,11 @@ from pyshell.simulator.value_rules import cast, number, refuse
 PAGE_SIZE = 4096
 _USER_BLOCK_SIZE = 512
 _USER_MAX_SECTORS = 128
-# What `_user` and the attributes show where `control` was not told otherwise.
+# What `info` and the attributes show if `control` does not set them.
 _USER_DEFAULTS = {"max_data_area_mb": 1024, "data_pages_per_blk": 1, "cmd_ring_size_mb": 8}
 _DECIMAL = re.compile(r"[+-]?\d+\Z")
-# Which names a plugin's control file takes, and what for: a text, a size in bytes, a number, a
-# switch, which can only be put to 1, a limit above 0, or a fixed one, which enabling settles.
+# The names that a plugin's control file accepts, with their type: a text, a size in bytes, a
+# number, a switch, which can only be set to 1, a limit above 0, or one that is fixed by enabling.
 _CONTROLS: Mapping[str, Mapping[str, str]] = {
     "iblock": {"udev_path": "text", "readonly": "number", "force": "number"},
     "fileio": {
@@ -48,12 +48,12 @@ _CONTROLS: Mapping[str, Mapping[str, str]] = {
     },
 }
 PLUGINS = tuple(_CONTROLS)
-# The file udev_path beside the control values: only pscsi looks at it.
+# The file udev_path next to the control values: only pscsi reads it.
 _SHOWN_PATH = "udev_path file"
 
 
 def control(facts: Facts, text: str) -> None:
-    """Take what is written to a control file; the kernel ignores what it does not know."""
+    """Set control values, written as "name=value,…"; the kernel ignores unknown names."""
     kinds = _CONTROLS[facts["plugin"]]
     values: Facts = facts.setdefault("control", {})
     for word in re.split("[,\n]", text):
@@ -81,7 +81,7 @@ def _fits(kind: str, value: int, *, is_enabled: bool) -> bool:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a storage object found when it was enabled: the device under it, and its texts."""
+    """What enabling a storage object found: the device under it, and the texts to show."""
 
     texts: Mapping[str, str]
     device: SimulatedDevice | None = None
@@ -89,13 +89,13 @@ class Opened:
 
     @property
     def facts(self) -> Facts:
-        """What a storage object goes on knowing of its device, pulled out or not."""
+        """What a storage object remembers of its device, even if that is removed."""
         kept = ("kernel_name", "number", "vendor", "model", "revision", "serial")
         return {name: getattr(self.device, name) for name in kept} if self.device else {}
 
 
 def opened(kernel: SimulatedKernel, storage_object: str, facts: Facts) -> Opened:
-    """Do what enabling does; refuse where the device cannot be had."""
+    """Open what the storage object is made of; refuse if that is missing or in use."""
     udev_path = kernel.tree.text(f"{storage_object}/udev_path").strip()
     return _OPENERS[facts["plugin"]](kernel, {**facts.get("control", {}), _SHOWN_PATH: udev_path})
 
@@ -196,7 +196,7 @@ def _discard_limits_of(device: SimulatedDevice) -> dict[str, str]:
 
 
 def discard_limits(kernel: SimulatedKernel, facts: Facts) -> dict[str, str]:
-    """Return the discard limits of what an enabled storage object lies on; {} without discard."""
+    """Return the discard limits of an enabled storage object's device; {} without discard."""
     if facts["plugin"] not in ("iblock", "fileio"):
         return {}
     name = facts.get("device", {}).get("kernel_name")
@@ -215,7 +215,7 @@ _DISCARD_LIMITS = (
 
 
 def _identity(device: SimulatedDevice) -> dict[str, str]:
-    """Return the texts by which a passed-through SCSI device makes itself known."""
+    """Return the texts that identify a passed-through SCSI device."""
     vendor, model = f"{device.vendor:<8}", f"{device.model:<16}"
     return {
         "attrib/hw_block_size": f"{device.sector_size}\n",
@@ -231,7 +231,7 @@ def _identity(device: SimulatedDevice) -> dict[str, str]:
     }
 
 
-# The same for a file and for a device that is written like one.
+# The same for a file and for a device that fileio uses.
 _FILE_LIMITS = {
     "attrib/hw_max_sectors": "16384\n",
     "attrib/optimal_sectors": "16384\n",
@@ -239,7 +239,7 @@ _FILE_LIMITS = {
 }
 
 
-# Who has a device to itself
+# Exclusive use of devices
 
 _CLAIMS = "claims"
 
@@ -251,12 +251,12 @@ def claims(kernel: SimulatedKernel) -> dict[str, str]:
 
 
 def claim(kernel: SimulatedKernel, device: str, storage_object: str) -> None:
-    """Give a device to a storage object alone."""
+    """Reserve a device, by its kernel name, for a storage object."""
     kernel.tree.remember(_CLAIMS, {**claims(kernel), device: storage_object})
 
 
 def release(kernel: SimulatedKernel, storage_object: str) -> None:
-    """Give back whatever a storage object held."""
+    """Release the device that a storage object holds."""
     held = claims(kernel)
     if storage_object in held.values():
         kept = {name: holder for name, holder in held.items() if holder != storage_object}
@@ -264,7 +264,7 @@ def release(kernel: SimulatedKernel, storage_object: str) -> None:
 
 
 def user_settings(control: Facts) -> dict[str, str]:
-    """Return the attributes that follow what was written to `control`."""
+    """Return the attributes that show control values of the plugin `user`."""
     texts = {
         "attrib/dev_config": f"{control.get('dev_config', '')}\n",
         "attrib/dev_size": f"{control.get('dev_size', 0)}\n",
@@ -273,13 +273,13 @@ def user_settings(control: Facts) -> dict[str, str]:
 
 
 def user_limits(control: Facts) -> dict[str, str]:
-    """Return the attributes that enabling settles, as they are before it."""
+    """Return the attributes that enabling fixes, as they are before it."""
     names = ("hw_block_size", "hw_max_sectors")
     return {f"attrib/{name}": f"{control.get(name, 0)}\n" for name in names}
 
 
 def _user_opened(control: Facts) -> dict[str, str]:
-    """Return what enabling shows; the kernel asks nothing of the configuration."""
+    """Return what enabling shows; the kernel does not check the configuration string."""
     block = control.get("hw_block_size", _USER_BLOCK_SIZE)
     sectors = control.get("hw_max_sectors", _USER_MAX_SECTORS)
     step = max(1, PAGE_SIZE // block)
@@ -291,7 +291,6 @@ def _user_opened(control: Facts) -> dict[str, str]:
 
 
 def _user(control: Facts) -> str:
-    """Return the second line of a storage object's `_user`."""
     limits = {name: control.get(name, default) for name, default in _USER_DEFAULTS.items()}
     return (
         f"        Config: {control.get('dev_config') or 'NULL'} Size: {control.get('dev_size', 0)}"
@@ -312,7 +311,7 @@ def info(kernel: SimulatedKernel, storage_object: str, facts: Facts) -> str:
         return kernel.tree.text(f"{storage_object}/attrib/{name}").strip()
 
     status = "ACTIVATED" if facts.get("links") else "DEACTIVATED"
-    # Whoever answers for these has a block size of its own.
+    # The device or handler of these has a block size of its own.
     sector = limit("hw_block_size" if plugin in ("pscsi", "user") else "block_size")
     if plugin == "user" and not facts.get("enabled"):
         sector = "0"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a real kernel shows when a group is made: `recorded.json`, typed.
+"""What a real kernel shows when a group is created: `recorded.json`, typed.
 
 The file is written by `tests/kernel/recorder.py` on a real LIO kernel and is not edited by hand.
-A text with `{name}` in it is filled in for the instance; no recorded text has other braces.
+A `{name}` in a text is replaced for each object; no recorded text has other braces.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ Raw = Mapping[str, Any]
 """An entry of the file."""
 FILE = Path(__file__).with_name("recorded.json")
 ANY_STATE = "*"
-# Where a file was not tried in a state, what was seen in the nearest one holds.
+# For a state in which a file was not tried, the rule of the nearest state applies.
 _FALLBACK_STATES = (ANY_STATE, "enabled", "linked", "numbered", "new")
 
 
 @dataclass(frozen=True)
 class RecordedFile:
-    """One attribute: how it is made, what it accepts.
+    """One attribute: its initial text and what it accepts.
 
-    `errno` is what reading it gives in a new object, and in those of the states `errno_in`; None
-    where it can be read, though what it gives be empty.
-    `rules` say what may be written in which state of the object, where that is not left to code.
-    A text that `varies` depends on time or chance, or on what a simulator does not count.
+    `errno` is the error of reading it in a new object and in the states `errno_in`; None if it can
+    be read, even if it is empty.
+    `rules` say what can be written in which state of the object; without one, code decides.
+    A text that `varies` depends on time, chance, or something that the simulator does not count.
     """
 
     mode: int
@@ -42,12 +42,12 @@ class RecordedFile:
     varies: bool = False
 
     def errno_if_empty(self, state: str) -> int | None:
-        """Return what reading the file gives in a state of the object, if its text is empty."""
+        """Return the error of reading the file in a state of the object while its text is empty."""
         fails = state == "new" or any(one.split(" ")[0] == state for one in self.errno_in)
         return self.errno if fails else None
 
     def rule(self, state: str) -> Rule | None:
-        """Return the rule for a write in a state of the object; None where code decides."""
+        """Return the rule for a write in a state of the object; None if code decides."""
         for known in (state, *_FALLBACK_STATES):
             if known in self.rules:
                 return self.rules[known]
@@ -56,7 +56,7 @@ class RecordedFile:
 
 @dataclass(frozen=True)
 class Template:
-    """One kind of group as the kernel makes it: its default groups, parents first, and files."""
+    """One kind of group as the kernel creates it: its default groups, parents first, and files."""
 
     groups: tuple[str, ...] = ()
     files: Mapping[str, RecordedFile] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Template:
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """Put `values` into the places that `text` names."""
+    """Return `text` with its `{name}`s replaced by `values`."""
     return text.format_map(values) if "{" in text else text
 
 
 @functools.cache
 def template(kind: str, variant: str) -> Template:
-    """Return the recorded group of `kind`, as the plugin or fabric `variant` has it."""
+    """Return the recorded group of `kind` for the plugin or fabric `variant`."""
     return _template(_group(kind, variant) or _recorded()["groups"][kind])
 
 
@@ -84,7 +84,7 @@ def recorded_kernel() -> str:
 
 
 def is_recorded(kind: str, variant: str) -> bool:
-    """Tell whether the recorded kernel, or one described, has this kind of group at all."""
+    """Return whether this kind of group was recorded or is described."""
     return _group(kind, variant) is not None
 
 
@@ -169,12 +169,12 @@ _VERSIONS = {
     "usb_gadget": "usb-gadget fabric module v0.1",
     "xen-pvscsi": "xen-pvscsi fabric module v0.1",
 }
-# Which recorded fabric the rest is taken from: one whose LUNs and ACLs have no files of its own.
+# The recorded fabric that the rest is copied from: its LUNs and ACLs have no files of its own.
 _LIKE = "vhost"
 
 
 def _described(kind: str, variant: str, recorded: Mapping[str, Raw]) -> Raw | None:
-    """Return a described _described in the form of the recording; None where there is none such."""
+    """Return a described group in the form of the recording; None if there is none."""
     if variant not in _TPG_FILES:
         return None
     if kind == "fabric":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the rules of the simulated kernel work on: paths of objects, their states, the tree."""
+"""What rules of the simulated kernel are and work on: paths, states of objects, the tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyshell.simulator.hardware import Hardware
 from pyshell.simulator.recorded import Template, template
 from pyshell.simulator.tree_files import TreeFiles
 
-# Which kind of group a mkdir makes, by the kind of object and the default group it happens in.
+# The kind of group that mkdir creates, by kind of object and default group in it.
 _MADE_IN = {
     ("root", ""): "fabric",
     ("root", "core"): "hba",
@@ -31,7 +31,7 @@ _FABRIC_NAMES = ("version", "lio_version", "discovery_auth", "cpus_allowed_list"
 
 @dataclass(frozen=True)
 class TreePath:
-    """A path below the target tree: `owner` is the object it lies in, `inner` where in it.
+    """A path below the target tree: `owner` is the path of its object, `inner` the rest.
 
     `kind` is root, lu_gp, hba, device, tg_pt_gp, fabric, target, tpg, lun, portal, acl or mapped;
     `variant` the backstore plugin ("iblock") or the fabric ("iscsi") that the object belongs to.
@@ -54,22 +54,22 @@ class TreePath:
 
     @property
     def template(self) -> Template:
-        """What the recorded kernel makes for such an object."""
+        """What the recorded kernel creates for such an object."""
         return template(self.kind, self.variant)
 
     @property
     def makes(self) -> str | None:
-        """Which kind of object a mkdir at this place makes; None where it makes none."""
+        """The kind of object that mkdir creates here; None if it is refused."""
         return _MADE_IN.get((self.kind, self.inner))
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The default groups of the object in which other objects are made."""
+        """The default groups of the object in which other objects are created."""
         return tuple(inner for kind, inner in _MADE_IN if kind == self.kind)
 
 
 def locate(rel: str) -> TreePath:
-    """Find the place of `rel`, a path relative to the tree's root; it need not exist."""
+    """Return the object of `rel`, a path relative to the tree's root, by its names alone."""
     parts = rel.split("/") if rel else []
     kind, depth = _core(parts) if parts[:1] == ["core"] else _fabric(parts)
     variant = ""
@@ -105,21 +105,21 @@ def _fabric(parts: list[str]) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class SimulatedKernel:
-    """The tree and the hardware under it."""
+    """The tree and the hardware of a simulated kernel."""
 
     tree: TreeFiles
     machine: Hardware
 
 
-# A mkdir: the place it happens in, which has no such name yet, and the name.
+# mkdir: the folder, which has no such name yet, and the name.
 Make = Callable[[SimulatedKernel, TreePath, str], None]
-# What else happens before an object that may go does go.
+# What happens before an object is removed.
 Drop = Callable[[SimulatedKernel, TreePath], None]
-# A write to the file at a place; the text is as written.
+# A write to a file; the text is as written.
 Write = Callable[[SimulatedKernel, TreePath, str], None]
-# A link made in the object at a place, with a path, to the object at another place.
+# A link: the object in which it is created, its path, and the object it leads to.
 Link = Callable[[SimulatedKernel, TreePath, str, TreePath], None]
-# A link removed from the object at a place: the link's path.
+# A removed link: its object and its path.
 Unlink = Callable[[SimulatedKernel, TreePath, str], None]
 
 
@@ -127,7 +127,7 @@ Unlink = Callable[[SimulatedKernel, TreePath, str], None]
 class Rules:
     """The rules of one part of the kernel, by kind of object; `writes` by kind and file.
 
-    A kind of `writes` may be one variant's alone ("device/user"), which then comes first.
+    A kind of `writes` can be that of one variant ("device/user"), which takes precedence.
     """
 
     makes: Mapping[str, Make] = field(default_factory=dict)
@@ -140,16 +140,16 @@ class Rules:
 NEW = "new"
 
 
-def state_of(kernel: SimulatedKernel, place: TreePath) -> str:
-    """Return the object's state, by the names that the recording uses."""
-    facts = kernel.tree.facts(place.owner)
-    if place.kind == "device":
+def state_of(kernel: SimulatedKernel, where: TreePath) -> str:
+    """Return the object's state, by its name in `recorded.json`."""
+    facts = kernel.tree.facts(where.owner)
+    if where.kind == "device":
         if facts.get("links"):
             return "exported"
         return "enabled" if facts.get("enabled") else NEW
-    if place.kind in ("lun", "mapped"):
+    if where.kind in ("lun", "mapped"):
         return "linked" if facts.get("leads_to") and not facts.get("is_cut") else NEW
-    if place.kind in ("tg_pt_gp", "lu_gp"):
-        file = f"{place.owner}/{place.kind}_id"
+    if where.kind in ("tg_pt_gp", "lu_gp"):
+        file = f"{where.owner}/{where.kind}_id"
         return "numbered" if kernel.tree.text(file) else NEW
     return NEW

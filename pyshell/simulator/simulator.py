@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The acts of a user on the simulated tree, each refused exactly as the kernel refuses it."""
+"""A simulated kernel in a folder: the system calls on its tree, with the kernel's errors."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ RULES = _merged()
 class Simulator:
     """A simulated kernel in a folder.
 
-    `configfs` is what /sys/kernel/config/target is on a real one: an ordinary folder that may be
-    read with any tool. Change it only through this class: it holds the kernel's rules, and a lock
-    while an act lasts. Every act takes an absolute path below `configfs` and raises OSError with
-    the kernel's errno and that path.
+    `configfs` is what /sys/kernel/config/target is on a real one: an ordinary folder that any tool
+    can read. Change it only through this class: it has the kernel's rules, and takes a lock for
+    each change. Every method takes an absolute path below `configfs` and raises OSError with the
+    kernel's errno and that path.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Simulator:
         self._tree = TreeFiles(folder)
         self._kernel = SimulatedKernel(self._tree, self.machine)
         self.before_act: Callable[[str], None] = lambda path: None
-        """Called with the path of each act that changes something; may raise OSError."""
+        """Called with the path before each change; may raise OSError."""
 
     def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
         """Return what reads attributes of one folder by their names."""
@@ -73,8 +73,8 @@ class Simulator:
     def read(self, path: str) -> str:
         """Return the text of an attribute.
 
-        A plain read of the file gives the same text; this refuses what the kernel refuses, as
-        EACCES for a write-only attribute and ENODEV for a nexus that is not set.
+        The file has the same text; this raises the kernel's errors as well: EACCES for a
+        write-only attribute, ENODEV for a nexus that is not set.
         """
         with self._refusals(path):
             rel = self._tree.inside(path)
@@ -86,39 +86,39 @@ class Simulator:
             return self._tree.text(rel) or self._read_empty(locate(rel))
 
     def write(self, path: str, text: str) -> None:
-        """Write `text` to an attribute in one go."""
+        """Write `text` to an attribute in one call."""
         with self._act(path) as rel:
             self._check_writable(rel)
             for start in range(0, len(text), _PAGE_MAX):
                 self._store(locate(rel), text[start : start + _PAGE_MAX])
 
     def mkdir(self, path: str) -> None:
-        """Make an object, with the groups and attributes that the kernel makes with it."""
+        """Create an object, with the groups and attributes that the kernel creates with it."""
         with self._act(path) as rel:
             parent, _, name = rel.rpartition("/")
             self._check_new(parent, rel)
-            place = locate(parent)
-            kind = place.makes
+            where = locate(parent)
+            kind = where.makes
             if kind is None:
-                refuse(errno.ENOSYS if place.inner == "statistics" else errno.EPERM)
+                refuse(errno.ENOSYS if where.inner == "statistics" else errno.EPERM)
             rule = RULES.makes[kind]
-            rule(self._kernel, place, name)
+            rule(self._kernel, where, name)
 
     def rmdir(self, path: str) -> None:
-        """Remove an object that nothing uses and that holds no other."""
+        """Remove an object that is not in use and has no other objects in it."""
         with self._act(path) as rel:
             if not stat.S_ISDIR(self._lstat(rel)):
                 refuse(errno.ENOTDIR)
-            place = locate(rel)
-            if place.inner or not rel or _is_default(place):
+            where = locate(rel)
+            if where.inner or not rel or _is_default(where):
                 refuse(errno.EPERM)
             if self._tree.facts(rel).get("links"):
                 refuse(errno.EBUSY)
-            if self._has_children(place):
+            if self._has_children(where):
                 refuse(errno.ENOTEMPTY)
-            drop = RULES.drops.get(place.kind)
+            drop = RULES.drops.get(where.kind)
             if drop:
-                drop(self._kernel, place)
+                drop(self._kernel, where)
             self._tree.fell(rel)
 
     def symlink(self, source: str, path: str) -> None:
@@ -126,11 +126,11 @@ class Simulator:
         with self._act(path) as rel:
             parent = rel.rpartition("/")[0]
             self._check_new(parent, rel)
-            place = locate(parent)
-            rule = None if place.inner else RULES.links.get(place.kind)
+            where = locate(parent)
+            rule = None if where.inner else RULES.links.get(where.kind)
             if rule is None:
                 refuse(errno.EPERM)
-            rule(self._kernel, place, rel, self._link_source(source))
+            rule(self._kernel, where, rel, self._link_source(source))
 
     def unlink(self, path: str) -> None:
         """Remove a link; attributes cannot be removed."""
@@ -140,13 +140,13 @@ class Simulator:
                 refuse(errno.EISDIR)
             if not stat.S_ISLNK(mode):
                 refuse(errno.EPERM)
-            place = locate(rel.rpartition("/")[0])
-            RULES.unlinks[place.kind](self._kernel, place, rel)
+            where = locate(rel.rpartition("/")[0])
+            RULES.unlinks[where.kind](self._kernel, where, rel)
 
     def holder(self, path: str) -> str | None:
-        """Say what has the device at `path` to itself; None where it is free.
+        """Return what uses the device at `path` exclusively; None if it is free.
 
-        A device that is not there cannot be had either.
+        A missing device counts as in use.
         """
         device = self.machine.device(path)
         if device is None:
@@ -154,7 +154,7 @@ class Simulator:
         claimed = plugins.claims(self._kernel).get(device.kernel_name)
         return device.holder or (claimed and f"storage object {claimed.removeprefix('core/')}")
 
-    # What initiators do: no other host exists, so the caller plays it
+    # What initiators do: there is no other host, so the caller acts for it
 
     def login(
         self,
@@ -164,7 +164,7 @@ class Simulator:
         address: str,
         chap: ChapCredentials | None = None,
     ) -> None:
-        """Log an initiator at `address` in, which offers CHAP if it is given.
+        """Log in an initiator at `address`; it offers CHAP if `chap` is given.
 
         Raises ConnectionRefusedError if the TPG is not enabled, LoginRefusedError if the initiator
         is refused (or refuses the target), FileNotFoundError and FileExistsError.
@@ -175,16 +175,16 @@ class Simulator:
             )
 
     def logout(self, target: str, tag: int, initiator: str) -> None:
-        """End an initiator's session; FileNotFoundError where it has none."""
+        """End an initiator's session. Raises FileNotFoundError if it has none."""
         with self._tree.locked():
             login_sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
 
     def refuse(
         self, target: str, tag: int, initiator: str, address: str, reason: str = "authenticate"
     ) -> None:
-        """Count a login that is refused, by default for want of the right CHAP secret.
+        """Count a refused login.
 
-        `reason` may be authorize, negotiate and other, too.
+        `reason` is authenticate, authorize, negotiate or other.
         """
         with self._tree.locked(), suppress(PermissionError):
             login_sessions.refuse_login(
@@ -192,16 +192,16 @@ class Simulator:
             )
 
     def transfer(self, path: str, commands: int, *, read: int = 0, written: int = 0) -> None:
-        """Count commands, and bytes, of the initiator of a mapped LUN, or of a LUN's in demo mode.
+        """Count commands and bytes at a mapped LUN, or in demo mode at a LUN.
 
-        Raises FileNotFoundError where nothing is exported there.
+        Raises FileNotFoundError if nothing is exported there.
         """
         with self._tree.locked():
             login_sessions.count_commands(
                 self._kernel, self._tree.inside(path), commands, read=read, written=written
             )
 
-    # How an act runs
+    # Locking and errors
 
     @contextmanager
     def _act(self, path: str) -> Iterator[str]:
@@ -224,7 +224,7 @@ class Simulator:
         except NotADirectoryError:
             refuse(errno.ENOTDIR)
 
-    # What each act checks before the rule of the object
+    # What each call checks before the rule of the object
 
     def _check_new(self, parent: str, rel: str) -> None:
         if not stat.S_ISDIR(self._lstat(parent)):
@@ -238,37 +238,37 @@ class Simulator:
         if not self._tree.exists(rel):
             if not stat.S_ISDIR(self._lstat(rel.rpartition("/")[0])):
                 refuse(errno.ENOTDIR)
-            refuse(errno.EACCES)  # opened for writing, a missing file would have to be created
+            refuse(errno.EACCES)  # opening a missing file for writing would create it
         mode = self._lstat(rel)
         if stat.S_ISDIR(mode):
             refuse(errno.EISDIR)
         if not mode & stat.S_IWUSR:
             refuse(errno.EACCES)
 
-    def _store(self, place: TreePath, text: str) -> None:
-        own = RULES.writes.get((f"{place.kind}/{place.variant}", place.inner))
-        rule = own or RULES.writes.get((place.kind, place.inner))
+    def _store(self, where: TreePath, text: str) -> None:
+        own = RULES.writes.get((f"{where.kind}/{where.variant}", where.inner))
+        rule = own or RULES.writes.get((where.kind, where.inner))
         if rule:
-            rule(self._kernel, place, text)
+            rule(self._kernel, where, text)
             return
-        recorded = place.template.files.get(place.inner)
-        judged_by = recorded and recorded.rule(state_of(self._kernel, place))
+        recorded = where.template.files.get(where.inner)
+        judged_by = recorded and recorded.rule(state_of(self._kernel, where))
         shown = accept(judged_by, text) if judged_by else refuse(errno.EINVAL)
         if shown is not None:
-            self._tree.put(f"{place.owner}/{place.inner}", shown)
+            self._tree.put(f"{where.owner}/{where.inner}", shown)
 
-    def _read_empty(self, place: TreePath) -> str:
-        recorded = place.template.files.get(place.inner)
-        number = recorded and recorded.errno_if_empty(state_of(self._kernel, place))
+    def _read_empty(self, where: TreePath) -> str:
+        recorded = where.template.files.get(where.inner)
+        number = recorded and recorded.errno_if_empty(state_of(self._kernel, where))
         return refuse(number) if number else ""
 
-    def _has_children(self, place: TreePath) -> bool:
-        made = set(place.template.groups)
-        for slot in place.slots:
+    def _has_children(self, where: TreePath) -> bool:
+        made = set(where.template.groups)
+        for slot in where.slots:
             prefix = f"{slot}/" if slot else ""
-            if any(f"{prefix}{n}" not in made for n in self._tree.groups(f"{place.owner}/{slot}")):
+            if any(f"{prefix}{n}" not in made for n in self._tree.groups(f"{where.owner}/{slot}")):
                 return True
-        return place.kind in RULES.links and bool(self._tree.links(place.owner))
+        return where.kind in RULES.links and bool(self._tree.links(where.owner))
 
     def _link_source(self, source: str) -> TreePath:
         try:
@@ -282,19 +282,19 @@ class Simulator:
         return locate(real[len(os.path.realpath(self.configfs)) + 1 :])
 
 
-def _is_default(place: TreePath) -> bool:
-    """Tell whether the object came with its parent, as default_tg_pt_gp does."""
-    if place.kind == "lu_gp":
-        return place.name == "default_lu_gp"
-    return place.kind == "tg_pt_gp" and place.name == "default_tg_pt_gp"
+def _is_default(where: TreePath) -> bool:
+    """Return whether the object was created with its parent, as default_tg_pt_gp is."""
+    if where.kind == "lu_gp":
+        return where.name == "default_lu_gp"
+    return where.kind == "tg_pt_gp" and where.name == "default_tg_pt_gp"
 
 
 def open_simulator(folder: Path) -> Simulator:
-    """Return the simulated kernel in `folder`, made new where nothing is there yet.
+    """Return the simulated kernel in `folder`, which is created if it is missing.
 
-    Raises NotADirectoryError where `folder` is no folder and ValueError where it holds
-    something else than a simulator, NotPermittedError where other users can change it. The
-    simulator knows the folder by its real path, as rtslib compares paths with what links lead to.
+    Raises NotADirectoryError if `folder` is something else, ValueError if it contains something
+    else than a simulator, NotPermittedError if other users can change it. The folder's real path
+    is used, as rtslib compares paths with the targets of links.
     """
     named, folder = folder, Path(os.path.realpath(folder))
     if folder.exists() and not folder.is_dir():
@@ -315,7 +315,7 @@ def _create(simulator: Simulator) -> None:
     tree = TreeFiles(folder)
     with tree.locked():
         if simulator.configfs.is_dir():
-            return  # another process was quicker
+            return  # another process created it first
         folder.chmod(0o700)
         tree.prepare()
         for name in HOST_FOLDERS:

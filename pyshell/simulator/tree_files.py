@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated tree on disk: plain folders, files and links, changed so that readers never wait.
+"""The simulated tree on disk: ordinary folders, files and links that can be read without a lock.
 
-What a kernel shows lies below `configfs/target`. What it knows without showing (a storage object's
-control values, who links to what) lies beside it below `hidden/`, one JSON file an object. Groups
-are built aside and renamed into place, files are replaced by renaming: whoever reads without the
-lock sees a group whole or not at all, and a file's old text or its new one.
+What a kernel shows is stored below `configfs/target`. What it knows without showing (a storage
+object's control values, links to it) is stored below `hidden/`, one JSON file per object. Groups
+are built elsewhere and renamed into place, files are replaced by renaming: a reader sees a whole
+group or none, and a file's old text or its new one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONG_NAME = 240
 
 
 class TreeFiles:
-    """The files of one simulator folder; `rel` is everywhere a path below `configfs/target`."""
+    """The files of one simulator folder; `rel` is always a path below `configfs/target`."""
 
     def __init__(self, folder: Path) -> None:
         self.configfs = str(folder / "configfs" / "target")
@@ -40,7 +40,7 @@ class TreeFiles:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder's lock, which every act takes; also between processes."""
+        """Hold the folder's lock, which every change takes, among threads and processes."""
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -49,18 +49,18 @@ class TreeFiles:
             os.close(descriptor)
 
     def prepare(self) -> None:
-        """Make the folders that everything else lies in."""
+        """Create the folders that contain everything else."""
         for path in (os.path.dirname(self.configfs), self._hidden, self._staging):
             os.makedirs(path, 0o700, exist_ok=True)
 
-    # What is there
+    # Reading
 
     def path(self, rel: str) -> str:
         """Return the absolute path of `rel`."""
         return f"{self.configfs}/{rel}" if rel else self.configfs
 
     def inside(self, path: str) -> str:
-        """Return the `rel` of an absolute path. Raises ValueError for one that is elsewhere."""
+        """Return the `rel` of an absolute path. Raises ValueError if it is outside."""
         normal = os.path.normpath(path)
         if normal == self.configfs:
             return ""
@@ -69,11 +69,11 @@ class TreeFiles:
         return normal[len(self.configfs) + 1 :]
 
     def exists(self, rel: str) -> bool:
-        """Tell whether anything, a broken link included, has this name."""
+        """Return whether anything, even a broken link, has this name."""
         return os.path.lexists(self.path(rel))
 
     def is_group(self, rel: str) -> bool:
-        """Tell whether `rel` is a folder, and not a link to one."""
+        """Return whether `rel` is a folder, and not a link to one."""
         path = self.path(rel)
         return os.path.isdir(path) and not os.path.islink(path)
 
@@ -82,12 +82,12 @@ class TreeFiles:
         return os.lstat(self.path(rel)).st_mode & 0o7777
 
     def text(self, rel: str) -> str:
-        """Return the text of a file, which the reader's permission does not matter to."""
+        """Return the text of a file, whatever its permission bits."""
         with open(self.path(rel), encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
 
     def groups(self, rel: str) -> list[str]:
-        """Return the names of the folders in `rel`, sorted; empty where `rel` is none."""
+        """Return the names of the folders in `rel`, sorted; empty if `rel` is not a folder."""
         try:
             with os.scandir(self.path(rel)) as entries:
                 return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
@@ -103,10 +103,10 @@ class TreeFiles:
         """Return what the symbolic link `rel` leads to, as a path below the tree."""
         return os.readlink(self.path(rel)).rpartition("../target/")[2]
 
-    # Changes
+    # Changing
 
     def grow(self, rel: str, template: Template, values: Mapping[str, object]) -> None:
-        """Make the group `rel`, of which nothing is known yet, with all that comes with it."""
+        """Create the group `rel` with its default groups and files; nothing hidden is kept."""
         self.forget(rel)
         staged = next(self._names)
         for path in (staged, *(f"{staged}/{group}" for group in template.groups)):
@@ -117,14 +117,14 @@ class TreeFiles:
         os.rename(staged, self.path(rel))
 
     def fell(self, rel: str) -> None:
-        """Remove the group `rel` with everything below it, and what is hidden of it."""
+        """Remove the group `rel` with everything below it, and its hidden facts."""
         staged = next(self._names)
         os.rename(self.path(rel), staged)
         shutil.rmtree(staged)
         self.forget(rel)
 
     def put(self, rel: str, text: str) -> None:
-        """Give the file `rel` a new text; does nothing where it is the old one."""
+        """Replace the text of the file `rel`; do nothing if it is the same."""
         old = self.text(rel)
         if old == text:
             return
@@ -136,7 +136,7 @@ class TreeFiles:
         os.rename(staged, self.path(rel))
 
     def _fill(self, rel: str, text: str) -> None:
-        """Fill an empty file, or empty one: nobody can see half of that, and it is far quicker."""
+        """Fill an empty file, or empty one, in place: also atomic, and faster than renaming."""
         path, mode = self.path(rel), self.mode(rel)
         if not mode & stat.S_IWUSR:
             os.chmod(path, mode | stat.S_IWUSR)
@@ -151,12 +151,12 @@ class TreeFiles:
             os.close(descriptor)
 
     def put_all(self, rel: str, texts: Mapping[str, str]) -> None:
-        """Give files below the group `rel` new texts."""
+        """Replace the texts of files below the group `rel`."""
         for inner, text in texts.items():
             self.put(f"{rel}/{inner}", text)
 
     def link(self, source: str, rel: str) -> None:
-        """Link `rel` to the group `source`, written as configfs writes it, from the mount's top."""
+        """Link `rel` to the group `source`; the text is relative to the mount, as in configfs."""
         up = "../" * (rel.count("/") + 1)
         os.symlink(f"{up}target/{source}", self.path(rel))
 
@@ -167,7 +167,7 @@ class TreeFiles:
     # What the kernel knows without showing it
 
     def _hidden_file(self, rel: str) -> str:
-        """Return the file of what is hidden of `rel`; its name is a hash if that is long."""
+        """Return the file of an object's hidden facts; a long name is replaced by a hash."""
         above, _, name = rel.rpartition("/")
         if len(os.fsencode(name)) > _LONG_NAME:
             import hashlib  # it brings OpenSSL along, which only this needs
@@ -176,7 +176,7 @@ class TreeFiles:
         return f"{self._hidden}/{above}/{name}.json"
 
     def facts(self, rel: str) -> Facts:
-        """Return what is hidden of the object `rel`; {} where nothing is."""
+        """Return the hidden facts of the object `rel`, {} if there are none."""
         try:
             with open(self._hidden_file(rel), encoding="utf-8") as file:
                 facts: Facts = json.load(file)
@@ -185,7 +185,7 @@ class TreeFiles:
         return facts
 
     def remember(self, rel: str, facts: Facts) -> None:
-        """Replace what is hidden of the object `rel`."""
+        """Replace the hidden facts of the object `rel`."""
         target = self._hidden_file(rel)
         staged = next(self._names)
         _create(staged, json.dumps(facts), 0o600)
@@ -196,13 +196,13 @@ class TreeFiles:
             os.rename(staged, target)
 
     def forget(self, rel: str) -> None:
-        """Drop what is hidden of the object `rel` and of all below it."""
+        """Remove the hidden facts of the object `rel` and of all below it."""
         shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
         with suppress(FileNotFoundError):
             os.unlink(self._hidden_file(rel))
 
     def count(self, name: str) -> int:
-        """Return the next number of the counter `name`, from 1; numbers are never given twice."""
+        """Return the next number of the counter `name`, from 1; no number is returned twice."""
         counters = self.facts("counters")
         counters[name] = counters.get(name, 0) + 1
         self.remember("counters", counters)

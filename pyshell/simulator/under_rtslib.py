@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a simulated kernel under rtslib, which runs unchanged on top.
+"""Put a simulated kernel under rtslib, whose code runs unchanged.
 
 rtslib reaches files only through the names `Path` and `os` in its own modules, and devices through
-a few functions of its `utils`. While attached these names lead to the simulator: an absolute path
+a few functions of its `utils`. While attached, these names refer to the simulator: an absolute path
 outside the simulator's folder means that path of the simulated host (`/etc/target` its folder
 `etc/target`, anything else below `files`), so nothing of the real host is read or changed.
 """
@@ -37,12 +37,12 @@ _MODULES_WITH_PATH = (
     rtslib_fb.tcm,
     rtslib_fb.utils,
 )
-# What was bound before, to be put back: object, name, value.
+# What was replaced, to be restored: object, name, value.
 _replaced: list[tuple[Any, str, Any]] = []
 
 
 def attach(simulator: Simulator) -> None:
-    """Let rtslib work on `simulator`, in place of the kernel or of another simulator."""
+    """Let rtslib work on `simulator` instead of the kernel or of another simulator."""
     detach()
     for module in _MODULES_WITH_PATH:
         _bind(module, "Path", _path_class(simulator))
@@ -57,7 +57,7 @@ def attach(simulator: Simulator) -> None:
 
 
 def detach() -> None:
-    """Give rtslib the real host back; does nothing where nothing is attached."""
+    """Let rtslib work on the real host again; do nothing if nothing is attached."""
     while _replaced:
         owner, name, value = _replaced.pop()
         setattr(owner, name, value)
@@ -70,7 +70,7 @@ def _bind(owner: Any, name: str, value: object) -> None:
 
 
 class _LinkingOs:
-    """The `os` of rtslib's `target` module, which makes links with it."""
+    """The `os` of rtslib's `target` module, which creates links."""
 
     path = os.path
 
@@ -79,7 +79,7 @@ class _LinkingOs:
 
 
 class _Resource:
-    """The `resource` of rtslib's `tcm` module, which asks it for the page size."""
+    """The `resource` of rtslib's `tcm` module, which reads the page size."""
 
     @staticmethod
     def getpagesize() -> int:
@@ -87,11 +87,11 @@ class _Resource:
 
 
 def _path_class(simulator: Simulator) -> type[Path]:
-    """Return a path class whose acts below the simulator's configfs are the kernel's."""
+    """Return a path class that uses the simulator's rules below its configfs."""
     folder, configfs = str(simulator.folder), str(simulator.configfs)
 
     def moved(parts: tuple[Any, ...]) -> tuple[str, ...]:
-        """Translate a path of the simulated host to where it lies."""
+        """Translate a path of the simulated host to where it is stored."""
         path = os.path.join("", *parts)
         if not path.startswith("/") or path == folder or path.startswith(f"{folder}/"):
             return (path,)
@@ -151,7 +151,7 @@ def _path_class(simulator: Simulator) -> type[Path]:
 
 
 def _host_functions(simulator: Simulator) -> dict[str, Callable[..., Any]]:
-    """Return what replaces the functions by which rtslib asks about the host."""
+    """Return replacements for the functions by which rtslib reads the host."""
     machine = simulator.machine
 
     def found(path: object) -> SimulatedDevice:

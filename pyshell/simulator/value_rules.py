@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the kernel judges a text written to an attribute, from the rule recorded for the file.
 
-A rule is a small JSON object: `{"refuse": ERRNO}` for a file that takes nothing, `{"ignore": true}`
-for one that takes everything and keeps its text, or `{"parse": …}` naming one of these readings:
+A rule is a small JSON object: `{"refuse": ERRNO}` for a file that accepts nothing,
+`{"ignore": true}` for one that ignores what is written, or `{"parse": …}` with one of these:
 
 boolean    kstrtobool: by the first letter, for "on" and "off" by the second
-number     kstrtoul and kin: `type` gives the bounds beyond which ERANGE (or `overflow`) comes;
-           `cast` the narrower type that the kernel then puts it into
-lenient    simple_strtoul: whatever number the text begins with, else 0; the text is kept as it is
-words      one of `accept`, or with `several` a list of them with commas; kept as it is
-text       anything of up to `longest` characters without a comma; kept as it is
+number     kstrtoul and similar: `type` gives the bounds, beyond which the error is ERANGE (or
+           `overflow`); `cast` the narrower type that the kernel then converts it to
+lenient    simple_strtoul: the number that the text begins with, else 0; the text is kept
+words      one of `accept`, or with `several` a list of them with commas; the text is kept
+text       up to `longest` characters without a comma; the text is kept
 
-`accept` lists the values that are taken, as [lowest, highest] pairs for numbers; `refuse` the errno
-of single other ones, `else` that of the rest. `show` holds what a file shows for a value where that
-is not the number and a line feed, `format` how it shows all of them.
+`accept` lists the accepted values, as [lowest, highest] pairs for numbers; `refuse` has the errno
+of single other values, `else` that of the rest. `show` has what the file shows for a value if that
+is not the number and a line feed, `format` how it shows all values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 
 class RefusalError(Exception):
-    """The kernel refuses an act with this error number; the act has changed nothing."""
+    """The kernel refuses a call with this error number; nothing was changed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -33,7 +33,7 @@ class RefusalError(Exception):
 
 
 def refuse(number: int) -> NoReturn:
-    """End the act in hand with `number` from the errno module."""
+    """End the current call with `number` from the errno module."""
     raise RefusalError(number)
 
 
@@ -44,7 +44,7 @@ _LEADING = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
 
 
 def boolean(text: str) -> bool:
-    """Read a truth value."""
+    """Parse a truth value as kstrtobool does."""
     first, second = text[:1].lower(), text[1:2].lower()
     if first and first in "yt1":
         return True
@@ -62,7 +62,7 @@ def bounds(kind: str) -> tuple[int, int]:
 
 
 def number(text: str, kind: str = "u32", overflow: int = errno.ERANGE) -> int:
-    """Read a decimal, 0x or 0-octal number of a type; a single line feed may follow."""
+    """Parse a decimal, 0x or 0-octal number of a type; a single line feed may follow."""
     lowest, highest = bounds(kind)
     found = _NUMBER.match(text)
     if not found or (found[1] == "-" and lowest == 0):
@@ -74,24 +74,24 @@ def number(text: str, kind: str = "u32", overflow: int = errno.ERANGE) -> int:
 
 
 def cast(value: int, kind: str) -> int:
-    """Put a number into a narrower type, as C does."""
+    """Convert a number to a narrower type, as C does."""
     lowest, highest = bounds(kind)
     return (value - lowest) % (highest - lowest + 1) + lowest
 
 
 def lenient(text: str) -> int:
-    """Read the number that a text begins with into a C int; 0 where it begins with none."""
+    """Parse the number that a text begins with as a C int; 0 if there is none."""
     found = _LEADING.match(text)
     return cast(_digits(found[0]), "s32") if found else 0
 
 
 def parameter_text(text: str) -> str:
-    """Return a negotiated parameter's value as the kernel keeps it: less one trailing space."""
+    """Return a negotiated parameter's value as the kernel keeps it: without one trailing space."""
     return text[:-1] if text[-1:].isspace() else text
 
 
 def accept(rule: Rule, text: str) -> str | None:
-    """Return what a file shows after `text` was written; None where it stays as it was."""
+    """Return what a file shows after `text` was written; None if it does not change."""
     if "parse" not in rule:
         return None if "ignore" in rule else refuse(getattr(errno, rule["refuse"]))
     return _READINGS[rule["parse"]](rule, text)

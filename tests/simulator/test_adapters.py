@@ -91,12 +91,12 @@ def test_a_changed_table_is_seen_at_once(kernel: Acts) -> None:
     ("ports", "told"),
     [
         (3, "ports is no list"),
-        ([3], "3 among the ports is no dict"),
+        ([3], "3 among the ports is not a dict"),
         ([{"fabric": "qla2xxx"}], "name"),
         ([{"fabric": "iscsi", "name": "eth0"}], "no ports belong to fabric 'iscsi'"),
-        ([{"fabric": "qla2xxx", "name": "21:00"}], "qla2xxx wants 16 hexadecimal digits"),
-        ([{"fabric": "usb_gadget", "name": "../x"}], "wants a name"),
-        ([{"fabric": "ibmvscsis", "name": ".."}], "wants a name"),
+        ([{"fabric": "qla2xxx", "name": "21:00"}], "qla2xxx needs 16 hexadecimal digits"),
+        ([{"fabric": "usb_gadget", "name": "../x"}], "needs a name"),
+        ([{"fabric": "ibmvscsis", "name": ".."}], "needs a name"),
     ],
 )
 def test_a_fault_among_the_ports_is_told(kernel: Acts, ports: object, told: str) -> None:

@@ -93,7 +93,7 @@ def test_the_kernel_can_provide_two_fabrics(machine: Hardware) -> None:
     ("text", "told"),
     [
         ("{", "is not JSON"),
-        ("{}", "has no devices and no links"),
+        ("{}", "lacks devices and links"),
         ('{"devices": [{"pth": 1}], "links": {}, "fabrics": [], "cpus": 1}', "without path"),
     ],
 )
