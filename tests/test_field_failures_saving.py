@@ -102,8 +102,8 @@ def test_nothing_is_carried_over_from_a_file_that_others_can_write(
 def test_field_failure_1_it_is_given_up_by_name(partly: Pyshell, wish: str) -> None:
     ran = partly.line(f"saveconfig {wish}")
     assert ran.status == 0
-    assert f"no longer holds {BLOCK}." in ran.err
-    assert f"no longer holds {TPG}/luns/lun0." in ran.err
+    assert f"no longer contains {BLOCK}." in ran.err
+    assert f"no longer contains {TPG}/luns/lun0." in ran.err
     assert names(partly) == ["scratch"]
     partly.must(f"{DISK} more 1M", "saveconfig")
 
@@ -201,7 +201,7 @@ def test_field_failure_10_what_cannot_be_read_is_left_out_with_a_note(
 
     monkeypatch.setattr(Simulator, "read", broken)
     ran = exported.line("saveconfig").done(noting="core/iblock_0/lee_block/attrib/emulate_tpu")
-    assert "emulate_tpu cannot be read (Invalid argument): it is left out" in ran.err
+    assert "emulate_tpu cannot be read (Invalid argument): it is not saved" in ran.err
     (disk,) = exported.document()["storage_objects"]
     assert "emulate_tpu" not in disk["attributes"]
     assert "emulate_caw" in disk["attributes"]

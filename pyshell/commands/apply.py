@@ -177,7 +177,7 @@ def rollback(
 
     if revision == SAVED and not saved_file.default_file(node.lio).exists():
         raise NotFoundError(
-            f"There is no file {saved_file.default_file(node.lio)}.", "saveconfig writes it."
+            f"No such file: {saved_file.default_file(node.lio)}.", "saveconfig writes it."
         )
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
     found = plan(running_items(node), items(document), prune=True)

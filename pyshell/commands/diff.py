@@ -243,12 +243,12 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
             node.context.note(warning)
         return references.resolved(read.document), load.text_of(read.data, str(path))
     if word == SAVED:
-        raise NotFoundError(f"There is no file {path}.", "saveconfig writes it.")
+        raise NotFoundError(f"No such file: {path}.", "saveconfig writes it.")
     if revisions.is_number(word):
-        raise NotFoundError(f"There is no revision {word}.", "'revisions' lists them.")
+        raise NotFoundError(f"No such revision: {word}.", "Run 'revisions' to list them.")
     with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
         return revisions.read_revision(folder, word, trusted=trusted), ""
-    raise NotFoundError(f"There is no file {path}.", "Give running, saved, a revision or a file.")
+    raise NotFoundError(f"No such file: {path}.", "Give running, saved, a revision or a file.")
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:

@@ -22,20 +22,20 @@ FILE = "pyshell-takeover.json"
 
 @dataclass(frozen=True)
 class Takeover:
-    """What is to be switched off and on; nothing where it is so already."""
+    """Units to disable and to enable; none that are so already."""
 
     disable: tuple[str, ...]
     enable: tuple[str, ...]
 
 
 def forth(lio: Lio) -> Takeover:
-    """Return what pyshell's taking over changes. Raises NotFoundError without its units."""
+    """Return what a takeover changes. Raises NotFoundError if pyshell's units are missing."""
     found = lio.machine.services()
     for unit in OURS:
         if not found.state(unit):
             raise NotFoundError(
                 f"The unit {unit} is not installed.",
-                "Put the files of packaging/systemd and packaging/udev in their places first.",
+                "Install the files of packaging/systemd and packaging/udev first.",
             )
     return Takeover(
         tuple(unit for unit in OTHERS if found.state(unit) == "enabled"),
@@ -44,7 +44,7 @@ def forth(lio: Lio) -> Takeover:
 
 
 def back(lio: Lio) -> Takeover | None:
-    """Return what gives the boot back to whom it was taken from, None where it was not taken."""
+    """Return what undoes a takeover, None if there was none."""
     remembered = _remembered(lio)
     if remembered is None:
         return None
@@ -56,7 +56,7 @@ def back(lio: Lio) -> Takeover | None:
 
 
 def take(lio: Lio, wanted: Takeover) -> None:
-    """Take over; what is switched off is remembered first."""
+    """Disable and enable units; the disabled ones are recorded first."""
     units = dict.fromkeys([*(_remembered(lio) or ()), *wanted.disable])
     writing.make_folder(lio.config_dir)
     writing.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
@@ -64,7 +64,7 @@ def take(lio: Lio, wanted: Takeover) -> None:
 
 
 def give_back(lio: Lio, wanted: Takeover) -> None:
-    """Give back, and forget."""
+    """Enable and disable units, and remove the record."""
     _switch(lio.machine.services(), wanted)
     try:
         _file(lio).unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def _switch(found: Services, wanted: Takeover) -> None:
 
 
 def _remembered(lio: Lio) -> list[str] | None:
-    """Return the units that were switched off, None where nothing was taken over."""
+    """Return the units that were disabled, None if there was no takeover."""
     try:
         found = jsontext.loads(reading.read(_file(lio)).data)
     except NotFoundError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations that create, change and delete one object of a document, or clear all.
 
-Attributes that this kernel does not know are skipped: a file may come from a newer one.
+Attributes that this kernel does not have are skipped: a file can come from a newer kernel.
 """
 
 from __future__ import annotations
@@ -67,18 +67,18 @@ from pyshell.lio.rtslib import doing
 
 @dataclass
 class SetKnown(Set):
-    """Give a setting its value where the kernel has it."""
+    """Set a setting if the kernel has it."""
 
     unknown: str = ""
-    """What the kernel does not know, "" where it took the setting."""
+    """What the kernel does not have, "" if it accepted the setting."""
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Refuse what the kernel would take for false."""
+        """Refuse what the kernel would read as false."""
         super().check(lio, foreseen)
         refuse_misread(self.place, self.file, self.value)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write it; leave out what this kernel does not know."""
+        """Write it, unless this kernel does not have it."""
         if isinstance(self.place, identifiers.AluaGroup) and not rtslib_objects.supports_alua(
             self.place.storage_object
         ):
@@ -94,9 +94,9 @@ class SetKnown(Set):
 
 @dataclass
 class FollowSize(Operation):
-    """Give a fileio storage object its wanted size, growing its image file where that is shorter.
+    """Set the size of a fileio storage object; grow its image file if that is smaller.
 
-    A file is never cut: less of it is exported then.
+    A file is never truncated: less of it is exported then.
     """
 
     place: identifiers.StorageObject
@@ -108,11 +108,11 @@ class FollowSize(Operation):
         return f"resize {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the storage object is there."""
+        """Check that the storage object exists."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Grow the file where needed, then tell the kernel; a block device needs neither."""
+        """Grow the file if needed, then set the size; a block device needs neither."""
         if lio.machine.block_device(self.path) is not None:
             return None
         made: list[Operation] = [SetImageSize(self.place, self.size)]
@@ -124,7 +124,7 @@ class FollowSize(Operation):
 
 
 def no_discovery(fabric: Fabric) -> list[Operation]:
-    """Return what takes the CHAP settings of discovery away."""
+    """Return operations that unset the CHAP settings of discovery."""
     place = FabricPlace(fabric)
     made: list[Operation] = [
         SetKnown(place, f"discovery_auth/{file}", "") for file in settings.AUTH_FILES.values()
@@ -133,7 +133,7 @@ def no_discovery(fabric: Fabric) -> list[Operation]:
 
 
 def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
-    """Yield what makes an object and gives it its settings. A TPG is enabled later, when complete.
+    """Yield operations that create an object with its settings; a TPG is enabled later.
 
     `made_of` is the storage object of a LUN or the LUN of a mapped LUN.
     """
@@ -161,12 +161,12 @@ def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
         assert isinstance(made_of, identifiers.Lun), item.path
         protect = item.settings.get("write_protect") == "1"
         yield MapLun(place, made_of, protect, item.alias)
-        return  # made with its one setting
+        return  # created with its one setting
     yield from change(item, item.settings)
 
 
 def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
-    """Yield what gives an object the settings in `files`."""
+    """Yield operations that set the settings in `files`."""
     for file in files:
         value = item.settings[file]
         if file == ENABLED:
@@ -186,13 +186,13 @@ def _is_file_cache(place: identifiers.StorageObject, file: str) -> bool:
 
 
 def close(place: identifiers.Tpg) -> Iterator[Operation]:
-    """Yield what ends the sessions of a TPG that is going to be deleted."""
+    """Yield operations that end the sessions of a TPG before its deletion."""
     if os.path.exists(f"{place.folder}/enable"):
         yield SetEnabled(place, False)
 
 
 def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
-    """Yield what gives a storage object another size or serial number in place."""
+    """Yield operations that change size or serial number of a storage object in place."""
     for name in facts:
         assert isinstance(item.place, identifiers.StorageObject)
         if name == "wwn":
@@ -202,7 +202,7 @@ def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
 
 
 def delete(item: Item) -> Iterator[Operation]:
-    """Yield what deletes an object; what hangs on it is deleted before."""
+    """Yield operations that delete an object; its dependents are deleted before."""
     place = item.place
     if isinstance(place, FabricPlace):
         yield from no_discovery(place.fabric)
@@ -225,7 +225,7 @@ def delete(item: Item) -> Iterator[Operation]:
         yield UnmapLun(place)
 
 
-# The table's name for the settings of a kind of object, by the folder they lie in.
+# The kind of object in the table of settings, by type and folder.
 _ROWS: dict[tuple[type[Any], str], str] = {
     (StorageObject, "attrib"): "storage_object",
     (Tpg, "attrib"): "tpg",
@@ -234,16 +234,21 @@ _ROWS: dict[tuple[type[Any], str], str] = {
 
 
 class Fresh:
-    """The objects that were made just now, and what is known of them without a look."""
+    """New objects, whose settings are known without reading each.
+
+    The kernel gives all objects of a kind the same values, except for those that depend on the
+    device. So each such value is read from the first new object of its kind and assumed for the
+    others. Objects into which the same values were written since form a kind of their own.
+    """
 
     def __init__(self, lio: Lio) -> None:
         self._lio = lio
         self._kinds: dict[Any, Any] = {}
-        """The new objects, each with its kind and what was written into it since."""
+        """The kind of each new object, with what was written into it since."""
         self._known: dict[tuple[Any, str], str | None] = {}
 
     def made(self, operation: Operation) -> None:
-        """Take note of what was done."""
+        """Record what an operation created."""
         if isinstance(operation, CreateStorageObject):
             kind = (StorageObject, operation.place.plugin)
             self._kinds[operation.place] = kind
@@ -251,13 +256,13 @@ class Fresh:
         elif isinstance(operation, CreateTpg):
             self._kinds[operation.place] = (Tpg, operation.place.target.fabric_name)
         elif isinstance(operation, CreateNodeAcl):
-            # What an ACL begins with may be the TPG's.
+            # An ACL can inherit values from its TPG.
             self._kinds[operation.place] = (NodeAcl, operation.place.tpg)
         elif isinstance(operation, CreateLun):
             self._kinds[operation.place] = (CreateLun, operation.storage_object.plugin)
 
     def has(self, operation: Operation) -> bool:
-        """Tell whether a setting need not be written, as a new object has that value anyhow."""
+        """Return whether a setting need not be written, as a new object has that value."""
         if isinstance(operation, Set):
             file, value = operation.file, operation.value
         elif isinstance(operation, SetLunAluaGroup):
@@ -274,13 +279,13 @@ class Fresh:
                 self._known[kind, file] = found
         if self._known[kind, file] == value:
             return True
-        # A value that is written may change others, but on all objects of the kind in the same way.
+        # Writing a value can change others, but in the same way on all objects of the kind.
         self._kinds[operation.place] = (*kind, (file, value))
         return False
 
 
 def _is_the_kernels(kind: Any, file: str) -> bool:
-    """Tell whether all new objects of a kind have the same value, whatever they are made of."""
+    """Return whether all new objects of a kind have the same value, on any device."""
     group, _, name = file.rpartition("/")
     rows = _ROWS.get((kind[0], group))
     if rows is None:
@@ -289,7 +294,7 @@ def _is_the_kernels(kind: Any, file: str) -> bool:
 
 
 def is_clear(lio: Lio) -> bool:
-    """Tell whether there is nothing that `clear` would remove."""
+    """Return whether `clear` would remove nothing."""
     if not listing.is_empty() or list(listing.hbas()):
         return False
     return not any(_has_discovery(lio, fabric) for fabric in listing.fabrics_in_use())
@@ -306,9 +311,9 @@ def clear(
     lio: Lio,
     removed: Callable[[Sequence[Operation]], None] = lambda operations: None,
 ) -> None:
-    """Remove all targets, storage objects and discovery settings, each for good.
+    """Remove all targets, storage objects and discovery settings, without undo.
 
-    Raises the first failure. `removed` is told of the operations that were done, also then.
+    Raises the first error. `removed` is called with the completed operations in any case.
     """
     fabrics = list(listing.fabrics_in_use())
     targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
@@ -336,7 +341,7 @@ def clear(
             carry_out(lio, no_discovery(fabric))
     remove(storage)
     for plugin, number in list(listing.hbas()):
-        # HBAs that hold nothing: what a killed tool leaves (field failure 35).
+        # Empty HBAs are left by killed programs (field failure 35).
         folder = identifiers.StorageObject(plugin, "", number).hba_folder
         with doing(f"remove the empty adapter {folder}"), changing():
             lio.kernel.rmdir(folder)

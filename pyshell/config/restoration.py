@@ -39,7 +39,7 @@ from pyshell.lio.rtslib import doing
 
 @dataclass(frozen=True)
 class Skipped:
-    """An object or setting that could not be brought back: `path` is the object's in the tree."""
+    """An object or setting that could not be restored: `path` is the object's in the tree."""
 
     path: str
     text: str
@@ -47,22 +47,22 @@ class Skipped:
 
 @dataclass
 class Restored:
-    """What a restore came to."""
+    """The result of a restore."""
 
     faults: list[Skipped] = field(default_factory=list)
-    """One for each object or setting that could not be brought back."""
+    """Objects and settings that could not be restored."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """Why, by its path in the tree, each object could not be made that this was tried for."""
+    """Reasons of objects that could not be created, by path in the tree."""
     notes: list[str] = field(default_factory=list)
-    """Settings that this kernel does not have: nothing to mend."""
+    """Settings that this kernel does not have: nothing to fix."""
     undo: list[Operation] = field(default_factory=list)
-    """What takes it back, in the order in which to do it."""
+    """Operations that undo it, in order."""
     plan: Plan = field(default_factory=Plan)
-    """What was to be done."""
+    """The planned steps."""
 
 
 def refuse_clashes(document: Document) -> None:
-    """Raise ExistsError where a storage object or target of the document is there already."""
+    """Raise ExistsError if a storage object or target of the document already exists."""
     running = {(place.plugin, place.name): place for place in listing.storage_objects()}
     for entry in document.get("storage_objects", ()):
         plugin = plugin_name(entry["plugin"])
@@ -84,10 +84,10 @@ def refuse_clashes(document: Document) -> None:
 
 
 def chosen(document: Document, target: str | None, storage_object: str | None) -> Document:
-    """Return the part of a document that belongs to one target or one storage object.
+    """Return the part of a document that belongs to one target or storage object.
 
-    A target takes along the storage objects that it exports and that do not run yet (field failure
-    5). Raises NotFoundError where the document has no such thing (field failure 13).
+    A target includes the storage objects that it exports and that are not running (field failure
+    5). Raises NotFoundError if the document has no such object (field failure 13).
     """
     if target is None and storage_object is None:
         return document
@@ -120,11 +120,11 @@ def restore(
     running: Items | None = None,
     text: str = "",
 ) -> Restored:
-    """Bring back all that a document holds, and go on past what fails.
+    """Restore all objects of a document; continue after errors.
 
-    With `running`, the configuration that runs, it takes that one's place: what is the same is not
-    touched, what is not in the document is removed. Else it is added to what runs, with which it
-    must not clash. `text` is the file's, where it is to be searched for keys that are there twice.
+    With `running`, the running configuration, the document replaces it: equal objects are not
+    touched, objects that are not in the document are deleted. Otherwise it is added to the running
+    configuration. `text` is the text of the file if it should be searched for duplicate keys.
     """
     result = Restored()
     document = _sound(lio, document, result, text=text)
@@ -134,9 +134,9 @@ def restore(
 
 
 def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
-    """Bring back those objects of a document that `paths` name and that do not run.
+    """Restore the objects of a document that are at `paths` and not running.
 
-    All that runs is left alone.
+    Running objects are not changed.
     """
     result = Restored()
     _do_all(lio, _added(lio, document, paths, result), result)
@@ -165,7 +165,7 @@ def _added(
 
 
 def _missing_secrets(document: Document, running: Items, paths: Collection[str]) -> Items:
-    """Return the running objects that lack a CHAP secret that `paths` name, with only that."""
+    """Return running objects that lack a CHAP secret in `paths`, with only that setting."""
     found: Items = {}
     for path, item in items(document, lambda error: None).items():
         files = [file for secret, file in secrets_of(item).items() if secret in paths]
@@ -179,14 +179,14 @@ def _missing_secrets(document: Document, running: Items, paths: Collection[str])
 
 
 def _is_named(item: Item, paths: Collection[str]) -> bool:
-    """Tell whether an object is among `paths`, or comes with one that is."""
+    """Return whether an object is among `paths`, or created along with one that is."""
     if item.implied and isinstance(item.place, identifiers.AluaGroup):
         return item.place.storage_object.path in paths
     return tree_path(item) in paths
 
 
 def foresee(lio: Lio, document: Document, running: Items | None = None, text: str = "") -> Restored:
-    """Return what `restore` would come to, as far as checks tell it; nothing is changed."""
+    """Return the result of `restore` as far as checks can foresee it; nothing is changed."""
     result = Restored()
     document = _sound(lio, document, result, text=text)
     _foresee(lio, _planned(document, running, result).operations, result)
@@ -194,7 +194,7 @@ def foresee(lio: Lio, document: Document, running: Items | None = None, text: st
 
 
 def foresee_added(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
-    """Return what `add` would come to, as far as checks tell it; nothing is changed."""
+    """Return the result of `add` as far as checks can foresee it; nothing is changed."""
     result = Restored()
     _foresee(lio, _added(lio, document, paths, result), result)
     return result
@@ -220,9 +220,9 @@ def _sound(
     paths: Collection[str] | None = None,
     text: str = "",
 ) -> Document:
-    """Return a document without what `check` calls an error; each is noted, if among `paths`.
+    """Return a document without the parts in error; errors of objects in `paths` are recorded.
 
-    Of a key that stands in `text` twice the last one counts, which is noted, too.
+    Duplicate keys in `text` are recorded as well; the last one counts.
     """
     for twice in validate.keys_there_twice(text) if text else ():
         result.faults.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
@@ -235,7 +235,7 @@ def _sound(
         path = owners.path(error.place)
         secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
         if secret in unread:
-            # The reference stays, so that a secret that runs is not unset.
+            # The reference stays, so that a running secret is not unset.
             kept.add(parts.unit_of(error.place))
             if paths is None or secret in paths or path in paths:
                 key = error.place[-1]
@@ -265,7 +265,7 @@ def _planned(document: Document, running: Items | None, result: Restored) -> Pla
 
 
 def _exported(wanted: Items) -> Items:
-    """Return the storage objects that run already and of which a document makes LUNs."""
+    """Return the running storage objects that a document exports and does not contain."""
     found: Items = {}
     for item in wanted.values():
         for link in item.links:
@@ -277,7 +277,7 @@ def _exported(wanted: Items) -> Items:
 
 
 def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
-    """Do each operation, unless what it belongs to could not be made or it would change nothing."""
+    """Run each operation unless its owner could not be created or it would change nothing."""
     missing: list[str] = []
     inverses: list[Operation] = []
     fresh = Fresh(lio)
@@ -295,7 +295,7 @@ def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None
                 fresh.made(operation)
                 inverses += [inverse] if inverse is not None else []
                 if isinstance(operation, SetKnown) and operation.unknown:
-                    result.notes.append(f"{operation.unknown}, left out")
+                    result.notes.append(f"{operation.unknown}, skipped")
             lio.progress(number, len(operations))
     result.undo = inverses[::-1] + result.undo
 
@@ -307,7 +307,7 @@ def _note_failure(
     missing: list[str],
     exists: Callable[[str], bool],
 ) -> None:
-    """Note what failed; where that is an object's making, what belongs to it is not tried."""
+    """Record a failure; if an object could not be created, add its folder to `missing`."""
     result.faults.append(_skipped(operation, error))
     folder = _folder(operation)
     if folder and not isinstance(operation, Set) and not exists(folder):
@@ -331,7 +331,7 @@ def _of_entry(error: EntryError) -> Skipped:
 
 
 def _path(operation: Operation) -> str:
-    """Return the path in the tree of what an operation is about, "" where that has none."""
+    """Return the path in the tree of an operation's object, "" if it has none."""
     return str(getattr(getattr(operation, "place", None), "path", ""))
 
 
@@ -349,7 +349,7 @@ def _target_place(entry: TargetEntry) -> identifiers.Target | None:
 
 
 def _existing(plugin: str, name: str) -> identifiers.StorageObject | None:
-    """Return the storage object of that name, None where there is none, or can be none."""
+    """Return the storage object of that name, None if it does not exist or is not valid."""
     if plugin not in HBA_PREFIX:
         return None
     try:
@@ -360,7 +360,7 @@ def _existing(plugin: str, name: str) -> identifiers.StorageObject | None:
 
 @dataclass(frozen=True)
 class Awaited:
-    """A storage object whose device, image file or handler is absent."""
+    """A storage object whose device, image file or handler is missing."""
 
     path: str
     plugin: str
@@ -368,11 +368,11 @@ class Awaited:
 
     @property
     def device(self) -> str:
-        """Return what is waited for."""
+        """Return the device, file or handler that is missing."""
         return str(self.arguments.get("dev") or self.arguments.get("config") or self.path)
 
     def is_absent(self, lio: Lio) -> bool:
-        """Tell whether it is not there: what is there and unfit, or in use, is not waited for."""
+        """Return whether it is missing; an unsuitable or busy device is not."""
         if self.plugin == "user":
             handler = self.device.partition("/")[0]
             return handler not in {found.name for found in lio.machine.user_handlers()}
@@ -386,7 +386,7 @@ class Awaited:
 
 
 def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaited]:
-    """Return those storage objects of a document, among `paths`, whose device is absent."""
+    """Return the storage objects of a document, among `paths`, whose device is missing."""
     found = [
         Awaited(path, item.place.plugin, item.facts)
         for path, item in items(document, lambda error: None).items()
@@ -398,7 +398,7 @@ def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaite
 def wait_for_any(
     lio: Lio, absent: Sequence[Awaited], arrivals: DeviceEvents, deadline: float
 ) -> bool:
-    """Wait until one of `absent` is there; False where none is when the clock is at `deadline`."""
+    """Wait until one of `absent` appears; return False if none did by `deadline` (monotonic)."""
     while all(one.is_absent(lio) for one in absent):
         left = deadline - time.monotonic()
         if left <= 0:

@@ -135,7 +135,7 @@ def test_differences_as_data(saved: Pyshell) -> None:
 def test_what_cannot_be_compared_ends_with_2(saved: Pyshell, word: str) -> None:
     ran = saved("diff", word)
     assert (ran.out, ran.status) == ("", 2)
-    assert "There is no file" in ran.err
+    assert "No such file" in ran.err
 
 
 def test_that_nothing_is_saved_yet_is_told(exported: Pyshell) -> None:
@@ -561,7 +561,7 @@ def test_revisions_can_be_compared(revised: Pyshell) -> None:
 def test_a_revision_that_is_not_there_ends_with_2(revised: Pyshell) -> None:
     ran = revised("diff", "7")
     assert (ran.out, ran.status) == ("", 2)
-    assert ran.err.startswith("There is no revision 7.")
+    assert ran.err.startswith("No such revision: 7.")
 
 
 def test_a_rollback_brings_a_revision_back_by_the_smallest_change(revised: Pyshell) -> None:
@@ -594,7 +594,7 @@ def test_a_rollback_to_no_revision_changes_nothing(revised: Pyshell) -> None:
     before = revised.tree()
     ran = revised("rollback", "9")
     assert (ran.err.splitlines(), ran.status) == (
-        ["There is no revision 9. 'revisions' lists them."],
+        ["No such revision: 9. Run 'revisions' to list them."],
         3,
     )
     assert revised.tree() == before
@@ -848,7 +848,7 @@ def test_a_command_that_cannot_be_undone_is_named_and_can_be_skipped(pyshell: Py
     assert (ran.out, ran.status) == ("", 3)
     assert "Cannot undo '/backstores/ramdisk create new 1M': " in ran.err
     assert "There is no storage object ramdisk/new." in ran.err
-    assert "'undo skip=true' forgets it" in ran.err
+    assert "'undo skip=true' removes it" in ran.err
     assert pyshell("undo", "--dry-run").err == ran.err
     forgotten = "'/backstores/ramdisk create new 1M'"
     dry = pyshell("undo", "skip=true", "--dry-run").done()
@@ -862,7 +862,7 @@ def test_a_damaged_record_can_be_skipped(saved: Pyshell) -> None:
     saved.must("/backstores/ramdisk create one 1M", "/backstores/ramdisk create two 1M")
     records = saved.folder / "run" / "undo"
     max(records.iterdir(), key=lambda file: int(file.stem)).write_text("{}")
-    assert "'undo skip=true' forgets it" in saved("undo").err
+    assert "'undo skip=true' removes it" in saved("undo").err
     saved.must("undo skip=true")
     assert saved.must("undo")[-1].startswith("Undid '/backstores/ramdisk create one 1M'")
 

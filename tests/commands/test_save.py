@@ -130,7 +130,7 @@ def test_secrets_that_others_may_read_are_warned_of(exported: Pyshell) -> None:
     exported.must(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
     exported.must("clearconfig confirm=true")
     exported.saved_file.chmod(0o644)
-    warning = f"{exported.saved_file} holds secrets that other users can read"
+    warning = f"{exported.saved_file} contains secrets that other users can read"
     exported.line("restoreconfig").done(noting=warning)
 
 

@@ -245,7 +245,7 @@ def test_a_reference_is_given_up_by_name(
     target, _, _ = in_part
     ran = target("saveconfig", f"without={ACL}/chap_mutual_password")
     assert ran.status == 0
-    assert f"no longer holds {ACL}/chap_mutual_password" in ran.err
+    assert f"no longer contains {ACL}/chap_mutual_password" in ran.err
     assert "mutual_password" not in saved(target)
     assert target("-o", "json", "status").json["result"]["missing"] == {}
 

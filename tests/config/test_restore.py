@@ -305,7 +305,7 @@ def test_an_unknown_setting_is_a_note_and_no_fault(pyshell: Pyshell, document: D
     ran = restored(pyshell, document)
     assert (ran.out, ran.status) == (f"Configuration restored from {pyshell.saved_file}\n", 0)
     assert len(ran.err.splitlines()) == 2
-    assert "of_tomorrow, left out" in ran.err
+    assert "of_tomorrow, skipped" in ran.err
 
 
 def test_a_setting_that_has_its_value_is_not_written(pyshell: Pyshell, document: Document) -> None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The saved file, its earlier revisions, undo, and what is known of the boot."""
+"""The saved file, its revisions, undo, and what is recorded about the boot."""

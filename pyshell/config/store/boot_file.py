@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file that is restored at boot: what a save of it must not lose, and what it keeps.
+"""The file that is restored at boot: what a save must not lose, and what it keeps.
 
-A save is first judged (`judge`), then done (`save`), both under the lock. It keeps the document
-before as a revision, and as a backup where targetcli looks for one.
+A save is first judged (`judge`), then done (`save`), both under the lock. It keeps the previous
+document as a revision, and as a backup in targetcli's folder.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from pyshell.files.paths import UntrustedError
 _FILE = "saveconfig.json"
 _SHOWN = 20
 _OTHERS = 20
-"""How many other files are remembered."""
+"""How many other files are recorded."""
 
 
 class BootFile:
-    """The saved file in a folder, with its revisions and what is remembered of it."""
+    """The saved file in a folder, with its revisions and the recorded state."""
 
     def __init__(self, config_dir: Path, mark_file: Path, warn: Callable[[str], None]) -> None:
         self.config_dir = config_dir
@@ -42,7 +42,7 @@ class BootFile:
         self._warned = False
 
     def state(self) -> State:
-        """Return what is remembered."""
+        """Return the recorded state."""
         return state.read(self.config_dir, self._warn_once)
 
     def _warn_once(self, text: str) -> None:
@@ -51,7 +51,7 @@ class BootFile:
             self._warn(text)
 
     def about(self) -> About | None:
-        """Return what is known of the saving of the file, None where it is not pyshell's."""
+        """Return who saved the file and when, None if pyshell did not write it."""
         data = self._data()
         return self.state().known.get(document_file.digest(data)) if data is not None else None
 
@@ -72,11 +72,11 @@ class BootFile:
         without: Sequence[str] = (),
         merged: bool = False,
     ) -> list[str]:
-        """Refuse to lose a change by others, or objects that the last restore could not make.
+        """Refuse to lose changes by others, or objects that the last restore could not create.
 
-        Returns what to tell where that is wanted: by `force`, by name (`without`); in targetcli's
-        manner a change by others is only told of, and a document that was `merged` into what lies
-        there loses none. Raises ConflictError.
+        `force` allows both, `without` allows to lose the objects at its paths. With `compat`, a
+        change by others is only reported, and a document that was `merged` into the file loses
+        none. Returns messages. Raises ConflictError.
         """
         before = self._data()
         remembered = self.state()
@@ -89,11 +89,11 @@ class BootFile:
             changed = f"{self.path} has been changed since pyshell last read or wrote it"
             if not (force or compat):
                 raise ConflictError(
-                    f"{changed}: it was left as it is.",
+                    f"{changed}: it was not overwritten.",
                     "'diff' shows the difference; saveconfig force=true replaces the file and"
-                    " keeps what it held.",
+                    " keeps the old one as a revision.",
                 )
-            notes.append(f"{changed}: what it held is kept.")
+            notes.append(f"{changed}: the old file is kept as a revision.")
         if lost:
             notes += self._losing(lost, remembered.missing, before, force, without)
         return notes
@@ -112,12 +112,12 @@ class BootFile:
             named = ", ".join(f"{path} ({reasons[path]})" for path in first[:_SHOWN])
             more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
             raise ConflictError(
-                f"{self.path} holds what could not be restored, and this save would lose it:"
-                f" {named}{more}.",
-                "restoreconfig missing_only=true adds it once it can be had; saveconfig"
-                f" {quoting.argument('without', ','.join([*without, *first]))} saves without it.",
+                f"{self.path} contains objects that could not be restored, and this save would lose"
+                f" them: {named}{more}.",
+                "restoreconfig missing_only=true adds them when they are available; saveconfig"
+                f" {quoting.argument('without', ','.join([*without, *first]))} saves without them.",
             )
-        return [f"{self.path} no longer holds {path}." for path in losses.highest(lost)]
+        return [f"{self.path} no longer contains {path}." for path in losses.highest(lost)]
 
     def save(
         self,
@@ -128,11 +128,11 @@ class BootFile:
         merged_from: Document | None = None,
         running: Document | None = None,
     ) -> list[str]:
-        """Save a document and return what to tell, beside that it is saved. Raises PyshellError.
+        """Save a document and return messages. Raises PyshellError.
 
-        `merged_from` is what runs, where the document is not that but was merged into what lies
-        there; `running` is what runs, if the document holds more. At every instant the file is
-        the old or the new one, and what is remembered fits both.
+        `merged_from` is the running configuration if the document was merged into the file;
+        `running` is the running configuration if the document contains more. At every instant the
+        file is the old or the new one, and the recorded state fits both.
         """
         writing.make_folder(self.config_dir)
         document_file.sweep(self.path)
@@ -150,7 +150,7 @@ class BootFile:
         if before is not None and refused is None:
             foreign = merged_from is not None and _is_foreign(remembered, before)
             known_after = self._keep(before, text, about, remembered)
-            # What others changed is still in the file: a save of all must still notice.
+            # The changes by others are still in the file: a save of all must still notice them.
             known = remembered.known if foreign else known_after
         remembered.known = known
         state.write(self.config_dir, remembered)
@@ -160,10 +160,10 @@ class BootFile:
             running = running or merged_from or document
             self._settle(document, running, new, known, remembered, policy)
         except PyshellError as error:
-            self._warn(f"{self.path} is saved, but not all of it could be noted: {error}")
+            self._warn(f"{self.path} is saved, but its state could not be recorded: {error}")
         kept = known[new].comment if new in known else ""
         if about.comment and kept != about.comment:
-            told.append(f"It was saved before, as '{kept}', and is the same: that comment stays.")
+            told.append(f"The same configuration was saved before as '{kept}': that comment stays.")
         return told
 
     def _settle(
@@ -175,7 +175,7 @@ class BootFile:
         remembered: State,
         policy: Policy,
     ) -> None:
-        """Remember that the file is saved. Raises PyshellError."""
+        """Record that the file is saved. Raises PyshellError."""
         remembered.known = {new: known[new]} if new in known else known
         if remembered.missing:
             left = tree_paths(document) - tree_paths(running)
@@ -187,7 +187,7 @@ class BootFile:
         revisions.prune(self.config_dir, policy)
 
     def _to_replace(self) -> tuple[bytes | None, UntrustedError | None]:
-        """Return what the file holds, and why that is not trusted."""
+        """Return the content of the file, and why it is not trusted."""
         try:
             return load.read_file(self.path, trusted=True).data, None
         except NotFoundError:
@@ -196,27 +196,27 @@ class BootFile:
             return self._data(), error
 
     def _keep_apart(self, before: bytes, text: bytes, refused: UntrustedError) -> list[str]:
-        """Keep what other users could have written, but not as a revision or backup.
+        """Keep a file that other users could have written, but not as a revision or backup.
 
-        Revisions and backups are restored without a further check of what is in them.
+        Revisions and backups are restored without checking who could write their content.
         """
         if same(before, text):
             return []
         kept = self.path.with_name(f"{_FILE}.untrusted-{datetime.now():%Y%m%d-%H%M%S-%f}")
         writing.replace(kept, before)
-        return [f"{refused.message} What it held is kept in {kept}, not as a revision."]
+        return [f"{refused.message} The old file is kept as {kept}, not as a revision."]
 
     def _keep(
         self, before: bytes, text: bytes, about: About, remembered: State
     ) -> dict[str, About]:
-        """Keep what is to be replaced as a revision if it is another document.
+        """Keep the old file as a revision if it is another document.
 
-        Returns what is known of the file while it is replaced.
+        Returns the authors by digest to record while the file is replaced.
         """
         old, new = document_file.digest(before), document_file.digest(text)
         author = remembered.known.get(old) or of_file(self.path)
         if same(before, text):
-            # Who saves what is there already has not made it, but may say what nobody said.
+            # Saving the same document keeps its author, but can add a comment.
             said = replace(author, comment=author.comment or about.comment)
             return {old: author, new: about if author.way == OUTSIDE else said}
         newest = revisions.newest(self.config_dir)
@@ -229,9 +229,9 @@ class BootFile:
     # Restoring
 
     def restored(self, data: bytes, missing: Mapping[str, str]) -> bool:
-        """Remember that the file with these bytes was restored, and what could not be.
+        """Record that the file with these bytes was restored, and what could not be.
 
-        Returns whether that could be done: it is no reason to fail, as the target is up.
+        Returns whether that succeeded: a failure is only a warning, as the target is up.
         """
         digest = document_file.digest(data)
 
@@ -244,7 +244,7 @@ class BootFile:
         return self._remember(note)
 
     def restored_other(self, file: Path, missing: Mapping[str, str]) -> bool:
-        """Remember what of a file that is not restored at boot could not be restored."""
+        """Record what could not be restored from a file other than the one restored at boot."""
 
         def note(remembered: State) -> None:
             others = {**remembered.others}
@@ -258,13 +258,13 @@ class BootFile:
         return self._remember(note)
 
     def missing_of(self, file: Path) -> dict[str, str]:
-        """Return what of a file could not be restored, and why."""
+        """Return what could not be restored from a file, with the reasons."""
         if os.path.realpath(file) == os.path.realpath(self.path):
             return dict(self.state().missing)
         return dict(self.state().others.get(os.path.realpath(file), {}))
 
     def added(self, missing: Mapping[str, str]) -> bool:
-        """Remember what is still missing after some of it was brought back; as `restored`."""
+        """Record what is still missing after some of it was restored, like `restored`."""
 
         def note(remembered: State) -> None:
             remembered.missing = dict(missing)
@@ -279,17 +279,17 @@ class BootFile:
             try:
                 state.mark(self.mark_file, remembered.missing)
             except PyshellError as error:  # as on a full /run
-                self._warn(f"What is missing could not be noted: {error}")
+                self._warn(f"Missing objects could not be recorded: {error}")
                 done = False
             state.write(self.config_dir, remembered)
         except (OSError, PyshellError) as error:  # as on a read-only /etc
-            self._warn(f"What was restored could not be remembered: {error}")
+            self._warn(f"The restore could not be recorded: {error}")
             return False
         return done
 
 
 def _is_foreign(remembered: State, data: bytes) -> bool:
-    """Tell whether something other than pyshell wrote the file that holds `data`."""
+    """Return whether another program wrote the file with these bytes."""
     return bool(remembered.known) and document_file.digest(data) not in remembered.known
 
 
@@ -297,13 +297,15 @@ def _refuse_unknown(without: Sequence[str], lost: Sequence[str]) -> None:
     for name in without:
         if not any(is_below(path, name) for path in lost):
             raise NotFoundError(
-                f"{name} is not among what would be lost",
-                f"That is: {', '.join(lost[:_SHOWN])}." if lost else "Nothing would be lost.",
+                f"{name} would not be lost",
+                f"This would be lost: {', '.join(lost[:_SHOWN])}."
+                if lost
+                else "Nothing would be lost.",
             )
 
 
 def _backups_of_targetcli(config_dir: Path) -> int:
-    """Return the `max_backup_files` of targetcli's host-wide settings, 0 where there are none."""
+    """Return the `max_backup_files` of targetcli's host-wide settings, 0 if there are none."""
     try:
         text = reading.read(config_dir / "targetcli.conf").data.decode()
     except (PyshellError, UnicodeDecodeError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a saved configuration atomically, and read one that may be fed to the kernel.
+"""Write a saved configuration atomically, and read one that is to be applied.
 
 A file that others can write is refused: who writes it decides which devices are exported, and to
 whom. A file is written with mode 0600 from its first instant, as it contains CHAP secrets.
@@ -33,14 +33,14 @@ def to_text(document: Document) -> str:
 
 
 def digest(data: bytes) -> str:
-    """Return what the bytes of a file are recognised by."""
+    """Return the digest that identifies the bytes of a file."""
     return hashlib.sha256(data).hexdigest()
 
 
 def write(document: Document, path: Path) -> None:
-    """Write a document to a file that the user names, in whoever's folder. Raises PyshellError.
+    """Write a document to a file that the user names, in any folder. Raises PyshellError.
 
-    The folder's own mode is never touched (field failure 15).
+    The folder's mode is never changed (field failure 15).
     """
     writing.replace(path, to_text(document).encode(), private=False)
 
@@ -48,9 +48,9 @@ def write(document: Document, path: Path) -> None:
 def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -> Path | None:
     """Copy the file that is about to be replaced to `backup/` beside it, as targetcli does.
 
-    Only if it differs from the newest backup; then the oldest beyond `keep` are removed. Returns
-    the backup, None if there was nothing to copy or none is kept. Raises PyshellError, as for a
-    file that other users can change: a backup is trusted.
+    It is copied only if it differs from the newest backup; then the oldest beyond `keep` are
+    removed. Returns the backup, None if there is none. Raises PyshellError, also for a file that
+    other users can change: a backup is trusted.
     """
     folder = path.parent / _BACKUPS
     made = None
@@ -75,7 +75,7 @@ def _backed_up(path: Path, backup: Path) -> Path | None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes have left among a saved file's backups and beside it."""
+    """Remove temporary files of killed processes beside a saved file and its backups."""
     for folder in (path.parent, path.parent / _BACKUPS):
         writing.remove_left(folder)
 
@@ -91,7 +91,7 @@ def backups(path: Path) -> list[Path]:
 
 
 def read_backup(backup: Path) -> bytes:
-    """Return what a backup is of. Raises PyshellError, as for one that is damaged."""
+    """Return the content of a backup. Raises PyshellError, also for a damaged one."""
     return load.unpacked(load.read_file(backup).data, str(backup))
 
 
@@ -100,21 +100,21 @@ FOREIGN_READ = stat.S_IRGRP | stat.S_IROTH
 
 @dataclass(frozen=True)
 class Trusted:
-    """A document as it was read from a file that may be fed to the kernel."""
+    """A document from a file that is trusted to be applied."""
 
     document: Document
     data: bytes
     """The bytes of the file."""
     warnings: tuple[str, ...] = ()
-    """What is wrong with the file, without it being refused."""
+    """Warnings about the file, which is accepted."""
     unknown: tuple[str, ...] = ()
-    """Warnings of keys that have no effect, as `check` words them."""
+    """Warnings of unknown keys, as `check` prints them."""
 
 
 def load_trusted(path: Path) -> Trusted:
     """Return the document in a file that only root or the caller can write.
 
-    Raises NotPermittedError with the command that fixes it, and as `load`.
+    Raises NotPermittedError with the command that fixes it, and the errors of `load`.
     """
     found = load.read_file(path, trusted=True)
     text = load.text_of(found.data, str(path))
@@ -125,6 +125,6 @@ def load_trusted(path: Path) -> Trusted:
     )
     if found.mode & FOREIGN_READ and holds_secrets(document):
         fix = f"chmod 600 {shlex.quote(str(path))}"
-        warning = f"{path} holds secrets that other users can read: {fix} fixes it."
+        warning = f"{path} contains secrets that other users can read: {fix} fixes it."
         return Trusted(document, found.data, (warning,), unknown)
     return Trusted(document, found.data, unknown=unknown)

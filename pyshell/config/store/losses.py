@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a save would lose: objects that the saved file holds and a restore could not bring back.
+"""What a save would lose: objects in the saved file that could not be restored.
 
-Objects go by their paths in the tree. What is below an object, or made of it (the LUNs of a
-storage object), goes with it.
+Objects are identified by their paths in the tree. Objects below another one, or made of it (the
+LUNs of a storage object), depend on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pyshell.files import jsontext
 
 
 def same(one: bytes, other: bytes) -> bool:
-    """Tell whether two files hold the same configuration, in whatever order and layout."""
+    """Return whether two files contain the same configuration, in any order and layout."""
     if one == other:
         return True
     try:
@@ -39,7 +39,7 @@ def _plain(data: Any) -> Any:
 
 
 def tree_paths(document: Document) -> set[str]:
-    """Return the paths of all objects of a document that have a possible name, and of secrets.
+    """Return the paths of all valid objects of a document, and of secrets.
 
     A reference to a secret's file counts as that secret.
     """
@@ -51,10 +51,10 @@ def _paths(found: Items) -> set[str]:
 
 
 def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
-    """Return what a document holds and does not run, with the reasons.
+    """Return the objects of a document that are not running, with the reasons.
 
-    `reasons` tells of the objects that could not be made; what goes with them is told so. What
-    comes with its owner anyhow is not among them.
+    `reasons` has those of objects that could not be created; dependents refer to them. Objects that
+    are created along with their owner are not included.
     """
     wanted, runs = _by_tree_path(document), tree_paths(running)
     gone = set(wanted) - runs
@@ -69,7 +69,7 @@ def missing(document: Document, running: Document, reasons: Mapping[str, str]) -
 
 
 def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:
-    """Return those of `marked` that a file with these bytes holds and the new document lacks."""
+    """Return those of `marked` that the file with these bytes has and the new document lacks."""
     if not marked:
         return []
     held = {*_paths(_of_file(before)), *_nameless(_document(before))}
@@ -78,14 +78,14 @@ def lost(marked: Collection[str], before: bytes, document: Document) -> list[str
 
 
 def not_named(paths: Sequence[str], named: Collection[str], before: bytes) -> list[str]:
-    """Return those of `paths` that neither are among `named` nor go with one of these."""
+    """Return those of `paths` that are not in `named` and do not depend on one of these."""
     held = _of_file(before)
     chosen = frozenset(named)
     return [p for p in paths if p not in chosen and not _goes_with(p, chosen, held)]
 
 
 def first(paths: Sequence[str], before: bytes) -> list[str]:
-    """Return those of `paths` that do not go with another of them."""
+    """Return those of `paths` that do not depend on another of them."""
     held = _of_file(before)
     return [path for path in paths if not _goes_with(path, frozenset(paths), held)]
 
@@ -97,12 +97,12 @@ def highest(paths: Sequence[str]) -> list[str]:
 
 
 def _goes_with(path: str, chosen: frozenset[str], held: Items) -> bool:
-    """Tell whether an object is below one of `chosen`, or made of one."""
+    """Return whether an object is below one of `chosen`, or made of one."""
     return any(n in chosen or _goes_with(n, chosen, held) for n in _needed(path, held))
 
 
 def _needed(path: str, held: Items) -> Iterator[str]:
-    """Yield what an object is made of, and what is above it, the nearest first."""
+    """Yield the paths that an object is made of, then those above it, the nearest first."""
     if path in held:
         yield from held[path].links
     above = path.rpartition("/")[0]
@@ -119,7 +119,7 @@ def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]
 
 
 def _document(data: bytes) -> Document:
-    """Return the document in a file, an empty one where it is not a saved configuration."""
+    """Return the document in a file, an empty one if it is not a saved configuration."""
     try:
         return load.from_bytes(data, "saveconfig.json")
     except load.DocumentError:
@@ -131,7 +131,7 @@ def _of_file(data: bytes) -> Items:
 
 
 def _nameless(document: Document) -> dict[str, str]:
-    """Return where entries stand that name nothing, as of an unknown backstore, with the faults."""
+    """Return the paths of entries that are not valid, with the reasons."""
     found: dict[str, str] = {}
 
     def note(error: EntryError) -> None:
@@ -142,6 +142,6 @@ def _nameless(document: Document) -> dict[str, str]:
 
 
 def _by_tree_path(document: Document) -> Items:
-    """Return items by the paths that a user sees. Entries that name nothing are left out."""
+    """Return items by their paths in the tree, without entries that are not valid."""
     found = items(document, lambda error: None)
     return {tree_path(item): item for item in found.values()}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Earlier saved configurations, each under a number, with who saved it, when, how and why.
+"""Earlier saved configurations by number, with who saved them, when, how and why.
 
-A revision is a saved configuration that every program reads, with one key more in its first
-line: so a list of many large ones needs the first lines alone. Those that were no saved
-configuration (a slip in a text editor) are kept as text under that key.
+A revision is a saved configuration that every program can read, with an additional key in its
+first line: listing many large ones reads the first lines only. Files that were not a saved
+configuration (after a mistake in an editor) are kept as text under that key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pyshell.files.reading import LARGE
 
 DAYS_MAX = 36500
 SAVED = "saved"
-"""The word for the file that is restored at boot."""
+"""The name of the file that is restored at boot."""
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
 _FILE = "saveconfig.json"
@@ -38,29 +38,29 @@ _BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
 
 @dataclass(frozen=True)
 class Revision:
-    """A saved configuration that can be named: by number, `saved`, or a backup's file name."""
+    """A saved configuration with a name: a number, `saved`, or a backup's file name."""
 
     word: str
     file: Path
     about: About
     counts: dict[str, int] = field(default_factory=dict)
-    """How many objects of some kinds it holds; empty where it is not a saved configuration."""
+    """Numbers of objects by kind; empty if it is not a saved configuration."""
     replaced: str = ""
-    """When another took its place, "" where that is not known."""
+    """When it was replaced, "" if unknown."""
     digest: str = ""
-    """Digest of the file that is kept as this revision, as it was."""
+    """Digest of the original file."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How many are kept; 0 days, or more than DAYS_MAX, is without end."""
+    """How many revisions are kept; 0 days, or more than DAYS_MAX, means no limit."""
 
     revisions: int
     days: int
 
 
 def folder(config_dir: Path) -> Path:
-    """Return where revisions are kept."""
+    """Return the folder of revisions."""
     return config_dir / _FOLDER
 
 
@@ -117,7 +117,7 @@ def _text(head: dict[str, Any], data: bytes) -> str:
 
 
 def _counts(document: Any) -> dict[str, int]:
-    """Return what `counts` does, nothing for what is not a saved configuration."""
+    """Return the result of `counts`, nothing if it is not a saved configuration."""
     try:
         return counts(document)
     except (TypeError, AttributeError):
@@ -145,9 +145,9 @@ def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None
 
 
 def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
-    """Return all that can be named, the newest first: saved, the revisions, targetcli's backups.
+    """Return the saved file, the revisions and targetcli's backups, each the newest first.
 
-    `saved` is what is known of the saving of the file that is restored at boot.
+    `saved` is the author of the file that is restored at boot.
     """
     found = []
     file = config_dir / _FILE
@@ -156,7 +156,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
             found.append(_of_plain(SAVED, file, load.read_file(file).data, saved or of_file(file)))
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
-        # A save leaves a backup for targetcli, too, of what is kept under a number or is saved.
+        # A save also writes a backup for targetcli, of a file that is a revision or saved as well.
         told = {one.digest: one.about for one in found}
         for backup in reversed(document_file.backups(file)):
             one = _of_backup(backup)
@@ -167,7 +167,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
 
 
 def _described(file: Path) -> Revision:
-    """Return what the first line of a revision tells."""
+    """Return a revision, read from the first line of its file."""
     first = reading.start_of(file, LARGE, line=True).rstrip(b"\n")
     try:
         head = jsontext.loads(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
@@ -190,7 +190,7 @@ def _of_backup(backup: Path) -> Revision:
     about = of_file(backup)
     stem = backup.name.removesuffix(".gz").removesuffix("-json").removesuffix(".json")
     with contextlib.suppress(ValueError):
-        # targetcli writes the hour of the place.
+        # targetcli writes local time.
         about = About(utc(datetime.strptime(stem, _BACKUP_TIME).astimezone()))
     try:
         data = document_file.read_backup(backup)
@@ -228,13 +228,13 @@ def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
                 return _of_backup(backup)
     except OSError as error:
         raise from_os_error(error, f"read revision {word}") from error
-    raise NotFoundError(f"There is no revision {word}", "'revisions' lists them.")
+    raise NotFoundError(f"No such revision: {word}", "Run 'revisions' to list them.")
 
 
 def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Document:
     """Return the document of a revision, named as for `find`.
 
-    With `trusted`, as is right before it is fed to the kernel, files that others may write are
+    With `trusted`, for a document that is to be applied, files that other users can write are
     refused. Raises NotFoundError, NotPermittedError, PyshellError.
     """
     found = find(config_dir, word)

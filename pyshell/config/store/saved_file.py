@@ -20,20 +20,20 @@ def default_file(lio: Lio) -> Path:
 
 
 def elsewhere(lio: Lio) -> list[Path]:
-    """Return the saved configurations that lie in another of the known folders."""
+    """Return the saved configurations in other known folders."""
     here = default_file(lio)
     found = [lio.machine.host_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
     return [path for path in found if path != here and _is_file(path)]
 
 
 def missing(lio: Lio, path: Path, command: str) -> NotFoundError:
-    """Return the error for a file that `command` was to read and that is not there."""
+    """Return the error for a missing file that `command` should read."""
     if path != default_file(lio) and command == "check":
-        return NotFoundError(f"There is no file {path}.", "", path=str(path))
+        return NotFoundError(f"No such file: {path}.", "", path=str(path))
     hint = "saveconfig writes it."
     others = elsewhere(lio) if path == default_file(lio) else []
     if others:
-        hint = f"Another lies in {others[0]}: {command} {others[0]} takes it."
+        hint = f"Another one is {others[0]}: '{command} {others[0]}' reads it."
     told = f"Restore file {path} not found"
     return NotFoundError(f"{told}.", hint, path=str(path), targetcli=told)
 
@@ -46,9 +46,9 @@ def _is_file(path: Path) -> bool:
 
 
 def is_unsaved(lio: Lio) -> bool:
-    """Tell whether what runs differs from the file that is restored at boot; reads all of both.
+    """Return whether the running configuration differs from the saved one; reads both entirely.
 
-    Raises PyshellError where the file cannot be read.
+    Raises PyshellError if the file cannot be read.
     """
     path = default_file(lio)
     if not path.exists() and listing.is_empty():

@@ -32,22 +32,22 @@ REVISION_MAX = 10**9
 
 @dataclass
 class State:
-    """What is remembered."""
+    """The recorded state."""
 
     known: dict[str, About] = field(default_factory=dict)
-    """Digests of the saved file, with who saved it. There are two only while a save is at work:
-    whichever of them the file then has after a power cut, it is pyshell's own."""
+    """Authors of the saved file by digest. There are two only during a save: whichever file is
+    there after a power failure, it is pyshell's own."""
     missing: dict[str, str] = field(default_factory=dict)
-    """Paths in the tree of what the last restore could not bring back, with the reasons."""
+    """Paths in the tree of what the last restore could not restore, with the reasons."""
     last_revision: int = 0
-    """The highest number given to a revision: none is given twice."""
+    """The highest number of a revision so far: numbers are not reused."""
     restored: str = ""
-    """When the file was last restored, as `about.utc` writes it; "" where that is not known."""
+    """When the file was last restored, in the format of `utc`; "" if unknown."""
     others: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What is missing of other files that were restored in part, by their paths."""
+    """Missing objects of other files that were restored in part, by file."""
 
     def forget(self, made: Iterable[str], deleted: Iterable[str]) -> bool:
-        """Take off what runs again, and what was deleted by command with all below it.
+        """Remove the marks of objects that were created, or deleted by command with all below.
 
         Returns whether that changed anything.
         """
@@ -69,14 +69,14 @@ class State:
 
 
 def is_below(path: str, root: str) -> bool:
-    """Tell whether a path is another one or below it."""
+    """Return whether a path equals another one or is below it."""
     return path == root or path.startswith(f"{root.rstrip('/')}/")
 
 
 def read(config_dir: Path, warn: Callable[[str], None]) -> State:
-    """Return what is remembered: nothing where there is no file, or with a warning a damaged one.
+    """Return the recorded state: an empty one if the file is missing, or damaged (with a warning).
 
-    Raises PyshellError for a file that this user may not read, or that others can write.
+    Raises PyshellError for a file that this user cannot read, or that others can write.
     """
     file = config_dir / FILE
     data: Any = None
@@ -122,7 +122,7 @@ def _are_texts(missing: Any) -> bool:
 
 
 def write(config_dir: Path, state: State) -> None:
-    """Remember, atomically and for root's eyes. Raises PyshellError."""
+    """Write the state atomically, readable by root only. Raises PyshellError."""
     data: Mapping[str, Any] = {
         "schema": 1,
         "known": {name: about.to_json() for name, about in state.known.items()},
@@ -141,7 +141,7 @@ def settle(
     deleted: Iterable[str],
     warn: Callable[[str], None],
 ) -> None:
-    """Take marks off objects that a command made or deleted."""
+    """Remove the marks of objects that a command created or deleted."""
     remembered = read(config_dir, warn)
     if (remembered.missing or remembered.others) and remembered.forget(made, deleted):
         write(config_dir, remembered)
@@ -150,9 +150,9 @@ def settle(
 
 
 def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
-    """Note until this host's next start that a restore left something out, or that none did.
+    """Record until the next boot that objects are missing, or that none are.
 
-    For whom it is too much to read what is remembered: units, and the prompt. Raises PyshellError.
+    The file is for systemd units and the prompt, which do not read the state. Raises PyshellError.
     """
     if not missing:
         unmark(mark_file)
@@ -163,20 +163,20 @@ def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
 
 
 def unmark(mark_file: Path) -> None:
-    """Take the mark away: nothing is missing. Raises PyshellError."""
+    """Remove the mark: nothing is missing. Raises PyshellError."""
     try:
-        if os.path.lexists(mark_file):  # to remove nothing fails on a read-only file system, too
+        if os.path.lexists(mark_file):  # removing a missing file fails on a read-only file system
             mark_file.unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, f"remove {mark_file}") from error
 
 
 REMOVED = "removed.json"
-"""Below the folder that the host forgets at its end: what commands deleted since the last save."""
+"""File below `Lio.run_dir`, which is cleared at boot: objects deleted since the last save."""
 
 
 def removed(run_dir: Path) -> set[str]:
-    """Return the paths of what commands deleted since the last save, this host's start at most."""
+    """Return the paths of objects that commands deleted since the last save or boot."""
     try:
         data = jsontext.loads(reading.read(run_dir / REMOVED, LARGE).data)
     except (PyshellError, ValueError):
@@ -185,7 +185,7 @@ def removed(run_dir: Path) -> set[str]:
 
 
 def note_removed(run_dir: Path, made: Iterable[str], deleted: Iterable[str]) -> None:
-    """Remember what a command deleted. Raises PyshellError."""
+    """Record what a command deleted. Raises PyshellError."""
     before = removed(run_dir)
     gone = set(deleted)
     after = {path for path in before - set(made) | gone if not _is_within(path, before | gone)}
@@ -204,20 +204,20 @@ def _is_within(path: str, roots: set[str]) -> bool:
 
 
 def forget_removed(run_dir: Path) -> None:
-    """Forget what was deleted before a save."""
+    """Remove the record of deleted objects after a save."""
     with contextlib.suppress(OSError):
         (run_dir / REMOVED).unlink(missing_ok=True)
 
 
 OUTSIDE = "outside"
-"""The way of a document that something other than pyshell wrote, or of which nothing is known."""
+"""Source of a document that another program wrote, or of an unknown one."""
 _LOGIN = Path("/proc/self/loginuid")
-_NO_LOGIN = 2**32 - 1  # what the kernel shows for a process that no login led to
+_NO_LOGIN = 2**32 - 1  # the kernel's value for a process without a login
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known of the saving of one document; "" where it is not known."""
+    """Who saved a document, when, how and why; "" if unknown."""
 
     time: str
     """UTC, as 2020-07-01T12:00:00Z."""
@@ -227,12 +227,12 @@ class About:
     comment: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Return it as it is kept in files."""
+        """Return it as written to files."""
         return asdict(self)
 
 
 def from_json(data: Any) -> About | None:
-    """Return what `to_json` gave, None where `data` is something else."""
+    """Return the inverse of `to_json`, None if `data` is not valid."""
     if not isinstance(data, dict):
         return None
     texts = {name: data.get(name, "") for name in ("time", "user", "way", "comment")}
@@ -242,22 +242,22 @@ def from_json(data: Any) -> About | None:
 
 
 def now(way: str, comment: str = "") -> About:
-    """Return what is to be remembered of a document that this process saves."""
+    """Return the author of a document that this process saves now."""
     return About(utc(datetime.now(timezone.utc)), user_name(), way, comment)
 
 
 def of_file(path: Path) -> About:
-    """Return what a file that others wrote tells by itself: when."""
+    """Return what is known about a file of another program: its time."""
     return About(utc(datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)))
 
 
 def utc(moment: datetime) -> str:
-    """Return a moment as it is kept in files."""
+    """Return a time as written to files."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> datetime | None:
-    """Return the moment that `utc` wrote, None where the text is none."""
+    """Return the time that `utc` wrote, None if the text is not valid."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
@@ -265,7 +265,7 @@ def moment(text: str) -> datetime | None:
 
 
 def user_name(environment: Mapping[str, str] = os.environ, login: Path = _LOGIN) -> str:
-    """Return the person at work: who called sudo, who logged in, else whose process it is."""
+    """Return the user of sudo, else of the login, else of this process."""
     if environment.get("SUDO_USER"):
         return environment["SUDO_USER"]
     try:
@@ -276,7 +276,7 @@ def user_name(environment: Mapping[str, str] = os.environ, login: Path = _LOGIN)
 
 
 def name_of(user: int) -> str:
-    """Return a user's name, the number where it has none."""
+    """Return a user's name, or the number if it has none."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:
@@ -284,6 +284,6 @@ def name_of(user: int) -> str:
 
 
 def local(text: str) -> str:
-    """Return a moment as people read it: in this host's time zone, which is named."""
+    """Return a time for people: in the time zone of this host, with its name."""
     found = moment(text)
     return found.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if found is not None else text

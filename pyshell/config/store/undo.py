@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the last commands changed, and how to take that back: one small file each, till reboot.
+"""The undo journal: one small file for each of the last commands, until reboot.
 
-They lie where the host forgets at its end (`Lio.run_dir`), for root's eyes: what a command
-replaced may have been a secret. A command of operations keeps their inverses; one that clears or
-restores keeps the document that ran before.
+The files are in `Lio.run_dir`, readable by root only, as a command can replace a secret. A command
+of operations keeps their inverses; one that clears or restores keeps the previous running document.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
 
 KEPT = 20
 """How many commands can be undone, the last one first."""
-_SKIP = "'undo skip=true' forgets it; the next undo takes back the command before it."
+_SKIP = "'undo skip=true' removes it; the next undo undoes the command before it."
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,21 @@ class Done:
 
     file: Path
     line: str
-    """As it was typed, secrets masked."""
+    """The line as typed, secrets masked."""
     about: About
     operations: Sequence[Operation] = ()
-    """What takes it back, in the order in which to do it."""
+    """Operations that undo it, in order."""
     before: Any = None
-    """In place of operations: the document that ran before, not yet held against its types."""
+    """Instead of operations: the previous running document, not yet validated."""
 
 
 def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]) -> None:
-    """Keep what takes a command back. Raises PyshellError."""
+    """Keep the operations that undo a command. Raises PyshellError."""
     _keep(lio, line, way, {"operations": [to_data(operation) for operation in inverses]})
 
 
 def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
-    """Keep the document that ran before a command. Raises PyshellError."""
+    """Keep the running document before a command. Raises PyshellError."""
     _keep(lio, line, way, {"before": before})
 
 
@@ -66,7 +65,7 @@ def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
 
 
 def last(lio: Lio) -> Done | None:
-    """Return the last command that was not undone yet, None where nothing is known of any.
+    """Return the last command that was not undone yet, None if there is none.
 
     Raises PyshellError for a file that cannot be read or is damaged.
     """
@@ -88,7 +87,7 @@ def newest(lio: Lio) -> Path | None:
 
 @contextlib.contextmanager
 def named_if_it_fails(line: str) -> Iterator[None]:
-    """Name the command in the error if its undo fails, and the way to the commands before it."""
+    """Add the command to the error if its undo fails, and how to undo the one before."""
     try:
         yield
     except InterruptedStepsError:
@@ -103,14 +102,14 @@ def named_if_it_fails(line: str) -> Iterator[None]:
 def _read(file: Path, data: Any) -> Done:
     about = from_json(data["about"])
     if about is None:
-        raise ValueError("nothing is known of it")
+        raise ValueError("its author is not valid")
     numbers = HbaNumbers()
     operations = [from_data(entry, numbers) for entry in data.get("operations", ())]
     return Done(file, str(data["line"]), about, operations, data.get("before"))
 
 
 def forget(file: Path) -> None:
-    """Forget the command of a file, which was undone or skipped. Raises PyshellError."""
+    """Remove the file of a command that was undone or skipped. Raises PyshellError."""
     try:
         file.unlink(missing_ok=True)
     except OSError as error:
@@ -123,7 +122,7 @@ def _folder(lio: Lio) -> Path:
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Return the numbers of the files that are kept, lowest first. Raises PyshellError."""
+    """Return the numbers of the files, lowest first. Raises PyshellError."""
     try:
         return numbered(folder)
     except OSError as error:

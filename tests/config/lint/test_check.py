@@ -447,7 +447,7 @@ def test_a_device_that_does_not_fit_is_told(
 
 def test_a_file_that_is_not_there_is_told_as_such(pyshell: Pyshell) -> None:
     ran = pyshell("check", "/nonexistent.json")
-    assert (ran.err, ran.status) == ("There is no file /nonexistent.json.\n", 3)
+    assert (ran.err, ran.status) == ("No such file: /nonexistent.json.\n", 3)
 
 
 SIZED = [

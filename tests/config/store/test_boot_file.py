@@ -95,7 +95,7 @@ def test_a_comment_is_kept_where_nothing_changed_and_nobody_gave_one(boot: BootF
     save(boot, ONE, ANN)
     assert listed(boot) == [("saved", replace(LEE, comment="second"))]
     told = boot.save(ONE, replace(ANN, comment="third"), 10, MANY)
-    assert told == ["It was saved before, as 'second', and is the same: that comment stays."]
+    assert told == ["The same configuration was saved before as 'second': that comment stays."]
 
 
 def test_order_and_layout_make_no_other_document(boot: BootFile) -> None:
@@ -166,7 +166,7 @@ def test_what_other_users_could_have_written_becomes_no_revision_or_backup(boot:
     assert (kept.read_text(), stat.S_IMODE(kept.stat().st_mode)) == (text, 0o600)
     assert told == [
         f"{boot.path} is not trusted: other users can write to it."
-        f" What it held is kept in {kept}, not as a revision."
+        f" The old file is kept as {kept}, not as a revision."
     ]
     boot.save(TWO, ANN, 10, MANY)
     assert revisions.numbers(boot.config_dir) == [1], "what pyshell wrote is kept as ever"
@@ -232,7 +232,7 @@ def test_what_is_missing_is_not_lost_in_silence(partly: BootFile, compat: bool) 
 @pytest.mark.parametrize("told", [{"force": True}, {"without": ["/backstores/ramdisk/two"]}])
 def test_what_is_missing_is_lost_by_name(partly: BootFile, told: dict[str, Any]) -> None:
     notes = save(partly, ONE, **told)
-    assert [note.partition("no longer holds ")[2] for note in notes] == [
+    assert [note.partition("no longer contains ")[2] for note in notes] == [
         "/backstores/ramdisk/two.",
         f"{TARGET}/luns/lun1.",
     ]
@@ -246,7 +246,7 @@ def test_the_lun_alone_does_not_name_its_disk(partly: BootFile) -> None:
 
 
 def test_a_name_that_nothing_has_is_told(partly: BootFile) -> None:
-    with pytest.raises(NotFoundError, match="is not among what would be lost"):
+    with pytest.raises(NotFoundError, match="would not be lost"):
         save(partly, ONE, without=["/backstores/ramdisk/tow"])
 
 
@@ -282,7 +282,7 @@ def test_a_restore_that_cannot_be_remembered_is_told_and_no_failure(tmp_path: Pa
     (boot.config_dir / "pyshell-state.json").mkdir()
     boot.restored(b"{}", {})
     assert len(told) == 1
-    assert "could not be remembered" in told[0]
+    assert "could not be recorded" in told[0]
 
 
 # Killed at any moment

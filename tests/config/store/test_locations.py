@@ -33,7 +33,7 @@ def test_field_failure_18_a_configuration_in_another_known_folder_is_told(
     assert ran.status == 3
     assert ran.err == (
         f"Restore file {pyshell.saved_file} not found."
-        f" Another lies in {other}: {command} {other} takes it.\n"
+        f" Another one is {other}: '{command} {other}' reads it.\n"
     )
     pyshell(command, str(other)).done()
 
@@ -60,4 +60,4 @@ def test_field_failure_18_the_usual_folder_is_told_where_another_was_chosen(
 ) -> None:
     exported.must("saveconfig")
     ran = exported("--config-dir", str(tmp_path), "check")
-    assert f"Another lies in {exported.saved_file}" in ran.err
+    assert f"Another one is {exported.saved_file}" in ran.err

@@ -79,7 +79,7 @@ def test_what_was_no_saved_configuration_is_kept_as_text(tmp_path: Path, data: b
     text = json.loads(made.read_text())["pyshell_revision"]["text"]
     assert text.encode(errors="surrogateescape") == data
     assert revisions.listed(tmp_path)[0].about == LEE
-    with pytest.raises(PyshellError, match="no saved configuration"):
+    with pytest.raises(PyshellError, match="not a saved configuration"):
         revisions.read_revision(tmp_path, "1")
 
 
@@ -118,7 +118,7 @@ def test_targetclis_backups_of_all_releases_can_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["3", "saved", "", "../1", "-1", "\u0661", "backup/x"])
 def test_what_there_is_not_is_told(tmp_path: Path, word: str) -> None:
     keep(tmp_path, 1)
-    with pytest.raises(NotFoundError, match="There is no revision"):
+    with pytest.raises(NotFoundError, match="No such revision"):
         revisions.read_revision(tmp_path, word)
 
 
