@@ -10,6 +10,7 @@ from pyshell.commands import topics
 from pyshell.commands.settings import explained
 from pyshell.errors import NotFoundError
 from pyshell.suggestions import did_you_mean
+from pyshell.text import aligned
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
@@ -94,9 +95,8 @@ def overview(path: str, commands: Mapping[str, Command]) -> list[str]:
 
 def command_rows(path: str, commands: Mapping[str, Command]) -> list[str]:
     """Return commands of a node, a line each."""
-    width = max(len(name) for name in commands)
-    rows = [f"  {name:<{width}}  {described.summary}" for name, described in commands.items()]
-    return [f"Commands at {path}:", *rows]
+    rows = [(name, described.summary) for name, described in commands.items()]
+    return [f"Commands at {path}:", *(f"  {row}" for row in aligned(rows))]
 
 
 def of_command(described: Command) -> list[str]:

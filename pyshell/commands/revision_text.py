@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
 from pyshell.config.store.state import local
+from pyshell.text import aligned
 
 if TYPE_CHECKING:
     from pyshell.config.store.revisions import Revision
@@ -27,11 +28,7 @@ def table(revisions: Sequence[Revision]) -> list[str]:
     if not revisions:
         return ["(nothing saved)"]
     rows = [_HEADINGS, *(_row(revision) for revision in revisions)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return list(aligned(rows))
 
 
 def _row(revision: Revision) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from pyshell.config.store.state import local, utc
 from pyshell.lio.attach import Lio
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of
-from pyshell.tree.results import Columns
+from pyshell.tree.results import Table
 
 _INDENT = "    "
 
@@ -36,7 +36,7 @@ def session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> 
         yield f"{_INDENT}since: {local(_since(session) or '')}"
 
 
-def session_table(lio: Lio, sessions: Sequence[Session]) -> Columns:
+def session_table(lio: Lio, sessions: Sequence[Session]) -> Table:
     """Return sessions as a table for a terminal."""
     rows = []
     for one in sessions:
@@ -52,7 +52,7 @@ def session_table(lio: Lio, sessions: Sequence[Session]) -> Columns:
                 str(len(list(luns_of(lio, one)))),
             )
         )
-    return Columns(("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"), rows)
+    return Table(("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"), rows)
 
 
 def _state(session: Session) -> str:

@@ -13,7 +13,7 @@ from pyshell.tree.command import GROUP, Named, Rest, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable, value_or_empty
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
-from pyshell.tree.results import Change, Columns, Lines, Preference, Result, Several
+from pyshell.tree.results import Change, Lines, Preference, Result, Several, Table
 
 Facts = Mapping[str, Any]
 
@@ -216,13 +216,13 @@ def _group(node: Node, name: str) -> Group:
     return groups[name]
 
 
-def _table(described: Iterable[tuple[str, bool, str]]) -> Columns:
+def _table(described: Iterable[tuple[str, bool, str]]) -> Table:
     """Return the parameters of a group, (name=value, writable, help) each, as a table."""
     rows = []
     for shown, writable, meaning in described:
         name, _, value = shown.partition("=")
         rows.append((name, value, "" if writable else "read-only", meaning))
-    return Columns(("Name", "Value", "", "Meaning"), rows)
+    return Table(("Name", "Value", "", "Meaning"), rows)
 
 
 def _shown(entry: Entry, value: str, *, secrets: bool) -> str:

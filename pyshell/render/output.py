@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as text or JSON, for a terminal or for a pipe."""
+"""Results, errors and notes as text or JSON, for a terminal, a pipe or systemd's journal."""
 
 from __future__ import annotations
 
@@ -14,17 +14,37 @@ from pyshell import names
 from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw
+from pyshell.render.tables import folded_lines, table_lines
 from pyshell.text import around_column, wrapped_help
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100
-PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree were written for
+PIPE_WIDTH = 132  # targetcli's, which scripts that read the tree expect
 WIDTH_MAX = 1000
-"""Columns that a line is laid out to at most, whatever COLUMNS says."""
+"""The most columns of a drawn line, whatever COLUMNS says."""
 DUMB_TERMS = ("", "dumb", "unknown")
-"""What TERM is where a terminal does no more than show text."""
+"""Values of TERM for terminals that only show text."""
 SCHEMA = 1
-"""Version of the JSON documents; it grows when a key changes its meaning or goes."""
+"""Version of the JSON documents; it grows when a key changes its meaning or is removed."""
+JOURNAL_ERROR, JOURNAL_NOTICE = 3, 5
+"""Priorities of systemd's journal."""
+_CODES = {
+    "name": "1",
+    "dots": "2",
+    "good": "32",
+    "bad": "1;31",
+    "off": "2",
+    "head": "1",
+    "error": "31",
+    "note": "33",
+}
+"""The terminal's 16 colours and styles, by part of the output."""
+
+
+def paint(part: str, text: str) -> str:
+    """Return a text in the colour of a part, "plain" for none."""
+    code = _CODES.get(part)
+    return f"\x1b[{code}m{text}\x1b[0m" if code and text else text
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,11 @@ class Format:
     colour: bool
     preference: Callable[[str], Any]
     terminal: bool = False
-    """Whether someone looks at a terminal that can do more than show lines."""
+    """Whether the output goes to a terminal that can do more than show lines."""
+
+    def painted(self, part: str, text: str) -> str:
+        """Return a text in the colour of a part, if colours are shown."""
+        return paint(part, text) if self.colour else text
 
 
 def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
@@ -50,28 +74,28 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 
 
 def _text(result: Lines, shown: Format) -> Iterable[str]:
-    """Return the lines of a result; at a terminal a table or Markdown is laid out to its width."""
-    # Names and values are others' texts: a line feed in one must not begin a line. Help is our own.
+    """Return the lines of a result; at a terminal, tables and Markdown fit its width."""
+    # Names and values come from others: a line feed in one must not begin a line. Help is our own.
     shown_as = output_line if result.form == "plain" else visible
     lines: Iterable[str] = map(shown_as, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
         return lines
-    from pyshell.render import layout
-
     if result.table is not None:
-        return layout.table(result.table, shown.width, colour=shown.colour)
+        return folded_lines(result.table, shown.width, shown.painted)
     if result.form == "markdown":
-        return layout.markdown("\n".join(lines), shown.width, colour=shown.colour)
-    lines = wrapped_help(lines, shown.width)
-    return layout.with_heads(lines) if shown.colour else lines
+        from pyshell.render.views import markdown
+
+        return markdown("\n".join(lines), shown.width, colour=shown.colour)
+    return _help(lines, shown)
+
+
+def _help(lines: Iterable[str], shown: Format) -> Iterator[str]:
+    """Yield lines of help; the first line and headings in capitals are bold."""
+    for number, line in enumerate(wrapped_help(lines, shown.width)):
+        yield shown.painted("head", line) if number == 0 or line.isupper() else line
 
 
 def _style(shown: Format) -> Style:
-    paint: Callable[[str, str], str] | None = None
-    if shown.colour:
-        from pyshell.render import colour
-
-        paint = colour.paint
     return Style(
         shown.width,
         bool(shown.preference("tree_round_nodes")),
@@ -79,7 +103,7 @@ def _style(shown: Format) -> Style:
         bool(shown.preference("tree_show_root")),
         int(shown.preference("tree_max_children")) if shown.terminal else 0,
         shown.terminal,
-        paint,
+        paint if shown.colour else None,
     )
 
 
@@ -108,19 +132,12 @@ def _branch(branch: Branch, depth: int | None) -> dict[str, Any]:
     return made
 
 
-def table_lines(table: Table, shown: Format) -> Iterator[str]:
-    """Yield the lines of a table, whole however wide it is; as JSON one document on one line."""
+def stream_lines(table: Table, shown: Format) -> Iterator[str]:
+    """Yield the lines of a table of a stream, untruncated; as JSON one document on one line."""
     if shown.json:
         yield json_text({"schema": SCHEMA, "result": table.data})
-        return
-    from pyshell.render import tables
-
-    yield from tables.lines(table)
-
-
-def is_live(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a stream is a terminal on which a text can be drawn anew in its place."""
-    return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
+    else:
+        yield from table_lines(table)
 
 
 def error_lines(
@@ -131,11 +148,11 @@ def error_lines(
     where: str = "",
     columns: int | None = None,
 ) -> list[str]:
-    """Return what to print of an error: one line, and for a faulty line a caret below it.
+    """Return the lines of an error: a sentence, and for a syntax error the line with a caret.
 
-    `where` is the place of a batch (`FILE:LINE`) at which it happened. Of a faulty line that is
-    longer than the terminal's `columns`, the part around the caret is shown. In targetcli mode
-    (`compat`) its own sentence stands alone: programs match the line's begin and end.
+    `where` is its place in a batch (`FILE:LINE`). Of a line longer than the terminal's `columns`,
+    the part around the caret is shown. In targetcli-compatible mode (`compat`) targetcli's sentence
+    is the only line: programs match its beginning and end.
     """
     if as_json:
         facts = {
@@ -189,16 +206,36 @@ def width(stream: TextIO, environment: Mapping[str, str] = os.environ) -> int:
 
 
 def is_able(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a stream is a terminal that can do more than show lines."""
+    """Return whether a stream is a terminal that can do more than show lines."""
     return stream.isatty() and environment.get("TERM", "") not in DUMB_TERMS
 
 
 def wants_colour(
     choice: str, stream: TextIO, *, preferred: bool, environment: Mapping[str, str] = os.environ
 ) -> bool:
-    """Tell whether to colour: `choice` is auto, always or never; NO_COLOR and TERM=dumb count."""
+    """Return whether to use colours; `choice` is auto, always or never.
+
+    For auto, NO_COLOR and TERM are respected.
+    """
     if choice != "auto":
         return choice == "always"
     if environment.get("NO_COLOR") or environment.get("TERM", "") in DUMB_TERMS:
         return False
     return preferred and stream.isatty()
+
+
+def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether systemd has connected a stream to the journal."""
+    named = environment.get("JOURNAL_STREAM")
+    if not named:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # closed, or not a file
+        return False
+    return named == f"{found.st_dev}:{found.st_ino}"
+
+
+def prioritised(line: str, priority: int) -> str:
+    """Return a line with the prefix by which the journal reads its priority."""
+    return f"<{priority}>{line}"

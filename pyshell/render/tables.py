@@ -1,59 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of plain text: whole, or fitted into a terminal."""
+"""Tables as lines: whole for a pipe, folded or shortened for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 
 from pyshell.characters import one_line
+from pyshell.text import aligned, column_widths, folded, shorten, total_width
 from pyshell.tree.results import Table
 
-_GAP = "  "
-_LEAST = 8
-"""How much of the column that is shortened stays."""
+_NAME_MIN = 8
+"""The least width of a column that is shortened."""
+_FOLDED_MIN = 4
+_NARROW = 60
+"""Terminals with fewer columns show the cells of a row below each other."""
+Paint = Callable[[str, str], str]
 
 
-def lines(table: Table, width: int | None = None, height: int | None = None) -> Iterator[str]:
-    """Yield title, headings and rows; in a terminal's `width` and `height` as much as fits."""
-    left_out = 0
-    headings, rows, dropped = _columns_that_fit(table, width)
+def table_lines(table: Table, width: int | None = None, height: int | None = None) -> Iterator[str]:
+    """Yield title, headings and rows; in `width` and `height`, as much of them as fits."""
+    omitted = 0
+    headings, rows, dropped = _fitting_columns(table, width)
     if dropped and height is not None:
         height -= 1
     if height is not None and len(rows) > (room := max(height - 3, 1)):
-        left_out = len(rows) - room
+        omitted = len(rows) - room
         rows = rows[:room]
-    widths = _widths([headings, *rows])
+    shown = [headings, *rows]
+    widths = column_widths(shown)
     numbers = table.numbers - len(dropped)
-    shortened = len(widths) - numbers - 1
     if width is not None:
-        over = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-        widths[shortened] -= min(max(over, 0), max(widths[shortened] - _LEAST, 0))
-    yield one_line(table.title)[:width]
-    for row in [headings, *rows]:
-        fitted = [*row]
-        fitted[shortened] = shorten(fitted[shortened], widths[shortened])
-        text = _line(fitted, widths, numbers)
-        yield text if width is None else text[:width]
-    if left_out:
-        yield f"and {left_out} more"
+        name = len(widths) - numbers - 1
+        over = max(total_width(widths) - width, 0)
+        widths[name] -= min(over, max(widths[name] - _NAME_MIN, 0))
+        for row in shown:
+            row[name] = shorten(row[name], widths[name])
+    title = one_line(table.title)
+    yield title if width is None else shorten(title, width)
+    for line in aligned(shown, numbers=numbers, widths=widths):
+        yield line if width is None else line[:width]
+    if omitted:
+        yield f"and {omitted} more"
     if dropped and width is not None:
-        yield shorten(f"no room for: {', '.join(dropped)}", width)
+        yield shorten(f"not shown: {', '.join(dropped)}", width)
 
 
-def _columns_that_fit(
+def _fitting_columns(
     table: Table, width: int | None
 ) -> tuple[list[str], list[list[str]], list[str]]:
     """Return headings and rows of the columns that fit, and the headings of the others.
 
-    The last ones are left out first; one column of numbers stays.
+    The last ones are dropped first; one column of numbers stays.
     """
-    headings, rows = list(table.headings), [[one_line(cell) for cell in row] for row in table.rows]
+    headings, rows = list(table.headings), _cells(table)
     dropped: list[str] = []
     while width is not None and len(dropped) < table.numbers - 1:
-        widths = _widths([headings, *rows])
-        named = len(table.headings) - table.numbers - 1
-        widths[named] = min(widths[named], _LEAST)
-        if sum(widths) + len(_GAP) * (len(widths) - 1) <= width:
+        widths = column_widths([headings, *rows])
+        name = len(table.headings) - table.numbers - 1
+        widths[name] = min(widths[name], _NAME_MIN)
+        if total_width(widths) <= width:
             break
         dropped.insert(0, headings.pop())
         for row in rows:
@@ -61,22 +67,36 @@ def _columns_that_fit(
     return headings, rows, dropped
 
 
-def shorten(text: str, width: int) -> str:
-    """Cut the middle out of a text that is too long: names differ most at their ends."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) * 2 // 3
-    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
+def folded_lines(table: Table, width: int, paint: Paint) -> Iterator[str]:
+    """Yield a table with its whole cells, folded to `width`; `paint` colours the part "head"."""
+    rows = _cells(table)
+    if width < _NARROW and len(table.headings) > 2:
+        yield from _stacked_lines(table.headings, rows, paint)
+        return
+    widths = column_widths([table.headings, *rows])
+    while total_width(widths) > width and max(widths) > _FOLDED_MIN:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    (heading,) = aligned([[*table.headings]], widths=widths)
+    yield paint("head", heading)
+    yield "─" * min(total_width(widths), width)
+    for row in rows:
+        cells = [folded(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        lines = aligned([*zip_longest(*cells, fillvalue="")], widths=widths)
+        first = paint("head", cells[0][0]) if cells[0][0] else ""
+        for number, line in enumerate(lines):
+            yield line if number else f"{first}{line[len(cells[0][0]) :]}"
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+def _stacked_lines(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint
+) -> Iterator[str]:
+    for name, *cells in rows:
+        yield paint("head", name)
+        for heading, cell in zip(headings[1:], cells, strict=True):
+            if cell:
+                yield f"  {heading.lower()}: {cell}"
 
 
-def _line(row: Sequence[str], widths: Sequence[int], numbers: int) -> str:
-    first = len(row) - numbers
-    cells = [
-        cell.rjust(wide) if index >= first else cell.ljust(wide)
-        for index, (cell, wide) in enumerate(zip(row, widths, strict=True))
-    ]
-    return _GAP.join(cells).rstrip()
+def _cells(table: Table) -> list[list[str]]:
+    return [[one_line(cell) for cell in row] for row in table.rows]

@@ -16,20 +16,23 @@ from pyshell.characters import output_line
 from pyshell.errors import PyshellError
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.render import journal
+from pyshell.render.bar import Bar
 from pyshell.render.output import (
     DUMB_TERMS,
+    JOURNAL_ERROR,
+    JOURNAL_NOTICE,
     Format,
     error_lines,
     is_able,
-    is_live,
+    is_journal,
     note_line,
+    paint,
+    prioritised,
     render,
-    table_lines,
+    stream_lines,
     wants_colour,
     width,
 )
-from pyshell.render.progress import Bar
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
 from pyshell.text import wrapped
@@ -59,7 +62,7 @@ class Console:
         self.stdin = stdin
         self.compat = options.compat
         self._host_file = host_file
-        self._journal = journal.is_journal(err)
+        self._journal = is_journal(err)
         self._bar: Bar | None = None
         self._log_failed = False
         self.ask: Callable[[str], str] = self._ask
@@ -80,7 +83,7 @@ class Console:
             self.err.write(f"{note_line(text)}\n")
             return
         self.err.write(
-            f"{self._painted('note', self.laid_out(output_line(text)), journal.NOTICE)}\n"
+            f"{self._painted('note', self.laid_out(output_line(text)), JOURNAL_NOTICE)}\n"
         )
 
     def log(self, level: str, text: str) -> None:
@@ -150,13 +153,13 @@ class Console:
     def show_stream(self, stream: Stream) -> None:
         """Print tables until Ctrl-C; a terminal shows only the newest."""
         with suppress(KeyboardInterrupt):
-            if not self.options.json and is_live(self.out):
-                from pyshell.render.live import show_live
+            if not self.options.json and is_able(self.out):
+                from pyshell.render.views import show_live
 
                 show_live(stream.tables, self.out, self.stdin, colour=self._colour(self.out))
                 return
             for table in islice(stream.tables, stream.in_pipe):
-                self.print_lines(table_lines(table, self._format()))
+                self.print_lines(stream_lines(table, self._format()))
 
     def _format(self) -> Format:
         return Format(
@@ -185,7 +188,7 @@ class Console:
         self.out.flush()
         for line in lines:
             self.log("error", line)
-            self.err.write(f"{self._painted('error', self.laid_out(line), journal.ERROR)}\n")
+            self.err.write(f"{self._painted('error', self.laid_out(line), JOURNAL_ERROR)}\n")
         self.err.flush()
 
     def laid_out(self, text: str) -> str:
@@ -196,11 +199,9 @@ class Console:
 
     def _painted(self, part: str, text: str, priority: int) -> str:
         if self._journal and not self.options.json:
-            return journal.prioritised(text, priority)
+            return prioritised(text, priority)
         if not self._colour(self.err):
             return text
-        from pyshell.render.colour import paint
-
         return paint(part, text)
 
     def _colour(self, stream: TextIO) -> bool:

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
 from pyshell.commands.save import settle_marks
 from pyshell.config.model import secret_path
-from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
-from pyshell.files import reading, writing
+from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio.operations.base import Operation, carry_out, check, interrupts_held
 from pyshell.render.output import data_of
 from pyshell.shell import confirmation
@@ -167,8 +164,10 @@ class Executor:
                 self._take(part)
 
     def _draw(self, picture: Picture) -> None:
+        from pyshell.render.pictures import drawn  # only `graph` needs it
+
         console = self._console
-        console.show(_drawn(picture, dry_run=console.options.dry_run))
+        console.show(drawn(picture, dry_run=console.options.dry_run))
         on_terminal = not picture.file and not console.options.json and console.out.isatty()
         if on_terminal and picture.form == "svg":
             console.note("This is SVG, for a browser: 'graph /tmp/target.svg' writes a file.")
@@ -360,34 +359,3 @@ def _of_whole(change: Change) -> Iterator[None]:
     except ExistsError as error:
         error.wanted = error.wanted and error.object == change.made
         raise
-
-
-def _drawn(picture: Picture, *, dry_run: bool) -> Lines:
-    """Return a picture's lines, or, once it is written, that it is. Raises PyshellError."""
-    from pyshell.render import pictures  # only `graph` needs it
-
-    data = picture.topology.data()
-    if picture.file is None:
-        return Lines(pictures.text_of(picture).splitlines(), data)
-    path = os.path.expanduser(picture.file)
-    _refuse_other(path)
-    if dry_run:
-        return Lines([f"The picture would be written to {path} (dry run)"], data)
-    writing.replace(Path(path), pictures.text_of(picture).encode(), private=False)
-    return Lines([f"Picture written to {path}"], data)
-
-
-def _refuse_other(path: str) -> None:
-    """Refuse to overwrite anything but a picture. Raises PyshellError."""
-    from pyshell.render import pictures
-
-    writing.require_writable(Path(path))
-    try:
-        start = reading.start_of(Path(path), max(map(len, pictures.BEGINNINGS)))
-    except NotFoundError:
-        return
-    if start and not start.startswith(pictures.BEGINNINGS):
-        raise ExistsError(
-            f"{path} already exists and is not a picture of pyshell's.",
-            "Give another name, or remove it first.",
-        )

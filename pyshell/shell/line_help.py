@@ -25,6 +25,7 @@ from pyshell.shell.grammar import (
     split_unfinished,
 )
 from pyshell.shell.secrets import in_the_open
+from pyshell.text import aligned
 from pyshell.tree.command import Command
 from pyshell.tree.groups import value_or_empty
 from pyshell.tree.node import Node
@@ -113,9 +114,8 @@ def _of_setting(value: Value, node: Node) -> Iterator[str]:
 def _choices(line: str, root: Node, path: str) -> Iterator[str]:
     found = [one for _, one in complete(line, root, path)]
     shown = found[:_SHOWN]
-    width = max((len(one.text) for one in shown), default=0)
-    for one in shown:
-        yield f"  {one.text:<{width}}  {one.described()}".rstrip()
+    rows = aligned([(one.text, one.described()) for one in shown])
+    yield from (f"  {row}" for row in rows)
     if len(found) > len(shown):
         yield f"  … {len(found) - len(shown)} more"
 

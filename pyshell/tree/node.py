@@ -22,7 +22,7 @@ from pyshell.lio.attach import Lio
 from pyshell.names import MASK, size_text
 from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
-from pyshell.tree.results import Branch, Branches, Columns, Lines, Nothing, Result
+from pyshell.tree.results import Branch, Branches, Lines, Nothing, Result, Table
 
 if TYPE_CHECKING:
     from pyshell.lio.operations.base import Operation
@@ -359,7 +359,7 @@ def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False)
         for name, value in facts.items()
     ]
     lines = [f"{name}: {value}" for name, value in rows]
-    return Lines(lines, facts, table=Columns(("Fact", "Value"), rows))
+    return Lines(lines, facts, table=Table(("Fact", "Value"), rows))
 
 
 def _with_unit(value: Any) -> str:

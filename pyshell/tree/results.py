@@ -82,7 +82,7 @@ class Lines:
     failure: PyshellError | None = None
     idle: bool = False
     """Whether the work found all as it was to be, so that there is nothing to undo."""
-    table: Columns | None = None
+    table: Table | None = None
     """The same as a table, for a terminal."""
     form: Literal["plain", "help", "markdown"] = "plain"
     """What a terminal may make of the lines: heads of help, or Markdown."""
@@ -90,17 +90,16 @@ class Lines:
 
 @dataclass(eq=False)
 class Table:
-    """Rows under headings; `numbers` columns, the last ones, stand to the right.
+    """Rows under headings; the last `numbers` columns are aligned to the right.
 
-    Where there is little room, a terminal's view shortens the column before those. `title` stands
-    above; `data` is the same for `-o json`.
+    `title` is a line above the headings; `data` is the same for `-o json`.
     """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
-    numbers: int
-    title: str
-    data: Any
+    numbers: int = 0
+    title: str = ""
+    data: Any = None
 
 
 @dataclass(eq=False)
@@ -113,14 +112,6 @@ class Stream:
 
     tables: Iterator[Table]
     in_pipe: int | None = None
-
-
-@dataclass(eq=False)
-class Columns:
-    """Rows under heads, which a terminal shows in place of lines."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
 from pyshell.tree.groups import AluaGroupSettings, Group, KernelGroup
 from pyshell.tree.node import Context, Node, shown_facts
-from pyshell.tree.results import Change, Columns, Lines, Result
+from pyshell.tree.results import Change, Lines, Result, Table
 
 _WRITE_CACHE = "emulate_write_cache"
 
@@ -89,7 +89,7 @@ class StorageObjectNode(Node):
         return Lines(
             [*found.lines, *(f"{name}: {told}" for name, told in rows)],
             {**found.data, **users},
-            table=Columns(found.table.heads, [*found.table.rows, *rows]) if found.table else None,
+            table=Table(found.table.headings, [*found.table.rows, *rows]) if found.table else None,
         )
 
     def _more_facts(self) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from .screen import CTRL_C, CTRL_Z, DELETE, ENTER, LEFT, TAB, Screen
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 BUSY = """
 import sys, time
-from pyshell.render.progress import Bar
+from pyshell.render.bar import Bar
 bar = Bar(sys.stderr)
 time.sleep(1.1)
 for done in range(1, 51):

@@ -278,7 +278,7 @@ def test_finding_36_q_ends_top_and_keys_leave_no_trace(pyshell: Pyshell) -> None
     with Screen(pyshell.folder, columns=40) as screen:
         screen.prompt()
         screen.type(f"top{ENTER}")
-        screen.see("no room for:")
+        screen.see("not shown:")
         screen.type("xyz\x1b[B")
         screen.settled()
         screen.type("q")

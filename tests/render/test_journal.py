@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.render.journal import ERROR, is_journal, prioritised
+from pyshell.render.output import JOURNAL_ERROR, is_journal, prioritised
 
 
 def test_the_stream_that_systemd_names_is_the_journal(tmp_path: Path) -> None:
@@ -31,4 +31,4 @@ def test_what_is_no_file_is_not_the_journal() -> None:
 
 
 def test_a_line_begins_with_its_priority() -> None:
-    assert prioritised("No device", ERROR) == "<3>No device"
+    assert prioritised("No device", JOURNAL_ERROR) == "<3>No device"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshell.render import tables
+from pyshell.render.tables import table_lines
 from pyshell.text import around_column, wrapped, wrapped_help
 from pyshell.tree.results import Table
 
@@ -42,8 +42,8 @@ def test_the_part_of_a_line_around_the_column_is_shown() -> None:
 def test_columns_without_room_are_named() -> None:
     headings = ["kind", "name", "commands/s", "read/s", "written/s"]
     table = Table(headings, [["object", "ramdisk/" + "n" * 40, "1", "2", "3"]], 3, "title", {})
-    narrow = list(tables.lines(table, 40, 20))
-    assert narrow[-1] == "no room for: written/s"
+    narrow = list(table_lines(table, 40, 20))
+    assert narrow[-1] == "not shown: written/s"
     assert all(len(line) <= 40 for line in narrow)
-    assert "written/s" in list(tables.lines(table, 100, 20))[1]
-    assert len(list(tables.lines(table, 40, 4))) <= 4
+    assert "written/s" in list(table_lines(table, 100, 20))[1]
+    assert len(list(table_lines(table, 40, 4))) <= 4

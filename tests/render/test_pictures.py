@@ -15,8 +15,7 @@ from driver import CLIENT, SERVER
 from pyshell.commands import graph
 from pyshell.commands.graph import Seen
 from pyshell.config.model import items
-from pyshell.render.pictures import dot, measure, mermaid, svg
-from pyshell.render.pictures.layout import lay_out
+from pyshell.render.pictures import flowcharts, placement, svg
 from pyshell.tree.topology import Topology, ranges
 
 from .chromium import Shape, measured
@@ -71,6 +70,10 @@ def picture(new: Any, old: Any = None, seen: Seen | None = None) -> Topology:
     return graph.make("Test", before, items(new), seen or Seen())
 
 
+def svg_text(topology: Topology) -> str:
+    return "\n".join(svg.svg_lines(topology))
+
+
 def refuse_overlaps(shapes: list[Shape]) -> None:
     """See that no two texts overlap, and that each lies in its box."""
     texts = [shape for shape in shapes if shape.tag == "text"]
@@ -99,7 +102,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_texts_overlap_as_a_browser_draws_them(case: str, tmp_path: Path) -> None:
-    shapes = measured(svg.text_of(picture(CASES[case])), tmp_path)
+    shapes = measured(svg_text(picture(CASES[case])), tmp_path)
     assert sum(shape.kind.startswith("heading") for shape in shapes) == 5
     refuse_overlaps(shapes)
 
@@ -109,7 +112,7 @@ def test_no_texts_overlap_where_differences_and_faults_are_shown(tmp_path: Path)
     seen = Seen(dict.fromkeys(disks, 2**41), {disks[1]: "it is gone"}, running=True)
     drawn = picture(document(6, initiators=3), document(4, initiators=5, targets=2), seen)
     assert {box.sign for box in drawn.boxes.values()} == {"", "+", "-", "~"}
-    text = svg.text_of(drawn)
+    text = svg_text(drawn)
     assert "MISSING" in text
     refuse_overlaps(measured(text, tmp_path))
 
@@ -117,7 +120,7 @@ def test_no_texts_overlap_where_differences_and_faults_are_shown(tmp_path: Path)
 @pytest.mark.parametrize("case", CASES)
 def test_a_picture_is_xml_that_holds_every_box(case: str) -> None:
     drawn = picture(CASES[case])
-    root = ElementTree.fromstring(svg.text_of(drawn))
+    root = ElementTree.fromstring(svg_text(drawn))
     groups = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if "box" in g.get("class", "")]
     assert len(groups) == len(drawn.boxes)
 
@@ -125,11 +128,11 @@ def test_a_picture_is_xml_that_holds_every_box(case: str) -> None:
 def test_a_name_with_control_characters_is_still_xml() -> None:
     new = document(1)
     new["storage_objects"][0]["dev"] = "/dev/\x1b[31m\x00\ud800"
-    ElementTree.fromstring(svg.text_of(picture(new)))
+    ElementTree.fromstring(svg_text(picture(new)))
 
 
 def test_boxes_stand_beside_what_they_lead_to() -> None:
-    laid = lay_out(picture(document(30, initiators=2, targets=3)))
+    laid = placement.place(picture(document(30, initiators=2, targets=3)))
     for number in range(30):
         exported = laid.boxes[f"/backstores/block/disk{number}"]
         assert exported.middle == laid.boxes[f"device /dev/</svg>disk{number}"].middle
@@ -138,11 +141,11 @@ def test_boxes_stand_beside_what_they_lead_to() -> None:
 
 def test_a_long_name_keeps_its_end() -> None:
     name = "iqn.2020-07.com.example." + "x" * 150 + ":disk1"
-    shown = measure.elided(name, 300, 13)
+    shown = placement.elided(name, 300, 13)
     assert shown.startswith("iqn.")
     assert shown.endswith(":disk1")
     assert "…" in shown
-    assert measure.width(shown, 13) <= 300
+    assert placement.width(shown, 13) <= 300
 
 
 def test_numbers_are_told_in_short() -> None:
@@ -152,25 +155,25 @@ def test_numbers_are_told_in_short() -> None:
 
 
 def test_three_hundred_luns_are_laid_out_at_once() -> None:
-    text = svg.text_of(picture(CASES["300"]))
+    text = svg_text(picture(CASES["300"]))
     assert text.count('<rect class="body"') == 300 * 3 + 2 + 3
 
 
 def test_mermaid_holds_nothing_that_could_end_a_label() -> None:
-    drawn = "\n".join(mermaid.lines(picture(CASES["names that are markup"])))
+    drawn = "\n".join(flowcharts.mermaid_lines(picture(CASES["names that are markup"])))
     for label in re.findall(r'^  n\d+\["(.*)"\]$', drawn, re.MULTILINE):
         assert not set(label.replace("<br/>", "")) & set("<>\"'`&[](){}|")
     assert drawn.count("-->") + drawn.count("==>") == len(picture(CASES["3"]).arrows)
 
 
 def test_dot_escapes_quotes_and_backslashes() -> None:
-    drawn = "\n".join(dot.lines(picture(document(1, name='a"b\\'))))
+    drawn = "\n".join(flowcharts.dot_lines(picture(document(1, name='a"b\\'))))
     assert 'label="a\\"b\\\\0\\n' in drawn
     assert drawn.count("{") == drawn.count("}")
 
 
 def test_mermaid_names_each_column_before_its_boxes() -> None:
-    lines = list(mermaid.lines(picture(document(1))))
+    lines = list(flowcharts.mermaid_lines(picture(document(1))))
     assert lines[4] == "  %% Initiators"
     assert CLIENT in lines[5]
     assert SERVER in lines[lines.index("  %% Targets") + 1]

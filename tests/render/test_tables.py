@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from pyshell.render.tables import lines, shorten
+from pyshell.render.tables import folded_lines, table_lines
+from pyshell.text import columns, shorten, shorten_sentence
 from pyshell.tree.results import Table
 
 LONG = "iqn.2020-07.com.example.storage.site-one:" + "x" * 60 + ":disk7"
@@ -11,7 +12,7 @@ TABLE = Table(("kind", "name", "read/s"), [("lun", LONG, "1"), ("lun", "b", "23"
 
 
 def test_a_table_is_whole_where_nothing_limits_it() -> None:
-    assert list(lines(TABLE)) == [
+    assert list(table_lines(TABLE)) == [
         "now",
         f"kind  {'name':{len(LONG)}}  read/s",
         f"lun   {LONG}       1",
@@ -21,7 +22,7 @@ def test_a_table_is_whole_where_nothing_limits_it() -> None:
 
 def test_a_terminal_of_80_by_24_holds_it() -> None:
     many = Table(TABLE.headings, [TABLE.rows[0]] * 50, 1, "now", [])
-    found = list(lines(many, 80, 24))
+    found = list(table_lines(many, 80, 24))
     assert len(found) == 24
     assert max(map(len, found)) == 80
     assert found[-1] == "and 29 more"
@@ -34,4 +35,33 @@ def test_the_middle_of_a_name_is_cut_out() -> None:
 
 
 def test_a_narrow_terminal_gets_what_there_is_room_for() -> None:
-    assert {len(line) for line in lines(TABLE, 10, 24)} <= set(range(11))
+    assert {len(line) for line in table_lines(TABLE, 10, 24)} <= set(range(11))
+
+
+def test_a_terminal_shows_whole_cells_in_folded_lines() -> None:
+    table = Table(("Name", "Value", "Meaning"), [("one", "1", "a meaning " * 9), ("two", LONG, "")])
+    lines = list(folded_lines(table, 70, lambda part, text: text))
+    assert max(map(len, lines)) <= 70
+    assert lines[0].split() == ["Name", "Value", "Meaning"]
+    assert set(lines[1]) == {"─"}
+    assert "".join(lines).count("meaning") == 9
+    assert LONG in "".join(line[5:].strip() for line in lines if line.startswith(("two", "    ")))
+
+
+def test_a_narrow_terminal_shows_cells_below_each_other() -> None:
+    table = Table(("Name", "Value", "Meaning"), [("one", "1", "")])
+    assert list(folded_lines(table, 40, lambda part, text: f"{part}:{text}")) == [
+        "head:one",
+        "  value: 1",
+    ]
+
+
+def test_wide_characters_are_counted_as_two_columns() -> None:
+    assert columns("日本e\u0301") == 5
+    assert shorten("日本語日本語", 7) == "日…本語"
+
+
+def test_a_sentence_is_shortened_after_a_word() -> None:
+    assert shorten_sentence("It fits.", 8) == "It fits."
+    assert shorten_sentence("Delete a LUN and its mappings.", 20) == "Delete a LUN and…"
+    assert shorten_sentence("iqn.2020-07.com.example:disk1", 8) == "iqn.202…"

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pyshell.render.progress import Bar
+from pyshell.render.bar import Bar
 
 
 class Terminal(io.StringIO):

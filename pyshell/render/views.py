@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A view that is drawn anew in its place, by rich: loaded only where a terminal wants it."""
+"""What rich draws at a terminal: tables that are updated in place, and Markdown."""
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -14,17 +15,18 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
+from rich.markdown import Markdown
 from rich.text import Text
 
-from pyshell.render import tables
+from pyshell.render.bar import without_modes
+from pyshell.render.tables import table_lines
 from pyshell.tree.results import Table
+
+_MARKDOWN_WIDTH = 100
 
 
 def show_live(stream: Iterable[Table], out: TextIO, keys: TextIO, *, colour: bool) -> None:
-    """Show each table in the place of the one before; the last one stays when they end.
-
-    `q` ends it as Ctrl-C does.
-    """
+    """Show each table in place of the one before; the last one stays. `q` ends it like Ctrl-C."""
     console = Console(file=out, no_color=not colour, highlight=False)
     with _without_echo(keys), Live(console=console, auto_refresh=False) as live:
         for table in stream:
@@ -37,21 +39,16 @@ def _without_echo(keys: TextIO) -> Iterator[None]:
     if not keys.isatty():
         yield
         return
-    terminal = keys.fileno()
-    before = termios.tcgetattr(terminal)
-    modes = termios.tcgetattr(terminal)
-    modes[3] &= ~(termios.ECHO | termios.ICANON)
     stopped, stop = os.pipe()
-    watching = threading.Thread(target=_interrupt_on_q, args=(terminal, stopped), daemon=True)
-    termios.tcsetattr(terminal, termios.TCSANOW, modes)
-    try:
-        watching.start()
-        yield
-    finally:
-        os.close(stop)
-        watching.join()
-        os.close(stopped)
-        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+    watching = threading.Thread(target=_interrupt_on_q, args=(keys.fileno(), stopped), daemon=True)
+    with without_modes(keys, termios.ECHO | termios.ICANON, drop_typed=True):
+        try:
+            watching.start()
+            yield
+        finally:
+            os.close(stop)
+            watching.join()
+            os.close(stopped)
 
 
 def _interrupt_on_q(terminal: int, stopped: int) -> None:
@@ -67,11 +64,27 @@ def _interrupt_on_q(terminal: int, stopped: int) -> None:
 
 
 def _text(table: Table, console: Console) -> Text:
-    """Return a table as large as the terminal is now, headings in bold."""
-    title, headings, *rows = tables.lines(table, console.width, console.height - 1)
+    """Return a table that fits the terminal as it is now, headings in bold."""
+    title, headings, *rows = table_lines(table, console.width, console.height - 1)
     text = Text(no_wrap=True, overflow="crop")
     text.append(f"{title}\n", "dim")
     text.append(headings, "bold")
     for row in rows:
         text.append(f"\n{row}")
     return text
+
+
+def markdown(text: str, width: int, *, colour: bool) -> list[str]:
+    """Return Markdown as lines."""
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=min(width, _MARKDOWN_WIDTH),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(Markdown(text, justify="left"))
+    return [line.rstrip() for line in out.getvalue().splitlines()]

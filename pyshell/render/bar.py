@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bar with count and remaining time, at a terminal and only for what takes a while."""
+"""A progress bar with count and remaining time, at a terminal and only for slow work."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
 PATIENCE = 1.0
-"""Seconds after which work is long: what is done sooner, and nearly done then, shows no bar."""
+"""Seconds after which, and before the end of which, a bar is shown."""
 FEW = 20
-"""Fewer steps than these show no bar, however slow they are: a command typed by hand has fewer."""
+"""Fewer steps show no bar, however slow they are: most commands have fewer."""
 BYTES = 1 << 20
-"""What counts beyond this are bytes: no configuration has so many steps."""
+"""Totals above this are bytes: no configuration has that many steps."""
 
 
 class Bar:
-    """Shows how far work is; rich is loaded only where there is something to show."""
+    """Shows the progress of work; rich is loaded only once there is something to show."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -29,7 +29,7 @@ class Bar:
         self._echo = ExitStack()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note of how much is done, and of how much in all."""
+        """Update the bar: `done` of `total` steps or bytes."""
         if total < FEW:
             return
         if self._bar is None:
@@ -41,7 +41,7 @@ class Bar:
         self._bar.update(self._task, completed=done, total=total)
 
     def close(self) -> None:
-        """Take the bar away: nothing of it is left on the screen."""
+        """Remove the bar from the screen."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -60,28 +60,29 @@ class Bar:
             transient=True,
         )
         self._task = self._bar.add_task("", total=total)
-        self._echo.enter_context(without_echo(self._stream))
+        self._echo.enter_context(without_modes(self._stream, termios.ECHO))
         self._bar.start()
 
 
 @contextmanager
-def without_echo(stream: TextIO) -> Iterator[None]:
-    """Keep what is typed ahead off the screen: it would move what is drawn there, which then stays.
+def without_modes(stream: TextIO, modes: int, *, drop_typed: bool = False) -> Iterator[None]:
+    """Switch local modes of a terminal off: echoed keys would move what is drawn there.
 
-    It is read later all the same. Nothing is done where `stream` is no terminal, or that of others.
+    Keys typed meanwhile are read later, unless `drop_typed`. Nothing is done if `stream` is not
+    this program's terminal: in the background, setting modes would stop the program.
     """
     try:
         terminal = stream.fileno()
-        modes = termios.tcgetattr(terminal)
+        before = termios.tcgetattr(terminal)
         if os.tcgetpgrp(terminal) != os.getpgrp():
-            raise OSError  # in the background, setting modes would stop the program
+            raise OSError
     except (OSError, ValueError, termios.error):
         yield
         return
-    quiet = [*modes]
-    quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+    changed = [*before]
+    changed[3] &= ~modes
+    termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH if drop_typed else termios.TCSADRAIN, before)

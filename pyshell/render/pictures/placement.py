@@ -1,27 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the boxes of a topology stand: five columns, each box beside those that it leads to."""
+"""Positions of a topology's boxes: five columns, each box beside those that it leads to.
+
+Widths of texts are those of DejaVu Sans and Verdana, the widest common sans-serif fonts.
+"""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from pyshell.render.pictures.measure import elided, width
-from pyshell.render.pictures.style import HEADING_SIZE, LINE_SIZE, TITLE_SIZE
+from pyshell.text import shorten
 from pyshell.tree.topology import COLUMNS, LUNS, STORAGE_OBJECTS, TARGETS, Box, Topology
 
+NAME_SIZE, SUMMARY_SIZE = 18.0, 12.0
+TITLE_SIZE, LINE_SIZE, HEADING_SIZE = 13.0, 11.0, 12.0
 LINE_HEIGHT = 16.0
 PADDING = 12.0
 MARK_WIDTH = 14.0
-"""Room at a title's end for the mark of its health."""
+"""Space at the end of a title for the mark of its health."""
 _LIMITS = (370.0, 370.0, 150.0, 210.0, 260.0)
 _GAP_ACROSS, _GAP_DOWN, _GAP_OF_GROUPS = 64.0, 12.0, 22.0
 _BOX_MIN = 70.0
+_BOLD = 1.14
+_SPARE = 1.03
+_WIDTHS = {
+    0.38: " .,:;|!'`ijlI-()[]/\\ftr·",
+    0.54: '"sczxvyJ*_?°',
+    0.66: "abdeghknopquLTEFPSZ0123456789$~{}",
+    0.80: "ABCDGHKNRUVXYOQw+<=>&#…",
+    1.02: "MWm@%",
+}
+_WIDTH = {character: width for width, found in _WIDTHS.items() for character in found}
+_WIDEST, _OTHER = 1.35, 0.85
+"""Of characters that fill two cells, and of all others not listed above."""
+
+
+def width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return the greatest width of a text, in the unit of `size`, whatever font a browser uses."""
+    found = sum(_of(character) for character in text)
+    return found * size * _SPARE * (_BOLD if bold else 1.0)
+
+
+def _of(character: str) -> float:
+    known = _WIDTH.get(character)
+    if known is not None:
+        return known
+    return _WIDEST if unicodedata.east_asian_width(character) in "WF" else _OTHER
+
+
+def elided(text: str, limit: float, size: float, *, bold: bool = False) -> str:
+    """Return a text that is no wider than `limit`, with an ellipsis in its middle if needed."""
+    return shorten(text, limit, measure=partial(width, size=size, bold=bold))
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A box with its texts as they fit, at its place."""
+    """A box at its position, with its texts shortened to fit."""
 
     box: Box
     title: str
@@ -34,13 +70,13 @@ class Placed:
 
     @property
     def middle(self) -> float:
-        """Return the height of its middle."""
+        """The y coordinate of its middle."""
         return self.y + self.height / 2
 
 
 @dataclass(frozen=True)
-class Layout:
-    """All boxes by key, the columns' left edges and widths, and the size of the whole."""
+class PlacedTopology:
+    """All boxes by key, the columns (name, left edge, width) and the size of the whole."""
 
     boxes: Mapping[str, Placed]
     columns: Sequence[tuple[str, float, float]]
@@ -48,8 +84,8 @@ class Layout:
     height: float
 
 
-def lay_out(topology: Topology) -> Layout:
-    """Return where everything stands; the first column begins at 0, the topmost box at 0."""
+def place(topology: Topology) -> PlacedTopology:
+    """Return the positions; the first column and the topmost box begin at 0."""
     tops = _tops(topology)
     lowest = min(tops.values(), default=0.0)
     placed: dict[str, Placed] = {}
@@ -64,7 +100,7 @@ def lay_out(topology: Topology) -> Layout:
             placed[box.key] = _placed(box, x, tops[box.key] - lowest, wide)
         x += wide + _GAP_ACROSS
     height = max((p.y + p.height for p in placed.values()), default=LINE_HEIGHT)
-    return Layout(placed, columns, x - _GAP_ACROSS, height)
+    return PlacedTopology(placed, columns, x - _GAP_ACROSS, height)
 
 
 def _title(box: Box) -> str:
@@ -94,7 +130,7 @@ def _placed(box: Box, x: float, y: float, wide: float) -> Placed:
 
 
 def _tops(topology: Topology) -> dict[str, float]:
-    """Return the top of each box: LUNs one below the other, the rest beside what it leads to."""
+    """Return the top of each box: LUNs below each other, the rest beside what they lead to."""
     leads = _neighbours(topology)
     middles = _spine(topology, leads)
     for column, beside in ((0, TARGETS), (STORAGE_OBJECTS, LUNS), (4, STORAGE_OBJECTS)):
@@ -117,9 +153,9 @@ def _neighbours(topology: Topology) -> dict[str, list[str]]:
 
 
 def _spine(topology: Topology, leads: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """Return the middles of targets and their LUNs, target after target."""
+    """Return the middles of targets and their LUNs, one target after the other."""
     middles: dict[str, float] = {}
-    # A LUN is as far from the next as storage objects need, so that these stand right beside.
+    # LUNs are as far apart as storage objects need, so that each is beside its own.
     others = topology.column(STORAGE_OBJECTS) + topology.column(STORAGE_OBJECTS + 1)
     pitch = max([0.0, *(_height(box) for box in others)]) + _GAP_DOWN
     top = 0.0
@@ -137,10 +173,10 @@ def _spine(topology: Topology, leads: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def _apart(topology: Topology, wanted: Mapping[str, float]) -> dict[str, float]:
-    """Return middles as near to those wanted as boxes that may not overlap can be.
+    """Return the middles closest to those wanted at which no boxes overlap.
 
-    Boxes that would overlap form a run, which stands where its boxes want to be on average; a run
-    that then meets the one before joins it.
+    Boxes that would overlap form a run around the average of their wanted positions; a run that
+    then overlaps the one before joins it.
     """
     runs: list[_Run] = []
     for key in sorted(wanted, key=lambda key: wanted[key]):
@@ -172,9 +208,9 @@ class _Run:
         return self.middle + self.room / 2
 
     def joined(self, other: _Run) -> _Run:
-        """Return the two as one, where its boxes are moved least."""
+        """Return both as one run, where its boxes are moved least."""
         room = self.room + other.room
         mine, its = len(self.keys), len(other.keys)
-        # Where this one's top would be for itself, and for the other that begins below it.
+        # The top that this run wants, and the top at which the other would be where it wants.
         tops = self.top * mine + (other.top - self.room) * its
         return _Run(self.keys + other.keys, room, tops / (mine + its) + room / 2)
