@@ -61,7 +61,7 @@ def test_the_order_of_the_rooms_holds() -> None:
     ("room", "line", "contract"),
     [
         ("names.py", "import pyshell.tree.node", CONTRACTS[0]),
-        ("tree/alua.py", "import rtslib_fb", CONTRACTS[1]),
+        ("tree/node.py", "import rtslib_fb", CONTRACTS[1]),
         ("lio/listing.py", "import rtslib_fb", CONTRACTS[1]),
     ],
 )
