@@ -24,6 +24,7 @@ from pyshell.render.output import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
 
 if TYPE_CHECKING:
+    from pyshell.shell.grammar import Line
     from pyshell.shell.shell import Shell
 
 _USAGE = """\
@@ -70,13 +71,10 @@ def run(found: Invocation) -> int:
 
 
 def _run_one(shell: Shell, words: list[str]) -> int:
-    from pyshell.shell.grammar import join_arguments
-
     try:
-        line = join_arguments(words, compat=shell.compat)
-        shell.run_line(line)
+        line = shell.run_words(words)
         if shell.console.err.isatty() and not shell.compat:
-            _tell_visible_secret(shell, line)
+            _note_visible_secret(shell, line)
         if shell.options.save:
             shell.console.say(shell.saving.save(asked=True))
         elif shell.console.err.isatty() or shell.way == "apply":
@@ -88,11 +86,11 @@ def _run_one(shell: Shell, words: list[str]) -> int:
     return shell.executor.status
 
 
-def _tell_visible_secret(shell: Shell, line: str) -> None:
+def _note_visible_secret(shell: Shell, line: Line) -> None:
     """Note that other users could read a secret in the list of processes."""
     from pyshell.shell.secrets import in_the_open
 
-    name = in_the_open(line)
+    name = in_the_open(line.words)
     if name is not None:
         shell.note(
             f"Other users could see the {name} in 'ps' while this ran. {name}=- asks for it,"

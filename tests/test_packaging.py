@@ -85,7 +85,7 @@ def test_what_a_unit_runs_can_be_parsed(pyshell: Pyshell, unit: str) -> None:
         program, option, *words = shlex.split(line)
         assert program == "/usr/bin/pyshell"
         assert option.startswith("--lock-timeout=")
-        assert not grammar.parse(grammar.join_arguments(words, compat=False)).empty
+        assert not grammar.parse_arguments(words).empty
         assert pyshell("--dry-run", *words).status in (0, 3), line
 
 

@@ -18,7 +18,6 @@ from pyshell.shell.grammar import (
     Word,
     goes_on,
     is_for_a_shell,
-    join_arguments,
     logical_lines,
     split,
     split_unfinished,
@@ -156,7 +155,7 @@ def _run_here(shell: Shell, line: str) -> None:
         dry_run=before.dry_run or given.dry_run,
     )
     try:
-        shell.run_line(join_arguments(found.words))
+        shell.run_words(found.words)
     finally:
         shell.options = before
 

@@ -15,6 +15,10 @@ from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode
 
 
+class UnknownParameterError(UsageError):
+    """A NAME=VALUE whose name is not a parameter of the command."""
+
+
 def bind(
     described: Command, words: Sequence[Word], line_end: int, node: Node | None = None
 ) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
     """Take a NAME=VALUE that is no parameter of the command."""
     assert word.name is not None
     if described.named_rest is None:
-        raise UsageError(
+        raise UnknownParameterError(
             f"{described.name} has no parameter '{word.name}'.",
             did_you_mean(word.name, [p.name for p in described.params])
             or f"Syntax: {described.signature}",

@@ -46,22 +46,32 @@ class Dispatcher:
 
     def run_line(self, text: str) -> None:
         """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
+        self._log(text)
+        with _secrets_hidden(text):
+            self._run(grammar.parse(text))
+
+    def run_words(self, words: Sequence[str]) -> grammar.Line:
+        """Run a program's arguments as one line, which is returned. Raises as `run_line` does."""
+        try:
+            line = grammar.parse_arguments(words, compat=self._console.compat)
+        except UsageError as error:
+            text = error.line or ""
+            self._log(text)
+            with _secrets_hidden(text):
+                raise
+        self._log(line.text)
+        with _secrets_hidden(line.text):
+            self._run(line)
+        return line
+
+    def _log(self, text: str) -> None:
         if text.strip():
             shown = masked_fault(text.strip(), None)[0]
             self._console.log("verbose", f"Running command line '{shown}'.")
-        try:
-            line = grammar.parse(text)
-            if not line.empty:
-                self._run(line)
-        except UsageError as error:
-            error.line, error.column = masked_fault(text, error.column)
-            error.message = without_secrets(error.message, text)
-            error.hint = without_secrets(error.hint, text)
-            if error.targetcli:
-                error.targetcli = without_secrets(error.targetcli, text)
-            raise
 
     def _run(self, line: grammar.Line) -> None:
+        if line.empty:
+            return
         if line.command is None:
             self._run_bare(line)
             return
@@ -146,8 +156,7 @@ class Dispatcher:
 
     def _absolute(self, line: grammar.Line) -> str:
         """Return a line as it could be typed at the root, with its secrets masked."""
-        words = [word for word in (line.path, line.command, *line.arguments) if word is not None]
-        shown = masked(line.text, words).strip()
+        shown = masked(line.text, line.words).strip()
         path = self._executor.path
         if path == "/" or (line.path is not None and line.path.text[:1] in ("/", "@")):
             return shown
@@ -260,6 +269,20 @@ class _Call:
     def run(self) -> Result:
         """Run it. Raises PyshellError."""
         return self.node.run(self.described.name, **self.values)
+
+
+@contextmanager
+def _secrets_hidden(text: str) -> Iterator[None]:
+    """Have usage errors show the line `text`, with secrets masked."""
+    try:
+        yield
+    except UsageError as error:
+        error.line, error.column = masked_fault(text, error.column)
+        error.message = without_secrets(error.message, text)
+        error.hint = without_secrets(error.hint, text)
+        if error.targetcli:
+            error.targetcli = without_secrets(error.targetcli, text)
+        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyshell.errors import UsageError
 from pyshell.names import SECRET_NAMES
@@ -50,8 +50,13 @@ class Line:
     arguments: tuple[Word, ...] = ()
 
     @property
+    def words(self) -> list[Word]:
+        """All words, in their order."""
+        return [word for word in (self.path, self.command, *self.arguments) if word is not None]
+
+    @property
     def empty(self) -> bool:
-        """Tell whether there is nothing to run."""
+        """Whether there is nothing to run."""
         return self.path is None and self.command is None
 
     @property
@@ -131,12 +136,15 @@ def _word(text: str, start: int, *, unfinished: bool) -> Word:
             meant.append(character)
             place += 1
     place = min(place, len(text))
-    raw = text[start:place]
-    value = "".join(meant)
+    return _word_of(text[start:place], "".join(meant), start)
+
+
+def _word_of(raw: str, meaning: str, start: int) -> Word:
     match = NAMED.match(raw)
     if match:
-        return Word(value[match.end() :], start, place, raw, match.group()[:-1])
-    return Word(value, start, place, raw)
+        name, value = match.group()[:-1], meaning[match.end() :]
+        return Word(value, start, start + len(raw), raw, name)
+    return Word(meaning, start, start + len(raw), raw)
 
 
 def _double_quoted(text: str, start: int, meant: list[str], *, unfinished: bool) -> int:
@@ -153,20 +161,27 @@ def _double_quoted(text: str, start: int, meant: list[str], *, unfinished: bool)
 
 
 def parse(text: str) -> Line:
-    """Parse a line. Raises UsageError with a column where it does not parse whole."""
-    words = split(text)
+    """Parse a line. Raises UsageError with the column of the error."""
+    return _line(text, split(text))
+
+
+def _line(text: str, words: list[Word]) -> Line:
     path = command = None
     if words and is_path(words[0]):
         path = words.pop(0)
     if words:
         command = words.pop(0)
-        if command.name is not None or _COMMAND.fullmatch(command.text) is None:
+        if not _names_command(command):
             raise UsageError(
                 f"'{command.raw}' is no command.",
                 "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
                 column=command.start,
             )
     return Line(text, path, command, tuple(words))
+
+
+def _names_command(word: Word) -> bool:
+    return word.name is None and _COMMAND.fullmatch(word.text) is not None
 
 
 def is_path(word: Word) -> bool:
@@ -191,39 +206,83 @@ def quote(text: str) -> str:
     return quoted(text)
 
 
-def join_arguments(arguments: Sequence[str], *, compat: bool = False) -> str:
-    """Make one line of a program's arguments, as one-liners are given.
+def parse_arguments(arguments: Sequence[str], *, compat: bool = False) -> Line:
+    """Parse a program's arguments as one line, whose words refer to its text as it is shown.
 
-    They are joined by blanks and parsed as a line. An argument that holds a blank after its
-    `name=` is one value, as the calling shell has taken its quotes away; so is one behind the
-    command's own, and an empty one is an empty value. In targetcli's manner (`compat`) those two
-    are split and vanish. Quotes and backslashes in a path are characters of a name.
+    An argument may hold several words, as in `pyshell "/iscsi create X"`, but it is one word
+
+    - after the command, as the calling shell has removed its quotes; an empty one is an empty value
+    - after its `name=`, if it holds a blank, quote, backslash or `#`
+    - if it is a path, which begins with a slash, with a quote or backslash in a name
+
+    unless it has quotes of its own. In targetcli mode (`compat`) only the second holds.
+    Raises UsageError, with the text of the line and the column of the error.
     """
-    joined: list[str] = []
-    for text in arguments:
-        if NAMED.match(text) or compat:
-            joined.append(_argument(text))
-        elif not text:
-            joined.append("''")
-        elif _has_command(" ".join(joined)):
-            joined.append(text if _is_quoted(text) else quote(text.strip()))
-        elif text[0] == "/" and re.fullmatch(r"\S*['\"\\]\S*", text):
-            path = text.removesuffix("*")
-            joined.append(quoted(path) + text[len(path) :])
+    text = ""
+    words: list[Word] = []
+    failure: UsageError | None = None
+    begin, ended = 0, False  # of the text to split; whether only the text shown is still needed
+    for number, argument in enumerate(arguments):
+        text += " " if number else ""
+        word = _literal(argument, len(text), words, compat=compat)
+        if failure is None:
+            begin = len(text)
+        text += argument if word is None else word.raw
+        if ended:
+            continue
+        if word is not None and failure is None:
+            words.append(word)
+            continue
+        try:
+            found = split(text[begin:])
+        except UsageError as error:
+            failure = error
+            failure.column = begin + (error.column or 0)
+            ended = not isinstance(error, UnfinishedError)  # quotes may end in a later argument
+            continue
+        failure = None
+        words += [replace(one, start=one.start + begin, end=one.end + begin) for one in found]
+        ended = "#" in text[words[-1].end if found else begin :]  # the rest is a comment
+    try:
+        if failure is not None:
+            raise failure
+        return _line(text, words)
+    except UsageError as error:
+        error.line = text
+        raise
+
+
+def _literal(argument: str, start: int, words: Sequence[Word], *, compat: bool) -> Word | None:
+    """Return the word that begins at `start` if an argument is exactly one, else None."""
+    match = NAMED.match(argument)
+    if match is not None:
+        head, value = match.group(), argument[match.end() :]
+        if not re.search(r"[\s'\"\\#]", value):
+            return None
+        if value[0] == "@" and head[:-1] in SECRET_NAMES:
+            raw = f"@{quote(value[1:])}"  # the name of a file
+        elif _is_quoted(value):
+            return None
         else:
-            joined.append(text)
-    return " ".join(joined)
+            raw = quote(value)
+        return _word_of(head + raw, argument, start)
+    if compat or _is_quoted(argument):
+        return None
+    if _have_command(words):
+        meaning = argument.strip()
+        return _word_of(quote(meaning), meaning, start)
+    if not argument:
+        return _word_of("''", "", start)
+    if argument[0] == "/" and re.fullmatch(r"\S*['\"\\]\S*", argument):
+        path = argument.removesuffix("*")
+        return _word_of(quoted(path) + argument[len(path) :], argument, start)
+    return None
 
 
-def _argument(text: str) -> str:
-    match = NAMED.match(text)
-    if match and re.search(r"[\s'\"\\#]", text[match.end() :]):
-        value = text[match.end() :]
-        if value[0] == "@" and match.group()[:-1] in SECRET_NAMES:
-            return f"{match.group()}@{quote(value[1:])}"  # the name of a file
-        if not _is_quoted(value):
-            return match.group() + quote(value)
-    return text
+def _have_command(words: Sequence[Word]) -> bool:
+    """Tell whether words are so far complete that only arguments may follow."""
+    rest = words[1:] if words and is_path(words[0]) else words
+    return bool(rest) and _names_command(rest[0])
 
 
 def _is_quoted(value: str) -> bool:
@@ -232,14 +291,6 @@ def _is_quoted(value: str) -> bool:
         return False
     try:
         return len(split(value)) == 1
-    except UsageError:
-        return False
-
-
-def _has_command(text: str) -> bool:
-    """Tell whether a line is so far complete that only arguments may follow."""
-    try:
-        return parse(text).command is not None
     except UsageError:
         return False
 

@@ -251,12 +251,12 @@ def _may_become(word: Word, error: UsageError) -> bool:
 
     A value may; a bare word may become NAME=; a name that is followed by its `=` is whole.
     """
-    return word.name is None or "has no parameter" not in error.message
+    return word.name is None or not isinstance(error, binding.UnknownParameterError)
 
 
 def advice(text: str) -> str:
     """Return what would be better than a line as it is typed, "" where nothing is known."""
-    name = in_the_open(text)
+    name = in_the_open(split_unfinished(text))
     return f"{name}=- asks for it without showing it." if name else ""
 
 

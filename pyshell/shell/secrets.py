@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,7 @@ from typing import TextIO
 from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.shell.grammar import Word, is_path, split, split_unfinished
+from pyshell.shell.grammar import Word, is_path, split
 from pyshell.suggestions import closest
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
@@ -112,9 +112,9 @@ def _first_line(text: str, name: str, word: Word) -> str:
     return first.removesuffix("\r")
 
 
-def in_the_open(text: str) -> str | None:
-    """Return the name of a secret that is typed where all can see it, None where none is."""
-    for word in split_unfinished(text):
+def in_the_open(words: Iterable[Word]) -> str | None:
+    """Return the name of a secret that the words themselves hold, None if they hold none."""
+    for word in words:
         points = _is_indirect(word) or word.raw.endswith("=@")
         if word.name in SECRET_NAMES and word.text not in ("", MASK) and not points:
             return word.name

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,6 +14,7 @@ from pyshell.lio.attach import Lio
 from pyshell.shell.console import Console
 from pyshell.shell.dispatcher import Dispatcher
 from pyshell.shell.executor import Executor
+from pyshell.shell.grammar import Line
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
 from pyshell.shell.saving import Saving
@@ -61,6 +62,10 @@ class Shell:
     def run_line(self, text: str) -> None:
         """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
         self._dispatcher.run_line(text)
+
+    def run_words(self, words: Sequence[str]) -> Line:
+        """Run a program's arguments as one line, which is returned. Raises as `run_line` does."""
+        return self._dispatcher.run_words(words)
 
     def show_error(self, error: PyshellError, where: str = "") -> None:
         """Print an error on standard error; `where` is the file and line of a batch."""

@@ -245,11 +245,10 @@ def argv(*words: str) -> list[str]:
 def test_finding_6_a_suggested_command_means_the_same_in_a_shell(
     words: list[str], values: dict[str, str]
 ) -> None:
-    for line in (
-        quoting.line("/a'b", "create", *words, **values),
-        grammar.join_arguments(shlex.split(quoting.for_shell("/a'b", "create", *words, **values))),
+    for found in (
+        grammar.parse(quoting.line("/a'b", "create", *words, **values)),
+        grammar.parse_arguments(shlex.split(quoting.for_shell("/a'b", "create", *words, **values))),
     ):
-        found = grammar.parse(line)
         assert found.path is not None
         assert found.path.text == "/a'b"
         plain = [word.text for word in found.arguments if word.name is None]

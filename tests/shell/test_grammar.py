@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import shlex
+from collections.abc import Callable
 
 import pytest
 
@@ -178,8 +179,48 @@ def test_what_needs_no_quotes_gets_none() -> None:
 
 
 def test_arguments_of_a_program_are_joined_by_blanks() -> None:
-    assert grammar.join_arguments(["/iscsi", "create", "a"]) == "/iscsi create a"
-    assert grammar.join_arguments(["/iscsi create", "a"]) == "/iscsi create a"
+    assert grammar.parse_arguments(["/iscsi", "create", "a"]) == grammar.parse("/iscsi create a")
+    assert grammar.parse_arguments(["/iscsi create", "a"]) == grammar.parse("/iscsi create a")
+
+
+def parsed(parse: Callable[[], grammar.Line]) -> tuple[grammar.Line | None, str, int | None]:
+    """Return the line, else the error and its column."""
+    try:
+        return parse(), "", None
+    except UsageError as error:
+        return None, str(error), error.column
+
+
+@pytest.mark.parametrize("compat", [False, True])
+def test_arguments_of_a_program_mean_what_the_line_shown_means(compat: bool) -> None:
+    texts = random_texts(3000)
+    for one, two, three in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
+        arguments = ["/iscsi", one, "create", two, f"name={three}"]
+        try:
+            shown = grammar.parse_arguments(arguments, compat=compat).text
+        except UsageError as error:
+            shown = str(error.line)
+        found = parsed(lambda: grammar.parse_arguments(arguments, compat=compat))  # noqa: B023
+        assert found == parsed(lambda: grammar.parse(shown))  # noqa: B023
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["create", "a b", "x='1 2'"], ["a b", "1 2"]),
+        (["create", "", "it's"], ["", "it's"]),
+        (["create", "'a b'"], ["a b"]),
+        (["create 'a", "b'"], ["a b"]),
+        (["create", "name=a 'b'", "#"], ["a 'b'", "#"]),
+    ],
+)
+def test_an_argument_of_a_program_is_a_word(arguments: list[str], meant: list[str]) -> None:
+    assert [word.text for word in grammar.parse_arguments(arguments).arguments] == meant
+
+
+def test_in_targetcli_mode_arguments_of_a_program_are_one_text() -> None:
+    line = grammar.parse_arguments(["create", "a b", "", "name=a b", "# c"], compat=True)
+    assert [word.text for word in line.arguments] == ["a", "b", "a b"]
 
 
 def test_a_programs_argument_keeps_all_that_stands_behind_its_name() -> None:
@@ -187,11 +228,10 @@ def test_a_programs_argument_keeps_all_that_stands_behind_its_name() -> None:
         quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
         if quoted:
             continue  # taken as quoted for the line, as scripts for targetcli do
-        line = grammar.join_arguments(["set", "auth", f"password={text}"])
-        word = grammar.split(line)[-1]
+        word = grammar.parse_arguments(["set", "auth", f"password={text}"]).arguments[-1]
         assert (word.name, word.text) == ("password", text)
 
 
 def test_a_programs_argument_that_is_quoted_for_the_line_is_read_so() -> None:
-    (word,) = grammar.split(grammar.join_arguments(["password='a b'"]))
+    (word,) = grammar.parse_arguments(["set", "password='a b'"]).arguments
     assert word.text == "a b"

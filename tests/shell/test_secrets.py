@@ -10,7 +10,7 @@ import pytest
 
 from driver import TPG, Pyshell
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.shell.grammar import split
+from pyshell.shell.grammar import split, split_unfinished
 from pyshell.shell.secrets import (
     PLAIN_WORDS,
     in_the_open,
@@ -186,7 +186,7 @@ def test_what_says_where_a_secret_is_hides_nothing() -> None:
     ],
 )
 def test_a_secret_in_the_open(line: str, name: str | None) -> None:
-    assert in_the_open(line) == name
+    assert in_the_open(split_unfinished(line)) == name
 
 
 def test_a_secret_is_not_read_from_a_device_or_from_another_users_file(tmp_path: Path) -> None:
