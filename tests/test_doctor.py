@@ -87,7 +87,7 @@ def follow(
 
 def paths(pyshell: Pyshell) -> set[str]:
     """Return the objects that are running."""
-    return set(model.items(read_running(pyshell.open())))
+    return set(model.items(read_running(pyshell.open()), model.NAMES_ONLY))
 
 
 def gone(pyshell: Pyshell, check: str) -> bool:
@@ -922,7 +922,7 @@ def test_finding_18_no_suggested_command_loses_anything(
 def saved_paths(pyshell: Pyshell) -> set[str]:
     """Return the objects that the saved file holds, none for a damaged one."""
     text = pyshell.saved_file.read_text()
-    return set(model.items(json.loads(text))) if len(text) > 1 else set()
+    return set(model.items(json.loads(text), model.NAMES_ONLY)) if len(text) > 1 else set()
 
 
 def test_finding_18_what_a_save_carries_over_is_not_called_unsaved(healthy: Pyshell) -> None:

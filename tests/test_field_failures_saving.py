@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.config.model import items
+from pyshell.config.model import NAMES_ONLY, items
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -29,7 +29,7 @@ def names(pyshell: Pyshell) -> list[str]:
 
 def paths(pyshell: Pyshell, file: Path | None = None) -> set[str]:
     """Return the objects in the saved file, or another one."""
-    found = items(json.loads((file or pyshell.saved_file).read_text()))
+    found = items(json.loads((file or pyshell.saved_file).read_text()), NAMES_ONLY)
     return {path for path, item in found.items() if not item.implied}
 
 

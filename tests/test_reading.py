@@ -132,7 +132,7 @@ def test_finding_55_who_only_reads_is_refused_a_change_by_the_access_itself(
     for act in (
         lambda: lio.kernel.rmdir(folder),
         lambda: lio.kernel.mkdir(f"{folder}/x"),
-        lambda: rtslib_objects.found(StorageObject("pscsi", "raw", 70)).delete(),
+        lambda: rtslib_objects.found(StorageObject("pscsi", "raw", 70, lio.root)).delete(),
         lambda: rtslib_fb.PSCSIStorageObject("raw", index=70),
     ):
         with pytest.raises(PermissionError):

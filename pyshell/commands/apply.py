@@ -90,11 +90,11 @@ def _plan(
     from pyshell.config.plan import plan
 
     running = running_items(node)
-    wanted = items_of(node, RUNNING) if document is None else items(document)
+    wanted = items_of(node, RUNNING) if document is None else items(document, node.lio.root)
     if target is not None:
         wanted = with_storage(wanted, _of_target(wanted, target))
         running = {**_named(running, wanted), **_of_target_or_none(running, target)}
-    return plan(running, wanted, prune=prune, keep_chap=keep_chap)
+    return plan(node.lio, running, wanted, prune=prune, keep_chap=keep_chap)
 
 
 def running_items(node: Node) -> Items:
@@ -104,7 +104,7 @@ def running_items(node: Node) -> Items:
     from pyshell.lio import listing, storage_info
 
     found = items_of(node, RUNNING)
-    for place in listing.storage_objects("block"):
+    for place in listing.storage_objects(node.lio, "block"):
         if place.path in found and storage_info.is_back(
             node.lio, place, storage_info.describe(node.lio, place)
         ):
@@ -180,7 +180,7 @@ def rollback(
             f"No such file: {saved_file.default_file(node.lio)}.", "saveconfig writes it."
         )
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
-    found = plan(running_items(node), items(document), prune=True)
+    found = plan(node.lio, running_items(node), items(document, node.lio.root), prune=True)
     name = "the saved configuration" if revision == SAVED else f"revision {revision}"
     titles = (f"Rolled back to {name}", f"Would roll back to {name}")
     return _brought(node, found, titles, "rollback")
@@ -241,8 +241,8 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     from pyshell.config.model import items
     from pyshell.config.plan import plan
 
-    wanted = items(typed(done.before, str(done.file)))
-    found = plan(items_of(node, RUNNING), wanted, prune=True)
+    wanted = items(typed(done.before, str(done.file)), node.lio.root)
+    found = plan(node.lio, items_of(node, RUNNING), wanted, prune=True)
     return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
 
 
@@ -255,7 +255,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
     every = list(flat(done.operations))
     operations = [operation for operation in every if image_file_of(operation) is None]
-    left = left_below(operations)
+    left = left_below(node.lio, operations)
     if left is not None:
         raise ConflictError(
             f"{left} was made after '{done.line}': nothing was undone.",
@@ -338,10 +338,10 @@ def _named(running: Items, wanted: Items) -> Items:
 def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
     """Return those errors that are about a target or the storage objects that it exports."""
     from pyshell.config import parts
-    from pyshell.config.model import items
+    from pyshell.config.model import NAMES_ONLY, items
 
     owners = parts.Owners(document)
-    every = items(document, lambda error: None)
+    every = items(document, NAMES_ONLY, lambda error: None)
     part = with_storage(every, _of_target_or_none(every, wwn))
     roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
     found = []

@@ -47,9 +47,9 @@ def removing_all(node: Node) -> Sequence[Operation]:
     from pyshell.lio.operations import removal
 
     found: list[Operation] = []
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(node.lio):
         found += removal.of_targets(listing.targets(fabric))
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(node.lio):
         found += removal.alone(place)
     return found
 

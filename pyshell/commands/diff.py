@@ -56,7 +56,7 @@ def _gone(node: Node) -> dict[str, str]:
     """Return the storage objects that run without their device, and why."""
     from pyshell.lio import listing, storage_info
 
-    every = ((p, storage_info.describe(node.lio, p)) for p in listing.storage_objects())
+    every = ((p, storage_info.describe(node.lio, p)) for p in listing.storage_objects(node.lio))
     return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
 
@@ -218,8 +218,8 @@ def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
     from pyshell.config.running import read_running
 
     if word == RUNNING:
-        return items(read_running(node.lio))
-    return items(read_document(node, word, trusted=trusted)[0])
+        return items(read_running(node.lio), node.lio.root)
+    return items(read_document(node, word, trusted=trusted)[0], node.lio.root)
 
 
 def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, str]:

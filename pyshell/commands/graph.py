@@ -68,7 +68,7 @@ def _seen(node: Node) -> Seen:
     from pyshell.lio.sessions import sessions
 
     sizes, missing = {}, {}
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(node.lio):
         found = storage_info.describe(node.lio, place)
         if found.size is not None:
             sizes[place.path] = found.size

@@ -50,7 +50,7 @@ def _sessions(lio: Lio) -> Iterator[Family]:
         "Open sessions: through a node ACL (acl), in demo mode (dynamic), by nexus.",
     )
     by_target: Counter[tuple[str, str, str]] = Counter()
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         for target in listing.targets(fabric):
             for kind in ("acl", "dynamic"):
                 by_target[fabric.name, target.wwn, kind] = 0
@@ -104,7 +104,7 @@ def _logins(lio: Lio) -> Iterator[Family]:
         " the kernel counts both as negotiate, too.",
     )
     errors = Family("pyshell_session_errors", "counter", "Sessions of a target that broke off.")
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         for target in listing.targets(fabric):
             counted = statistics.logins(lio, target)
             if counted is None:
@@ -124,7 +124,7 @@ def _disks(lio: Lio) -> Iterator[Family]:
     size = Family("pyshell_storage_object_size_bytes", "gauge", "What initiators see.", "bytes")
     resets = Family("pyshell_resets", "counter", "Resets of a storage object by initiators.")
     aborts = Family("pyshell_aborts", "counter", "Commands aborted by initiators.")
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
         label = f"{place.plugin}/{place.name}"
         missing.add(int(bool(found.missing)), name=label)

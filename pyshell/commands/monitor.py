@@ -16,6 +16,7 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Stream, Table
 
 if TYPE_CHECKING:
+    from pyshell.lio.attach import Lio
     from pyshell.lio.identifiers import StorageObject
     from pyshell.lio.sessions import Session
 
@@ -90,9 +91,9 @@ def sessions(
         raise NotFoundError(told, targetcli=told)
     if not found:
         if not node.context.compat:
-            _check_names(target, storage_object)
+            _check_names(node.lio, target, storage_object)
             if initiator is not None:
-                return Lines([_nothing_of(initiator, every)], [])
+                return Lines([_nothing_of(node.lio, initiator, every)], [])
         return Lines(["(no open sessions)"], [])
     data = [session_data(node.lio, session) for session in found]
     lines = [
@@ -163,25 +164,25 @@ def top(
     return Stream(tables(), 1 if count is None else None)
 
 
-def _check_names(target: str | None, storage_object: str | None) -> None:
+def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> None:
     """Tell a mistyped name from one without sessions. Raises NotFoundError."""
     from pyshell.lio import listing
 
     if target is not None and not any(
         _same_name(one.wwn, target)
-        for fabric in listing.fabrics_in_use()
+        for fabric in listing.fabrics_in_use(lio)
         for one in listing.targets(fabric)
     ):
         raise NotFoundError(f"There is no target {target}.", "ls shows those that there are.")
     if storage_object is not None and not any(
-        _is_called(one, storage_object) for one in listing.storage_objects()
+        _is_called(one, storage_object) for one in listing.storage_objects(lio)
     ):
         raise NotFoundError(
             f"There is no storage object {storage_object}.", "ls /backstores shows them."
         )
 
 
-def _nothing_of(initiator: str, every: Sequence[Session]) -> str:
+def _nothing_of(lio: Lio, initiator: str, every: Sequence[Session]) -> str:
     """Return that an initiator has no such session, and who has any.
 
     Raises NotFoundError for one that has no ACL either, which may be mistyped.
@@ -194,7 +195,7 @@ def _nothing_of(initiator: str, every: Sequence[Session]) -> str:
         return f"(no such session of {initiator})"
     if any(
         _same_name(acl.wwn, initiator)
-        for fabric in listing.fabrics_in_use()
+        for fabric in listing.fabrics_in_use(lio)
         for target in listing.targets(fabric)
         for tpg in listing.tpgs(target)
         for acl in listing.node_acls(tpg)

@@ -79,11 +79,11 @@ def restoreconfig(
     from pyshell.config import load, references, restoration
     from pyshell.config.document import is_empty
 
-    chosen = restoration.chosen(read.document, target, storage_object)
+    chosen = restoration.chosen(node.lio, read.document, target, storage_object)
     # References that cannot be read stay, and are reported like other faults of the document.
     document = references.if_readable(chosen)
     if not clear_existing:
-        restoration.refuse_clashes(document)
+        restoration.refuse_clashes(node.lio, document)
     elif is_empty(document) and not (force or node.context.compat):
         raise PyshellError(
             f"{path} holds neither a storage object nor a target: nothing was cleared.",

@@ -145,7 +145,7 @@ def _simulator(node: Node) -> Simulator:
 def _target_called(node: Node, name: str | None) -> Target:
     from pyshell.commands.guide.guide import target_called
 
-    return target_called(name, "Give target=.")
+    return target_called(node.lio, name, "Give target=.")
 
 
 def _reached(node: Node, target: Target, name: str | None) -> Portal:

@@ -27,11 +27,11 @@ def delete(
 ) -> Result:
     """Delete a storage object and the LUNs that export it. Its device or file is kept."""
     try:
-        place = listing.require_storage_object(node.plugin, name)
+        place = listing.require_storage_object(node.lio, node.plugin, name)
     except NotFoundError as error:
         error.hint = node.nearest(name, error.hint)
         raise
-    operations = removal.of_storage_object(place)
+    operations = removal.of_storage_object(node.lio, place)
     operations[-1].said = [*operations[-1].said, f"Deleted storage object {name}."]
     if not node.context.compat:
         _tell_of_luns(node, operations)

@@ -112,7 +112,9 @@ class Item:
         kind = _RANK[type(self.place)]
         if not isinstance(self.place, identifiers.Portal):
             return kind, 0
-        return kind, names.portal_order(self.place.address, v6only=listing.ipv6_only())
+        return kind, names.portal_order(
+            self.place.address, v6only=listing.ipv6_only(self.place.tpg.target.root)
+        )
 
 
 RANKS: tuple[type[AnyPlace], ...] = (
@@ -208,14 +210,20 @@ def raise_fault(error: EntryError) -> None:
     raise error
 
 
-def items(document: Document, fault: Callable[[EntryError], None] = raise_fault) -> Items:
+NAMES_ONLY = ""
+"""The `root` of items whose objects are only named, never looked up or changed."""
+
+
+def items(
+    document: Document, root: str, fault: Callable[[EntryError], None] = raise_fault
+) -> Items:
     """Return the objects of a document by path, in the order of creation.
 
     An entry that is not valid or a duplicate is passed to `fault` and skipped with all below it;
     by default, EntryError is raised.
     """
     found: Items = {}
-    for item in sorted(_Reader(fault).all(document), key=lambda item: item.rank):
+    for item in sorted(_Reader(root, fault).all(document), key=lambda item: item.rank):
         if item.path in found:
             fault(EntryError(item.path, "duplicate in the document"))
             continue
@@ -231,17 +239,18 @@ def in_order(found: Items) -> Items:
 class _Reader:
     """Reads the entries of a document; those that are not valid go to `fault`."""
 
-    def __init__(self, fault: Callable[[EntryError], None]) -> None:
+    def __init__(self, root: str, fault: Callable[[EntryError], None]) -> None:
+        self._root = root
         self._fault = fault
 
     def all(self, document: Document) -> Iterator[Item]:
         """Yield all objects of a document."""
         for fabric in document.get("fabric_modules", ()):
             with self._entry(f"/{fabric['name']}"):
-                yield _of_fabric(cast(Mapping[str, Any], fabric))
+                yield _of_fabric(cast(Mapping[str, Any], fabric), self._root)
         for so in document.get("storage_objects", ()):
             with self._entry(f"/backstores/{so['plugin']}/{so['name']}"):
-                yield from _of_storage_object(so)
+                yield from _of_storage_object(so, self._root)
         for target in document.get("targets", ()):
             with self._entry(f"/{target['fabric']}/{target['wwn']}"):
                 yield from self._of_target(target)
@@ -257,7 +266,7 @@ class _Reader:
 
     def _of_target(self, entry: TargetEntry) -> Iterator[Item]:
         fabric = fabrics.fabric(entry["fabric"])
-        place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
+        place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]), self._root)
         yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
         for tpg in entry.get("tpgs", ()):
             tag = tpg.get("tag", 1)
@@ -301,8 +310,8 @@ class _Reader:
                 yield _of_mapped_lun(place, mapped)
 
 
-def _of_fabric(entry: Mapping[str, Any]) -> Item:
-    fabric = fabrics.fabric(entry["name"])
+def _of_fabric(entry: Mapping[str, Any], root: str) -> Item:
+    fabric = fabrics.fabric(entry["name"], root)
     found = {
         f"discovery_auth/{file}": text_of(entry.get(f"discovery_{name}"))
         for name, file in settings.AUTH_FILES.items()
@@ -332,11 +341,11 @@ def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
 _DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 
 
-def _of_storage_object(entry: StorageObjectEntry) -> Iterator[Item]:
+def _of_storage_object(entry: StorageObjectEntry, root: str) -> Iterator[Item]:
     plugin = plugin_name(entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"No such backstore: {entry['plugin']}")
-    place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA)
+    place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA, root)
     given = cast(Mapping[str, Any], entry)
     facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
     serial = facts.pop("wwn", "").strip()  # as the kernel keeps it

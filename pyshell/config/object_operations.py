@@ -80,7 +80,7 @@ class SetKnown(Set):
     def do(self, lio: Lio) -> Operation | None:
         """Write it, unless this kernel does not have it."""
         if isinstance(self.place, identifiers.AluaGroup) and not rtslib_objects.supports_alua(
-            self.place.storage_object
+            lio, self.place.storage_object
         ):
             return None  # writing there hung kernels (field failure 9)
         try:
@@ -295,9 +295,9 @@ def _is_the_kernels(kind: Any, file: str) -> bool:
 
 def is_clear(lio: Lio) -> bool:
     """Return whether `clear` would remove nothing."""
-    if not listing.is_empty() or list(listing.hbas()):
+    if not listing.is_empty(lio) or list(listing.hbas(lio)):
         return False
-    return not any(_has_discovery(lio, fabric) for fabric in listing.fabrics_in_use())
+    return not any(_has_discovery(lio, fabric) for fabric in listing.fabrics_in_use(lio))
 
 
 def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
@@ -315,10 +315,10 @@ def clear(
 
     Raises the first error. `removed` is called with the completed operations in any case.
     """
-    fabrics = list(listing.fabrics_in_use())
+    fabrics = list(listing.fabrics_in_use(lio))
     targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
     storage = [
-        operation for place in listing.storage_objects() for operation in removal.alone(place)
+        operation for place in listing.storage_objects(lio) for operation in removal.alone(place)
     ]
     done, total = 0, sum(len(operations) for operations in (*targets, storage))
 
@@ -340,8 +340,8 @@ def clear(
         if fabric.has("discovery_auth"):
             carry_out(lio, no_discovery(fabric))
     remove(storage)
-    for plugin, number in list(listing.hbas()):
+    for plugin, number in list(listing.hbas(lio)):
         # Empty HBAs are left by killed programs (field failure 35).
-        folder = identifiers.StorageObject(plugin, "", number).hba_folder
+        folder = identifiers.StorageObject(plugin, "", number, lio.root).hba_folder
         with doing(f"remove the empty adapter {folder}"), changing():
             lio.kernel.rmdir(folder)

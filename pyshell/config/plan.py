@@ -26,6 +26,7 @@ from pyshell.config.model import (
     tree_path,
 )
 from pyshell.lio import attributes, identifiers, listing
+from pyshell.lio.attach import Lio
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus
@@ -83,6 +84,7 @@ class Plan:
 
 
 def plan(
+    lio: Lio,
     running: Items,
     wanted: Items,
     *,
@@ -124,7 +126,7 @@ def plan(
         **running,
         **{p: _merged(running.get(p), item) for p, item in wanted.items() if p in other},
     }
-    _Steps(found, running, target).add(again | lifted)
+    _Steps(lio, found, running, target).add(again | lifted)
     return found
 
 
@@ -192,11 +194,12 @@ def _merged(running: Item | None, wanted: Item) -> Item:
 class _Steps:
     """Adds the steps of a plan, with identifiers of this kernel."""
 
-    def __init__(self, found: Plan, running: Items, target: Items) -> None:
+    def __init__(self, lio: Lio, found: Plan, running: Items, target: Items) -> None:
+        self._lio = lio
         self._plan = found
         self._running = running
         self._target = target
-        self._numbers = _Numbers()
+        self._numbers = _Numbers(lio)
 
     def add(self, again: set[str]) -> None:
         """Add deletions, innermost first, then creations and changes, then enabling."""
@@ -223,7 +226,11 @@ class _Steps:
                 self._add(item.path, object_operations.follow(placed, facts))
                 names = [change.name for change in changes[item.path].settings]
                 self._add(item.path, object_operations.change(placed, names))
-            if _is_tpg(item) and item.path not in deleted and listing.half_made(placed.place):
+            if (
+                _is_tpg(item)
+                and item.path not in deleted
+                and listing.half_made(self._lio, placed.place)
+            ):
                 assert isinstance(placed.place, identifiers.Tpg)
                 self._add(item.path, [SetNexus(placed.place)])
             if isinstance(placed.place, identifiers.Tpg) and ENABLED in item.settings:
@@ -240,7 +247,7 @@ class _Steps:
         new = [item for p, item in self._target.items() if p in created and p not in self._running]
         placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
         for item in reversed(placed):
-            if listing.half_made(item.place):
+            if listing.half_made(self._lio, item.place):
                 self._add(item.path, object_operations.delete(item))
                 self._numbers.forget(item.path)
 
@@ -252,7 +259,7 @@ class _Steps:
         elif isinstance(item.place, identifiers.NodeAcl):
             found = listing.mapped_luns(item.place)
         for place in found:
-            if listing.half_made(place):
+            if listing.half_made(self._lio, place):
                 self._add(item.path, object_operations.delete(Item(place)))
 
     def _add(self, path: str, operations: Iterable[Operation]) -> None:
@@ -277,9 +284,9 @@ def _is_tpg(item: Item) -> bool:
 class _Numbers:
     """HBA numbers of existing and new storage objects."""
 
-    def __init__(self) -> None:
-        self._known = {place.path: place.hba for place in listing.storage_objects()}
-        self._taken = {number for _, number in listing.hbas()}
+    def __init__(self, lio: Lio) -> None:
+        self._known = {place.path: place.hba for place in listing.storage_objects(lio)}
+        self._taken = {number for _, number in listing.hbas(lio)}
         self._lowest = 0
         """Lower numbers are all in use."""
 

@@ -61,20 +61,20 @@ class Restored:
     """The planned steps."""
 
 
-def refuse_clashes(document: Document) -> None:
+def refuse_clashes(lio: Lio, document: Document) -> None:
     """Raise ExistsError if a storage object or target of the document already exists."""
-    running = {(place.plugin, place.name): place for place in listing.storage_objects()}
+    running = {(place.plugin, place.name): place for place in listing.storage_objects(lio)}
     for entry in document.get("storage_objects", ()):
         plugin = plugin_name(entry["plugin"])
         there = running.get((plugin, entry["name"]))
-        if there is not None and not listing.half_made(there):
+        if there is not None and not listing.half_made(lio, there):
             raise ExistsError(
                 f"Storage object {plugin}/{entry['name']} already exists, nothing was restored",
                 "clear_existing=true clears the running configuration first.",
                 targetcli=f"storageobject '{plugin}:{entry['name']}' exist not restoring",
             )
     for target in document.get("targets", ()):
-        place = _target_place(target)
+        place = _target_place(lio, target)
         if place is not None and listing.existing(place):
             raise ExistsError(
                 f"Target {place.wwn} already exists, nothing was restored",
@@ -83,7 +83,9 @@ def refuse_clashes(document: Document) -> None:
             )
 
 
-def chosen(document: Document, target: str | None, storage_object: str | None) -> Document:
+def chosen(
+    lio: Lio, document: Document, target: str | None, storage_object: str | None
+) -> Document:
     """Return the part of a document that belongs to one target or storage object.
 
     A target includes the storage objects that it exports and that are not running (field failure
@@ -99,7 +101,7 @@ def chosen(document: Document, target: str | None, storage_object: str | None) -
         part["storage_objects"] = [
             entry
             for entry in parts.of_target(document, target)["storage_objects"]
-            if _existing(plugin_name(entry["plugin"]), entry["name"]) is None
+            if _existing(lio, plugin_name(entry["plugin"]), entry["name"]) is None
         ]
     if storage_object is not None:
         part["storage_objects"] = [
@@ -128,7 +130,7 @@ def restore(
     """
     result = Restored()
     document = _sound(lio, document, result, text=text)
-    operations = _planned(document, running, result).operations
+    operations = _planned(lio, document, running, result).operations
     _do_all(lio, operations, result)
     return result
 
@@ -147,7 +149,7 @@ def _added(
     lio: Lio, document: Document, paths: Collection[str], result: Restored
 ) -> list[Operation]:
     document = _sound(lio, document, result, paths)
-    running = items(read_running(lio))
+    running = items(read_running(lio), lio.root)
     there = {tree_path(item) for item in running.values()}
 
     def fault(error: EntryError) -> None:
@@ -156,18 +158,18 @@ def _added(
 
     wanted = {
         path: item
-        for path, item in items(document, fault).items()
+        for path, item in items(document, lio.root, fault).items()
         if _is_named(item, paths) and tree_path(item) not in there
     }
-    wanted |= _missing_secrets(document, running, paths)
-    result.plan = plan(running, wanted, fault=fault)
+    wanted |= _missing_secrets(lio, document, running, paths)
+    result.plan = plan(lio, running, wanted, fault=fault)
     return result.plan.operations
 
 
-def _missing_secrets(document: Document, running: Items, paths: Collection[str]) -> Items:
+def _missing_secrets(lio: Lio, document: Document, running: Items, paths: Collection[str]) -> Items:
     """Return running objects that lack a CHAP secret in `paths`, with only that setting."""
     found: Items = {}
-    for path, item in items(document, lambda error: None).items():
+    for path, item in items(document, lio.root, lambda error: None).items():
         files = [file for secret, file in secrets_of(item).items() if secret in paths]
         if path not in running:
             continue
@@ -189,7 +191,7 @@ def foresee(lio: Lio, document: Document, running: Items | None = None, text: st
     """Return the result of `restore` as far as checks can foresee it; nothing is changed."""
     result = Restored()
     document = _sound(lio, document, result, text=text)
-    _foresee(lio, _planned(document, running, result).operations, result)
+    _foresee(lio, _planned(lio, document, running, result).operations, result)
     return result
 
 
@@ -201,7 +203,7 @@ def foresee_added(lio: Lio, document: Document, paths: Collection[str]) -> Resto
 
 
 def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
-    foreseen = Foreseen()
+    foreseen = Foreseen(lio)
     missing: list[str] = []
     for operation in operations:
         if _is_within(_folder(operation), missing):
@@ -254,23 +256,23 @@ def _sound(
     return parts.without(document, units)
 
 
-def _planned(document: Document, running: Items | None, result: Restored) -> Plan:
+def _planned(lio: Lio, document: Document, running: Items | None, result: Restored) -> Plan:
     def fault(error: EntryError) -> None:
         result.faults.append(_of_entry(error))
 
-    wanted = items(document, fault)
-    beside = _exported(wanted) if running is None else running
-    result.plan = plan(beside, wanted, prune=running is not None, fault=fault)
+    wanted = items(document, lio.root, fault)
+    beside = _exported(lio, wanted) if running is None else running
+    result.plan = plan(lio, beside, wanted, prune=running is not None, fault=fault)
     return result.plan
 
 
-def _exported(wanted: Items) -> Items:
+def _exported(lio: Lio, wanted: Items) -> Items:
     """Return the running storage objects that a document exports and does not contain."""
     found: Items = {}
     for item in wanted.values():
         for link in item.links:
             plugin, _, name = link.removeprefix("/backstores/").partition("/")
-            place = _existing(plugin, name) if link not in wanted else None
+            place = _existing(lio, plugin, name) if link not in wanted else None
             if place is not None:
                 found[link] = Item(place)
     return found
@@ -340,20 +342,20 @@ def _folder(operation: Operation) -> str:
     return str(place.folder) if place is not None else ""
 
 
-def _target_place(entry: TargetEntry) -> identifiers.Target | None:
+def _target_place(lio: Lio, entry: TargetEntry) -> identifiers.Target | None:
     try:
         fabric = fabrics.fabric(entry["fabric"])
-        return identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]))
+        return identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]), lio.root)
     except PyshellError:
         return None
 
 
-def _existing(plugin: str, name: str) -> identifiers.StorageObject | None:
+def _existing(lio: Lio, plugin: str, name: str) -> identifiers.StorageObject | None:
     """Return the storage object of that name, None if it does not exist or is not valid."""
     if plugin not in HBA_PREFIX:
         return None
     try:
-        return listing.storage_object(plugin, name)
+        return listing.storage_object(lio, plugin, name)
     except UsageError:
         return None
 
@@ -377,7 +379,7 @@ class Awaited:
             handler = self.device.partition("/")[0]
             return handler not in {found.name for found in lio.machine.user_handlers()}
         try:
-            preconditions.check(lio, Foreseen(), self.plugin, self.arguments)
+            preconditions.check(lio, Foreseen(lio), self.plugin, self.arguments)
         except NotFoundError:
             return True
         except PyshellError:
@@ -389,7 +391,7 @@ def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaite
     """Return the storage objects of a document, among `paths`, whose device is missing."""
     found = [
         Awaited(path, item.place.plugin, item.facts)
-        for path, item in items(document, lambda error: None).items()
+        for path, item in items(document, lio.root, lambda error: None).items()
         if path in paths and isinstance(item.place, identifiers.StorageObject)
     ]
     return [one for one in found if one.is_absent(lio)]

@@ -47,10 +47,10 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
     if note is not None:
         lio = replace(lio, kernel=_ReportingKernel(lio.kernel, note))
     names = SettingNames()
-    fabrics = listing.fabrics_in_use()
+    fabrics = listing.fabrics_in_use(lio)
     return {
         "storage_objects": _there(
-            read_storage_object(lio, place, names) for place in listing.storage_objects()
+            read_storage_object(lio, place, names) for place in listing.storage_objects(lio)
         ),
         "targets": [
             read_target(lio, target, names)
@@ -123,9 +123,9 @@ def read_storage_object(
     if place.plugin == "block":
         entry["write_back"] = bool(described.write_back)
     entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or SettingNames())
-    supported = rtslib_objects.supports_alua(place)
+    supported = rtslib_objects.supports_alua(lio, place)
     groups = listing.alua_groups(place) if supported else []
-    groups = [group for group in groups if not listing.half_made(group)]
+    groups = [group for group in groups if not listing.half_made(lio, group)]
     entry["alua_tpgs"] = [read_alua_group(lio, group) for group in groups]
     return cast(StorageObjectEntry, entry)
 
@@ -184,7 +184,7 @@ def read_lun(lio: Lio, place: identifiers.Lun) -> LunEntry:
 
 
 def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None) -> LunEntry:
-    exported = listing.exported_by(target)
+    exported = listing.exported_by(place, target)
     return {
         "index": place.index,
         "storage_object": exported.path if exported else "",
@@ -296,12 +296,12 @@ def _chap(lio: Lio, folder: str, group: str, prefix: str) -> dict[str, str]:
 
 def read_outline(lio: Lio) -> Document:
     """Return the running configuration without settings, in much less time than `read_running`."""
-    fabrics = listing.fabrics_in_use()
+    fabrics = listing.fabrics_in_use(lio)
     found = {
         "storage_objects": [
-            _storage_object_outline(place)
-            for place in listing.storage_objects()
-            if not listing.half_made(place)
+            _storage_object_outline(lio, place)
+            for place in listing.storage_objects(lio)
+            if not listing.half_made(lio, place)
         ],
         "targets": [_target_outline(t) for fabric in fabrics for t in listing.targets(fabric)],
         "fabric_modules": [entry for f in fabrics if (entry := read_fabric(lio, f)) is not None],
@@ -309,8 +309,8 @@ def read_outline(lio: Lio) -> Document:
     return cast(Document, found)
 
 
-def _storage_object_outline(place: identifiers.StorageObject) -> dict[str, Any]:
-    groups = listing.alua_groups(place) if rtslib_objects.supports_alua(place) else []
+def _storage_object_outline(lio: Lio, place: identifiers.StorageObject) -> dict[str, Any]:
+    groups = listing.alua_groups(place) if rtslib_objects.supports_alua(lio, place) else []
     return {
         "name": place.name,
         "plugin": place.plugin,

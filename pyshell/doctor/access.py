@@ -30,7 +30,7 @@ DEMO = "attrib/generate_node_acls"
 
 def check_tpgs(lio: Lio) -> Iterator[Finding]:
     """Yield TPGs and ACLs that are incomplete."""
-    for tpg in tpgs():
+    for tpg in tpgs(lio):
         fabric = tpg.target.fabric
         if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
             message = "the TPG is disabled: no initiator can log in"
@@ -55,8 +55,10 @@ def check_tpgs(lio: Lio) -> Iterator[Finding]:
 
 def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
     """Return commands that export storage objects that no LUN exports."""
-    exported = {listing.storage_object_of(lun) for other in tpgs() for lun in listing.luns(other)}
-    free = [place.path for place in listing.storage_objects() if place not in exported]
+    exported = {
+        listing.storage_object_of(lun) for other in tpgs(lio) for lun in listing.luns(other)
+    }
+    free = [place.path for place in listing.storage_objects(lio) if place not in exported]
     names = free[:_NAMED] or ["STORAGE_OBJECT"]
     return tuple(pyshell(lio, f"{tpg.path}/luns", "create", name) for name in names)
 
@@ -89,7 +91,7 @@ def check_access(lio: Lio) -> Iterator[Finding]:
     """Yield settings that grant access to anyone, or that keep an initiator out."""
     known: dict[str, str] = {}
     yield from _discovery(lio)
-    for tpg in tpgs(of="iscsi"):
+    for tpg in tpgs(lio, of="iscsi"):
         acls = listing.node_acls(tpg)
         yield from _unused(lio, tpg, acls)
         public = _public_address(lio, tpg)
@@ -110,7 +112,7 @@ def check_access(lio: Lio) -> Iterator[Finding]:
 
 def _discovery(lio: Lio) -> Iterator[Finding]:
     """Yield an error if discovery requires CHAP and no credentials are set for it."""
-    iscsi = fabric("iscsi")
+    iscsi = fabric("iscsi", lio.root)
     folder = f"{iscsi.folder}/discovery_auth"
     userid = text_or_none(lio.kernel, f"{folder}/userid") or ""
     asked = text_or_none(lio.kernel, f"{folder}/enforce_discovery_auth") == "1"
@@ -240,7 +242,7 @@ _MOST = 20
 
 def check_logins(lio: Lio) -> Iterator[Finding]:
     """Yield targets that refused an initiator that is still not logged in."""
-    for target in listing.targets(fabric("iscsi")):
+    for target in listing.targets(fabric("iscsi", lio.root)):
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
             continue
@@ -255,7 +257,7 @@ def _strangers(lio: Lio) -> list[str]:
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}
-    for target in listing.targets(fabric("iscsi")):
+    for target in listing.targets(fabric("iscsi", lio.root)):
         for tpg in listing.tpgs(target):
             known.update(acl.wwn for acl in listing.node_acls(tpg))
     return [name for name in found if name not in known][:_MOST]

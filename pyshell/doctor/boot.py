@@ -28,7 +28,7 @@ _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
 def check_boot(lio: Lio) -> Iterator[Finding]:
     """Yield what prevents the restore at boot."""
-    if not (saved_file.default_file(lio).exists() or listing.storage_objects()):
+    if not (saved_file.default_file(lio).exists() or listing.storage_objects(lio)):
         return  # there is nothing to restore
     if not lio.machine.host_file("/run/systemd/system").is_dir():
         yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
@@ -56,7 +56,7 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
 def check_saving(lio: Lio) -> Iterator[Finding]:
     """Yield differences between the running and the saved configuration."""
     path = saved_file.default_file(lio)
-    running = items(read_running(lio))
+    running = items(read_running(lio), lio.root)
     if lio.mark_file.exists():
         yield from _missing(lio, _unreadable(path))
     if not path.exists():
@@ -67,7 +67,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
     try:
         document = load.load(path)
         yield from _unread(document)
-        saved = items(references.if_readable(document))
+        saved = items(references.if_readable(document), lio.root)
         mode = path.stat().st_mode
         reading.read(path, reading.LARGE)
     except UntrustedError as found:

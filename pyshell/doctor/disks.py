@@ -31,7 +31,7 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
     """Yield unused and duplicate disks, and caches that can lose writes."""
     ids: dict[str, StorageObject] = {}
     users = _users(lio)
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
         if not found.configured:
             continue
@@ -107,7 +107,7 @@ def _doubled(
     """Return the finding of an id that two disks have; the disk with fewer users changes."""
 
     def weight(of: StorageObject) -> tuple[int, bool]:
-        return len(users.get(of, ())), storage_info.is_exported(lio.kernel, of)
+        return len(users.get(of, ())), listing.is_exported(lio, of)
 
     if weight(place) > weight(other):
         place, other = other, place
@@ -141,7 +141,7 @@ def _cut(place: StorageObject, users: Users) -> str:
 
 def check_devices(lio: Lio) -> Iterator[Finding]:
     """Yield missing, busy, renamed and resized devices and image files."""
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
         if not found.configured:
             message = (

@@ -70,17 +70,17 @@ def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
         try:
             found = list(check.run(lio))
         except OSError as error:  # an object deleted in the meantime, a file of root's
-            found = [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(check))]
+            found = [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(lio, check))]
         except PyshellError as error:
-            found = [unseen(check.name, str(error), *_paths(check))]
+            found = [unseen(check.name, str(error), *_paths(lio, check))]
         for one in found:
             if _concerns(one, path):
                 yield check.name, one
 
 
-def _paths(check: Check) -> list[str]:
+def _paths(lio: Lio, check: Check) -> list[str]:
     if check.where == "/FABRIC":
-        return [f"/{fabric.name}" for fabric in listing.fabrics_in_use()]
+        return [f"/{fabric.name}" for fabric in listing.fabrics_in_use(lio)]
     return [check.where] if check.where else []
 
 

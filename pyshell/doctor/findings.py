@@ -64,9 +64,9 @@ def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -
     return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"
 
 
-def tpgs(*, of: str = "") -> Iterator[Tpg]:
+def tpgs(lio: Lio, *, of: str = "") -> Iterator[Tpg]:
     """Yield all TPGs, or those of one fabric."""
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         if of in ("", fabric.name):
             for target in listing.targets(fabric):
                 yield from listing.tpgs(target)

@@ -25,6 +25,9 @@ from pyshell.lio.configfs import (
 if TYPE_CHECKING:
     from pyshell.simulator import Simulator
 
+if TYPE_CHECKING:
+    from pyshell.simulator import Simulator
+
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")
@@ -61,10 +64,16 @@ class Lio:
     """There while the last restore since the host's start lacks something; units look at it."""
     simulated: Path | None = None
     """The simulator's folder, None on the real kernel."""
+    simulator: Simulator | None = field(default=None, compare=False, repr=False)
     progress: Progress = field(default_factory=Progress, compare=False)
     """Where long work tells how far it is."""
     at_once: int = 1
     """How many operations may wait in the kernel at one time."""
+
+    @property
+    def root(self) -> str:
+        """Return the folder in configfs that holds `core` and the fabrics."""
+        return self.kernel.root
 
     @property
     def run_dir(self) -> Path:
@@ -114,6 +123,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
         found.folder / "command.lock",  # `lock` there is the simulated kernel's own
         found.folder / "missing",
         found.folder,
+        found,
     )
 
 

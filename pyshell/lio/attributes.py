@@ -33,13 +33,8 @@ from typing import Any
 from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.lio.identifiers import (
-    AluaGroup,
-    MappedLun,
-    NodeAcl,
     Place,
     StorageObject,
-    Target,
-    Tpg,
 )
 
 TABLE = Path(__file__).with_name("attributes.json")
@@ -228,34 +223,14 @@ def _row(name: str, told: Mapping[str, Any]) -> Attribute:
     return Attribute(name, **{**told, "range": pairs})
 
 
-_KINDS: dict[tuple[type, str], str] = {
-    (StorageObject, "attrib"): "storage_object",
-    (AluaGroup, ""): "alua_group",
-    (Target, "param"): "target_parameter",
-    (Tpg, "attrib"): "tpg",
-    (Tpg, "param"): "tpg_parameter",
-    (NodeAcl, "attrib"): "node_acl",
-    (MappedLun, ""): "mapped_lun",
-}
 _AS_CREATED = frozenset({"emulate_model_alias"})
 """What `create` gives by a preference: no table knows it."""
-
-
-def owner(place: Place) -> str:
-    """Return the backstore or fabric that a default goes by."""
-    if isinstance(place, StorageObject):
-        return place.plugin
-    if isinstance(place, Target):
-        return place.fabric_name
-    if isinstance(place, Tpg):
-        return place.target.fabric_name
-    return place.tpg.target.fabric_name if isinstance(place, NodeAcl) else ""
 
 
 def row_of(place: Place, file: str) -> Attribute | None:
     """Return the row of a setting (`attrib/emulate_caw`), None where the table has none."""
     folder, _, name = file.rpartition("/")
-    kind = _KINDS.get((type(place), folder))
+    kind = place.kind.rows.get(folder)
     return of_kind(kind).get(name) if kind else None
 
 
@@ -266,7 +241,7 @@ def comes_by_itself(place: Place, file: str, value: str) -> bool:
         return False
     if not found.can_be_set:
         return True
-    return found.tried and found.default_of(owner(place)) == value
+    return found.tried and found.default_of(place.owner) == value
 
 
 def depends_on_device(place: Place, file: str) -> bool:
@@ -279,7 +254,7 @@ def depends_on_device(place: Place, file: str) -> bool:
         return True
     if any(isinstance(high, str) for _, high in found.range):
         return True
-    return not name.startswith("emulate_") and found.default_of(owner(place)) is None
+    return not name.startswith("emulate_") and found.default_of(place.owner) is None
 
 
 def refuse_misread(place: Place, file: str, value: str) -> None:
@@ -292,4 +267,4 @@ def refuse_misread(place: Place, file: str, value: str) -> None:
     if found is not None and found.type == "boolean":
         found.check(value, str)
     if found is not None:
-        found.check_for(owner(place), value)
+        found.check_for(place.owner, value)

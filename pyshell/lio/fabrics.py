@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
@@ -15,6 +15,7 @@ from pyshell.lio.rtslib import FABRIC_MODULES, RTSLibError
 
 if TYPE_CHECKING:
     from pyshell.host.machine import Machine
+    from pyshell.lio.attach import Lio
 
 # Where the module that provides a fabric has another name today than rtslib loads it by.
 _MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}
@@ -44,20 +45,37 @@ _REFUSALS = {
 
 
 class Fabric:
-    """One fabric: `iscsi`, `loopback`, `vhost` …"""
+    """One fabric: `iscsi`, `loopback`, `vhost` …, of the target with that configfs folder.
 
-    def __init__(self, name: str) -> None:
+    Without a `root` it only describes the fabric: it has no `folder`.
+    """
+
+    def __init__(self, name: str, root: str | None = None) -> None:
         self.name = name
-        # A plain description until something is created: making one loads no module.
-        self.module: Any = FABRIC_MODULES[name]()
+        self._root = root
+        # A plain description until something is created: no kernel module is loaded.
+        self.module = rtslib.fabric_module(name, root)
         if name == "usb_gadget":
             self.module.kernel_module = _MODULE_FILES[name]  # rtslib asks for the one before it
         self.wwn_kinds: tuple[str, ...] = tuple(self.module.wwn_types)
 
     @property
+    def root(self) -> str:
+        """Return the configfs folder of the target that the fabric belongs to."""
+        if self._root is None:
+            raise ValueError(f"the fabric {self.name} belongs to no target")
+        return self._root
+
+    @property
     def folder(self) -> str:
-        """Return the configfs folder, which exists once the fabric is in use."""
-        return str(self.module.path)
+        """Return the fabric's folder in configfs, which exists once the fabric is in use."""
+        return f"{self.root}/{os.path.basename(self.module.path)}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fabric) and (self.name, self._root) == (other.name, other._root)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self._root))
 
     def has(self, feature: str) -> bool:
         """Tell whether the fabric has `acls`, `auth`, `nps`, `tpgts`, `nexus` …"""
@@ -83,6 +101,8 @@ class Fabric:
 
         Raises PyshellError with what modprobe said, rtslib's error where the kernel refused.
         """
+        if os.path.isdir(self.folder):
+            return
         try:
             self.module._check_self()
         except RTSLibError as error:
@@ -106,26 +126,27 @@ class Fabric:
             return ""
         return _REFUSALS.get(self.name, "")
 
-    def is_offered(self, machine: Machine) -> bool:
-        """Tell whether it is in use, or can be had: its module, and the hardware if it needs any.
+    def is_offered(self, lio: Lio) -> bool:
+        """Return whether it is in use or available: its module, and the hardware it needs.
 
-        Nothing is loaded to find out.
+        Loads nothing.
         """
         if os.path.isdir(self.folder):
             return True
-        return self.name in loadable(machine) and self._has_hardware(machine)
+        return self.name in loadable(lio.machine) and self._has_hardware(lio)
 
-    def _has_hardware(self, machine: Machine) -> bool:
+    def _has_hardware(self, lio: Lio) -> bool:
         if self.name == "usb_gadget":
-            return bool(machine.usb_controllers())
-        found = self.hardware_wwns()
+            return bool(lio.machine.usb_controllers())
+        found = self.hardware_wwns(lio)
         return found is None or bool(found)
 
-    def hardware_wwns(self) -> list[str] | None:
-        """Return the WWNs of the hardware there is, sorted; None where the fabric needs none.
+    def hardware_wwns(self, lio: Lio) -> list[str] | None:
+        """Return the sorted WWNs of the host's hardware, None if the fabric needs none.
 
-        A port whose name cannot be read ends rtslib's search; those found before it still count.
+        rtslib's search ends at a port whose name cannot be read.
         """
+        rtslib.work_on(lio)
         wwns = self.module.wwns
         if wwns is None:
             return None
@@ -168,17 +189,15 @@ class Fabric:
         return str(self.module.from_fabric_wwn(name))
 
 
-@functools.cache
-def _fabric(name: str, root: str) -> Fabric:
-    return Fabric(name)
+@functools.lru_cache(maxsize=64)
+def fabric(name: str, root: str | None = None) -> Fabric:
+    """Return the fabric `name` of the target with the configfs folder `root`.
 
-
-def fabric(name: str) -> Fabric:
-    """Return the fabric called `name`. Raises NotFoundError."""
+    Without `root` it only describes the fabric. Raises NotFoundError.
+    """
     if name not in FABRIC_MODULES:
         raise NotFoundError(f"There is no fabric '{name}'.", "Known: " + ", ".join(known()) + ".")
-    # rtslib fixes the folder when the object is made, so each configfs has its own.
-    return _fabric(name, rtslib.configfs_root())
+    return Fabric(name, root)
 
 
 def known() -> list[str]:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind of object of LIO by its name, with its folder in configfs.
+"""Identifiers of LIO's objects: each names one object of one target and its folder in configfs.
 
-A place is a value: it says where an object is or would be, and does not look whether it is there.
+An identifier is a value. It does not say whether the object exists. `root` is the configfs folder
+of the target that the object belongs to (`Lio.root`): the kernel's or a simulator's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import PyshellError
 from pyshell.lio.fabrics import Fabric, fabric, known
-from pyshell.lio.rtslib import configfs_root
 
 # rtslib's name of each kind of backstore and the kernel's name of its HBA folders.
 HBA_PREFIX = {
@@ -78,25 +79,27 @@ def normal_path(path: str) -> str:
     return "/".join(parts)
 
 
-class _kept:  # noqa: N801 - used as a decorator, as `property` is
-    """A property that is worked out once for each configfs: a plan asks thousands of times."""
+@dataclass(frozen=True)
+class Kind:
+    """What pyshell knows about a kind of object."""
 
-    def __init__(self, function: Callable[[Any], str]) -> None:
-        self._function = function
-        self._name = f"_{function.__name__}"
-        self.__doc__ = function.__doc__
+    rtslib_name: str
+    """The name of rtslib's class, which its error messages contain."""
+    groups: tuple[str, ...] = ()
+    """Folders of settings below the object's folder, in the order in which to write them."""
+    files: tuple[str, ...] = ()
+    """Settings in the object's folder itself, in the order in which to write them."""
+    rows: Mapping[str, str] = field(default_factory=dict)
+    """The kind of rows in `attributes.json` that describe the settings, by folder."""
+    missing: str = "No such {kind} in configfs: {place.folder}"
+    """targetcli's error if the object does not exist."""
+    exists: str = "This {kind} already exists in configFS"
+    """targetcli's error if the object already exists."""
 
-    def __get__(self, place: Any, owner: type[Any]) -> str:
-        root = configfs_root()
-        kept: tuple[Any, str] | None = place.__dict__.get(self._name)
-        if kept is None or kept[0] != root:
-            kept = place.__dict__[self._name] = (root, self._function(place))
-        return kept[1]
 
-
-def core_folder() -> str:
+def core_folder(root: str) -> str:
     """Return the folder that holds the HBAs."""
-    return f"{configfs_root()}/core"
+    return f"{root}/core"
 
 
 def _below(folder: str, *parts: str) -> str:
@@ -106,23 +109,36 @@ def _below(folder: str, *parts: str) -> str:
 
 @dataclass(frozen=True)
 class StorageObject:
-    """A storage object. `hba` is its HBA's number, which only configfs knows."""
+    """A storage object. `hba` is the number of its HBA, which only configfs knows."""
 
+    kind: ClassVar = Kind(
+        "StorageObject",
+        groups=("attrib",),
+        rows={"attrib": "storage_object"},
+        missing="No storage object named {place.name}.",
+        exists="Storage object {place.plugin}/{place.name} exists",
+    )
     plugin: str
     name: str
     hba: int
+    root: str
+
+    @property
+    def owner(self) -> str:
+        """Return the backstore, on which defaults of settings depend."""
+        return self.plugin
 
     @property
     def hba_folder(self) -> str:
         """Return the folder of the HBA, which holds this one storage object."""
-        return _below(core_folder(), f"{HBA_PREFIX[self.plugin]}_{self.hba}")
+        return _below(core_folder(self.root), f"{HBA_PREFIX[self.plugin]}_{self.hba}")
 
-    @_kept
+    @cached_property
     def folder(self) -> str:
         """Return the object's folder in configfs."""
         return _below(self.hba_folder, self.name)
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree, which is also how a saved file names it."""
         return f"/backstores/{self.plugin}/{self.name}"
@@ -135,15 +151,43 @@ class StorageObject:
 class AluaGroup:
     """An ALUA target port group of a storage object."""
 
+    kind: ClassVar = Kind(
+        "ALUATargetPortGroup",
+        # The state first: the kernel refuses it once the others do not support it, and waits for
+        # the delays when it changes.
+        files=(
+            "alua_access_state",
+            "alua_access_status",
+            "alua_support_offline",
+            "alua_support_standby",
+            "alua_support_transitioning",
+            "alua_support_active_nonoptimized",
+            "alua_support_unavailable",
+            "alua_support_active_optimized",
+            "alua_access_type",
+            "alua_write_metadata",
+            "preferred",
+            "nonop_delay_msecs",
+            "trans_delay_msecs",
+            "implicit_trans_secs",
+        ),
+        rows={"": "alua_group"},
+        missing="Invalid ALUA group name",
+    )
     storage_object: StorageObject
     name: str
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the backstore, on which defaults of settings depend."""
+        return self.storage_object.owner
+
+    @cached_property
     def folder(self) -> str:
         """Return the group's folder in configfs."""
         return _below(self.storage_object.folder, "alua", self.name)
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.storage_object.path}/alua/{self.name}"
@@ -156,7 +200,13 @@ class AluaGroup:
 class FabricPlace:
     """A fabric as an object with settings (discovery authentication, CPUs)."""
 
+    kind: ClassVar = Kind("FabricPlace")
     fabric: Fabric
+
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.fabric.name
 
     @property
     def folder(self) -> str:
@@ -176,20 +226,27 @@ class FabricPlace:
 class Target:
     """A target of a fabric, by its normalised WWN."""
 
+    kind: ClassVar = Kind("Target", groups=("param",), rows={"param": "target_parameter"})
     fabric_name: str
     wwn: str
+    root: str
 
     @property
     def fabric(self) -> Fabric:
         """Return the fabric."""
-        return fabric(self.fabric_name)
+        return fabric(self.fabric_name, self.root)
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.fabric_name
+
+    @cached_property
     def folder(self) -> str:
         """Return the target's folder in configfs."""
         return _below(self.fabric.folder, self.fabric.to_folder(self.wwn))
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"/{self.fabric_name}/{self.wwn}"
@@ -202,15 +259,25 @@ class Target:
 class Tpg:
     """A target portal group, by its tag."""
 
+    kind: ClassVar = Kind(
+        "TPG",
+        groups=("attrib", "param", "auth"),
+        rows={"attrib": "tpg", "param": "tpg_parameter"},
+    )
     target: Target
     tag: int
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.target.fabric_name
+
+    @cached_property
     def folder(self) -> str:
         """Return the TPG's folder in configfs."""
         return _below(self.target.folder, f"tpgt_{self.tag}")
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in the tree: a fabric without tags shows target and TPG as one."""
         if not self.target.fabric.has("tpgts"):
@@ -225,15 +292,21 @@ class Tpg:
 class Lun:
     """A LUN of a TPG, by its number."""
 
+    kind: ClassVar = Kind("LUN", missing="Invalid LUN")
     tpg: Tpg
     index: int
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.tpg.owner
+
+    @cached_property
     def folder(self) -> str:
         """Return the LUN's folder in configfs."""
         return _below(self.tpg.folder, "lun", f"lun_{self.index}")
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/luns/lun{self.index}"
@@ -246,21 +319,27 @@ class Lun:
 class Portal:
     """A network portal: `address` is plain (IPv6 without brackets), as `names.address` gives it."""
 
+    kind: ClassVar = Kind("NetworkPortal", files=("iser", "cxgbit"))
     tpg: Tpg
     address: str
     port: int
+
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.tpg.owner
 
     @property
     def name(self) -> str:
         """Return the name in the tree and in configfs, as `[::0]:3260`."""
         return f"{names.bracketed(self.address)}:{self.port}"
 
-    @_kept
+    @cached_property
     def folder(self) -> str:
         """Return the portal's folder in configfs."""
         return _below(self.tpg.folder, "np", self.name)
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/portals/{self.name}"
@@ -273,15 +352,26 @@ class Portal:
 class NodeAcl:
     """A node ACL: the initiator of that WWN may log in."""
 
+    kind: ClassVar = Kind(
+        "NodeACL",
+        groups=("attrib", "param", "auth"),
+        files=("cmdsn_depth", "tag"),
+        rows={"attrib": "node_acl"},
+    )
     tpg: Tpg
     wwn: str
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.tpg.owner
+
+    @cached_property
     def folder(self) -> str:
         """Return the ACL's folder in configfs."""
         return _below(self.tpg.folder, "acls", self.tpg.target.fabric.to_folder(self.wwn))
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.tpg.path}/acls/{self.wwn}"
@@ -294,15 +384,21 @@ class NodeAcl:
 class MappedLun:
     """A mapped LUN: the number by which one initiator sees a LUN of the TPG."""
 
+    kind: ClassVar = Kind("MappedLUN", rows={"": "mapped_lun"})
     acl: NodeAcl
     index: int
 
-    @_kept
+    @property
+    def owner(self) -> str:
+        """Return the fabric, on which defaults of settings depend."""
+        return self.acl.owner
+
+    @cached_property
     def folder(self) -> str:
         """Return the mapped LUN's folder in configfs."""
         return _below(self.acl.folder, f"lun_{self.index}")
 
-    @_kept
+    @cached_property
     def path(self) -> str:
         """Return the path in pyshell's tree."""
         return f"{self.acl.path}/mapped_lun{self.index}"

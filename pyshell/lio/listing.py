@@ -10,12 +10,14 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import rtslib, rtslib_objects
-from pyshell.lio.configfs import CONFIGFS, folders, links
+from pyshell.lio import rtslib
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import CONFIGFS, folders, links, text_or_none
 from pyshell.lio.fabrics import Fabric, fabric, known
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
@@ -25,6 +27,7 @@ from pyshell.lio.identifiers import (
     Lun,
     MappedLun,
     NodeAcl,
+    Place,
     Portal,
     StorageObject,
     Target,
@@ -38,41 +41,42 @@ _BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
 _ENDS_IN_NUMBER = re.compile(r"(.*?)(\d+)")
 
 
-def hbas() -> Iterator[tuple[str, int]]:
+def hbas(lio: Lio) -> Iterator[tuple[str, int]]:
     """Yield (plugin, number) of every HBA of a known kind, whether or not it holds anything."""
-    for name in folders(core_folder()):
+    for name in folders(core_folder(lio.root)):
         match = _HBA.fullmatch(name)
         if match and match.group(1) in PLUGIN_OF_HBA:
             yield PLUGIN_OF_HBA[match.group(1)], int(match.group(2))
 
 
-def storage_objects(plugin: str | None = None) -> list[StorageObject]:
+def storage_objects(lio: Lio, plugin: str | None = None) -> list[StorageObject]:
     """Return the storage objects of one kind of backstore, or all, sorted by name."""
     found = []
-    for kind, number in hbas():
+    core = core_folder(lio.root)
+    for kind, number in hbas(lio):
         if plugin is not None and kind != plugin:
             continue
-        hba = f"{core_folder()}/{HBA_PREFIX[kind]}_{number}"
-        found += [StorageObject(kind, name, number) for name in folders(hba)]
+        hba = f"{core}/{HBA_PREFIX[kind]}_{number}"
+        found += [StorageObject(kind, name, number, lio.root) for name in folders(hba)]
     return sorted(found, key=lambda found: (found.plugin, natural(found.name)))
 
 
-def storage_object(plugin: str, name: str) -> StorageObject | None:
+def storage_object(lio: Lio, plugin: str, name: str) -> StorageObject | None:
     """Return the storage object of that name, None where there is none; reads no other object."""
     names.storage_object_name(name)
-    prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder()
+    prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder(lio.root)
     # The newest first, which is most often asked for: one look each is all that there is to do.
-    for number in sorted((n for kind, n in hbas() if kind == plugin), reverse=True):
+    for number in sorted((n for kind, n in hbas(lio) if kind == plugin), reverse=True):
         if os.access(f"{core}/{prefix}{number}/{name}", os.F_OK):
-            place = StorageObject(plugin, name, number)
+            place = StorageObject(plugin, name, number, lio.root)
             if os.path.isdir(place.folder):
                 return place
     return None
 
 
-def free_hba() -> int:
+def free_hba(lio: Lio) -> int:
     """Return the lowest number that no HBA has: rtslib counts all kinds together."""
-    taken = {number for _, number in hbas()}
+    taken = {number for _, number in hbas(lio)}
     return lowest_free(taken)
 
 
@@ -89,16 +93,17 @@ def alua_groups(place: StorageObject) -> list[AluaGroup]:
     return [AluaGroup(place, name) for name in sorted(folders(f"{place.folder}/alua"), key=natural)]
 
 
-def fabrics_in_use() -> list[Fabric]:
+def fabrics_in_use(lio: Lio) -> list[Fabric]:
     """Return the fabrics that have a folder in configfs, sorted by name."""
-    return [found for found in map(fabric, known()) if os.path.isdir(found.folder)]
+    return [found for name in known() if os.path.isdir((found := fabric(name, lio.root)).folder)]
 
 
 def targets(of: Fabric) -> list[Target]:
     """Return the targets of a fabric, sorted by WWN; names that break the rules are there too."""
     found = [name for name in folders(of.folder) if name not in rtslib.NOT_TARGETS]
     return sorted(
-        (Target(of.name, of.from_folder(name)) for name in found), key=lambda t: natural(t.wwn)
+        (Target(of.name, of.from_folder(name), of.root) for name in found),
+        key=lambda t: natural(t.wwn),
     )
 
 
@@ -137,10 +142,10 @@ def portals(tpg: Tpg) -> list[Portal]:
 
 def storage_object_of(lun: Lun) -> StorageObject | None:
     """Return what a LUN exports, None where its link is missing or points nowhere."""
-    return exported_by(link_target(lun.folder))
+    return exported_by(lun, link_target(lun.folder))
 
 
-def exported_by(target: str | None) -> StorageObject | None:
+def exported_by(lun: Lun, target: str | None) -> StorageObject | None:
     """Return the storage object at the end of a LUN's link, None where there is none."""
     if target is None:
         return None
@@ -148,7 +153,9 @@ def exported_by(target: str | None) -> StorageObject | None:
     match = _HBA.fullmatch(hba)
     if match is None or match.group(1) not in PLUGIN_OF_HBA:
         return None
-    return StorageObject(PLUGIN_OF_HBA[match.group(1)], name, int(match.group(2)))
+    return StorageObject(
+        PLUGIN_OF_HBA[match.group(1)], name, int(match.group(2)), lun.tpg.target.root
+    )
 
 
 def lun_of(mapped: MappedLun) -> Lun | None:
@@ -206,19 +213,25 @@ def alias(folder: str) -> str | None:
     return found[0] if found else None
 
 
-def luns_of(place: StorageObject) -> list[Lun]:
+def luns_of(lio: Lio, place: StorageObject) -> list[Lun]:
     """Return every LUN, of any fabric, that exports a storage object: one pass over the links.
 
-    Where the kernel counts none, there is no pass.
+    If the kernel counts none, there is no pass.
     """
-    if not rtslib_objects.is_exported(place):
+    if not is_exported(lio, place):
         return []
     found = []
-    for of in fabrics_in_use():
+    for of in fabrics_in_use(lio):
         for target in targets(of):
             for tpg in tpgs(target):
                 found += [lun for lun in luns(tpg) if link_target(lun.folder) == place.folder]
     return found
+
+
+def is_exported(lio: Lio, place: StorageObject) -> bool:
+    """Return whether a LUN exports a storage object, which the kernel counts; True if unknown."""
+    info = text_or_none(lio.kernel, f"{place.folder}/info")
+    return info is None or "Status: DEACTIVATED" not in info
 
 
 def mappings_of(lun: Lun) -> list[MappedLun]:
@@ -229,37 +242,44 @@ def mappings_of(lun: Lun) -> list[MappedLun]:
     return found
 
 
-def existing(place: Tpg | Lun | NodeAcl | MappedLun | Target | Portal | AluaGroup) -> bool:
-    """Tell whether the object is in configfs."""
+def existing(place: Place) -> bool:
+    """Return whether the object is in configfs."""
     return os.path.isdir(place.folder)
 
 
-def half_made(place: object) -> bool:
-    """Tell whether an object is there and is not what its kind is: what a killed program leaves.
+def half_made(lio: Lio, place: Place) -> bool:
+    """Return whether an object exists and is not complete: what a killed program leaves.
 
-    A LUN or mapped LUN of nothing, a storage object that was never configured, an ALUA group
-    without a number, a TPG without the nexus that its fabric wants.
+    A LUN or mapped LUN without its link, a storage object that was never configured, an ALUA group
+    without a number, a TPG without the nexus that its fabric needs.
     """
-    if isinstance(place, Lun):
-        return existing(place) and storage_object_of(place) is None
-    if isinstance(place, MappedLun):
-        return existing(place) and lun_of(place) is None
-    if isinstance(place, StorageObject) and os.path.isdir(place.folder):
-        with contextlib.suppress(OSError), open(f"{place.folder}/enable", encoding="ascii") as file:
-            return file.read().strip() == "0"
-    if isinstance(place, AluaGroup) and place.name != DEFAULT_GROUP and existing(place):
-        return _reads_as_nothing(f"{place.folder}/tg_pt_gp_id")
-    if isinstance(place, Tpg) and place.target.fabric.has("nexus") and existing(place):
-        return _reads_as_nothing(f"{place.folder}/nexus")
-    return False
+    rule = _HALF_MADE.get(type(place))
+    return rule is not None and existing(place) and rule(lio, place)
 
 
-def _reads_as_nothing(file: str) -> bool:
-    """Tell whether the kernel gives no value of a file, as of a number that is not set."""
+def _is_without_nexus(lio: Lio, tpg: Tpg) -> bool:
+    return tpg.target.fabric.has("nexus") and _has_no_value(lio, f"{tpg.folder}/nexus")
+
+
+def _is_without_number(lio: Lio, group: AluaGroup) -> bool:
+    return group.name != DEFAULT_GROUP and _has_no_value(lio, f"{group.folder}/tg_pt_gp_id")
+
+
+def _has_no_value(lio: Lio, file: str) -> bool:
+    """Return whether the kernel returns no value of a file, as of a number that is not set."""
     try:
-        return not rtslib.read_file(file)
+        return not lio.kernel.read(file).strip()
     except OSError as error:
         return error.errno == errno.ENODEV
+
+
+_HALF_MADE: dict[type, Callable[[Lio, Any], bool]] = {
+    Lun: lambda lio, lun: storage_object_of(lun) is None,
+    MappedLun: lambda lio, mapped: lun_of(mapped) is None,
+    StorageObject: lambda lio, place: text_or_none(lio.kernel, f"{place.folder}/enable") == "0",
+    AluaGroup: _is_without_number,
+    Tpg: _is_without_nexus,
+}
 
 
 def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:
@@ -292,7 +312,9 @@ def portals_at(of: Fabric, port: int) -> list[Portal]:
 def portal_obstacle(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
     """Return the portal, of those at the same port, that keeps the kernel from adding `wanted`."""
     own, others = _own_and_others(wanted, present)
-    address = names.portal_obstacle(wanted.address, own, others, v6only=ipv6_only())
+    address = names.portal_obstacle(
+        wanted.address, own, others, v6only=ipv6_only(wanted.tpg.target.root)
+    )
     return None if address is None else own.get(address) or others[address]
 
 
@@ -302,7 +324,9 @@ def portal_in_place_of(wanted: Portal, present: Iterable[Portal]) -> Portal | No
     None where the kernel would listen as it is asked to, see `names.portal_in_place_of`.
     """
     _, others = _own_and_others(wanted, present)
-    address = names.portal_in_place_of(wanted.address, others, v6only=ipv6_only())
+    address = names.portal_in_place_of(
+        wanted.address, others, v6only=ipv6_only(wanted.tpg.target.root)
+    )
     return None if address is None else others[address]
 
 
@@ -324,9 +348,9 @@ def overlapping_portal(wanted: Portal) -> Portal | None:
     return portal_obstacle(wanted, portals_at(wanted.tpg.target.fabric, wanted.port))
 
 
-def ipv6_only() -> bool:
-    """Tell whether this host's IPv6 wildcard leaves IPv4 alone; of a simulated host it does not."""
-    if core_folder() != f"{CONFIGFS}/core":
+def ipv6_only(root: str) -> bool:
+    """Return whether the IPv6 wildcard excludes IPv4 on this host; False for simulated hosts."""
+    if root != CONFIGFS:
         return False
     with contextlib.suppress(OSError), open(_BINDV6ONLY, encoding="ascii") as file:
         return file.read().strip() == "1"
@@ -357,9 +381,9 @@ def is_wildcard(address: str) -> bool:
         return False
 
 
-def require_storage_object(plugin: str, name: str) -> StorageObject:
+def require_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
     """Return the storage object of that name. Raises NotFoundError."""
-    found = storage_object(plugin, name)
+    found = storage_object(lio, plugin, name)
     if found is None:
         raise NotFoundError(
             f"No storage object named {name}.",
@@ -380,6 +404,6 @@ def _numbers(folder: str, prefix: str) -> list[int]:
     return sorted(number for number in map(whole, found) if number is not None)
 
 
-def is_empty() -> bool:
-    """Tell whether there is neither a target nor a storage object."""
-    return not storage_objects() and not any(targets(fabric) for fabric in fabrics_in_use())
+def is_empty(lio: Lio) -> bool:
+    """Return whether there is neither a target nor a storage object."""
+    return not storage_objects(lio) and not any(map(targets, fabrics_in_use(lio)))

@@ -20,7 +20,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rtslib_fb
 import rtslib_fb.fabric
@@ -34,6 +34,9 @@ from rtslib_fb.utils import RTSLibError as RTSLibError  # noqa: PLC0414 - for `e
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.host import programs
 from pyshell.lio.configfs import confine, confine_change, write_below
+
+if TYPE_CHECKING:
+    from pyshell.lio.attach import Lio
 
 _MORE_THAN_A_PAGE = 65536
 FABRIC_MODULES: dict[str, Callable[[], Any]] = {
@@ -50,14 +53,31 @@ def configfs_root() -> str:
     return str(CFSNode.configfs_dir)
 
 
+def work_on(lio: Lio) -> None:
+    """Let rtslib work on an open target: it knows one configfs folder at a time."""
+    if configfs_root() == lio.root:
+        return
+    from pyshell.simulator import under_rtslib  # only if a target is or was simulated
+
+    under_rtslib.detach()
+    replace_parts()
+    if lio.simulator is not None:
+        under_rtslib.attach(lio.simulator)
+    else:
+        CFSNode.configfs_dir = lio.root
+
+
+def fabric_module(name: str, root: str | None = None) -> Any:
+    """Return rtslib's object for a fabric, below the configfs folder `root` if given."""
+    module = FABRIC_MODULES[name]()
+    if root is not None:
+        module._path = f"{root}/{os.path.basename(module.path)}"
+    return module
+
+
 def generated_wwn(kind: str) -> str:
     """Return a random WWN of rtslib's form for a kind of name (iqn, naa …)."""
     return str(rtslib_fb.utils.generate_wwn(kind))
-
-
-def read_file(path: str) -> str:
-    """Return the stripped text of an attribute file. Raises OSError."""
-    return str(rtslib_fb.utils.fread(path))
 
 
 def page_size() -> int:

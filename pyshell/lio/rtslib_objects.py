@@ -20,7 +20,8 @@ import rtslib_fb
 from rtslib_fb import tcm
 from rtslib_fb.node import CFSNode
 
-from pyshell.lio import rtslib
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import (
     HBA_PREFIX,
     AluaGroup,
@@ -284,20 +285,10 @@ def _no_dbroot_warning() -> Iterator[None]:
         yield
 
 
-def supports_alua(place: StorageObject) -> bool:
+def supports_alua(lio: Lio, place: StorageObject) -> bool:
     """Return whether the backend accepts ALUA settings. Some kernels hang on others (row 9)."""
     own = _STORAGE_CLASSES[place.plugin]._get_alua_supported
     if own is tcm.StorageObject._get_alua_supported:
         return True  # rtslib's answer for those that do not ask the kernel
-    try:
-        return rtslib.read_file(f"{place.folder}/attrib/alua_support") == "1"
-    except OSError:
-        return False  # older kernels, which do not have the file, hang
-
-
-def is_exported(place: StorageObject) -> bool:
-    """Return whether a LUN exports a storage object, True if that is not known."""
-    try:
-        return "Status: DEACTIVATED" not in rtslib.read_file(f"{place.folder}/info")
-    except OSError:
-        return True
+    # Older kernels, which do not have the file, hang.
+    return text_or_none(lio.kernel, f"{place.folder}/attrib/alua_support") == "1"

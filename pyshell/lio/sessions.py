@@ -91,7 +91,7 @@ class SeenLun:
 
 def sessions(lio: Lio) -> Iterator[Session]:
     """Yield every open session that somebody logged in for."""
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         for target in listing.targets(fabric):
             for tpg in listing.tpgs(target):
                 yield from of_tpg(lio, tpg)
@@ -99,7 +99,7 @@ def sessions(lio: Lio) -> Iterator[Session]:
 
 def nexuses(lio: Lio) -> Iterator[Session]:
     """Yield the one initiator of each TPG that has but one, and it without logging in."""
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         if not fabric.has("nexus"):
             continue
         for target in listing.targets(fabric):

@@ -10,7 +10,7 @@ from pyshell import names
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import rtslib
 from pyshell.lio.configfs import Kernel, files
-from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Portal, StorageObject, Target, Tpg
+from pyshell.lio.identifiers import AluaGroup, Place
 
 # rtslib's and targetcli's names of the CHAP settings, and the files that hold them.
 AUTH_FILES = {
@@ -29,24 +29,7 @@ SHORT_SECRET = (
 SECRET_MOST = 16
 """Bytes of a CHAP secret that all initiators accept; the kernel keeps 255."""
 LONG_SECRET = f"is longer than {SECRET_MOST} bytes: initiators such as Windows refuse it."
-# The settings of an ALUA group, in the order in which a new one takes them: the state first, as the
-# kernel refuses it once the rest does not support it, and waits for the delays in a change of it.
-ALUA_FILES = (
-    "alua_access_state",
-    "alua_access_status",
-    "alua_support_offline",
-    "alua_support_standby",
-    "alua_support_transitioning",
-    "alua_support_active_nonoptimized",
-    "alua_support_unavailable",
-    "alua_support_active_optimized",
-    "alua_access_type",
-    "alua_write_metadata",
-    "preferred",
-    "nonop_delay_msecs",
-    "trans_delay_msecs",
-    "implicit_trans_secs",
-)
+ALUA_FILES = AluaGroup.kind.files
 _ALUA_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ALUA_STATUSES = ("None", "Altered by Explicit STPG", "Altered by Implicit ALUA")
 ALUA_STATES = {
@@ -171,31 +154,15 @@ def own_files(place: Place) -> list[str]:
 
     What other objects are made of (links, LUNs) and whether a TPG is enabled is not among them.
     """
-    folder = place.folder
-    if isinstance(place, StorageObject):
-        return [f"attrib/{name}" for name in names_in(folder, "attrib")[1]]
-    if isinstance(place, Tpg):
-        return _attributes_and_parameters(folder) + _auth(folder)
-    if isinstance(place, NodeAcl):
-        present = files(folder, readable=True, writable=True)
-        own = [name for name in ("cmdsn_depth", "tag") if name in present]
-        return _attributes_and_parameters(folder) + _auth(folder) + own
-    if isinstance(place, Target):
-        return [f"param/{name}" for name in names_in(folder, "param")[1]]
-    if isinstance(place, Portal):
-        return [name for name in ("iser", "cxgbit") if name in files(folder, writable=True)]
-    if isinstance(place, AluaGroup):
-        present = files(folder, readable=True, writable=True)
-        return [name for name in ALUA_FILES if name in present]
-    return []
+    found = [f"{group}/{name}" for group in place.kind.groups for name in _writable(place, group)]
+    if place.kind.files:
+        present = files(place.folder, writable=True)
+        found += [name for name in place.kind.files if name in present]
+    return found
 
 
-def _attributes_and_parameters(folder: str) -> list[str]:
-    return [
-        f"{group}/{name}" for group in ("attrib", "param") for name in names_in(folder, group)[1]
-    ]
-
-
-def _auth(folder: str) -> list[str]:
-    present = files(f"{folder}/auth", readable=True, writable=True)
-    return [f"auth/{name}" for name in AUTH_FILES.values() if name in present]
+def _writable(place: Place, group: str) -> list[str]:
+    if group == "auth":
+        present = names_in(place.folder, group)[1]
+        return [name for name in AUTH_FILES.values() if name in present]
+    return names_in(place.folder, group)[1]

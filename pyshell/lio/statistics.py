@@ -193,10 +193,10 @@ def counters(lio: Lio) -> dict[Thing, Flow]:
     """Return what has been counted so far, of everything that is counted."""
     found = {
         Thing(OBJECT, f"{place.plugin}/{place.name}", place.path): of_storage_object(lio, place)
-        for place in listing.storage_objects()
+        for place in listing.storage_objects(lio)
     }
     acls: list[NodeAcl] = []
-    for fabric in listing.fabrics_in_use():
+    for fabric in listing.fabrics_in_use(lio):
         for target in listing.targets(fabric):
             for tpg in listing.tpgs(target):
                 for lun in listing.luns(tpg):

@@ -86,11 +86,6 @@ def _config(info: str) -> str:
     return match.group(1) if match and match.group(1) != "NULL" else ""
 
 
-def is_exported(kernel: Kernel, place: StorageObject) -> bool:
-    """Tell whether a LUN exports a storage object."""
-    return _ACTIVE in (text_or_none(kernel, f"{place.folder}/info") or "")
-
-
 def _size(lio: Lio, place: StorageObject, info: str, device: str) -> tuple[int | None, str]:
     if place.plugin == "ramdisk":
         pages = _PAGES.search(info)
@@ -158,7 +153,7 @@ def refuse_image_among(lio: Lio, path: str) -> None:
 def _exported_devices(lio: Lio) -> set[str]:
     """Return the kernel's names of the devices that block storage objects use."""
     found = set()
-    for place in listing.storage_objects("block"):
+    for place in listing.storage_objects(lio, "block"):
         path = text_or_none(lio.kernel, f"{place.folder}/udev_path")
         device = lio.machine.block_device(path) if path else None
         if device is not None:
@@ -267,7 +262,7 @@ def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str
     As target_configure_unmap_from_queue() and the backstores' configure functions set them.
     """
     found: dict[str, str] = {}
-    place = listing.storage_object(plugin, name)
+    place = listing.storage_object(lio, plugin, name)
     if place is not None:
         most = text_or_none(lio.kernel, f"{place.folder}/attrib/hw_max_sectors")
         found |= {"optimal_sectors": most} if most else {}

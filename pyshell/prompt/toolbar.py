@@ -268,7 +268,7 @@ class SavedComparison:
 
 def differs(lio: Lio) -> bool:
     """Return whether the running configuration differs from the saved one. Raises PyshellError."""
-    if len(listing.storage_objects()) < LARGE:
+    if len(listing.storage_objects(lio)) < LARGE:
         return is_unsaved(lio)
     return differs_by_process(lio)
 

@@ -97,7 +97,7 @@ class Saving:
         from pyshell.config.store import saved_file
         from pyshell.lio import listing
 
-        if listing.is_empty():
+        if listing.is_empty(self._lio):
             if not saved_file.default_file(self._lio).exists():
                 return ""  # as it will be after a reboot
             return (

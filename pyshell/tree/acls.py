@@ -109,7 +109,7 @@ class AclsNode(Node):
             made += [
                 MapLun(MappedLun(place, lun.index), lun, said=[f"Created mapped LUN {lun.index}."])
                 for lun in listing.luns(self.place)
-                if not listing.half_made(lun)
+                if not listing.half_made(self.lio, lun)
             ]
         return Change(made, place.path)
 

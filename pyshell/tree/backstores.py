@@ -76,7 +76,7 @@ class BackstoreNode(Node):
 
     def places(self) -> list[StorageObject]:
         """Return the storage objects, sorted by name."""
-        return listing.storage_objects(self.plugin)
+        return listing.storage_objects(self.lio, self.plugin)
 
     @property
     def plugin(self) -> str:
@@ -86,7 +86,7 @@ class BackstoreNode(Node):
     def find(self, name: str) -> Node | None:
         """Return one storage object; reads no other."""
         try:
-            place = listing.storage_object(self.plugin, name)
+            place = listing.storage_object(self.lio, self.plugin, name)
         except UsageError:
             return None
         return StorageObjectNode(place, self) if place else None
@@ -96,7 +96,7 @@ class BackstoreNode(Node):
         return f"Storage Objects: {len(self.drawn_children())}", None
 
     def _new(self, name: str) -> StorageObject:
-        return StorageObject(self.plugin, name, listing.free_hba())
+        return StorageObject(self.plugin, name, listing.free_hba(self.lio), self.lio.root)
 
     def _created(
         self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
@@ -112,7 +112,9 @@ class BackstoreNode(Node):
 
     def _twins(self, wwn: str) -> Iterator[str]:
         """Tell of a storage object that initiators would take for the one with that number."""
-        for other in listing.storage_objects():  # only where somebody chooses the number himself
+        for other in listing.storage_objects(
+            self.lio
+        ):  # only where somebody chooses the number himself
             serial = storage_info.serial(self.lio.kernel, other)
             if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
                 yield (
@@ -245,7 +247,7 @@ class FileioNode(BackstoreNode):
 
     def _refuse_shared(self, path: str, new: StorageObject) -> None:
         wanted = os.path.realpath(self.lio.machine.host_file(path))
-        for place in listing.storage_objects("fileio"):
+        for place in listing.storage_objects(self.lio, "fileio"):
             if place.name == new.name:
                 continue  # creating it says that it exists
             device = text_or_none(self.lio.kernel, f"{place.folder}/udev_path")

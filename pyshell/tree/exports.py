@@ -7,7 +7,8 @@ import os
 from contextlib import suppress
 
 from pyshell.errors import ExistsError, NotFoundError, UsageError
-from pyshell.lio import listing, rtslib_objects
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
@@ -52,10 +53,10 @@ def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
     name = os.path.basename(path)
     place: StorageObject
     if device is not None:
-        place = StorageObject("block", name, listing.free_hba())
+        place = StorageObject("block", name, listing.free_hba(node.lio), node.lio.root)
         create = CreateStorageObject(place, {"dev": path, "readonly": device.read_only})
     elif path.startswith("/") and machine.host_file(path).is_file():
-        place = StorageObject("fileio", name, listing.free_hba())
+        place = StorageObject("fileio", name, listing.free_hba(node.lio), node.lio.root)
         size = machine.host_file(path).stat().st_size
         create = CreateStorageObject(place, {"dev": path, "size": size})
     else:
@@ -79,9 +80,9 @@ def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
     return [*made, CreateLun(lun, place, said=[f"Created LUN {lun.index}."])], lun
 
 
-def refuse_second_lun(tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
+def refuse_second_lun(lio: Lio, tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
     """Raise ExistsError where a TPG exports a storage object already, as LUN `wanted` or not."""
-    if not rtslib_objects.is_exported(place):
+    if not listing.is_exported(lio, place):
         return  # no LUN need be looked at
     for lun in listing.luns(tpg):
         if listing.storage_object_of(lun) == place:
@@ -103,7 +104,7 @@ def storage_object_on(node: Node, device: str) -> StorageObject | None:
     if isinstance(found, StorageObject):
         return found
     wanted = _identity(node, device)
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(node.lio):
         path = text_or_none(node.lio.kernel, f"{place.folder}/udev_path")
         if path and _identity(node, path) == wanted:
             return place
@@ -114,7 +115,7 @@ def by_name(node: Node, name: str) -> StorageObject | None:
     """Return the only storage object of that name, unless there is a file of it right here."""
     if os.path.exists(node.lio.machine.host_file(os.path.abspath(name))):
         return None
-    found = [place for place in listing.storage_objects() if place.name == name]
+    found = [place for place in listing.storage_objects(node.lio) if place.name == name]
     if len(found) > 1:
         raise UsageError(f"Which of these? {', '.join(place.path for place in found)}.")
     return found[0] if found else None
@@ -126,7 +127,7 @@ def nearest(node: Node, device: str) -> str:
         return ""
     if node.lio.machine.block_device(f"/dev/{device}") is not None:
         return f"Did you mean /dev/{device}?"
-    known = {place.name: place.path for place in listing.storage_objects()}
+    known = {place.name: place.path for place in listing.storage_objects(node.lio)}
     found = likely(device, known)
     return f"Did you mean {known[found]}?" if found else ""
 

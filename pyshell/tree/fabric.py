@@ -79,7 +79,7 @@ class FabricNode(Node):
         default_portal: DefaultPortal = None,
     ) -> Result:
         """Create a target with its first TPG and, if the fabric has portals, the default portal."""
-        place = Target(self.fabric.name, self._new_wwn(wwn))
+        place = Target(self.fabric.name, self._new_wwn(wwn), self.lio.root)
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
             made = new_tpg(self, Tpg(place, 1), portal=default_portal)
@@ -92,11 +92,15 @@ class FabricNode(Node):
 
     def free_wwns(self) -> list[str]:
         """Return the hardware's WWNs that have no target yet; none where it needs no hardware."""
-        found = self.fabric.hardware_wwns() or []
-        return [wwn for wwn in found if not listing.existing(Target(self.fabric.name, wwn))]
+        found = self.fabric.hardware_wwns(self.lio) or []
+        return [
+            wwn
+            for wwn in found
+            if not listing.existing(Target(self.fabric.name, wwn, self.lio.root))
+        ]
 
     def _new_wwn(self, text: str | None) -> str:
-        hardware = self.fabric.hardware_wwns()
+        hardware = self.fabric.hardware_wwns(self.lio)
         if text is None:
             if hardware is None:
                 return self.fabric.new_wwn()
@@ -123,7 +127,7 @@ class FabricNode(Node):
             name = self.fabric.normalise(wwn).wwn
             raise missing(
                 f"No such target: {name}.",
-                Target(self.fabric.name, name),
+                Target(self.fabric.name, name, self.lio.root),
                 self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
         operations = removal.of_target(place)
@@ -139,7 +143,7 @@ class FabricNode(Node):
             if "/" in name or name in (".", ".."):
                 return None
         for spelling in spellings:
-            place = Target(self.fabric.name, spelling)
+            place = Target(self.fabric.name, spelling, self.lio.root)
             if os.path.basename(place.folder) not in rtslib.NOT_TARGETS and listing.existing(place):
                 return place
         return None
@@ -147,7 +151,7 @@ class FabricNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show the fabric's features, its types of WWN and the hardware's WWNs."""
-        hardware = self.fabric.hardware_wwns()
+        hardware = self.fabric.hardware_wwns(self.lio)
         facts = {
             "Fabric module name": self.fabric.name,
             "ConfigFS path": self.fabric.folder,

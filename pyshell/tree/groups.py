@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import attributes, listing, sessions, settings, storage_info
+from pyshell.lio import attributes, listing, sessions, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean, owner
+from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean
 from pyshell.lio.configfs import files, text_or_none
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -152,7 +152,7 @@ class KernelGroup(Group):
 
     def default(self, entry: Entry) -> str | None:
         """Return what a new object of this backstore or fabric has."""
-        return entry.about.default_of(owner(self._places[0])) if entry.about else None
+        return entry.about.default_of(self._places[0].owner) if entry.about else None
 
     def obstacle(self, entry: Entry) -> str:
         """Tell where a LUN keeps a setting of its storage object as it is."""
@@ -191,7 +191,7 @@ class KernelGroup(Group):
             return
         for place in self._places:
             if isinstance(place, StorageObject) and _exported(self._lio, place):
-                paths = ", ".join(lun.path for lun in listing.luns_of(place))
+                paths = ", ".join(lun.path for lun in listing.luns_of(self._lio, place))
                 raise BusyError(
                     f"{row.name} of {place} cannot change while a LUN exports it ({paths}).",
                     "Delete the LUN, set it, and create the LUN again.",
@@ -208,7 +208,7 @@ def _type(row: Attribute) -> str:
 
 
 def _exported(lio: Lio, place: Place) -> bool:
-    return isinstance(place, StorageObject) and storage_info.is_exported(lio.kernel, place)
+    return isinstance(place, StorageObject) and listing.is_exported(lio, place)
 
 
 class AuthGroup(Group):

@@ -72,7 +72,7 @@ class LunsNode(Node):
         """Export a storage object as a LUN and map it in the ACLs of the TPG."""
         made, exported = storage_object_for(self, storage_object)
         if not made:
-            refuse_second_lun(self.place, exported, lun)
+            refuse_second_lun(self.lio, self.place, exported, lun)
         place = Lun(self.place, free_lun(self.place, lun))
         made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         add = add_mapped_luns

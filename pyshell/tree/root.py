@@ -51,11 +51,10 @@ class RootNode(Node):
         from pyshell.tree.backstores import BackstoresNode
         from pyshell.tree.fabric import FabricNode
 
-        every = map(fabric, fabrics.known())
-        machine = self.lio.machine
+        every = (fabric(name, self.lio.root) for name in fabrics.known())
         return [
             BackstoresNode("backstores", self),
-            *(FabricNode(found, self) for found in every if found.is_offered(machine)),
+            *(FabricNode(found, self) for found in every if found.is_offered(self.lio)),
         ]
 
     def find(self, name: str) -> Node | None:
@@ -66,7 +65,7 @@ class RootNode(Node):
             return BackstoresNode(name, self)
         if name not in fabrics.known():
             return None
-        if not fabric(name).is_offered(self.lio.machine):
+        if not fabric(name, self.lio.root).is_offered(self.lio):
             if name not in fabrics.loadable(self.lio.machine):
                 hint = f"This kernel cannot provide the fabric {name}."
             else:
@@ -74,7 +73,7 @@ class RootNode(Node):
             raise NotFoundError(f"No such path /{name}", hint)
         from pyshell.tree.fabric import FabricNode
 
-        return FabricNode(fabric(name), self)
+        return FabricNode(fabric(name, self.lio.root), self)
 
 
 class SimulatedRootNode(RootNode):

@@ -80,9 +80,11 @@ class StorageObjectNode(Node):
         if self.context.compat:
             return shown_facts(entry, secrets=True)
         found = shown_facts({**entry, **self._more_facts()}, secrets=True, units=True)
-        luns = [lun.path for lun in listing.luns_of(self.place)]
+        luns = [lun.path for lun in listing.luns_of(self.lio, self.place)]
         mapped = {
-            m.acl.wwn for lun in listing.luns_of(self.place) for m in listing.mappings_of(lun)
+            m.acl.wwn
+            for lun in listing.luns_of(self.lio, self.place)
+            for m in listing.mappings_of(lun)
         }
         users = {"luns": luns, "initiators": sorted(mapped)}
         rows = [(name, ", ".join(paths) or "none") for name, paths in users.items()]
@@ -206,7 +208,7 @@ class AluaGroupsNode(Node):
         tag: Annotated[int, "Number of the group, as initiators see it: 1 to 65535."],
     ) -> Result:
         """Create an ALUA group. LUNs of the storage object in it share a state."""
-        if not rtslib_objects.supports_alua(self.place):
+        if not rtslib_objects.supports_alua(self.lio, self.place):
             raise UsageError(
                 f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."
             )
@@ -227,7 +229,7 @@ class AluaGroupsNode(Node):
         return Change([DeleteAluaGroup(found[0])], named=[found[0].path])
 
     def _groups(self) -> list[AluaGroup]:
-        if not rtslib_objects.supports_alua(self.place):
+        if not rtslib_objects.supports_alua(self.lio, self.place):
             return []
         return listing.alua_groups(self.place)
 
@@ -296,7 +298,7 @@ def _follow_device(
             "Resize that first (lvextend, 'losetup -c'); LIO follows.",
         )
     assert found.size is not None
-    said = [f"{place} has {size_text(found.size)}, as its device.", *_rescans(place)]
+    said = [f"{place} has {size_text(found.size)}, as its device.", *_rescans(lio, place)]
     return Lines(said, {"size": found.size})
 
 
@@ -318,7 +320,7 @@ def _resize_file(
         sparse = status.st_blocks * 512 < status.st_size
         operations.append(GrowImageFile(found.device, wanted, sparse))
     text = f"{place} has {size_text(wanted)} now."
-    operations.append(SetImageSize(place, wanted, [text, *_rescans(place)]))
+    operations.append(SetImageSize(place, wanted, [text, *_rescans(lio, place)]))
     return Change(operations)
 
 
@@ -327,7 +329,7 @@ def _tell_handler(
 ) -> Result:
     _refuse_to_shrink(place, found.size, size, force=force)
     text = f"{place} has {size_text(size)} now."
-    return Change([Set(place, "attrib/dev_size", str(size), [text, *_rescans(place)])])
+    return Change([Set(place, "attrib/dev_size", str(size), [text, *_rescans(lio, place)])])
 
 
 def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:
@@ -338,7 +340,7 @@ def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, fo
         )
 
 
-def _rescans(place: StorageObject) -> list[str]:
+def _rescans(lio: Lio, place: StorageObject) -> list[str]:
     """Return what makes those see the size who have the disk now."""
-    fabrics = dict.fromkeys(lun.tpg.target.fabric_name for lun in listing.luns_of(place))
+    fabrics = dict.fromkeys(lun.tpg.target.fabric_name for lun in listing.luns_of(lio, place))
     return list(dict.fromkeys(_RESCAN.get(name, _RESCAN_ELSEWHERE) for name in fabrics))

@@ -39,7 +39,7 @@ def user_backstore(parent: Node, name: str) -> Node | None:
     The latter is how saved files name them. Raises NotFoundError where there is no such handler.
     """
     if name == PLUGIN:
-        return _AllUserNode(name, parent) if listing.storage_objects(PLUGIN) else None
+        return _AllUserNode(name, parent) if listing.storage_objects(parent.lio, PLUGIN) else None
     if not name.startswith(_PREFIX):
         return None
     handler = name.removeprefix(_PREFIX)
@@ -56,7 +56,7 @@ def user_backstore(parent: Node, name: str) -> Node | None:
 
 def _used(node: Node) -> set[str]:
     """Return the handlers that have a storage object."""
-    return {_handler_of(node, place) for place in listing.storage_objects(PLUGIN)}
+    return {_handler_of(node, place) for place in listing.storage_objects(node.lio, PLUGIN)}
 
 
 def _look_for(node: Node, name: str) -> UserHandler | None:
@@ -96,7 +96,7 @@ class UserBackstoreNode(BackstoreNode):
 
     def places(self) -> list[StorageObject]:
         """Return the handler's storage objects."""
-        found = listing.storage_objects(PLUGIN)
+        found = listing.storage_objects(self.lio, PLUGIN)
         return [place for place in found if _handler_of(self, place) == self.handler]
 
     def find(self, name: str) -> Node | None:

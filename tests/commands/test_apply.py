@@ -411,7 +411,7 @@ def test_a_serial_number_is_changed_in_place_and_its_luns_lifted_for_a_moment(
 @pytest.fixture
 def logged_in(saved: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     """Return the example with its client logged in."""
-    tpg = Tpg(Target("iscsi", SERVER), 1)
+    tpg = Tpg(Target("iscsi", SERVER, saved.open().root), 1)
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
     monkeypatch.setattr("pyshell.lio.impact.sessions", lambda lio: iter([session]))
     return saved
@@ -486,7 +486,7 @@ def test_a_dry_run_names_nobody_where_nobody_is_cut(logged_in: Pyshell) -> None:
 def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
     logged_in: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tpg = Tpg(Target("iscsi", SERVER), 1)
+    tpg = Tpg(Target("iscsi", SERVER, logged_in.open().root), 1)
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
     monkeypatch.setattr("pyshell.lio.sessions.sessions", lambda lio: iter([session]))
     assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [

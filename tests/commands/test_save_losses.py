@@ -132,7 +132,7 @@ def test_what_the_line_names_is_not_asked_about(exported: Pyshell) -> None:
 def test_a_queue_depth_and_a_portal_s_transport_terminate_sessions(exported: Pyshell) -> None:
     exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
     lio = exported.open()
-    tpg = Tpg(Target("iscsi", SERVER), 1)
+    tpg = Tpg(Target("iscsi", SERVER, lio.root), 1)
     depth = Set(NodeAcl(tpg, CLIENT), "cmdsn_depth", "7")
     iser = Set(Portal(tpg, "0.0.0.0", 3260), "iser", "0")
     assert impact.cut(lio, [depth]) == impact.cut(lio, [iser]) == [CLIENT]

@@ -238,7 +238,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     if applied.status == 0:
         yield from _at_rest(pyshell, file, text)
         object_operations.clear(lio)
-    elif not listing.is_empty():
+    elif not listing.is_empty(lio):
         yield f"apply failed and left something: {applied.err}"
         object_operations.clear(lio)
     restored = pyshell("restoreconfig", str(file))
@@ -256,19 +256,19 @@ def _at_rest(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     lio = pyshell.open()
     running = read_running(lio)
     saved = to_text(running)
-    wanted, runs = items(parse(text, "x")), items(running)
+    wanted, runs = items(parse(text, "x"), lio.root), items(running, lio.root)
     found = compare(wanted, runs)
     for one in found:
         if one.sign != "+" or not one.implied:
             yield f"other than applied: {one.sign} {one.path} {[c.text for c in one.changes]}"
-    steps = [step.operation.step() for step in plan(runs, wanted).steps]
+    steps = [step.operation.step() for step in plan(lio, runs, wanted).steps]
     if steps:
         yield f"a second apply would {', '.join(steps[:3])}"
     again = [one for one in check_text(saved, lio, at_boot=True) if one.level == "error"]
     if again:
         yield f"what is saved fails its check: {again[0]}"
     try:
-        if compare(items(parse(saved, "x")), runs):
+        if compare(items(parse(saved, "x"), lio.root), runs):
             yield "what is saved is not what runs"
     except DocumentError as error:
         yield f"what is saved cannot be read: {error}"

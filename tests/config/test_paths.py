@@ -172,7 +172,7 @@ def test_no_name_of_a_document_leads_outside_of_configfs(
     plain: Plain, place: tuple[int | str, ...]
 ) -> None:
     before = plain.left()
-    running = items(read_running(plain.lio))
+    running = items(read_running(plain.lio), plain.lio.root)
     for name in hostile(str(place[-1]).strip("{}"), str(plain.victim)):
         document = changed(place, name)
         with contextlib.suppress(DocumentError):
@@ -197,16 +197,16 @@ def test_check_reports_each_name_that_would_lead_elsewhere(
         assert found, name
 
 
-def operations(victim: str) -> list[Operation]:
+def operations(victim: str, root: str) -> list[Operation]:
     """Return operations on objects of hostile names, as a damaged undo file could hold them."""
     away = f"{UP}{victim.lstrip('/')}"
-    so = identifiers.StorageObject("ramdisk", "scratch", 0)
-    target = identifiers.Target("iscsi", SERVER)
+    so = identifiers.StorageObject("ramdisk", "scratch", 0, root)
+    target = identifiers.Target("iscsi", SERVER, root)
     tpg = identifiers.Tpg(target, 1)
     acl = identifiers.NodeAcl(tpg, CLIENT)
     lun = identifiers.Lun(tpg, 0)
-    odd_so = identifiers.StorageObject("ramdisk", away, 0)
-    odd_target = identifiers.Target("iscsi", away)
+    odd_so = identifiers.StorageObject("ramdisk", away, 0, root)
+    odd_target = identifiers.Target("iscsi", away, root)
     odd_tpg = identifiers.Tpg(target, away)  # type: ignore[arg-type]
     odd_acl = identifiers.NodeAcl(tpg, away)
     odd_portal = identifiers.Portal(tpg, away, 3260)
@@ -245,7 +245,7 @@ def operations(victim: str) -> list[Operation]:
 
 def test_no_operation_touches_anything_outside_of_configfs_even_unchecked(plain: Plain) -> None:
     before = plain.left()
-    for operation in operations(str(plain.victim)):
+    for operation in operations(str(plain.victim), plain.lio.root):
         refused = True
         try:
             with doing(operation.step()):

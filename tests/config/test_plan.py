@@ -21,12 +21,12 @@ from .documents import documents
 
 
 def running(lio: Lio) -> Items:
-    return items(read_running(lio))
+    return items(read_running(lio), lio.root)
 
 
 def bring(lio: Lio, wanted: Items) -> int:
     """Bring the kernel to `wanted` and nothing else; return of how many steps it took."""
-    found = plan(running(lio), wanted, prune=True)
+    found = plan(lio, running(lio), wanted, prune=True)
     carry_out(lio, found.operations)
     return len(found.operations)
 
@@ -44,7 +44,7 @@ def test_any_configuration_is_brought_to_any_other_and_back(
 ) -> None:
     lio = attach(Path(pyshell.folder))
     for document in (one, other, one):
-        wanted = items(cast(Document, document))
+        wanted = items(cast(Document, document), lio.root)
         bring(lio, wanted)
         left = compare(running(lio), wanted)
         assert [(d.sign, d.path, [c.text for c in d.changes]) for d in left if not d.implied] == []

@@ -71,11 +71,11 @@ def export_disks(pyshell: Pyshell) -> None:
 
 def places(lio: Lio) -> Iterator[Place]:
     """Yield every object that has settings."""
-    for disk in listing.storage_objects():
+    for disk in listing.storage_objects(lio):
         yield disk
-        if rtslib_objects.supports_alua(disk):
+        if rtslib_objects.supports_alua(lio, disk):
             yield from listing.alua_groups(disk)
-    for of in listing.fabrics_in_use():
+    for of in listing.fabrics_in_use(lio):
         for target in listing.targets(of):
             yield target
             for tpg in listing.tpgs(target):
@@ -143,21 +143,21 @@ def test_field_failure_14_every_setting_survives(pyshell: Pyshell) -> None:
 
 def make_alua_groups(lio: Lio) -> None:
     """Add an ALUA group to each storage object that may have one."""
-    for disk in listing.storage_objects():
-        if rtslib_objects.supports_alua(disk):
+    for disk in listing.storage_objects(lio):
+        if rtslib_objects.supports_alua(lio, disk):
             carry_out(lio, [CreateAluaGroup(AluaGroup(disk, "second"), 17)])
 
 
 def use_alua_groups(lio: Lio) -> None:
     """Put every LUN into the added ALUA group of its storage object."""
-    for disk in listing.storage_objects():
-        for lun in listing.luns_of(disk):
+    for disk in listing.storage_objects(lio):
+        for lun in listing.luns_of(lio, disk):
             carry_out(lio, [SetLunAluaGroup(lun, "second")])
 
 
 def guard_discovery(lio: Lio) -> None:
     """Give discovery credentials of its own."""
-    place = FabricPlace(fabric("iscsi"))
+    place = FabricPlace(fabric("iscsi", lio.root))
     files = [f"discovery_auth/{file}" for file in settings.AUTH_FILES.values()]
     steps: list[Operation] = [Set(place, file, f"for {file[15:]}") for file in files]
     carry_out(lio, [*steps, Set(place, "discovery_auth/enforce_discovery_auth", "1")])

@@ -28,7 +28,12 @@ def test_a_fabric_has_its_features_and_names(lio: Lio) -> None:
 
 
 def test_a_fabrics_folder_is_that_of_the_kernel_in_use(lio: Lio) -> None:
-    assert fabrics.fabric("iscsi").folder == f"{lio.kernel.root}/iscsi"
+    assert fabrics.fabric("iscsi", lio.root).folder == f"{lio.kernel.root}/iscsi"
+
+
+def test_a_fabric_of_no_target_has_no_folder() -> None:
+    with pytest.raises(ValueError, match="belongs to no target"):
+        _ = fabrics.fabric("iscsi").folder
 
 
 def test_names_are_checked_by_the_fabrics_rules(lio: Lio) -> None:
@@ -83,5 +88,5 @@ def test_a_loaded_module_need_not_be_among_the_kernels_own(tmp_path: Path) -> No
 @pytest.mark.usefixtures("changes_allowed")
 def test_a_fabric_that_cannot_be_loaded_is_told_with_the_reason(lio: Lio) -> None:
     with pytest.raises(PyshellError, match=r"Cannot load the fabric vhost: .* no module") as told:
-        fabrics.fabric("vhost").load()
+        fabrics.fabric("vhost", lio.root).load()
     assert "'modprobe tcm_vhost' and 'dmesg | tail' may say more." in str(told.value)

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from identified import ROOT, root_all
 from pyshell.lio import listing
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 
-FIRST = Tpg(Target("iscsi", SERVER), 1)
-DISK = StorageObject("block", "lee_block", 0)
+FIRST = Tpg(Target("iscsi", SERVER, ROOT), 1)
+DISK = StorageObject("block", "lee_block", 0, ROOT)
+
+
+@pytest.fixture(autouse=True)
+def _identifiers_of_the_target(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    root_all(monkeypatch, sys.modules[__name__], str(pyshell.configfs))
 
 
 @pytest.mark.parametrize(
@@ -34,10 +42,10 @@ def test_the_lowest_free_number(taken: set[int], start: int, free: int) -> None:
 
 
 def test_what_is_there_is_listed(exported: Pyshell) -> None:
-    exported.open()
+    lio = exported.open()
     lun, acl = Lun(FIRST, 0), NodeAcl(FIRST, CLIENT)
-    assert listing.storage_objects() == [DISK]
-    assert listing.targets(fabric("iscsi")) == [FIRST.target]
+    assert listing.storage_objects(lio) == [DISK]
+    assert listing.targets(fabric("iscsi", ROOT)) == [FIRST.target]
     assert listing.tpgs(FIRST.target) == [FIRST]
     assert listing.luns(FIRST) == [lun]
     assert listing.node_acls(FIRST) == [acl]
@@ -47,20 +55,20 @@ def test_what_is_there_is_listed(exported: Pyshell) -> None:
 
 
 def test_links_lead_from_one_to_the_other(exported: Pyshell) -> None:
-    exported.open()
+    lio = exported.open()
     lun, mapped = Lun(FIRST, 0), MappedLun(NodeAcl(FIRST, CLIENT), 0)
     assert listing.storage_object_of(lun) == DISK
-    assert listing.luns_of(DISK) == [lun]
+    assert listing.luns_of(lio, DISK) == [lun]
     assert listing.lun_of(mapped) == lun
     assert listing.mappings_of(lun) == [mapped]
 
 
 def test_lists_of_what_is_not_there_are_empty(pyshell: Pyshell) -> None:
-    pyshell.open()
-    assert listing.storage_objects() == []
-    assert listing.targets(fabric("iscsi")) == []
+    lio = pyshell.open()
+    assert listing.storage_objects(lio) == []
+    assert listing.targets(fabric("iscsi", ROOT)) == []
     assert listing.tpgs(FIRST.target) == []
-    assert listing.luns_of(DISK) == []
+    assert listing.luns_of(lio, DISK) == []
 
 
 def test_unknown_files_and_folders_do_no_harm(exported: Pyshell) -> None:
@@ -72,7 +80,7 @@ def test_unknown_files_and_folders_do_no_harm(exported: Pyshell) -> None:
     (iscsi / SERVER / "tpgt_1" / "lun" / "lun_x").mkdir()
     (iscsi / SERVER / "tpgt_1" / "np" / "nonsense").mkdir()
     (iscsi / SERVER / "tpgt_x").mkdir()
-    assert len(listing.targets(fabric("iscsi"))) == 1
+    assert len(listing.targets(fabric("iscsi", ROOT))) == 1
     assert listing.tpgs(FIRST.target) == [FIRST]
     assert exported.line("ls").done().out.count("lun0") == 3
     exported.line("/backstores/block delete lee_block").done(noting="It is exported")

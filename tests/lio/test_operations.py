@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from typing import ClassVar
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from identified import ROOT, root_all, rooted
 from pyshell.errors import (
     ExistsError,
     InterruptedStepsError,
@@ -68,11 +70,16 @@ from pyshell.lio.operations.targets import (
 )
 from pyshell.shell.undo_memory import UndoMemory
 
-TARGET = Target("iscsi", SERVER)
+TARGET = Target("iscsi", SERVER, ROOT)
 FIRST = Tpg(TARGET, 1)
 ACL = NodeAcl(FIRST, CLIENT)
-DISK = StorageObject("block", "lee_block", 0)
+DISK = StorageObject("block", "lee_block", 0, ROOT)
 GROUP = AluaGroup(DISK, "second")
+
+
+@pytest.fixture(autouse=True)
+def _identifiers_of_the_target(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    root_all(monkeypatch, sys.modules[__name__], str(pyshell.configfs))
 
 
 @dataclass
@@ -135,17 +142,17 @@ def test_what_is_lost_by_undoing_is_one_sentence(
     pyshell.must(*(f"/backstores/ramdisk create {name} 1M" for name in names))
     lio = pyshell.open()
     steps: list[Operation] = [
-        DeleteStorageObject(place) for name in names if (place := find(name)) is not None
+        DeleteStorageObject(place) for name in names if (place := find(lio, name)) is not None
     ]
     with pytest.raises(PyshellError, match="It cannot be") as caught:
         carry_out(lio, [*steps, Step("last", [], fails=True)])
     assert caught.value.hint == f"The steps before it were undone. {told}"
-    assert len(listing.storage_objects()) == len(names)
+    assert len(listing.storage_objects(lio)) == len(names)
 
 
-def find(name: str) -> StorageObject | None:
+def find(lio: Lio, name: str) -> StorageObject | None:
     """Return the ramdisk of that name."""
-    return listing.storage_object("ramdisk", name)
+    return listing.storage_object(lio, "ramdisk", name)
 
 
 def test_a_failure_undoes_what_was_done_before_it(lio: Lio) -> None:
@@ -350,7 +357,7 @@ def test_targets_are_deleted_kind_by_kind_so_that_luns_of_all_go_at_once(
         f"/iscsi/{other}/tpg1/luns create /backstores/block/lee_block",
     )
     exported.open()
-    found = removal.of_targets(listing.targets(fabric("iscsi")))
+    found = removal.of_targets(listing.targets(fabric("iscsi", ROOT)))
     assert [kind.__name__ for kind, _ in groupby(found, key=type)] == [
         "SetEnabled", "UnmapLun", "DeleteNodeAcl", "DeleteLun", "DeletePortal", "DeleteTpg",
         "DeleteTarget",
@@ -372,8 +379,8 @@ def test_what_will_be_gone_counts_for_the_checks_after_it(target: Pyshell, lio: 
         check(lio, [*removal.of_target(TARGET), CreateTpg(FIRST)])
 
 
-def test_what_is_foreseen_to_be_made_again_is_there() -> None:
-    foreseen = Foreseen()
+def test_what_is_foreseen_to_be_made_again_is_there(lio: Lio) -> None:
+    foreseen = Foreseen(lio)
     foreseen.make("/a/b")
     foreseen.remove("/a")
     assert not foreseen.exists("/a/b")
@@ -384,33 +391,35 @@ def test_what_is_foreseen_to_be_made_again_is_there() -> None:
 
 # Every operation and its inverse
 
-MAKERS: dict[str, Callable[[], Sequence[Operation]]] = {
-    "create target": lambda: [CreateTarget(Target("iscsi", "iqn.2020-07.com.example:two"))],
-    "create loopback target": lambda: [CreateTarget(Target("loopback", "naa.5001405000000001"))],
-    "create tpg": lambda: [CreateTpg(Tpg(TARGET, 2))],
-    "create portal": lambda: [CreatePortal(Portal(FIRST, "2001:db8::1", 3261))],
-    "create acl": lambda: [CreateNodeAcl(NodeAcl(FIRST, "iqn.2020-07.com.example:i"))],
-    "create lun": lambda: [CreateLun(Lun(FIRST, 5), StorageObject("ramdisk", "spare", 1))],
-    "map lun": lambda: [MapLun(MappedLun(ACL, 5), Lun(FIRST, 0), write_protect=True)],
-    "create alua group": lambda: [CreateAluaGroup(AluaGroup(DISK, "third"), 17)],
-    "create ramdisk": lambda: [
-        CreateStorageObject(StorageObject("ramdisk", "x", 7), {"size": 1 << 20})
+MAKERS: dict[str, Callable[[Lio], Sequence[Operation]]] = {
+    "create target": lambda _: [CreateTarget(Target("iscsi", "iqn.2020-07.com.example:two", ROOT))],
+    "create loopback target": lambda _: [
+        CreateTarget(Target("loopback", "naa.5001405000000001", ROOT))
     ],
-    "create image": lambda: [CreateImageFile("/srv/x.img", 1 << 20, True)],
-    "set": lambda: [Set(DISK, "attrib/emulate_caw", "0")],
-    "set secret": lambda: [Set(FIRST, "auth/password", "verysecret")],
-    "set serial": lambda: [SetSerial(StorageObject("ramdisk", "spare", 1), "a new serial")],
-    "disable": lambda: [SetEnabled(FIRST, False)],
-    "move lun": lambda: [SetLunAluaGroup(Lun(FIRST, 0), "default_tg_pt_gp")],
-    "delete portal": lambda: [DeletePortal(Portal(FIRST, "0.0.0.0", 3260))],
-    "unmap": lambda: [UnmapLun(MappedLun(ACL, 0))],
-    "delete alua group": lambda: [DeleteAluaGroup(GROUP)],
-    "delete lun": lambda: removal.of_lun(Lun(FIRST, 0)),
-    "delete acl": lambda: removal.of_node_acl(ACL),
-    "delete tpg": lambda: removal.of_tpg(FIRST),
-    "delete target": lambda: removal.of_target(TARGET),
-    "delete storage object": lambda: removal.of_storage_object(DISK),
-    "delete ramdisk": lambda: [DeleteStorageObject(StorageObject("ramdisk", "spare", 1))],
+    "create tpg": lambda _: [CreateTpg(Tpg(TARGET, 2))],
+    "create portal": lambda _: [CreatePortal(Portal(FIRST, "2001:db8::1", 3261))],
+    "create acl": lambda _: [CreateNodeAcl(NodeAcl(FIRST, "iqn.2020-07.com.example:i"))],
+    "create lun": lambda _: [CreateLun(Lun(FIRST, 5), StorageObject("ramdisk", "spare", 1, ROOT))],
+    "map lun": lambda _: [MapLun(MappedLun(ACL, 5), Lun(FIRST, 0), write_protect=True)],
+    "create alua group": lambda _: [CreateAluaGroup(AluaGroup(DISK, "third"), 17)],
+    "create ramdisk": lambda _: [
+        CreateStorageObject(StorageObject("ramdisk", "x", 7, ROOT), {"size": 1 << 20})
+    ],
+    "create image": lambda _: [CreateImageFile("/srv/x.img", 1 << 20, True)],
+    "set": lambda _: [Set(DISK, "attrib/emulate_caw", "0")],
+    "set secret": lambda _: [Set(FIRST, "auth/password", "verysecret")],
+    "set serial": lambda _: [SetSerial(StorageObject("ramdisk", "spare", 1, ROOT), "a new serial")],
+    "disable": lambda _: [SetEnabled(FIRST, False)],
+    "move lun": lambda _: [SetLunAluaGroup(Lun(FIRST, 0), "default_tg_pt_gp")],
+    "delete portal": lambda _: [DeletePortal(Portal(FIRST, "0.0.0.0", 3260))],
+    "unmap": lambda _: [UnmapLun(MappedLun(ACL, 0))],
+    "delete alua group": lambda _: [DeleteAluaGroup(GROUP)],
+    "delete lun": lambda _: removal.of_lun(Lun(FIRST, 0)),
+    "delete acl": lambda _: removal.of_node_acl(ACL),
+    "delete tpg": lambda _: removal.of_tpg(FIRST),
+    "delete target": lambda _: removal.of_target(TARGET),
+    "delete storage object": lambda lio: removal.of_storage_object(lio, DISK),
+    "delete ramdisk": lambda _: [DeleteStorageObject(StorageObject("ramdisk", "spare", 1, ROOT))],
 }
 
 
@@ -436,14 +445,14 @@ def busy(exported: Pyshell) -> Pyshell:
 
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 def test_a_check_changes_nothing_and_an_operation_is_undone_by_its_inverse(
-    busy: Pyshell, maker: Callable[[], Sequence[Operation]]
+    busy: Pyshell, maker: Callable[[Lio], Sequence[Operation]]
 ) -> None:
     lio = busy.open()
     untouched = busy.files()
-    check(lio, maker())
+    check(lio, maker(lio))
     assert busy.files() == untouched
     before = settled(busy)
-    outcome = carry_out(lio, maker())
+    outcome = carry_out(lio, maker(lio))
     assert outcome.changed
     assert settled(busy) != before
     carry_out(lio, outcome.undo)
@@ -470,7 +479,7 @@ def settled(pyshell: Pyshell) -> dict[str, str]:
     [
         (CreateLun(Lun(FIRST, 65536), DISK), UsageError),
         (CreateLun(Lun(FIRST, 0), DISK), ExistsError),
-        (CreateLun(Lun(FIRST, 1), StorageObject("block", "none", 9)), NotFoundError),
+        (CreateLun(Lun(FIRST, 1), StorageObject("block", "none", 9, ROOT)), NotFoundError),
         (MapLun(MappedLun(ACL, 65536), Lun(FIRST, 0)), UsageError),
         (MapLun(MappedLun(ACL, 0), Lun(FIRST, 0)), ExistsError),
         (MapLun(MappedLun(ACL, 1), Lun(FIRST, 9)), NotFoundError),
@@ -481,11 +490,11 @@ def settled(pyshell: Pyshell) -> dict[str, str]:
         (DeleteLun(Lun(FIRST, 9)), NotFoundError),
         (DeleteNodeAcl(NodeAcl(FIRST, "iqn.2020-07.com.example:none")), NotFoundError),
         (DeletePortal(Portal(FIRST, "192.0.2.1", 3260)), NotFoundError),
-        (DeleteTarget(Target("iscsi", "iqn.2020-07.com.example:none")), NotFoundError),
+        (DeleteTarget(Target("iscsi", "iqn.2020-07.com.example:none", ROOT)), NotFoundError),
         (DeleteTpg(Tpg(TARGET, 9)), NotFoundError),
         (Set(Lun(FIRST, 9), "x", "1"), NotFoundError),
         (Set(FIRST, "auth/password", "x" * 256), UsageError),
-        (CreateNodeAcl(NodeAcl(Tpg(Target("loopback", "naa.5001405000000001"), 1), "x")),
+        (CreateNodeAcl(NodeAcl(Tpg(Target("loopback", "naa.5001405000000001", ROOT), 1), "x")),
          NotFoundError),
     ],
     ids=lambda value: value.step() if isinstance(value, Operation) else value.__name__,
@@ -496,7 +505,7 @@ def test_what_cannot_be_is_refused_before_anything_is_done(
     lio = exported.open()
     before = exported.tree()
     with pytest.raises(fault):
-        check(lio, [operation])
+        check(lio, [rooted(operation, lio.root)])
     assert exported.tree() == before
 
 
@@ -527,14 +536,13 @@ def test_a_step_does_not_name_a_secret() -> None:
 def test_a_second_tpg_where_a_fabric_has_but_one(pyshell: Pyshell) -> None:
     pyshell.must("/loopback create naa.5001405000000001")
     with pytest.raises(ExistsError, match="already has its one TPG"):
-        check(pyshell.open(), [CreateTpg(Tpg(Target("loopback", "naa.5001405000000001"), 2))])
+        check(pyshell.open(), [CreateTpg(Tpg(Target("loopback", "naa.5001405000000001", ROOT), 2))])
 
 
 def test_hbas_are_numbered_by_the_lowest_free_number(pyshell: Pyshell) -> None:
     pyshell.must(*(f"/backstores/ramdisk create d{n} 1M" for n in range(3)))
     pyshell.must("/backstores/ramdisk delete d1")
-    pyshell.open()
-    assert listing.free_hba() == 1
+    assert listing.free_hba(pyshell.open()) == 1
 
 
 @pytest.mark.parametrize(("plugin", "needed"), NEEDED_ARGUMENTS.items())
@@ -543,7 +551,7 @@ def test_a_storage_object_names_the_argument_that_it_lacks(
 ) -> None:
     for arguments in ({}, dict.fromkeys(needed)):
         with pytest.raises(UsageError, match=f"A {plugin} storage object needs its {needed[0]}"):
-            check(lio, [CreateStorageObject(StorageObject(plugin, "a", -1), arguments)])
+            check(lio, [CreateStorageObject(StorageObject(plugin, "a", -1, ROOT), arguments)])
 
 
 def test_finding_57_what_a_killed_program_left_half_made_is_completed_by_apply(
@@ -619,7 +627,7 @@ def test_finding_8_a_document_with_two_objects_on_one_device_is_refused_and_doct
     lio = pyshell.open()
     with changing():
         rtslib_objects.create_storage_object(
-            StorageObject("fileio", "b", 7), {"dev": "/dev/sdd", "wwn": "another"}
+            StorageObject("fileio", "b", 7, ROOT), {"dev": "/dev/sdd", "wwn": "another"}
         )
     assert "uses the same device or file as /backstores/fileio/a" in pyshell("doctor").out
     assert lio.simulated is not None
@@ -638,7 +646,7 @@ def test_finding_66_a_signal_after_the_last_step_leaves_an_undo_entry(
     assert pyshell.line("/backstores/ramdisk create one 1M").status == 130
     monkeypatch.undo()
     pyshell.must("undo")
-    assert listing.storage_object("ramdisk", "one") is None
+    assert listing.storage_object(pyshell.open(), "ramdisk", "one") is None
 
 
 def test_finding_66_an_interrupted_restore_that_changed_nothing_leaves_no_undo_entry(

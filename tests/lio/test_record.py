@@ -8,12 +8,15 @@ import importlib
 import json
 import pkgutil
 import re
+import sys
 from typing import Any
 
 import pytest
 
 from driver import CLIENT, SERVER, Pyshell
+from identified import ROOT, root_all
 from pyshell.lio import identifiers, operations
+from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -29,8 +32,8 @@ from pyshell.lio.operations import base, images, mapping, setters, storage, targ
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
 
-DISK = StorageObject("block", "disk", 3)
-TARGET = Target("iscsi", SERVER)
+DISK = StorageObject("block", "disk", 3, ROOT)
+TARGET = Target("iscsi", SERVER, ROOT)
 GROUP = Tpg(TARGET, 1)
 ACL = NodeAcl(GROUP, CLIENT)
 LUN = Lun(GROUP, 0)
@@ -41,7 +44,7 @@ OPERATIONS: list[Operation] = [
     targets.CreateTarget(TARGET),
     targets.DeletePortal(Portal(GROUP, "2001:db8::1", 3260)),
     targets.SetNexus(GROUP, "naa.5001405000000001"),
-    setters.Set(identifiers.FabricPlace(fabric("iscsi")), "discovery_auth/userid", "lee"),
+    setters.Set(identifiers.FabricPlace(fabric("iscsi", ROOT)), "discovery_auth/userid", "lee"),
     setters.SetEnabled(GROUP, False),
     base.Several([mapping.UnmapLun(MappedLun(ACL, 0)), mapping.DeleteLun(LUN)]),
     mapping.CreateLun(LUN, DISK, "0123456789"),
@@ -53,10 +56,15 @@ OPERATIONS: list[Operation] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _identifiers_of_the_target(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    root_all(monkeypatch, sys.modules[__name__], str(pyshell.configfs))
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: type(o).__name__)
 def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Pyshell) -> None:
-    pyshell.open()
-    found = from_data(json.loads(json.dumps(to_data(operation))))
+    numbers = HbaNumbers(pyshell.open())
+    found = from_data(json.loads(json.dumps(to_data(operation))), numbers)
     assert type(found) is type(operation)
     assert to_data(found) == to_data(operation)
     assert found.step() == operation.step()
@@ -64,14 +72,13 @@ def test_an_operation_comes_back_from_its_data(operation: Operation, pyshell: Py
 
 def test_storage_objects_get_the_hba_numbers_of_now(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create zero 1M", "/backstores/ramdisk create one 1M")
-    pyshell.open()
-    numbers = HbaNumbers()
+    numbers = HbaNumbers(pyshell.open())
     recorded = [
-        StorageObject("ramdisk", "one", 7),  # runs as number 1
-        StorageObject("ramdisk", "gone", 5),
-        StorageObject("fileio", "one", 1),
-        StorageObject("ramdisk", "other", 1),
-        StorageObject("ramdisk", "one", 0),
+        StorageObject("ramdisk", "one", 7, ROOT),  # runs as number 1
+        StorageObject("ramdisk", "gone", 5, ROOT),
+        StorageObject("fileio", "one", 1, ROOT),
+        StorageObject("ramdisk", "other", 1, ROOT),
+        StorageObject("ramdisk", "one", 0, ROOT),
     ]
     operations: list[Operation] = [
         storage.DeleteStorageObject(recorded[0]),
@@ -89,7 +96,7 @@ def test_what_it_says_is_left_out() -> None:
     assert "Deleted." not in json.dumps(to_data(told))
 
 
-def test_no_kind_of_operation_is_unknown_to_undo() -> None:
+def test_no_kind_of_operation_is_unknown_to_undo(lio: Lio) -> None:
     for module in pkgutil.iter_modules(operations.__path__, f"{operations.__name__}."):
         importlib.import_module(module.name)
     kinds = _all_of(Operation)
@@ -97,7 +104,7 @@ def test_no_kind_of_operation_is_unknown_to_undo() -> None:
     for kind in kinds:
         if kind.__module__.startswith(operations.__name__):
             with pytest.raises(ValueError, match="argument"):  # known, and given none
-                from_data({"kind": kind.__name__})
+                from_data({"kind": kind.__name__}, HbaNumbers(lio))
 
 
 def _all_of(kind: type[Any]) -> set[type[Any]]:
@@ -109,6 +116,6 @@ def _all_of(kind: type[Any]) -> set[type[Any]]:
     "data", [None, [], "x", {}, {"kind": "Nothing"}, {"kind": "Target"}, {"kind": "SetEnabled"},
              {"kind": "Target", "fabric_name": "iscsi", "wwn": "x"}],
 )  # fmt: skip
-def test_what_is_no_operation_is_refused(data: Any) -> None:
+def test_what_is_no_operation_is_refused(lio: Lio, data: Any) -> None:
     with pytest.raises(ValueError, match="no operation"):
-        from_data(data)
+        from_data(data, HbaNumbers(lio))

@@ -23,7 +23,7 @@ from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.rtslib import QuickPath, doing, replace_parts
 
-CREATE = CreateStorageObject(StorageObject("block", "x", 0), {"dev": "/dev/x"})
+CREATE = CreateStorageObject(StorageObject("block", "x", 0, "/nowhere"), {"dev": "/dev/x"})
 
 pytestmark = pytest.mark.usefixtures("changes_allowed")
 

@@ -33,7 +33,7 @@ def test_kept_reservations_are_brought_back_to_their_storage_object(
     (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
     with changing():
         rtslib_objects.create_storage_object(
-            StorageObject("ramdisk", "one", 0), {"size": 1 << 20, "wwn": SERIAL}
+            StorageObject("ramdisk", "one", 0, lio.root), {"size": 1 << 20, "wwn": SERIAL}
         )
     assert brought_back == wanted
 
@@ -47,7 +47,8 @@ def test_where_none_are_kept_rtslib_makes_no_root_object(
 
 def test_what_is_gone_is_told_by_the_file_that_is_opened(pyshell: Pyshell) -> None:
     pyshell.must(CREATE)
-    found = rtslib_objects.found(StorageObject("ramdisk", "one", 0))
+    place = StorageObject("ramdisk", "one", 0, pyshell.open().root)
+    found = rtslib_objects.found(place)
     assert found.exists
     pyshell.must("/backstores/ramdisk delete one")
     assert not found.exists
@@ -61,9 +62,9 @@ def test_finding_55_a_look_at_an_object_that_is_being_created_deletes_nothing(
     pyshell: Pyshell, plugin: str
 ) -> None:
     lio = pyshell.open()
-    place = StorageObject(plugin, "one", 0)
+    place = StorageObject(plugin, "one", 0, lio.root)
     with changing():
         lio.kernel.mkdir(place.hba_folder)
-    rtslib_objects.supports_alua(place)
+    rtslib_objects.supports_alua(lio, place)
     assert not rtslib_objects.found(place).exists
     assert pyshell.configfs.joinpath("core").joinpath(place.hba_folder).is_dir()

@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from identified import ROOT, root_all
 from pyshell.errors import UsageError
 from pyshell.lio import attributes, settings
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import AluaGroup, NodeAcl, Portal, StorageObject, Target, Tpg
 
-FIRST = Tpg(Target("iscsi", SERVER), 1)
-DISK = StorageObject("block", "lee_block", 0)
+FIRST = Tpg(Target("iscsi", SERVER, ROOT), 1)
+DISK = StorageObject("block", "lee_block", 0, ROOT)
+
+
+@pytest.fixture(autouse=True)
+def _identifiers_of_the_target(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    root_all(monkeypatch, sys.modules[__name__], str(pyshell.configfs))
 
 
 @pytest.mark.parametrize("value", ["", "abc", "a b", "é" * 127, "x" * 255, "null", "@!#"])

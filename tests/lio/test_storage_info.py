@@ -32,7 +32,9 @@ def test_an_object_tells_what_it_was_made_of_and_comes_back_as_it_was(
     pyshell: Pyshell, plugin: str, line: str, wanted: dict[str, object]
 ) -> None:
     pyshell(f"/backstores/{plugin}", line)
-    found = storage_info.creation_arguments(pyshell.open(), StorageObject(plugin, "x", 0))
+    found = storage_info.creation_arguments(
+        pyshell.open(), StorageObject(plugin, "x", 0, str(pyshell.configfs))
+    )
     assert found is not None
     assert {name: found[name] for name in wanted} == wanted
     pyshell.must("saveconfig")
@@ -70,7 +72,12 @@ def test_a_half_made_object_has_no_arguments(pyshell: Pyshell) -> None:
         lio.kernel.mkdir(str(folder))
     with changing():
         lio.kernel.mkdir(str(folder / "x"))
-    assert storage_info.creation_arguments(lio, StorageObject("ramdisk", "x", 0)) is None
+    assert (
+        storage_info.creation_arguments(
+            lio, StorageObject("ramdisk", "x", 0, str(pyshell.configfs))
+        )
+        is None
+    )
 
 
 def test_a_half_made_object_is_shown_and_can_be_deleted(pyshell: Pyshell) -> None:

@@ -14,7 +14,7 @@ import pytest
 from driver import CLIENT, SERVER
 from pyshell.commands import graph
 from pyshell.commands.graph import Seen
-from pyshell.config.model import items
+from pyshell.config.model import NAMES_ONLY, items
 from pyshell.render.pictures import flowcharts, placement, svg
 from pyshell.tree.topology import Topology, ranges
 
@@ -66,8 +66,8 @@ def document(count: int, *, initiators: int = 2, targets: int = 1, name: str = "
 
 def picture(new: Any, old: Any = None, seen: Seen | None = None) -> Topology:
     """Return the topology of a document, with what differs from another."""
-    before = items(old) if old is not None else None
-    return graph.make("Test", before, items(new), seen or Seen())
+    before = items(old, NAMES_ONLY) if old is not None else None
+    return graph.make("Test", before, items(new, NAMES_ONLY), seen or Seen())
 
 
 def svg_text(topology: Topology) -> str:

@@ -16,6 +16,7 @@ from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
     from pyshell.commands.guide.facts import Way
+    from pyshell.lio.attach import Lio
     from pyshell.lio.identifiers import Target
 
 
@@ -47,7 +48,7 @@ def guide(
     """
     from pyshell.commands.guide import facts, initiators
 
-    place = target_called(target)
+    place = target_called(node.lio, target)
     way = facts.way(node.lio, place, initiator, secrets=show_secrets)
     way, gone = facts.by_own_addresses(node.lio, way)
     way, left_out = facts.without_twins(way)
@@ -81,13 +82,13 @@ def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
             )
 
 
-def target_called(name: str | None, several: str = "Run 'guide TARGET'.") -> Target:
+def target_called(lio: Lio, name: str | None, several: str = "Run 'guide TARGET'.") -> Target:
     """Return the target of that name, or the only one. Raises PyshellError that lists them."""
     from pyshell.lio import listing
     from pyshell.lio.fabrics import fabric
     from pyshell.lio.identifiers import Target
 
-    iscsi = fabric("iscsi")
+    iscsi = fabric("iscsi", lio.root)
     known = listing.targets(iscsi)
     names = ", ".join(target.wwn for target in known)
     if name is None:
@@ -99,7 +100,7 @@ def target_called(name: str | None, several: str = "Run 'guide TARGET'.") -> Tar
     there = f"There is {names}." if len(known) == 1 else f"There are {names}."
     hint = there if known else "'share' makes one."
     try:
-        place = Target("iscsi", iscsi.normalise(name).wwn)
+        place = Target("iscsi", iscsi.normalise(name).wwn, lio.root)
     except UsageError as error:
         raise UsageError(error.message, hint if known else error.hint) from error
     if place not in known:

@@ -144,9 +144,9 @@ class _Plan:
 
     def _target(self, exported: StorageObject) -> Target:
         """Return the target by the rule that the command's help tells. Raises PyshellError."""
-        fabric = fabrics.fabric(ISCSI)
+        fabric = fabrics.fabric(ISCSI, self._lio.root)
         if self._wish.target is not None:
-            return Target(ISCSI, fabric.normalise(self._wish.target).wwn)
+            return Target(ISCSI, fabric.normalise(self._wish.target).wwn, self._lio.root)
         exporting = {lun.tpg.target for lun in self._exports(exported)}
         known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
         if len(known) > 1:
@@ -160,7 +160,7 @@ class _Plan:
         host = fabric.new_wwn().partition(":")[0]
         # A storage object's name may hold what an iSCSI name may not.
         tail = "".join(c if c.isalnum() or c in ".-" else "-" for c in exported.name.lower())
-        return Target(ISCSI, fabric.normalise(f"{host}:{tail}").wwn)
+        return Target(ISCSI, fabric.normalise(f"{host}:{tail}").wwn, self._lio.root)
 
     def _refuse_open(self, target: Target) -> None:
         """Raise where everybody would get the disk by a target that nobody named."""
@@ -180,7 +180,9 @@ class _Plan:
             self._notes.append(f"{tpg} allows every initiator to log in, so all see the disk.")
 
     def _exports(self, exported: StorageObject) -> list[Lun]:
-        return [u for u in listing.luns_of(exported) if u.tpg.target.fabric_name == ISCSI]
+        return [
+            u for u in listing.luns_of(self._lio, exported) if u.tpg.target.fabric_name == ISCSI
+        ]
 
     def _portals(self, tpg: Tpg) -> list[Operation]:
         """Return what makes the portals that were asked for and are missing."""
@@ -203,7 +205,7 @@ class _Plan:
 
     def _listening_for(self, tpg: Tpg, address: str, port: int) -> Portal | None:
         """Return the wildcard portal by which the TPG is reached at an address already."""
-        v6only = listing.ipv6_only()
+        v6only = listing.ipv6_only(tpg.target.root)
         for found in listing.portals(tpg):
             wide = found.port == port and listing.is_wildcard(found.address)
             if wide and names.listens_on(found.address, address, v6only=v6only):

@@ -137,7 +137,7 @@ def unshare(
 def unshared(node: Node, device: str, initiators: Sequence[str] | None) -> Result:
     """Return what takes a disk back, from some initiators or all. Raises NotFoundError."""
     exported = storage_object_on(node, device)
-    every = listing.luns_of(exported) if exported is not None else []
+    every = listing.luns_of(node.lio, exported) if exported is not None else []
     luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
     if exported is None or not luns:
         near = nearest(node, device) if exported is None else ""

@@ -305,7 +305,7 @@ def _block(
             yield (error if at_boot else warning)(entry.at("dev"), told, hint)
         return
     try:
-        check_block(lio, Foreseen(), device, exclusive=exclusive)
+        check_block(lio, Foreseen(lio), device, exclusive=exclusive)
     except PyshellError as found:
         yield refused(entry.at("dev"), found)
         return
@@ -322,7 +322,7 @@ def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | Non
     if plugin is None or name is None:
         return None
     try:
-        place = listing.storage_object(plugin, name)
+        place = listing.storage_object(lio, plugin, name)
     except UsageError:  # not a valid name
         return None
     if place is None:
@@ -343,7 +343,7 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
     if entry.data.get("size") is None:
         yield error(entry.at("size"), "is missing: an image file needs a size")
     try:
-        check(lio, Foreseen(), "fileio", {"dev": device})
+        check(lio, Foreseen(lio), "fileio", {"dev": device})
         there = lio.machine.host_file(device).stat().st_size
     except PyshellError as found:
         yield refused(entry.at("dev"), found)
@@ -364,11 +364,13 @@ def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
 def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
     if lio.machine.scsi_device(device) is None:
         arguments = {"dev": device}
-        yield from violations(partial(check, lio, Foreseen(), "pscsi"), arguments, entry.at("dev"))
+        yield from violations(
+            partial(check, lio, Foreseen(lio), "pscsi"), arguments, entry.at("dev")
+        )
 
 
 def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
-    there = fabrics.loadable(lio.machine) | {found.name for found in listing.fabrics_in_use()}
+    there = fabrics.loadable(lio.machine) | {found.name for found in listing.fabrics_in_use(lio)}
     for entry in document.each("targets"):
         name = entry.text("fabric")
         if name in fabrics.known() and name not in there:

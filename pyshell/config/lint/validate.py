@@ -100,7 +100,7 @@ def problems_of(
     devices and image files are not probed: operations do that when they run.
     """
     document = DocumentEntry(data, ())
-    running = frozenset(() if at_boot else (place.path for place in listing.storage_objects()))
+    running = frozenset(() if at_boot else (place.path for place in listing.storage_objects(lio)))
     yield from storage_problems(document, running)
     yield from target_problems(document, groups_of_all(document), running)
     yield from value_problems(lio, document)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyshell.config import load
 from pyshell.config.document import Document
-from pyshell.config.model import EntryError, Items, items, secret_paths, tree_path
+from pyshell.config.model import NAMES_ONLY, EntryError, Items, items, secret_paths, tree_path
 from pyshell.files import jsontext
 
 
@@ -137,11 +137,11 @@ def _nameless(document: Document) -> dict[str, str]:
     def note(error: EntryError) -> None:
         found[error.where] = error.reason
 
-    items(document, note)
+    items(document, NAMES_ONLY, note)
     return found
 
 
 def _by_tree_path(document: Document) -> Items:
     """Return items by their paths in the tree, without entries that are not valid."""
-    found = items(document, lambda error: None)
+    found = items(document, NAMES_ONLY, lambda error: None)
     return {tree_path(item): item for item in found.values()}

@@ -51,14 +51,14 @@ def is_unsaved(lio: Lio) -> bool:
     Raises PyshellError if the file cannot be read.
     """
     path = default_file(lio)
-    if not path.exists() and listing.is_empty():
+    if not path.exists() and listing.is_empty(lio):
         return False
     from pyshell.config import load, references
     from pyshell.config.compare import compare
     from pyshell.config.model import items
     from pyshell.config.running import read_running
 
-    running = items(read_running(lio))
+    running = items(read_running(lio), lio.root)
     if not path.exists():
         return bool(running)
-    return bool(compare(items(references.if_readable(load.load(path))), running))
+    return bool(compare(items(references.if_readable(load.load(path)), lio.root), running))

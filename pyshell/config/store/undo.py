@@ -74,7 +74,7 @@ def last(lio: Lio) -> Done | None:
         return None
     found = reading.read(file, LARGE).data
     try:
-        return _read(file, jsontext.loads(found))
+        return _read(lio, file, jsontext.loads(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PyshellError(f"{file} is damaged: nothing was undone.", _SKIP) from error
 
@@ -99,11 +99,11 @@ def named_if_it_fails(line: str) -> Iterator[None]:
         raise
 
 
-def _read(file: Path, data: Any) -> Done:
+def _read(lio: Lio, file: Path, data: Any) -> Done:
     about = from_json(data["about"])
     if about is None:
         raise ValueError("its author is not valid")
-    numbers = HbaNumbers()
+    numbers = HbaNumbers(lio)
     operations = [from_data(entry, numbers) for entry in data.get("operations", ())]
     return Done(file, str(data["line"]), about, operations, data.get("before"))
 

@@ -19,8 +19,8 @@ from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import AluaGroup, Lun, Portal, StorageObject
-from pyshell.lio.rtslib import doing
+from pyshell.lio.identifiers import Place, Portal, StorageObject
+from pyshell.lio.rtslib import doing, work_on
 
 _SHOWN = 5
 """How many failures of undoing an error lists."""
@@ -33,7 +33,8 @@ class LookupCache:
     Those that are made after the first look are not among them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lio: Lio) -> None:
+        self._lio = lio
         self._asked = False
         self._there: dict[tuple[str, str], StorageObject] | None = None
         self._portals: dict[tuple[str, int], list[Portal]] = {}
@@ -51,20 +52,22 @@ class LookupCache:
         """Return the storage object of that name, None where there is none."""
         if not self._asked:
             self._asked = True
-            return listing.storage_object(plugin, name)
+            return listing.storage_object(self._lio, plugin, name)
         if self._there is None:
-            self._there = {(place.plugin, place.name): place for place in listing.storage_objects()}
+            self._there = {
+                (place.plugin, place.name): place for place in listing.storage_objects(self._lio)
+            }
         return self._there.get((plugin, name))
 
 
 class Foreseen:
     """The kernel as it will be after the operations checked so far (paths of folders)."""
 
-    def __init__(self, names: LookupCache | None = None) -> None:
+    def __init__(self, lio: Lio, names: LookupCache | None = None) -> None:
         self._made: set[str] = set()
         self._new: set[str] = set()
         self._gone: set[str] = set()
-        self._names = names or LookupCache()
+        self._names = names or LookupCache(lio)
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
         """Return the storage object that has a name now, None where none has."""
@@ -237,7 +240,7 @@ class Notices(Protocol):
 
 def check(lio: Lio, operations: Iterable[Operation]) -> None:
     """Check all operations as if each were done after those before it; changes nothing."""
-    foreseen = Foreseen()
+    foreseen = Foreseen(lio)
     for operation in operations:
         with doing(operation.step(), hint=operation.hint):
             try:
@@ -259,7 +262,7 @@ def carry_out(
     """
     check(lio, operations)
     outcome = Outcome()
-    fabrics = {found.name for found in listing.fabrics_in_use()}
+    fabrics = {found.name for found in listing.fabrics_in_use(lio)}
     with interrupts_held() as interrupted:
         failure: tuple[Operation, BaseException] | None = None
         with closing(_attempts(lio, operations, interrupted)) as attempts:
@@ -381,7 +384,7 @@ def _undone(
 
 def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
     """Remove the folders of fabrics that were loaded for what was undone."""
-    for found in listing.fabrics_in_use():
+    for found in listing.fabrics_in_use(lio):
         if found.name not in before:
             with contextlib.suppress(OSError), changing():
                 lio.kernel.rmdir(found.folder)
@@ -393,13 +396,14 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
 
     Ctrl-C and the like are held back while one is done, and raised before the next.
     """
-    names = LookupCache()
+    names = LookupCache(lio)
     with interrupts_held() as interrupted:
 
         def do(operation: Operation) -> Operation | None:
             _stop_where_interrupted(operation, interrupted())
             with doing(operation.step(), hint=operation.hint):
-                operation.check(lio, Foreseen(names))
+                operation.check(lio, Foreseen(lio, names))
+                work_on(lio)
                 with changing():
                     return operation.do(lio)
 
@@ -407,6 +411,7 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
 
 
 def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation | None:
+    work_on(lio)
     with doing(operation.step(), hint=operation.hint), changing():
         return operation.do_for_good(lio) if for_good else operation.do(lio)
 
@@ -506,53 +511,26 @@ def interrupts_held() -> Iterator[Callable[[], int]]:
             signal.signal(number, handler)
 
 
-def must_exist(foreseen: Foreseen, place: HasFolder) -> None:
+def must_exist(foreseen: Foreseen, place: Place) -> None:
     """Raise NotFoundError where `place` will not be there."""
     if not foreseen.exists(place.folder):
         raise missing(f"There is no {place}", place)
 
 
-def must_be_free(foreseen: Foreseen, place: HasFolder) -> None:
+def must_be_free(foreseen: Foreseen, place: Place) -> None:
     """Raise ExistsError where `place` will be taken."""
     if foreseen.exists(place.folder):
-        raise exists(f"{_capital(str(place))} already exists", place)
+        text = str(place)
+        raise exists(f"{text[:1].upper()}{text[1:]} already exists", place)
 
 
-def missing(message: str, place: HasFolder, hint: str = "") -> NotFoundError:
+def missing(message: str, place: Place, hint: str = "") -> NotFoundError:
     """Return the error of an object that does not exist, with targetcli's sentence."""
-    told = f"No such {_rtslib_name(place)} in configfs: {place.folder}"
-    if isinstance(place, StorageObject):
-        told = f"No storage object named {place.name}."
-    elif isinstance(place, Lun):
-        told = "Invalid LUN"
-    elif isinstance(place, AluaGroup):
-        told = "Invalid ALUA group name"
+    told = place.kind.missing.format(kind=place.kind.rtslib_name, place=place)
     return NotFoundError(message, hint, path=place.folder, targetcli=told)
 
 
-def exists(message: str, place: HasFolder, hint: str = "") -> ExistsError:
+def exists(message: str, place: Place, hint: str = "") -> ExistsError:
     """Return the error of an object that already exists, with targetcli's sentence."""
-    told = f"This {_rtslib_name(place)} already exists in configFS"
-    if isinstance(place, StorageObject):
-        told = f"Storage object {place.plugin}/{place.name} exists"
+    told = place.kind.exists.format(kind=place.kind.rtslib_name, place=place)
     return ExistsError(message, hint, path=place.folder, targetcli=told)
-
-
-def _rtslib_name(place: HasFolder) -> str:
-    """Return what rtslib calls a kind of object."""
-    kind = type(place).__name__
-    return _RTSLIB_NAMES.get(kind, kind)
-
-
-_RTSLIB_NAMES = {
-    "Tpg": "TPG",
-    "Lun": "LUN",
-    "NodeAcl": "NodeACL",
-    "MappedLun": "MappedLUN",
-    "Portal": "NetworkPortal",
-    "AluaGroup": "ALUATargetPortGroup",
-}
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

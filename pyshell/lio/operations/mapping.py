@@ -83,14 +83,14 @@ class DeleteLun(Operation):
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
         alias, target = listing.link_of(self.place.folder) or (None, None)
-        exported = listing.exported_by(target)
+        exported = listing.exported_by(self.place, target)
         group = alua_group_name(lio, self.place)
         again: list[Operation] = []
         if group not in (None, DEFAULT_GROUP):
             again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
 
         def link() -> None:
-            if exported is None or not listing.half_made(self.place):
+            if exported is None or not listing.half_made(lio, self.place):
                 return
             rtslib_objects.link_lun(self.place, exported, alias)
             for operation in again:
@@ -291,7 +291,7 @@ class UnmapLun(Operation):
         protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
 
         def link() -> None:
-            if lun is not None and listing.half_made(self.place):
+            if lun is not None and listing.half_made(lio, self.place):
                 rtslib_objects.link_mapped_lun(self.place, lun, alias, write_protect=protect)
 
         with or_put_back(f"{self.place} shows nothing now", link):

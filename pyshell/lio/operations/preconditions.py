@@ -128,7 +128,7 @@ def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
 
 def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
     """Return the storage object that has claimed the device `name`, None where none has."""
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         device = lio.machine.block_device(storage_info.describe(lio, place).device)
         if device is not None and device.name == name:
             return place
@@ -157,7 +157,7 @@ def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping
 def users(lio: Lio) -> dict[object, list[StorageObject]]:
     """Return the storage objects that use each device or file."""
     found: dict[object, list[StorageObject]] = {}
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         described = storage_info.describe(lio, place)
         used = identity(lio, place.plugin, described.config or described.device)
         if used is not None:

@@ -9,12 +9,14 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pyshell.lio import fabrics, listing
+from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
 
 _KIND = "kind"
 _FABRIC = "Fabric"
+_NOT_KEPT = ("said", "root")
 
 
 def to_data(operation: Operation) -> dict[str, Any]:
@@ -25,22 +27,25 @@ def to_data(operation: Operation) -> dict[str, Any]:
 
 
 class HbaNumbers:
-    """Gives recorded storage objects the HBA numbers that are right now, by plugin and name.
+    """Gives recorded storage objects their current HBA numbers, by plugin and name.
 
-    One that was deleted and created again since then has another number. One that does not run
+    One that was deleted and created again since then has another number. One that does not exist
     keeps its recorded number if that is free, and gets a free one otherwise. Use one instance for
     all operations of a command.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lio: Lio) -> None:
+        self.lio = lio
         self._numbers: dict[tuple[str, str], int] | None = None
         self._taken: set[int] = set()
 
     def current(self, recorded: StorageObject) -> StorageObject:
         """Return the storage object with its current number, or the one to create it with."""
         if self._numbers is None:
-            self._numbers = {(one.plugin, one.name): one.hba for one in listing.storage_objects()}
-            self._taken = {number for _, number in listing.hbas()}
+            self._numbers = {
+                (one.plugin, one.name): one.hba for one in listing.storage_objects(self.lio)
+            }
+            self._taken = {number for _, number in listing.hbas(self.lio)}
         key = (recorded.plugin, recorded.name)
         number = self._numbers.get(key)
         if number is None:
@@ -52,13 +57,13 @@ class HbaNumbers:
         return dataclasses.replace(recorded, hba=number)
 
 
-def from_data(data: Any, numbers: HbaNumbers | None = None) -> Operation:
-    """Return the operation that `to_data` was given, for the storage objects that run now.
+def from_data(data: Any, numbers: HbaNumbers) -> Operation:
+    """Return the operation that `to_data` was given, for the target and its current HBA numbers.
 
     Raises ValueError for anything else.
     """
     try:
-        found = _decoded(data, numbers or HbaNumbers())
+        found = _decoded(data, numbers)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no operation: {error}") from error
     if not isinstance(found, Operation):
@@ -70,7 +75,7 @@ def _encoded(value: Any) -> Any:
     if isinstance(value, Fabric):
         return {_KIND: _FABRIC, "name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [f.name for f in dataclasses.fields(value) if f.init and f.name != "said"]
+        names = [f.name for f in dataclasses.fields(value) if f.init and f.name not in _NOT_KEPT]
         fields = {name: _encoded(getattr(value, name)) for name in names}
         return {_KIND: type(value).__name__, **fields}
     if isinstance(value, Mapping):
@@ -91,10 +96,12 @@ def _decoded(data: Any, numbers: HbaNumbers) -> Any:
     if kind == "":
         return {key: _decoded(value, numbers) for key, value in data["items"]}
     if kind == _FABRIC:
-        return fabrics.fabric(data["name"])
+        return fabrics.fabric(data["name"], numbers.lio.root)
     fields = {name: _decoded(value, numbers) for name, value in data.items() if name != _KIND}
     made = _known()[kind]
     hints = get_type_hints(made)
+    if "root" in hints:
+        fields["root"] = numbers.lio.root
     for name, value in fields.items():
         if not _fits(value, hints.get(name)):
             raise ValueError(f"{kind}: {name} is not of its type")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from pyshell.lio import listing
+from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, NodeAcl, Place, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Foreseen, Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
@@ -59,10 +60,10 @@ def of_targets(targets: Sequence[Target]) -> list[Operation]:
     return sorted(found, key=lambda operation: kinds.index(type(operation)))
 
 
-def of_storage_object(place: StorageObject) -> list[Operation]:
+def of_storage_object(lio: Lio, place: StorageObject) -> list[Operation]:
     """Return what deletes a storage object with every LUN that exports it."""
     made: list[Operation] = []
-    for lun in listing.luns_of(place):
+    for lun in listing.luns_of(lio, place):
         made += of_lun(lun)
     return [*made, *alone(place)]
 
@@ -74,11 +75,11 @@ def alone(place: StorageObject) -> list[Operation]:
     return [*made, DeleteStorageObject(place)]
 
 
-def left_below(operations: Iterable[Operation]) -> Place | None:
+def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
     """Return something that hangs on what is to be deleted and that no operation before deletes."""
-    foreseen = Foreseen()
+    foreseen = Foreseen(lio)
     for operation in operations:
-        for place in _hanging_on(operation):
+        for place in _hanging_on(lio, operation):
             if foreseen.exists(place.folder):
                 return place
         gone = operation.place if isinstance(operation, DELETIONS) else None
@@ -93,7 +94,7 @@ DELETIONS = (
 )  # fmt: skip
 
 
-def _hanging_on(operation: Operation) -> Sequence[Place]:
+def _hanging_on(lio: Lio, operation: Operation) -> Sequence[Place]:
     """Return what is made of, or below, an object that is to be deleted."""
     if isinstance(operation, DeleteTarget):
         return listing.tpgs(operation.place)
@@ -105,5 +106,5 @@ def _hanging_on(operation: Operation) -> Sequence[Place]:
     if isinstance(operation, DeleteNodeAcl):
         return listing.mapped_luns(operation.place)
     if isinstance(operation, DeleteStorageObject):
-        return listing.luns_of(operation.place)
+        return listing.luns_of(lio, operation.place)
     return ()

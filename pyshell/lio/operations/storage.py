@@ -78,7 +78,7 @@ class CreateStorageObject(Operation):
 
     def is_done(self, lio: Lio) -> bool:
         """Tell whether the storage object that is there is made of the same, as far as is said."""
-        there = listing.storage_object(self.place.plugin, self.place.name)
+        there = listing.storage_object(lio, self.place.plugin, self.place.name)
         found = storage_info.creation_arguments(lio, there) if there else None
         if found is None:
             return False
@@ -111,7 +111,9 @@ class DeleteStorageObject(Operation):
         arguments = storage_info.creation_arguments(lio, self.place)
         if arguments is None:
             return self.do_for_good(lio)
-        groups = listing.alua_groups(self.place) if rtslib_objects.supports_alua(self.place) else []
+        groups = (
+            listing.alua_groups(self.place) if rtslib_objects.supports_alua(lio, self.place) else []
+        )
         again: list[Operation] = [CreateStorageObject(self.place, arguments)]
         again += snapshot(lio, self.place)
         for group in groups:
@@ -231,7 +233,7 @@ class DeleteAluaGroup(Operation):
         """Delete it through rtslib."""
         again = _again(lio, self.place)
         if text_or_none(lio.kernel, f"{self.place.folder}/members"):
-            for lun in listing.luns_of(self.place.storage_object):
+            for lun in listing.luns_of(lio, self.place.storage_object):
                 if alua_group_name(lio, lun) == self.place.name:
                     again.append(SetLunAluaGroup(lun, self.place.name))
         rtslib_objects.found(self.place).delete()

@@ -96,16 +96,16 @@ def _at(tpg: Tpg) -> str:
     return f"{tpg.target.wwn}/tpg{tpg.tag}"
 
 
-def targets(wanted: Value) -> Iterator[Candidate]:
+def targets(lio: Lio, wanted: Value) -> Iterator[Candidate]:
     """Yield the targets that there are, of those fabrics that the command knows."""
-    for found in _targets(wanted):
+    for found in _targets(lio, wanted):
         count = len(listing.tpgs(found))
         yield Candidate(found.wwn, f"{found.fabric_name}, {count} TPG{'s' * (count != 1)}")
 
 
-def _targets(wanted: Value) -> list[Target]:
+def _targets(lio: Lio, wanted: Value) -> list[Target]:
     alone = wanted.command.name in _ISCSI_ONLY
-    fabrics = [fabric(ISCSI)] if alone else listing.fabrics_in_use()
+    fabrics = [fabric(ISCSI, lio.root)] if alone else listing.fabrics_in_use(lio)
     return [target for one in fabrics for target in listing.targets(one)]
 
 
@@ -117,7 +117,7 @@ def initiators(lio: Lio, wanted: Value) -> Iterator[Candidate]:
     head = wanted.prefix[: wanted.prefix.rfind(",") + 1]
     before = {word.lower() for word in head.split(",")}
     named = wanted.given.get("target", "").removeprefix("/iscsi/").rstrip("/")
-    every = _targets(wanted)
+    every = _targets(lio, wanted)
     chosen = [target for target in every if target.wwn == target.fabric.known_wwn(named or "-")]
     shares = wanted.command.name == "share"
     for one in initiators_of(lio, every if shares else chosen or every, refused=shares):
@@ -130,9 +130,9 @@ def disks(lio: Lio, wanted: Value) -> Iterator[Candidate]:
     takes_back = wanted.command.name == "unshare"
     if not takes_back:
         yield from devices(lio, wanted.prefix)
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(lio):
         if not takes_back or any(
-            lun.tpg.target.fabric_name == ISCSI for lun in listing.luns_of(place)
+            lun.tpg.target.fabric_name == ISCSI for lun in listing.luns_of(lio, place)
         ):
             told = f"storage object {place.plugin}/{place.name}"
             yield Candidate(_called(lio, place, wanted.prefix), told)

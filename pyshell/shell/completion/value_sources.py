@@ -104,7 +104,7 @@ def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
     if wanted.param.name == "storage_object" and isinstance(here, Tpg):
         taken = listing.exported_names(here)
     top = node.get_node("/")
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(node.lio):
         hba = place.hba_folder.rpartition("/")[2]
         if (hba, place.name) not in taken:
             yield Candidate(place.path, about=partial(_label_at, top, place.path))
@@ -204,7 +204,7 @@ def _initiators(wanted: Value, node: Node) -> Iterable[Candidate]:
 
 
 def _targets(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return object_sources.targets(wanted)
+    return object_sources.targets(node.lio, wanted)
 
 
 def _disks(wanted: Value, node: Node) -> Iterable[Candidate]:

@@ -19,7 +19,7 @@ from pyshell.config.store import document_file
 from pyshell.lio import attributes, listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.attributes import UNEXPORTED, Attribute
-from pyshell.lio.configfs import changing
+from pyshell.lio.configfs import CONFIGFS, changing
 from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Target, Tpg
 
 from ..commands import run
@@ -27,7 +27,7 @@ from ..initiator import NAME, Chap, Initiator
 from .export import ADDRESS, SERVER, TPG
 
 DISK = "/backstores/ramdisk/memory"
-FIRST = Tpg(Target("iscsi", SERVER), 1)
+FIRST = Tpg(Target("iscsi", SERVER, CONFIGFS), 1)
 SECOND_CLIENT = "iqn.2020-07.192.168.56.105:second"
 NAA = "naa.500140500000000"
 # iscsiadm's status where the target refuses the initiator.
@@ -94,20 +94,20 @@ def of(place: Place, owner: str, folder: str, kind: str) -> Iterator[Found]:
 
 def of_storage_objects() -> Iterator[Found]:
     """Yield the attributes of all storage objects."""
-    for place in listing.storage_objects():
+    for place in listing.storage_objects(here()):
         yield from of(place, place.plugin, "attrib", "storage_object")
 
 
 def of_groups(plugin: str) -> Iterator[Found]:
     """Yield the settings of the ALUA groups of a plugin's storage objects."""
-    for place in listing.storage_objects(plugin):
+    for place in listing.storage_objects(here(), plugin):
         for group in listing.alua_groups(place):
             yield from of(group, "", "", "alua_group")
 
 
 def of_fabrics() -> Iterator[Found]:
     """Yield the settings of all targets, TPGs and ACLs."""
-    for used in listing.fabrics_in_use():
+    for used in listing.fabrics_in_use(here()):
         for target in listing.targets(used):
             yield from of(target, used.name, "param", "target_parameter")
             for tpg in listing.tpgs(target):
@@ -310,7 +310,7 @@ def test_groups_of_alua_and_of_acls_come_back(clean_lio: None) -> None:
     assert "ALUA state: Standby" in told
     lio = here()
     first, second = listing.luns(FIRST)
-    group = AluaGroup(listing.require_storage_object("ramdisk", "memory"), "standby")
+    group = AluaGroup(listing.require_storage_object(lio, "ramdisk", "memory"), "standby")
     assert "lun_0" in lio.kernel.read(f"{group.folder}/members")
     acls = listing.node_acls(FIRST)
     for acl in acls:

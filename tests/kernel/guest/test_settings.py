@@ -32,9 +32,9 @@ NOT_KEPT = {"attrib/pi_prot_format", "alua_access_status"}
 def everything(lio: Lio) -> list[Place]:
     """Return every object that has settings."""
     found: list[Place] = []
-    for storage_object in listing.storage_objects():
+    for storage_object in listing.storage_objects(lio):
         found += [storage_object, *listing.alua_groups(storage_object)]
-    for target in listing.targets(fabric("iscsi")):
+    for target in listing.targets(fabric("iscsi", lio.root)):
         found.append(target)
         for tpg in listing.tpgs(target):
             found += [tpg, *listing.node_acls(tpg)]
@@ -78,7 +78,7 @@ def test_all_settings_come_back(lee: Path, tmp_path: Path) -> None:
 
     before = document_file.to_text(read_running(lio))
     object_operations.clear(lio)
-    assert listing.storage_objects() == []
+    assert listing.storage_objects(lio) == []
     result = restoration.restore(lio, json.loads(before))
     assert result.faults == []
     assert document_file.to_text(read_running(lio)) == before
@@ -102,5 +102,5 @@ def test_clearing_takes_discovery_credentials_away(clean_lio: None) -> None:
     lio = attach()
     lio.ready()
     object_operations.clear(lio)
-    place = FabricPlace(fabric("iscsi"))
+    place = FabricPlace(fabric("iscsi", lio.root))
     assert settings.read(lio.kernel, place.folder, "discovery_auth/userid") == ""
