@@ -217,7 +217,7 @@ def scsi_device_at(folder: str, path: str) -> ScsiDevice | None:
     best = _best_node(device)
     problem = ""
     if not (path or best):
-        problem = "has no device node: 'modprobe sg' makes one"
+        problem = "has no device node: 'modprobe sg' creates one"
     elif os.path.exists(f"{node}/partition"):
         problem = f"is a partition, and only whole devices can be passed through: {best}"
     elif path and kind in (DISK, ZONED_DISK) and "/block/" not in node:

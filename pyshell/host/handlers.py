@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of user-space storage objects, which tcmu-runner and its like offer on the system's bus.
+"""Handlers of user-space storage objects, which tcmu-runner and others offer on the system bus.
 
-They are optional: without a bus, a service or the library that speaks D-Bus there are none, and
-nothing else changes (field failures 70 and 71). Looking for them does not start the service, and
-to draw the tree it does not wait long: a bus that hangs costs half a second.
+They are optional: without a bus, a service or the D-Bus library there are none, and nothing else
+changes (field failures 70 and 71). Listing them does not start the service and, to show the tree,
+waits half a second at most for a bus that hangs.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pyshell.host.machine import UserHandler
 SERVICE = "org.kernel.TCMUService1"
 PATH = "/org/kernel/TCMUService1"
 _SOCKET = "/var/run/dbus/system_bus_socket"  # where D-Bus' specification puts it
-_START = "'systemctl start tcmu-runner' starts the usual ones."
+_START = "Run 'systemctl start tcmu-runner' to start the usual ones."
 _NO_SERVICE = ("ServiceUnknown", "NameHasNoOwner")
-# More of a service's texts, or more handlers, help nobody.
+# Characters of a service's texts, and handlers, that are shown.
 _LONGEST = 4096
 _MOST = 256
 _LOOK_SECONDS = 0.5
-# tcmu-runner answers nobody while it opens a device: who names a handler waits for that.
+# tcmu-runner does not answer while it opens a device: commands that name a handler wait.
 _PATIENT_SECONDS = 10.0
-# A handler may have to ask a storage cluster before it answers.
+# A handler may query a storage cluster before it answers.
 _CALL_SECONDS = 30.0
 
 
 def running(*, patiently: bool = False) -> list[UserHandler]:
-    """Return the handlers that are there now, sorted by name; none where nobody answers in time."""
+    """Return the running handlers, sorted by name; none if the service does not answer in time."""
     if not _may_have_bus():
         return []
     seconds = _PATIENT_SECONDS if patiently else _LOOK_SECONDS
@@ -52,7 +52,7 @@ def check_config(handler: str, config: str) -> None:
     if not good:
         raise PyshellError(
             f"cfgstring invalid: {_one_line([reason])}",
-            f"'/backstores/user:{handler} help create' tells its form.",
+            f"'/backstores/user:{handler} help create' describes its format.",
         )
 
 
@@ -68,12 +68,12 @@ def change_medium(handler: str, name: str, size: int, config: str) -> None:
 
 
 def _may_have_bus() -> bool:
-    """Tell whether there is a socket to ask: the usual case, none, costs nothing more."""
+    """Return whether there is a bus: if not, as is usual, no library is loaded."""
     return bool(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")) or os.path.exists(_SOCKET)
 
 
 def _handlers(answer: Sequence[object]) -> list[UserHandler]:
-    """Return the handlers that an answer names; what is not of the expected type is left out."""
+    """Return the handlers in an answer; values of an unexpected type are left out."""
     found = []
     for objects in answer:
         for path, interfaces in _entries(objects):
@@ -93,7 +93,7 @@ def _entries(found: object) -> list[tuple[str, Any]]:
 
 
 def _is(answer: object, *types: type) -> bool:
-    """Tell whether an answer holds exactly values of these types; True is not a number."""
+    """Return whether an answer has exactly values of these types; True is not a number."""
     return (
         isinstance(answer, tuple | list)
         and len(answer) == len(types)
@@ -104,7 +104,7 @@ def _is(answer: object, *types: type) -> bool:
 def _unexpected(method: str, handler: str) -> PyshellError:
     return PyshellError(
         f"{method} of the handler {handler} returned a reply of an unexpected type.",
-        "The service on D-Bus may be another than tcmu-runner.",
+        "The service on D-Bus may not be tcmu-runner.",
     )
 
 
@@ -116,15 +116,18 @@ def _call(
     signature: str = "",
     arguments: Sequence[Any] = (),
 ) -> tuple[Any, ...]:
-    """Call a method of the service within a time limit and return what it answers.
+    """Call a method of the service and return its reply.
 
-    Raises NotFoundError where there is no service, PyshellError where it refuses or is silent.
+    Raises NotFoundError if there is no service, PyshellError if it refuses or does not answer in
+    time.
     """
     try:
         from jeepney import DBusAddress, HeaderFields, MessageFlag, MessageType, new_method_call
         from jeepney.io.blocking import open_dbus_connection
     except ImportError as error:
-        raise NotFoundError("There is no D-Bus library.", "pip install jeepney") from error
+        raise NotFoundError(
+            "The D-Bus library jeepney is missing.", "Run: pip install jeepney"
+        ) from error
     deadline = time.monotonic() + seconds
     address = DBusAddress(path, bus_name=SERVICE, interface=interface)
     request = new_method_call(address, method, signature or None, tuple(arguments))
@@ -133,8 +136,8 @@ def _call(
         with open_dbus_connection("SYSTEM", auth_timeout=seconds) as bus:
             left = max(deadline - time.monotonic(), 0.0)
             reply = bus.send_and_get_reply(request, timeout=left)
-    # jeepney tells of a broken address or answer by ValueError, KeyError, RuntimeError and kin,
-    # of a refused login by a class of its own; none of it may stop a listing.
+    # jeepney raises ValueError, KeyError, RuntimeError and others for a broken address or answer,
+    # and a class of its own for a refused login; none of them may stop a listing.
     except Exception as error:
         raise NotFoundError(f"Cannot call {method} over D-Bus: {error}.", _START) from error
     if reply.header.message_type == MessageType.error:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pyshell
+from pyshell.errors import PyshellError, from_os_error
 
 _ASK_SECONDS = 10
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,6 +48,18 @@ def run(*command: str, seconds: float | None = None) -> subprocess.CompletedProc
     )
 
 
+def run_checked(*command: str) -> None:
+    """Run a program to its end. Raises PyshellError with what it printed if it fails."""
+    line = " ".join(command)
+    try:
+        done = run(*command)
+    except OSError as error:
+        raise from_os_error(error, f"run '{line}'") from error
+    if done.returncode != 0:
+        reason = done.stderr.strip().replace("\n", " ") or f"exit status {done.returncode}"
+        raise PyshellError(f"'{line}' failed: {reason}", "Run it yourself to see why.")
+
+
 def ask(*command: str) -> str | None:
     """Return what a program that changes nothing prints.
 
@@ -62,7 +75,7 @@ def ask(*command: str) -> str | None:
 def start_less() -> subprocess.Popen[str]:
     """Start less on this terminal, to show what is written to its standard input.
 
-    It can run no command and write no file (LESSSECURE), and takes no options of the caller's.
+    It can run no command and write no file (LESSSECURE), and ignores the caller's options.
     """
     own = {"LC_ALL": "C.UTF-8", "LESS": "FRX", "LESSSECURE": "1", "LESSHISTFILE": "-"}
     return subprocess.Popen(
@@ -76,7 +89,7 @@ def start_less() -> subprocess.Popen[str]:
 
 
 def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
-    """Start this very pyshell once more, in a session of its own, and return the process.
+    """Start another process of this pyshell, in a session of its own, and return it.
 
     Python's isolated mode keeps it from importing anything from the caller's folder, from
     `PYTHONPATH` or from the user's own packages.
@@ -95,7 +108,7 @@ def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
 
 
 def has(name: str) -> bool:
-    """Tell whether there is a program of that name."""
+    """Return whether there is a program of that name."""
     return shutil.which(name, path=SEARCH_PATH) is not None
 
 

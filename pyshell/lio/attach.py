@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")
-# They mostly wait for the same: that each processor has seen that something is gone.
+# Deletions mostly wait for RCU grace periods, which several of them can share.
 _AT_ONCE = 8
 
 
@@ -57,18 +57,18 @@ class Lio:
     kernel: Kernel
     machine: Machine
     config_dir: Path
-    """Where the saved configuration lies (`/etc/target` on a real host)."""
+    """The folder of the saved configuration (`/etc/target` on a real host)."""
     lock_file: Path
     """The advisory lock that every changing command takes."""
     mark_file: Path
-    """There while the last restore since the host's start lacks something; units look at it."""
+    """Exists while the last restore since boot is incomplete; systemd units check it."""
     simulated: Path | None = None
     """The simulator's folder, None on the real kernel."""
     simulator: Simulator | None = field(default=None, compare=False, repr=False)
     progress: Progress = field(default_factory=Progress, compare=False)
-    """Where long work tells how far it is."""
+    """Receives the progress of long work."""
     at_once: int = 1
-    """How many operations may wait in the kernel at one time."""
+    """The number of operations that run in the kernel at the same time."""
 
     @property
     def root(self) -> str:
@@ -77,21 +77,20 @@ class Lio:
 
     @property
     def run_dir(self) -> Path:
-        """Return the folder for what is forgotten when the host, or the simulated one, ends."""
+        """Return the folder for state that does not survive a reboot."""
         if self.simulated is not None:
             return self.simulated / "run"
         return self.lock_file.parent / "pyshell"
 
     @property
     def may_change(self) -> bool:
-        """Tell whether this user may change the target: root a real one, all a simulated one."""
+        """Return whether this user can change the target: a real one requires root."""
         return self.simulated is not None or os.geteuid() == 0
 
     def ready(self) -> None:
-        """See to it that configfs is mounted and the target core is there.
+        """Make sure that configfs is mounted and the target core is loaded.
 
-        Raises NotPermittedError for a user who may not bring that about, PyshellError with the
-        command that does where it cannot be had.
+        Raises NotPermittedError if that requires root, PyshellError with the command that failed.
         """
         if self.simulated is None:
             _ready()
@@ -105,7 +104,7 @@ class Lio:
 def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
     """Open the simulated target in folder `simulate`, or this host's. Loads and mounts nothing yet.
 
-    Raises PyshellError where the folder holds something else.
+    Raises PyshellError if the folder contains something else.
     """
     if simulate is None:
         from pyshell.host.real_machine import RealMachine
@@ -139,7 +138,7 @@ def _open_simulator(folder: Path) -> Simulator:
     except ValueError as error:
         hint = "Fix or remove that file, or name another folder with --simulate=DIR."
         raise PyshellError(str(error), hint) from error
-    found.before_act = require_changing
+    found.before_change = require_changing
     under_rtslib.attach(found)
     return found
 
@@ -147,7 +146,7 @@ def _open_simulator(folder: Path) -> Simulator:
 def _ready() -> None:
     """Mount configfs and load the target core if needed.
 
-    rtslib's own mount never names its folder (field failure 73), so this comes before it.
+    rtslib's own mount command lacks the mount point (field failure 73), so this runs first.
     """
     if not os.path.isdir(CONFIGFS):
         if os.geteuid() != 0:
@@ -156,36 +155,25 @@ def _ready() -> None:
             )
         if not os.path.ismount("/sys/kernel/config"):
             if not os.path.isdir("/sys/kernel/config"):
-                _run("modprobe", "configfs")
-            _run("mount", "-t", "configfs", "none", "/sys/kernel/config")
+                programs.run_checked("modprobe", "configfs")
+            programs.run_checked("mount", "-t", "configfs", "none", "/sys/kernel/config")
         if not os.path.isdir(CONFIGFS):
-            _run("modprobe", "target_core_mod")
+            programs.run_checked("modprobe", "target_core_mod")
         if not os.path.isdir(CONFIGFS):
             raise NotFoundError(
                 f"This kernel has no storage target: {CONFIGFS} is missing.",
-                "It needs CONFIG_TARGET_CORE.",
+                "A kernel with CONFIG_TARGET_CORE is required.",
             )
 
 
 def _set_dbroot(kernel: Kernel) -> None:
-    """Point the kernel's dbroot at /etc/target as rtslib would, but quietly, if it differs."""
+    """Set the kernel's dbroot to /etc/target as rtslib would, but without its messages."""
     try:
         CONFIG_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError:
-        return  # a read-only /etc: saving will say so
-    place = f"{kernel.root}/dbroot"
-    if text_or_none(kernel, place) not in (None, str(CONFIG_DIR)):
+        return  # a read-only /etc: saving will report it
+    dbroot = f"{kernel.root}/dbroot"
+    if text_or_none(kernel, dbroot) not in (None, str(CONFIG_DIR)):
         with contextlib.suppress(OSError), changing():
-            # It is fixed while devices exist; only persistent reservations live there.
-            kernel.write(place, f"{CONFIG_DIR}\n")
-
-
-def _run(*command: str) -> None:
-    line = " ".join(command)
-    try:
-        done = programs.run(*command)
-    except OSError as error:
-        raise from_os_error(error, f"run '{line}'") from error
-    if done.returncode != 0:
-        reason = done.stderr.strip().replace("\n", " ") or f"exit status {done.returncode}"
-        raise PyshellError(f"'{line}' failed: {reason}", "Run it by hand and try again.")
+            # The kernel refuses while devices exist; only persistent reservations are stored there.
+            kernel.write(dbroot, f"{CONFIG_DIR}\n")

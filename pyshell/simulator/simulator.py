@@ -63,7 +63,7 @@ class Simulator:
         self.machine = Hardware(folder)
         self._tree = TreeFiles(folder)
         self._kernel = SimulatedKernel(self._tree, self.machine)
-        self.before_act: Callable[[str], None] = lambda path: None
+        self.before_change: Callable[[str], None] = lambda path: None
         """Called with the path before each change; may raise OSError."""
 
     def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
@@ -205,7 +205,7 @@ class Simulator:
 
     @contextmanager
     def _act(self, path: str) -> Iterator[str]:
-        self.before_act(path)
+        self.before_change(path)
         with self._refusals(path), self._tree.locked():
             yield self._tree.inside(path)
 

@@ -178,6 +178,6 @@ def test_without_systemd_that_is_told(
 
 def test_what_systemctl_refuses_is_told(system: Path) -> None:
     with pytest.raises(
-        PyshellError, match=r"'systemctl enable no-such\.service' failed: .*no-such"
+        PyshellError, match=r"'systemctl --root=\S+ enable no-such\.service' failed: .*no-such"
     ):
         Systemd(str(system)).enable(["no-such.service"])
