@@ -156,7 +156,7 @@ def bug_report(version: str) -> str:
     """Return what stands above the trace of a fault in pyshell itself."""
     return (
         f"This is a bug in pyshell {version}. Please report what follows to the project's issue"
-        " tracker, with the command line (leave secrets out).\n"
+        " tracker, with the command line (without secrets).\n"
     )
 
 

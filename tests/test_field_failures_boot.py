@@ -70,7 +70,7 @@ def test_field_failure_2_a_restore_in_part_has_an_exit_status_of_its_own(early: 
 
 def test_field_failure_2_each_object_that_is_left_out_has_a_line(early: Pyshell) -> None:
     first, *lines, hint = early.line("restoreconfig wait=0").err.splitlines()
-    assert first == f"{early.saved_file} is restored in part, 3 faults:"
+    assert first == f"{early.saved_file} is restored in part, 3 errors:"
     assert [line.rpartition(": ")[2] for line in lines] == [
         "There is no block device /dev/mapper/lee-lee.lv, skipped",
         "There is no storage object block/lee_block, skipped",

@@ -157,7 +157,7 @@ def _all_faults(
             error.hint = f"It is at {where}. Nothing was changed."
             return error
         return PyshellError(f"{where}: {message}", "Nothing was changed.")
-    failed = PyshellError(f"{path} has {len(told)} faults:", "Nothing was changed.")
+    failed = PyshellError(f"{path} has {len(told)} errors:", "Nothing was changed.")
     failed.faults = [f"{where}: {message}" for where, message in told]
     return failed
 

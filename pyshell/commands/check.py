@@ -39,7 +39,7 @@ def check(
     found = check(path, node.lio, at_boot=at_boot)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]
-    return Lines(lines or [f"{path}: no faults"], data, failure=_failure(path, found))
+    return Lines(lines or [f"{path}: no errors"], data, failure=_failure(path, found))
 
 
 def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:

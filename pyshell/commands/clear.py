@@ -76,4 +76,4 @@ def forget_missing(node: Node) -> None:
     try:
         state.unmark(node.lio.mark_file)
     except PyshellError as error:
-        node.context.note(f"It could not be noted that nothing is missing: {error}")
+        node.context.note(f"Could not record that nothing is missing: {error}")

@@ -188,7 +188,7 @@ def _foreseen(
     faults = [fault.text for fault in result.faults]
     if wait:
         return Lines([*lines, *faults])
-    message = f"{path} would be restored in part, {len(faults)} faults:"
+    message = f"{path} would be restored in part, {len(faults)} errors:"
     return Lines(lines, failure=kind(message, faults=faults))
 
 
@@ -240,7 +240,7 @@ def _failed(path: Path, job: RestoreJob) -> PyshellError:
     told = {fault.path for fault in job.faults}
     lines = [fault.text for fault in job.faults]
     lines += [f"{p}: {why}, skipped" for p, why in job.missing.items() if p not in told]
-    message = f"{path} is restored in part, {len(lines)} faults:"
+    message = f"{path} is restored in part, {len(lines)} errors:"
     return RestoredInPartError(message, _LATER if job.missing else "", faults=lines)
 
 

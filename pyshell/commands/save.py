@@ -55,24 +55,24 @@ _SHOWN = 20
 def saveconfig(
     node: Node,
     savefile: Annotated[
-        str | None, FILE, "File to write, - for standard output; default: the boot file."
+        str | None, FILE, "File to write; - for standard output. Default: the boot file."
     ] = None,
     *,
-    force: Annotated[bool, "Save whatever is lost by it; that is told."] = False,
+    force: Annotated[bool, "Save even if objects are lost; they are reported."] = False,
     without: Annotated[
-        Sequence[str] | None, PATHS, "Objects that may be lost: paths with commas between them."
+        Sequence[str] | None, PATHS, "Objects to drop: paths separated by commas."
     ] = None,
-    comment: Annotated[str | None, "Why; 'revisions' shows it."] = None,
+    comment: Annotated[str | None, "Comment for the revision, shown by 'revisions'."] = None,
     target: Annotated[
-        str | None, TARGET, "Only the target of that WWN, with its storage objects."
+        str | None, TARGET, "Save only the target with this WWN, and its storage objects."
     ] = None,
     secret_files: Annotated[
         str | None,
         FILE,
-        "Write each CHAP secret to a file of its own in this folder; the saved file names it.",
+        "Write each CHAP secret to a file in this folder; the saved file refers to it.",
     ] = None,
     omit_secrets: Annotated[
-        bool, "Save without CHAP secrets, as for 'apply FILE keep_secrets=true'."
+        bool, "Save without CHAP secrets, for 'apply FILE keep_secrets=true'."
     ] = False,
 ) -> Result:
     """Save the running configuration, to be restored at boot.
@@ -226,7 +226,9 @@ def lost_by_saving(node: Node) -> list[str]:
 @command(examples=("revisions", "revisions show 3", "revisions show saved"))
 def revisions(
     node: Node,
-    action: Annotated[str | None, choice("list", "show"), "list, or show with a revision."] = None,
+    action: Annotated[
+        str | None, choice("list", "show"), "list, or show with the name of a revision."
+    ] = None,
     revision: Annotated[
         str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
     ] = None,
@@ -279,7 +281,7 @@ class Saving:
         self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
         if comment and self._boot is None:
             raise UsageError(
-                f"{path} has no revisions that a comment could stand at.", "Leave comment= out."
+                f"{path} has no revisions to which a comment could be added.", "Omit comment=."
             )
 
     def _keep_references(self) -> None:
@@ -455,7 +457,7 @@ def settle_marks(context: Context, made: Collection[str], deleted: Collection[st
         try:
             state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
         except PyshellError as error:  # the target is changed; that is what the exit status is of
-            context.note(f"It could not be noted that this is no longer missing: {error}")
+            context.note(f"Could not record that this is no longer missing: {error}")
 
 
 def is_boot_file(lio: Lio, path: Path) -> bool:
@@ -475,9 +477,9 @@ def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:
     while folder == to_make and not folder.exists():
         folder = to_make = folder.parent
     if not folder.is_dir():
-        raise NotFoundError(f"There is no folder {folder}.", "Make it first.")
+        raise NotFoundError(f"There is no folder {folder}.", "Create it first.")
     if not os.access(folder, os.W_OK):
-        raise NotPermittedError(f"Nothing can be saved in {folder}: it is not yours to write.")
+        raise NotPermittedError(f"Cannot save to {folder}: permission denied.")
     return Lines([])
 
 

@@ -28,7 +28,7 @@ def listening(report: Callable[[str], None]) -> Iterator[DeviceEvents]:
     """Listen to udev; if that is not possible, `report` why, and sleep at intervals."""
     monitor, reason = _monitor()
     if monitor is None:
-        report(f"{reason}: devices are looked for once a second.")
+        report(f"{reason}: devices are checked once per second.")
         yield Clock(_CLOCK_SECONDS)
         return
     yield _UdevEvents(monitor)

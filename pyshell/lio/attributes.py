@@ -128,7 +128,8 @@ def _as_boolean(row: Attribute, value: str, read: Callable[[str], str]) -> str:
         return "1" if boolean(value) else "0"
     except UsageError:
         raise UsageError(
-            f"'{value}' is no value of {row.name}.", "Give 1 or 0, true or false, yes or no."
+            f"'{value}' is not a valid value of {row.name}.",
+            "Give 1 or 0, true or false, yes or no.",
         ) from None
 
 
@@ -136,12 +137,14 @@ def _as_yesno(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     try:
         return "Yes" if boolean(value) else "No"
     except UsageError:
-        raise UsageError(f"'{value}' is no value of {row.name}.", "Give Yes or No.") from None
+        raise UsageError(
+            f"'{value}' is not a valid value of {row.name}.", "Give Yes or No."
+        ) from None
 
 
 def _as_number(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     if not _WHOLE.fullmatch(value.strip()):
-        raise UsageError(f"'{value}' is no value of {row.name}: it is a number.")
+        raise UsageError(f"'{value}' is not a valid value of {row.name}: it is a number.")
     number = int(value)  # a leading 0 would mean octal to the kernel
     if row.range:
         pairs = [(low, _limit(high, read)) for low, high in row.range]
@@ -163,7 +166,7 @@ def _as_choice(row: Attribute, value: str, read: Callable[[str], str]) -> str:
             return found
     if not row.tried:
         return word
-    raise UsageError(f"'{value}' is no value of {row.name}.", f"It takes {row.allowed()}.")
+    raise UsageError(f"'{value}' is not a valid value of {row.name}.", f"It takes {row.allowed()}.")
 
 
 def _as_list(row: Attribute, value: str, read: Callable[[str], str]) -> str:
@@ -172,7 +175,7 @@ def _as_list(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     unknown = [word for word in words if word not in known]
     if unknown:
         raise UsageError(
-            f"'{value}' is no value of {row.name}.",
+            f"'{value}' is not a valid value of {row.name}.",
             f"It takes {row.allowed()}, or several of them with commas between.",
         )
     return ",".join(known[word] for word in words)

@@ -32,7 +32,7 @@ _WITHOUT_EFFECT = {
 _REFUSALS = {
     "qla2xxx": "Is it one of this host's ports ('info' lists them), and not in initiator mode?"
     " 'options qla2xxx qlini_mode=disabled' in /etc/modprobe.d makes them targets once the driver"
-    " is loaded anew.",
+    " is loaded again.",
     "efct": "Is it one of this host's ports ('info' lists them), and not in initiator mode?",
     "srpt": "The name is that of an InfiniBand port, its GID: 'info' lists them.",
     "tcm_fc": "'info' lists the names of this host's FCoE ports.",

@@ -192,7 +192,7 @@ def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
     if place.plugin == "block":  # whose attribute is always 0: the device's own cache counts
         return _device_cache_text(lio, place)
     if found.buffered and not found.write_back:
-        return "write-back, but initiators are told write-thru: a crash loses writes"
+        return "write-back, but write-thru is reported to initiators: a crash loses writes"
     if found.write_back:
         return "write-back: a crash loses what initiators have not flushed"
     return "write-thru: a write is on the device when it is acknowledged"

@@ -173,7 +173,7 @@ def _line(text: str, words: list[Word]) -> Line:
         command = words.pop(0)
         if not _names_command(command):
             raise UsageError(
-                f"'{command.raw}' is no command.",
+                f"'{command.raw}' is not a command.",
                 "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
                 column=command.start,
             )

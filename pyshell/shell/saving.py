@@ -101,8 +101,8 @@ class Saving:
             if not saved_file.default_file(self._lio).exists():
                 return ""  # as it will be after a reboot
             return (
-                "Nothing is running now, and that is not saved: 'undo' brings back what ran,"
-                " restoreconfig what is saved."
+                "Nothing is running now, and that is not saved: 'undo' restores the previous"
+                " configuration, restoreconfig the saved one."
             )
         return "The running configuration is changed and not saved: saveconfig saves it."
 

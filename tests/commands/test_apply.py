@@ -328,7 +328,7 @@ def test_all_faults_of_a_file_are_told_with_their_places(saved: Pyshell, tmp_pat
     before = saved.tree()
     ran = saved("apply", str(file))
     assert ran.out == ""
-    assert ran.err.startswith(f"{file} has 9 faults:\n{file}:3:34: $.storage_objects[0].")
+    assert ran.err.startswith(f"{file} has 9 errors:\n{file}:3:34: $.storage_objects[0].")
     assert ran.err.endswith("Nothing was changed.\n")
     assert saved.tree() == before
 
@@ -351,7 +351,7 @@ def test_what_the_kernel_would_take_for_false_is_not_restored(
     file.write_text(json.dumps(document))
     ran = pyshell("restoreconfig", str(file))
     assert ran.status == 1
-    told = f"/iscsi/{SERVER}/tpg1: 'maybe' is no value of authentication, skipped"
+    told = f"/iscsi/{SERVER}/tpg1: 'maybe' is not a valid value of authentication, skipped"
     assert told in ran.err.splitlines()
 
 
@@ -644,7 +644,7 @@ def early(saved: Pyshell) -> Pyshell:
 def test_a_dry_run_of_a_restore_counts_the_faults_of_the_real_one(early: Pyshell) -> None:
     dry, real = early("restoreconfig", "--dry-run"), early("restoreconfig")
     assert (dry.status, real.status) == (1, 1)
-    assert "saveconfig.json would be restored in part, 3 faults:" in dry.err.splitlines()[0]
+    assert "saveconfig.json would be restored in part, 3 errors:" in dry.err.splitlines()[0]
     assert dry.err.splitlines()[1:4] == real.err.splitlines()[1:4]
     assert "Would create /backstores/ramdisk/scratch [online] (dry run)" in dry.lines
     assert "lee_block" not in dry.out
@@ -925,7 +925,7 @@ def test_all_faults_of_what_comes_through_a_pipe_are_told(pyshell: Pyshell) -> N
     faulty = document.replace("/dev/mapper/lee-lee.lv", "/dev/absent").replace(SERVER, "disk1")
     ran = pyshell.process("apply", "/dev/stdin", stdin=faulty)
     assert ran.status == 1
-    assert ran.err.startswith("/dev/stdin has 2 faults:\n/dev/stdin:")
+    assert ran.err.startswith("/dev/stdin has 2 errors:\n/dev/stdin:")
     assert "there is no block device /dev/absent" in ran.err
     assert "'disk1' is not an iSCSI qualified name" in ran.err
 

@@ -134,7 +134,7 @@ def test_field_failure_11_an_attribute_that_this_kernel_lacks_is_a_note(
     file = tmp_path / "newer.json"
     file.write_text(json.dumps(document))
     file.chmod(0o600)
-    assert host("check", str(file)).done().lines == [f"{file}: no faults"]
+    assert host("check", str(file)).done().lines == [f"{file}: no errors"]
     ran = host("restoreconfig", str(file))
     assert ran.status == 0
     assert ran.err.count("\n") == 1
@@ -155,7 +155,7 @@ def test_field_failure_12_a_short_file_needs_no_optional_keys(
 ) -> None:
     file = tmp_path / "short.json"
     file.write_text(json.dumps(SHORT))
-    assert pyshell("check", str(file)).done().lines == [f"{file}: no faults"]
+    assert pyshell("check", str(file)).done().lines == [f"{file}: no errors"]
     pyshell("restoreconfig", str(file)).done()
     pyshell.must("saveconfig")
     (made,) = pyshell.document()["storage_objects"]

@@ -147,7 +147,7 @@ def test_all_faults_of_a_document_are_told_in_one_line(module: Module) -> None:
     told = module(
         document={"storage_objects": storage, "targets": [{"fabric": "iscsi", "wwn": "x"}]}
     )
-    assert told["msg"].startswith("the document has 2 faults: the document:1:")
+    assert told["msg"].startswith("the document has 2 errors: the document:1:")
     assert "there is no block device /dev/absent" in told["msg"]
 
 

@@ -93,7 +93,7 @@ def written(cloud_init_package: Path, pyshell: Pyshell, tmp_path: Path) -> Path:
 
 def test_the_saved_configuration_is_roots_alone_and_sound(written: Path, pyshell: Pyshell) -> None:
     assert written.stat().st_mode & 0o777 == 0o600
-    assert pyshell.must(f"check {written}") == [f"{written}: no faults"]
+    assert pyshell.must(f"check {written}") == [f"{written}: no errors"]
 
 
 @pytest.fixture

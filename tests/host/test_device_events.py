@@ -73,7 +73,7 @@ def test_without_udev_the_clock_is_gone_by_and_that_is_told(
         found.pause(60)
         found.pause(0.01)
     assert slept == [1.0, 0.01]
-    assert told == ["udev does not run here: devices are looked for once a second."]
+    assert told == ["udev does not run here: devices are checked once per second."]
 
 
 def test_without_netlink_the_clock_is_gone_by_and_that_is_told(

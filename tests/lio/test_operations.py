@@ -128,11 +128,10 @@ def test_inverses_stand_in_reverse_order(lio: Lio) -> None:
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("r7",), "But what storage object ramdisk/r7 held is lost: it was created anew."),
+        (("r7",), "But what storage object ramdisk/r7 held is lost: it was recreated."),
         (
             tuple(f"r{number}" for number in range(11, 0, -1)),
-            "What 11 ramdisks held is lost, from ramdisk/r1 to ramdisk/r11:"
-            " they were created anew.",
+            "What 11 ramdisks held is lost, from ramdisk/r1 to ramdisk/r11: they were recreated.",
         ),
     ],
 )

@@ -83,7 +83,7 @@ def test_initiators_that_were_refused_are_offered(screen: Screen, shared: Screen
     with pytest.raises(PermissionError):
         kernel.login(SERVER, 1, STRANGER, "192.168.56.107:45678")
     screen.type(f"{TPG}/acls create {TAB}")
-    screen.see("was refused, as the kernel's log tells")
+    screen.see("was refused, according to the kernel's log")
     screen.see("stranger")
 
 

@@ -156,7 +156,7 @@ def test_a_state_that_cannot_be_read_stops_no_change(pyshell: Pyshell) -> None:
     state.chmod(0o666)
     ran = pyshell.line("/backstores/ramdisk create b 1M")
     assert ran.status == 0
-    assert "could not be noted" in ran.err
+    assert "could not be recorded" in ran.err
     saved = pyshell.saved_file.read_bytes()
     ran = pyshell.line("saveconfig")
     assert ran.status == 4

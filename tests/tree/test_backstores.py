@@ -183,7 +183,7 @@ def test_field_failure_68_in_targetclis_manner_it_is_hidden_with_a_warning(
     ran = pyshell.line(f"{DISK} set attribute emulate_write_cache=0", "--compat")
     assert (ran.status, ran.out) == (0, "Parameter emulate_write_cache is now '0'.\n")
     assert "is write-back all the same: a crash loses writes" in ran.err
-    assert "initiators are told write-thru" in info(pyshell, DISK)["cache"]
+    assert "write-thru is reported to initiators" in info(pyshell, DISK)["cache"]
 
 
 def test_a_write_through_file_may_say_what_it_likes(pyshell: Pyshell) -> None:

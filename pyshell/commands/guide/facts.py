@@ -96,7 +96,7 @@ def without_twins(way: Way) -> tuple[Way, tuple[str, ...]]:
     twins = [disks for disks in by_id.values() if len(disks) > 1]
     told = tuple(
         f"LUNs {' and '.join(str(disk.lun) for disk in disks)} have one id, {disks[0].naa}: that"
-        " host takes them for one disk. They are left out; 'doctor' tells how to mend it."
+        " host takes them for one disk. They are omitted; 'doctor' shows the fix."
         for disks in twins
     )
     left = tuple(disk for disk in way.disks if not any(disk in disks for disks in twins))
@@ -126,7 +126,7 @@ def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, 
     if wanted is None and chosen:
         raise UsageError(
             f"For which of {len(chosen)} initiators? {', '.join(a.wwn for a in chosen)}.",
-            f"'guide {tpgs[0].target.wwn} INITIATOR' tells it.",
+            f"Run 'guide {tpgs[0].target.wwn} INITIATOR'.",
         )
     for tpg in tpgs:
         if text_or_none(lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1":

@@ -57,8 +57,8 @@ def guide(
         node.context.note("show_secrets=true shows the CHAP secrets instead of placeholders.")
     for address in gone:
         node.context.note(
-            f"This host has no address {address}: nobody reaches that portal. 'doctor' tells"
-            " how to mend it."
+            f"This host has no address {address}: nobody reaches that portal. 'doctor' shows"
+            " the fix."
         )
     _warn(node, way, left_out)
     return Lines(list(text_lines(found)), _data(way, system, found))

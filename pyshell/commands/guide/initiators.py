@@ -23,7 +23,7 @@ def esxi_steps(way: Way) -> Iterator[Step]:
     )
     if way.initiator:
         yield step(
-            "The name by which the target lets this host in",
+            "Set the initiator name that the target allows",
             f'esxcli iscsi adapter set --adapter="$A" --name={quote(way.initiator)}',
         )
     chap = way.chap
@@ -41,7 +41,7 @@ def esxi_steps(way: Way) -> Iterator[Step]:
         yield step("CHAP", *lines)
     start = 'esxcli iscsi adapter discovery sendtarget add --adapter="$A"'
     yield step(
-        "Discovery and login; several ways to a disk are joined by themselves",
+        "Discovery and login; several paths to a disk are combined automatically",
         *(f"{start} --address={address}" for address in way.addresses),
         'esxcli storage core adapter rescan --adapter="$A"',
     )
@@ -50,9 +50,9 @@ def esxi_steps(way: Way) -> Iterator[Step]:
         name = f"naa.{disk.naa}" if disk.naa else f"DISK_OF_LUN_{disk.lun}"
         about = [f"LUN {disk.lun} is {disk.path}{size}."]
         if not disk.naa:
-            about.append(f"'esxcli storage core device list' tells what {name} stands for.")
+            about.append(f"'esxcli storage core device list' shows what {name} stands for.")
         if not disk.read_only:
-            about.append("A datastore on it is made in the Host Client: Storage, New datastore.")
+            about.append("Create a datastore on it in the Host Client: Storage, New datastore.")
             about.append("That erases the disk.")
         yield step(
             about,
@@ -70,7 +70,7 @@ def freebsd_steps(way: Way) -> Iterator[Step]:
         for line in _entry(way, name, address)
     ]
     yield step(
-        "How to reach the target, with the name by which it lets this host in",
+        "How to reach the target, and the initiator name that it allows",
         "touch /etc/iscsi.conf && chmod 600 /etc/iscsi.conf",
         "cat >> /etc/iscsi.conf <<'END'",
         *entries,
@@ -89,13 +89,13 @@ def freebsd_steps(way: Way) -> Iterator[Step]:
         placeholder = f"DISK_OF_LUN_{disk.lun}"
         about = [
             f"LUN {disk.lun} is {disk.path}{size}.",
-            f"iscsictl -L tells its device: put that in place of {placeholder}.",
+            f"iscsictl -L shows its device: insert it for {placeholder}.",
         ]
         if way.several:
-            about.append("Several ways to it are joined by 'gmultipath label'.")
+            about.append("Combine several paths to it with 'gmultipath label'.")
         lines = [f"mkdir -p {quote(f'/mnt/{label}')}"]
         if not disk.read_only:
-            about.append("Where the disk is new: a file system on all of it. That erases it.")
+            about.append("If the disk is new: create a file system on all of it. That erases it.")
             lines.insert(0, f"newfs -U -L {label} /dev/{placeholder}")
         options = "ro,late" if disk.read_only else "rw,late"
         entry = f"/dev/ufs/{label} /mnt/{label} ufs {options} 0 0"
@@ -135,7 +135,7 @@ def linux_steps(way: Way) -> Iterator[Step]:
     yield _packages(way)
     if way.initiator:
         yield step(
-            "The name by which the target lets this host in. Sessions that are open keep theirs.",
+            "Set the initiator name that the target allows. Open sessions keep theirs.",
             f"echo {quote(f'InitiatorName={way.initiator}')} > /etc/iscsi/initiatorname.iscsi",
         )
     yield step(
@@ -172,12 +172,12 @@ def _discovery(way: Way) -> Iterator[Step]:
     portal = way.addresses[0]
     if way.discovery is None:
         yield step(
-            f"Discovery, which must name {way.target}", f"iscsiadm -m discovery -t st -p {portal}"
+            f"Discovery, which must list {way.target}", f"iscsiadm -m discovery -t st -p {portal}"
         )
         return
     known = f"iscsiadm -m discoverydb -t st -p {portal}"
     yield step(
-        f"Discovery, for which the target wants CHAP, too. It must name {way.target}",
+        f"Discovery, for which the target requires CHAP, too. It must list {way.target}",
         f"{known} -o new",
         *_chap(known, _DISCOVERY, way.discovery),
         f"{known} --discover",
@@ -194,7 +194,7 @@ def _chap(start: str, prefix: str, chap: Credentials) -> Iterator[str]:
 
 def _multipath() -> Step:
     return step(
-        "Several ways to the disk, joined to one (Fedora, RHEL: first 'mpathconf --enable')",
+        "Combine several paths to the disk (Fedora, RHEL: first 'mpathconf --enable')",
         r"test -e /etc/multipath.conf ||"
         r" printf 'defaults {\n  find_multipaths yes\n}\n' > /etc/multipath.conf",
         "systemctl enable multipathd",
@@ -230,7 +230,7 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
     name, kind = by_id(way, disk), _kind(disk)
     folder = f"/mnt/{disk.name}"
     yield step(
-        f"LUN {disk.lun} is {disk.path}{size}. Its names here, by way and for good",
+        f"LUN {disk.lun} is {disk.path}{size}. Its names here, by path and persistent",
         *(f"ls -l {quote(path)}" for path in by_path(way, disk)),
         f"ls -l {quote(name)}",
     )
@@ -239,9 +239,9 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
         about.append(f"{', '.join(disk.others)} can have this disk, too:")
         about.append("only one host at a time may mount such a file system.")
     if disk.read_only:
-        about.append("It can only be read. Mount the file system that is on it, if there is one")
+        about.append("It is read-only. Mount its file system, if there is one")
     else:
-        about.append("A file system on all of it, where it holds nothing yet")
+        about.append("Create a file system on all of it, if it is empty")
         yield step(about, f"blkid -p {quote(name)} || mkfs.{kind} {quote(name)}")
         about = ["Mount it, now and at boot once the network is up"]
     options = "ro,_netdev" if disk.read_only else "_netdev"
@@ -271,13 +271,13 @@ def windows_steps(way: Way) -> Iterator[Step]:
     )
     if way.initiator:
         yield step(
-            "The name by which the target lets this host in",
+            "Set the initiator name that the target allows",
             "Get-InitiatorPort | Where-Object ConnectionType -eq iSCSI |"
             f" Set-InitiatorPort -NewNodeAddress {_for_powershell(way.initiator)}",
         )
     if way.several:
         yield step(
-            "Several ways to the disk, joined to one (a restart may be needed)",
+            "Combine several paths to the disk (a restart may be needed)",
             "Install-WindowsFeature Multipath-IO",
             "Enable-MSDSMAutomaticClaim -BusType iSCSI",
         )
@@ -292,9 +292,9 @@ def windows_steps(way: Way) -> Iterator[Step]:
         size = f", {size_text(disk.size)}" if disk.size else ""
         about = [f"LUN {disk.lun} is {disk.path}{size}."]
         if not disk.naa:
-            about.append(f"Get-Disk tells its number: put that in place of {_placeholder(disk)}.")
+            about.append(f"Get-Disk shows its number: insert it for {_placeholder(disk)}.")
         if not disk.read_only:
-            about.append("Where it has no partitions: a file system on it. That erases the disk.")
+            about.append("If it has no partitions: create a file system. That erases the disk.")
         yield step(
             about,
             f"$disk = Get-Disk | Where-Object {_told_by(disk)}",

@@ -443,12 +443,10 @@ def _rolled_back(
 def _lost(places: Sequence[StorageObject]) -> str:
     """Return the sentence that their data is lost, however many they are."""
     if len(places) == 1:
-        return f"But what {places[0]} held is lost: it was created anew."
+        return f"But what {places[0]} held is lost: it was recreated."
     found = sorted(places, key=lambda place: (place.plugin, listing.natural(place.name)))
     first, last = (f"{place.plugin}/{place.name}" for place in (found[0], found[-1]))
-    return (
-        f"What {len(found)} ramdisks held is lost, from {first} to {last}: they were created anew."
-    )
+    return f"What {len(found)} ramdisks held is lost, from {first} to {last}: they were recreated."
 
 
 @contextmanager

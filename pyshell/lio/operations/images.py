@@ -126,7 +126,7 @@ class _CutImageFile(Operation):
 
     def step(self) -> str:
         """Return what is done."""
-        return f"cut image file {self.path}"
+        return f"truncate image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Nothing speaks against it."""

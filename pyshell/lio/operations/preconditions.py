@@ -76,7 +76,7 @@ def check_text(plugin: str, text: str) -> None:
     if any(character in text for character in ",\n"):
         raise UsageError(f"'{text}' holds a comma", "The kernel would end the name there.")
     if len(text.encode(errors="surrogateescape")) > longest:
-        raise UsageError(f"'{text}' is longer than {longest} bytes", "The kernel cuts it off.")
+        raise UsageError(f"'{text}' is longer than {longest} bytes", "The kernel truncates it.")
 
 
 def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
@@ -224,10 +224,10 @@ def _check_user(config: str, control: str) -> None:
     for word in filter(None, control.split(",")):
         name, _, value = word.partition("=")
         if name in ("dev_config", "dev_size"):
-            raise UsageError(f"{name} has a parameter of its own: leave it out of control")
+            raise UsageError(f"{name} has its own parameter: omit it from control")
         # 6.1 divides by data_pages_per_blk, and panics.
         if re.fullmatch(r"-?[0-9]+", value) is None or int(value) == 0:
-            raise UsageError(f"control: '{word}' is no NAME=NUMBER with a number other than 0")
+            raise UsageError(f"control: '{word}' is not NAME=NUMBER with a number other than 0")
 
 
 def resolved(lio: Lio, plugin: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -331,7 +331,7 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
     if listing.is_wildcard(other.address):
         why = "listens on all addresses already"
     else:
-        why = "is in the way: the kernel adds no wildcard beside it"
+        why = "is in the way: the kernel adds no wildcard next to it"
     whose = "" if other.tpg == place.tpg else f" of {other.tpg}"
     refused = "Could not create NetworkPortal in configFS"
     raise BusyError(

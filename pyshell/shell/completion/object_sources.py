@@ -66,7 +66,7 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             yield name, f"was refused{at}{origin}"
     for name in lio.machine.refused_initiators():
         if _is_valid(name):
-            yield name, "was refused, as the kernel's log tells"
+            yield name, "was refused, according to the kernel's log"
 
 
 def _is_valid(name: str) -> bool:

@@ -153,7 +153,7 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
 def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield what names a configuration: running, saved, revisions, files."""
     if wanted.command.name in ("diff", "graph"):
-        yield Candidate("running", "what runs now")
+        yield Candidate("running", "running configuration")
     yield from _revisions(wanted, node)
     yield from _files(wanted, node)
 

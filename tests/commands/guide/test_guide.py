@@ -22,14 +22,14 @@ LINUX = f"""\
 # Packages (Fedora, RHEL: dnf install iscsi-initiator-utils)
 apt-get install -y open-iscsi xfsprogs
 
-# The name by which the target lets this host in. Sessions that are open keep theirs.
+# Set the initiator name that the target allows. Open sessions keep theirs.
 echo InitiatorName={CLIENT} > /etc/iscsi/initiatorname.iscsi
 
 # The service, now and at boot (Fedora, RHEL, SUSE: iscsi in place of open-iscsi)
 systemctl enable iscsid open-iscsi
 systemctl restart iscsid
 
-# Discovery, which must name {SERVER}
+# Discovery, which must list {SERVER}
 iscsiadm -m discovery -t st -p 192.168.56.101:3260
 
 # Log in, now and at boot
@@ -37,11 +37,11 @@ iscsiadm -m node -T {SERVER} -o update -n node.startup -v automatic
 iscsiadm -m node -T {SERVER} --login
 udevadm settle
 
-# LUN 0 is /backstores/block/lee_block, 20.0GiB. Its names here, by way and for good
+# LUN 0 is /backstores/block/lee_block, 20.0GiB. Its names here, by path and persistent
 ls -l /dev/disk/by-path/ip-192.168.56.101:3260-iscsi-{SERVER}-lun-0
 ls -l /dev/disk/by-id/wwn-0xNAA
 
-# A file system on all of it, where it holds nothing yet
+# Create a file system on all of it, if it is empty
 blkid -p /dev/disk/by-id/wwn-0xNAA || mkfs.xfs /dev/disk/by-id/wwn-0xNAA
 
 # Mount it, now and at boot once the network is up
@@ -128,7 +128,7 @@ def test_which_of_several_initiators_is_asked(pyshell: Pyshell) -> None:
     pyshell.must(ONE, f"share /dev/sdb to={OTHER},{CLIENT} name=second")
     ran = pyshell("guide", SERVER)
     assert ran.status == 2
-    assert f"{CLIENT}, {OTHER}. 'guide {SERVER} INITIATOR' tells it." in ran.err
+    assert f"{CLIENT}, {OTHER}. Run 'guide {SERVER} INITIATOR'." in ran.err
     text = guide(pyshell, OTHER)
     assert "lun-1" in text
     assert "lun-0" not in text
@@ -168,7 +168,7 @@ def test_a_disk_with_a_name_of_its_own_is_to_be_chosen_by_hand() -> None:
     way = Way(SERVER, CLIENT, (("192.0.2.1", 3260),), (disk,), None, None)
     windows_text = "\n".join(text_lines(list(initiators.windows_steps(way))))
     assert "$disk = Get-Disk | Where-Object Number -eq NUMBER_OF_LUN_3\n" in windows_text
-    assert "put that in place of NUMBER_OF_LUN_3" in windows_text
+    assert "insert it for NUMBER_OF_LUN_3" in windows_text
     assert "--device=DISK_OF_LUN_3" in "\n".join(text_lines(list(initiators.esxi_steps(way))))
 
 

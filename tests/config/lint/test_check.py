@@ -146,7 +146,7 @@ def test_json_output_is_a_list_of_faults(pyshell: Pyshell) -> None:
 
 def test_a_sound_file_has_no_faults(pyshell: Pyshell) -> None:
     example = str(pyshell.example)
-    assert pyshell("check", example).done().lines == [f"{example}: no faults"]
+    assert pyshell("check", example).done().lines == [f"{example}: no errors"]
     assert pyshell("-o", "json", "check", example).done().json["result"] == []
 
 
@@ -159,19 +159,19 @@ def test_others_may_read_the_secrets_of_a_file(pyshell: Pyshell, mode: int, told
         " the secrets"
         f" in it. chmod 600 {pyshell.example} fixes it."
     )
-    assert lines == [warning if told else f"{pyshell.example}: no faults"]
+    assert lines == [warning if told else f"{pyshell.example}: no errors"]
 
 
 def test_a_file_without_secrets_may_be_read_by_all(pyshell: Pyshell, tmp_path: Path) -> None:
     file = tmp_path / "open.json"
     file.write_text('{"storage_objects": [], "targets": []}')
     file.chmod(0o644)
-    assert pyshell("check", str(file)).done().lines == [f"{file}: no faults"]
+    assert pyshell("check", str(file)).done().lines == [f"{file}: no errors"]
 
 
 def test_the_file_that_is_restored_at_boot_is_checked_by_default(exported: Pyshell) -> None:
     exported.must("saveconfig")
-    assert exported.line("check").done().lines == [f"{exported.saved_file}: no faults"]
+    assert exported.line("check").done().lines == [f"{exported.saved_file}: no errors"]
 
 
 def test_what_pyshell_saves_has_no_faults_while_it_runs(exported: Pyshell) -> None:
@@ -184,7 +184,7 @@ def test_what_pyshell_saves_has_no_faults_while_it_runs(exported: Pyshell) -> No
         f"{TPG}/luns create /backstores/fileio/image1",
         "saveconfig",
     )
-    assert exported.must("check") == [f"{exported.saved_file}: no faults"]
+    assert exported.must("check") == [f"{exported.saved_file}: no errors"]
 
 
 def test_no_message_holds_a_secret(pyshell: Pyshell, tmp_path: Path, document: Document) -> None:

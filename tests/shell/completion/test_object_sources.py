@@ -40,7 +40,7 @@ def offered(pyshell: Pyshell, line: str) -> dict[str, str]:
 
 def test_a_new_acl_may_be_for_who_was_refused_or_is_known_elsewhere(crowded: Pyshell) -> None:
     assert offered(crowded, f"/iscsi/{OTHER}/tpg1/acls create wwn=") == {
-        STRANGER: "was refused, as the kernel's log tells",
+        STRANGER: "was refused, according to the kernel's log",
         CLIENT: f"logged in now at {HERE}",
     }
     crowded.simulator.logout(SERVER, 1, CLIENT)
