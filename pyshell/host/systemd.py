@@ -22,15 +22,19 @@ class Systemd:
     """The host's systemd, or the one of the system whose files lie below `root`."""
 
     def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    @property
+    def _systemctl(self) -> list[str]:
+        if not programs.has("systemctl"):
+            raise NotFoundError("This host has no systemd.")
         # Without --root, systemctl asks the running manager and reports changes to it.
-        self._where = [] if root == "/" else [f"--root={root}"]
+        return ["systemctl"] if self._root == "/" else ["systemctl", f"--root={self._root}"]
 
     def state(self, unit: str) -> str:
         """Return what `systemctl is-enabled` prints, "" if the unit is not installed."""
         try:
-            done = programs.run("systemctl", *self._where, "is-enabled", unit)
-        except FileNotFoundError as error:
-            raise NotFoundError("This host has no systemd.") from error
+            done = programs.run(*self._systemctl, "is-enabled", unit)
         except OSError as error:
             raise from_os_error(error, "run systemctl") from error
         state = done.stdout.strip()
@@ -39,8 +43,8 @@ class Systemd:
 
     def enable(self, units: Sequence[str]) -> None:
         """Have units started at boot; none is started now. Raises PyshellError."""
-        programs.run_checked("systemctl", *self._where, "enable", *units)
+        programs.run_checked(*self._systemctl, "enable", *units)
 
     def disable(self, units: Sequence[str]) -> None:
         """Have units no longer started at boot; none is stopped now. Raises PyshellError."""
-        programs.run_checked("systemctl", *self._where, "disable", *units)
+        programs.run_checked(*self._systemctl, "disable", *units)

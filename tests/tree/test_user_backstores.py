@@ -167,7 +167,7 @@ def test_a_cfgstring_with_blanks_arrives_whole(handled: Pyshell) -> None:
 
 def test_help_tells_what_the_handler_says(handled: Pyshell) -> None:
     shown = handled.must("/backstores/user:file help create")
-    assert shown[-4:] == ["CFGSTRING FORMAT", "=================", "A path, as", "/srv/disk.img"]
+    assert shown[-4:] == ["CFGSTRING FORMAT", "================", "A path, as", "/srv/disk.img"]
     assert handled.must("/backstores/user:other help create")[-1] == "No description."
     assert "CFGSTRING FORMAT" not in handled.must("/backstores/user:file help ls")
 
