@@ -185,7 +185,9 @@ def preference_table() -> Lines:
     """Yield the preferences."""
     for one in preferences.PREFERENCES.values():
         yield macro("It Sy", one.name)
-        yield from prose(f"{one.help} ({one.kind.name}, default {preferences.text(one.default)})")
+        default = preferences.text(one.default)
+        facts = f"{one.kind.name}, default {default}" if default else one.kind.name
+        yield from prose(f"{one.help} ({facts})")
 
 
 def status_table() -> Lines:

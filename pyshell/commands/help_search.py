@@ -160,7 +160,7 @@ def _setting(group: str, nodes: tuple[str, ...], one: Attribute) -> Iterator[str
     takes = one.allowed()
     facts = [
         f"takes {takes}{f' {one.unit}' if one.unit else ''}" if takes else "",
-        f"default {one.default}" if isinstance(one.default, str) else "",
+        f"default {one.default}" if one.default and isinstance(one.default, str) else "",
         "only while no LUN exports it" if one.write == attributes.UNEXPORTED else "",
         "cannot be set" if one.write in ("never", "fixed") else "",
     ]

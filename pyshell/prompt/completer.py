@@ -42,7 +42,7 @@ _FRAME, _DESCRIPTION_MIN = 5, 12
 """Columns that a menu needs beside its texts, and the least that a description gets."""
 
 
-class Found(NamedTuple):
+class MenuWord(NamedTuple):
     """A word for a menu, which replaces the line from the column `start` on."""
 
     start: int
@@ -78,7 +78,7 @@ class TreeCompleter(Completer):
         """Whether the last read was slow, by the line before the completed word."""
         self._wanted = ""
         """The line that was completed last: reads for earlier ones end."""
-        self._late: tuple[str, list[Found]] | None = None
+        self._late: tuple[str, list[MenuWord]] | None = None
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -109,7 +109,7 @@ class TreeCompleter(Completer):
         rest = found.text[len(line) - start :] if found.text.startswith(line[start:]) else ""
         return rest + (" " if rest and found.whole else "")
 
-    def _found(self, line: str) -> list[Found]:
+    def _found(self, line: str) -> list[MenuWord]:
         """Return all words that fit; if reading is slow, those known at once if that is enough.
 
         A single word is inserted at once, so it must be the only one.
@@ -118,7 +118,7 @@ class TreeCompleter(Completer):
         at_once = self.look(line, quickly=True)
         # A single word with the typed beginning is certain; after a blank or = it may not be.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
-        every: SimpleQueue[list[Found]] = SimpleQueue()
+        every: SimpleQueue[list[MenuWord]] = SimpleQueue()
         later = _DELAY if enough and self._slow.get(_head(line)) else 0.0
         self._wanted = line
         reading = Thread(
@@ -134,7 +134,7 @@ class TreeCompleter(Completer):
                 return self._late_with(line, every, at_once)
             return self._awaited(every)
 
-    def _awaited(self, every: SimpleQueue[list[Found]]) -> list[Found]:
+    def _awaited(self, every: SimpleQueue[list[MenuWord]]) -> list[MenuWord]:
         """Return all that fits once it is read, nothing if that takes too long."""
         with self._waiting():
             try:
@@ -144,15 +144,15 @@ class TreeCompleter(Completer):
                 return []
 
     def _late_with(
-        self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]
-    ) -> list[Found]:
+        self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]
+    ) -> list[MenuWord]:
         """Return what is known at once, and have the rest added on a thread."""
         Thread(
             target=self._add, args=(line, every, at_once), name="late completion", daemon=True
         ).start()
         start = at_once[0].start
         placeholder = Candidate(line[start:], whole=False)
-        return [*at_once, Found(start, placeholder, _READING, _READING_STYLE)]
+        return [*at_once, MenuWord(start, placeholder, _READING, _READING_STYLE)]
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -165,9 +165,9 @@ class TreeCompleter(Completer):
             self.reading -= 1
             self._changed()
 
-    def _read(self, line: str, every: SimpleQueue[list[Found]], later: float) -> None:
+    def _read(self, line: str, every: SimpleQueue[list[MenuWord]], later: float) -> None:
         """Read all that fits, after `later` seconds in which the menu can be drawn."""
-        found: list[Found] = []
+        found: list[MenuWord] = []
         try:
             time.sleep(later)
             begun = time.monotonic()
@@ -180,26 +180,28 @@ class TreeCompleter(Completer):
         finally:
             every.put(found)  # in any case: Tab waits for it
 
-    def _add(self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]) -> None:
+    def _add(self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]) -> None:
         self._guard.run("Completion", lambda: self._added(line, every, at_once), None)
 
-    def _added(self, line: str, every: SimpleQueue[list[Found]], at_once: list[Found]) -> None:
+    def _added(
+        self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]
+    ) -> None:
         found = self._awaited(every) or at_once
         if line == self._wanted:
             self._late = line, found
             self._again(line)
 
-    def look(self, line: str, *, quickly: bool = False) -> list[Found]:
+    def look(self, line: str, *, quickly: bool = False) -> list[MenuWord]:
         """Return all words that fit, or with `quickly` those known without reading."""
-        found: list[Found] = []
+        found: list[MenuWord] = []
         fitting = complete(line, self._shell.root(), self._shell.path, quickly=quickly)
         for start, one in self._guard.each("Completion", fitting):
             if len(found) == MOST:
                 # The entry for the rest holds the common beginning, so that Tab inserts that.
                 begun = _common_beginning([other.candidate.text for other in found])
-                found.append(Found(start, Candidate(begun, whole=False), _MORE, _MORE_STYLE))
+                found.append(MenuWord(start, Candidate(begun, whole=False), _MORE, _MORE_STYLE))
                 break
-            found.append(Found(start, one, self._guard.run("Completion", one.described, "")))
+            found.append(MenuWord(start, one, self._guard.run("Completion", one.described, "")))
         return found
 
 
@@ -224,7 +226,7 @@ def entries(menu: Sequence[Completion]) -> int:
     return sum(one.style not in (_MORE_STYLE, _READING_STYLE) for one in menu)
 
 
-def _completions(document: Document, rows: Sequence[Found], width: int) -> Iterator[Completion]:
+def _completions(document: Document, rows: Sequence[MenuWord], width: int) -> Iterator[Completion]:
     line = document.current_line_before_cursor
     blank = "" if document.current_char.isspace() else " "
     widest = max((columns(_display(line, row)) for row in rows), default=0)
@@ -246,7 +248,7 @@ def _completions(document: Document, rows: Sequence[Found], width: int) -> Itera
         )
 
 
-def _display(line: str, row: Found) -> str:
+def _display(line: str, row: MenuWord) -> str:
     """Return a word as the menu shows it: a path without the folders that are typed already."""
     if row.placeholder:
         return ELLIPSIS

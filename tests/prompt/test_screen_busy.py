@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,45 +15,26 @@ from .screen import CTRL_C, CTRL_Z, DELETE, ENTER, LEFT, TAB, Screen
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
-BUSY = """
-import sys, time
-from pyshell.render.bar import Bar
-bar = Bar(sys.stderr)
-time.sleep(1.1)
-for done in range(1, 51):
-    bar(done, 100)
-    time.sleep(0.05)
-bar.close()
-print("read:", input())
-"""
+
+
+def slowed(part: str, pyshell: Pyshell | None = None) -> list[str]:
+    """Return the command that runs a program with a slow part."""
+    program = [sys.executable, str(Path(__file__).with_name("slowed.py")), part]
+    return [*program, f"--simulate={pyshell.folder}"] if pyshell is not None else program
 
 
 def test_what_is_typed_ahead_leaves_no_bar_behind(pyshell: Pyshell) -> None:
-    with Screen(pyshell.folder, command=[sys.executable, "-c", BUSY]) as screen:
-        screen.see("/100")
+    with Screen(pyshell.folder, command=slowed("bar")) as screen:
+        screen.see("/1000")
         screen.type("ahead\n")
         screen.see("read: ahead")
         assert screen.end() == "read: ahead"
 
 
-SLOW = """
-import sys, time
-from pyshell import cli
-from pyshell.shell.completion import values
-find = values._SOURCES["device"]
-def slow(wanted, node):
-    time.sleep(2)
-    return find(wanted, node)
-values._SOURCES["device"] = slow
-cli.main(sys.argv[1:])
-"""
-
-
 @pytest.fixture
 def slowly(pyshell: Pyshell) -> Iterator[Screen]:
     """Return a terminal where devices are slow to read."""
-    command = [sys.executable, "-c", SLOW, f"--simulate={pyshell.folder}"]
-    with Screen(pyshell.folder, command=command) as screen:
+    with Screen(pyshell.folder, command=slowed("devices", pyshell)) as screen:
         screen.prompt()
         yield screen
 
@@ -76,23 +58,8 @@ def test_typing_goes_on_while_values_are_read(slowly: Screen) -> None:
     slowly.see("Created block storage object x using /dev/sdc.")
 
 
-STEPS = """
-import sys, time
-from pyshell import cli
-from pyshell.lio.operations import base
-do = base._do
-def slow(lio, operation, **how):
-    print("step:", operation.step(), flush=True)
-    time.sleep(1)
-    return do(lio, operation, **how)
-base._do = slow
-cli.main(sys.argv[1:])
-"""
-
-
 def test_ctrl_c_stops_before_the_next_step_and_says_what_was_done(pyshell: Pyshell) -> None:
-    command = [sys.executable, "-c", STEPS, f"--simulate={pyshell.folder}"]
-    with Screen(pyshell.folder, command=command) as screen:
+    with Screen(pyshell.folder, command=slowed("steps", pyshell)) as screen:
         screen.prompt()
         screen.type(f"/iscsi create {SERVER}{ENTER}")
         screen.see("step: create TPG")
@@ -107,8 +74,7 @@ def test_ctrl_c_stops_before_the_next_step_and_says_what_was_done(pyshell: Pyshe
 
 def test_ctrl_c_during_the_only_step_comes_when_it_is_done(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create disk 1M")
-    command = [sys.executable, "-c", STEPS, f"--simulate={pyshell.folder}"]
-    with Screen(pyshell.folder, command=command) as screen:
+    with Screen(pyshell.folder, command=slowed("steps", pyshell)) as screen:
         screen.prompt()
         screen.type(f"/backstores/ramdisk delete disk{ENTER}")
         screen.see("step: delete")

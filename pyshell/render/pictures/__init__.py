@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pyshell.errors import ExistsError, NotFoundError
 from pyshell.files import reading, writing
+from pyshell.render.pictures import flowcharts, svg
 from pyshell.tree.results import Lines, Picture
 
 _BEGINNINGS = (b"<svg xmlns=", b"---\ntitle: ", b"digraph target {")
@@ -43,8 +44,6 @@ def _refuse_other_file(path: str) -> None:
 
 def _text(picture: Picture) -> str:
     """Return a picture's text, with a newline at its end."""
-    from pyshell.render.pictures import flowcharts, svg
-
     if picture.form == "mermaid":
         lines = flowcharts.mermaid_lines(picture.topology)
     elif picture.form == "dot":
