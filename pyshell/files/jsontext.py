@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read JSON from files that anyone may have written: the one parser, with limits.
+"""Parse JSON from files that anyone may have written: the only parser, with limits.
 
-Python's own reads a number of any length, takes NaN, and ends in RecursionError on a file of
-brackets; a string with a NUL, or half a surrogate pair, can be no name and cannot be printed.
+Python's own accepts numbers of any length and NaN, and raises RecursionError for a file of
+brackets. A string with a NUL or half a surrogate pair is not a valid name and cannot be printed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 DEPTH_MAX = 100
-"""A saved configuration is nine levels deep; the rest is for keys that pyshell does not know."""
+"""A saved configuration has nine levels; the rest is for keys that pyshell does not know."""
 DIGITS_MAX = 40
-"""Characters of a number: no setting of the kernel has more than 20 digits."""
+"""Characters of a number: the kernel's settings have at most 20 digits."""
 
 _CHUNK = 1 << 20
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _MANY_DIGITS = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
 _NO_BRACKET = bytes(set(range(256)) - set(_STEP))
-# U+DC80 to U+DCFF stand for bytes that are no UTF-8: names in configfs may hold them.
+# U+DC80 to U+DCFF stand for bytes that are not UTF-8: names in configfs may contain them.
 _BAD = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
 
@@ -30,7 +30,7 @@ _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
 def loads(text: str | bytes, *, any_string: bool = False) -> Any:
     """Return the value of JSON in UTF-8. Raises ValueError, of which JSONDecodeError is one.
 
-    With `any_string`, the caller judges the strings: who knows their places can say more.
+    With `any_string`, the caller checks the strings: it can report their positions.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     whole = text if isinstance(text, str) else data.decode("utf-8")
@@ -38,7 +38,7 @@ def loads(text: str | bytes, *, any_string: bool = False) -> Any:
     if at is not None:
         line = data[:at].decode("utf-8", "replace")
         raise json.JSONDecodeError(f"Nested deeper than {DEPTH_MAX} levels", whole, len(line))
-    # To call back for each number takes twice the time.
+    # A callback for each number takes twice the time.
     parse = integer if _MANY_DIGITS.search(data) else None
     try:
         found = json.loads(
@@ -55,14 +55,14 @@ def loads(text: str | bytes, *, any_string: bool = False) -> Any:
 
 
 def integer(text: str) -> int:
-    """Return a whole number of JSON. Raises ValueError."""
+    """Parse a JSON integer. Raises ValueError."""
     if len(text) > DIGITS_MAX:
         raise ValueError(f"A number of more than {DIGITS_MAX} digits")
     return int(text)
 
 
 def real(text: str) -> float:
-    """Return a number of JSON with a fraction or an exponent. Raises ValueError."""
+    """Parse a JSON number with a fraction or an exponent. Raises ValueError."""
     found = float(text) if len(text) <= DIGITS_MAX else float("inf")
     if found in (float("inf"), float("-inf")):
         raise ValueError("A number that is too long or too large")
@@ -70,13 +70,13 @@ def real(text: str) -> float:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"there is no {constant} in JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _too_deep(data: bytes) -> int | None:
-    """Return about where brackets are nested too deep, None if they are nowhere.
+    """Return an offset near which brackets are nested too deep, None if there is none.
 
-    Chunk by chunk, as the brackets within strings must not count: quotes split each of them.
+    Each chunk is split at its quotes, as brackets within strings do not count.
     """
     level, inside, start = 0, False, 0
     while start < len(data):

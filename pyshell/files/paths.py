@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resolve a path one folder at a time, and judge who could change what it leads to.
+"""Resolve a path one folder at a time, and check which users can change what it leads to.
 
-Each folder is held open while its entries are looked up, so nothing can be exchanged between the
-check and the use. As OpenSSH does (safe_path), every folder up to `/` counts: its owner must be
-root or the caller, and nobody else may write to it. In a folder with the sticky bit, as /tmp, the
-owner of each entry decides.
+Each folder is open while its entries are looked up, so nothing can be replaced between check and
+use. As in OpenSSH (safe_path), every folder up to `/` counts: its owner must be root or the
+caller, and other users must not be able to write to it. In a folder with the sticky bit, as /tmp,
+the owner of each entry counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pyshell.errors import NotPermittedError, from_os_error
 
-_LINKS_MAX = 40  # as the kernel has it
+_LINKS_MAX = 40  # the kernel's own limit
 _CHECK = "Check what it holds, then "
 _ACL = "system.posix_acl_access"
 _ACL_ENTRY = struct.Struct("<HHI")  # tag, permissions, id; after a version of 4 bytes
@@ -48,7 +48,7 @@ class UntrustedError(NotPermittedError):
 
 @dataclass
 class Place:
-    """Where a path leads: an open folder, the name in it, and what has that name, if anything."""
+    """Where a path leads: an open folder, the name in it, and that entry's status if it exists."""
 
     folder: int
     name: str
@@ -56,9 +56,9 @@ class Place:
     """The path without links."""
     status: os.stat_result | None = None
     faults: list[Fault] = field(default_factory=list)
-    """What is wrong with the folders and links on the way."""
+    """Problems of the folders and links on the path."""
     link_faults: list[Fault] = field(default_factory=list)
-    """What is wrong with the links, and with the folders of links, alone."""
+    """Problems of the links and of the folders that contain them."""
 
 
 def is_own(user: int) -> bool:
@@ -92,7 +92,7 @@ class _Walk:
             self._folder = -1
 
     def to(self, path: str, *, folder: bool) -> Place:
-        """Return the place that a path leads to."""
+        """Return where a path leads."""
         if "\0" in path:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path.replace("\0", "\\0"))
         try:
@@ -128,7 +128,7 @@ class _Walk:
         return Place(self._folder, name, path, status, *faults)
 
     def _followed(self, name: str, status: os.stat_result) -> list[str]:
-        """Return the parts of a link's text, last first; go to the top if it begins there."""
+        """Return the parts of a link's text, last first; go to `/` if it is absolute."""
         if not is_own(status.st_uid):
             link = self._path(name)
             self._fault(f"the link {link} belongs to {user_name(status.st_uid)}")
@@ -172,7 +172,7 @@ def _parts(path: str) -> list[str]:
 
 
 def file_faults(found: os.stat_result, descriptor: int, path: str) -> list[Fault]:
-    """Return what is wrong with an open file: its owner, its mode, its access control list."""
+    """Return the problems of an open file: its owner, mode or access control list."""
     faults = []
     if not is_own(found.st_uid):
         owner = user_name(found.st_uid)
@@ -183,9 +183,9 @@ def file_faults(found: os.stat_result, descriptor: int, path: str) -> list[Fault
 
 
 def link_faults(place: Place, found: os.stat_result) -> list[Fault]:
-    """Return what is wrong with a file that has several names, in a folder such as /tmp.
+    """Return the problem of a file with several names in a folder such as /tmp.
 
-    Another user can have given it the name there, if the kernel does not protect hard links.
+    If the kernel does not protect hard links, another user may have created that name.
     """
     if found.st_nlink < 2:
         return []
@@ -197,8 +197,8 @@ def link_faults(place: Place, found: os.stat_result) -> list[Fault]:
 def others_write(found: os.stat_result, descriptor: int) -> bool:
     """Return whether users other than the owner can write to an open file or folder.
 
-    A group that has no member but the owner does not count. Where there is an access control
-    list, the group's bits are the most that any of its entries grants.
+    A group whose only member is the owner does not count. If there is an access control list, the
+    group's bits are the most that any of its entries grants.
     """
     if found.st_mode & stat.S_IWOTH:
         return True
@@ -208,9 +208,9 @@ def others_write(found: os.stat_result, descriptor: int) -> bool:
 
 
 def _is_private(group: int, owner: int) -> bool:
-    """Return whether a group is that of one user alone, as most systems make one for each user.
+    """Return whether a group is the private group that most systems create for each user.
 
-    It is not if another account has it as its primary group, as some systems do with root's.
+    It is not if another account has it as its primary group, as with root's on some systems.
     """
     try:
         entry, user = grp.getgrgid(group), pwd.getpwuid(owner)
@@ -239,18 +239,18 @@ def untrusted(path: Path | str, faults: list[Fault]) -> UntrustedError:
     """Return the error for a file that other users could change."""
     fix = " && ".join(fault.fix for fault in faults) if all(one.fix for one in faults) else ""
     then = f"run: {fix}" if fix else f"copy it to a folder that only {_me()} can write to."
-    return UntrustedError(f"{path} is not trusted: {told(faults)}.", f"{_CHECK}{then}", fix, path)
+    return UntrustedError(f"{path} is not trusted: {joined(faults)}.", f"{_CHECK}{then}", fix, path)
 
 
-def told(faults: list[Fault]) -> str:
-    """Return faults as one clause."""
+def joined(faults: list[Fault]) -> str:
+    """Return faults as one clause of a message."""
     return ", and ".join(fault.text for fault in faults)
 
 
 def judge_folder(folder: Path, *, private: bool = True) -> None:
-    """Refuse a folder, or the nearest one that exists, on whose way are other users' links.
+    """Refuse a folder, or its nearest existing parent, if other users' links lead to it.
 
-    With `private`, all the folders must be root's or the caller's. Raises NotPermittedError.
+    With `private`, all folders must belong to root or the caller. Raises NotPermittedError.
     """
     while True:
         try:
@@ -268,17 +268,17 @@ def judge_folder(folder: Path, *, private: bool = True) -> None:
 
 
 def unsafe(path: Path, faults: list[Fault], *, private: bool) -> NotPermittedError:
-    """Return the error for a file or folder that is not written to."""
+    """Return the error for refusing to write to a file or folder."""
     hint = "Give a path without that link."
     if private:
         hint = f"Use a folder that only {_me()} can write to."
         if all(fault.fix for fault in faults):
             hint = f"Run: {' && '.join(fault.fix for fault in faults)}"
-    return NotPermittedError(f"Cannot write to {path}: {told(faults)}.", hint, path=str(path))
+    return NotPermittedError(f"Cannot write to {path}: {joined(faults)}.", hint, path=str(path))
 
 
 def kind(mode: int) -> str:
-    """Return what a file is that is no regular one."""
+    """Return the type of a file that is not a regular one."""
     for check, word in (
         (stat.S_ISDIR, "folder"), (stat.S_ISBLK, "block device"), (stat.S_ISCHR, "device"),
         (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISLNK, "link"),

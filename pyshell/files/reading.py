@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read files: those that decide what the kernel or root does only if nobody else can write them.
+"""Read files: those that decide what the kernel or root does only if no other user can write them.
 
-The file is judged by the descriptor that is read, so it cannot be exchanged in between. What is
-no regular file is read only if it is this process's own standard input.
+The open descriptor is checked, so the file cannot be replaced in between. Anything but a regular
+file is read only if it is this process's own standard input.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pyshell.errors import NotPermittedError, PyshellError, from_os_error
 from pyshell.files import paths
 
 SMALL = 1 << 20
-"""Bytes of the largest file that is no configuration: preferences, state, a table of devices."""
+"""The largest size in bytes of files other than configurations: preferences, state, devices."""
 LARGE = 256 << 20
-"""Bytes of the largest configuration; 1,000 LUNs mapped to 1,000 initiators take half as many."""
+"""The largest size in bytes of a configuration: twice that of 1,000 LUNs for 1,000 initiators."""
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
 _DESCRIPTOR = re.compile(r"/(dev|proc/self)/fd/[0-9]+")
@@ -30,12 +30,12 @@ _STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
 
 class TooLargeError(PyshellError):
-    """A file that is larger than anything of its kind."""
+    """A file is larger than the limit."""
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """What was read, and the mode bits of a regular file, 0 of anything else."""
+    """What was read, and the permission bits of a regular file, 0 for anything else."""
 
     data: bytes
     mode: int = 0
@@ -46,7 +46,7 @@ def read(
 ) -> FileContent:
     """Return the bytes of a file; by default of one that only root or the caller can write.
 
-    `folder_known` says that the folder was judged before: that takes longer than the reading.
+    With `folder_known`, its folder was checked before, which takes longer than reading.
 
     Raises NotPermittedError with the command that fixes it, NotFoundError and the like, and
     TooLargeError for more than `limit` bytes.
@@ -64,7 +64,7 @@ def read(
 
 
 def start_of(path: Path, length: int, *, line: bool = False) -> bytes:
-    """Return the first bytes of a regular file, or its first `line`, whoever owns it.
+    """Return the first bytes of a regular file or its first `line`, whoever owns it.
 
     Raises as `read`.
     """
@@ -103,19 +103,19 @@ def _opened(path: Path, *, trusted: bool, folder_known: bool = False) -> Iterato
 
 def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
     """Open a file to be read. Raises OSError, NotPermittedError."""
-    # O_NONBLOCK: a pipe that takes the file's place does not make this wait.
+    # O_NONBLOCK: do not wait if a pipe has replaced the file.
     careful = _FLAGS | os.O_NOFOLLOW | os.O_NONBLOCK
     faults: list[paths.Fault] = []
     if folder_known:
         opened = os.open(path, careful)
     elif (own := _own_input(path)) is not None:
         return own
-    elif str(path) in _STDIN:  # a regular file, which may have no name any more
+    elif str(path) in _STDIN:  # a regular file, which may have been removed
         opened = os.open(_STDIN[-1], _FLAGS)
     elif not trusted:
         return _open_any(path)
     else:
-        with suppress(OSError, ValueError):  # what the links of /proc lead to has no path
+        with suppress(OSError, ValueError):  # links in /proc need not lead to a path
             mode = os.stat(path).st_mode
             if not stat.S_ISREG(mode):
                 _refuse_special(path, mode)
@@ -136,7 +136,7 @@ def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
 
 
 def _own_input(path: Path) -> int | None:
-    """Return a descriptor of standard input if a path leads there and it is no regular file."""
+    """Return a descriptor of standard input if `path` is that and it is not a regular file."""
     try:
         found, own = os.stat(path), os.fstat(0)
     except (OSError, ValueError):
@@ -147,19 +147,19 @@ def _own_input(path: Path) -> int | None:
 
 
 def _open_any(path: Path) -> int:
-    """Open what is only looked at: a regular file, whoever owns it, or an inherited pipe."""
+    """Open a regular file, whoever owns it, or an inherited pipe."""
     if _DESCRIPTOR.fullmatch(str(path)) is None:
         return _open_regular(path)
-    return _judged(path, os.open(path, _FLAGS), pipe=True)  # as a shell gives for <(COMMAND)
+    return _judged(path, os.open(path, _FLAGS), pipe=True)  # <(COMMAND) in a shell
 
 
 def _open_regular(path: Path) -> int:
-    """Open a regular file, whoever owns it. Never waits for a pipe."""
+    """Open a regular file, whoever owns it. Does not wait for a pipe."""
     try:
         if not stat.S_ISREG(mode := os.stat(path).st_mode):
             _refuse_special(path, mode)  # opening a device can have effects
         return _judged(path, os.open(path, _FLAGS | os.O_NONBLOCK))
-    except ValueError:  # the name holds a NUL or half of a surrogate pair
+    except ValueError:  # the name has a NUL or half of a surrogate pair
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), ascii(str(path))) from None
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write files: atomically and durably, for the owner's eyes, never through another user's link.
+"""Write files: atomically and durably, readable by the owner only, never through another's link.
 
-A file keeps or gets the name it is written under in the folder that was judged: the folder is
-held open meanwhile. What pyshell keeps for itself (state, preferences, history, locks) is written
-only to folders that nobody else can write to; a file the user names, to any folder.
+The folder is open from its check until the file is written. pyshell's own files (state,
+preferences, history, locks) are written only to folders that other users cannot write to; a file
+that the user names, to any folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pyshell.files import paths
 from pyshell.files.paths import Place, resolved
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: a pipe that takes the file's place does not make this wait.
+# O_NONBLOCK: do not wait if a pipe has replaced the file.
 _EXISTING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -31,11 +31,11 @@ _LEFT = re.compile(r"\.pyshell\.([0-9]{1,10})(\.[0-9a-f]{16})?\.new")
 
 
 def replace(path: Path, data: bytes, *, private: bool = True) -> None:
-    """Replace a file by one of mode 0600 with `data`. Raises PyshellError; leaves no litter.
+    """Replace a file by one of mode 0600 with `data`. Raises PyshellError.
 
-    At every instant the name stands for the old or the new file, whole. Links of root or the
-    caller are followed. Only regular files are replaced. Unless `private`, the folder may belong
-    to somebody else.
+    The name always refers to the whole old or the whole new file. Links of root or the caller are
+    followed. Only regular files are replaced. Unless `private`, the folder may belong to another
+    user.
     """
     try:
         with resolved(path) as place:
@@ -48,13 +48,13 @@ def replace(path: Path, data: bytes, *, private: bool = True) -> None:
             finally:
                 os.close(folder)
     except OSError as error:
-        # The temporary file's name would only puzzle: `path` is what could not be written.
+        # Name `path`, not the temporary file.
         plain = OSError(error.errno, error.strerror)
         raise from_os_error(plain, f"write {path}", path=str(path)) from error
 
 
 def require_writable(path: Path, *, private: bool = False) -> None:
-    """Raise where `replace` would refuse to write; a missing folder is not its matter."""
+    """Raise if `replace` would refuse to write; a missing folder is not an error."""
     try:
         with resolved(path) as place:
             _judge(path, place, private=private)
@@ -69,8 +69,8 @@ def require_writable(path: Path, *, private: bool = False) -> None:
 
 def _replace(folder: int, name: str, data: bytes) -> None:
     _remove_left(folder)
-    # Nobody foresees the name to take it first, as in /tmp. At boot, random numbers may have to be
-    # waited for (field failure 52).
+    # Other users cannot predict the name, as in /tmp. Random numbers might block at boot (field
+    # failure 52).
     temporary = f".pyshell.{os.getpid()}.{time.monotonic_ns():016x}.new"
     try:
         descriptor = os.open(temporary, _NEW, 0o600, dir_fd=folder)
@@ -88,7 +88,7 @@ def _replace(folder: int, name: str, data: bytes) -> None:
 
 
 def remove_left(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left: it holds secrets."""
+    """Remove temporary files of processes that were killed while writing: they contain secrets."""
     with contextlib.suppress(OSError), resolved(folder, folder=True) as place:
         opened = _opened_folder(place)
         try:
@@ -98,7 +98,7 @@ def remove_left(folder: Path) -> None:
 
 
 def _remove_left(folder: int) -> None:
-    """Remove this user's own temporary files whose process is gone. Whatever else stays."""
+    """Remove this user's own temporary files whose process is gone."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             left = _LEFT.fullmatch(name)
@@ -131,7 +131,7 @@ def created(path: Path) -> Iterator[int]:
 
 
 def identity(made: os.stat_result) -> tuple[int, int]:
-    """Return what tells a file from others: its device and inode."""
+    """Return what identifies a file: its device and inode."""
     return made.st_dev, made.st_ino
 
 
@@ -142,7 +142,7 @@ def remove(path: Path, made: tuple[int, int]) -> None:
 
 
 def _remove(place: Place, made: tuple[int, int]) -> None:
-    # In another user's folder the name can be another file's by now.
+    # In another user's folder, the name may refer to another file by now.
     if made == identity(os.lstat(place.name, dir_fd=place.folder)):
         os.unlink(place.name, dir_fd=place.folder)
 
@@ -162,10 +162,10 @@ def open_existing(path: Path) -> int:
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Return a descriptor of a file that pyshell keeps for itself, made if it is missing.
+    """Return a descriptor of one of pyshell's own files, created if `flags` have O_CREAT.
 
-    `flags` are O_RDWR and the like. The file gets mode 0600: one that another program made may be
-    open to others. Raises OSError, NotPermittedError.
+    `flags` are O_RDWR and so on. The file gets mode 0600: another program may have created it with
+    more permissions. Raises OSError, NotPermittedError.
     """
     with resolved(path) as place:
         _judge(path, place, private=True)
@@ -188,7 +188,7 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def append(path: Path, text: str) -> None:
-    """Add text to a file that pyshell keeps for itself, as a log. Raises PyshellError."""
+    """Append text to one of pyshell's own files, as a log. Raises PyshellError."""
     try:
         descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         with open(descriptor, "ab") as file:
@@ -207,11 +207,11 @@ def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> Non
     except OSError as error:
         plain = OSError(error.errno, error.strerror)
         raise from_os_error(plain, f"create {folder}", path=str(folder)) from error
-    paths.judge_folder(folder, private=private)  # a name in /tmp can be anybody's by now
+    paths.judge_folder(folder, private=private)  # another user may have created it in /tmp
 
 
 def _make_folders(folder: Path, mode: int, *, private: bool) -> None:
-    """Create each missing folder in the one above it, which is held open from its check on."""
+    """Create each missing folder in the one above it, which stays open after its check."""
     if not folder.parent.is_dir():
         _make_folders(folder.parent, 0o777, private=private)
     with resolved(folder) as place:
@@ -224,14 +224,14 @@ def _make_folders(folder: Path, mode: int, *, private: bool) -> None:
 
 
 def _judge(path: Path, place: Place, *, private: bool) -> None:
-    """Refuse other users' links and, with `private`, folders that they can change."""
+    """Raise for other users' links and, with `private`, for folders that they can change."""
     faults = place.faults if private else place.link_faults
     if faults:
         raise paths.unsafe(path, faults, private=private)
 
 
 def _require_regular(path: Path, mode: int) -> None:
-    """Refuse to write to devices, pipes and the like."""
+    """Raise for devices, pipes and the like."""
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
@@ -252,5 +252,5 @@ def _of_regular(path: Path, descriptor: int) -> int:
 
 
 def _opened_folder(place: Place) -> int:
-    """Return a descriptor of a place's folder that can be listed and synced."""
+    """Return a descriptor of the folder that can be listed and synced."""
     return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)

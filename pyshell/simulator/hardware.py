@@ -157,13 +157,13 @@ class Hardware:
             _require_types(f"{self._table}, device {entry.get('path')}", self._device(entry))
         for name in ("links", "addresses", "handlers"):
             if not all(isinstance(one, str) for one in table.get(name, {}).values()):
-                raise ValueError(f"{self._table}: a value of {name} is no string")
+                raise ValueError(f"{self._table}: a value of {name} is not a string")
         if not all(isinstance(one, str) for one in table["fabrics"]):
-            raise ValueError(f"{self._table}: a name in fabrics is no string")
+            raise ValueError(f"{self._table}: a name in fabrics is not a string")
         if not 0 < table["cpus"] <= _CPUS_MAX or not 0 <= table.get("memory", 0) < 1 << 63:
             raise ValueError(f"{self._table}: cpus or memory is out of range")
         if not isinstance(table.get("ports", []), list):
-            raise ValueError(f"{self._table}: ports is no list")
+            raise ValueError(f"{self._table}: ports is not a list")
         _ = self.ports
 
     @property

@@ -15,10 +15,10 @@ from pyshell.simulator import (
     alua_groups,
     core,
     fabric_kinds,
-    fabric_objects,
     iscsi,
     login_sessions,
     plugins,
+    portal_groups,
 )
 from pyshell.simulator.hardware import HOST_FOLDERS, Hardware
 from pyshell.simulator.login_sessions import ChapCredentials
@@ -32,7 +32,7 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    modules = (core, alua_groups, fabric_objects, fabric_kinds, iscsi)
+    modules = (core, alua_groups, portal_groups, fabric_kinds, iscsi)
     parts = [module.RULES for module in modules]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},

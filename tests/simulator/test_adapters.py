@@ -90,7 +90,7 @@ def test_a_changed_table_is_seen_at_once(kernel: Acts) -> None:
 @pytest.mark.parametrize(
     ("ports", "told"),
     [
-        (3, "ports is no list"),
+        (3, "ports is not a list"),
         ([3], "3 among the ports is not a dict"),
         ([{"fabric": "qla2xxx"}], "name"),
         ([{"fabric": "iscsi", "name": "eth0"}], "no ports belong to fabric 'iscsi'"),
