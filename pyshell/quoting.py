@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write pyshell's command lines so that they are read back as they were meant.
+"""Quote words of pyshell's command lines and of a POSIX shell's.
 
-Every line that is printed to be run again is written here: by `export`, `diff form=commands`,
-`doctor`, hints and completion.
+Every line that pyshell prints to be run is quoted here: by `export`, `diff form=commands`,
+`doctor`, `guide`, hints and completion.
 """
 
 from __future__ import annotations
@@ -24,6 +24,21 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./\[\]-]+")
 def quoted(text: str) -> str:
     """Return `text` in single quotes, as pyshell and a POSIX shell read them."""
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def shell_word(text: str) -> str:
+    """Return `text` as one word of a POSIX shell's line, quoted only if needed."""
+    return shlex.quote(text)
+
+
+def typed(text: str) -> str:
+    """Return `text` as one word of pyshell's grammar, quoted only if the grammar needs it.
+
+    A NAME=VALUE and an option remain such; `word` quotes them.
+    """
+    if text and text not in SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):
+        return text
+    return quoted(text)
 
 
 def word(text: str) -> str:
@@ -55,15 +70,14 @@ def line_of(words: tuple[str, ...], values: Mapping[str, Any]) -> str:
 
 
 def for_shell(*words: str, **values: Any) -> str:
-    """Return the same line as arguments of the program, quoted for root's shell.
+    """Return the same line as arguments of the program, quoted for a POSIX shell.
 
-    pyshell joins its arguments to a line again; its own quotes are kept only if they are needed
-    for that.
+    pyshell's own quotes are kept only if an argument would not be read as one word without them.
     """
     named = ((n, _text(v)) for n, v in values.items() if v is not None)
     return " ".join(
         [
-            *(shlex.quote(word(one)) for one in words),
+            *(shell_word(word(one)) for one in words),
             *(_for_shell(name, value) for name, value in named),
         ]
     )
@@ -72,9 +86,9 @@ def for_shell(*words: str, **values: Any) -> str:
 def _for_shell(name: str, value: str) -> str:
     literal = argument(name, value)
     if literal == f"{name}={value}":
-        return shlex.quote(literal)
+        return shell_word(literal)
     doubtful = name in SECRET_NAMES or not value or value[0] in "'\"@-"
-    return shlex.quote(literal if doubtful else f"{name}={value}")
+    return shell_word(literal if doubtful else f"{name}={value}")
 
 
 def _text(value: Any) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from pyshell.files.paths import UntrustedError
 from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
+from pyshell.quoting import shell_word
 
 _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
@@ -87,7 +87,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         message = (
             f"other users can read it (mode {stat.S_IMODE(mode):04o}): it can contain CHAP secrets"
         )
-        yield error(str(path), message, f"chmod 600 {shlex.quote(str(path))}")
+        yield error(str(path), message, f"chmod 600 {shell_word(str(path))}")
     if saved and not running:
         message = "it is not running: initiators have no disks"
         yield error(str(path), message, pyshell(lio, "restoreconfig"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import uuid
 from collections.abc import Iterator, Mapping
 
@@ -20,6 +19,7 @@ from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import preconditions
 from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
+from pyshell.quoting import shell_word
 
 _KEPT = ("readonly", "exclusive", "write_back", "aio", "nullio", "size", "dev", "config", "control")
 """Arguments of a storage object that are kept when another one is changed."""
@@ -97,7 +97,7 @@ def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
     # An omitted argument means its default: a read-only disk would become writable.
     kept = {key: made[key] for key in _KEPT if made.get(key) is not None}
     entry = {"plugin": place.plugin, "name": place.name, **kept, **wanted}
-    document = shlex.quote(json.dumps({"storage_objects": [entry]}))
+    document = shell_word(json.dumps({"storage_objects": [entry]}))
     return f"printf %s {document} | {pyshell(lio, 'apply', '/dev/stdin')}"
 
 
@@ -183,9 +183,9 @@ def _held(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Findin
     held = re.fullmatch(r"held by (.+)", device.holder)
     commands: list[str] = []
     if mounted:
-        commands = [f"umount {shlex.quote(mounted.group(1))}"]
+        commands = [f"umount {shell_word(mounted.group(1))}"]
     elif device.holder == "used as swap":
-        commands = [f"swapoff {shlex.quote(device.path)}"]
+        commands = [f"swapoff {shell_word(device.path)}"]
     elif held:
         commands = [_release(lio, name) for name in held.group(1).split(", ")]
     yield error(
@@ -207,8 +207,8 @@ def _release(lio: Lio, name: str) -> str:
     except OSError:
         return f"dmsetup remove /dev/{name}"
     if uuid.startswith("LVM-"):
-        return f"lvchange -an /dev/mapper/{shlex.quote(mapped)}"
-    return f"dmsetup remove {shlex.quote(mapped)}"
+        return f"lvchange -an /dev/mapper/{shell_word(mapped)}"
+    return f"dmsetup remove {shell_word(mapped)}"
 
 
 def _renamed(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Finding]:
@@ -228,7 +228,7 @@ def _renamed(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Fin
         place.path,
         f"{found.device} can be another disk after the next boot; {lasting} stays the same. Save"
         " afterwards",
-        f"printf %s {shlex.quote(lasting)} > {shlex.quote(f'{place.folder}/udev_path')}",
+        f"printf %s {shell_word(lasting)} > {shell_word(f'{place.folder}/udev_path')}",
     )
 
 
@@ -247,7 +247,7 @@ def _resized(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Fin
         yield error(
             place.path,
             f"{message}: the data beyond its end is lost, and reads as zeros or fails",
-            f"truncate -s {found.size} {shlex.quote(str(image))}",
+            f"truncate -s {found.size} {shell_word(str(image))}",
         )
     elif there > found.size:
         yield warning(

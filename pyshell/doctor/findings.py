@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import Tpg
-from pyshell.quoting import for_shell
+from pyshell.quoting import for_shell, shell_word
 
 Level = Literal["error", "warning", "unseen"]
 
@@ -55,7 +54,7 @@ def unseen(what: str, why: str, *about: str) -> Finding:
 
 def pyshell(lio: Lio, *words: str, **values: Any) -> str:
     """Return a pyshell command for root's shell, for this target."""
-    simulated = [shlex.quote(f"--simulate={lio.simulated}")] if lio.simulated is not None else []
+    simulated = [shell_word(f"--simulate={lio.simulated}")] if lio.simulated is not None else []
     return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
 
 

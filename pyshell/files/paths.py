@@ -13,7 +13,6 @@ import errno
 import grp
 import os
 import pwd
-import shlex
 import stat
 import struct
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyshell.errors import NotPermittedError, from_os_error
+from pyshell.quoting import shell_word
 
 _LINKS_MAX = 40  # the kernel's own limit
 _CHECK = "Check what it holds, then "
@@ -300,4 +300,4 @@ def _me() -> str:
 
 
 def _q(path: str) -> str:
-    return shlex.quote(path)
+    return shell_word(path)

@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import shlex
 import stat
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from pyshell.errors import ConflictError, from_os_error
 from pyshell.files import paths
 from pyshell.files.paths import Place, resolved
+from pyshell.quoting import shell_word
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: do not wait if a pipe has replaced the file.
@@ -176,7 +176,7 @@ def open_own(path: Path, flags: int) -> int:
     try:
         if not paths.is_own(found.st_uid) or found.st_nlink > 1:
             faults = paths.file_faults(found, descriptor, str(path))
-            faults = faults or [paths.Fault("it has a second name", f"rm {shlex.quote(str(path))}")]
+            faults = faults or [paths.Fault("it has a second name", f"rm {shell_word(str(path))}")]
             raise paths.untrusted(path, faults)
         if found.st_mode & 0o077:
             with contextlib.suppress(OSError):  # as on a read-only file system

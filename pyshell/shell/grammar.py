@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from pyshell.errors import UsageError
 from pyshell.names import SECRET_NAMES
-from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted
+from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted, typed
 
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")
@@ -199,13 +199,6 @@ def is_for_a_shell(words: Sequence[Word]) -> bool:
     return bool(words) and words[0].raw == PROGRAM
 
 
-def quote(text: str) -> str:
-    """Return `text` so that the grammar reads it back as one word."""
-    if text and text not in SHELL_OPERATORS and re.fullmatch(r"[^\s'\"\\#]+", text):
-        return text
-    return quoted(text)
-
-
 def parse_arguments(arguments: Sequence[str], *, compat: bool = False) -> Line:
     """Parse a program's arguments as one line, whose words refer to its text as it is shown.
 
@@ -260,17 +253,17 @@ def _literal(argument: str, start: int, words: Sequence[Word], *, compat: bool) 
         if not re.search(r"[\s'\"\\#]", value):
             return None
         if value[0] == "@" and head[:-1] in SECRET_NAMES:
-            raw = f"@{quote(value[1:])}"  # the name of a file
+            raw = f"@{typed(value[1:])}"  # the name of a file
         elif _is_quoted(value):
             return None
         else:
-            raw = quote(value)
+            raw = typed(value)
         return _word_of(head + raw, argument, start)
     if compat or _is_quoted(argument):
         return None
     if _have_command(words):
         meaning = argument.strip()
-        return _word_of(quote(meaning), meaning, start)
+        return _word_of(typed(meaning), meaning, start)
     if not argument:
         return _word_of("''", "", start)
     if argument[0] == "/" and re.fullmatch(r"\S*['\"\\]\S*", argument):

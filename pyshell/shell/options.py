@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import UsageError
+from pyshell.quoting import shell_word
 
 if TYPE_CHECKING:
     import argparse
@@ -269,7 +270,9 @@ def _parser() -> argparse.ArgumentParser:
 def _refuse_detached_folder(word: str) -> None:
     """Refuse `--simulate DIR`: the folder would be read as a path of the tree."""
     if word.startswith(("/", "~")) and word.strip("/") and os.path.isdir(os.path.expanduser(word)):
-        raise UsageError(f"{word} is a folder of this host.", f"Write --simulate={word}.")
+        raise UsageError(
+            f"{word} is a folder of this host.", f"Write {shell_word(f'--simulate={word}')}."
+        )
 
 
 def _seconds(value: str) -> float:

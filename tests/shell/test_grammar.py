@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pyshell import quoting
 from pyshell.errors import UsageError
 from pyshell.shell import grammar
 
@@ -163,19 +164,19 @@ def random_texts(count: int) -> list[str]:
 
 def test_what_is_quoted_is_read_back_as_one_word() -> None:
     for text in random_texts(2000):
-        words = grammar.split(grammar.quote(text))
-        assert [w.raw if w.name else w.text for w in words] in ([text], [grammar.quote(text)])
+        words = grammar.split(quoting.typed(text))
+        assert [w.raw if w.name else w.text for w in words] in ([text], [quoting.typed(text)])
         assert "".join(f"{w.name}={w.text}" if w.name else w.text for w in words) == text
 
 
 def test_a_quoted_value_is_read_back_behind_its_name() -> None:
     for text in random_texts(2000):
-        (word,) = grammar.split(f"password={grammar.quote(text)}")
+        (word,) = grammar.split(f"password={quoting.typed(text)}")
         assert (word.name, word.text) == ("password", text)
 
 
 def test_what_needs_no_quotes_gets_none() -> None:
-    assert grammar.quote("/dev/mapper/lee-lee.lv") == "/dev/mapper/lee-lee.lv"
+    assert quoting.typed("/dev/mapper/lee-lee.lv") == "/dev/mapper/lee-lee.lv"
 
 
 def test_arguments_of_a_program_are_joined_by_blanks() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from shlex import quote
 
 from pyshell.commands.guide.facts import Credentials, Disk, Way
 from pyshell.commands.guide.guide import Step, step
 from pyshell.names import size_text
+from pyshell.quoting import shell_word
 
 _FIND = "A=$(esxcli iscsi adapter list | awk '$2 == \"iscsi_vmk\" {print $1; exit}')"
 
@@ -24,19 +24,19 @@ def esxi_steps(way: Way) -> Iterator[Step]:
     if way.initiator:
         yield step(
             "Set the initiator name that the target allows",
-            f'esxcli iscsi adapter set --adapter="$A" --name={quote(way.initiator)}',
+            f'esxcli iscsi adapter set --adapter="$A" --name={shell_word(way.initiator)}',
         )
     chap = way.chap
     if chap:
         start = 'esxcli iscsi adapter auth chap set --adapter="$A" --level=required'
         lines = [
-            f"{start} --direction=uni --authname={quote(chap.userid)}"
-            f" --secret={quote(chap.password)}"
+            f"{start} --direction=uni --authname={shell_word(chap.userid)}"
+            f" --secret={shell_word(chap.password)}"
         ]
         if chap.mutual_userid:
             lines.append(
-                f"{start} --direction=mutual --authname={quote(chap.mutual_userid)}"
-                f" --secret={quote(chap.mutual_password)}"
+                f"{start} --direction=mutual --authname={shell_word(chap.mutual_userid)}"
+                f" --secret={shell_word(chap.mutual_password)}"
             )
         yield step("CHAP", *lines)
     start = 'esxcli iscsi adapter discovery sendtarget add --adapter="$A"'
@@ -56,7 +56,7 @@ def esxi_steps(way: Way) -> Iterator[Step]:
             about.append("That erases the disk.")
         yield step(
             about,
-            f"esxcli storage core device list --device={quote(name)}",
+            f"esxcli storage core device list --device={shell_word(name)}",
         )
 
 
@@ -93,7 +93,7 @@ def freebsd_steps(way: Way) -> Iterator[Step]:
         ]
         if way.several:
             about.append("Combine several paths to it with 'gmultipath label'.")
-        lines = [f"mkdir -p {quote(f'/mnt/{label}')}"]
+        lines = [f"mkdir -p {shell_word(f'/mnt/{label}')}"]
         if not disk.read_only:
             about.append("If the disk is new: create a file system on all of it. That erases it.")
             lines.insert(0, f"newfs -U -L {label} /dev/{placeholder}")
@@ -136,7 +136,7 @@ def linux_steps(way: Way) -> Iterator[Step]:
     if way.initiator:
         yield step(
             "Set the initiator name that the target allows. Open sessions keep theirs.",
-            f"echo {quote(f'InitiatorName={way.initiator}')} > /etc/iscsi/initiatorname.iscsi",
+            f"echo {shell_word(f'InitiatorName={way.initiator}')} > /etc/iscsi/initiatorname.iscsi",
         )
     yield step(
         "The service, now and at boot (Fedora, RHEL, SUSE: iscsi in place of open-iscsi)",
@@ -189,7 +189,7 @@ def _chap(start: str, prefix: str, chap: Credentials) -> Iterator[str]:
     if chap.mutual_userid:
         values |= {"username_in": chap.mutual_userid, "password_in": chap.mutual_password}
     for name, value in values.items():
-        yield f"{start} -o update -n {prefix}.{name} -v {quote(value)}"
+        yield f"{start} -o update -n {prefix}.{name} -v {shell_word(value)}"
 
 
 def _multipath() -> Step:
@@ -231,8 +231,8 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
     folder = f"/mnt/{disk.name}"
     yield step(
         f"LUN {disk.lun} is {disk.path}{size}. Its names here, by path and persistent",
-        *(f"ls -l {quote(path)}" for path in by_path(way, disk)),
-        f"ls -l {quote(name)}",
+        *(f"ls -l {shell_word(path)}" for path in by_path(way, disk)),
+        f"ls -l {shell_word(name)}",
     )
     about = []
     if disk.others:
@@ -242,17 +242,17 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
         about.append("It is read-only. Mount its file system, if there is one")
     else:
         about.append("Create a file system on all of it, if it is empty")
-        yield step(about, f"blkid -p {quote(name)} || mkfs.{kind} {quote(name)}")
+        yield step(about, f"blkid -p {shell_word(name)} || mkfs.{kind} {shell_word(name)}")
         about = ["Mount it, now and at boot once the network is up"]
     options = "ro,_netdev" if disk.read_only else "_netdev"
     # Pasted again, or after a step that failed, it leaves no line twice and none of what is absent.
     seen = "blkid -p" if disk.read_only else "test -b"
-    line = quote(f"{name} {_in_fstab(folder)} {kind} {options} 0 0")
-    once = f"grep -qF {quote(f'{name} ')} /etc/fstab || echo {line} >> /etc/fstab"
+    line = shell_word(f"{name} {_in_fstab(folder)} {kind} {options} 0 0")
+    once = f"grep -qF {shell_word(f'{name} ')} /etc/fstab || echo {line} >> /etc/fstab"
     yield step(
         about,
-        f"mkdir -p {quote(folder)}",
-        f"{seen} {quote(name)} && {{ {once}; }}",
+        f"mkdir -p {shell_word(folder)}",
+        f"{seen} {shell_word(name)} && {{ {once}; }}",
         "mount -a",
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -42,6 +41,7 @@ from pyshell.files import jsontext
 from pyshell.lio import attributes, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import Attribute
+from pyshell.quoting import shell_word
 
 
 def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
@@ -65,7 +65,7 @@ def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
             jsontext.loads(text, any_string=True)
         ):
             told = f"its mode {mode:04o} lets other users read the secrets in it"
-            fix = f"chmod 600 {shlex.quote(str(path))} fixes it."
+            fix = f"chmod 600 {shell_word(str(path))} fixes it."
             yield LocatedProblem("$", 1, 1, "warning", told, fix)
 
 

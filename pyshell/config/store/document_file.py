@@ -11,7 +11,6 @@ import gzip
 import hashlib
 import json
 import os
-import shlex
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pyshell.config import load
 from pyshell.config.document import Document, holds_secrets
 from pyshell.errors import from_os_error
 from pyshell.files import writing
+from pyshell.quoting import shell_word
 
 _BACKUPS = "backup"
 
@@ -124,7 +124,7 @@ def load_trusted(path: Path) -> Trusted:
         for one in load.unknown_keys_of(document, text)
     )
     if found.mode & FOREIGN_READ and holds_secrets(document):
-        fix = f"chmod 600 {shlex.quote(str(path))}"
+        fix = f"chmod 600 {shell_word(str(path))}"
         warning = f"{path} contains secrets that other users can read: {fix} fixes it."
         return Trusted(document, found.data, (warning,), unknown)
     return Trusted(document, found.data, unknown=unknown)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Foreseen
 from pyshell.names import size_text
+from pyshell.quoting import shell_word
 
 BLOCK = 512
 _SERIAL_MAX = 252
@@ -210,7 +210,7 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
     if not is_new and not os.path.isfile(lio.machine.host_file(path)):
         raise UsageError(f"{path} is neither a file nor a block device")
     if size is not None and int(size) < BLOCK:
-        enlarge = f"Enlarge the file ('truncate -s 10G {shlex.quote(path)}')"
+        enlarge = f"Enlarge the file ('truncate -s 10G {shell_word(path)}')"
         raise UsageError(
             f"{path}: {size} bytes are less than a block of {BLOCK} bytes",
             "Give a larger size." if is_new else f"{enlarge}, or delete it to have it created.",

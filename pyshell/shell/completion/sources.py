@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from pyshell.errors import NotFoundError, PyshellError
+from pyshell.quoting import quoted, typed
 from pyshell.shell.completion.engine import (
     Candidate,
     CommandName,
@@ -22,7 +23,7 @@ from pyshell.shell.completion.engine import (
     fitting,
 )
 from pyshell.shell.completion.value_sources import from_source, paths
-from pyshell.shell.grammar import quote, split
+from pyshell.shell.grammar import split
 from pyshell.tree.command import Command, Param
 from pyshell.tree.groups import Entry, Group, value_or_empty
 from pyshell.tree.node import Node
@@ -86,9 +87,9 @@ def _written(candidate: Candidate, *, bare: bool) -> str:
     """
     if candidate.text.endswith("=") and not candidate.whole:
         return candidate.text
-    made = quote(candidate.text)
+    made = typed(candidate.text)
     if bare and split(made)[0].name is not None:
-        made = f"'{made}'"
+        made = quoted(candidate.text)
     return made[:-1] if made.endswith("'") and not candidate.whole else made
 
 
