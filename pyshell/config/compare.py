@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences between two configurations, by object and setting.
+"""Differences between two configurations, by object and setting, and what omitted values mean.
 
 A setting that one side omits can have any value there: it is not a difference. If omitting it means
-the kernel's default (see `model.settled`), that default is compared. Secrets are compared, but
+the kernel's default (see `settled`), that default is compared. Secrets are compared, but
 their values never appear in the text of a difference. A secret in a file that was not read differs
 only from none.
 """
@@ -14,9 +14,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyshell import names
-from pyshell.config.model import Item, Items, settled, tree_path
-from pyshell.lio.identifiers import AluaGroup
+from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
+from pyshell.lio import attributes, identifiers
+from pyshell.lio.identifiers import DEFAULT_GROUP
 
+_FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "block": {"readonly": False, "exclusive": True},
+    "fileio": {"write_back": False, "aio": False},
+    "pscsi": {},
+    "ramdisk": {"nullio": False},
+    # The defaults of the other numbers depend on the kernel: omitted ones equal any value.
+    "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
+}
+"""Defaults of these arguments, by backstore."""
+_SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
+    identifiers.Lun: {LUN_GROUP: DEFAULT_GROUP},
+    identifiers.Portal: {"iser": "0", "cxgbit": "0"},
+}
+_CONTROL = "control"
+_CACHE = "attrib/cache_dynamic_acls"
 _UNREAD = "unread"
 """Placeholder for a secret that was not read."""
 
@@ -119,7 +135,11 @@ def shown(differences: Iterable[Difference]) -> Iterator[Difference]:
 def _comes_with_its_owner(item: Item, other: Items) -> bool:
     """Return whether the other side has an item implicitly, as it has its owner."""
     place = item.place
-    return item.implied and isinstance(place, AluaGroup) and place.storage_object.path in other
+    return (
+        item.implied
+        and isinstance(place, identifiers.AluaGroup)
+        and place.storage_object.path in other
+    )
 
 
 def _unread(one: Item, other: Item) -> Iterator[Changed]:
@@ -131,3 +151,79 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Ch
     for name, value in after.items():
         if name in before and before[name] != value:
             yield Changed(name, before[name], value)
+
+
+def settled(item: Item, other: Item | None = None) -> Item:
+    """Return an item with the kernel's defaults for what a document can omit.
+
+    The words of `control` become facts of their own. `other` is the same object of the
+    configuration to compare with, which has the values that this one omits.
+    """
+    if isinstance(item.place, identifiers.StorageObject):
+        facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
+        for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
+            name, _, value = word.partition("=")
+            facts[f"{_CONTROL}/{name}"] = value.lstrip("0") or value
+        return replace(item, facts=facts)
+    if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
+        every = {**(other.settings if other else {}), **item.settings}
+        if item.place.target.fabric.name == "iscsi" and every.get(DEMO_MODE) == "1":
+            # The kernel enables it with demo mode and ignores 0 until demo mode is off.
+            return replace(item, settings={**item.settings, _CACHE: "1"})
+    defaults = _SETTING_DEFAULTS.get(type(item.place))
+    return replace(item, settings={**defaults, **item.settings}) if defaults else item
+
+
+def merged(running: Item, wanted: Item) -> Item:
+    """Return a wanted item, with the running values of what it omits.
+
+    A storage object on another device does not keep settings that depend on the device.
+    """
+    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    kept = {
+        file: value
+        for file, value in running.settings.items()
+        if not (another and attributes.depends_on_device(running.place, file))
+    }
+    there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
+    return replace(
+        wanted,
+        place=running.place,
+        facts=_merged_facts(running, wanted),
+        settings={**kept, **there, **wanted.settings},
+        alias=wanted.alias or running.alias,
+    )
+
+
+def _merged_facts(running: Item, wanted: Item) -> dict[str, Any]:
+    if not isinstance(wanted.place, identifiers.StorageObject):
+        return {**running.facts, **wanted.facts}
+    defaults = _FACT_DEFAULTS[wanted.place.plugin]
+    facts = {n: v for n, v in running.facts.items() if n not in defaults} | dict(wanted.facts)
+    if _CONTROL in running.facts:
+        prefix = f"{_CONTROL}/"
+        words = {
+            name.removeprefix(prefix): value
+            for one in (settled(running), settled(wanted))
+            for name, value in one.facts.items()
+            if name.startswith(prefix)
+        }
+        facts[_CONTROL] = ",".join(f"{name}={value}" for name, value in words.items())
+    return facts
+
+
+def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:
+    """Return `wanted` without unsetting the running CHAP settings that its document omits.
+
+    The second result has the paths of the objects that keep some.
+    """
+    found, kept = dict(wanted), []
+    for path, item in wanted.items():
+        if path not in running or not item.omitted:
+            continue
+        stays = {file for file in item.omitted if running[path].settings.get(file)}
+        if stays:
+            own = {file: value for file, value in item.settings.items() if file not in stays}
+            found[path] = replace(item, settings=own)
+            kept.append(path)
+    return found, kept

@@ -40,24 +40,9 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 """Arguments for the creation of a storage object in rtslib, by backstore."""
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
-_FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "block": {"readonly": False, "exclusive": True},
-    "fileio": {"write_back": False, "aio": False},
-    "pscsi": {},
-    "ramdisk": {"nullio": False},
-    # The defaults of the other numbers depend on the kernel: omitted ones equal any value.
-    "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
-}
-"""Defaults of these arguments, by backstore."""
-_SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
-    identifiers.Lun: {LUN_GROUP: DEFAULT_GROUP},
-    identifiers.Portal: {"iser": "0", "cxgbit": "0"},
-}
-_CONTROL = "control"
 _CMDSN_DEPTH = "64"
 """The kernel's default of default_cmdsn_depth."""
-_DEMO_MODE = "attrib/generate_node_acls"
-_CACHE = "attrib/cache_dynamic_acls"
+DEMO_MODE = "attrib/generate_node_acls"
 
 AnyPlace = identifiers.Place | FabricPlace
 
@@ -130,65 +115,6 @@ RANKS: tuple[type[AnyPlace], ...] = (
 )
 _RANK = {kind: rank for rank, kind in enumerate(RANKS)}
 Items = dict[str, Item]
-
-
-def settled(item: Item, other: Item | None = None) -> Item:
-    """Return an item with the kernel's defaults for what a document can omit.
-
-    The words of `control` become facts of their own. `other` is the same object of the
-    configuration to compare with, which has the values that this one omits.
-    """
-    if isinstance(item.place, identifiers.StorageObject):
-        facts = {**_FACT_DEFAULTS[item.place.plugin], **item.facts}
-        for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
-            name, _, value = word.partition("=")
-            facts[f"{_CONTROL}/{name}"] = value.lstrip("0") or value
-        return replace(item, facts=facts)
-    if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
-        every = {**(other.settings if other else {}), **item.settings}
-        if item.place.target.fabric.name == "iscsi" and every.get(_DEMO_MODE) == "1":
-            # The kernel enables it with demo mode and ignores 0 until demo mode is off.
-            return replace(item, settings={**item.settings, _CACHE: "1"})
-    defaults = _SETTING_DEFAULTS.get(type(item.place))
-    return replace(item, settings={**defaults, **item.settings}) if defaults else item
-
-
-def merged(running: Item, wanted: Item) -> Item:
-    """Return a wanted item, with the running values of what it omits.
-
-    A storage object on another device does not keep settings that depend on the device.
-    """
-    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
-    kept = {
-        file: value
-        for file, value in running.settings.items()
-        if not (another and attributes.depends_on_device(running.place, file))
-    }
-    there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
-    return replace(
-        wanted,
-        place=running.place,
-        facts=_merged_facts(running, wanted),
-        settings={**kept, **there, **wanted.settings},
-        alias=wanted.alias or running.alias,
-    )
-
-
-def _merged_facts(running: Item, wanted: Item) -> dict[str, Any]:
-    if not isinstance(wanted.place, identifiers.StorageObject):
-        return {**running.facts, **wanted.facts}
-    defaults = _FACT_DEFAULTS[wanted.place.plugin]
-    facts = {n: v for n, v in running.facts.items() if n not in defaults} | dict(wanted.facts)
-    if _CONTROL in running.facts:
-        prefix = f"{_CONTROL}/"
-        words = {
-            name.removeprefix(prefix): value
-            for one in (settled(running), settled(wanted))
-            for name, value in one.facts.items()
-            if name.startswith(prefix)
-        }
-        facts[_CONTROL] = ",".join(f"{name}={value}" for name, value in words.items())
-    return facts
 
 
 def tree_path(item: Item) -> str:
@@ -278,8 +204,8 @@ class _Reader:
     def _of_tpg(self, place: identifiers.Tpg, entry: TpgEntry) -> Iterator[Item]:
         own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
         always = not place.target.fabric.can_be_enabled
-        if _DEMO_MODE in own:  # first: the kernel ignores `_CACHE` as long as demo mode is on
-            own = {_DEMO_MODE: own[_DEMO_MODE], **own}
+        if DEMO_MODE in own:  # first: the kernel ignores cache_dynamic_acls until it is off
+            own = {DEMO_MODE: own[DEMO_MODE], **own}
         own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
         depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
         omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
@@ -502,23 +428,6 @@ def secret_path(path: str, file: str) -> str:
     prefix = {"auth": "chap_", "discovery_auth": "discovery_"}.get(group)
     key = {"password": "password", "password_mutual": "mutual_password"}.get(name)
     return f"{path}/{prefix}{key}" if prefix and key else ""
-
-
-def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:
-    """Return `wanted` without unsetting the running CHAP settings that its document omits.
-
-    The second result has the paths of the objects that keep some.
-    """
-    found, kept = dict(wanted), []
-    for path, item in wanted.items():
-        if path not in running or not item.omitted:
-            continue
-        stays = {file for file in item.omitted if running[path].settings.get(file)}
-        if stays:
-            own = {file: value for file, value in item.settings.items() if file not in stays}
-            found[path] = replace(item, settings=own)
-            kept.append(path)
-    return found, kept
 
 
 def text_of(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,29 +40,29 @@ from pyshell.lio.operations.images import GrowImageFile, SetImageSize
 from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
-    DeleteLun,
-    DeleteNodeAcl,
     MapLun,
     SetLunAluaGroup,
-    UnmapLun,
 )
-from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial, SetWriteCache
+from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
     CreateStorageObject,
-    DeleteAluaGroup,
-    DeleteStorageObject,
 )
 from pyshell.lio.operations.targets import (
     CreatePortal,
     CreateTarget,
     CreateTpg,
-    DeletePortal,
-    DeleteTarget,
-    DeleteTpg,
     UseFabric,
 )
 from pyshell.lio.rtslib import doing
+
+_CREATE: Mapping[type, Callable[[Any], Operation]] = {
+    identifiers.Target: CreateTarget,
+    identifiers.Tpg: CreateTpg,
+    identifiers.Portal: CreatePortal,
+    identifiers.NodeAcl: CreateNodeAcl,
+}
+"""Operations that create objects without further arguments."""
 
 
 @dataclass
@@ -138,30 +138,23 @@ def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
     `made_of` is the storage object of a LUN or the LUN of a mapped LUN.
     """
     place = item.place
-    facts: dict[str, Any] = dict(item.facts)
     if isinstance(place, FabricPlace):
         yield UseFabric(place.fabric)
     elif isinstance(place, identifiers.StorageObject):
-        yield CreateStorageObject(place, facts)
+        yield CreateStorageObject(place, dict(item.facts))
     elif isinstance(place, identifiers.AluaGroup):
-        if place.name != DEFAULT_GROUP:
-            yield CreateAluaGroup(place, int(facts.get("tg_pt_gp_id") or 0))
-    elif isinstance(place, identifiers.Target):
-        yield CreateTarget(place)
-    elif isinstance(place, identifiers.Tpg):
-        yield CreateTpg(place)
-    elif isinstance(place, identifiers.Portal):
-        yield CreatePortal(place)
-    elif isinstance(place, identifiers.NodeAcl):
-        yield CreateNodeAcl(place)
+        if not item.implied:
+            yield CreateAluaGroup(place, int(item.facts.get("tg_pt_gp_id") or 0))
     elif isinstance(place, identifiers.Lun):
         assert isinstance(made_of, identifiers.StorageObject), item.path
         yield CreateLun(place, made_of, item.alias)
-    else:
+    elif isinstance(place, identifiers.MappedLun):
         assert isinstance(made_of, identifiers.Lun), item.path
         protect = item.settings.get("write_protect") == "1"
         yield MapLun(place, made_of, protect, item.alias)
         return  # created with its one setting
+    else:
+        yield _CREATE[type(place)](place)
     yield from change(item, item.settings)
 
 
@@ -185,12 +178,6 @@ def _is_file_cache(place: identifiers.StorageObject, file: str) -> bool:
     return place.plugin == "fileio" and file == "attrib/emulate_write_cache"
 
 
-def close(place: identifiers.Tpg) -> Iterator[Operation]:
-    """Yield operations that end the sessions of a TPG before its deletion."""
-    if os.path.exists(f"{place.folder}/enable"):
-        yield SetEnabled(place, False)
-
-
 def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
     """Yield operations that change size or serial number of a storage object in place."""
     for name in facts:
@@ -203,26 +190,10 @@ def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
 
 def delete(item: Item) -> Iterator[Operation]:
     """Yield operations that delete an object; its dependents are deleted before."""
-    place = item.place
-    if isinstance(place, FabricPlace):
-        yield from no_discovery(place.fabric)
-    elif isinstance(place, identifiers.StorageObject):
-        yield DeleteStorageObject(place)
-    elif isinstance(place, identifiers.AluaGroup):
-        if place.name != DEFAULT_GROUP:
-            yield DeleteAluaGroup(place)
-    elif isinstance(place, identifiers.Target):
-        yield DeleteTarget(place)
-    elif isinstance(place, identifiers.Tpg):
-        yield DeleteTpg(place)
-    elif isinstance(place, identifiers.Portal):
-        yield DeletePortal(place)
-    elif isinstance(place, identifiers.NodeAcl):
-        yield DeleteNodeAcl(place)
-    elif isinstance(place, identifiers.Lun):
-        yield DeleteLun(place)
-    else:
-        yield UnmapLun(place)
+    if isinstance(item.place, FabricPlace):
+        yield from no_discovery(item.place.fabric)
+    elif not item.implied:
+        yield removal.DELETE[type(item.place)](item.place)
 
 
 # The kind of object in the table of settings, by type and folder.

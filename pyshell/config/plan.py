@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
-from pyshell.config.compare import Difference, compare
+from pyshell.config.compare import Difference, compare, keeping_chap, merged
 from pyshell.config.model import (
     ENABLED,
     AnyPlace,
@@ -20,13 +20,12 @@ from pyshell.config.model import (
     Item,
     Items,
     in_order,
-    keeping_chap,
-    merged,
     raise_fault,
     tree_path,
 )
 from pyshell.lio import attributes, identifiers, listing
 from pyshell.lio.attach import Lio
+from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus
@@ -206,7 +205,7 @@ class _Steps:
         created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
         for item in self._running.values():
             if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
-                self._add(item.path, object_operations.close(item.place))
+                self._add(item.path, removal.disabled(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in deleted:
                 self._sweep_below(item)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The running configuration as a document: what rtslib's own dump gives, and a little more."""
+"""The running configuration as a document, whole or without settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from rtslib_fb import RTSRoot
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.config.running import read_running
+from pyshell.config.running import read_outline, read_running
+from pyshell.config.store.losses import tree_paths
+from pyshell.lio.attach import attach
 from pyshell.lio.configfs import changing
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -128,3 +130,20 @@ def ordered(value: Any) -> Any:
             (ordered(one) for one in value), key=lambda one: json.dumps(one, sort_keys=True)
         )
     return value
+
+
+def test_the_outline_has_the_same_objects(pyshell: Pyshell) -> None:
+    pyshell.must(f"restoreconfig {pyshell.example}")
+    lio = attach(pyshell.folder)
+    whole = tree_paths(read_running(lio))
+    secrets = {path for path in whole if path.rpartition("/")[2].startswith("chap_")}
+    assert len(secrets) == 2
+    assert tree_paths(read_outline(lio)) == whole - secrets
+
+
+def test_a_half_made_storage_object_is_in_neither(pyshell: Pyshell) -> None:
+    lio = attach(pyshell.folder)
+    for folder in ("rd_mcp_0", "rd_mcp_0/half"):
+        with changing():
+            lio.kernel.mkdir(f"{lio.kernel.root}/core/{folder}")
+    assert tree_paths(read_outline(lio)) == tree_paths(read_running(lio)) == set()

@@ -12,13 +12,13 @@ from typing import Any, cast
 
 from pyshell import names
 from pyshell.config.document import Document, holds_secrets
-from pyshell.config.lint.fabric_objects import target_problems
-from pyshell.config.lint.storage_objects import (
+from pyshell.config.lint.storage_checks import (
     device_problems,
     groups_of_all,
     plugin_of,
     storage_problems,
 )
+from pyshell.config.lint.target_checks import target_problems
 from pyshell.config.load import EMPTY, DocumentError, read_text, type_problems, unknown_keys
 from pyshell.config.model import text_of
 from pyshell.config.positions import (

@@ -4,11 +4,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, NodeAcl, Place, StorageObject, Target, Tpg
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Place,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
 from pyshell.lio.operations.base import Foreseen, Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.setters import SetEnabled
@@ -30,9 +42,7 @@ def of_node_acl(acl: NodeAcl) -> list[Operation]:
 
 def of_tpg(tpg: Tpg) -> list[Operation]:
     """Return what disables and deletes a TPG with its ACLs, LUNs and portals."""
-    made: list[Operation] = []
-    if os.path.exists(f"{tpg.folder}/enable"):
-        made.append(SetEnabled(tpg, False))
+    made = disabled(tpg)
     acls = listing.node_acls(tpg)
     made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
     luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
@@ -41,6 +51,11 @@ def of_tpg(tpg: Tpg) -> list[Operation]:
     made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
     made += [DeletePortal(portal) for portal in listing.portals(tpg)]
     return [*made, DeleteTpg(tpg)]
+
+
+def disabled(tpg: Tpg) -> list[Operation]:
+    """Return the operation that disables a TPG and so ends its sessions, if it can be disabled."""
+    return [SetEnabled(tpg, False)] if os.path.exists(f"{tpg.folder}/enable") else []
 
 
 def of_target(target: Target) -> list[Operation]:
@@ -88,6 +103,17 @@ def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
     return None
 
 
+DELETE: Mapping[type[Place], Callable[[Any], Operation]] = {
+    StorageObject: DeleteStorageObject,
+    AluaGroup: DeleteAluaGroup,
+    Target: DeleteTarget,
+    Tpg: DeleteTpg,
+    Lun: DeleteLun,
+    Portal: DeletePortal,
+    NodeAcl: DeleteNodeAcl,
+    MappedLun: UnmapLun,
+}
+"""The operation that deletes an object, by its type."""
 DELETIONS = (
     DeleteAluaGroup, DeleteLun, DeleteNodeAcl, DeletePortal, DeleteStorageObject, DeleteTarget,
     DeleteTpg, UnmapLun,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Field failure 18: where the configuration is not, another known place that has one is told."""
+"""Locations of saved configurations, and unsaved changes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from driver import Pyshell
 from pyshell.config.store import saved_file
+from pyshell.config.store.saved_file import is_unsaved
+from pyshell.errors import PyshellError
 
 OTHERS = [folder for folder in saved_file.KNOWN_FOLDERS if folder != "/etc/target"]
 
@@ -61,3 +63,20 @@ def test_field_failure_18_the_usual_folder_is_told_where_another_was_chosen(
     exported.must("saveconfig")
     ran = exported("--config-dir", str(tmp_path), "check")
     assert f"Another one is {exported.saved_file}" in ran.err
+
+
+def test_what_runs_is_held_against_the_file(pyshell: Pyshell) -> None:
+    assert not is_unsaved(pyshell.open())
+    pyshell.must("/backstores/ramdisk create one 1M")
+    assert is_unsaved(pyshell.open())
+    pyshell.must("saveconfig")
+    assert not is_unsaved(pyshell.open())
+    pyshell.must("clearconfig confirm=true")
+    assert is_unsaved(pyshell.open())
+
+
+def test_a_file_that_cannot_be_read_is_told(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create one 1M", "saveconfig")
+    pyshell.saved_file.write_text("{", encoding="utf-8")
+    with pytest.raises(PyshellError):
+        is_unsaved(pyshell.open())
