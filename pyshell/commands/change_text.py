@@ -87,10 +87,10 @@ def touched(lio: Lio, plan: Plan) -> list[Touched]:
 
 
 def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
-    yield from ((path, "created", ()) for path in plan.told(plan.created))
+    yield from ((path, "created", ()) for path in plan.reported(plan.created))
     yield from ((plan.shown(one.path), "changed", one.changes) for one in plan.changed)
-    yield from ((path, "made anew", ()) for path in plan.told(plan.replaced))
-    yield from ((path, "deleted", ()) for path in plan.told(plan.deleted))
+    yield from ((path, "made anew", ()) for path in plan.reported(plan.replaced))
+    yield from ((path, "deleted", ()) for path in plan.reported(plan.deleted))
 
 
 def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool = False) -> str:
@@ -100,12 +100,12 @@ def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool =
         for word, verb in _VERBS.items()
     ]
     counts.append(f"{plan.unchanged} unchanged")
-    return f"{title}: {', '.join([*counts, *_kept(plan.told(plan.kept)), *_chap(plan)])}."
+    return f"{title}: {', '.join([*counts, *_kept(plan.reported(plan.kept)), *_chap(plan)])}."
 
 
 def _chap(plan: Plan) -> Iterator[str]:
     if plan.kept_chap:
-        paths = plan.told(plan.kept_chap)
+        paths = plan.reported(plan.kept_chap)
         yield f"CHAP of {_first(paths)} not in the file and kept (keep_secrets=false clears it)"
 
 
@@ -128,8 +128,8 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "changed": bool(plan.steps),
         "objects": [found.data for found in objects],
         "unchanged": plan.unchanged,
-        "kept": plan.told(plan.kept),
-        "kept_chap": plan.told(plan.kept_chap),
+        "kept": plan.reported(plan.kept),
+        "kept_chap": plan.reported(plan.kept_chap),
     }
 
 

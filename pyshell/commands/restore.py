@@ -183,9 +183,9 @@ def _foreseen(
 
     told = change_text.touched(node.lio, result.plan)
     lines = [one.would for one in told if one.path not in result.left_out]
-    if not result.faults:
+    if not result.skipped:
         return Lines(lines)
-    faults = [fault.text for fault in result.faults]
+    faults = [fault.text for fault in result.skipped]
     if wait:
         return Lines([*lines, *faults])
     message = f"{path} would be restored in part, {len(faults)} errors:"
@@ -271,7 +271,7 @@ class RestoreJob:
     def take(self, result: Restored) -> None:
         """Take what the first go came to."""
         self._note(result)
-        self.faults = result.faults
+        self.faults = result.skipped
         self.missing = self._not_running(result)
         self._look()
         if self._data is not None:
@@ -324,7 +324,7 @@ class RestoreJob:
         result = restoration.add(self._context.lio, self._document, tried)
         self.undo[:0] = result.undo
         self._note(result)
-        self.faults = [f for f in self.faults if f.path not in before] + result.faults
+        self.faults = [f for f in self.faults if f.path not in before] + result.skipped
         secrets = references.unread(self._document)
         self.missing = {
             p: why
@@ -346,7 +346,7 @@ class RestoreJob:
         )
 
     def _not_running(self, result: Restored) -> dict[str, str]:
-        if not (result.faults or result.left_out):
+        if not (result.skipped or result.left_out):
             return {}  # every step was done: looking for all of it again took a tenth of the time
         from pyshell.config.running import read_outline
         from pyshell.config.store import losses

@@ -121,9 +121,9 @@ def shown(differences: Iterable[Difference]) -> Iterator[Difference]:
 
     In a fabric without tags, a target and its TPG have one path in the tree.
     """
-    told = [difference for difference in differences if not difference.implied]
-    paths = {difference.path for difference in told}
-    for one in told:
+    reported = [difference for difference in differences if not difference.implied]
+    paths = {difference.path for difference in reported}
+    for one in reported:
         item = one.after or one.before
         path = tree_path(item) if item is not None else one.path
         if path == one.path:

@@ -369,10 +369,10 @@ def _describe(kind: dict[str, Any], of: Any) -> None:
     kind.pop("title", None)
     kind["additionalProperties"] = False
     for key, hint in get_type_hints(of, include_extras=True).items():
-        told = next((one for one in _notes(hint) if isinstance(one, Doc)), None)
+        note = next((one for one in _notes(hint) if isinstance(one, Doc)), None)
         kind["properties"][key].pop("title", None)
-        if told is not None:
-            kind["properties"][key]["description"] = told.documentation
+        if note is not None:
+            kind["properties"][key]["description"] = note.documentation
 
 
 def _notes(hint: Any) -> tuple[Any, ...]:

@@ -125,8 +125,8 @@ def text_of(data: bytes, name: str) -> str:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
-        fault = no_text(f"not UTF-8 text (byte {error.start})", line, column)
-        raise TextError(name, fault) from error
+        problem = no_text(f"not UTF-8 text (byte {error.start})", line, column)
+        raise TextError(name, problem) from error
 
 
 def parse(text: str, name: str) -> Document:
@@ -137,23 +137,23 @@ def parse(text: str, name: str) -> Document:
         data = jsontext.loads(text, any_string=True)
     except ValueError as error:
         raise TextError(name, _json_fault(text, error)) from error
-    document, faults = type_problems(data)
-    if faults:
-        raise DocumentError(name, placed(_places(text), faults))
+    document, problems = type_problems(data)
+    if problems:
+        raise DocumentError(name, placed(_places(text), problems))
     return document
 
 
 def unknown_keys_of(document: Document, text: str) -> list[LocatedProblem]:
     """Return a warning for each unknown key of a document, which has no effect."""
-    faults = list(unknown_keys(document))
-    return placed(_places(text), faults) if faults else []
+    problems = list(unknown_keys(document))
+    return placed(_places(text), problems) if problems else []
 
 
 def typed(data: Any, name: str) -> Document:
     """Return data as a typed document. Raises PyshellError if it is none."""
-    document, faults = type_problems(data)
-    if faults:
-        raise PyshellError(f"{name} contains no saved configuration: {faults[0].message}")
+    document, problems = type_problems(data)
+    if problems:
+        raise PyshellError(f"{name} contains no saved configuration: {problems[0].message}")
     return document
 
 

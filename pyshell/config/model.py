@@ -131,7 +131,7 @@ class EntryError(PyshellError):
         self.reason = message.rstrip(".")
 
 
-def raise_fault(error: EntryError) -> None:
+def raise_error(error: EntryError) -> None:
     """Raise `error`, for callers that need all of a document."""
     raise error
 
@@ -141,17 +141,17 @@ NAMES_ONLY = ""
 
 
 def items(
-    document: Document, root: str, fault: Callable[[EntryError], None] = raise_fault
+    document: Document, root: str, on_error: Callable[[EntryError], None] = raise_error
 ) -> Items:
     """Return the objects of a document by path, in the order of creation.
 
-    An entry that is not valid or a duplicate is passed to `fault` and skipped with all below it;
+    An entry that is not valid or a duplicate is passed to `on_error` and skipped with all below it;
     by default, EntryError is raised.
     """
     found: Items = {}
-    for item in sorted(_Reader(root, fault).all(document), key=lambda item: item.rank):
+    for item in sorted(_Reader(root, on_error).all(document), key=lambda item: item.rank):
         if item.path in found:
-            fault(EntryError(item.path, "duplicate in the document"))
+            on_error(EntryError(item.path, "duplicate in the document"))
             continue
         found[item.path] = item
     return found
@@ -163,11 +163,11 @@ def in_order(found: Items) -> Items:
 
 
 class _Reader:
-    """Reads the entries of a document; those that are not valid go to `fault`."""
+    """Reads the entries of a document; those that are not valid go to `on_error`."""
 
-    def __init__(self, root: str, fault: Callable[[EntryError], None]) -> None:
+    def __init__(self, root: str, on_error: Callable[[EntryError], None]) -> None:
         self._root = root
-        self._fault = fault
+        self._on_error = on_error
 
     def all(self, document: Document) -> Iterator[Item]:
         """Yield all objects of a document."""
@@ -188,7 +188,7 @@ class _Reader:
         except EntryError:
             raise
         except PyshellError as error:
-            self._fault(EntryError(where, error.message, error.hint))
+            self._on_error(EntryError(where, error.message, error.hint))
 
     def _of_target(self, entry: TargetEntry) -> Iterator[Item]:
         fabric = fabrics.fabric(entry["fabric"])

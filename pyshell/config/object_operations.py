@@ -296,12 +296,12 @@ def clear(
     def remove(operations: Sequence[Operation]) -> None:
         gone: list[Operation] = []
 
-        def told(operation: Operation, index: int, of: int) -> None:
+        def report(operation: Operation, index: int, of: int) -> None:
             lio.progress(done + index, total)
             gone.append(operation)
 
         try:
-            carry_out_each(lio, operations, told)
+            carry_out_each(lio, operations, report)
         finally:
             removed(gone)
 

@@ -20,7 +20,7 @@ from pyshell.config.model import (
     Item,
     Items,
     in_order,
-    raise_fault,
+    raise_error,
     tree_path,
 )
 from pyshell.lio import attributes, identifiers, listing
@@ -73,7 +73,7 @@ class Plan:
         """Return the operations of the steps."""
         return [step.operation for step in self.steps]
 
-    def told(self, paths: Iterable[str]) -> list[str]:
+    def reported(self, paths: Iterable[str]) -> list[str]:
         """Return `paths` as in the tree, without those that follow from others."""
         return [*dict.fromkeys(self.shown(path) for path in paths if path not in self.implied)]
 
@@ -89,21 +89,21 @@ def plan(
     *,
     prune: bool = False,
     keep_chap: bool = False,
-    fault: Callable[[EntryError], None] = raise_fault,
+    on_error: Callable[[EntryError], None] = raise_error,
 ) -> Plan:
     """Return the steps from `running` to `wanted`; `prune` deletes what is only running.
 
     With `keep_chap`, running CHAP settings that the document of `wanted` omits are kept.
 
     An object that cannot be created, for example a LUN of a missing storage object, is passed to
-    `fault` and skipped; by default, EntryError is raised.
+    `on_error` and skipped; by default, EntryError is raised.
     """
     found = Plan()
     if keep_chap:
         wanted, found.kept_chap = keeping_chap(wanted, running)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
-    wanted = _possible(running, wanted, prune, fault)
+    wanted = _possible(running, wanted, prune, on_error)
     every = {**running, **wanted}
     found.implied = frozenset(path for path, item in every.items() if item.implied)
     found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
@@ -118,7 +118,7 @@ def plan(
     found.replaced = [path for path in running if path in again or path in lifted]
     found.changed = [d for d in changed if d.path not in again]
     touched = again | lifted | {d.path for d in found.changed}
-    found.unchanged = len(found.told(set(wanted) & set(running) - touched))
+    found.unchanged = len(found.reported(set(wanted) & set(running) - touched))
     # Equal objects need no step and no merging.
     other = again | lifted | {d.path for d in differences if d.sign != "-"}
     target = {
@@ -130,14 +130,14 @@ def plan(
 
 
 def _possible(
-    running: Items, wanted: Items, prune: bool, fault: Callable[[EntryError], None]
+    running: Items, wanted: Items, prune: bool, on_error: Callable[[EntryError], None]
 ) -> Items:
     """Return the wanted items whose links exist or are created."""
     found: Items = {}
     for path, item in wanted.items():
         gone = [link for link in item.links if link not in found and (prune or link not in running)]
         if gone:
-            fault(EntryError(path, f"no such object: {gone[0]}"))
+            on_error(EntryError(path, f"no such object: {gone[0]}"))
         elif not _is_bare_group(running, item):
             found[path] = item
     return found

@@ -96,7 +96,7 @@ class _JsonReader:
         first = self.text[at : at + 1]
         found: Any
         if first in ("{", "[") and len(place) >= DEPTH_MAX:
-            raise self.fault(f"Nested deeper than {DEPTH_MAX} levels", at)
+            raise self.error(f"Nested deeper than {DEPTH_MAX} levels", at)
         if first == "{":
             found, end = self.members(spot, place)
         elif first == "[":
@@ -115,12 +115,12 @@ class _JsonReader:
             return found, at + 1
         while True:
             if self.text[at : at + 1] != '"':
-                raise self.fault("Expecting a key in double quotes", at)
+                raise self.error("Expecting a key in double quotes", at)
             key_at = at
             key, end = self.string(at)
             at = self.skip(end)
             if self.text[at : at + 1] != ":":
-                raise self.fault("Expecting ':' after the key", at)
+                raise self.error("Expecting ':' after the key", at)
             if key in found:
                 self.twice.append(((*place, key), spot.parts[key].key_at))
             found[key], spot.parts[key], at = self.value(self.skip(at + 1), key_at, (*place, key))
@@ -148,7 +148,7 @@ class _JsonReader:
         if char == closing:
             return at + 1, False
         if char != ",":
-            raise self.fault(f"Expecting ',' or '{closing}'", at)
+            raise self.error(f"Expecting ',' or '{closing}'", at)
         return self.skip(at + 1), True
 
     def string(self, at: int) -> tuple[str, int]:
@@ -164,16 +164,16 @@ class _JsonReader:
             try:
                 value = (jsontext.integer if whole else jsontext.real)(number.group())
             except ValueError as error:
-                raise self.fault(str(error), at) from error
+                raise self.error(str(error), at) from error
             return value, number.end()
         word = _WORD.match(self.text, at)
         if word is not None and word.group() in _WORDS:
             return _WORDS[word.group()], word.end()
         if word is not None and word.group().lstrip("-") in ("NaN", "Infinity"):
-            raise self.fault(f"{word.group()} is not valid in JSON", at)
-        raise self.fault("Expecting a value", at)
+            raise self.error(f"{word.group()} is not valid in JSON", at)
+        raise self.error("Expecting a value", at)
 
-    def fault(self, message: str, at: int) -> json.JSONDecodeError:
+    def error(self, message: str, at: int) -> json.JSONDecodeError:
         return json.JSONDecodeError(message, self.text, at)
 
 
@@ -227,13 +227,15 @@ class LocatedProblem:
         return one_line(f"{self.path}: {message}")
 
 
-def placed(found: PositionedJson, faults: Iterable[Problem]) -> list[LocatedProblem]:
+def placed(found: PositionedJson, problems: Iterable[Problem]) -> list[LocatedProblem]:
     """Return problems with their positions, in the order of lines, without duplicates."""
     made = []
-    for fault in faults:
-        line, column = found.position(fault.place, key=fault.at_key)
-        path = json_path(fault.place)
-        made.append(LocatedProblem(path, line, column, fault.level, fault.message, fault.hint))
+    for problem in problems:
+        line, column = found.position(problem.place, key=problem.at_key)
+        path = json_path(problem.place)
+        made.append(
+            LocatedProblem(path, line, column, problem.level, problem.message, problem.hint)
+        )
     return sorted(dict.fromkeys(made), key=lambda one: (one.line, one.column))
 
 

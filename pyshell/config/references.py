@@ -29,7 +29,7 @@ _KEYS = {
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
 """Maximum size of a secret's file in bytes."""
-Fault = Callable[[str, PyshellError], None]
+OnError = Callable[[str, PyshellError], None]
 """Called with the path of the object whose secret cannot be read."""
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -46,10 +46,10 @@ def has_references(document: Document) -> bool:
     return any(f"{key}{SUFFIX}" in entry for _, entry, keys in holders(document) for key in keys)
 
 
-def resolved(document: Document, fault: Fault | None = None) -> Document:
+def resolved(document: Document, on_error: OnError | None = None) -> Document:
     """Return a document with the secrets of its references.
 
-    A reference that cannot be read is passed to `fault` and stays; by default, the error is raised.
+    A reference that cannot be read stays; its error is passed to `on_error`, by default raised.
     """
     if not has_references(document):
         return document
@@ -61,10 +61,10 @@ def resolved(document: Document, fault: Fault | None = None) -> Document:
             try:
                 entry[key] = _secret_of(entry, key)
             except PyshellError as error:
-                if fault is None:
+                if on_error is None:
                     error.message = f"{path}: {error.message}"
                     raise
-                fault(path, error)
+                on_error(path, error)
             else:
                 del entry[f"{key}{SUFFIX}"]
     return found

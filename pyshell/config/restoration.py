@@ -49,7 +49,7 @@ class Skipped:
 class Restored:
     """The result of a restore."""
 
-    faults: list[Skipped] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     """Objects and settings that could not be restored."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Reasons of objects that could not be created, by path in the tree."""
@@ -152,17 +152,17 @@ def _added(
     running = items(read_running(lio), lio.root)
     there = {tree_path(item) for item in running.values()}
 
-    def fault(error: EntryError) -> None:
+    def on_error(error: EntryError) -> None:
         if error.where in paths:
-            result.faults.append(_of_entry(error))
+            result.skipped.append(_of_entry(error))
 
     wanted = {
         path: item
-        for path, item in items(document, lio.root, fault).items()
+        for path, item in items(document, lio.root, on_error).items()
         if _is_named(item, paths) and tree_path(item) not in there
     }
     wanted |= _missing_secrets(lio, document, running, paths)
-    result.plan = plan(lio, running, wanted, fault=fault)
+    result.plan = plan(lio, running, wanted, on_error=on_error)
     return result.plan.operations
 
 
@@ -227,7 +227,7 @@ def _sound(
     Duplicate keys in `text` are recorded as well; the last one counts.
     """
     for twice in validate.keys_there_twice(text) if text else ():
-        result.faults.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
+        result.skipped.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
     errors = validate.errors_of(document, lio, devices=False)
     if not errors:
         return document
@@ -241,7 +241,7 @@ def _sound(
             kept.add(parts.unit_of(error.place))
             if paths is None or secret in paths or path in paths:
                 key = error.place[-1]
-                result.faults.append(Skipped(secret, f"{path}: {key}: {error.message}, skipped"))
+                result.skipped.append(Skipped(secret, f"{path}: {key}: {error.message}, skipped"))
                 result.left_out[secret] = error.message.rstrip(".")
             continue
         if paths is not None and path not in paths:
@@ -249,7 +249,7 @@ def _sound(
         where = f"{path}: " if path else ""
         key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
         message = error.message if not key or key in error.message else f"{key}: {error.message}"
-        result.faults.append(Skipped(path, f"{where}{message}, skipped"))
+        result.skipped.append(Skipped(path, f"{where}{message}, skipped"))
         if path and isinstance(parts.unit_of(error.place)[-1:][0], int):
             result.left_out.setdefault(path, message)
     units = {parts.unit_of(error.place) for error in errors} - kept
@@ -257,12 +257,12 @@ def _sound(
 
 
 def _planned(lio: Lio, document: Document, running: Items | None, result: Restored) -> Plan:
-    def fault(error: EntryError) -> None:
-        result.faults.append(_of_entry(error))
+    def on_error(error: EntryError) -> None:
+        result.skipped.append(_of_entry(error))
 
-    wanted = items(document, lio.root, fault)
+    wanted = items(document, lio.root, on_error)
     beside = _exported(lio, wanted) if running is None else running
-    result.plan = plan(lio, beside, wanted, prune=running is not None, fault=fault)
+    result.plan = plan(lio, beside, wanted, prune=running is not None, on_error=on_error)
     return result.plan
 
 
@@ -310,7 +310,7 @@ def _note_failure(
     exists: Callable[[str], bool],
 ) -> None:
     """Record a failure; if an object could not be created, add its folder to `missing`."""
-    result.faults.append(_skipped(operation, error))
+    result.skipped.append(_skipped(operation, error))
     folder = _folder(operation)
     if folder and not isinstance(operation, Set) and not exists(folder):
         missing.append(folder)

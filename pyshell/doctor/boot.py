@@ -99,11 +99,11 @@ def _unread(document: Document) -> Iterator[Finding]:
     """Yield secrets that the file refers to and that cannot be read."""
     found: list[Finding] = []
 
-    def fault(path: str, one: PyshellError) -> None:
+    def on_error(path: str, one: PyshellError) -> None:
         message = f"its CHAP secret cannot be restored at boot: {one.message.rstrip('.')}"
         found.append(error(path, message))
 
-    references.resolved(document, fault)
+    references.resolved(document, on_error)
     yield from found
 
 

@@ -239,8 +239,8 @@ def _resized(lio: Lio, place: StorageObject, found: StorageInfo) -> Iterator[Fin
     image = lio.machine.host_file(found.device)
     try:
         there = image.stat().st_size
-    except OSError as fault:
-        yield unseen(place.path, f"cannot read {found.device}: {fault.strerror}")
+    except OSError as failure:
+        yield unseen(place.path, f"cannot read {found.device}: {failure.strerror}")
         return
     message = f"{found.device} has {size_text(there)}, but initiators see {size_text(found.size)}"
     if there < found.size:

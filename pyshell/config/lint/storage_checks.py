@@ -267,8 +267,8 @@ def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
         lio.machine.lasting_name(device) if block_devices.moves_between_boots(device) else None
     )
     if lasting is not None:
-        told = f"{device} can be another device after the next boot"
-        yield warning(entry.at("dev"), told, f"Use {lasting}.")
+        message = f"{device} can be another device after the next boot"
+        yield warning(entry.at("dev"), message, f"Use {lasting}.")
 
 
 def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
@@ -282,8 +282,8 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
             continue
         before = seen.before(identity(lio, plugin, path) or (plugin, path), entry.at(key))
         if before and plugin != "ramdisk":
-            told = f"{path} is used twice, first at {before}"
-            yield error(entry.at(key), told, "Two exports of one disk overwrite each other.")
+            message = f"{path} is used twice, first at {before}"
+            yield error(entry.at(key), message, "Two exports of one disk overwrite each other.")
 
 
 def _can_be_path(text: str) -> bool:
@@ -300,9 +300,9 @@ def _block(
     if place is not None:
         missing = storage_info.describe(lio, place).missing
         if missing:
-            told = f"{missing}: the running object lost its device"
+            message = f"{missing}: the running object lost its device"
             hint = "It cannot be restored at boot. 'doctor' shows how to move it."
-            yield (error if at_boot else warning)(entry.at("dev"), told, hint)
+            yield (error if at_boot else warning)(entry.at("dev"), message, hint)
         return
     try:
         check_block(lio, Foreseen(lio), device, exclusive=exclusive)
@@ -355,10 +355,10 @@ def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> It
 
 
 def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
-    told = f"{size} bytes ({names.size_text(size)}), the image file has {there}"
+    message = f"{size} bytes ({names.size_text(size)}), the image file has {there}"
     if there < size:
-        return warning(entry.at("size"), told, "The file grows as it is written.")
-    return warning(entry.at("size"), told, "Initiators see only the first part.")
+        return warning(entry.at("size"), message, "The file grows as it is written.")
+    return warning(entry.at("size"), message, "Initiators see only the first part.")
 
 
 def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:

@@ -69,15 +69,15 @@ def target_problems(
     """Yield problems of the targets and fabric settings of a file."""
     seen = FirstSeen()
     for entry in document.each("fabric_modules"):
-        fabric, faults = _fabric(entry, "name")
-        yield from faults
+        fabric, problems = _fabric(entry, "name")
+        yield from problems
         if fabric is not None and (before := seen.before(fabric.name, entry.at("name"))):
             yield error(entry.at("name"), f"{fabric.name} is defined twice, first at {before}")
         yield from discovery_problems(entry)
     context = _Context(groups, running)
     for entry in document.each("targets"):
-        fabric, faults = _fabric(entry, "fabric")
-        yield from faults
+        fabric, problems = _fabric(entry, "fabric")
+        yield from problems
         yield from _wwn(entry, "wwn", fabric, context.wwns)
         yield from _tpgs(entry, fabric, context)
 

@@ -64,9 +64,9 @@ def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
         if mode & document_file.FOREIGN_READ and holds_secrets(
             jsontext.loads(text, any_string=True)
         ):
-            told = f"its mode {mode:04o} lets other users read the secrets in it"
+            message = f"its mode {mode:04o} lets other users read the secrets in it"
             fix = f"chmod 600 {shell_word(str(path))} fixes it."
-            yield LocatedProblem("$", 1, 1, "warning", told, fix)
+            yield LocatedProblem("$", 1, 1, "warning", message, fix)
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
@@ -194,8 +194,8 @@ def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     """Yield attributes of a user-backed object that contradict its arguments."""
     own = entry.below("attributes")
     for key, name in (("config", "dev_config"), ("size", "dev_size")):
-        given, told = entry.data.get(key), own.data.get(name)
-        if plugin == "user" and None not in (given, told) and text_of(given) != text_of(told):
+        given, message = entry.data.get(key), own.data.get(name)
+        if plugin == "user" and None not in (given, message) and text_of(given) != text_of(message):
             yield error(own.at(name), f"contradicts {key}, which is {text_of(given)}")
 
 

@@ -142,11 +142,11 @@ class BootFile:
         backups = max(backups, _backups_of_targetcli(self.config_dir))
         text = document_file.to_text(document).encode()
         known = {document_file.digest(text): about}
-        told = []
+        messages = []
         if before is not None and refused is not None:
-            told = self._keep_apart(before, text, refused)
+            messages = self._keep_apart(before, text, refused)
         elif document_file.back_up(self.path, backups) is not None:
-            told = [f"Last {backups} configs saved in {self.config_dir}/backup/."]
+            messages = [f"Last {backups} configs saved in {self.config_dir}/backup/."]
         if before is not None and refused is None:
             foreign = merged_from is not None and _is_foreign(remembered, before)
             known_after = self._keep(before, text, about, remembered)
@@ -163,8 +163,10 @@ class BootFile:
             self._warn(f"{self.path} is saved, but its state could not be recorded: {error}")
         kept = known[new].comment if new in known else ""
         if about.comment and kept != about.comment:
-            told.append(f"The same configuration was saved before as '{kept}': that comment stays.")
-        return told
+            messages.append(
+                f"The same configuration was saved before as '{kept}': that comment stays."
+            )
+        return messages
 
     def _settle(
         self,

@@ -64,8 +64,8 @@ def missing(document: Document, running: Document, reasons: Mapping[str, str]) -
         if path not in runs
     }
     impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
-    told = [path for path, item in wanted.items() if path in gone and not item.implied]
-    return impossible | {path: _reason(path, wanted, gone, reasons) for path in told} | secrets
+    reported = [path for path, item in wanted.items() if path in gone and not item.implied]
+    return impossible | {path: _reason(path, wanted, gone, reasons) for path in reported} | secrets
 
 
 def lost(marked: Collection[str], before: bytes, document: Document) -> list[str]:

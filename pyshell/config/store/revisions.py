@@ -157,10 +157,10 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
         # A save also writes a backup for targetcli, of a file that is a revision or saved as well.
-        told = {one.digest: one.about for one in found}
+        authors = {one.digest: one.about for one in found}
         for backup in reversed(document_file.backups(file)):
             one = _of_backup(backup)
-            found.append(replace(one, about=told.get(one.digest, one.about)))
+            found.append(replace(one, about=authors.get(one.digest, one.about)))
     except OSError as error:
         raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
     return found

@@ -34,8 +34,8 @@ def missing(lio: Lio, path: Path, command: str) -> NotFoundError:
     others = elsewhere(lio) if path == default_file(lio) else []
     if others:
         hint = f"Another one is {others[0]}: '{command} {others[0]}' reads it."
-    told = f"Restore file {path} not found"
-    return NotFoundError(f"{told}.", hint, path=str(path), targetcli=told)
+    message = f"Restore file {path} not found"
+    return NotFoundError(f"{message}.", hint, path=str(path), targetcli=message)
 
 
 def _is_file(path: Path) -> bool:

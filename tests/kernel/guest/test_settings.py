@@ -80,7 +80,7 @@ def test_all_settings_come_back(lee: Path, tmp_path: Path) -> None:
     object_operations.clear(lio)
     assert listing.storage_objects(lio) == []
     result = restoration.restore(lio, json.loads(before))
-    assert result.faults == []
+    assert result.skipped == []
     assert document_file.to_text(read_running(lio)) == before
 
 
