@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
 
+from pyshell.commands import change_text
 from pyshell.commands.diff import (
     RUNNING,
     SAVED,
@@ -17,9 +19,20 @@ from pyshell.commands.diff import (
     read_document,
     with_storage,
 )
-from pyshell.config.store import saved_file
+from pyshell.config import parts
+from pyshell.config.lint import validate
+from pyshell.config.load import typed
+from pyshell.config.model import NAMES_ONLY, items
+from pyshell.config.plan import plan
+from pyshell.config.positions import json_path
+from pyshell.config.store import revisions, saved_file
+from pyshell.config.store.state import local
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
-from pyshell.lio.identifiers import StorageObject, Target
+from pyshell.lio import listing, storage_info
+from pyshell.lio.identifiers import StorageObject, Target, normal_wwn
+from pyshell.lio.operations.base import check, flat
+from pyshell.lio.operations.images import image_file_of
+from pyshell.lio.operations.removal import left_below
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
@@ -68,8 +81,6 @@ def apply(
 
     With -o json, `changed` is true if anything was changed, or would be. FILE can be /dev/stdin.
     """
-    from pyshell.lio.operations.base import check
-
     document, text = read_document(node, file, trusted=True) if file != RUNNING else (None, "")
     try:
         keep = not prune if keep_secrets is None else keep_secrets
@@ -86,9 +97,6 @@ def apply(
 def _plan(
     node: Node, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
 ) -> Plan:
-    from pyshell.config.model import items
-    from pyshell.config.plan import plan
-
     running = running_items(node)
     wanted = items_of(node, RUNNING) if document is None else items(document, node.lio.root)
     if target is not None:
@@ -99,10 +107,6 @@ def _plan(
 
 def running_items(node: Node) -> Items:
     """Return what is running; what lost its device and can get it back counts as different."""
-    from dataclasses import replace
-
-    from pyshell.lio import listing, storage_info
-
     found = items_of(node, RUNNING)
     for place in listing.storage_objects(node.lio, "block"):
         if place.path in found and storage_info.is_back(
@@ -129,9 +133,6 @@ def _all_faults(
     node: Node, error: PyshellError | None, read: _Read, file: str, target: str | None
 ) -> PyshellError | None:
     """Return all that `check` finds wrong with the file, else the error that was met."""
-    from pyshell.config.lint import validate
-    from pyshell.config.positions import json_path
-
     document, text = read
     if document is None:
         return error
@@ -171,10 +172,6 @@ def rollback(
     Objects that the revision lacks are removed; unchanged objects are not touched. The saved file
     is kept: use saveconfig to save the result.
     """
-    from pyshell.config.model import items
-    from pyshell.config.plan import plan
-    from pyshell.config.store import revisions
-
     if revision == SAVED and not saved_file.default_file(node.lio).exists():
         raise NotFoundError(
             f"No such file: {saved_file.default_file(node.lio)}.", "saveconfig writes it."
@@ -200,7 +197,6 @@ def undo(
     started. Image files are kept. --dry-run shows the changes.
     """
     from pyshell.config.store import undo
-    from pyshell.config.store.state import local
 
     if skip:
         return _skipped(node)
@@ -237,10 +233,6 @@ def _skipped(node: Node) -> Result:
 
 def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Return to what ran before a command that cleared or restored."""
-    from pyshell.config.load import typed
-    from pyshell.config.model import items
-    from pyshell.config.plan import plan
-
     wanted = items(typed(done.before, str(done.file)), node.lio.root)
     found = plan(node.lio, items_of(node, RUNNING), wanted, prune=True)
     return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
@@ -248,11 +240,6 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Do the inverses of a command's operations, unless more was made of what it made."""
-    from pyshell.commands import change_text
-    from pyshell.lio.operations.base import flat
-    from pyshell.lio.operations.images import image_file_of
-    from pyshell.lio.operations.removal import left_below
-
     every = list(flat(done.operations))
     operations = [operation for operation in every if image_file_of(operation) is None]
     left = left_below(node.lio, operations)
@@ -302,8 +289,6 @@ def _brought(
 
     `titles` tell that it was done, and that it would be.
     """
-    from pyshell.commands import change_text
-
     objects = change_text.touched(node.lio, found)
     shown = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
     foretold = change_text.summary(found, objects, titles[1], would=True)
@@ -337,9 +322,6 @@ def _named(running: Items, wanted: Items) -> Items:
 
 def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
     """Return those errors that are about a target or the storage objects that it exports."""
-    from pyshell.config import parts
-    from pyshell.config.model import NAMES_ONLY, items
-
     owners = parts.Owners(document)
     every = items(document, NAMES_ONLY, lambda error: None)
     part = with_storage(every, _of_target_or_none(every, wwn))
@@ -360,8 +342,6 @@ def _of_target(found: Items, wwn: str) -> Items:
 
 
 def _of_target_or_none(found: Items, wwn: str) -> Items:
-    from pyshell.lio.identifiers import normal_wwn
-
     roots = [
         path
         for path, item in found.items()

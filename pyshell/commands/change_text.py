@@ -9,6 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pyshell.config.compare import Changed, Difference, shown
+from pyshell.lio.impact import cut_by_each
+from pyshell.lio.operations.setters import Set
 from pyshell.tree.node import split_path
 
 if TYPE_CHECKING:
@@ -75,8 +77,6 @@ class Touched:
 
 def touched(lio: Lio, plan: Plan) -> list[Touched]:
     """Return what a plan touches, before it is carried out."""
-    from pyshell.lio.impact import cut_by_each
-
     cut: dict[str, set[str]] = {}
     for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
         cut.setdefault(plan.shown(step.path), set()).update(names)
@@ -135,8 +135,6 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
 
 def steps(operations: Iterable[Operation]) -> Iterator[str]:
     """Yield what would be done; of the settings that an object gets back only how many."""
-    from pyshell.lio.operations.setters import Set
-
     for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
         found = list(group)
         if len(found) == 1:

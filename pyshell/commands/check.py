@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from pyshell.config.store import saved_file
 from pyshell.errors import PyshellError
 from pyshell.tree.command import FILE, command
 from pyshell.tree.node import Node
@@ -29,7 +30,6 @@ def check(
     Devices and image files are checked on this host. Nothing is changed.
     """
     from pyshell.config.lint.validate import check
-    from pyshell.config.store import saved_file
 
     default = saved_file.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default

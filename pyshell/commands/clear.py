@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
+from pyshell.config import object_operations
+from pyshell.config.object_operations import is_clear
+from pyshell.config.store import state
 from pyshell.errors import PyshellError, UsageError
+from pyshell.lio import listing
+from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
+from pyshell.lio.sessions import sessions
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -25,16 +31,12 @@ def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -
         )
 
     def run() -> Lines:
-        from pyshell.config.object_operations import is_clear
-
         idle = is_clear(node.lio)
         clear(node)
         forget_missing(node)
         return Lines(["All configuration cleared"], idle=idle)
 
     def foresee() -> Lines:
-        from pyshell.lio.sessions import sessions
-
         return Lines([f"Would terminate the session of {one}." for one in sessions(node.lio)])
 
     would = ["All configuration would be cleared"]
@@ -43,9 +45,6 @@ def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -
 
 def removing_all(node: Node) -> Sequence[Operation]:
     """Return what terminates sessions and removes objects when all is cleared."""
-    from pyshell.lio import listing
-    from pyshell.lio.operations import removal
-
     found: list[Operation] = []
     for fabric in listing.fabrics_in_use(node.lio):
         found += removal.of_targets(listing.targets(fabric))
@@ -56,8 +55,6 @@ def removing_all(node: Node) -> Sequence[Operation]:
 
 def clear(node: Node) -> None:
     """Remove the whole running configuration. The saved file is kept."""
-    from pyshell.config import object_operations
-
     # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
     # leaving; else leaving asks before the saved file loses it.
     removed = [node.context.note_removed] if node.context.compat else []
@@ -71,8 +68,6 @@ def clear(node: Node) -> None:
 
 def forget_missing(node: Node) -> None:
     """Note that nothing is restored now of which something could be missing."""
-    from pyshell.config.store import state
-
     try:
         state.unmark(node.lio.mark_file)
     except PyshellError as error:

@@ -10,11 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pyshell import quoting
+from pyshell.commands import change_text
+from pyshell.commands.export import command_lines
 from pyshell.commands.navigate import status_of
 from pyshell.commands.save import missing_since_restored
-from pyshell.config.store import saved_file
+from pyshell.config import load, references
+from pyshell.config.compare import compare
+from pyshell.config.model import items
+from pyshell.config.running import read_running
+from pyshell.config.store import document_file, revisions, saved_file
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import writing
+from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.storage_info import device_attributes
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -54,15 +64,11 @@ def status(node: Node) -> Result:
 
 def _gone(node: Node) -> dict[str, str]:
     """Return the storage objects that run without their device, and why."""
-    from pyshell.lio import listing, storage_info
-
     every = ((p, storage_info.describe(node.lio, p)) for p in listing.storage_objects(node.lio))
     return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
 
 def _is_saved(node: Node) -> bool:
-    from pyshell.config.compare import compare
-
     if not saved_file.default_file(node.lio).exists():
         return not items_of(node, RUNNING)
     return not compare(items_of(node, SAVED), items_of(node, RUNNING))
@@ -91,9 +97,6 @@ def diff(
     A setting that one side omits is not a difference, except for CHAP: omitted means unset (apply
     keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
     """
-    from pyshell.commands import change_text
-    from pyshell.config.compare import compare
-
     try:
         before, after = items_of(node, first or SAVED), items_of(node, second or RUNNING)
     except PyshellError as error:
@@ -104,8 +107,6 @@ def diff(
             _require_path(node, path)
     found = compare(before, after)
     if form == "commands":
-        from pyshell.commands.export import command_lines
-
         lines = command_lines(before, after, derived=partial(_derived, node))
         return Lines(lines, status=int(bool(found)))
     lines = list(change_text.tree_lines(found))
@@ -154,10 +155,7 @@ def export(
     'password=-' asks for a secret, and needs a terminal or standard input; 'password=@FILE' reads
     it from a file. A quoted value ('@x', '-') is the secret itself.
     """
-    from pyshell import quoting
     from pyshell.commands import export
-    from pyshell.config import references
-    from pyshell.files import writing
 
     found = items_of(node, RUNNING)
     start = node.get_node(path).path if path else "/"
@@ -200,8 +198,6 @@ def export(
 
 def _derived(node: Node, item: Item) -> Mapping[str, str]:
     """Return the attributes that a storage object takes from its device."""
-    from pyshell.lio.storage_info import device_attributes
-
     place = item.place
     assert isinstance(place, StorageObject)
     device = str(item.facts.get("dev", ""))
@@ -214,9 +210,6 @@ def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
     With `trusted`, as is right before it is fed to the kernel, files that others may write
     are refused.
     """
-    from pyshell.config.model import items
-    from pyshell.config.running import read_running
-
     if word == RUNNING:
         return items(read_running(node.lio), node.lio.root)
     return items(read_document(node, word, trusted=trusted)[0], node.lio.root)
@@ -227,9 +220,6 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
 
     A pipe gives the text only once. It is "" for a revision. Raises PyshellError.
     """
-    from pyshell.config import load, references
-    from pyshell.config.store import document_file, revisions
-
     folder = node.lio.config_dir
     if revisions.is_number(word) and _is_kept(folder, int(word)):
         return revisions.read_revision(folder, word, trusted=trusted), ""
@@ -252,8 +242,6 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:
-    from pyshell.config.store import revisions
-
     try:
         return number in revisions.numbers(config_dir)
     except OSError as error:

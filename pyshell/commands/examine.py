@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
+from pyshell.commands.metrics import collect
+from pyshell.doctor.examination import examine
+from pyshell.names import bracketed
 from pyshell.tree.command import PATH, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -37,8 +40,6 @@ def doctor(
 
     Exit status: 0 no problems, 1 warnings, 2 errors.
     """
-    from pyshell.doctor.examination import examine
-
     below = node.get_node(path).path if path else "/"
     found = list(examine(node.lio, below))
     data = [
@@ -72,7 +73,6 @@ def metrics(
     targets, initiators and disks, but no secrets.
     """
     from pyshell.commands import metrics
-    from pyshell.commands.metrics import collect
 
     if serve is None:
         families = collect(node.lio)
@@ -82,8 +82,6 @@ def metrics(
 
 def _serve(node: Node, text: str) -> Work:
     from pyshell.commands import metrics, metrics_server
-    from pyshell.commands.metrics import collect
-    from pyshell.names import bracketed
 
     address, port = metrics_server.place(text)
     url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"

@@ -13,7 +13,8 @@ from pyshell.commands.diff import RUNNING, SAVED, items_of
 from pyshell.config.compare import Difference, compare
 from pyshell.config.model import ENABLED, Item, Items
 from pyshell.errors import UsageError
-from pyshell.lio import identifiers
+from pyshell.lio import identifiers, listing, storage_info
+from pyshell.lio.sessions import sessions
 from pyshell.names import size_text
 from pyshell.tree import topology
 from pyshell.tree.command import CONFIGURATION, FILE, choice, command
@@ -64,9 +65,6 @@ def graph(
 def _seen(node: Node) -> Seen:
     """Return what the running target tells beside its configuration."""
     pass
-    from pyshell.lio import listing, storage_info
-    from pyshell.lio.sessions import sessions
-
     sizes, missing = {}, {}
     for place in listing.storage_objects(node.lio):
         found = storage_info.describe(node.lio, place)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pyshell.commands import topics
-from pyshell.commands.settings import explained
+from pyshell.commands.parameters import explained
 from pyshell.errors import NotFoundError
 from pyshell.suggestions import did_you_mean
 from pyshell.text import aligned

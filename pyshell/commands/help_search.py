@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyshell.tree.user_backstores  # noqa: F401 - the kinds of nodes below the root
 from pyshell.commands import topics
 from pyshell.lio import attributes
 from pyshell.lio.attributes import Attribute
 from pyshell.tree.command import Command
+from pyshell.tree.fabric import FabricNode  # noqa: F401
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.preferences import text as preference_text
@@ -59,7 +61,7 @@ _MOST = 20
 
 
 @dataclass
-class Found:
+class Matches:
     """What a word is, or occurs in."""
 
     commands: list[tuple[str, Command]] = field(default_factory=list)
@@ -89,12 +91,12 @@ class Found:
         }
 
 
-def search(word: str, names: Iterable[str] = ()) -> Found:
+def search(word: str, names: Iterable[str] = ()) -> Matches:
     """Return what a word is the name of; if of nothing, what it occurs in.
 
     For the name of a group of settings, `names` are those asked for.
     """
-    found = Found(
+    found = Matches(
         [(where, one) for where, one in _commands() if one.name == word],
         [one for one in _settings() if one[2].name == word],
         [word] if word in PREFERENCES else [],
@@ -110,8 +112,8 @@ def search(word: str, names: Iterable[str] = ()) -> Found:
     return found or (_occurring(word.lower()) if len(word) >= _SHORTEST else found)
 
 
-def _occurring(word: str) -> Found:
-    return Found(
+def _occurring(word: str) -> Matches:
+    return Matches(
         [(w, c) for w, c in _commands() if word in f"{c.name} {c.summary}".lower()][:_MOST],
         [one for one in _settings() if word in f"{one[2].name} {one[2].text}".lower()][:_MOST],
         [n for n, p in PREFERENCES.items() if word in f"{n} {p.help}".lower()],
@@ -130,7 +132,7 @@ def names() -> set[str]:
     }
 
 
-def lines(found: Found) -> list[str]:
+def lines(found: Matches) -> list[str]:
     """Return what was found as text, the nodes of one command together."""
     shown: list[str] = []
     if found.commands:
@@ -176,10 +178,6 @@ def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
 
 def _commands() -> Iterator[tuple[str, Command]]:
     """Yield the commands that not every node has, with where the nodes are that have them."""
-    import pyshell.tree.user_backstores  # noqa: F401 - the kinds of nodes below the root
-    from pyshell.tree.fabric import FabricNode  # noqa: F401
-    from pyshell.tree.node import Node
-
     everywhere = Node.commands()
     for kind in _kinds(Node):
         where = _NODES.get(kind.__name__)

@@ -7,9 +7,15 @@ What they need is imported where it is used, as in `root`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
+from pyshell.commands import top_text
+from pyshell.commands.session_text import session_data, session_lines, session_table
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.lio import listing
+from pyshell.lio.sessions import luns_of
+from pyshell.lio.statistics import samples
 from pyshell.names import whole
 from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, Kind, choice, command
 from pyshell.tree.node import Node
@@ -75,8 +81,6 @@ def sessions(
     session, and the address of a dynamic initiator, are shown if the host's connection tables
     identify them.
     """
-    from pyshell.commands.session_text import session_data, session_lines, session_table
-
     every = _sessions(node)
     found = [
         session
@@ -117,8 +121,6 @@ def _sessions(node: Node) -> list[Session]:
 
 
 def _has(node: Node, session: Session, storage_object: str) -> bool:
-    from pyshell.lio.sessions import luns_of
-
     exported = (seen.storage_object for seen in luns_of(node.lio, session))
     return any(one and _is_called(one, storage_object) for one in exported)
 
@@ -149,11 +151,6 @@ def top(
     The kernel counts bytes in whole MiB, and initiators by their node ACLs; those without one
     (demo mode) are included in the LUNs. With -o json, each sample is a document on one line.
     """
-    from itertools import islice
-
-    from pyshell.commands import top_text
-    from pyshell.lio.statistics import samples
-
     below = node.get_node(path).path if path else "/"
     chosen = top_text.Choice(below, by, sort, filter or "")
 
@@ -166,8 +163,6 @@ def top(
 
 def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> None:
     """Tell a mistyped name from one without sessions. Raises NotFoundError."""
-    from pyshell.lio import listing
-
     if target is not None and not any(
         _same_name(one.wwn, target)
         for fabric in listing.fabrics_in_use(lio)
@@ -187,8 +182,6 @@ def _nothing_of(lio: Lio, initiator: str, every: Sequence[Session]) -> str:
 
     Raises NotFoundError for one that has no ACL either, which may be mistyped.
     """
-    from pyshell.lio import listing
-
     known = sorted({session.initiator for session in every})
     have = f"Logged in: {', '.join(known)}." if known else "Nobody is logged in."
     if any(_same_name(name, initiator) for name in known):

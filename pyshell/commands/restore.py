@@ -10,11 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from pyshell.commands import change_text
 from pyshell.commands.apply import running_items
 from pyshell.commands.clear import clear, removing_all
 from pyshell.commands.diff import items_of
 from pyshell.commands.save import boot_file, file_of
-from pyshell.config.store import saved_file
+from pyshell.config import load, references, restoration
+from pyshell.config.document import is_empty
+from pyshell.config.running import read_outline
+from pyshell.config.store import document_file, losses, saved_file
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
 from pyshell.host.device_events import DeviceEvents
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
@@ -76,9 +80,6 @@ def restoreconfig(
             raise UsageError("missing_only=true goes with wait= and a file alone.")
         return _add_missing(node, path, wait)
     read = _read(node, path)
-    from pyshell.config import load, references, restoration
-    from pyshell.config.document import is_empty
-
     chosen = restoration.chosen(node.lio, read.document, target, storage_object)
     # References that cannot be read stay, and are reported like other faults of the document.
     document = references.if_readable(chosen)
@@ -139,8 +140,6 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
     if missing == {}:
         node.context.note(f"Nothing of {path} is missing since it was restored.")
         return Work([], lambda: Lines([], {"added": [], "missing": {}}))
-    from pyshell.config import references
-
     read = _read(node, path)
     if missing is None:
         # What is missing of secrets is remembered: one that does not run may be deleted.
@@ -164,8 +163,6 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
     def foresee() -> Lines:
-        from pyshell.config import restoration
-
         result = restoration.foresee_added(node.lio, document, missing)
         return _foreseen(node, path, result, RestoredInPartError, wait)
 
@@ -179,8 +176,6 @@ def _foreseen(
 
     That is of `kind`, but where there would be a wait: what is absent may then still come.
     """
-    from pyshell.commands import change_text
-
     told = change_text.touched(node.lio, result.plan)
     lines = [one.would for one in told if one.path not in result.left_out]
     if not result.skipped:
@@ -205,15 +200,10 @@ def _marked(node: Node) -> Mapping[str, str]:
 
 
 def _not_running(node: Node, document: Document) -> dict[str, str]:
-    from pyshell.config.running import read_outline
-    from pyshell.config.store import losses
-
     return losses.missing(document, read_outline(node.lio), {})
 
 
 def _read(node: Node, path: Path) -> Trusted:
-    from pyshell.config.store import document_file, saved_file
-
     if not os.path.exists(path):
         raise saved_file.missing(node.lio, path, "restoreconfig")
     read = document_file.load_trusted(path)
@@ -282,8 +272,6 @@ class RestoreJob:
 
         `hints` are of interest where there is something to wait for.
         """
-        from pyshell.config import restoration
-
         lio, told = self._context.lio, False
         deadline = time.monotonic() + seconds
         while self._absent:
@@ -309,8 +297,6 @@ class RestoreJob:
 
     def add(self) -> None:
         """Add what is missing as far as it can be had now."""
-        from pyshell.config import references, restoration
-
         before = self.missing
         if self._remembered:
             # A command of others may have made or deleted it meanwhile.
@@ -338,8 +324,6 @@ class RestoreJob:
 
     def _look(self) -> None:
         """Note what is absent: before others learn that it is missed, so that no arrival is."""
-        from pyshell.config import restoration
-
         paths = self.missing
         self._absent = (
             restoration.awaited(self._context.lio, self._document, paths) if paths else []
@@ -348,9 +332,6 @@ class RestoreJob:
     def _not_running(self, result: Restored) -> dict[str, str]:
         if not (result.skipped or result.left_out):
             return {}  # every step was done: looking for all of it again took a tenth of the time
-        from pyshell.config.running import read_outline
-        from pyshell.config.store import losses
-
         return losses.missing(self._document, read_outline(self._context.lio), result.left_out)
 
     def _note(self, result: Restored) -> None:

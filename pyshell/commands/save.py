@@ -12,8 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pyshell.config.store import saved_file
+from pyshell.commands import revision_text
+from pyshell.config import load, references
+from pyshell.config.document import holds_secrets, is_empty, object_paths, without_secrets
+from pyshell.config.parts import carried, of_target, with_storage_object
+from pyshell.config.running import read_outline, read_running
+from pyshell.config.store import document_file, losses, saved_file, state
+from pyshell.config.store.boot_file import BootFile
+from pyshell.config.store.document_file import load_trusted, to_text
+from pyshell.config.store.losses import highest, tree_paths
+from pyshell.config.store.revisions import Policy
+from pyshell.config.store.state import is_below
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -80,8 +91,6 @@ def saveconfig(
     The previous content of the file is kept as a revision. Without force=true, a save does not
     overwrite changes by other programs, and keeps objects that the last restore could not restore.
     """
-    from pyshell.files import writing
-
     if savefile == "-":
         if secret_files is not None:
             raise UsageError("secret_files= needs a file to write to.", "Give its name.")
@@ -96,7 +105,7 @@ def saveconfig(
         document, secrets = _without_secrets(node, document, path, secret_files)
         if secret_files is not None and omit_secrets:
             raise UsageError("secret_files= and omit_secrets=true exclude each other.")
-    saving = Saving(node.context, path, document, comment)
+    saving = FileSaving(node.context, path, document, comment)
     notes = saving.carry_over(force=force, without=without or ())
     if not (force or node.context.compat):
         _refuse_to_empty(node, saving.document, path)
@@ -125,8 +134,6 @@ def saveconfig(
 def _without_secrets(
     node: Node, document: Document, path: Path, folder: str | None
 ) -> tuple[Document, dict[Path, str]]:
-    from pyshell.config import references
-
     if folder is not None:
         return references.moved_out(document, Path(os.path.abspath(os.path.expanduser(folder))))
     if is_boot_file(node.lio, path):
@@ -139,11 +146,6 @@ def _without_secrets(
 
 def _printed(node: Node, target: str | None, *, omit_secrets: bool) -> Lines:
     """Return the running configuration as text; without its secrets for a terminal."""
-    from pyshell.config import references
-    from pyshell.config.document import holds_secrets, without_secrets
-    from pyshell.config.parts import of_target
-    from pyshell.config.store.document_file import to_text
-
     document = read_to_save(node.context)
     if target is not None:
         document = of_target(document, target)
@@ -156,8 +158,6 @@ def _printed(node: Node, target: str | None, *, omit_secrets: bool) -> Lines:
 
 
 def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
-    from pyshell.config.parts import of_target
-
     if is_boot_file(node.lio, path):
         raise UsageError(
             f"{path} is restored at boot, and would hold one target alone.",
@@ -168,9 +168,6 @@ def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
 
 def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
     """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
-    from pyshell.config import load
-    from pyshell.config.document import is_empty
-
     if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
         return
     if is_boot_file(node.lio, path) and not lost_by_saving(node):
@@ -189,15 +186,13 @@ def save_on_leaving(node: Node) -> list[str]:
     path = saved_file.default_file(node.lio)
     lost = lost_by_saving(node)
     if lost:
-        from pyshell.config.store.losses import highest
-
         first = highest(lost)
         more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
         raise PyshellError(
             f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
             "saveconfig saves without it, restoreconfig restores it.",
         )
-    saving = Saving(node.context, path, read_to_save(node.context))
+    saving = FileSaving(node.context, path, read_to_save(node.context))
     notes = [*saving.carry_over(), *saving.judge()]
     said = saving.save()
     for note in notes:
@@ -207,12 +202,6 @@ def save_on_leaving(node: Node) -> list[str]:
 
 def lost_by_saving(node: Node) -> list[str]:
     """Return what the saved file holds, the kernel lacks and no command here deleted."""
-    from pyshell.config import load
-    from pyshell.config.document import object_paths
-    from pyshell.config.running import read_outline
-    from pyshell.config.store import state
-    from pyshell.config.store.state import is_below
-
     path = saved_file.default_file(node.lio)
     if not path.exists():
         return []
@@ -234,10 +223,7 @@ def revisions(
     ] = None,
 ) -> Result:
     """List earlier saved configurations, or show the content of one."""
-    from pyshell.commands import revision_text
-    from pyshell.config.document import without_secrets
     from pyshell.config.store import revisions
-    from pyshell.config.store.document_file import to_text
 
     folder = node.lio.config_dir
     about = boot_file(node.context).about()
@@ -257,7 +243,7 @@ def revisions(
     )
 
 
-class Saving:
+class FileSaving:
     """One save of a document to a file: judged, then done, by the rules of the file it goes to.
 
     `merged_from` is what runs, where the document is not that but was merged into the file's.
@@ -286,9 +272,6 @@ class Saving:
 
     def _keep_references(self) -> None:
         """Keep references to the files of secrets, if the file before has some and is trusted."""
-        from pyshell.config import load, references
-        from pyshell.config.store.document_file import load_trusted
-
         if not os.path.isfile(self._path) or references.has_references(self.document):
             return
         try:
@@ -310,11 +293,6 @@ class Saving:
 
         That stays in the file until it is restored, deleted, or given up by `force` or `without`.
         """
-        from pyshell.config import load, references
-        from pyshell.config.parts import carried
-        from pyshell.config.store import losses
-        from pyshell.config.store.state import is_below
-
         reasons = boot_file(self._context).missing_of(self._path)
         given_up = {p for p in reasons if force or any(is_below(p, root) for root in without)}
         self.document = references.without(self.document, given_up)
@@ -361,11 +339,6 @@ class Saving:
 
     def save(self) -> list[str]:
         """Save, and return what to tell beside that."""
-        from pyshell.config.store import document_file, state
-        from pyshell.config.store.losses import tree_paths
-        from pyshell.config.store.revisions import Policy
-        from pyshell.files import writing
-
         if self._boot is None:
             if self._context.compat:  # targetcli makes the folder
                 writing.make_folder(self._path.parent, private=False)
@@ -390,15 +363,12 @@ class Saving:
 
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
     """Return the work of saving one storage object into a file that holds others (failure 17)."""
-    from pyshell.config.parts import with_storage_object
-    from pyshell.config.store.document_file import load_trusted
-
     require_writable(path)
 
     running = read_to_save(context)
     saved = load_trusted(path).document if os.path.lexists(path) else {}
     merged = with_storage_object(saved, running, plugin, name)
-    saving = Saving(context, path, merged, merged_from=running)
+    saving = FileSaving(context, path, merged, merged_from=running)
     saving.judge()
 
     def run() -> Lines:
@@ -417,15 +387,11 @@ def file_of(lio: Lio, text: str | None) -> Path:
 
 def require_writable(path: Path) -> None:
     """Raise where a path leads through another user's link, or to what is no regular file."""
-    from pyshell.files import writing
-
     writing.require_writable(path)
 
 
 def boot_file(context: Context) -> BootFile:
     """Return the file that is restored at boot, with what is remembered of it."""
-    from pyshell.config.store.boot_file import BootFile
-
     return BootFile(context.lio.config_dir, context.lio.mark_file, context.note)
 
 
@@ -445,21 +411,6 @@ def missing_since_restored(context: Context) -> dict[str, str]:
         return {}
 
 
-def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
-    """Note that objects were made or deleted which a restore may have marked as missing."""
-    from pyshell.config.store import state
-
-    lio = context.lio
-    if made or deleted:
-        with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
-            state.note_removed(lio.run_dir, made, deleted)
-    if os.path.exists(lio.config_dir / "pyshell-state.json"):
-        try:
-            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
-        except PyshellError as error:  # the target is changed; that is what the exit status is of
-            context.note(f"Could not record that this is no longer missing: {error}")
-
-
 def is_boot_file(lio: Lio, path: Path) -> bool:
     """Tell whether a path leads to the file that is restored at boot."""
     return os.path.realpath(path) == os.path.realpath(file_of(lio, None))
@@ -467,8 +418,6 @@ def is_boot_file(lio: Lio, path: Path) -> bool:
 
 def read_to_save(context: Context) -> Document:
     """Return what runs; settings that the kernel does not let be read are told (failure 10)."""
-    from pyshell.config.running import read_running
-
     return read_running(context.lio, context.note)
 
 

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
+from pyshell.commands.guide.guide import target_called
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
+from pyshell.lio import listing
+from pyshell.lio.sessions import luns_of, sessions
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
 from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, Kind, command
 from pyshell.tree.node import Node
@@ -143,15 +146,11 @@ def _simulator(node: Node) -> Simulator:
 
 
 def _target_called(node: Node, name: str | None) -> Target:
-    from pyshell.commands.guide.guide import target_called
-
     return target_called(node.lio, name, "Give target=.")
 
 
 def _reached(node: Node, target: Target, name: str | None) -> Portal:
     """Return the portal that an initiator connects to. Raises PyshellError if there is none."""
-    from pyshell.lio import listing
-
     wanted = _endpoint(name) if name is not None else None
     tpgs = listing.tpgs(target)
     found = [
@@ -174,8 +173,6 @@ def _is_enabled(node: Node, tpg: Tpg) -> bool:
 
 def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) -> bool:
     """Tell whether a host reaches a portal; the address must be one of this host."""
-    from pyshell.lio import listing
-
     own = [names.address(address) for address in node.lio.machine.addresses()]
     if wanted is None:
         return listing.is_wildcard(portal.address) or names.address(portal.address) in own
@@ -189,8 +186,6 @@ def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) ->
 
 def _session(node: Node, initiator: str, target: str | None) -> Session:
     """Return the session of an initiator. Raises PyshellError if there is none, or several."""
-    from pyshell.lio.sessions import sessions
-
     wwn = None if target is None else _target_called(node, target).wwn
     known = list(sessions(node.lio))
     found = [
@@ -209,8 +204,6 @@ def _session(node: Node, initiator: str, target: str | None) -> Session:
 
 def _lun_of(node: Node, session: Session, number: int | None, *, writes: bool) -> str:
     """Return the path of a LUN that a session sees. Raises PyshellError."""
-    from pyshell.lio.sessions import luns_of
-
     seen = [one for one in luns_of(node.lio, session) if one.storage_object is not None]
     chosen = next((one for one in seen if number in (None, one.index)), None)
     if chosen is None or chosen.lun is None:

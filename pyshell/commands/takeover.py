@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pyshell.config import boot_units
+from pyshell.config.store import saved_file
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -24,9 +26,6 @@ def takeover(
 
     With -o json, `changed` is true if anything was changed, or would be.
     """
-    from pyshell.config import boot_units
-    from pyshell.config.store import saved_file
-
     wanted = boot_units.back(node.lio) if back else boot_units.forth(node.lio)
     if wanted is None:
         return _told(["There is nothing to revert: pyshell has not taken over."])

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
-from pyshell.commands.save import settle_marks
 from pyshell.config.model import secret_path
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio.operations.base import Operation, carry_out, check, interrupts_held
@@ -18,7 +17,7 @@ from pyshell.shell import confirmation
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
 from pyshell.shell.options import BOOT
-from pyshell.shell.saving import Saving
+from pyshell.shell.saving import Saving, settle_marks
 from pyshell.shell.undo_memory import UndoMemory
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import (
@@ -32,7 +31,7 @@ from pyshell.tree.results import (
     Picture,
     Preference,
     Result,
-    Several,
+    Sequential,
     Stream,
     Tree,
     Work,
@@ -119,7 +118,7 @@ class Executor:
         self.lio.progress(index, total)
 
     def _take(self, result: Result) -> None:
-        for one in result.results if isinstance(result, Several) else [result]:
+        for one in result.results if isinstance(result, Sequential) else [result]:
             if isinstance(one, Change):
                 self._change(one)
             elif isinstance(one, Work):
@@ -135,7 +134,7 @@ class Executor:
             elif isinstance(one, Tree | Lines | Stream | Picture | Each):
                 self._show_one(one)
             else:
-                assert isinstance(one, Nothing | Several)
+                assert isinstance(one, Nothing | Sequential)
 
     def _show_one(self, one: Tree | Lines | Stream | Picture | Each) -> None:
         if isinstance(one, Picture):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyshell.commands.help import command_rows, of_command
-from pyshell.commands.settings import fact_lines, facts
+from pyshell.commands.parameters import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
 from pyshell.shell import binding

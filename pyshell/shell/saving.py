@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio.attach import Lio
 from pyshell.shell.console import Console
 from pyshell.shell.lock import locked
+from pyshell.tree.node import Context
 from pyshell.tree.root import RootNode
 
 
@@ -110,3 +112,18 @@ class Saving:
         from pyshell.config.store.saved_file import is_unsaved
 
         return is_unsaved(self._lio)
+
+
+def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
+    """Note that objects were made or deleted which a restore may have marked as missing."""
+    from pyshell.config.store import state
+
+    lio = context.lio
+    if made or deleted:
+        with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
+            state.note_removed(lio.run_dir, made, deleted)
+    if os.path.exists(lio.config_dir / "pyshell-state.json"):
+        try:
+            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
+        except PyshellError as error:  # the target is changed; that is what the exit status is of
+            context.note(f"Could not record that this is no longer missing: {error}")

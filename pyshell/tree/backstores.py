@@ -67,7 +67,7 @@ class BackstoreNode(Node):
 
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
-        "delete": "pyshell.commands.storage_object",
+        "delete": "pyshell.commands.saved_objects",
     }
 
     def make_children(self) -> Sequence[Node]:

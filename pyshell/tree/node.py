@@ -86,12 +86,12 @@ class Node(ConfigNode):  # type: ignore[misc]
         "bookmarks": "pyshell.commands.navigate",
         "cd": "pyshell.commands.navigate",
         "exit": "pyshell.commands.navigate",
-        "get": "pyshell.commands.settings",
+        "get": "pyshell.commands.parameters",
         "help": "pyshell.commands.help",
         "ls": "pyshell.commands.navigate",
         "pwd": "pyshell.commands.navigate",
         "refresh": "pyshell.commands.navigate",
-        "set": "pyshell.commands.settings",
+        "set": "pyshell.commands.parameters",
         "status": "pyshell.commands.navigate",
     }
     """Commands that are functions of other modules, imported when one runs: name to module."""

@@ -216,7 +216,7 @@ class Nothing:
 
 
 @dataclass(eq=False)
-class Several:
+class Sequential:
     """Results one after the other."""
 
     results: Sequence[Result] = field(default_factory=tuple)
@@ -230,4 +230,4 @@ class Each:
 
 
 Shown = Tree | Lines | Stream | Picture
-Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Several | Each
+Result = Shown | Change | Preference | Work | Go | Pick | Leave | Nothing | Sequential | Each

@@ -32,7 +32,7 @@ class StorageObjectNode(Node):
 
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
-        "saveconfig": "pyshell.commands.storage_object",
+        "saveconfig": "pyshell.commands.saved_objects",
     }
 
     def __init__(self, place: StorageObject, parent: Node) -> None:

@@ -6,18 +6,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from pyshell.commands.guide import initiators, ways
+from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.lio import listing
+from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import Target
 from pyshell.tree.command import INITIATOR, TARGET, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
-    from pyshell.commands.guide.facts import Way
+    from pyshell.commands.guide.ways import Step, Way
     from pyshell.lio.attach import Lio
-    from pyshell.lio.identifiers import Target
 
 
 @command(
@@ -46,12 +49,10 @@ def guide(
 
     If there are several portals, the paths are combined by multipath.
     """
-    from pyshell.commands.guide import facts, initiators
-
     place = target_called(node.lio, target)
-    way = facts.way(node.lio, place, initiator, secrets=show_secrets)
-    way, gone = facts.by_own_addresses(node.lio, way)
-    way, left_out = facts.without_twins(way)
+    way = ways.way(node.lio, place, initiator, secrets=show_secrets)
+    way, gone = ways.by_own_addresses(node.lio, way)
+    way, left_out = ways.without_twins(way)
     found = [*initiators.STEPS[system](way), *([Step(left_out, ())] if left_out else [])]
     if (way.chap or way.discovery) and not show_secrets:
         node.context.note("show_secrets=true shows the CHAP secrets instead of placeholders.")
@@ -66,8 +67,6 @@ def guide(
 
 def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
     """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
-    from pyshell.config.store.saved_file import is_unsaved
-
     for line in left_out:
         node.context.note(line)
     if way.chap and not way.chap.userid:
@@ -84,10 +83,6 @@ def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
 
 def target_called(lio: Lio, name: str | None, several: str = "Run 'guide TARGET'.") -> Target:
     """Return the target of that name, or the only one. Raises PyshellError that lists them."""
-    from pyshell.lio import listing
-    from pyshell.lio.fabrics import fabric
-    from pyshell.lio.identifiers import Target
-
     iscsi = fabric("iscsi", lio.root)
     known = listing.targets(iscsi)
     names = ", ".join(target.wwn for target in known)
@@ -109,8 +104,6 @@ def target_called(lio: Lio, name: str | None, several: str = "Run 'guide TARGET'
 
 
 def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
-    from pyshell.commands.guide import initiators
-
     disks = [
         {
             **dataclasses.asdict(disk),
@@ -128,19 +121,6 @@ def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
         "disks": disks,
         "steps": [dataclasses.asdict(step) for step in steps],
     }
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step; `about` says what it does, or what to mind, in lines of their own."""
-
-    about: tuple[str, ...]
-    lines: tuple[str, ...]
-
-
-def step(about: str | Sequence[str], *lines: str) -> Step:
-    """Return a step."""
-    return Step((about,) if isinstance(about, str) else tuple(about), lines)
 
 
 def text_lines(steps: Sequence[Step], comment: str = "#") -> Iterator[str]:

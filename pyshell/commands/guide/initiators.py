@@ -6,8 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from pyshell.commands.guide.facts import Credentials, Disk, Way
-from pyshell.commands.guide.guide import Step, step
+from pyshell.commands.guide.ways import Credentials, Disk, Step, Way, step
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
 

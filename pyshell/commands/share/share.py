@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
-from pyshell.commands.share.chap_options import is_enforced
-from pyshell.commands.share.storage import ISCSI, initiator_named
+from pyshell.commands.share.chap_options import Chap, is_enforced
+from pyshell.commands.share.exported import ISCSI, initiator_named
+from pyshell.commands.share.sharing import Wish, shared
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import impact, listing
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
@@ -103,9 +104,6 @@ def share(
     The disk is mapped for the named initiators only, under the LUN's number if that is free. They
     get access to this disk only.
     """
-    from pyshell.commands.share.chap_options import Chap
-    from pyshell.commands.share.plan import Wish, shared
-
     credentials = Chap(
         chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
     )

@@ -11,8 +11,8 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.commands.guide import initiators
-from pyshell.commands.guide.facts import Credentials, Disk, Way, own_addresses
 from pyshell.commands.guide.guide import text_lines
+from pyshell.commands.guide.ways import Credentials, Disk, Way, own_addresses
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
 SHARE = f"share /dev/mapper/lee-lee.lv to={CLIENT} target={SERVER} name=lee_block"

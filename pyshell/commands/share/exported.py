@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import fabrics, listing, storage_info
+from pyshell.lio import fabrics, listing, sessions, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation
@@ -31,8 +31,6 @@ def initiator_named(lio: Lio, name: str) -> str:
 
     Raises UsageError, which names a known initiator that may be meant.
     """
-    from pyshell.lio import sessions
-
     try:
         return fabrics.fabric(ISCSI).normalise(name).wwn
     except UsageError as error:

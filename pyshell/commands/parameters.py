@@ -13,7 +13,7 @@ from pyshell.tree.command import GROUP, Named, Rest, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable, value_or_empty
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
-from pyshell.tree.results import Change, Lines, Preference, Result, Several, Table
+from pyshell.tree.results import Change, Lines, Preference, Result, Sequential, Table
 
 Facts = Mapping[str, Any]
 
@@ -166,7 +166,7 @@ def _set_preferences(node: Node, named: dict[str, str]) -> Result:
         said = [f"Parameter {name} is now '{text(parsed)}'."]
         would = [f"Would set the preference {name} to '{text(parsed)}'."]
         results.append(Preference(name, parsed, said, would))
-    return Several(results)
+    return Sequential(results)
 
 
 def _get_preferences(node: Node, rest: Sequence[str]) -> Result:

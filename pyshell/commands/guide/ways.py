@@ -227,3 +227,16 @@ def _credentials(lio: Lio, folder: str, group: str, *, secrets: bool) -> Credent
     if not secrets:
         password, mutual = SECRET, TARGET_SECRET if mutual else ""
     return Credentials(userid, password, mutual_userid, mutual)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `about` says what it does, or what to mind, in lines of their own."""
+
+    about: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def step(about: str | Sequence[str], *lines: str) -> Step:
+    """Return a step."""
+    return Step((about,) if isinstance(about, str) else tuple(about), lines)

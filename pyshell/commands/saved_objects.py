@@ -15,7 +15,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 from pyshell.tree.backstores import BackstoreNode
 from pyshell.tree.command import CHILD, FILE, command
-from pyshell.tree.results import Change, Lines, Result, Several, Work
+from pyshell.tree.results import Change, Lines, Result, Sequential, Work
 from pyshell.tree.storage_object import StorageObjectNode
 
 
@@ -46,7 +46,7 @@ def _saved_too(node: BackstoreNode, place: StorageObject, change: Change) -> Res
 
     save()  # a file that cannot be read or replaced is told before anything is done
     told = "It would also be removed from the saved configuration"
-    return Several([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
+    return Sequential([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
 
 
 def _tell_of_luns(node: BackstoreNode, operations: Sequence[Operation]) -> None:

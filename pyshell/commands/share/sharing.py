@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell import names
 from pyshell.commands.share import chap_options
 from pyshell.commands.share.chap_options import Chap
-from pyshell.commands.share.storage import (
+from pyshell.commands.share.exported import (
     ISCSI,
     initiator_named,
     new_storage_object,
