@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings about the restore at boot and the saved file; each is fixed by its commands."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from driver import TPG, Pyshell
+from pyshell.host.systemd import Systemd
+from pyshell.simulator import SimulatedMachine
+
+from .findings import (
+    ACL,
+    UNIT,
+    doctor,
+    follow,
+    gone,
+    host_file,
+    only,
+)
+
+
+@pytest.fixture
+def with_systemd(healthy: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
+    """Return a target on a host with systemd, whose units are files of the simulated host."""
+    healthy.simulator.machine.file("/run/systemd/system").mkdir(parents=True)
+    root = str(healthy.simulator.machine.file("/"))
+    monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(root))
+    return healthy
+
+
+def test_nothing_restores_at_boot(with_systemd: Pyshell) -> None:
+    healthy = with_systemd
+    host_file(healthy, "/usr/lib/systemd/system/pyshell-restore.service", UNIT)
+    commands = only(healthy, "boot", "pyshell-restore.service", "no unit restores")
+    assert commands == ["systemctl enable pyshell-restore.service"]
+    root = healthy.simulator.machine.file("/")
+    follow(healthy, [commands[0].replace("systemctl ", f"systemctl --root={root} ")])
+    assert gone(healthy, "boot")
+
+
+def test_two_units_restore_at_boot(with_systemd: Pyshell) -> None:
+    healthy = with_systemd
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    for name in ("pyshell-restore.service", "target.service"):
+        host_file(healthy, f"/usr/lib/systemd/system/{name}", UNIT)
+        host_file(healthy, f"{wants}/.keep")
+        healthy.simulator.machine.file(f"{wants}/{name}").symlink_to(
+            f"/usr/lib/systemd/system/{name}"
+        )
+    (command,) = only(healthy, "boot", "target.service", "both")
+    root = healthy.simulator.machine.file("/")
+    follow(healthy, [command.replace("systemctl ", f"systemctl --root={root} ")])
+    assert gone(healthy, "boot")
+
+
+def test_a_host_without_systemd_is_told_of(healthy: Pyshell) -> None:
+    ran = healthy("doctor").done()
+    assert "skipped: boot: systemd is not running" in ran.out
+
+
+def test_what_runs_is_not_saved(exported: Pyshell) -> None:
+    path = str(exported.saved_file)
+    follow(exported, only(exported, "saving", path, "is not saved"))
+    assert gone(exported, "saving")
+    exported.must(f"{TPG} set attribute login_timeout=20")
+    follow(exported, only(exported, "saving", path, f"lost at reboot: {TPG}"))
+    assert gone(exported, "saving")
+
+
+def test_nothing_of_what_is_saved_runs(healthy: Pyshell) -> None:
+    healthy.must("clearconfig confirm=true")
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "it is not running"))
+    assert gone(healthy, "saving")
+
+
+def test_others_may_read_the_saved_file(healthy: Pyshell) -> None:
+    healthy.saved_file.chmod(0o644)
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "mode 0644"))
+    assert stat.S_IMODE(healthy.saved_file.stat().st_mode) == 0o600
+    assert gone(healthy, "saving")
+
+
+def test_a_secret_that_cannot_be_read_is_reported_once(healthy: Pyshell, tmp_path: Path) -> None:
+    document = json.loads(healthy.saved_file.read_text(encoding="utf-8"))
+    (acl,) = document["targets"][0]["tpgs"][0]["node_acls"]
+    acl |= {"chap_userid": "user", "chap_password_file": str(tmp_path / "secret")}
+    healthy.saved_file.write_text(json.dumps(document), encoding="utf-8")
+    assert healthy("restoreconfig", "clear_existing=true").status == 1
+    (found,) = [one for one in doctor(healthy) if one["path"].startswith(ACL)]
+    assert found["message"].startswith("its CHAP secret cannot be restored at boot: Cannot read")
+    (tmp_path / "secret").write_text("0123456789ab", encoding="utf-8")
+    follow(healthy, only(healthy, "saving", f"{ACL}/chap_password", "cannot read"))
+    assert gone(healthy, "saving")
+
+
+def test_the_saved_file_is_damaged(healthy: Pyshell) -> None:
+    healthy.saved_file.write_text("{", encoding="utf-8")
+    follow(healthy, only(healthy, "saving", str(healthy.saved_file), "cannot be restored"))
+    assert gone(healthy, "saving")
+
+
+def test_the_last_restore_left_something_out(healthy: Pyshell) -> None:
+    healthy.must("clearconfig confirm=true")
+    machine = healthy.simulator.machine
+    device = machine.device("/dev/mapper/lee-lee.lv")
+    assert device is not None
+    machine.remove(device.path)
+    assert healthy("restoreconfig").status == 1
+    missing = [one for one in doctor(healthy) if "it could not be restored" in one["message"]]
+    assert "/backstores/block/lee_block" in [one["path"] for one in missing]
+    machine.add(device)
+    follow(healthy, missing[0]["commands"])
+    assert gone(healthy, "saving")

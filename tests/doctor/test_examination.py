@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text, the exit status and the part of the tree of `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from driver import TPG, Pyshell
+from pyshell.commands import examine
+from pyshell.doctor import examination
+from pyshell.doctor.findings import Finding
+
+from .findings import (
+    ACL,
+    doctor,
+    host_file,
+)
+
+
+def test_it_says_that_nothing_is_wrong(healthy: Pyshell) -> None:
+    told = "No problems found by the checks that ran."  # a simulated host cannot show all
+    assert healthy("doctor").done().lines[-1] == told
+
+
+def test_it_does_not_vouch_for_what_was_not_seen() -> None:
+    unseen = Finding("unseen", "/", "the boot is not seen")
+    assert examine._lines([unseen])[-1] == "No problems found by the checks that ran."
+    assert examine._lines([]) == ["No problems found."]
+
+
+def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    ran = healthy("doctor")
+    told = f"error: {TPG}: the TPG is disabled: no initiator can log in"
+    where = ran.lines.index(told)
+    assert ran.lines[where + 1] == "    Decide for yourself:"
+    assert ran.lines[where + 2] == f"        pyshell --simulate={healthy.folder} {TPG} enable"
+    assert ran.lines[-1] == "1 error and 1 warning. Suggested fixes are shown below each."
+    assert ran.status == 2
+
+
+def test_a_part_of_the_tree_alone(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    assert doctor(healthy, "/backstores") == []
+    assert [one["check"] for one in doctor(healthy, "/iscsi")] == ["targets"]
+
+
+def unseen(pyshell: Pyshell, path: str) -> list[str]:
+    """Return what is told as not seen of a part of the tree."""
+    found = pyshell("-o", "json", "doctor", path).json["result"]
+    return [one["path"] for one in found if one["level"] == "unseen"]
+
+
+def test_what_is_not_seen_is_told_of_the_parts_that_it_matters_to(healthy: Pyshell) -> None:
+    healthy.must("/loopback create naa.5001405000000001")
+    host = ["addresses", "listening", "firewall"]
+    assert unseen(healthy, "/") == ["boot", *host]
+    for path in ("/iscsi", TPG, f"{TPG}/portals", f"{TPG}/portals/0.0.0.0:3260"):
+        assert unseen(healthy, path) == host
+    for path in ("/backstores", "/loopback", ACL, f"{TPG}/luns"):
+        assert unseen(healthy, path) == []
+    assert (
+        healthy("doctor", "/iscsi").done().lines[-1] == "No problems found by the checks that ran."
+    )
+    assert healthy("doctor", "/backstores").done().lines == ["No problems found."]
+
+
+def test_a_shut_port_is_told_of_the_targets_that_are_at_it(healthy: Pyshell) -> None:
+    other = "/iscsi/iqn.2020-07.com.example:other"
+    healthy.must(
+        f"/iscsi create {other.removeprefix('/iscsi/')}",
+        f"{other}/tpg1/portals delete 0.0.0.0 3260",
+        f"{other}/tpg1/portals create 0.0.0.0 3261",
+    )
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    host_file(healthy, "/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 3261 -j ACCEPT\n")
+    assert [one["check"] for one in doctor(healthy, TPG)] == ["firewall"]
+    assert "firewall" not in [one["check"] for one in doctor(healthy, other)]
+    assert doctor(healthy, "/backstores") == []
+
+
+def test_it_changes_nothing(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    before = healthy.files()
+    healthy("doctor")
+    assert healthy.files() == before
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: object) -> Iterator[Finding]:
+        raise PermissionError(13, "Permission denied", "/proc/secret")
+
+    healthy.must(f"{TPG} disable")
+    checks = [
+        replace(check, run=failing) if check.name == "network" else check
+        for check in examination.CHECKS
+    ]
+    monkeypatch.setattr(examination, "CHECKS", checks)
+    ran = healthy("doctor")
+    assert "skipped: network: Permission denied: /proc/secret" in ran.lines
+    assert f"error: {TPG}: the TPG is disabled: no initiator can log in" in ran.lines
+    assert unseen(healthy, "/iscsi")[0] == "network"
+    assert unseen(healthy, "/backstores") == []

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings about portals and firewalls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import TPG, Pyshell
+from pyshell.doctor import network
+from pyshell.host import programs
+from pyshell.host.real_machine import RealMachine
+
+from .findings import (
+    follow,
+    gone,
+    host_file,
+    listen_at,
+    only,
+)
+
+
+def test_nothing_listens_at_a_portal(healthy: Pyshell) -> None:
+    healthy.give_addresses("127.0.0.1")
+    listen_at(healthy, "0100007F:0016")
+    commands = only(healthy, "network", f"{TPG}/portals/0.0.0.0:3260", "nothing listens")
+    follow(healthy, commands)
+    listen_at(healthy, "0100007F:0016", "00000000:0CBC")
+    assert gone(healthy, "network")
+
+
+def test_the_host_lost_the_address_of_a_portal(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    healthy.give_addresses("127.0.0.1", "192.168.56.101")
+    assert gone(healthy, "network")
+    healthy.give_addresses("127.0.0.1")
+    told = "this host has no address 192.168.56.101"
+    (choice,) = only(healthy, "network", f"{TPG}/portals/192.168.56.101:3260", told)
+    follow(healthy, [choice.replace("ADDRESS", "127.0.0.1")])
+    healthy.must(f"{TPG}/portals delete 192.168.56.101 3260")
+    assert gone(healthy, "network")
+
+
+def test_ufw_keeps_the_port_shut(healthy: Pyshell) -> None:
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    rules = host_file(healthy, "/etc/ufw/user.rules", "*filter\n")
+
+    def ufw(command: str) -> None:
+        assert command == "ufw allow 3260/tcp"
+        rules.write_text("-A ufw-user-input -p tcp --dport 3260 -j ACCEPT\n", encoding="utf-8")
+
+    follow(healthy, only(healthy, "firewall", "ufw", "TCP port 3260"), ufw)
+    assert gone(healthy, "firewall")
+
+
+FIREWALL_CMD = """#!/bin/sh
+case "$1" in
+--state) echo running ;;
+--query-port=3260/tcp) test -e {folder}/open ;;
+--permanent) test "$2" = --add-port=3260/tcp && touch {folder}/permanent ;;
+--reload) test -e {folder}/permanent && touch {folder}/open ;;
+*) exit 1 ;;
+esac
+"""
+
+
+def test_firewalld_keeps_the_port_shut(
+    healthy: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "firewall-cmd"
+    program.write_text(FIREWALL_CMD.format(folder=tmp_path), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")  # for the suggested commands
+    monkeypatch.setattr(programs, "SEARCH_PATH", f"{tmp_path}:/usr/bin:/bin")
+    lio = replace(healthy.open(), machine=RealMachine())
+    (found,) = network.check_firewall(lio)
+    assert (found.path, found.level) == ("firewalld", "warning")
+    follow(healthy, list(found.commands))
+    assert list(network.check_firewall(lio)) == []
+
+
+def nft(policy: str, *rules: Any) -> str:
+    """Return a set of rules as nft prints it."""
+    place = {"family": "inet", "table": "filter"}
+    chain = {"chain": {**place, "name": "input", "hook": "input", "policy": policy}}
+    listed = [{"rule": {**place, "chain": "input", "expr": rule}} for rule in rules]
+    return json.dumps({"nftables": [{"metainfo": {}}, chain, *listed]})
+
+
+def accepting(right: Any) -> list[Any]:
+    """Return a rule that lets ports in."""
+    left = {"payload": {"protocol": "tcp", "field": "dport"}}
+    return [{"match": {"op": "==", "left": left, "right": right}}, {"accept": None}]
+
+
+def over(interface: str) -> list[Any]:
+    """Return a rule that accepts all that comes over an interface."""
+    left = {"meta": {"key": "iifname"}}
+    return [{"match": {"op": "==", "left": left, "right": interface}}, {"accept": None}]
+
+
+@pytest.mark.parametrize(
+    ("rules", "shut"),
+    [
+        (nft("drop", accepting(22)), True),
+        (nft("drop", over("lo"), accepting(22)), True),
+        (nft("drop", over("eth1"), accepting(22)), False),
+        (nft("drop", accepting(3260)), False),
+        (nft("drop", accepting({"set": [22, {"range": [3000, 4000]}]})), False),
+        (nft("accept", accepting(22)), False),
+        (nft("accept", accepting(22), [{"drop": None}]), True),
+    ],
+)
+def test_nftables_keeps_the_port_shut(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, shut: bool
+) -> None:
+    lio = healthy.open()
+    answers = {("nft", "--json", "list", "ruleset"): rules}
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    told = [command for one in network.check_firewall(lio) for command in one.commands]
+    wanted = "nft insert rule inet filter input tcp dport 3260 accept"
+    assert told == ([wanted] if shut else [])
+
+
+def match(left: Any, right: Any, op: str = "==") -> dict[str, Any]:
+    """Return a match of a rule, as nft prints it."""
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def ruleset(*rules: list[Any], policy: str = "drop", more: Sequence[Any] = ()) -> str:
+    """Return a set of rules with an input chain, and more chains, sets and rules."""
+    found = json.loads(nft(policy, *rules))
+    return json.dumps({"nftables": [*found["nftables"], *more]})
+
+
+PLACE = {"family": "inet", "table": "filter"}
+DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+UDP = {"payload": {"protocol": "udp", "field": "dport"}}
+STATE = {"ct": {"key": "state"}}
+SADDR = {"payload": {"protocol": "ip", "field": "saddr"}}
+ACCEPTING: dict[str, Any] = {"accept": None}
+DROPPING: dict[str, Any] = {"drop": None}
+JUMP = [{"jump": {"target": "services"}}]
+
+
+def in_chain(name: str, *expressions: Any, **more: Any) -> dict[str, Any]:
+    """Return a rule of another chain."""
+    return {"rule": {**PLACE, **more, "chain": name, "expr": list(expressions)}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "level"),
+    [
+        # Finding 21: what the first packet of an initiator's connection meets.
+        (ruleset(more=[in_chain("output", match(DPORT, 3260), ACCEPTING)]), "warning"),
+        (ruleset(more=[in_chain("output", ACCEPTING)]), "warning"),
+        (ruleset([match(UDP, 3260), ACCEPTING]), "warning"),
+        (ruleset([match(STATE, ["established", "related"], "in"), ACCEPTING]), "warning"),
+        (ruleset([match(STATE, ["established", "new"], "in"), ACCEPTING]), None),
+        (ruleset([match(DPORT, 3260, "!="), ACCEPTING]), "warning"),
+        (ruleset([match(DPORT, 22, "!="), ACCEPTING]), None),
+        (ruleset([match(DPORT, 3260), DROPPING], [ACCEPTING]), "warning"),
+        (ruleset([match(SADDR, "10.0.0.1"), match(DPORT, 3260), ACCEPTING]), "unseen"),
+        (ruleset([{"vmap": {"key": DPORT, "data": {"set": [[22, DROPPING], [3260, ACCEPTING]]}}}]),
+         None),
+        (ruleset([{"vmap": {"key": DPORT, "data": {"set": [[22, ACCEPTING]]}}}]), "warning"),
+        (ruleset([{"vmap": {"key": STATE, "data": {"set": [["established", ACCEPTING]]}}}],
+                 [match(DPORT, 3260), ACCEPTING]), None),
+        (ruleset([{"vmap": {"key": DPORT, "data": "@ports"}}], more=[
+            {"map": {**PLACE, "name": "ports", "elem": [[3260, ACCEPTING]]}}]), None),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[
+            {"set": {**PLACE, "name": "open", "elem": [22, {"range": [3000, 4000]}]}}]), None),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[
+            {"set": {**PLACE, "name": "open", "elem": [22]}}]), "warning"),
+        (ruleset([match(DPORT, "@open"), ACCEPTING], more=[{"set": {**PLACE, "name": "open"}}]),
+         "warning"),
+        (ruleset([match(DPORT, "@gone"), ACCEPTING]), "unseen"),
+        (ruleset(JUMP, more=[in_chain("services", match(DPORT, 3260), ACCEPTING)]), None),
+        (ruleset(JUMP, [ACCEPTING], more=[in_chain("services", match(DPORT, 3260), DROPPING)]),
+         "warning"),
+        (ruleset(JUMP, more=[in_chain("services", {"return": None})]), "warning"),
+        (ruleset(JUMP, more=[in_chain("services", *JUMP)]), "unseen"),
+        (ruleset([{"xt": {"type": "match", "name": "set"}}, ACCEPTING]), "unseen"),
+        (ruleset([ACCEPTING], more=[in_chain("input", ACCEPTING, table="other")]), None),
+        (ruleset([{"reject": {"type": "tcp reset"}}], policy="accept"), "warning"),
+        (json.dumps({"nftables": [{"chain": {**PLACE, "name": "input", "hook": "input"}},
+                                  {"rule": None}]}), "unseen"),
+        ("[]", "unseen"), ("nonsense", "unseen"), ('{"nftables": 1}', "unseen"),
+    ],
+)  # fmt: skip
+def test_nftables_is_read_as_the_kernel_does(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, level: str | None
+) -> None:
+    lio = healthy.open()
+    answers = {("nft", "--json", "list", "ruleset"): rules}
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    found = [one.level for one in network.check_firewall(lio)]
+    assert found == ([level] if level else [])
