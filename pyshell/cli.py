@@ -93,8 +93,8 @@ def _note_visible_secret(shell: Shell, line: Line) -> None:
     name = in_the_open(line.words)
     if name is not None:
         shell.note(
-            f"Other users could see the {name} in 'ps' while this ran. {name}=- asks for it,"
-            f" {name}=@FILE reads it from a file."
+            f"Other users could see the {name} in 'ps'. Use {name}=- to type it or {name}=@FILE"
+            " to read it from a file."
         )
 
 
@@ -212,7 +212,7 @@ def _main(arguments: Sequence[str] | None) -> int:
             sys.stderr.write(bug_report(__version__))
             raise
         _leave_output_alone()
-        told = PyshellError(f"The output could not be written: {error.strerror}.")
+        told = PyshellError(f"Cannot write the output: {error.strerror}.")
         for line in error_lines(told, as_json=options.json):
             sys.stderr.write(f"{line}\n")
         return EXIT_FAILED

@@ -34,7 +34,6 @@ _TOLD_BESIDE = (
     "is longer than 16 bytes: initiators such as Windows refuse it.",
     "The credentials have no effect: CHAP is off.",
     "The running configuration is not saved", "initiators take the two for one disk",
-    "configuration is changed and not saved",
 )  # fmt: skip
 LONG = os.environ.get("PYSHELL_TEST_LONG", "") not in ("", "0")
 """Whether tests that repeat something at random do so hundreds of times, as `.ci/run` requests."""

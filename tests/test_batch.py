@@ -126,7 +126,7 @@ def test_going_to_what_was_created_is_a_preference(pyshell: Pyshell) -> None:
 # What is not saved
 
 
-NOT_SAVED = "The running configuration is changed and not saved: saveconfig saves it."
+NOT_SAVED = "The running configuration is not saved. Run 'saveconfig' to save it."
 
 
 def test_a_batch_that_fails_says_that_its_changes_are_not_saved(pyshell: Pyshell) -> None:
@@ -138,7 +138,7 @@ def test_a_batch_that_fails_says_that_its_changes_are_not_saved(pyshell: Pyshell
 def test_a_batch_that_clears_says_that_this_is_not_saved(exported: Pyshell) -> None:
     exported.must("saveconfig")
     before = exported.saved_file.read_bytes()
-    exported.batch(["clearconfig confirm=true"]).done(noting="Nothing is running now, and that is")
+    exported.batch(["clearconfig confirm=true"]).done(noting="The running configuration is empty")
     assert exported.saved_file.read_bytes() == before
 
 
@@ -250,7 +250,7 @@ def test_a_comment_does_not_go_on(pyshell: Pyshell) -> None:
 def test_what_only_a_shell_understands_is_refused(pyshell: Pyshell, word: str) -> None:
     ran = pyshell.batch([f"ls {word} file"])
     assert (ran.out, ran.status) == ("", 2)
-    assert ran.err.startswith(f"stdin:1: A line has no '{word}'")
+    assert ran.err.startswith(f"stdin:1: '{word}' is not supported")
 
 
 def test_an_error_as_json_names_the_line(pyshell: Pyshell) -> None:
@@ -262,7 +262,7 @@ def test_a_secret_is_not_read_from_among_the_lines(target: Pyshell) -> None:
     line = "/iscsi set discovery_auth userid=all password=-"
     ran = target.batch([line, "/backstores/ramdisk create x 1M"])
     assert (ran.out, ran.status) == ("", 2)
-    assert ran.err.startswith("stdin:1: Standard input holds the lines")
+    assert ran.err.startswith("stdin:1: Cannot read the password from standard input")
     assert "'pyshell -f FILE'" in ran.err
 
 

@@ -27,7 +27,7 @@ SHARED = "Default portal not created, TPGs within a target cannot share ip:port.
 
 def test_at_a_terminal_it_is_told_what_a_reboot_would_lose(pyshell: Pyshell) -> None:
     line = "/backstores/ramdisk create x 1M"
-    assert "not saved: saveconfig saves it" in pyshell(*line.split(), keyboard=True).err
+    assert "not saved. Run 'saveconfig' to save it" in pyshell(*line.split(), keyboard=True).err
     assert pyshell("--save", "/backstores/ramdisk", "create", "y", "1M", keyboard=True).err == ""
     assert pyshell("ls", keyboard=True).err == ""
     assert pyshell("/backstores/ramdisk", "create", "z", "1M").err == ""
@@ -101,9 +101,9 @@ def test_the_exit_status_of_the_program_is_that_of_the_command(pyshell: Pyshell)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--bogus"], "There is no option --bogus."),
-        (["--bogus", "ls"], "There is no option --bogus."),
-        (["-x"], "There is no option -x."),
+        (["--bogus"], "Unknown option --bogus."),
+        (["--bogus", "ls"], "Unknown option --bogus."),
+        (["-x"], "Unknown option -x."),
         (["-o", "yaml", "ls"], "-o is one of text, json, not 'yaml'."),
         (["--output=", "ls"], "--output= needs a value."),
         (["--color", "maybe", "ls"], "--color is one of auto, always, never, not 'maybe'."),
@@ -144,7 +144,7 @@ def test_notes_are_json_too(exported: Pyshell) -> None:
 
 
 def test_an_option_behind_the_path_is_pointed_out(pyshell: Pyshell) -> None:
-    assert "Options stand before the path." in pyshell("ls", "--compat").err
+    assert "Put options before the path:" in pyshell("ls", "--compat").err
 
 
 @pytest.mark.parametrize("line", ["restoreconfig ''", "saveconfig ''", "restoreconfig savefile="])

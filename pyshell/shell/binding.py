@@ -42,7 +42,7 @@ def bind(
             if param is None:
                 if described.rest is None:
                     raise UsageError(
-                        f"'{word.raw}' is one argument too many for {described.name}.",
+                        f"Unexpected argument '{word.raw}' for {described.name}.",
                         _as_setting(described, words, word) or f"Syntax: {described.signature}",
                         column=word.start,
                         targetcli=_too_many(described, words),

@@ -119,7 +119,7 @@ class Dispatcher:
             if not error.path:
                 error.path = line.path.text
             if self._console.options.dry_run:
-                error.hint += " In a dry run no line before this one has been done."
+                error.hint += " A dry run does not carry out the lines before this one."
             raise
         if not nodes:
             self._console.note(f"Nothing matches {line.path.text}.")
@@ -145,7 +145,7 @@ class Dispatcher:
                 continue
             if path != self._executor.path:
                 gone, self._executor.path = self._executor.path, path
-                self._console.note(f"{gone} is gone: the current path is now {path}.")
+                self._console.note(f"{gone} no longer exists: the current path is now {path}.")
             return node
 
     def _make_ready(self, name: str) -> None:

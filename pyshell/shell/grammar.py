@@ -80,8 +80,8 @@ def split(text: str) -> list[Word]:
     for word in _words(text, unfinished=False):
         if word.raw in SHELL_OPERATORS:
             raise UsageError(
-                f"A line has no '{word.raw}': there are neither pipes nor redirection here.",
-                "Quote it where it is meant as a value.",
+                f"'{word.raw}' is not supported: there are no pipes and no redirection.",
+                "Quote it to use it as a value.",
                 column=word.start,
             )
         words.append(word)

@@ -84,7 +84,7 @@ def _of_nothing(line: str, node: Node) -> str:
     words = split_unfinished(line)
     command = next((word for word in words if not is_path(word)), None)
     if command is None or command.text in node.commands():
-        return "Nothing more can stand here."
+        return "No more arguments expected."
     return f"{node.path} has no command {command.text}. {unknown_command(node, command).hint}"
 
 

@@ -163,7 +163,7 @@ def parse_argv(
         _refuse_detached_folder(rest[0])
     file = given.get("f")
     if file is not None and rest:
-        raise UsageError(f"Either -f {file} or a command, not both.")
+        raise UsageError(f"Give either -f {file} or a command, not both.")
     options = Options(
         json=given.get("output") == "json",
         dry_run="dry_run" in given,
@@ -226,7 +226,7 @@ def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
         raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
     if unknown:
         name = unknown[0].partition("=")[0]
-        raise UsageError(f"There is no option {name}.", "'pyshell --help' lists them.")
+        raise UsageError(f"Unknown option {name}.", "Run 'pyshell --help' to list the options.")
     return vars(given)
 
 
@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
                 raise UsageError(f"{name} is one of {choices}, not '{value}'.")
             before = getattr(namespace, self.dest, None)
             if name == "-f" and before is not None:
-                raise UsageError("-f can be given once.", f"It is {before} already.")
+                raise UsageError("-f can be given only once.", f"It is {before} already.")
             setattr(namespace, self.dest, value)
 
     parser = argparse.ArgumentParser(
@@ -303,12 +303,12 @@ def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Wor
         if option in BEFORE_THE_PATH:
             raise UsageError(
                 f"{option} is an option of the program, not of a line.",
-                f"Options stand before the path. Write: pyshell {option} …",
+                f"Put options before the path: pyshell {option} …",
                 column=word.start,
             )
         if word.raw not in OF_A_LINE and _LIKE_AN_OPTION.fullmatch(option):
             raise UsageError(
-                f"There is no option {option}.",
+                f"Unknown option {option}.",
                 f"Parameters have no dashes: {option.strip('-')}=VALUE.",
                 column=word.start,
             )

@@ -94,7 +94,7 @@ class Preferences:
                 self._file.replace(aside)
             except OSError as error:
                 raise from_os_error(error, f"rename {self._file}") from error
-            self._tell(f"Cannot read {self._file}: it is now {aside}.")
+            self._tell(f"Cannot read {self._file}: renamed it to {aside}.")
 
     def _tell(self, text: str) -> None:
         """Warn once of each thing."""
@@ -124,5 +124,5 @@ class Preferences:
             described = PREFERENCES.get(name)
             fits = described is None or described.takes(value)
         if not fits:
-            self._tell(f"{path}: ignoring {name}, {value!r:.80} is not a value for it.")
+            self._tell(f"{path}: ignoring {name}: {value!r:.80} is not a valid value.")
         return fits

@@ -103,10 +103,10 @@ class Saving:
             if not saved_file.default_file(self._lio).exists():
                 return ""  # as it will be after a reboot
             return (
-                "Nothing is running now, and that is not saved: 'undo' restores the previous"
-                " configuration, restoreconfig the saved one."
+                "The running configuration is empty, and not saved like that. 'undo' restores the"
+                " previous configuration, 'restoreconfig' the saved one."
             )
-        return "The running configuration is changed and not saved: saveconfig saves it."
+        return "The running configuration is not saved. Run 'saveconfig' to save it."
 
     def _differs(self) -> bool:
         from pyshell.config.store.saved_file import is_unsaved

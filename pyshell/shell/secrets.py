@@ -58,7 +58,7 @@ def _is_shown(word: Word) -> bool:
 def _from_stdin(word: Word, stdin: TextIO | None) -> str:
     if stdin is None:
         raise UsageError(
-            f"Standard input holds the lines: the {word.name} cannot come from there, too.",
+            f"Cannot read the {word.name} from standard input: it holds the command lines.",
             f"Give {word.name}=@FILE, or put the lines into a file for 'pyshell -f FILE'.",
             column=word.value_start,
         )
@@ -79,8 +79,8 @@ def _from_file(path: Path, word: Word) -> str:
         if "/" in word.text:
             raise
         raise UsageError(  # what is no file may be a secret that begins with '@'
-            f"The current folder has no such file for {word.name} that can be read.",
-            f"'@' names a file. Put a secret that begins with it in quotes: {word.name}='@...'.",
+            f"Cannot read the {word.name}: no such file in the current folder.",
+            f"Quote a secret that begins with '@': {word.name}='@...'.",
             column=word.value_start,
         ) from None
     except UnicodeDecodeError:
@@ -93,20 +93,20 @@ def _first_line(text: str, name: str, word: Word) -> str:
     first, _, more = text.partition("\n")
     if not text and name == "Standard input":
         raise UsageError(
-            f"{word.name}=- asks for the secret, and there is no terminal to type it at and"
-            " nothing on standard input.",
-            f"Write {word.name}=@FILE, with the path of a file that holds only the secret, or run"
-            " this at a terminal. Nothing was changed by this line.",
+            f"Cannot read the {word.name}: there is no terminal, and standard input is empty.",
+            f"Use {word.name}=@FILE with a file that holds only the secret, or run the command at a"
+            " terminal. Nothing was changed.",
             column=word.value_start,
         )
     if more.strip() and name != "Standard input":
         raise UsageError(
-            f"{name} holds more than one line: which is the {word.name}?", column=word.value_start
+            f"Cannot read the {word.name}: {name} holds more than one line.",
+            column=word.value_start,
         )
     if not first.rstrip("\r"):
         raise UsageError(
-            f"{name} is empty: there is no {word.name} in it.",
-            f"{word.name}='' takes the secret away.",
+            f"Cannot read the {word.name}: {name} is empty.",
+            f"{word.name}='' removes the secret.",
             column=word.value_start,
         )
     return first.removesuffix("\r")

@@ -67,4 +67,4 @@ class UndoMemory:
 
     def _not_kept(self, error: PyshellError) -> None:
         # What the user asked for matters more, for example if /run is full.
-        self._console.note(f"It cannot be undone by 'undo': {error}")
+        self._console.note(f"'undo' cannot undo this: {error}")

@@ -185,7 +185,7 @@ def test_finding_6_a_script_without_a_terminal_says_what_it_needs(
     ran = other(tmp_path)("-f", str(script))
     assert ran.status == 2
     assert "Write password=@FILE" in ran.err
-    assert "takes the secret away" not in ran.err
+    assert "removes the secret" not in ran.err
 
 
 def test_finding_6_a_secret_that_looks_like_a_reference_can_be_typed(

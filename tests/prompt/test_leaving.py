@@ -30,7 +30,7 @@ def test_leaving_asks_and_saves_what_was_changed(desk: Desk, answer: str) -> Non
 
 def test_leaving_unsaved_says_so(desk: Desk) -> None:
     _, err = desk.type(f"{DISK}\rexit\rleave\r")
-    assert err == "The running configuration is changed and not saved: saveconfig saves it.\n"
+    assert err == "The running configuration is not saved. Run 'saveconfig' to save it.\n"
     assert not default_file(desk.shell.lio).exists()
 
 

@@ -229,7 +229,7 @@ def test_leaving_asks_to_save_leave_or_stay(pyshell: Pyshell) -> None:
         screen.type(f"exit{ENTER}")
         screen.see(LEAVING)
         screen.type(f"leave{ENTER}")
-        assert "changed and not saved: saveconfig saves it." in screen.end()
+        assert "configuration is not saved. Run 'saveconfig' to save it." in screen.end()
     assert not pyshell.saved_file.exists()
 
 

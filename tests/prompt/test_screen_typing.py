@@ -97,7 +97,7 @@ def test_settings_are_offered_with_their_values(screen: Screen) -> None:
     screen.type(f"{TPG} set attribute {TAB}")
     screen.see("now 0: ")
     screen.type(f"authentication={TAB}")
-    screen.see("as it is now")
+    screen.see("current value")
 
 
 def test_letters_are_enough_where_nothing_begins_so(screen: Screen) -> None:

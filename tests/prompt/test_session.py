@@ -227,7 +227,7 @@ def test_finding_34_a_command_written_for_a_shell_runs_here(desk: Desk) -> None:
             "These options are valid only on a shell's command line.",
         ),
         ("pyshell --version", "These options are valid only on a shell's command line."),
-        ("pyshell --nosuch", "There is no option --nosuch."),
+        ("pyshell --nosuch", "Unknown option --nosuch."),
         ("pyshell --simulate={}", "This is already the pyshell prompt."),
         ("pyshell --simulate={} nosuch", "Command not found nosuch."),
         ("pyshell --simulate={} 'ls", "This quote is not closed."),

@@ -65,7 +65,7 @@ def test_named_words_are_gathered() -> None:
     [
         (CREATE, "", 0, "Missing required parameters name, size."),
         (CREATE, "a", 1, "Missing required parameter size."),
-        (CREATE, "a 5 true x", 9, "'x' is one argument too many for create."),
+        (CREATE, "a 5 true x", 9, "Unexpected argument 'x' for create."),
         (CREATE, "a 5 siz=3", 4, "create has no parameter 'siz'."),
         (CREATE, "a size=5 size=6", 9, "size is given twice."),
         (CREATE, "a 5 sparse=1 thin=1", 13, "sparse is given twice."),
@@ -73,7 +73,7 @@ def test_named_words_are_gathered() -> None:
         (CREATE, "a size=x", 7, "size: 'x' is not a number."),
         (CREATE, "a 5 perhaps", 4, "sparse: 'perhaps' is neither true nor false."),
         (SET, "auth a=1 a=2", 9, "a is given twice."),
-        (SET, "auth more", 5, "'more' is one argument too many for set."),
+        (SET, "auth more", 5, "Unexpected argument 'more' for set."),
     ],
 )
 def test_a_fault_is_told_with_its_column(

@@ -66,4 +66,4 @@ def test_help_on_a_command_of_other_nodes_says_where(exported: Pyshell) -> None:
     root = Shell(lio, preferences, Options(), silent, silent, silent).root()
     assert help_at("create ", root, "/") == [f"/ has no command create. {TOLD['create']}"]
     assert help_at(f"{TPG}/luns create ", root, "/")[0].startswith("storage_object:")
-    assert help_at("pwd ", root, "/") == ["Nothing more can stand here."]
+    assert help_at("pwd ", root, "/") == ["No more arguments expected."]

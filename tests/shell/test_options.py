@@ -32,8 +32,8 @@ def test_a_quoted_one_is_a_value() -> None:
         ("name --save", "--save is an option of the program"),
         ("name -o json", "-o is an option of the program"),
         ("name --lock-timeout=5", "--lock-timeout is an option of the program"),
-        ("name --prune", "There is no option --prune"),
-        ("name --target=iqn", "There is no option --target"),
+        ("name --prune", "Unknown option --prune"),
+        ("name --target=iqn", "Unknown option --target"),
     ],
 )
 def test_options_of_the_run_and_unknown_ones_are_pointed_out(line: str, told: str) -> None:

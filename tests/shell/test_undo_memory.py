@@ -66,7 +66,7 @@ def test_what_cannot_be_kept_is_told_and_stops_nothing(
 
     monkeypatch.setattr(undo, "keep_document", refuse)
     ran = running("clearconfig confirm=true")
-    assert (ran.status, ran.err) == (0, "It cannot be undone by 'undo': There is no space.\n")
+    assert (ran.status, ran.err) == (0, "'undo' cannot undo this: There is no space.\n")
 
 
 # Findings 64 and 65
@@ -156,7 +156,7 @@ def test_a_state_that_cannot_be_read_stops_no_change(pyshell: Pyshell) -> None:
     state.chmod(0o666)
     ran = pyshell.line("/backstores/ramdisk create b 1M")
     assert ran.status == 0
-    assert "could not be recorded" in ran.err
+    assert "Could not record that" in ran.err
     saved = pyshell.saved_file.read_bytes()
     ran = pyshell.line("saveconfig")
     assert ran.status == 4

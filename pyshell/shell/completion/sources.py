@@ -205,5 +205,5 @@ def setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 def _choices(known: Mapping[str, str], now: str) -> Iterator[Candidate]:
     for choice in dict.fromkeys([*known, *([now] if now else [])]):
-        words = [known.get(choice, ""), "as it is now" if choice == now else ""]
+        words = [known.get(choice, ""), "current value" if choice == now else ""]
         yield Candidate(choice, ", ".join(word for word in words if word))
