@@ -1,9 +1,9 @@
 # bash completion for pyshell                                             -*- shell-script -*-
-# pyshell itself tells what fits, so that this file knows no command.
+# pyshell itself computes the candidates.
 
 _pyshell() {
     local line=${COMP_LINE:0:COMP_POINT} part=$2
-    # A word that ends in one of those which bash breaks words at: nothing stands behind it yet.
+    # The word ends in a character at which bash splits words: nothing follows it yet.
     [[ $part == [:=@] ]] && part=
     mapfile -t COMPREPLY < <("${1/#\~/$HOME}" --complete bash "$line" "$part" 2>/dev/null)
 }

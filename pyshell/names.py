@@ -261,7 +261,7 @@ def storage_object_name(text: str) -> str:
     if not text or re.search(r"[\s/]", text) or text in (".", "..") or not text.isprintable():
         raise UsageError(
             f"'{text}' cannot name a storage object.",
-            "Leave out blanks, slashes and control characters.",
+            "Remove blanks, slashes and control characters.",
         )
     if len(text.encode()) > 255:
         raise UsageError("A storage object's name has at most 255 bytes.")
@@ -273,7 +273,7 @@ def alua_group_name(text: str) -> str:
     if not re.fullmatch(r"[^\s/]+", text) or text in (".", "..") or not text.isprintable():
         raise UsageError(
             f"'{text}' cannot name an ALUA group.",
-            "Leave out blanks, slashes and control characters.",
+            "Remove blanks, slashes and control characters.",
         )
     if text == "NULL":
         raise UsageError("An ALUA group cannot be named NULL: to the kernel that means none.")
@@ -305,7 +305,7 @@ def acl_tag(text: str) -> str:
         raise UsageError("'.' not permitted in tag names.", "All WWNs have one.")
     if not re.fullmatch(r"[^\s/@*=]+", text) or not text.isprintable():
         raise UsageError(
-            f"'{text}' cannot be a tag.", "Leave out blanks, slashes and control characters."
+            f"'{text}' cannot be a tag.", "Remove blanks, slashes and control characters."
         )
     return possible_tag(text)
 
