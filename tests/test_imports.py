@@ -14,7 +14,7 @@ import pytest
 from driver import ROOT, TIME_LIMIT, clean_environment
 
 CONTRACTS = (
-    "Each room imports only from those below it in this list",
+    "Each package imports only from those below it in this list",
     "Only the rtslib adapter, and the simulator's module under it, know rtslib",
     "Only render knows rich",
     "Only prompt knows prompt_toolkit",

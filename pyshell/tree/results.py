@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands return: values, which the room `render` turns into text or JSON."""
+"""What commands return: values, which `render` turns into text or JSON."""
 
 from __future__ import annotations
 
