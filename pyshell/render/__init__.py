@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values to text: the drawn tree, JSON. Knows no node; the only package that imports rich."""
+"""Values as text, JSON and pictures. The only package that imports rich."""

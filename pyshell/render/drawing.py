@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw a tree as targetcli does: a name, dots, a summary in brackets, one line a node."""
+"""Draw a tree as targetcli does: a name, dots and a summary in brackets, one line per node."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MINIMUM_DOTS = 1
 
 @dataclass(frozen=True)
 class Style:
-    """How to draw. `paint` colours a part ("name", "good", "bad", "off", "plain") of a line.
+    """How to draw a tree. `paint` colours a part ("name", "good", "bad", "off", "plain") of a line.
 
-    Of more than `most` children of a node, the first are drawn, and how to see the others. With
-    `troubles`, a line below what is not well tells why.
+    Only the first `most` children of a node are drawn, then a line that says how to see the others
+    (0 for no limit). With `troubles`, a line below an unhealthy node gives the reason.
     """
 
     width: int
@@ -34,17 +34,17 @@ class Style:
 
 
 def draw(tree: Tree, style: Style) -> Iterator[str]:
-    """Yield the lines of a drawn tree. A line is longer than the width where its text needs it."""
+    """Yield the lines of a drawn tree. A line may exceed the width if its text needs it."""
     if style.show_root:
-        yield from _lines(_Placed(tree.branch, "", tree.depth), style)
+        yield from _lines(_DrawnBranch(tree.branch, "", tree.depth), style)
         return
     for child in tree.branch.children():
-        yield from _lines(_Placed(child, "", _less(tree.depth)), style)
+        yield from _lines(_DrawnBranch(child, "", _less(tree.depth)), style)
 
 
 @dataclass(eq=False)
-class _Placed:
-    """A branch, where it stands in the drawing, and how many levels below it are drawn."""
+class _DrawnBranch:
+    """A branch, its margin, and how many levels below it are drawn."""
 
     branch: Branch
     margin: str
@@ -53,9 +53,9 @@ class _Placed:
     """The margin of its children."""
 
 
-def _lines(first: _Placed, style: Style) -> Iterator[str]:
-    """Yield a branch's line and those below it, without a generator for each level."""
-    left: list[Iterator[_Placed | str]] = [iter((first,))]
+def _lines(first: _DrawnBranch, style: Style) -> Iterator[str]:
+    """Yield the lines of a branch and those below it, without a generator per level."""
+    left: list[Iterator[_DrawnBranch | str]] = [iter((first,))]
     while left:
         found = next(left[-1], None)
         if found is None:
@@ -66,22 +66,22 @@ def _lines(first: _Placed, style: Style) -> Iterator[str]:
             continue
         branch = found.branch
         yield _line(branch, found.margin, style)
-        if style.troubles and branch.healthy is False and (told := branch.trouble()):
-            yield f"{found.below}  {style.painted('bad', f'! {one_line(told)}')}"
+        if style.troubles and branch.healthy is False and (reason := branch.trouble()):
+            yield f"{found.below}  {style.painted('bad', f'! {one_line(reason)}')}"
         if found.depth is None or found.depth > 0:
             left.append(_children(found, style))
 
 
-def _children(placed: _Placed, style: Style) -> Iterator[_Placed | str]:
-    """Yield the children that are drawn, then a line that tells of the others."""
+def _children(placed: _DrawnBranch, style: Style) -> Iterator[_DrawnBranch | str]:
+    """Yield the children that are drawn, then a line about the others."""
     children, depth, below = placed.branch.children(), _less(placed.depth), placed.below
     left = len(children) - style.most if style.most else 0
     last = len(children) - 1
     for index, child in enumerate(children[: style.most] if left > 0 else children):
-        yield _Placed(child, below, depth, below + ("  " if index == last else "| "))
+        yield _DrawnBranch(child, below, depth, below + ("  " if index == last else "| "))
     if left > 0:
         path = one_line(f"{placed.branch.path.rstrip('/')}/NAME")
-        how = f"'ls {path}' shows one, 'set global tree_max_children=0' all"
+        how = f"'ls {path}' shows one, 'set global tree_max_children=0' shows all"
         yield f"{below}{style.painted('off', f'… {left} more: {how}')}"
 
 
@@ -97,7 +97,7 @@ def _line(branch: Branch, margin: str, style: Style) -> str:
     if not style.summaries:
         return head + name
     label = one_line(branch.label)
-    # The last column stays free, as in targetcli: head, name, blank, dots, " [", label, "]".
+    # The last column stays empty, as in targetcli: head, name, blank, dots, " [", label, "]".
     room = style.width - 1 - len(head) - len(shown) - len(label) - 3
     dots = "." * max(room, MINIMUM_DOTS)
     if style.paint is None:
