@@ -62,6 +62,12 @@ def _prefix(text: str, room: float, measure: Callable[[str], float]) -> str:
     return text
 
 
+def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return at most `most` items on one line, and the number of the others: `a, b and 3 more`."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more
+
+
 def aligned(
     rows: Sequence[Sequence[str]], *, numbers: int = 0, widths: Sequence[int] | None = None
 ) -> Iterator[str]:

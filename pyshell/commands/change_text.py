@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell.config.compare import Changed, Difference, shown
 from pyshell.lio.impact import cut_by_each
 from pyshell.lio.operations.setters import Set
+from pyshell.text import listed
 from pyshell.tree.node import split_path
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _kept(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _first(paths: Sequence[str]) -> str:
-    return f"{', '.join(paths[:_NAMED])}{', …' if len(paths) > _NAMED else ''}"
+    return listed(paths, _NAMED)
 
 
 def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:

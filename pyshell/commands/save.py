@@ -42,6 +42,7 @@ from pyshell.lio.identifiers import (
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.removal import DELETIONS
 from pyshell.names import MASK
+from pyshell.text import listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
@@ -187,9 +188,8 @@ def save_on_leaving(node: Node) -> list[str]:
     lost = lost_by_saving(node)
     if lost:
         first = highest(lost)
-        more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
         raise PyshellError(
-            f"Not saved: {path} holds {', '.join(first[:_SHOWN])}{more}, which is not running.",
+            f"Not saved: {path} holds {listed(first, _SHOWN)}, which is not running.",
             "saveconfig saves without it, restoreconfig restores it.",
         )
     saving = FileSaving(node.context, path, read_to_save(node.context))

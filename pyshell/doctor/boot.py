@@ -22,6 +22,7 @@ from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.quoting import shell_word
+from pyshell.text import listed
 
 _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
@@ -162,7 +163,7 @@ def _unread_elsewhere(lio: Lio) -> list[str]:
 
 
 def _first(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:3]) + (" …" if len(paths) > 3 else "")
+    return listed(paths, 3)
 
 
 def _marked(lio: Lio) -> Mapping[str, str]:

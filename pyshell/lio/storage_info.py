@@ -18,6 +18,7 @@ from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
 from pyshell.lio.identifiers import StorageObject
+from pyshell.text import listed
 
 _ACTIVE = "Status: ACTIVATED"
 _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
@@ -145,8 +146,7 @@ def refuse_image_among(lio: Lio, path: str) -> None:
     if not path.startswith("/dev/") or path.startswith("/dev/shm/"):  # noqa: S108 - not written
         return
     found = [device.path for device in unused_devices(lio)]
-    more = ", …" if len(found) > _NAMED else ""
-    known = f"Free are {', '.join(found[:_NAMED])}{more}." if found else "No device is free."
+    known = f"Free are {listed(found, _NAMED)}." if found else "No device is free."
     raise NotFoundError(f"There is no block device {path}.", known)
 
 

@@ -24,6 +24,7 @@ from pyshell.config.store.state import OUTSIDE, About, State, is_below, now, of_
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
+from pyshell.text import listed
 
 _FILE = "saveconfig.json"
 _SHOWN = 20
@@ -109,11 +110,10 @@ class BootFile:
         left = [] if force else losses.not_named(lost, without, before)
         if left:
             first = losses.first(left, before)
-            named = ", ".join(f"{path} ({reasons[path]})" for path in first[:_SHOWN])
-            more = f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else ""
+            named = listed([f"{path} ({reasons[path]})" for path in first], _SHOWN)
             raise ConflictError(
                 f"{self.path} contains objects that could not be restored, and this save would lose"
-                f" them: {named}{more}.",
+                f" them: {named}.",
                 "restoreconfig missing_only=true adds them when they are available; saveconfig"
                 f" {quoting.argument('without', ','.join([*without, *first]))} saves without them.",
             )
@@ -300,7 +300,7 @@ def _refuse_unknown(without: Sequence[str], lost: Sequence[str]) -> None:
         if not any(is_below(path, name) for path in lost):
             raise NotFoundError(
                 f"{name} would not be lost",
-                f"This would be lost: {', '.join(lost[:_SHOWN])}."
+                f"This would be lost: {listed(lost, _SHOWN)}."
                 if lost
                 else "Nothing would be lost.",
             )

@@ -21,6 +21,7 @@ from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Place, Portal, StorageObject
 from pyshell.lio.rtslib import doing, work_on
+from pyshell.text import listed
 
 _SHOWN = 5
 """How many failures of undoing an error lists."""
@@ -430,9 +431,7 @@ def _rolled_back(
     if total > 1 and failed.step() not in error.message:
         error.message = f"Step '{failed.step()}' failed: {error.message}"
     if left:
-        more = len(left) - _SHOWN
-        shown = [*left[:_SHOWN], f"and {more} more"] if more > 0 else left
-        error.hint = f"{error.hint} Undoing was not complete: {'; '.join(shown)}.".strip()
+        error.hint = f"{error.hint} Undoing was not complete: {listed(left, _SHOWN, '; ')}.".strip()
     elif outcome.undo:
         error.hint = f"{error.hint} The steps before it were undone.".strip()
     if outcome.lost:
