@@ -622,7 +622,7 @@ def test_field_failure_34_deleting_a_backstore_leaves_no_ghosts(exported: Pyshel
             f"/iscsi delete {SERVER}",
             "/iscsi ls",
         ]
-    ).done(noting=f"It is exported: {TPG}/luns/lun0 goes with it, mapped for {CLIENT}.")
+    ).done(noting=f"It is exported: {TPG}/luns/lun0 is deleted with it, mapped for {CLIENT}.")
     before, _, after = ran.out.partition("Deleted storage object lee_block.\n")
     assert before.count("lee_block") == 2
     assert "lun0" not in after

@@ -48,7 +48,7 @@ def test_clearing_asks_before_it_cuts_sessions(exported: Pyshell) -> None:
 def test_the_luns_are_named_before_the_question(exported: Pyshell) -> None:
     told = exported(*DELETE.split(), stdin="n\n", keyboard=True).err
     before, asked, _ = told.partition("This also removes")
-    assert f"{TPG}/luns/lun0 goes with it, mapped for {CLIENT}." in before
+    assert f"{TPG}/luns/lun0 is deleted with it, mapped for {CLIENT}." in before
     assert asked
 
 
