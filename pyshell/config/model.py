@@ -406,7 +406,7 @@ def secrets_of(item: Item) -> dict[str, str]:
     """Return the settings of the CHAP secrets that an object can have, by `secret_path`."""
     group = "discovery_auth" if isinstance(item.place, FabricPlace) else "auth"
     every = (f"{group}/{file}" for file in settings.AUTH_FILES.values())
-    return {path: file for file in every if (path := secret_path(tree_path(item), file))}
+    return {path: file for file in every if (path := settings.secret_path(tree_path(item), file))}
 
 
 def secret_paths(found: Items, *, only_unread: bool = False) -> set[str]:
@@ -417,17 +417,6 @@ def secret_paths(found: Items, *, only_unread: bool = False) -> set[str]:
         for path, file in secrets_of(item).items()
         if file in item.unread or (not only_unread and item.settings.get(file))
     }
-
-
-def secret_path(path: str, file: str) -> str:
-    """Return the path by which a secret is reported as missing, "" for other settings.
-
-    It is the object's path with the key of a saved configuration: `…/chap_mutual_password`.
-    """
-    group, _, name = file.rpartition("/")
-    prefix = {"auth": "chap_", "discovery_auth": "discovery_"}.get(group)
-    key = {"password": "password", "password_mutual": "mutual_password"}.get(name)
-    return f"{path}/{prefix}{key}" if prefix and key else ""
 
 
 def text_of(value: Any) -> str:

@@ -76,7 +76,7 @@ def if_readable(document: Document) -> Document:
 
 
 def unread(document: Document) -> set[str]:
-    """Return the references of a document as paths of `model.secret_path`."""
+    """Return the references of a document as paths of `settings.secret_path`."""
     return {
         f"{path}/{key}"
         for path, entry, keys in holders(document)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyshell.config import load, references
 from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
-from pyshell.config.model import items, secret_path
+from pyshell.config.model import items
 from pyshell.config.running import read_running
 from pyshell.config.store import saved_file, state
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
@@ -21,6 +21,7 @@ from pyshell.files.paths import UntrustedError
 from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
+from pyshell.lio.settings import secret_path
 from pyshell.quoting import shell_word
 from pyshell.text import listed
 

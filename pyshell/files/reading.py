@@ -25,6 +25,7 @@ LARGE = 256 << 20
 """The largest size in bytes of a configuration: twice that of 1,000 LUNs for 1,000 initiators."""
 _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
+_NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
 _DESCRIPTOR = re.compile(r"/(dev|proc/self)/fd/[0-9]+")
 _STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 
@@ -184,3 +185,13 @@ def _refuse_special(path: Path, mode: int) -> None:
     raise NotPermittedError(
         f"{path} is a {paths.kind(mode)}, not a regular file.", hint, path=str(path)
     )
+
+
+def numbered(folder: Path) -> list[int]:
+    """Return the numbers N of the files N.json in a folder, lowest first. Raises OSError."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = (_NUMBERED.fullmatch(name) for name in names)
+    return sorted(int(match.group(1)) for match in found if match)

@@ -122,6 +122,17 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
         kernel.write(f"{folder}/{file}", value)
 
 
+def secret_path(path: str, file: str) -> str:
+    """Return the path by which a secret is reported as missing, "" for other settings.
+
+    It is the object's path with the key of a saved configuration: `…/chap_mutual_password`.
+    """
+    group, _, name = file.rpartition("/")
+    prefix = {"auth": "chap_", "discovery_auth": "discovery_"}.get(group)
+    key = {"password": "password", "password_mutual": "mutual_password"}.get(name)
+    return f"{path}/{prefix}{key}" if prefix and key else ""
+
+
 def check_auth(name: str, value: str) -> None:
     """Refuse a CHAP name or secret that the kernel would cut or take for none.
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyshell.characters import one_line
-from pyshell.config.model import secret_path
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio.operations.base import Operation, carry_out, check, interrupts_held
+from pyshell.lio.settings import secret_path
 from pyshell.render.output import data_of
 from pyshell.shell import confirmation
 from pyshell.shell.console import Console

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -32,7 +31,6 @@ SAVED = "saved"
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
 _FILE = "saveconfig.json"
-_NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
 _BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
 
 
@@ -66,17 +64,7 @@ def folder(config_dir: Path) -> Path:
 
 def numbers(config_dir: Path) -> list[int]:
     """Return the numbers of the revisions, lowest first. Raises OSError."""
-    return numbered(folder(config_dir))
-
-
-def numbered(folder: Path) -> list[int]:
-    """Return the numbers N of the files N.json in a folder, lowest first. Raises OSError."""
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return []
-    found = (_NUMBERED.fullmatch(name) for name in names)
-    return sorted(int(match.group(1)) for match in found if match)
+    return reading.numbered(folder(config_dir))
 
 
 def newest(config_dir: Path) -> Revision | None:

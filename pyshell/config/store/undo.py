@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.config.store.revisions import numbered
 from pyshell.config.store.state import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
 from pyshell.files import jsontext, reading, writing
@@ -124,6 +123,6 @@ def _folder(lio: Lio) -> Path:
 def _numbers(folder: Path) -> list[int]:
     """Return the numbers of the files, lowest first. Raises PyshellError."""
     try:
-        return numbered(folder)
+        return reading.numbered(folder)
     except OSError as error:
         raise from_os_error(error, f"read {folder}") from error
