@@ -958,3 +958,20 @@ def test_a_firewire_target_without_luns_is_not_enabled_and_a_dry_run_says_so(
         assert ran.status == 5
         assert "has no LUN" in ran.err
     assert pyshell("ls", "/sbp").done().lines[0].endswith("[Targets: 0]")
+
+
+def test_one_configuration_of_a_handler_is_exported_once_even_if_its_file_is_missing(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    pyshell.simulator.machine.edit(handlers={"file": "a path"})
+    wanted = tmp_path / "wanted.json"
+    entry = {"plugin": "user", "size": 1 << 20, "config": "file//srv/none"}
+    entries = [{**entry, "name": name} for name in ("one", "two")]
+    wanted.write_text(json.dumps({"storage_objects": entries, "targets": []}))
+    for command in ("--dry-run apply", "apply"):
+        ran = pyshell(*command.split(), str(wanted))
+        assert ran.status != 0
+        assert "file//srv/none is used twice" in ran.err
+    ran = pyshell("restoreconfig", str(wanted))
+    assert ran.status == 1
+    assert "file//srv/none is in use" in ran.err

@@ -166,9 +166,13 @@ def users(lio: Lio) -> dict[object, list[StorageObject]]:
 
 
 def identity(lio: Lio, plugin: str, path: str) -> object | None:
-    """Return what tells a device or file from others, however it is named; None for neither."""
+    """Return what tells a device or file from others, however it is named; None for neither.
+
+    A file that does not exist is known by its path, what a handler opens by its configuration.
+    """
     if plugin == "ramdisk" or not path:
         return None
+    unknown = (plugin, path) if plugin == "user" else (plugin, os.path.normpath(path))
     if plugin == "user":
         path = path[path.find("/") + 1 :]  # behind the handler's name
     if plugin == "pscsi":
@@ -178,14 +182,14 @@ def identity(lio: Lio, plugin: str, path: str) -> object | None:
         device = lio.machine.block_device(scsi.path)
         return ("scsi", scsi.hctl) if device is None else device.name
     if not path.startswith("/"):
-        return None
+        return unknown if plugin == "user" else None
     device = lio.machine.block_device(path)
     if device is not None:
         return device.name
     try:
         status = os.stat(lio.machine.host_file(path))
     except OSError:
-        return None
+        return unknown
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
