@@ -25,9 +25,6 @@ from pyshell.lio.configfs import (
 if TYPE_CHECKING:
     from pyshell.simulator import Simulator
 
-if TYPE_CHECKING:
-    from pyshell.simulator import Simulator
-
 CONFIG_DIR = Path("/etc/target")
 _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")

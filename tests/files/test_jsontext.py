@@ -24,12 +24,12 @@ from pyshell.files.jsontext import DEPTH_MAX, DIGITS_MAX, loads
         r'"\u0000"', r'"\ud800"', r'{"\udfff": 1}', '"\ud800"', "\ufeff{}",
     ],
 )  # fmt: skip
-def test_what_no_part_of_pyshell_can_use_is_refused(text: str) -> None:
+def test_values_that_pyshell_cannot_use_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         loads(text)
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
+def test_bytes_that_are_not_text_are_refused() -> None:
     with pytest.raises(ValueError, match="utf-8"):
         loads(b'"\xff"')
 
@@ -47,7 +47,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
         "1" * DIGITS_MAX,
     ],
 )
-def test_what_only_resembles_that_is_read(text: str) -> None:
+def test_similar_but_usable_values_are_read(text: str) -> None:
     assert loads(text) == json.loads(text)
 
 
@@ -63,7 +63,7 @@ QUICK = settings(max_examples=50, deadline=None, phases=[Phase.explicit, Phase.g
 
 @QUICK
 @given(VALUES, st.booleans())
-def test_any_other_value_is_read_as_python_reads_it(value: Any, ascii_only: bool) -> None:
+def test_other_values_are_read_as_by_python(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert loads(text) == value
     assert loads(text.encode()) == value

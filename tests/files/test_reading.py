@@ -40,19 +40,19 @@ def refused(file: Path) -> NotPermittedError:
     return caught.value
 
 
-def test_a_file_of_ones_own_is_read_without_a_word(file: Path) -> None:
+def test_an_own_file_is_read_without_a_message(file: Path) -> None:
     read = document_file.load_trusted(file)
     assert read.document["fabric_modules"][0]["name"] == "iscsi"
     assert (read.data, read.warnings) == (SECRET.encode(), ())
 
 
 @pytest.mark.parametrize("mode", [0o602, 0o622, 0o666])
-def test_a_file_that_others_may_write_is_refused(file: Path, mode: int) -> None:
+def test_a_file_that_others_can_write_is_refused(file: Path, mode: int) -> None:
     file.chmod(mode)
     assert f"chmod go-w '{file}'" in refused(file).hint
 
 
-def test_a_file_that_a_group_of_others_may_write_is_refused(
+def test_a_file_that_a_group_of_others_can_write_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.chmod(0o660)
@@ -70,7 +70,7 @@ def test_a_file_of_another_user_is_refused(file: Path) -> None:
     assert f"chown root '{file}'" in error.hint
 
 
-def test_a_folder_in_which_others_may_exchange_files_is_refused(file: Path) -> None:
+def test_a_folder_in_which_others_can_replace_files_is_refused(file: Path) -> None:
     file.parent.chmod(0o777)
     assert f"chmod go-w {file.parent}" in refused(file).hint
     file.parent.chmod(0o1777)
@@ -86,27 +86,27 @@ def test_the_folder_of_a_link_counts_as_well(file: Path, tmp_path: Path) -> None
     assert f"chmod go-w {link.parent}" in refused(link).hint
 
 
-def test_all_that_mends_it_is_told_at_once(file: Path) -> None:
+def test_all_fixes_are_reported_at_once(file: Path) -> None:
     file.chmod(0o666)
     file.parent.chmod(0o777)
     assert refused(file).hint.count("chmod go-w") == 2
     assert "&&" in refused(file).hint
 
 
-def test_secrets_that_others_may_read_are_warned_of(file: Path) -> None:
+def test_secrets_that_others_can_read_cause_a_warning(file: Path) -> None:
     file.chmod(0o644)
     (warning,) = document_file.load_trusted(file).warnings
     assert f"chmod 600 '{file}'" in warning
     assert "verysecret" not in warning
 
 
-def test_what_holds_no_secret_may_be_read_by_all(file: Path) -> None:
+def test_files_without_secrets_can_be_readable_by_all(file: Path) -> None:
     file.write_text("{}")
     file.chmod(0o644)
     assert document_file.load_trusted(file).warnings == ()
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         document_file.load_trusted(tmp_path / "none.json")
 
@@ -117,7 +117,7 @@ def test_a_folder_above_counts_as_well(file: Path) -> None:
 
 
 @needs_root
-def test_a_folder_of_another_user_is_refused_though_the_file_is_roots(tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_refused_even_for_roots_file(tmp_path: Path) -> None:
     theirs = folder_of_nobody(tmp_path)
     (theirs / "x.json").write_text("{}")
     (theirs / "x.json").chmod(0o600)
@@ -203,7 +203,7 @@ def test_a_file_without_a_name_is_read_from_standard_input(tmp_path: Path) -> No
         assert read_with("/dev/stdin", stdin=file.fileno()) == "{}"
 
 
-def test_a_file_that_others_write_is_refused_from_standard_input_too(tmp_path: Path) -> None:
+def test_a_file_that_others_can_write_is_also_refused_from_standard_input(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("{}")
     path.chmod(0o666)
@@ -235,7 +235,7 @@ def test_another_users_pipe_behind_a_link_is_refused(tmp_path: Path) -> None:
     assert "is a pipe" in refused(theirs / "x.json").message
 
 
-def test_a_named_pipe_is_not_waited_for_whoever_only_looks(tmp_path: Path) -> None:
+def test_a_read_only_command_does_not_wait_for_a_named_pipe(tmp_path: Path) -> None:
     pipe = tmp_path / "1.json"
     os.mkfifo(pipe)
     with pytest.raises(NotPermittedError, match="is a pipe"):
@@ -244,7 +244,7 @@ def test_a_named_pipe_is_not_waited_for_whoever_only_looks(tmp_path: Path) -> No
         reading.start_of(pipe, 4)
 
 
-def test_a_pipe_that_takes_a_files_place_is_not_waited_for(
+def test_a_pipe_that_replaces_a_file_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe, plain = tmp_path / "1.json", tmp_path / "2.json"
@@ -256,7 +256,7 @@ def test_a_pipe_that_takes_a_files_place_is_not_waited_for(
         reading.read(pipe, trusted=False)
 
 
-def test_a_pipe_from_the_shell_is_read_by_who_only_looks() -> None:
+def test_a_read_only_command_reads_a_pipe_from_the_shell() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"{}")
     os.close(writer)
@@ -292,7 +292,7 @@ def test_a_device_is_refused(path: str) -> None:
         reading.read(Path(path), trusted=False)
 
 
-def test_a_file_larger_than_its_kind_is_refused(tmp_path: Path) -> None:
+def test_a_file_above_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"12345")
     assert reading.read(path, 5).data == b"12345"
@@ -301,7 +301,7 @@ def test_a_file_larger_than_its_kind_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["a\0b", "a\ud800b", "", "/none/x", "loop"])
-def test_a_path_that_leads_nowhere_is_told(
+def test_a_path_that_leads_nowhere_is_reported(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -310,7 +310,7 @@ def test_a_path_that_leads_nowhere_is_told(
         reading.read(Path(path))
 
 
-def test_relative_paths_and_dots_lead_where_they_do_elsewhere(
+def test_relative_paths_and_dots_are_resolved_as_usual(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(file.parent)

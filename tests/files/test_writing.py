@@ -54,7 +54,7 @@ def test_another_users_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_file_that_the_user_names_may_lie_in_another_users_folder(tmp_path: Path) -> None:
+def test_a_file_that_the_user_names_can_be_in_another_users_folder(tmp_path: Path) -> None:
     theirs = folder_of_nobody(tmp_path)
     as_nobody("touch", theirs / "x.json")
     writing.replace(theirs / "x.json", b"{}", private=False)
@@ -73,7 +73,7 @@ def test_a_file_that_the_user_names_may_lie_in_another_users_folder(tmp_path: Pa
     ],
     ids=["replace", "append", "open", "folder"],
 )
-def test_what_pyshell_keeps_never_goes_to_another_users_folder(
+def test_pyshells_own_files_are_never_written_to_another_users_folder(
     tmp_path: Path, act: Callable[[Path], object]
 ) -> None:
     theirs = folder_of_nobody(tmp_path)
@@ -99,7 +99,7 @@ def test_a_link_in_a_public_folder_is_followed_only_if_it_is_the_callers(
 
 
 @pytest.mark.parametrize("act", ["replace", "append", "open"])
-def test_a_link_in_the_place_of_a_log_or_lock_is_refused_if_the_folder_is_public(
+def test_a_link_instead_of_a_log_or_lock_is_refused_in_a_public_folder(
     tmp_path: Path, victim: Path, act: str
 ) -> None:
     public = tmp_path / "public"
@@ -153,7 +153,7 @@ def test_only_regular_files_are_replaced(
         )  # fmt: skip
 
 
-def test_what_another_program_left_open_to_others_is_closed(tmp_path: Path) -> None:
+def test_permissions_of_others_on_an_existing_file_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch()
     path.chmod(0o666)
@@ -161,7 +161,9 @@ def test_what_another_program_left_open_to_others_is_closed(tmp_path: Path) -> N
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_of_another_user_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_not_used_as_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "lock"
     path.touch(0o600)
     give_away(monkeypatch, path)
@@ -195,7 +197,7 @@ def test_a_second_name_in_a_public_folder_is_not_written_to(tmp_path: Path, vict
 
 @pytest.mark.parametrize("name", [".pyshell.4194399.new", ".pyshell.\u0664\u0661.new"])
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_names_of_others_that_look_like_left_files_stop_no_writing(
+def test_other_names_like_temporary_files_do_not_prevent_writing(
     tmp_path: Path, name: str, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / name)
@@ -204,7 +206,7 @@ def test_names_of_others_that_look_like_left_files_stop_no_writing(
     assert sorted(found.name for found in tmp_path.iterdir()) == [name, "x"]
 
 
-def test_files_of_other_users_are_not_removed_as_left(
+def test_files_of_other_users_are_not_removed_as_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, own = tmp_path / ".pyshell.4194399.new", tmp_path / ".pyshell.4194398.new"
@@ -215,7 +217,7 @@ def test_files_of_other_users_are_not_removed_as_left(
     assert (theirs.exists(), own.exists()) == (True, False)
 
 
-def test_a_file_whose_making_fails_is_removed_but_not_what_took_its_name(tmp_path: Path) -> None:
+def test_a_partly_created_file_is_removed_but_not_its_replacement(tmp_path: Path) -> None:
     path = tmp_path / "x.img"
 
     def fail(*, renamed: bool) -> None:
@@ -240,12 +242,12 @@ def test_lines_are_appended(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o600
 
 
-def test_folders_that_are_made_are_private(tmp_path: Path) -> None:
+def test_created_folders_are_private(tmp_path: Path) -> None:
     writing.make_folder(tmp_path / "a" / "b")
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
 
 
-def test_folders_are_made_behind_ones_own_link_and_not_over_a_file(tmp_path: Path) -> None:
+def test_folders_are_created_behind_an_own_link_and_not_over_a_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     writing.make_folder(tmp_path / "link" / "b")
     assert (tmp_path / "real" / "b").is_dir()
@@ -256,7 +258,7 @@ def test_folders_are_made_behind_ones_own_link_and_not_over_a_file(tmp_path: Pat
 
 
 @needs_root
-def test_a_link_that_appears_while_folders_are_made_is_not_followed(
+def test_a_link_that_appears_while_folders_are_created_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, inner = folder_of_nobody(tmp_path), tmp_path / "inner"
@@ -268,7 +270,7 @@ def test_a_link_that_appears_while_folders_are_made_is_not_followed(
     assert list(inner.iterdir()) == []
 
 
-def test_only_the_file_that_was_made_is_removed(tmp_path: Path) -> None:
+def test_only_the_created_file_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "x.img"
     path.write_text("made")
     made = writing.identity(path.stat())

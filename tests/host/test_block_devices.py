@@ -54,13 +54,15 @@ def test_a_device_by_its_names(sysfs: Path, folder: str, path: str, found: ScsiD
         ("2:0:0:0", "", "has no device node"),
     ],
 )
-def test_names_that_do_not_do(sysfs: Path, folder: str, path: str, problem: str) -> None:
+def test_unusable_scsi_device_names_have_a_problem(
+    sysfs: Path, folder: str, path: str, problem: str
+) -> None:
     found = block_devices.scsi_device_at(str(sysfs / folder), path)
     assert found is not None
     assert found.problem.startswith(problem)
 
 
-def test_what_is_no_scsi_device(sysfs: Path) -> None:
+def test_other_paths_are_not_scsi_devices(sysfs: Path) -> None:
     assert block_devices.scsi_device_at(str(sysfs / "virtual/block/loop0"), "/dev/loop0") is None
     assert block_devices.scsi_device_at(str(sysfs / "9:9:9:9"), "") is None
     assert [
@@ -92,7 +94,7 @@ def test_the_best_lasting_name_of_a_disk(tmp_path: Path) -> None:
     ["/dev/sda", "/dev/sdab12", "/dev/nvme0n1", "/dev/nvme10n2p3", "/dev/vdb", "/dev/xvda1",
      "/dev/md0", "/dev/md127p1", "/dev/dm-3", "/dev/loop0", "/dev/sg1", "/dev/sr0", "/dev/st0"],
 )  # fmt: skip
-def test_names_that_the_kernel_gives_anew_at_each_boot(path: str) -> None:
+def test_names_that_may_change_between_boots(path: str) -> None:
     """Finding 27."""
     assert block_devices.moves_between_boots(path)
 
@@ -102,5 +104,5 @@ def test_names_that_the_kernel_gives_anew_at_each_boot(path: str) -> None:
     ["/dev/disk/by-id/wwn-0x5000", "/dev/mapper/lee-lee.lv", "/dev/md/data", "/dev/vg/lv", "",
      "/dev/zvol/tank/v", "/srv/sda", "/dev/sda/x", "/dev/rbd/pool/image", "/dev/sda\n", "1:0:0:0"],
 )  # fmt: skip
-def test_names_that_stay(path: str) -> None:
+def test_lasting_names(path: str) -> None:
     assert not block_devices.moves_between_boots(path)

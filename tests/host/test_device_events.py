@@ -44,25 +44,25 @@ def monitor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Monitor:
     return found
 
 
-def test_listening_has_begun_before_the_first_look(monitor: Monitor) -> None:
+def test_listening_starts_before_the_first_check(monitor: Monitor) -> None:
     with device_events.listening(pytest.fail):
         assert monitor.started
         assert monitor.polled == []
 
 
-def test_disks_tapes_and_other_scsi_devices_are_listened_for(monitor: Monitor) -> None:
+def test_it_listens_for_disks_tapes_and_other_scsi_devices(monitor: Monitor) -> None:
     with device_events.listening(pytest.fail):
         assert monitor.subsystems == ["block", "scsi_generic", "scsi_tape"]
 
 
-def test_what_makes_no_event_is_looked_for_all_the_same(monitor: Monitor) -> None:
+def test_devices_without_events_are_checked_at_intervals(monitor: Monitor) -> None:
     with device_events.listening(pytest.fail) as found:
         found.pause(60)
         found.pause(0.5)
     assert monitor.polled == [2.0, 0.5]
 
 
-def test_without_udev_the_clock_is_gone_by_and_that_is_told(
+def test_without_udev_it_sleeps_at_intervals_and_reports_that(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(device_events, "_UDEV_RUNS", str(tmp_path / "none"))
@@ -76,7 +76,7 @@ def test_without_udev_the_clock_is_gone_by_and_that_is_told(
     assert told == ["udev does not run here: devices are checked once per second."]
 
 
-def test_without_netlink_the_clock_is_gone_by_and_that_is_told(
+def test_without_netlink_it_sleeps_at_intervals_and_reports_that(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused() -> None:

@@ -48,12 +48,12 @@ def service(address: str) -> Iterator[HandlerService]:
 
 
 @needs_bus
-def test_the_handlers_that_run_are_found_with_their_own_words(service: HandlerService) -> None:
+def test_running_handlers_are_listed_with_their_descriptions(service: HandlerService) -> None:
     assert handlers.running() == [UserHandler("file", DESCRIPTION), UserHandler("plain", "")]
 
 
 @needs_bus
-def test_a_handler_judges_a_configuration(service: HandlerService) -> None:
+def test_a_handler_checks_a_configuration(service: HandlerService) -> None:
     handlers.check_config("file", "file//srv/good")
     with pytest.raises(PyshellError, match="cfgstring invalid: no such image"):
         handlers.check_config("file", "file//srv/bad")
@@ -61,7 +61,7 @@ def test_a_handler_judges_a_configuration(service: HandlerService) -> None:
 
 
 @needs_bus
-def test_a_medium_is_changed_where_the_handler_can(service: HandlerService) -> None:
+def test_a_medium_is_changed_if_the_handler_can(service: HandlerService) -> None:
     handlers.change_medium("file", "disk", 1 << 40, "file//srv/other")
     assert service.asked == [("ChangeMedium", ("disk", 1 << 40, "file//srv/other"))]
     with pytest.raises(PyshellError, match="ChangeMedium failed: tray is full"):
@@ -78,7 +78,7 @@ def test_a_bus_without_the_service_has_no_handlers(address: str) -> None:
 
 
 @needs_bus
-def test_looking_for_handlers_starts_no_service(
+def test_listing_handlers_does_not_start_the_service(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = folder / "started"
@@ -94,7 +94,7 @@ def test_looking_for_handlers_starts_no_service(
 
 
 @pytest.mark.parametrize("words", ["", "unix:path=/nowhere/bus", "tcp:host=localhost", "nonsense"])
-def test_field_failure_71_without_a_bus_there_are_no_handlers_and_no_complaint(
+def test_field_failure_71_without_a_bus_there_are_no_handlers_and_no_error(
     monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
     monkeypatch.setattr(handlers, "_SOCKET", "/nowhere/bus")
@@ -136,7 +136,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("reply", WRONG, ids=str)
-def test_a_reply_of_another_type_is_an_error_and_never_a_yes(
+def test_a_reply_of_an_unexpected_type_is_an_error(
     monkeypatch: pytest.MonkeyPatch, reply: tuple[object, ...]
 ) -> None:
     monkeypatch.setattr(handlers, "_call", lambda *_: reply)
@@ -163,7 +163,7 @@ def test_a_medium_is_changed_only_if_the_reply_says_so(
     ],
     ids=str,
 )  # fmt: skip
-def test_a_listing_of_another_type_names_no_handler(
+def test_a_listing_of_an_unexpected_type_has_no_handlers(
     monkeypatch: pytest.MonkeyPatch, reply: tuple[object, ...]
 ) -> None:
     monkeypatch.setattr(handlers, "_may_have_bus", lambda: True)
@@ -172,7 +172,7 @@ def test_a_listing_of_another_type_names_no_handler(
 
 
 @pytest.mark.parametrize("described", [None, 1, "text", (), ("s",), ("u", 7), (1, "text")], ids=str)
-def test_a_description_of_another_type_is_left_out(
+def test_a_description_of_an_unexpected_type_is_omitted(
     monkeypatch: pytest.MonkeyPatch, described: object
 ) -> None:
     monkeypatch.setattr(handlers, "_may_have_bus", lambda: True)

@@ -14,7 +14,7 @@ from pyshell.lio import fabrics
 from pyshell.lio.attach import Lio
 
 
-def test_a_file_is_no_block_device(tmp_path: Path) -> None:
+def test_a_file_is_not_a_block_device(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     real = RealMachine()
     assert real.block_device(str(tmp_path / "file")) is None
@@ -22,11 +22,11 @@ def test_a_file_is_no_block_device(tmp_path: Path) -> None:
     assert real.block_device("/dev/null") is None
 
 
-def test_a_device_that_is_not_there_has_no_size() -> None:
+def test_a_missing_device_has_no_size() -> None:
     assert RealMachine().device_size("no-such-disk") is None
 
 
-def test_an_image_file_of_the_real_host_lies_where_it_says() -> None:
+def test_the_real_host_has_an_image_file_at_its_own_path() -> None:
     assert RealMachine().host_file("/srv/x.img") == Path("/srv/x.img")
 
 
@@ -40,7 +40,7 @@ def test_an_image_file_of_the_real_host_lies_where_it_says() -> None:
         ({"/proc/swaps": "Filename Type\nFOLDER partition 1 0 -2"}, "used as swap"),
     ],
 )
-def test_a_device_is_held_by_mounts_and_swap(
+def test_a_device_is_in_use_by_mounts_and_swap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], holder: str
 ) -> None:
     folder = tmp_path / "sdb"
@@ -51,7 +51,7 @@ def test_a_device_is_held_by_mounts_and_swap(
     assert block_devices._holder("8:16", str(folder)) == holder
 
 
-def test_a_device_is_held_by_other_devices(tmp_path: Path) -> None:
+def test_a_device_is_in_use_by_other_devices(tmp_path: Path) -> None:
     (tmp_path / "holders" / "dm-1").mkdir(parents=True)
     (tmp_path / "holders" / "dm-0").mkdir()
     assert block_devices._holder("8:16", str(tmp_path)) == "held by dm-0, dm-1"
@@ -76,12 +76,12 @@ def test_devices_of_any_kind_are_present(lio: Lio) -> None:
     assert not real.present("/dev/nothing")
 
 
-def test_image_files_of_the_simulated_host_lie_in_its_folder(pyshell: Pyshell, lio: Lio) -> None:
+def test_image_files_of_the_simulated_host_are_in_its_folder(pyshell: Pyshell, lio: Lio) -> None:
     assert lio.machine.host_file("/srv/x.img").is_relative_to(pyshell.folder)
     assert lio.machine.host_file("/../../x.img").is_relative_to(pyshell.folder)
 
 
-def test_a_device_in_use_is_told_by_whom(pyshell: Pyshell) -> None:
+def test_an_error_names_what_uses_a_device(pyshell: Pyshell) -> None:
     assert "mounted on /" in pyshell.line("/backstores/block create x /dev/sda1").err
     pyshell.must("/backstores/block create one /dev/sdb")
     assert "storage object block/one" in pyshell.line("/backstores/block create x /dev/sdb").err
@@ -97,7 +97,7 @@ def test_a_device_in_use_is_told_by_whom(pyshell: Pyshell) -> None:
         ("/backstores/pscsi create x /dev/nothing", "There is no SCSI device /dev/nothing"),
     ],
 )
-def test_an_unfit_device_is_refused(pyshell: Pyshell, line: str, told: str) -> None:
+def test_an_unusable_device_is_refused(pyshell: Pyshell, line: str, told: str) -> None:
     ran = pyshell.line(line)
     assert ran.status != 0
     assert told in ran.err

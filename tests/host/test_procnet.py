@@ -11,7 +11,7 @@ from pyshell.host import procnet
 from pyshell.host.real_machine import RealMachine
 
 
-def test_this_hosts_addresses() -> None:
+def test_the_addresses_of_this_host() -> None:
     found = procnet.addresses(RealMachine())
     assert found is not None
     assert "127.0.0.1" in found
@@ -27,11 +27,11 @@ def test_this_hosts_addresses() -> None:
         ("nonsense", "nonsense"),
     ],
 )
-def test_an_address_is_spelt_as_the_hosts_are(address: str, spelt: str) -> None:
+def test_an_address_is_spelt_like_those_of_the_host(address: str, spelt: str) -> None:
     assert procnet.spelt(address) == spelt
 
 
-def test_where_this_host_listens() -> None:
+def test_the_addresses_and_ports_this_host_listens_at() -> None:
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
             server = socket.create_server((address, 0), family=family)

@@ -79,7 +79,7 @@ def test_programs_are_found_in_the_systems_folders_only(attacked: Path, proof: P
     assert not proof.exists()
 
 
-def test_a_program_is_asked() -> None:
+def test_a_program_that_changes_nothing_is_run() -> None:
     assert programs.ask("echo", "yes") == "yes\n"
     assert programs.ask("false") is None
     assert programs.ask("no-such-program-here") is None
@@ -91,7 +91,7 @@ def test_a_program_gets_an_environment_and_folder_of_its_own(attacked: Path) -> 
     assert names <= {"PATH", "LC_ALL", "PWD", "SHLVL", "_"}
 
 
-def test_a_program_that_does_not_exist_is_an_error_of_the_system(attacked: Path) -> None:
+def test_a_missing_program_raises_an_os_error(attacked: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-program"):
         programs.run("no-such-program")
 
@@ -121,7 +121,7 @@ def _launched(folder: Path, *launcher: str, **environment: str) -> subprocess.Co
     )
 
 
-def test_the_isolated_launcher_runs_nothing_of_the_callers(hostile: Path, proof: Path) -> None:
+def test_the_isolated_launcher_runs_nothing_from_the_caller(hostile: Path, proof: Path) -> None:
     done = _launched(
         hostile, sys.executable, "-I", "-m", "pyshell", PYTHONPATH=str(hostile), HOME=str(hostile)
     )
@@ -152,7 +152,7 @@ def test_roots_import_path_has_neither_the_current_folder_nor_pythonpath(hostile
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it protects root")
-def test_root_takes_no_bus_and_no_boot_from_the_callers_environment() -> None:
+def test_root_ignores_the_bus_and_boot_of_the_callers_environment() -> None:
     code = (
         "import os, sys; from pyshell.__main__ import start; sys.argv[1:] = ['--version']; start();"
         "print([name in os.environ for name in ('DBUS_SYSTEM_BUS_ADDRESS', 'PYSHELL_WAY')])"

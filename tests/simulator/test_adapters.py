@@ -25,7 +25,7 @@ def test_a_new_host_has_no_adapters(kernel: Acts) -> None:
     assert not sysfs(kernel, "").exists()
 
 
-def test_a_port_brings_its_fabric(kernel: Acts) -> None:
+def test_a_port_makes_its_fabric_available(kernel: Acts) -> None:
     kernel.simulator.machine.add_port(HBA)
     assert kernel.simulator.machine.fabrics == ("iscsi", "loopback", "qla2xxx")
     assert kernel.simulator.machine.ports == (HBA,)
@@ -58,9 +58,7 @@ def test_a_port_brings_its_fabric(kernel: Acts) -> None:
     ],
     ids=lambda part: part.fabric if isinstance(part, SimulatedPort) else "",
 )
-def test_where_sysfs_tells_of_a_port(
-    kernel: Acts, port: SimulatedPort, file: str, text: str
-) -> None:
+def test_where_sysfs_shows_a_port(kernel: Acts, port: SimulatedPort, file: str, text: str) -> None:
     kernel.simulator.machine.add_port(port)
     assert sysfs(kernel, file).read_text() == text
 
@@ -69,15 +67,13 @@ def test_where_sysfs_tells_of_a_port(
     ("fabric", "owner"),
     [("qla2xxx", "driver"), ("efct", "driver"), ("tcm_fc", "subsystem")],
 )
-def test_a_port_of_fibre_channel_lies_below_its_adapter(
-    kernel: Acts, fabric: str, owner: str
-) -> None:
+def test_a_fibre_channel_port_is_below_its_adapter(kernel: Acts, fabric: str, owner: str) -> None:
     kernel.simulator.machine.add_port(SimulatedPort(fabric, HBA.name))
     adapter = sysfs(kernel, "class/fc_host/host0").resolve().parents[2]
     assert (adapter / owner).resolve().name == {"tcm_fc": "fcoe"}.get(fabric, fabric)
 
 
-def test_a_changed_table_is_seen_at_once(kernel: Acts) -> None:
+def test_a_changed_table_takes_effect_at_once(kernel: Acts) -> None:
     attach(kernel.simulator)
     hosts = utils.Path("/sys/class/fc_host")
     assert not hosts.exists()
@@ -99,7 +95,7 @@ def test_a_changed_table_is_seen_at_once(kernel: Acts) -> None:
         ([{"fabric": "ibmvscsis", "name": ".."}], "needs a name"),
     ],
 )
-def test_a_fault_among_the_ports_is_told(kernel: Acts, ports: object, told: str) -> None:
+def test_an_error_in_the_ports_is_reported(kernel: Acts, ports: object, told: str) -> None:
     kernel.edit_machine(ports=ports)
     with pytest.raises(ValueError, match=told):
         kernel.simulator.machine.check()
@@ -139,17 +135,17 @@ def test_names(kernel: Acts, rel: str, why: str) -> None:
     assert outcome(kernel.mkdir, rel) == why
 
 
-def test_a_port_in_initiator_mode_is_no_target(kernel: Acts) -> None:
+def test_a_port_in_initiator_mode_cannot_be_a_target(kernel: Acts) -> None:
     kernel.simulator.machine.add_port(SimulatedPort("qla2xxx", HBA.name, initiator=True))
     kernel.mkdir("qla2xxx")
     assert outcome(kernel.mkdir, f"qla2xxx/{HBA.name}") == "EINVAL"
 
 
-def test_an_adapter_without_its_module_is_no_fabric(kernel: Acts) -> None:
+def test_an_adapter_without_its_module_has_no_fabric(kernel: Acts) -> None:
     assert outcome(kernel.mkdir, "qla2xxx") == "EINVAL"
 
 
-def test_firewire_wants_a_lun(kernel: Acts) -> None:
+def test_firewire_requires_a_lun(kernel: Acts) -> None:
     tpg = kernel.tpg("sbp")
     assert outcome(kernel.write, f"{tpg}/enable", "1") == "EINVAL"
     kernel.mkdir(f"{tpg}/lun/lun_0")
@@ -158,7 +154,7 @@ def test_firewire_wants_a_lun(kernel: Acts) -> None:
     assert outcome(kernel.write, f"{tpg}/directory_id", "1") == "EBUSY"
 
 
-def test_a_nexus_is_never_waited_for(kernel: Acts) -> None:
+def test_deleting_the_acl_of_a_nexus_is_refused(kernel: Acts) -> None:
     tpg = kernel.tpg("loopback")
     kernel.write(f"{tpg}/nexus", "naa.5001405000000002")
     kernel.mkdir(f"{tpg}/acls/naa.5001405000000002")

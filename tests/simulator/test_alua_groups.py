@@ -25,7 +25,7 @@ def shown(kernel: Acts) -> list[str]:
     return [line.partition(": ")[2] for line in kernel.read(f"{LUN}/alua_tg_pt_gp").splitlines()]
 
 
-def test_a_lun_begins_in_the_default_group(kernel: Acts) -> None:
+def test_a_new_lun_is_in_the_default_group(kernel: Acts) -> None:
     kernel.exported()
     assert kernel.read(f"{DEFAULT}/members") == MEMBER
     assert shown(kernel) == ["default_tg_pt_gp", "0", "Active/Optimized", "None", "None", "None"]
@@ -45,7 +45,7 @@ def test_a_lun_moves_only_to_a_numbered_group(kernel: Acts, text: str) -> None:
     assert outcome(kernel.write, f"{LUN}/alua_tg_pt_gp", text or "\n") == "ENODEV"
 
 
-def test_a_removed_group_sends_its_luns_back(kernel: Acts) -> None:
+def test_luns_of_a_removed_group_move_to_the_default_group(kernel: Acts) -> None:
     group(kernel)
     kernel.write(f"{LUN}/alua_tg_pt_gp", "group")
     kernel.rmdir(GROUP)
@@ -67,9 +67,7 @@ def test_a_change_of_state_shows_in_the_lun(kernel: Acts) -> None:
         ("preferred", "0", "4"),
     ],
 )
-def test_states_that_a_group_does_not_take(
-    kernel: Acts, inner: str, value: str, state: str
-) -> None:
+def test_states_that_a_group_refuses(kernel: Acts, inner: str, value: str, state: str) -> None:
     kernel.exported()
     kernel.write(f"{DEFAULT}/{inner}", value)
     assert outcome(kernel.write, f"{DEFAULT}/alua_access_state", state) == "EINVAL"
@@ -95,7 +93,7 @@ def test_a_state_needs_a_device(kernel: Acts) -> None:
     assert outcome(kernel.write, f"{DEFAULT}/alua_access_state", "1") == "ENODEV"
 
 
-def test_secondary_states_outlast_a_link(kernel: Acts) -> None:
+def test_secondary_states_are_kept_when_a_lun_is_unlinked(kernel: Acts) -> None:
     device = kernel.exported()
     kernel.write(f"{LUN}/alua_tg_pt_offline", "1")
     kernel.unlink(f"{LUN}/link")
@@ -110,7 +108,7 @@ def test_a_passed_through_disk_has_no_alua_of_its_own(kernel: Acts) -> None:
     assert outcome(kernel.write, f"{LUN}/alua_tg_pt_gp", "default_tg_pt_gp") == "ENODEV"
 
 
-def test_an_attribute_shows_no_more_than_a_page() -> None:
+def test_an_attribute_shows_at_most_a_page() -> None:
     assert page(["x" * 99 + "\n"] * 50) == ("x" * 99 + "\n") * 40
 
 
@@ -128,7 +126,7 @@ def test_a_storage_object_moves_between_unit_groups(kernel: Acts) -> None:
     assert kernel.read("core/alua/lu_gps/default_lu_gp/members") == "rd_mcp_0/disk\n"
 
 
-def test_there_is_no_way_back_to_the_default_unit_group(kernel: Acts) -> None:
+def test_nothing_moves_back_to_the_default_unit_group(kernel: Acts) -> None:
     device = kernel.enabled()
     assert outcome(kernel.write, f"{device}/alua_lu_gp", "default_lu_gp") == "ENODEV"
 

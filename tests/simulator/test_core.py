@@ -39,7 +39,7 @@ def test_which_backstores_there_are(kernel: Acts, name: str, why: str) -> None:
         ("pscsi", "Channel ID: 0 Target ID: 2 LUN: 0 Host ID: 0 Vendor: SIM Model: Disk Rev: 0001"),
     ],
 )
-def test_what_a_storage_object_says_of_itself(kernel: Acts, plugin: str, shown: str) -> None:
+def test_what_info_shows(kernel: Acts, plugin: str, shown: str) -> None:
     text = info(kernel, kernel.enabled(plugin))
     assert text.startswith("Status: DEACTIVATED ")
     assert shown in text
@@ -84,11 +84,11 @@ def test_control_ignores_what_it_does_not_know(kernel: Acts) -> None:
 
 
 @pytest.mark.parametrize(("text", "why"), [("0", "EINVAL"), ("foo", "EINVAL"), ("1", "EEXIST")])
-def test_enabling_is_once_and_for_all(kernel: Acts, text: str, why: str) -> None:
+def test_enabling_is_permanent(kernel: Acts, text: str, why: str) -> None:
     assert outcome(kernel.write, f"{kernel.enabled()}/enable", text) == why
 
 
-def test_a_device_belongs_to_one_storage_object(kernel: Acts) -> None:
+def test_a_device_is_used_by_one_storage_object(kernel: Acts) -> None:
     kernel.enabled("iblock")
     other = kernel.device("iblock", 1)
     kernel.write(f"{other}/control", f"udev_path={VOLUME}")
@@ -97,7 +97,7 @@ def test_a_device_belongs_to_one_storage_object(kernel: Acts) -> None:
     assert outcome(kernel.write, f"{other}/enable", "1") == "ok"
 
 
-def test_who_holds_a_device(kernel: Acts) -> None:
+def test_what_uses_a_device(kernel: Acts) -> None:
     kernel.enabled("iblock")
     holder = kernel.simulator.holder
     assert holder(VOLUME) == "storage object iblock_0/disk"
@@ -105,7 +105,7 @@ def test_who_holds_a_device(kernel: Acts) -> None:
     assert (holder("/dev/sdb"), holder("/dev/nothing")) == (None, "no such device")
 
 
-def test_a_pulled_device_stays_in_its_storage_object(kernel: Acts) -> None:
+def test_a_storage_object_keeps_a_removed_device(kernel: Acts) -> None:
     device = kernel.enabled("iblock")
     before = kernel.read(f"{device}/info")
     kernel.simulator.machine.remove(VOLUME)
@@ -122,7 +122,7 @@ def test_a_large_sector_shows(kernel: Acts) -> None:
     assert "SectorSize: 4096" in info(kernel, device)
 
 
-def test_an_image_file_is_made_in_the_simulated_host(kernel: Acts) -> None:
+def test_an_image_file_is_created_on_the_simulated_host(kernel: Acts) -> None:
     kernel.enabled("fileio")
     assert kernel.simulator.machine.file("/tmp/image").is_file()
 
@@ -138,7 +138,7 @@ def test_an_image_file_is_made_in_the_simulated_host(kernel: Acts) -> None:
         ("wwn/vendor_id", "ACME"),
     ],
 )
-def test_what_stands_fast_while_exported(kernel: Acts, inner: str, text: str) -> None:
+def test_what_cannot_change_while_exported(kernel: Acts, inner: str, text: str) -> None:
     device = kernel.exported()
     before = kernel.read(f"{device}/{inner}")
     assert outcome(kernel.write, f"{device}/{inner}", text) == "EINVAL"
@@ -205,7 +205,7 @@ def test_dbroot_is_a_folder(kernel: Acts, folder: str, why: str) -> None:
     assert outcome(kernel.write, "dbroot", f"{folder}\n") == why
 
 
-def test_dbroot_stands_fast_once_there_is_a_storage_object(kernel: Acts) -> None:
+def test_dbroot_cannot_change_once_there_is_a_storage_object(kernel: Acts) -> None:
     kernel.device()
     assert outcome(kernel.write, "dbroot", "/tmp\n") == "EINVAL"
 

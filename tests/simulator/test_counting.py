@@ -19,7 +19,7 @@ def transfer(pyshell: Pyshell, rel: str, commands: int, **sizes: int) -> None:
     pyshell.simulator.transfer(str(pyshell.configfs / rel), commands, **sizes)
 
 
-def test_an_initiators_commands_show_in_all_that_they_went_through(exported: Pyshell) -> None:
+def test_commands_are_counted_by_mapped_lun_lun_and_storage_object(exported: Pyshell) -> None:
     transfer(exported, MAPPED, 3, read=5 << 20, written=1_500_000)
     transfer(exported, MAPPED, 1, written=1_500_000)
     for folder, commands in (
@@ -33,13 +33,13 @@ def test_an_initiators_commands_show_in_all_that_they_went_through(exported: Pys
         assert exported.read(f"{folder}/write_mbytes") == "2\n"
 
 
-def test_commands_of_somebody_without_acl_show_in_the_lun(exported: Pyshell) -> None:
+def test_commands_without_an_acl_are_counted_by_the_lun(exported: Pyshell) -> None:
     transfer(exported, f"{TPG}/lun/lun_0", 2, read=1 << 20)
     assert exported.read(f"{DEVICE}/statistics/scsi_lu/read_mbytes") == "1\n"
     assert exported.read(f"{MAPPED}/statistics/scsi_auth_intr/num_cmds") == "0\n"
 
 
-def test_nothing_goes_through_what_is_not_exported(exported: Pyshell) -> None:
+def test_no_commands_without_an_export(exported: Pyshell) -> None:
     with pytest.raises(FileNotFoundError):
         transfer(exported, f"{TPG}/lun/lun_7", 1)
 
@@ -52,7 +52,7 @@ def test_logins_are_counted(exported: Pyshell) -> None:
     assert exported.read(f"{STATISTICS}/iscsi_logout_stats/normal_logouts") == "1\n"
 
 
-def test_refused_logins_are_counted_by_their_reason(exported: Pyshell) -> None:
+def test_refused_logins_are_counted_by_reason(exported: Pyshell) -> None:
     exported.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
     with pytest.raises(PermissionError):
         exported.simulator.login(SERVER, 1, "iqn.2020-07.com.example:x", "fe80::1")
@@ -71,7 +71,7 @@ def test_refused_logins_are_counted_by_their_reason(exported: Pyshell) -> None:
         assert text == f"{number}\n"
 
 
-def test_a_mapped_lun_tells_whose_session_uses_it(exported: Pyshell) -> None:
+def test_a_mapped_lun_shows_the_session_that_uses_it(exported: Pyshell) -> None:
     place = f"{MAPPED}/statistics/scsi_att_intr_port"
     exported.simulator.login(SERVER, 1, CLIENT, ADDRESS)
     assert exported.read(f"{place}/port_ident") == f"{CLIENT}+i+00023d000001\n"
@@ -84,7 +84,7 @@ def test_a_mapped_lun_tells_whose_session_uses_it(exported: Pyshell) -> None:
 LOOPBACK = "loopback/naa.5001405000000001/tpgt_1"
 
 
-def test_a_host_that_finds_a_disk_of_its_own_asks_for_its_size(pyshell: Pyshell) -> None:
+def test_probing_commands_of_the_own_host_are_counted(pyshell: Pyshell) -> None:
     pyshell.must(
         "/backstores/ramdisk create memory 8M",
         "/loopback create naa.5001405000000001",

@@ -26,7 +26,7 @@ def test_names(kernel: Acts, rel: str, why: str) -> None:
     assert outcome(kernel.mkdir, rel) == why
 
 
-def test_a_nexus_is_set_once_and_taken_away(kernel: Acts) -> None:
+def test_a_nexus_is_set_once_and_removed(kernel: Acts) -> None:
     tpg = kernel.tpg("loopback")
     assert outcome(kernel.read, f"{tpg}/nexus") == "ENODEV"
     kernel.write(f"{tpg}/nexus", f"{NEXUS}\n")
@@ -40,11 +40,11 @@ def test_a_nexus_is_set_once_and_taken_away(kernel: Acts) -> None:
     ("text", "why"),
     [("foo", "EINVAL"), ("NULL", "ENODEV"), ("iqn.2020-07.a:b", "EINVAL"), ("naa." * 99, "EINVAL")],
 )
-def test_what_is_no_nexus(kernel: Acts, text: str, why: str) -> None:
+def test_values_that_are_not_a_nexus(kernel: Acts, text: str, why: str) -> None:
     assert outcome(kernel.write, f"{kernel.tpg('loopback')}/nexus", text) == why
 
 
-def test_a_lun_holds_the_nexus(kernel: Acts) -> None:
+def test_a_nexus_with_a_lun_cannot_be_removed(kernel: Acts) -> None:
     tpg = kernel.tpg("loopback")
     kernel.write(f"{tpg}/nexus", NEXUS)
     kernel.mkdir(f"{tpg}/lun/lun_0")

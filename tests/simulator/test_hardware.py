@@ -40,13 +40,13 @@ def test_a_scsi_device_by_its_address(machine: Hardware) -> None:
     ]
 
 
-def test_a_pulled_disk_is_found_nowhere(machine: Hardware) -> None:
+def test_a_removed_disk_is_not_found(machine: Hardware) -> None:
     machine.remove("/dev/sdd")
     assert (machine.device("/dev/sdd"), machine.named("sdd"), machine.at("1:0:0:0")) == (None,) * 3
     assert "/dev/sdd" in [device.path for device in machine.devices]
 
 
-def test_a_pulled_disk_comes_back(machine: Hardware) -> None:
+def test_a_removed_disk_can_be_added_again(machine: Hardware) -> None:
     disk = machine.device("/dev/sdd")
     assert disk
     machine.remove("/dev/sdd")
@@ -54,18 +54,18 @@ def test_a_pulled_disk_comes_back(machine: Hardware) -> None:
     assert machine.device("/dev/sdd") == disk
 
 
-def test_an_unknown_disk_cannot_be_pulled(machine: Hardware) -> None:
+def test_an_unknown_disk_cannot_be_removed(machine: Hardware) -> None:
     with pytest.raises(ValueError, match="/dev/nothing"):
         machine.remove("/dev/nothing")
 
 
-def test_a_new_device_is_seen_by_whoever_looks(machine: Hardware, kernel: Acts) -> None:
+def test_a_new_device_is_found_at_once(machine: Hardware, kernel: Acts) -> None:
     machine.add(SimulatedDevice("/dev/vdb", "vdb", 1 << 30))
     other = Hardware(kernel.simulator.folder)
     assert other.device("/dev/vdb") == SimulatedDevice("/dev/vdb", "vdb", 1 << 30)
 
 
-def test_a_link_that_leads_in_a_circle_finds_nothing(kernel: Acts) -> None:
+def test_a_circular_link_finds_nothing(kernel: Acts) -> None:
     kernel.edit_machine(links={"/dev/a": "/dev/b", "/dev/b": "/dev/a"})
     assert kernel.simulator.machine.device("/dev/a") is None
 
@@ -81,7 +81,7 @@ def test_a_link_that_leads_in_a_circle_finds_nothing(kernel: Acts) -> None:
         ("relative", "files/relative"),
     ],
 )
-def test_where_a_file_of_the_host_lies(kernel: Acts, path: str, place: str) -> None:
+def test_where_a_file_of_the_host_is_stored(kernel: Acts, path: str, place: str) -> None:
     assert kernel.simulator.machine.file(path) == kernel.simulator.folder / place
 
 
@@ -97,7 +97,7 @@ def test_the_kernel_can_provide_two_fabrics(machine: Hardware) -> None:
         ('{"devices": [{"pth": 1}], "links": {}, "fabrics": [], "cpus": 1}', "without path"),
     ],
 )
-def test_a_fault_in_the_table_is_told(kernel: Acts, text: str, told: str) -> None:
+def test_an_error_in_the_table_is_reported(kernel: Acts, text: str, told: str) -> None:
     Path(kernel.simulator.folder / "machine.json").write_text(text)
     with pytest.raises(ValueError, match=told):
         kernel.simulator.machine.device(VOLUME)
@@ -124,7 +124,7 @@ DEVICE = {"path": "/dev/x", "kernel_name": "x", "size": 1 << 20}
         table(devices=[{**DEVICE, "size": 1}])[:-1] + ', "x": ' + "1" * 5000 + "}",
     ],
 )  # fmt: skip
-def test_a_table_of_wrong_types_is_refused_when_it_is_opened(pyshell: Pyshell, text: str) -> None:
+def test_a_table_with_wrong_types_is_refused_when_opened(pyshell: Pyshell, text: str) -> None:
     """Finding 64."""
     pyshell.must("ls")
     (pyshell.folder / "machine.json").write_text(text)
@@ -134,7 +134,7 @@ def test_a_table_of_wrong_types_is_refused_when_it_is_opened(pyshell: Pyshell, t
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_the_simulator_of_another_user_is_not_obeyed(pyshell: Pyshell) -> None:
+def test_the_simulator_of_another_user_is_refused(pyshell: Pyshell) -> None:
     """Finding 45: its table and its links would lead root's writing anywhere."""
     pyshell.must("ls")
     os.chown(pyshell.folder, 65534, 65534)
@@ -158,7 +158,7 @@ def test_the_simulator_of_another_user_is_not_obeyed(pyshell: Pyshell) -> None:
         ("/a.img", False),
     ],
 )
-def test_folders_are_created_below_those_of_the_host_only(
+def test_folders_are_created_only_below_those_of_the_host(
     machine: Hardware, path: str, offered: bool
 ) -> None:
     """Finding 42: an image file in a folder that does not exist is refused elsewhere."""

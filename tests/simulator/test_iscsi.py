@@ -15,7 +15,7 @@ def test_enabling_needs_nothing_in_the_tpg(kernel: Acts, text: str) -> None:
 
 
 @pytest.mark.parametrize("folder", [f"{TPG}/auth", f"{ACL}/auth", "iscsi/discovery_auth"])
-def test_mutual_secrets_make_the_target_prove_itself(kernel: Acts, folder: str) -> None:
+def test_mutual_secrets_authenticate_the_target(kernel: Acts, folder: str) -> None:
     kernel.tpg()
     kernel.mkdir(ACL)
     kernel.write(f"{folder}/userid_mutual", "me")
@@ -34,7 +34,7 @@ def test_secrets_are_kept_as_written(kernel: Acts, text: str, shown: str) -> Non
     assert kernel.read(f"{TPG}/auth/userid") == shown
 
 
-def test_too_long_a_secret_is_cut_or_refused(kernel: Acts) -> None:
+def test_a_secret_that_is_too_long_is_truncated_or_refused(kernel: Acts) -> None:
     kernel.tpg()
     kernel.mkdir(ACL)
     kernel.write(f"{TPG}/auth/password", "x" * 300)
@@ -95,7 +95,7 @@ def test_lists_of_processors(kernel: Acts, text: str, shown: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"), [("2", "ERANGE"), ("x", "EINVAL"), ("1-0", "EINVAL"), ("9" * 12, "EOVERFLOW")]
 )
-def test_processors_that_are_not_there(kernel: Acts, text: str, why: str) -> None:
+def test_missing_processors(kernel: Acts, text: str, why: str) -> None:
     kernel.mkdir("iscsi")
     assert outcome(kernel.write, "iscsi/cpus_allowed_list", text) == why
 
@@ -103,6 +103,6 @@ def test_processors_that_are_not_there(kernel: Acts, text: str, why: str) -> Non
 @pytest.mark.parametrize(
     ("text", "why"), [("1", "ok"), ("-2", "ok"), ("2", "EINVAL"), ("-3", "EINVAL")]
 )
-def test_who_completes_commands(kernel: Acts, text: str, why: str) -> None:
+def test_the_processor_that_completes_commands(kernel: Acts, text: str, why: str) -> None:
     kernel.tpg()
     assert outcome(kernel.write, f"iscsi/{IQN}/param/cmd_completion_affinity", text) == why

@@ -38,7 +38,7 @@ def test_a_session_shows_in_the_node_acl(ready: Acts) -> None:
     assert acl.session["connections"] == [connection]
 
 
-def test_negotiated_parameters_show_while_it_lasts(ready: Acts) -> None:
+def test_negotiated_parameters_are_shown_during_a_session(ready: Acts) -> None:
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     assert (ready.read(f"{ACL}/param/MaxBurstLength"), ready.read(COUNT)) == ("262144\n", "1\n")
     ready.simulator.logout(IQN, 1, CLIENT)
@@ -46,20 +46,20 @@ def test_negotiated_parameters_show_while_it_lasts(ready: Acts) -> None:
     assert (ready.read(f"{ACL}/info"), ready.read(COUNT)) == (ALONE, "0\n")
 
 
-def test_an_initiator_without_acl_shows_in_the_tpg(ready: Acts) -> None:
+def test_a_tpg_shows_initiators_without_acl(ready: Acts) -> None:
     ready.rmdir(ACL)
     ready.write(f"{TPG}/attrib/generate_node_acls", "1")
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     assert ready.read(f"{TPG}/dynamic_sessions") == f"{CLIENT}\n\0"
 
 
-def test_a_disabled_tpg_throws_everybody_out(ready: Acts) -> None:
+def test_disabling_a_tpg_ends_its_sessions(ready: Acts) -> None:
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     ready.write(f"{TPG}/enable", "0")
     assert ready.read(f"{ACL}/info") == ALONE
 
 
-def test_a_removed_acl_takes_its_session_along(ready: Acts) -> None:
+def test_removing_an_acl_ends_its_session(ready: Acts) -> None:
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
     ready.rmdir(ACL)
     assert ready.read(COUNT) == "0\n"
@@ -71,13 +71,13 @@ def test_a_removed_acl_takes_its_session_along(ready: Acts) -> None:
     ("enabled", "initiator", "error"),
     [("0", CLIENT, ConnectionRefusedError), ("1", "iqn.2020-07.org.example:x", PermissionError)],
 )
-def test_who_is_not_let_in(ready: Acts, enabled: str, initiator: str, error: type[OSError]) -> None:
+def test_refused_logins(ready: Acts, enabled: str, initiator: str, error: type[OSError]) -> None:
     ready.write(f"{TPG}/enable", enabled)
     with pytest.raises(error):
         ready.simulator.login(IQN, 1, initiator, ADDRESS)
 
 
-def test_nobody_is_in_twice_or_leaves_unseen(ready: Acts) -> None:
+def test_a_second_login_or_logout_is_an_error(ready: Acts) -> None:
     with pytest.raises(FileNotFoundError):
         ready.simulator.logout(IQN, 1, CLIENT)
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
@@ -179,7 +179,7 @@ def test_another_queue_depth_ends_the_session(ready: Acts, depth: str, left: str
     assert ready.read(f"{ACL}/cmdsn_depth") == f"{depth}\n"
 
 
-def test_a_session_outlives_its_portal_and_luns(ready: Acts) -> None:
+def test_a_session_continues_without_portal_and_luns(ready: Acts) -> None:
     ready.mkdir(f"{TPG}/np/192.168.56.101:3260", f"{TPG}/lun/lun_0")
     device = ready.enabled("rd_mcp")
     ready.link(device, f"{TPG}/lun/lun_0/x")
@@ -198,7 +198,9 @@ def test_a_removed_tpg_ends_the_sessions_without_acl(ready: Acts) -> None:
 
 
 @pytest.mark.parametrize("name", ["x/../y", "..", "a\nb", "\x1b[2J"])
-def test_a_name_without_acl_need_not_be_fit_for_a_path(ready: Acts, name: str) -> None:
+def test_the_name_of_an_initiator_without_acl_need_not_be_a_valid_path(
+    ready: Acts, name: str
+) -> None:
     ready.write(f"{TPG}/attrib/generate_node_acls", "1")
     ready.simulator.login(IQN, 1, name, ADDRESS)
     assert ready.read(f"{TPG}/dynamic_sessions") == f"{name}\n\0"
@@ -206,7 +208,7 @@ def test_a_name_without_acl_need_not_be_fit_for_a_path(ready: Acts, name: str) -
     ready.simulator.logout(IQN, 1, name)
 
 
-def test_a_generated_acl_is_cached_beyond_demo_mode(ready: Acts) -> None:
+def test_a_generated_acl_stays_cached_after_demo_mode(ready: Acts) -> None:
     ready.rmdir(ACL)
     ready.write(f"{TPG}/attrib/generate_node_acls", "1")
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)

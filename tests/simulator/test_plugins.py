@@ -13,14 +13,14 @@ def info(kernel: Acts, device: str) -> str:
     return " ".join(kernel.read(f"{device}/info").split())
 
 
-def test_what_a_new_one_shows(kernel: Acts) -> None:
+def test_what_a_new_user_object_shows(kernel: Acts) -> None:
     assert info(kernel, kernel.device("user")) == (
         "Status: DEACTIVATED Max Queue Depth: 0 SectorSize: 0 HwMaxSectors: 0"
         " Config: NULL Size: 0 MaxDataAreaMB: 1024 DataPagesPerBlk: 1 CmdRingSizeMB: 8"
     )
 
 
-def test_an_enabled_one_gets_the_kernels_limits(kernel: Acts) -> None:
+def test_an_enabled_user_object_gets_the_kernels_limits(kernel: Acts) -> None:
     assert info(kernel, kernel.enabled("user")) == (
         "Status: DEACTIVATED Max Queue Depth: 0 SectorSize: 512 HwMaxSectors: 128 Config:"
         " handler/recorder Size: 1048576 MaxDataAreaMB: 1024 DataPagesPerBlk: 1 CmdRingSizeMB: 8"
@@ -36,11 +36,11 @@ def test_limits_are_rounded_to_whole_pages(kernel: Acts) -> None:
 
 
 @pytest.mark.parametrize("text", ["max_data_area_mb=0", "hw_max_sectors=-1", "hw_block_size=0"])
-def test_a_limit_is_above_nothing(kernel: Acts, text: str) -> None:
+def test_a_limit_is_positive(kernel: Acts, text: str) -> None:
     assert outcome(kernel.write, f"{kernel.device('user')}/control", text) == "EINVAL"
 
 
-def test_enabling_settles_the_data_area(kernel: Acts) -> None:
+def test_enabling_fixes_the_data_area(kernel: Acts) -> None:
     device = kernel.enabled("user")
     assert outcome(kernel.write, f"{device}/control", "max_data_area_mb=8") == "EINVAL"
 
@@ -49,7 +49,9 @@ def test_enabling_settles_the_data_area(kernel: Acts) -> None:
     ("file", "text"),
     [("dev_config", "handler/other"), ("dev_size", "2097152"), ("emulate_write_cache", "1")],
 )
-def test_a_change_that_nobody_can_be_told_of_is_refused(kernel: Acts, file: str, text: str) -> None:
+def test_a_change_without_a_handler_to_notify_is_refused(
+    kernel: Acts, file: str, text: str
+) -> None:
     device = kernel.device("user")
     assert outcome(kernel.write, f"{device}/attrib/{file}", text) == "ok"
     assert kernel.read(f"{device}/attrib/{file}") == f"{text}\n"

@@ -30,7 +30,7 @@ from simulator.acts import ACL, IQN, LUN, TPG, Acts, outcome
         (f"{LUN}/statistics/x", "ENOSYS"),
     ],
 )
-def test_which_names_there_may_be(kernel: Acts, rel: str, why: str) -> None:
+def test_valid_names(kernel: Acts, rel: str, why: str) -> None:
     kernel.exported()
     assert outcome(kernel.mkdir, rel) == why
 
@@ -44,12 +44,12 @@ def test_a_link_exports(kernel: Acts) -> None:
     assert outcome(kernel.read, f"{LUN}/statistics/scsi_port/indx") == "ENODEV"
 
 
-def test_a_lun_leads_to_one_storage_object(kernel: Acts) -> None:
+def test_a_lun_is_linked_to_one_storage_object(kernel: Acts) -> None:
     device = kernel.exported()
     assert outcome(kernel.link, device, f"{LUN}/second") == "EEXIST"
 
 
-def test_a_lun_wants_an_enabled_storage_object(kernel: Acts) -> None:
+def test_a_lun_requires_an_enabled_storage_object(kernel: Acts) -> None:
     kernel.tpg()
     kernel.mkdir(LUN)
     assert outcome(kernel.link, kernel.device(), f"{LUN}/link") == "ENODEV"
@@ -68,7 +68,7 @@ def test_write_protection(kernel: Acts, text: str, shown: str) -> None:
     assert kernel.read(f"{mapped}/write_protect") == shown
 
 
-def test_a_tpg_may_protect_all_that_is_mapped(kernel: Acts) -> None:
+def test_a_tpg_can_write_protect_all_mapped_luns(kernel: Acts) -> None:
     kernel.exported()
     kernel.write(f"{TPG}/attrib/prod_mode_write_protect", "1")
     kernel.mkdir(ACL, f"{ACL}/lun_0")
@@ -77,7 +77,7 @@ def test_a_tpg_may_protect_all_that_is_mapped(kernel: Acts) -> None:
     assert kernel.read(f"{ACL}/lun_0/write_protect") == "1\n"
 
 
-def test_a_mapped_lun_wants_a_linked_lun(kernel: Acts) -> None:
+def test_a_mapped_lun_requires_a_linked_lun(kernel: Acts) -> None:
     kernel.tpg()
     kernel.mkdir(LUN, ACL, f"{ACL}/lun_0")
     assert outcome(kernel.link, LUN, f"{ACL}/lun_0/link") == "EINVAL"
@@ -91,7 +91,7 @@ def test_a_mapped_lun_stays_in_its_tpg(kernel: Acts) -> None:
     assert outcome(kernel.link, f"{other}/lun/lun_0", f"{ACL}/lun_0/link") == "EINVAL"
 
 
-def test_a_withdrawn_lun_leaves_its_mappings_empty(kernel: Acts) -> None:
+def test_unlinking_a_lun_empties_its_mappings(kernel: Acts) -> None:
     mapped = kernel.mapped()
     kernel.unlink(f"{LUN}/link")
     assert outcome(kernel.read, f"{mapped}/statistics/scsi_auth_intr/dev") == "ENODEV"
@@ -100,7 +100,7 @@ def test_a_withdrawn_lun_leaves_its_mappings_empty(kernel: Acts) -> None:
     kernel.rmdir(LUN)
 
 
-def test_ports_are_counted_over_a_storage_objects_life(kernel: Acts) -> None:
+def test_port_numbers_of_a_storage_object_are_not_reused(kernel: Acts) -> None:
     device = kernel.exported()
     kernel.unlink(f"{LUN}/link")
     kernel.link(device, f"{LUN}/link")

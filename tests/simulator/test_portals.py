@@ -27,7 +27,7 @@ def test_addresses(kernel: Acts, name: str) -> None:
     ["300.1.1.1:99", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "host:3260", "::1:3260", "[::1]",
      "[::1:3260", "1.2.3:3260", "[fe80::1]:3260", " 1.2.3.4:1"],
 )  # fmt: skip
-def test_what_is_no_address(kernel: Acts, name: str) -> None:
+def test_values_that_are_not_an_address(kernel: Acts, name: str) -> None:
     kernel.tpg()
     assert outcome(kernel.mkdir, f"{TPG}/np/{name}") == "EINVAL"
 
@@ -46,7 +46,7 @@ def test_what_is_no_address(kernel: Acts, name: str) -> None:
         ("0.0.0.0:3260", "0.0.0.0:3261", "ok"),
     ],
 )
-def test_who_is_in_whose_way(kernel: Acts, first: str, second: str, why: str) -> None:
+def test_conflicting_portals(kernel: Acts, first: str, second: str, why: str) -> None:
     kernel.tpg()
     kernel.mkdir(f"{TPG}/np/{first}")
     assert outcome(kernel.mkdir, f"{TPG}/np/{second}") == why
@@ -61,7 +61,7 @@ def test_only_targets_share_a_portal(kernel: Acts, tpg: str, why: str) -> None:
     assert outcome(kernel.mkdir, f"{tpg}/np/127.0.0.1:3260") == why
 
 
-def test_a_portal_that_is_gone_is_in_nobodys_way(kernel: Acts) -> None:
+def test_a_removed_portal_conflicts_with_none(kernel: Acts) -> None:
     kernel.tpg()
     kernel.mkdir(f"{TPG}/np/0.0.0.0:3260")
     assert kernel.read(COUNT) == "1\n"

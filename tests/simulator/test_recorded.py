@@ -74,7 +74,7 @@ def full(text: str) -> str:
 
 
 @pytest.mark.parametrize("tried", sorted(TRIES["files"]))
-def test_what_was_seen_is_done(kernel: Acts, tried: str) -> None:
+def test_recorded_attempts_have_the_recorded_results(kernel: Acts, tried: str) -> None:
     kind, state, inner = tried.split(" ")
     kernel.edit_machine(fabrics=["iscsi", "loopback", "vhost"])
     file = f"{made(kernel, kind, state)}/{inner}"

@@ -32,7 +32,7 @@ from simulator.acts import ACL, LUN, TPG
         ("loopback/naa.5/tpgt_1/nexus", "tpg", "loopback", "nexus"),
     ],
 )
-def test_where_a_path_lies(rel: str, kind: str, variant: str, inner: str) -> None:
+def test_the_object_of_a_path(rel: str, kind: str, variant: str, inner: str) -> None:
     place = locate(rel)
     assert (place.kind, place.variant, place.inner) == (kind, variant, inner)
 
@@ -51,5 +51,5 @@ def test_where_a_path_lies(rel: str, kind: str, variant: str, inner: str) -> Non
         (ACL, "mapped"),
     ],
 )
-def test_what_a_mkdir_makes(rel: str, made: str | None) -> None:
+def test_what_mkdir_creates(rel: str, made: str | None) -> None:
     assert locate(rel).makes == made

@@ -16,26 +16,26 @@ from pyshell.simulator import open_simulator
 from simulator.acts import ACL, LUN, TPG, Acts, outcome
 
 
-def test_a_new_folder_holds_the_initial_tree(kernel: Acts) -> None:
+def test_a_new_folder_has_the_initial_tree(kernel: Acts) -> None:
     assert kernel.names("") == ["core", "dbroot", "version"]
     assert kernel.names("core") == ["alua"]
     assert stat.S_IMODE(kernel.simulator.folder.stat().st_mode) == 0o700
 
 
-def test_what_one_did_the_next_finds(kernel: Acts) -> None:
+def test_state_persists_between_openings(kernel: Acts) -> None:
     kernel.tpg()
     again = open_simulator(kernel.simulator.folder)
     assert again.read(f"{again.configfs}/{TPG}/enable") == "0\n"
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("dear")
     with pytest.raises(ValueError, match="holds no simulated kernel"):
         open_simulator(tmp_path)
     assert os.listdir(tmp_path) == ["letter"]
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         open_simulator(tmp_path / "file")
@@ -47,7 +47,7 @@ def test_a_refusal_names_errno_and_path(kernel: Acts) -> None:
     assert (caught.value.errno, caught.value.filename) == (errno.EINVAL, kernel.path("core/foo_0"))
 
 
-def test_a_path_elsewhere_is_the_callers_mistake(kernel: Acts) -> None:
+def test_a_path_outside_the_tree_is_a_value_error(kernel: Acts) -> None:
     with pytest.raises(ValueError, match="is not below"):
         kernel.simulator.mkdir("/tmp/elsewhere")
 
@@ -64,7 +64,7 @@ def test_a_path_elsewhere_is_the_callers_mistake(kernel: Acts) -> None:
         ("x" * 256, "ENAMETOOLONG"),
     ],
 )
-def test_folders_that_cannot_be_made(kernel: Acts, rel: str, why: str) -> None:
+def test_folders_that_cannot_be_created(kernel: Acts, rel: str, why: str) -> None:
     assert outcome(kernel.mkdir, rel) == why
 
 
@@ -88,7 +88,7 @@ def test_folders_that_cannot_be_made(kernel: Acts, rel: str, why: str) -> None:
         ("iscsi", "ENOTEMPTY"),
     ],
 )
-def test_folders_that_cannot_go(kernel: Acts, rel: str, why: str) -> None:
+def test_folders_that_cannot_be_removed(kernel: Acts, rel: str, why: str) -> None:
     kernel.mapped()
     assert outcome(kernel.rmdir, rel) == why
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_read(kernel: Acts, rel: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("inner", "mode"), [("info", 0o444), ("control", 0o200), ("enable", 0o644), ("attrib", 0o755)]
 )
-def test_modes_are_the_kernels_whatever_the_umask(kernel: Acts, inner: str, mode: int) -> None:
+def test_modes_do_not_depend_on_the_umask(kernel: Acts, inner: str, mode: int) -> None:
     old = os.umask(0o077)
     try:
         device = kernel.enabled()
@@ -152,7 +152,7 @@ def test_an_empty_write_does_nothing(kernel: Acts) -> None:
     assert kernel.read(f"{device}/attrib/emulate_caw") == "1\n"
 
 
-def test_a_long_write_comes_in_pieces(kernel: Acts) -> None:
+def test_a_long_write_is_split(kernel: Acts) -> None:
     device = kernel.enabled()
     kernel.write(f"{device}/attrib/emulate_caw", "n" * 4095 + "y")
     assert kernel.read(f"{device}/attrib/emulate_caw") == "1\n"
@@ -182,14 +182,14 @@ def test_a_link_reads_as_configfs_writes_it(kernel: Acts) -> None:
         ("../..", f"{LUN}/x", "EPERM"),
     ],
 )
-def test_links_that_cannot_be_made(kernel: Acts, source: str, rel: str, why: str) -> None:
+def test_links_that_cannot_be_created(kernel: Acts, source: str, rel: str, why: str) -> None:
     kernel.enabled()
     kernel.tpg()
     kernel.mkdir(LUN)
     assert outcome(kernel.link, source, rel) == why
 
 
-def test_a_strange_file_in_the_tree_disturbs_nobody(kernel: Acts) -> None:
+def test_an_unknown_file_in_the_tree_is_ignored(kernel: Acts) -> None:
     kernel.tpg()
     Path(kernel.path(f"{TPG}/lun/.note")).write_text("by hand")
     Path(kernel.path("iscsi/new_attribute")).write_text("by a newer kernel\n")
@@ -198,7 +198,7 @@ def test_a_strange_file_in_the_tree_disturbs_nobody(kernel: Acts) -> None:
     kernel.rmdir(LUN)
 
 
-def test_what_is_staged_is_gone_afterwards(kernel: Acts) -> None:
+def test_no_staged_files_remain(kernel: Acts) -> None:
     kernel.mapped()
     kernel.unlink(f"{ACL}/lun_0/link")
     kernel.rmdir(f"{ACL}/lun_0")
@@ -227,7 +227,7 @@ def test_two_processes_at_once(kernel: Acts) -> None:
     assert sorted(int(index) for index in indexes) == list(range(1, 17))
 
 
-def test_two_processes_may_make_the_folder(tmp_path: Path) -> None:
+def test_two_processes_can_create_the_folder(tmp_path: Path) -> None:
     makers = [
         subprocess.Popen([sys.executable, "-c", MAKER, str(tmp_path / "new"), n])
         for n in ("0", "8")

@@ -27,20 +27,20 @@ def tree(_folder: Path) -> TreeFiles:
     return tree
 
 
-def test_a_group_grows_whole(tree: TreeFiles) -> None:
+def test_a_group_appears_whole(tree: TreeFiles) -> None:
     assert tree.text("group/attrib/x") == "7\n"
     assert (tree.mode("group/attrib/x"), tree.mode("group/y")) == (0o444, 0o644)
     assert (tree.groups("group"), tree.groups("nothing")) == (["attrib"], [])
 
 
 @pytest.mark.parametrize("texts", [("8\n", "", "9\n"), ("a long text\n", "b\n"), ("é", "")])
-def test_a_text_is_replaced_and_the_mode_stays(tree: TreeFiles, texts: tuple[str, ...]) -> None:
+def test_a_text_is_replaced_and_the_mode_kept(tree: TreeFiles, texts: tuple[str, ...]) -> None:
     for text in texts:
         tree.put("group/attrib/x", text)
         assert (tree.text("group/attrib/x"), tree.mode("group/attrib/x")) == (text, 0o444)
 
 
-def test_whoever_has_a_file_open_reads_on_in_the_old_text(tree: TreeFiles) -> None:
+def test_an_open_file_keeps_the_old_text(tree: TreeFiles) -> None:
     with open(tree.path("group/attrib/x"), encoding="utf-8") as file:
         tree.put("group/attrib/x", "a longer text\n")
         assert file.read() == "7\n"
@@ -52,7 +52,7 @@ def test_the_same_text_is_not_written(tree: TreeFiles) -> None:
     assert os.stat(tree.path("group/attrib/x")) == before
 
 
-def test_a_felled_group_takes_along_what_was_hidden(tree: TreeFiles) -> None:
+def test_removing_a_group_removes_its_hidden_facts(tree: TreeFiles) -> None:
     tree.remember("group", {"a": 1})
     tree.remember("group/below/it", {"b": 2})
     tree.fell("group")
@@ -60,7 +60,7 @@ def test_a_felled_group_takes_along_what_was_hidden(tree: TreeFiles) -> None:
     assert (tree.facts("group"), tree.facts("group/below/it")) == ({}, {})
 
 
-def test_a_new_group_inherits_nothing_from_one_that_died_half_way(tree: TreeFiles) -> None:
+def test_a_new_group_inherits_nothing_from_a_half_removed_one(tree: TreeFiles) -> None:
     tree.remember("new", {"links": ["left over"]})
     tree.grow("new", GROUP, {"x": 1})
     assert tree.facts("new") == {}
@@ -73,11 +73,11 @@ def test_links_lead_up_to_the_mount(tree: TreeFiles) -> None:
     assert (tree.links("group/attrib"), tree.is_group("group/attrib/link")) == (["link"], False)
 
 
-def test_counters_never_give_a_number_twice(tree: TreeFiles) -> None:
+def test_counters_never_return_a_number_twice(tree: TreeFiles) -> None:
     assert [tree.count("a"), tree.count("a"), tree.count("b")] == [1, 2, 1]
 
 
-def test_the_hidden_part_is_the_owners_alone(tree: TreeFiles) -> None:
+def test_only_the_owner_can_read_hidden_facts(tree: TreeFiles) -> None:
     tree.remember("group", {"secret": 1})
     hidden = Path(tree.configfs).parents[1] / "hidden" / "group.json"
     assert stat.S_IMODE(hidden.stat().st_mode) == 0o600

@@ -62,7 +62,7 @@ def test_the_scenario(root: Any) -> None:
     assert [portal.ip_address for portal in root.network_portals] == ["0.0.0.0"]
 
 
-def test_everything_comes_back(root: Any) -> None:
+def test_everything_is_restored(root: Any) -> None:
     scenario()
     before = root.dump()
     root.clear_existing(confirm=True)
@@ -79,7 +79,7 @@ def test_the_configuration_is_saved_in_the_simulators_folder(root: Any, kernel: 
     assert saved.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_storage_object_goes_with_its_luns(root: Any) -> None:
+def test_deleting_a_storage_object_deletes_its_luns(root: Any) -> None:
     scenario()
     rtslib_fb.BlockStorageObject("lee_block").delete()
     assert [lun.parent_tpg.parent_target.fabric_module.name for lun in root.luns] == ["loopback"]
@@ -91,7 +91,7 @@ def test_the_hosts_real_files_are_out_of_reach(root: Any, kernel: Acts) -> None:
     assert (utils.Path("/etc") / "passwd").exists() is False
 
 
-def test_a_device_that_is_gone(root: Any, kernel: Acts) -> None:
+def test_a_missing_device(root: Any, kernel: Acts) -> None:
     disk = rtslib_fb.BlockStorageObject("lee_block", dev=VOLUME)
     kernel.simulator.machine.remove(VOLUME)
     with pytest.raises(utils.pyudev.DeviceNotFoundError):

@@ -47,7 +47,7 @@ def test_numbers(text: str, value: int) -> None:
         ("+-1", errno.EINVAL),
     ],
 )
-def test_what_is_no_number(text: str, refusal: int) -> None:
+def test_texts_that_are_not_numbers(text: str, refusal: int) -> None:
     with pytest.raises(RefusalError) as caught:
         number(text)
     assert caught.value.number == refusal
@@ -60,7 +60,7 @@ def test_signed_types_take_negative_numbers() -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "kept"), [(2**32, "s32", 0), (2**32 - 1, "s32", -1), (65537, "u16", 1)]
 )
-def test_a_narrower_type_cuts(value: int, kind: str, kept: int) -> None:
+def test_a_narrower_type_truncates(value: int, kind: str, kept: int) -> None:
     assert cast(value, kind) == kept
 
 
