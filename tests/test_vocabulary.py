@@ -88,10 +88,13 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) not in docstrings and " " in node.value:
                 yield node.lineno, node.value
-        elif isinstance(node, ast.FunctionDef) and any(
-            ast.unparse(one).startswith("command") for one in node.decorator_list
-        ):
+        elif isinstance(node, ast.FunctionDef) and is_command(node):
             yield node.lineno, ast.get_docstring(node) or ""
+
+
+def is_command(node: ast.FunctionDef) -> bool:
+    """Return whether a function is declared as a command."""
+    return any(ast.unparse(one).startswith("command(") for one in node.decorator_list)
 
 
 def complaints(text: str) -> list[str]:
@@ -130,6 +133,18 @@ def test_messages_and_help() -> None:
         for complaint in complaints(text)
     ]
     assert found == []
+
+
+def test_summaries_of_commands_are_short_and_imperative() -> None:
+    summaries = [
+        (ast.get_docstring(node) or "").partition("\n\n")[0]
+        for path in (ROOT / "pyshell").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and is_command(node)
+    ]
+    assert len(summaries) > 50
+    assert [one for one in summaries if len(" ".join(one.split())) > 70] == []
+    assert [one for one in summaries if not re.match(r"[A-Z][a-z]*[a-rt-z]\b", one)] == []
 
 
 def test_each_exception_is_needed() -> None:

@@ -69,9 +69,10 @@ def apply(
         "Keep running CHAP settings that the file omits. Default: true, or false with prune=true.",
     ] = None,
 ) -> Result:
-    """Change the running configuration to that of a file, with the fewest changes.
+    """Apply a saved configuration to the running target.
 
-    Unchanged objects are not touched, and their sessions continue. All changes are made, or none.
+    Changes the running configuration to that of the file, with the fewest changes. Unchanged
+    objects are not touched, and their sessions continue. All changes are made, or none.
 
     Each change is shown as online, as disrupting the named initiators, or as replacing: the object
     is deleted and created again. --dry-run only shows the changes.

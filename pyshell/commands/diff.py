@@ -40,7 +40,7 @@ _MISSING_SHOWN = 20
 
 @command(examples=("status",))
 def status(node: Node) -> Result:
-    """Show the summary of the root, and whether the running configuration is saved."""
+    """Show a summary, and whether the running configuration is saved."""
     shown = status_of(node)
     if node.context.compat:
         return shown

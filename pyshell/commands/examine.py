@@ -66,7 +66,7 @@ def metrics(
         "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
     ] = None,
 ) -> Result:
-    """Print metrics as OpenMetrics text, or serve them to a monitoring system.
+    """Print metrics as OpenMetrics text, or serve them over HTTP.
 
     For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
     serve= runs until Ctrl-C. Anyone who reaches the address can read the metrics: names of

@@ -45,10 +45,11 @@ def graph(
         "Colour the differences from this configuration: added, removed, changed.",
     ] = None,
 ) -> Result:
-    """Draw the topology: initiators, targets, LUNs, storage objects, devices.
+    """Draw the topology, from initiators to devices.
 
-    Browsers show the SVG in their light or dark mode. The running configuration is drawn with its
-    health and its sessions.
+    The picture shows initiators, targets, LUNs, storage objects and devices. Browsers show the SVG
+    in their light or dark mode. The running configuration is drawn with its health and its
+    sessions.
 
     An existing file is overwritten only if it contains such a picture.
     """

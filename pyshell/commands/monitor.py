@@ -146,10 +146,11 @@ def top(
     ] = "bytes",
     filter: Annotated[str | None, "Show only objects whose names contain this text."] = None,
 ) -> Result:
-    """Show commands and bytes per second of storage objects, LUNs and initiators.
+    """Show commands and bytes per second.
 
-    The kernel counts bytes in whole MiB, and initiators by their node ACLs; those without one
-    (demo mode) are included in the LUNs. With -o json, each sample is a document on one line.
+    It lists storage objects, LUNs and initiators. The kernel counts bytes in whole MiB, and
+    initiators by their node ACLs; those without one (demo mode) are included in the LUNs. With -o
+    json, each sample is a document on one line.
     """
     below = node.get_node(path).path if path else "/"
     chosen = top_text.Choice(below, by, sort, filter or "")

@@ -60,7 +60,10 @@ def status(node: Node) -> Result:
 
 @command()
 def refresh(node: Node) -> Result:
-    """Do nothing. pyshell always shows the kernel's state; targetcli has this command."""
+    """Do nothing; for scripts written for targetcli.
+
+    pyshell always shows the kernel's current state.
+    """
     return Nothing()
 
 

@@ -25,7 +25,7 @@ def delete(
     name: Annotated[str, CHILD, "Name of the storage object."],
     save: Annotated[bool, "Also remove it from the saved configuration."] = False,
 ) -> Result:
-    """Delete a storage object and the LUNs that export it. Its device or file is kept."""
+    """Delete a storage object and its LUNs; the device or file is kept."""
     try:
         place = listing.require_storage_object(node.lio, node.plugin, name)
     except NotFoundError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def takeover(
     node: Node, *, back: Annotated[bool, "Enable the previous units again."] = False
 ) -> Result:
-    """Make pyshell restore the target at boot, instead of targetcli or rtslib.
+    """Make pyshell, not targetcli or rtslib, restore the target at boot.
 
     Enables pyshell's units and disables those of the others. No unit is started or stopped, and
     the running configuration is not changed. --dry-run shows the units.

@@ -151,7 +151,7 @@ class AclsNode(Node):
         wwn_or_tag: Annotated[str, CHILD, "An initiator, or the tag to change."],
         new_tag: Annotated[str, ACL_TAG, "The new tag."],
     ) -> Result:
-        """Give initiators a common tag. Settings of the tag apply to all of them.
+        """Give initiators a common tag, whose settings apply to all of them.
 
         If other initiators have this tag, the new ones get their mapped LUNs, CHAP secrets and
         attributes.

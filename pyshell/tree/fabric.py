@@ -78,7 +78,7 @@ class FabricNode(Node):
         *,
         default_portal: DefaultPortal = None,
     ) -> Result:
-        """Create a target with its first TPG and, if the fabric has portals, the default portal."""
+        """Create a target with a TPG and, if supported, the default portal."""
         place = Target(self.fabric.name, self._new_wwn(wwn), self.lio.root)
         create = CreateTarget(place, said=[f"Created target {place.wwn}."])
         if self.fabric.has("tpgts"):
@@ -211,7 +211,7 @@ class TargetNode(Node):
         *,
         default_portal: DefaultPortal = None,
     ) -> Result:
-        """Create a TPG, with the default portal unless another TPG of the target has it."""
+        """Create a TPG, with the default portal unless another TPG has it."""
         tpg = Tpg(self.place, tag if tag is not None else free_tag(self.place))
         return Change(new_tpg(self, tpg, portal=default_portal), tpg.path)
 
