@@ -971,7 +971,7 @@ def test_one_configuration_of_a_handler_is_exported_once_even_if_its_file_is_mis
     for command in ("--dry-run apply", "apply"):
         ran = pyshell(*command.split(), str(wanted))
         assert ran.status != 0
-        assert "file//srv/none is used twice" in ran.err
+        assert "file//srv/none is in use: storage object user/one" in ran.err
     ran = pyshell("restoreconfig", str(wanted))
     assert ran.status == 1
     assert "file//srv/none is in use" in ran.err
