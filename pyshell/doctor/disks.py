@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.host import block_devices
+from pyshell.host.machine import file_text
 from pyshell.lio import listing, sessions, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
@@ -85,7 +86,7 @@ def _cache(
 def _has_battery(lio: Lio) -> bool:
     """Return whether the kernel reports a battery or a UPS."""
     kinds = lio.machine.host_file("/sys/class/power_supply").glob("*/type")
-    return any(kind.read_text(encoding="utf-8").strip() in ("Battery", "UPS") for kind in kinds)
+    return any(file_text(kind) in ("Battery", "UPS") for kind in kinds)
 
 
 def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
@@ -200,11 +201,9 @@ def _release(lio: Lio, name: str) -> str:
     """Return the command that releases a device below the device-mapper or md device `name`."""
     if name.startswith("md"):
         return f"mdadm --stop /dev/{name}"
-    folder = lio.machine.host_file(f"/sys/class/block/{name}/dm")
-    try:
-        mapped = (folder / "name").read_text(encoding="utf-8").strip()
-        uuid = (folder / "uuid").read_text(encoding="utf-8").strip()
-    except OSError:
+    mapped = lio.machine.text(f"/sys/class/block/{name}/dm/name")
+    uuid = lio.machine.text(f"/sys/class/block/{name}/dm/uuid")
+    if not mapped:
         return f"dmsetup remove /dev/{name}"
     if uuid.startswith("LVM-"):
         return f"lvchange -an /dev/mapper/{shell_word(mapped)}"

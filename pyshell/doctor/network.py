@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pyshell.doctor.findings import Finding, error, pyshell, tpgs, unseen
@@ -63,7 +62,7 @@ def check_firewall(lio: Lio) -> Iterator[Finding]:
     ask = lio.machine.ask
     if ask("firewall-cmd", "--state") is not None:
         yield from _firewalld(lio, ports)
-    elif re.search(r"^ENABLED=yes", _text(lio.machine.host_file(_UFW)), re.MULTILINE):
+    elif re.search(r"^ENABLED=yes", lio.machine.text(_UFW), re.MULTILINE):
         yield from _ufw(lio, ports)
     elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
         yield from _nftables(rules, ports)
@@ -93,10 +92,10 @@ def _firewalld(lio: Lio, ports: Ports) -> Iterator[Finding]:
 
 
 def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
-    defaults = _text(lio.machine.host_file("/etc/default/ufw"))
+    defaults = lio.machine.text("/etc/default/ufw")
     if re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults, re.MULTILINE):
         return
-    rules = _text(lio.machine.host_file("/etc/ufw/user.rules"))
+    rules = lio.machine.text("/etc/ufw/user.rules")
     for port, paths in ports.items():
         # `-p tcp --dport 3260 -j ACCEPT`; a rule for both protocols is written as two.
         if not re.search(rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT", rules, re.MULTILINE):
@@ -283,10 +282,3 @@ _NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
     message = f"it blocks TCP port {port} of portals: initiators get no answer"
     return Finding("warning", firewall, message, commands, paths)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -9,7 +9,15 @@ import os
 import re
 import stat
 
-from pyshell.host.machine import DISK, ZONED_DISK, BlockDevice, Queue, ScsiDevice, is_hctl
+from pyshell.host.machine import (
+    DISK,
+    ZONED_DISK,
+    BlockDevice,
+    Queue,
+    ScsiDevice,
+    file_text,
+    is_hctl,
+)
 
 BY_ID = "/dev/disk/by-id/"
 _FOLDERS = ("/dev/", "/dev/mapper/")
@@ -25,17 +33,8 @@ _MOVING = re.compile(
 _NODES = ("block", "scsi_tape", "scsi_changer", "scsi_generic")
 
 
-def text(path: str) -> str:
-    """Return the stripped text of a file, "" if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 def _number(path: str) -> int:
-    found = text(path)
+    found = file_text(path)
     return int(found) if found.isdigit() else 0
 
 
@@ -72,14 +71,14 @@ def block_device(path: str) -> BlockDevice | None:
 
 def _model(folder: str) -> str:
     """Return what a block device is, by its folder in sysfs."""
-    backing = text(f"{folder}/loop/backing_file")
+    backing = file_text(f"{folder}/loop/backing_file")
     if backing:
         return f"loop device on {backing}"
-    kind = text(f"{folder}/dm/uuid").partition("-")[0]
+    kind = file_text(f"{folder}/dm/uuid").partition("-")[0]
     if kind:
         return {"LVM": "logical volume", "mpath": "multipath", "CRYPT": "encrypted"}.get(kind, kind)
     whole = os.path.dirname(folder) if os.path.exists(f"{folder}/partition") else folder
-    words = [text(f"{whole}/device/vendor"), text(f"{whole}/device/model")]
+    words = [file_text(f"{whole}/device/vendor"), file_text(f"{whole}/device/model")]
     made = " ".join(word for word in words if word and not word.startswith("0x"))
     return f"partition of {made or os.path.basename(whole)}" if whole != folder else made
 
@@ -92,14 +91,14 @@ def _holder(number: str, folder: str) -> str:
     except OSError:
         return ""
     for entry in entries:
-        partition = text(f"{folder}/{entry}/dev") if entry != "device" else ""
+        partition = file_text(f"{folder}/{entry}/dev") if entry != "device" else ""
         if partition:
             numbers.add(partition)
-    for line in text("/proc/self/mountinfo").split("\n"):
+    for line in file_text("/proc/self/mountinfo").split("\n"):
         fields = line.split(" ")
         if len(fields) > 4 and fields[2] in numbers:
             return f"mounted on {fields[4]}"
-    for line in text("/proc/swaps").splitlines()[1:]:
+    for line in file_text("/proc/swaps").splitlines()[1:]:
         if os.path.basename(os.path.realpath(line.split()[0])) == os.path.basename(folder):
             return "used as swap"
     try:
@@ -122,7 +121,7 @@ def in_use(path: str) -> bool:
 
 def size(name: str) -> int | None:
     """Return the bytes of the device that the kernel calls `name`, None if it is gone."""
-    sectors = text(f"{_folder(name)}/size")
+    sectors = file_text(f"{_folder(name)}/size")
     return int(sectors) * _SECTOR if sectors.isdigit() else None
 
 
@@ -211,7 +210,7 @@ def scsi_device_at(folder: str, path: str) -> ScsiDevice | None:
         if device in ("", "/"):
             return None
     try:
-        kind = int(text(f"{device}/type"))
+        kind = int(file_text(f"{device}/type"))
     except ValueError:
         return None
     best = _best_node(device)

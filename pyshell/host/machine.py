@@ -101,6 +101,10 @@ class Machine(ABC):
     def host_file(self, path: str) -> Path:
         """Return where a file of the host, as an image file or one below /proc, can be opened."""
 
+    def text(self, path: str) -> str:
+        """Return the stripped text of a file of the host, "" if it cannot be read."""
+        return file_text(self.host_file(path))
+
     @abstractmethod
     def ask(self, *command: str) -> str | None:
         """Return what a program that changes nothing prints; None if it is missing or fails."""
@@ -211,6 +215,15 @@ class Machine(ABC):
     @abstractmethod
     def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
         """Ask a handler for another medium in a storage object. Raises PyshellError."""
+
+
+def file_text(path: str | os.PathLike[str]) -> str:
+    """Return the stripped text of a file, "" if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def _free_bytes(path: Path) -> int:

@@ -10,7 +10,6 @@ import ipaddress
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from pyshell import names
 from pyshell.errors import UsageError
@@ -26,11 +25,11 @@ def addresses(machine: Machine) -> dict[str, str] | None:
 
     IPv6 addresses come with their interface, IPv4 addresses with "".
     """
-    four = _read(machine.host_file("/proc/net/fib_trie"))
-    if four is None:
+    four = machine.text("/proc/net/fib_trie")
+    if not four:
         return None
     found = dict.fromkeys(_LOCAL.findall(four), "")
-    for line in (_read(machine.host_file("/proc/net/if_inet6")) or "").splitlines():
+    for line in machine.text("/proc/net/if_inet6").splitlines():
         fields = line.split()
         if len(fields) == _IPV6_FIELDS:
             address = ipaddress.IPv6Address(bytes.fromhex(fields[0]))
@@ -80,10 +79,10 @@ def connections(machine: Machine) -> list[tuple[int, str]]:
 
 def _sockets(machine: Machine) -> list[tuple[str, str, str]] | None:
     """Return the host's TCP sockets: both ends and the state, as the kernel writes them."""
-    four = _read(machine.host_file("/proc/net/tcp"))
-    if four is None:
+    four = machine.text("/proc/net/tcp")
+    if not four:
         return None
-    six = _read(machine.host_file("/proc/net/tcp6")) or ""
+    six = machine.text("/proc/net/tcp6")
     rows = [line.split() for line in (*four.splitlines()[1:], *six.splitlines()[1:])]
     return [(row[1], row[2], row[3]) for row in rows if len(row) > 3]
 
@@ -98,10 +97,3 @@ def _address(digits: str) -> str:
     words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
     packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
     return names.address(str(ipaddress.ip_address(packed)))
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None

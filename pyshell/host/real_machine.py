@@ -64,7 +64,7 @@ class RealMachine(Machine):
         return os.cpu_count() or 1
 
     def memory(self) -> int:
-        match = re.search(r"MemTotal:\s+(\d+) kB", block_devices.text("/proc/meminfo"))
+        match = re.search(r"MemTotal:\s+(\d+) kB", self.text("/proc/meminfo"))
         return int(match.group(1)) * 1024 if match else 0
 
     def addresses(self) -> Mapping[str, str]:

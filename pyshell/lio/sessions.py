@@ -12,10 +12,10 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from pyshell.host import procnet
+from pyshell.host.machine import file_text
 from pyshell.lio import listing, statistics
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -252,15 +252,15 @@ def _ages(lio: Lio, own: Sequence[Session]) -> dict[int, float]:
 def _thread_starts(lio: Lio) -> list[float]:
     """Return when each connection's thread began, as Unix time."""
     proc = lio.machine.host_file("/proc")
-    uptime = _text(proc / "uptime").split()
+    uptime = file_text(proc / "uptime").split()
     if not uptime:
         return []
     booted = time.time() - float(uptime[0])
     tick = os.sysconf("SC_CLK_TCK")
     found = []
     for comm in proc.glob("[0-9]*/comm"):
-        if _text(comm).strip() == _THREAD:
-            fields = _text(comm.with_name("stat")).rpartition(")")[2].split()
+        if file_text(comm) == _THREAD:
+            fields = file_text(comm.with_name("stat")).rpartition(")")[2].split()
             if len(fields) > _START:
                 found.append(booted + int(fields[_START]) / tick)
     return found
@@ -280,10 +280,3 @@ def _origin(lio: Lio, session: Session, own: Sequence[Session]) -> str:
         if address in peers:
             peers.remove(address)
     return peers[0] if len(peers) == 1 else ""
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshell.errors import NotFoundError
-from pyshell.host.machine import BlockDevice
+from pyshell.host.machine import BlockDevice, file_text
 from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, text_or_none
@@ -205,13 +205,10 @@ def _device_cache_text(lio: Lio, place: StorageObject) -> str:
         f"/sys/class/block/{(_field(info, 'device') or '-').replace('/', '!')}"
     )
     for queue in (device / "queue", device.resolve().parent / "queue"):  # a partition's disk's
-        try:
-            told = (queue / "write_cache").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue
-        if told == "write back":
+        cache = file_text(queue / "write_cache")
+        if cache == "write back":
             return "write-back, the device's own: a crash loses what initiators have not flushed"
-        if told == "write through":
+        if cache == "write through":
             return "write-thru: a write is on the device when it is acknowledged"
     return "unknown: the device does not say whether it has a volatile cache"
 

@@ -47,7 +47,7 @@ def test_a_device_is_in_use_by_mounts_and_swap(
     (folder / "sdb1").mkdir(parents=True)
     texts = {name: text.replace("FOLDER", str(folder)) for name, text in files.items()}
     texts[f"{folder}/sdb1/dev"] = "8:17"
-    monkeypatch.setattr(block_devices, "text", lambda path: texts.get(path, ""))
+    monkeypatch.setattr(block_devices, "file_text", lambda path: texts.get(path, ""))
     assert block_devices._holder("8:16", str(folder)) == holder
 
 
