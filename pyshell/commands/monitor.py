@@ -17,7 +17,7 @@ from pyshell.lio import listing
 from pyshell.lio.sessions import luns_of
 from pyshell.lio.statistics import samples
 from pyshell.names import whole
-from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, Kind, choice, command
+from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, ValueType, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Stream, Table
 
@@ -54,8 +54,8 @@ def _looks(text: str) -> int:
     return found
 
 
-SECONDS = Kind("seconds", _seconds)
-LOOKS = Kind("number", _looks)
+SECONDS = ValueType("seconds", _seconds)
+LOOKS = ValueType("number", _looks)
 
 
 @command(examples=("sessions", "sessions detail", "sessions storage_object=lee_block"))

@@ -17,7 +17,7 @@ from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, Pysh
 from pyshell.lio import listing
 from pyshell.lio.sessions import luns_of, sessions
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
-from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, Kind, command
+from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, ValueType, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 223
 _BYTES_A_COMMAND = 65536
 _DEFAULT_ADDRESSES = {4: "192.168.56.105", 6: "fd00::105"}
-_ADDRESS = Kind("address", names.address)
+_ADDRESS = ValueType("address", names.address)
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
 
 

@@ -53,7 +53,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueType:
     """A kind of value: how it is written, read and completed.
 
     `parse` takes the text as typed (quotes gone) and raises UsageError. `source` names what
@@ -73,7 +73,7 @@ class Param:
     """A parameter of a command. `default` is what the command gets where it is not given."""
 
     name: str
-    kind: Kind
+    kind: ValueType
     help: str
     required: bool = False
     default: Any = None
@@ -147,7 +147,7 @@ def command(
     """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
     The first paragraph of the docstring is the summary, the rest the details. Each parameter of
-    the signature is `Annotated[type, …]` with its help, a `Kind` unless the type tells it (bool,
+    the signature is `Annotated[type, …]` with its help, a `ValueType` unless the type tells it (bool,
     int, str), `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
     be given as NAME=VALUE. `Rest` and `Named` take what is left. `changes` tells that it may
     change the target: it then runs under the lock and needs root. `prepare` is `Command.prepared`.
@@ -202,7 +202,7 @@ def _joined_lines(text: str) -> str:
 
 
 def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Param:
-    kinds = [mark for mark in marks if isinstance(mark, Kind)]
+    kinds = [mark for mark in marks if isinstance(mark, ValueType)]
     types = [one for one in get_args(given) if one is not NoneType] or [given]
     required = parameter.default is parameter.empty
     return Param(
@@ -381,7 +381,7 @@ def serial_argument(serial: str) -> str:
     return f"{_AS_IT_IS}{serial}" if misread else serial
 
 
-def choice(*words: str) -> Kind:
+def choice(*words: str) -> ValueType:
     """Return the kind of value that is one of `words`."""
 
     def parse(text: str) -> str:
@@ -389,7 +389,7 @@ def choice(*words: str) -> Kind:
             raise UsageError(f"'{text}' is not one of {', '.join(words)}.")
         return text
 
-    return Kind("|".join(words), parse, words)
+    return ValueType("|".join(words), parse, words)
 
 
 def _flag(node: Node, text: str) -> bool:
@@ -402,41 +402,41 @@ def _flag(node: Node, text: str) -> bool:
         raise
 
 
-TEXT = Kind("text", plain_text)
-FLAG = Kind("true|false", plain_text, ("true", "false"), at=_flag)
-BOOL = Kind("true|false", boolean, ("true", "false"))
-NUMBER = Kind("number", number)
-SIZE = Kind("size", names.size)
-SIZE_TEXT = Kind("size", lambda text: (names.size(text), text))
-SERIAL = Kind("serial number", plain_text, at=_serial)
-SO_NAME = Kind("name", names.new(names.storage_object_name, "a storage object's name"))
-ALUA_NAME = Kind("name", names.new(names.alua_group_name, "an ALUA group's name"))
-ACL_TAG = Kind("tag", names.new(names.acl_tag, "a tag"))
-DEVICE = Kind("device", plain_text, source="device")
-DISK = Kind("device", plain_text, source="disk", at=_storage_object)
-FILE = Kind("file", file_name, source="file")
-PATH = Kind("path", node_path, source="path", at=_absolute)
-CD_PATH = Kind("path", node_path, source="path", at=_where_to)
-PATHS = Kind("path,...", paths, at=_all_absolute)
-CONFIGURATION = Kind("configuration", file_name, source="configuration")
-REVISION = Kind("revision", plain_text, source="revision")
-STORAGE_OBJECT = Kind("storage object", node_path, source="storage_object", at=_storage_object)
-SAVED_OBJECT = Kind("storage object", plain_text, at=_saved_object)
-CHILD = Kind("name", plain_text, source="child", at=_child)
-LUN = Kind("lun", lun_number, source="lun")
-TAG = Kind("tag", tag_number, source="tag")
-WWN = Kind("wwn", plain_text, source="wwn")
-TARGET = Kind("wwn", plain_text, source="target", at=_target)
-INITIATOR = Kind("wwn", plain_text, source="initiator", at=_initiator)
+TEXT = ValueType("text", plain_text)
+FLAG = ValueType("true|false", plain_text, ("true", "false"), at=_flag)
+BOOL = ValueType("true|false", boolean, ("true", "false"))
+NUMBER = ValueType("number", number)
+SIZE = ValueType("size", names.size)
+SIZE_TEXT = ValueType("size", lambda text: (names.size(text), text))
+SERIAL = ValueType("serial number", plain_text, at=_serial)
+SO_NAME = ValueType("name", names.new(names.storage_object_name, "a storage object's name"))
+ALUA_NAME = ValueType("name", names.new(names.alua_group_name, "an ALUA group's name"))
+ACL_TAG = ValueType("tag", names.new(names.acl_tag, "a tag"))
+DEVICE = ValueType("device", plain_text, source="device")
+DISK = ValueType("device", plain_text, source="disk", at=_storage_object)
+FILE = ValueType("file", file_name, source="file")
+PATH = ValueType("path", node_path, source="path", at=_absolute)
+CD_PATH = ValueType("path", node_path, source="path", at=_where_to)
+PATHS = ValueType("path,...", paths, at=_all_absolute)
+CONFIGURATION = ValueType("configuration", file_name, source="configuration")
+REVISION = ValueType("revision", plain_text, source="revision")
+STORAGE_OBJECT = ValueType("storage object", node_path, source="storage_object", at=_storage_object)
+SAVED_OBJECT = ValueType("storage object", plain_text, at=_saved_object)
+CHILD = ValueType("name", plain_text, source="child", at=_child)
+LUN = ValueType("lun", lun_number, source="lun")
+TAG = ValueType("tag", tag_number, source="tag")
+WWN = ValueType("wwn", plain_text, source="wwn")
+TARGET = ValueType("wwn", plain_text, source="target", at=_target)
+INITIATOR = ValueType("wwn", plain_text, source="initiator", at=_initiator)
 # Whatever an initiator may call itself, even what reads as a path.
-ANY_INITIATOR = Kind("wwn", plain_text, source="initiator")
-ADDRESS = Kind("address", names.address, source="address")
-LISTEN = Kind("address[:port]", _address_and_port, source="address")
-PORT = Kind("port", names.port_number)
-_KINDS: dict[Any, Kind] = {bool: BOOL, int: NUMBER, str: TEXT}
+ANY_INITIATOR = ValueType("wwn", plain_text, source="initiator")
+ADDRESS = ValueType("address", names.address, source="address")
+LISTEN = ValueType("address[:port]", _address_and_port, source="address")
+PORT = ValueType("port", names.port_number)
+_KINDS: dict[Any, ValueType] = {bool: BOOL, int: NUMBER, str: TEXT}
 """What a parameter is read as where its type says enough."""
-GROUP = Kind("group", plain_text, source="group")
-COMMAND = Kind("command", plain_text, source="command")
+GROUP = ValueType("group", plain_text, source="group")
+COMMAND = ValueType("command", plain_text, source="command")
 
 _EXIST_OK = Param(
     "exist_ok",

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.tree.command import BOOL, TEXT, Kind, choice, number
+from pyshell.tree.command import BOOL, TEXT, ValueType, choice, number
 
 LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "default")
@@ -25,7 +25,7 @@ def _backups(text: str) -> int:
     return found
 
 
-def _up_to(maximum: int) -> Kind:
+def _up_to(maximum: int) -> ValueType:
     """Return the kind of a whole number from 0 to `maximum`."""
 
     def parse(text: str) -> int:
@@ -34,7 +34,7 @@ def _up_to(maximum: int) -> Kind:
             raise UsageError(f"'{text}' is too large.", f"Give a number from 0 to {maximum}.")
         return found
 
-    return Kind("number", parse)
+    return ValueType("number", parse)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Described:
     """One preference."""
 
     name: str
-    kind: Kind
+    kind: ValueType
     default: Any
     help: str
 
@@ -93,7 +93,7 @@ _TABLE = (
     Described("daemon_use_batch_mode", BOOL, False, "Ignored; a preference of targetcli's daemon."),
     Described(
         "default_portal_address",
-        Kind("address", names.address),
+        ValueType("address", names.address),
         names.WILDCARD_V4,
         "Address of the default portal: 0.0.0.0 (IPv4) or ::0 (IPv4 and IPv6).",
     ),
@@ -113,7 +113,7 @@ _TABLE = (
     Described("loglevel_file", _LEVEL, "debug", "Level of messages logged to logfile."),
     Described(
         "max_backup_files",
-        Kind("number", _backups),
+        ValueType("number", _backups),
         10,
         "Number of backups of the saved file; 0 for none.",
     ),

@@ -18,7 +18,17 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject
 from pyshell.lio.operations.targets import DeleteTarget
-from pyshell.tree.command import DISK, LUN, SECRET, SIZE, SO_NAME, TARGET, Kind, choice, command
+from pyshell.tree.command import (
+    DISK,
+    LUN,
+    SECRET,
+    SIZE,
+    SO_NAME,
+    TARGET,
+    ValueType,
+    choice,
+    command,
+)
 from pyshell.tree.exports import nearest, storage_object_on
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
@@ -48,8 +58,8 @@ def _words(text: str) -> tuple[str, ...]:
     return found
 
 
-INITIATORS = Kind("wwn,...", _words, source="initiator")
-PORTALS = Kind("address[:port],...", _portals)
+INITIATORS = ValueType("wwn,...", _words, source="initiator")
+PORTALS = ValueType("address[:port],...", _portals)
 _DEVICE_HELP = "Path of a block device, image file or storage object."
 _SECRET_HELP = "password=- asks for it, password=@FILE reads it from a file."  # noqa: S105
 
