@@ -147,8 +147,8 @@ def command(
     """Declare a command: a method `ui_command_NAME` of a node, or a function that is given one.
 
     The first paragraph of the docstring is the summary, the rest the details. Each parameter of
-    the signature is `Annotated[type, …]` with its help, a `ValueType` unless the type tells it (bool,
-    int, str), `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
+    the signature is `Annotated[type, …]` with its help, a `ValueType` unless it is a bool,
+    int or str, `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
     be given as NAME=VALUE. `Rest` and `Named` take what is left. `changes` tells that it may
     change the target: it then runs under the lock and needs root. `prepare` is `Command.prepared`.
     """
