@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Literal
 
+from pyshell.config.store import saved_file
 from pyshell.errors import PyshellError
+from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.shell.console import Console
 from pyshell.shell.lock import locked
-from pyshell.tree.node import Context
 from pyshell.tree.root import RootNode
 
 
@@ -23,6 +23,7 @@ class Saving:
         self._lio = lio
         self._console = console
         self._root = root
+        self._way = ""
         self.changed = False
         """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
         self.unsaved = False
@@ -30,8 +31,17 @@ class Saving:
         self.may_have_changed = False
         """Whether a command that changes objects has run, even if there was nothing to change."""
 
-    def note_change(self, *, changed: bool) -> None:
-        """Record that a command that changes objects has run, and whether it changed any."""
+    @property
+    def way(self) -> str:
+        """The source of the changes: that of the last change, or of the run."""
+        return self._way or self._console.options.way
+
+    def note_change(self, *, changed: bool, way: str) -> None:
+        """Record that a command that changes objects has run, and whether it changed any.
+
+        `way` is the source of the change, "" for that of the run.
+        """
+        self._way = way
         self.changed = self.changed or changed
         self.unsaved = self.unsaved or changed
         self.may_have_changed = True
@@ -96,9 +106,6 @@ class Saving:
         """Return a note on unsaved changes, "" if there are none."""
         if not self.unsaved:
             return ""
-        from pyshell.config.store import saved_file
-        from pyshell.lio import listing
-
         if listing.is_empty(self._lio):
             if not saved_file.default_file(self._lio).exists():
                 return ""  # as it will be after a reboot
@@ -109,21 +116,9 @@ class Saving:
         return "The running configuration is not saved. Run 'saveconfig' to save it."
 
     def _differs(self) -> bool:
-        from pyshell.config.store.saved_file import is_unsaved
-
-        return is_unsaved(self._lio)
+        return saved_file.is_unsaved(self._lio)
 
 
-def settle_marks(context: Context, made: Collection[str], deleted: Collection[str]) -> None:
-    """Note that objects were made or deleted which a restore may have marked as missing."""
-    from pyshell.config.store import state
-
-    lio = context.lio
-    if made or deleted:
-        with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
-            state.note_removed(lio.run_dir, made, deleted)
-    if os.path.exists(lio.config_dir / "pyshell-state.json"):
-        try:
-            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
-        except PyshellError as error:  # the target is changed; that is what the exit status is of
-            context.note(f"Could not record that this is no longer missing: {error}")
+def marked(sentences: Iterable[str]) -> list[str]:
+    """Mark each line of a dry run."""
+    return [f"{sentence} (dry run)" for sentence in sentences]

@@ -99,7 +99,7 @@ class Shell:
     @property
     def way(self) -> str:
         """The source of the changes: that of the last change, or of the run."""
-        return self.executor.way
+        return self.saving.way
 
     @property
     def bookmarks(self) -> dict[str, str]:
