@@ -172,7 +172,8 @@ def iqn(text: str) -> str:
     if match is None:
         raise UsageError(
             f"'{text}' is not an iSCSI qualified name.",
-            "The form is iqn.YYYY-MM.NAMING-AUTHORITY[:STRING], as iqn.2020-07.com.example:disk1.",
+            "The form is iqn.YYYY-MM.NAMING-AUTHORITY[:STRING], such as"
+            " iqn.2020-07.com.example:disk1.",
         )
     _, month, authority, _ = match.groups()
     if not 1 <= int(month) <= 12:
@@ -181,13 +182,13 @@ def iqn(text: str) -> str:
     bad = _BAD_IN_IQN.search(name)
     if bad:
         raise UsageError(
-            f"'{text}': the character {bad.group()!r} may not stand in an iSCSI name.",
+            f"'{text}': the character {bad.group()!r} is not allowed in an iSCSI name.",
             "Use letters, digits, '-', '.' and ':'.",
         )
     if _AUTHORITY.fullmatch(authority) is None:
         raise UsageError(
             f"'{text}': '{authority}' is not a reversed domain name.",
-            "Take one that is yours, as com.example.",
+            "Use a domain that you own, such as com.example.",
         )
     if len(name.encode()) > IQN_MAX_BYTES:
         raise UsageError(f"'{text}' is longer than {IQN_MAX_BYTES} bytes.")
@@ -360,7 +361,9 @@ def split_portal(name: str) -> tuple[str, int]:
     """
     host, colon, port = name.rpartition(":")
     if not colon:
-        raise UsageError(f"'{name}' is not a portal.", "The form is ADDRESS:PORT, as 0.0.0.0:3260.")
+        raise UsageError(
+            f"'{name}' is not a portal.", "The form is ADDRESS:PORT, such as 0.0.0.0:3260."
+        )
     return address(host), port_number(port)
 
 
@@ -506,7 +509,7 @@ def size(text: str) -> int:
     if found == 0:
         raise UsageError("A size must be greater than 0.")
     if found > SIZE_MAX:
-        raise UsageError(f"'{text}' is more than the kernel can count.", "The most is 8191P.")
+        raise UsageError(f"'{text}' is more than the kernel can count.", "The maximum is 8191P.")
     return found
 
 

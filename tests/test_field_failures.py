@@ -1037,7 +1037,7 @@ def test_field_failure_65_a_kernel_that_keeps_something_else_is_reported(
     monkeypatch.setattr(Simulator, "write", forgetful)
     ran = target(TPG, "set", "auth", "password=abcdefgh")
     assert (ran.out, ran.status) == ("", 1)
-    assert "did not keep the password" in ran.err
+    assert "did not set the password" in ran.err
     assert "abcde" not in ran.err
     assert target.read(f"iscsi/{SERVER}/tpgt_1/auth/password") == "old\n"
 

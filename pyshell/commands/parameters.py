@@ -142,7 +142,7 @@ def _set_one(node: Node, group: Group, group_name: str, name: str, value: str) -
     def said() -> list[str]:
         kept = _read(group, name)
         if any(getattr(made, "value", kept) != kept for made in operations):
-            node.context.note(f"The kernel did not take {name} as it was given.")
+            node.context.note(f"The kernel did not set {name} as requested.")
         shown = MASK if hide and value else group.word(name, kept)
         return [f"Parameter {name} is now '{shown}'."]
 

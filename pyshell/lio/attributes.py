@@ -176,7 +176,7 @@ def _as_list(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     if unknown:
         raise UsageError(
             f"'{value}' is not a valid value of {row.name}.",
-            f"It takes {row.allowed()}, or several of them with commas between.",
+            f"It takes {row.allowed()}, or several of them, separated by commas.",
         )
     return ",".join(known[word] for word in words)
 

@@ -37,7 +37,7 @@ _REFUSALS = {
     "srpt": "The name is that of an InfiniBand port, its GID: 'info' lists them.",
     "tcm_fc": "'info' lists the names of this host's FCoE ports.",
     "ibmvscsis": "'info' lists this host's virtual adapters.",
-    "usb_gadget": "A TPG needs a USB gadget with a tcm function: make it first, below"
+    "usb_gadget": "A TPG needs a USB gadget with a tcm function: create it first, below"
     " /sys/kernel/config/usb_gadget.",
     "xen-pvscsi": "It works only in a Xen domain.",
     "sbp": "A FireWire target must have a LUN before it is enabled.",
@@ -63,7 +63,7 @@ class Fabric:
     def root(self) -> str:
         """Return the configfs folder of the target that the fabric belongs to."""
         if self._root is None:
-            raise ValueError(f"the fabric {self.name} belongs to no target")
+            raise ValueError(f"the fabric {self.name} does not belong to a target")
         return self._root
 
     @property

@@ -115,7 +115,7 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
     elif group in ("auth", "discovery_auth") and name in AUTH_FILES.values():
         kernel.write(f"{folder}/{file}", value or _UNSET)
         if read(kernel, folder, file) != value:
-            raise PyshellError(f"The kernel did not keep the {name} as it was given")
+            raise PyshellError(f"The kernel did not set the {name} as requested")
     elif file == "tag":
         kernel.write(f"{folder}/{file}", value or _UNSET)
     else:

@@ -284,7 +284,7 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def obstacle(self, name: str) -> str:
         """Return why a command cannot work now, in few words, "" where nothing is known."""
-        return "there is nothing to delete" if name == "delete" and self.is_empty() else ""
+        return "nothing to delete" if name == "delete" and self.is_empty() else ""
 
     def is_empty(self) -> bool:
         """Tell whether there are no children; nodes that may have very many look for one only."""

@@ -32,7 +32,7 @@ def test_a_fabrics_folder_is_that_of_the_kernel_in_use(lio: Lio) -> None:
 
 
 def test_a_fabric_of_no_target_has_no_folder() -> None:
-    with pytest.raises(ValueError, match="belongs to no target"):
+    with pytest.raises(ValueError, match="does not belong to a target"):
         _ = fabrics.fabric("iscsi").folder
 
 

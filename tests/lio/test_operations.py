@@ -534,7 +534,7 @@ def test_a_step_does_not_name_a_secret() -> None:
 
 def test_a_second_tpg_where_a_fabric_has_but_one(pyshell: Pyshell) -> None:
     pyshell.must("/loopback create naa.5001405000000001")
-    with pytest.raises(ExistsError, match="already has its one TPG"):
+    with pytest.raises(ExistsError, match="already has its only TPG"):
         check(pyshell.open(), [CreateTpg(Tpg(Target("loopback", "naa.5001405000000001", ROOT), 2))])
 
 

@@ -175,7 +175,7 @@ def test_the_kernels_error_under_rtslibs_is_kept() -> None:
     with pytest.raises(BusyError) as caught, doing(CREATE.step(), hint=CREATE.hint):
         raise error
     assert caught.value.errno == errno.EBUSY
-    assert caught.value.hint == "The device is in use: 'lsblk' shows by what."
+    assert caught.value.hint == "The device is in use: 'lsblk' shows its user."
 
 
 def test_rtslibs_own_errors_keep_their_words() -> None:

@@ -150,7 +150,7 @@ def test_what_a_lun_keeps_fixed_is_told_with_the_lun(exported: Pyshell) -> None:
 def test_what_the_kernel_takes_and_forgets_is_told(exported: Pyshell) -> None:
     ran = exported.line("/backstores/block/lee_block set attribute emulate_dpo=0")
     assert ran.out == "Parameter emulate_dpo is now '1'.\n"
-    assert ran.err == "The kernel did not take emulate_dpo as it was given.\n"
+    assert ran.err == "The kernel did not set emulate_dpo as requested.\n"
 
 
 def test_settings_of_a_newer_kernel_are_shown_and_set_all_the_same(

@@ -32,7 +32,7 @@ def test_field_failure_61_without_ipv6_the_default_portal_is_that_of_ipv4(
     said = pyshell.must(f"/iscsi create {SERVER}")
     assert said[-2:] == [
         "Created default portal listening on all IPs (0.0.0.0), port 3260.",
-        "::0 was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+        "::0 was refused, probably because IPv6 is off: the portal is IPv4 only.",
     ]
     assert [path.name for path in pyshell.configfs.glob("iscsi/*/tpgt_1/np/*")] == ["0.0.0.0:3260"]
 

@@ -480,7 +480,7 @@ def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
                 lio.kernel.unlink(f"{place.folder}/{name}")
             lio.kernel.rmdir(place.folder)
 
-    with or_put_back(f"{place} is left half made", remove):
+    with or_put_back(f"{place} is left incomplete", remove):
         yield
 
 

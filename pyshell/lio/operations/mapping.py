@@ -262,9 +262,7 @@ class MapLun(Operation):
                 self.place, self.lun, self.alias, write_protect=self.write_protect
             )
             if bool(made.write_protect) != self.write_protect:
-                raise PyshellError(
-                    "The kernel did not keep the write protection as it was asked for"
-                )
+                raise PyshellError("The kernel did not set the write protection as requested")
         return UnmapLun(self.place)
 
 

@@ -268,5 +268,5 @@ def _check_memory(lio: Lio, size: int, *, nullio: bool) -> None:
         raise PyshellError(
             f"A ramdisk of {size_text(size)} does not fit: this host has"
             f" {size_text(memory)} of memory",
-            "nullio=true makes one that keeps nothing.",
+            "nullio=true creates one that stores no data.",
         )

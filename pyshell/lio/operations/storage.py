@@ -43,9 +43,9 @@ class CreateStorageObject(Operation):
     """Create a storage object with the arguments that rtslib's class for its backstore takes."""
 
     hints: ClassVar[Mapping[int, str]] = {
-        errno.EBUSY: "The device is in use: 'lsblk' shows by what.",
+        errno.EBUSY: "The device is in use: 'lsblk' shows its user.",
         errno.EINVAL: "The kernel's log may say more: 'dmesg | tail'.",
-        errno.ENODEV: "Is the device there? 'lsblk' lists them.",
+        errno.ENODEV: "Does the device exist? 'lsblk' lists all devices.",
     }
     place: StorageObject
     arguments: Mapping[str, Any]

@@ -124,7 +124,7 @@ class CreateTpg(Operation):
             others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
             if others:
                 raise ExistsError(
-                    f"{self.place.target} already has its one TPG",
+                    f"{self.place.target} already has its only TPG",
                     targetcli="Target cannot have multiple TPGs",
                 )
         foreseen.make(self.place.folder)
@@ -309,7 +309,7 @@ class CreateDefaultPortal(CreatePortal):
         rtslib_objects.create_portal(place)
         self.said = [
             *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
-            f"{WILDCARD_V6} was refused, as where IPv6 is off: the portal is for IPv4 alone.",
+            f"{WILDCARD_V6} was refused, probably because IPv6 is off: the portal is IPv4 only.",
         ]
         return DeletePortal(place)
 
