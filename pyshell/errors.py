@@ -77,8 +77,8 @@ class UsageError(PyshellError):
 class InterruptedStepsError(PyshellError):
     """A signal came between two steps of a command, whose steps are undone."""
 
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, number: int, *, step: str | None = None) -> None:
+        super().__init__(message, step=step)
         self.status = 128 + number
 
 

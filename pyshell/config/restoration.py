@@ -322,7 +322,8 @@ def _is_within(folder: str, gone: Sequence[str]) -> bool:
 
 
 def _skipped(operation: Operation, error: PyshellError) -> Skipped:
-    what = operation.step() if operation.step() not in error.message else ""
+    # The message of an error that has a step names it.
+    what = operation.step() if error.step != operation.step() else ""
     text = f"{what}: {error.message}".removeprefix(": ").rstrip(".")
     hint = operation.hint(error.errno).rstrip(".") if error.errno else ""
     return Skipped(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))

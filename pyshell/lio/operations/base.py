@@ -19,7 +19,7 @@ from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import Place, Portal, StorageObject
+from pyshell.lio.identifiers import NodeAcl, Place, Portal, StorageObject, Tpg
 from pyshell.lio.rtslib import doing, work_on
 from pyshell.text import listed
 
@@ -150,6 +150,14 @@ class Operation(ABC):
     """What to do when the kernel refuses it, by errno (row 37)."""
     waits: ClassVar[bool] = False
     """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
+
+    deletes: ClassVar[bool] = False
+    """Whether it deletes the object `place`."""
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the TPG or ACL whose sessions it ends or takes disks from, None if no one's."""
+        return None
 
     @abstractmethod
     def step(self) -> str:
@@ -367,7 +375,7 @@ def _beside_each_other(
 def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
     if signal_number:
         message = f"Interrupted before the step '{operation.step()}'"
-        raise InterruptedStepsError(message, signal_number)
+        raise InterruptedStepsError(message, signal_number, step=operation.step())
 
 
 def _undone(
@@ -427,8 +435,9 @@ def _rolled_back(
             _do(lio, inverse)
         except PyshellError as second:
             left.append(f"could not {inverse.step()} ({second.message.rstrip('.')})")
+    is_named = error.step == failed.step()  # then the message names the step, see `doing`
     error.step = failed.step()
-    if total > 1 and failed.step() not in error.message:
+    if total > 1 and not is_named:
         error.message = f"Step '{failed.step()}' failed: {error.message}"
     if left:
         error.hint = f"{error.hint} Undoing was not complete: {listed(left, _SHOWN, '; ')}.".strip()

@@ -66,10 +66,16 @@ class CreateLun(Operation):
 class DeleteLun(Operation):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
+    deletes: ClassVar[bool] = True
     # For the I/O that is under way, and for each processor to have seen that there comes no more.
     waits: ClassVar[bool] = True
     place: Lun
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the TPG."""
+        return self.place.tpg
 
     def step(self) -> str:
         """Return what is done."""
@@ -179,8 +185,14 @@ class CreateNodeAcl(Operation):
 class DeleteNodeAcl(Operation):
     """Delete a node ACL that has no mapped LUNs. Its session is cut."""
 
+    deletes: ClassVar[bool] = True
     place: NodeAcl
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the ACL."""
+        return self.place
 
     def step(self) -> str:
         """Return what is done."""
@@ -270,8 +282,14 @@ class MapLun(Operation):
 class UnmapLun(Operation):
     """Delete a mapped LUN."""
 
+    deletes: ClassVar[bool] = True
     place: MappedLun
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the ACL."""
+        return self.place.acl
 
     def step(self) -> str:
         """Return what is done."""

@@ -91,15 +91,15 @@ def alone(place: StorageObject) -> list[Operation]:
 
 
 def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
-    """Return something that hangs on what is to be deleted and that no operation before deletes."""
+    """Return an object that depends on one to be deleted and that no operation before deletes."""
     foreseen = Foreseen(lio)
     for operation in operations:
-        for place in _hanging_on(lio, operation):
+        if not isinstance(operation, DELETIONS):
+            continue
+        for place in _dependents(lio, operation.place):
             if foreseen.exists(place.folder):
                 return place
-        gone = operation.place if isinstance(operation, DELETIONS) else None
-        if gone is not None:
-            foreseen.remove(gone.folder)
+        foreseen.remove(operation.place.folder)
     return None
 
 
@@ -120,17 +120,16 @@ DELETIONS = (
 )  # fmt: skip
 
 
-def _hanging_on(lio: Lio, operation: Operation) -> Sequence[Place]:
-    """Return what is made of, or below, an object that is to be deleted."""
-    if isinstance(operation, DeleteTarget):
-        return listing.tpgs(operation.place)
-    if isinstance(operation, DeleteTpg):
-        tpg = operation.place
-        return [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)]
-    if isinstance(operation, DeleteLun):
-        return listing.mappings_of(operation.place)
-    if isinstance(operation, DeleteNodeAcl):
-        return listing.mapped_luns(operation.place)
-    if isinstance(operation, DeleteStorageObject):
-        return listing.luns_of(lio, operation.place)
-    return ()
+def _dependents(lio: Lio, place: Place) -> Sequence[Place]:
+    """Return the objects that are below another one or made of it."""
+    rule = _DEPENDENTS.get(type(place))
+    return rule(lio, place) if rule is not None else ()
+
+
+_DEPENDENTS: Mapping[type[Place], Callable[[Lio, Any], Sequence[Place]]] = {
+    Target: lambda _, target: listing.tpgs(target),
+    Tpg: lambda _, tpg: [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)],
+    Lun: lambda _, lun: listing.mappings_of(lun),
+    NodeAcl: lambda _, acl: listing.mapped_luns(acl),
+    StorageObject: listing.luns_of,
+}

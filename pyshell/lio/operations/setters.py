@@ -14,7 +14,7 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageErro
 from pyshell.lio import rtslib_objects, settings, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import Place, StorageObject, Tpg
+from pyshell.lio.identifiers import NodeAcl, Place, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, Several, must_exist
 
@@ -34,6 +34,13 @@ class Set(Operation):
     file: str
     value: str
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the ACL if its queue depth is set, the TPG if a portal's transport ends."""
+        if isinstance(self.place, NodeAcl) and self.file == "cmdsn_depth":
+            return self.place
+        return self.place.tpg if isinstance(self.place, Portal) and self.value == "0" else None
 
     def step(self) -> str:
         """Return what is done, without the value of a secret."""
@@ -84,6 +91,11 @@ class SetEnabled(Operation):
     tpg: Tpg
     enabled: bool
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the TPG that is disabled."""
+        return None if self.enabled else self.tpg
 
     def step(self) -> str:
         """Return what is done."""

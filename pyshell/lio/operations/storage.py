@@ -92,6 +92,7 @@ class CreateStorageObject(Operation):
 class DeleteStorageObject(Operation):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
+    deletes: ClassVar[bool] = True
     hints: ClassVar[Mapping[int, str]] = {errno.EBUSY: "A LUN still uses it."}
     waits: ClassVar[bool] = True
     place: StorageObject
@@ -215,6 +216,7 @@ class CreateAluaGroup(Operation):
 class DeleteAluaGroup(Operation):
     """Delete an ALUA group; its LUNs go back to the default group."""
 
+    deletes: ClassVar[bool] = True
     place: AluaGroup
     said: Sequence[str] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import Portal, Target, Tpg
+from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
 from pyshell.lio.operations.base import (
     Foreseen,
     Operation,
@@ -86,6 +86,7 @@ class CreateTarget(Operation):
 class DeleteTarget(Operation):
     """Delete a target that has no TPGs."""
 
+    deletes: ClassVar[bool] = True
     place: Target
     said: Sequence[str] = field(default_factory=list)
 
@@ -185,8 +186,14 @@ class SetNexus(Operation):
 class DeleteTpg(Operation):
     """Delete a TPG that has no LUNs, portals and ACLs."""
 
+    deletes: ClassVar[bool] = True
     place: Tpg
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the TPG."""
+        return self.place
 
     def step(self) -> str:
         """Return what is done."""
@@ -346,8 +353,14 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
 class DeletePortal(Operation):
     """Delete a network portal: the kernel stops listening and cuts its connections."""
 
+    deletes: ClassVar[bool] = True
     place: Portal
     said: Sequence[str] = field(default_factory=list)
+
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        """Return the TPG: the kernel does not report the portal of a session."""
+        return self.place.tpg
 
     def step(self) -> str:
         """Return what is done."""
