@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.commands.guide import initiators, ways
+from pyshell.commands.guide.ways import Step
 from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing
@@ -19,7 +20,7 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
-    from pyshell.commands.guide.ways import Step, Way
+    from pyshell.commands.guide.ways import Way
     from pyshell.lio.attach import Lio
 
 
