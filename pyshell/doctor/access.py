@@ -15,11 +15,11 @@ from pyshell import names
 from pyshell.doctor.findings import Finding, asking, error, pyshell, tpgs, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
-from pyshell.lio import listing, sessions, statistics
+from pyshell.lio import listing, sessions, settings, statistics
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import NodeAcl, Target, Tpg
+from pyshell.lio.identifiers import FabricPlace, NodeAcl, Target, Tpg
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
 
@@ -101,7 +101,7 @@ def check_access(lio: Lio) -> Iterator[Finding]:
         for place in places:
             yield from _secrets(lio, place, known)
         for acl in acls:
-            if sessions.asks_for_chap(lio, acl) and not _text(lio, acl, "userid"):
+            if sessions.asks_for_chap(lio, acl) and not _credential(lio, acl, "userid"):
                 yield error(
                     acl.path,
                     "CHAP is required, but no userid and password are set for this initiator: it"
@@ -113,10 +113,8 @@ def check_access(lio: Lio) -> Iterator[Finding]:
 def _discovery(lio: Lio) -> Iterator[Finding]:
     """Yield an error if discovery requires CHAP and no credentials are set for it."""
     iscsi = fabric("iscsi", lio.root)
-    folder = f"{iscsi.folder}/discovery_auth"
-    userid = text_or_none(lio.kernel, f"{folder}/userid") or ""
-    asked = text_or_none(lio.kernel, f"{folder}/enforce_discovery_auth") == "1"
-    if asked and (not userid or userid.startswith("NULL")):
+    enforced = text_or_none(lio.kernel, f"{iscsi.folder}/discovery_auth/enforce_discovery_auth")
+    if enforced == "1" and not _credential(lio, FabricPlace(iscsi), "userid"):
         yield error(
             "/iscsi",
             "discovery requires CHAP, but its userid and password are not set: no initiator can"
@@ -127,7 +125,9 @@ def _discovery(lio: Lio) -> Iterator[Finding]:
 
 def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
     """Yield a warning if CHAP secrets are set but not required."""
-    given = {acl for acl in acls if _text(lio, acl, "userid") and _text(lio, acl, "password")}
+    given = {
+        acl for acl in acls if _credential(lio, acl, "userid") and _credential(lio, acl, "password")
+    }
     unasked = [acl for acl in acls if acl in given and not sessions.asks_for_chap(lio, acl)]
     if not unasked:
         return
@@ -176,7 +176,7 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
             )
         return
     if not asked:
-        secrets = [_new_secret(lio, acl) for acl in acls if not _text(lio, acl, "password")]
+        secrets = [_new_secret(lio, acl) for acl in acls if not _credential(lio, acl, "password")]
         yield warning(
             tpg.path,
             f"CHAP is not required, and {address} is a public address: anyone who knows an"
@@ -193,8 +193,8 @@ def _new_secret(lio: Lio, acl: NodeAcl) -> str:
 def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[Finding]:
     """Yield secrets that are too short or used twice."""
     for name, user in _BOTH:
-        secret = _text(lio, place, name)
-        if not secret or not _text(lio, place, user):
+        secret = _credential(lio, place, name)
+        if not secret or not _credential(lio, place, user):
             continue
         asked = _PARAMETERS[name]
         choices = [asking(lio, place.path, asked)]
@@ -211,7 +211,7 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
                 f"the CHAP secret {asked} is also that of {other}: each can impersonate the other"
             )
             yield warning(place.path, message, choices=choices)
-        elif name == "password_mutual" and secret == _text(lio, place, "password"):
+        elif name == "password_mutual" and secret == _credential(lio, place, "password"):
             yield error(
                 place.path,
                 "the CHAP secret mutual_password is the same as password: RFC 7143 forbids that,"
@@ -223,9 +223,13 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
 _PARAMETERS = {"password": "password", "password_mutual": "mutual_password"}
 
 
-def _text(lio: Lio, place: Tpg | NodeAcl, name: str) -> str:
-    found = text_or_none(lio.kernel, f"{place.folder}/auth/{name}") or ""
-    return "" if found.startswith("NULL") else found
+def _credential(lio: Lio, place: FabricPlace | Tpg | NodeAcl, name: str) -> str:
+    """Return a CHAP name or secret, "" if it is unset or not readable."""
+    group = "discovery_auth" if isinstance(place, FabricPlace) else "auth"
+    try:
+        return settings.read(lio.kernel, place.folder, f"{group}/{name}")
+    except OSError:
+        return ""
 
 
 _REASONS = {
@@ -304,9 +308,7 @@ def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) ->
 
 
 def _login_secret(lio: Lio, place: NodeAcl | Tpg, name: str) -> str:
-    user = text_or_none(lio.kernel, f"{place.folder}/auth/userid") or ""
-    if not user or user.startswith("NULL"):
-        user = name.rpartition(":")[2] or name
+    user = _credential(lio, place, "userid") or name.rpartition(":")[2] or name
     return asking(lio, place.path, "password", userid=user)
 
 

@@ -14,6 +14,7 @@ from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
 from pyshell.config.store import saved_file, state
+from pyshell.config.store.state import State
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -59,12 +60,17 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
     """Yield differences between the running and the saved configuration."""
     path = saved_file.default_file(lio)
     running = items(read_running(lio), lio.root)
-    if lio.mark_file.exists():
-        yield from _missing(lio, _unreadable(path))
+    recorded = State()
+    try:
+        recorded = state.read(lio.config_dir, lambda _: None)
+    except PyshellError:
+        if lio.mark_file.exists():
+            yield unseen(str(lio.config_dir / state.FILE), "only root can read it")
+    if lio.mark_file.exists() and recorded.missing:
+        yield from _missing(lio, recorded, _unreadable(path))
     if not path.exists():
         if running:
-            message = _UNSAVED
-            yield _to_save(lio, path, message)
+            yield _to_save(lio, path, _UNSAVED, recorded)
         return
     try:
         document = load.load(path)
@@ -94,7 +100,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         message = "it is not running: initiators have no disks"
         yield error(str(path), message, pyshell(lio, "restoreconfig"))
     elif differing := list(shown(compare(saved, running))):
-        yield from _unsaved(lio, path, differing)
+        yield from _unsaved(lio, path, differing, recorded)
 
 
 def _unread(document: Document) -> Iterator[Finding]:
@@ -109,13 +115,14 @@ def _unread(document: Document) -> Iterator[Finding]:
     yield from found
 
 
-def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[Finding]:
+def _unsaved(
+    lio: Lio, path: Path, differing: Sequence[Difference], recorded: State
+) -> Iterator[Finding]:
     """Yield unsaved changes; a save that drops objects is a choice.
 
     Objects that the last restore skipped have findings of their own and stay in the file.
     """
-    message = _UNSAVED
-    carried = _marked(lio)
+    carried = recorded.missing
     others = [d for d in differing if d.path not in carried or d.sign != "-"]
     others = [d for d in others if d.sign != "~" or not _only_carried(d, carried)]
     dropped = [d.path for d in others if d.sign == "-"]
@@ -124,19 +131,20 @@ def _unsaved(lio: Lio, path: Path, differing: Sequence[Difference]) -> Iterator[
         return
     if not dropped:
         changed = _first([one.path for one in others])
-        yield _to_save(lio, path, f"{message}: {changed}; 'diff' shows it")
+        yield _to_save(lio, path, f"{_UNSAVED}: {changed}; 'diff' shows it", recorded)
         return
     yield warning(
         str(path),
-        f"{message}. The file contains {_first(dropped)}, not running. 'apply saved' restores that,"
-        " saveconfig removes it from the file",
+        f"{_UNSAVED}. The file contains {_first(dropped)}, not running. 'apply saved' restores"
+        " that, saveconfig removes it from the file",
         choices=[pyshell(lio, "apply", "saved"), pyshell(lio, "saveconfig")],
     )
 
 
-def _to_save(lio: Lio, path: Path, message: str) -> Finding:
+def _to_save(lio: Lio, path: Path, message: str, recorded: State) -> Finding:
     """Return a warning that a save fixes; a choice if that would drop what was not restored."""
-    save, lost = pyshell(lio, "saveconfig"), _unread_elsewhere(lio)
+    save = pyshell(lio, "saveconfig")
+    lost = [path for missing in recorded.others.values() for path in missing]
     if not lost:
         return warning(str(path), message, save)
     message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
@@ -154,25 +162,8 @@ def _only_carried(difference: Difference, carried: Mapping[str, str]) -> bool:
     return len(dropped) == len(difference.changes) and all(path in carried for path in dropped)
 
 
-def _unread_elsewhere(lio: Lio) -> list[str]:
-    """Return what could not be restored from files other than the one restored at boot."""
-    try:
-        others = state.read(lio.config_dir, lambda _: None).others
-    except PyshellError:
-        return []
-    return [path for missing in others.values() for path in missing]
-
-
 def _first(paths: Sequence[str]) -> str:
     return listed(paths, 3)
-
-
-def _marked(lio: Lio) -> Mapping[str, str]:
-    """Return what the last restore skipped, which a save carries over."""
-    try:
-        return state.read(lio.config_dir, lambda _: None).missing
-    except PyshellError:
-        return {}
 
 
 def _unreadable(path: Path) -> set[str]:
@@ -183,14 +174,9 @@ def _unreadable(path: Path) -> set[str]:
         return set()
 
 
-def _missing(lio: Lio, unreadable: set[str]) -> Iterator[Finding]:
-    """Yield what the last restore skipped, but for secrets that `_unread` reports."""
-    try:
-        missing = state.read(lio.config_dir, lambda _: None).missing
-    except PyshellError:
-        yield unseen(str(lio.config_dir / state.FILE), "only root can read it")
-        return
-    for path, why in missing.items():
+def _missing(lio: Lio, recorded: State, unreadable: set[str]) -> Iterator[Finding]:
+    """Yield what the last restore skipped, except for secrets that `_unread` reports."""
+    for path, why in recorded.missing.items():
         if path in unreadable:
             continue
         yield error(
