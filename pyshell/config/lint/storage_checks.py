@@ -24,7 +24,13 @@ from pyshell.host import block_devices
 from pyshell.lio import attributes, fabrics, listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import boolean
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, StorageObject, plugin_name
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    HBA_PREFIX,
+    StorageObject,
+    plugin_name,
+    storage_object_path,
+)
 from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.preconditions import (
     NEEDED_ARGUMENTS,
@@ -55,7 +61,7 @@ def groups_of_all(document: DocumentEntry) -> dict[str, set[str]]:
     """Return the names of the ALUA groups of each storage object, by its path in the tree."""
     found: dict[str, set[str]] = {}
     for entry in document.each("storage_objects"):
-        path = f"/backstores/{plugin_of(entry)}/{entry.text('name')}"
+        path = storage_object_path(plugin_of(entry) or "", entry.text("name") or "")
         groups = {group.text("name") or "" for group in entry.each("alua_tpgs")}
         found.setdefault(path, {DEFAULT_GROUP}).update(groups)
     return found
@@ -75,7 +81,7 @@ def storage_problems(document: DocumentEntry, running: Collection[str] = ()) -> 
             continue
         if plugin != "pscsi":  # the device has its own
             yield from _serial(entry, serials)
-        is_running = f"/backstores/{plugin}/{entry.text('name')}" in running
+        is_running = storage_object_path(plugin, entry.text("name") or "") in running
         yield from _arguments(entry, plugin, needed=not is_running)
         yield from _device(entry, plugin)
         yield from _size(entry, plugin)

@@ -29,7 +29,7 @@ from pyshell.config.references import SUFFIX, read_secret
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import HBA_PREFIX, plugin_name
+from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
 from pyshell.suggestions import did_you_mean
 
@@ -171,11 +171,10 @@ def _lun_reference(lun: DocumentEntry, context: _Context) -> Iterator[Problem]:
 
 def exported(lun: DocumentEntry) -> str | None:
     """Return the normalised path of the storage object of a LUN, None if it is not valid."""
-    parts = (lun.text("storage_object") or "").strip("/").split("/")
-    if len(parts) != _PATH_PARTS or parts[0] != "backstores":
-        return None
-    plugin = plugin_name(parts[1])
-    return f"/backstores/{plugin}/{parts[2]}" if plugin in HBA_PREFIX else None
+    path = normal_path(lun.text("storage_object") or "")
+    _, *parts = path.split("/")
+    valid = len(parts) == _PATH_PARTS and parts[0] == "backstores" and parts[1] in HBA_PREFIX
+    return path if valid else None
 
 
 def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
