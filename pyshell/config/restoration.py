@@ -297,7 +297,7 @@ def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None
                 fresh.made(operation)
                 inverses += [inverse] if inverse is not None else []
                 if isinstance(operation, SetKnown) and operation.unknown:
-                    result.notes.append(f"{operation.unknown}, skipped")
+                    result.notes.append(f"{operation.unknown}, ignored")
             lio.progress(number, len(operations))
     result.undo = inverses[::-1] + result.undo
 

@@ -29,7 +29,7 @@ def states(pyshell: Pyshell) -> dict[str, str]:
     return {unit: found.state(unit) for unit in (*OURS, *OTHERS) if found.state(unit)}
 
 
-def test_a_dry_run_tells_what_it_would_change(pyshell: Pyshell) -> None:
+def test_a_dry_run_reports_what_it_would_change(pyshell: Pyshell) -> None:
     before = states(pyshell)
     assert pyshell("takeover", "--dry-run").done().lines == [
         "pyshell-restore.service would be enabled (dry run)",
@@ -39,7 +39,7 @@ def test_a_dry_run_tells_what_it_would_change(pyshell: Pyshell) -> None:
     assert states(pyshell) == before
 
 
-def test_json_tells_by_one_field_whether_anything_changes(pyshell: Pyshell) -> None:
+def test_a_json_field_says_whether_anything_changes(pyshell: Pyshell) -> None:
     def told(*arguments: str) -> object:
         return pyshell("-o", "json", *arguments).done().json["result"]["changed"]
 
@@ -76,7 +76,7 @@ def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
         assert told.startswith("There is nothing to revert: pyshell has not taken over.")
 
 
-def test_giving_back_knows_all_that_was_taken_over_by_and_by(pyshell: Pyshell) -> None:
+def test_giving_back_knows_all_units_of_several_takeovers(pyshell: Pyshell) -> None:
     found = SimulatedServices(pyshell.folder / "services.json")
     pyshell("takeover").done()
     found.enable(["targetclid.socket"])
@@ -85,7 +85,7 @@ def test_giving_back_knows_all_that_was_taken_over_by_and_by(pyshell: Pyshell) -
     assert states(pyshell)["target.service"] == states(pyshell)["targetclid.socket"] == "enabled"
 
 
-def test_where_another_program_saved_is_told(pyshell: Pyshell) -> None:
+def test_the_saved_file_of_another_program_is_reported(pyshell: Pyshell) -> None:
     pyshell("takeover", "--dry-run").done()
     other = pyshell.folder / "files/etc/rtslib-fb-target/saveconfig.json"
     other.parent.mkdir(parents=True)
@@ -93,14 +93,14 @@ def test_where_another_program_saved_is_told(pyshell: Pyshell) -> None:
     assert f"Nothing is saved there yet; {other} is another program's." in pyshell("takeover").out
 
 
-def test_what_is_saved_and_what_runs_stay(exported: Pyshell) -> None:
+def test_saved_and_running_configuration_are_unchanged(exported: Pyshell) -> None:
     exported.must("saveconfig")
     saved, tree = exported.saved_file.read_bytes(), exported.tree()
     assert "Nothing is saved" not in exported("takeover").done().out
     assert (exported.saved_file.read_bytes(), exported.tree()) == (saved, tree)
 
 
-def test_a_damaged_memory_is_told(pyshell: Pyshell) -> None:
+def test_a_damaged_record_is_reported(pyshell: Pyshell) -> None:
     pyshell("takeover").done()
     (pyshell.config_dir / boot_units.FILE).write_text("[")
     assert "is damaged" in pyshell("takeover", "back=true").err
@@ -140,7 +140,7 @@ def on_system(system: Path, lio: Lio, monkeypatch: pytest.MonkeyPatch) -> Lio:
     return lio
 
 
-def test_systemd_links_what_takes_over_and_what_is_given_back(system: Path, on_system: Lio) -> None:
+def test_systemd_enables_and_disables_the_units(system: Path, on_system: Lio) -> None:
     before = links(system)
     wanted = boot_units.forth(on_system)
     assert wanted.disable == ("rtslib-fb-targetctl.service", "targetclid.socket")
@@ -155,7 +155,7 @@ def test_systemd_links_what_takes_over_and_what_is_given_back(system: Path, on_s
     assert files == {link for link in before if (system / link).is_symlink()}
 
 
-def test_presets_leave_the_boot_to_whom_it_is(system: Path) -> None:
+def test_presets_do_not_change_who_restores_at_boot(system: Path) -> None:
     systemctl(system, "enable", *OURS)
     systemctl(system, "preset", *OURS)
     assert [Systemd(str(system)).state(unit) for unit in OURS] == ["disabled", "disabled"]
@@ -168,7 +168,7 @@ def test_without_its_units_pyshell_does_not_take_over(system: Path, on_system: L
 
 
 @pytest.mark.parametrize("act", [Systemd().enable, Systemd().disable])
-def test_without_systemd_that_is_told(
+def test_missing_systemd_is_reported(
     act: Callable[[list[str]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(programs, "SEARCH_PATH", "/nowhere")
@@ -176,7 +176,7 @@ def test_without_systemd_that_is_told(
         act(["target.service"])
 
 
-def test_what_systemctl_refuses_is_told(system: Path) -> None:
+def test_errors_of_systemctl_are_reported(system: Path) -> None:
     with pytest.raises(
         PyshellError, match=r"'systemctl --root=\S+ enable no-such\.service' failed: .*no-such"
     ):

@@ -90,7 +90,7 @@ def _has(inside: Any, step: Step) -> bool:
 
 @RANDOM
 @given(CHANGES)
-def test_check_finds_in_any_document_at_least_what_loading_refuses(lio: Lio, changes: Any) -> None:
+def test_check_reports_at_least_what_loading_refuses(lio: Lio, changes: Any) -> None:
     text = json.dumps(changed(changes))
     found = check_text(text, lio, at_boot=True)
     assert all(one.line == 1 and one.column <= len(text) for one in found)
@@ -111,7 +111,7 @@ def refused_places(text: str) -> list[str]:
 
 @RANDOM
 @given(st.data())
-def test_check_finds_the_place_of_a_fault_in_any_text(lio: Lio, data: st.DataObject) -> None:
+def test_check_finds_the_position_of_a_problem_in_any_text(lio: Lio, data: st.DataObject) -> None:
     text = EXAMPLE
     for _ in range(data.draw(st.integers(1, 3))):
         begin = data.draw(st.integers(0, len(text)))

@@ -43,9 +43,7 @@ def at_rest(pyshell: Pyshell, file: str) -> bool:
     return not changes(pyshell, file) and pyshell("diff", file, "running").status == 0
 
 
-def test_finding_60_a_ramdisk_that_keeps_nothing_is_not_one_that_does(
-    pyshell: Pyshell, tmp_path: Path
-) -> None:
+def test_finding_60_nullio_of_a_ramdisk_is_compared(pyshell: Pyshell, tmp_path: Path) -> None:
     pyshell.must(f"/backstores/ramdisk create ram 1M wwn={SERIAL} nullio=true")
     file = written(tmp_path, ramdisk())
     assert "nullio: True -> False" in pyshell("diff", "running", file).out
@@ -63,7 +61,7 @@ def test_finding_60_a_ramdisk_that_keeps_nothing_is_not_one_that_does(
         ),
     ],
 )
-def test_finding_60_an_omitted_key_is_its_default(
+def test_finding_60_an_omitted_key_means_its_default(
     pyshell: Pyshell, tmp_path: Path, entry: dict[str, Any], changed: str
 ) -> None:
     image = pyshell.simulator.machine.file("/srv/x.img")
@@ -77,7 +75,7 @@ def test_finding_60_an_omitted_key_is_its_default(
     assert at_rest(pyshell, file)
 
 
-def test_finding_60_an_omitted_queue_depth_is_the_default(exported: Pyshell) -> None:
+def test_finding_60_an_omitted_queue_depth_means_the_default(exported: Pyshell) -> None:
     exported.must("saveconfig")
     acl = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/cmdsn_depth"
     exported.simulator.write(str(acl), "32")
@@ -86,7 +84,7 @@ def test_finding_60_an_omitted_queue_depth_is_the_default(exported: Pyshell) -> 
     assert acl.read_text() == "64\n"
 
 
-def test_finding_60_a_lun_that_omits_its_alua_group_is_in_the_default_one(
+def test_finding_60_an_omitted_alua_group_means_the_default_one(
     exported: Pyshell, tmp_path: Path
 ) -> None:
     exported.must("saveconfig", "/backstores/block/lee_block/alua create slow 7")
@@ -139,7 +137,7 @@ def test_finding_63_a_ramdisk_is_compared_by_whole_pages(
     ],
     ids=str,
 )
-def test_finding_63_what_the_kernel_ignores_or_reads_otherwise_comes_to_rest(
+def test_finding_63_values_that_the_kernel_ignores_or_converts_are_applied_once(
     pyshell: Pyshell, tmp_path: Path, attributes: dict[str, Any]
 ) -> None:
     file = written(tmp_path, ramdisk(attributes=attributes))
@@ -159,7 +157,7 @@ def test_finding_63_a_fabric_without_that_state_cannot_be_disabled(
 
 
 @pytest.mark.parametrize("control", ["max_data_area_mb=64", "hw_block_size=512", "", None])
-def test_finding_10_a_part_of_the_control_words_comes_to_rest(
+def test_finding_10_some_of_the_control_words_are_applied_once(
     pyshell: Pyshell, tmp_path: Path, control: str | None
 ) -> None:
     pyshell.simulator.machine.edit(handlers={"file": "a path"})
@@ -168,7 +166,9 @@ def test_finding_10_a_part_of_the_control_words_comes_to_rest(
     assert at_rest(pyshell, file)
 
 
-def test_finding_10_an_omitted_block_size_is_the_default(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_finding_10_an_omitted_block_size_means_the_default(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
     pyshell.simulator.machine.edit(handlers={"file": "a path"})
     entry = {"name": "app", "plugin": "user", "size": 1 << 20, "config": "file//srv/app"}
     entry |= {"wwn": SERIAL}
@@ -182,7 +182,7 @@ def test_finding_10_an_omitted_block_size_is_the_default(pyshell: Pyshell, tmp_p
 @pytest.mark.parametrize(
     "wwn", ["iqn.2020-00.com.example:a", "iqn.2020-07.com.example:a_b", "iqn.2020-07.com.example:Ü"]
 )
-def test_finding_9_a_name_that_only_new_ones_may_not_have_is_a_warning(
+def test_finding_9_a_name_refused_for_new_objects_is_a_warning(
     exported: Pyshell, tmp_path: Path, wwn: str
 ) -> None:
     acls = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls"
@@ -219,7 +219,7 @@ def test_finding_4_another_spelling_of_a_name_is_the_same_name(
         assert (exported.configfs / f"iscsi/{SERVER}").is_dir()
 
 
-def test_finding_67_what_pyshell_makes_and_saves_passes_its_check(pyshell: Pyshell) -> None:
+def test_finding_67_what_pyshell_creates_and_saves_passes_its_check(pyshell: Pyshell) -> None:
     pyshell.simulator.machine.edit(fabrics=["xen-pvscsi"])
     pyshell.must("/xen-pvscsi create", "saveconfig")
     assert "error" not in pyshell("check").done().out
@@ -250,7 +250,7 @@ def test_finding_67_what_pyshell_makes_and_saves_passes_its_check(pyshell: Pyshe
         (ramdisk(name="a\nb"), "name"),
     ],
 )
-def test_finding_7_what_check_calls_an_error_is_neither_applied_nor_restored(
+def test_finding_7_errors_of_check_are_neither_applied_nor_restored(
     pyshell: Pyshell, tmp_path: Path, entry: dict[str, Any], told: str
 ) -> None:
     file = written(tmp_path, {"name": "x", **entry}, ramdisk(name="sound"))
@@ -266,7 +266,7 @@ def test_finding_7_what_check_calls_an_error_is_neither_applied_nor_restored(
     assert list((pyshell.configfs / "core").glob("rd_mcp_*/sound"))
 
 
-def test_finding_62_a_key_that_is_there_twice_is_refused_and_reported(
+def test_finding_62_a_duplicate_key_is_refused_and_reported(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:
     file = Path(written(tmp_path, ramdisk()))
@@ -279,7 +279,7 @@ def test_finding_62_a_key_that_is_there_twice_is_refused_and_reported(
 
 @pytest.mark.parametrize("second", ["/dev/lee/lee.lv", "/dev/mapper/lee-lee.lv"])
 @pytest.mark.parametrize("plugin", ["block", "fileio"])
-def test_finding_8_two_objects_on_one_device_are_an_error_by_any_name_of_it(
+def test_finding_8_two_objects_on_one_device_are_an_error_under_any_name(
     pyshell: Pyshell, tmp_path: Path, plugin: str, second: str
 ) -> None:
     first = {"name": "one", "plugin": "fileio", "dev": "/dev/mapper/lee-lee.lv"}
@@ -290,7 +290,7 @@ def test_finding_8_two_objects_on_one_device_are_an_error_by_any_name_of_it(
         assert pyshell(*line).status != 0
 
 
-def test_finding_67_a_dry_run_sees_an_alua_number_that_is_taken(pyshell: Pyshell) -> None:
+def test_finding_67_a_dry_run_finds_a_used_alua_number(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create ram 1M", "/backstores/ramdisk/ram/alua create one 7")
     for options in ((), ("--dry-run",)):
         ran = pyshell.line("/backstores/ramdisk/ram/alua create two 7", *options)

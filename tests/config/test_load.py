@@ -50,7 +50,7 @@ def test_unknown_keys_are_kept() -> None:
          "$.targets[0].tpgs[0].portals[0].ip_address"),
     ],
 )  # fmt: skip
-def test_a_fault_is_told_with_its_place(text: str, told: str) -> None:
+def test_a_problem_is_reported_with_its_place(text: str, told: str) -> None:
     with pytest.raises(DocumentError) as caught:
         parse(text, "the-file")
     assert told in str(caught.value)
@@ -63,7 +63,7 @@ def test_a_small_packed_file_that_would_fill_the_memory_is_refused() -> None:
         from_bytes(bomb, "x.gz")
 
 
-def test_a_large_configuration_may_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_configuration_can_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyshell.config.load._PACKED", 1 << 10)
     luns = [{"index": one, "storage_object": f"/backstores/block/{one}"} for one in range(1000)]
     target = {"fabric": "iscsi", "wwn": "x", "tpgs": [{"tag": 1, "luns": luns}]}
@@ -71,19 +71,19 @@ def test_a_large_configuration_may_be_packed(monkeypatch: pytest.MonkeyPatch) ->
     assert from_bytes(gzip.compress(text.encode()), "x.gz") == json.loads(text)
 
 
-def test_every_fault_is_found() -> None:
+def test_every_problem_is_found() -> None:
     with pytest.raises(DocumentError) as caught:
         parse('{"targets": [{"wwn": 1, "fabric": "iscsi"}, {"wwn": "x"}]}', "x")
     assert len(caught.value.faults) == 2
     assert str(caught.value).startswith("x is not a saved configuration: line 1, column 22: $")
 
 
-def test_what_is_nested_without_end_is_told() -> None:
+def test_deep_nesting_is_reported() -> None:
     with pytest.raises(DocumentError, match="nested deeper than"):
         parse("[" * 100_000, "x")
 
 
-def test_a_missing_file_is_told_from_an_unreadable_one(tmp_path: Path) -> None:
+def test_missing_and_unreadable_files_are_different_errors(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         load(tmp_path / "none.json")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
@@ -91,7 +91,7 @@ def test_a_missing_file_is_told_from_an_unreadable_one(tmp_path: Path) -> None:
         load(tmp_path / "binary.json")
 
 
-def test_a_faulty_file_is_not_restored_even_in_part(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_an_invalid_file_is_not_restored_even_in_part(pyshell: Pyshell, tmp_path: Path) -> None:
     pyshell.must("/backstores/ramdisk create before 1M")
     document = json.loads(EXAMPLE.read_text())
     del document["targets"][1]["wwn"]

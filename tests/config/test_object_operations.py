@@ -55,7 +55,7 @@ def restored(pyshell: Pyshell, file: Path) -> Lio:
     return lio
 
 
-def test_each_default_is_read_from_one_object_alone(
+def test_each_default_is_read_from_one_object_only(
     pyshell: Pyshell, whole: Path, touched: Counter[tuple[str, str, str]]
 ) -> None:
     restored(pyshell, whole)
@@ -65,7 +65,7 @@ def test_each_default_is_read_from_one_object_alone(
     assert names["disk1"] == names["disk2"] == {"emulate_model_alias", "optimal_sectors"}
 
 
-def test_what_differs_is_written_and_nothing_else(
+def test_only_differing_settings_are_written(
     pyshell: Pyshell, whole: Path, touched: Counter[tuple[str, str, str]]
 ) -> None:
     restored(pyshell, whole)
@@ -74,7 +74,7 @@ def test_what_differs_is_written_and_nothing_else(
     assert written == {*own, (DISKS[-1], "emulate_caw"), (DISKS[-1], "emulate_3pc")}
 
 
-def test_what_runs_then_is_what_was_saved(pyshell: Pyshell, whole: Path) -> None:
+def test_the_result_is_the_saved_configuration(pyshell: Pyshell, whole: Path) -> None:
     lio = restored(pyshell, whole)
     running = json.loads(json.dumps(read_running(lio)))
     assert running["storage_objects"] == json.loads(whole.read_text())["storage_objects"]

@@ -78,7 +78,7 @@ def differences(before: Any, after: Any, path: str = "$") -> Iterator[str]:
 
 
 @pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
-def test_a_file_of_another_release_checks_clean_but_for_its_long_secret(
+def test_a_file_of_another_release_has_only_a_warning_about_its_long_secret(
     host: Pyshell, file: Path, tmp_path: Path
 ) -> None:
     copy = private(file, tmp_path)
@@ -92,7 +92,7 @@ def test_no_file_of_another_release_has_an_error(host: Pyshell, file: Path) -> N
 
 
 @pytest.mark.parametrize("file", RELEASES, ids=lambda file: file.stem)
-def test_a_file_of_another_release_comes_back_and_is_saved_the_same(
+def test_a_file_of_another_release_is_restored_and_saved_unchanged(
     host: Pyshell, file: Path, tmp_path: Path
 ) -> None:
     copy = private(file, tmp_path)
@@ -108,7 +108,7 @@ def test_a_file_of_another_release_comes_back_and_is_saved_the_same(
     assert again["changed"] is False
 
 
-def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(
+def test_a_file_of_the_installed_release_is_saved_byte_for_byte(
     host: Pyshell, tmp_path: Path
 ) -> None:
     file = private(OLDER / "targetcli-3.0.2.json", tmp_path)
@@ -116,7 +116,9 @@ def test_a_file_of_the_release_that_is_at_hand_is_saved_byte_for_byte(
     assert host.saved_file.read_bytes() == file.read_bytes()
 
 
-def test_field_failure_11_what_can_never_be_set_is_no_alarm(host: Pyshell, tmp_path: Path) -> None:
+def test_field_failure_11_read_only_settings_cause_no_warning(
+    host: Pyshell, tmp_path: Path
+) -> None:
     """Attributes that are fixed once exported, or that say what they said before."""
     file = private(OLDER / "targetcli-3.0.2.json", tmp_path)
     ran = host("restoreconfig", str(file))
@@ -165,7 +167,7 @@ def test_field_failure_12_a_short_file_needs_no_optional_keys(
 
 
 @pytest.mark.parametrize("key", ["name", "tg_pt_gp_id"])
-def test_field_failure_12_a_needed_key_is_named_with_file_and_place(
+def test_field_failure_12_a_missing_key_is_reported_with_file_and_place(
     pyshell: Pyshell, tmp_path: Path, key: str
 ) -> None:
     document = json.loads(json.dumps(SHORT))

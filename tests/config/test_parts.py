@@ -20,24 +20,24 @@ def configuration(*disks: str, size: int = 1, wwn: str = "naa.5001405000000001")
     return {"storage_objects": storage, "targets": [target]}
 
 
-def test_into_an_empty_file_goes_the_object_with_its_target() -> None:
+def test_an_empty_file_gets_the_object_with_its_target() -> None:
     found = with_storage_object({}, configuration("one"), "block", "one")
     assert found == configuration("one")
 
 
-def test_other_storage_objects_stay_as_they_were() -> None:
+def test_other_storage_objects_are_unchanged() -> None:
     found = with_storage_object(
         configuration("one", "two"), configuration("one", "two", size=2), "block", "two"
     )
     assert [(so["name"], so["size"]) for so in found["storage_objects"]] == [("one", 1), ("two", 2)]
 
 
-def test_luns_of_what_the_file_lacks_are_left_out_with_their_mappings() -> None:
+def test_luns_of_objects_missing_in_the_file_are_omitted_with_their_mappings() -> None:
     found = with_storage_object(configuration("one"), configuration("one", "two"), "block", "one")
     assert found == configuration("one")
 
 
-def test_targets_that_do_not_export_it_stay_as_they_were() -> None:
+def test_targets_that_do_not_export_it_are_unchanged() -> None:
     other = configuration("one", wwn="naa.5001405000000009")
     running = configuration("one", "two")
     found = with_storage_object(other, running, "block", "two")
@@ -45,7 +45,7 @@ def test_targets_that_do_not_export_it_stay_as_they_were() -> None:
     assert [t["wwn"] for t in found["targets"]] == ["naa.5001405000000009", "naa.5001405000000001"]
 
 
-def test_an_object_that_runs_no_more_goes_with_its_luns() -> None:
+def test_an_object_that_is_not_running_is_removed_with_its_luns() -> None:
     found = with_storage_object(configuration("one", "two"), configuration("one"), "block", "two")
     assert found == configuration("one")
 
@@ -57,7 +57,7 @@ def test_backstores_of_older_releases_are_found_by_their_old_names() -> None:
     assert found == configuration("one")
 
 
-def test_what_was_saved_is_left_alone() -> None:
+def test_the_saved_document_is_not_modified() -> None:
     saved, running = configuration("one", "two"), configuration("one")
     with_storage_object(saved, running, "block", "two")
     assert saved == configuration("one", "two")

@@ -39,7 +39,7 @@ def bring(lio: Lio, wanted: Items) -> int:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(one=documents(), other=documents())
-def test_any_configuration_is_brought_to_any_other_and_back(
+def test_apply_converts_any_configuration_into_any_other_and_back(
     pyshell: Pyshell, one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     lio = attach(Path(pyshell.folder))

@@ -32,7 +32,7 @@ TEXT = """\
         (("a", 7, "b"), (2, 8), (2, 8)),
     ],
 )
-def test_a_place_has_the_line_and_column_of_its_value_and_of_its_key(
+def test_a_place_has_the_positions_of_its_value_and_key(
     place: tuple[int | str, ...], value: tuple[int, int], key: tuple[int, int]
 ) -> None:
     found = read(TEXT)
@@ -54,7 +54,7 @@ def test_a_place_has_the_line_and_column_of_its_value_and_of_its_key(
         *(path.read_text() for path in sorted((DATA / "older").glob("*.json"))),
     ],
 )
-def test_the_value_is_what_pythons_own_reader_finds(text: str) -> None:
+def test_values_equal_those_of_pythons_parser(text: str) -> None:
     assert read(text).data == json.loads(text)
 
 
@@ -85,13 +85,13 @@ def test_the_value_is_what_pythons_own_reader_finds(text: str) -> None:
         ("9" * 5000, 1, 1),
     ],
 )
-def test_what_is_no_json_is_refused_where_it_goes_wrong(text: str, line: int, column: int) -> None:
+def test_invalid_json_is_refused_with_its_position(text: str, line: int, column: int) -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
         read(text)
     assert (caught.value.lineno, caught.value.colno) == (line, column)
 
 
-def test_a_key_that_is_there_again_is_noted_and_the_last_one_counts() -> None:
+def test_a_duplicate_key_is_recorded_and_the_last_one_counts() -> None:
     found = read('{"a": 1, "b": {"a": 2, "a": 3}, "a": 4}')
     assert found.data == {"a": 4, "b": {"a": 3}}
     assert [place for place, _ in found.twice] == [("b", "a"), ("a",)]
@@ -99,7 +99,7 @@ def test_a_key_that_is_there_again_is_noted_and_the_last_one_counts() -> None:
     assert found.position(("a",), key=True) == (1, 33)
 
 
-def test_paths_are_written_so_that_any_key_can_be_told() -> None:
+def test_json_paths_are_unambiguous_for_any_key() -> None:
     assert json_path(()) == "$"
     assert json_path(("targets", 0, "wwn")) == "$.targets[0].wwn"
     assert json_path(("a b", "c.d", 'e"f', "g\nh")) == '$["a b"]["c.d"]["e\\"f"]["g\\nh"]'

@@ -48,7 +48,7 @@ def of_acl(**chap: str) -> Any:
     return {"targets": [{"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}]}
 
 
-def test_finding_17_secrets_go_to_files_that_the_saved_file_names(
+def test_finding_17_secrets_are_written_to_files_that_the_saved_file_refers_to(
     target: Pyshell, git: Path, tmp_path: Path
 ) -> None:
     text = git.read_text()
@@ -106,7 +106,7 @@ def test_finding_17_a_relative_reference_is_refused(target: Pyshell, tmp_path: P
     assert "'secret'" not in ran.err + target("check", str(file)).out, "it may be the secret"
 
 
-def test_finding_17_a_restore_goes_on_past_an_unreadable_secret(
+def test_finding_17_a_restore_continues_after_an_unreadable_secret(
     target: Pyshell, git: Path, tmp_path: Path
 ) -> None:
     for file in (tmp_path / "secrets").iterdir():
@@ -118,9 +118,7 @@ def test_finding_17_a_restore_goes_on_past_an_unreadable_secret(
     assert target("ls", ACL).status == 0
 
 
-def test_finding_17_omitted_secrets_stay_unless_they_are_to_go(
-    target: Pyshell, tmp_path: Path
-) -> None:
+def test_finding_17_omitted_secrets_are_kept_unless_pruned(target: Pyshell, tmp_path: Path) -> None:
     file = write(tmp_path, of_acl(chap_userid="u"))
     ran = target("apply", str(file)).done()
     assert "CHAP of" in ran.out
@@ -133,9 +131,7 @@ def test_finding_17_omitted_secrets_stay_unless_they_are_to_go(
     assert "NULL" in target.read(f"{AUTH}/password")
 
 
-def test_finding_17_an_empty_secret_in_the_file_takes_it_away(
-    target: Pyshell, tmp_path: Path
-) -> None:
+def test_finding_17_an_empty_secret_in_the_file_unsets_it(target: Pyshell, tmp_path: Path) -> None:
     empty = dict.fromkeys(
         ("chap_userid", "chap_password", "chap_mutual_userid", "chap_mutual_password"), ""
     )
@@ -154,7 +150,7 @@ def test_finding_17_a_save_keeps_references_whose_secret_is_the_running_one(
     assert "changed meanwhile" in text
 
 
-def test_references_in_a_file_that_others_can_write_are_not_taken_over(
+def test_references_in_a_file_that_others_can_write_are_not_kept(
     target: Pyshell, git: Path
 ) -> None:
     git.chmod(0o666)
@@ -164,7 +160,7 @@ def test_references_in_a_file_that_others_can_write_are_not_taken_over(
     assert FIRST in git.read_text()
 
 
-def test_finding_17_a_file_without_secrets_is_for_those_that_run(
+def test_finding_17_a_file_without_secrets_keeps_the_running_ones(
     target: Pyshell, tmp_path: Path
 ) -> None:
     file = tmp_path / "plain.json"
@@ -175,7 +171,7 @@ def test_finding_17_a_file_without_secrets_is_for_those_that_run(
     assert target("saveconfig", "omit_secrets=true").status == 2
 
 
-def test_finding_6_exported_lines_name_the_files_of_secrets(
+def test_finding_6_exported_lines_refer_to_the_files_of_secrets(
     target: Pyshell, tmp_path: Path
 ) -> None:
     lines = target("export", f"secret_files={tmp_path / 'my secrets'}").lines
@@ -239,7 +235,7 @@ def test_a_save_keeps_the_reference_of_a_secret_that_was_not_restored(
     assert target.read(f"{AUTH}/password_mutual").strip() == MUTUAL
 
 
-def test_a_reference_is_given_up_by_name(
+def test_a_reference_is_dropped_by_name(
     in_part: tuple[Pyshell, Path, Path],
 ) -> None:
     target, _, _ = in_part
@@ -288,7 +284,7 @@ def test_doctor_suggests_no_save_that_loses_a_secret(
     assert [one for one in choices if one.endswith("saveconfig")]
 
 
-def test_a_secret_missing_of_another_file_is_kept_there_and_added_later(
+def test_a_missing_secret_of_another_file_is_recorded_and_added_later(
     target: Pyshell, git: Path, tmp_path: Path
 ) -> None:
     (there,) = (tmp_path / "secrets").glob("*mutual_password")

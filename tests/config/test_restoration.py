@@ -68,7 +68,7 @@ def test_the_example_is_restored(pyshell: Pyshell) -> None:
     assert "(ro)" in pyshell(f"{ACL}/mapped_lun1", "status").out
 
 
-def test_saving_gives_the_example_back(pyshell: Pyshell) -> None:
+def test_saving_writes_the_example_again(pyshell: Pyshell) -> None:
     pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
     assert_contains(pyshell.document(), json.loads(EXAMPLE.read_text()), "$")
 
@@ -91,7 +91,7 @@ def assert_contains(whole: Any, part: Any, place: str) -> None:
         assert whole == part, place
 
 
-def test_the_examples_text_is_as_pyshell_writes_it() -> None:
+def test_the_text_of_the_example_is_as_pyshell_writes_it() -> None:
     text = EXAMPLE.read_text()
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
 
@@ -132,7 +132,7 @@ BROKEN_DISKS = [no_device, device_in_use, unknown_backstore, bad_name, no_size, 
 
 
 @pytest.mark.parametrize("fault", BROKEN_DISKS, ids=lambda fault: fault.__name__)
-def test_a_disk_that_does_not_come_back_takes_only_its_luns_with_it(
+def test_a_missing_disk_affects_only_its_luns(
     pyshell: Pyshell, document: Document, fault: Callable[[Document], None]
 ) -> None:
     fault(document)
@@ -255,7 +255,7 @@ ISOLATED = [
 
 
 @pytest.mark.parametrize("fault", ISOLATED, ids=lambda fault: fault.__name__)
-def test_a_fault_is_told_and_the_rest_comes_back(
+def test_an_error_is_reported_and_the_rest_restored(
     pyshell: Pyshell, document: Document, fault: Callable[[Document], None]
 ) -> None:
     pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
@@ -279,7 +279,7 @@ def without_secret(document: Document) -> Document:
     return document
 
 
-def test_a_refused_setting_is_told_and_the_rest_comes_back(
+def test_a_refused_setting_is_reported_and_the_rest_restored(
     pyshell: Pyshell, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document["storage_objects"][0]["attributes"] = {"emulate_caw": 0, "emulate_tas": 0}
@@ -299,13 +299,13 @@ def test_a_refused_setting_is_told_and_the_rest_comes_back(
     assert all(there(pyshell, f"{TPG}/luns/lun0", f"{ACL}/mapped_lun0", f"{LOOPBACK}/luns/lun0"))
 
 
-def test_an_unknown_setting_is_a_note_and_no_fault(pyshell: Pyshell, document: Document) -> None:
+def test_an_unknown_setting_is_a_note_not_an_error(pyshell: Pyshell, document: Document) -> None:
     document["storage_objects"][0]["attributes"] = {"of_tomorrow": 1}
     tpg_of(document)["parameters"] = {"OfTomorrow": "Yes"}
     ran = restored(pyshell, document)
     assert (ran.out, ran.status) == (f"Configuration restored from {pyshell.saved_file}\n", 0)
     assert len(ran.err.splitlines()) == 2
-    assert "of_tomorrow, skipped" in ran.err
+    assert "of_tomorrow, ignored" in ran.err
 
 
 def test_a_setting_that_has_its_value_is_not_written(pyshell: Pyshell, document: Document) -> None:
@@ -313,7 +313,7 @@ def test_a_setting_that_has_its_value_is_not_written(pyshell: Pyshell, document:
     assert restored(pyshell, document).done().out
 
 
-def test_several_faults_are_all_told(pyshell: Pyshell, document: Document) -> None:
+def test_several_errors_are_all_reported(pyshell: Pyshell, document: Document) -> None:
     mapping_of_nothing(document)
     bad_target(document)
     unknown_fabric(document)
@@ -340,7 +340,7 @@ def test_clearing_first_restores_over_anything(pyshell: Pyshell) -> None:
     assert there(pyshell, "/backstores/ramdisk/other", f"{ACL}/mapped_lun0") == [False, True]
 
 
-def test_what_does_not_clash_is_left_alone(pyshell: Pyshell) -> None:
+def test_objects_that_do_not_clash_are_unchanged(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create other 1M", f"restoreconfig {pyshell.example}")
     assert all(there(pyshell, "/backstores/ramdisk/other", f"{ACL}/mapped_lun0"))
 
@@ -381,7 +381,7 @@ def test_a_part_that_the_file_lacks_is_an_error(pyshell: Pyshell, part: str) -> 
     assert "nothing was restored" in ran.err
 
 
-def test_a_portal_that_the_kernel_refuses_is_told_with_what_may_be_the_cause(
+def test_a_refused_portal_is_reported_with_the_likely_cause(
     target: Pyshell,
 ) -> None:
     target.must(

@@ -114,7 +114,7 @@ def change(lio: Lio, place: Place, file: str) -> bool:
     return False
 
 
-def test_a_discard_limit_of_none_survives(pyshell: Pyshell) -> None:
+def test_a_discard_limit_of_0_survives(pyshell: Pyshell) -> None:
     disk = "/backstores/block/disk"
     pyshell.must("/backstores/block create disk /dev/sdb", f"{disk} set attribute emulate_tpu=1")
     pyshell.must(f"{disk} set attribute max_unmap_block_desc_count=0", "saveconfig")
@@ -194,7 +194,7 @@ def test_field_failure_14_defaults_survive_too(pyshell: Pyshell) -> None:
     assert first == second
 
 
-def test_field_failure_14_a_guard_of_discovery_survives_alone(target: Pyshell) -> None:
+def test_field_failure_14_discovery_credentials_survive_alone(target: Pyshell) -> None:
     target.must("/iscsi set discovery_auth userid=me password=secret1 mutual_userid=you")
     first, second = saved_twice(target)
     assert first == second

@@ -53,16 +53,16 @@ def test_the_document_is_what_rtslib_dumps(rich: Pyshell) -> None:
 
 
 @pytest.mark.usefixtures("changes_allowed")
-def test_it_is_so_of_an_empty_configuration(pyshell: Pyshell) -> None:
+def test_an_empty_configuration_is_what_rtslib_dumps(pyshell: Pyshell) -> None:
     assert ordered(read_running(pyshell.open())) == ordered(dumped(pyshell))
 
 
-def test_it_is_so_where_discovery_is_guarded(target: Pyshell) -> None:
+def test_discovery_credentials_are_what_rtslib_dumps(target: Pyshell) -> None:
     target.must("/iscsi set discovery_auth userid=me password=secret enable=true")
     assert ordered(read_running(target.open())) == ordered(dumped(target))
 
 
-def test_beside_rtslib_it_keeps_credentials_for_discovery_that_are_not_enforced(
+def test_discovery_credentials_that_are_not_enforced_are_kept(
     target: Pyshell,
 ) -> None:
     target.must("/iscsi set discovery_auth userid=me password=secret")
@@ -97,7 +97,7 @@ def test_pyshell_restores_what_rtslib_saved(rich: Pyshell) -> None:
     assert ordered(dumped(rich)) == ordered(document)
 
 
-def test_half_made_objects_are_left_out(pyshell: Pyshell) -> None:
+def test_half_made_objects_are_omitted(pyshell: Pyshell) -> None:
     lio = pyshell.open()
     with changing():
         lio.kernel.mkdir(f"{lio.kernel.root}/core/rd_mcp_0")

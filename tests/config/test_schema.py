@@ -27,12 +27,12 @@ def shipped() -> dict[str, Any]:
     return found
 
 
-def test_the_file_is_what_the_types_give(shipped: dict[str, Any]) -> None:
+def test_the_schema_file_is_generated_from_the_types(shipped: dict[str, Any]) -> None:
     assert shipped == schema(), "python -m pyshell.config.document prints it anew"
     assert FILE.read_text() == text()
 
 
-def test_the_schema_is_one(shipped: dict[str, Any]) -> None:
+def test_the_schema_is_valid(shipped: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(shipped)
 
 
@@ -53,7 +53,7 @@ def test_the_example_and_files_of_older_releases_are_valid(
     jsonschema.validate(json.loads(path.read_text()), shipped)
 
 
-def test_a_file_may_name_its_schema(shipped: dict[str, Any]) -> None:
+def test_a_file_can_refer_to_its_schema(shipped: dict[str, Any]) -> None:
     jsonschema.validate({"$schema": "saveconfig.schema.json", "targets": []}, shipped)
 
 

@@ -30,7 +30,7 @@ from .findings import (
         (f"{ACL} delete mapped_lun=0", ACL, "maps no LUN"),
     ],
 )
-def test_something_is_missing_on_the_way(
+def test_a_missing_part_of_a_target_is_reported(
     healthy: Pyshell, line: str, place: str, told: str
 ) -> None:
     healthy.must(line)
@@ -101,7 +101,7 @@ def test_two_initiators_have_the_same_secret(healthy: Pyshell) -> None:
     assert gone(healthy, "access")
 
 
-def test_secrets_that_nobody_is_asked_for(healthy: Pyshell) -> None:
+def test_secrets_that_are_not_required(healthy: Pyshell) -> None:
     """Finding 22."""
     said = healthy.line(f"{ACL} set auth userid=u password=of-both-the-same")
     assert f"CHAP is off. '{TPG} set attribute authentication=1' turns it on." in said.err
@@ -110,7 +110,7 @@ def test_secrets_that_nobody_is_asked_for(healthy: Pyshell) -> None:
     assert "CHAP is off" not in healthy.line(f"{ACL} set auth userid=v").err
 
 
-def test_turning_chap_on_is_not_suggested_if_it_would_keep_others_out(healthy: Pyshell) -> None:
+def test_enabling_chap_is_not_suggested_if_it_would_lock_others_out(healthy: Pyshell) -> None:
     healthy.must(
         f"{TPG}/acls create iqn.2020-07.com.example:other",
         f"{ACL} set auth userid=u password=of-both-the-same",
@@ -120,7 +120,7 @@ def test_turning_chap_on_is_not_suggested_if_it_would_keep_others_out(healthy: P
     assert finding["commands"] == []
 
 
-def test_discovery_asks_for_chap_and_accepts_no_name(healthy: Pyshell) -> None:
+def test_discovery_requires_chap_without_credentials(healthy: Pyshell) -> None:
     """Finding 22."""
     said = healthy.line("/iscsi set discovery_auth enable=true")
     assert "asks for CHAP at discovery, and has no userid" in said.err
@@ -176,7 +176,7 @@ def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     assert gone(healthy, "logins")
 
 
-def test_a_login_is_refused_for_want_of_an_acl(healthy: Pyshell) -> None:
+def test_a_login_is_refused_without_an_acl(healthy: Pyshell) -> None:
     stranger = "iqn.2020-07.com.example:stranger"
     for _ in range(2):
         with pytest.raises(PermissionError):

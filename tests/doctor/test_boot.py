@@ -58,12 +58,12 @@ def test_two_units_restore_at_boot(with_systemd: Pyshell) -> None:
     assert gone(healthy, "boot")
 
 
-def test_a_host_without_systemd_is_told_of(healthy: Pyshell) -> None:
+def test_a_host_without_systemd_is_reported(healthy: Pyshell) -> None:
     ran = healthy("doctor").done()
     assert "skipped: boot: systemd is not running" in ran.out
 
 
-def test_what_runs_is_not_saved(exported: Pyshell) -> None:
+def test_the_running_configuration_is_not_saved(exported: Pyshell) -> None:
     path = str(exported.saved_file)
     follow(exported, only(exported, "saving", path, "is not saved"))
     assert gone(exported, "saving")
@@ -72,13 +72,13 @@ def test_what_runs_is_not_saved(exported: Pyshell) -> None:
     assert gone(exported, "saving")
 
 
-def test_nothing_of_what_is_saved_runs(healthy: Pyshell) -> None:
+def test_the_saved_configuration_is_not_running(healthy: Pyshell) -> None:
     healthy.must("clearconfig confirm=true")
     follow(healthy, only(healthy, "saving", str(healthy.saved_file), "it is not running"))
     assert gone(healthy, "saving")
 
 
-def test_others_may_read_the_saved_file(healthy: Pyshell) -> None:
+def test_others_can_read_the_saved_file(healthy: Pyshell) -> None:
     healthy.saved_file.chmod(0o644)
     follow(healthy, only(healthy, "saving", str(healthy.saved_file), "mode 0644"))
     assert stat.S_IMODE(healthy.saved_file.stat().st_mode) == 0o600
@@ -104,7 +104,7 @@ def test_the_saved_file_is_damaged(healthy: Pyshell) -> None:
     assert gone(healthy, "saving")
 
 
-def test_the_last_restore_left_something_out(healthy: Pyshell) -> None:
+def test_the_last_restore_skipped_an_object(healthy: Pyshell) -> None:
     healthy.must("clearconfig confirm=true")
     machine = healthy.simulator.machine
     device = machine.device("/dev/mapper/lee-lee.lv")

@@ -50,7 +50,7 @@ def test_two_disks_have_one_id_though_their_serial_numbers_differ(healthy: Pyshe
     assert healthy.line(f"ls {TPG}").out == before
 
 
-def test_of_two_disks_with_one_id_the_one_in_use_is_left_alone_and_a_cut_is_told(
+def test_of_two_disks_with_one_id_the_unused_one_changes_and_a_disconnect_is_reported(
     healthy: Pyshell,
 ) -> None:
     near = "8d2b4f5e-3a52-4e55-9b0a-3f6f1f6b7a0"
@@ -70,7 +70,7 @@ def test_of_two_disks_with_one_id_the_one_in_use_is_left_alone_and_a_cut_is_told
     only(healthy, "disks", "/backstores/ramdisk/two", told)
 
 
-def test_a_disk_that_is_exported_nowhere(healthy: Pyshell) -> None:
+def test_a_disk_that_is_not_exported(healthy: Pyshell) -> None:
     healthy.must("/backstores/ramdisk create name=idle size=8M")
     (choice,) = only(healthy, "disks", "/backstores/ramdisk/idle", "no LUN exports it")
     follow(healthy, [choice.replace("INITIATOR", CLIENT)])
@@ -85,7 +85,7 @@ def buffered(healthy: Pyshell) -> Pyshell:
     return healthy
 
 
-def test_a_cache_that_initiators_are_not_told_of(buffered: Pyshell) -> None:
+def test_a_cache_that_initiators_do_not_see(buffered: Pyshell) -> None:
     (attribute,) = buffered.configfs.glob("core/fileio_*/image/attrib/emulate_write_cache")
     buffered.simulator.write(str(attribute), "0")
     commands = only(buffered, "disks", "/backstores/fileio/image", "corrupts file systems")
@@ -100,7 +100,7 @@ def test_a_cache_without_a_battery(buffered: Pyshell) -> None:
     assert "fileio/image (/srv/image)" in buffered.line(f"ls {TPG}/luns/lun5").out
 
 
-def test_a_disk_made_anew_is_shown_to_those_who_had_it_and_to_nobody_else(
+def test_a_recreated_disk_keeps_exactly_its_mappings(
     buffered: Pyshell,
 ) -> None:
     buffered.must(
@@ -129,7 +129,7 @@ def lee(pyshell: Pyshell) -> SimulatedDevice:
     return found
 
 
-def test_a_device_is_gone(healthy: Pyshell) -> None:
+def test_a_device_is_missing(healthy: Pyshell) -> None:
     path = "/backstores/block/lee_block"
     healthy.simulator.machine.remove("/dev/mapper/lee-lee.lv")
     before = paths(healthy)
@@ -206,7 +206,7 @@ def test_a_storage_object_that_was_never_configured(healthy: Pyshell) -> None:
     assert gone(healthy, "devices")
 
 
-def test_who_is_asked_for_chap_and_has_no_secret_cannot_log_in(healthy: Pyshell) -> None:
+def test_an_initiator_without_the_required_secret_cannot_log_in(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} set attribute authentication=1", "saveconfig")
     (command,) = only(healthy, "access", ACL, "it cannot log in")
     assert command.endswith(f"{ACL} set auth userid=client password=-")

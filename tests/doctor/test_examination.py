@@ -20,12 +20,12 @@ from .findings import (
 )
 
 
-def test_it_says_that_nothing_is_wrong(healthy: Pyshell) -> None:
+def test_it_reports_no_problems(healthy: Pyshell) -> None:
     told = "No problems found by the checks that ran."  # a simulated host cannot show all
     assert healthy("doctor").done().lines[-1] == told
 
 
-def test_it_does_not_vouch_for_what_was_not_seen() -> None:
+def test_it_does_not_report_success_for_skipped_checks() -> None:
     unseen = Finding("unseen", "/", "the boot is not seen")
     assert examine._lines([unseen])[-1] == "No problems found by the checks that ran."
     assert examine._lines([]) == ["No problems found."]
@@ -42,7 +42,7 @@ def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None
     assert ran.status == 2
 
 
-def test_a_part_of_the_tree_alone(healthy: Pyshell) -> None:
+def test_a_part_of_the_tree(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} disable")
     assert doctor(healthy, "/backstores") == []
     assert [one["check"] for one in doctor(healthy, "/iscsi")] == ["targets"]
@@ -54,7 +54,7 @@ def unseen(pyshell: Pyshell, path: str) -> list[str]:
     return [one["path"] for one in found if one["level"] == "unseen"]
 
 
-def test_what_is_not_seen_is_told_of_the_parts_that_it_matters_to(healthy: Pyshell) -> None:
+def test_skipped_checks_are_reported_for_affected_paths(healthy: Pyshell) -> None:
     healthy.must("/loopback create naa.5001405000000001")
     host = ["addresses", "listening", "firewall"]
     assert unseen(healthy, "/") == ["boot", *host]
@@ -68,7 +68,7 @@ def test_what_is_not_seen_is_told_of_the_parts_that_it_matters_to(healthy: Pyshe
     assert healthy("doctor", "/backstores").done().lines == ["No problems found."]
 
 
-def test_a_shut_port_is_told_of_the_targets_that_are_at_it(healthy: Pyshell) -> None:
+def test_a_blocked_port_is_reported_for_its_targets(healthy: Pyshell) -> None:
     other = "/iscsi/iqn.2020-07.com.example:other"
     healthy.must(
         f"/iscsi create {other.removeprefix('/iscsi/')}",
@@ -89,7 +89,7 @@ def test_it_changes_nothing(healthy: Pyshell) -> None:
     assert healthy.files() == before
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_looked_at(
+def test_a_failing_check_is_reported_and_the_others_run(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(_: object) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ def test_the_host_lost_the_address_of_a_portal(healthy: Pyshell) -> None:
     assert gone(healthy, "network")
 
 
-def test_ufw_keeps_the_port_shut(healthy: Pyshell) -> None:
+def test_ufw_blocks_the_port(healthy: Pyshell) -> None:
     host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
     rules = host_file(healthy, "/etc/ufw/user.rules", "*filter\n")
 
@@ -69,7 +69,7 @@ esac
 """
 
 
-def test_firewalld_keeps_the_port_shut(
+def test_firewalld_blocks_the_port(
     healthy: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "firewall-cmd"
@@ -116,7 +116,7 @@ def over(interface: str) -> list[Any]:
         (nft("accept", accepting(22), [{"drop": None}]), True),
     ],
 )
-def test_nftables_keeps_the_port_shut(
+def test_nftables_blocks_the_port(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, shut: bool
 ) -> None:
     lio = healthy.open()
@@ -193,7 +193,7 @@ def in_chain(name: str, *expressions: Any, **more: Any) -> dict[str, Any]:
         ("[]", "unseen"), ("nonsense", "unseen"), ('{"nftables": 1}', "unseen"),
     ],
 )  # fmt: skip
-def test_nftables_is_read_as_the_kernel_does(
+def test_nftables_is_evaluated_like_in_the_kernel(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rules: str, level: str | None
 ) -> None:
     lio = healthy.open()

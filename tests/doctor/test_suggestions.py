@@ -81,7 +81,7 @@ def saved_paths(pyshell: Pyshell) -> set[str]:
     return set(model.items(json.loads(text), model.NAMES_ONLY)) if len(text) > 1 else set()
 
 
-def test_finding_18_what_a_save_carries_over_is_not_called_unsaved(healthy: Pyshell) -> None:
+def test_finding_18_carried_over_objects_are_not_unsaved_changes(healthy: Pyshell) -> None:
     _restored_in_part(healthy)
     assert "saving" in {one["check"] for one in doctor(healthy)}
     found = [one["path"] for one in doctor(healthy) if one["check"] == "saving"]
@@ -99,7 +99,7 @@ def test_finding_19_check_and_status_report_a_dead_object(healthy: Pyshell) -> N
     assert "/dev/mapper/lee-lee.lv is gone" in healthy("status").out
 
 
-def test_finding_19_a_device_that_is_back_at_its_path_gets_its_object_again(
+def test_finding_19_an_object_is_recreated_on_a_device_that_is_back(
     healthy: Pyshell,
 ) -> None:
     before = paths(healthy)

@@ -55,7 +55,7 @@ def make_image(pyshell: Pyshell, path: str = "/srv/image1.img", size: int = 64 *
 
 
 @pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
-def test_every_fault_of_a_broken_file_is_told_with_path_and_line(
+def test_every_problem_of_a_broken_file_is_reported_with_path_and_line(
     pyshell: Pyshell, tmp_path: Path, file: Path
 ) -> None:
     make_image(pyshell)
@@ -107,7 +107,7 @@ def test_a_wrong_type_never_reaches_the_kernel(pyshell: Pyshell) -> None:
 # Text, JSON, exit status
 
 
-def test_a_line_names_file_line_column_level_and_json_path(pyshell: Pyshell) -> None:
+def test_a_line_has_file_line_column_level_and_json_path(pyshell: Pyshell) -> None:
     file = DATA / "broken" / "mapping-to-no-lun.json"
     ran = pyshell("check", str(file))
     assert ran.lines == [
@@ -117,7 +117,7 @@ def test_a_line_names_file_line_column_level_and_json_path(pyshell: Pyshell) -> 
     assert (ran.err, ran.status) == (f"{file} has 1 error.\n", 1)
 
 
-def test_a_file_with_warnings_alone_passes(pyshell: Pyshell) -> None:
+def test_a_file_with_only_warnings_passes(pyshell: Pyshell) -> None:
     ran = pyshell("check", str(DATA / "broken" / "chap-secret-short.json")).done()
     assert ": warning: " in ran.out
 
@@ -127,7 +127,7 @@ def test_errors_and_warnings_are_counted(pyshell: Pyshell) -> None:
     assert ran.err.endswith("has 9 errors and 2 warnings.\n")
 
 
-def test_json_output_is_a_list_of_faults(pyshell: Pyshell) -> None:
+def test_json_output_is_a_list_of_problems(pyshell: Pyshell) -> None:
     ran = pyshell("-o", "json", "check", str(DATA / "broken" / "unknown-backstore.json"))
     assert ran.json == {
         "schema": 1,
@@ -144,14 +144,16 @@ def test_json_output_is_a_list_of_faults(pyshell: Pyshell) -> None:
     }
 
 
-def test_a_sound_file_has_no_faults(pyshell: Pyshell) -> None:
+def test_a_valid_file_has_no_problems(pyshell: Pyshell) -> None:
     example = str(pyshell.example)
     assert pyshell("check", example).done().lines == [f"{example}: no errors"]
     assert pyshell("-o", "json", "check", example).done().json["result"] == []
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o640, True), (0o604, True), (0o600, False)])
-def test_others_may_read_the_secrets_of_a_file(pyshell: Pyshell, mode: int, told: bool) -> None:
+def test_secrets_that_other_users_can_read_are_a_warning(
+    pyshell: Pyshell, mode: int, told: bool
+) -> None:
     pyshell.example.chmod(mode)
     lines = pyshell("check", str(pyshell.example)).done().lines
     warning = (
@@ -162,7 +164,7 @@ def test_others_may_read_the_secrets_of_a_file(pyshell: Pyshell, mode: int, told
     assert lines == [warning if told else f"{pyshell.example}: no errors"]
 
 
-def test_a_file_without_secrets_may_be_read_by_all(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_a_file_without_secrets_can_be_readable_by_all(pyshell: Pyshell, tmp_path: Path) -> None:
     file = tmp_path / "open.json"
     file.write_text('{"storage_objects": [], "targets": []}')
     file.chmod(0o644)
@@ -174,7 +176,7 @@ def test_the_file_that_is_restored_at_boot_is_checked_by_default(exported: Pyshe
     assert exported.line("check").done().lines == [f"{exported.saved_file}: no errors"]
 
 
-def test_what_pyshell_saves_has_no_faults_while_it_runs(exported: Pyshell) -> None:
+def test_a_saved_running_configuration_has_no_problems(exported: Pyshell) -> None:
     assert exported.line("/backstores/fileio create image2 /dev/sdb").status == 0
     exported.must(
         "/backstores/fileio create image1 /srv/image1.img 16M",
@@ -187,7 +189,7 @@ def test_what_pyshell_saves_has_no_faults_while_it_runs(exported: Pyshell) -> No
     assert exported.must("check") == [f"{exported.saved_file}: no errors"]
 
 
-def test_no_message_holds_a_secret(pyshell: Pyshell, tmp_path: Path, document: Document) -> None:
+def test_no_message_contains_a_secret(pyshell: Pyshell, tmp_path: Path, document: Document) -> None:
     acl = document["targets"][0]["tpgs"][0]["node_acls"][0]
     for number, text in enumerate(("xyzzy1", "NULLxyzzy2", " xyzzy3", "xyzzy4\0", "xyzzy5" * 60)):
         acl["chap_password"], acl["chap_mutual_password"] = text, f"{text}{number}"
@@ -196,7 +198,7 @@ def test_no_message_holds_a_secret(pyshell: Pyshell, tmp_path: Path, document: D
     assert "xyzzy" not in json.dumps(checked(pyshell, tmp_path, document))
 
 
-def test_in_a_batch_a_faulty_file_is_a_failure(pyshell: Pyshell) -> None:
+def test_an_invalid_file_is_a_failure_in_a_batch(pyshell: Pyshell) -> None:
     file = DATA / "broken" / "size-zero.json"
     ran = pyshell.batch([f"check {file}", "pwd"])
     assert ran.status == 1
@@ -211,7 +213,7 @@ def test_check_needs_no_target(pyshell: Pyshell, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "gone/x.json", "n" * 300])
-def test_a_file_that_cannot_be_read_is_an_error_of_its_own(
+def test_a_file_that_cannot_be_read_is_an_error(
     pyshell: Pyshell, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -221,7 +223,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_its_own(
     assert ran.err.count("\n") == 1
 
 
-def test_a_file_without_end_is_not_read_to_its_end(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_an_endless_file_is_not_read_to_its_end(pyshell: Pyshell, tmp_path: Path) -> None:
     endless = tmp_path / "huge.json"
     with endless.open("wb") as file:
         file.truncate(LARGE + 1)
@@ -260,7 +262,7 @@ def test_half_of_a_surrogate_pair_in_a_secret_is_an_error_of_the_file(
 # What depends on this host
 
 
-def test_a_device_that_its_running_storage_object_holds_is_not_busy(
+def test_a_device_of_its_own_running_storage_object_is_not_busy(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:
     disk = {"name": "a", "plugin": "block", "dev": "/dev/mapper/lee-lee.lv"}
@@ -270,9 +272,7 @@ def test_a_device_that_its_running_storage_object_holds_is_not_busy(
     assert checked(pyshell, tmp_path, {"storage_objects": [linked]}) == []
 
 
-def test_a_device_that_another_storage_object_holds_is_busy(
-    pyshell: Pyshell, tmp_path: Path
-) -> None:
+def test_a_device_of_another_storage_object_is_busy(pyshell: Pyshell, tmp_path: Path) -> None:
     pyshell.must("/backstores/block create a /dev/sdb")
     for plugin in ("block", "fileio"):
         disk = {"name": "b", "plugin": plugin, "dev": "/dev/sdb"}
@@ -281,7 +281,7 @@ def test_a_device_that_another_storage_object_holds_is_busy(
         assert "is in use: storage object block/a" in found["message"]
 
 
-def test_an_image_file_of_another_size_is_told(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_an_image_file_of_another_size_is_reported(pyshell: Pyshell, tmp_path: Path) -> None:
     make_image(pyshell, size=MIB)
     disk = {"name": "a", "plugin": "fileio", "dev": "/srv/image1.img", "size": MIB}
     assert checked(pyshell, tmp_path, {"storage_objects": [disk]}) == []
@@ -291,7 +291,7 @@ def test_an_image_file_of_another_size_is_told(pyshell: Pyshell, tmp_path: Path)
         assert f"the image file has {MIB}" in found["message"]
 
 
-def test_an_image_file_that_is_a_folder_is_told(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_an_image_file_that_is_a_folder_is_reported(pyshell: Pyshell, tmp_path: Path) -> None:
     pyshell.simulator.machine.file("/srv/folder").mkdir(parents=True)
     disk = {"name": "a", "plugin": "fileio", "dev": "/srv/folder"}
     found = checked(pyshell, tmp_path, {"storage_objects": [disk]})
@@ -305,7 +305,7 @@ def test_a_fabric_that_this_kernel_lacks_is_a_warning(pyshell: Pyshell, tmp_path
     assert messages([found]) == ["warning $.targets[0].fabric: this kernel has no fabric vhost"]
 
 
-def test_a_lun_may_be_of_a_storage_object_that_runs_but_not_at_boot(
+def test_a_lun_can_export_a_running_storage_object_but_not_at_boot(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:
     pyshell.must("/backstores/ramdisk create a 1M")
@@ -326,7 +326,7 @@ def first_acl(document: Document) -> dict[str, Any]:
     return acl
 
 
-def test_schema_is_the_key_by_which_editors_know_a_file(
+def test_the_schema_key_of_editors_is_known(
     pyshell: Pyshell, tmp_path: Path, document: Document
 ) -> None:
     assert checked(pyshell, tmp_path, {"$schema": "saveconfig.schema.json", **document}) == []
@@ -358,7 +358,7 @@ def test_old_names_of_backstores_are_known(pyshell: Pyshell, tmp_path: Path) -> 
     assert checked(pyshell, tmp_path, document) == []
 
 
-def test_targets_may_share_a_portal_but_not_overlap(pyshell: Pyshell, tmp_path: Path) -> None:
+def test_targets_can_share_a_portal_but_not_overlap(pyshell: Pyshell, tmp_path: Path) -> None:
     def two(first: str, second: str, port: int = 3260) -> Document:
         made = [
             {
@@ -399,7 +399,7 @@ def overlap_as_the_kernel_sees_it(pyshell: Pyshell, addresses: list[str]) -> boo
      ["0.0.0.0", "2001:db8::1"], ["192.0.2.1", "192.0.2.2"], ["::0", "0.0.0.0"], ["::0", "::1"]],
     ids=" ".join,
 )  # fmt: skip
-def test_portals_overlap_where_the_kernel_says_so(
+def test_portals_overlap_as_in_the_kernel(
     pyshell: Pyshell, tmp_path: Path, addresses: list[str]
 ) -> None:
     targets = [
@@ -414,7 +414,7 @@ def test_portals_overlap_where_the_kernel_says_so(
     assert bool(found) == overlap_as_the_kernel_sees_it(pyshell, addresses)
 
 
-def test_authentication_that_nobody_can_pass_is_told(
+def test_authentication_without_credentials_is_reported(
     pyshell: Pyshell, tmp_path: Path, document: Document
 ) -> None:
     acl = first_acl(document)
@@ -435,7 +435,7 @@ def test_authentication_that_nobody_can_pass_is_told(
         (BlockDevice("/dev/x", "x", MIB, False, 0, "used as swap"), "error: /dev/x is in use"),
     ],
 )
-def test_a_device_that_does_not_fit_is_told(
+def test_a_device_that_does_not_fit_is_reported(
     lio: Lio, monkeypatch: pytest.MonkeyPatch, device: BlockDevice, told: str
 ) -> None:
     monkeypatch.setattr(type(lio.machine), "block_device", lambda self, path: device)
@@ -445,7 +445,7 @@ def test_a_device_that_does_not_fit_is_told(
     assert f"{fault.level}: {fault.message}".startswith(told)
 
 
-def test_a_file_that_is_not_there_is_told_as_such(pyshell: Pyshell) -> None:
+def test_a_missing_file_is_reported_as_such(pyshell: Pyshell) -> None:
     ran = pyshell("check", "/nonexistent.json")
     assert (ran.err, ran.status) == ("No such file: /nonexistent.json.\n", 3)
 
@@ -494,7 +494,7 @@ def test_finding_13_a_size_that_no_disk_can_have_is_refused(
         ("a b", None),
     ],
 )
-def test_the_name_of_an_alua_group_is_judged_as_that_of_a_storage_object(
+def test_names_of_alua_groups_follow_the_rules_of_storage_objects(
     pyshell: Pyshell, tmp_path: Path, name: str, level: str | None
 ) -> None:
     """Finding 50: what cannot be seen is refused, what looks like another name is noted."""
@@ -508,7 +508,7 @@ def test_the_name_of_an_alua_group_is_judged_as_that_of_a_storage_object(
 
 
 @pytest.mark.parametrize(("length", "fits"), [(252, True), (253, False)])
-def test_finding_7_a_serial_number_has_the_bytes_that_the_kernel_keeps(
+def test_finding_7_a_serial_number_fits_into_the_kernels_buffer(
     pyshell: Pyshell, tmp_path: Path, length: int, fits: bool
 ) -> None:
     one = {"name": "a", "plugin": "ramdisk", "size": MIB, "wwn": "x" * length}
@@ -517,7 +517,7 @@ def test_finding_7_a_serial_number_has_the_bytes_that_the_kernel_keeps(
 
 
 @pytest.mark.parametrize("size", [1, 512, 2048, 4097])
-def test_finding_63_a_ramdisk_of_no_whole_page_comes_to_rest(
+def test_finding_63_a_ramdisk_of_partial_pages_is_applied_once(
     pyshell: Pyshell, tmp_path: Path, size: int
 ) -> None:
     document = {"storage_objects": [{"name": "a", "plugin": "ramdisk", "size": size}]}
@@ -582,7 +582,7 @@ def test_a_tag_of_a_file_is_one_name_on_one_line(
         ("tcq_depth", "0x10", True),
     ],
 )
-def test_what_an_acl_cannot_have_is_an_error_and_the_rest_comes_to_rest(
+def test_invalid_settings_of_an_acl_are_errors_and_the_rest_is_applied_once(
     pyshell: Pyshell, tmp_path: Path, key: str, value: object, is_error: bool
 ) -> None:
     """Findings 7 and 63; a restore leaves out the setting, not the ACL."""
@@ -603,9 +603,7 @@ def test_what_an_acl_cannot_have_is_an_error_and_the_rest_comes_to_rest(
 
 
 @pytest.mark.parametrize("alias", ["x" * 256, "alua_tg_pt_gp", "statistics", "write_protect"])
-def test_an_alias_that_no_link_can_have_is_an_error(
-    pyshell: Pyshell, tmp_path: Path, alias: str
-) -> None:
+def test_an_invalid_alias_is_an_error(pyshell: Pyshell, tmp_path: Path, alias: str) -> None:
     """Finding 7: the dry run accepted it and the kernel refused it."""
     lun = {"index": 0, "storage_object": "/backstores/ramdisk/a", "alias": alias}
     target = {"fabric": "iscsi", "wwn": "iqn.2020-07.com.example:t", "tpgs": [{"luns": [lun]}]}

@@ -77,7 +77,7 @@ def test_the_first_save_replaces_nothing(boot: BootFile) -> None:
     assert listed(boot) == [("saved", LEE)]
 
 
-def test_what_is_replaced_is_kept_with_who_had_saved_it(boot: BootFile) -> None:
+def test_the_replaced_file_is_kept_with_its_author(boot: BootFile) -> None:
     save(boot, ONE)
     save(boot, TWO, ANN)
     assert listed(boot) == [("saved", ANN), ("1", LEE)]
@@ -90,7 +90,7 @@ def test_saving_the_same_again_keeps_no_revision_and_its_author(boot: BootFile) 
     assert listed(boot) == [("saved", LEE)]
 
 
-def test_a_comment_is_kept_where_nothing_changed_and_nobody_gave_one(boot: BootFile) -> None:
+def test_a_comment_is_added_to_an_unchanged_file_without_one(boot: BootFile) -> None:
     save(boot, ONE, replace(LEE, comment=""))
     save(boot, ONE, ANN)
     assert listed(boot) == [("saved", replace(LEE, comment="second"))]
@@ -98,7 +98,7 @@ def test_a_comment_is_kept_where_nothing_changed_and_nobody_gave_one(boot: BootF
     assert told == ["The same configuration was saved before as 'second': that comment stays."]
 
 
-def test_order_and_layout_make_no_other_document(boot: BootFile) -> None:
+def test_order_and_layout_do_not_make_another_document(boot: BootFile) -> None:
     save(boot, TWO)
     turned = {**TWO, "storage_objects": TWO["storage_objects"][::-1]}
     boot.path.write_text(json.dumps(turned))
@@ -106,7 +106,7 @@ def test_order_and_layout_make_no_other_document(boot: BootFile) -> None:
     assert [word for word, _ in listed(boot)] == ["saved"]
 
 
-def test_no_number_is_given_twice(boot: BootFile) -> None:
+def test_numbers_are_not_reused(boot: BootFile) -> None:
     for number in range(3):
         boot.save(disks(f"disk{number}"), LEE, 10, Policy(0, 0))
     assert revisions.numbers(boot.config_dir) == []
@@ -144,7 +144,7 @@ def test_a_change_by_others_is_not_overwritten(boot: BootFile) -> None:
 
 
 @pytest.mark.parametrize("way", ["force", "compat"])
-def test_a_change_by_others_is_kept_where_it_is_overwritten(boot: BootFile, way: str) -> None:
+def test_an_overwritten_change_by_others_is_kept(boot: BootFile, way: str) -> None:
     save(boot, ONE)
     document_file.write(disks("hand"), boot.path)
     judged: dict[str, Any] = {way: True}
@@ -154,7 +154,7 @@ def test_a_change_by_others_is_kept_where_it_is_overwritten(boot: BootFile, way:
     assert revisions.read_revision(boot.config_dir, "1") == disks("hand")
 
 
-def test_what_other_users_could_have_written_becomes_no_revision_or_backup(boot: BootFile) -> None:
+def test_a_file_that_other_users_can_write_becomes_no_revision_or_backup(boot: BootFile) -> None:
     boot.config_dir.mkdir(mode=0o700)
     text = document_file.to_text(TWO)
     boot.path.write_text(text)
@@ -172,20 +172,20 @@ def test_what_other_users_could_have_written_becomes_no_revision_or_backup(boot:
     assert revisions.numbers(boot.config_dir) == [1], "what pyshell wrote is kept as ever"
 
 
-def test_what_lies_there_may_be_saved_over_itself(boot: BootFile) -> None:
+def test_the_same_file_can_be_saved_again(boot: BootFile) -> None:
     save(boot, ONE)
     document_file.write(TWO, boot.path)
     assert save(boot, TWO) == []
     assert save(boot, ONE) == []
 
 
-def test_a_file_that_is_gone_hinders_nothing(boot: BootFile) -> None:
+def test_a_missing_file_does_not_prevent_a_save(boot: BootFile) -> None:
     save(boot, ONE)
     boot.path.unlink()
     assert save(boot, TWO) == []
 
 
-def test_what_was_restored_is_known(boot: BootFile) -> None:
+def test_a_restored_file_is_known(boot: BootFile) -> None:
     save(boot, ONE)
     document_file.write(TWO, boot.path)
     boot.restored(boot.path.read_bytes(), {})
@@ -214,13 +214,13 @@ def partly(boot: BootFile) -> BootFile:
     return boot
 
 
-def test_what_is_missing_has_its_reason(partly: BootFile) -> None:
+def test_missing_objects_have_reasons(partly: BootFile) -> None:
     disk = "/backstores/ramdisk/two"
     assert partly.state().missing == {disk: "no memory", f"{TARGET}/luns/lun1": f"needs {disk}"}
 
 
 @pytest.mark.parametrize("compat", [False, True])
-def test_what_is_missing_is_not_lost_in_silence(partly: BootFile, compat: bool) -> None:
+def test_a_save_does_not_lose_missing_objects_silently(partly: BootFile, compat: bool) -> None:
     with pytest.raises(ConflictError) as caught:
         save(partly, ONE, compat=compat)
     assert "/backstores/ramdisk/two (no memory)." in caught.value.message
@@ -230,7 +230,7 @@ def test_what_is_missing_is_not_lost_in_silence(partly: BootFile, compat: bool) 
 
 
 @pytest.mark.parametrize("told", [{"force": True}, {"without": ["/backstores/ramdisk/two"]}])
-def test_what_is_missing_is_lost_by_name(partly: BootFile, told: dict[str, Any]) -> None:
+def test_a_save_loses_missing_objects_by_name(partly: BootFile, told: dict[str, Any]) -> None:
     notes = save(partly, ONE, **told)
     assert [note.partition("no longer contains ")[2] for note in notes] == [
         "/backstores/ramdisk/two.",
@@ -240,32 +240,32 @@ def test_what_is_missing_is_lost_by_name(partly: BootFile, told: dict[str, Any])
     assert save(partly, disks("three")) == []
 
 
-def test_the_lun_alone_does_not_name_its_disk(partly: BootFile) -> None:
+def test_naming_a_lun_does_not_name_its_disk(partly: BootFile) -> None:
     with pytest.raises(ConflictError, match="ramdisk/two"):
         save(partly, ONE, without=[f"{TARGET}/luns/lun1"])
 
 
-def test_a_name_that_nothing_has_is_told(partly: BootFile) -> None:
+def test_an_unknown_name_is_reported(partly: BootFile) -> None:
     with pytest.raises(NotFoundError, match="would not be lost"):
         save(partly, ONE, without=["/backstores/ramdisk/tow"])
 
 
-def test_what_runs_again_is_no_loss(partly: BootFile) -> None:
+def test_an_object_that_is_running_again_is_no_loss(partly: BootFile) -> None:
     assert save(partly, disks("one", "two", size=2097152)) == []
     assert partly.state().missing == {}
 
 
-def test_what_only_another_document_holds_is_no_loss(partly: BootFile) -> None:
+def test_objects_of_another_document_are_no_loss(partly: BootFile) -> None:
     document_file.write(disks("hand"), partly.path)
     assert len(save(partly, ONE, compat=True)) == 1  # that it was changed
 
 
-def test_a_merged_save_keeps_the_marks_of_what_it_keeps(partly: BootFile) -> None:
+def test_a_merged_save_keeps_the_marks_of_kept_objects(partly: BootFile) -> None:
     partly.save(disks("one", "two", size=2097152), LEE, 10, MANY, merged_from=ONE)
     assert len(partly.state().missing) == 2
 
 
-def test_entries_that_name_nothing_are_marked_as_well() -> None:
+def test_invalid_entries_are_marked_as_well() -> None:
     odd = disks("one")
     odd["storage_objects"].append({"name": "x", "plugin": "punchcard"})
     missing = losses.missing(odd, ONE, {})
@@ -274,7 +274,7 @@ def test_entries_that_name_nothing_are_marked_as_well() -> None:
     assert losses.lost(missing, before, ONE) == ["/backstores/punchcard/x"]
 
 
-def test_a_restore_that_cannot_be_remembered_is_told_and_no_failure(tmp_path: Path) -> None:
+def test_a_restore_that_cannot_be_recorded_is_a_warning(tmp_path: Path) -> None:
     told: list[str] = []
     boot = BootFile(tmp_path / "none", tmp_path / "mark", told.append)
     boot.path.parent.mkdir()
@@ -308,7 +308,7 @@ def litter(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob(".*")]
 
 
-def test_a_save_that_is_killed_leaves_one_of_two_whole_files(boot: BootFile) -> None:
+def test_a_killed_save_leaves_the_old_or_the_new_file(boot: BootFile) -> None:
     dice = random.Random(4)
     texts = {document_file.to_text(document).encode(): document for document in (ONE, TWO)}
 
@@ -335,7 +335,7 @@ def test_a_save_that_is_killed_leaves_one_of_two_whole_files(boot: BootFile) -> 
     assert left > 0  # else no save was ever hit in its midst
 
 
-def test_a_command_that_is_killed_leaves_one_of_two_whole_files(target: Pyshell) -> None:
+def test_a_killed_command_leaves_the_old_or_the_new_file(target: Pyshell) -> None:
     dice = random.Random(8)
     target.must("saveconfig")
     for number in range(20 if LONG else 8):
@@ -361,7 +361,7 @@ def telling(tmp_path: Path) -> tuple[BootFile, list[str]]:
     return made, told
 
 
-def test_a_save_that_cannot_be_noted_is_a_save_all_the_same(
+def test_a_save_that_cannot_be_recorded_is_still_a_save(
     telling: tuple[BootFile, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boot, told = telling
@@ -376,7 +376,7 @@ def test_a_save_that_cannot_be_noted_is_a_save_all_the_same(
     assert "is saved, but" in told[0]
 
 
-def test_a_revision_that_cannot_be_kept_leaves_the_file_as_it_was(
+def test_a_revision_that_cannot_be_written_leaves_the_file_unchanged(
     telling: tuple[BootFile, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boot, _ = telling
@@ -402,7 +402,7 @@ def test_no_number_of_days_is_too_many(telling: tuple[BootFile, list[str]], days
     assert (saved(boot), told) == (TWO, [])
 
 
-def test_a_mark_that_cannot_be_set_does_not_keep_the_state_from_being_noted(
+def test_the_state_is_recorded_even_if_the_mark_cannot_be_written(
     telling: tuple[BootFile, list[str]],
 ) -> None:
     boot, told = telling

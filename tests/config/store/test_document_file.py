@@ -32,7 +32,7 @@ def test_the_text_is_as_rtslib_writes_it() -> None:
     )
 
 
-def test_a_document_is_written_for_its_owner_alone(path: Path) -> None:
+def test_a_document_is_written_readable_by_its_owner_only(path: Path) -> None:
     document_file.write(SMALL, path)
     assert json.loads(path.read_text()) == SMALL
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -61,7 +61,7 @@ def test_file_and_folder_reach_the_disk_before_and_after_the_renaming(
 
 @pytest.mark.parametrize("act", ["fsync", "replace", "fchmod", "open"])
 @pytest.mark.parametrize("raised", [OSError(5, "Input/output error"), KeyboardInterrupt()])
-def test_where_an_act_fails_the_old_file_stays_and_no_other(
+def test_a_failing_system_call_leaves_only_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, act: str, raised: BaseException
 ) -> None:
     path.write_text("old")
@@ -87,18 +87,18 @@ def test_a_link_is_followed(path: Path, tmp_path: Path) -> None:
     assert json.loads(real.read_text()) == SMALL
 
 
-def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+def test_a_folder_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(PyshellError, match="Cannot write"):
         document_file.write(SMALL, tmp_path)
     assert not list(tmp_path.parent.glob(".pyshell.*"))
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="Cannot write"):
         document_file.write(SMALL, tmp_path / "none" / "x.json")
 
 
-def test_what_killed_writers_left_is_removed_and_nothing_else(path: Path) -> None:
+def test_only_files_left_by_killed_writers_are_removed(path: Path) -> None:
     dead, other = path.parent / ".pyshell.4194305.new", path.parent / ".other.4194305.new"
     living = path.parent / f".pyshell.{os.getppid()}.new"
     for left in (dead, other, living):
@@ -124,7 +124,7 @@ def test_a_backup_is_named_as_targetcli_names_it(path: Path) -> None:
     assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
 
 
-def test_nothing_is_backed_up_where_nothing_is_saved(path: Path) -> None:
+def test_nothing_is_backed_up_if_nothing_is_saved(path: Path) -> None:
     assert document_file.back_up(path, 3) is None
     assert document_file.backups(path) == []
 
@@ -136,14 +136,14 @@ def test_the_same_file_is_backed_up_once(path: Path) -> None:
     assert len(document_file.backups(path)) == 2
 
 
-def test_the_oldest_backups_go(path: Path) -> None:
+def test_the_oldest_backups_are_removed(path: Path) -> None:
     for second in range(6):
         backed_up(path, str(second), second)
     texts = [gzip.decompress(file.read_bytes()).decode() for file in document_file.backups(path)]
     assert texts == ["3", "4", "5"]
 
 
-def test_a_damaged_backup_is_told(path: Path) -> None:
+def test_a_damaged_backup_is_reported(path: Path) -> None:
     made = backed_up(path, "one", 1)
     assert made is not None
     made.write_bytes(b"no gzip at all")
@@ -159,7 +159,7 @@ def test_a_plain_backup_of_an_old_release_counts(path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 3])
-def test_no_backups_are_kept_if_none_are_asked_for(path: Path, before: int) -> None:
+def test_no_backups_are_kept_if_none_are_requested(path: Path, before: int) -> None:
     """Finding 13: 0 kept all of them."""
     for second in range(before):
         assert backed_up(path, str(second), second) is not None
@@ -187,7 +187,7 @@ def test_a_backup_can_be_given_by_its_path(path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", gzip.compress(b"", mtime=0), b" \n"])
-def test_an_empty_file_is_called_so(path: Path, data: bytes) -> None:
+def test_an_empty_file_is_reported_as_empty(path: Path, data: bytes) -> None:
     """Finding 13."""
     path.write_bytes(data)
     with pytest.raises(PyshellError, match=r"is empty\. Nothing was changed"):

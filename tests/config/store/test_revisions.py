@@ -39,14 +39,14 @@ def keep(folder: Path, number: int, document: Any = DOCUMENT, after: int = 0) ->
     return revisions.write(folder, number, data, LEE, DAY + timedelta(days=after))
 
 
-def test_a_revision_is_for_roots_eyes(tmp_path: Path) -> None:
+def test_a_revision_is_readable_by_root_only(tmp_path: Path) -> None:
     made = keep(tmp_path, 1)
     assert made == tmp_path / "revisions" / "1.json"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
 
 
-def test_a_revision_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+def test_a_revision_is_read_as_saved(tmp_path: Path) -> None:
     keep(tmp_path, 1)
     assert revisions.read_revision(tmp_path, "1") == DOCUMENT
     assert revisions.read_revision(tmp_path, "1", trusted=True) == DOCUMENT
@@ -64,7 +64,7 @@ def test_a_pipe_among_the_revisions_is_not_waited_for(tmp_path: Path) -> None:
         revisions.listed(tmp_path)
 
 
-def test_a_list_needs_the_first_line_of_each_alone(tmp_path: Path) -> None:
+def test_a_list_reads_only_the_first_line_of_each(tmp_path: Path) -> None:
     made = keep(tmp_path, 1)
     first = made.read_text().splitlines()[0]
     made.write_text(f"{first}\nno JSON at all")
@@ -74,7 +74,9 @@ def test_a_list_needs_the_first_line_of_each_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{ a slip", b"[1]", b"\xff\xfe", b"[" * 99999])
-def test_what_was_no_saved_configuration_is_kept_as_text(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_a_saved_configuration_is_kept_as_text(
+    tmp_path: Path, data: bytes
+) -> None:
     made = revisions.write(tmp_path, 1, data, LEE)
     text = json.loads(made.read_text())["pyshell_revision"]["text"]
     assert text.encode(errors="surrogateescape") == data
@@ -89,7 +91,7 @@ def test_an_empty_document_can_be_kept(tmp_path: Path) -> None:
     assert revisions.listed(tmp_path)[0].about == LEE
 
 
-def test_all_that_can_be_named_is_listed_newest_first(tmp_path: Path) -> None:
+def test_all_revisions_are_listed_newest_first(tmp_path: Path) -> None:
     keep(tmp_path, 2)
     keep(tmp_path, 10)
     file = tmp_path / "saveconfig.json"
@@ -116,13 +118,13 @@ def test_targetclis_backups_of_all_releases_can_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["3", "saved", "", "../1", "-1", "\u0661", "backup/x"])
-def test_what_there_is_not_is_told(tmp_path: Path, word: str) -> None:
+def test_a_missing_revision_is_reported(tmp_path: Path, word: str) -> None:
     keep(tmp_path, 1)
     with pytest.raises(NotFoundError, match="No such revision"):
         revisions.read_revision(tmp_path, word)
 
 
-def test_a_revision_that_others_may_write_is_not_fed_to_the_kernel(tmp_path: Path) -> None:
+def test_a_revision_that_others_can_write_is_not_applied(tmp_path: Path) -> None:
     keep(tmp_path, 1).chmod(0o666)
     assert revisions.read_revision(tmp_path, "1") == DOCUMENT
     with pytest.raises(NotPermittedError):
@@ -139,7 +141,7 @@ def test_a_revision_that_others_may_write_is_not_fed_to_the_kernel(tmp_path: Pat
         (Policy(0, 0), []),
     ],
 )
-def test_the_policy_bounds_them_by_count_and_by_age(
+def test_the_policy_limits_revisions_by_count_and_age(
     tmp_path: Path, policy: Policy, left: list[int]
 ) -> None:
     for number in range(1, 5):
@@ -148,7 +150,7 @@ def test_the_policy_bounds_them_by_count_and_by_age(
     assert revisions.numbers(tmp_path) == left
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+def test_other_files_are_not_removed(tmp_path: Path) -> None:
     keep(tmp_path, 1)
     (tmp_path / "revisions" / "notes.json").write_text("{}")
     revisions.prune(tmp_path, Policy(0, 0))

@@ -27,7 +27,7 @@ def put(pyshell: Pyshell, folder: str) -> Path:
 
 @pytest.mark.parametrize("folder", OTHERS)
 @pytest.mark.parametrize("command", ["check", "restoreconfig"])
-def test_field_failure_18_a_configuration_in_another_known_folder_is_told(
+def test_field_failure_18_a_configuration_in_another_known_folder_is_reported(
     pyshell: Pyshell, folder: str, command: str
 ) -> None:
     other = put(pyshell, folder)
@@ -41,7 +41,7 @@ def test_field_failure_18_a_configuration_in_another_known_folder_is_told(
 
 
 @pytest.mark.parametrize("command", ["check", "restoreconfig"])
-def test_field_failure_18_where_there_is_none_the_command_that_makes_one_is_told(
+def test_field_failure_18_without_one_the_command_that_saves_is_suggested(
     pyshell: Pyshell, command: str
 ) -> None:
     ran = pyshell(command)
@@ -49,7 +49,7 @@ def test_field_failure_18_where_there_is_none_the_command_that_makes_one_is_told
     assert ran.status == 3
 
 
-def test_field_failure_18_a_file_that_was_named_is_not_looked_for_elsewhere(
+def test_field_failure_18_a_named_file_is_not_searched_elsewhere(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:
     put(pyshell, "/var/target")
@@ -57,7 +57,7 @@ def test_field_failure_18_a_file_that_was_named_is_not_looked_for_elsewhere(
     assert "/var/target" not in ran.err
 
 
-def test_field_failure_18_the_usual_folder_is_told_where_another_was_chosen(
+def test_field_failure_18_the_usual_folder_is_reported_if_another_was_chosen(
     exported: Pyshell, tmp_path: Path
 ) -> None:
     exported.must("saveconfig")
@@ -65,7 +65,7 @@ def test_field_failure_18_the_usual_folder_is_told_where_another_was_chosen(
     assert f"Another one is {exported.saved_file}" in ran.err
 
 
-def test_what_runs_is_held_against_the_file(pyshell: Pyshell) -> None:
+def test_the_running_configuration_is_compared_with_the_file(pyshell: Pyshell) -> None:
     assert not is_unsaved(pyshell.open())
     pyshell.must("/backstores/ramdisk create one 1M")
     assert is_unsaved(pyshell.open())
@@ -75,7 +75,7 @@ def test_what_runs_is_held_against_the_file(pyshell: Pyshell) -> None:
     assert is_unsaved(pyshell.open())
 
 
-def test_a_file_that_cannot_be_read_is_told(pyshell: Pyshell) -> None:
+def test_an_unreadable_file_is_an_error(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create one 1M", "saveconfig")
     pyshell.saved_file.write_text("{", encoding="utf-8")
     with pytest.raises(PyshellError):

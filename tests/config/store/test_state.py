@@ -26,7 +26,7 @@ def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
     assert state.read(tmp_path, pytest.fail) == State()
 
 
-def test_what_was_remembered_comes_back(tmp_path: Path) -> None:
+def test_the_state_is_read_as_written(tmp_path: Path) -> None:
     state.write(tmp_path, REMEMBERED)
     assert state.read(tmp_path, pytest.fail) == REMEMBERED
     assert stat.S_IMODE((tmp_path / state.FILE).stat().st_mode) == 0o600
@@ -35,7 +35,7 @@ def test_what_was_remembered_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"known": 1}', '{"missing": {"/a": 2}}', '{"last_revision": "x"}']
 )
-def test_a_damaged_file_is_passed_over_with_a_warning(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_ignored_with_a_warning(tmp_path: Path, text: str) -> None:
     (tmp_path / state.FILE).write_text(text)
     told: list[str] = []
     assert state.read(tmp_path, told.append) == State()
@@ -50,16 +50,16 @@ def settled(tmp_path: Path, made: set[str], deleted: set[str]) -> set[str]:
     return set(state.read(tmp_path, pytest.fail).missing)
 
 
-def test_the_mark_goes_from_what_is_made(tmp_path: Path) -> None:
+def test_created_objects_lose_their_mark(tmp_path: Path) -> None:
     assert settled(tmp_path, {"/backstores/block/disk1"}, set()) == {LUN}
 
 
-def test_the_mark_goes_from_what_is_deleted_and_all_below_it(tmp_path: Path) -> None:
+def test_deleted_objects_and_all_below_lose_their_marks(tmp_path: Path) -> None:
     left = settled(tmp_path, set(), {"/loopback/naa.5001405000000001"})
     assert left == {"/backstores/block/disk1"}
 
 
-def test_the_mark_stays_on_what_is_only_named_alike(tmp_path: Path) -> None:
+def test_objects_with_similar_names_keep_their_marks(tmp_path: Path) -> None:
     left = settled(tmp_path, {"/backstores/block"}, {"/backstores/block/disk"})
     assert left == set(REMEMBERED.missing)
 
@@ -67,36 +67,36 @@ def test_the_mark_stays_on_what_is_only_named_alike(tmp_path: Path) -> None:
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
-def test_who_called_sudo_is_at_work(tmp_path: Path) -> None:
+def test_the_user_is_the_one_who_called_sudo(tmp_path: Path) -> None:
     (tmp_path / "loginuid").write_text("0")
     assert state.user_name({"SUDO_USER": "lee"}, tmp_path / "loginuid") == "lee"
 
 
-def test_else_who_logged_in(tmp_path: Path) -> None:
+def test_else_the_user_who_logged_in(tmp_path: Path) -> None:
     login = tmp_path / "loginuid"
     login.write_text("1")
     assert state.user_name({}, login) == pwd.getpwuid(1).pw_name
 
 
-def test_else_whose_process_it_is(tmp_path: Path) -> None:
+def test_else_the_user_of_the_process(tmp_path: Path) -> None:
     login = tmp_path / "loginuid"
     assert state.user_name({}, login) == ME
     login.write_text("4294967295")
     assert state.user_name({}, login) == ME
 
 
-def test_a_user_without_a_name_goes_by_number() -> None:
+def test_a_user_without_a_name_is_shown_by_number() -> None:
     assert state.name_of(4190003) == "4190003"
 
 
-def test_moments_are_kept_in_utc() -> None:
+def test_times_are_stored_in_utc() -> None:
     moment = datetime(2020, 7, 1, 12, 0, 0, tzinfo=timezone.utc)
     assert state.utc(moment) == "2020-07-01T12:00:00Z"
     assert state.moment(state.utc(moment)) == moment
     assert state.moment("yesterday") is None
 
 
-def test_what_was_kept_comes_back_and_nonsense_does_not() -> None:
+def test_an_author_is_read_as_written_and_invalid_data_is_not() -> None:
     kept = state.About("2020-07-01T12:00:00Z", "lee", "prompt", "why")
     assert state.from_json(kept.to_json()) == kept
     assert state.from_json({"time": 7}) is None
