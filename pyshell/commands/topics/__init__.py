@@ -7,22 +7,22 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 _TITLES = {
-    "acls": "Who may log in",
-    "alua": "Paths to a disk, preferred and other",
-    "backstores": "What can be exported: disks, files, devices, memory",
-    "boot": "Saving, and restoring at boot",
-    "chap": "Passwords between initiator and target",
-    "demo": "Demo mode: everybody may log in",
-    "discard": "Giving back unused space: TRIM, UNMAP",
+    "acls": "Which initiators may log in",
+    "alua": "Preferred paths to a disk",
+    "backstores": "Types of storage: disks, files, devices, memory",
+    "boot": "Saving and restoring at boot",
+    "chap": "Authentication of initiators and targets",
+    "demo": "Demo mode: access without ACLs",
+    "discard": "Freeing unused space: TRIM, UNMAP",
     "luns": "Exported disks and their numbers",
     "multipath": "Several paths to one disk",
     "names": "WWNs: iqn, eui and naa",
-    "portals": "Addresses and ports that are listened on",
-    "questions": "When a command asks before it changes something",
-    "readonly": "Disks that initiators can only read",
+    "portals": "Addresses and ports of a target",
+    "questions": "When a command asks for confirmation",
+    "readonly": "Read-only disks",
     "replacing": "Replacing a disk, or moving it to another device",
     "secrets": "Passwords on the command line and in files",
-    "targetcli": "What differs from targetcli",
+    "targetcli": "Differences from targetcli",
     "tpgs": "Target portal groups",
 }
 _OTHER_NAMES = {
