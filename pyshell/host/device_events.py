@@ -36,7 +36,7 @@ def listening(report: Callable[[str], None]) -> Iterator[DeviceEvents]:
 
 def _monitor() -> tuple[Any, str]:
     """Return a monitor of udev's events, or None and the reason why there is none."""
-    # udevd creates this file. Without udevd the library would listen all the same, in vain.
+    # udevd creates this file. Without udevd the library would listen without an error.
     if not os.path.exists(_UDEV_RUNS):
         return None, "udev does not run here"
     try:

@@ -45,7 +45,7 @@ class Queue:
     write_zeroes_sectors: int
     rotational: bool
     depth: int
-    """Requests that it holds at once."""
+    """The number of requests that fit into it."""
     max_sectors: int
     """The most blocks of one request."""
 

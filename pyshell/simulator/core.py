@@ -233,7 +233,7 @@ def _write_limit(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
 def _write_discard(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Offer or hide discard (UNMAP); ENOSYS if the device cannot discard.
 
-    As the kernel does, limits that somebody set to 0 are read from the device again.
+    As the kernel does, limits that were set to 0 are read from the device again.
     """
     flag = boolean(text)
     if where.inner == "attrib/unmap_zeroes_data" and is_exported(kernel, where.owner):

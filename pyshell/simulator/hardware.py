@@ -113,7 +113,7 @@ _CPUS_MAX = 8192
 class Hardware:
     """The hardware of one simulator folder. The table is read each time.
 
-    A change by hand, or by another process, takes effect at once.
+    A change by hand, or by another process, takes effect immediately.
     """
 
     def __init__(self, folder: Path) -> None:

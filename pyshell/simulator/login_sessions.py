@@ -94,10 +94,10 @@ def _chap_faults(
     own = kernel.tree.text(f"{acl}/attrib/authentication").strip() if acl else "-1"
     if chap is None:
         if own == "1" or (own == "-1" and at_tpg):
-            yield "authenticate", "the target asks for CHAP"
+            yield "authenticate", "the target requires CHAP"
         return
     if not at_tpg and own != "1":
-        yield "negotiate", "the initiator offers CHAP, and the target does not ask for it"
+        yield "negotiate", "the initiator offers CHAP, but the target does not use it"
     owner = acl or tpg
     if not _holds(kernel, owner, {"userid", "password"}):
         yield "authenticate", f"the {'ACL' if acl else 'TPG'} has no CHAP user name and secret"
@@ -107,7 +107,7 @@ def _chap_faults(
         return
     mutual = {"userid_mutual": chap.userid_mutual, "password_mutual": chap.password_mutual}
     if not (_holds(kernel, owner, set(mutual)) and _match(kernel, owner, **mutual)):
-        yield "negotiate", "the initiator wants the target's CHAP secret, and that is not the same"
+        yield "negotiate", "the target's CHAP secret is not the one that the initiator expects"
 
 
 def _holds(kernel: SimulatedKernel, owner: str, names: set[str]) -> bool:

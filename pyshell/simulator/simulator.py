@@ -122,7 +122,7 @@ class Simulator:
             self._tree.fell(rel)
 
     def symlink(self, source: str, path: str) -> None:
-        """Link the LUN or mapped LUN that `path` lies in to the object at `source`."""
+        """Create a link in a LUN or mapped LUN to the object at `source`."""
         with self._act(path) as rel:
             parent = rel.rpartition("/")[0]
             self._check_new(parent, rel)

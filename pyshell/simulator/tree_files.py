@@ -170,7 +170,7 @@ class TreeFiles:
         """Return the file of an object's hidden facts; a long name is replaced by a hash."""
         above, _, name = rel.rpartition("/")
         if len(os.fsencode(name)) > _LONG_NAME:
-            import hashlib  # it brings OpenSSL along, which only this needs
+            import hashlib  # it loads OpenSSL, which only this needs
 
             name = hashlib.blake2b(os.fsencode(name)).hexdigest()
         return f"{self._hidden}/{above}/{name}.json"
