@@ -9,9 +9,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 # What is imported and read stays to the end of most runs: to look for garbage among it after each
 # 700 new objects, as Python does by itself, is a tenth of the start.
@@ -19,13 +17,9 @@ gc.set_threshold(100_000)
 
 from pyshell import __version__
 from pyshell.characters import output_line
-from pyshell.errors import EXIT_FAILED, PyshellError, UsageError, bug_report
+from pyshell.errors import EXIT_FAILED, PyshellError, bug_report
 from pyshell.render.output import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
-
-if TYPE_CHECKING:
-    from pyshell.shell.grammar import Line
-    from pyshell.shell.shell import Shell
 
 _USAGE = """\
 Usage: pyshell [OPTIONS] [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...]
@@ -47,77 +41,24 @@ def run(found: Invocation) -> int:
     """Do what an invocation asks for and return the exit status."""
     if found.show:
         return _show(found)
-    from pyshell.lio.attach import attach
-    from pyshell.shell.preference_files import Preferences, home
-    from pyshell.shell.shell import Shell
+    from pyshell.shell import batch  # help, version and bad options need none of it
 
     def warn(text: str) -> None:
         sys.stderr.write(f"{output_line(text)}\n")
 
-    lio = attach(found.simulate, found.config_dir)
-    preferences = Preferences(home(simulated=lio.simulated), lio.config_dir, warn)
-    shell = Shell(lio, preferences, found.options, sys.stdout, sys.stderr, sys.stdin)
+    streams = (sys.stdout, sys.stderr, sys.stdin)
+    shell = batch.open_shell(found.simulate, found.config_dir, found.options, streams, warn)
     if found.words:
-        if os.environ.get("PYSHELL_WAY") == BOOT:  # as the units for systemd say
+        if os.environ.get("PYSHELL_WAY") == BOOT:  # set by the systemd units
             shell.options.way = BOOT
-        return _run_one(shell, found.words)
+        return batch.run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty():
         from pyshell.prompt.session import interact
 
         shell.options.way = "prompt"
         return interact(shell)
     shell.options.way = "batch"
-    return _run_many(shell, found)
-
-
-def _run_one(shell: Shell, words: list[str]) -> int:
-    try:
-        line = shell.run_words(words)
-        if shell.console.err.isatty() and not shell.compat:
-            _note_visible_secret(shell, line)
-        if shell.options.save:
-            shell.console.say(shell.saving.save(asked=True))
-        elif shell.console.err.isatty() or shell.way == "apply":
-            # Else a script knows what it does, and has its own last line.
-            shell.saving.report_unsaved()
-    except PyshellError as error:
-        shell.show_error(error)
-        return EXIT_FAILED if shell.compat else error.status
-    return shell.executor.status
-
-
-def _note_visible_secret(shell: Shell, line: Line) -> None:
-    """Note that other users could read a secret in the list of processes."""
-    from pyshell.shell.secrets import in_the_open
-
-    name = in_the_open(line.words)
-    if name is not None:
-        shell.note(
-            f"Other users could see the {name} in 'ps'. Use {name}=- to type it or {name}=@FILE"
-            " to read it from a file."
-        )
-
-
-def _run_many(shell: Shell, found: Invocation) -> int:
-    from pyshell.shell.batch import STDIN, run_lines
-
-    if found.file in (None, "-"):
-        shell.options.lines_from_stdin = True
-        lines_in = _checked(sys.stdin, "standard input")
-        return run_lines(shell, lines_in, STDIN, keep_going=found.keep_going)
-    assert found.file is not None
-    from pyshell.files.reading import open_trusted
-
-    with open(open_trusted(Path(found.file)), encoding="utf-8") as lines:
-        checked = _checked(lines, found.file)
-        return run_lines(shell, checked, found.file, keep_going=found.keep_going)
-
-
-def _checked(lines: Iterable[str], name: str) -> Iterable[str]:
-    try:
-        yield from lines
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text.") from error
+    return batch.run_file(shell, found.file, keep_going=found.keep_going)
 
 
 def _complete(arguments: Sequence[str]) -> int:

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run many lines: from standard input or a file."""
+"""Open a shell and run a one-liner, or the lines of standard input or a file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
 
 from pyshell.characters import one_line
-from pyshell.errors import InterruptedStepsError, PyshellError
-from pyshell.shell.grammar import logical_lines
+from pyshell.errors import EXIT_FAILED, InterruptedStepsError, PyshellError, UsageError
+from pyshell.files.reading import open_trusted
+from pyshell.lio.attach import attach
+from pyshell.shell.grammar import Line, logical_lines
+from pyshell.shell.options import Options
+from pyshell.shell.preference_files import Preferences, home
+from pyshell.shell.secrets import in_the_open
 from pyshell.shell.shell import Shell
 
 INTERRUPTED = 130
@@ -17,6 +24,66 @@ STDIN = "stdin"
 _BOM = "\ufeff"
 BANNER = ("targetcli shell version 3.0.2 (pyshell)", "For help on commands, type 'help'.", "")
 """What targetcli shows first; programs that drive it cut these lines off."""
+
+
+def open_shell(
+    simulate: Path | None,
+    config_dir: Path | None,
+    options: Options,
+    streams: tuple[TextIO, TextIO, TextIO],
+    warn: Callable[[str], None],
+) -> Shell:
+    """Open a target and return its shell; `streams` are output, errors and input.
+
+    `warn` is called with what is wrong with the preferences. Raises PyshellError.
+    """
+    lio = attach(simulate, config_dir)
+    preferences = Preferences(home(simulated=lio.simulated), lio.config_dir, warn)
+    return Shell(lio, preferences, options, *streams)
+
+
+def run_one(shell: Shell, words: Sequence[str]) -> int:
+    """Run a one-liner and return the exit status."""
+    try:
+        line = shell.run_words(words)
+        at_terminal = shell.console.err.isatty()
+        if at_terminal and not shell.compat:
+            _note_visible_secret(shell, line)
+        if shell.options.save:
+            shell.console.say(shell.saving.save(asked=True))
+        elif at_terminal or shell.way == "apply":  # a script saves at its own end
+            shell.saving.report_unsaved()
+    except PyshellError as error:
+        shell.show_error(error)
+        return EXIT_FAILED if shell.compat else error.status
+    return shell.executor.status
+
+
+def _note_visible_secret(shell: Shell, line: Line) -> None:
+    """Note that other users could read a secret in the list of processes."""
+    name = in_the_open(line.words)
+    if name is not None:
+        shell.note(
+            f"Other users could see the {name} in 'ps'. Use {name}=- to type it or {name}=@FILE"
+            " to read it from a file."
+        )
+
+
+def run_file(shell: Shell, file: str | None, *, keep_going: bool) -> int:
+    """Run the lines of a file, or of standard input (None, `-`), and return the exit status."""
+    if file is None or file == "-":
+        shell.options.lines_from_stdin = True
+        lines_in = _checked(shell.console.stdin, "standard input")
+        return run_lines(shell, lines_in, STDIN, keep_going=keep_going)
+    with open(open_trusted(Path(file)), encoding="utf-8") as lines:
+        return run_lines(shell, _checked(lines, file), file, keep_going=keep_going)
+
+
+def _checked(lines: Iterable[str], name: str) -> Iterator[str]:
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text.") from error
 
 
 def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:

@@ -130,7 +130,7 @@ def _values(name: str, head: str, prefix: str) -> Iterator[Candidate]:
 
 def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Candidate]:
     """Yield what the engine of the prompt finds for the line behind the options."""
-    from pyshell.shell.completion.sources import complete
+    from pyshell.shell.completion.sources import complete  # options need none of it
 
     column = len(line) - (last.end - last.start)
     with _root(invocation) as root:
@@ -140,20 +140,18 @@ def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Candi
 
 @contextmanager
 def _root(invocation: Invocation) -> Iterator[RootNode]:
-    """Open the target for reading, without a word; it is neither loaded nor made where it is not.
+    """Open the target for reading, without any output; it is not brought up.
 
-    In the place of a simulated one that is not there yet, one that is thrown away answers.
+    A simulated target that does not exist yet is replaced by a temporary one.
     """
-    from pyshell.lio.attach import attach
-    from pyshell.shell.preference_files import Preferences, home
-    from pyshell.shell.shell import Shell
+    from pyshell.shell.batch import open_shell
 
     with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
         folder = invocation.simulate
         if folder is not None and not folder.exists():
             folder = Path(scratch) / "simulator"
-        lio = attach(folder, invocation.config_dir)
-        folder = home(simulated=lio.simulated)
-        preferences = Preferences(folder, lio.config_dir, lambda _told: None)
         silent = io.StringIO()
-        yield Shell(lio, preferences, Options(), silent, silent, silent).root()
+        shell = open_shell(
+            folder, invocation.config_dir, Options(), (silent, silent, silent), lambda _text: None
+        )
+        yield shell.root()
