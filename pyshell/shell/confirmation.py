@@ -7,17 +7,43 @@ disk, and before objects are removed that the command line does not name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pyshell.errors import PyshellError
+from pyshell.lio import impact, listing
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Place,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+from pyshell.lio.impact import Disturbed
+from pyshell.lio.operations.removal import DELETIONS
 from pyshell.shell.console import Console
 
 if TYPE_CHECKING:
-    from pyshell.lio.impact import Disturbed
     from pyshell.lio.operations.base import Operation
     from pyshell.lio.sessions import Session
+
+_NAMED = 3
+"""How many storage objects a question names."""
+_NOUNS: dict[type[Place], str] = {
+    Target: "target",
+    Tpg: "TPG",
+    StorageObject: "storage object",
+    AluaGroup: "ALUA group",
+    Lun: "LUN",
+    NodeAcl: "ACL",
+    MappedLun: "mapped LUN",
+    Portal: "portal",
+}
 
 
 def can_ask(console: Console) -> bool:
@@ -43,19 +69,15 @@ def confirm(
 
 def disturbed_by(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
     """Return the sessions that operations terminate or take a disk from."""
-    from pyshell.lio.impact import disturbed  # reads sessions: only changes need it
-
-    return disturbed(lio, operations)
+    return impact.disturbed(lio, operations)
 
 
 def would_disturb(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> list[str]:
     """Return what would be asked, as sentences of a dry run."""
-    from pyshell.commands.save import beside
-
     sentences = [one.told("Would terminate", "Would take") for one in disturbed]
-    if removed := beside(operations, named):
+    if removed := _removed_beside(operations, named):
         sentences.append(f"Would {'also ' if named else ''}remove {removed}.")
     return sentences
 
@@ -74,8 +96,6 @@ def _effect(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> str:
     """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
-    from pyshell.commands.save import beside
-
     effects = []
     ended = [one.session for one in disturbed if one.ended]
     bereft = [one.session for one in disturbed if not one.ended]
@@ -83,10 +103,53 @@ def _effect(
         effects.append(f"terminates the session{'s' * (len(ended) > 1)} of {_names_of(ended)}")
     if bereft:
         effects.append(f"takes a disk from {_names_of(bereft)}, logged in now")
-    if removed := beside(operations, named):
+    if removed := _removed_beside(operations, named):
         effects.append(f"{'also ' if named else ''}removes {removed}")
     return " and ".join(effects)
 
 
 def _names_of(sessions: Sequence[Session]) -> str:
     return ", ".join(sorted({session.initiator for session in sessions}))
+
+
+def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None) -> str:
+    """Return what operations remove beside the objects with the paths `named`, "" for nothing.
+
+    None for `named` means that all of it is named.
+    """
+    if named is None:
+        return ""
+    gone = [operation.place for operation in operations if isinstance(operation, DELETIONS)]
+    tops = {place.path for place in gone if isinstance(place, Target | Tpg | StorageObject)}
+    along = [p for p in gone if p.path not in named and not _is_part(p, tops)]
+    return _joined(list(_counts(along, named)))
+
+
+def _is_part(place: Place, tops: Collection[str]) -> bool:
+    """Whether an object is made with another that is removed, and is nothing without it."""
+    if isinstance(place, Tpg):
+        return place.target.path in tops
+    if isinstance(place, Portal):
+        return place.tpg.path in tops
+    return isinstance(place, AluaGroup) and place.storage_object.path in tops
+
+
+def _counts(along: Sequence[Place], named: Sequence[str]) -> Iterator[str]:
+    for kind, noun in _NOUNS.items():
+        found = [place for place in along if type(place) is kind]
+        if found:
+            words = f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
+            yield f"{words}{_exported(found, named)}"
+
+
+def _exported(places: Sequence[Place], named: Sequence[str]) -> str:
+    """Return the storage objects of LUNs, unless the command names them."""
+    luns = [place for place in places[:_NAMED] if isinstance(place, Lun)]
+    exported = [found for lun in luns if (found := listing.storage_object_of(lun))]
+    told = [f"{one.plugin}/{one.name}" for one in exported if one.path not in named]
+    more = ["…"] if len(places) > _NAMED else []
+    return f" ({', '.join([*told, *more])})" if told else ""
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

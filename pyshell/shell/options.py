@@ -17,8 +17,6 @@ from pyshell.errors import UsageError
 from pyshell.quoting import shell_word
 
 if TYPE_CHECKING:
-    import argparse
-
     from pyshell.shell.grammar import Word
 
 DEFAULT_TIMEOUT = 10.0
@@ -216,25 +214,10 @@ def _translated(arguments: Sequence[str], *, compat: bool) -> list[str]:
 
 def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of options by argparse's name for them. Raises UsageError."""
-    import argparse
-
-    default = f"--simulate={_default_simulator(environment)}"
-    known = [default if word == "--simulate" else word for word in words if word != "--"]
-    try:
-        given, unknown = _parser().parse_known_args(known)
-    except argparse.ArgumentError as error:
-        raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
-    if unknown:
-        name = unknown[0].partition("=")[0]
-        raise UsageError(f"Unknown option {name}.", "Run 'pyshell --help' to list the options.")
-    return vars(given)
-
-
-def _parser() -> argparse.ArgumentParser:
-    import argparse
+    import argparse  # most command lines have no options
 
     class Take(argparse.Action):
-        """Store a value. argparse's own actions would word the errors."""
+        """Stores a value after `_require_fit`, as argparse's own actions word the errors."""
 
         def __call__(
             self,
@@ -243,17 +226,7 @@ def _parser() -> argparse.ArgumentParser:
             value: Any,
             name: str | None = None,
         ) -> None:
-            option = described(name or "")
-            assert option is not None
-            if option.value and not value:
-                equals = "" if value is None else "="
-                raise UsageError(f"{name}{equals} needs a value.", _SEE_HELP)
-            if option.choices and value not in option.choices:
-                choices = ", ".join(option.choices)
-                raise UsageError(f"{name} is one of {choices}, not '{value}'.")
-            before = getattr(namespace, self.dest, None)
-            if name == "-f" and before is not None:
-                raise UsageError("-f can be given only once.", f"It is {before} already.")
+            _require_fit(str(name), value, getattr(namespace, self.dest, None))
             setattr(namespace, self.dest, value)
 
     parser = argparse.ArgumentParser(
@@ -264,7 +237,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     for option in OPTIONS:
         parser.add_argument(*option.names, action=Take, nargs="?" if option.value else 0)
-    return parser
+    default = f"--simulate={_default_simulator(environment)}"
+    known = [default if word == "--simulate" else word for word in words if word != "--"]
+    try:
+        given, unknown = parser.parse_known_args(known)
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        raise UsageError(f"Unknown option {name}.", "Run 'pyshell --help' to list the options.")
+    return vars(given)
+
+
+def _require_fit(name: str, value: Any, before: Any) -> None:
+    """Check the value of an option, None if it has none, and that `-f` has no value `before`."""
+    option = described(name)
+    assert option is not None
+    if option.value and not value:
+        raise UsageError(f"{name}{'' if value is None else '='} needs a value.", _SEE_HELP)
+    if option.choices and value not in option.choices:
+        raise UsageError(f"{name} is one of {', '.join(option.choices)}, not '{value}'.")
+    if name == "-f" and before is not None:
+        raise UsageError("-f can be given only once.", f"It is {before} already.")
 
 
 def _refuse_detached_folder(word: str) -> None:

@@ -140,13 +140,12 @@ def _addresses(wanted: Value, node: Node) -> Iterable[Candidate]:
 
 def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield revisions, with when they were saved, by whom and why."""
-    from pyshell.commands.save import boot_file
-    from pyshell.config.store import revisions
-    from pyshell.config.store.state import local
+    from pyshell.commands.save import boot_file  # keeps other completions quick
+    from pyshell.config.store import revisions, state
 
     for found in revisions.listed(node.lio.config_dir, boot_file(node.context).about()):
         about = found.about
-        told = (local(about.time), about.user, about.way, about.comment)
+        told = (state.local(about.time), about.user, about.way, about.comment)
         yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
 
 
