@@ -20,7 +20,7 @@ _IS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
 
 
 def is_unsafe(character: str) -> bool:
-    """Tell whether a character is obeyed or hidden: controls, formats, surrogates, invisible."""
+    """Return whether a character acts on the terminal or is invisible."""
     return not character.isprintable() or _IS_INVISIBLE.match(character) is not None
 
 

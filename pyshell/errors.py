@@ -44,7 +44,7 @@ class PyshellError(Exception):
         self.targetcli = targetcli
         """The sentence of targetcli or rtslib, which programs match; "" if `message` will do."""
         self.faults = list(faults)
-        """Faults of many things that were looked at together, one line each."""
+        """Errors found together, one line each."""
         self.message = message
         self.hint = hint
         self.errno = errno
@@ -61,7 +61,7 @@ class PyshellError(Exception):
 class UsageError(PyshellError):
     """A line that cannot be run as typed.
 
-    `column` counts characters from 0 in `line`, the line as typed, where both are known.
+    `column` counts characters from 0 in `line`, the line as typed, if both are known.
     """
 
     status = 2
@@ -95,7 +95,7 @@ class NotPermittedError(PyshellError):
 
 
 class RestoredInPartError(PyshellError):
-    """A restore brought back all but what its faults name; that can be added later."""
+    """A restore skipped the objects named in its faults; they can be added later."""
 
     status = 6
 
@@ -107,10 +107,10 @@ class ConflictError(PyshellError):
 
 
 class ExistsError(ConflictError):
-    """The object is there already.
+    """The object already exists.
 
     `wanted` tells whether it is all the same the one that was asked for: `exist_ok=true` is then
-    content with it. `object` is its path in pyshell's tree, where that is known.
+    accepts it. `object` is its path in pyshell's tree, if known.
     """
 
     wanted = False
@@ -153,7 +153,7 @@ def from_os_error(
 
 
 def bug_report(version: str) -> str:
-    """Return what stands above the trace of a fault in pyshell itself."""
+    """Return the text above the traceback of a bug in pyshell."""
     return (
         f"This is a bug in pyshell {version}. Please report what follows to the project's issue"
         " tracker, with the command line (without secrets).\n"

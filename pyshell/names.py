@@ -31,7 +31,7 @@ SIZE_MAX = 2**63 - 1
 SECRET_NAMES = frozenset({"password", "mutual_password", "password_mutual"})
 """Names of settings that hold CHAP secrets: targetcli's and the kernel's."""
 MASK = "********"
-"""What stands where a secret would be shown."""
+"""Shown instead of a secret."""
 
 _IQN = re.compile(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
@@ -247,7 +247,7 @@ def _as_kind(text: str, kind: str, *, alone: bool) -> str | None:
 def possible_wwn(text: str, kinds: tuple[str, ...]) -> None:
     """Check a WWN that breaks the rules for new names: may the kernel have such a one all the same?
 
-    Raises UsageError, which tells the rule for new names, where it cannot.
+    Raises UsageError, which states the rule for new names.
     """
     prefixes = tuple(f"{kind}." for kind in kinds if kind != "free")
     clean = text.isprintable() and not re.search(r"\s", text)
@@ -389,7 +389,7 @@ def portal_obstacle(
 def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = False) -> str | None:
     """Return the address at which alone the kernel would serve a portal, None if at its own.
 
-    So it does where it takes the address for that of a listener of another target.
+    It does if it takes the address for that of a listener of another target.
     """
     taken = next((address for address in others if _is_taken_for(wanted, address)), None)
     if taken is None or listens_on(taken, wanted, v6only=v6only):
@@ -398,7 +398,7 @@ def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = Fal
 
 
 def portals_exclude(one: str, other: str, *, same_target: bool, v6only: bool = False) -> bool:
-    """Tell whether two portals of one port cannot exist together, in whatever order."""
+    """Return whether two portals of one port cannot exist together, in whatever order."""
 
     def refused(first: str, second: str) -> bool:
         beside: tuple[list[str], list[str]] = ([first], []) if same_target else ([], [first])
@@ -418,7 +418,7 @@ def portal_order(plain: str, *, v6only: bool = False) -> int:
 
 
 def listens_on(listening: str, wanted: str, *, v6only: bool = False) -> bool:
-    """Tell whether a portal at one address, perhaps a wildcard, is reached at another."""
+    """Return whether a portal at one address, perhaps a wildcard, is reached at another."""
     one, other = _bound(listening), _bound(wanted)
     if one == other:
         return True
@@ -428,7 +428,7 @@ def listens_on(listening: str, wanted: str, *, v6only: bool = False) -> bool:
 
 
 def _is_taken_for(wanted: str, present: str) -> bool:
-    """Tell whether the kernel takes an address for that of a listener that it has already.
+    """Return whether the kernel takes an address for that of a listener that it has already.
 
     iscsit_check_np_match() ignores the family: an IPv4 listener has zeros where an IPv6 address
     would be, an IPv6 one has its flow label, 0, where an IPv4 address would be.
@@ -440,7 +440,7 @@ def _is_taken_for(wanted: str, present: str) -> bool:
 
 
 def _cannot_be_bound(wanted: str, present: str, *, v6only: bool) -> bool:
-    """Tell whether a socket at an address is refused while there is one at another."""
+    """Return whether a socket at an address is refused while there is one at another."""
     return listens_on(wanted, present, v6only=v6only) or listens_on(present, wanted, v6only=v6only)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel's storage target: the only package that imports rtslib-fb.
+"""The kernel's storage target.
 
-`attach` opens the real kernel or a simulated one; `places` names every object and its folder in
-configfs; `listing` reads them cheaply; `operations` change them through rtslib.
+`attach` opens the real kernel's or a simulated one; `identifiers` name every object and its folder
+in configfs; `listing` reads them cheaply; `operations` change them through rtslib, which only
+`rtslib` and `rtslib_objects` import.
 """

@@ -63,7 +63,7 @@ class Attribute:
 
     @property
     def can_be_set(self) -> bool:
-        """Tell whether the kernel takes another value than it has; else a value has no effect."""
+        """Return whether the kernel accepts another value than the current one."""
         return self.write not in ("fixed", "ignored", "never")
 
     def default_of(self, owner: str) -> str | None:
@@ -94,7 +94,7 @@ class Attribute:
             )
 
     def allowed(self, read: Callable[[str], str] | None = None) -> str:
-        """Return in words which values it takes; limits by their value where `read` is given."""
+        """Return the accepted values as text, with the values of limits if `read` is given."""
         if self.type == "boolean":
             return "0 or 1"
         if self.type == "yesno":
@@ -208,7 +208,7 @@ def is_known(name: str) -> bool:
 
 
 def row(kind: str, name: str) -> Attribute:
-    """Return the row of a setting, one that says so where the table has none."""
+    """Return the row of a setting; one that says so if the table has none."""
     known = of_kind(kind).get(name)
     return known or Attribute(name, "The kernel has it; this release of pyshell does not know it.")
 
@@ -231,14 +231,14 @@ _AS_CREATED = frozenset({"emulate_model_alias"})
 
 
 def row_of(place: Place, file: str) -> Attribute | None:
-    """Return the row of a setting (`attrib/emulate_caw`), None where the table has none."""
+    """Return the row of a setting (`attrib/emulate_caw`), None if the table has none."""
     folder, _, name = file.rpartition("/")
     kind = place.kind.rows.get(folder)
     return of_kind(kind).get(name) if kind else None
 
 
 def comes_by_itself(place: Place, file: str, value: str) -> bool:
-    """Tell whether a new object has that value, or takes no other."""
+    """Return whether a new object has that value, or takes no other."""
     found = row_of(place, file)
     if found is None or found.name in _AS_CREATED:
         return False
@@ -261,7 +261,7 @@ def depends_on_device(place: Place, file: str) -> bool:
 
 
 def refuse_misread(place: Place, file: str, value: str) -> None:
-    """Raise UsageError for what the kernel wants otherwise and would misread, or refuse.
+    """Raise UsageError for a value that the kernel would misread or refuse.
 
     It takes what is neither true nor false for false: `authentication=maybe` would let everybody
     in. Of the rest it is known which values only other backstores take.

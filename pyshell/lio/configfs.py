@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
-# The kernel gives an attribute in one piece where it is asked for enough.
+# The kernel returns an attribute in one read if the buffer is large enough.
 _MORE_THAN_A_PAGE = 65536
 
 
@@ -180,7 +180,7 @@ _beside = threading.local()
 def asking(ask: Callable[[], None]) -> Iterator[None]:
     """Call `ask` before each folder that this thread lists meanwhile.
 
-    It may wait, as for somebody who types, or raise, where what is read is not wanted any more.
+    It may wait, as while the user is typing, or raise if the result is no longer needed.
     """
     _beside.ask = ask
     try:
@@ -196,7 +196,7 @@ def _asked() -> None:
 
 
 def folders(path: str) -> list[str]:
-    """Return the names of the folders in `path`, unsorted; none where there is no such folder."""
+    """Return the names of the folders in `path`, unsorted; none if the folder does not exist."""
     _asked()
     try:
         with os.scandir(path) as entries:
@@ -206,7 +206,7 @@ def folders(path: str) -> list[str]:
 
 
 def has_folders(path: str) -> bool:
-    """Tell whether there is any folder in `path`, at the cost of the first."""
+    """Return whether there is any folder in `path`, at the cost of the first."""
     try:
         with os.scandir(path) as entries:
             return any(entry.is_dir(follow_symlinks=False) for entry in entries)
@@ -215,7 +215,7 @@ def has_folders(path: str) -> bool:
 
 
 def links(path: str) -> list[str]:
-    """Return the names of the links in `path`, unsorted; none where there is no such folder."""
+    """Return the names of the links in `path`, unsorted; none if the folder does not exist."""
     _asked()
     try:
         with os.scandir(path) as entries:
@@ -244,7 +244,7 @@ def files(path: str, *, readable: bool | None = None, writable: bool | None = No
 
 
 def text_or_none(kernel: Kernel, path: str) -> str | None:
-    """Return the stripped text of a file, None where it is missing or cannot be read."""
+    """Return the stripped text of a file, None if it is missing or cannot be read."""
     try:
         return kernel.read(path).strip()
     except OSError:

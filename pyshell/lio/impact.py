@@ -24,7 +24,7 @@ def cut_by(operation: Operation, among: Sequence[Session]) -> list[Session]:
 
 
 def _sees(session: Session, lun: Lun) -> bool:
-    """Tell whether a session has a LUN: one without ACL has all of its TPG."""
+    """Return whether a session has a LUN: one without ACL has all of its TPG."""
     if session.acl is None:
         return True
     return any(listing.lun_of(mapped) == lun for mapped in listing.mapped_luns(session.acl))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is there: names and links read from configfs, one folder at a time, in the tree's order.
+"""List existing objects: names and links in configfs, one folder at a time, in the tree's order.
 
 Unknown files and half-made objects never stop a listing (field failures 35 and 36).
 """
@@ -62,7 +62,7 @@ def storage_objects(lio: Lio, plugin: str | None = None) -> list[StorageObject]:
 
 
 def storage_object(lio: Lio, plugin: str, name: str) -> StorageObject | None:
-    """Return the storage object of that name, None where there is none; reads no other object."""
+    """Return the storage object of that name, None if there is none; reads no other object."""
     names.storage_object_name(name)
     prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder(lio.root)
     # The newest first, which is most often asked for: one look each is all that there is to do.
@@ -141,12 +141,12 @@ def portals(tpg: Tpg) -> list[Portal]:
 
 
 def storage_object_of(lun: Lun) -> StorageObject | None:
-    """Return what a LUN exports, None where its link is missing or points nowhere."""
+    """Return what a LUN exports, None if its link is missing or points nowhere."""
     return exported_by(lun, link_target(lun.folder))
 
 
 def exported_by(lun: Lun, target: str | None) -> StorageObject | None:
-    """Return the storage object at the end of a LUN's link, None where there is none."""
+    """Return the storage object at the end of a LUN's link, None if there is none."""
     if target is None:
         return None
     hba, name = target.split("/")[-2:]
@@ -159,12 +159,12 @@ def exported_by(lun: Lun, target: str | None) -> StorageObject | None:
 
 
 def lun_of(mapped: MappedLun) -> Lun | None:
-    """Return the LUN that a mapped LUN leads to, None where its link is missing."""
+    """Return the LUN that a mapped LUN leads to, None if its link is missing."""
     return mapped_by(mapped, link_target(mapped.folder))
 
 
 def mapped_by(mapped: MappedLun, target: str | None) -> Lun | None:
-    """Return the LUN at the end of a mapped LUN's link, None where there is none."""
+    """Return the LUN at the end of a mapped LUN's link, None if there is none."""
     if target is None:
         return None
     index = whole(target.rpartition("_")[2])
@@ -188,7 +188,7 @@ def link_of(folder: str) -> tuple[str, str] | None:
 
 
 def link_target(folder: str) -> str | None:
-    """Return where the link of a LUN or mapped LUN leads, None where it has none."""
+    """Return where the link of a LUN or mapped LUN leads, None if it has none."""
     found = link_of(folder)
     return found[1] if found else None
 
@@ -283,7 +283,7 @@ _HALF_MADE: dict[type, Callable[[Lio, Any], bool]] = {
 
 
 def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:
-    """Return the portal that listens on all addresses at `port` where only its other name is there.
+    """Return the portal that listens on all addresses at `port` if only its other name exists.
 
     `0.0.0.0` and `::0` (`::`) are looked up for each other.
     """
@@ -296,7 +296,7 @@ def wildcard_portal(tpg: Tpg, address: str, port: int) -> Portal | None:
 
 
 def portal(tpg: Tpg, address: str, port: int) -> Portal | None:
-    """Return the portal with that address in any spelling, None where there is none."""
+    """Return the portal with that address in any spelling, None if there is none."""
     for found in portals(tpg):
         if found.port == port and same_address(found.address, address):
             return found
@@ -321,7 +321,7 @@ def portal_obstacle(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
 def portal_in_place_of(wanted: Portal, present: Iterable[Portal]) -> Portal | None:
     """Return the portal of another target at whose address alone `wanted` would be served.
 
-    None where the kernel would listen as it is asked to, see `names.portal_in_place_of`.
+    None if the kernel would listen as requested, see `names.portal_in_place_of`.
     """
     _, others = _own_and_others(wanted, present)
     address = names.portal_in_place_of(
@@ -366,7 +366,7 @@ def _is_address(text: str) -> bool:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Tell whether two spellings name the same address."""
+    """Return whether two spellings name the same address."""
     try:
         return names.address(one) == names.address(other)
     except UsageError:
@@ -374,7 +374,7 @@ def same_address(one: str, other: str) -> bool:
 
 
 def is_wildcard(address: str) -> bool:
-    """Tell whether a portal's address means all addresses of the host."""
+    """Return whether a portal's address means all addresses of the host."""
     try:
         return names.address(address) in (names.WILDCARD_V4, names.WILDCARD_V6)
     except UsageError:

@@ -47,7 +47,7 @@ class Connection:
 class Session:
     """A session of an initiator with a TPG.
 
-    A dynamic session (demo mode, no ACL) has only its initiator's name: the kernel tells no more.
+    A dynamic session (demo mode, no ACL) has only its initiator's name: the kernel reports no more.
     """
 
     tpg: Tpg
@@ -58,14 +58,14 @@ class Session:
     kind: str = ""
     state: str = ""
     authenticated: bool | None = None
-    """Whether the initiator had to prove by CHAP who it is; None where that is not known."""
+    """Whether the initiator had to prove by CHAP who it is; None if that is not known."""
     mutual: bool | None = None
     """Whether the target has to prove who it is, which targetcli calls authenticated."""
     connections: tuple[Connection, ...] = ()
     since: float | None = None
     """When it began, as Unix time; known only to `tracing`."""
     origin: str = ""
-    """The address that it comes from, which `tracing` can tell of some dynamic ones, too."""
+    """The address that it comes from, which `traced` finds for some dynamic ones, too."""
 
     def __str__(self) -> str:
         """Return who is logged in where, and from which addresses."""
@@ -75,7 +75,7 @@ class Session:
 
     @property
     def dynamic(self) -> bool:
-        """Tell whether the initiator came in without an ACL of its own."""
+        """Return whether the initiator logged in without an ACL of its own."""
         return self.acl is None and self.kind != NEXUS
 
 
@@ -126,7 +126,7 @@ def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
 
 
 def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
-    """Return the session of a node ACL's initiator, None where it is not logged in."""
+    """Return the session of a node ACL's initiator, None if it is not logged in."""
     text = text_or_none(lio.kernel, f"{acl.folder}/info")
     if text is None:
         return _of_other_fabric(lio, acl)
@@ -193,13 +193,13 @@ def _of_other_fabric(lio: Lio, acl: NodeAcl) -> Session | None:
 
 
 def _asks_for_chap(lio: Lio, folder: str) -> bool | None:
-    """Return what a TPG or node ACL says of CHAP, None where it says nothing."""
+    """Return whether a TPG or node ACL requires CHAP, None if not set."""
     text = text_or_none(lio.kernel, f"{folder}/attrib/authentication")
     return None if text in (None, "", "-1") else text == "1"
 
 
 def asks_for_chap(lio: Lio, acl: NodeAcl) -> bool:
-    """Tell whether an initiator has to prove by CHAP who it is."""
+    """Return whether an initiator has to prove by CHAP who it is."""
     own = _asks_for_chap(lio, acl.folder)
     return bool(_asks_for_chap(lio, acl.tpg.folder) if own is None else own)
 
@@ -267,7 +267,7 @@ def _thread_starts(lio: Lio) -> list[float]:
 
 
 def _origin(lio: Lio, session: Session, own: Sequence[Session]) -> str:
-    """Return the address that a session comes from, "" where it cannot be told."""
+    """Return the address that a session comes from, "" if unknown."""
     if session.connections:
         return session.connections[0].address
     ports = {portal.port for portal in listing.portals(session.tpg)}

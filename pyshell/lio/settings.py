@@ -21,7 +21,7 @@ AUTH_FILES = {
 }
 AUTH_MAX = 255
 SECRET_LEAST = 12
-"""Bytes of a CHAP secret that RFC 7143 asks for where nothing else guards the connection."""
+"""Bytes of a CHAP secret that RFC 7143 requires if nothing else protects the connection."""
 SHORT_SECRET = (
     f"is shorter than {SECRET_LEAST} bytes: it can be guessed, and initiators such as Windows take"
     f" {SECRET_LEAST} to 16 only."
@@ -45,7 +45,7 @@ _UNSET = "NULL"  # what the kernel's CHAP files and ACL tags hold when they hold
 
 
 def is_short(secret: str) -> bool:
-    """Tell whether a CHAP secret is shorter than initiators want it; none at all is not."""
+    """Return whether a CHAP secret is shorter than initiators accept; an empty one is not."""
     return 0 < len(secret.encode(errors="surrogatepass")) < SECRET_LEAST
 
 
@@ -87,7 +87,7 @@ def read(kernel: Kernel, folder: str, file: str) -> str:
 
 
 def as_written(file: str, text: str) -> str:
-    """Return what a setting's file tells in the form in which it is written and saved."""
+    """Return the text of a setting's file in the form in which it is written and saved."""
     text = text.rstrip("\n")
     name = file.rpartition("/")[2]
     if file.startswith(("auth/", "discovery_auth/")) and name in AUTH_FILES.values():
@@ -152,7 +152,7 @@ def check_auth(name: str, value: str) -> None:
 
 
 def require(folder: str, file: str, place: Place) -> None:
-    """Raise NotFoundError where an object has no such setting."""
+    """Raise NotFoundError if an object has no such setting."""
     group, _, name = file.rpartition("/")
     if name not in files(f"{folder}/{group}" if group else folder):
         raise NotFoundError(

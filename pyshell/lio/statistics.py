@@ -55,7 +55,7 @@ class Logins:
     """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
     last_type: str = ""
     last_initiator: str = ""
-    """Who was refused at last, "" where the kernel does not know."""
+    """The initiator refused last, "" if the kernel does not know."""
     last_address: str = ""
 
     @property
@@ -115,13 +115,13 @@ def aborts(lio: Lio, place: StorageObject) -> int:
 
 
 def open_sessions(lio: Lio, target: Target) -> int | None:
-    """Return how many sessions an iSCSI target counts; None where the fabric does not count."""
+    """Return how many sessions an iSCSI target counts; None if the fabric does not count."""
     text = text_or_none(lio.kernel, f"{target.folder}/fabric_statistics/iscsi_instance/sessions")
     return int(text) if text and text.isdecimal() else None
 
 
 def logins(lio: Lio, target: Target) -> Logins | None:
-    """Return what is counted of a target's logins, None where the fabric does not count them."""
+    """Return what is counted of a target's logins, None if the fabric does not count them."""
     folder = f"{target.folder}/fabric_statistics"
     if text_or_none(lio.kernel, f"{folder}/iscsi_login_stats/accepts") is None:
         return None
@@ -140,9 +140,9 @@ def logins(lio: Lio, target: Target) -> Logins | None:
 
 
 def session_index(lio: Lio, mapped: MappedLun) -> int | None:
-    """Return the number of the session that uses a mapped LUN, None where nobody is logged in.
+    """Return the number of the session that uses a mapped LUN, None if no one is logged in.
 
-    Any fabric's kernel module tells this much, as the target core itself keeps the sessions.
+    Every fabric reports this, as the target core itself keeps the sessions.
     """
     text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
     return int(text) if text and text.isdecimal() else None
@@ -235,7 +235,7 @@ def _rates(
     before: Mapping[Thing, Flow], after: Mapping[Thing, Flow], seconds: float
 ) -> Iterator[Rate]:
     for thing, now in after.items():
-        # What came since, or came anew under its old name, began at nothing.
+        # Counters of new objects, also of those that replace one of the same name, start at 0.
         then = before.get(thing, Flow())
         if now.commands < then.commands:
             then = Flow()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel tells of a storage object: device, size, cache mode, whether exported.
+"""What the kernel reports about a storage object: device, size, cache mode, whether exported.
 
 The kernel gives most of it in one text, `info`, whose fields are read here and nowhere else.
 """
@@ -37,17 +37,17 @@ class StorageInfo:
     """A storage object as it is now. Sizes in bytes."""
 
     device: str
-    """Path of the device or image file, "" where it has none."""
+    """Path of the device or image file, "" if it has none."""
     size: int | None
     """None where the device is gone."""
     configured: bool
     exported: bool
     missing: str = ""
-    """Why nothing can be read from it, "" where all is well."""
+    """Why nothing can be read from it, "" if it can."""
     write_back: bool | None = None
-    """Whether initiators are told of a volatile cache, None where pyshell cannot know."""
+    """Whether a volatile cache is reported to initiators, None if pyshell cannot know."""
     buffered: bool = False
-    """Whether the host's memory keeps writes for a while: a fileio made with write_back."""
+    """Whether the host's memory keeps writes for a while: a fileio created with write_back."""
     read_only: bool = False
     nullio: bool = False
     aio: bool = False
@@ -168,7 +168,7 @@ def serial(kernel: Kernel, place: StorageObject) -> str:
 
 
 def naa(kernel: Kernel, place: StorageObject) -> str | None:
-    """Return the NAA id by which initiators know the disk, None where the device has its own.
+    """Return the NAA id by which initiators know the disk, None if the device has its own.
 
     As the kernel makes it (spc_gen_naa_6h_vendor_specific): 6, the company's number, and of the
     serial number its first 25 hexadecimal digits, whatever stands between them left out.
@@ -199,7 +199,7 @@ def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
 
 
 def _device_cache_text(lio: Lio, place: StorageObject) -> str:
-    """Return what a block device says of its cache: the kernel tells initiators the same."""
+    """Return the cache mode of a block device, which the kernel reports to initiators."""
     info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
     device = lio.machine.host_file(
         f"/sys/class/block/{(_field(info, 'device') or '-').replace('/', '!')}"
@@ -216,7 +216,7 @@ def _device_cache_text(lio: Lio, place: StorageObject) -> str:
 def creation_arguments(
     lio: Lio, place: StorageObject, described: StorageInfo | None = None
 ) -> dict[str, Any] | None:
-    """Return rtslib's arguments that would create the object again, None for a half-made one."""
+    """Return rtslib's arguments that would create the object again, None for an incomplete one."""
     found = described or describe(lio, place)
     if not found.configured:
         return None

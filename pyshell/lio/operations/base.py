@@ -31,7 +31,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 class LookupCache:
     """Looks up storage objects by name: one among all, from the second on in one pass for all.
 
-    Those that are made after the first look are not among them.
+    Those created after the first lookup are not found.
     """
 
     def __init__(self, lio: Lio) -> None:
@@ -50,7 +50,7 @@ class LookupCache:
         return found
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
-        """Return the storage object of that name, None where there is none."""
+        """Return the storage object of that name, None if there is none."""
         if not self._asked:
             self._asked = True
             return listing.storage_object(self._lio, plugin, name)
@@ -71,7 +71,7 @@ class Foreseen:
         self._names = names or LookupCache(lio)
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
-        """Return the storage object that has a name now, None where none has."""
+        """Return the storage object that has a name now, None if none has."""
         return self._names.storage_object(plugin, name)
 
     @property
@@ -89,21 +89,21 @@ class Foreseen:
         self.make(portal.folder)
 
     def exists(self, folder: str) -> bool:
-        """Tell whether a group will be there."""
+        """Return whether a group will be there."""
         if folder in self._made:
             return True
         if not self._gone and not self._new:
             return os.path.isdir(folder)
         above = folder
         while above not in ("", "/"):
-            # What a new group holds is made with it, whatever an old one of its name held.
+            # The contents of a new group are created with it, whatever an old one contained.
             if above in self._gone or above in self._new:
                 return False
             above = above.rpartition("/")[0]
         return os.path.isdir(folder)
 
     def holds_any(self, folder: str) -> bool:
-        """Tell whether a group will have any group in it."""
+        """Return whether a group will have any group in it."""
         if any(made.startswith(f"{folder}/") for made in self._made):
             return True
         try:
@@ -113,7 +113,7 @@ class Foreseen:
         return any(self.exists(f"{folder}/{name}") for name in names)
 
     def makes(self, path: str) -> bool:
-        """Tell whether one of the operations will make `path`, a group or an image file."""
+        """Return whether one of the operations will make `path`, a group or an image file."""
         return path in self._made
 
     def make(self, folder: str) -> None:
@@ -141,7 +141,7 @@ class HasFolder(Protocol):
 
 
 class Operation(ABC):
-    """One change. `said` are the sentences that tell a user it was done."""
+    """One change. `said` is the message for the user when it is done."""
 
     said: Sequence[str] = ()
     lost: StorageObject | None = None
@@ -150,9 +150,6 @@ class Operation(ABC):
     """What to do when the kernel refuses it, by errno (row 37)."""
     waits: ClassVar[bool] = False
     """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
-
-    deletes: ClassVar[bool] = False
-    """Whether it deletes the object `place`."""
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
@@ -172,18 +169,18 @@ class Operation(ABC):
         """Raise what speaks against doing it now; note in `foreseen` what it will change."""
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether what it would make, and found there, is just what it would have made."""
+        """Return whether what it would make, and found there, is just what it would have made."""
         return True
 
     @abstractmethod
     def do(self, lio: Lio) -> Operation | None:
-        """Carry it out through rtslib and return its inverse, None where nothing changed.
+        """Carry it out through rtslib and return its inverse, None if nothing changed.
 
         Raises PyshellError, or rtslib's and the kernel's errors; leaves nothing half done.
         """
 
     def do_for_good(self, lio: Lio) -> Operation | None:
-        """Carry it out where nothing will take it back; the inverse need not be whole."""
+        """Carry it out for good; the inverse need not be complete."""
         return self.do(lio)
 
 
@@ -218,7 +215,7 @@ class Several(Operation):
 
 
 def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """Yield operations one by one, in place of each `Several` those that it is made of."""
+    """Yield operations one by one, with the operations of each `Several` in its place."""
     for operation in operations:
         if isinstance(operation, Several):
             yield from flat(operation.operations)
@@ -265,7 +262,7 @@ def carry_out(
     operations: Sequence[Operation],
     notice: Callable[[Operation, int, int], None] | None = None,
 ) -> Outcome:
-    """Check all operations, then do them; where one fails, undo those before it and raise.
+    """Check all operations, then do them; if one fails, undo those before it and raise.
 
     Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
     """
@@ -299,7 +296,7 @@ def carry_out_each(
     operations: Sequence[Operation],
     notice: Callable[[Operation, int, int], None] | None = None,
 ) -> None:
-    """Check all operations, then do each for good; where one fails, those done stay so.
+    """Check all operations, then do each for good; if one fails, those done are kept.
 
     Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
     Raises the first failure, when nothing runs any more.
@@ -320,7 +317,7 @@ def carry_out_each(
 
 
 _Attempted = Operation | None | BaseException
-"""What came of one: its inverse, None where it changed nothing, what it raised."""
+"""The result of one: its inverse, None if it changed nothing, or its exception."""
 
 
 class _NotBegunError(Exception):
@@ -384,7 +381,7 @@ def _undone(
     """Undo what was done, and return what to raise."""
     if isinstance(error, PyshellError):
         return _rolled_back(lio, error, failed, outcome, total)
-    # A fault of pyshell's or of a library: nothing stays half done all the same.
+    # A bug of pyshell or a library: undo all the same.
     for inverse in outcome.undo:
         with contextlib.suppress(PyshellError):
             _do(lio, inverse)
@@ -495,7 +492,7 @@ def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], int]]:
-    """Hold back the signals that end a program; yield a function that tells which came, or 0."""
+    """Hold back the signals that end a program; yield a function that returns which came, or 0."""
     came = 0
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -518,13 +515,13 @@ def interrupts_held() -> Iterator[Callable[[], int]]:
 
 
 def must_exist(foreseen: Foreseen, place: Place) -> None:
-    """Raise NotFoundError where `place` will not be there."""
+    """Raise NotFoundError if `place` will not be there."""
     if not foreseen.exists(place.folder):
         raise missing(f"There is no {place}", place)
 
 
 def must_be_free(foreseen: Foreseen, place: Place) -> None:
-    """Raise ExistsError where `place` will be taken."""
+    """Raise ExistsError if `place` will be taken."""
     if foreseen.exists(place.folder):
         text = str(place)
         raise exists(f"{text[:1].upper()}{text[1:]} already exists", place)

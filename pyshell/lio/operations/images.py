@@ -31,7 +31,7 @@ class CreateImageFile(Operation):
         return f"create image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that nothing is there and, for a filled file, that it fits."""
+        """Check that the path is free and that a file that is filled fits."""
         where = lio.machine.host_file(self.path)
         if os.path.lexists(where):
             raise ExistsError(f"{self.path} already exists", path=self.path)
@@ -43,7 +43,7 @@ class CreateImageFile(Operation):
             _must_fit(lio, self.path, self.size)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Make the file, readable by its owner alone; leave nothing where it fails."""
+        """Create the file with mode 0600; leave nothing if that fails."""
         where = lio.machine.host_file(self.path)
         if lio.machine.makes_folders(self.path):
             where.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class CreateImageFile(Operation):
 
 @dataclass
 class RemoveImageFile(Operation):
-    """Remove an image file that a failed command made; never one that was there before."""
+    """Remove an image file that a failed command created, never another one."""
 
     path: str
     device: int
@@ -89,7 +89,7 @@ class GrowImageFile(Operation):
         return f"grow image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the file is there, is shorter and, for one that is filled, that it fits."""
+        """Check that the file exists, is shorter and, if it is filled, that it fits."""
         where = lio.machine.host_file(self.path)
         if not where.is_file():
             raise NotFoundError(f"There is no image file {self.path}", path=self.path)
@@ -100,7 +100,7 @@ class GrowImageFile(Operation):
             _must_fit(lio, self.path, more)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Grow it; leave its old length where that fails."""
+        """Grow it; keep its old length if that fails."""
         where = lio.machine.host_file(self.path)
         descriptor = writing.open_existing(where)
         before = os.fstat(descriptor).st_size
@@ -143,7 +143,7 @@ class _CutImageFile(Operation):
 
 @dataclass
 class SetImageSize(Operation):
-    """Tell the kernel how many bytes of its file a fileio storage object exports.
+    """Set how many bytes of its file a fileio storage object exports.
 
     The kernel takes that at any time, exported or not, and answers READ CAPACITY with it from then
     on; it does not follow the file's own length.
@@ -158,7 +158,7 @@ class SetImageSize(Operation):
         return f"resize {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the storage object is there."""
+        """Check that the storage object exists."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:

@@ -35,7 +35,7 @@ class CreateLun(Operation):
     place: Lun
     storage_object: StorageObject
     alias: str | None = None
-    """Name of the link in configfs; one is made where it is not given."""
+    """Name of the link in configfs, generated if None."""
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
@@ -43,7 +43,7 @@ class CreateLun(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the number is free and in range, and the storage object there."""
+        """Check that the number is free and in range, and that the storage object exists."""
         must_exist(foreseen, self.place.tpg)
         must_exist(foreseen, self.storage_object)
         must_be_free(foreseen, self.place)
@@ -52,7 +52,7 @@ class CreateLun(Operation):
         foreseen.make(self.place.folder)
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether the LUN that is there exports the same storage object."""
+        """Return whether the existing LUN exports the same storage object."""
         return listing.storage_object_of(self.place) == self.storage_object
 
     def do(self, lio: Lio) -> Operation | None:
@@ -66,7 +66,6 @@ class CreateLun(Operation):
 class DeleteLun(Operation):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
-    deletes: ClassVar[bool] = True
     # For the I/O that is under way, and for each processor to have seen that there comes no more.
     waits: ClassVar[bool] = True
     place: Lun
@@ -82,7 +81,7 @@ class DeleteLun(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.folder)
 
@@ -122,11 +121,11 @@ class SetLunAluaGroup(Operation):
         return f"put {self.place} into ALUA group {self.name}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the LUN will be there."""
+        """Check that the LUN will exist."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write it where it differs: rtslib's setter hides the kernel's refusal."""
+        """Write it if it differs: rtslib's setter hides the kernel's refusal."""
         before = alua_group_name(lio, self.place)
         if before == self.name or (before is None and self.name == DEFAULT_GROUP):
             return None
@@ -143,7 +142,7 @@ class SetLunAluaGroup(Operation):
 
 
 def alua_group_name(lio: Lio, place: Lun) -> str | None:
-    """Return the name of a LUN's ALUA group, None where the backstore has none."""
+    """Return the name of a LUN's ALUA group, None if the backstore has none."""
     text = text_or_none(lio.kernel, f"{place.folder}/alua_tg_pt_gp")
     return text.partition("\n")[0].partition(":")[2].strip() if text else None
 
@@ -160,7 +159,7 @@ class CreateNodeAcl(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the TPG has ACLs and the name is free."""
+        """Check that the TPG has ACLs and the name is free."""
         must_exist(foreseen, self.place.tpg)
         if not self.place.tpg.target.fabric.has("acls"):
             raise UsageError(f"The fabric {self.place.tpg.target.fabric_name} has no ACLs")
@@ -185,7 +184,6 @@ class CreateNodeAcl(Operation):
 class DeleteNodeAcl(Operation):
     """Delete a node ACL that has no mapped LUNs. Its session is cut."""
 
-    deletes: ClassVar[bool] = True
     place: NodeAcl
     said: Sequence[str] = field(default_factory=list)
 
@@ -199,7 +197,7 @@ class DeleteNodeAcl(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         if not foreseen.exists(self.place.folder):
             raise missing(f"No such node ACL: {self.place.wwn}", self.place)
         foreseen.remove(self.place.folder)
@@ -233,7 +231,7 @@ class DeleteNodeAcl(Operation):
 
 
 def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:
-    """Tell whether an ACL has the name of the initiator that its TPG stands for."""
+    """Return whether an ACL has the name of the initiator that its TPG stands for."""
     nexus = text_or_none(lio.kernel, f"{acl.tpg.folder}/nexus")
     return nexus is not None and nexus == os.path.basename(acl.folder)
 
@@ -246,7 +244,7 @@ class MapLun(Operation):
     lun: Lun
     write_protect: bool = False
     alias: str | None = None
-    """Name of the link in configfs; one is made where it is not given."""
+    """Name of the link in configfs, generated if None."""
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
@@ -254,7 +252,7 @@ class MapLun(Operation):
         return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that ACL and LUN will be there and the number is free."""
+        """Check that ACL and LUN will exist and the number is free."""
         must_exist(foreseen, self.place.acl)
         must_exist(foreseen, self.lun)
         must_be_free(foreseen, self.place)
@@ -263,7 +261,7 @@ class MapLun(Operation):
         foreseen.make(self.place.folder)
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether the mapping that is there is of the same LUN, and as protected."""
+        """Return whether the existing mapping is of the same LUN, with the same protection."""
         protected = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
         return listing.lun_of(self.place) == self.lun and protected == self.write_protect
 
@@ -282,7 +280,6 @@ class MapLun(Operation):
 class UnmapLun(Operation):
     """Delete a mapped LUN."""
 
-    deletes: ClassVar[bool] = True
     place: MappedLun
     said: Sequence[str] = field(default_factory=list)
 
@@ -296,7 +293,7 @@ class UnmapLun(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.folder)
 
@@ -323,7 +320,7 @@ def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
 
 
 def _check_alias(alias: str | None) -> None:
-    """Raise UsageError where an alias, which names a link in configfs, would lead elsewhere."""
+    """Raise UsageError if an alias, which names a link in configfs, would lead elsewhere."""
     if alias:
         names.path_part(alias)
 
@@ -354,7 +351,7 @@ def likened(lio: Lio, place: NodeAcl, model: NodeAcl) -> list[Operation]:
 
 
 def _mapped(lio: Lio, acl: NodeAcl) -> dict[int, tuple[Lun | None, bool]]:
-    """Return what each number shows: the LUN, None where its link is gone, and if protected."""
+    """Return each number's LUN, None if its link is missing, and whether it is protected."""
     return {
         mapped.index: (
             listing.lun_of(mapped),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a storage object is to be made of: is it there, is it fit for that, is it free?
+"""Preconditions of a storage object: its device or file exists, is suitable and free.
 
 rtslib and the kernel refuse some of this with a bare errno, and take the rest: a file shorter than
 a block, a path with a comma, of which they open what stands before it.
@@ -59,7 +59,7 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
 
 
 def check_serial(text: str) -> None:
-    """Raise UsageError where `text` cannot be a unit serial number."""
+    """Raise UsageError if `text` cannot be a unit serial number."""
     if len(text.encode(errors="surrogatepass")) > _SERIAL_MAX or not text.isprintable():
         raise UsageError(
             f"'{text}' is not a valid serial number", f"It has at most {_SERIAL_MAX} bytes."
@@ -80,7 +80,7 @@ def check_text(plugin: str, text: str) -> None:
 
 
 def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> None:
-    """Raise where there is no disk at `path`, or, for exclusive use, where somebody has it."""
+    """Raise if `path` is not a disk, or is in use although exclusive use is requested."""
     device = lio.machine.block_device(path)
     if device is None:
         if lio.machine.scsi_device(path) is not None or _exists(lio, path):
@@ -114,7 +114,7 @@ def _no_disk(path: str) -> str:
 
 
 def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
-    """Raise BusyError, which says by whom, where a device cannot be had alone."""
+    """Raise BusyError, which says by whom, if a device is in use."""
     holder = device.holder
     if not holder and lio.machine.in_use(device.path):
         user = _user_among_storage_objects(lio, device.name)
@@ -127,7 +127,7 @@ def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
 
 
 def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
-    """Return the storage object that has claimed the device `name`, None where none has."""
+    """Return the storage object that has claimed the device `name`, None if none has."""
     for place in listing.storage_objects(lio):
         device = lio.machine.block_device(storage_info.describe(lio, place).device)
         if device is not None and device.name == name:
@@ -166,7 +166,7 @@ def users(lio: Lio) -> dict[object, list[StorageObject]]:
 
 
 def identity(lio: Lio, plugin: str, path: str) -> object | None:
-    """Return what tells a device or file from others, however it is named; None for neither.
+    """Return what identifies a device or file, whatever its path; None if it is neither.
 
     A file that does not exist is known by its path, what a handler opens by its configuration.
     """
@@ -198,7 +198,7 @@ def _exists(lio: Lio, path: str) -> bool:
 
 
 def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
-    """Raise where there is no such file: the kernel would make an empty one and export that."""
+    """Raise if there is no such file: the kernel would make an empty one and export that."""
     device = lio.machine.block_device(path)
     if device is not None:
         _must_be_disk(device)
@@ -259,7 +259,7 @@ def _check_pscsi(lio: Lio, foreseen: Foreseen, name: str) -> None:
 
 
 def _check_memory(lio: Lio, size: int, *, nullio: bool) -> None:
-    """Raise where a ramdisk would not fit: the kernel takes page by page, and then kills programs.
+    """Raise if a ramdisk would not fit: the kernel takes page by page, and then kills programs.
 
     One that keeps nothing takes no memory.
     """

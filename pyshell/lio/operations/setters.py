@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that change a setting of an object that is there."""
+"""Operations that change a setting of an existing object."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 
 @dataclass
 class Set(Operation):
-    """Give one setting (a file below the object's folder) a value; nothing where it has it."""
+    """Give one setting (a file below the object's folder) a value, if it has another one."""
 
     hints: ClassVar[Mapping[int, str]] = {
         errno.ENOSYS: "Its backstore or device cannot do that.",
@@ -49,14 +49,14 @@ class Set(Operation):
         return f"set {name} of {self.place}{shown}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the object will be there, and the setting where it is there already."""
+        """Check that the object will exist and that the setting is valid."""
         names.setting_file(self.file)
         must_exist(foreseen, self.place)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write the value where it differs, and read CHAP settings back."""
+        """Write the value if it differs, and read CHAP settings back."""
         before: str | None = None
         with contextlib.suppress(PermissionError):  # a write-only setting has no value to compare
             try:
@@ -102,7 +102,7 @@ class SetEnabled(Operation):
         return f"{'enable' if self.enabled else 'disable'} {self.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the TPG will be there, and have a LUN where the fabric wants one."""
+        """Check that the TPG will exist, and have a LUN if the fabric needs one."""
         must_exist(foreseen, self.tpg)
         fabric = self.tpg.target.fabric
         if not self.enabled or not fabric.needs_lun:
@@ -113,7 +113,7 @@ class SetEnabled(Operation):
             raise ConflictError(f"{self.tpg} has no LUN.", fabric.refusal(errno.EINVAL))
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write the state where it differs."""
+        """Write the state if it differs."""
         found = rtslib_objects.found(self.tpg)
         if found.enable == self.enabled:
             return None
@@ -136,22 +136,22 @@ def snapshot(lio: Lio, place: Place) -> list[Operation]:
 
 @dataclass
 class SetWriteCache(Set):
-    """Set emulate_write_cache, but never hide a cache that is there (field failure 68).
+    """Set emulate_write_cache, but never hide an existing cache (field failure 68).
 
-    A fileio storage object made with write_back keeps writes in memory for its whole life. An
+    A fileio storage object created with write_back keeps writes in memory for its whole life. An
     initiator that is told otherwise does not flush, and a crash loses what was acknowledged.
     """
 
     buffered: bool = False
-    """Whether the object will be made with write_back."""
+    """Whether the object will be created with write_back."""
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the object is there and does not keep writes in memory."""
+        """Check that the object exists and does not keep writes in memory."""
         super().check(lio, foreseen)
         assert isinstance(self.place, StorageObject)
         if self.value != "0":
             return
-        # One that is made anew is not what is there now.
+        # A new object replaces the current one.
         is_new = foreseen.makes(self.place.folder)
         if self.buffered or (not is_new and storage_info.describe(lio, self.place).buffered):
             raise UsageError(
@@ -177,7 +177,7 @@ class SetSerial(Operation):
         return f"give {self.place} the serial number {self.serial}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the storage object is there and the number is one."""
+        """Check that the storage object exists and the number is valid."""
         must_exist(foreseen, self.place)
         preconditions.check_serial(self.serial)
 

@@ -28,7 +28,7 @@ from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import snapshot
 from pyshell.names import alua_group_number
 
-# What tells two storage objects of one name apart.
+# The arguments in which two storage objects of one name can differ.
 _MADE_OF = {
     "block": ("dev", "readonly"),
     "fileio": ("dev", "readonly"),
@@ -56,7 +56,7 @@ class CreateStorageObject(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the name is free and the device is there, of the right type and not in use."""
+        """Check that the name is free, and the device exists, has the right type and is free."""
         there = foreseen.storage_object(self.place.plugin, self.place.name)
         if there is not None and foreseen.exists(there.folder):
             raise exists(
@@ -70,21 +70,21 @@ class CreateStorageObject(Operation):
         foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib, which removes it again where a later step of its own fails."""
+        """Create it through rtslib, which removes it if a later step of its own fails."""
         arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
         with or_removed(lio, _Adapter(self.place)), or_removed(lio, self.place):
             rtslib_objects.create_storage_object(self.place, arguments)
         return DeleteStorageObject(self.place)
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether the storage object that is there is made of the same, as far as is said."""
+        """Return whether the existing storage object has the same arguments, as far as given."""
         there = listing.storage_object(lio, self.place.plugin, self.place.name)
         found = storage_info.creation_arguments(lio, there) if there else None
         if found is None:
             return False
         wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
-        # A flag that the kernel does not tell of is not set.
+        # A flag that the kernel does not report is not set.
         return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
 
 
@@ -92,7 +92,6 @@ class CreateStorageObject(Operation):
 class DeleteStorageObject(Operation):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
-    deletes: ClassVar[bool] = True
     hints: ClassVar[Mapping[int, str]] = {errno.EBUSY: "A LUN still uses it."}
     waits: ClassVar[bool] = True
     place: StorageObject
@@ -103,7 +102,7 @@ class DeleteStorageObject(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.hba_folder)
 
@@ -181,7 +180,7 @@ class CreateAluaGroup(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the name is free and the number in its range."""
+        """Check that the name is free and the number in its range."""
         must_exist(foreseen, self.place.storage_object)
         must_be_free(foreseen, self.place)
         alua_group_number(self.tag)
@@ -202,7 +201,7 @@ class CreateAluaGroup(Operation):
                 )
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether the group that is there has the same number."""
+        """Return whether the existing group has the same number."""
         return text_or_none(lio.kernel, f"{self.place.folder}/tg_pt_gp_id") == str(self.tag)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -216,7 +215,6 @@ class CreateAluaGroup(Operation):
 class DeleteAluaGroup(Operation):
     """Delete an ALUA group; its LUNs go back to the default group."""
 
-    deletes: ClassVar[bool] = True
     place: AluaGroup
     said: Sequence[str] = field(default_factory=list)
 
@@ -225,7 +223,7 @@ class DeleteAluaGroup(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there and not the kernel's own."""
+        """Check that it exists and is not the kernel's own."""
         must_exist(foreseen, self.place)
         if self.place.name == DEFAULT_GROUP:
             raise UsageError(f"{DEFAULT_GROUP} is the kernel's and cannot be deleted")

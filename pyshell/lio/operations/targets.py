@@ -32,7 +32,7 @@ from pyshell.names import TPG_TAG_MAX, WILDCARD_V4, WILDCARD_V6
 
 @dataclass
 class UseFabric(Operation):
-    """Bring a fabric up: make its folder in configfs, for which rtslib loads the module."""
+    """Load a fabric: create its folder in configfs, for which rtslib loads the module."""
 
     fabric: Fabric
 
@@ -52,7 +52,7 @@ class UseFabric(Operation):
 
 @dataclass
 class CreateTarget(Operation):
-    """Create a target, loading its fabric's module where needed."""
+    """Create a target, loading its fabric's module if needed."""
 
     hints: ClassVar[Mapping[int, str]] = {
         errno.EINVAL: "The fabric's driver refused the name: see 'info' there."
@@ -65,7 +65,7 @@ class CreateTarget(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the WWN is free."""
+        """Check that the WWN is free."""
         if foreseen.exists(self.place.folder):
             raise exists(f"Target {self.place.wwn} already exists", self.place)
         foreseen.make(self.place.fabric.folder)
@@ -86,7 +86,6 @@ class CreateTarget(Operation):
 class DeleteTarget(Operation):
     """Delete a target that has no TPGs."""
 
-    deletes: ClassVar[bool] = True
     place: Target
     said: Sequence[str] = field(default_factory=list)
 
@@ -95,7 +94,7 @@ class DeleteTarget(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.folder)
 
@@ -118,7 +117,7 @@ class CreateTpg(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the tag is free and, in a fabric without tags, that it is the only TPG."""
+        """Check that the tag is free and, in a fabric without tags, that it is the only TPG."""
         must_exist(foreseen, self.place.target)
         must_be_free(foreseen, self.place)
         if not self.place.target.fabric.has("tpgts"):
@@ -157,7 +156,7 @@ class SetNexus(Operation):
         return f"set the nexus of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the TPG will be there."""
+        """Check that the TPG will exist."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -186,7 +185,6 @@ class SetNexus(Operation):
 class DeleteTpg(Operation):
     """Delete a TPG that has no LUNs, portals and ACLs."""
 
-    deletes: ClassVar[bool] = True
     place: Tpg
     said: Sequence[str] = field(default_factory=list)
 
@@ -200,7 +198,7 @@ class DeleteTpg(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.folder)
 
@@ -251,13 +249,13 @@ class CreatePortal(Operation):
         return f"create portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that no portal of this or another target is in the way."""
+        """Check that no portal of this or another target is in the way."""
         must_exist(foreseen, self.place.tpg)
         _check_taken(self.place, foreseen)
         foreseen.add_portal(self.place)
 
     def is_done(self, lio: Lio) -> bool:
-        """Tell whether this TPG listens there, however the address is spelt."""
+        """Return whether this TPG listens there, however the address is spelt."""
         return listing.portal(self.place.tpg, self.place.address, self.place.port) is not None
 
     def do(self, lio: Lio) -> Operation | None:
@@ -267,7 +265,7 @@ class CreatePortal(Operation):
         return DeletePortal(self.place)
 
     def hint(self, number: int) -> str:
-        """Return what an IPv6 address wants beside what any address does."""
+        """Return what else an IPv6 address needs."""
         if number != errno.EINVAL:
             return super().hint(number)
         taken = listing.overlapping_portal(self.place)
@@ -286,11 +284,11 @@ class CreateDefaultPortal(CreatePortal):
     """
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that the TPG will be there; what is in the way is found by trying."""
+        """Check that the TPG will exist; conflicts are found by trying."""
         must_exist(foreseen, self.place.tpg)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it where the kernel lets it; raise where no portal explains the refusal."""
+        """Create it if the kernel allows it; raise if no portal explains the refusal."""
         present = listing.portals_at(self.place.tpg.target.fabric, self.place.port)
         taken = listing.portal_obstacle(self.place, present) or listing.portal_in_place_of(
             self.place, present
@@ -311,7 +309,7 @@ class CreateDefaultPortal(CreatePortal):
         return None
 
     def _listen_on_ipv4(self) -> Operation:
-        """Take the wildcard of IPv4 where that of IPv6 is refused; tell it (field failure 61)."""
+        """Create the IPv4 wildcard if the IPv6 one is refused, and say so (field failure 61)."""
         place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
         rtslib_objects.create_portal(place)
         self.said = [
@@ -322,7 +320,7 @@ class CreateDefaultPortal(CreatePortal):
 
 
 def _check_taken(place: Portal, foreseen: Foreseen) -> None:
-    """Raise where a portal keeps the kernel from adding `place`."""
+    """Raise if a portal keeps the kernel from adding `place`."""
     present = foreseen.portals_at(place.tpg.target.fabric, place.port)
     other = listing.portal_obstacle(place, present)
     if other is None:
@@ -353,7 +351,6 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
 class DeletePortal(Operation):
     """Delete a network portal: the kernel stops listening and cuts its connections."""
 
-    deletes: ClassVar[bool] = True
     place: Portal
     said: Sequence[str] = field(default_factory=list)
 
@@ -367,7 +364,7 @@ class DeletePortal(Operation):
         return f"delete portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """See that it is there."""
+        """Check that it exists."""
         if not foreseen.exists(self.place.folder):
             raise missing(f"No such portal: {self.place.path}", self.place)
         foreseen.remove(self.place.folder)
@@ -380,7 +377,7 @@ class DeletePortal(Operation):
 
 
 def free_tag(target: Target) -> int:
-    """Return the lowest TPG tag that is free, from 1. Raises PyshellError where none is."""
+    """Return the lowest TPG tag that is free, from 1. Raises PyshellError if none is."""
     taken = {tpg.tag for tpg in listing.tpgs(target)}
     tag = listing.lowest_free(taken, start=1)
     if tag > TPG_TAG_MAX:
