@@ -13,6 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+import forkserver
 from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, end, tool
 
 FOLDER = ROOT / "completions"
@@ -95,8 +96,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(name: str, pyshell: Pyshell) -> Iterator[Terminal]:
-    """Start a shell by its name in SHELLS, in which `pyshell` works on the simulated target."""
+def terminal(name: str, pyshell: Pyshell, program: Path) -> Iterator[Terminal]:
+    """Start a shell by its name in SHELLS, in which `program` works on the simulated target."""
     command, lines = SHELLS[name]
     found = tool(command[0], command[0])
     if "bash-completion" in name and not BASH_COMPLETION.exists():
@@ -104,7 +105,7 @@ def terminal(name: str, pyshell: Pyshell) -> Iterator[Terminal]:
     environment = {
         **clean_environment(),
         "PYSHELL_SIMULATE": str(pyshell.folder),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(program.parent), os.environ["PATH"]]),
         "TERM": "dumb" if command[0] != "fish" else "xterm",
         "HOME": os.environ["HOME"],
     }
@@ -129,13 +130,21 @@ def served(target: Pyshell) -> Pyshell:
     return target
 
 
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a pyshell that starts at once: each Tab runs it."""
+    with forkserver.program(tmp_path_factory.mktemp("forked")) as program:
+        yield program
+
+
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_tab_completes_and_lists(served: Pyshell, name: str) -> None:
-    with terminal(name, served) as shell:
+def test_a_tab_completes_and_lists(served: Pyshell, name: str, forked: Path) -> None:
+    with terminal(name, served, forked) as shell:
         assert {keys: shell.words(keys) for keys in CASES} == CASES
         shell.see(f"pyshell {TPG} set attribute demo_mode_\t\t", "discovery", "write_protect")
 
 
 def test_bash_completes_behind_another_command(served: Pyshell) -> None:
-    with terminal("bash with bash-completion", served) as shell:
+    installed = Path(sys.executable).with_name("pyshell")
+    with terminal("bash with bash-completion", served, installed) as shell:
         shell.see(f"nice pyshell /iscsi/{HEAD}:{TAIL[:2]}\t", f"/iscsi/{SERVER}/")
