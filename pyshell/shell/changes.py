@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell.config.store import state, undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio import sessions
-from pyshell.lio.operations.base import Operation, carry_out, check, interrupts_held
-from pyshell.lio.operations.removal import DELETIONS
+from pyshell.lio.operations.base import Deletion, Operation, carry_out, check, interrupts_held
 from pyshell.lio.settings import secret_path
 from pyshell.shell import confirmation
 from pyshell.shell.console import Console
@@ -52,7 +51,7 @@ class Changes:
         for operation in operations:
             path = getattr(getattr(operation, "place", None), "path", None)
             if path is not None:
-                (deleted if isinstance(operation, DELETIONS) else made).add(path)
+                (deleted if isinstance(operation, Deletion) else made).add(path)
                 made.add(secret_path(path, getattr(operation, "file", "")) or path)
         self.removed |= deleted
         _settle_marks(self._context, made, deleted)

@@ -25,7 +25,7 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.impact import Disturbed
-from pyshell.lio.operations.removal import DELETIONS
+from pyshell.lio.operations.base import Deletion
 from pyshell.shell.console import Console
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None
     """
     if named is None:
         return ""
-    gone = [operation.place for operation in operations if isinstance(operation, DELETIONS)]
+    gone = [operation.place for operation in operations if isinstance(operation, Deletion)]
     tops = {place.path for place in gone if isinstance(place, Target | Tpg | StorageObject)}
     along = [p for p in gone if p.path not in named and not _is_part(p, tops)]
     return _joined(list(_counts(along, named)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import json
 import pkgutil
 import re
@@ -102,7 +103,7 @@ def test_no_kind_of_operation_is_unknown_to_undo(lio: Lio) -> None:
     kinds = _all_of(Operation)
     assert {setters.Set, setters.SetWriteCache} <= kinds
     for kind in kinds:
-        if kind.__module__.startswith(operations.__name__):
+        if kind.__module__.startswith(operations.__name__) and not inspect.isabstract(kind):
             with pytest.raises(ValueError, match="argument"):  # known, and given none
                 from_data({"kind": kind.__name__}, HbaNumbers(lio))
 

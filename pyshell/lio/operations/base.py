@@ -184,6 +184,21 @@ class Operation(ABC):
         return self.do(lio)
 
 
+class Deletion(Operation):
+    """Deletes an object, on which nothing depends any more."""
+
+    place: Place
+
+    def step(self) -> str:
+        """Return what is done."""
+        return f"delete {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Check that it exists."""
+        must_exist(foreseen, self.place)
+        foreseen.remove(self.place.folder)
+
+
 @dataclass
 class Several(Operation):
     """Operations that are done as one."""

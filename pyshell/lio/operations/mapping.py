@@ -15,6 +15,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.lio.operations.base import (
+    Deletion,
     Foreseen,
     Operation,
     Several,
@@ -63,7 +64,7 @@ class CreateLun(Operation):
 
 
 @dataclass
-class DeleteLun(Operation):
+class DeleteLun(Deletion):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
     # For the I/O that is under way, and for each processor to have seen that there comes no more.
@@ -75,15 +76,6 @@ class DeleteLun(Operation):
     def disconnects(self) -> Tpg | NodeAcl | None:
         """Return the TPG."""
         return self.place.tpg
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
-        must_exist(foreseen, self.place)
-        foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
@@ -181,7 +173,7 @@ class CreateNodeAcl(Operation):
 
 
 @dataclass
-class DeleteNodeAcl(Operation):
+class DeleteNodeAcl(Deletion):
     """Delete a node ACL that has no mapped LUNs. Its session is cut."""
 
     place: NodeAcl
@@ -191,10 +183,6 @@ class DeleteNodeAcl(Operation):
     def disconnects(self) -> Tpg | NodeAcl | None:
         """Return the ACL."""
         return self.place
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Check that it exists."""
@@ -277,7 +265,7 @@ class MapLun(Operation):
 
 
 @dataclass
-class UnmapLun(Operation):
+class UnmapLun(Deletion):
     """Delete a mapped LUN."""
 
     place: MappedLun
@@ -287,15 +275,6 @@ class UnmapLun(Operation):
     def disconnects(self) -> Tpg | NodeAcl | None:
         """Return the ACL."""
         return self.place.acl
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
-        must_exist(foreseen, self.place)
-        foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""

@@ -21,7 +21,7 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.operations.base import Foreseen, Operation
+from pyshell.lio.operations.base import Deletion, Foreseen, Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.storage import DeleteAluaGroup, DeleteStorageObject
@@ -94,7 +94,7 @@ def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
     """Return an object that depends on one to be deleted and that no operation before deletes."""
     foreseen = Foreseen(lio)
     for operation in operations:
-        if not isinstance(operation, DELETIONS):
+        if not isinstance(operation, Deletion):
             continue
         for place in _dependents(lio, operation.place):
             if foreseen.exists(place.folder):
@@ -114,10 +114,6 @@ DELETE: Mapping[type[Place], Callable[[Any], Operation]] = {
     MappedLun: UnmapLun,
 }
 """The operation that deletes an object, by its type."""
-DELETIONS = (
-    DeleteAluaGroup, DeleteLun, DeleteNodeAcl, DeletePortal, DeleteStorageObject, DeleteTarget,
-    DeleteTpg, UnmapLun,
-)  # fmt: skip
 
 
 def _dependents(lio: Lio, place: Place) -> Sequence[Place]:

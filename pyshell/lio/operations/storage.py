@@ -15,6 +15,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import (
+    Deletion,
     Foreseen,
     Operation,
     Several,
@@ -89,17 +90,13 @@ class CreateStorageObject(Operation):
 
 
 @dataclass
-class DeleteStorageObject(Operation):
+class DeleteStorageObject(Deletion):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
     hints: ClassVar[Mapping[int, str]] = {errno.EBUSY: "A LUN still uses it."}
     waits: ClassVar[bool] = True
     place: StorageObject
     said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Check that it exists."""
@@ -212,15 +209,11 @@ class CreateAluaGroup(Operation):
 
 
 @dataclass
-class DeleteAluaGroup(Operation):
+class DeleteAluaGroup(Deletion):
     """Delete an ALUA group; its LUNs go back to the default group."""
 
     place: AluaGroup
     said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Check that it exists and is not the kernel's own."""

@@ -15,6 +15,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
 from pyshell.lio.operations.base import (
+    Deletion,
     Foreseen,
     Operation,
     Several,
@@ -83,20 +84,11 @@ class CreateTarget(Operation):
 
 
 @dataclass
-class DeleteTarget(Operation):
+class DeleteTarget(Deletion):
     """Delete a target that has no TPGs."""
 
     place: Target
     said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
-        must_exist(foreseen, self.place)
-        foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it through rtslib."""
@@ -182,7 +174,7 @@ class SetNexus(Operation):
 
 
 @dataclass
-class DeleteTpg(Operation):
+class DeleteTpg(Deletion):
     """Delete a TPG that has no LUNs, portals and ACLs."""
 
     place: Tpg
@@ -192,15 +184,6 @@ class DeleteTpg(Operation):
     def disconnects(self) -> Tpg | NodeAcl | None:
         """Return the TPG."""
         return self.place
-
-    def step(self) -> str:
-        """Return what is done."""
-        return f"delete {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
-        must_exist(foreseen, self.place)
-        foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
         """Delete it; rtslib finds nothing left below it."""
@@ -348,7 +331,7 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
 
 
 @dataclass
-class DeletePortal(Operation):
+class DeletePortal(Deletion):
     """Delete a network portal: the kernel stops listening and cuts its connections."""
 
     place: Portal
