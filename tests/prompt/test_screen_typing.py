@@ -62,7 +62,7 @@ def test_a_command_that_cannot_work_now_is_dimmed_and_says_why(screen: Screen) -
 
 def test_parameters_are_offered_with_need_type_and_default(screen: Screen) -> None:
     screen.type(f"/backstores/block create name=x {TAB}")
-    shown = screen.see("optional true|false = true: Claim the device")
+    shown = screen.see("optional true|false = true: Open the device")
     assert "required device: Path of the block device." in shown
     assert "name=  " not in shown
 
