@@ -14,6 +14,19 @@ from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode
 
+_SYNONYMS = {
+    "quit": "exit",
+    "q": "exit",
+    "bye": "exit",
+    "rm": "delete",
+    "dir": "ls",
+    "add": "create",
+}
+_NAMED = 4
+"""How many nodes are named."""
+_DEEP = 3
+"""How many levels below the root are looked at: a TPG lies so deep."""
+
 
 class UnknownParameterError(UsageError):
     """A NAME=VALUE whose name is not a parameter of the command."""
@@ -138,16 +151,6 @@ def _too_many(described: Command, words: Sequence[Word]) -> str:
     return f"Got {given} positionnal parameters, expected {limit}."
 
 
-_SYNONYMS = {
-    "quit": "exit",
-    "q": "exit",
-    "bye": "exit",
-    "rm": "delete",
-    "dir": "ls",
-    "add": "create",
-}
-
-
 def _is_one_edit_away(word: str, other: str) -> bool:
     """Tell whether one letter is missing, added, replaced or swapped with the next."""
     pairs = enumerate(zip(word, other, strict=False))
@@ -184,12 +187,6 @@ def unknown_command(node: Node, word: Word) -> UsageError:
         column=word.start,
         targetcli=f"Command not found {word.text}",
     )
-
-
-_NAMED = 4
-"""How many nodes are named."""
-_DEEP = 3
-"""How many levels below the root are looked at: a TPG lies so deep."""
 
 
 def elsewhere(node: Node, name: str) -> str:

@@ -5,7 +5,7 @@
 
 Words are split and unquoted as a POSIX shell does: '…' keeps all, "…" keeps all but \\ before
 one of $ ` " \\, a backslash keeps the next character, # at the start of a word begins a comment.
-Nothing is expanded. Every character is read or refused: nothing is ever dropped in silence.
+Nothing is expanded. Every character is read or refused: none is ignored silently.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Help while a line is typed: on the word under the cursor, or on what may come there."""
+"""Help, highlighting and checks of a line while it is typed."""
 
 from __future__ import annotations
 

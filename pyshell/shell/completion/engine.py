@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may come at the cursor: a pure engine over the grammar, with neither tree nor terminal.
+"""Find what may follow at the cursor, from the grammar alone, without tree and terminal.
 
 A line's words are split as for running it, and are given to parameters as `binding` gives them, so
 what is offered is what would be accepted. `sources` turns the answers into words.
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from pyshell.shell.grammar import Word, is_path, split_unfinished
 from pyshell.tree.command import Command, Param
+
+MOST = 200
+"""How many words are described and shown: who has more to choose from types on."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +149,6 @@ def _given(described: Command, words: Sequence[Word]) -> tuple[dict[str, str], P
             taken = next((p for p in positional if p.name not in given), None)
             given[taken.name if taken else word.text] = word.text
     return given, next((p for p in positional if p.name not in given), None)
-
-
-MOST = 200
-"""How many words are described and shown: who has more to choose from types on."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What completion offers: the kinds that `completion` expects, turned into words of this tree.
+"""Candidates for what the engine expects: commands, parameters, settings and values.
 
 Commands, parameters and fixed values are known at once (`quickly`); all else is read.
 """
@@ -31,6 +31,11 @@ from pyshell.tree.preferences import PREFERENCES, text
 
 _SETTINGS = "parameter"
 """How the descriptions of `get` and `set` call the names of a group's parameters."""
+_OPEN_TO_ALL = frozenset({"set"})
+"""Commands that change the target in one of their forms only."""
+GLOBAL = "global"
+_CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
+"""Values, with what they mean, by the type that a group tells of a parameter."""
 
 
 def complete(
@@ -142,10 +147,6 @@ def _values(wanted: Value, node: Node) -> Iterable[Candidate]:
     return from_source(wanted, node)
 
 
-_OPEN_TO_ALL = frozenset({"set"})
-"""Commands that change the target in one of their forms only."""
-
-
 def obstacle(node: Node, described: Command) -> str:
     """Return why a command cannot work now, "" where nothing is known against it."""
     if described.changes and not node.lio.may_change and described.name not in _OPEN_TO_ALL:
@@ -154,11 +155,6 @@ def obstacle(node: Node, described: Command) -> str:
         return node.obstacle(described.name)
     except (PyshellError, OSError):
         return ""  # running it says what is wrong
-
-
-GLOBAL = "global"
-_CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
-"""Values, with what they mean, by the type that a group tells of a parameter."""
 
 
 def settings(
