@@ -189,7 +189,7 @@ def test_finding_9_a_name_refused_for_new_objects_is_a_warning(
     exported.simulator.mkdir(f"{acls}/{wwn}")
     for line in ("saveconfig", "diff", "apply saved", "export", "status"):
         assert exported.line(line).status == 0, line
-    assert "error" not in exported.line("check").out
+    assert ": error: " not in exported.line("check").out
     exported.must("clearconfig confirm=true", "restoreconfig")
     assert (acls / wwn).is_dir() or (acls / wwn.lower()).is_dir()
     assert exported.line(f"{TPG}/acls create {wwn}2").status != 0 or wwn.endswith("Ü")
@@ -222,7 +222,7 @@ def test_finding_4_another_spelling_of_a_name_is_the_same_name(
 def test_finding_67_what_pyshell_creates_and_saves_passes_its_check(pyshell: Pyshell) -> None:
     pyshell.simulator.machine.edit(fabrics=["xen-pvscsi"])
     pyshell.must("/xen-pvscsi create", "saveconfig")
-    assert "error" not in pyshell("check").done().out
+    assert ": error: " not in pyshell("check").done().out
     assert at_rest(pyshell, str(pyshell.saved_file))
 
 
