@@ -652,7 +652,7 @@ def test_field_failure_34_a_path_that_is_gone_is_left_with_a_word(exported: Pysh
     ran = exported.batch([f"cd {TPG}/luns/lun0", f"{TPG}/luns delete 0", "pwd"])
     assert ran.status == 0
     assert ran.lines[1] == f"{TPG}/luns"
-    assert f"{TPG}/luns/lun0 is gone" in ran.err
+    assert f"{TPG}/luns/lun0 no longer exists" in ran.err
 
 
 # 42 and 73: a real host that lacks /etc/target, or has configfs not mounted
@@ -1168,7 +1168,7 @@ def test_field_failure_32_a_setting_is_told_with_all_that_is_known(exported: Pys
 def test_field_failure_32_programs_get_the_same_as_data(exported: Pyshell) -> None:
     ran = exported("-o", "json", DISK, "get", "attribute", "queue_depth", "verbose=yes")
     told = ran.json["result"]["queue_depth"]
-    assert told.pop("help").startswith("Commands that")
+    assert told.pop("help").startswith("Number of commands that")
     assert told == {
         "value": "128",
         "type": "number",

@@ -76,7 +76,7 @@ def test_field_failure_25_versions_are_data(pyshell: Pyshell) -> None:
 def test_field_failure_27_one_command_can_save_what_it_changed(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create x 1M")
     assert not pyshell.saved_file.exists()
-    assert "is not what" in pyshell("status").out
+    assert "is not saved" in pyshell("status").out
     ran = pyshell("--save", "/backstores/ramdisk", "create", "y", "1M")
     assert ran.lines[-1] == f"Configuration saved to {pyshell.saved_file}"
     assert "The running configuration is saved in" in pyshell("status").out

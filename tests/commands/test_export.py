@@ -184,7 +184,7 @@ def test_finding_6_a_script_without_a_terminal_says_what_it_needs(
     script.write_text("\n".join(lines))
     ran = other(tmp_path)("-f", str(script))
     assert ran.status == 2
-    assert "Write password=@FILE" in ran.err
+    assert "Use password=@FILE" in ran.err
     assert "removes the secret" not in ran.err
 
 

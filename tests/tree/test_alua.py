@@ -47,7 +47,7 @@ def test_a_group_is_created_with_its_number(exported: Pyshell) -> None:
         (f"{ALUA}/standby set alua members=x", 2, "read-only"),
         (f"{ALUA}/standby set alua alua_support_lba_dependent=1", 2, "read-only"),
         (f"{ALUA}/standby set alua implicit_trans_secs=256", 2, "0 to 255 seconds"),
-        (f"{ALUA}/standby set alua preferred=maybe", 2, "no value of preferred"),
+        (f"{ALUA}/standby set alua preferred=maybe", 2, "is not a valid value of preferred"),
     ],
 )
 def test_what_cannot_be_is_told_and_changes_nothing(

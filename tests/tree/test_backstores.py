@@ -202,7 +202,10 @@ def test_field_failure_68_a_contradictory_file_comes_back_with_its_cache_told(
     pyshell.saved_file.write_text(json.dumps(document))
     ran = pyshell.line("restoreconfig clear_existing=true")
     assert ran.status == 1
-    assert "emulate_write_cache: write_back is true, but initiators would not be told" in ran.err
+    assert (
+        "emulate_write_cache: write_back is true, but initiators would not see a write cache"
+        in ran.err
+    )
     assert info(pyshell, DISK)["write_back"] == "True"
 
 

@@ -11,7 +11,7 @@ def test_field_failure_45_enabling_tells_which_luns_do_not_work(exported: Pyshel
     exported.simulator.machine.remove("/dev/mapper/lee-lee.lv")
     ran = exported.line(f"{TPG} enable")
     assert ran.lines == ["The TPGT has been enabled."]
-    assert ran.err == "Not all LUNs work: lun0. 'ls' tells why.\n"
+    assert ran.err == "Not all LUNs work: lun0. 'ls' shows why.\n"
 
 
 def test_where_all_luns_work_nothing_more_is_told(exported: Pyshell) -> None:

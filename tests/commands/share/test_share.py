@@ -154,7 +154,7 @@ def test_a_disk_is_not_put_where_everybody_may_come_in(pyshell: Pyshell) -> None
     pyshell.must(f"/iscsi create {SERVER}", f"{TPG} set attribute generate_node_acls=1")
     ran = pyshell.line(f"share {LEE} to={CLIENT}")
     assert ran.status == 5
-    assert "everybody" in ran.err
+    assert "allows every initiator to log in" in ran.err
     named = pyshell.line(f"share {LEE} to={CLIENT} target={SERVER}")
     assert named.done(noting=f"TPG 1 of target {SERVER} allows every initiator").status == 0
 
@@ -358,9 +358,9 @@ def test_unshare_from_one_initiator_keeps_the_disk_for_the_other(pyshell: Pyshel
 def test_the_guide_that_is_told_names_the_initiator_where_others_have_disks(
     pyshell: Pyshell,
 ) -> None:
-    assert f"'guide {SERVER}' tells" in pyshell.must(ONE_LINE)[-1]
+    assert f"'guide {SERVER}' shows" in pyshell.must(ONE_LINE)[-1]
     told = pyshell.must(f"share /dev/sdb to={OTHER} target={SERVER}")[-1]
-    assert f"'guide {SERVER} {OTHER}' tells" in told
+    assert f"'guide {SERVER} {OTHER}' shows" in told
     assert pyshell.line(f"guide {SERVER} {OTHER}").status == 0
 
 
