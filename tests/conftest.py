@@ -35,6 +35,7 @@ _FOREIGN = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)  # a distribution need not have xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Run the tests in this process if files are named: starting others would take longer."""
     return None if config.args_source is config.ArgsSource.TESTPATHS else 0
