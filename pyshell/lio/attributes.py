@@ -41,6 +41,7 @@ TABLE = Path(__file__).with_name("attributes.json")
 UNEXPORTED = "unexported"
 _TRUE = frozenset({"1", "true", "yes", "on", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "disable", "disabled"})
+U32_MAX = 2**32 - 1
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
@@ -148,7 +149,8 @@ def _as_number(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     number = int(value)  # a leading 0 would mean octal to the kernel
     if row.range:
         pairs = [(low, _limit(high, read)) for low, high in row.range]
-        if not any(low <= number and (isinstance(hi, str) or number <= hi) for low, hi in pairs):
+        # Where the other setting's value is not known, the kernel's 32 bits are the limit.
+        if not any(lo <= number <= (U32_MAX if isinstance(hi, str) else hi) for lo, hi in pairs):
             unit = f" {row.unit}" if row.unit else ""
             raise UsageError(
                 f"{number} is out of the range of {row.name}.",

@@ -142,3 +142,10 @@ def test_a_limit_that_cannot_be_read_limits_nothing() -> None:
 def test_a_row_without_default_by_backstore_has_none() -> None:
     row = attributes.row("storage_object", "hw_block_size")
     assert (row.default_of("fileio"), row.default_of("user")) == ("512", None)
+
+
+def test_a_limit_that_another_setting_gives_is_32_bits_where_that_is_unknown() -> None:
+    row = attributes.row("storage_object", "optimal_sectors")
+    assert row.check("4294967295", lambda name: "") == "4294967295"
+    with pytest.raises(UsageError, match="out of the range of optimal_sectors"):
+        row.check("4294967296", lambda name: "")
