@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
@@ -171,10 +171,10 @@ def declaration(method: Callable[..., Any]) -> Command:
     changes, examples, prepare = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
     summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
-    hints = get_type_hints(method, include_extras=True)
     params, rest, named_rest = [], None, None
-    for parameter in list(inspect.signature(method).parameters.values())[1:]:
-        given, *marks = get_args(hints[parameter.name])
+    # Not get_type_hints: Python 3.10's wraps a parameter whose default is None once more.
+    for parameter in list(inspect.signature(method, eval_str=True).parameters.values())[1:]:
+        given, *marks = get_args(parameter.annotation)
         for mark in marks:
             if isinstance(mark, Rest):
                 rest = Param(mark.name, TEXT, mark.help)
