@@ -21,6 +21,7 @@ from pyshell.host.machine import (
 
 BY_ID = "/dev/disk/by-id/"
 _FOLDERS = ("/dev/", "/dev/mapper/")
+_DEFAULT_DEPTH = 128  # the kernel's BLKDEV_DEFAULT_RQ
 _SECTOR = 512  # sysfs counts sizes in sectors of 512 bytes, whatever the device's own are
 # Names that identify the disk itself, best first; others may name the path to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
@@ -143,7 +144,9 @@ def queue(name: str) -> Queue | None:
         discard_granularity=number("discard_granularity"),
         write_zeroes_sectors=number("write_zeroes_max_bytes") // _SECTOR,
         rotational=number("rotational") != 0,
-        depth=number("nr_requests"),
+        # Newer kernels (6.12) hide it for a device without requests of its own, as LVM's; it has
+        # the kernel's default there (blk_alloc_queue).
+        depth=number("nr_requests") or _DEFAULT_DEPTH,
         max_sectors=number("max_hw_sectors_kb") * 1024 // block_size,
     )
 

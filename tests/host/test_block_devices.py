@@ -77,6 +77,21 @@ def test_types_have_names(kind: int, name: str) -> None:
     assert ScsiDevice("/dev/x", "0:0:0:0", kind).type_name == name
 
 
+@pytest.mark.parametrize(("shown", "depth"), [("256", 256), (None, 128)])
+def test_a_queue_whose_length_the_kernel_does_not_show_has_the_default_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str | None, depth: int
+) -> None:
+    """As Linux 6.12 does for logical volumes."""
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue/logical_block_size").write_text("512\n")
+    if shown:
+        (tmp_path / "queue/nr_requests").write_text(f"{shown}\n")
+    monkeypatch.setattr(block_devices, "_folder", lambda name: str(tmp_path))
+    found = block_devices.queue("dm-0")
+    assert found is not None
+    assert found.depth == depth
+
+
 def test_the_best_lasting_name_of_a_disk(tmp_path: Path) -> None:
     device = tmp_path / "sda"
     device.touch()
