@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +14,7 @@ import pytest
 from driver import ROOT, Pyshell, run_here, tool
 from pyshell.lio import attributes
 from pyshell.shell.options import OPTIONS
-from pyshell.tree.node import Node
+from pyshell.tree.node import kinds
 from pyshell.tree.preferences import PREFERENCES
 
 FOLDER = ROOT / "packaging/man"
@@ -34,13 +33,6 @@ def generator() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
-    """Yield all kinds of node."""
-    for kind in above.__subclasses__():
-        yield kind
-        yield from kinds(kind)
 
 
 def plain(name: str) -> str:

@@ -63,7 +63,6 @@ KINDS = (
     ("portals, below a TPG", portals.PortalsNode),
     ("a portal", portals.PortalNode),
 )
-_BASES: Mapping[type[Node], type[Node]] = {root.SimulatedRootNode: root.RootNode}
 SETTINGS = (
     ("a storage object, group attribute", "storage_object"),
     ("an ALUA group, group alua", "alua_group"),
@@ -115,14 +114,14 @@ def option_table() -> Lines:
 def command_tables() -> Lines:
     """Yield a section for each kind of node that adds commands to those of its base classes."""
     for title, node in KINDS:
-        base = _BASES.get(node, Node)
-        shared = {} if node is base else {n: [*command(one)] for n, one in base.commands().items()}
-        own = {n: [*command(one)] for n, one in node.commands().items()}
-        lines = [line for n, text in own.items() if text != shared.get(n) for line in text]
-        if lines:
+        base = root.RootNode if node is root.SimulatedRootNode else Node
+        shared = {} if node is base else base.commands()
+        own = [one for name, one in node.commands().items() if one is not shared.get(name)]
+        if own:
             yield macro("Ss", f"Commands of {title}")
             yield ".Bl -tag -width Ds"
-            yield from lines
+            for described in own:
+                yield from command(described)
             yield ".El"
 
 

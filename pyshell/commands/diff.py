@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell import quoting
-from pyshell.commands import change_text
+from pyshell.commands import change_text, navigate
 from pyshell.commands.export import command_lines
-from pyshell.commands.navigate import status_of
 from pyshell.commands.save import missing_since_restored
 from pyshell.config import load, references
 from pyshell.config.compare import compare
@@ -41,10 +40,10 @@ _MISSING_SHOWN = 20
 @command(examples=("status",))
 def status(node: Node) -> Result:
     """Show a summary, and whether the running configuration is saved."""
-    shown = status_of(node)
+    shown = navigate.status(node)
     if node.context.compat:
         return shown
-    saved = _is_saved(node)
+    saved = not saved_file.is_unsaved(node.lio)
     word = "is" if saved else "is not"
     told = f"The running configuration {word} saved in {saved_file.default_file(node.lio)}."
     hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
@@ -66,12 +65,6 @@ def _gone(node: Node) -> dict[str, str]:
     """Return the storage objects that run without their device, and why."""
     every = ((p, storage_info.describe(node.lio, p)) for p in listing.storage_objects(node.lio))
     return {p.path: one.missing for p, one in every if one.configured and one.missing}
-
-
-def _is_saved(node: Node) -> bool:
-    if not saved_file.default_file(node.lio).exists():
-        return not items_of(node, RUNNING)
-    return not compare(items_of(node, SAVED), items_of(node, RUNNING))
 
 
 @command(examples=("diff", "diff 3", "diff saved running path=/iscsi"))

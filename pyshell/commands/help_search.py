@@ -13,7 +13,7 @@ from pyshell.lio import attributes
 from pyshell.lio.attributes import Attribute
 from pyshell.tree.command import Command
 from pyshell.tree.fabric import FabricNode  # noqa: F401
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, kinds
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.preferences import text as preference_text
 
@@ -179,14 +179,8 @@ def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
 def _commands() -> Iterator[tuple[str, Command]]:
     """Yield the commands that not every node has, with where the nodes are that have them."""
     everywhere = Node.commands()
-    for kind in _kinds(Node):
+    for kind in kinds():
         where = _NODES.get(kind.__name__)
         for name, described in kind.commands().items() if where else ():
             if name not in everywhere or described is not everywhere[name]:
                 yield str(where), described
-
-
-def _kinds(kind: type[Node]) -> Iterator[type[Node]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _kinds(below)

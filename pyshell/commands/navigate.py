@@ -53,9 +53,11 @@ def pwd(node: Node) -> Result:
 
 
 @command(examples=("/iscsi status",))
-def status(node: Node) -> Result:
+def status(node: Node) -> Lines:
     """Show the summary of a node."""
-    return status_of(node)
+    branch = node.branch()
+    data = {"path": node.path, "summary": branch.label, "healthy": branch.healthy}
+    return Lines([f"Status for {node.path}: {branch.summary}"], data)
 
 
 @command()
@@ -108,13 +110,6 @@ def bookmarks(
     remove = partial(_without, bookmark)
     said, would = f"Deleted bookmark {bookmark}.", f"Would delete bookmark {bookmark}."
     return Preference("bookmarks", remove, [said], [would])
-
-
-def status_of(node: Node) -> Lines:
-    """Return a node's summary."""
-    branch = node.branch()
-    data = {"path": node.path, "summary": branch.label, "healthy": branch.healthy}
-    return Lines([f"Status for {node.path}: {branch.summary}"], data)
 
 
 def _bookmarked(name: str, path: str, known: dict[str, str] | None) -> dict[str, str]:

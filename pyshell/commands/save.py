@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that save the configuration, and those that look at what was saved.
-
-What they need of the package `config` is imported where it is used, as in `root`.
-"""
+"""`saveconfig` and `revisions`: save the configuration, and show what was saved."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pyshell.commands import revision_text
 from pyshell.config import load, references
-from pyshell.config.document import holds_secrets, is_empty, object_paths, without_secrets
+from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_outline, read_running
 from pyshell.config.store import document_file, losses, saved_file, state
@@ -32,11 +29,6 @@ from pyshell.text import listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
-
-if TYPE_CHECKING:
-    from pyshell.config.document import Document
-    from pyshell.config.store.boot_file import BootFile
-
 
 _SHOWN = 20
 """How many objects an error names."""
@@ -83,7 +75,7 @@ def saveconfig(
             raise UsageError("secret_files= needs a file to write to.", "Give its name.")
         return _printed(node, target, omit_secrets=omit_secrets)
     path = file_of(node.lio, savefile)
-    require_writable(path)
+    writing.require_writable(path)
     document = read_to_save(node.context)
     if target is not None:
         document = _part(node, document, target, path)
@@ -349,7 +341,7 @@ class FileSaving:
 
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
     """Return the work of saving one storage object into a file that holds others (failure 17)."""
-    require_writable(path)
+    writing.require_writable(path)
 
     running = read_to_save(context)
     saved = load_trusted(path).document if os.path.lexists(path) else {}
@@ -369,11 +361,6 @@ def file_of(lio: Lio, text: str | None) -> Path:
     if text:
         return Path(os.path.abspath(os.path.expanduser(text)))
     return saved_file.default_file(lio)
-
-
-def require_writable(path: Path) -> None:
-    """Raise where a path leads through another user's link, or to what is no regular file."""
-    writing.require_writable(path)
 
 
 def boot_file(context: Context) -> BootFile:

@@ -83,6 +83,8 @@ def normal_path(path: str) -> str:
 class Kind:
     """What pyshell knows about a kind of object."""
 
+    noun: str
+    """How messages call one."""
     rtslib_name: str
     """The name of rtslib's class, which its error messages contain."""
     groups: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ class StorageObject:
     """A storage object. `hba` is the number of its HBA, which only configfs knows."""
 
     kind: ClassVar = Kind(
+        "storage object",
         "StorageObject",
         groups=("attrib",),
         rows={"attrib": "storage_object"},
@@ -152,6 +155,7 @@ class AluaGroup:
     """An ALUA target port group of a storage object."""
 
     kind: ClassVar = Kind(
+        "ALUA group",
         "ALUATargetPortGroup",
         # The state first: the kernel refuses it once the others do not support it, and waits for
         # the delays when it changes.
@@ -200,7 +204,7 @@ class AluaGroup:
 class FabricPlace:
     """A fabric as an object with settings (discovery authentication, CPUs)."""
 
-    kind: ClassVar = Kind("FabricPlace")
+    kind: ClassVar = Kind("fabric", "FabricPlace")
     fabric: Fabric
 
     @property
@@ -226,7 +230,7 @@ class FabricPlace:
 class Target:
     """A target of a fabric, by its normalised WWN."""
 
-    kind: ClassVar = Kind("Target", groups=("param",), rows={"param": "target_parameter"})
+    kind: ClassVar = Kind("target", "Target", groups=("param",), rows={"param": "target_parameter"})
     fabric_name: str
     wwn: str
     root: str
@@ -261,6 +265,7 @@ class Tpg:
 
     kind: ClassVar = Kind(
         "TPG",
+        "TPG",
         groups=("attrib", "param", "auth"),
         rows={"attrib": "tpg", "param": "tpg_parameter"},
     )
@@ -292,7 +297,7 @@ class Tpg:
 class Lun:
     """A LUN of a TPG, by its number."""
 
-    kind: ClassVar = Kind("LUN", missing="Invalid LUN")
+    kind: ClassVar = Kind("LUN", "LUN", missing="Invalid LUN")
     tpg: Tpg
     index: int
 
@@ -319,7 +324,7 @@ class Lun:
 class Portal:
     """A network portal: `address` is plain (IPv6 without brackets), as `names.address` gives it."""
 
-    kind: ClassVar = Kind("NetworkPortal", files=("iser", "cxgbit"))
+    kind: ClassVar = Kind("portal", "NetworkPortal", files=("iser", "cxgbit"))
     tpg: Tpg
     address: str
     port: int
@@ -353,6 +358,7 @@ class NodeAcl:
     """A node ACL: the initiator of that WWN may log in."""
 
     kind: ClassVar = Kind(
+        "ACL",
         "NodeACL",
         groups=("attrib", "param", "auth"),
         files=("cmdsn_depth", "tag"),
@@ -384,7 +390,7 @@ class NodeAcl:
 class MappedLun:
     """A mapped LUN: the number by which one initiator sees a LUN of the TPG."""
 
-    kind: ClassVar = Kind("MappedLUN", rows={"": "mapped_lun"})
+    kind: ClassVar = Kind("mapped LUN", "MappedLUN", rows={"": "mapped_lun"})
     acl: NodeAcl
     index: int
 

@@ -7,7 +7,7 @@ A setting is named by its file below the object's folder, as `attrib/emulate_caw
 from __future__ import annotations
 
 from pyshell import names
-from pyshell.errors import NotFoundError, PyshellError, UsageError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import rtslib
 from pyshell.lio.configfs import Kernel, files
 from pyshell.lio.identifiers import AluaGroup, Place
@@ -149,15 +149,6 @@ def check_auth(name: str, value: str) -> None:
         )
     if len(value.encode()) > AUTH_MAX:
         raise UsageError(f"The {name} is longer than {AUTH_MAX} bytes.")
-
-
-def require(folder: str, file: str, place: Place) -> None:
-    """Raise NotFoundError if an object has no such setting."""
-    group, _, name = file.rpartition("/")
-    if name not in files(f"{folder}/{group}" if group else folder):
-        raise NotFoundError(
-            f"There is no {name} among the settings of {place}", path=f"{folder}/{file}"
-        )
 
 
 def own_files(place: Place) -> list[str]:

@@ -114,12 +114,6 @@ def aborts(lio: Lio, place: StorageObject) -> int:
     return _number(lio, f"{folder}/aborts_complete") + _number(lio, f"{folder}/aborts_no_task")
 
 
-def open_sessions(lio: Lio, target: Target) -> int | None:
-    """Return how many sessions an iSCSI target counts; None if the fabric does not count."""
-    text = text_or_none(lio.kernel, f"{target.folder}/fabric_statistics/iscsi_instance/sessions")
-    return int(text) if text and text.isdecimal() else None
-
-
 def logins(lio: Lio, target: Target) -> Logins | None:
     """Return what is counted of a target's logins, None if the fabric does not count them."""
     folder = f"{target.folder}/fabric_statistics"

@@ -15,7 +15,6 @@ from pyshell.prompt.reader import Reader, is_dumb, reader_for
 from pyshell.shell.batch import BANNER
 from pyshell.shell.grammar import (
     PROGRAM,
-    Word,
     goes_on,
     is_for_a_shell,
     logical_lines,
@@ -139,7 +138,7 @@ def _run_here(shell: Shell, line: str) -> None:
         shell.run_line(line)
         return
     words = split(line)
-    found = parse_argv([_meaning(word) for word in words[1:]], PROGRAM, os.environ)
+    found = parse_argv([word.meaning for word in words[1:]], PROGRAM, os.environ)
     if found.show or found.file is not None or found.options.save or found.options.compat:
         raise UsageError("These options are valid only on a shell's command line.", _TYPE_IT)
     if not _is_same_target(shell, found):
@@ -161,10 +160,6 @@ def _run_here(shell: Shell, line: str) -> None:
 
 
 _TYPE_IT = "Omit 'pyshell' and its options to run the command here."
-
-
-def _meaning(word: Word) -> str:
-    return word.text if word.name is None else f"{word.name}={word.text}"
 
 
 def _is_same_target(shell: Shell, found: Invocation) -> bool:

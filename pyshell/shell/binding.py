@@ -11,7 +11,7 @@ from pyshell.lio import attributes
 from pyshell.shell.grammar import Word
 from pyshell.suggestions import did_you_mean
 from pyshell.tree.command import Command, Param
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, kinds
 from pyshell.tree.root import RootNode
 
 _SYNONYMS = {
@@ -197,7 +197,7 @@ def elsewhere(node: Node, name: str) -> str:
     above = _above(node)
     root = above[-1] if above else node
     # Only what is a command somewhere is looked for: who still types shall not wait for it.
-    if not (root.children and any(name in kind.commands() for kind in _kinds(Node))):
+    if not (root.children and any(name in kind.commands() for kind in kinds())):
         return ""
     if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it
         return f"It is a command of {above[0].path}: {above[0].path} {name} {node.name}"
@@ -213,12 +213,6 @@ def elsewhere(node: Node, name: str) -> str:
 def _takes_a_child(node: Node, name: str) -> bool:
     found = node.commands().get(name)
     return found is not None and bool(found.params) and found.params[0].kind.source == "child"
-
-
-def _kinds(kind: type[Node]) -> Iterator[type[Node]]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from _kinds(below)
 
 
 def _above(node: Node) -> list[Node]:

@@ -223,7 +223,7 @@ def _settle_marks(context: Context, made: Collection[str], deleted: Collection[s
     if made or deleted:
         with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
             state.note_removed(lio.run_dir, made, deleted)
-    if os.path.exists(lio.config_dir / "pyshell-state.json"):
+    if os.path.exists(lio.config_dir / state.FILE):
         try:
             state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
         except PyshellError as error:  # the target is changed; that is what the exit status is of

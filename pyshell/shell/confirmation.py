@@ -34,16 +34,10 @@ if TYPE_CHECKING:
 
 _NAMED = 3
 """How many storage objects a question names."""
-_NOUNS: dict[type[Place], str] = {
-    Target: "target",
-    Tpg: "TPG",
-    StorageObject: "storage object",
-    AluaGroup: "ALUA group",
-    Lun: "LUN",
-    NodeAcl: "ACL",
-    MappedLun: "mapped LUN",
-    Portal: "portal",
-}
+_COUNTED: tuple[type[Place], ...] = (
+    Target, Tpg, StorageObject, AluaGroup, Lun, NodeAcl, MappedLun, Portal,
+)  # fmt: skip
+"""The kinds of objects that a question counts, in its order."""
 
 
 def can_ask(console: Console) -> bool:
@@ -135,10 +129,10 @@ def _is_part(place: Place, tops: Collection[str]) -> bool:
 
 
 def _counts(along: Sequence[Place], named: Sequence[str]) -> Iterator[str]:
-    for kind, noun in _NOUNS.items():
+    for kind in _COUNTED:
         found = [place for place in along if type(place) is kind]
         if found:
-            words = f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
+            words = f"{len(found)} {kind.kind.noun}{'' if len(found) == 1 else 's'}"
             yield f"{words}{_exported(found, named)}"
 
 

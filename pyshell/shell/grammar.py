@@ -39,6 +39,11 @@ class Word:
         """Return where the value begins."""
         return self.start + (len(self.name) + 1 if self.name is not None else 0)
 
+    @property
+    def meaning(self) -> str:
+        """Return the whole word as it is understood: without quotes, with its name."""
+        return self.text if self.name is None else f"{self.name}={self.text}"
+
 
 @dataclass(frozen=True)
 class Line:

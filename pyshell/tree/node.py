@@ -336,6 +336,13 @@ class Commands(Mapping[str, Command]):
         return len(self._functions)
 
 
+def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
+    """Yield the kinds of node whose modules are imported, each before those derived from it."""
+    for kind in above.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
 def split_path(path: str) -> list[str]:
     """Split a path at its slashes; doubled and trailing ones do not count."""
     return [part for part in path.split("/") if part]

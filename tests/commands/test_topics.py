@@ -9,7 +9,7 @@ import pytest
 
 from driver import Pyshell
 from pyshell.commands import help_search, topics
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, kinds
 from pyshell.tree.root import RootNode
 
 EXAMPLES = {
@@ -68,11 +68,11 @@ def test_help_finds_commands_settings_and_topics_from_anywhere(
 
 def test_every_kind_of_node_is_found_by_help() -> None:
     known = set(help_search._NODES)
-    kinds = {kind.__name__ for kind in help_search._kinds(Node) if kind.commands()}
-    assert known <= kinds
+    offering = {kind.__name__ for kind in kinds(Node) if kind.commands()}
+    assert known <= offering
     private = {"MergedTargetNode", "BackstoreNode", "_AllUserNode", "SimulatedRootNode"}
     inner = {kind.__name__ for kind in RootNode.__mro__} - {"RootNode"}
-    assert kinds - known - private - inner == set()
+    assert offering - known - private - inner == set()
 
 
 def test_a_mistyped_word_is_corrected(pyshell: Pyshell) -> None:

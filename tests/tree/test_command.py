@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from pyshell.lio import attributes
 from pyshell.shell.grammar import parse
 from pyshell.tree import command
 from pyshell.tree.command import TOLERANCES, Command, Param
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, kinds
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,6 @@ def test_the_signature_tells_the_syntax() -> None:
 
 for _found in pkgutil.iter_modules(tree.__path__, "pyshell.tree."):
     importlib.import_module(_found.name)  # a run loads only the kinds that it shows
-
-
-def kinds(start: type[Node] = Node) -> Iterator[type[Node]]:
-    """Yield every kind of node."""
-    for kind in start.__subclasses__():
-        yield kind
-        yield from kinds(kind)
 
 
 COMMANDS: dict[str, tuple[type[Node], Command]] = {

@@ -286,8 +286,8 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
         path = entry.text(key)
         if not path or not _can_be_path(path) or entry.flag("exclusive") is False:
             continue
-        before = seen.before(identity(lio, plugin, path) or (plugin, path), entry.at(key))
-        if before and plugin != "ramdisk":
+        used = identity(lio, plugin, path)
+        if used is not None and (before := seen.before(used, entry.at(key))):
             message = f"{path} is used twice, first at {before}"
             yield error(entry.at(key), message, "Two exports of one disk overwrite each other.")
 

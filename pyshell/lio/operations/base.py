@@ -252,13 +252,6 @@ class Outcome:
     """The signal that came during the last step, when all was done; 0 for none."""
 
 
-class Notices(Protocol):
-    """Told of each operation as it is done; `index` counts from 1 to `total`."""
-
-    def __call__(self, operation: Operation, index: int, total: int) -> None:
-        """Take note."""
-
-
 def check(lio: Lio, operations: Iterable[Operation]) -> None:
     """Check all operations as if each were done after those before it; changes nothing."""
     foreseen = Foreseen(lio)

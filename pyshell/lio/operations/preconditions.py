@@ -166,23 +166,23 @@ def users(lio: Lio) -> dict[object, list[StorageObject]]:
 
 
 def identity(lio: Lio, plugin: str, path: str) -> object | None:
-    """Return what identifies a device or file, whatever its path; None if it is neither.
+    """Return what identifies a device or file, whatever its path; None for a ramdisk.
 
-    A file that does not exist is known by its path, what a handler opens by its configuration.
+    If it does not exist here, its path identifies it, or its configuration for a handler.
     """
     if plugin == "ramdisk" or not path:
         return None
-    unknown = (plugin, path) if plugin == "user" else (plugin, os.path.normpath(path))
+    unknown = (plugin, path if plugin == "user" else os.path.normpath(path))
     if plugin == "user":
         path = path[path.find("/") + 1 :]  # behind the handler's name
     if plugin == "pscsi":
         scsi = lio.machine.scsi_device(path)
         if scsi is None:
-            return None
+            return unknown
         device = lio.machine.block_device(scsi.path)
         return ("scsi", scsi.hctl) if device is None else device.name
     if not path.startswith("/"):
-        return unknown if plugin == "user" else None
+        return unknown
     device = lio.machine.block_device(path)
     if device is not None:
         return device.name
@@ -190,7 +190,7 @@ def identity(lio: Lio, plugin: str, path: str) -> object | None:
         status = os.stat(lio.machine.host_file(path))
     except OSError:
         return unknown
-    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else unknown
 
 
 def _exists(lio: Lio, path: str) -> bool:

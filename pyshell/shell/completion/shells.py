@@ -47,7 +47,7 @@ def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
     shell, line, *part = arguments
     try:
         words, last = _words(line)
-        typed = _meaning(last)
+        typed = last.meaning
         kept = len(typed) - len(_text(part[0])) if part else 0
         if part and typed[kept:] != _text(part[0]):
             return
@@ -76,28 +76,24 @@ def _words(line: str) -> tuple[list[Word], Word]:
     return words, Word("", len(line), len(line), "")
 
 
-def _meaning(word: Word) -> str:
-    return word.text if word.name is None else f"{word.name}={word.text}"
-
-
 def _text(written: str) -> str:
     """Return what a word means as it is typed, perhaps in part."""
-    return "".join(_meaning(word) for word in split_unfinished(written))
+    return "".join(word.meaning for word in split_unfinished(written))
 
 
 def _offers(
     line: str, words: list[Word], last: Word, environment: Mapping[str, str]
 ) -> Iterable[Candidate]:
-    options = words[: option_words([_meaning(word) for word in words])]
+    options = words[: option_words([word.meaning for word in words])]
     following = words[len(options) :]
     if not following:
-        name = _meaning(options[-1]) if options else ""
+        name = options[-1].meaning if options else ""
         if takes_next(name):
             return _values(name, "", last.text)
-        if _meaning(last).startswith("-") and name != "--":
+        if last.meaning.startswith("-") and name != "--":
             return _option_words(last)
     begin = following[0].start if following else last.start
-    invocation = parse_argv([_meaning(word) for word in options], "pyshell", environment)
+    invocation = parse_argv([word.meaning for word in options], "pyshell", environment)
     return _line_words(line[begin:], invocation, last)
 
 
