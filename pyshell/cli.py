@@ -41,24 +41,24 @@ def run(found: Invocation) -> int:
     """Do what an invocation asks for and return the exit status."""
     if found.show:
         return _show(found)
-    from pyshell.shell import batch  # help, version and bad options need none of it
+    from pyshell.shell.shell import open_shell, run_file, run_one  # help and errors need none of it
 
     def warn(text: str) -> None:
         sys.stderr.write(f"{output_line(text)}\n")
 
     streams = (sys.stdout, sys.stderr, sys.stdin)
-    shell = batch.open_shell(found.simulate, found.config_dir, found.options, streams, warn)
+    shell = open_shell(found.simulate, found.config_dir, found.options, streams, warn)
     if found.words:
         if os.environ.get("PYSHELL_WAY") == BOOT:  # set by the systemd units
             shell.options.way = BOOT
-        return batch.run_one(shell, found.words)
+        return run_one(shell, found.words)
     if found.file is None and sys.stdin.isatty():
         from pyshell.prompt.session import interact
 
         shell.options.way = "prompt"
         return interact(shell)
     shell.options.way = "batch"
-    return batch.run_file(shell, found.file, keep_going=found.keep_going)
+    return run_file(shell, found.file, keep_going=found.keep_going)
 
 
 def _complete(arguments: Sequence[str]) -> int:

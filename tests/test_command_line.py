@@ -16,7 +16,7 @@ import pytest
 from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
 from pyshell.lio import attach, rtslib_objects
 from pyshell.lio.identifiers import Portal, Target
-from pyshell.shell import batch
+from pyshell.shell import shell
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -605,7 +605,7 @@ def test_a_bug_is_told_with_its_traceback(
     def broken(*_arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(batch, "run_one", broken)
+    monkeypatch.setattr(shell, "run_one", broken)
     with pytest.raises(ZeroDivisionError):
         pyshell("pwd")
 

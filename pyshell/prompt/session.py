@@ -12,7 +12,6 @@ from pyshell.characters import one_line, visible
 from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt.reader import Reader, is_dumb, reader_for
-from pyshell.shell.batch import BANNER
 from pyshell.shell.grammar import (
     PROGRAM,
     goes_on,
@@ -22,7 +21,7 @@ from pyshell.shell.grammar import (
     split_unfinished,
 )
 from pyshell.shell.options import Invocation, parse_argv
-from pyshell.shell.shell import Shell
+from pyshell.shell.shell import BANNER, Shell
 from pyshell.text import shorten
 
 _SAVE, _LEAVE, _STAY = "save", "leave", "stay"
@@ -59,7 +58,7 @@ def converse(shell: Shell, reader: Reader) -> None:
 
 
 def _converse(shell: Shell, reader: Reader) -> None:
-    while not shell.left:
+    while not shell.executor.left:
         try:
             typed = _typed(shell, reader)
         except KeyboardInterrupt:
@@ -67,7 +66,7 @@ def _converse(shell: Shell, reader: Reader) -> None:
         except EOFError:
             break
         except UnicodeDecodeError:
-            shell.show_error(UsageError("The input is not valid UTF-8 text."))
+            shell.console.show_error(UsageError("The input is not valid UTF-8 text."))
             continue
         _run(shell, reader, typed)
 
@@ -97,7 +96,7 @@ def _run(shell: Shell, reader: Reader, typed: str) -> None:
             if number < len(lines):
                 shell.note(f"Pasted lines not run: {len(lines) - number}.")
             return
-        if shell.left:
+        if shell.executor.left:
             return
 
 
@@ -115,7 +114,7 @@ def _run_line(shell: Shell, line: str) -> bool:
         _refuse_mask(line)
         _run_here(shell, line)
     except PyshellError as error:
-        shell.show_error(error)
+        shell.console.show_error(error)
     except KeyboardInterrupt:
         shell.console.err.write("\n")  # the terminal has echoed ^C
         shell.note("Interrupted.")
@@ -197,7 +196,7 @@ def leave(shell: Shell, reader: Reader) -> bool:
     shell.saving.settle()
     answer = _leaving_answer(shell, reader)
     if answer == _STAY:
-        shell.left = False
+        shell.executor.left = False
         return False
     try:
         if answer == _LEAVE:
@@ -207,7 +206,7 @@ def leave(shell: Shell, reader: Reader) -> bool:
         else:
             shell.console.say(shell.saving.save())
     except PyshellError as error:
-        shell.show_error(error)
+        shell.console.show_error(error)
         return _save_anyway(shell, reader)
     return True
 
@@ -246,7 +245,7 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
         try:
             answer = yes_or_no(reader, "Save anyway? [y/N] ")
         except KeyboardInterrupt:
-            shell.left = False
+            shell.executor.left = False
             return False
         if not answer:
             shell.note("Not saved.")
@@ -254,7 +253,7 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
     try:
         shell.run_line("/ saveconfig force=true")
     except PyshellError as error:
-        shell.show_error(error)
+        shell.console.show_error(error)
     return True
 
 

@@ -19,7 +19,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from pyshell.render.bar import without_modes
-from pyshell.render.tables import table_lines
+from pyshell.render.drawing import table_lines
 from pyshell.tree.results import Table
 
 _MARKDOWN_WIDTH = 100

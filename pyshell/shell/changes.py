@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out changes: asks before them, records how to undo them, and reports them."""
+"""Carries out changes: asks before them, records how to undo them, and reports them.
+
+One rule for the questions of all commands, by effect: a question comes before sessions are
+terminated or lose a disk, and before objects are removed that the command line does not name.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -11,19 +16,30 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.config.store import state, undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
-from pyshell.lio import sessions
+from pyshell.lio import impact, listing, sessions
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import (
+    AluaGroup,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    Place,
+    Portal,
+    StorageObject,
+    Target,
+    Tpg,
+)
+from pyshell.lio.impact import Disturbed
 from pyshell.lio.operations.base import Deletion, Operation, carry_out, check, interrupts_held
 from pyshell.lio.settings import secret_path
-from pyshell.shell import confirmation
 from pyshell.shell.console import Console
+from pyshell.shell.executor import Saving, marked
 from pyshell.shell.options import BOOT
-from pyshell.shell.saving import Saving, marked
-from pyshell.shell.undo_memory import UndoMemory
 from pyshell.tree.node import Context
 from pyshell.tree.results import Change, Lines, Work
 
 if TYPE_CHECKING:
-    from pyshell.lio.impact import Disturbed
+    from pyshell.config.document import Document
 
 
 class Changes:
@@ -56,9 +72,6 @@ class Changes:
         self.removed |= deleted
         _settle_marks(self._context, made, deleted)
 
-    def _tell_progress(self, operation: Operation, index: int, total: int) -> None:
-        self.lio.progress(index, total)
-
     def check(self, change: Change) -> None:
         """Validate the preconditions of a change. Raises PyshellError."""
         with _of_whole(change):
@@ -70,13 +83,15 @@ class Changes:
             self.check(change)
             self._foretell(change)
             return
-        if self._may_ask(forced=forced):
-            confirmation.confirm(self._console, self.lio, change.operations, change.named)
+        if not forced:
+            _confirm(self._console, self.lio, change.operations, change.named)
         disturbed = self._disturbed(change)
         with interrupts_held() as interrupted:
             try:
                 with _of_whole(change):
-                    outcome = carry_out(self.lio, change.operations, self._tell_progress)
+                    outcome = carry_out(
+                        self.lio, change.operations, lambda _, *done: self.lio.progress(*done)
+                    )
             except PyshellError:
                 if self._console.compat and not self._console.options.json:
                     self._console.say(list(change.before))
@@ -86,9 +101,8 @@ class Changes:
             outcome.interrupted = outcome.interrupted or interrupted()
         self._saving.note_change(changed=outcome.changed, way=change.way)
         self.note_removed(change.operations)
-        names = {"cut": confirmation.initiators(disturbed)} if disturbed else {}
-        self._tell(change, _sentences, confirmation.has_disturbed(disturbed), names)
-        self._note_of(change)
+        names = {"cut": _initiators(disturbed)} if disturbed else {}
+        self._tell(change, _sentences, _has_disturbed(disturbed), names)
         if change.way:  # undo and the like read the whole target, and may end at what is saved
             self._saving.settle(unchanged=change.way == "apply")
         if outcome.interrupted:
@@ -98,46 +112,38 @@ class Changes:
         self,
         change: Change,
         sentences: Callable[[Change], list[str]],
-        more: Sequence[str] = (),
-        data: Mapping[str, Any] | None = None,
+        more: Sequence[str],
+        data: Mapping[str, Any],
     ) -> None:
-        """Show what a change has done or would do; of several nodes each under its path."""
-        if not change.parts:
-            self._console.say([*sentences(change), *more], {**(data or {}), **change.data})
-            return
-        lines, parts = [], []
-        for path, part in change.parts:
-            said = sentences(part) if isinstance(part, Change) else list(part.lines)
-            lines += [f"[{path}]", *said]
-            own = part.data if isinstance(part, Change) else {}
-            parts.append({"path": path, "messages": said, **own})
-        messages = [*lines, *more]
-        self._console.show(Lines(messages, {"messages": messages, "nodes": parts, **(data or {})}))
-
-    def _foretell(self, change: Change) -> None:
-        """Show what a change would do."""
-        disturbed = self._disturbed(change)
-        names = {"cut": confirmation.initiators(disturbed)}
-        if _tells_of_objects(change):
-            names = {}
-            losses = []
+        """Show what a change did or would do, with several nodes each under its path."""
+        if change.parts:
+            messages, parts = [], []
+            for path, part in change.parts:
+                said = sentences(part) if isinstance(part, Change) else list(part.lines)
+                messages += [f"[{path}]", *said]
+                own = part.data if isinstance(part, Change) else {}
+                parts.append({"path": path, "messages": said, **own})
+            messages += more
+            self._console.show(Lines(messages, {"messages": messages, "nodes": parts, **data}))
         else:
-            losses = marked(confirmation.would_disturb(disturbed, change.operations, change.named))
-        self._tell(change, _would, losses, names)
-        self._note_of(change)
-
-    def _disturbed(self, change: Change) -> list[Disturbed]:
-        """Return the sessions to report, unless the change reports each object anyway."""
-        if self._console.compat or _tells_of_objects(change):
-            return []
-        return confirmation.disturbed_by(self.lio, change.operations)
-
-    def _note_of(self, change: Change) -> None:
+            self._console.say([*sentences(change), *more], {**data, **change.data})
         if change.note:
             self._console.note(change.note)
 
-    def _may_ask(self, *, forced: bool) -> bool:
-        return not forced and confirmation.can_ask(self._console)
+    def _foretell(self, change: Change) -> None:
+        """Show what a change would do."""
+        if _reports_objects(change):
+            self._tell(change, _would, (), {})
+            return
+        disturbed = self._disturbed(change)
+        losses = marked(_would_disturb(disturbed, change.operations, change.named))
+        self._tell(change, _would, losses, {"cut": _initiators(disturbed)})
+
+    def _disturbed(self, change: Change) -> list[Disturbed]:
+        """Return the sessions to report, unless the change reports each object anyway."""
+        if self._console.compat or _reports_objects(change):
+            return []
+        return impact.disturbed(self.lio, change.operations)
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
@@ -148,8 +154,8 @@ class Changes:
             if foreseen.failure is not None:
                 raise foreseen.failure
             return
-        if self._may_ask(forced=forced):
-            confirmation.confirm(console, self.lio, work.operations(), work.named)
+        if not forced:
+            _confirm(console, self.lio, work.operations(), work.named)
         at_boot = console.options.way == BOOT
         disturbed = [] if console.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
@@ -170,7 +176,7 @@ class Changes:
         if work.effect is not None:
             self._saving.note_effect(work.effect)
         if disturbed:
-            shown = replace(shown, lines=[*shown.lines, *confirmation.has_disturbed(disturbed)])
+            shown = replace(shown, lines=[*shown.lines, *_has_disturbed(disturbed)])
         for sentence in shown.lines:
             console.log("info", sentence)
         console.show(shown)
@@ -180,31 +186,31 @@ class Changes:
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
         if next(iter(sessions.sessions(self.lio)), None) is None:
             return []  # saves making a plan
-        return confirmation.disturbed_by(self.lio, work.operations())
+        return impact.disturbed(self.lio, work.operations())
 
 
 def _sentences(change: Change) -> list[str]:
-    """Return what tells that a change was made."""
+    """Return the sentences that report a change."""
     said = [sentence for operation in change.operations for sentence in operation.said]
     return [*change.before, *said, *change.after()]
 
 
 def _would(change: Change) -> list[str]:
-    """Return what a change would do, as a dry run tells it."""
+    """Return the sentences of a dry run."""
     from pyshell.commands import change_text
 
     return marked(change_text.steps(change.operations) if change.would is None else change.would)
 
 
-def _tells_of_objects(change: Change) -> bool:
+def _reports_objects(change: Change) -> bool:
     return "objects" in change.data
 
 
 @contextmanager
 def _of_whole(change: Change) -> Iterator[None]:
-    """See that an existing part, as a LUN's storage object, is not taken for the whole.
+    """Do not tolerate that a part exists, such as a LUN's storage object: only the whole may.
 
-    An error of an undo names the command that was to be undone.
+    Errors of an undo name the command that it undoes.
     """
     try:
         if change.undoes:
@@ -228,3 +234,153 @@ def _settle_marks(context: Context, made: Collection[str], deleted: Collection[s
             state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
         except PyshellError as error:  # the target is changed; that is what the exit status is of
             context.note(f"Could not record that this is no longer missing: {error}")
+
+
+class UndoMemory:
+    """Records how to undo lines. A failure is only noted, and does not stop the line."""
+
+    def __init__(self, lio: Lio, console: Console) -> None:
+        self._lio = lio
+        self._console = console
+
+    def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
+        """Record the operations that undo a line, in their order."""
+        try:
+            undo.keep_operations(self._lio, line, self._console.options.way, inverses)
+        except PyshellError as error:
+            self._not_kept(error)
+
+    def keep_running(self, line: str) -> None:
+        """Record the whole running configuration."""
+        try:
+            undo.keep_document(self._lio, line, self._console.options.way, self._running())
+        except PyshellError as error:
+            self._not_kept(error)
+
+    def forget_if_unchanged(self, line: str) -> None:
+        """Forget a line that ended before it changed anything."""
+        with suppress(PyshellError, OSError):
+            done = undo.last(self._lio)
+            if done is not None and done.line == line and done.before is not None:
+                running = json.loads(json.dumps(self._running()))
+                if running == done.before:
+                    undo.forget(done.file)
+
+    def forget(self, line: str) -> None:
+        """Forget a line that changed nothing."""
+        try:
+            done = undo.last(self._lio)
+            if done is not None and done.line == line:
+                undo.forget(done.file)
+        except PyshellError as error:
+            self._console.note(f"'undo' still lists this line, which changed nothing: {error}")
+
+    def _running(self) -> Document:
+        from pyshell.config.running import read_running  # most changes need none of it
+
+        return read_running(self._lio)
+
+    def _not_kept(self, error: PyshellError) -> None:
+        # The change itself matters more, for example if /run is full.
+        self._console.note(f"'undo' cannot undo this: {error}")
+
+
+_NAMED = 3
+"""How many storage objects a question names."""
+_COUNTED: tuple[type[Place], ...] = (
+    Target, Tpg, StorageObject, AluaGroup, Lun, NodeAcl, MappedLun, Portal,
+)  # fmt: skip
+"""The kinds of objects that a question counts, in its order."""
+
+
+def _confirm(
+    console: Console, lio: Lio, operations: Sequence[Operation], named: Sequence[str] | None
+) -> None:
+    """Ask before operations disturb sessions or remove objects that are not `named`.
+
+    Questions are asked only at a terminal, without --yes, and not in targetcli mode.
+    Raises PyshellError if the answer is no.
+    """
+    answered = console.compat or console.options.yes
+    if answered or not (console.stdin.isatty() and console.err.isatty()):
+        return
+    disturbed = impact.disturbed(lio, operations)
+    for one in disturbed:
+        console.note(f"  {one.session}")
+    effect = _effect(disturbed, operations, named)
+    if effect and not console.confirmed(f"This {effect}. Continue? [y/N] "):
+        raise PyshellError("Nothing was changed.", "--yes answers such questions in advance.")
+
+
+def _would_disturb(
+    disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
+) -> list[str]:
+    """Return what would be asked, as sentences of a dry run."""
+    sentences = [one.told("Would terminate", "Would take") for one in disturbed]
+    if removed := _removed_beside(operations, named):
+        sentences.append(f"Would {'also ' if named else ''}remove {removed}.")
+    return sentences
+
+
+def _has_disturbed(disturbed: Iterable[Disturbed]) -> list[str]:
+    return [one.told("Terminated", "Took") for one in disturbed]
+
+
+def _initiators(disturbed: Iterable[Disturbed]) -> list[str]:
+    return sorted({one.session.initiator for one in disturbed})
+
+
+def _effect(
+    disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
+) -> str:
+    """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
+    effects = []
+    ended = [one for one in disturbed if one.ended]
+    if ended:
+        names = ", ".join(_initiators(ended))
+        effects.append(f"terminates the session{'s' * (len(ended) > 1)} of {names}")
+    if names := ", ".join(_initiators(one for one in disturbed if not one.ended)):
+        effects.append(f"takes a disk from {names}, logged in now")
+    if removed := _removed_beside(operations, named):
+        effects.append(f"{'also ' if named else ''}removes {removed}")
+    return " and ".join(effects)
+
+
+def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None) -> str:
+    """Return what operations remove beside the objects `named` by path (None: all), or ""."""
+    if named is None:
+        return ""
+    gone = [operation.place for operation in operations if isinstance(operation, Deletion)]
+    tops = {place.path for place in gone if isinstance(place, Target | Tpg | StorageObject)}
+    along = [p for p in gone if p.path not in named and not _is_part(p, tops)]
+    return _joined(list(_counts(along, named)))
+
+
+def _is_part(place: Place, tops: Collection[str]) -> bool:
+    """Whether an object belongs to another that is removed, and cannot exist without it."""
+    if isinstance(place, Tpg):
+        return place.target.path in tops
+    if isinstance(place, Portal):
+        return place.tpg.path in tops
+    return isinstance(place, AluaGroup) and place.storage_object.path in tops
+
+
+def _counts(along: Sequence[Place], named: Sequence[str]) -> Iterator[str]:
+    for kind in _COUNTED:
+        found = [place for place in along if type(place) is kind]
+        if found:
+            words = f"{len(found)} {kind.kind.noun}{'' if len(found) == 1 else 's'}"
+            yield f"{words}{_exported(found, named)}"
+
+
+def _exported(places: Sequence[Place], named: Sequence[str]) -> str:
+    """Return the storage objects of LUNs, unless the command names them."""
+    luns = [place for place in places[:_NAMED] if isinstance(place, Lun)]
+    exported = [found for lun in luns if (found := listing.storage_object_of(lun))]
+    told = [f"{one.plugin}/{one.name}" for one in exported if one.path not in named]
+    more = ["…"] if len(places) > _NAMED else []
+    return f" ({', '.join([*told, *more])})" if told else ""
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -18,9 +18,8 @@ from pyshell.errors import (
 from pyshell.lio.attach import Lio
 from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
-from pyshell.shell.executor import Executor
+from pyshell.shell.executor import Executor, marked
 from pyshell.shell.options import of_line
-from pyshell.shell.saving import marked
 from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
 from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node

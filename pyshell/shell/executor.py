@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The executor: carries out what commands return."""
+"""Carries out what commands return, and tracks and saves what a run changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pyshell.characters import one_line
+from pyshell.config.store import saved_file
+from pyshell.errors import PyshellError
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
 from pyshell.lio.operations.base import Operation
 from pyshell.render.output import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
-from pyshell.shell.saving import Saving, marked
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import (
     Change,
@@ -83,7 +86,7 @@ class Executor:
         """Hold the lock while a command changes the target; a dry run takes none.
 
         `line` is what `undo` shows, with secrets masked. `forced` answers questions in advance.
-        `ready` tells that the target is up. Raises LockedError.
+        `ready` means that the target is up. Raises LockedError.
         """
         self._line, self._forced = line, forced
         console = self._console
@@ -106,35 +109,36 @@ class Executor:
 
     def _take(self, result: Result) -> None:
         for one in result.results if isinstance(result, Sequential) else [result]:
-            if isinstance(one, Change):
-                self._change(one)
-            elif isinstance(one, Work):
-                self._changes.work(one, self._line, forced=self._forced)
-            elif isinstance(one, Preference):
-                self._prefer(one)
-            elif isinstance(one, Go):
-                self.go(self.previous_path if one.path == "<" else one.path)
-            elif isinstance(one, Pick):
-                self._pick()
-            elif isinstance(one, Leave):
-                self.left = True
-            elif isinstance(one, Tree | Lines | Stream | Picture | Each):
-                self._show_one(one)
-            else:
-                assert isinstance(one, Nothing | Sequential)
+            match one:
+                case Change():
+                    self._change(one)
+                case Work():
+                    self._changes.work(one, self._line, forced=self._forced)
+                case Preference():
+                    self._prefer(one)
+                case Go():
+                    self.go(self.previous_path if one.path == "<" else one.path)
+                case Pick():
+                    self._pick()
+                case Leave():
+                    self.left = True
+                case Picture():
+                    self._draw(one)
+                case Stream():
+                    self._console.show_stream(one)
+                case Each():
+                    self._show_each(one)
+                case Tree() | Lines():
+                    self._show(one)
+                case _:
+                    assert isinstance(one, Nothing | Sequential)
 
-    def _show_one(self, one: Tree | Lines | Stream | Picture | Each) -> None:
-        if isinstance(one, Picture):
-            self._draw(one)
-        elif isinstance(one, Stream):
-            self._console.show_stream(one)
-        elif isinstance(one, Each):
-            self._show_each(one)
-        else:
-            self._console.show(one)
-            self.status = self.status or (one.status if isinstance(one, Lines) else 0)
-            if isinstance(one, Lines) and one.failure is not None:
-                raise one.failure
+    def _show(self, result: Tree | Lines) -> None:
+        self._console.show(result)
+        if isinstance(result, Lines):
+            self.status = self.status or result.status
+            if result.failure is not None:
+                raise result.failure
 
     def _show_each(self, each: Each) -> None:
         """Show what each node returned below its path; as JSON, one list."""
@@ -184,3 +188,111 @@ class Executor:
     def go(self, path: str) -> None:
         """Change the current path."""
         self.previous_path, self.path = self.path, path
+
+
+class Saving:
+    """The changes of a run, compared with the file that is restored at boot."""
+
+    def __init__(self, lio: Lio, console: Console, root: Callable[[], RootNode]) -> None:
+        self._lio = lio
+        self._console = console
+        self._root = root
+        self._way = ""
+        self.changed = False
+        """Whether commands of this run changed objects: what `auto_save_on_exit` saves."""
+        self.unsaved = False
+        """Whether this run left the running configuration different from the saved one."""
+        self.may_have_changed = False
+        """Whether a command that changes objects has run, even if there was nothing to change."""
+
+    @property
+    def way(self) -> str:
+        """The source of the changes: that of the last change, or of the run."""
+        return self._way or self._console.options.way
+
+    def note_change(self, *, changed: bool, way: str) -> None:
+        """Record that a command that changes objects has run, and whether it changed any.
+
+        `way` is the source of the change, "" for that of the run.
+        """
+        self._way = way
+        self.changed = self.changed or changed
+        self.unsaved = self.unsaved or changed
+        self.may_have_changed = True
+
+    def note_effect(self, effect: Literal["saved", "loaded", "other"]) -> None:
+        """Record how work related the running configuration to the saved file."""
+        if effect == "saved":
+            self.changed = self.unsaved = False
+            return
+        self.unsaved = self.changed or effect == "other"
+        self.settle()
+
+    def settle(self, *, unchanged: bool = False) -> None:
+        """Forget changes if the running configuration is as saved, for example after `undo`.
+
+        This reads all of both, so only commands that do that anyway call it. It does nothing if
+        this run has changed nothing, unless `unchanged`. What was restored or cleared is never a
+        change that `auto_save_on_exit` saves.
+        """
+        if self._console.compat or not (unchanged or self.changed or self.unsaved):
+            return
+        with suppress(PyshellError):  # if the file cannot be read, the changes are not in it
+            self.unsaved = self._differs()
+            self.changed = self.changed and self.unsaved
+
+    def save(self, *, asked: bool = False) -> list[str]:
+        """Save if this run changed something, and return what to print.
+
+        If a save was `asked` for, earlier unsaved changes are also saved when a command found
+        nothing to change. Raises PyshellError instead of overwriting a file with objects that are
+        not running and were not deleted by a command here (field failure 1), or a file that
+        something else changed (field failure 8).
+        """
+        if not self.changed and not (asked and self.may_have_changed and self._differs()):
+            return []
+        from pyshell.commands.save import save_on_leaving
+
+        console = self._console
+        with locked(self._lio.lock_file, console.options.lock_timeout, console.note):
+            said = save_on_leaving(self._root())
+        self.changed = self.unsaved = False
+        return said
+
+    def leave(self, *, save: bool) -> None:
+        """Finish a run of several lines: save if wanted, and report what was or is not saved.
+
+        Raises PyshellError if saving would lose saved objects.
+        """
+        if save and self._console.preference("auto_save_on_exit"):
+            said = self.save()
+            self._console.say(["Global pref auto_save_on_exit=true", *said] if said else [])
+        self.report_unsaved()
+
+    def report_unsaved(self) -> None:
+        """Note unsaved changes, unless the user has switched automatic saving off."""
+        if self._console.compat or not self._console.preference("auto_save_on_exit"):
+            return
+        if text := self.unsaved_text():
+            self._console.note(text)
+
+    def unsaved_text(self) -> str:
+        """Return a note on unsaved changes, "" if there are none."""
+        if not self.unsaved:
+            return ""
+        if listing.is_empty(self._lio):
+            if not saved_file.default_file(self._lio).exists():
+                return ""  # it will be empty after a reboot, too
+            return (
+                "The running configuration is empty, and not saved like that. 'undo' restores the"
+                " previous configuration, 'restoreconfig' the saved one."
+            )
+        return "The running configuration is not saved. Run 'saveconfig' to save it."
+
+    def _differs(self) -> bool:
+        return saved_file.is_unsaved(self._lio)
+
+
+def marked(sentences: Iterable[str]) -> list[str]:
+    """Mark each line of a dry run."""
+    return [f"{sentence} (dry run)" for sentence in sentences]

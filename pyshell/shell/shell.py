@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shell: a console, an executor and a dispatcher for one open target."""
+"""The shell for one open target, and runs of a one-liner or of the lines of a file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pyshell.errors import PyshellError
-from pyshell.lio.attach import Lio
+from pyshell.characters import one_line
+from pyshell.errors import EXIT_FAILED, InterruptedStepsError, PyshellError, UsageError
+from pyshell.files.reading import open_trusted
+from pyshell.lio.attach import Lio, attach
 from pyshell.shell.console import Console
 from pyshell.shell.dispatcher import Dispatcher
-from pyshell.shell.executor import Executor
-from pyshell.shell.grammar import Line
+from pyshell.shell.executor import Executor, Saving
+from pyshell.shell.grammar import Line, logical_lines
 from pyshell.shell.options import Options
-from pyshell.shell.preference_files import Preferences
-from pyshell.shell.saving import Saving
+from pyshell.shell.preference_files import Preferences, home
+from pyshell.shell.secrets import in_the_open
 from pyshell.tree.root import RootNode, SimulatedRootNode
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Shell:
-    """One run of pyshell. To the nodes of its tree it is their context."""
+    """A console, an executor and a dispatcher; to the nodes of the tree, their context."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Shell:
         return RootNode(self)
 
     def _host_file(self, path: Path) -> Path:
-        """Return where a file of the host is: of a simulated host, in the simulator's folder."""
+        """Return where a file of the host is: for a simulated host, in the simulator's folder."""
         if self.lio.simulated is None:
             return path
         inside = self.lio.machine.host_file(os.path.abspath(path))
@@ -67,10 +69,6 @@ class Shell:
         """Run a program's arguments as one line, which is returned. Raises as `run_line` does."""
         return self._dispatcher.run_words(words)
 
-    def show_error(self, error: PyshellError, where: str = "") -> None:
-        """Print an error on standard error; `where` is the file and line of a batch."""
-        self.console.show_error(error, where)
-
     @property
     def options(self) -> Options:
         """The options of the run, or of the line that is running."""
@@ -84,15 +82,6 @@ class Shell:
     def path(self) -> str:
         """The current path."""
         return self.executor.path
-
-    @property
-    def left(self) -> bool:
-        """Whether `exit` was run; may be set back."""
-        return self.executor.left
-
-    @left.setter
-    def left(self, left: bool) -> None:
-        self.executor.left = left
 
     # For nodes, as their context
 
@@ -130,3 +119,128 @@ class Shell:
     def lock_lent(self, until: float) -> AbstractContextManager[None]:
         """Release the command's lock while it only waits; `until` is of `time.monotonic`."""
         return self.executor.lock_lent(until)
+
+
+INTERRUPTED = 130
+"""The exit status that shells give a program ended by Ctrl-C."""
+STDIN = "stdin"
+"""The name of standard input in errors."""
+_BOM = "\ufeff"
+BANNER = ("targetcli shell version 3.0.2 (pyshell)", "For help on commands, type 'help'.", "")
+"""targetcli's first lines, which programs that drive it remove."""
+
+
+def open_shell(
+    simulate: Path | None,
+    config_dir: Path | None,
+    options: Options,
+    streams: tuple[TextIO, TextIO, TextIO],
+    warn: Callable[[str], None],
+) -> Shell:
+    """Open a target and return its shell; `streams` are output, errors and input.
+
+    `warn` is called for each problem with the preferences. Raises PyshellError.
+    """
+    lio = attach(simulate, config_dir)
+    preferences = Preferences(home(simulated=lio.simulated), lio.config_dir, warn)
+    return Shell(lio, preferences, options, *streams)
+
+
+def run_one(shell: Shell, words: Sequence[str]) -> int:
+    """Run a one-liner and return the exit status."""
+    try:
+        line = shell.run_words(words)
+        at_terminal = shell.console.err.isatty()
+        if at_terminal and not shell.compat:
+            _note_visible_secret(shell, line)
+        if shell.options.save:
+            shell.console.say(shell.saving.save(asked=True))
+        elif at_terminal or shell.way == "apply":  # a script saves at its own end
+            shell.saving.report_unsaved()
+    except PyshellError as error:
+        shell.console.show_error(error)
+        return EXIT_FAILED if shell.compat else error.status
+    return shell.executor.status
+
+
+def _note_visible_secret(shell: Shell, line: Line) -> None:
+    """Note that other users could read a secret in the list of processes."""
+    name = in_the_open(line.words)
+    if name is not None:
+        shell.note(
+            f"Other users could see the {name} in 'ps'. Use {name}=- to type it or {name}=@FILE"
+            " to read it from a file."
+        )
+
+
+def run_file(shell: Shell, file: str | None, *, keep_going: bool) -> int:
+    """Run the lines of a file, or of standard input (None, `-`), and return the exit status."""
+    if file is None or file == "-":
+        shell.options.lines_from_stdin = True
+        lines_in = _decoded(shell.console.stdin, "standard input")
+        return run_lines(shell, lines_in, STDIN, keep_going=keep_going)
+    with open(open_trusted(Path(file)), encoding="utf-8") as lines:
+        return run_lines(shell, _decoded(lines, file), file, keep_going=keep_going)
+
+
+def _decoded(lines: Iterable[str], name: str) -> Iterator[str]:
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text.") from error
+
+
+def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
+    """Run lines until `exit` or the end and return the exit status: that of the first failure.
+
+    The first failure ends the run unless `keep_going`; Ctrl-C always does. Afterwards changes are
+    saved if `auto_save_on_exit` is set and nothing failed, or reported as unsaved. In targetcli
+    mode they are saved after failures, too, and the status is 0.
+    """
+    if shell.compat and name == STDIN:
+        lines = _as_targetcli_asks(shell, lines)
+    try:
+        status = _run_all(shell, lines, name, keep_going=keep_going)
+    except KeyboardInterrupt:
+        shell.note(f"Interrupted. {shell.saving.unsaved_text()}".rstrip())
+        return INTERRUPTED
+    try:
+        shell.saving.leave(save=status == 0 or shell.compat)
+    except PyshellError as error:
+        shell.console.show_error(error)
+        status = status or error.status
+    return 0 if shell.compat and status < INTERRUPTED - 2 else status or shell.executor.status
+
+
+def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
+    """Print targetcli's banner, and its prompt before each line is read.
+
+    Programs that drive targetcli remove both from the output; without them they would remove
+    results.
+    """
+    shell.console.print_lines(BANNER)
+    reading = iter(lines)
+    while True:
+        shell.console.out.write(f"{one_line(shell.path)}> ")
+        shell.console.out.flush()
+        try:
+            yield next(reading)
+        except StopIteration:
+            return
+
+
+def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
+    status = 0
+    for number, line in logical_lines(lines):
+        try:
+            shell.run_line(line.removeprefix(_BOM) if number == 1 else line)
+        except PyshellError as error:
+            shell.console.show_error(error, "" if shell.compat else f"{name}:{number}")
+            status = status or error.status
+            if isinstance(error, InterruptedStepsError):
+                return error.status
+            if not keep_going and not shell.compat:
+                break
+        if shell.executor.left:
+            break
+    return status

@@ -68,7 +68,7 @@ from pyshell.lio.operations.targets import (
     DeleteTarget,
     DeleteTpg,
 )
-from pyshell.shell.undo_memory import UndoMemory
+from pyshell.shell.changes import UndoMemory
 
 TARGET = Target("iscsi", SERVER, ROOT)
 FIRST = Tpg(TARGET, 1)

@@ -102,7 +102,7 @@ def test_finding_14_who_has_undone_all_changes_is_asked_nothing(desk: Desk) -> N
     desk.shell.run_line("saveconfig force=true")
     _, err = desk.type(f"{DISK}\rundo\rexit\r")
     assert err == ""
-    assert desk.shell.left
+    assert desk.shell.executor.left
     assert not desk.shell.saving.unsaved
 
 
@@ -110,4 +110,4 @@ def test_finding_14_who_has_deleted_what_was_made_is_asked_nothing(desk: Desk) -
     desk.shell.run_line("saveconfig force=true")
     _, err = desk.type(f"{DISK}\r/backstores/ramdisk delete disk\rexit\r")
     assert err == ""
-    assert desk.shell.left
+    assert desk.shell.executor.left

@@ -11,8 +11,7 @@ import pytest
 from driver import Pyshell
 from pyshell.config.store.saved_file import default_file
 from pyshell.prompt import session
-from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.reader import PlainReader, reader_for
+from pyshell.prompt.reader import CommandHistory, PlainReader, reader_for
 from pyshell.prompt.session import converse, prompt_text
 from pyshell.shell.shell import Shell
 
@@ -44,7 +43,7 @@ def test_prompt(path: str, longest: int, prompt: str) -> None:
 
 def test_lines_are_run_until_exit(desk: Desk) -> None:
     assert desk.type("cd /iscsi\rpwd\r\r  \rexit\rpwd\r") == ("/iscsi\n", "")
-    assert desk.shell.left
+    assert desk.shell.executor.left
 
 
 def test_ctrl_d_on_an_empty_line_leaves(desk: Desk) -> None:

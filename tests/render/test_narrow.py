@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshell.render.tables import table_lines
+from pyshell.render.drawing import table_lines
 from pyshell.text import around_column, wrapped, wrapped_help
 from pyshell.tree.results import Table
 

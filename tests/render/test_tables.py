@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshell.render.tables import folded_lines, table_lines
+from pyshell.render.drawing import folded_lines, table_lines
 from pyshell.text import columns, shorten, shorten_sentence
 from pyshell.tree.results import Table
 

@@ -140,7 +140,7 @@ def _root(invocation: Invocation) -> Iterator[RootNode]:
 
     A simulated target that does not exist yet is replaced by a temporary one.
     """
-    from pyshell.shell.batch import open_shell
+    from pyshell.shell.shell import open_shell
 
     with tempfile.TemporaryDirectory(prefix="pyshell-") as scratch:
         folder = invocation.simulate
