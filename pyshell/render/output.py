@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -238,3 +240,43 @@ def is_journal(stream: TextIO, environment: Mapping[str, str] = os.environ) -> b
 def prioritised(line: str, priority: int) -> str:
     """Return a line with the prefix by which the journal reads its priority."""
     return f"<{priority}>{line}"
+
+
+PATIENCE = 1.0
+"""A bar is shown for work that has taken, and will take, more than this many seconds."""
+FEW = 20
+"""Work of fewer steps shows no bar, however slow."""
+BYTES = 1 << 20
+"""Totals above this are bytes: no configuration has that many steps."""
+
+
+class Bar:
+    """A progress bar with count and remaining time, for slow work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._began = time.monotonic()
+        self._shown: ExitStack | None = None
+        self._update: Callable[[int, int], None]
+
+    def __call__(self, done: int, total: int) -> None:
+        """Update the bar: `done` of `total` steps or bytes."""
+        if total < FEW:
+            return
+        if self._shown is None:
+            passed = time.monotonic() - self._began
+            left = passed * (total - done) / done if done else PATIENCE
+            if passed < PATIENCE or left < PATIENCE:
+                return
+            from pyshell.render.views import progress_bar
+
+            self._shown = ExitStack()
+            bar = progress_bar(self._stream, in_bytes=total > BYTES)
+            self._update = self._shown.enter_context(bar)
+        self._update(done, total)
+
+    def close(self) -> None:
+        """Remove the bar from the screen."""
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rich draws at a terminal: tables that are updated in place, and Markdown."""
+"""What rich draws at a terminal: tables updated in place, progress bars, Markdown."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import select
 import signal
 import termios
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from rich import progress
 from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from pyshell.render.bar import without_modes
 from pyshell.render.drawing import table_lines
 from pyshell.tree.results import Table
 
@@ -41,7 +41,7 @@ def _without_echo(keys: TextIO) -> Iterator[None]:
         return
     stopped, stop = os.pipe()
     watching = threading.Thread(target=_interrupt_on_q, args=(keys.fileno(), stopped), daemon=True)
-    with without_modes(keys, termios.ECHO | termios.ICANON, drop_typed=True):
+    with _without_modes(keys, termios.ECHO | termios.ICANON, drop_typed=True):
         try:
             watching.start()
             yield
@@ -61,6 +61,46 @@ def _interrupt_on_q(terminal: int, stopped: int) -> None:
             return
         if typed in (b"q", b"Q", b"\x1b", b"\x04"):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+@contextmanager
+def _without_modes(stream: TextIO, modes: int, *, drop_typed: bool = False) -> Iterator[None]:
+    """Switch local modes of a terminal off: echoed keys would move what is drawn there.
+
+    Keys typed meanwhile are read later, unless `drop_typed`. Nothing is done if `stream` is not
+    this program's terminal: in the background, setting modes would stop the program.
+    """
+    try:
+        terminal = stream.fileno()
+        before = termios.tcgetattr(terminal)
+        if os.tcgetpgrp(terminal) != os.getpgrp():
+            raise OSError
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    changed = [*before]
+    changed[3] &= ~modes
+    termios.tcsetattr(terminal, termios.TCSADRAIN, changed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH if drop_typed else termios.TCSADRAIN, before)
+
+
+@contextmanager
+def progress_bar(stream: TextIO, *, in_bytes: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar until the end of the context, which gets a function to update it."""
+    count = progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn()
+    bar = progress.Progress(
+        progress.BarColumn(),
+        count,
+        progress.TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+    )
+    task = bar.add_task("")
+    with _without_modes(stream, termios.ECHO), bar:
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _text(table: Table, console: Console) -> Text:

@@ -16,11 +16,11 @@ from pyshell.characters import output_line
 from pyshell.errors import PyshellError
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.render.bar import Bar
 from pyshell.render.output import (
     DUMB_TERMS,
     JOURNAL_ERROR,
     JOURNAL_NOTICE,
+    Bar,
     Format,
     error_lines,
     is_able,

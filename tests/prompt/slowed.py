@@ -11,15 +11,15 @@ from typing import Any
 
 from pyshell import cli
 from pyshell.lio.operations import base
-from pyshell.render import bar
+from pyshell.render import output
 from pyshell.shell.completion import value_sources
 from pyshell.shell.completion.engine import Candidate
 
 
 def slow_bar() -> None:
     """Show a progress bar until a line was typed ahead, then print that."""
-    bar.PATIENCE = 0.1
-    shown = bar.Bar(sys.stderr)
+    output.PATIENCE = 0.1
+    shown = output.Bar(sys.stderr)
     time.sleep(0.2)
     done, typed = 1, False
     while not typed:

@@ -15,7 +15,7 @@ from driver import CLIENT, SERVER
 from pyshell.commands import graph
 from pyshell.commands.graph import Seen
 from pyshell.config.model import NAMES_ONLY, items
-from pyshell.render.pictures import flowcharts, placement, svg
+from pyshell.render import pictures, placement
 from pyshell.tree.topology import Topology, ranges
 
 from .chromium import Shape, measured
@@ -71,7 +71,7 @@ def picture(new: Any, old: Any = None, seen: Seen | None = None) -> Topology:
 
 
 def svg_text(topology: Topology) -> str:
-    return "\n".join(svg.svg_lines(topology))
+    return "\n".join(pictures.svg_lines(topology))
 
 
 def refuse_overlaps(shapes: list[Shape]) -> None:
@@ -160,20 +160,20 @@ def test_three_hundred_luns_are_laid_out_at_once() -> None:
 
 
 def test_mermaid_holds_nothing_that_could_end_a_label() -> None:
-    drawn = "\n".join(flowcharts.mermaid_lines(picture(CASES["names that are markup"])))
+    drawn = "\n".join(pictures.mermaid_lines(picture(CASES["names that are markup"])))
     for label in re.findall(r'^  n\d+\["(.*)"\]$', drawn, re.MULTILINE):
         assert not set(label.replace("<br/>", "")) & set("<>\"'`&[](){}|")
     assert drawn.count("-->") + drawn.count("==>") == len(picture(CASES["3"]).arrows)
 
 
 def test_dot_escapes_quotes_and_backslashes() -> None:
-    drawn = "\n".join(flowcharts.dot_lines(picture(document(1, name='a"b\\'))))
+    drawn = "\n".join(pictures.dot_lines(picture(document(1, name='a"b\\'))))
     assert 'label="a\\"b\\\\0\\n' in drawn
     assert drawn.count("{") == drawn.count("}")
 
 
 def test_mermaid_names_each_column_before_its_boxes() -> None:
-    lines = list(flowcharts.mermaid_lines(picture(document(1))))
+    lines = list(pictures.mermaid_lines(picture(document(1))))
     assert lines[4] == "  %% Initiators"
     assert CLIENT in lines[5]
     assert SERVER in lines[lines.index("  %% Targets") + 1]

@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words for values, by what their kind names as its source: nodes of the tree, devices, files.
+"""Candidates for values, by the source that their kind names: nodes, initiators, devices, files.
 
-Every word is yielded, whatever was typed; `candidate` picks those that fit. A word is described
-only once it is shown, as descriptions read the kernel.
+All candidates are yielded, whatever was typed; `engine.fitting` selects. A candidate is described
+only when it is shown, as descriptions read the kernel.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from pyshell import names
 from pyshell.commands import topics
-from pyshell.errors import PyshellError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import listing
-from pyshell.lio.identifiers import Tpg
-from pyshell.shell.completion import object_sources
+from pyshell.lio.attach import Lio
+from pyshell.lio.configfs import text_or_none
+from pyshell.lio.fabrics import fabric
+from pyshell.lio.identifiers import StorageObject, Target, Tpg
+from pyshell.lio.sessions import of_tpg
+from pyshell.lio.storage_info import unused_devices
 from pyshell.shell.completion.engine import Candidate, Value
 from pyshell.tree.node import Node
 
@@ -27,13 +32,13 @@ _NUMBER = re.compile(r"\d+$")
 
 
 def from_source(wanted: Value, node: Node) -> Iterable[Candidate]:
-    """Return words for a value that the line gives to a command of `node`."""
+    """Return candidates for a value of a command of `node`."""
     source = _SOURCES.get(wanted.param.kind.source)
     return source(wanted, node) if source is not None else ()
 
 
 def paths(typed: str, here: Node, *, first: bool = False) -> Iterator[Candidate]:
-    """Yield paths; the `first` word of a line is one only where it holds a slash."""
+    """Yield paths; the `first` word of a line is a path only if it contains a slash."""
     if typed.startswith("@") and "/" not in typed:
         for name, path in sorted(here.context.bookmarks.items()):
             yield Candidate(f"@{name}", path)
@@ -55,7 +60,7 @@ def _split(typed: str) -> tuple[str, str]:
 
 
 def _label(node: Node) -> str:
-    """Return what the tree says of a node, "" where it cannot be read."""
+    """Return a node's summary, "" if it cannot be read."""
     try:
         return node.branch().label
     except (PyshellError, OSError):
@@ -63,7 +68,7 @@ def _label(node: Node) -> str:
 
 
 def _label_at(top: Node, path: str) -> str:
-    """Return what the tree says of the node at a path, "" where there is none."""
+    """Return the summary of the node at a path, "" if there is none."""
     try:
         return _label(top.get_node(path))
     except (PyshellError, OSError):
@@ -92,10 +97,7 @@ def _groups(wanted: Value, node: Node) -> Iterable[Candidate]:
 
 
 def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield paths of storage objects that the TPG does not export yet.
-
-    Where a mapped LUN may be made of one, they are the TPG's LUNs, and then all storage objects.
-    """
+    """Yield storage objects that the TPG does not export yet; for a mapped LUN, LUNs and all."""
     if wanted.param.name.startswith("tpg_lun"):
         luns = node.get_node("../../luns").children
         yield from _nodes((str(lun.name), lun) for lun in luns)
@@ -111,9 +113,9 @@ def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 
 def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidate]]:
-    """Return the source of numbers that end the children's names: of lun3, typed as 3 or lun3.
+    """Return a source of the numbers in children's names, such as lun3, typed as 3 or lun3.
 
-    What deletes is offered those that are there, anything else the lowest that is free.
+    To delete, it yields the existing ones, otherwise the lowest free one.
     """
 
     def source(wanted: Value, node: Node) -> Iterable[Candidate]:
@@ -130,16 +132,8 @@ def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidat
     return source
 
 
-def _addresses(wanted: Value, node: Node) -> Iterable[Candidate]:
-    """Return the addresses of portals for what deletes, those of this host for what creates."""
-    if wanted.command.name != "delete":
-        return object_sources.addresses(node.lio)
-    found = (names.split_portal(str(child.name))[0] for child in node.children)
-    return map(Candidate, dict.fromkeys(found))
-
-
 def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield revisions, with when they were saved, by whom and why."""
+    """Yield revisions with time, user, source and comment."""
     from pyshell.commands.save import boot_file  # keeps other completions quick
     from pyshell.config.store import revisions, state
 
@@ -150,7 +144,7 @@ def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 
 def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield what names a configuration: running, saved, revisions, files."""
+    """Yield references to configurations: running, saved, revisions, files."""
     if wanted.command.name in ("diff", "graph"):
         yield Candidate("running", "running configuration")
     yield from _revisions(wanted, node)
@@ -158,7 +152,7 @@ def _configurations(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 
 def _files(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield files and folders; those of backstores lie where the machine has them."""
+    """Yield files and folders; for backstores, those of the (perhaps simulated) host."""
     folder, last = _split(wanted.prefix)
     if "\0" in folder:
         return  # no file has such a name
@@ -189,31 +183,160 @@ def _configurations_first(entry: os.DirEntry[str]) -> int:
     return 0 if entry.name.endswith((".json", ".json.gz")) else 2
 
 
-def _devices(wanted: Value, node: Node) -> Iterable[Candidate]:
-    """Return block devices that nobody uses, with size and model."""
-    return object_sources.devices(node.lio, wanted.prefix)
-
-
-def _initiators(wanted: Value, node: Node) -> Iterable[Candidate]:
-    """Return initiators that came to the TPG and have no ACL there, then those with one nearby."""
-    place = getattr(node, "place", None)
-    if isinstance(place, Tpg):
-        return object_sources.initiators_for(node.lio, place)
-    return object_sources.initiators(node.lio, wanted)
-
-
-def _targets(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return object_sources.targets(node.lio, wanted)
-
-
-def _disks(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return object_sources.disks(node.lio, wanted)
-
-
 def _wwns(wanted: Value, node: Node) -> Iterable[Candidate]:
-    """Yield the names of hardware that has no target yet."""
+    """Yield the WWNs of hardware without a target."""
     free = getattr(node, "free_wwns", None)
     return map(Candidate, free() if free else ())
+
+
+_FAILED = "fabric_statistics/iscsi_tgt_attr"
+"""The last login that the kernel refused, for iSCSI targets only."""
+ISCSI = "iscsi"
+_TREE = "/backstores/"
+_ISCSI_ONLY = ("guide", "share", "unshare")
+_NOBODY = ("", "None", "NONE", "Unknown")
+
+
+def _initiators_for(lio: Lio, here: Tpg) -> Iterator[Candidate]:
+    """Yield initiators without an ACL at `here`, the likeliest first, each once."""
+    seen = {acl.wwn for acl in listing.node_acls(here)}
+    for name, told in _likely(lio, here):
+        if name not in seen:
+            seen.add(name)
+            yield Candidate(name, told)
+
+
+def _initiators_of(lio: Lio, targets: Sequence[Target], *, refused: bool) -> Iterator[Candidate]:
+    """Yield initiators of targets, each once, those logged in first, then those refused."""
+    seen = set()
+    came = list(_logged_in(lio, targets))
+    denied = _refused(lio, targets, None) if refused else ()
+    for name, told in itertools.chain(came, denied, _with_acl(targets)):
+        if name not in seen:
+            seen.add(name)
+            yield Candidate(name, told)
+
+
+def _likely(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
+    for session in of_tpg(lio, here):
+        yield session.initiator, "logged in now, without an ACL"
+    every = [here.target, *(t for t in listing.targets(here.target.fabric) if t != here.target)]
+    yield from _refused(lio, every, here.target)
+    yield from _logged_in(lio, every)
+    yield from _with_acl(every)
+
+
+def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterator[tuple[str, str]]:
+    """Yield initiators that targets refused, then those in the log; `here` is not named."""
+    for target in targets:
+        name = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_name") or ""
+        if name not in _NOBODY:
+            address = text_or_none(lio.kernel, f"{target.folder}/{_FAILED}/fail_intr_addr") or ""
+            at = "" if target == here else f" at {target.wwn}"
+            origin = f" from {address}" if address[:1].isalnum() else ""
+            yield name, f"was refused{at}{origin}"
+    for name in lio.machine.refused_initiators():
+        if _is_valid(name):
+            yield name, "was refused, according to the kernel's log"
+
+
+def _is_valid(name: str) -> bool:
+    """Return whether a name that an initiator chose may become that of an ACL."""
+    try:
+        names.wwn(name, ("iqn", "naa", "eui"))
+    except UsageError:
+        return False
+    return True
+
+
+def _logged_in(lio: Lio, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
+    for target in targets:
+        for tpg in listing.tpgs(target):
+            for session in of_tpg(lio, tpg):
+                yield session.initiator, f"logged in now at {_at(tpg)}"
+
+
+def _with_acl(targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
+    for target in targets:
+        for tpg in listing.tpgs(target):
+            for acl in listing.node_acls(tpg):
+                yield acl.wwn, f"has an ACL at {_at(tpg)}"
+
+
+def _at(tpg: Tpg) -> str:
+    return f"{tpg.target.wwn}/tpg{tpg.tag}"
+
+
+def _targets(wanted: Value, node: Node) -> Iterator[Candidate]:
+    for found in _known_targets(node.lio, wanted):
+        count = len(listing.tpgs(found))
+        yield Candidate(found.wwn, f"{found.fabric_name}, {count} TPG{'s' * (count != 1)}")
+
+
+def _known_targets(lio: Lio, wanted: Value) -> list[Target]:
+    """Return the targets of the fabrics that the command supports."""
+    alone = wanted.command.name in _ISCSI_ONLY
+    fabrics = [fabric(ISCSI, lio.root)] if alone else listing.fabrics_in_use(lio)
+    return [target for one in fabrics for target in listing.targets(one)]
+
+
+def _initiators(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield initiators without an ACL in the TPG, else (`to=A,B`) all that are not in the list."""
+    place = getattr(node, "place", None)
+    if isinstance(place, Tpg):
+        yield from _initiators_for(node.lio, place)
+        return
+    head = wanted.prefix[: wanted.prefix.rfind(",") + 1]
+    before = {word.lower() for word in head.split(",")}
+    named = wanted.given.get("target", "").removeprefix("/iscsi/").rstrip("/")
+    every = _known_targets(node.lio, wanted)
+    chosen = [target for target in every if target.wwn == target.fabric.known_wwn(named or "-")]
+    shares = wanted.command.name == "share"
+    for one in _initiators_of(node.lio, every if shares else chosen or every, refused=shares):
+        if one.text.lower() not in before:
+            yield Candidate(head + one.text, one.description)
+
+
+def _disks(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield unused devices and storage objects, for `unshare` the shared storage objects."""
+    lio, shared = node.lio, wanted.command.name == "unshare"
+    if not shared:
+        yield from _devices(wanted, node)
+    for place in listing.storage_objects(lio):
+        luns = listing.luns_of(lio, place) if shared else ()
+        if not shared or any(lun.tpg.target.fabric_name == ISCSI for lun in luns):
+            told = f"storage object {place.plugin}/{place.name}"
+            yield Candidate(_called(lio, place, wanted.prefix), told)
+
+
+def _called(lio: Lio, place: StorageObject, typed: str) -> str:
+    """Return a storage object's name, path or device: what was typed may begin any of them."""
+    if typed and "/" not in typed:
+        return place.name
+    if len(typed) > 1 and _TREE.startswith(typed[: len(_TREE)]):
+        return place.path
+    path = text_or_none(lio.kernel, f"{place.folder}/udev_path") or ""
+    return path if path.startswith("/") else place.path
+
+
+def _devices(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield block devices that neither this host nor a storage object uses."""
+    folder = wanted.prefix[: wanted.prefix.rfind("/") + 1]
+    for found in unused_devices(node.lio, folder):
+        words = [names.size_text(found.size), found.model, "read-only" if found.read_only else ""]
+        yield Candidate(found.path, " ".join(word for word in words if word))
+
+
+def _addresses(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield addresses: to delete, those of the portals; to create, this host's and wildcards."""
+    if wanted.command.name == "delete":
+        found = (names.split_portal(str(child.name))[0] for child in node.children)
+        yield from map(Candidate, dict.fromkeys(found))
+        return
+    for address, interface in node.lio.machine.addresses().items():
+        yield Candidate(address, interface)
+    yield Candidate(names.WILDCARD_V4, "all IPv4 addresses of this host")
+    yield Candidate(names.WILDCARD_V6, "all addresses of this host, IPv4 and IPv6")
 
 
 _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A topology as SVG: one file without scripts or fonts, with light and dark colours."""
+"""Pictures of a topology, printed or written to a file: SVG, Mermaid, and Graphviz's dot.
+
+SVG is one file without scripts or fonts, with light and dark colours.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
-from pyshell.characters import visible
-from pyshell.render.pictures.placement import (
+from pyshell.characters import one_line, visible
+from pyshell.errors import ExistsError, NotFoundError
+from pyshell.files import reading, writing
+from pyshell.render.placement import (
     HEADING_SIZE,
     LINE_HEIGHT,
     LINE_SIZE,
@@ -21,7 +28,120 @@ from pyshell.render.pictures.placement import (
     place,
     width,
 )
-from pyshell.tree.topology import ADDED, CHANGED, REMOVED, Topology
+from pyshell.tree.results import Lines, Picture
+from pyshell.tree.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
+
+_BEGINNINGS = (b"<svg xmlns=", b"---\ntitle: ", b"digraph target {")
+"""The beginnings of pictures, by which a file is recognized as one."""
+
+
+def drawn(picture: Picture, *, dry_run: bool) -> Lines:
+    """Return a picture's lines, or a message if it goes to a file. Raises PyshellError."""
+    data = picture.topology.data()
+    if picture.file is None:
+        return Lines(_text(picture).splitlines(), data)
+    path = os.path.expanduser(picture.file)
+    _refuse_other_file(path)
+    if dry_run:
+        return Lines([f"The picture would be written to {path} (dry run)"], data)
+    writing.replace(Path(path), _text(picture).encode(), private=False)
+    return Lines([f"Picture written to {path}"], data)
+
+
+def _refuse_other_file(path: str) -> None:
+    """Refuse to replace a file that is not a picture. Raises PyshellError."""
+    writing.require_writable(Path(path))
+    try:
+        start = reading.start_of(Path(path), max(map(len, _BEGINNINGS)))
+    except NotFoundError:
+        return
+    if start and not start.startswith(_BEGINNINGS):
+        raise ExistsError(
+            f"{path} already exists and was not written by 'graph'.",
+            "Choose another name, or remove the file.",
+        )
+
+
+def _text(picture: Picture) -> str:
+    lines = {"svg": svg_lines, "mermaid": mermaid_lines, "dot": dot_lines}[picture.form]
+    return "".join(f"{line}\n" for line in lines(picture.topology))
+
+
+_DOT_BOXES = {
+    ADDED: 'fillcolor="#dafbe1" color="#2da44e"',
+    REMOVED: 'fillcolor="#ffebe9" color="#cf222e" style="rounded,filled,dashed"',
+    CHANGED: 'fillcolor="#fff8c5" color="#bf8700"',
+}
+_DOT_ARROWS = {ADDED: ' [color="#2da44e"]', REMOVED: ' [color="#cf222e" style=dashed]'}
+
+
+def dot_lines(topology: Topology) -> Iterator[str]:
+    """Yield the lines of a Graphviz graph."""
+    yield "digraph target {"
+    yield f"  rankdir=LR; label={_quoted([topology.title])}; labelloc=t; labeljust=l;"
+    yield '  node [shape=box style="rounded,filled" fillcolor="#f6f8fa" color="#d1d9e0"'
+    yield '    fontname="sans-serif" fontsize=11];'
+    yield '  edge [color="#b7c0c9" arrowsize=0.6];'
+    names = topology.numbered()
+    for column in range(len(COLUMNS)):
+        boxes = topology.column(column)
+        if not boxes:
+            continue
+        yield "  { rank=same;"
+        for box in boxes:
+            label = _quoted(box.texts)
+            look = _DOT_BOXES.get(box.sign, "")
+            ill = ' penwidth=3 color="#cf222e"' if box.faults else ""
+            yield f"    {names[box.key]} [label={label} {look}{ill}];"
+        yield "  }"
+    for arrow in topology.arrows:
+        way = ' [color="#0969da" penwidth=2]' if arrow.live else _DOT_ARROWS.get(arrow.sign, "")
+        yield f"  {names[arrow.start]} -> {names[arrow.end]}{way};"
+    yield "}"
+
+
+def _quoted(lines: list[str]) -> str:
+    """Return lines as one label of dot, where only backslash and quote are special."""
+    escaped = (line.replace("\\", "\\\\").replace('"', '\\"') for line in map(one_line, lines))
+    return '"' + "\\n".join(escaped) + '"'
+
+
+_MERMAID_CLASSES = {
+    ADDED: ("added", "fill:#dafbe1,stroke:#2da44e,color:#1f2328"),
+    REMOVED: ("removed", "fill:#ffebe9,stroke:#cf222e,color:#1f2328,stroke-dasharray:5 3"),
+    CHANGED: ("changed", "fill:#fff8c5,stroke:#bf8700,color:#1f2328"),
+}
+_MERMAID_PROBLEM = ("fault", "stroke:#cf222e,stroke-width:3px")
+
+
+def mermaid_lines(topology: Topology) -> Iterator[str]:
+    """Yield the lines of a Mermaid flow chart."""
+    yield "---"
+    yield f'title: "{_escaped(topology.title)}"'
+    yield "---"
+    yield "flowchart LR"
+    names = topology.numbered()
+    for column, heading in enumerate(COLUMNS):
+        yield f"  %% {heading}"
+        for box in topology.column(column):
+            label = "<br/>".join(_escaped(text) for text in box.texts)
+            yield f'  {names[box.key]}["{label}"]'
+            if box.sign:
+                yield f"  class {names[box.key]} {_MERMAID_CLASSES[box.sign][0]}"
+            if box.faults:
+                yield f"  class {names[box.key]} {_MERMAID_PROBLEM[0]}"
+    for arrow in topology.arrows:
+        line = "-.->" if arrow.sign == REMOVED else "==>" if arrow.live else "-->"
+        yield f"  {names[arrow.start]} {line} {names[arrow.end]}"
+    for name, look in (*_MERMAID_CLASSES.values(), _MERMAID_PROBLEM):
+        yield f"  classDef {name} {look}"
+
+
+def _escaped(text: str) -> str:
+    """Return a text with character codes for all that is special to Mermaid or HTML."""
+    plain = (c if c.isalnum() or c in " .,:-/_+~" else f"#{ord(c)};" for c in text)
+    return "".join(plain)
+
 
 _MARGIN = 28.0
 _HEAD = 96.0
@@ -85,8 +205,8 @@ def svg_lines(topology: Topology) -> Iterator[str]:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}"'
         f' viewBox="0 0 {wide:.0f} {high:.0f}" role="img">'
     )
-    yield f"<title>{_text(topology.title)}</title>"
-    yield f"<desc>{_text(topology.summary)}</desc>"
+    yield f"<title>{_escaped_xml(topology.title)}</title>"
+    yield f"<desc>{_escaped_xml(topology.summary)}</desc>"
     yield f"<style>{STYLE}</style>"
     yield f'<rect class="ground" width="{wide:.0f}" height="{high:.0f}"/>'
     room = wide - 2 * _MARGIN
@@ -122,7 +242,7 @@ def _box(placed: Placed) -> Iterator[str]:
     yield f'<g class="box c{box.column}{_SIGNS.get(box.sign, "")}">'
     tip = "\n".join([*box.tip, *box.faults])
     if tip:
-        yield f"<title>{_text(tip, keep_lines=True)}</title>"
+        yield f"<title>{_escaped_xml(tip, keep_lines=True)}</title>"
     frame = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}"'
     yield f'<rect class="body" {frame} rx="7"/>'
     # A bar along the left edge, with the rounded corners of the box.
@@ -163,9 +283,9 @@ def _legend(topology: Topology, y: float) -> Iterator[str]:
 
 
 def _write(x: float, y: float, kind: str, text: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{_text(text)}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{_escaped_xml(text)}</text>'
 
 
-def _text(text: str, *, keep_lines: bool = False) -> str:
+def _escaped_xml(text: str, *, keep_lines: bool = False) -> str:
     """Return a text for XML, without characters that XML forbids or viewers interpret."""
     return escape(visible(text, keep="\n" if keep_lines else ""))
