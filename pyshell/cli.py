@@ -16,10 +16,10 @@ from collections.abc import Sequence
 gc.set_threshold(100_000)
 
 from pyshell import __version__
-from pyshell.characters import output_line
 from pyshell.errors import EXIT_FAILED, PyshellError, bug_report
 from pyshell.render.output import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
+from pyshell.text import output_line
 
 _USAGE = """\
 Usage: pyshell [OPTIONS] [PATH] [COMMAND] [ARGUMENT...] [NAME=VALUE...]

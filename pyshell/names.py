@@ -8,6 +8,7 @@ Every name is checked here before it becomes part of a path. iSCSI names follow 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -99,8 +100,6 @@ def plain(text: str, what: str) -> str:
                 break
     if bad is None:
         return text
-    import unicodedata
-
     known = unicodedata.name(bad, "")
     told = f" ({known})" if known else ""
     raise UsageError(
@@ -132,8 +131,6 @@ _FILLERS = frozenset("\u115f\u1160")
 
 def _script(character: str) -> str:
     """Return the script of a letter that a new name may hold beside ASCII, "" for any other."""
-    import unicodedata
-
     if (
         not unicodedata.category(character).startswith("L")
         or character in _FILLERS

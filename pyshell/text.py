@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain text in columns: how wide it is, how it is shortened, broken into lines and aligned."""
+"""Text for people: aligned, wrapped and shortened; unsafe characters; "Did you mean ...?".
+
+Initiators, devices, D-Bus services and files choose texts that pyshell prints on root's terminal.
+Such a text may contain escape sequences, which move the cursor, rewrite lines or answer questions;
+bidirectional controls, which change the order of characters; and invisible characters.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,15 @@ ELLIPSIS = "…"
 _GAP = "  "
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
 _WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
+# What Unicode calls printable, and nothing of it is seen: fillers, joiners, variation selectors.
+_INVISIBLE = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef"
+)
+_MAY_BE_UNSAFE = re.compile(f"[^\x20-\x7e\xa1-\xac\xae-\u02ff]|[{_INVISIBLE}]")
+_IS_INVISIBLE = re.compile(f"[{_INVISIBLE}]")
+_MIN_PART = 3
+"""How many characters of a name identify it, if no other name contains them."""
 
 
 def columns(text: str) -> int:
@@ -154,3 +168,95 @@ def around_column(text: str, column: int, width: int) -> tuple[str, int]:
     head = ELLIPSIS if start else ""
     tail = ELLIPSIS if start + room < len(text) else ""
     return f"{head}{part}{tail}", column - start + len(head)
+
+
+def is_unsafe(character: str) -> bool:
+    """Return whether a character acts on the terminal or is invisible."""
+    return not character.isprintable() or _IS_INVISIBLE.match(character) is not None
+
+
+def unsafe_in(text: str) -> str:
+    """Return the first character of `text` that is obeyed or hidden, "" if there is none."""
+    if text.isascii() and text.isprintable():
+        return ""
+    return next((found for found in _MAY_BE_UNSAFE.findall(text) if is_unsafe(found)), "")
+
+
+def visible(text: str, keep: str = "\n\t") -> str:
+    r"""Return `text` with each character that is obeyed or hidden as an escape, such as `\x1b`.
+
+    Those in `keep` stay. Colours are added to what this returns, never before.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _MAY_BE_UNSAFE.sub(
+        lambda found: (
+            found[0] if found[0] in keep or not is_unsafe(found[0]) else _escape(found[0])
+        ),
+        text,
+    )
+
+
+def output_line(text: str) -> str:
+    """Return `text` as `visible` does, as a line of output: a line feed in it is an escape."""
+    return visible(text, keep="\t")
+
+
+def one_line(text: str) -> str:
+    """Return `text` as `visible` does, on one line: for a name, or a cell of a table."""
+    return visible(text, keep="")
+
+
+def visible_json(text: str) -> str:
+    r"""Return a JSON document in which these characters are escaped as JSON does (`\u001b`)."""
+    if text.isascii():
+        return text.replace("\x7f", "\\u007f")
+    return _MAY_BE_UNSAFE.sub(
+        lambda found: _json(found[0]) if found[0] != "\n" and is_unsafe(found[0]) else found[0],
+        text,
+    )
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _json(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name most similar to `word`, None if none is.
+
+    `cutoff` is difflib's: 1 accepts equal names only, 0 accepts any.
+    """
+    import difflib  # only a mistyped name needs it
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
+
+
+def likely(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that was probably meant: similar, or the only one containing `word`.
+
+    Case is ignored if no name is similar otherwise.
+    """
+    names = list(known)
+    typed = word.lower()
+    holding = [name for name in names if len(typed) >= _MIN_PART and typed in name.lower()]
+    if found := closest(word, names):
+        return found
+    if len(holding) == 1:
+        return holding[0]
+    lower = {name.lower(): name for name in names}
+    found = closest(typed, lower)
+    return lower[found] if found is not None else None
+
+
+def did_you_mean(word: str, known: Iterable[str], then: str = "") -> str:
+    """Return "Did you mean …?" followed by `then`; only `then` if no known name is near."""
+    found = likely(word, known)
+    return " ".join(part for part in (f"Did you mean {found}?" if found else "", then) if part)

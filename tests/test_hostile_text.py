@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.characters import one_line, unsafe_in, visible, visible_json
 from pyshell.errors import PyshellError
 from pyshell.prompt.line import CheckedLine
 from pyshell.prompt.session import prompt_text
@@ -24,6 +23,7 @@ from pyshell.prompt.toolbar import Status, toolbar
 from pyshell.render.output import Format, error_lines, note_line, render
 from pyshell.shell.completion.shells import answer
 from pyshell.simulator import SimulatedDevice
+from pyshell.text import one_line, unsafe_in, visible, visible_json
 from pyshell.tree.results import Lines
 
 ADDRESS = "192.168.56.105"

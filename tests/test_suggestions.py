@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pyshell.suggestions import closest, did_you_mean
+from pyshell.text import closest, did_you_mean
 
 
 def test_the_most_similar_name_is_suggested() -> None:

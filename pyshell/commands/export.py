@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pyshell import names, quoting
-from pyshell.characters import one_line, unsafe_in
 from pyshell.config.compare import compare
 from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
 from pyshell.lio import attributes, identifiers
 from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
 from pyshell.quoting import line_of
+from pyshell.text import one_line, unsafe_in
 from pyshell.tree.command import serial_argument
 
 _GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}

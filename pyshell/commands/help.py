@@ -9,8 +9,7 @@ from typing import Annotated
 from pyshell.commands import topics
 from pyshell.commands.parameters import explained
 from pyshell.errors import NotFoundError
-from pyshell.suggestions import did_you_mean
-from pyshell.text import aligned
+from pyshell.text import aligned, did_you_mean
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pyshell.characters import visible
 from pyshell.config.store import state
 from pyshell.config.store.saved_file import is_unsaved
 from pyshell.errors import PyshellError
 from pyshell.lio import listing, sessions, statistics, storage_info
 from pyshell.lio.attach import Lio
+from pyshell.text import visible
 
 Labels = Mapping[str, str]
 

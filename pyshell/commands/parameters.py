@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pyshell.errors import NotFoundError, UsageError, from_os_error
 from pyshell.names import MASK
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 from pyshell.tree.command import GROUP, Named, Rest, command
 from pyshell.tree.groups import Entry, Group, entry_of, require_writable, value_or_empty
 from pyshell.tree.node import Node

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyshell.characters import one_line
 from pyshell.config.store.state import local
-from pyshell.text import aligned
+from pyshell.text import aligned, one_line
 
 if TYPE_CHECKING:
     from pyshell.config.store.revisions import Revision

@@ -1,18 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's command by which pyshell takes over from targetcli at boot."""
+"""The root's command `takeover`: pyshell's units restore the target at boot, not another program's.
+
+The units that were disabled are recorded beside the saved configuration, so that they can be
+enabled again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
-from pyshell.config import boot_units
 from pyshell.config.store import saved_file
+from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.files import reading, writing
+from pyshell.host.machine import Services
+from pyshell.host.systemd import OTHERS, OURS
+from pyshell.lio.attach import Lio
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
-if TYPE_CHECKING:
-    from pyshell.config.boot_units import Takeover
+FILE = "pyshell-takeover.json"
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """Units to disable and to enable; none that are so already."""
+
+    disable: tuple[str, ...]
+    enable: tuple[str, ...]
 
 
 @command(changes=True, examples=("takeover", "takeover back=true"))
@@ -26,14 +44,14 @@ def takeover(
 
     With -o json, `changed` is true if anything was changed, or would be.
     """
-    wanted = boot_units.back(node.lio) if back else boot_units.forth(node.lio)
+    wanted = reversal(node.lio) if back else planned(node.lio)
     if wanted is None:
         return _told(["There is nothing to revert: pyshell has not taken over."])
     if not back and not (wanted.disable or wanted.enable):
         return _told(["pyshell already restores the target at boot."])
 
     def run() -> Lines:
-        (boot_units.give_back if back else boot_units.take)(node.lio, wanted)
+        (give_back if back else take)(node.lio, wanted)
         file = saved_file.default_file(node.lio)
         said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
         if back:
@@ -67,3 +85,71 @@ def _data(wanted: Takeover | None) -> dict[str, Any]:
 
 def _sentences(wanted: Takeover, off: str, on: str) -> list[str]:
     return [on.format(unit) for unit in wanted.enable] + [off.format(u) for u in wanted.disable]
+
+
+def planned(lio: Lio) -> Takeover:
+    """Return what a takeover changes. Raises NotFoundError if pyshell's units are missing."""
+    found = lio.machine.services()
+    for unit in OURS:
+        if not found.state(unit):
+            raise NotFoundError(
+                f"The unit {unit} is not installed.",
+                "Install the files of packaging/systemd and packaging/udev first.",
+            )
+    return Takeover(
+        tuple(unit for unit in OTHERS if found.state(unit) == "enabled"),
+        tuple(unit for unit in OURS if found.state(unit) != "enabled"),
+    )
+
+
+def reversal(lio: Lio) -> Takeover | None:
+    """Return what undoes a takeover, None if there was none."""
+    remembered = _remembered(lio)
+    if remembered is None:
+        return None
+    found = lio.machine.services()
+    return Takeover(
+        tuple(unit for unit in OURS if found.state(unit) == "enabled"),
+        tuple(unit for unit in OTHERS if unit in remembered and found.state(unit) != "enabled"),
+    )
+
+
+def take(lio: Lio, wanted: Takeover) -> None:
+    """Disable and enable units; the disabled ones are recorded first."""
+    units = dict.fromkeys([*(_remembered(lio) or ()), *wanted.disable])
+    writing.make_folder(lio.config_dir)
+    writing.replace(_file(lio), (json.dumps([*units]) + "\n").encode())
+    _switch(lio.machine.services(), wanted)
+
+
+def give_back(lio: Lio, wanted: Takeover) -> None:
+    """Enable and disable units, and remove the record."""
+    _switch(lio.machine.services(), wanted)
+    try:
+        _file(lio).unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"remove {_file(lio)}") from error
+
+
+def _switch(found: Services, wanted: Takeover) -> None:
+    if wanted.enable:
+        found.enable(wanted.enable)
+    if wanted.disable:
+        found.disable(wanted.disable)
+
+
+def _remembered(lio: Lio) -> list[str] | None:
+    """Return the units that were disabled, None if there was no takeover."""
+    try:
+        found = reading.parse_json(reading.read(_file(lio)).data)
+    except NotFoundError:
+        return None
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise PyshellError(f"{_file(lio)} is damaged.", "Remove it.")
+    return [str(unit) for unit in found]
+
+
+def _file(lio: Lio) -> Path:
+    return lio.config_dir / FILE

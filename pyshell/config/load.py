@@ -29,9 +29,9 @@ from pyshell.config.positions import (
     read,
 )
 from pyshell.errors import PyshellError
-from pyshell.files import jsontext, reading
+from pyshell.files import reading
 from pyshell.files.reading import LARGE
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 
 EMPTY = "empty"
 _PACKED = 64 << 20
@@ -134,7 +134,7 @@ def parse(text: str, name: str) -> Document:
     if not text.strip():
         raise TextError(name, no_text(EMPTY))
     try:
-        data = jsontext.loads(text, any_string=True)
+        data = reading.parse_json(text, any_string=True)
     except ValueError as error:
         raise TextError(name, _json_fault(text, error)) from error
     document, problems = type_problems(data)

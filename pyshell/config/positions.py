@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from pyshell.characters import one_line
 from pyshell.errors import PyshellError
-from pyshell.files import jsontext
-from pyshell.files.jsontext import DEPTH_MAX
+from pyshell.files import reading
+from pyshell.files.reading import DEPTH_MAX
+from pyshell.text import one_line
 
 Place = tuple[int | str, ...]
 """The keys and indexes that lead from the top to a value."""
@@ -162,7 +162,7 @@ class _JsonReader:
         if number is not None:
             whole = number.group(1) is None and number.group(2) is None
             try:
-                value = (jsontext.integer if whole else jsontext.real)(number.group())
+                value = (reading.json_integer if whole else reading.json_real)(number.group())
             except ValueError as error:
                 raise self.error(str(error), at) from error
             return value, number.end()

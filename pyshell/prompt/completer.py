@@ -17,13 +17,12 @@ from typing import NamedTuple
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from pyshell.characters import one_line, unsafe_in
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.line import while_wanted
 from pyshell.shell.completion.engine import MOST, Candidate
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
-from pyshell.text import ELLIPSIS, columns, shorten_sentence
+from pyshell.text import ELLIPSIS, columns, one_line, shorten_sentence, unsafe_in
 
 PATIENCE = 0.02
 """Seconds that what is known at once waits for what must be read."""

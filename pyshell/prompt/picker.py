@@ -19,10 +19,9 @@ from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.styles import BaseStyle
 
-from pyshell.characters import one_line
 from pyshell.errors import PyshellError
 from pyshell.prompt.guard import Guard
-from pyshell.text import columns, shorten
+from pyshell.text import columns, one_line, shorten
 from pyshell.tree.node import Node
 from pyshell.tree.results import Branch
 

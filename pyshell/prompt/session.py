@@ -8,7 +8,6 @@ import traceback
 from dataclasses import replace
 
 from pyshell import __version__
-from pyshell.characters import one_line, visible
 from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt.reader import Reader, is_dumb, reader_for
@@ -22,7 +21,7 @@ from pyshell.shell.grammar import (
 )
 from pyshell.shell.options import Invocation, parse_argv
 from pyshell.shell.shell import BANNER, Shell
-from pyshell.text import shorten
+from pyshell.text import one_line, shorten, visible
 
 _SAVE, _LEAVE, _STAY = "save", "leave", "stay"
 _ANSWERS = (_SAVE, _LEAVE, _STAY)

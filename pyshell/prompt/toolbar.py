@@ -16,7 +16,6 @@ from pathlib import Path
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 
-from pyshell.characters import one_line
 from pyshell.config.store import saved_file
 from pyshell.config.store.saved_file import is_unsaved
 from pyshell.host import programs
@@ -29,7 +28,7 @@ from pyshell.prompt.line import CheckedLine
 from pyshell.shell.line_help import Hint
 from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell
-from pyshell.text import columns, shorten, shorten_sentence
+from pyshell.text import columns, one_line, shorten, shorten_sentence
 
 EVERY = 1.0
 """Seconds between two reads of the status."""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from pyshell.characters import one_line
-from pyshell.text import aligned, column_widths, folded, shorten, total_width
+from pyshell.text import aligned, column_widths, folded, one_line, shorten, total_width
 from pyshell.tree.results import Branch, Table, Tree
 
 MINIMUM_DOTS = 1

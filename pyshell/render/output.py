@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from pyshell import names
-from pyshell.characters import output_line, visible, visible_json
 from pyshell.errors import PyshellError, UsageError
 from pyshell.render.drawing import Style, draw, folded_lines, table_lines
-from pyshell.text import around_column, wrapped_help
+from pyshell.text import around_column, output_line, visible, visible_json, wrapped_help
 from pyshell.tree.results import Branch, Lines, Table, Tree
 
 FAULTS_SHOWN = 100

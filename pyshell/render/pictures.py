@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from pyshell.characters import one_line, visible
 from pyshell.errors import ExistsError, NotFoundError
 from pyshell.files import reading, writing
 from pyshell.render.placement import (
@@ -28,6 +27,7 @@ from pyshell.render.placement import (
     place,
     width,
 )
+from pyshell.text import one_line, visible
 from pyshell.tree.results import Lines, Picture
 from pyshell.tree.topology import ADDED, CHANGED, COLUMNS, REMOVED, Topology
 

@@ -9,7 +9,7 @@ from typing import Any
 from pyshell.errors import UsageError
 from pyshell.lio import attributes
 from pyshell.shell.grammar import Word
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node, kinds
 from pyshell.tree.root import RootNode

@@ -12,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from pyshell.characters import output_line
 from pyshell.errors import PyshellError
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
@@ -35,7 +34,7 @@ from pyshell.render.output import (
 )
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
-from pyshell.text import wrapped
+from pyshell.text import output_line, wrapped
 from pyshell.tree.preferences import LEVELS
 from pyshell.tree.results import Lines, Stream, Tree
 

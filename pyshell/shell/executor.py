@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from pyshell.characters import one_line
 from pyshell.config.store import saved_file
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
@@ -17,6 +16,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.render.output import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
+from pyshell.text import one_line
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import (
     Change,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.files import jsontext, reading, writing
+from pyshell.files import reading, writing
 from pyshell.shell.lock import locked
 from pyshell.tree.preferences import PREFERENCES
 
@@ -83,7 +83,7 @@ class Preferences:
     def _put_damaged_aside(self) -> None:
         """Keep a file that cannot be read under another name: what it holds may be mended."""
         try:
-            damaged = not isinstance(jsontext.loads(reading.read(self._file).data), dict)
+            damaged = not isinstance(reading.parse_json(reading.read(self._file).data), dict)
         except NotFoundError:
             return
         except (PyshellError, ValueError):
@@ -105,7 +105,7 @@ class Preferences:
     def _read(self, path: Path) -> dict[str, Any]:
         """Return what a file holds; one that is damaged is ignored with a warning."""
         try:
-            found = jsontext.loads(reading.read(path).data)
+            found = reading.parse_json(reading.read(path).data)
         except NotFoundError:
             return {}
         except (PyshellError, ValueError) as error:

@@ -14,7 +14,7 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.files import reading
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.shell.grammar import Word, is_path, split
-from pyshell.suggestions import closest
+from pyshell.text import closest
 
 _SECRET = re.compile(rf"(?:^|\s)(?:{'|'.join(sorted(SECRET_NAMES))})=|\b(?:discovery_)?auth\s")
 _HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pyshell.characters import one_line
 from pyshell.errors import EXIT_FAILED, InterruptedStepsError, PyshellError, UsageError
 from pyshell.files.reading import open_trusted
 from pyshell.lio.attach import Lio, attach
@@ -20,6 +19,7 @@ from pyshell.shell.grammar import Line, logical_lines
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences, home
 from pyshell.shell.secrets import in_the_open
+from pyshell.text import one_line
 from pyshell.tree.root import RootNode, SimulatedRootNode
 
 if TYPE_CHECKING:

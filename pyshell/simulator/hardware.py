@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.files import jsontext, reading
+from pyshell.files import reading
 from pyshell.host.machine import DISK, TAPE
 from pyshell.simulator.adapters import SimulatedPort, sysfs
 
@@ -283,7 +283,7 @@ class Hardware:
 
     def _load(self) -> dict[str, Any]:
         try:
-            table: Any = jsontext.loads(reading.read(self._table, folder_known=True).data)
+            table: Any = reading.parse_json(reading.read(self._table, folder_known=True).data)
         except ValueError as error:
             raise ValueError(f"{self._table} is not JSON: {error}") from error
         if not isinstance(table, dict):

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.files import jsontext, reading, writing
+from pyshell.files import reading, writing
 from pyshell.host.device_events import Clock, DeviceEvents
 from pyshell.host.machine import (
     TAPE,
@@ -160,7 +160,7 @@ class SimulatedServices:
 
     def _read(self) -> dict[str, str]:
         try:
-            found = jsontext.loads(reading.read(self._file, folder_known=True).data)
+            found = reading.parse_json(reading.read(self._file, folder_known=True).data)
         except NotFoundError:
             return dict(_UNITS)
         except ValueError:

@@ -14,7 +14,7 @@ from pyshell.lio.identifiers import Lun, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, free_lun
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.suggestions import likely
+from pyshell.text import likely
 from pyshell.tree.node import Node
 
 

@@ -30,7 +30,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 
 if TYPE_CHECKING:
     from pyshell.lio.attributes import Attribute

@@ -20,7 +20,7 @@ from configshell_fb import ConfigNode
 from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
 from pyshell.names import MASK, size_text
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Nothing, Result, Table
 

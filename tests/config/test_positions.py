@@ -9,7 +9,7 @@ import pytest
 
 from driver import DATA, ROOT
 from pyshell.config.positions import json_path, read
-from pyshell.files.jsontext import DEPTH_MAX
+from pyshell.files.reading import DEPTH_MAX
 
 TEXT = """\
 {

@@ -15,7 +15,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.storage_info import refuse_image_among
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 from pyshell.tree.backstores import BlockNode, FileioNode
 from pyshell.tree.exports import nearest
 from pyshell.tree.results import Change

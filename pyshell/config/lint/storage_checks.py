@@ -41,7 +41,7 @@ from pyshell.lio.operations.preconditions import (
     identity,
 )
 from pyshell.lio.storage_info import naa_digits
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
 _UNUSED_BUT_WRITTEN = {"block": {"write_back"}}

@@ -31,7 +31,7 @@ from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
 from pyshell.lio.settings import SECRET_LEAST, SECRET_MOST, check_auth, is_long, is_short
-from pyshell.suggestions import did_you_mean
+from pyshell.text import did_you_mean
 
 _PATH_PARTS = 3
 _ALIAS_MAX = 255

@@ -37,7 +37,7 @@ from pyshell.config.positions import (
 )
 from pyshell.config.store import document_file
 from pyshell.errors import UsageError
-from pyshell.files import jsontext
+from pyshell.files import reading
 from pyshell.lio import attributes, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import Attribute
@@ -62,7 +62,7 @@ def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
     with contextlib.suppress(OSError, ValueError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & document_file.FOREIGN_READ and holds_secrets(
-            jsontext.loads(text, any_string=True)
+            reading.parse_json(text, any_string=True)
         ):
             message = f"its mode {mode:04o} lets other users read the secrets in it"
             fix = f"chmod 600 {shell_word(str(path))} fixes it."

@@ -14,7 +14,7 @@ from typing import Any
 from pyshell.config import load
 from pyshell.config.document import Document
 from pyshell.config.model import NAMES_ONLY, EntryError, Items, items, secret_paths, tree_path
-from pyshell.files import jsontext
+from pyshell.files import reading
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -23,8 +23,8 @@ def same(one: bytes, other: bytes) -> bool:
         return True
     try:
         return bool(
-            _plain(jsontext.loads(one, any_string=True))
-            == _plain(jsontext.loads(other, any_string=True))
+            _plain(reading.parse_json(one, any_string=True))
+            == _plain(reading.parse_json(other, any_string=True))
         )
     except ValueError:
         return False

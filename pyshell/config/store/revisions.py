@@ -22,7 +22,7 @@ from pyshell.config.store import document_file
 from pyshell.config.store.document_file import digest
 from pyshell.config.store.state import About, from_json, moment, of_file, utc
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.files import jsontext, reading, writing
+from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 
 DAYS_MAX = 36500
@@ -92,7 +92,7 @@ def write(
 
 def _text(head: dict[str, Any], data: bytes) -> str:
     try:
-        document = jsontext.loads(data, any_string=True)
+        document = reading.parse_json(data, any_string=True)
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -158,7 +158,7 @@ def _described(file: Path) -> Revision:
     """Return a revision, read from the first line of its file."""
     first = reading.start_of(file, LARGE, line=True).rstrip(b"\n")
     try:
-        head = jsontext.loads(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
+        head = reading.parse_json(first.removesuffix(b",") + b"}", any_string=True)[_KEY]
     except (ValueError, KeyError, TypeError):
         head = {}
     about = from_json(head) or of_file(file)
@@ -189,7 +189,7 @@ def _of_backup(backup: Path) -> Revision:
 
 def _of_plain(word: str, file: Path, data: bytes, about: About) -> Revision:
     try:
-        document = jsontext.loads(data, any_string=True)
+        document = reading.parse_json(data, any_string=True)
     except ValueError:
         document = None
     return Revision(word, file, about, _counts(document), digest=digest(data))

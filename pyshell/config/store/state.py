@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.files import jsontext, reading, writing
+from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 
 FILE = "pyshell-state.json"
@@ -81,7 +81,7 @@ def read(config_dir: Path, warn: Callable[[str], None]) -> State:
     file = config_dir / FILE
     data: Any = None
     try:
-        data = jsontext.loads(reading.read(file, LARGE).data)
+        data = reading.parse_json(reading.read(file, LARGE).data)
     except NotFoundError:
         return State()
     except (ValueError, reading.TooLargeError):
@@ -178,7 +178,7 @@ REMOVED = "removed.json"
 def removed(run_dir: Path) -> set[str]:
     """Return the paths of objects that commands deleted since the last save or boot."""
     try:
-        data = jsontext.loads(reading.read(run_dir / REMOVED, LARGE).data)
+        data = reading.parse_json(reading.read(run_dir / REMOVED, LARGE).data)
     except (PyshellError, ValueError):
         return set()
     return {path for path in data if isinstance(path, str)} if isinstance(data, list) else set()

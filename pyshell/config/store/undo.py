@@ -16,7 +16,7 @@ from typing import Any
 
 from pyshell.config.store.state import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
-from pyshell.files import jsontext, reading, writing
+from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio.attach import Lio
 from pyshell.lio.operations.base import Operation
@@ -73,7 +73,7 @@ def last(lio: Lio) -> Done | None:
         return None
     found = reading.read(file, LARGE).data
     try:
-        return _read(lio, file, jsontext.loads(found))
+        return _read(lio, file, reading.parse_json(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PyshellError(f"{file} is damaged: nothing was undone.", _SKIP) from error
 

@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshell.characters import one_line, unsafe_in
 from pyshell.errors import UsageError
 from pyshell.shell.completion.engine import Candidate
 from pyshell.shell.grammar import Word, split_unfinished
@@ -32,6 +31,7 @@ from pyshell.shell.options import (
     parse_argv,
     takes_next,
 )
+from pyshell.text import one_line, unsafe_in
 
 if TYPE_CHECKING:
     from pyshell.tree.root import RootNode

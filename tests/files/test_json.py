@@ -10,8 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pyshell.files import jsontext
-from pyshell.files.jsontext import DEPTH_MAX, DIGITS_MAX, loads
+from pyshell.files import reading
+from pyshell.files.reading import DEPTH_MAX, DIGITS_MAX, parse_json
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from pyshell.files.jsontext import DEPTH_MAX, DIGITS_MAX, loads
 )  # fmt: skip
 def test_values_that_pyshell_cannot_use_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
-        loads(text)
+        parse_json(text)
 
 
 def test_bytes_that_are_not_text_are_refused() -> None:
     with pytest.raises(ValueError, match="utf-8"):
-        loads(b'"\xff"')
+        parse_json(b'"\xff"')
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_bytes_that_are_not_text_are_refused() -> None:
     ],
 )
 def test_similar_but_usable_values_are_read(text: str) -> None:
-    assert loads(text) == json.loads(text)
+    assert parse_json(text) == json.loads(text)
 
 
 STRINGS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
@@ -65,8 +65,8 @@ QUICK = settings(max_examples=50, deadline=None, phases=[Phase.explicit, Phase.g
 @given(VALUES, st.booleans())
 def test_other_values_are_read_as_by_python(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
-    assert loads(text) == value
-    assert loads(text.encode()) == value
+    assert parse_json(text) == value
+    assert parse_json(text.encode()) == value
 
 
 @QUICK
@@ -74,5 +74,5 @@ def test_other_values_are_read_as_by_python(value: Any, ascii_only: bool) -> Non
 def test_depth_does_not_depend_on_where_chunks_end(parts: list[str], size: int) -> None:
     whole = json.dumps(["".join(parts), [[]]])
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(jsontext, "_CHUNK", size)
-        assert loads(whole) == json.loads(whole)
+        patched.setattr(reading, "_CHUNK", size)
+        assert parse_json(whole) == json.loads(whole)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pyshell takes over from targetcli at boot, tells beforehand what that changes, and gives back."""
+"""`takeover` switches the units of the boot, prints beforehand what changes, and reverts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, Pyshell, tool
-from pyshell.config import boot_units
+from pyshell.commands import takeover
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
 from pyshell.host.systemd import OTHERS, OURS, Systemd
@@ -102,7 +102,7 @@ def test_saved_and_running_configuration_are_unchanged(exported: Pyshell) -> Non
 
 def test_a_damaged_record_is_reported(pyshell: Pyshell) -> None:
     pyshell("takeover").done()
-    (pyshell.config_dir / boot_units.FILE).write_text("[")
+    (pyshell.config_dir / takeover.FILE).write_text("[")
     assert "is damaged" in pyshell("takeover", "back=true").err
 
 
@@ -142,15 +142,15 @@ def on_system(system: Path, lio: Lio, monkeypatch: pytest.MonkeyPatch) -> Lio:
 
 def test_systemd_enables_and_disables_the_units(system: Path, on_system: Lio) -> None:
     before = links(system)
-    wanted = boot_units.forth(on_system)
+    wanted = takeover.planned(on_system)
     assert wanted.disable == ("rtslib-fb-targetctl.service", "targetclid.socket")
     assert wanted.enable == OURS
-    boot_units.take(on_system, wanted)
+    takeover.take(on_system, wanted)
     assert {Path(link).name for link in links(system)} > {*OURS}
     assert not {Path(link).name for link in links(system)} & {*wanted.disable, "target.service"}
-    returned = boot_units.back(on_system)
+    returned = takeover.reversal(on_system)
     assert returned is not None
-    boot_units.give_back(on_system, returned)
+    takeover.give_back(on_system, returned)
     files = {link for link in links(system) if (system / link).is_symlink()}
     assert files == {link for link in before if (system / link).is_symlink()}
 
@@ -164,7 +164,7 @@ def test_presets_do_not_change_who_restores_at_boot(system: Path) -> None:
 def test_without_its_units_pyshell_does_not_take_over(system: Path, on_system: Lio) -> None:
     (system / "usr/lib/systemd/system/pyshell-missing.path").unlink()
     with pytest.raises(NotFoundError, match=r"pyshell-missing\.path is not installed"):
-        boot_units.forth(on_system)
+        takeover.planned(on_system)
 
 
 @pytest.mark.parametrize("act", [Systemd().enable, Systemd().disable])
