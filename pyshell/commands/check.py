@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pyshell.config.store import saved_file
+from pyshell.config.store import state
 from pyshell.errors import PyshellError
 from pyshell.tree.command import FILE, command
 from pyshell.tree.node import Node
@@ -29,13 +29,13 @@ def check(
     An error cannot be restored as it stands (exit status 1); a warning is probably a mistake.
     Devices and image files are checked on this host. Nothing is changed.
     """
-    from pyshell.config.lint.validate import check
+    from pyshell.config.validate import check
 
-    default = saved_file.default_file(node.lio)
+    default = state.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default
     at_boot = path.absolute() == default.absolute()
     if not os.path.exists(path):
-        raise saved_file.missing(node.lio, default if at_boot else path, "check")
+        raise state.missing_file(node.lio, default if at_boot else path, "check")
     found = check(path, node.lio, at_boot=at_boot)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]

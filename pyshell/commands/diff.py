@@ -14,11 +14,12 @@ from pyshell import quoting
 from pyshell.commands import change_text, navigate
 from pyshell.commands.export import command_lines
 from pyshell.commands.save import missing_since_restored
-from pyshell.config import load, references
+from pyshell.config import document_file, references
 from pyshell.config.compare import compare
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import document_file, revisions, saved_file
+from pyshell.config.store import revisions, state
+from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
@@ -43,11 +44,11 @@ def status(node: Node) -> Result:
     shown = navigate.status(node)
     if node.context.compat:
         return shown
-    saved = not saved_file.is_unsaved(node.lio)
+    saved = not is_unsaved(node.lio)
     word = "is" if saved else "is not"
-    told = f"The running configuration {word} saved in {saved_file.default_file(node.lio)}."
+    told = f"The running configuration {word} saved in {state.default_file(node.lio)}."
     hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-    if not saved and not saved_file.default_file(node.lio).exists():
+    if not saved and not state.default_file(node.lio).exists():
         told = "The running configuration is not saved: it will be lost at reboot."
         hint = ["'saveconfig' saves it."]
     missing = missing_since_restored(node.context)
@@ -112,7 +113,7 @@ def diff(
 def _named_side(node: Node, word: str) -> str:
     """Return how the head of a difference names a configuration."""
     if word == SAVED:
-        return f"saved ({saved_file.default_file(node.lio)})"
+        return f"saved ({state.default_file(node.lio)})"
     return f"revision {word}" if word.isdigit() else word
 
 
@@ -216,15 +217,15 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     folder = node.lio.config_dir
     if revisions.is_number(word) and _is_kept(folder, int(word)):
         return revisions.read_revision(folder, word, trusted=trusted), ""
-    path = saved_file.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
+    path = state.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
     if os.path.exists(path):
         if not trusted:
-            return references.if_readable(load.load(path)), ""
+            return references.if_readable(document_file.load(path)), ""
         read = document_file.load_trusted(path)
         unknown = () if node.context.compat else read.unknown
         for warning in (*read.warnings, *unknown):
             node.context.note(warning)
-        return references.resolved(read.document), load.text_of(read.data, str(path))
+        return references.resolved(read.document), document_file.text_of(read.data, str(path))
     if word == SAVED:
         raise NotFoundError(f"No such file: {path}.", "saveconfig writes it.")
     if revisions.is_number(word):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pyshell.config.store import state
-from pyshell.config.store.saved_file import is_unsaved
+from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
 from pyshell.lio import listing, sessions, statistics, storage_info
 from pyshell.lio.attach import Lio

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pyshell.commands import revision_text
-from pyshell.config import load, references
+from pyshell.config import document_file, references
 from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
+from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_outline, read_running
-from pyshell.config.store import document_file, losses, saved_file, state
+from pyshell.config.store import losses, state
 from pyshell.config.store.boot_file import BootFile
-from pyshell.config.store.document_file import load_trusted, to_text
 from pyshell.config.store.losses import highest, tree_paths
 from pyshell.config.store.revisions import Policy
 from pyshell.config.store.state import is_below
@@ -101,12 +101,12 @@ def saveconfig(
             said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
         return Lines([*said, f"Configuration saved to {path}"])
 
-    effect: Literal["saved"] | None = "saved" if path == saved_file.default_file(node.lio) else None
+    effect: Literal["saved"] | None = "saved" if path == state.default_file(node.lio) else None
     return Work(
         [f"Configuration would be saved to {path}"],
         run,
         effect,
-        lambda: _must_be_writable(path.parent, to_make=saved_file.default_file(node.lio).parent),
+        lambda: _must_be_writable(path.parent, to_make=state.default_file(node.lio).parent),
     )
 
 
@@ -147,7 +147,7 @@ def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
 
 def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
     """Refuse to replace a configuration by an empty one, unless commands deleted all of it."""
-    if not is_empty(document) or not path.exists() or is_empty(load.load(path)):
+    if not is_empty(document) or not path.exists() or is_empty(document_file.load(path)):
         return
     if is_boot_file(node.lio, path) and not lost_by_saving(node):
         return
@@ -162,7 +162,7 @@ def save_on_leaving(node: Node) -> list[str]:
 
     Raises PyshellError where saved objects, or a change by others, would be lost.
     """
-    path = saved_file.default_file(node.lio)
+    path = state.default_file(node.lio)
     lost = lost_by_saving(node)
     if lost:
         first = highest(lost)
@@ -180,10 +180,10 @@ def save_on_leaving(node: Node) -> list[str]:
 
 def lost_by_saving(node: Node) -> list[str]:
     """Return what the saved file holds, the kernel lacks and no command here deleted."""
-    path = saved_file.default_file(node.lio)
+    path = state.default_file(node.lio)
     if not path.exists():
         return []
-    before = object_paths(load.load(path))
+    before = object_paths(document_file.load(path))
     removed = node.context.removed_paths() | state.removed(node.lio.run_dir)
     removed |= set(boot_file(node.context).missing_of(path))
     lost = before - object_paths(read_outline(node.lio))
@@ -256,7 +256,7 @@ class FileSaving:
             before = load_trusted(self._path).document
         except UntrustedError as error:
             with suppress(PyshellError):
-                if references.has_references(load.load(self._path)):
+                if references.has_references(document_file.load(self._path)):
                     self._context.note(f"{error.message} Its references to secrets are not kept.")
             return
         except PyshellError:
@@ -283,14 +283,16 @@ class FileSaving:
             if path in unread
         ]
         try:
-            data = load.read_file(self._path, trusted=True).data
+            data = document_file.read_file(self._path, trusted=True).data
         except UntrustedError as error:
             return [f"{error.message} Nothing is carried over from it."]
         lost = losses.lost(reasons, data, self.document)
         kept = losses.not_named(lost, without, data)
         if not kept:
             return secrets
-        self.document = carried(self.document, load.from_bytes(data, str(self._path)), set(kept))
+        self.document = carried(
+            self.document, document_file.from_bytes(data, str(self._path)), set(kept)
+        )
         left = losses.lost(kept, data, self.document)
         told = [path for path in losses.first(kept, data) if path not in left]
         return secrets + [
@@ -360,7 +362,7 @@ def file_of(lio: Lio, text: str | None) -> Path:
     """Return the file of that name, the one that is restored at boot where none is given."""
     if text:
         return Path(os.path.abspath(os.path.expanduser(text)))
-    return saved_file.default_file(lio)
+    return state.default_file(lio)
 
 
 def boot_file(context: Context) -> BootFile:

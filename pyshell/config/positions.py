@@ -195,7 +195,7 @@ Level = Literal["error", "warning"]
 
 
 UNFIT = re.compile("[\0\ud800-\udfff]")
-"""Characters that no file name and no kernel accepts; `load.type_problems` reports them."""
+"""Characters that no file name and no kernel accepts; reported with the wrong types."""
 
 
 @dataclass(frozen=True)

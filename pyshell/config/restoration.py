@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyshell.config import parts, references
+from pyshell.config import parts, references, validate
 from pyshell.config.document import Document, TargetEntry, is_target
-from pyshell.config.lint import validate
 from pyshell.config.model import EntryError, Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
 from pyshell.config.plan import Plan, plan

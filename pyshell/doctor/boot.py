@@ -8,12 +8,12 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pyshell.config import load, references
+from pyshell.config import document_file, references
 from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import saved_file, state
+from pyshell.config.store import state
 from pyshell.config.store.state import State
 from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
@@ -31,7 +31,7 @@ _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
 def check_boot(lio: Lio) -> Iterator[Finding]:
     """Yield what prevents the restore at boot."""
-    if not (saved_file.default_file(lio).exists() or listing.storage_objects(lio)):
+    if not (state.default_file(lio).exists() or listing.storage_objects(lio)):
         return  # there is nothing to restore
     if not lio.machine.host_file("/run/systemd/system").is_dir():
         yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
@@ -58,7 +58,7 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
 
 def check_saving(lio: Lio) -> Iterator[Finding]:
     """Yield differences between the running and the saved configuration."""
-    path = saved_file.default_file(lio)
+    path = state.default_file(lio)
     running = items(read_running(lio), lio.root)
     recorded = State()
     try:
@@ -73,7 +73,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
             yield _to_save(lio, path, _UNSAVED, recorded)
         return
     try:
-        document = load.load(path)
+        document = document_file.load(path)
         yield from _unread(document)
         saved = items(references.if_readable(document), lio.root)
         mode = path.stat().st_mode
@@ -169,7 +169,7 @@ def _first(paths: Sequence[str]) -> str:
 def _unreadable(path: Path) -> set[str]:
     """Return the secrets that the saved file refers to and that cannot be read now."""
     try:
-        return references.unread(references.if_readable(load.load(path)))
+        return references.unread(references.if_readable(document_file.load(path)))
     except PyshellError:
         return set()
 

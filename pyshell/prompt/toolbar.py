@@ -16,8 +16,7 @@ from pathlib import Path
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 
-from pyshell.config.store import saved_file
-from pyshell.config.store.saved_file import is_unsaved
+from pyshell.config.store import state
 from pyshell.host import programs
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -262,12 +261,14 @@ class SavedComparison:
 
     def _stamps(self) -> tuple[int, int]:
         lio = self._shell.lio
-        return _stamp(lio.lock_file), _stamp(saved_file.default_file(lio))
+        return _stamp(lio.lock_file), _stamp(state.default_file(lio))
 
 
 def differs(lio: Lio) -> bool:
     """Return whether the running configuration differs from the saved one. Raises PyshellError."""
     if len(listing.storage_objects(lio)) < LARGE:
+        from pyshell.config.store.boot_file import is_unsaved  # keeps the prompt's start quick
+
         return is_unsaved(lio)
     return differs_by_process(lio)
 

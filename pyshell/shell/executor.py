@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from pyshell.config.store import saved_file
+from pyshell.config.store import state
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -281,7 +281,7 @@ class Saving:
         if not self.unsaved:
             return ""
         if listing.is_empty(self._lio):
-            if not saved_file.default_file(self._lio).exists():
+            if not state.default_file(self._lio).exists():
                 return ""  # it will be empty after a reboot, too
             return (
                 "The running configuration is empty, and not saved like that. 'undo' restores the"
@@ -290,7 +290,9 @@ class Saving:
         return "The running configuration is not saved. Run 'saveconfig' to save it."
 
     def _differs(self) -> bool:
-        return saved_file.is_unsaved(self._lio)
+        from pyshell.config.store.boot_file import is_unsaved  # most commands need not compare
+
+        return is_unsaved(self._lio)
 
 
 def marked(sentences: Iterable[str]) -> list[str]:

@@ -19,12 +19,11 @@ from typing import Any
 from driver import Pyshell
 from pyshell.config import object_operations
 from pyshell.config.compare import compare
-from pyshell.config.lint.validate import check_text
-from pyshell.config.load import DocumentError, parse
+from pyshell.config.document_file import DocumentError, parse, to_text
 from pyshell.config.model import items
 from pyshell.config.plan import plan
 from pyshell.config.running import read_running
-from pyshell.config.store.document_file import to_text
+from pyshell.config.validate import check_text
 from pyshell.lio import listing
 from pyshell.simulator.adapters import SimulatedPort
 

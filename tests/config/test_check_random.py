@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from driver import LONG, ROOT, Pyshell
-from pyshell.config.lint.validate import check_text
-from pyshell.config.load import DocumentError, parse
+from pyshell.config.document_file import DocumentError, parse
+from pyshell.config.validate import check_text
 from pyshell.lio.attach import Lio
 
 EXAMPLE = (ROOT / "saveconfig.example.json").read_text()

@@ -11,7 +11,7 @@ import pytest
 
 from driver import Pyshell
 from pyshell.config.document import is_empty, object_paths
-from pyshell.config.load import DocumentError, from_bytes, load, parse
+from pyshell.config.document_file import DocumentError, from_bytes, load, parse
 from pyshell.errors import NotFoundError, PyshellError
 
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"
@@ -64,7 +64,7 @@ def test_a_small_packed_file_that_would_fill_the_memory_is_refused() -> None:
 
 
 def test_a_large_configuration_can_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyshell.config.load._PACKED", 1 << 10)
+    monkeypatch.setattr("pyshell.config.document_file._PACKED", 1 << 10)
     luns = [{"index": one, "storage_object": f"/backstores/block/{one}"} for one in range(1000)]
     target = {"fabric": "iscsi", "wwn": "x", "tpgs": [{"tag": 1, "luns": luns}]}
     text = json.dumps({"targets": [target]})

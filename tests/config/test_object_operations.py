@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.config import load, restoration
+from pyshell.config import document_file, restoration
 from pyshell.config.running import read_running
 from pyshell.lio.attach import Lio, attach
 from pyshell.simulator import Simulator
@@ -51,7 +51,7 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str, str]]:
 
 def restored(pyshell: Pyshell, file: Path) -> Lio:
     lio = attach(pyshell.folder)
-    assert restoration.restore(lio, load.load(file)).skipped == []
+    assert restoration.restore(lio, document_file.load(file)).skipped == []
     return lio
 
 

@@ -15,12 +15,11 @@ import pytest
 from rtslib_fb.node import CFSNode
 
 from driver import Pyshell
-from pyshell.config.lint.validate import check_text
-from pyshell.config.load import DocumentError, parse
+from pyshell.config.document_file import DocumentError, parse, to_text
 from pyshell.config.model import items
 from pyshell.config.restoration import restore
 from pyshell.config.running import read_running
-from pyshell.config.store.document_file import to_text
+from pyshell.config.validate import check_text
 from pyshell.errors import PyshellError
 from pyshell.lio import identifiers, rtslib
 from pyshell.lio.attach import Lio

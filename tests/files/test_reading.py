@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from driver import ROOT, TIME_LIMIT, clean_environment
-from pyshell.config.store import document_file
+from pyshell.config import document_file
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError
 from pyshell.files import paths, reading
 
@@ -165,7 +165,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from pyshell.errors import PyshellError
-from pyshell.config.store.document_file import load_trusted
+from pyshell.config.document_file import load_trusted
 try:
     print(load_trusted(Path(sys.argv[1])).document)
 except PyshellError as error:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from driver import Pyshell
-from pyshell.config import load, object_operations, restoration
+from pyshell.config import document_file, object_operations, restoration
 from pyshell.lio.attach import attach
 from pyshell.lio.operations.base import carry_out
 from pyshell.lio.operations.images import CreateImageFile
@@ -15,7 +15,7 @@ def test_restore_and_clear_tell_how_far_they_are(pyshell: Pyshell) -> None:
     told: list[tuple[int, int]] = []
     lio.progress.listener = lambda done, total: told.append((done, total))
 
-    restoration.restore(lio, load.load(pyshell.example))
+    restoration.restore(lio, document_file.load(pyshell.example))
     restored, told[:] = list(told), []
     object_operations.clear(lio)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.config.store.saved_file import default_file
+from pyshell.config.store.state import default_file
 from pyshell.prompt import session
 from pyshell.prompt.reader import CommandHistory, PlainReader, reader_for
 from pyshell.prompt.session import converse, prompt_text

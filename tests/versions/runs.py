@@ -20,7 +20,7 @@ CORE = (
         "test_tolerance.py",
         "simulator/test_under_rtslib.py",
     ),
-    *("lio/test_rtslib.py", "host/test_handlers.py", "config/lint/test_validate.py"),
+    *("lio/test_rtslib.py", "host/test_handlers.py", "config/test_validate.py"),
     *("config/test_schema.py", "config/test_restoration.py", "tree/test_user_backstores.py"),
     *("shell/completion/test_engine.py", "render/test_output.py", "render/test_tables.py"),
     *("prompt/test_completer.py", "prompt/test_session.py"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell.commands.guide import initiators, ways
 from pyshell.commands.guide.ways import Step
-from pyshell.config.store.saved_file import is_unsaved
+from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.fabrics import fabric

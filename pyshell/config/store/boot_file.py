@@ -15,18 +15,22 @@ from datetime import datetime
 from pathlib import Path
 
 from pyshell import quoting
-from pyshell.config import load
+from pyshell.config import document_file, references
+from pyshell.config.compare import compare
 from pyshell.config.document import Document
-from pyshell.config.store import document_file, losses, revisions, state
+from pyshell.config.model import items
+from pyshell.config.running import read_running
+from pyshell.config.store import losses, revisions, state
 from pyshell.config.store.losses import same, tree_paths
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import OUTSIDE, About, State, is_below, now, of_file
+from pyshell.config.store.state import NAME, OUTSIDE, About, State, is_below, now, of_file
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
 from pyshell.text import listed
 
-_FILE = "saveconfig.json"
 _SHOWN = 20
 _OTHERS = 20
 """How many other files are recorded."""
@@ -38,7 +42,7 @@ class BootFile:
     def __init__(self, config_dir: Path, mark_file: Path, warn: Callable[[str], None]) -> None:
         self.config_dir = config_dir
         self.mark_file = mark_file
-        self.path = config_dir / _FILE
+        self.path = config_dir / NAME
         self._warn = warn
         self._warned = False
 
@@ -58,7 +62,7 @@ class BootFile:
 
     def _data(self) -> bytes | None:
         try:
-            return load.read_file(self.path).data
+            return document_file.read_file(self.path).data
         except NotFoundError:
             return None
 
@@ -191,7 +195,7 @@ class BootFile:
     def _to_replace(self) -> tuple[bytes | None, UntrustedError | None]:
         """Return the content of the file, and why it is not trusted."""
         try:
-            return load.read_file(self.path, trusted=True).data, None
+            return document_file.read_file(self.path, trusted=True).data, None
         except NotFoundError:
             return None, None
         except UntrustedError as error:
@@ -204,7 +208,7 @@ class BootFile:
         """
         if same(before, text):
             return []
-        kept = self.path.with_name(f"{_FILE}.untrusted-{datetime.now():%Y%m%d-%H%M%S-%f}")
+        kept = self.path.with_name(f"{NAME}.untrusted-{datetime.now():%Y%m%d-%H%M%S-%f}")
         writing.replace(kept, before)
         return [f"{refused.message} The old file is kept as {kept}, not as a revision."]
 
@@ -317,3 +321,17 @@ def _backups_of_targetcli(config_dir: Path) -> int:
         if name.strip() == "max_backup_files" and re.fullmatch("[0-9]{1,9}", value.strip()):
             return int(value)
     return 0
+
+
+def is_unsaved(lio: Lio) -> bool:
+    """Return whether the running configuration differs from the saved one; reads both entirely.
+
+    Raises PyshellError if the file cannot be read.
+    """
+    path = state.default_file(lio)
+    if not path.exists() and listing.is_empty(lio):
+        return False
+    running = items(read_running(lio), lio.root)
+    if not path.exists():
+        return bool(running)
+    return bool(compare(items(references.if_readable(document_file.load(path)), lio.root), running))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from pyshell.config import load
+from pyshell.config import document_file
 from pyshell.config.document import Document
 from pyshell.config.model import NAMES_ONLY, EntryError, Items, items, secret_paths, tree_path
 from pyshell.files import reading
@@ -121,8 +121,8 @@ def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]
 def _document(data: bytes) -> Document:
     """Return the document in a file, an empty one if it is not a saved configuration."""
     try:
-        return load.from_bytes(data, "saveconfig.json")
-    except load.DocumentError:
+        return document_file.from_bytes(data, "saveconfig.json")
+    except document_file.DocumentError:
         return {}
 
 

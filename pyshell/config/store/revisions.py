@@ -16,11 +16,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
-from pyshell.config import load, references
+from pyshell.config import document_file, references
 from pyshell.config.document import Document, counts
-from pyshell.config.store import document_file
-from pyshell.config.store.document_file import digest
-from pyshell.config.store.state import About, from_json, moment, of_file, utc
+from pyshell.config.document_file import digest
+from pyshell.config.store.state import NAME, About, from_json, moment, of_file, utc
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
@@ -30,7 +29,6 @@ SAVED = "saved"
 """The name of the file that is restored at boot."""
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
-_FILE = "saveconfig.json"
 _BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
 
 
@@ -138,10 +136,12 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
     `saved` is the author of the file that is restored at boot.
     """
     found = []
-    file = config_dir / _FILE
+    file = config_dir / NAME
     try:
         if file.exists():
-            found.append(_of_plain(SAVED, file, load.read_file(file).data, saved or of_file(file)))
+            found.append(
+                _of_plain(SAVED, file, document_file.read_file(file).data, saved or of_file(file))
+            )
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
         # A save also writes a backup for targetcli, of a file that is a revision or saved as well.
@@ -205,7 +205,7 @@ def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
 
     Raises NotFoundError.
     """
-    file = config_dir / _FILE
+    file = config_dir / NAME
     try:
         if word == SAVED and file.exists():
             return Revision(SAVED, file, saved or of_file(file))
@@ -226,8 +226,8 @@ def read_revision(config_dir: Path, word: str, *, trusted: bool = False) -> Docu
     refused. Raises NotFoundError, NotPermittedError, PyshellError.
     """
     found = find(config_dir, word)
-    data = load.read_file(found.file, trusted=trusted).data
-    document = load.from_bytes(data, str(found.file))
+    data = document_file.read_file(found.file, trusted=trusted).data
+    document = document_file.from_bytes(data, str(found.file))
     head = cast(dict[str, Any], document).pop(_KEY, {})
     if isinstance(head, dict) and "text" in head:
         raise PyshellError(f"Revision {word} is not a saved configuration, only text: {found.file}")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pyshell records about the file that is restored at boot, in a small file beside it.
+"""The file that is restored at boot: its location, and what pyshell records beside it.
 
 - The digest of the file as pyshell last read or wrote it, and who saved it: a save notices changes
   by others (field failures 4, 8, 53).
 - The objects that could not be restored: no save drops them as if they had been deleted (field
   failures 1, 2).
 
-Without this file nothing is known, and nothing is refused for these reasons.
+Without this record nothing is known, and nothing is refused for these reasons.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -22,9 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
-from pyshell.files import reading, writing
+from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
+from pyshell.lio.attach import Lio
 
+NAME = "saveconfig.json"
+KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")
+"""Folders that distributions and releases of rtslib use, or have used."""
 FILE = "pyshell-state.json"
 REVISION_MAX = 10**9
 """The highest number of a revision; nobody saves that often."""
@@ -272,18 +275,41 @@ def user_name(environment: Mapping[str, str] = os.environ, login: Path = _LOGIN)
         number = int(login.read_text(encoding="ascii"))
     except (OSError, ValueError):
         number = _NO_LOGIN
-    return name_of(os.geteuid() if number == _NO_LOGIN else number)
-
-
-def name_of(user: int) -> str:
-    """Return a user's name, or the number if it has none."""
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
+    return paths.user_name(os.geteuid() if number == _NO_LOGIN else number)
 
 
 def local(text: str) -> str:
     """Return a time for people: in the time zone of this host, with its name."""
     found = moment(text)
     return found.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if found is not None else text
+
+
+def default_file(lio: Lio) -> Path:
+    """Return the file that is restored at boot."""
+    return lio.config_dir / NAME
+
+
+def elsewhere(lio: Lio) -> list[Path]:
+    """Return the saved configurations in other known folders."""
+    here = default_file(lio)
+    found = [lio.machine.host_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
+    return [path for path in found if path != here and _is_file(path)]
+
+
+def missing_file(lio: Lio, path: Path, command: str) -> NotFoundError:
+    """Return the error for a missing file that `command` should read."""
+    if path != default_file(lio) and command == "check":
+        return NotFoundError(f"No such file: {path}.", "", path=str(path))
+    hint = "saveconfig writes it."
+    others = elsewhere(lio) if path == default_file(lio) else []
+    if others:
+        hint = f"Another one is {others[0]}: '{command} {others[0]}' reads it."
+    message = f"Restore file {path} not found"
+    return NotFoundError(f"{message}.", hint, path=str(path), targetcli=message)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False

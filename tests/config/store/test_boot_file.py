@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from driver import LONG, TPG, Pyshell
+from pyshell.config import document_file
 from pyshell.config.document import Document
-from pyshell.config.store import document_file, losses, revisions
+from pyshell.config.store import losses, revisions
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.revisions import Policy
 from pyshell.config.store.state import About

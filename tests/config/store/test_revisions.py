@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pyshell.config.store import document_file, revisions
+from pyshell.config import document_file
+from pyshell.config.store import revisions
 from pyshell.config.store.revisions import Policy
 from pyshell.config.store.state import About
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError

@@ -13,6 +13,7 @@ import pytest
 
 from pyshell.config.store import state
 from pyshell.config.store.state import About, State
+from pyshell.files import paths
 
 LUN = "/loopback/naa.5001405000000001/luns/lun0"
 REMEMBERED = State(
@@ -86,7 +87,7 @@ def test_else_the_user_of_the_process(tmp_path: Path) -> None:
 
 
 def test_a_user_without_a_name_is_shown_by_number() -> None:
-    assert state.name_of(4190003) == "4190003"
+    assert paths.user_name(4190003) == "4190003"
 
 
 def test_times_are_stored_in_utc() -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 import rtslib_fb
 
 from driver import run_here
-from pyshell.config import object_operations, restoration
+from pyshell.config import document_file, object_operations, restoration
 from pyshell.config.running import read_running
-from pyshell.config.store import document_file
 from pyshell.lio import attributes, listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.attributes import UNEXPORTED, Attribute

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import rtslib_fb
 
-from pyshell.config import object_operations, restoration
+from pyshell.config import document_file, object_operations, restoration
 from pyshell.config.running import read_running
-from pyshell.config.store import document_file
 from pyshell.errors import PyshellError
 from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio, attach

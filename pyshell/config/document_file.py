@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a saved configuration from a file and validate it against the document's types."""
+"""Files that contain a saved configuration: read, validate, write and back them up.
+
+A file that others can write is not applied: who writes it decides which devices are exported, and
+to whom. A file is written with mode 0600 from its first instant, as it contains CHAP secrets.
+"""
 
 from __future__ import annotations
 
 import functools
 import gzip
+import hashlib
 import io
 import json
+import os
+import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from typing_extensions import get_type_hints, is_typeddict
 
-from pyshell.config.document import Document
+from pyshell.config.document import Document, holds_secrets
 from pyshell.config.positions import (
     UNFIT,
     LocatedProblem,
@@ -28,9 +38,10 @@ from pyshell.config.positions import (
     placed,
     read,
 )
-from pyshell.errors import PyshellError
-from pyshell.files import reading
+from pyshell.errors import PyshellError, from_os_error
+from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
+from pyshell.quoting import shell_word
 from pyshell.text import did_you_mean
 
 EMPTY = "empty"
@@ -38,6 +49,8 @@ _PACKED = 64 << 20
 _RATIO = 100
 """Highest compression ratio of a packed file of more than _PACKED bytes."""
 _GZIP = b"\x1f\x8b"
+_BACKUPS = "backup"
+FOREIGN_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 class DocumentError(PyshellError):
@@ -195,21 +208,20 @@ _WORDS = {
 
 
 @functools.cache
-def _types() -> Any:
-    """Return pydantic's validator of documents, which keeps unknown keys."""
+def _types() -> tuple[Any, Any]:
+    """Return pydantic's validator of documents, which keeps unknown keys, and its error."""
     # pydantic takes longer to import than most commands run: only those that read a file pay.
-    from pydantic import ConfigDict, TypeAdapter, with_config
+    from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-    return TypeAdapter(with_config(ConfigDict(extra="allow"))(Document))
+    return TypeAdapter(with_config(ConfigDict(extra="allow"))(Document)), ValidationError
 
 
 def type_problems(data: Any) -> tuple[Document, list[Problem]]:
     """Return `data` converted to the types, and a problem for each wrong place."""
-    from pydantic import ValidationError
-
+    types, type_error = _types()
     try:
-        found: Document = _types().validate_python(data)
-    except ValidationError as wrong:
+        found: Document = types.validate_python(data)
+    except type_error as wrong:
         said: dict[Place, list[str]] = {}
         for one in wrong.errors(include_url=False, include_input=False, include_context=False):
             place = _place(data, one["loc"], missing=one["type"] == "missing")
@@ -286,3 +298,102 @@ def unknown_keys(data: Any, of: Any = Document, place: Place = ()) -> Iterator[P
 def _unknown(key: str, known: dict[str, Any], place: Place) -> Problem:
     message = f"unknown key {json.dumps(key, ensure_ascii=False)}, it has no effect"
     return Problem("warning", (*place, key), message, did_you_mean(key, known), at_key=True)
+
+
+def to_text(document: Document) -> str:
+    """Return a document as rtslib writes it: indent 2, sorted keys, a newline at the end."""
+    return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+def digest(data: bytes) -> str:
+    """Return the digest that identifies the bytes of a file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write(document: Document, path: Path) -> None:
+    """Write a document to a file that the user names, in any folder. Raises PyshellError.
+
+    The folder's mode is never changed (field failure 15).
+    """
+    writing.replace(path, to_text(document).encode(), private=False)
+
+
+def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -> Path | None:
+    """Copy the file that is about to be replaced to `backup/` beside it, as targetcli does.
+
+    It is copied only if it differs from the newest backup; then the oldest beyond `keep` are
+    removed. Returns the backup, None if there is none. Raises PyshellError, also for a file that
+    other users can change: a backup is trusted.
+    """
+    folder = path.parent / _BACKUPS
+    made = None
+    try:
+        writing.make_folder(folder)
+        if keep > 0 and path.exists():
+            made = _backed_up(path, folder / f"saveconfig-{now():%Y%m%d-%H:%M:%S}-json.gz")
+        for old in backups(path)[: -keep or None]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"back up {path}") from error
+    return made
+
+
+def _backed_up(path: Path, backup: Path) -> Path | None:
+    data = read_file(path, trusted=True).data
+    before = backups(path)
+    if before and read_backup(before[-1]) == data:
+        return None
+    writing.replace(backup, gzip.compress(data))
+    return backup
+
+
+def sweep(path: Path) -> None:
+    """Remove temporary files of killed processes beside a saved file and its backups."""
+    for folder in (path.parent, path.parent / _BACKUPS):
+        writing.remove_left(folder)
+
+
+def backups(path: Path) -> list[Path]:
+    """Return the backups of a saved file, oldest first. Raises OSError."""
+    folder = path.parent / _BACKUPS
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return sorted(folder / name for name in names if fnmatch(name, "saveconfig-*json*"))
+
+
+def read_backup(backup: Path) -> bytes:
+    """Return the content of a backup. Raises PyshellError, also for a damaged one."""
+    return unpacked(read_file(backup).data, str(backup))
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A document from a file that is trusted to be applied."""
+
+    document: Document
+    data: bytes
+    """The bytes of the file."""
+    warnings: tuple[str, ...] = ()
+    """Warnings about the file, which is accepted."""
+    unknown: tuple[str, ...] = ()
+    """Warnings of unknown keys, as `check` prints them."""
+
+
+def load_trusted(path: Path) -> Trusted:
+    """Return the document in a file that only root or the caller can write.
+
+    Raises NotPermittedError with the command that fixes it, and the errors of `load`.
+    """
+    found = read_file(path, trusted=True)
+    text = text_of(found.data, str(path))
+    document = parse(text, str(path))
+    unknown = tuple(
+        f"{path}:{one.line}:{one.column}: warning: {one}" for one in unknown_keys_of(document, text)
+    )
+    if found.mode & FOREIGN_READ and holds_secrets(document):
+        fix = f"chmod 600 {shell_word(str(path))}"
+        warning = f"{path} contains secrets that other users can read: {fix} fixes it."
+        return Trusted(document, found.data, (warning,), unknown)
+    return Trusted(document, found.data, unknown=unknown)

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyshell import names
+from pyshell.config import document_file
 from pyshell.config.document import Document, holds_secrets
-from pyshell.config.lint.storage_checks import (
-    device_problems,
-    groups_of_all,
-    plugin_of,
-    storage_problems,
+from pyshell.config.document_file import (
+    EMPTY,
+    DocumentError,
+    read_text,
+    type_problems,
+    unknown_keys,
 )
-from pyshell.config.lint.target_checks import target_problems
-from pyshell.config.load import EMPTY, DocumentError, read_text, type_problems, unknown_keys
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
     UNFIT,
@@ -35,7 +35,13 @@ from pyshell.config.positions import (
     refused,
     whole,
 )
-from pyshell.config.store import document_file
+from pyshell.config.storage_checks import (
+    device_problems,
+    groups_of_all,
+    plugin_of,
+    storage_problems,
+)
+from pyshell.config.target_checks import target_problems
 from pyshell.errors import UsageError
 from pyshell.files import reading
 from pyshell.lio import attributes, listing

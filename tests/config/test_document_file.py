@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.config import load
+from pyshell.config import document_file
 from pyshell.config.document import Document
-from pyshell.config.store import document_file
 from pyshell.errors import NotFoundError, PyshellError
 
 SMALL: Document = {"targets": [], "storage_objects": [], "fabric_modules": []}
@@ -171,19 +170,19 @@ def test_a_backup_that_would_fill_the_memory_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Finding 52."""
-    monkeypatch.setattr(load, "LARGE", 1000)
+    monkeypatch.setattr(document_file, "LARGE", 1000)
     bomb = path.parent / "bomb.json.gz"
     bomb.write_bytes(gzip.compress(b" " * 1001))
     bomb.chmod(0o600)
     with pytest.raises(PyshellError, match="larger than"):
-        load.load(bomb)
+        document_file.load(bomb)
 
 
 def test_a_backup_can_be_given_by_its_path(path: Path) -> None:
     """Finding 13."""
     made = backed_up(path, '{"targets": []}', 1)
     assert made is not None
-    assert load.load(made) == document_file.load_trusted(made).document == {"targets": []}
+    assert document_file.load(made) == document_file.load_trusted(made).document == {"targets": []}
 
 
 @pytest.mark.parametrize("data", [b"", gzip.compress(b"", mtime=0), b" \n"])
@@ -191,4 +190,4 @@ def test_an_empty_file_is_reported_as_empty(path: Path, data: bytes) -> None:
     """Finding 13."""
     path.write_bytes(data)
     with pytest.raises(PyshellError, match=r"is empty\. Nothing was changed"):
-        load.load(path)
+        document_file.load(path)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from driver import DATA, ROOT, SERVER, TPG, Pyshell
-from pyshell.config.lint.storage_checks import device_problems
 from pyshell.config.positions import DocumentEntry
+from pyshell.config.storage_checks import device_problems
 from pyshell.files.reading import LARGE
 from pyshell.host.machine import BlockDevice
 from pyshell.lio.attach import Lio
