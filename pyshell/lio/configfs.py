@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
@@ -156,6 +156,7 @@ def write_below(root: str, path: str, data: bytes) -> None:
 
 
 def _read(name: str, path: str, folder: int | None) -> str:
+    asked()
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
         try:
@@ -168,19 +169,14 @@ def _read(name: str, path: str, folder: int | None) -> str:
     return found.decode("utf-8", errors="surrogateescape")
 
 
-def by_paths(kernel: Kernel, folder: str) -> AbstractContextManager[Callable[[str], str]]:
-    """Return what `Kernel.within` does, for a kernel to which folders are nothing special."""
-    return nullcontext(lambda name: kernel.read(f"{folder}/{name}"))
-
-
 _beside = threading.local()
 
 
 @contextmanager
 def asking(ask: Callable[[], None]) -> Iterator[None]:
-    """Call `ask` before each folder that this thread lists meanwhile.
+    """Call `ask` before each folder that this thread lists and each attribute that it reads.
 
-    It may wait, as while the user is typing, or raise if the result is no longer needed.
+    It may wait, for example while the user is typing, or raise if the result is not needed.
     """
     _beside.ask = ask
     try:
@@ -189,7 +185,8 @@ def asking(ask: Callable[[], None]) -> Iterator[None]:
         del _beside.ask
 
 
-def _asked() -> None:
+def asked() -> None:
+    """Call what `asking` has set for this thread."""
     ask: Callable[[], None] | None = getattr(_beside, "ask", None)
     if ask is not None:
         ask()
@@ -197,7 +194,7 @@ def _asked() -> None:
 
 def folders(path: str) -> list[str]:
     """Return the names of the folders in `path`, unsorted; none if the folder does not exist."""
-    _asked()
+    asked()
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -216,7 +213,7 @@ def has_folders(path: str) -> bool:
 
 def links(path: str) -> list[str]:
     """Return the names of the links in `path`, unsorted; none if the folder does not exist."""
-    _asked()
+    asked()
     try:
         with os.scandir(path) as entries:
             return [entry.name for entry in entries if entry.is_symlink()]

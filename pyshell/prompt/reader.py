@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.files import reading, writing
 from pyshell.host import programs
+from pyshell.prompt import pager
 from pyshell.render.output import DUMB_TERMS, wants_colour
 from pyshell.shell.grammar import split
 from pyshell.shell.lock import locked
@@ -141,8 +142,6 @@ def reader_for(shell: Shell) -> Reader:
 
 
 def _paged(shell: Shell, editor: Editor, lines: Iterable[str]) -> Iterable[str]:
-    from pyshell.prompt import pager
-
     if not shell.preference("paging") or pager.chosen() == "none":
         return lines
     size = shutil.get_terminal_size

@@ -8,6 +8,7 @@ import traceback
 from dataclasses import replace
 
 from pyshell import __version__
+from pyshell.commands.save import lost_by_saving
 from pyshell.errors import PyshellError, UsageError, bug_report
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt.reader import Reader, is_dumb, reader_for
@@ -257,8 +258,6 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
 
 
 def _would_lose(shell: Shell) -> bool:
-    from pyshell.commands.save import lost_by_saving
-
     try:
         return bool(lost_by_saving(shell.root()))
     except PyshellError:

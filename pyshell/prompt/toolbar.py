@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from pyshell.config.store import state
 from pyshell.host import programs
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import Kernel, asking, by_paths
+from pyshell.lio.configfs import asking
 from pyshell.lio.sessions import sessions
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.line import CheckedLine
@@ -150,10 +150,10 @@ def status_at_once(shell: Shell) -> Status:
     )
 
 
-def read_status(shell: Shell, lio: Lio, since: int) -> Status:
+def read_status(shell: Shell, since: int) -> Status:
     """Read the target; changes by others are those after the lock's time `since`."""
-    count = sum(1 for _ in sessions(lio))
-    return replace(status_at_once(shell), sessions=count, changed_by=_others(lio, since))
+    count = sum(1 for _ in sessions(shell.lio))
+    return replace(status_at_once(shell), sessions=count, changed_by=_others(shell.lio, since))
 
 
 def _others(lio: Lio, since: int) -> str:
@@ -180,7 +180,6 @@ class StatusWatch:
     ) -> None:
         self.status = Status()
         self._comparison = SavedComparison(shell)
-        self._lio = typing.polite(shell.lio)
         self._typing = typing
         self._guard = guard
         self._shell = shell
@@ -210,13 +209,13 @@ class StatusWatch:
             self._waiting.wait()
             started = time.thread_time()
             with asking(self._typing.give_way):
-                self._take(lambda: read_status(self._shell, self._lio, self._since))
+                self._take(lambda: read_status(self._shell, self._since))
                 taken = time.thread_time() - started
                 self._take(self._compared)
             time.sleep(max(EVERY, _RARELY * taken))
 
     def _compared(self) -> Status:
-        self._comparison.update(self._lio)
+        self._comparison.update()
         return self.status
 
     def _take(self, read: Callable[[], Status]) -> None:
@@ -249,8 +248,9 @@ class SavedComparison:
             return None
         return self._found
 
-    def update(self, lio: Lio) -> None:
+    def update(self) -> None:
         """Compare them if that is not known. Raises PyshellError if the file cannot be read."""
+        lio = self._shell.lio
         stamps = self._stamps()
         if stamps == self._of or self._shell.compat:
             return
@@ -303,25 +303,3 @@ class Typing:
         """Wait until no key was pressed for a moment."""
         while time.monotonic() - self._last < _TYPING_PAUSE:
             time.sleep(_STEP)
-
-    def polite(self, lio: Lio) -> Lio:
-        """Return the target for reads that pause while the user is typing."""
-        return replace(lio, kernel=_PoliteKernel(lio.kernel, self))
-
-
-class _PoliteKernel:
-    """A kernel whose reads wait for the user: two threads share one processor's time."""
-
-    def __init__(self, kernel: Kernel, typing: Typing) -> None:
-        self.root = kernel.root
-        self.write, self.mkdir = kernel.write, kernel.mkdir
-        self.rmdir, self.unlink = kernel.rmdir, kernel.unlink
-        self._kernel = kernel
-        self._typing = typing
-
-    def read(self, path: str) -> str:
-        self._typing.give_way()
-        return self._kernel.read(path)
-
-    def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
-        return by_paths(self, folder)

@@ -23,9 +23,9 @@ _SYNONYMS = {
     "add": "create",
 }
 _NAMED = 4
-"""How many nodes are named."""
+"""How many nodes a hint names."""
 _DEEP = 3
-"""How many levels below the root are looked at: a TPG lies so deep."""
+"""How many levels below the root are searched: the depth of a TPG."""
 
 
 class UnknownParameterError(UsageError):
@@ -37,43 +37,53 @@ def bind(
 ) -> dict[str, Any]:
     """Return the keyword arguments for a command's method. Raises PyshellError.
 
-    `line_end` is the column to point at where something is missing. Paths are resolved at `node`,
-    if it is given.
+    `line_end` is the column of errors about missing parameters. Paths are resolved at `node`, if
+    given.
     """
     values: dict[str, Any] = {}
     rest: list[str] = []
     named: dict[str, str] = {}
-    positional = (param for param in described.params if not param.named_only)
-    for word in words:
-        if word.name is not None:
-            param = described.param(word.name)
-            if param is None:
-                _take_named(described, word, named)
-                continue
+    for word, param in assigned(described, words)[0]:
+        if param is not None:
+            if param.name in values:
+                raise UsageError(
+                    f"{param.name} is given twice.",
+                    column=word.start,
+                    targetcli=f"Duplicate parameter {param.name}.",
+                )
+            values[param.name] = _parse(param, word, node)
+        elif word.name is not None:
+            _take_named(described, word, named)
+        elif described.rest is not None:
+            rest.append(word.text)
         else:
-            param = next((p for p in positional if p.name not in values), None)
-            if param is None:
-                if described.rest is None:
-                    raise UsageError(
-                        f"Unexpected argument '{word.raw}' for {described.name}.",
-                        _as_setting(described, words, word) or f"Syntax: {described.signature}",
-                        column=word.start,
-                        targetcli=_too_many(described, words),
-                    )
-                rest.append(word.text)
-                continue
-        if param.name in values:
             raise UsageError(
-                f"{param.name} is given twice.",
+                f"Unexpected argument '{word.raw}' for {described.name}.",
+                _as_setting(described, words, word) or f"Syntax: {described.signature}",
                 column=word.start,
-                targetcli=f"Duplicate parameter {param.name}.",
+                targetcli=_too_many(described, words),
             )
-        values[param.name] = _parse(param, word, node)
     return _complete(described, values, rest, named, line_end)
 
 
+def assigned(
+    described: Command, words: Sequence[Word]
+) -> tuple[list[tuple[Word, Param | None]], Param | None]:
+    """Return each word with its parameter, None if it has none, and the next positional one."""
+    positional = [param for param in described.params if not param.named_only]
+    found: list[tuple[Word, Param | None]] = []
+    taken: set[str] = set()
+    for word in words:
+        free = (param for param in positional if param.name not in taken)
+        param = described.param(word.name) if word.name is not None else next(free, None)
+        found.append((word, param))
+        if param is not None:
+            taken.add(param.name)
+    return found, next((param for param in positional if param.name not in taken), None)
+
+
 def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:
-    """Return how to write a setting typed without `=`, "" if it is none; secrets are not quoted."""
+    """Return how to write a setting typed without `=`, "" for other words. Quotes no secrets."""
     if described.named_rest is None or not word.text.isidentifier():
         return ""
     if not attributes.is_known(word.text):
@@ -85,7 +95,7 @@ def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:
 
 
 def _take_named(described: Command, word: Word, named: dict[str, str]) -> None:
-    """Take a NAME=VALUE that is no parameter of the command."""
+    """Take a NAME=VALUE whose name is not a parameter of the command."""
     assert word.name is not None
     if described.named_rest is None:
         raise UnknownParameterError(
@@ -107,8 +117,7 @@ def _parse(param: Param, word: Word, node: Node | None) -> Any:
     except UsageError as error:
         if error.column is None:
             error.column = word.value_start
-        if param.name not in error.message:
-            error.message = f"{param.name}: {error.message}"
+        error.message = f"{param.name}: {error.message}"
         raise
 
 
@@ -138,12 +147,12 @@ def _complete(
 
 
 def _joined(names: Sequence[str]) -> str:
-    """Return names as targetcli writes one, and several."""
+    """Return names as targetcli writes them."""
     return names[0] if len(names) == 1 else ", ".join(f"'{name}'" for name in names)
 
 
 def _too_many(described: Command, words: Sequence[Word]) -> str:
-    """Return what targetcli says of too many positional parameters."""
+    """Return targetcli's sentence for too many positional parameters."""
     most = sum(not param.named_only for param in described.params)
     least = sum(param.required for param in described.params)
     limit = f"exactly {least}" if least == most else f"at most {most}"
@@ -161,7 +170,7 @@ def _is_one_edit_away(word: str, other: str) -> bool:
 
 
 def _likely(node: Node, word: str) -> list[str]:
-    """Return the commands to suggest for a word: of those that change something, typos only."""
+    """Return the commands to suggest: those that change something only for a typo of them."""
     return [
         name
         for name, described in node.commands().items()
@@ -170,7 +179,7 @@ def _likely(node: Node, word: str) -> list[str]:
 
 
 def unknown_command(node: Node, word: Word) -> UsageError:
-    """Return the error of a command that a node has not, with what may have been meant."""
+    """Return the error for a command that a node does not have, with a suggestion."""
     if node.find(word.text) is not None:
         hint = f"It is a node below {node.path}: write {word.text}/ and then the command."
     elif word.text in RootNode.commands() and word.text not in node.commands():
@@ -190,13 +199,10 @@ def unknown_command(node: Node, word: Word) -> UsageError:
 
 
 def elsewhere(node: Node, name: str) -> str:
-    """Tell which nodes have a command: those below, else those above, else examples of the tree.
-
-    Returns "" where no kind of node has it.
-    """
+    """Return a hint which nodes have a command: below, else above, else examples; "" for none."""
     above = _above(node)
     root = above[-1] if above else node
-    # Only what is a command somewhere is looked for: who still types shall not wait for it.
+    # Search only for what is a command of some kind: this also runs while the user is typing.
     if not (root.children and any(name in kind.commands() for kind in kinds())):
         return ""
     if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
+from pyshell.files.writing import append
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render.output import (
@@ -98,8 +99,6 @@ class Console:
         limit = LEVELS.index(self.preference("loglevel_file"))
         if not name or min(LEVELS.index(level), LEVELS.index("verbose") - 1) > limit:
             return
-        from pyshell.files.writing import append
-
         shown = output_line(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
         try:
             append(

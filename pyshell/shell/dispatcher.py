@@ -291,7 +291,7 @@ def _named_in_errors(node: Node, line: grammar.Line) -> Iterator[None]:
     try:
         yield
     except PyshellError as error:
-        if line.every_child and node.path not in error.message:
+        if line.every_child:
             error.message = f"{node.path}: {error.message}"
         raise
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host-wide lock that each changing command takes, and holds for that command only.
+"""The host-wide lock that each changing command holds while it runs.
 
-It is the file that targetcli locks, so the two wait for each other; the kernel frees it when its
-holder dies.
+It is the file that targetcli locks, too. The kernel releases the lock when its holder dies.
 """
 
 from __future__ import annotations
@@ -23,42 +22,42 @@ from pyshell.shell.options import DEFAULT_TIMEOUT
 
 _PAUSE = 0.05
 _QUEUE_SECONDS = 2.0
-_PAUSE_OF_LOOKS = 1.0  # as it reads what every process has open
+_PAUSE_OF_SEARCHES = 1.0  # a search reads the open files of every process
 
 
 class Held:
     """The lock, held by this process."""
 
-    def __init__(self, path: Path, timeout: float, tell: Callable[[str], None] | None) -> None:
+    def __init__(self, path: Path, timeout: float, note: Callable[[str], None] | None) -> None:
         self._path = path
         self._timeout = timeout
-        self._tell = tell
+        self._note = note or (lambda _: None)
         self._descriptor = _open(path)
-        self._next_look = 0.0
+        self._next_search = 0.0
 
     def close(self) -> None:
-        """Let others have the lock."""
+        """Release the lock."""
         os.close(self._descriptor)
 
     def take(self, until: float = 0) -> None:
-        """Wait for the lock and note in the file who has it. Raises LockedError.
+        """Wait for the lock and write this process's pid to the file. Raises LockedError.
 
-        It waits at least until the clock (`time.monotonic`) is at `until`. Who waits stands in a
-        queue, so that a program of many commands does not take the lock again and again.
+        It waits at least until `until` (`time.monotonic`). Waiting programs queue up: otherwise a
+        program of many commands could take the lock again and again.
         """
         begun = time.monotonic()
         deadline = max(begun + self._timeout, until)
-        told = False
+        noted = False
         while not self._has_had_its_turn(time.monotonic() - begun):
             if time.monotonic() >= deadline:
                 raise LockedError(
                     f"{holder(self._path)} holds the lock {self._path}.",
                     f"Waited {self._timeout:g} seconds; --lock-timeout=SECONDS waits longer.",
                 ) from None
-            if not told and self._tell is not None:
-                self._tell(f"Waiting for {holder(self._path)}, which holds the lock.")
-                told = True
-            # Who has waited longer looks more often, and so comes first.
+            if not noted:
+                self._note(f"Waiting for {holder(self._path)}, which holds the lock.")
+                noted = True
+            # Those who have waited longer try more often, and so come first.
             time.sleep(_PAUSE / (1 + 4 * (time.monotonic() - begun)))
         _queue(self._descriptor, fcntl.F_UNLCK)
         with suppress(OSError):  # as on a full /run
@@ -66,16 +65,13 @@ class Held:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def _has_had_its_turn(self, waited: float) -> bool:
-        """Lock the file if this is the first of those that wait for it.
-
-        A program that holds only the place in the queue keeps nobody from the lock for long.
-        """
+        """Lock the file if this process is first in the queue, or has waited long enough."""
         if not _queue(self._descriptor, fcntl.F_WRLCK) and waited < _QUEUE_SECONDS:
             return False
         return self._has_taken() or self._has_replaced()
 
     def _has_taken(self) -> bool:
-        """Lock the file if nobody else has it, and it still is the one under its name."""
+        """Lock the file if nobody else has it and it was not replaced."""
         if not _try(self._descriptor, self._path):
             return False
         if _is_at(self._descriptor, self._path):
@@ -84,21 +80,19 @@ class Held:
         return False
 
     def _has_replaced(self) -> bool:
-        """Put a new file in place of one that only processes of other users have locked.
+        """Replace a file that only processes of other users have locked by a private one.
 
-        targetcli leaves the file readable for all, and whoever can read it can lock it. With the
-        new one, which nobody else can open, root's processes are among themselves.
+        targetcli leaves the file readable for all, and whoever can read it can lock it.
         """
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_search:
             return False
-        self._next_look = time.monotonic() + _PAUSE_OF_LOOKS
+        self._next_search = time.monotonic() + _PAUSE_OF_SEARCHES
         if not is_held_by_others(self._descriptor):
             return False
         new = _replaced(self._path)
         while not (_try(self._descriptor, self._path) or is_held_by_others(self._descriptor)):
             time.sleep(_PAUSE)  # one of root's took it in the meantime
-        if self._tell is not None:
-            self._tell(f"A process of another user held the lock {self._path}: it is replaced.")
+        self._note(f"A process of another user held the lock {self._path}: it is replaced.")
         self._reopen(new)
         return True
 
@@ -108,10 +102,7 @@ class Held:
 
     @contextmanager
     def lent(self, until: float = 0) -> Iterator[None]:
-        """Let others have the lock for a while, as while nothing is done but to wait.
-
-        To have it again it waits as `take` does.
-        """
+        """Release the lock for a while, then wait for it as `take` does."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         yield
         self.take(until)
@@ -119,11 +110,11 @@ class Held:
 
 @contextmanager
 def locked(
-    path: Path, timeout: float = DEFAULT_TIMEOUT, tell: Callable[[str], None] | None = None
+    path: Path, timeout: float = DEFAULT_TIMEOUT, note: Callable[[str], None] | None = None
 ) -> Iterator[Held]:
-    """Hold the lock. Waits `timeout` seconds, telling once for whom; then raises LockedError."""
+    """Hold the lock. Raises LockedError after `timeout` seconds; `note` is called if it waits."""
     writing.make_folder(path.parent)
-    held = Held(path, timeout, tell)
+    held = Held(path, timeout, note)
     try:
         held.take()
         yield held
@@ -132,30 +123,29 @@ def locked(
 
 
 def _open(path: Path) -> int:
-    """Open the lock, made if it is missing, for root's eyes alone. Raises PyshellError."""
+    """Open the lock; a new one is readable by root only. Raises PyshellError."""
     try:
         try:
             return writing.open_own(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
-            return writing.open_own(path, os.O_RDONLY)  # that is enough to lock it
+            return writing.open_own(path, os.O_RDONLY)  # enough to lock it
     except OSError as error:
         raise _failed(error, path) from error
 
 
 def _queue(descriptor: int, kind: int) -> bool:
-    """Take (F_WRLCK) or leave (F_UNLCK) the one place in the queue for the lock.
+    """Take (F_WRLCK) or leave (F_UNLCK) the first place in the queue for the lock.
 
-    It is a lock of another sort on the same file, of this open file alone: targetcli and others
-    that know nothing of the queue are not kept from the lock itself.
+    The queue is a lock of another type on the same file, which does not affect targetcli.
     """
     try:
         fcntl.fcntl(
             descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
         )
     except OSError as error:
-        # Where there are no such locks, or the file is open for reading only, there is no queue.
+        # Without such locks, or if the file is open for reading only, there is no queue.
         return error.errno not in (errno.EAGAIN, errno.EACCES)
     return True
 
@@ -185,7 +175,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _replaced(path: Path) -> int:
-    """Return a descriptor of a new lock, which this process holds, in place of the one there."""
+    """Replace the lock by one that this process holds, and return its descriptor."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with suppress(FileNotFoundError):
@@ -199,12 +189,12 @@ def _replaced(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether any process holds the lock now, without taking it."""
+    """Return whether any process holds the lock now, without taking it."""
     return _pid_from_kernel(path) is not None
 
 
 def holder(path: Path) -> str:
-    """Name the process that holds the lock, with its age where /proc tells it."""
+    """Return the name, pid and age of the process that holds the lock, as far as known."""
     pid = _pid_from_kernel(path) or last_holder(path)
     if pid is None:
         return "another program"
@@ -214,19 +204,19 @@ def holder(path: Path) -> str:
 
 
 def _pid_from_kernel(path: Path) -> int | None:
-    """Return who holds a lock on the file, as /proc/locks has it."""
+    """Return the holder of a lock on the file according to /proc/locks."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        return next(iter(_pids(descriptor)), None)
+        return next(_pids(descriptor), None)
     finally:
         os.close(descriptor)
 
 
 def _pids(descriptor: int) -> Iterator[int]:
-    """Yield the processes that locked an open file: its device and its inode both count."""
+    """Yield the processes that locked an open file, identified by device and inode."""
     found = os.fstat(descriptor)
     for line in _read("/proc/locks").splitlines():
         fields = line.split()
@@ -245,7 +235,7 @@ def _hexadecimal(device: int) -> str:
 
 
 def _mounted_device(descriptor: int) -> str:
-    """Return the device of an open file's mount: in btrfs that of the file is another."""
+    """Return the device of an open file's mount, which on btrfs differs from the file's."""
     for line in _read(f"/proc/self/fdinfo/{descriptor}").splitlines():
         if line.startswith("mnt_id:"):
             mount = line.split()[1]
@@ -260,8 +250,8 @@ def _mounted_device(descriptor: int) -> str:
 def is_held_by_others(descriptor: int) -> bool:
     """Return whether a file is locked, and only by processes of users other than root and this.
 
-    The real user counts: a program that anyone can start as root inherits what its starter has
-    open. Where processes cannot be seen, as from within a container, this returns False.
+    The real user counts: a setuid program inherits what its caller has open. Returns False if the
+    processes are not visible, for example from within a container.
     """
     pids = list(_pids(descriptor))
     if not pids:
@@ -275,7 +265,7 @@ def _holders(found: os.stat_result) -> Iterator[int]:
     for process in os.listdir("/proc"):
         if not process.isdecimal():
             continue
-        with suppress(OSError):  # it is gone
+        with suppress(OSError):  # it has ended
             for number in os.listdir(f"/proc/{process}/fd"):
                 with suppress(OSError):
                     same = os.path.samestat(os.stat(f"/proc/{process}/fd/{number}"), found)
@@ -292,12 +282,12 @@ def _real_user(pid: int) -> int | None:
 
 
 def last_holder(path: Path) -> int | None:
-    """Return the pid of the last pyshell that held the lock, None where another program did."""
+    """Return the pid of the last pyshell that held the lock, None if another program did."""
     return names.whole(_read(str(path)).strip())
 
 
 def _age(pid: int) -> str:
-    """Return for how long a process has been running, "" where that cannot be told."""
+    """Return how long a process has been running, "" if unknown."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     uptime = _read("/proc/uptime").split()
     if len(fields) < 20 or not uptime:

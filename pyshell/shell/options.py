@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -104,8 +105,6 @@ def takes_next(word: str) -> bool:
 
 def usage() -> Iterator[str]:
     """Yield the lines that list the options."""
-    import textwrap
-
     for option in OPTIONS:
         syntax, *more = [f"  {option.syntax}", *textwrap.wrap(option.help, _HELP_WIDTH)]
         if len(syntax) < _SYNTAX_WIDTH:

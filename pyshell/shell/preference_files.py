@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where preferences and bookmarks are kept: one text file a user, replaced whole under a lock.
-
-Host-wide defaults, in the configuration's folder, stand below the user's own.
-"""
+"""The files of preferences and bookmarks: one per user, and one with defaults for the host."""
 
 from __future__ import annotations
 
@@ -24,8 +21,8 @@ _HOST_FILE = "pyshell.json"
 def home(environment: Mapping[str, str] = os.environ, *, simulated: Path | None = None) -> Path:
     """Return the folder of preferences, bookmarks and history.
 
-    A simulated target has its own in its folder, whatever the environment says. A real one uses
-    `PYSHELL_HOME`, else `TARGETCLI_HOME`, else `pyshell` in the XDG configuration folder.
+    For a simulated target it is in the target's folder, otherwise `PYSHELL_HOME`,
+    `TARGETCLI_HOME`, or `pyshell` in the XDG configuration folder.
     """
     if simulated is not None:
         return simulated / "home"
@@ -37,13 +34,13 @@ def home(environment: Mapping[str, str] = os.environ, *, simulated: Path | None 
 
 
 class Preferences:
-    """The preferences of this user on this host, read when first asked for."""
+    """The preferences of this user on this host, read when first needed."""
 
     def __init__(self, folder: Path, host_folder: Path, warn: Callable[[str], None]) -> None:
         self._file = folder / _FILE
         self._host_file = host_folder / _HOST_FILE
         self._warn = warn
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._own: dict[str, Any] | None = None
         self._host: dict[str, Any] | None = None
 
@@ -66,22 +63,22 @@ class Preferences:
         return found
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a preference (or `bookmarks`). Two processes at once lose nothing (row 31).
+        """Store a preference (or `bookmarks`), under a lock. Raises PyshellError.
 
-        A `value` that depends on the one before is a function of that. Raises PyshellError.
+        `value` may be a function of the previous value.
         """
         folder = self._file.parent
         writing.make_folder(folder)
         with locked(folder / f"{_FILE}.lock"):
-            self._put_damaged_aside()
+            self._rename_damaged()
             known = self._read(self._file)
             known[name] = value(known.get(name)) if callable(value) else value
             text = json.dumps(known, indent=2, sort_keys=True) + "\n"
             writing.replace(self._file, text.encode())
             self._own = known
 
-    def _put_damaged_aside(self) -> None:
-        """Keep a file that cannot be read under another name: what it holds may be mended."""
+    def _rename_damaged(self) -> None:
+        """Rename a file that cannot be read instead of replacing it: it may be repairable."""
         try:
             damaged = not isinstance(reading.parse_json(reading.read(self._file).data), dict)
         except NotFoundError:
@@ -94,35 +91,33 @@ class Preferences:
                 self._file.replace(aside)
             except OSError as error:
                 raise from_os_error(error, f"rename {self._file}") from error
-            self._tell(f"Cannot read {self._file}: renamed it to {aside}.")
+            self._warn_once(f"Cannot read {self._file}: renamed it to {aside}.")
 
-    def _tell(self, text: str) -> None:
-        """Warn once of each thing."""
-        if text not in self._told:
-            self._told.add(text)
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
             self._warn(text)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """Return what a file holds; one that is damaged is ignored with a warning."""
+        """Return a file's content; a damaged file is ignored with a warning."""
         try:
             found = reading.parse_json(reading.read(path).data)
         except NotFoundError:
             return {}
         except (PyshellError, ValueError) as error:
-            self._tell(f"Ignoring {path}: {error}")
+            self._warn_once(f"Ignoring {path}: {error}")
             return {}
         if not isinstance(found, dict):
-            self._tell(f"Ignoring {path}: it holds no preferences.")
+            self._warn_once(f"Ignoring {path}: it holds no preferences.")
             return {}
         return {name: value for name, value in found.items() if self._fits(path, name, value)}
 
     def _fits(self, path: Path, name: str, value: Any) -> bool:
-        """Return whether a value is one that can be set."""
         if name == "bookmarks":
             fits = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
         else:
             described = PREFERENCES.get(name)
             fits = described is None or described.takes(value)
         if not fits:
-            self._tell(f"{path}: ignoring {name}: {value!r:.80} is not a valid value.")
+            self._warn_once(f"{path}: ignoring {name}: {value!r:.80} is not a valid value.")
         return fits

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Secrets that do not stand on the command line: `password=-` and `password=@FILE`."""
+"""Secrets: reading them (`password=-`, `password=@FILE`), and masking them in lines."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -21,17 +22,16 @@ _HIDDEN_IN_COMMENT = re.compile(r"password|secret", re.IGNORECASE)
 _SECRET_FILE_MAX = 1 << 16
 _CHAP_NAMES = SECRET_NAMES | {"userid", "mutual_userid", "enable"}
 _READING = frozenset({"get", "help", "ls", "info", "status", "cd"})
-"""Commands that take no secret; they may name one."""
+"""Commands that take no secret, but may name one."""
 PLAIN_WORDS = {"share": 2, "login": 1}
-"""Commands that take secrets by name, with how many words they take without a name."""
+"""Commands that take secrets by name, and the number of words that they take without a name."""
 
 
 def read_indirect(words: Sequence[Word], stdin: TextIO | None) -> tuple[Word, ...]:
-    """Return the words with secrets fetched from where they point to.
+    """Return the words with secrets read from where they refer to.
 
-    `-` reads one line of standard input, from a terminal without echo; `@FILE` the first line of
-    a file. `stdin` is None where it holds the lines themselves: the next of them would be taken
-    for the secret. Raises PyshellError.
+    `-` is one line of standard input, at a terminal without echo; `@FILE` the first line of a file.
+    `stdin` is None if the command lines come from it. Raises PyshellError.
     """
     return tuple(_fetched(word, stdin) for word in words)
 
@@ -45,13 +45,13 @@ def _fetched(word: Word, stdin: TextIO | None) -> Word:
 
 
 def _is_indirect(word: Word) -> bool:
-    """Tell whether a word says where its secret is; a quoted '-' or '@' is the secret itself."""
+    """Return whether a word refers to a secret elsewhere; a quoted '-' or '@' does not."""
     value = word.raw[len(word.name or "") + 1 :]
     return value == "-" or (value.startswith("@") and len(word.text) > 1)
 
 
 def _is_shown(word: Word) -> bool:
-    """Tell whether a word with a secret's name says where that is, and surely holds none itself."""
+    """Return whether a word refers to a secret and certainly contains none itself."""
     return _is_indirect(word) and (word.text == "-" or "/" in word.text)
 
 
@@ -63,8 +63,6 @@ def _from_stdin(word: Word, stdin: TextIO | None) -> str:
             column=word.value_start,
         )
     if stdin.isatty():
-        import getpass
-
         try:
             return _first_line(getpass.getpass(f"{word.name}: "), "What was typed", word)
         except EOFError:
@@ -78,7 +76,7 @@ def _from_file(path: Path, word: Word) -> str:
     except PyshellError:
         if "/" in word.text:
             raise
-        raise UsageError(  # what is no file may be a secret that begins with '@'
+        raise UsageError(  # it may be a secret that begins with '@', so do not print it
             f"Cannot read the {word.name}: no such file in the current folder.",
             f"Quote a secret that begins with '@': {word.name}='@...'.",
             column=word.value_start,
@@ -89,7 +87,7 @@ def _from_file(path: Path, word: Word) -> str:
 
 
 def _first_line(text: str, name: str, word: Word) -> str:
-    """Return the first line; nothing at all is a slip, and would take the secret away."""
+    """Return the first line. An empty one is an error: it would remove the secret."""
     first, _, more = text.partition("\n")
     if not text and name == "Standard input":
         raise UsageError(
@@ -113,7 +111,7 @@ def _first_line(text: str, name: str, word: Word) -> str:
 
 
 def in_the_open(words: Iterable[Word]) -> str | None:
-    """Return the name of a secret that the words themselves hold, None if they hold none."""
+    """Return the name of a secret that the words contain, None if there is none."""
     for word in words:
         points = _is_indirect(word) or word.raw.endswith("=@")
         if word.name in SECRET_NAMES and word.text not in ("", MASK) and not points:
@@ -124,8 +122,8 @@ def in_the_open(words: Iterable[Word]) -> str | None:
 def masked(text: str, words: Sequence[Word]) -> str:
     """Return a line with its secrets masked, for history and errors.
 
-    Where a line may set CHAP in a form that it has not, as `set auth password x`, all that may be
-    the secret is masked.
+    In a line that may set a secret in a wrong form, such as `set auth password x`, everything that
+    could be the secret is masked.
     """
     start = doubtful_from(text, words)
     if start is not None:
@@ -137,7 +135,7 @@ def masked(text: str, words: Sequence[Word]) -> str:
 
 
 def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
-    """Return the column from which a secret may stand where none can be told, None if nowhere."""
+    """Return the column after which anything could be a secret, None if nothing could."""
     begin = text.find("#", words[-1].end if words else 0)
     comment = begin if begin >= 0 and _HIDDEN_IN_COMMENT.search(text, begin) else None
     place = 1 if words and is_path(words[0]) else 0
@@ -158,9 +156,9 @@ def doubtful_from(text: str, words: Sequence[Word]) -> int | None:
 
 
 def _beyond_reading(text: str, words: Sequence[Word]) -> int | None:
-    """Return where a secret may stand behind a command that takes none, as in `cd /; set auth x`.
+    """Return where a secret may begin after a command that takes none, as in `cd /; set auth x`.
 
-    Names alone are none: `get auth password`.
+    The name alone is no secret: `get auth password`.
     """
     for number, word in enumerate(words):
         asks = word.name is None and word.text.lower().endswith("auth")
@@ -173,7 +171,7 @@ def _beyond_reading(text: str, words: Sequence[Word]) -> int | None:
 
 
 def _surplus(command: str, words: Sequence[Word]) -> Word | None:
-    """Return the first word without a name that a command with secrets, or a typo of it, lacks."""
+    """Return the first word too many of a command that takes secrets, or a typo of one."""
     near = closest(command, PLAIN_WORDS, cutoff=0.75)
     if near is None:
         return None
@@ -182,7 +180,7 @@ def _surplus(command: str, words: Sequence[Word]) -> Word | None:
 
 
 def _is_nearly_secret(word: Word) -> bool:
-    """Tell whether a word looks like a secret's name: `pasword=`, `Password=`, `passwd`."""
+    """Return whether a word looks like a secret's name: `pasword=`, `Password=`, `passwd`."""
     if word.name in _CHAP_NAMES:
         return False
     if word.name is None:
@@ -192,11 +190,11 @@ def _is_nearly_secret(word: Word) -> bool:
 
 
 def without_secrets(message: str, text: str) -> str:
-    """Return what is told of a line without the words of it, in quotes, that may be a secret."""
+    """Return a message about a line, with quoted words of the line that may be secrets masked."""
     try:
         words = split(text)
     except UsageError:
-        return message  # no word of it is known, so none is told
+        return message  # it quotes no word of such a line
     start = doubtful_from(text, words)
     for word in words:
         secret = word.name in SECRET_NAMES and not _is_shown(word)
@@ -207,9 +205,9 @@ def without_secrets(message: str, text: str) -> str:
 
 
 def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:
-    """Return a line that could not be run, secrets masked, and its faulty column as it is then.
+    """Return an invalid line with its secrets masked, and the error's column in the result.
 
-    In a line that does not even split into words, all behind a secret's `=` or `auth` is masked.
+    If it cannot be split into words, everything after a secret's `=` or `auth` is masked.
     """
     try:
         words = split(text)

@@ -13,7 +13,7 @@ import pytest
 from driver import Pyshell
 from pyshell.errors import PyshellError
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import folders, links
+from pyshell.lio.configfs import RealKernel, asking, folders, links
 from pyshell.prompt import toolbar
 from pyshell.prompt.line import while_wanted
 from pyshell.prompt.toolbar import SavedComparison, Typing
@@ -29,11 +29,11 @@ def test_a_running_change_is_compared_when_it_is_done(pyshell: Pyshell) -> None:
 
     with locked(lio.lock_file):
         assert is_held(lio.lock_file)
-        comparison.update(lio)  # before the change of whoever holds the lock
+        comparison.update()  # before the change of whoever holds the lock
     assert comparison.known() is None
     (attribute,) = pyshell.configfs.glob("core/rd_mcp_*/one/attrib/emulate_caw")
     attribute.write_text("0\n", encoding="ascii")
-    comparison.update(lio)
+    comparison.update()
     assert comparison.known()
 
 
@@ -43,7 +43,7 @@ def test_finding_14_the_comparison_overrides_what_commands_left(pyshell: Pyshell
     shell = cast(Any, SimpleNamespace(lio=lio, unsaved=True, compat=False))
     comparison = SavedComparison(shell)
     assert comparison.known() is None
-    comparison.update(lio)
+    comparison.update()
     assert comparison.known() is False
 
 
@@ -60,14 +60,15 @@ def test_configurations_are_compared_here_and_by_another_process(
 
 def test_reading_waits_until_nobody_types(lio: Lio) -> None:
     typing = Typing()
-    polite = typing.polite(lio)
-    started = time.monotonic()
-    polite.kernel.read(f"{lio.kernel.root}/version")
-    assert time.monotonic() - started < 0.2
-    typing.pressed()
-    started = time.monotonic()
-    polite.kernel.read(f"{lio.kernel.root}/version")
-    assert time.monotonic() - started > 0.2
+    kernel = RealKernel(lio.kernel.root)
+    with asking(typing.give_way):
+        started = time.monotonic()
+        kernel.read(f"{lio.kernel.root}/version")
+        assert time.monotonic() - started < 0.2
+        typing.pressed()
+        started = time.monotonic()
+        kernel.read(f"{lio.kernel.root}/version")
+        assert time.monotonic() - started > 0.2
 
 
 def test_a_read_that_is_no_longer_wanted_ends(tmp_path: Path) -> None:

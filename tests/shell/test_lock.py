@@ -64,7 +64,7 @@ def test_who_waits_in_vain_is_told_for_whom(path: Path) -> None:
     with (
         lock.locked(path),
         pytest.raises(LockedError, match=f"pid {os.getpid()}"),
-        lock.locked(path, timeout=0.1, tell=told.append),
+        lock.locked(path, timeout=0.1, note=told.append),
     ):
         pytest.fail("two hold the lock")
     assert len(told) == 1
@@ -76,7 +76,7 @@ def test_who_may_not_wait_is_not_told_to(path: Path) -> None:
     with (
         lock.locked(path),
         pytest.raises(LockedError),
-        lock.locked(path, timeout=0, tell=told.append),
+        lock.locked(path, timeout=0, note=told.append),
     ):
         pytest.fail("two hold the lock")
     assert told == []
@@ -94,7 +94,7 @@ def test_who_waits_gets_it_once_it_is_free(path: Path) -> None:
 
         thread = threading.Thread(target=release)
         thread.start()
-        with lock.locked(path, timeout=30, tell=lambda _text: waiting.set()):
+        with lock.locked(path, timeout=30, note=lambda _text: waiting.set()):
             assert waiting.is_set()
         thread.join()
 
@@ -158,11 +158,11 @@ def test_a_reader_cannot_keep_root_from_the_lock(
 ) -> None:
     told: list[str] = []
     with held_by(NOBODY, open_to_all, *options):
-        with lock.locked(open_to_all, timeout=5, tell=told.append):
+        with lock.locked(open_to_all, timeout=5, note=told.append):
             assert stat.S_IMODE(open_to_all.stat().st_mode) == 0o600
             with pytest.raises(LockedError), lock.locked(open_to_all, timeout=0):
                 pytest.fail("two hold the lock")
-        with lock.locked(open_to_all, timeout=0, tell=told.append):
+        with lock.locked(open_to_all, timeout=0, note=told.append):
             pass
     assert len(told) == 1
     assert "another user" in told[0]
@@ -257,7 +257,7 @@ def test_finding_67_who_waits_has_the_lock_before_who_takes_it_again(tmp_path: P
     waiting = threading.Event()
 
     def wait() -> None:
-        with lock.locked(path, tell=lambda text: waiting.set()):
+        with lock.locked(path, note=lambda text: waiting.set()):
             order.append("waiter")
 
     waiter = threading.Thread(target=wait)
@@ -281,7 +281,7 @@ def test_finding_11_a_lock_that_was_lent_is_waited_for_until_the_given_time(
             taken.set()
             released.wait(TIME_LIMIT)
 
-    with lock.locked(path, timeout=0, tell=lambda text: released.set()) as held:
+    with lock.locked(path, timeout=0, note=lambda text: released.set()) as held:
         with held.lent(time.monotonic() + TIME_LIMIT):
             thread = threading.Thread(target=other)
             thread.start()

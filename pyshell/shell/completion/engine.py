@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find what may follow at the cursor, from the grammar alone, without tree and terminal.
 
-A line's words are split as for running it, and are given to parameters as `binding` gives them, so
-what is offered is what would be accepted. `sources` turns the answers into words.
+A line is split into words and these are assigned to parameters as when it runs, so only what would
+be accepted is offered. `sources` turns the result into candidates.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pyshell.shell import binding
 from pyshell.shell.grammar import Word, is_path, split_unfinished
 from pyshell.tree.command import Command, Param
 
 MOST = 200
-"""How many words are described and shown: who has more to choose from types on."""
+"""How many candidates are described and shown; to see others, the user types more."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class CommandName:
 
 @dataclass(frozen=True)
 class ParameterName:
-    """The name of a NAME=VALUE. `given` holds, by name, what stands on the line already."""
+    """The name of a NAME=VALUE. `given` holds the values that are on the line, by name."""
 
     prefix: str
     command: Command
@@ -42,10 +43,7 @@ class ParameterName:
 
 @dataclass(frozen=True)
 class Value:
-    """The value of a parameter; `given` is as in ParameterName.
-
-    Where `param` is the command's `named_rest`, `name` is the name that was typed.
-    """
+    """The value of a parameter; `name` is the name that was typed for the `named_rest`."""
 
     param: Param
     prefix: str
@@ -59,10 +57,7 @@ Wanted = Path | CommandName | ParameterName | Value
 
 @dataclass(frozen=True)
 class Expected:
-    """What may come at the cursor, in the place of everything from column `start` on.
-
-    `path` is the line's path as typed, None where it has none.
-    """
+    """What may replace the text from column `start` to the cursor; `path` is the line's path."""
 
     start: int
     kinds: tuple[Wanted, ...] = ()
@@ -70,14 +65,13 @@ class Expected:
 
 
 def expected(text: str, commands_at: Callable[[str | None], Mapping[str, Command]]) -> Expected:
-    """Tell what may come after `text`, which is the line up to the cursor.
+    """Return what may follow `text`, the line up to the cursor.
 
     `commands_at` returns the commands at a path as typed, at the current node for None.
     """
-    found = _words(text)
-    if found is None:
-        return Expected(len(text))
-    words, last = found
+    words, last = words_at_cursor(text)
+    if "#" in text[words[-1].end if words else 0 : last.start]:
+        return Expected(len(text))  # in a comment
     path = words.pop(0).text if words and is_path(words[0]) else None
     if words:
         described = commands_at(path).get(words[0].text)
@@ -92,16 +86,10 @@ def expected(text: str, commands_at: Callable[[str | None], Mapping[str, Command
     return Expected(last.start, (CommandName(last.text), Path(last.text)))
 
 
-def _words(text: str) -> tuple[list[Word], Word] | None:
-    """Return the words before the cursor and the one at it, None in a comment.
-
-    The word at the cursor is empty after a blank.
-    """
+def words_at_cursor(text: str) -> tuple[list[Word], Word]:
+    """Return the words before the cursor at the end, and the one at it: empty after a blank."""
     words = split_unfinished(text)
-    end = words[-1].end if words else 0
-    if "#" in text[end:]:
-        return None
-    if words and end >= len(text):
+    if words and words[-1].end >= len(text):
         return words[:-1], words[-1]
     return words, Word("", len(text), len(text), "")
 
@@ -116,7 +104,7 @@ def _arguments(described: Command, words: Sequence[Word], last: Word) -> tuple[W
         kinds.append(Value(slot, last.text, described, given))
     names = dict(given)
     if slot is not None and not last.text and (slot.kind.source == "path"):
-        names.setdefault(slot.name, "")  # its name is offered to who begins to type it
+        names.setdefault(slot.name, "")  # its name is offered when its beginning is typed
     left = any(param.name not in names for param in described.params)
     if last.raw == last.text and (left or described.named_rest is not None):
         kinds.append(ParameterName(last.text, described, names))
@@ -124,7 +112,7 @@ def _arguments(described: Command, words: Sequence[Word], last: Word) -> tuple[W
 
 
 def _named_value(described: Command, given: Mapping[str, str], last: Word) -> tuple[Wanted, ...]:
-    """Tell what the value of a NAME= may be; nothing where it is given twice or has no place."""
+    """Return the value of a NAME=; nothing if it is unknown or given twice."""
     assert last.name is not None
     param = described.param(last.name)
     if param is None:
@@ -135,28 +123,24 @@ def _named_value(described: Command, given: Mapping[str, str], last: Word) -> tu
 
 
 def _given(described: Command, words: Sequence[Word]) -> tuple[dict[str, str], Param | None]:
-    """Return what the words give, by name, and the parameter that the next bare word would be.
+    """Return the values of words by name, and the parameter that the next word would be.
 
-    A word of the command's `rest` stands there by itself, as it is a name (`get GROUP NAME...`).
+    A word of the command's `rest` is its own name, as in `get GROUP NAME...`.
     """
-    given: dict[str, str] = {}
-    positional = (param for param in described.params if not param.named_only)
-    for word in words:
-        if word.name is not None:
-            named = described.param(word.name)
-            given[named.name if named else word.name] = word.text
-        else:
-            taken = next((p for p in positional if p.name not in given), None)
-            given[taken.name if taken else word.text] = word.text
-    return given, next((p for p in positional if p.name not in given), None)
+    pairs, following = binding.assigned(described, words)
+    given = {
+        param.name if param is not None else word.name or word.text: word.text
+        for word, param in pairs
+    }
+    return given, following
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A word that fits. `whole` tells whether a blank may follow, or more of the word will.
+    """A word that fits. `whole` means that a blank may follow, not more of the word.
 
-    `about` makes the description where that reads the kernel; it is called for what is shown only.
-    `obstacle` says why it cannot work now.
+    `about` returns the description if that reads the kernel; it is called only for what is shown.
+    `obstacle` says why the command would fail now.
     """
 
     text: str
@@ -172,10 +156,7 @@ class Candidate:
 
 
 def fitting(prefix: str, found: Iterable[Candidate]) -> list[Candidate]:
-    """Return the words that begin with `prefix`; where none does, those that hold its letters.
-
-    A word that holds them in one piece stands before one that holds them with others between.
-    """
+    """Return the words that begin with `prefix`; if none, those that contain it or its letters."""
     every = list(found)
     begun = [one for one in every if one.text.startswith(prefix)]
     if begun or not prefix:
@@ -187,7 +168,7 @@ def fitting(prefix: str, found: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _holds(text: str, letters: str) -> bool:
-    """Tell whether letters stand in a text in their order, the first of them at a word's start."""
+    """Return whether a text contains letters in order, the first one at a word's start."""
     place = -1
     for number, letter in enumerate(letters):
         place = text.find(letter, place + 1)

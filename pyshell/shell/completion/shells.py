@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completion for bash, zsh and fish: their scripts ask `pyshell --complete SHELL LINE [PART]`.
+"""Completion for bash, zsh and fish: their scripts run `pyshell --complete SHELL LINE [PART]`.
 
-LINE is what was typed, from the program's name to the cursor. PART is what of its last word the
-shell will replace: bash breaks words at colons and equals signs, the others leave it out. The
-answer is a word a line, which ends in a blank where no more of it follows; for zsh and fish, its
-description stands behind a tab.
+LINE is the text from the program's name to the cursor. PART is the part of its last word that the
+shell will replace: bash breaks words at colons and equals signs; the others omit it. The answer is
+one word per line, with a blank at its end if it is complete; for zsh and fish, a tab and its
+description follow.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshell.errors import UsageError
-from pyshell.shell.completion.engine import Candidate
+from pyshell.shell.completion.engine import Candidate, words_at_cursor
 from pyshell.shell.grammar import Word, split_unfinished
 from pyshell.shell.options import (
     OPTIONS,
@@ -41,18 +40,20 @@ _UNSAFE_IN_BASH = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 
 
 def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of the answer; none where anything is wrong: a key never fails."""
+    """Yield the lines of the answer; none after an error: a key never fails."""
     if len(arguments) not in (2, 3) or arguments[0] not in SHELLS:
         return
     shell, line, *part = arguments
     try:
-        words, last = _words(line)
+        words, last = words_at_cursor(line)
+        if not words and not last.raw:
+            return
         typed = last.meaning
         kept = len(typed) - len(_text(part[0])) if part else 0
         if part and typed[kept:] != _text(part[0]):
             return
         for found in _offers(line, words[1:], last, environment):
-            # A word that the shell's terminal would obey or hide is better typed by hand.
+            # Omit words with characters that a terminal interprets or hides.
             if found.text.startswith(typed) and not unsafe_in(found.text):
                 yield _written(shell, found.text[kept:], found)
     except Exception:
@@ -61,23 +62,13 @@ def answer(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator
 
 def _written(shell: str, word: str, found: Candidate) -> str:
     blank = " " if found.whole else ""
-    if shell == "bash":  # which shows no description, so that none is read
+    if shell == "bash":  # it shows no description: do not read one
         return _UNSAFE_IN_BASH.sub(r"\\\g<0>", word) + blank
     return f"{word}{blank}\t{one_line(' '.join(found.described().split()))}"
 
 
-def _words(line: str) -> tuple[list[Word], Word]:
-    """Return the words before the cursor and the one at it, which is empty after a blank."""
-    words = split_unfinished(line)
-    if not words:
-        raise UsageError("There is no line.")
-    if words[-1].end >= len(line):
-        return words[:-1], words[-1]
-    return words, Word("", len(line), len(line), "")
-
-
 def _text(written: str) -> str:
-    """Return what a word means as it is typed, perhaps in part."""
+    """Return the meaning of a word, perhaps an unfinished one."""
     return "".join(word.meaning for word in split_unfinished(written))
 
 
@@ -125,7 +116,7 @@ def _values(name: str, head: str, prefix: str) -> Iterator[Candidate]:
 
 
 def _line_words(line: str, invocation: Invocation, last: Word) -> Iterator[Candidate]:
-    """Yield what the engine of the prompt finds for the line behind the options."""
+    """Yield the candidates that the prompt would offer for the line after the options."""
     from pyshell.shell.completion.sources import complete  # options need none of it
 
     column = len(line) - (last.end - last.start)

@@ -22,7 +22,7 @@ from pyshell.shell.completion.engine import (
     expected,
     fitting,
 )
-from pyshell.shell.completion.value_sources import from_source, paths
+from pyshell.shell.completion.value_sources import GLOBAL, from_source, paths
 from pyshell.shell.grammar import split
 from pyshell.tree.command import Command, Param
 from pyshell.tree.groups import Entry, Group, value_or_empty
@@ -30,21 +30,20 @@ from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
 
 _SETTINGS = "parameter"
-"""How the descriptions of `get` and `set` call the names of a group's parameters."""
+"""The parameter of `get` and `set` that takes names of a group's parameters."""
 _OPEN_TO_ALL = frozenset({"set"})
-"""Commands that change the target in one of their forms only."""
-GLOBAL = "global"
+"""Commands that change the target only in one of their forms."""
 _CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
-"""Values, with what they mean, by the type that a group tells of a parameter."""
+"""Values and their meanings, by the type of a group's parameter."""
 
 
 def complete(
     line: str, root: Node, path: str, *, quickly: bool = False
 ) -> Iterator[tuple[int, Candidate]]:
-    """Yield what may stand after `line`, a line up to the cursor, in place of all from a column.
+    """Yield candidates for the end of `line`, each with the column from which it replaces the line.
 
-    The candidates are written as the grammar reads them. `path` is the current one. They end where
-    the target or the host does not answer; the caller reports any other error.
+    They are quoted for the grammar. `path` is the current one. Errors of the target or the host
+    end the candidates; the caller reports any other error.
     """
     try:
         yield from _complete(line, root.get_node(path), quickly=quickly)
@@ -68,14 +67,14 @@ def _prefix(kind: Wanted) -> str:
 
 
 def _is_read(kind: Wanted) -> bool:
-    """Tell whether the words of a kind are read from the target or its host."""
+    """Return whether candidates of a kind are read from the target or its host."""
     if isinstance(kind, Value):
         return bool(kind.name) or bool(kind.param.kind.source)
     return isinstance(kind, Path)
 
 
 def node_at(here: Node, path: str | None) -> Node:
-    """Return the node of a line's path; with a `*` the first that matches, which stands for all."""
+    """Return the node of a line's path; with a `*`, the first that matches."""
     if path is None:
         return here
     if "*" not in path:
@@ -86,9 +85,9 @@ def node_at(here: Node, path: str | None) -> Node:
 
 
 def _written(candidate: Candidate, *, bare: bool) -> str:
-    """Write a word so that it is read back as it is; a quote stays open where more will follow.
+    """Return a candidate as it is typed; its quote stays open if more will follow.
 
-    `bare` tells that no NAME= stands before it: it must not look like one then.
+    `bare` means that no NAME= precedes it: then it must not look like one.
     """
     if candidate.text.endswith("=") and not candidate.whole:
         return candidate.text
@@ -117,7 +116,7 @@ def _parameter_names(wanted: ParameterName, node: Node) -> Iterator[Candidate]:
     known = [Candidate(p.name, about_param(p), whole=False) for p in wanted.command.params]
     more = wanted.command.named_rest
     if more is not None and more.name == _SETTINGS:
-        known += settings(wanted.given, node, writable=True)
+        known += _settings(wanted.given, node, writable=True)
     elif more is not None:
         known.append(Candidate(more.name, more.help))
     for one in known:
@@ -126,7 +125,7 @@ def _parameter_names(wanted: ParameterName, node: Node) -> Iterator[Candidate]:
 
 
 def about_param(param: Param) -> str:
-    """Return what there is to know of a parameter, in one line."""
+    """Return a line about a parameter: whether required, kind, default, help."""
     needed = "required" if param.required else "optional"
     default = "" if param.default is None else f" = {text(param.default)}"
     return f"{needed} {param.kind.name}{default}: {param.help}"
@@ -135,9 +134,9 @@ def about_param(param: Param) -> str:
 def _values(wanted: Value, node: Node) -> Iterable[Candidate]:
     param = wanted.param
     if wanted.name:
-        return setting_values(wanted, node)
+        return _setting_values(wanted, node)
     if param is wanted.command.rest and param.name == _SETTINGS:
-        found = settings(wanted.given, node)
+        found = _settings(wanted.given, node)
         return (one for one in found if one.text not in wanted.given)
     if param.kind.choices:
         return (
@@ -148,19 +147,19 @@ def _values(wanted: Value, node: Node) -> Iterable[Candidate]:
 
 
 def obstacle(node: Node, described: Command) -> str:
-    """Return why a command cannot work now, "" where nothing is known against it."""
+    """Return why a command would fail now, "" if nothing is known."""
     if described.changes and not node.lio.may_change and described.name not in _OPEN_TO_ALL:
         return "it needs root"
     try:
         return node.obstacle(described.name)
     except (PyshellError, OSError):
-        return ""  # running it says what is wrong
+        return ""  # running it reports the error
 
 
-def settings(
+def _settings(
     given: Mapping[str, str], node: Node, *, writable: bool = False
 ) -> Iterator[Candidate]:
-    """Yield the parameters of the group that a line names, each with its present value."""
+    """Yield the parameters of the group that a line names, with their current values."""
     group = given.get("group", "")
     if group == GLOBAL:
         for one in PREFERENCES.values():
@@ -183,8 +182,8 @@ def _now(group: Group, entry: Entry) -> str:
     return "" if entry.secret else value_or_empty(group, entry.name)
 
 
-def setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield what a parameter can be set to, where that is known, and what it is set to now."""
+def _setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
+    """Yield known values of a group's parameter, and its current value."""
     group = wanted.given.get("group", "")
     if group == GLOBAL:
         described = PREFERENCES.get(wanted.name)
