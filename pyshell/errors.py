@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import errno as errors
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 EXIT_FAILED = 1
 
@@ -150,6 +151,21 @@ def from_os_error(
     at = f" at {where}" if where and where not in step else ""
     found = _CLASS_OF_ERRNO.get(number, PyshellError) if number is not None else PyshellError
     return found(f"Cannot {step}: {reason}{name}{at}.", hint, errno=number, path=where, step=step)
+
+
+@contextmanager
+def os_errors(
+    step: str, *, path: str | None = None, hint: str = "", only_path: bool = False
+) -> Iterator[None]:
+    """Return a context that raises an OSError as `from_os_error` makes it.
+
+    With `only_path`, the error names `path`, not the file of the system call.
+    """
+    try:
+        yield
+    except OSError as error:
+        plain = OSError(error.errno, error.strerror) if only_path else error
+        raise from_os_error(plain, step, path=path, hint=hint) from error
 
 
 def bug_report(version: str) -> str:

@@ -20,7 +20,7 @@ from pyshell.config.model import items
 from pyshell.config.running import read_running
 from pyshell.config.store import revisions, state
 from pyshell.config.store.boot_file import is_unsaved
-from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject
@@ -236,10 +236,8 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:
-    try:
+    with os_errors("list the revisions", path=str(config_dir)):
         return number in revisions.numbers(config_dir)
-    except OSError as error:
-        raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
 
 
 def _incomparable(error: PyshellError) -> PyshellError:

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import Any
 
 from pyshell import names
-from pyshell.errors import UsageError, from_os_error
+from pyshell.errors import UsageError, os_errors
 
 PORT = 9814
 LOOPBACK = "127.0.0.1"
@@ -60,10 +60,8 @@ def is_loopback(address: str) -> bool:
 def server(address: str, port: int, text: Callable[[], str], kind: str) -> ThreadingHTTPServer:
     """Return a server that is bound already. Raises PyshellError where that cannot be."""
     made = type("_MetricsServer", (_Server,), {"address_family": _family(address)})
-    try:
+    with os_errors(f"serve at {names.bracketed(address)}:{port}"):
         found: ThreadingHTTPServer = made((address, port), _handler(text, kind, address))
-    except OSError as error:
-        raise from_os_error(error, f"serve at {names.bracketed(address)}:{port}") from error
     return found
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
-from pyshell.errors import NotFoundError, UsageError, from_os_error
+from pyshell.errors import NotFoundError, UsageError, os_errors
 from pyshell.names import MASK
 from pyshell.text import did_you_mean
 from pyshell.tree.command import GROUP, Named, Rest, command
@@ -234,10 +234,8 @@ def _word(group: Group, name: str) -> str:
 
 
 def _read(group: Group, name: str) -> str:
-    try:
+    with os_errors(f"read {name}"):
         return group.read(name)
-    except OSError as error:
-        raise from_os_error(error, f"read {name}") from error
 
 
 def _group_lines(name: str, described: Iterable[tuple[str, bool, str]]) -> list[str]:

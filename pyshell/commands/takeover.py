@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pyshell.config.store import state
-from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.host.machine import Services
 from pyshell.host.systemd import OTHERS, OURS
@@ -125,10 +125,8 @@ def take(lio: Lio, wanted: Takeover) -> None:
 def give_back(lio: Lio, wanted: Takeover) -> None:
     """Enable and disable units, and remove the record."""
     _switch(lio.machine.services(), wanted)
-    try:
+    with os_errors(f"remove {_file(lio)}"):
         _file(lio).unlink(missing_ok=True)
-    except OSError as error:
-        raise from_os_error(error, f"remove {_file(lio)}") from error
 
 
 def _switch(found: Services, wanted: Takeover) -> None:

@@ -38,7 +38,7 @@ from pyshell.config.positions import (
     placed,
     read,
 )
-from pyshell.errors import PyshellError, from_os_error
+from pyshell.errors import PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.quoting import shell_word
@@ -327,14 +327,12 @@ def back_up(path: Path, keep: int, now: Callable[[], datetime] = datetime.now) -
     """
     folder = path.parent / _BACKUPS
     made = None
-    try:
+    with os_errors(f"back up {path}"):
         writing.make_folder(folder)
         if keep > 0 and path.exists():
             made = _backed_up(path, folder / f"saveconfig-{now():%Y%m%d-%H:%M:%S}-json.gz")
         for old in backups(path)[: -keep or None]:
             old.unlink(missing_ok=True)
-    except OSError as error:
-        raise from_os_error(error, f"back up {path}") from error
     return made
 
 

@@ -19,7 +19,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyshell.errors import NotPermittedError, PyshellError, from_os_error
+from pyshell.errors import NotPermittedError, PyshellError, os_errors
 from pyshell.files import paths
 
 SMALL = 1 << 20
@@ -67,12 +67,10 @@ def read(
     Raises NotPermittedError with the command that fixes it, NotFoundError and the like, and
     TooLargeError for more than `limit` bytes.
     """
-    try:
+    with os_errors(f"read {path}"):
         with _opened(path, trusted=trusted, folder_known=folder_known) as descriptor:
             found = os.fstat(descriptor)
             data = _all(descriptor, limit)
-    except OSError as error:
-        raise from_os_error(error, f"read {path}") from error
     if len(data) > limit:
         size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
         raise TooLargeError(f"{path} is too large: more than {size}.", path=str(path))
@@ -84,20 +82,14 @@ def start_of(path: Path, length: int, *, line: bool = False) -> bytes:
 
     Raises as `read`.
     """
-    try:
-        with open(_open_regular(path), "rb") as file:
-            return file.readline(length) if line else file.read(length)
-    except OSError as error:
-        raise from_os_error(error, f"read {path}") from error
+    with os_errors(f"read {path}"), open(_open_regular(path), "rb") as file:
+        return file.readline(length) if line else file.read(length)
 
 
 def open_trusted(path: Path) -> int:
     """Return a descriptor of a file that only root or the caller can write. Raises as `read`."""
-    try:
-        with _opened(path, trusted=True) as descriptor:
-            return os.dup(descriptor)
-    except OSError as error:
-        raise from_os_error(error, f"read {path}") from error
+    with os_errors(f"read {path}"), _opened(path, trusted=True) as descriptor:
+        return os.dup(descriptor)
 
 
 def _all(descriptor: int, limit: int) -> bytes:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshell.errors import ConflictError, from_os_error
+from pyshell.errors import ConflictError, os_errors
 from pyshell.files import paths
 from pyshell.files.paths import Place, resolved
 from pyshell.quoting import shell_word
@@ -37,34 +37,24 @@ def replace(path: Path, data: bytes, *, private: bool = True) -> None:
     followed. Only regular files are replaced. Unless `private`, the folder may belong to another
     user.
     """
-    try:
-        with resolved(path) as place:
-            _judge(path, place, private=private)
-            if place.status is not None:
-                _require_regular(path, place.status.st_mode)
-            folder = _opened_folder(place)
-            try:
-                _replace(folder, place.name, data)
-            finally:
-                os.close(folder)
-    except OSError as error:
-        # Name `path`, not the temporary file.
-        plain = OSError(error.errno, error.strerror)
-        raise from_os_error(plain, f"write {path}", path=str(path)) from error
+    # The error does not name the temporary file.
+    with (
+        os_errors(f"write {path}", path=str(path), only_path=True),
+        _judged(path, private=private) as place,
+        _opened_folder(place) as folder,
+    ):
+        _replace(folder, place.name, data)
 
 
 def require_writable(path: Path, *, private: bool = False) -> None:
     """Raise if `replace` would refuse to write; a missing folder is not an error."""
-    try:
-        with resolved(path) as place:
-            _judge(path, place, private=private)
-            if place.status is not None:
-                _require_regular(path, place.status.st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        plain = OSError(error.errno, error.strerror)
-        raise from_os_error(plain, f"write {path}", path=str(path)) from error
+    missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+    with (
+        os_errors(f"write {path}", path=str(path), only_path=True),
+        missing,
+        _judged(path, private=private),
+    ):
+        pass
 
 
 def _replace(folder: int, name: str, data: bytes) -> None:
@@ -89,12 +79,12 @@ def _replace(folder: int, name: str, data: bytes) -> None:
 
 def remove_left(folder: Path) -> None:
     """Remove temporary files of processes that were killed while writing: they contain secrets."""
-    with contextlib.suppress(OSError), resolved(folder, folder=True) as place:
-        opened = _opened_folder(place)
-        try:
-            _remove_left(opened)
-        finally:
-            os.close(opened)
+    with (
+        contextlib.suppress(OSError),
+        resolved(folder, folder=True) as place,
+        _opened_folder(place) as opened,
+    ):
+        _remove_left(opened)
 
 
 def _remove_left(folder: int) -> None:
@@ -149,10 +139,7 @@ def _remove(place: Place, made: tuple[int, int]) -> None:
 
 def open_existing(path: Path) -> int:
     """Return a descriptor to change a regular file. Raises OSError, NotPermittedError."""
-    with resolved(path) as place:
-        _judge(path, place, private=False)
-        if place.status is not None:
-            _require_regular(path, place.status.st_mode)
+    with _judged(path, private=False) as place:
         descriptor = os.open(place.name, os.O_RDWR | _EXISTING, dir_fd=place.folder)
         found = os.fstat(_of_regular(path, descriptor))
         if faults := paths.link_faults(place, found):
@@ -167,10 +154,7 @@ def open_own(path: Path, flags: int) -> int:
     `flags` are O_RDWR and so on. The file gets mode 0600: another program may have created it with
     more permissions. Raises OSError, NotPermittedError.
     """
-    with resolved(path) as place:
-        _judge(path, place, private=True)
-        if place.status is not None:
-            _require_regular(path, place.status.st_mode)
+    with _judged(path, private=True) as place:
         descriptor = os.open(place.name, flags | _EXISTING, 0o600, dir_fd=place.folder)
     found = os.fstat(_of_regular(path, descriptor))
     try:
@@ -189,12 +173,10 @@ def open_own(path: Path, flags: int) -> int:
 
 def append(path: Path, text: str) -> None:
     """Append text to one of pyshell's own files, as a log. Raises PyshellError."""
-    try:
+    with os_errors(f"write {path}", path=str(path)):
         descriptor = open_own(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         with open(descriptor, "ab") as file:
             file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise from_os_error(error, f"write {path}", path=str(path)) from error
 
 
 def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> None:
@@ -202,11 +184,8 @@ def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> Non
     paths.judge_folder(folder, private=private)
     if folder.is_dir():
         return
-    try:
+    with os_errors(f"create {folder}", path=str(folder), only_path=True):
         _make_folders(folder, mode, private=private)
-    except OSError as error:
-        plain = OSError(error.errno, error.strerror)
-        raise from_os_error(plain, f"create {folder}", path=str(folder)) from error
     paths.judge_folder(folder, private=private)  # another user may have created it in /tmp
 
 
@@ -221,6 +200,16 @@ def _make_folders(folder: Path, mode: int, *, private: bool) -> None:
         except FileExistsError:
             if not folder.is_dir():
                 raise
+
+
+@contextlib.contextmanager
+def _judged(path: Path, *, private: bool) -> Iterator[Place]:
+    """Resolve a path where a regular file can be written. Raises OSError, PyshellError."""
+    with resolved(path) as place:
+        _judge(path, place, private=private)
+        if place.status is not None:
+            _require_regular(path, place.status.st_mode)
+        yield place
 
 
 def _judge(path: Path, place: Place, *, private: bool) -> None:
@@ -251,6 +240,11 @@ def _of_regular(path: Path, descriptor: int) -> int:
     return descriptor
 
 
-def _opened_folder(place: Place) -> int:
-    """Return a descriptor of the folder that can be listed and synced."""
-    return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)
+@contextlib.contextmanager
+def _opened_folder(place: Place) -> Iterator[int]:
+    """Give a descriptor of the folder that can be listed and synced."""
+    opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.folder)
+    try:
+        yield opened
+    finally:
+        os.close(opened)

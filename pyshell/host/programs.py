@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import pyshell
-from pyshell.errors import PyshellError, from_os_error
+from pyshell.errors import PyshellError, os_errors
 
 _ASK_SECONDS = 10
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,10 +51,8 @@ def run(*command: str, seconds: float | None = None) -> subprocess.CompletedProc
 def run_checked(*command: str) -> None:
     """Run a program to its end. Raises PyshellError with what it printed if it fails."""
     line = " ".join(command)
-    try:
+    with os_errors(f"run '{line}'"):
         done = run(*command)
-    except OSError as error:
-        raise from_os_error(error, f"run '{line}'") from error
     if done.returncode != 0:
         reason = done.stderr.strip().replace("\n", " ") or f"exit status {done.returncode}"
         raise PyshellError(f"'{line}' failed: {reason}", "Run it yourself to see why.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyshell.errors import NotFoundError, from_os_error
+from pyshell.errors import NotFoundError, os_errors
 from pyshell.host import programs
 
 RESTORE = "pyshell-restore.service"
@@ -33,10 +33,8 @@ class Systemd:
 
     def state(self, unit: str) -> str:
         """Return what `systemctl is-enabled` prints, "" if the unit is not installed."""
-        try:
+        with os_errors("run systemctl"):
             done = programs.run(*self._systemctl, "is-enabled", unit)
-        except OSError as error:
-            raise from_os_error(error, "run systemctl") from error
         state = done.stdout.strip()
         # Older releases report a missing unit on standard error alone.
         return "" if state == "not-found" else state

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.shell.lock import locked
 from pyshell.tree.preferences import PREFERENCES
@@ -87,10 +87,8 @@ class Preferences:
             damaged = True
         if damaged:
             aside = self._file.with_suffix(".damaged")
-            try:
+            with os_errors(f"rename {self._file}"):
                 self._file.replace(aside)
-            except OSError as error:
-                raise from_os_error(error, f"rename {self._file}") from error
             self._warn_once(f"Cannot read {self._file}: renamed it to {aside}.")
 
     def _warn_once(self, text: str) -> None:

@@ -20,7 +20,7 @@ from pyshell.config import document_file, references
 from pyshell.config.document import Document, counts
 from pyshell.config.document_file import digest
 from pyshell.config.store.state import NAME, About, from_json, moment, of_file, utc
-from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 
@@ -67,11 +67,9 @@ def numbers(config_dir: Path) -> list[int]:
 
 def newest(config_dir: Path) -> Revision | None:
     """Return the revision with the highest number. Raises PyshellError."""
-    try:
+    with os_errors("read the newest revision"):
         found = numbers(config_dir)
         return _described(folder(config_dir) / f"{found[-1]}.json") if found else None
-    except OSError as error:
-        raise from_os_error(error, "read the newest revision") from error
 
 
 def write(
@@ -115,7 +113,7 @@ def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None
 
     Raises PyshellError.
     """
-    try:
+    with os_errors(f"prune {folder(config_dir)}"):
         kept = numbers(config_dir)
         gone = set(kept[: max(0, len(kept) - policy.revisions)])
         if 0 < policy.days <= DAYS_MAX:
@@ -126,8 +124,6 @@ def prune(config_dir: Path, policy: Policy, now: datetime | None = None) -> None
                     gone.add(number)
         for number in gone:
             (folder(config_dir) / f"{number}.json").unlink(missing_ok=True)
-    except OSError as error:
-        raise from_os_error(error, f"prune {folder(config_dir)}") from error
 
 
 def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
@@ -137,7 +133,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
     """
     found = []
     file = config_dir / NAME
-    try:
+    with os_errors("list the revisions", path=str(config_dir)):
         if file.exists():
             found.append(
                 _of_plain(SAVED, file, document_file.read_file(file).data, saved or of_file(file))
@@ -149,8 +145,6 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
         for backup in reversed(document_file.backups(file)):
             one = _of_backup(backup)
             found.append(replace(one, about=authors.get(one.digest, one.about)))
-    except OSError as error:
-        raise from_os_error(error, "list the revisions", path=str(config_dir)) from error
     return found
 
 
@@ -206,7 +200,7 @@ def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
     Raises NotFoundError.
     """
     file = config_dir / NAME
-    try:
+    with os_errors(f"read revision {word}"):
         if word == SAVED and file.exists():
             return Revision(SAVED, file, saved or of_file(file))
         if is_number(word) and int(word) in numbers(config_dir):
@@ -214,8 +208,6 @@ def find(config_dir: Path, word: str, saved: About | None = None) -> Revision:
         for backup in document_file.backups(file):
             if backup.name == word:
                 return _of_backup(backup)
-    except OSError as error:
-        raise from_os_error(error, f"read revision {word}") from error
     raise NotFoundError(f"No such revision: {word}", "Run 'revisions' to list them.")
 
 

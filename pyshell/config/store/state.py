@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import NotFoundError, PyshellError, from_os_error
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio.attach import Lio
@@ -167,11 +167,9 @@ def mark(mark_file: Path, missing: Mapping[str, str]) -> None:
 
 def unmark(mark_file: Path) -> None:
     """Remove the mark: nothing is missing. Raises PyshellError."""
-    try:
+    with os_errors(f"remove {mark_file}"):
         if os.path.lexists(mark_file):  # removing a missing file fails on a read-only file system
             mark_file.unlink(missing_ok=True)
-    except OSError as error:
-        raise from_os_error(error, f"remove {mark_file}") from error
 
 
 REMOVED = "removed.json"

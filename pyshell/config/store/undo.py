@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.config.store.state import About, from_json, now
-from pyshell.errors import InterruptedStepsError, PyshellError, from_os_error
+from pyshell.errors import InterruptedStepsError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio.attach import Lio
@@ -109,11 +109,8 @@ def _read(lio: Lio, file: Path, data: Any) -> Done:
 
 def forget(file: Path) -> None:
     """Remove the file of a command that was undone or skipped. Raises PyshellError."""
-    try:
+    with os_errors(f"remove {file}", hint="Remove it: the next undo would repeat this one."):
         file.unlink(missing_ok=True)
-    except OSError as error:
-        hint = "Remove it: the next undo would repeat this one."
-        raise from_os_error(error, f"remove {file}", hint=hint) from error
 
 
 def _folder(lio: Lio) -> Path:
@@ -122,7 +119,5 @@ def _folder(lio: Lio) -> Path:
 
 def _numbers(folder: Path) -> list[int]:
     """Return the numbers of the files, lowest first. Raises PyshellError."""
-    try:
+    with os_errors(f"read {folder}"):
         return reading.numbered(folder)
-    except OSError as error:
-        raise from_os_error(error, f"read {folder}") from error
