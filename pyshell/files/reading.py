@@ -67,10 +67,12 @@ def read(
     Raises NotPermittedError with the command that fixes it, NotFoundError and the like, and
     TooLargeError for more than `limit` bytes.
     """
-    with os_errors(f"read {path}"):
-        with _opened(path, trusted=trusted, folder_known=folder_known) as descriptor:
-            found = os.fstat(descriptor)
-            data = _all(descriptor, limit)
+    with (
+        os_errors(f"read {path}"),
+        _opened(path, trusted=trusted, folder_known=folder_known) as descriptor,
+    ):
+        found = os.fstat(descriptor)
+        data = _all(descriptor, limit)
     if len(data) > limit:
         size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
         raise TooLargeError(f"{path} is too large: more than {size}.", path=str(path))
