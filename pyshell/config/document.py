@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from typing_extensions import Doc, NotRequired, Required, TypedDict, get_type_hints
@@ -292,39 +292,51 @@ class Located:
 
 def located(document: Document) -> Iterator[Located]:
     """Yield all objects of a document, each before those below it."""
-    for fabric in _listed(document, (), "fabric_modules"):
-        yield replace(fabric, path=f"/{fabric.entry['name']}")
-    for one in _listed(document, (), "storage_objects"):
-        path = identifiers.storage_object_path(one.entry["plugin"], one.entry["name"])
-        yield replace(one, path=path)
-        for group in _listed(one.entry, one.place, "alua_tpgs"):
-            yield replace(group, path=f"{path}/alua/{group.entry['name']}")
-    for target in _listed(document, (), "targets"):
-        fabric_name, path = target.entry["fabric"], target_path(target.entry)
-        yield replace(target, path=path)
-        for tpg in _listed(target.entry, target.place, "tpgs"):
-            tpg_path = identifiers.tpg_path(fabric_name, path, tpg.entry.get("tag", 1))
-            yield replace(tpg, path=tpg_path)
-            yield from _located_in_tpg(fabric_name, replace(tpg, path=tpg_path))
+    yield from _located(document, "", (), "")
 
 
-def _located_in_tpg(fabric_name: str, tpg: Located) -> Iterator[Located]:
-    for lun in _listed(tpg.entry, tpg.place, "luns"):
-        yield replace(lun, path=f"{tpg.path}/luns/lun{lun.entry['index']}")
-    for portal in _listed(tpg.entry, tpg.place, "portals"):
-        name = identifiers.portal_name(portal.entry["ip_address"], portal.entry["port"])
-        yield replace(portal, path=f"{tpg.path}/portals/{name}")
-    for acl in _listed(tpg.entry, tpg.place, "node_acls"):
-        wwn = identifiers.normal_wwn(fabric_name, acl.entry["node_wwn"])
-        acl_path = f"{tpg.path}/acls/{wwn}"
-        yield replace(acl, path=acl_path)
-        for mapped in _listed(acl.entry, acl.place, "mapped_luns"):
-            yield replace(mapped, path=f"{acl_path}/mapped_lun{mapped.entry['index']}")
+def _located(entry: Mapping[str, Any], kind: str, place: Place, path: str) -> Iterator[Located]:
+    for key in LISTS.get(kind, ()):
+        for index, found in enumerate(entry.get(key, ())):
+            one = Located(_PATHS[key](path, found), (*place, key, index), found)
+            yield one
+            yield from _located(found, key, one.place, one.path)
 
 
-def _listed(entry: Mapping[str, Any], place: Place, key: str) -> Iterator[Located]:
-    for index, found in enumerate(entry.get(key, ())):
-        yield Located("", (*place, key, index), found)
+LISTS: Mapping[str, tuple[str, ...]] = {
+    "": ("fabric_modules", "storage_objects", "targets"),
+    "storage_objects": ("alua_tpgs",),
+    "targets": ("tpgs",),
+    "tpgs": ("luns", "portals", "node_acls"),
+    "node_acls": ("mapped_luns",),
+}
+"""The lists of a document, and those of the objects in each list."""
+
+
+def _fabric_of(path: str) -> str:
+    return path.split("/")[1]
+
+
+_PATHS: Mapping[str, Callable[[str, Mapping[str, Any]], str]] = {
+    "fabric_modules": lambda _, entry: f"/{entry['name']}",
+    "storage_objects": lambda _, entry: identifiers.storage_object_path(
+        entry["plugin"], entry["name"]
+    ),
+    "alua_tpgs": lambda above, entry: f"{above}/alua/{entry['name']}",
+    "targets": lambda _, entry: target_path(entry),
+    "tpgs": lambda above, entry: identifiers.tpg_path(
+        _fabric_of(above), above, entry.get("tag", 1)
+    ),
+    "luns": lambda above, entry: f"{above}/luns/lun{entry['index']}",
+    "portals": lambda above, entry: (
+        f"{above}/portals/{identifiers.portal_name(entry['ip_address'], entry['port'])}"
+    ),
+    "node_acls": lambda above, entry: (
+        f"{above}/acls/{identifiers.normal_wwn(_fabric_of(above), entry['node_wwn'])}"
+    ),
+    "mapped_luns": lambda above, entry: f"{above}/mapped_lun{entry['index']}",
+}
+"""The path of an object in each list, given the path of the object above it."""
 
 
 def target_path(entry: Mapping[str, Any]) -> str:

@@ -11,11 +11,12 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pyshell import names
 from pyshell.config.document import (
     Document,
+    FabricModuleEntry,
     LunEntry,
     MappedLunEntry,
     NodeAclEntry,
@@ -173,7 +174,7 @@ class _Reader:
         """Yield all objects of a document."""
         for fabric in document.get("fabric_modules", ()):
             with self._entry(f"/{fabric['name']}"):
-                yield _of_fabric(cast(Mapping[str, Any], fabric), self._root)
+                yield _of_fabric(fabric, self._root)
         for so in document.get("storage_objects", ()):
             with self._entry(f"/backstores/{so['plugin']}/{so['name']}"):
                 yield from _of_storage_object(so, self._root)
@@ -202,14 +203,14 @@ class _Reader:
                 yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
 
     def _of_tpg(self, place: identifiers.Tpg, entry: TpgEntry) -> Iterator[Item]:
-        own = _groups(cast(Mapping[str, Any], entry), "tpg") | _chap(place.target.fabric, entry)
+        chap = _Chap.of(entry, "chap_", "auth")
+        own = _groups(entry, "tpg") | (chap.settings if place.target.fabric.has("auth") else {})
         always = not place.target.fabric.can_be_enabled
         if DEMO_MODE in own:  # first: the kernel ignores cache_dynamic_acls until it is off
             own = {DEMO_MODE: own[DEMO_MODE], **own}
         own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
         depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
-        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
-        yield Item(place, settings=own, omitted=omitted, unread=unread)
+        yield Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
         for lun in entry.get("luns", ()):
             with self._entry(f"{place.path}/luns/lun{lun['index']}"):
                 yield _of_lun(place, lun)
@@ -223,32 +224,46 @@ class _Reader:
     def _of_node_acl(self, tpg: identifiers.Tpg, entry: NodeAclEntry, depth: str) -> Iterator[Item]:
         fabric = tpg.target.fabric
         place = identifiers.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
-        own = _groups(cast(Mapping[str, Any], entry), "node_acl") | _chap(fabric, entry)
+        chap = _Chap.of(entry, "chap_", "auth")
+        own = _groups(entry, "node_acl") | (chap.settings if fabric.has("auth") else {})
         if "tag" in entry or fabric.has("auth"):
             own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
         if fabric.has("auth"):
             given = entry.get("tcq_depth")
             own["cmdsn_depth"] = depth if given in (None, "") else text_of(given)
-        omitted, unread = _omitted(entry, "chap_", "auth"), _unread(entry, "chap_", "auth")
-        yield Item(place, settings=own, omitted=omitted, unread=unread)
+        yield Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
         for mapped in entry.get("mapped_luns", ()):
             with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
                 yield _of_mapped_lun(place, mapped)
 
 
-def _of_fabric(entry: Mapping[str, Any], root: str) -> Item:
-    fabric = fabrics.fabric(entry["name"], root)
-    found = {
-        f"discovery_auth/{file}": text_of(entry.get(f"discovery_{name}"))
-        for name, file in settings.AUTH_FILES.items()
-        if f"discovery_{name}_file" not in entry
-    }
+class _Chap(NamedTuple):
+    """The CHAP settings of an entry, by file."""
+
+    settings: dict[str, str]
+    """Omitted ones are unset, as rtslib omits those. A secret in a file can have any value."""
+    omitted: frozenset[str]
+    unread: frozenset[str]
+
+    @classmethod
+    def of(cls, entry: Any, prefix: str, group: str) -> _Chap:
+        """Read the keys with a prefix."""
+        files = {f"{prefix}{name}": f"{group}/{f}" for name, f in settings.AUTH_FILES.items()}
+        return cls(
+            {f: text_of(entry.get(key)) for key, f in files.items() if f"{key}_file" not in entry},
+            frozenset(file for key, file in files.items() if entry.get(key) is None),
+            frozenset(file for key, file in files.items() if entry.get(f"{key}_file")),
+        )
+
+
+def _of_fabric(entry: FabricModuleEntry, root: str) -> Item:
+    chap = _Chap.of(entry, "discovery_", "discovery_auth")
     enforce = "1" if entry.get("discovery_enable_auth") else "0"
     return Item(
-        FabricPlace(fabric),
-        settings=found | {"discovery_auth/enforce_discovery_auth": enforce},
-        omitted=_omitted(entry, "discovery_", "discovery_auth"),
-        unread=_unread(entry, "discovery_", "discovery_auth"),
+        FabricPlace(fabrics.fabric(entry["name"], root)),
+        settings=chap.settings | {"discovery_auth/enforce_discovery_auth": enforce},
+        omitted=chap.omitted,
+        unread=chap.unread,
     )
 
 
@@ -334,7 +349,7 @@ def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLunEntry) -> Item:
     )
 
 
-def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
+def _groups(entry: TpgEntry | NodeAclEntry, kind: str) -> dict[str, str]:
     return {
         **_group(entry.get("attributes", {}), "attrib", kind),
         **_group(entry.get("parameters", {}), "param", "tpg_parameter"),
@@ -361,45 +376,9 @@ def _as_kernel(kind: str, name: str, value: Any) -> str:
     if row is None:
         return text
     try:
-        return row.check(text, _unlimited)
+        return row.check(text, lambda other: "")  # the other settings do not matter here
     except UsageError:
         return text
-
-
-def _unlimited(name: str) -> str:
-    """Return "" for any other setting of the object, whose value does not matter here."""
-    return ""
-
-
-def _chap(fabric: fabrics.Fabric, entry: TpgEntry | NodeAclEntry) -> dict[str, str]:
-    """Return CHAP settings: rtslib omits unset ones, so an omitted one is unset.
-
-    A secret in a file that was not read can have any value.
-    """
-    if not fabric.has("auth"):
-        return {}
-    values = cast(Mapping[str, Any], entry)
-    return {
-        f"auth/{file}": text_of(values.get(f"chap_{name}"))
-        for name, file in settings.AUTH_FILES.items()
-        if f"chap_{name}_file" not in values
-    }
-
-
-def _omitted(entry: Any, prefix: str, group: str) -> frozenset[str]:
-    return frozenset(
-        f"{group}/{file}"
-        for name, file in settings.AUTH_FILES.items()
-        if entry.get(f"{prefix}{name}") is None
-    )
-
-
-def _unread(entry: Any, prefix: str, group: str) -> frozenset[str]:
-    return frozenset(
-        f"{group}/{file}"
-        for name, file in settings.AUTH_FILES.items()
-        if entry.get(f"{prefix}{name}_file")
-    )
 
 
 def secrets_of(item: Item) -> dict[str, str]:

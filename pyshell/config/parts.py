@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any, cast
 
 from pyshell.config.document import (
+    LISTS,
     Document,
     LunEntry,
     StorageObjectEntry,
@@ -63,14 +64,6 @@ def of_target(document: Document, wwn: str) -> Document:
     }
 
 
-_BELOW: dict[str, dict[str, Any]] = {
-    "targets": {"tpgs": []},
-    "tpgs": {"luns": [], "portals": [], "node_acls": []},
-    "node_acls": {"mapped_luns": []},
-}
-"""Lists that start empty when an object is carried over: its members are carried one by one."""
-
-
 def carried(document: Document, before: Document, paths: Collection[str]) -> Document:
     """Return a document with those objects of `before` that are at `paths` in the tree.
 
@@ -93,7 +86,9 @@ def carried(document: Document, before: Document, paths: Collection[str]) -> Doc
             number = one.entry["tpg_lun"]
             if _lun_link(present[tpg.kind, tpg.path], number) != _lun_link(tpg.entry, number):
                 continue
-        present[key] = {**one.entry, **deepcopy(_BELOW.get(one.kind, {}))}
+        # Their members are carried over one by one.
+        lists = [name for name in LISTS.get(one.kind, ()) if name != "alua_tpgs"]
+        present[key] = {**one.entry, **{name: [] for name in lists}}
         owner.setdefault(one.kind, []).append(present[key])
     return found
 
@@ -130,19 +125,7 @@ def _only(target: TargetEntry, wanted: Callable[[str], bool]) -> TargetEntry:
 
 # Parts of a document that are in error
 
-_LISTS = frozenset(
-    (
-        "storage_objects",
-        "alua_tpgs",
-        "targets",
-        "tpgs",
-        "luns",
-        "portals",
-        "node_acls",
-        "mapped_luns",
-        "fabric_modules",
-    )
-)
+_LISTS = frozenset(key for keys in LISTS.values() for key in keys)
 _GROUPS = frozenset({"attributes", "parameters"})
 _OPTIONAL = frozenset({"alias", "alua_tg_pt_gp_name", "tcq_depth", *settings.ALUA_FILES})
 """Keys that can be omitted while their object stays; so can CHAP names and secrets."""

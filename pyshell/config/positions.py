@@ -341,3 +341,8 @@ class FirstSeen:
         """Return the JSON path of the first `what`, "" if this is the first."""
         first = self._first.setdefault(what, place)
         return json_path(first) if first != place else ""
+
+    def twice(self, what: Any, place: Place, name: str) -> Iterator[Problem]:
+        """Yield an error if `what` was seen before; `name` is its name in the message."""
+        if before := self.before(what, place):
+            yield error(place, f"{name} is defined twice, first at {before}")

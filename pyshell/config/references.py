@@ -34,16 +34,16 @@ OnError = Callable[[str, PyshellError], None]
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-def holders(document: Document) -> Iterator[tuple[str, dict[str, Any], tuple[str, ...]]]:
-    """Yield the entries that can have CHAP secrets: path in the tree, entry, the secrets' keys."""
+def secrets(document: Document) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield the CHAP secrets that entries can have: path in the tree, entry, key of the secret."""
     for one in located(document):
-        if one.kind in _KEYS:
-            yield one.path, one.entry, _KEYS[one.kind]
+        for key in _KEYS.get(one.kind, ()):
+            yield one.path, one.entry, key
 
 
 def has_references(document: Document) -> bool:
     """Return whether a document refers to a file for a secret."""
-    return any(f"{key}{SUFFIX}" in entry for _, entry, keys in holders(document) for key in keys)
+    return any(f"{key}{SUFFIX}" in entry for _, entry, key in secrets(document))
 
 
 def resolved(document: Document, on_error: OnError | None = None) -> Document:
@@ -54,19 +54,18 @@ def resolved(document: Document, on_error: OnError | None = None) -> Document:
     if not has_references(document):
         return document
     found = deepcopy(document)
-    for path, entry, keys in holders(found):
-        for key in keys:
-            if f"{key}{SUFFIX}" not in entry:
-                continue
-            try:
-                entry[key] = _secret_of(entry, key)
-            except PyshellError as error:
-                if on_error is None:
-                    error.message = f"{path}: {error.message}"
-                    raise
-                on_error(path, error)
-            else:
-                del entry[f"{key}{SUFFIX}"]
+    for path, entry, key in secrets(found):
+        if f"{key}{SUFFIX}" not in entry:
+            continue
+        try:
+            entry[key] = _secret_of(entry, key)
+        except PyshellError as error:
+            if on_error is None:
+                error.message = f"{path}: {error.message}"
+                raise
+            on_error(path, error)
+        else:
+            del entry[f"{key}{SUFFIX}"]
     return found
 
 
@@ -79,8 +78,7 @@ def unread(document: Document) -> set[str]:
     """Return the references of a document as paths of `settings.secret_path`."""
     return {
         f"{path}/{key}"
-        for path, entry, keys in holders(document)
-        for key in keys
+        for path, entry, key in secrets(document)
         if entry.get(f"{key}{SUFFIX}") and not entry.get(key)
     }
 
@@ -90,10 +88,9 @@ def without(document: Document, paths: Collection[str]) -> Document:
     if unread(document).isdisjoint(paths):
         return document
     found = deepcopy(document)
-    for path, entry, keys in holders(found):
-        for key in keys:
-            if f"{path}/{key}" in paths:
-                entry.pop(f"{key}{SUFFIX}", None)
+    for path, entry, key in secrets(found):
+        if f"{path}/{key}" in paths:
+            entry.pop(f"{key}{SUFFIX}", None)
     return found
 
 
@@ -108,50 +105,44 @@ def kept(
     """
     references = {
         (path, key): entry[f"{key}{SUFFIX}"]
-        for path, entry, keys in holders(before)
-        for key in keys
+        for path, entry, key in secrets(before)
         if f"{key}{SUFFIX}" in entry
     }
     if not references:
         return document, []
     found, changed = deepcopy(document), []
-    for path, entry, keys in holders(found):
-        for key in keys:
-            file = references.get((path, key))
-            if file is None:
-                continue
-            try:
-                same = read_secret(file) == entry.get(key)
-            except PyshellError:
-                same = key not in entry
-            same = same or (key not in entry and f"{path}/{key}" in missing)
-            if same:
-                entry.pop(key, None)
-                entry[f"{key}{SUFFIX}"] = file
-            elif key in entry:
-                changed.append(f"{path}: {key} differs from {file}: the running secret is saved.")
+    for path, entry, key in secrets(found):
+        file = references.get((path, key))
+        if file is None:
+            continue
+        try:
+            same = read_secret(file) == entry.get(key)
+        except PyshellError:
+            same = key not in entry
+        if same or (key not in entry and f"{path}/{key}" in missing):
+            entry.pop(key, None)
+            entry[f"{key}{SUFFIX}"] = file
+        elif key in entry:
+            changed.append(f"{path}: {key} differs from {file}: the running secret is saved.")
     return found, changed
 
 
 def moved_out(document: Document, folder: Path) -> tuple[Document, dict[Path, str]]:
     """Return a document with a reference for each secret, and the files to write."""
     found, files = deepcopy(document), dict[Path, str]()
-    for path, entry, keys in holders(found):
-        for key in keys:
-            secret = entry.pop(key, None)
-            if secret:
-                file = file_of(folder, path, key, files)
-                files[file] = secret
-                entry[f"{key}{SUFFIX}"] = str(file)
+    for path, entry, key in secrets(found):
+        if secret := entry.pop(key, None):
+            file = file_of(folder, path, key, files)
+            files[file] = secret
+            entry[f"{key}{SUFFIX}"] = str(file)
     return found, files
 
 
 def omitted(document: Document) -> Document:
     """Return a document without its secrets."""
     found = deepcopy(document)
-    for _, entry, keys in holders(found):
-        for key in keys:
-            entry.pop(key, None)
+    for _, entry, key in secrets(found):
+        entry.pop(key, None)
     return found
 
 

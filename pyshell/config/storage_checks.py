@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from pyshell import names
@@ -13,6 +13,7 @@ from pyshell.config.positions import (
     UNFIT,
     DocumentEntry,
     FirstSeen,
+    Place,
     Problem,
     error,
     refused,
@@ -93,24 +94,20 @@ def _name(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     name = entry.text("name")
     if name is None:
         return
-    try:
-        names.storage_object_name(name)
-    except UsageError as found:
-        yield refused(entry.at("name"), found)
-    else:
-        yield from unusual_name(entry.at("name"), name)
-    plugin = plugin_of(entry)
-    before = seen.before((plugin, name), entry.at("name"))
-    if plugin is not None and before:
-        yield error(entry.at("name"), f"{plugin}/{name} is defined twice, first at {before}")
+    yield from _wrong_name(names.storage_object_name, name, entry.at("name"))
+    if plugin := plugin_of(entry):
+        yield from seen.twice((plugin, name), entry.at("name"), f"{plugin}/{name}")
 
 
-def unusual_name(place: tuple[str | int, ...], name: str) -> Iterator[Problem]:
-    """Yield a warning for a name that is refused for new objects: it can pass for another."""
-    try:
-        names.plain(name, "new names")
-    except UsageError as found:
-        yield warning(place, found.message, found.hint)
+def _wrong_name(rule: Callable[[str], object], name: str, place: Place) -> Iterator[Problem]:
+    """Yield an error for a name that is not valid, a warning for one refused for new objects."""
+    wrong = [*violations(rule, name, place)]
+    yield from wrong
+    if not wrong:
+        try:
+            names.plain(name, "new names")
+        except UsageError as found:
+            yield warning(place, found.message, found.hint)
 
 
 def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
@@ -126,10 +123,7 @@ def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     serial = entry.text("wwn")
     if serial and UNFIT.search(serial):
         return  # reported by `type_problems`
-    try:
-        check_serial(serial or "")
-    except UsageError as found:
-        yield refused(entry.at("wwn"), found)
+    yield from violations(check_serial, serial or "", entry.at("wwn"))
     before = seen.before(naa_digits(serial), entry.at("wwn")) if serial else ""
     if before:
         yield warning(
@@ -209,23 +203,15 @@ def _alua_groups(entry: DocumentEntry) -> Iterator[Problem]:
         name, number = group.text("name"), group.number("tg_pt_gp_id")
         if name is None:
             continue
-        yield from _alua_name(group, name)
-        before = seen_names.before(name, group.at("name"))
-        if before:
-            yield error(group.at("name"), f"ALUA group {name} is defined twice, first at {before}")
+        yield from _wrong_name(_check_group_name, name, group.at("name"))
+        yield from seen_names.twice(name, group.at("name"), f"ALUA group {name}")
         if name != DEFAULT_GROUP:
             yield from _alua_number(group, number, seen_numbers)
 
 
-def _alua_name(group: DocumentEntry, name: str) -> Iterator[Problem]:
-    """Yield an error for a name that is not valid, a warning for one refused for new groups."""
+def _check_group_name(name: str) -> None:
     within = name == name.strip()  # the kernel accepts blanks within a name
-    try:
-        names.alua_group_name(name.replace(" ", "_") if within else name)
-    except UsageError as found:
-        yield refused(group.at("name"), found)
-    else:
-        yield from unusual_name(group.at("name"), name)
+    names.alua_group_name(name.replace(" ", "_") if within else name)
 
 
 def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> Iterator[Problem]:
@@ -234,8 +220,8 @@ def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> I
         yield error(place, "is missing: an ALUA group other than the default needs a number")
         return
     yield from violations(names.alua_group_number, number, place)
-    if number is not None and (before := seen.before(number, place)):
-        yield error(place, f"ALUA group number {number} is defined twice, first at {before}")
+    if number is not None:
+        yield from seen.twice(number, place, f"ALUA group number {number}")
 
 
 def device_problems(

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from pyshell import names
 from pyshell.config.model import text_of
@@ -26,7 +27,7 @@ from pyshell.config.positions import (
     warning,
 )
 from pyshell.config.references import SUFFIX, read_secret
-from pyshell.errors import PyshellError, UsageError
+from pyshell.errors import UsageError
 from pyshell.lio import fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import HBA_PREFIX, normal_path
@@ -71,9 +72,9 @@ def target_problems(
     for entry in document.each("fabric_modules"):
         fabric, problems = _fabric(entry, "name")
         yield from problems
-        if fabric is not None and (before := seen.before(fabric.name, entry.at("name"))):
-            yield error(entry.at("name"), f"{fabric.name} is defined twice, first at {before}")
-        yield from discovery_problems(entry)
+        if fabric is not None:
+            yield from seen.twice(fabric.name, entry.at("name"), fabric.name)
+        yield from _discovery(entry)
     context = _Context(groups, running)
     for entry in document.each("targets"):
         fabric, problems = _fabric(entry, "fabric")
@@ -109,9 +110,7 @@ def _wwn(
             return
         wwn = given
         yield warning(entry.at(key), refused(entry.at(key), found).message, found.hint)
-    before = seen.before((fabric.name, wwn), entry.at(key))
-    if before:
-        yield error(entry.at(key), f"{wwn} is defined twice, first at {before}")
+    yield from seen.twice((fabric.name, wwn), entry.at(key), wwn)
 
 
 def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> Iterator[Problem]:
@@ -120,15 +119,15 @@ def _tpgs(target: DocumentEntry, fabric: Fabric | None, context: _Context) -> It
         tag = tpg.number("tag") if "tag" in tpg.data else 1
         place = tpg.at("tag") if "tag" in tpg.data else tpg.place
         yield from violations(names.tpg_tag, tag, place)
-        if tag is not None and (before := tags.before(tag, place)):
-            yield error(place, f"TPG {tag} is defined twice, first at {before}")
+        if tag is not None:
+            yield from tags.twice(tag, place, f"TPG {tag}")
         if fabric is not None and position and not fabric.has("tpgts"):
             yield error(tpg.place, f"a target of {fabric.name} has one TPG")
         yield from _features(tpg, fabric)
         yield from _luns(tpg, context)
-        yield from portal_problems(tpg, target.place, context.listening)
+        yield from _portals(tpg, target.place, context.listening)
         yield from _node_acls(tpg, fabric)
-        yield from tpg_problems(tpg)
+        yield from _pairs(tpg, "chap_")
 
 
 def _features(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
@@ -183,7 +182,7 @@ def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
     for acl in tpg.each("node_acls"):
         yield from _wwn(acl, "node_wwn", fabric, wwns)
         yield from _tag(acl)
-        yield from acl_problems(acl, tpg)
+        yield from _authentication(acl, tpg)
         yield from _depth(acl)
         seen = FirstSeen()
         for mapped in acl.each("mapped_luns"):
@@ -215,8 +214,7 @@ def _number(entry: DocumentEntry, key: str, what: str, seen: FirstSeen) -> Itera
     if number is None:
         return
     yield from violations(names.lun, number, entry.at(key))
-    if before := seen.before(number, entry.at(key)):
-        yield error(entry.at(key), f"{what} {number} is defined twice, first at {before}")
+    yield from seen.twice(number, entry.at(key), f"{what} {number}")
 
 
 def _alias(entry: DocumentEntry) -> Iterator[Problem]:
@@ -228,7 +226,7 @@ def _alias(entry: DocumentEntry) -> Iterator[Problem]:
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
 
 
-def portal_problems(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
+def _portals(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
     """Yield problems of a TPG's portals, and clashes with portals of TPGs before it."""
     for portal in tpg.each("portals"):
         given, port = portal.text("ip_address"), portal.number("port")
@@ -307,12 +305,7 @@ def _shown(address: _Address) -> str:
     return names.bracketed(names.address(str(address)))
 
 
-def tpg_problems(tpg: DocumentEntry) -> Iterator[Problem]:
-    """Yield problems of the credentials of a TPG."""
-    yield from _pairs(tpg, "chap_")
-
-
-def acl_problems(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
+def _authentication(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
     """Yield problems of the credentials of a node ACL."""
     yield from _pairs(acl, "chap_")
     wanted = tpg.below("attributes").number("authentication")
@@ -327,8 +320,7 @@ def acl_problems(acl: DocumentEntry, tpg: DocumentEntry) -> Iterator[Problem]:
         )
 
 
-def discovery_problems(entry: DocumentEntry) -> Iterator[Problem]:
-    """Yield problems of the discovery credentials."""
+def _discovery(entry: DocumentEntry) -> Iterator[Problem]:
     yield from _pairs(entry, "discovery_")
     if entry.flag("discovery_enable_auth") and not entry.data.get("discovery_userid"):
         place = entry.at("discovery_enable_auth")
@@ -360,10 +352,7 @@ def _secret_file(entry: DocumentEntry, key: str) -> Iterator[Problem]:
     if entry.data.get(key):
         yield error(place, f"cannot be combined with {key}")
         return
-    try:
-        check_auth(key, read_secret(file))
-    except PyshellError as found:
-        yield refused(place, found)
+    yield from violations(lambda _: check_auth(key, read_secret(file)), file, place)
 
 
 def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]:
@@ -373,18 +362,15 @@ def _pair(entry: DocumentEntry, userid: str, password: str) -> Iterator[Problem]
             continue
         if not (entry.data.get(other) or entry.data.get(f"{other}{SUFFIX}")):
             yield warning(entry.at(key), f"has no effect without {other}")
-        try:
-            check_auth(key, value)
-        except UsageError as found:
-            yield refused(entry.at(key), found)
-    secret = entry.text(password)
-    if is_long(secret or ""):
+        yield from violations(partial(check_auth, key), value, entry.at(key))
+    secret = entry.text(password) or ""
+    if is_long(secret):
         yield warning(
             entry.at(password),
             f"the secret is longer than {SECRET_MOST} bytes",
             "Initiators such as Windows refuse it.",
         )
-    if is_short(secret or ""):
+    if is_short(secret):
         yield warning(
             entry.at(password),
             f"the secret is shorter than {SECRET_LEAST} bytes",
