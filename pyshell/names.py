@@ -256,23 +256,21 @@ def possible_wwn(text: str, kinds: tuple[str, ...]) -> None:
 
 def storage_object_name(text: str) -> str:
     """Return `text` if it can name a storage object. Raises UsageError."""
-    if not text or re.search(r"[\s/]", text) or text in (".", "..") or not text.isprintable():
-        raise UsageError(
-            f"'{text}' cannot name a storage object.",
-            "Remove blanks, slashes and control characters.",
-        )
+    _part_without_blanks(text, f"'{text}' cannot name a storage object.")
     if len(text.encode()) > 255:
         raise UsageError("A storage object's name has at most 255 bytes.")
     return text
 
 
+def _part_without_blanks(text: str, refusal: str, also_bad: str = "") -> None:
+    bad = re.search(rf"[\s/{also_bad}]", text)
+    if not text or bad or text in (".", "..") or not text.isprintable():
+        raise UsageError(refusal, "Remove blanks, slashes and control characters.")
+
+
 def alua_group_name(text: str) -> str:
     """Return `text` if it can name an ALUA group. Raises UsageError."""
-    if not re.fullmatch(r"[^\s/]+", text) or text in (".", "..") or not text.isprintable():
-        raise UsageError(
-            f"'{text}' cannot name an ALUA group.",
-            "Remove blanks, slashes and control characters.",
-        )
+    _part_without_blanks(text, f"'{text}' cannot name an ALUA group.")
     if text == "NULL":
         raise UsageError("An ALUA group cannot be named NULL: to the kernel that means none.")
     if len(text.encode()) > ALUA_NAME_MAX:
@@ -301,10 +299,7 @@ def acl_tag(text: str) -> str:
     """
     if "." in text:
         raise UsageError("'.' not permitted in tag names.", "All WWNs have one.")
-    if not re.fullmatch(r"[^\s/@*=]+", text) or not text.isprintable():
-        raise UsageError(
-            f"'{text}' cannot be a tag.", "Remove blanks, slashes and control characters."
-        )
+    _part_without_blanks(text, f"'{text}' cannot be a tag.", "@*=")
     return possible_tag(text)
 
 

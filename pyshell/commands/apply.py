@@ -206,10 +206,10 @@ def undo(
     about = done.about
     what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
     titles = (f"Undid {what}", f"Would undo {what}")
-    with undo.named_if_it_fails(done.line):
-        if done.before is not None:
-            return _back_to(node, done, titles)
+    if done.before is None:
         return _undone(node, done, titles)
+    with undo.named_if_it_fails(done.line):
+        return _back_to(node, done, titles)
 
 
 def _skipped(node: Node) -> Result:
@@ -240,13 +240,16 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Do the inverses of a command's operations, unless more was made of what it made."""
+    from pyshell.config.store import undo
+
     every = list(flat(done.operations))
     operations = [operation for operation in every if image_file_of(operation) is None]
-    left = left_below(node.lio, operations)
+    with undo.named_if_it_fails(done.line):
+        left = left_below(node.lio, operations)
     if left is not None:
         raise ConflictError(
             f"{left} was made after '{done.line}': nothing was undone.",
-            "Delete it first, or see 'diff' and rollback.",
+            f"Delete it first, or see 'diff' and rollback. {undo.SKIP}",
         )
     files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
     stay = [f"The image file {file} stays." for file in files]

@@ -117,7 +117,7 @@ def restoreconfig(
 
     def foresee() -> Lines:
         running = running_items(node) if clear_existing else None
-        result = restoration.foresee(node.lio, document, running, text)
+        result = restoration.restore(node.lio, document, running, text, dry_run=True)
         return _foreseen(node, path, result, PyshellError, wait)
 
     effect: Literal["loaded", "other"] = "loaded" if whole else "other"
@@ -127,7 +127,8 @@ def restoreconfig(
             return ()
         if force or node.context.compat:
             return removing_all(node)
-        return restoration.foresee(node.lio, document, items_of(node, "running")).plan.operations
+        running = items_of(node, "running")
+        return restoration.restore(node.lio, document, running, dry_run=True).plan.operations
 
     would = [f"Configuration would be restored from {path}"]
     return Work(would, run, effect, foresee, operations=operations)
@@ -163,7 +164,7 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         return Lines(lines, {"added": job.added, "missing": job.missing}, failure=failure)
 
     def foresee() -> Lines:
-        result = restoration.foresee_added(node.lio, document, missing)
+        result = restoration.add(node.lio, document, missing, dry_run=True)
         return _foreseen(node, path, result, RestoredInPartError, wait)
 
     return Work([would], run, foresee=foresee, undone_by=job.undo)

@@ -56,13 +56,22 @@ from pyshell.lio.operations.targets import (
 )
 from pyshell.lio.rtslib import doing
 
-_CREATE: Mapping[type, Callable[[Any], Operation]] = {
-    identifiers.Target: CreateTarget,
-    identifiers.Tpg: CreateTpg,
-    identifiers.Portal: CreatePortal,
-    identifiers.NodeAcl: CreateNodeAcl,
+_CREATE: Mapping[type, Callable[[Any, Item, Any], Operation]] = {
+    FabricPlace: lambda place, _, __: UseFabric(place.fabric),
+    StorageObject: lambda place, item, _: CreateStorageObject(place, dict(item.facts)),
+    AluaGroup: lambda place, item, _: CreateAluaGroup(
+        place, int(item.facts.get("tg_pt_gp_id") or 0)
+    ),
+    identifiers.Target: lambda place, _, __: CreateTarget(place),
+    Tpg: lambda place, _, __: CreateTpg(place),
+    identifiers.Lun: lambda place, item, made_of: CreateLun(place, made_of, item.alias),
+    identifiers.Portal: lambda place, _, __: CreatePortal(place),
+    NodeAcl: lambda place, _, __: CreateNodeAcl(place),
+    identifiers.MappedLun: lambda place, item, made_of: MapLun(
+        place, made_of, item.settings.get("write_protect") == "1", item.alias
+    ),
 }
-"""Operations that create objects without further arguments."""
+"""Operations that create objects: of a LUN or mapped LUN, made of the third argument."""
 
 
 @dataclass
@@ -79,7 +88,7 @@ class SetKnown(Set):
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it, unless this kernel does not have it."""
-        if isinstance(self.place, identifiers.AluaGroup) and not rtslib_objects.supports_alua(
+        if isinstance(self.place, AluaGroup) and not rtslib_objects.supports_alua(
             lio, self.place.storage_object
         ):
             return None  # writing there hung kernels (field failure 9)
@@ -99,7 +108,7 @@ class FollowSize(Operation):
     A file is never truncated: less of it is exported then.
     """
 
-    place: identifiers.StorageObject
+    place: StorageObject
     path: str
     size: int
 
@@ -137,25 +146,10 @@ def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
 
     `made_of` is the storage object of a LUN or the LUN of a mapped LUN.
     """
-    place = item.place
-    if isinstance(place, FabricPlace):
-        yield UseFabric(place.fabric)
-    elif isinstance(place, identifiers.StorageObject):
-        yield CreateStorageObject(place, dict(item.facts))
-    elif isinstance(place, identifiers.AluaGroup):
-        if not item.implied:
-            yield CreateAluaGroup(place, int(item.facts.get("tg_pt_gp_id") or 0))
-    elif isinstance(place, identifiers.Lun):
-        assert isinstance(made_of, identifiers.StorageObject), item.path
-        yield CreateLun(place, made_of, item.alias)
-    elif isinstance(place, identifiers.MappedLun):
-        assert isinstance(made_of, identifiers.Lun), item.path
-        protect = item.settings.get("write_protect") == "1"
-        yield MapLun(place, made_of, protect, item.alias)
-        return  # created with its one setting
-    else:
-        yield _CREATE[type(place)](place)
-    yield from change(item, item.settings)
+    if not item.implied:
+        yield _CREATE[type(item.place)](item.place, item, made_of)
+    if not isinstance(item.place, identifiers.MappedLun):  # created with its one setting
+        yield from change(item, item.settings)
 
 
 def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
@@ -166,7 +160,7 @@ def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
             continue  # last of all, see `plan`
         if isinstance(item.place, identifiers.Lun) and file == LUN_GROUP:
             yield SetLunAluaGroup(item.place, value)
-        elif isinstance(item.place, identifiers.StorageObject) and _is_file_cache(item.place, file):
+        elif isinstance(item.place, StorageObject) and _is_file_cache(item.place, file):
             yield SetWriteCache(
                 item.place, file, value, buffered=bool(item.facts.get("write_back"))
             )
@@ -174,14 +168,14 @@ def change(item: Item, files: Iterable[str]) -> Iterator[Operation]:
             yield SetKnown(item.place, file, value)
 
 
-def _is_file_cache(place: identifiers.StorageObject, file: str) -> bool:
+def _is_file_cache(place: StorageObject, file: str) -> bool:
     return place.plugin == "fileio" and file == "attrib/emulate_write_cache"
 
 
 def follow(item: Item, facts: Iterable[str]) -> Iterator[Operation]:
     """Yield operations that change size or serial number of a storage object in place."""
     for name in facts:
-        assert isinstance(item.place, identifiers.StorageObject)
+        assert isinstance(item.place, StorageObject)
         if name == "wwn":
             yield SetSerial(item.place, str(item.facts["wwn"]))
         else:
@@ -195,6 +189,14 @@ def delete(item: Item) -> Iterator[Operation]:
     elif not item.implied:
         yield removal.DELETE[type(item.place)](item.place)
 
+
+_KINDS: Mapping[type[Operation], Callable[[Any], tuple[Any, Any]]] = {
+    CreateStorageObject: lambda done: (StorageObject, done.place.plugin),
+    CreateTpg: lambda done: (Tpg, done.place.target.fabric_name),
+    CreateNodeAcl: lambda done: (NodeAcl, done.place.tpg),  # it can inherit values from its TPG
+    CreateLun: lambda done: (CreateLun, done.storage_object.plugin),
+}
+"""The kinds of new objects that have the same values, by the operation that creates them."""
 
 # The kind of object in the table of settings, by type and folder.
 _ROWS: dict[tuple[type[Any], str], str] = {
@@ -218,19 +220,14 @@ class Fresh:
         """The kind of each new object, with what was written into it since."""
         self._known: dict[tuple[Any, str], str | None] = {}
 
-    def made(self, operation: Operation) -> None:
+    def made(self, operation: Any) -> None:
         """Record what an operation created."""
+        kind_of = _KINDS.get(type(operation))
+        if kind_of is not None:
+            self._kinds[operation.place] = kind_of(operation)
         if isinstance(operation, CreateStorageObject):
-            kind = (StorageObject, operation.place.plugin)
-            self._kinds[operation.place] = kind
-            self._kinds[AluaGroup(operation.place, DEFAULT_GROUP)] = (AluaGroup, kind)
-        elif isinstance(operation, CreateTpg):
-            self._kinds[operation.place] = (Tpg, operation.place.target.fabric_name)
-        elif isinstance(operation, CreateNodeAcl):
-            # An ACL can inherit values from its TPG.
-            self._kinds[operation.place] = (NodeAcl, operation.place.tpg)
-        elif isinstance(operation, CreateLun):
-            self._kinds[operation.place] = (CreateLun, operation.storage_object.plugin)
+            group = AluaGroup(operation.place, DEFAULT_GROUP)
+            self._kinds[group] = (AluaGroup, self._kinds[operation.place])
 
     def has(self, operation: Operation) -> bool:
         """Return whether a setting need not be written, as a new object has that value."""
@@ -313,6 +310,6 @@ def clear(
     remove(storage)
     for plugin, number in list(listing.hbas(lio)):
         # Empty HBAs are left by killed programs (field failure 35).
-        folder = identifiers.StorageObject(plugin, "", number, lio.root).hba_folder
+        folder = StorageObject(plugin, "", number, lio.root).hba_folder
         with doing(f"remove the empty adapter {folder}"), changing():
             lio.kernel.rmdir(folder)

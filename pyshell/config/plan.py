@@ -225,20 +225,14 @@ class _Steps:
                 self._add(item.path, object_operations.follow(placed, facts))
                 names = [change.name for change in changes[item.path].settings]
                 self._add(item.path, object_operations.change(placed, names))
-            if (
-                _is_tpg(item)
-                and item.path not in deleted
-                and listing.half_made(self._lio, placed.place)
-            ):
-                assert isinstance(placed.place, identifiers.Tpg)
+            if not isinstance(placed.place, identifiers.Tpg):
+                continue
+            if item.path not in deleted and listing.half_made(self._lio, placed.place):
                 self._add(item.path, [SetNexus(placed.place)])
-            if isinstance(placed.place, identifiers.Tpg) and ENABLED in item.settings:
-                is_new = item.path in created
-                enabling = self._running.get(item.path)
-                before = enabling.settings.get(ENABLED) if enabling and not is_new else None
-                if before != item.settings[ENABLED]:
-                    wanted = item.settings[ENABLED] == "1"
-                    last.append(PlanStep(item.path, SetEnabled(placed.place, wanted)))
+            enabled = item.settings.get(ENABLED)
+            before = None if item.path in created else self._running.get(item.path)
+            if enabled not in (None, before.settings.get(ENABLED) if before else None):
+                last.append(PlanStep(item.path, SetEnabled(placed.place, enabled == "1")))
         self._plan.steps += last
 
     def _sweep(self, created: set[str]) -> None:

@@ -120,33 +120,35 @@ def restore(
     document: Document,
     running: Items | None = None,
     text: str = "",
+    *,
+    dry_run: bool = False,
 ) -> Restored:
     """Restore all objects of a document; continue after errors.
 
     With `running`, the running configuration, the document replaces it: equal objects are not
     touched, objects that are not in the document are deleted. Otherwise it is added to the running
-    configuration. `text` is the text of the file if it should be searched for duplicate keys.
+    configuration. `text` is the text of the file if it should be searched for duplicate keys. With
+    `dry_run`, nothing is changed: the result is what checks can foresee.
     """
     result = Restored()
+
+    def on_error(error: EntryError) -> None:
+        result.skipped.append(_of_entry(error))
+
     document = _sound(lio, document, result, text=text)
-    operations = _planned(lio, document, running, result).operations
-    _do_all(lio, operations, result)
+    wanted = items(document, lio.root, on_error)
+    beside = _exported(lio, wanted) if running is None else running
+    result.plan = plan(lio, beside, wanted, prune=running is not None, on_error=on_error)
+    (_foresee if dry_run else _do_all)(lio, result)
     return result
 
 
-def add(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
+def add(lio: Lio, document: Document, paths: Collection[str], *, dry_run: bool = False) -> Restored:
     """Restore the objects of a document that are at `paths` and not running.
 
-    Running objects are not changed.
+    Running objects are not changed. `dry_run` is as for `restore`.
     """
     result = Restored()
-    _do_all(lio, _added(lio, document, paths, result), result)
-    return result
-
-
-def _added(
-    lio: Lio, document: Document, paths: Collection[str], result: Restored
-) -> list[Operation]:
     document = _sound(lio, document, result, paths)
     running = items(read_running(lio), lio.root)
     there = {tree_path(item) for item in running.values()}
@@ -162,7 +164,8 @@ def _added(
     }
     wanted |= _missing_secrets(lio, document, running, paths)
     result.plan = plan(lio, running, wanted, on_error=on_error)
-    return result.plan.operations
+    (_foresee if dry_run else _do_all)(lio, result)
+    return result
 
 
 def _missing_secrets(lio: Lio, document: Document, running: Items, paths: Collection[str]) -> Items:
@@ -186,25 +189,10 @@ def _is_named(item: Item, paths: Collection[str]) -> bool:
     return tree_path(item) in paths
 
 
-def foresee(lio: Lio, document: Document, running: Items | None = None, text: str = "") -> Restored:
-    """Return the result of `restore` as far as checks can foresee it; nothing is changed."""
-    result = Restored()
-    document = _sound(lio, document, result, text=text)
-    _foresee(lio, _planned(lio, document, running, result).operations, result)
-    return result
-
-
-def foresee_added(lio: Lio, document: Document, paths: Collection[str]) -> Restored:
-    """Return the result of `add` as far as checks can foresee it; nothing is changed."""
-    result = Restored()
-    _foresee(lio, _added(lio, document, paths, result), result)
-    return result
-
-
-def _foresee(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
+def _foresee(lio: Lio, result: Restored) -> None:
     foreseen = Foreseen(lio)
     missing: list[str] = []
-    for operation in operations:
+    for operation in result.plan.operations:
         if _is_within(_folder(operation), missing):
             continue
         try:
@@ -255,16 +243,6 @@ def _sound(
     return parts.without(document, units)
 
 
-def _planned(lio: Lio, document: Document, running: Items | None, result: Restored) -> Plan:
-    def on_error(error: EntryError) -> None:
-        result.skipped.append(_of_entry(error))
-
-    wanted = items(document, lio.root, on_error)
-    beside = _exported(lio, wanted) if running is None else running
-    result.plan = plan(lio, beside, wanted, prune=running is not None, on_error=on_error)
-    return result.plan
-
-
 def _exported(lio: Lio, wanted: Items) -> Items:
     """Return the running storage objects that a document exports and does not contain."""
     found: Items = {}
@@ -277,8 +255,9 @@ def _exported(lio: Lio, wanted: Items) -> Items:
     return found
 
 
-def _do_all(lio: Lio, operations: Sequence[Operation], result: Restored) -> None:
+def _do_all(lio: Lio, result: Restored) -> None:
     """Run each operation unless its owner could not be created or it would change nothing."""
+    operations = result.plan.operations
     missing: list[str] = []
     inverses: list[Operation] = []
     fresh = Fresh(lio)

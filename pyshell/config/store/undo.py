@@ -24,7 +24,7 @@ from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
 
 KEPT = 20
 """How many commands can be undone, the last one first."""
-_SKIP = "'undo skip=true' removes it; the next undo undoes the command before it."
+SKIP = "'undo skip=true' removes it; the next undo undoes the command before it."
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def last(lio: Lio) -> Done | None:
     try:
         return _read(lio, file, reading.parse_json(found))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PyshellError(f"{file} is damaged: nothing was undone.", _SKIP) from error
+        raise PyshellError(f"{file} is damaged: nothing was undone.", SKIP) from error
 
 
 def newest(lio: Lio) -> Path | None:
@@ -92,9 +92,8 @@ def named_if_it_fails(line: str) -> Iterator[None]:
     except InterruptedStepsError:
         raise  # the next attempt can succeed
     except PyshellError as error:
-        if f"'{line}'" not in error.message:
-            error.message = f"Cannot undo '{line}': {error.message}"
-        error.hint = f"{error.hint} {_SKIP}".strip()
+        error.message = f"Cannot undo '{line}': {error.message}"
+        error.hint = f"{error.hint} {SKIP}".strip()
         raise
 
 
