@@ -28,7 +28,7 @@ from pyshell.config.store import revisions, state
 from pyshell.config.store.state import local
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
-from pyshell.lio.identifiers import StorageObject, Target, normal_wwn
+from pyshell.lio.identifiers import StorageObject, Target, is_below, normal_wwn
 from pyshell.lio.operations.base import check, flat
 from pyshell.lio.operations.images import image_file_of
 from pyshell.lio.operations.removal import left_below
@@ -332,7 +332,7 @@ def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> li
     found = []
     for error in errors:
         path = owners.path(error.place)
-        if not path or any(path == root or path.startswith(f"{root}/") for root in roots):
+        if not path or any(is_below(path, root) for root in roots):
             found.append(error)
     return found
 

@@ -23,7 +23,7 @@ from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
-from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.identifiers import StorageObject, is_below
 from pyshell.lio.storage_info import device_attributes
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.node import Node
@@ -248,7 +248,7 @@ def _incomparable(error: PyshellError) -> PyshellError:
 def below(found: Items, path: str) -> Items:
     """Return the objects at a path and below it."""
     start = path.rstrip("/")
-    return {p: item for p, item in found.items() if p == start or p.startswith(f"{start}/")}
+    return {p: item for p, item in found.items() if is_below(p, start)}
 
 
 def with_storage(found: Items, part: Items) -> Items:

@@ -19,11 +19,11 @@ from pyshell.config.store import losses, state
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import is_below
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import is_below
 from pyshell.names import MASK
 from pyshell.text import listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from pyshell import names
-from pyshell.config.store.state import is_below, utc
+from pyshell.config.store.state import utc
 from pyshell.lio import listing
+from pyshell.lio.identifiers import is_below
 from pyshell.lio.statistics import INITIATOR, LUN, OBJECT, Rate, Sample
 from pyshell.tree.results import Table
 

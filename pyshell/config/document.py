@@ -21,6 +21,7 @@ from typing import Annotated, Any, get_args, get_origin
 from typing_extensions import Doc, NotRequired, Required, TypedDict, get_type_hints
 
 from pyshell.config.positions import Place
+from pyshell.files.reading import json_values
 from pyshell.lio import identifiers
 
 Value = int | str
@@ -252,16 +253,7 @@ def is_secret(key: str) -> bool:
 
 def holds_secrets(data: Any) -> bool:
     """Return whether a document, or a part of one, contains CHAP secrets."""
-    left = [data]  # no recursion: Python 3.13 parses files nested deeper than its recursion limit
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            if any(is_secret(key) and value for key, value in part.items()):
-                return True
-            left += part.values()
-        elif isinstance(part, list):
-            left += part
-    return False
+    return any(value and place and is_secret(str(place[-1])) for place, value in json_values(data))
 
 
 def without_secrets(data: Any, mask: str) -> Any:

@@ -235,19 +235,13 @@ def type_problems(data: Any) -> tuple[Document, list[Problem]]:
 
 def _unfit_texts(data: Any) -> list[Problem]:
     """Return problems of texts and keys that no file name and no kernel accepts."""
-    found = []
-    left: list[tuple[Any, Place, bool]] = [(data, (), False)]
-    while left:
-        value, place, is_key = left.pop()
-        if isinstance(value, str) and UNFIT.search(value):
-            message = "contains NUL or half of a surrogate pair"
-            found.append(Problem("error", place, message, at_key=is_key))
-        elif isinstance(value, dict):
-            left += [(key, (*place, key), True) for key in value]
-            left += [(entry, (*place, key), False) for key, entry in value.items()]
-        elif isinstance(value, list):
-            left += [(entry, (*place, index), False) for index, entry in enumerate(value)]
-    return found
+    message = "contains NUL or half of a surrogate pair"
+    return [
+        Problem("error", place, message, at_key=is_key)
+        for place, value in reading.json_values(data)
+        for text, is_key in ((value, False), (place[-1] if place else "", True))
+        if isinstance(text, str) and UNFIT.search(text)
+    ]
 
 
 def _joined(words: list[str]) -> str:

@@ -29,7 +29,7 @@ from pyshell.errors import (
 from pyshell.host.device_events import DeviceEvents
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import HBA_PREFIX, plugin_name
+from pyshell.lio.identifiers import HBA_PREFIX, is_below, plugin_name
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set
@@ -193,7 +193,7 @@ def _foresee(lio: Lio, result: Restored) -> None:
     foreseen = Foreseen(lio)
     missing: list[str] = []
     for operation in result.plan.operations:
-        if _is_within(_folder(operation), missing):
+        if any(is_below(_folder(operation), one) for one in missing):
             continue
         try:
             with doing(operation.step(), hint=operation.hint):
@@ -263,7 +263,7 @@ def _do_all(lio: Lio, result: Restored) -> None:
     fresh = Fresh(lio)
     with one_by_one(lio) as do:
         for number, operation in enumerate(operations, 1):
-            if fresh.has(operation) or (missing and _is_within(_folder(operation), missing)):
+            if fresh.has(operation) or any(is_below(_folder(operation), one) for one in missing):
                 continue
             try:
                 inverse = do(operation)
@@ -293,10 +293,6 @@ def _note_failure(
     if folder and not isinstance(operation, Set) and not exists(folder):
         missing.append(folder)
         result.left_out[_path(operation)] = error.message.rstrip(".")
-
-
-def _is_within(folder: str, gone: Sequence[str]) -> bool:
-    return any(folder == one or folder.startswith(one + "/") for one in gone)
 
 
 def _skipped(operation: Operation, error: PyshellError) -> Skipped:

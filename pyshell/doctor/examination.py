@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pyshell.config.store.state import is_below
 from pyshell.doctor import access, boot, disks, network
 from pyshell.doctor.findings import Finding, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import is_below
 
 _MOUNT = "/sys/kernel/config"
 

@@ -275,14 +275,19 @@ def _too_deep(data: bytes) -> int | None:
     return None
 
 
-def _strings(data: Any) -> Iterator[str]:
-    left = [data]
+def json_values(data: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:
+    """Yield all values in JSON data, each with the keys and indexes that lead to it."""
+    # No recursion: Python 3.13 parses files nested deeper than its recursion limit.
+    left: list[tuple[tuple[int | str, ...], Any]] = [((), data)]
     while left:
-        part = left.pop()
-        if isinstance(part, str):
-            yield part
-        elif isinstance(part, dict):
-            left += part
-            left += part.values()
-        elif isinstance(part, list):
-            left += part
+        place, value = left.pop()
+        yield place, value
+        if isinstance(value, dict):
+            left += [((*place, key), below) for key, below in value.items()]
+        elif isinstance(value, list):
+            left += [((*place, index), below) for index, below in enumerate(value)]
+
+
+def _strings(data: Any) -> Iterator[str]:
+    for place, value in json_values(data):
+        yield from (text for text in (*place[-1:], value) if isinstance(text, str))

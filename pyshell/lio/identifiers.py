@@ -7,7 +7,7 @@ of the target that the object belongs to (`Lio.root`): the kernel's or a simulat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
@@ -26,6 +26,17 @@ HBA_PREFIX = {
 }
 PLUGIN_OF_HBA = {prefix: plugin for plugin, prefix in HBA_PREFIX.items()}
 DEFAULT_GROUP = "default_tg_pt_gp"
+
+
+def is_below(path: str, root: str) -> bool:
+    """Return whether a path equals another one or is below it."""
+    return path == root or path.startswith(f"{root.rstrip('/')}/")
+
+
+def parents(path: str) -> Iterator[str]:
+    """Yield the paths above a path, the nearest first, without `/`."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 # Names as they are written in documents, paths and commands, in their one normal form. These

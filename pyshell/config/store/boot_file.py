@@ -23,12 +23,13 @@ from pyshell.config.running import read_running
 from pyshell.config.store import losses, revisions, state
 from pyshell.config.store.losses import same, tree_paths
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import NAME, OUTSIDE, About, State, is_below, now, of_file
+from pyshell.config.store.state import NAME, OUTSIDE, About, State, now, of_file
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import is_below
 from pyshell.text import listed
 
 _SHOWN = 20

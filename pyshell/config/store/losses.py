@@ -15,6 +15,7 @@ from pyshell.config import document_file
 from pyshell.config.document import Document
 from pyshell.config.model import NAMES_ONLY, EntryError, Items, items, secret_paths, tree_path
 from pyshell.files import reading
+from pyshell.lio.identifiers import parents
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -105,10 +106,7 @@ def _needed(path: str, held: Items) -> Iterator[str]:
     """Yield the paths that an object is made of, then those above it, the nearest first."""
     if path in held:
         yield from held[path].links
-    above = path.rpartition("/")[0]
-    while above:
-        yield above
-        above = above.rpartition("/")[0]
+    yield from parents(path)
 
 
 def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import is_below, parents
 
 NAME = "saveconfig.json"
 KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")
@@ -71,11 +72,6 @@ class State:
         return before != (self.missing, self.others)
 
 
-def is_below(path: str, root: str) -> bool:
-    """Return whether a path equals another one or is below it."""
-    return path == root or path.startswith(f"{root.rstrip('/')}/")
-
-
 def read(config_dir: Path, warn: Callable[[str], None]) -> State:
     """Return the recorded state: an empty one if the file is missing, or damaged (with a warning).
 
@@ -99,18 +95,15 @@ def read(config_dir: Path, warn: Callable[[str], None]) -> State:
 def _state(data: Any) -> State | None:
     if not isinstance(data, dict):
         return None
-    known, missing = data.get("known", {}), data.get("missing", {})
+    known, missing, others = (data.get(key, {}) for key in ("known", "missing", "others"))
     last, restored = data.get("last_revision", 0), data.get("restored", "")
-    others = data.get("others", {})
-    if not (isinstance(known, dict) and isinstance(missing, dict) and isinstance(last, int)):
+    if not (isinstance(known, dict) and isinstance(restored, str) and _are_texts(missing)):
         return None
-    if not 0 <= last <= REVISION_MAX:
+    if not (isinstance(others, dict) and all(map(_are_texts, others.values()))):
         return None
-    if not isinstance(others, dict) or not all(_are_texts(one) for one in others.values()):
+    if not (isinstance(last, int) and 0 <= last <= REVISION_MAX):
         return None
     abouts = {name: from_json(entry) for name, entry in known.items()}
-    if not all(isinstance(text, str) for text in (restored, *missing.values())):
-        return None
     return State(
         {name: a for name, a in abouts.items() if a is not None},
         dict(missing),
@@ -189,19 +182,11 @@ def note_removed(run_dir: Path, made: Iterable[str], deleted: Iterable[str]) -> 
     """Record what a command deleted. Raises PyshellError."""
     before = removed(run_dir)
     gone = set(deleted)
-    after = {path for path in before - set(made) | gone if not _is_within(path, before | gone)}
+    roots = before | gone
+    after = {path for path in before - set(made) | gone if roots.isdisjoint(parents(path))}
     if after != before:
         writing.make_folder(run_dir)
         writing.replace(run_dir / REMOVED, json.dumps(sorted(after)).encode())
-
-
-def _is_within(path: str, roots: set[str]) -> bool:
-    above = path.rpartition("/")[0]
-    while above:
-        if above in roots:
-            return True
-        above = above.rpartition("/")[0]
-    return False
 
 
 def forget_removed(run_dir: Path) -> None:
