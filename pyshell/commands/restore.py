@@ -17,7 +17,6 @@ from pyshell.commands.diff import items_of
 from pyshell.commands.save import boot_file, file_of
 from pyshell.config import document_file, references, restoration
 from pyshell.config.document import is_empty
-from pyshell.config.running import read_outline
 from pyshell.config.store import losses, state
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
 from pyshell.host.device_events import DeviceEvents
@@ -201,7 +200,7 @@ def _marked(node: Node) -> Mapping[str, str]:
 
 
 def _not_running(node: Node, document: Document) -> dict[str, str]:
-    return losses.missing(document, read_outline(node.lio), {})
+    return losses.missing(document, losses.running_paths(node.lio), {})
 
 
 def _read(node: Node, path: Path) -> Trusted:
@@ -333,7 +332,8 @@ class RestoreJob:
     def _not_running(self, result: Restored) -> dict[str, str]:
         if not (result.skipped or result.left_out):
             return {}  # every step was done: looking for all of it again took a tenth of the time
-        return losses.missing(self._document, read_outline(self._context.lio), result.left_out)
+        running = losses.running_paths(self._context.lio)
+        return losses.missing(self._document, running, result.left_out)
 
     def _note(self, result: Restored) -> None:
         for note in result.notes:

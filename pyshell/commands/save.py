@@ -14,7 +14,7 @@ from pyshell.config import document_file, references
 from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
 from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
-from pyshell.config.running import read_outline, read_running
+from pyshell.config.running import read_running
 from pyshell.config.store import losses, state
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
@@ -186,7 +186,7 @@ def lost_by_saving(node: Node) -> list[str]:
     before = object_paths(document_file.load(path))
     removed = node.context.removed_paths() | state.removed(node.lio.run_dir)
     removed |= set(boot_file(node.context).missing_of(path))
-    lost = before - object_paths(read_outline(node.lio))
+    lost = before - losses.running_paths(node.lio)
     return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
 
 

@@ -13,8 +13,8 @@ import pytest
 from rtslib_fb import RTSRoot
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.config.running import read_outline, read_running
-from pyshell.config.store.losses import tree_paths
+from pyshell.config.running import read_running
+from pyshell.config.store.losses import running_paths, tree_paths
 from pyshell.lio.attach import attach
 from pyshell.lio.configfs import changing
 
@@ -138,7 +138,7 @@ def test_the_outline_has_the_same_objects(pyshell: Pyshell) -> None:
     whole = tree_paths(read_running(lio))
     secrets = {path for path in whole if path.rpartition("/")[2].startswith("chap_")}
     assert len(secrets) == 2
-    assert tree_paths(read_outline(lio)) == whole - secrets
+    assert running_paths(lio) == whole - secrets
 
 
 def test_a_half_made_storage_object_is_in_neither(pyshell: Pyshell) -> None:
@@ -146,4 +146,4 @@ def test_a_half_made_storage_object_is_in_neither(pyshell: Pyshell) -> None:
     for folder in ("rd_mcp_0", "rd_mcp_0/half"):
         with changing():
             lio.kernel.mkdir(f"{lio.kernel.root}/core/{folder}")
-    assert tree_paths(read_outline(lio)) == tree_paths(read_running(lio)) == set()
+    assert running_paths(lio) == tree_paths(read_running(lio)) == set()

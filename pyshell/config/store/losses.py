@@ -9,13 +9,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyshell.config import document_file
 from pyshell.config.document import Document
-from pyshell.config.model import NAMES_ONLY, EntryError, Items, items, secret_paths, tree_path
+from pyshell.config.model import (
+    NAMES_ONLY,
+    AnyPlace,
+    EntryError,
+    Item,
+    Items,
+    items,
+    secret_paths,
+    tree_path,
+)
+from pyshell.config.running import read_fabric
 from pyshell.files import reading
-from pyshell.lio.identifiers import parents
+from pyshell.lio import identifiers, listing, rtslib_objects
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import FabricPlace, parents
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -51,14 +64,56 @@ def _paths(found: Items) -> set[str]:
     return {*found, *secret_paths(found)}
 
 
-def missing(document: Document, running: Document, reasons: Mapping[str, str]) -> dict[str, str]:
+def running_paths(lio: Lio) -> set[str]:
+    """Return the paths in the tree of all running objects, in much less time than `read_running`.
+
+    Names are in their normal form, as in the items of a document.
+    """
+    return {tree_path(Item(place)) for place in _running_objects(lio)}
+
+
+def _running_objects(lio: Lio) -> Iterator[AnyPlace]:
+    for disk in listing.storage_objects(lio):
+        if not listing.half_made(lio, disk):
+            yield disk
+            yield from listing.alua_groups(disk) if rtslib_objects.supports_alua(lio, disk) else ()
+    for fabric in listing.fabrics_in_use(lio):
+        if read_fabric(lio, fabric) is not None:
+            yield FabricPlace(fabric)
+        for there in listing.targets(fabric):
+            target = replace(there, wwn=fabric.known_wwn(there.wwn))
+            yield target
+            for tpg in listing.tpgs(there):
+                yield from _running_in_tpg(tpg, replace(tpg, target=target))
+
+
+def _running_in_tpg(there: identifiers.Tpg, tpg: identifiers.Tpg) -> Iterator[AnyPlace]:
+    fabric = there.target.fabric
+    yield tpg
+    for lun in listing.luns(there):
+        if listing.storage_object_of(lun) is not None:
+            yield replace(lun, tpg=tpg)
+    for portal in listing.portals(there) if fabric.has("nps") else ():
+        yield replace(portal, tpg=tpg)
+    for found in listing.node_acls(there) if fabric.has("acls") else ():
+        acl = identifiers.NodeAcl(tpg, fabric.known_wwn(found.wwn))
+        yield acl
+        for mapped in listing.mapped_luns(found):
+            if listing.lun_of(mapped) is not None:
+                yield replace(mapped, acl=acl)
+
+
+def missing(
+    document: Document, runs: Collection[str], reasons: Mapping[str, str]
+) -> dict[str, str]:
     """Return the objects of a document that are not running, with the reasons.
 
-    `reasons` has those of objects that could not be created; dependents refer to them. Objects that
-    are created along with their owner are not included.
+    `runs` are the paths of running objects. `reasons` has those of objects that could not be
+    created; dependents refer to them. Objects that are created along with their owner are not
+    included.
     """
-    wanted, runs = _by_tree_path(document), tree_paths(running)
-    gone = set(wanted) - runs
+    wanted = _by_tree_path(document)
+    gone = set(wanted).difference(runs)
     secrets = {
         path: reasons.get(path, "not read from its file")
         for path in secret_paths(wanted, only_unread=True)

@@ -210,7 +210,7 @@ def test_a_merged_save_leaves_a_change_by_others_to_be_noticed(boot: BootFile) -
 def partly(boot: BootFile) -> BootFile:
     """Return a file with two disks of which a restore brought the first alone."""
     save(boot, TWO)
-    missing = losses.missing(TWO, ONE, {"/backstores/ramdisk/two": "no memory"})
+    missing = losses.missing(TWO, losses.tree_paths(ONE), {"/backstores/ramdisk/two": "no memory"})
     boot.restored(boot.path.read_bytes(), missing)
     return boot
 
@@ -269,7 +269,7 @@ def test_a_merged_save_keeps_the_marks_of_kept_objects(partly: BootFile) -> None
 def test_invalid_entries_are_marked_as_well() -> None:
     odd = disks("one")
     odd["storage_objects"].append({"name": "x", "plugin": "punchcard"})
-    missing = losses.missing(odd, ONE, {})
+    missing = losses.missing(odd, losses.tree_paths(ONE), {})
     assert list(missing) == ["/backstores/punchcard/x"]
     before = document_file.to_text(odd).encode()
     assert losses.lost(missing, before, ONE) == ["/backstores/punchcard/x"]
