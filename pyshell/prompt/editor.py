@@ -2,7 +2,7 @@
 """The line editor, by prompt_toolkit.
 
 Tab completes, F1 or `?` shows help, Up finds earlier lines with the same beginning, Ctrl-R searches
-them, and Right accepts a suggestion. All reads of the target are done on threads: no key waits.
+them, Right accepts a suggestion. The target is read on threads: no key waits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import os
 import termios
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TextIO
@@ -44,7 +44,7 @@ from pyshell.tree.node import Node
 _SOON, _TRIES = 0.02, 50
 """Seconds between attempts to complete a menu that is still being filled, and their number."""
 _ATTEMPTS = 3
-"""How often a line is begun again after an error that nothing else caught."""
+"""How often a line is restarted after an error that nothing else caught."""
 _MENU_ROWS = 12
 """The most rows of a menu."""
 
@@ -90,7 +90,8 @@ class Editor:
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
         completer, guard = self._completer, self._guard
-        suggest = PathSuggest(self._history.entries, self._path)
+        shell = self._shell
+        suggest = PathSuggest(self._history.entries, lambda: shell.path)
         made: PromptSession[str] = PromptSession(
             history=self._history,
             completer=guard.completer(completer),
@@ -100,8 +101,13 @@ class Editor:
             # Without colours a suggestion would look like typed text.
             auto_suggest=guard.suggest(suggest) if colour else None,
             lexer=guard.lexer(LineLexer(lambda: self._line.checked)) if colour else None,
-            key_bindings=line_keys(self._help, self._show_help, completer.begun, guard),
-            style=prompt_style(self._shell.preference),
+            key_bindings=line_keys(
+                lambda line: help_at(line, shell.root(), shell.path),
+                lambda lines: shell.console.print_lines(wrapped_help(lines, self._width())),
+                completer.begun,
+                guard,
+            ),
+            style=prompt_style(shell.preference),
             enable_suspend=True,
             reserve_space_for_menu=_MENU_ROWS,
             color_depth=self._depth,
@@ -119,14 +125,13 @@ class Editor:
         return made
 
     def command(self, prompt: str, *, goes_on: bool = False) -> str:
-        """Return what was typed: a line, or several that were pasted at once.
+        """Return what was typed, as `Reader.command`.
 
-        The rest of a line (`goes_on`) is not checked while it is typed.
         Raises EOFError for Ctrl-D on an empty line, KeyboardInterrupt for Ctrl-C.
         """
         self._checks_line = not goes_on
         with_toolbar = bool(self._shell.preference("prompt_toolbar"))
-        now = self._guard.run("The toolbar", self._begin_to_watch, Status())
+        now = self._guard.run("The toolbar", self._watch_status, Status())
         self._commands.rprompt = UNSAVED if now.unsaved and not with_toolbar else ""
         self._commands.bottom_toolbar = self._toolbar if with_toolbar else None
         try:
@@ -136,24 +141,21 @@ class Editor:
         self._guard.run("The history", lambda: self._history.keep(typed, self._shell.path), None)
         return typed
 
-    def _begin_to_watch(self) -> Status:
+    def _watch_status(self) -> Status:
         now = status_at_once(self._shell)
         self._status.begin(replace(now, sessions=self._status.status.sessions))
         return self._status.status
 
     def answer(self, question: str) -> str:
-        """Return the answer to a question. Raises as `command` does, and so for Esc.
+        """Return the answer to a question; ignores what was typed or pasted before it.
 
-        What was typed or pasted before the question is ignored.
+        Raises as `command` does, KeyboardInterrupt also for Esc.
         """
         self._drop_typed_ahead()
         return self._read(self._answers, question)
 
     def key(self, question: str, meanings: Mapping[str, str]) -> str:
-        """Return the meaning of the first key that has one, and remove the question.
-
-        Raises as `command` does.
-        """
+        """Return the meaning of the first key that has one. Raises as `command` does."""
         asking: PromptSession[str] = PromptSession(
             key_bindings=self._guard.keys(choice_keys(meanings)),
             erase_when_done=True,
@@ -190,7 +192,7 @@ class Editor:
             self._show_notices()
 
     def _read(self, session: PromptSession[str], prompt: str) -> str:
-        """Read a line. An error meanwhile is reported and does not end the session."""
+        """Read a line. Errors are reported and do not end the session."""
 
         def in_loop() -> None:
             asyncio.get_running_loop().set_exception_handler(self._guard.of_loop)
@@ -234,9 +236,6 @@ class Editor:
         while self._notices:
             self._shell.note(self._notices.popleft())
 
-    def _path(self) -> str:
-        return self._shell.path
-
     def _look(self) -> None:
         document = self._commands.default_buffer.document
         self._completer.typed(document.current_line_before_cursor)
@@ -250,7 +249,6 @@ class Editor:
 
     def _complete_again(self, line: str) -> None:
         """Add what was read to the menu of a line, if it is still open without a selection."""
-
         loop = self._commands.app.loop
         if loop is None:
             return
@@ -292,14 +290,8 @@ class Editor:
         selected = 0 if menu.complete_index is None else menu.complete_index + 1
         return selected, entries(menu.completions)
 
-    def _show_help(self, lines: Iterable[str]) -> None:
-        self._shell.console.print_lines(wrapped_help(lines, self._width()))
-
     def _width(self) -> int:
         return self._output.get_size().columns
-
-    def _help(self, line: str) -> list[str]:
-        return help_at(line, self._shell.root(), self._shell.path)
 
 
 def _goes_on(menu: Window) -> bool:
@@ -317,7 +309,7 @@ def _written_out(prompt: str) -> StyleAndTextTuples:
 
 
 class _Screen(Vt100_Output):
-    """A terminal that is never asked for its cursor's position.
+    """A terminal that is not queried for its cursor's position.
 
     Serial lines and programs such as expect do not answer; a late answer would be read as keys.
     """

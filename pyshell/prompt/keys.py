@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
@@ -33,12 +32,11 @@ _REMOVING = frozenset({"delete", "unshare", "clearconfig", "disable"})
 
 def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBindings:
     """Return the keys while a line is typed."""
-    find_help = partial(_found_help, find_help, guard)
     bound = KeyBindings()
 
     @bound.add("tab", filter=~has_completions)
     def _complete(event: KeyPressEvent) -> None:
-        """Insert what is certain at once: otherwise the next key would take Tab's place."""
+        """Insert what is certain immediately: the next key would cancel the completion."""
         buffer = event.current_buffer
         rest = begun(buffer.document.current_line_before_cursor)
         if rest and not buffer.document.text_after_cursor:
@@ -48,45 +46,42 @@ def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBin
 
     @bound.add("escape", filter=has_completions, eager=True)
     def _close(event: KeyPressEvent) -> None:
-        """Close the menu at once: the next key is a key by itself."""
+        """Close the menu without waiting for the rest of an escape sequence."""
         event.current_buffer.cancel_completion()
 
     @bound.add("enter", filter=completion_is_selected)
     def _take(event: KeyPressEvent) -> None:
-        """Keep the selected entry, which is in the line already; the next Enter runs the line."""
+        """Keep the selected entry, which is already in the line; the next Enter runs the line."""
         event.current_buffer.complete_state = None
 
     @bound.add("f1")
     def _help(event: KeyPressEvent) -> None:
-        _show(event, find_help, show)
+        _show(event, find_help, show, guard)
 
     @bound.add("?")
     def _question(event: KeyPressEvent) -> None:
         if asks_for_help(event.current_buffer.document.current_line_before_cursor):
-            _show(event, find_help, show)
+            _show(event, find_help, show, guard)
         else:
             event.current_buffer.insert_text("?")
 
     return guard.keys(bound)
 
 
-def _found_help(find_help: Help, guard: Guard, line: str) -> Sequence[str]:
-    return guard.run("Help", lambda: find_help(line), ())
-
-
-def _show(event: KeyPressEvent, find_help: Help, show: Show) -> None:
+def _show(event: KeyPressEvent, find_help: Help, show: Show, guard: Guard) -> None:
     """Show help above the line once it is found; keys work meanwhile."""
     line = event.current_buffer.document.current_line_before_cursor
+    nothing: Sequence[str] = ()
 
     async def find_and_show() -> None:
-        lines = await asyncio.get_running_loop().run_in_executor(None, find_help, line)
+        lines = await asyncio.to_thread(guard.run, "Help", lambda: find_help(line), nothing)
         await run_in_terminal(lambda: show(lines))
 
     event.app.create_background_task(find_and_show())
 
 
 def answer_keys() -> KeyBindings:
-    """Return keys for a typed answer: Esc cancels as Ctrl-C does, pasted lines are no answer."""
+    """Return keys for a typed answer: Esc cancels like Ctrl-C, several pasted lines are refused."""
     bound = KeyBindings()
 
     @bound.add("escape", eager=True)
@@ -117,7 +112,7 @@ def choice_keys(meanings: Mapping[str, str]) -> KeyBindings:
 
 
 class KeptHistory(History):
-    """The command history for prompt_toolkit; it holds lines in the form that is kept."""
+    """The command history for prompt_toolkit, which holds lines in the form that is kept."""
 
     def __init__(self, kept: CommandHistory, guard: Guard) -> None:
         super().__init__()
@@ -147,14 +142,14 @@ class KeptHistory(History):
                 self._loaded_strings = [known for known, _ in self._entries]
 
     def append_string(self, string: str) -> None:
-        """Do nothing: `keep` is called once the line is drawn, and may print a warning."""
+        """Do nothing: `keep`, which may print a warning, is called after the line is drawn."""
 
     def store_string(self, string: str) -> None:
-        """Do nothing, as above."""
+        """Do nothing, for the same reason."""
 
 
 class PathSuggest(AutoSuggest):
-    """Suggests the latest line that begins as what is typed; one typed at this path first."""
+    """Suggests the latest line with the typed beginning, preferably one typed at this path."""
 
     def __init__(
         self, entries: Callable[[], Iterable[tuple[str, str]]], path: Callable[[], str]
@@ -163,7 +158,7 @@ class PathSuggest(AutoSuggest):
         self._path = path
 
     def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
-        """Return the rest of the line that fits best, None if there is none."""
+        """Return the rest of the best line, None if there is none."""
         typed = document.text
         if not typed.strip() or "\n" in typed or _REMOVING & set(typed.split()):
             return None
@@ -172,9 +167,9 @@ class PathSuggest(AutoSuggest):
 
 
 def suggested(typed: str, latest_first: Iterable[tuple[str, str]], path: str) -> str | None:
-    """Return the line that fits best, None if there is none.
+    """Return the best line, None if there is none.
 
-    A line typed elsewhere fits only if it means the same here: if it begins with an absolute path.
+    A line typed elsewhere counts only if it begins with an absolute path, so it means the same.
     """
     absolute = None
     for line, at in latest_first:

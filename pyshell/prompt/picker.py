@@ -33,7 +33,7 @@ _PART = "The list of paths"
 
 
 class Paths:
-    """The paths of a tree, collected level by level on a thread."""
+    """The paths of a tree, collected level by level."""
 
     def __init__(self, root: Node) -> None:
         self.found: list[Branch] = []
@@ -41,7 +41,7 @@ class Paths:
         self._root = root
 
     def collect(self) -> Iterator[None]:
-        """Collect the paths; yields after each, so that it can be shown."""
+        """Collect the paths; yields after each."""
         waiting: list[Branch | Node] = [self._root]
         while waiting and len(self.found) < MOST:
             node = waiting.pop(0)
@@ -130,14 +130,9 @@ def pick(
     picker = _Picker(Paths(root), path, output, guard)
     control = BufferControl(picker.search, input_processors=[BeforeInput("Go to: ")])
 
-    def lines() -> StyleAndTextTuples:
-        return guard.run(_PART, picker.lines, [])
-
-    def footer() -> StyleAndTextTuples:
-        return guard.run(_PART, picker.foot, [])
-
-    body = Window(FormattedTextControl(lines), wrap_lines=False)
-    foot = Window(FormattedTextControl(footer), height=1)
+    nothing: StyleAndTextTuples = []
+    body = Window(FormattedTextControl(lambda: guard.run(_PART, picker.lines, nothing)))
+    foot = Window(FormattedTextControl(lambda: guard.run(_PART, picker.foot, nothing)), height=1)
     shown: Application[str | None] = Application(
         Layout(HSplit([Window(control, height=1), body, foot])),
         key_bindings=guard.keys(_keys(picker)),

@@ -63,7 +63,7 @@ class Status:
 
 
 def toolbar(checked: CheckedLine, status: Status, text: str, width: int) -> StyleAndTextTuples:
-    """Return the toolbar for a line `text`; parts that do not fit in `width` are omitted."""
+    """Return the toolbar for a line `text`, without the parts that do not fit in `width`."""
     line = _of_line(checked, width) if checked.text == text and text.strip() else []
     below = _fitting(_parts(status), width)
     return [*line, ("", "\n"), *below] if line else below
@@ -98,27 +98,20 @@ def _sentence(text: str, width: int) -> str:
 
 def _parts(status: Status) -> StyleAndTextTuples:
     """Return the parts of the status, the most important first."""
-    made: StyleAndTextTuples = []
-    if status.reading:
-        made.append(("class:toolbar.mode", "reading…"))
-    if status.menu is not None:
-        made.append(("class:toolbar.mode", _of_menu(*status.menu)))
-    if status.unsaved:
-        made.append(("class:toolbar.warning", UNSAVED))
-    if status.partly_restored:
-        made.append(("class:toolbar.warning", "restored in part"))
-    if status.changed_by:
-        made.append(("class:toolbar.warning", f"changed by {status.changed_by}"))
-    if status.read_only:
-        made.append(("class:toolbar.warning", "read-only: not root"))
-    if status.simulated:
-        made.append(("class:toolbar.mode", "simulated"))
-    if status.sessions:
-        noun = "session" if status.sessions == 1 else "sessions"
-        made.append(("class:toolbar.status", f"{status.sessions} {noun}"))
-    made.append(("class:toolbar.status", shorten(one_line(status.host), _HOST_WIDTH)))
-    made.append(("class:toolbar.key", "F1 help"))
-    return made
+    sessions = f"{status.sessions} session{'' if status.sessions == 1 else 's'}"
+    parts = (
+        (status.reading, "mode", "reading…"),
+        (status.menu, "mode", _of_menu(*(status.menu or (0, 0)))),
+        (status.unsaved, "warning", UNSAVED),
+        (status.partly_restored, "warning", "restored in part"),
+        (status.changed_by, "warning", f"changed by {status.changed_by}"),
+        (status.read_only, "warning", "read-only: not root"),
+        (status.simulated, "mode", "simulated"),
+        (status.sessions, "status", sessions),
+        (True, "status", shorten(one_line(status.host), _HOST_WIDTH)),
+        (True, "key", "F1 help"),
+    )
+    return [(f"class:toolbar.{style}", text) for shown, style, text in parts if shown]
 
 
 UNSAVED = "unsaved changes"
@@ -151,7 +144,7 @@ def status_at_once(shell: Shell) -> Status:
 
 
 def read_status(shell: Shell, since: int) -> Status:
-    """Read the target; changes by others are those after the lock's time `since`."""
+    """Read the target; `since` is the lock's time after which changes are those of others."""
     count = sum(1 for _ in sessions(shell.lio))
     return replace(status_at_once(shell), sessions=count, changed_by=_others(shell.lio, since))
 
@@ -189,9 +182,9 @@ class StatusWatch:
         self._thread: threading.Thread | None = None
 
     def begin(self, known: Status) -> None:
-        """Read from now on, as a prompt is shown; later changes are those of others.
+        """Start reading when a prompt is shown; `known` is the status until the first read.
 
-        `known` is valid until the first read is done.
+        Changes from now on are those of others.
         """
         self.status = self._with_comparison(known)
         self._since = _stamp(self._shell.lio.lock_file)
@@ -201,7 +194,7 @@ class StatusWatch:
             self._thread.start()
 
     def pause(self) -> None:
-        """Stop reading, as a command runs."""
+        """Stop reading while a command runs."""
         self._waiting.clear()
 
     def _work(self) -> None:
@@ -211,30 +204,27 @@ class StatusWatch:
             with asking(self._typing.give_way):
                 self._take(lambda: read_status(self._shell, self._since))
                 taken = time.thread_time() - started
-                self._take(self._compared)
+                self._guard.run("The toolbar", self._comparison.update, None)
+                self._take(lambda: self.status)
             time.sleep(max(EVERY, _RARELY * taken))
 
-    def _compared(self) -> Status:
-        self._comparison.update()
-        return self.status
-
     def _take(self, read: Callable[[], Status]) -> None:
-        """Show what is read; an error in it never stops the prompt."""
+        """Show a new status."""
         found = self._guard.run("The toolbar", lambda: self._with_comparison(read()), self.status)
         if found != self.status and self._waiting.is_set():
             self.status = found
             self._guard.run("The toolbar", self._changed, None)
 
     def _with_comparison(self, found: Status) -> Status:
-        """Let the comparison decide, once it is made: an undo may have restored what is saved."""
+        """Use the comparison's result if there is one: an undo may have restored what is saved."""
         known = self._comparison.known()
         return found if known is None else replace(found, unsaved=known)
 
 
 class SavedComparison:
-    """Whether the running configuration differs from the saved one, whoever changed it.
+    """Whether the running configuration differs from the saved one.
 
-    A comparison is slow, so it is repeated only if a change may have been made since.
+    A comparison is slow; it is repeated only after a possible change, whoever made it.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -243,20 +233,20 @@ class SavedComparison:
         self._of: tuple[int, int] | None = None
 
     def known(self) -> bool | None:
-        """Return whether they differ now, None if that is not known."""
+        """Return whether they differ now, None if unknown."""
         if self._found is None or self._of != self._stamps() or self._shell.compat:
             return None
         return self._found
 
     def update(self) -> None:
-        """Compare them if that is not known. Raises PyshellError if the file cannot be read."""
+        """Compare them if needed. Raises PyshellError if the file cannot be read."""
         lio = self._shell.lio
         stamps = self._stamps()
         if stamps == self._of or self._shell.compat:
             return
         if is_held(lio.lock_file):
             return  # a running change updates the lock's time only when it begins
-        self._of, self._found = stamps, None  # what cannot be compared is not tried again
+        self._of, self._found = stamps, None  # do not retry a comparison that fails
         self._found = differs(lio)
 
     def _stamps(self) -> tuple[int, int]:

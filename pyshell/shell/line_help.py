@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pyshell.commands.help import command_rows, of_command
@@ -11,7 +12,6 @@ from pyshell.commands.parameters import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
 from pyshell.shell import binding
-from pyshell.shell.binding import unknown_command
 from pyshell.shell.completion.engine import CommandName, ParameterName, Value, expected
 from pyshell.shell.completion.sources import about_param, complete, node_at
 from pyshell.shell.grammar import (
@@ -31,13 +31,13 @@ from pyshell.tree.groups import value_or_empty
 from pyshell.tree.node import Node
 
 _SHOWN = 12
-"""How many values are listed."""
+"""How many candidates are listed."""
 
 
 def asks_for_help(line: str) -> bool:
-    """Tell whether a `?` behind `line` asks for help: where a word would begin, or a command is.
+    """Return whether a `?` after `line` asks for help: at the start of a word or after a command.
 
-    In quotes, in values and in paths it is a character like others.
+    In quotes, values and paths it is an ordinary character.
     """
     try:
         words = split(line)
@@ -49,7 +49,7 @@ def asks_for_help(line: str) -> bool:
 
 
 def help_at(line: str, root: Node, path: str) -> list[str]:
-    """Return help on the end of a line up to the cursor."""
+    """Return help on what may follow a line up to the cursor."""
     try:
         return list(_help(line, root, path))
     except PyshellError as error:
@@ -60,32 +60,31 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
     here = root.get_node(path)
     wanted = expected(line, lambda at: node_at(here, at).commands())
     node = node_at(here, wanted.path)
-    named = next((kind for kind in wanted.kinds if isinstance(kind, CommandName)), None)
-    if named is not None:
-        yield from _of_commands(named.prefix, node)
+    if command := wanted.kind(CommandName):
+        yield from _of_commands(command.prefix, node)
         return
-    value = next((kind for kind in wanted.kinds if isinstance(kind, Value)), None)
-    names = next((kind for kind in wanted.kinds if isinstance(kind, ParameterName)), None)
-    if value is None and names is None:
+    if value := wanted.kind(Value):
+        if value.name:
+            yield from _of_setting(value, node)
+        else:
+            yield f"{value.param.name}: {about_param(value.param)}"
+    elif names := wanted.kind(ParameterName):
+        yield from of_command(names.command)
+    else:
         yield _of_nothing(line, node)
         return
-    if value is not None and value.name:
-        yield from _of_setting(value, node)
-    elif value is not None:
-        yield f"{value.param.name}: {about_param(value.param)}"
-    else:
-        assert names is not None
-        yield from of_command(names.command)
     yield from _choices(line, root, path)
 
 
 def _of_nothing(line: str, node: Node) -> str:
-    """Tell why nothing can come: the line's command is none of its node's, or has all it takes."""
+    """Return why nothing may follow: an unknown command, or no more arguments."""
     words = split_unfinished(line)
     command = next((word for word in words if not is_path(word)), None)
     if command is None or command.text in node.commands():
         return "No more arguments expected."
-    return f"{node.path} has no command {command.text}. {unknown_command(node, command).hint}"
+    return (
+        f"{node.path} has no command {command.text}. {binding.unknown_command(node, command).hint}"
+    )
 
 
 def _of_commands(prefix: str, node: Node) -> Iterator[str]:
@@ -101,7 +100,7 @@ def _of_commands(prefix: str, node: Node) -> Iterator[str]:
 
 
 def _of_setting(value: Value, node: Node) -> Iterator[str]:
-    """Yield all that is known of the parameter that is being set."""
+    """Yield what is known about the parameter that is being set."""
     group = node.groups().get(value.given.get("group", ""))
     entry = group.entries().get(value.name) if group is not None else None
     if group is None or entry is None:
@@ -140,9 +139,9 @@ class LineProblem:
 
 @dataclass(frozen=True)
 class Hint:
-    """The syntax of the line's command, and what the word under the cursor is to be.
+    """The syntax of the line's command, and a text about the parameter at the cursor.
 
-    `current` is its place among `words`, None where it is none of them.
+    `current` is that parameter's number among `words`, None if it is none of them.
     """
 
     words: tuple[str, ...]
@@ -173,7 +172,7 @@ def spans(text: str) -> Iterator[Span]:
 
 
 def problem(text: str, root: Node, path: str) -> LineProblem | None:
-    """Return what is wrong with a line; what its last word may still become is not."""
+    """Return the problem of a line; its last word may be unfinished."""
     try:
         line = parse(text)
     except UnfinishedError:
@@ -199,17 +198,12 @@ def _problem_of_path(line: Line, here: Node, error: PyshellError) -> LineProblem
     assert line.path is not None
     word = line.path
     folder, _, begun = word.text.rpartition("/")
-    if word.end == len(line.text) and _begins_child(here, f"{folder}/" if folder else "/", begun):
-        return None
+    if word.end == len(line.text):
+        with suppress(PyshellError):
+            children = here.get_node(f"{folder}/").children
+            if any(str(child.name).startswith(begun) for child in children):
+                return None
     return LineProblem(word.start, word.end, str(error))
-
-
-def _begins_child(here: Node, folder: str, begun: str) -> bool:
-    try:
-        children = here.get_node(folder).children
-    except PyshellError:
-        return False
-    return any(str(child.name).startswith(begun) for child in children)
 
 
 def _problem_of_command(line: Line, word: Word, node: Node) -> LineProblem | None:
@@ -222,7 +216,7 @@ def _problem_of_command(line: Line, word: Word, node: Node) -> LineProblem | Non
 
 
 def _problem_of_arguments(line: Line, described: Command, node: Node) -> LineProblem | None:
-    """Return what is wrong with the arguments; what is only missing is not."""
+    """Return the problem of the arguments; missing ones may follow."""
     if any(word.raw == "--help" for word in line.arguments):
         return None
     last = line.arguments[-1] if line.arguments else None
@@ -234,8 +228,11 @@ def _problem_of_arguments(line: Line, described: Command, node: Node) -> LinePro
         column = error.column
         if column is None or column >= len(line.text.rstrip()):
             return None
-        if unfinished and last is not None and column >= last.start and _may_become(last, error):
-            return None
+        if unfinished and last is not None and column >= last.start:
+            # A value may become valid, and a bare word NAME=; but the name before a = is complete.
+            named = last.name is not None
+            if not (named and isinstance(error, binding.UnknownParameterError)):
+                return None
         end = next((w.end for w in line.arguments if w.start <= column < w.end), len(line.text))
         return LineProblem(column, end, str(error))
     except NotFoundError as error:
@@ -246,16 +243,8 @@ def _problem_of_arguments(line: Line, described: Command, node: Node) -> LinePro
     return None
 
 
-def _may_become(word: Word, error: UsageError) -> bool:
-    """Tell whether a word that is being typed may still become right.
-
-    A value may; a bare word may become NAME=; a name that is followed by its `=` is whole.
-    """
-    return word.name is None or not isinstance(error, binding.UnknownParameterError)
-
-
 def advice(text: str) -> str:
-    """Return what would be better than a line as it is typed, "" where nothing is known."""
+    """Return a better way to type a line, "" if there is none."""
     name = in_the_open(split_unfinished(text))
     return f"{name}=- asks for it without showing it." if name else ""
 
@@ -267,10 +256,11 @@ def hint(text: str, root: Node, path: str) -> Hint | None:
         wanted = expected(text, lambda at: node_at(here, at).commands())
     except PyshellError:
         return None
-    kind = next((one for one in wanted.kinds if isinstance(one, ParameterName | Value)), None)
+    value = wanted.kind(Value)
+    kind = value or wanted.kind(ParameterName)
     if kind is None:
         return None
-    param = kind.param if isinstance(kind, Value) else None
+    param = value.param if value is not None else None
     shown = kind.command.slots()
     current = next((n for n, (one, _) in enumerate(shown) if one is param), None)
     words = (kind.command.name, *(word for _, word in shown))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pyshell.shell import binding
 from pyshell.shell.grammar import Word, is_path, split_unfinished
@@ -22,7 +23,7 @@ MOST = 200
 class Path:
     """The path that a line begins with."""
 
-    typed: str
+    prefix: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Value:
 
 
 Wanted = Path | CommandName | ParameterName | Value
+_Kind = TypeVar("_Kind", Path, CommandName, ParameterName, Value)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class Expected:
     start: int
     kinds: tuple[Wanted, ...] = ()
     path: str | None = None
+
+    def kind(self, wanted: type[_Kind]) -> _Kind | None:
+        """Return the expected word of a kind, None if no such word may follow."""
+        return next((kind for kind in self.kinds if isinstance(kind, wanted)), None)
 
 
 def expected(text: str, commands_at: Callable[[str | None], Mapping[str, Command]]) -> Expected:

@@ -57,13 +57,9 @@ def _complete(line: str, here: Node, *, quickly: bool) -> Iterator[tuple[int, Ca
     bare = line[wanted.start - 1 : wanted.start] != "="
     kinds = [kind for kind in wanted.kinds if not quickly or not _is_read(kind)]
     found = [candidate for kind in kinds for candidate in _candidates(kind, node)]
-    prefix = _prefix(wanted.kinds[0]) if wanted.kinds else ""
+    prefix = wanted.kinds[0].prefix if wanted.kinds else ""
     for one in fitting(prefix, found):
         yield wanted.start, replace(one, text=_written(one, bare=bare))
-
-
-def _prefix(kind: Wanted) -> str:
-    return kind.typed if isinstance(kind, Path) else kind.prefix
 
 
 def _is_read(kind: Wanted) -> bool:
@@ -99,7 +95,7 @@ def _written(candidate: Candidate, *, bare: bool) -> str:
 
 def _candidates(kind: Wanted, node: Node) -> Iterable[Candidate]:
     if isinstance(kind, Path):
-        return paths(kind.typed, node, first=True)
+        return paths(kind.prefix, node, first=True)
     if isinstance(kind, CommandName):
         return _commands(node)
     if isinstance(kind, ParameterName):
@@ -170,16 +166,12 @@ def _settings(
         return
     for entry in found.entries().values():
         if entry.writable or not writable:
-            yield Candidate(entry.name, about=partial(_told, found, entry))
+            yield Candidate(entry.name, about=partial(_about_entry, found, entry))
 
 
-def _told(group: Group, entry: Entry) -> str:
-    now = "secret" if entry.secret else _now(group, entry) or "not set"
+def _about_entry(group: Group, entry: Entry) -> str:
+    now = "secret" if entry.secret else value_or_empty(group, entry.name) or "not set"
     return f"now {now}: {entry.help}"
-
-
-def _now(group: Group, entry: Entry) -> str:
-    return "" if entry.secret else value_or_empty(group, entry.name)
 
 
 def _setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
@@ -195,7 +187,7 @@ def _setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
     entry = found.entries().get(wanted.name) if found is not None else None
     if found is not None and entry is not None and not entry.secret:
         known = (entry.about.values if entry.about else None) or _CHOICES.get(entry.type, {})
-        yield from _choices(known, _now(found, entry))
+        yield from _choices(known, value_or_empty(found, entry.name))
 
 
 def _choices(known: Mapping[str, str], now: str) -> Iterator[Candidate]:
