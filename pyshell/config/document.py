@@ -157,7 +157,16 @@ class MappedLunEntry(TypedDict):
     alias: NotRequired[_Alias]
 
 
-class NodeAclEntry(TypedDict):
+class _ChapKeys(TypedDict):
+    chap_userid: NotRequired[_ChapUserid]
+    chap_password: NotRequired[_ChapPassword]
+    chap_mutual_userid: NotRequired[_MutualUserid]
+    chap_mutual_password: NotRequired[_MutualPassword]
+    chap_password_file: NotRequired[_SecretFile]
+    chap_mutual_password_file: NotRequired[_SecretFile]
+
+
+class NodeAclEntry(_ChapKeys):
     """A node ACL: an initiator that can log in."""
 
     node_wwn: Required[Annotated[str, Doc("Name of the initiator.")]]
@@ -165,12 +174,6 @@ class NodeAclEntry(TypedDict):
     attributes: NotRequired[_Attributes]
     parameters: NotRequired[_Parameters]
     tag: NotRequired[Annotated[str | None, Doc("Tag; ACLs with the same tag form a group.")]]
-    chap_userid: NotRequired[_ChapUserid]
-    chap_password: NotRequired[_ChapPassword]
-    chap_mutual_userid: NotRequired[_MutualUserid]
-    chap_mutual_password: NotRequired[_MutualPassword]
-    chap_password_file: NotRequired[_SecretFile]
-    chap_mutual_password_file: NotRequired[_SecretFile]
     # rtslib restores it by this name, but does not save it.
     tcq_depth: NotRequired[
         Annotated[
@@ -180,7 +183,7 @@ class NodeAclEntry(TypedDict):
     ]
 
 
-class TpgEntry(TypedDict):
+class TpgEntry(_ChapKeys):
     """A target portal group."""
 
     tag: NotRequired[Annotated[int, Doc("Number from 1; defaults to 1.")]]
@@ -192,12 +195,6 @@ class TpgEntry(TypedDict):
         Annotated[list[PortalEntry], Doc("Addresses and ports that it listens on.")]
     ]
     node_acls: NotRequired[Annotated[list[NodeAclEntry], Doc("Initiators that can log in.")]]
-    chap_userid: NotRequired[_ChapUserid]
-    chap_password: NotRequired[_ChapPassword]
-    chap_mutual_userid: NotRequired[_MutualUserid]
-    chap_mutual_password: NotRequired[_MutualPassword]
-    chap_password_file: NotRequired[_SecretFile]
-    chap_mutual_password_file: NotRequired[_SecretFile]
 
 
 class TargetEntry(TypedDict):

@@ -33,6 +33,7 @@ from pyshell.config.positions import (
     Problem,
     Spot,
     error,
+    json_reason,
     no_text,
     not_json,
     placed,
@@ -58,7 +59,7 @@ class DocumentError(PyshellError):
 
     def __init__(self, name: str, findings: list[LocatedProblem]) -> None:
         self.findings = findings
-        faults = [f"line {one.line}, column {one.column}: {one}" for one in findings]
+        faults = [f"{one.where}: {one}" for one in findings]
         message = f"{name} is not a saved configuration:"
         if len(faults) == 1:
             message, faults = f"{message} {faults[0]}", []
@@ -68,13 +69,9 @@ class DocumentError(PyshellError):
 class TextError(DocumentError):
     """A file that is not JSON."""
 
-    def __init__(self, name: str, finding: LocatedProblem) -> None:
+    def __init__(self, name: str, finding: LocatedProblem, message: str = "") -> None:
         super().__init__(name, [finding])
-        what, _, why = finding.message.partition(": ")
-        where = f"line {finding.line}, column {finding.column}"
-        self.message = f"{name} is {what}: {where}" + (f": {why}" if why else "")
-        if what == EMPTY:
-            self.message = f"{name} is {what}"
+        self.message = message or f"{name} is {finding.message}: {finding.where}"
 
 
 def load(path: Path) -> Document:
@@ -145,11 +142,11 @@ def text_of(data: bytes, name: str) -> str:
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` is the name of its source in errors."""
     if not text.strip():
-        raise TextError(name, no_text(EMPTY))
+        raise TextError(name, no_text(EMPTY), f"{name} is {EMPTY}")
     try:
         data = reading.parse_json(text, any_string=True)
     except ValueError as error:
-        raise TextError(name, _json_fault(text, error)) from error
+        raise _not_json(text, error, name) from error
     document, problems = type_problems(data)
     if problems:
         raise DocumentError(name, placed(_places(text), problems))
@@ -170,15 +167,15 @@ def typed(data: Any, name: str) -> Document:
     return document
 
 
-def _json_fault(text: str, found: Exception) -> LocatedProblem:
-    """Return the problem of a text that is not JSON, with its position if possible."""
+def _not_json(text: str, found: ValueError, name: str) -> TextError:
+    """Return the error of a text that is not JSON, with its position if possible."""
     try:
         read(text)
     except json.JSONDecodeError as error:
-        return not_json(error)
-    if isinstance(found, json.JSONDecodeError):
-        return not_json(found)
-    return no_text(f"not JSON: {found}")
+        found = error
+    problem = not_json(found)
+    message = f"{name} is not JSON: {problem.where}: {json_reason(found)}"
+    return TextError(name, problem, message)
 
 
 def _places(text: str) -> PositionedJson:

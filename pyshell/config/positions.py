@@ -221,6 +221,11 @@ class LocatedProblem:
     message: str
     hint: str = ""
 
+    @property
+    def where(self) -> str:
+        """Return line and column as text."""
+        return f"line {self.line}, column {self.column}"
+
     def __str__(self) -> str:
         """Return one line, whatever characters the file contains."""
         message = f"{self.message}. {self.hint}" if self.hint else self.message
@@ -239,10 +244,19 @@ def placed(found: PositionedJson, problems: Iterable[Problem]) -> list[LocatedPr
     return sorted(dict.fromkeys(made), key=lambda one: (one.line, one.column))
 
 
-def not_json(found: json.JSONDecodeError) -> LocatedProblem:
+def not_json(found: ValueError) -> LocatedProblem:
     """Return the problem of a text that is not JSON."""
-    message = f"not JSON: {_lower(found.msg).removesuffix(' at')}"
-    return LocatedProblem("$", found.lineno, found.colno, "error", message)
+    message = f"not JSON: {json_reason(found)}"
+    if isinstance(found, json.JSONDecodeError):
+        return no_text(message, found.lineno, found.colno)
+    return no_text(message)
+
+
+def json_reason(found: ValueError) -> str:
+    """Return what a parser of JSON found, for use after a colon."""
+    if isinstance(found, json.JSONDecodeError):
+        return _lower(found.msg).removesuffix(" at")
+    return str(found)
 
 
 def no_text(message: str, line: int = 1, column: int = 1) -> LocatedProblem:

@@ -295,6 +295,16 @@ def user_name(user: int) -> str:
     return str(user)
 
 
+@contextmanager
+def closed_if_it_fails(descriptor: int) -> Iterator[None]:
+    """Return a context that closes a descriptor if the block raises."""
+    try:
+        yield
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
 def _me() -> str:
     return user_name(os.geteuid())
 

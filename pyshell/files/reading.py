@@ -134,14 +134,11 @@ def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
             opened = os.open(place.name, careful, dir_fd=place.folder)
             faults = [*paths.link_faults(place, os.fstat(opened)), *place.faults]
-    try:
+    with paths.closed_if_it_fails(opened):
         found = os.fstat(opened)
         _refuse_special(path, found.st_mode)
         if trusted and (wrong := [*paths.file_faults(found, opened, str(path)), *faults]):
             raise paths.untrusted(path, wrong)
-    except BaseException:
-        os.close(opened)
-        raise
     return opened
 
 
@@ -175,13 +172,10 @@ def _open_regular(path: Path) -> int:
 
 def _judged(path: Path, opened: int, *, pipe: bool = False) -> int:
     """Return a descriptor of a regular file or, if allowed, of a pipe; close any other."""
-    try:
+    with paths.closed_if_it_fails(opened):
         mode = os.fstat(opened).st_mode
         if not (pipe and stat.S_ISFIFO(mode)):
             _refuse_special(path, mode)
-    except BaseException:
-        os.close(opened)
-        raise
     return opened
 
 

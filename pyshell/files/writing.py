@@ -141,10 +141,11 @@ def open_existing(path: Path) -> int:
     """Return a descriptor to change a regular file. Raises OSError, NotPermittedError."""
     with _judged(path, private=False) as place:
         descriptor = os.open(place.name, os.O_RDWR | _EXISTING, dir_fd=place.folder)
-        found = os.fstat(_of_regular(path, descriptor))
-        if faults := paths.link_faults(place, found):
-            os.close(descriptor)
-            raise paths.unsafe(path, faults, private=True)
+        with paths.closed_if_it_fails(descriptor):
+            found = os.fstat(descriptor)
+            _require_regular(path, found.st_mode)
+            if faults := paths.link_faults(place, found):
+                raise paths.unsafe(path, faults, private=True)
     return descriptor
 
 
@@ -156,8 +157,9 @@ def open_own(path: Path, flags: int) -> int:
     """
     with _judged(path, private=True) as place:
         descriptor = os.open(place.name, flags | _EXISTING, 0o600, dir_fd=place.folder)
-    found = os.fstat(_of_regular(path, descriptor))
-    try:
+    with paths.closed_if_it_fails(descriptor):
+        found = os.fstat(descriptor)
+        _require_regular(path, found.st_mode)
         if not paths.is_own(found.st_uid) or found.st_nlink > 1:
             faults = paths.file_faults(found, descriptor, str(path))
             faults = faults or [paths.Fault("it has a second name", f"rm {shell_word(str(path))}")]
@@ -165,9 +167,6 @@ def open_own(path: Path, flags: int) -> int:
         if found.st_mode & 0o077:
             with contextlib.suppress(OSError):  # as on a read-only file system
                 os.fchmod(descriptor, 0o600)
-    except BaseException:
-        os.close(descriptor)
-        raise
     return descriptor
 
 
@@ -229,15 +228,6 @@ def _require_regular(path: Path, mode: int) -> None:
             "Give the name of a file.",
             path=str(path),
         )
-
-
-def _of_regular(path: Path, descriptor: int) -> int:
-    try:
-        _require_regular(path, os.fstat(descriptor).st_mode)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 @contextlib.contextmanager
