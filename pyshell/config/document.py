@@ -5,20 +5,17 @@ A document is plain JSON data; the types serve type checkers, `check` and `load`
 file against them. Every key that rtslib can omit is optional, and unknown keys are kept. Sizes are
 in bytes.
 
-`python -m pyshell.config.document` prints the types as a JSON Schema, which editors use to complete
-and check a file; `saveconfig.schema.json` beside this file is that text.
+`packaging/schema.py` writes the types as a JSON Schema, which editors use to complete and check a
+file: `saveconfig.schema.json` beside this file.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any
 
-from typing_extensions import Doc, NotRequired, Required, TypedDict, get_type_hints
+from typing_extensions import Doc, NotRequired, Required, TypedDict
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
@@ -345,47 +342,3 @@ def object_paths(document: Document) -> set[str]:
     """
     others = ("fabric_modules", "alua_tpgs")
     return {one.path for one in located(document) if one.kind not in others}
-
-
-_ENTRY = re.compile(r'(?<=[a-z])Entry"')
-"""Ends the names of the types, but not those in the schema."""
-_DRAFT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema. It refuses unknown keys: they are mostly typos."""
-    from pydantic import TypeAdapter
-
-    found = TypeAdapter(Document).json_schema(ref_template="#/$defs/{model}")
-    kinds = found.pop("$defs")
-    for name, kind in {**kinds, "Document": found}.items():
-        _describe(kind, globals()[name])
-    found["properties"]["$schema"] = {"type": "string", "description": "Location of this schema."}
-    found = {"$schema": _DRAFT, "title": "LIO saveconfig.json", **found, "$defs": kinds}
-    renamed: dict[str, Any] = json.loads(_ENTRY.sub('"', json.dumps(found)))
-    return renamed
-
-
-def _describe(kind: dict[str, Any], of: Any) -> None:
-    kind.pop("title", None)
-    kind["additionalProperties"] = False
-    for key, hint in get_type_hints(of, include_extras=True).items():
-        note = next((one for one in _notes(hint) if isinstance(one, Doc)), None)
-        kind["properties"][key].pop("title", None)
-        if note is not None:
-            kind["properties"][key]["description"] = note.documentation
-
-
-def _notes(hint: Any) -> tuple[Any, ...]:
-    if get_origin(hint) in (NotRequired, Required):
-        (hint,) = get_args(hint)
-    return getattr(hint, "__metadata__", ())
-
-
-def text() -> str:
-    """Return the text of the schema file."""
-    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(text())
