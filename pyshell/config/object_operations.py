@@ -113,7 +113,6 @@ class FollowSize(Operation):
     size: int
 
     def step(self) -> str:
-        """Return what is done."""
         return f"resize {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

@@ -190,7 +190,6 @@ class Deletion(Operation):
     place: Place
 
     def step(self) -> str:
-        """Return what is done."""
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

@@ -27,7 +27,6 @@ class CreateImageFile(Operation):
     sparse: bool
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -64,7 +63,6 @@ class RemoveImageFile(Operation):
     inode: int
 
     def step(self) -> str:
-        """Return what is done."""
         return f"remove image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -85,7 +83,6 @@ class GrowImageFile(Operation):
     sparse: bool
 
     def step(self) -> str:
-        """Return what is done."""
         return f"grow image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -125,7 +122,6 @@ class _CutImageFile(Operation):
     size: int
 
     def step(self) -> str:
-        """Return what is done."""
         return f"truncate image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -154,7 +150,6 @@ class SetImageSize(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"resize {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

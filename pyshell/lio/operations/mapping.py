@@ -40,7 +40,6 @@ class CreateLun(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -109,7 +108,6 @@ class SetLunAluaGroup(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"put {self.place} into ALUA group {self.name}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -147,7 +145,6 @@ class CreateNodeAcl(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -236,7 +233,6 @@ class MapLun(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

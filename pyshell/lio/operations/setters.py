@@ -98,7 +98,6 @@ class SetEnabled(Operation):
         return None if self.enabled else self.tpg
 
     def step(self) -> str:
-        """Return what is done."""
         return f"{'enable' if self.enabled else 'disable'} {self.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -173,7 +172,6 @@ class SetSerial(Operation):
     serial: str
 
     def step(self) -> str:
-        """Return what is done."""
         return f"give {self.place} the serial number {self.serial}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

@@ -53,7 +53,6 @@ class CreateStorageObject(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -173,7 +172,6 @@ class CreateAluaGroup(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:

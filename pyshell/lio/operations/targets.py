@@ -38,7 +38,6 @@ class UseFabric(Operation):
     fabric: Fabric
 
     def step(self) -> str:
-        """Return what is done."""
         return f"load fabric {self.fabric.name}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -62,7 +61,6 @@ class CreateTarget(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -105,7 +103,6 @@ class CreateTpg(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -144,7 +141,6 @@ class SetNexus(Operation):
     wwn: str = ""
 
     def step(self) -> str:
-        """Return what is done."""
         return f"set the nexus of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -228,7 +224,6 @@ class CreatePortal(Operation):
     said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
-        """Return what is done."""
         return f"create portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
@@ -343,7 +338,6 @@ class DeletePortal(Deletion):
         return self.place.tpg
 
     def step(self) -> str:
-        """Return what is done."""
         return f"delete portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
