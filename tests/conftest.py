@@ -89,14 +89,14 @@ def lio(pyshell: Pyshell) -> Lio:
 @pytest.fixture
 def target(pyshell: Pyshell) -> Pyshell:
     """Return pyshell where a target with its first TPG and the default portal is there."""
-    pyshell.must(f"/iscsi create {SERVER}")
+    pyshell.prepare(f"/iscsi create {SERVER}")
     return pyshell
 
 
 @pytest.fixture
 def exported(target: Pyshell) -> Pyshell:
     """Return pyshell where one disk is exported to one initiator, over the default portal."""
-    target.must(
+    target.prepare(
         "/backstores/block create name=lee_block dev=/dev/mapper/lee-lee.lv",
         f"{TPG}/acls create {CLIENT}",
         f"{TPG}/luns create /backstores/block/lee_block lun=lun0",

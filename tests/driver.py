@@ -11,14 +11,15 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import pyshell as package
+from foldercopy import Snapshot, entries
 from pyshell import cli
 from pyshell.lio.attach import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
@@ -137,9 +138,41 @@ class _Lines(io.TextIOBase):
 class Pyshell:
     """pyshell on a simulated target in a folder of the test's own."""
 
+    _known: ClassVar[dict[tuple[str, ...], Snapshot]] = {}
+    """What the folder holds after the lines of `prepare`."""
+
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
+        self._prepared: tuple[str, ...] = ()
         self.program = "pyshell"
+
+    @property
+    def folder(self) -> Path:
+        """Return the simulator's folder."""
+        if self._prepared:
+            lines, self._prepared = self._prepared, ()
+            self._known[lines].write(self._folder)
+        return self._folder
+
+    def prepare(self, *lines: str) -> None:
+        """Run one-liners as `must` does. On a fresh target, copy the outcome of an earlier run.
+
+        For fixtures. All lines prepared on a fresh target before anything else are one run.
+        """
+        self.prepare_by(lambda: self.must(*lines), *lines)
+
+    def prepare_by(self, build: Callable[[], object], *names: str) -> None:
+        """Call `build`, which `names` identify, or copy the outcome of an earlier call."""
+        if self._folder.exists():
+            build()
+            return
+        home = str(self._folder.parent)
+        known = (*self._prepared, *(name.replace(home, "~") for name in names))
+        if known in self._known:
+            self._prepared = known
+        else:
+            build()
+            self._known[known] = Snapshot.of(self.folder)
 
     @property
     def simulator(self) -> Simulator:
@@ -164,7 +197,7 @@ class Pyshell:
     @property
     def example(self) -> Path:
         """Return the project's example, as one who cares for its secrets keeps it."""
-        found = self.folder.parent / "saveconfig.example.json"
+        found = self._folder.parent / "saveconfig.example.json"
         if not found.exists():
             found.touch(0o600)
             found.write_bytes((ROOT / found.name).read_bytes())
@@ -297,18 +330,20 @@ def everything_below(folder: Path) -> dict[str, str]:
     Of disks' images, which are long, it tells when they were written instead.
     """
     found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
-        elif path.is_file():
-            status = path.lstat()
-            mode = status.st_mode
-            if status.st_size > _LONG:
-                found[name] = f"{mode:o} {status.st_size} bytes, written {status.st_mtime_ns}"
-                continue
-            readable = path.read_bytes() if mode & stat.S_IRUSR else b""
-            found[name] = f"{mode:o} {readable.decode(errors='surrogateescape')}"
+    for name, status in entries(str(folder)):
+        path, mode = f"{folder}/{name}", status.st_mode
+        if stat.S_ISLNK(mode):
+            found[name] = f"-> {os.readlink(path)}"
+        elif not stat.S_ISREG(mode):
+            found[name] = f"{mode:o}"
+        elif status.st_size > _LONG:
+            found[name] = f"{mode:o} {status.st_size} bytes, written {status.st_mtime_ns}"
         else:
-            found[name] = f"{path.lstat().st_mode:o}"
+            readable = _read(path) if mode & stat.S_IRUSR else b""
+            found[name] = f"{mode:o} {readable.decode(errors='surrogateescape')}"
     return found
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

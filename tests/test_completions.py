@@ -126,7 +126,7 @@ def terminal(name: str, pyshell: Pyshell, program: Path) -> Iterator[Terminal]:
 @pytest.fixture
 def served(target: Pyshell) -> Pyshell:
     """Return pyshell with a target, and a ramdisk that is not exported."""
-    target.must("/backstores/ramdisk create memory 1M")
+    target.prepare("/backstores/ramdisk create memory 1M")
     return target
 
 

@@ -46,7 +46,7 @@ ACL_FOLDER = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}"
 @pytest.fixture
 def saved(pyshell: Pyshell) -> Pyshell:
     """Return pyshell where a saved configuration with one ramdisk was not restored."""
-    pyshell.must("/backstores/ramdisk create disk1 1M", "saveconfig", "clearconfig confirm=true")
+    pyshell.prepare("/backstores/ramdisk create disk1 1M", "saveconfig", "clearconfig confirm=true")
     return pyshell
 
 
@@ -415,7 +415,7 @@ def test_field_failure_20_no_file_but_the_kernels_holds_a_secret(acl: Pyshell) -
 @pytest.fixture
 def acl(target: Pyshell) -> Pyshell:
     """Return pyshell where an initiator may log in."""
-    target.must(f"{TPG}/acls create {CLIENT}")
+    target.prepare(f"{TPG}/acls create {CLIENT}")
     return target
 
 
@@ -1265,7 +1265,7 @@ def test_field_failure_63_a_group_of_initiators_is_saved_as_such(exported: Pyshe
 @pytest.fixture
 def image(pyshell: Pyshell) -> Pyshell:
     """Return pyshell with a write-back and a write-through image."""
-    pyshell.must(
+    pyshell.prepare(
         "/backstores/fileio create back /srv/back 1M",
         "/backstores/fileio create through /srv/through 1M write_back=false",
     )

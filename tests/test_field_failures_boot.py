@@ -28,7 +28,7 @@ WITH_LEE = [BLOCK, f"{TPG}/luns/lun0", MAPPED]
 @pytest.fixture
 def early(exported: Pyshell) -> Pyshell:
     """Return pyshell early at boot: two disks are saved, that of the first is not there yet."""
-    exported.must(
+    exported.prepare(
         "/backstores/block create other /dev/sdb",
         f"{TPG}/luns create {OTHER}",
         "saveconfig",

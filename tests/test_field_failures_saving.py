@@ -46,8 +46,8 @@ def edit(pyshell: Pyshell, before: str, after: str) -> None:
 @pytest.fixture
 def partly(exported: Pyshell) -> Pyshell:
     """Return pyshell where a restore brought back all but a disk that is absent."""
-    exported.must(f"{DISK} scratch 1M", "saveconfig")
-    exported.must("clearconfig confirm=true")
+    exported.prepare(f"{DISK} scratch 1M", "saveconfig")
+    exported.prepare("clearconfig confirm=true")
     edit(exported, "/dev/mapper/lee-lee.lv", "/dev/mapper/late")
     assert exported.line("restoreconfig").status == 1
     return exported

@@ -54,7 +54,7 @@ def hostile_name(character: str) -> str:
 def attacked(pyshell: Pyshell, request: pytest.FixtureRequest) -> Pyshell:
     """Return a target where the attacker is logged in, was refused, and has ACL, disk and file."""
     name = hostile_name(request.param)
-    pyshell.must(
+    pyshell.prepare(
         "/backstores/ramdisk create one 1M",
         f"/iscsi create {SERVER}",
         f"{TPG}/luns create /backstores/ramdisk/one",

@@ -77,8 +77,12 @@ UNIT_LINES = lines("pyshell-restore.service.8")
 def full(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     """Return a target that holds what the lines speak of."""
     monkeypatch.chdir(ROOT)  # one of them checks the example that lies there
-    pyshell.simulator.machine.edit(handlers={"fbo": "Optical discs", "qcow": "QCOW images"})
-    assert pyshell.batch(HELD).done()
+
+    def build() -> None:
+        pyshell.simulator.machine.edit(handlers={"fbo": "Optical discs", "qcow": "QCOW images"})
+        assert pyshell.batch(HELD).done()
+
+    pyshell.prepare_by(build, "what the manual's lines need")
     return pyshell
 
 

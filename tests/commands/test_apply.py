@@ -29,7 +29,7 @@ LEE = "/dev/mapper/lee-lee.lv"
 @pytest.fixture
 def saved(pyshell: Pyshell) -> Pyshell:
     """Return a target that runs the example, which is also saved."""
-    pyshell.must(f"restoreconfig {pyshell.example}", "saveconfig")
+    pyshell.prepare(f"restoreconfig {pyshell.example}", "saveconfig")
     return pyshell
 
 
@@ -550,7 +550,7 @@ def test_a_file_that_others_may_write_is_not_applied(saved: Pyshell, tmp_path: P
 @pytest.fixture
 def revised(saved: Pyshell) -> Pyshell:
     """Return the example with one revision: what was saved before the TPG's time was changed."""
-    saved.must(f"{TPG} set attribute login_timeout=20", "saveconfig comment='a longer time'")
+    saved.prepare(f"{TPG} set attribute login_timeout=20", "saveconfig comment='a longer time'")
     return saved
 
 
@@ -638,7 +638,7 @@ def test_a_dry_run_of_a_restore_tells_each_object(saved: Pyshell) -> None:
 @pytest.fixture
 def early(saved: Pyshell) -> Pyshell:
     """Return a host on which one disk of the saved configuration is not there, nothing running."""
-    saved.must("clearconfig confirm=true")
+    saved.prepare("clearconfig confirm=true")
     saved.simulator.machine.remove(LEE)
     return saved
 

@@ -24,7 +24,7 @@ ACL = f"{TPG}/acls/{CLIENT}"
 @pytest.fixture
 def example(pyshell: Pyshell) -> Pyshell:
     """Return a target that runs the example."""
-    pyshell.must(f"restoreconfig {pyshell.example}")
+    pyshell.prepare(f"restoreconfig {pyshell.example}")
     return pyshell
 
 

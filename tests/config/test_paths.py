@@ -147,7 +147,7 @@ class Plain:
 @pytest.fixture
 def plain(pyshell: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plain:
     """Return a host on which the document runs, under rtslib as on a real kernel."""
-    pyshell.must(
+    pyshell.prepare(
         "/backstores/ramdisk create scratch 1M",
         f"/iscsi create {SERVER}",
         f"/iscsi/{SERVER}/tpg1/luns create /backstores/ramdisk/scratch",

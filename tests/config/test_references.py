@@ -19,7 +19,7 @@ FIRST, MUTUAL = "the first secret", "@the other secret"
 @pytest.fixture
 def target(pyshell: Pyshell) -> Pyshell:
     """Return a target with an initiator that has credentials in both directions."""
-    pyshell.must(
+    pyshell.prepare(
         f"/iscsi create {SERVER}",
         f"{TPG}/acls create {CLIENT}",
         f"{ACL} set auth userid=u password='{FIRST}' mutual_userid=m mutual_password='{MUTUAL}'",

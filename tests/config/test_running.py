@@ -24,7 +24,7 @@ ACL = f"{TPG}/acls/{CLIENT}"
 @pytest.fixture
 def rich(exported: Pyshell) -> Pyshell:
     """Return pyshell with objects of every kind."""
-    exported.must(
+    exported.prepare(
         "/backstores/fileio create image /srv/image.img 1M",
         "/backstores/fileio create direct /srv/direct.img 1M write_back=false aio=true",
         "/backstores/ramdisk create memory 1M",

@@ -15,6 +15,10 @@ from .findings import (
 @pytest.fixture
 def healthy(exported: Pyshell) -> Pyshell:
     """Return pyshell where one disk is exported and saved, and nothing is wrong."""
-    exported.must("saveconfig")
-    assert doctor(exported) == []
+
+    def save() -> None:
+        exported.must("saveconfig")
+        assert doctor(exported) == []
+
+    exported.prepare_by(save, "healthy")
     return exported

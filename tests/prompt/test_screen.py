@@ -24,7 +24,7 @@ DELETE = f"{TPG}/luns delete 0"
 @pytest.fixture
 def served(exported: Pyshell) -> Pyshell:
     """Return pyshell where the one initiator is logged in, and all is saved."""
-    exported.must("saveconfig")
+    exported.prepare("saveconfig")
     exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105:40000")
     return exported
 

@@ -90,8 +90,8 @@ class TestPaths:
     @pytest.fixture
     def disks(self, exported: Pyshell) -> Pyshell:
         """Return a target that is saved and then loses its iSCSI part."""
-        exported.must("saveconfig", f"{TPG} bookmarks add tpg", "/iscsi bookmarks add fabric")
-        exported.must(f"/iscsi delete {SERVER}")
+        exported.prepare("saveconfig", f"{TPG} bookmarks add tpg", "/iscsi bookmarks add fabric")
+        exported.prepare(f"/iscsi delete {SERVER}")
         return exported
 
     @pytest.mark.parametrize(

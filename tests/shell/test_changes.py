@@ -22,7 +22,7 @@ from pyshell.lio.operations.targets import DeleteTarget
 @pytest.fixture
 def running(pyshell: Pyshell) -> Pyshell:
     """Return a target that runs the example."""
-    pyshell.must(f"restoreconfig {pyshell.example}")
+    pyshell.prepare(f"restoreconfig {pyshell.example}")
     return pyshell
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_kept_is_told_and_stops_nothing(
 @pytest.fixture
 def one_done(pyshell: Pyshell) -> Path:
     """Return the file of the only command that can be undone."""
-    pyshell.must("/backstores/ramdisk create a 1M")
+    pyshell.prepare("/backstores/ramdisk create a 1M")
     return pyshell.open().run_dir / "undo" / "1.json"
 
 

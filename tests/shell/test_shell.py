@@ -15,8 +15,8 @@ SIZES = "/backstores/ramdisk/* set attribute block_size=4096"
 @pytest.fixture
 def disks(target: Pyshell) -> Pyshell:
     """Return a target with two ramdisks and two ACLs."""
-    target.must(*(f"/backstores/ramdisk create {name} 1M" for name in "ab"))
-    target.must(*(f"{ACLS} create {name}" for name in (ONE, TWO)))
+    target.prepare(*(f"/backstores/ramdisk create {name} 1M" for name in "ab"))
+    target.prepare(*(f"{ACLS} create {name}" for name in (ONE, TWO)))
     return target
 
 

@@ -15,7 +15,7 @@ FOLDER = "core/iblock_0/lee_block/alua"
 
 @pytest.fixture
 def grouped(exported: Pyshell) -> Pyshell:
-    exported.must(f"{ALUA} create standby 16")
+    exported.prepare(f"{ALUA} create standby 16")
     return exported
 
 

@@ -20,7 +20,7 @@ RESCAN = "On each initiator: iscsiadm -m session --rescan"
 @pytest.fixture
 def image(pyshell: Pyshell) -> Path:
     """Return the image file of a fileio storage object of 16 MiB."""
-    pyshell.must(f"{IMAGE} 16M")
+    pyshell.prepare(f"{IMAGE} 16M")
     return pyshell.simulator.machine.file("/srv/image.img")
 
 

@@ -95,25 +95,29 @@ every = pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.fixture
 def host(pyshell: Pyshell) -> Pyshell:
     """Return pyshell on a host that has all the hardware, and two ramdisks."""
-    machine = pyshell.simulator.machine
-    for case in CASES:
-        if case.port:
-            machine.add_port(SimulatedPort(case.fabric, case.port))
-    machine.edit(fabrics=["iscsi", "loopback", "vhost", "xen-pvscsi"])
-    for name in ("one", "two"):
-        pyshell.must(f"/backstores/ramdisk create {name} 1M")
+
+    def build() -> None:
+        machine = pyshell.simulator.machine
+        for case in CASES:
+            if case.port:
+                machine.add_port(SimulatedPort(case.fabric, case.port))
+        machine.edit(fabrics=["iscsi", "loopback", "vhost", "xen-pvscsi"])
+        for name in ("one", "two"):
+            pyshell.must(f"/backstores/ramdisk create {name} 1M")
+
+    pyshell.prepare_by(build, "all hardware")
     return pyshell
 
 
 def made(host: Pyshell, case: Case) -> Pyshell:
     """Make the fabric's target, with a LUN and, where there are ACLs, a mapped LUN."""
-    host.must(
+    host.prepare(
         f"/{case.fabric} create {case.wwn}", f"{case.tpg}/luns create /backstores/ramdisk/one"
     )
     if case.fabric == "sbp":
-        host.must(f"{case.tpg} enable")
+        host.prepare(f"{case.tpg} enable")
     if case.initiator:
-        host.must(f"{case.tpg}/acls create {case.initiator}")
+        host.prepare(f"{case.tpg}/acls create {case.initiator}")
     return host
 
 

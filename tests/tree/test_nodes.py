@@ -157,7 +157,7 @@ def test_the_health_of_a_node(
 @pytest.fixture
 def tagged(exported: Pyshell) -> Pyshell:
     """Return pyshell where two initiators share the tag `cluster`."""
-    exported.must(f"{TPG}/acls create iqn.2020-07.com.example:two")
+    exported.prepare(f"{TPG}/acls create iqn.2020-07.com.example:two")
     for name in (CLIENT, "iqn.2020-07.com.example:two"):
         folder = exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{name}"
         exported.simulator.write(str(folder / "tag"), "cluster")

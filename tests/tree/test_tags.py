@@ -16,14 +16,14 @@ FOLDER = f"iscsi/{SERVER}/tpgt_1/acls"
 @pytest.fixture
 def two(exported: Pyshell) -> Pyshell:
     """Return pyshell with two ACLs, of which only the first sees the LUN."""
-    exported.must(f"{ACLS} create {OTHER} add_mapped_luns=false")
+    exported.prepare(f"{ACLS} create {OTHER} add_mapped_luns=false")
     return exported
 
 
 @pytest.fixture
 def cluster(two: Pyshell) -> Pyshell:
     """Return pyshell with both ACLs tagged `cluster`."""
-    two.must(f"{ACLS} tag {CLIENT} cluster", f"{ACLS} tag {OTHER} cluster")
+    two.prepare(f"{ACLS} tag {CLIENT} cluster", f"{ACLS} tag {OTHER} cluster")
     return two
 
 

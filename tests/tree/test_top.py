@@ -27,7 +27,7 @@ MAPPED = f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_0"
 @pytest.fixture
 def sample(exported: Pyshell) -> Sample:
     """Return a sample of four seconds, in which 8 MiB were written and 2 MiB read."""
-    exported.must(
+    exported.prepare(
         "/backstores/ramdisk create name=idle size=8M",
         f"{TPG}/luns create /backstores/ramdisk/idle",
     )

@@ -22,7 +22,7 @@ HERE, THERE = f"{SERVER}/tpg1", f"{OTHER}/tpg1"
 @pytest.fixture
 def crowded(exported: Pyshell) -> Pyshell:
     """Return two targets: one initiator logged in at one, another turned away by it."""
-    exported.must(f"/iscsi create {OTHER}")
+    exported.prepare(f"/iscsi create {OTHER}")
     exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105:40000")
     with pytest.raises(PermissionError):
         exported.simulator.login(SERVER, 1, STRANGER, "192.168.56.107:45678")

@@ -17,7 +17,7 @@ HEAD, TAIL = SERVER.split(":")
 @pytest.fixture
 def served(target: Pyshell) -> Pyshell:
     """Return pyshell with a target, an ACL, and a ramdisk that is not exported."""
-    target.must(f"{TPG}/acls create {CLIENT}", "/backstores/ramdisk create memory 1M")
+    target.prepare(f"{TPG}/acls create {CLIENT}", "/backstores/ramdisk create memory 1M")
     return target
 
 

@@ -109,7 +109,7 @@ SETTINGS = {
 @pytest.fixture
 def shell(exported: Pyshell, tmp_path: Path) -> Shell:
     """Return a shell on the target, where IPv6 is listened on too."""
-    exported.must(f"{TPG}/portals create ::1 3261", "/backstores/ramdisk create spare 1M")
+    exported.prepare(f"{TPG}/portals create ::1 3261", "/backstores/ramdisk create spare 1M")
     lio = attach(exported.folder)
     preferences = Preferences(tmp_path, lio.config_dir, pytest.fail)
     return Shell(lio, preferences, Options(), io.StringIO(), io.StringIO(), io.StringIO())
