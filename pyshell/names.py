@@ -389,12 +389,12 @@ def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = Fal
     return taken
 
 
-def portals_exclude(one: str, other: str, *, same_target: bool, v6only: bool = False) -> bool:
+def portals_exclude(one: str, other: str, *, same_target: bool) -> bool:
     """Return whether two portals of one port cannot exist together, in whatever order."""
 
     def refused(first: str, second: str) -> bool:
         beside: tuple[list[str], list[str]] = ([first], []) if same_target else ([], [first])
-        return portal_obstacle(second, *beside, v6only=v6only) is not None
+        return portal_obstacle(second, *beside) is not None
 
     return refused(one, other) and refused(other, one)
 

@@ -67,19 +67,23 @@ def refuse_clashes(lio: Lio, document: Document) -> None:
         plugin = plugin_name(entry["plugin"])
         there = running.get((plugin, entry["name"]))
         if there is not None and not listing.half_made(lio, there):
-            raise ExistsError(
-                f"Storage object {plugin}/{entry['name']} already exists, nothing was restored",
-                "clear_existing=true clears the running configuration first.",
-                targetcli=f"storageobject '{plugin}:{entry['name']}' exist not restoring",
+            raise _clash(
+                f"Storage object {plugin}/{entry['name']}",
+                f"storageobject '{plugin}:{entry['name']}' exist not restoring",
             )
     for target in document.get("targets", ()):
         place = _target_place(lio, target)
         if place is not None and listing.existing(place):
-            raise ExistsError(
-                f"Target {place.wwn} already exists, nothing was restored",
-                "clear_existing=true clears the running configuration first.",
-                targetcli=f"target with wwn {place.wwn} exist, not restoring",
-            )
+            targetcli = f"target with wwn {place.wwn} exist, not restoring"
+            raise _clash(f"Target {place.wwn}", targetcli)
+
+
+def _clash(what: str, targetcli: str) -> ExistsError:
+    return ExistsError(
+        f"{what} already exists, nothing was restored",
+        "clear_existing=true clears the running configuration first.",
+        targetcli=targetcli,
+    )
 
 
 def chosen(
@@ -94,12 +98,12 @@ def chosen(
         return document
     part: Document = {"storage_objects": [], "targets": [], "fabric_modules": []}
     if target is not None:
-        part["targets"] = [t for t in document.get("targets", ()) if is_target(t, target)]
-        if not part["targets"]:
+        if not any(is_target(entry, target) for entry in document.get("targets", ())):
             raise NotFoundError(f"The file holds no target {target}, nothing was restored")
+        part = parts.of_target(document, target)
         part["storage_objects"] = [
             entry
-            for entry in parts.of_target(document, target)["storage_objects"]
+            for entry in part["storage_objects"]
             if _existing(lio, plugin_name(entry["plugin"]), entry["name"]) is None
         ]
     if storage_object is not None:

@@ -46,13 +46,13 @@ def replace(path: Path, data: bytes, *, private: bool = True) -> None:
         _replace(folder, place.name, data)
 
 
-def require_writable(path: Path, *, private: bool = False) -> None:
+def require_writable(path: Path) -> None:
     """Raise if `replace` would refuse to write; a missing folder is not an error."""
     missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
     with (
         os_errors(f"write {path}", path=str(path), only_path=True),
         missing,
-        _judged(path, private=private),
+        _judged(path, private=False),
     ):
         pass
 
@@ -178,13 +178,13 @@ def append(path: Path, text: str) -> None:
             file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def make_folder(folder: Path, mode: int = 0o700, *, private: bool = True) -> None:
+def make_folder(folder: Path, *, private: bool = True) -> None:
     """Create a folder and those above it if they are missing. Raises PyshellError."""
     paths.judge_folder(folder, private=private)
     if folder.is_dir():
         return
     with os_errors(f"create {folder}", path=str(folder), only_path=True):
-        _make_folders(folder, mode, private=private)
+        _make_folders(folder, 0o700, private=private)
     paths.judge_folder(folder, private=private)  # another user may have created it in /tmp
 
 

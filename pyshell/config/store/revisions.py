@@ -87,10 +87,7 @@ def write(
 
 
 def _text(head: dict[str, Any], data: bytes) -> str:
-    try:
-        document = reading.parse_json(data, any_string=True)
-    except ValueError:
-        document = None
+    document = _json(data)
     if not isinstance(document, dict):
         head["text"] = data.decode("utf-8", errors="surrogateescape")
         document = {}
@@ -182,11 +179,14 @@ def _of_backup(backup: Path) -> Revision:
 
 
 def _of_plain(word: str, file: Path, data: bytes, about: About) -> Revision:
+    return Revision(word, file, about, _counts(_json(data)), digest=digest(data))
+
+
+def _json(data: bytes) -> Any:
     try:
-        document = reading.parse_json(data, any_string=True)
+        return reading.parse_json(data, any_string=True)
     except ValueError:
-        document = None
-    return Revision(word, file, about, _counts(document), digest=digest(data))
+        return None
 
 
 def is_number(word: str) -> bool:
