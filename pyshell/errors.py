@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong, as a user meets it: one message, one hint, one exit status.
+"""Errors for users: each has a message, a hint and an exit status.
 
 PyshellError              1  the command failed
-├── UsageError            2  the line cannot be run as typed (may carry a column)
-├── NotFoundError         3  a path, object, file or device that is not there
-├── NotPermittedError     4  not root, or the kernel says so
-├── InterruptedStepsError 128 and the signal's number: it came between two steps
-├── RestoredInPartError   6  a restore that waits, or adds what is missing, left something out
-└── ConflictError         5  something is in the way
-    ├── ExistsError       5  the object is there already
+├── UsageError            2  the line is not valid (may have a column)
+├── NotFoundError         3  a path, object, file or device does not exist
+├── NotPermittedError     4  not root, or refused by the kernel
+├── InterruptedStepsError 128 + N: signal N came between two steps
+├── RestoredInPartError   6  a restore that waits or adds missing objects skipped some
+└── ConflictError         5  the state of the target or a file does not allow it
+    ├── ExistsError       5  the object already exists
     ├── BusyError         5  the object or device is in use
     └── LockedError       5  another program holds the lock
 
-An error that came from the kernel keeps `errno`, `path` and `step` (what was being done).
+An error of the kernel keeps `errno`, `path` and `step` (what was being done).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EXIT_FAILED = 1
 
 
 class PyshellError(Exception):
-    """A failure that is the user's to see: `message` says what is wrong, `hint` what to do."""
+    """An error that users see: `message` says what failed and why, `hint` what to do."""
 
     status = EXIT_FAILED
 
@@ -43,7 +43,7 @@ class PyshellError(Exception):
     ) -> None:
         super().__init__(message)
         self.targetcli = targetcli
-        """The sentence of targetcli or rtslib, which programs match; "" if `message` will do."""
+        """The sentence of targetcli or rtslib, which programs match; "" for `message`."""
         self.faults = list(faults)
         """Errors found together, one line each."""
         self.message = message
@@ -60,7 +60,7 @@ class PyshellError(Exception):
 
 
 class UsageError(PyshellError):
-    """A line that cannot be run as typed.
+    """A line that is not valid.
 
     `column` counts characters from 0 in `line`, the line as typed, if both are known.
     """
@@ -76,7 +76,7 @@ class UsageError(PyshellError):
 
 
 class InterruptedStepsError(PyshellError):
-    """A signal came between two steps of a command, whose steps are undone."""
+    """A signal came between two steps of a command; its steps are undone."""
 
     def __init__(self, message: str, number: int, *, step: str | None = None) -> None:
         super().__init__(message, step=step)
@@ -84,13 +84,13 @@ class InterruptedStepsError(PyshellError):
 
 
 class NotFoundError(PyshellError):
-    """Something named is not there."""
+    """A named path, object, file or device does not exist."""
 
     status = 3
 
 
 class NotPermittedError(PyshellError):
-    """The user may not do this."""
+    """The user has no permission."""
 
     status = 4
 
@@ -102,7 +102,7 @@ class RestoredInPartError(PyshellError):
 
 
 class ConflictError(PyshellError):
-    """Something is in the way."""
+    """The state of the target or of a file does not allow it."""
 
     status = 5
 
@@ -110,8 +110,8 @@ class ConflictError(PyshellError):
 class ExistsError(ConflictError):
     """The object already exists.
 
-    `wanted` tells whether it is all the same the one that was asked for: `exist_ok=true` is then
-    accepts it. `object` is its path in pyshell's tree, if known.
+    `wanted` is true if it equals the requested one: `exist_ok=true` accepts it then. `object` is
+    its path in pyshell's tree, if known.
     """
 
     wanted = False
@@ -142,7 +142,7 @@ _CLASS_OF_ERRNO: dict[int, type[PyshellError]] = {
 def from_os_error(
     error: OSError, step: str, *, path: str | None = None, hint: str = ""
 ) -> PyshellError:
-    """Make the fitting error of `error`, which was met while doing `step` ("create target X")."""
+    """Return the error for an OSError of a step, such as "create target X"."""
     number = error.errno
     where = str(error.filename) if error.filename is not None else path
     reason = os.strerror(number) if number is not None else str(error)
@@ -177,5 +177,5 @@ def bug_report(version: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Return `text` ended as a sentence, so that a hint may follow it."""
+    """Return a text with a full stop, if it has none."""
     return text if not text or text[-1] in ".!?:" else text + "."

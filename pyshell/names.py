@@ -37,11 +37,11 @@ MASK = "********"
 _IQN = re.compile(r"iqn\.([0-9]{4})-([0-9]{2})\.([^:]+)(?::(.+))?", re.DOTALL)
 _LEADING_ZEROS = re.compile(r"\b0+(?=[0-9])")
 _AUTHORITY = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-# RFC 3722 also keeps letters of other scripts; `plain` says which of them.
+# RFC 3722 also allows letters of other scripts; `plain` limits them.
 _BAD_IN_IQN = re.compile(r"[\x20-\x7e](?<![a-z0-9.:-])")
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _SIZE = re.compile(r"([0-9]{1,20})[ \t]*([kmgtp]?)(i?b)?", re.IGNORECASE | re.ASCII)
-# Controls, ends of lines, and what turns text round.
+# Controls, ends of lines, and bidirectional controls.
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
@@ -51,7 +51,7 @@ _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 class Normalised(NamedTuple):
-    """A WWN in the form that pyshell shows, its type, and whether it was changed on the way."""
+    """A WWN in the form that pyshell shows, its type, and whether the given form differs."""
 
     wwn: str
     kind: str
@@ -59,7 +59,7 @@ class Normalised(NamedTuple):
 
 
 def path_part(text: str) -> str:
-    """Return `text` if it can be one name in a path, whatever else is wrong with it.
+    """Return `text` if it can be one name in a path; no other rule is checked.
 
     Raises UsageError.
     """
@@ -82,12 +82,12 @@ def setting_file(text: str) -> str:
 
 
 def plain(text: str, what: str) -> str:
-    """Return `text` if a new object can have it as name: it reads as what it is. Raises UsageError.
+    """Return `text` if it can name a new object without being mistaken for another name.
 
-    Printable ASCII is plain, and so are letters of the scripts in `_SCRIPTS` as RFC 3722 keeps
-    them (NFKC). Refused are characters that are not seen or turn text round, words that mix
-    scripts, and Greek and Cyrillic words that could be read as Latin ones. Objects that have such
-    a name already can still be used.
+    Allowed are printable ASCII and letters of the scripts in `_SCRIPTS` in their form of RFC 3722
+    (NFKC). Invisible and bidirectional characters, words that mix scripts, and Greek and Cyrillic
+    words that look like Latin ones are refused. Existing objects with such names can still be
+    used. Raises UsageError.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -130,7 +130,7 @@ _FILLERS = frozenset("\u115f\u1160")
 
 
 def _script(character: str) -> str:
-    """Return the script of a letter that a new name may hold beside ASCII, "" for any other."""
+    """Return the script of a letter that is allowed in a new name, "" for other characters."""
     if (
         not unicodedata.category(character).startswith("L")
         or character in _FILLERS
@@ -139,14 +139,14 @@ def _script(character: str) -> str:
         return ""
     script = _SCRIPTS.get(unicodedata.name(character, "").split(" ")[0], "")
     if script == "Latin":
-        # Marks upon a letter, and the letters of Western Europe; others as the dotless i deceive.
+        # Letters with marks and those of Western Europe. Others, as the dotless i, look like ASCII.
         has_mark = unicodedata.decomposition(character) != ""
         return script if has_mark or "\xdf" <= character.lower() <= "\xff" else ""
     return script
 
 
 def _deceiving(word: str) -> str | None:
-    """Return a letter of a word that could be taken for one of another script."""
+    """Return a letter of a word that looks like one of another script."""
     scripts = {c: "Latin" if c.isascii() else _script(c) for c in word}
     foreign = [c for c, script in scripts.items() if script != "Latin"]
     if len(set(scripts.values())) > 1 or (foreign and _LIKE_LATIN.issuperset(foreign)):
@@ -162,7 +162,7 @@ def new(rule: Callable[[str], str], what: str) -> Callable[[str], str]:
 def iqn(text: str) -> str:
     """Return an iSCSI qualified name in its normal form (lower case).
 
-    Raises UsageError saying which rule is broken.
+    Raises UsageError, which names the broken rule.
     """
     name = text.strip().lower()
     match = _IQN.fullmatch(name)
@@ -195,7 +195,7 @@ def iqn(text: str) -> str:
 def wwn(text: str, kinds: tuple[str, ...]) -> Normalised:
     """Check `text` as a WWN of one of `kinds` (iqn, naa, eui, ib, free) and normalise it.
 
-    Colons, dashes, `0x` and missing prefixes of naa, eui and ib names are put right.
+    Colons, dashes and `0x` in naa, eui and ib names are removed, missing prefixes added.
     Raises UsageError.
     """
     given = text.strip()
@@ -242,7 +242,7 @@ def _as_kind(text: str, kind: str, *, alone: bool) -> str | None:
 
 
 def possible_wwn(text: str, kinds: tuple[str, ...]) -> None:
-    """Check a WWN that breaks the rules for new names: may the kernel have such a one all the same?
+    """Check whether the kernel can have a WWN that breaks the rules for new names.
 
     Raises UsageError, which states the rule for new names.
     """
@@ -279,9 +279,9 @@ def alua_group_name(text: str) -> str:
 
 
 def value(text: str, what: str) -> str:
-    """Return a text for the kernel if it is one line that reads as it is. Raises UsageError.
+    """Return a text for the kernel if it is one line without controls. Raises UsageError.
 
-    The kernel would cut it at a line feed, or give back what a terminal obeys.
+    The kernel would cut it at a line feed, and return characters that a terminal obeys.
     """
     bad = _NOT_IN_A_VALUE.search(text)
     if bad:
@@ -295,7 +295,7 @@ def value(text: str, what: str) -> str:
 def acl_tag(text: str) -> str:
     """Return `text` if it can tag node ACLs. Raises UsageError.
 
-    A name with a dot would be taken for a WWN, as all of these have one.
+    A dot would make it look like a WWN.
     """
     if "." in text:
         raise UsageError("'.' not permitted in tag names.", "All WWNs have one.")
@@ -362,11 +362,11 @@ def split_portal(name: str) -> tuple[str, int]:
 def portal_obstacle(
     wanted: str, own: Iterable[str], others: Iterable[str], *, v6only: bool = False
 ) -> str | None:
-    """Return the address that keeps the kernel from adding a portal, None if it can be added.
+    """Return the address that prevents the kernel from adding a portal, None if it can be added.
 
     All addresses are of one port: `own` those of the same target, `others` those of all other
     targets. `v6only` is the host's net.ipv6.bindv6only. Tried on Linux 6.1; the order counts:
-    `::1` can be added beside `0.0.0.0`, but not the other way round.
+    `::1` can be added after `0.0.0.0`, but not before it.
     """
     own, others = list(own), list(others)
     taken = next((address for address in own if _is_taken_for(wanted, address)), None)
@@ -379,9 +379,9 @@ def portal_obstacle(
 
 
 def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = False) -> str | None:
-    """Return the address at which alone the kernel would serve a portal, None if at its own.
+    """Return the only address at which the kernel would serve a portal, None if at its own.
 
-    It does if it takes the address for that of a listener of another target.
+    The kernel confuses some addresses with that of another target's listener.
     """
     taken = next((address for address in others if _is_taken_for(wanted, address)), None)
     if taken is None or listens_on(taken, wanted, v6only=v6only):
@@ -390,7 +390,7 @@ def portal_in_place_of(wanted: str, others: Iterable[str], *, v6only: bool = Fal
 
 
 def portals_exclude(one: str, other: str, *, same_target: bool) -> bool:
-    """Return whether two portals of one port cannot exist together, in whatever order."""
+    """Return whether two portals of one port cannot exist together, in any order."""
 
     def refused(first: str, second: str) -> bool:
         beside: tuple[list[str], list[str]] = ([first], []) if same_target else ([], [first])
@@ -420,7 +420,7 @@ def listens_on(listening: str, wanted: str, *, v6only: bool = False) -> bool:
 
 
 def _is_taken_for(wanted: str, present: str) -> bool:
-    """Return whether the kernel takes an address for that of a listener that it has already.
+    """Return whether the kernel regards an address as that of an existing listener.
 
     iscsit_check_np_match() ignores the family: an IPv4 listener has zeros where an IPv6 address
     would be, an IPv6 one has its flow label, 0, where an IPv4 address would be.
@@ -446,7 +446,7 @@ def _parsed(plain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _bound(plain: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the address at which the kernel's socket listens: one mapped from IPv4 at that."""
+    """Return the address of the kernel's socket: for a mapped one, the IPv4 address."""
     parsed = _parsed(plain)
     mapped = parsed.ipv4_mapped if parsed.version == 6 else None
     return mapped if mapped is not None else parsed
@@ -466,12 +466,12 @@ def lun(number: int) -> int:
 
 
 def tpg_tag(number: int) -> int:
-    """Return `number` if a new TPG can have it as tag. Raises UsageError."""
+    """Return `number` if it can be the tag of a new TPG. Raises UsageError."""
     return _within(number, 1, TPG_TAG_MAX, "a TPG tag")
 
 
 def alua_group_number(number: int) -> int:
-    """Return `number` if a new ALUA group can have it. Raises UsageError."""
+    """Return `number` if it can be that of a new ALUA group. Raises UsageError."""
     return _within(number, 1, ALUA_NUMBER_MAX, "the number of an ALUA group")
 
 
@@ -482,7 +482,7 @@ def _within(number: int, lowest: int, highest: int, what: str) -> int:
 
 
 def whole(text: str) -> int | None:
-    """Return the number that up to 20 ASCII digits spell, None for any other text."""
+    """Return the number of a text of up to 20 ASCII digits, None for other texts."""
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
@@ -506,7 +506,7 @@ def size(text: str) -> int:
 
 
 def size_text(number: int) -> str:
-    """Return a size in bytes as people read it: `20.0GiB`, `512 bytes`."""
+    """Return a size in bytes for people: `20.0GiB`, `512 bytes`."""
     if number < 1024:
         return f"{number} bytes"
     value = number / 1024

@@ -17,7 +17,7 @@ ELLIPSIS = "…"
 _GAP = "  "
 _COLUMN = re.compile(r"\s*\S.*?\s{2,}|\s+")
 _WORD = re.compile(r"[(\[]?'[^']*'\S*|\S+")
-# What Unicode calls printable, and nothing of it is seen: fillers, joiners, variation selectors.
+# Invisible characters that Unicode calls printable: fillers, joiners, variation selectors.
 _INVISIBLE = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef"
@@ -176,16 +176,16 @@ def is_unsafe(character: str) -> bool:
 
 
 def unsafe_in(text: str) -> str:
-    """Return the first character of `text` that is obeyed or hidden, "" if there is none."""
+    """Return the first unsafe character of `text`, "" if there is none."""
     if text.isascii() and text.isprintable():
         return ""
     return next((found for found in _MAY_BE_UNSAFE.findall(text) if is_unsafe(found)), "")
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
-    r"""Return `text` with each character that is obeyed or hidden as an escape, such as `\x1b`.
+    r"""Return `text` with an escape such as `\x1b` for each unsafe character that is not in `keep`.
 
-    Those in `keep` stay. Colours are added to what this returns, never before.
+    Colours are added afterwards.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -198,17 +198,17 @@ def visible(text: str, keep: str = "\n\t") -> str:
 
 
 def output_line(text: str) -> str:
-    """Return `text` as `visible` does, as a line of output: a line feed in it is an escape."""
+    """Return `text` as `visible` does, with an escape for a line feed, too."""
     return visible(text, keep="\t")
 
 
 def one_line(text: str) -> str:
-    """Return `text` as `visible` does, on one line: for a name, or a cell of a table."""
+    """Return `text` as `visible` does, for a name or a cell of a table: no tabs either."""
     return visible(text, keep="")
 
 
 def visible_json(text: str) -> str:
-    r"""Return a JSON document in which these characters are escaped as JSON does (`\u001b`)."""
+    r"""Return a JSON document with JSON's escapes (`\u001b`) for unsafe characters."""
     if text.isascii():
         return text.replace("\x7f", "\\u007f")
     return _MAY_BE_UNSAFE.sub(
@@ -240,7 +240,7 @@ def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 
 def likely(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name that was probably meant: similar, or the only one containing `word`.
+    """Return the known name that is similar to `word`, or the only one that contains it.
 
     Case is ignored if no name is similar otherwise.
     """
