@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: argv to what is to run, and the exit status."""
+"""The command line: from argv to the exit status."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-# What is imported and read stays to the end of most runs: to look for garbage among it after each
-# 700 new objects, as Python does by itself, is a tenth of the start.
+# Most objects live until the end of the run. Python's default, a collection after each 700 new
+# objects, takes a tenth of the start.
 gc.set_threshold(100_000)
 
 from pyshell import __version__
@@ -38,7 +38,7 @@ _JSON = {("-o", "json"), ("--output", "json")}
 
 
 def run(found: Invocation) -> int:
-    """Do what an invocation asks for and return the exit status."""
+    """Run an invocation and return the exit status."""
     if found.show:
         return _show(found)
     from pyshell.shell.shell import open_shell, run_file, run_one  # help and errors need none of it
@@ -72,43 +72,38 @@ def _complete(arguments: Sequence[str]) -> int:
 
 
 def _show(found: Invocation) -> int:
-    """Show help or version: on standard output; in targetcli's manner where it shows them."""
+    """Show help or version on standard output; in targetcli mode on standard error."""
     stream = sys.stderr if found.options.compat else sys.stdout
     if found.show == "version":
-        stream.write(
-            f"pyshell version {__version__}\n" if not found.options.compat else _compat_version()
-        )
+        # In targetcli mode the last word must compare as at least 2.1.51.
+        compat = "targetcli (pyshell) version 3.0.2"
+        stream.write(f"{compat if found.options.compat else f'pyshell version {__version__}'}\n")
         return 0
     stream.write(_USAGE.format(options="\n".join(usage())))
     return 255 if found.options.compat else 0
 
 
-def _compat_version() -> str:
-    """Return a version line whose last word compares as at least targetcli's 2.1.51."""
-    return "targetcli (pyshell) version 3.0.2\n"
-
-
-# What a write to a full or failing disk ends in; every other error names its file.
+# Errors of writing to a full or failing disk; all other errors have a file name.
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    """Tell whether errors are to be JSON, even those of the options themselves."""
+    """Return whether errors are printed as JSON, even those of the options."""
     pairs = zip(arguments, [*arguments, ""][1:], strict=True)
     return any(a in ("-o=json", "--output=json") or (a, b) in _JSON for a, b in pairs)
 
 
 def _leave_output_alone() -> None:
-    """Keep Python from writing at its end what could not be written before."""
+    """Keep Python from writing at exit what could not be written before."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_streams() -> None:
-    """Put /dev/null where the caller closed a standard stream (`>&-`).
+    """Replace standard streams that the caller closed (`>&-`) by /dev/null.
 
-    Else the next file that is opened would get its number, and what is printed; and configshell
-    cannot be imported without a standard output.
+    Otherwise the next opened file would get the stream's number and output, and configshell could
+    not be imported.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -119,7 +114,7 @@ def _open_closed_streams() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run pyshell and return the exit status. What it creates is for its user alone."""
+    """Run pyshell and return the exit status. Files it creates are private to its user."""
     before = os.umask(0o077)
     try:
         return _main(arguments)
@@ -131,7 +126,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     _open_closed_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name in configfs may hold bytes that are no text, or that the terminal cannot show.
+        # A name in configfs may contain bytes that are not text, or that a terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = Options(compat=is_targetcli(sys.argv[0]), json=_wants_json(given))
     try:
@@ -146,15 +141,15 @@ def _main(arguments: Sequence[str] | None) -> int:
             sys.stderr.write(f"{line}\n")
         return EXIT_FAILED if options.compat else error.status
     except BrokenPipeError:
-        _leave_output_alone()  # the reader has gone; nothing more can be told
+        _leave_output_alone()  # the reader has gone
         return EXIT_FAILED
     except OSError as error:
         if error.filename is not None or error.errno not in _OUTPUT_FAILURES:
             sys.stderr.write(bug_report(__version__))
             raise
         _leave_output_alone()
-        told = PyshellError(f"Cannot write the output: {error.strerror}.")
-        for line in error_lines(told, as_json=options.json):
+        failure = PyshellError(f"Cannot write the output: {error.strerror}.")
+        for line in error_lines(failure, as_json=options.json):
             sys.stderr.write(f"{line}\n")
         return EXIT_FAILED
     except KeyboardInterrupt:

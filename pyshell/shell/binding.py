@@ -117,7 +117,8 @@ def _parse(param: Param, word: Word, node: Node | None) -> Any:
     except UsageError as error:
         if error.column is None:
             error.column = word.value_start
-        error.message = f"{param.name}: {error.message}"
+        if param.kind.name != param.name:  # else the error names it, as "'1Q' is not a size."
+            error.message = f"{param.name}: {error.message}"
         raise
 
 

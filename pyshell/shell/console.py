@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,6 @@ from pyshell.files.writing import append
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render.output import (
-    DUMB_TERMS,
     JOURNAL_ERROR,
     JOURNAL_NOTICE,
     Bar,
@@ -54,7 +52,7 @@ class Console:
         stdin: TextIO,
         host_file: Callable[[Path], Path] = Path,
     ) -> None:
-        """`host_file` maps a path to where that file of the host, perhaps a simulated one, is."""
+        """`host_file` returns where a file of the (perhaps simulated) host is."""
         self.preferences = preferences
         self.options = options
         self.out = out
@@ -77,7 +75,7 @@ class Console:
     def note(self, text: str) -> None:
         """Print a note, something that is not the command's result, on standard error."""
         if self._bar is not None:
-            self._bar.close()  # it is drawn again below the note
+            self._bar.close()  # the next update draws it below the note
         self.log("warning", text)
         if self.options.json:
             self.err.write(f"{note_line(text)}\n")
@@ -112,8 +110,7 @@ class Console:
     @contextmanager
     def progress_shown(self, progress: Progress) -> Iterator[None]:
         """Show the progress of long work, if standard error is a terminal."""
-        term = os.environ.get("TERM", "")
-        if self.options.json or term in DUMB_TERMS or not self.err.isatty():
+        if self.options.json or not is_able(self.err):
             yield
             return
         self._bar = progress.listener = Bar(self.err)

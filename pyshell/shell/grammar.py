@@ -20,12 +20,13 @@ from pyshell.quoting import NAMED, SHELL_OPERATORS, quoted, typed
 
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _COMMAND = re.compile(r"[A-Za-z0-9_]+")
+_NOT_BLANK = re.compile(r"\S")
 _ESCAPED_IN_DOUBLE = frozenset('$`"\\')
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a line. `text` is what it means, `start` and `end` where it stands (from 0)."""
+    """A word of a line: `text` without quotes, `raw` as typed, from column `start` to `end`."""
 
     text: str
     start: int
@@ -36,12 +37,12 @@ class Word:
 
     @property
     def value_start(self) -> int:
-        """Return where the value begins."""
+        """Return the column at which the value begins."""
         return self.start + (len(self.name) + 1 if self.name is not None else 0)
 
     @property
     def meaning(self) -> str:
-        """Return the whole word as it is understood: without quotes, with its name."""
+        """Return the whole word without quotes, with its name."""
         return self.text if self.name is None else f"{self.name}={self.text}"
 
 
@@ -76,11 +77,11 @@ class Line:
 
 
 class UnfinishedError(UsageError):
-    """The line ends within quotes or in a backslash: what is typed next may complete it."""
+    """The line ends within quotes or with a backslash: it may be continued."""
 
 
 def split(text: str) -> list[Word]:
-    """Split a line into words. Raises UsageError with the column of what is wrong."""
+    """Split a line into words. Raises UsageError with the column of the error."""
     words = []
     for word in _words(text, unfinished=False):
         if word.raw in SHELL_OPERATORS:
@@ -94,29 +95,24 @@ def split(text: str) -> list[Word]:
 
 
 def split_unfinished(text: str) -> list[Word]:
-    """Split whatever is typed so far; it never fails.
+    """Split an unfinished line; never fails.
 
     Open quotes end with the text, a backslash at its end stands for itself, and a shell's operator
-    is a word like any other.
+    is an ordinary word.
     """
     return list(_words(text, unfinished=True))
 
 
 def _words(text: str, *, unfinished: bool) -> Iterator[Word]:
     place = 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-        elif text[place] == "#":
-            break
-        else:
-            word = _word(text, place, unfinished=unfinished)
-            yield word
-            place = word.end
+    while (start := _NOT_BLANK.search(text, place)) is not None and start.group() != "#":
+        word = _word(text, start.start(), unfinished=unfinished)
+        yield word
+        place = word.end
 
 
 def _word(text: str, start: int, *, unfinished: bool) -> Word:
-    """Read the word that begins at `start`; only an `unfinished` one may end within quotes."""
+    """Read the word that begins at `start`; only if `unfinished` may it end within quotes."""
     meant: list[str] = []
     place = start
     while place < len(text) and not text[place].isspace():
@@ -153,7 +149,7 @@ def _word_of(raw: str, meaning: str, start: int) -> Word:
 
 
 def _double_quoted(text: str, start: int, meant: list[str], *, unfinished: bool) -> int:
-    """Read a "…" part that begins at `start`, add what it means; return the place after it."""
+    """Read a "…" part that begins at `start` into `meant`; return the column after it."""
     place = start + 1
     while place < len(text) and text[place] != '"':
         if text[place] == "\\" and text[place + 1 : place + 2] in _ESCAPED_IN_DOUBLE:
@@ -190,7 +186,7 @@ def _names_command(word: Word) -> bool:
 
 
 def is_path(word: Word) -> bool:
-    """Tell whether a first word is a path: it holds a slash, or is `.`, `..`, `*`, `@NAME`."""
+    """Return whether a first word is a path: contains a slash, or is `.`, `..`, `*`, `@NAME`."""
     if word.name is not None:
         return False
     return "/" in word.text or word.text in (".", "..", "*") or word.text.startswith("@")
@@ -200,7 +196,7 @@ PROGRAM = "pyshell"
 
 
 def is_for_a_shell(words: Sequence[Word]) -> bool:
-    """Tell whether a line is one for root's shell: it begins with the program's own name."""
+    """Return whether a line is written for a shell: it begins with the program's name."""
     return bool(words) and words[0].raw == PROGRAM
 
 
@@ -278,13 +274,13 @@ def _literal(argument: str, start: int, words: Sequence[Word], *, compat: bool) 
 
 
 def _have_command(words: Sequence[Word]) -> bool:
-    """Tell whether words are so far complete that only arguments may follow."""
+    """Return whether words include a command, so that only arguments may follow."""
     rest = words[1:] if words and is_path(words[0]) else words
     return bool(rest) and _names_command(rest[0])
 
 
 def _is_quoted(value: str) -> bool:
-    """Tell whether a value came with quotes of its own, inside those of the calling shell."""
+    """Return whether a value has its own quotes, inside those of the calling shell."""
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "'\"":
         return False
     try:
@@ -294,9 +290,9 @@ def _is_quoted(value: str) -> bool:
 
 
 def logical_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines to run, each with the number, from 1, of the one that it begins on.
+    """Yield the lines to run, each with the number (from 1) of its first line.
 
-    As in a shell, a line whose last character is a backslash goes on in the next.
+    As in a shell, a line that ends in a backslash continues in the next.
     """
     begun, first = "", 1
     for number, line in enumerate(lines, 1):
@@ -309,11 +305,11 @@ def logical_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield first, begun + text
         begun = ""
     if begun:
-        yield first, begun + "\\"  # nothing follows: running it says so
+        yield first, begun + "\\"  # running it reports that nothing follows
 
 
 def goes_on(text: str) -> bool:
-    """Tell whether a line goes on in the next: its last character is a backslash of its own."""
+    """Return whether a line continues in the next: it ends in an unescaped backslash."""
     if not text.endswith("\\"):
         return False
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,11 +41,6 @@ class Option:
     """Whether the value may be omitted; if given, it must follow `=`."""
     of_a_line: bool = False
     """Whether the option may also follow a command, and then applies to that line only."""
-
-    @property
-    def needs_value(self) -> bool:
-        """Whether the next word is its value if none follows `=`."""
-        return bool(self.value) and not self.optional
 
     @property
     def syntax(self) -> str:
@@ -98,9 +93,9 @@ def described(name: str) -> Option | None:
 
 
 def takes_next(word: str) -> bool:
-    """Tell whether the word after this one is its value."""
+    """Return whether the word after this one is its value."""
     option = described(word)
-    return option is not None and option.needs_value
+    return option is not None and bool(option.value) and not option.optional
 
 
 def usage() -> Iterator[str]:
@@ -186,7 +181,7 @@ def parse_argv(
 
 
 def is_targetcli(program: str) -> bool:
-    """Tell whether pyshell was called by the name targetcli."""
+    """Return whether pyshell was called by the name targetcli."""
     return os.path.basename(program).startswith("targetcli")
 
 
@@ -212,11 +207,11 @@ def _translated(arguments: Sequence[str], *, compat: bool) -> list[str]:
 
 
 def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of options by argparse's name for them. Raises UsageError."""
+    """Return the values of options by argparse's names for them. Raises UsageError."""
     import argparse  # most command lines have no options
 
     class Take(argparse.Action):
-        """Stores a value after `_require_fit`, as argparse's own actions word the errors."""
+        """Stores a value after `_require_fit`, which has pyshell's messages."""
 
         def __call__(
             self,
@@ -236,7 +231,8 @@ def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
     )
     for option in OPTIONS:
         parser.add_argument(*option.names, action=Take, nargs="?" if option.value else 0)
-    default = f"--simulate={_default_simulator(environment)}"
+    state = Path(environment.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+    default = f"--simulate={state / 'pyshell' / 'simulator'}"
     known = [default if word == "--simulate" else word for word in words if word != "--"]
     try:
         given, unknown = parser.parse_known_args(known)
@@ -249,7 +245,7 @@ def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
 
 
 def _require_fit(name: str, value: Any, before: Any) -> None:
-    """Check the value of an option, None if it has none, and that `-f` has no value `before`."""
+    """Validate the value of an option, None if it has none; `before` is an earlier value."""
     option = described(name)
     assert option is not None
     if option.value and not value:
@@ -278,11 +274,6 @@ def _seconds(value: str) -> float:
     return found
 
 
-def _default_simulator(environment: Mapping[str, str]) -> Path:
-    base = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "pyshell" / "simulator"
-
-
 def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Word, ...]]:
     """Return the options that apply to a line, and its arguments without them.
 
@@ -306,12 +297,5 @@ def of_line(options: Options, words: Sequence[Word]) -> tuple[Options, tuple[Wor
                 column=word.start,
             )
     kept = tuple(word for word in words if word.raw not in OF_A_LINE)
-    return _with(options, given), kept
-
-
-def _with(options: Options, given: Set[str]) -> Options:
-    return replace(
-        options,
-        dry_run=options.dry_run or "--dry-run" in given,
-        yes=options.yes or "--yes" in given,
-    )
+    dry_run, yes = options.dry_run or "--dry-run" in given, options.yes or "--yes" in given
+    return replace(options, dry_run=dry_run, yes=yes), kept

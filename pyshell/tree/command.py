@@ -255,7 +255,9 @@ def tag_number(text: str) -> int:
 def node_path(text: str) -> str:
     """Take the path of a node. Raises UsageError for none at all."""
     if not text:
-        raise UsageError("It is empty.", "Omit it, or give a path such as /backstores/block/disk1.")
+        raise UsageError(
+            "The path is empty.", "Omit it, or give one such as /backstores/block/disk1."
+        )
     return text
 
 
@@ -339,7 +341,7 @@ def plain_text(text: str) -> str:
 def file_name(text: str) -> str:
     """Take a file's name. Raises UsageError for none at all."""
     if not text:
-        raise UsageError("It is empty.", "Omit it, or give a path.")
+        raise UsageError("The file name is empty.", "Omit it, or give a path.")
     return text
 
 
