@@ -26,7 +26,6 @@ from pyshell.tree import (
     backstores,
     fabric,
     luns,
-    portals,
     preferences,
     root,
     storage_object,
@@ -60,8 +59,8 @@ KINDS = (
     ("a mapped LUN", acls.MappedLunNode),
     ("luns, below a TPG", luns.LunsNode),
     ("a LUN", luns.LunNode),
-    ("portals, below a TPG", portals.PortalsNode),
-    ("a portal", portals.PortalNode),
+    ("portals, below a TPG", tpg.PortalsNode),
+    ("a portal", tpg.PortalNode),
 )
 SETTINGS = (
     ("a storage object, group attribute", "storage_object"),

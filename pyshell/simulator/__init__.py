@@ -5,8 +5,7 @@ It needs neither root nor LIO: for trying commands out, for teaching and for tes
 and refuses was recorded from a real kernel. `pyshell.simulator.under_rtslib` puts it under rtslib.
 """
 
-from pyshell.simulator.adapters import SimulatedPort
-from pyshell.simulator.hardware import Hardware, SimulatedDevice
+from pyshell.simulator.hardware import Hardware, SimulatedDevice, SimulatedPort
 from pyshell.simulator.login_sessions import ChapCredentials, LoginRefusedError
 from pyshell.simulator.simulated_machine import SimulatedMachine
 from pyshell.simulator.simulator import Simulator, open_simulator

@@ -7,8 +7,7 @@ import errno
 from collections.abc import Iterable
 
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath
-from pyshell.simulator.value_rules import cast, number, refuse
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, cast, number, refuse
 
 DEFAULT_PORT_GROUP = "default_tg_pt_gp"
 _NAME_MAX = 255

@@ -7,8 +7,7 @@ import errno
 
 from pyshell.simulator import alua_groups, plugins
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, Write
-from pyshell.simulator.value_rules import boolean, number, refuse
+from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, Write, boolean, number, refuse
 
 _HBA_NAME_MAX = 63
 _PATH_MAX = 511

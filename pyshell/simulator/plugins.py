@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pyshell.host.machine import DISK
 from pyshell.simulator.hardware import SimulatedDevice
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import SimulatedKernel
+from pyshell.simulator.rules import SimulatedKernel, cast, number, refuse
 from pyshell.simulator.tree_files import Facts
-from pyshell.simulator.value_rules import cast, number, refuse
 
 PAGE_SIZE = 4096
 _USER_BLOCK_SIZE = 512

@@ -7,8 +7,15 @@ import errno
 
 from pyshell.simulator import alua_groups, core, fabric_kinds, login_sessions
 from pyshell.simulator.recorded import is_recorded, template
-from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, locate
-from pyshell.simulator.value_rules import boolean, number, refuse
+from pyshell.simulator.rules import (
+    Rules,
+    SimulatedKernel,
+    TreePath,
+    boolean,
+    locate,
+    number,
+    refuse,
+)
 
 
 def _make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:

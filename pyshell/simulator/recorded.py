@@ -16,6 +16,22 @@ from pathlib import Path
 from typing import Any
 
 Rule = Mapping[str, Any]
+"""How the kernel judges a text written to an attribute.
+
+A rule is a small JSON object: `{"refuse": ERRNO}` for a file that accepts nothing,
+`{"ignore": true}` for one that ignores what is written, or `{"parse": …}` with one of these:
+
+boolean    kstrtobool: by the first letter, for "on" and "off" by the second
+number     kstrtoul and similar: `type` gives the bounds, beyond which the error is ERANGE (or
+           `overflow`); `cast` the narrower type that the kernel then converts it to
+lenient    simple_strtoul: the number that the text begins with, else 0; the text is kept
+words      one of `accept`, or with `several` a list of them with commas; the text is kept
+text       up to `longest` characters without a comma; the text is kept
+
+`accept` lists the accepted values, as [lowest, highest] pairs for numbers; `refuse` has the errno
+of single other values, `else` that of the rest. `show` has what the file shows for a value if that
+is not the number and a line feed, `format` how it shows all values.
+"""
 Raw = Mapping[str, Any]
 """An entry of the file."""
 FILE = Path(__file__).with_name("recorded.json")

@@ -15,7 +15,6 @@ from pyshell.simulator import (
     alua_groups,
     core,
     fabric_kinds,
-    iscsi,
     login_sessions,
     plugins,
     portal_groups,
@@ -23,16 +22,24 @@ from pyshell.simulator import (
 from pyshell.simulator.hardware import HOST_FOLDERS, Hardware
 from pyshell.simulator.login_sessions import ChapCredentials
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, locate, state_of
+from pyshell.simulator.rules import (
+    RefusalError,
+    Rules,
+    SimulatedKernel,
+    TreePath,
+    accept,
+    locate,
+    refuse,
+    state_of,
+)
 from pyshell.simulator.tree_files import TreeFiles
-from pyshell.simulator.value_rules import RefusalError, accept, refuse
 
 _NAME_MAX = 255
 _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    modules = (core, alua_groups, portal_groups, fabric_kinds, iscsi)
+    modules = (core, alua_groups, portal_groups, fabric_kinds)
     parts = [module.RULES for module in modules]
     return Rules(
         makes={k: rule for part in parts for k, rule in part.makes.items()},

@@ -18,8 +18,8 @@ from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun
 from pyshell.lio.operations.setters import Set
 from pyshell.names import whole
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
-from pyshell.tree.exports import Exports, lun_for
 from pyshell.tree.groups import AuthGroup, Group, KernelGroup, MappedLunSettings
+from pyshell.tree.luns import Exports, lun_for
 from pyshell.tree.node import Node, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 

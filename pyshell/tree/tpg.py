@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A target portal group."""
+"""A target portal group and its network portals."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
+from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.lio import settings
+from pyshell.host import procnet
+from pyshell.lio import listing, settings
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import Tpg
-from pyshell.lio.operations.setters import SetEnabled
+from pyshell.lio.identifiers import Portal, Tpg
+from pyshell.lio.operations.base import missing
+from pyshell.lio.operations.setters import Set, SetEnabled
+from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.acls import AclsNode
-from pyshell.tree.command import command
-from pyshell.tree.exports import Exports
+from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.groups import AuthGroup, Group, KernelGroup
-from pyshell.tree.luns import LunsNode
+from pyshell.tree.luns import Exports, LunsNode
 from pyshell.tree.node import Node, shown_facts
-from pyshell.tree.portals import PortalsNode
 from pyshell.tree.results import Change, Lines, Result
 
 
@@ -125,3 +128,160 @@ class TpgNode(Node):
 
         facts = running.tpg_facts(self.lio, self.place)
         return shown_facts(facts, secrets=self.context.compat)
+
+
+class PortalsNode(Node):
+    """The folder of the portals."""
+
+    def __init__(self, place: Tpg, parent: Node) -> None:
+        super().__init__("portals", parent)
+        self.place = place
+
+    def make_children(self) -> Sequence[Node]:
+        """Make the portals."""
+        return [PortalNode(portal, self) for portal in listing.portals(self.place)]
+
+    def find(self, name: str) -> Node | None:
+        """Return one portal, by address and port in any spelling."""
+        try:
+            address, port = names.split_portal(name)
+        except UsageError:
+            return None
+        found = listing.portal(self.place, address, port)
+        found = found or listing.wildcard_portal(self.place, address, port)
+        return PortalNode(found, self) if found else None
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Count the portals."""
+        return f"Portals: {len(self.drawn_children())}", None
+
+    @command(
+        changes=True,
+        examples=("/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals create 192.168.56.101",),
+    )
+    def ui_command_create(
+        self,
+        ip_address: Annotated[
+            tuple[str, int | None] | None,
+            LISTEN,
+            "An address of this host; 0.0.0.0 for all IPv4 addresses, ::0 for all"
+            " addresses. Default: the preference default_portal_address.",
+        ] = None,
+        ip_port: Annotated[int | None, PORT, "TCP port. Default: 3260."] = None,
+    ) -> Result:
+        """Listen on an address and port."""
+        default = self.context.preference("default_portal_address")
+        address, port_given = _one_port(ip_address or (default, None), ip_port)
+        port = port_given or names.DEFAULT_PORT
+        before = []
+        if port == names.DEFAULT_PORT:
+            before.append(f"Using default IP port {port}")
+        if address == default:
+            before.append(f"Binding to INADDR_ANY ({address})")
+        place = Portal(self.place, address, port)
+        said = [f"Created network portal {address}:{port}."]
+        note = "" if self.context.compat else self._served_elsewhere(place)
+        note = note or ("" if self.context.compat else self._unreachable(address))
+        return Change([CreatePortal(place, said=said)], place.path, before=before, note=note)
+
+    def _served_elsewhere(self, place: Portal) -> str:
+        """Return a warning if the kernel will not listen at the address, though it accepts it."""
+        present = listing.portals_at(place.tpg.target.fabric, place.port)
+        other = listing.portal_in_place_of(place, present)
+        if other is None:
+            return ""
+        return (
+            f"The kernel takes {place.name} for {other.path}, which exists already: initiators"
+            f" reach this TPG only at {other.name}."
+        )
+
+    def _unreachable(self, address: str) -> str:
+        """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""
+        mine = procnet.addresses(self.lio.machine)
+        if mine is None or listing.is_wildcard(address) or procnet.spelt(address) in mine:
+            return ""
+        return (
+            f"This host has no address {address}: nobody reaches the portal until it has."
+            " 'ip -brief address' lists those that it has."
+        )
+
+    @command(
+        changes=True,
+        examples=(
+            "/iscsi/iqn.2020-07.192.168.56.101:server/tpg1/portals"
+            " delete ip_address=0.0.0.0 ip_port=3260",
+        ),
+    )
+    def ui_command_delete(
+        self,
+        ip_address: Annotated[
+            tuple[str, int | None],
+            LISTEN,
+            "Address of the portal, such as 0.0.0.0 or 0.0.0.0:3260.",
+        ],
+        ip_port: Annotated[
+            int | None, PORT, "Port of the portal, if the address does not include it."
+        ] = None,
+    ) -> Result:
+        """Stop listening on an address and port. Its connections are closed."""
+        address, port = _one_port(ip_address, ip_port)
+        if port is None:
+            raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
+        place = listing.portal(self.place, address, port)
+        if place is None:
+            place = listing.wildcard_portal(self.place, address, port)
+            if place is None:
+                wanted = f"{names.bracketed(address)}:{port}"
+                raise missing(
+                    f"No such portal: {wanted}.",
+                    Portal(self.place, address, port),
+                    f"Run 'ls {self.path}' to list them.",
+                )
+            self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
+        said = f"Deleted network portal {address}:{port}"
+        return Change([DeletePortal(place, said=[said])], named=[place.path])
+
+
+def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, int | None]:
+    """Return an address and the port that was given with it or after it. Raises UsageError."""
+    if None not in (address[1], port) and address[1] != port:
+        raise UsageError(f"Two ports were given: {address[1]} and {port}.")
+    return address[0], address[1] or port
+
+
+class PortalNode(Node):
+    """A portal."""
+
+    def __init__(self, place: Portal, parent: Node) -> None:
+        super().__init__(place.name, parent)
+        self.place = place
+
+    def summary(self) -> tuple[str, bool | None]:
+        """Tell its transport where that is not plain TCP."""
+        for file, word in (("iser", "iser"), ("cxgbit", "offload")):
+            if text_or_none(self.lio.kernel, f"{self.place.folder}/{file}") == "1":
+                return word, True
+        return "", True
+
+    @command(changes=True)
+    def ui_command_enable_iser(
+        self, boolean: Annotated[bool, "true to enable, false to disable."]
+    ) -> Result:
+        """Enable or disable iSER (iSCSI over RDMA) for this portal."""
+        said = [f"iSER enable now: {boolean}"]
+        return Change([Set(self.place, "iser", "1" if boolean else "0", said=said)])
+
+    @command(changes=True)
+    def ui_command_enable_offload(
+        self, boolean: Annotated[bool, "true to enable, false to disable."]
+    ) -> Result:
+        """Enable or disable offload (cxgbit) for this portal."""
+        said = [f"offload enable now: {boolean}"]
+        return Change([Set(self.place, "cxgbit", "1" if boolean else "0", said=said)])
+
+    @command()
+    def ui_command_info(self) -> Result:
+        """Show details of the portal."""
+        from pyshell.config import running
+
+        return shown_facts(running.read_portal(self.lio, self.place), secrets=True)

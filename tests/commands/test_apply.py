@@ -18,7 +18,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import NodeAcl, Target, Tpg
 from pyshell.lio.operations.mapping import DeleteLun
 from pyshell.simulator import Simulator
-from pyshell.simulator.adapters import SimulatedPort
+from pyshell.simulator.hardware import SimulatedPort
 
 ACL = f"{TPG}/acls/{CLIENT}"
 EXAMPLE = Path(__file__).parents[2] / "saveconfig.example.json"

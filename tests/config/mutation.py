@@ -25,7 +25,7 @@ from pyshell.config.plan import plan
 from pyshell.config.running import read_running
 from pyshell.config.validate import check_text
 from pyshell.lio import listing
-from pyshell.simulator.adapters import SimulatedPort
+from pyshell.simulator.hardware import SimulatedPort
 
 Step = int | str
 PORTS = {

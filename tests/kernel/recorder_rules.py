@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pyshell.simulator.value_rules import RefusalError, accept, boolean, cast, lenient, number
+from pyshell.simulator.rules import RefusalError, accept, boolean, cast, lenient, number
 
 # Each try: the value, what came of it ("ok" or the errno's name), what the file showed then.
 Rows = list[list[str]]

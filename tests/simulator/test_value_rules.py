@@ -7,7 +7,8 @@ import errno
 
 import pytest
 
-from pyshell.simulator.value_rules import RefusalError, Rule, accept, boolean, cast, lenient, number
+from pyshell.simulator.recorded import Rule
+from pyshell.simulator.rules import RefusalError, accept, boolean, cast, lenient, number
 
 
 @pytest.mark.parametrize("text", ["1", "yes", "Y", "true", "on", "oN", "10"])

@@ -17,7 +17,7 @@ from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.lio.storage_info import refuse_image_among
 from pyshell.text import did_you_mean
 from pyshell.tree.backstores import BlockNode, FileioNode
-from pyshell.tree.exports import nearest
+from pyshell.tree.luns import nearest
 from pyshell.tree.results import Change
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from pyshell.tree.command import (
     choice,
     command,
 )
-from pyshell.tree.exports import nearest, storage_object_on
+from pyshell.tree.luns import nearest, storage_object_on
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 

@@ -27,8 +27,8 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, MapLun, free_lun
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
-from pyshell.tree.exports import storage_object_on
 from pyshell.tree.fabric import default_portal, new_tpg
+from pyshell.tree.luns import storage_object_on
 from pyshell.tree.results import Change, Lines, Result
 
 if TYPE_CHECKING:
