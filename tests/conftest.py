@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import forkserver
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing
@@ -102,3 +103,10 @@ def exported(target: Pyshell) -> Pyshell:
         f"{TPG}/luns create /backstores/block/lee_block lun=lun0",
     )
     return target
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a program `pyshell` that starts at once, for tests that run it many times."""
+    with forkserver.program(tmp_path_factory.mktemp("forked")) as program:
+        yield program

@@ -13,7 +13,6 @@ from pathlib import Path
 import pexpect
 import pytest
 
-import forkserver
 from driver import ROOT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, end, tool
 
 FOLDER = ROOT / "completions"
@@ -128,13 +127,6 @@ def served(target: Pyshell) -> Pyshell:
     """Return pyshell with a target, and a ramdisk that is not exported."""
     target.prepare("/backstores/ramdisk create memory 1M")
     return target
-
-
-@pytest.fixture(scope="module")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a pyshell that starts at once: each Tab runs it."""
-    with forkserver.program(tmp_path_factory.mktemp("forked")) as program:
-        yield program
 
 
 @pytest.mark.parametrize("name", SHELLS)

@@ -27,9 +27,13 @@ def link(tmp_path: Path) -> Path:
 
 
 def test_every_call_of_the_contract_in_its_order(
-    link: Path, pyshell: Pyshell, tmp_path: Path
+    link: Path, pyshell: Pyshell, tmp_path: Path, forked: Path
 ) -> None:
+    """The first calls and the last start the installed program, the others a forked one."""
     pyshell.must("pwd")
+    quick = tmp_path / "quick" / "targetcli"
+    quick.parent.mkdir()
+    quick.symlink_to(forked)
     environment = {
         **clean_environment(),
         "PYSHELL_SIMULATE": str(pyshell.folder),
@@ -41,8 +45,9 @@ def test_every_call_of_the_contract_in_its_order(
         for word, path in places.items():
             argv = [text.replace(word, path) for text in argv]
             out = out.replace(word, re.escape(path))
+        program = quick if 2 < number < len(CALLS) - 1 else link
         ran = subprocess.run(
-            [str(link), *argv], input=call.stdin, capture_output=True, text=True,
+            [str(program), *argv], input=call.stdin, capture_output=True, text=True,
             env=environment, timeout=TIME_LIMIT, check=False,
         )  # fmt: skip
         told = f"{number}: {argv}: {ran}"

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from foldercopy import Snapshot
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -50,7 +51,7 @@ COMMANDS = {
 
 def made(pyshell: Pyshell) -> Path:
     """Make a target to change, a revision and an undo entry; return another configuration."""
-    pyshell.must(
+    pyshell.prepare(
         f"/iscsi create {SERVER}",
         "/backstores/block create name=lee_block dev=/dev/mapper/lee-lee.lv",
         f"{TPG}/acls create {CLIENT}",
@@ -110,8 +111,7 @@ class Tries:
     def __init__(self, pyshell: Pyshell, name: str) -> None:
         self.other = made(pyshell)
         self._pyshell = pyshell
-        self._kept = pyshell.folder.with_name("kept")
-        shutil.copytree(pyshell.folder, self._kept, symlinks=True)
+        self._kept = Snapshot.of(pyshell.folder)
         self.line = COMMANDS[name].format(other=self.other)
         self.before = tree(pyshell)
         with refusing(-1, 0) as acts:
@@ -122,7 +122,7 @@ class Tries:
     def again(self) -> None:
         """Return to the state before the command."""
         shutil.rmtree(self._pyshell.folder)
-        shutil.copytree(self._kept, self._pyshell.folder, symlinks=True)
+        self._kept.write(self._pyshell.folder)
 
 
 def tree(pyshell: Pyshell) -> dict[str, str]:

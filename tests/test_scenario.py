@@ -42,9 +42,11 @@ def test_the_scenario_is_the_owners() -> None:
     assert OUTPUT.count("\n") == 105
 
 
-def test_one_liner_by_one_liner(pyshell: Pyshell) -> None:
-    for command, output in SCENARIO:
-        ran = pyshell.process(*shlex.split(command))
+def test_one_liner_by_one_liner(pyshell: Pyshell, forked: Path) -> None:
+    """The first lines start pyshell, the others fork it."""
+    for number, (command, output) in enumerate(SCENARIO):
+        program = [sys.executable, "-m", "pyshell"] if number < 3 else [str(forked)]
+        ran = run_process([*program, f"--simulate={pyshell.folder}", *shlex.split(command)])
         assert (ran.out, ran.err, ran.status) == (output, "", 0), command
 
 

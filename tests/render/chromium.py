@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Runs in the page, and leaves what it measured in an element of the page.
+# Runs in the page of one picture.
 _SCRIPT = """
 const found = [];
 for (const element of document.querySelectorAll('svg text, svg rect.body')) {
@@ -25,10 +26,17 @@ for (const element of document.querySelectorAll('svg text, svg rect.body')) {
       .indexOf(element.closest('g.box')) : -1,
     left: at.left, right: at.right, top: at.top, bottom: at.bottom});
 }
-const written = document.createElement('pre');
-written.id = 'measured';
-written.textContent = JSON.stringify(found);
-document.body.append(written);
+window.measured = found;
+"""
+# Collects what the frames measured once all are loaded, and leaves it in an element of the page.
+_COLLECT = """
+addEventListener('load', () => {
+  const written = document.createElement('pre');
+  written.id = 'measured';
+  written.textContent = JSON.stringify(
+    [...document.querySelectorAll('iframe')].map(frame => frame.contentWindow.measured));
+  document.body.append(written);
+});
 """
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 120
@@ -63,11 +71,18 @@ class Shape:
         )
 
 
-def measured(svg: str, folder: Path) -> list[Shape]:
-    """Return what a browser measures in an SVG; skip the test where there is no browser."""
-    page = folder / "picture.html"
+def measured(svgs: Sequence[str], folder: Path) -> list[list[Shape]]:
+    """Return what a browser measures in each SVG; skip the test where there is no browser.
+
+    One start of the browser measures all of them, each in a frame of the page.
+    """
+    frames = "".join(
+        f'<iframe width="20000" height="20000" srcdoc="{html.escape(_page(svg))}"></iframe>'
+        for svg in svgs
+    )
+    page = folder / "pictures.html"
     page.write_text(
-        f'<!doctype html><meta charset="utf-8"><body>{svg}<script>{_SCRIPT}</script>',
+        f'<!doctype html><meta charset="utf-8"><body>{frames}<script>{_COLLECT}</script>',
         encoding="utf-8",
     )
     done = subprocess.run(
@@ -79,8 +94,12 @@ def measured(svg: str, folder: Path) -> list[Shape]:
     )  # fmt: skip
     found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr
-    entries: list[dict[str, Any]] = json.loads(html.unescape(found.group(1)))
-    return [Shape(**entry) for entry in entries]
+    pictures: list[list[dict[str, Any]]] = json.loads(html.unescape(found.group(1)))
+    return [[Shape(**entry) for entry in entries] for entries in pictures]
+
+
+def _page(svg: str) -> str:
+    return f'<!doctype html><meta charset="utf-8"><body>{svg}<script>{_SCRIPT}</script>'
 
 
 def _program() -> str:

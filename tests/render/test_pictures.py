@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -100,21 +99,37 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_no_texts_overlap_as_a_browser_draws_them(case: str, tmp_path: Path) -> None:
-    shapes = measured(svg_text(picture(CASES[case])), tmp_path)
-    assert sum(shape.kind.startswith("heading") for shape in shapes) == 5
-    refuse_overlaps(shapes)
-
-
-def test_no_texts_overlap_where_differences_and_faults_are_shown(tmp_path: Path) -> None:
+def with_differences() -> Topology:
+    """Return a picture that shows additions, removals, changes and a missing disk."""
     disks = [f"/backstores/block/disk{n}" for n in range(6)]
     seen = Seen(dict.fromkeys(disks, 2**41), {disks[1]: "it is gone"}, running=True)
-    drawn = picture(document(6, initiators=3), document(4, initiators=5, targets=2), seen)
-    assert {box.sign for box in drawn.boxes.values()} == {"", "+", "-", "~"}
-    text = svg_text(drawn)
-    assert "MISSING" in text
-    refuse_overlaps(measured(text, tmp_path))
+    return picture(document(6, initiators=3), document(4, initiators=5, targets=2), seen)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Shape]]:
+    """Return what a browser measures in the picture of each case."""
+    pictures = {case: picture(CASES[case]) for case in CASES}
+    pictures["differences"] = with_differences()
+    shapes = measured(list(map(svg_text, pictures.values())), tmp_path_factory.mktemp("pictures"))
+    return dict(zip(pictures, shapes, strict=True))
+
+
+@pytest.mark.xdist_group("pictures")  # one start of the browser draws all
+@pytest.mark.parametrize("case", CASES)
+def test_no_texts_overlap_as_a_browser_draws_them(case: str, drawn: dict[str, list[Shape]]) -> None:
+    assert sum(shape.kind.startswith("heading") for shape in drawn[case]) == 5
+    refuse_overlaps(drawn[case])
+
+
+@pytest.mark.xdist_group("pictures")
+def test_no_texts_overlap_where_differences_and_faults_are_shown(
+    drawn: dict[str, list[Shape]],
+) -> None:
+    shown = with_differences()
+    assert {box.sign for box in shown.boxes.values()} == {"", "+", "-", "~"}
+    assert "MISSING" in svg_text(shown)
+    refuse_overlaps(drawn["differences"])
 
 
 @pytest.mark.parametrize("case", CASES)
