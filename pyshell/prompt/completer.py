@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completion at the prompt: the words of `shell.completion` as a menu of prompt_toolkit.
+"""Completion at the prompt: the candidates of `shell.completion` as a menu of prompt_toolkit.
 
-Reads of the target run on threads; no key waits for them. Commands and parameters are known at
-once and wait only a moment for values that must be read, so that the likeliest word comes first.
+The target is read on threads: no key waits. Commands and parameters are known without reading, and
+wait only a moment for values that must be read.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
@@ -25,37 +26,37 @@ from pyshell.shell.shell import Shell
 from pyshell.text import ELLIPSIS, columns, one_line, shorten_sentence, unsafe_in
 
 PATIENCE = 0.02
-"""Seconds that what is known at once waits for what must be read."""
+"""Seconds that candidates known without reading wait for those that must be read."""
 
 _SLOW, _DELAY = 0.1, 0.15
-"""Seconds: after a read slower than the first, the next one is delayed by the second."""
+"""After a read that took longer than the first, the next starts after the second (seconds)."""
 
 LIMIT = 10.0
-"""Seconds after which Tab no longer waits: a device may never answer."""
+"""Seconds after which Tab stops waiting: a device may never answer."""
 
 _MORE = f"more than {MOST}: type on"
 _READING = "reading…"
 _TOO_SLOW = f"Completion: nothing was read within {LIMIT:.0f} seconds."
 _MORE_STYLE, _READING_STYLE = "class:completion-more", "class:completion-reading"
 _FRAME, _DESCRIPTION_MIN = 5, 12
-"""Columns that a menu needs beside its texts, and the least that a description gets."""
+"""Columns of a menu beside its texts, and the minimum for a description."""
 
 
 class MenuWord(NamedTuple):
-    """A word for a menu, which replaces the line from the column `start` on."""
+    """A menu entry, which replaces the line from the column `start` on."""
 
     start: int
     candidate: Candidate
     description: str
     placeholder: str = ""
-    """The style of an entry that stands for words that are not shown, "" for a word."""
+    """The style of an entry for words that are not shown, "" for a word."""
 
 
 class TreeCompleter(Completer):
-    """Completes from the tree as it is now; it only reads.
+    """Completes from the current tree.
 
-    `again` is called with the line of an unfinished menu once the rest is read, `changed` when
-    `reading` changes. `width` returns the terminal's, in columns.
+    `again` is called with the line of an unfinished menu when the rest was read, `changed` when
+    `reading` changes. `width` returns the terminal's width.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class TreeCompleter(Completer):
         width: Callable[[], int] = lambda: 80,
     ) -> None:
         self.reading = 0
-        """How many menus wait for values that are being read."""
+        """How many menus wait for reads."""
         self._shell = shell
         self._again = again
         self._guard = guard
@@ -82,12 +83,12 @@ class TreeCompleter(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterator[Completion]:
-        """Yield the words that fit at the cursor, complete ones with a blank."""
+        """Yield the candidates at the cursor, complete ones with a blank."""
         found = self._found(document.current_line_before_cursor)
         yield from _completions(document, found, self._width())
 
     def late(self, document: Document) -> Iterator[Completion]:
-        """Yield what was read for a menu after it was shown; this reads nothing."""
+        """Yield what was read for a menu after it was shown."""
         read, self._late = self._late, None
         if read is not None and read[0] == document.current_line_before_cursor:
             yield from _completions(document, read[1], self._width())
@@ -98,9 +99,9 @@ class TreeCompleter(Completer):
             self._wanted = ""
 
     def begun(self, line: str) -> str:
-        """Return the rest of the last word if that is known without reading, else ""."""
+        """Return the rest of the last word if known without reading, else ""."""
         if line.endswith((" ", "=")):
-            return ""  # values that must be read may fit, too
+            return ""  # values that must be read may follow, too
         at_once = self.look(line, quickly=True)
         if len(at_once) != 1:
             return ""
@@ -109,13 +110,13 @@ class TreeCompleter(Completer):
         return rest + (" " if rest and found.whole else "")
 
     def _found(self, line: str) -> list[MenuWord]:
-        """Return all words that fit; if reading is slow, those known at once if that is enough.
+        """Return all candidates; if reading is slow, those known without reading, if enough.
 
-        A single word is inserted at once, so it must be the only one.
+        A single word is inserted immediately, so it must be the only one.
         """
         self._late = None
         at_once = self.look(line, quickly=True)
-        # A single word with the typed beginning is certain; after a blank or = it may not be.
+        # A single word with the typed beginning is certain, but not after a blank or =.
         enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
         every: SimpleQueue[list[MenuWord]] = SimpleQueue()
         later = _DELAY if enough and self._slow.get(_head(line)) else 0.0
@@ -134,7 +135,7 @@ class TreeCompleter(Completer):
             return self._awaited(every)
 
     def _awaited(self, every: SimpleQueue[list[MenuWord]]) -> list[MenuWord]:
-        """Return all that fits once it is read, nothing if that takes too long."""
+        """Return all candidates when they are read, none if that takes too long."""
         with self._waiting():
             try:
                 return every.get(timeout=LIMIT)
@@ -145,17 +146,16 @@ class TreeCompleter(Completer):
     def _late_with(
         self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]
     ) -> list[MenuWord]:
-        """Return what is known at once, and have the rest added on a thread."""
-        Thread(
-            target=self._add, args=(line, every, at_once), name="late completion", daemon=True
-        ).start()
+        """Return what is known without reading, and add the rest on a thread."""
+        add = partial(self._guard.run, "Completion", partial(self._added, line, every, at_once))
+        Thread(target=add, args=(None,), name="late completion", daemon=True).start()
         start = at_once[0].start
         placeholder = Candidate(line[start:], whole=False)
         return [*at_once, MenuWord(start, placeholder, _READING, _READING_STYLE)]
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        """Count a menu that waits."""
+        """Count a waiting menu."""
         self.reading += 1
         self._changed()
         try:
@@ -165,7 +165,7 @@ class TreeCompleter(Completer):
             self._changed()
 
     def _read(self, line: str, every: SimpleQueue[list[MenuWord]], later: float) -> None:
-        """Read all that fits, after `later` seconds in which the menu can be drawn."""
+        """Read all candidates, after `later` seconds in which the menu can be drawn."""
         found: list[MenuWord] = []
         try:
             time.sleep(later)
@@ -177,10 +177,7 @@ class TreeCompleter(Completer):
         except Exception as error:
             self._guard.failed("Completion", error)
         finally:
-            every.put(found)  # in any case: Tab waits for it
-
-    def _add(self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]) -> None:
-        self._guard.run("Completion", lambda: self._added(line, every, at_once), None)
+            every.put(found)  # Tab waits for it
 
     def _added(
         self, line: str, every: SimpleQueue[list[MenuWord]], at_once: list[MenuWord]
@@ -191,7 +188,7 @@ class TreeCompleter(Completer):
             self._again(line)
 
     def look(self, line: str, *, quickly: bool = False) -> list[MenuWord]:
-        """Return all words that fit, or with `quickly` those known without reading."""
+        """Return all candidates, or with `quickly` those known without reading."""
         found: list[MenuWord] = []
         fitting = complete(line, self._shell.root(), self._shell.path, quickly=quickly)
         for start, one in self._guard.each("Completion", fitting):
@@ -216,7 +213,7 @@ def _head(line: str) -> str:
 
 
 def is_unfinished(menu: Sequence[Completion]) -> bool:
-    """Return whether a menu is filled so far, and more is being read for it."""
+    """Return whether a menu is filled, and more is being read for it."""
     return bool(menu) and menu[-1].style == _READING_STYLE
 
 
@@ -234,7 +231,7 @@ def _completions(document: Document, rows: Sequence[MenuWord], width: int) -> It
     for row in rows:
         found = row.candidate
         if unsafe_in(found.text):
-            continue  # the terminal would obey or hide it as it is inserted
+            continue  # the terminal would interpret or hide it
         if found.text in shown and row.placeholder != _READING_STYLE:
             continue
         shown.add(found.text)
@@ -248,7 +245,7 @@ def _completions(document: Document, rows: Sequence[MenuWord], width: int) -> It
 
 
 def _display(line: str, row: MenuWord) -> str:
-    """Return a word as the menu shows it: a path without the folders that are typed already."""
+    """Return a word as the menu shows it: a path without the folders that are already typed."""
     if row.placeholder:
         return ELLIPSIS
     return row.candidate.text.removeprefix(line[row.start : line.rfind("/", row.start) + 1])

@@ -2,9 +2,8 @@
 """Keeps errors in completion, colours, toolbar and history from ending or blocking the prompt.
 
 Every function that prompt_toolkit calls, and every thread that reads for the prompt, runs within a
-`Guard`: if it fails, a harmless default replaces its result, and the first failure of each part is
-reported in one line. The text of an error may contain what is being typed, including a secret, so
-only its type and place in the code are shown.
+`Guard`: if it fails, a default replaces its result, and the first failure of each part is reported.
+The report has only the error's type and place in the code: its text may contain a secret.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pyshell.errors import PyshellError
 
 T = TypeVar("T")
 
-# Objects and devices come and go while they are read, and only root may read all of them.
+# Objects and devices appear and vanish while they are read, and only root may read all of them.
 _EXPECTED = frozenset(
     (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EACCES, errno.EPERM)
 )
@@ -59,7 +58,7 @@ class Guard:
             self.failed(part, error)
 
     def failed(self, part: str, error: BaseException) -> None:
-        """Report an error, unless it is expected or an earlier one of that part was reported."""
+        """Report an unexpected error, the first time only."""
         expected = isinstance(error, PyshellError)
         if isinstance(error, OSError):
             expected = error.errno in _EXPECTED
@@ -75,7 +74,7 @@ class Guard:
         self._report(text)
 
     def of_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Report what nothing else caught while keys are read: the event loop's handler."""
+        """Report what nothing else caught, as handler of the event loop."""
         self.failed("The prompt", context.get("exception") or RuntimeError())
 
     def keys(self, bound: KeyBindings) -> KeyBindings:
@@ -88,7 +87,7 @@ class Guard:
         return lambda event: self.run("A key", lambda: handler(event), None)
 
     def lexer(self, guarded: Lexer) -> Lexer:
-        """Guard the colours of a line: after an error it has none."""
+        """Guard the colours of a line."""
         return _Lexer(self, guarded)
 
     def suggest(self, guarded: AutoSuggest) -> AutoSuggest:

@@ -44,8 +44,8 @@ KEYS = {
 class Pager:
     """Yields lines a screen at a time.
 
-    `size` returns the size of the window, which may change between two pages. `ask` asks for the
-    next step, `search` for the text to search for; Ctrl-C and Ctrl-D quit.
+    `size` returns the size of the window. `ask` asks for the next step, `search` for a text to
+    search for; Ctrl-C and Ctrl-D quit.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _SWITCH_INTERVAL = 0.0005
-"""Seconds after which a background thread gives way to keys: a tenth of Python's default."""
+"""Seconds after which a background thread yields to keys: a tenth of Python's default."""
 
 
 class Reader(Protocol):
@@ -49,10 +49,7 @@ class Reader(Protocol):
         """Whether the user sees a question."""
 
     def command(self, prompt: str, *, goes_on: bool = False) -> str:
-        """Return what was typed: a line, or several that were pasted at once.
-
-        With `goes_on` it is the rest of a line, which cannot be checked by itself.
-        """
+        """Return what was typed: a line, several pasted ones, or the rest of one (`goes_on`)."""
 
     def answer(self, question: str) -> str:
         """Return the answer to a question, which is not kept in the history."""
@@ -220,7 +217,7 @@ def _entry(line: str) -> tuple[str, str]:
 def kept_form(line: str) -> str | None:
     """Return a line as the history keeps it, with its secrets masked; None if it is not kept.
 
-    A line that may contain a secret which cannot be told from the rest is not kept.
+    A line that may contain a secret in an unknown place is not kept.
     """
     line = line.strip()
     try:

@@ -48,7 +48,7 @@ def _greet(shell: Shell, reader: Reader) -> None:
 
 
 def converse(shell: Shell, reader: Reader) -> None:
-    """Run what is typed until `exit` or the end of the input, and leave as the user answers."""
+    """Run what is typed until `exit` or the end of the input."""
     shell.console.ask = reader.answer
     shell.executor.pick = reader.pick
     while True:
@@ -129,9 +129,9 @@ def _run_line(shell: Shell, line: str) -> bool:
 
 
 def _run_here(shell: Shell, line: str) -> None:
-    """Run a line, which may be written for a shell: `pyshell [OPTIONS] [PATH] COMMAND …`.
+    """Run a line, which may be written for a shell, as in the documentation: `pyshell …`.
 
-    `doctor` and the documentation write commands so. Such a line must name this session's target.
+    The options of such a line must select this session's target.
     """
     if not is_for_a_shell(split_unfinished(line)):
         shell.run_line(line)
@@ -162,12 +162,9 @@ _TYPE_IT = "Omit 'pyshell' and its options to run the command here."
 
 
 def _is_same_target(shell: Shell, found: Invocation) -> bool:
-    here, folder = shell.lio.simulated, found.simulate
-    if (here is None) != (folder is None):
+    here, folder, config = shell.lio.simulated, found.simulate, found.config_dir
+    if (here and here.resolve()) != (folder and folder.resolve()):
         return False
-    if here is not None and folder is not None and here.resolve() != folder.resolve():
-        return False
-    config = found.config_dir
     return config is None or config.resolve() == shell.lio.config_dir.resolve()
 
 

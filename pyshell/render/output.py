@@ -75,7 +75,7 @@ def render(result: Tree | Lines, shown: Format) -> Iterator[str]:
 
 def _text(result: Lines, shown: Format) -> Iterable[str]:
     """Return the lines of a result; at a terminal, tables and Markdown fit its width."""
-    # Names and values come from others: a line feed in one must not begin a line. Help is our own.
+    # A line feed in a name or value must not begin a line. Help is our own text.
     shown_as = output_line if result.form == "plain" else visible
     lines: Iterable[str] = map(shown_as, result.lines)
     if not shown.terminal or (result.table is None and result.form == "plain"):
@@ -150,9 +150,8 @@ def error_lines(
 ) -> list[str]:
     """Return the lines of an error: a sentence, and for a syntax error the line with a caret.
 
-    `where` is its place in a batch (`FILE:LINE`). Of a line longer than the terminal's `columns`,
-    the part around the caret is shown. In targetcli-compatible mode (`compat`) targetcli's sentence
-    is the only line: programs match its beginning and end.
+    `where` is `FILE:LINE` of a batch. A line longer than the terminal's `columns` is cut around the
+    caret. In targetcli-compatible mode the only line is targetcli's sentence, which programs match.
     """
     if as_json:
         facts = {

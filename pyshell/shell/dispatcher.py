@@ -26,7 +26,7 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
 from pyshell.tree.root import RootNode
 
-# These work without a target and do not bring one up; doctor and metrics report that it is missing.
+# These work without a target and do not load it; doctor and metrics report that it is missing.
 _NEED_NO_TARGET = frozenset(
     ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics", "takeover")
 )
@@ -99,7 +99,7 @@ class Dispatcher:
             self._run_on(nodes, line)
 
     def _run_bare(self, line: grammar.Line) -> None:
-        """Go to a path, printing nothing; of a path with `*` list the nodes."""
+        """Go to a path, or list the nodes of a path with `*`."""
         self._make_ready("cd")
         nodes = self._nodes(line)
         if line.every_child:
@@ -128,14 +128,14 @@ class Dispatcher:
         return nodes
 
     def _pattern(self, text: str) -> str:
-        """Return a path with `*` as nodes match it; in targetcli mode `PATH*` is `PATH/*`."""
+        """Return a path with `*` for matching; in targetcli mode `PATH*` is `PATH/*`."""
         if not self._console.compat or not text.endswith("*"):
             return text
         folder = text.rstrip("*")
         return f"{folder}{'' if folder.endswith('/') or not folder else '/'}*"
 
     def _here(self) -> Node:
-        """Return the current node; if it was removed, its nearest ancestor left."""
+        """Return the current node; if it was removed, its nearest ancestor."""
         path = self._executor.path
         while True:
             try:
@@ -149,13 +149,13 @@ class Dispatcher:
             return node
 
     def _make_ready(self, name: str) -> None:
-        """Bring the target up before the first command that needs it."""
+        """Load the target before the first command that needs it."""
         if not self._ready and name not in _NEED_NO_TARGET:
             self._lio.ready()
             self._ready = True
 
     def _absolute(self, line: grammar.Line) -> str:
-        """Return a line as it could be typed at the root, with its secrets masked."""
+        """Return a line as typed at the root, with its secrets masked."""
         shown = masked(line.text, line.words).strip()
         path = self._executor.path
         if path == "/" or (line.path is not None and line.path.text[:1] in ("/", "@")):
@@ -167,7 +167,7 @@ class Dispatcher:
         arguments = line.arguments
         end = len(line.text.rstrip())
         if any(described.takes_secrets for _, described in nodes):
-            # A secret is asked for only if the rest of the line is right, and once for all nodes.
+            # Ask for a secret only if the rest of the line is valid, and once for all nodes.
             for node, described in nodes:
                 with _named_in_errors(node, line):
                     values = binding.bind(described, arguments, end, node)
@@ -273,7 +273,7 @@ class _Call:
 
 @contextmanager
 def _secrets_hidden(text: str) -> Iterator[None]:
-    """Have usage errors show the line `text`, with secrets masked."""
+    """Add the line `text` to usage errors, with secrets masked."""
     try:
         yield
     except UsageError as error:
@@ -287,7 +287,7 @@ def _secrets_hidden(text: str) -> Iterator[None]:
 
 @contextmanager
 def _named_in_errors(node: Node, line: grammar.Line) -> Iterator[None]:
-    """Have errors name the node, if it is one of several."""
+    """Add the node to errors, if it is one of several."""
     try:
         yield
     except PyshellError as error:
