@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import forkserver
 from driver import CLIENT, SERVER, TPG, Pyshell
+from foldercopy import empty
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing
 from pyshell.simulator import under_rtslib as simulation
@@ -66,6 +68,8 @@ def _folder() -> Iterator[Path]:
     base = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="pyshell-test-", dir=base) as folder:
         yield Path(folder)
+        with suppress(OSError):  # the rest is left to the slower, thorough way
+            empty(folder)
 
 
 @pytest.fixture

@@ -24,6 +24,17 @@ def entries(folder: str, below: str = "") -> Iterator[tuple[str, os.stat_result]
             yield from entries(folder, path)
 
 
+def empty(folder: str) -> None:
+    """Remove all that a folder holds. Raises OSError."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                empty(entry.path)
+                os.rmdir(entry.path)
+            else:
+                os.unlink(entry.path)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a folder holds: folders, files and links, with their modes."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
-from examples.playbook import HERE, Play
+from examples.playbook import Play
 from examples.readmes import EXAMPLES, lines_to_type
 
 SECRET = "change-this-to-1"
@@ -74,11 +74,12 @@ class Module:
 
     pyshell: Pyshell
     document: Any
+    program: Path
 
     def __call__(self, *, check: bool = False, **options: Any) -> Any:
         """Return what the module answers."""
         document = json.dumps(options.pop("document", self.document))
-        told = {"document": document, "program": HERE["pyshell_target_program"], **options}
+        told = {"document": document, "program": str(self.program), **options}
         given = {**told, "_ansible_check_mode": check}
         given["_ansible_remote_tmp"] = str(self.pyshell.folder.parent / "tmp")
         environment = {**clean_environment(), "PYSHELL_SIMULATE": str(self.pyshell.folder)}
@@ -93,10 +94,10 @@ class Module:
 
 
 @pytest.fixture
-def module(ansible: Path, pyshell: Pyshell) -> Module:
+def module(ansible: Path, pyshell: Pyshell, forked: Path) -> Module:
     """Return the role's module with the project's example as document, which runs and is saved."""
-    found = Module(pyshell, json.loads(pyshell.example.read_text()))
-    pyshell.must(f"apply {pyshell.example}", "saveconfig")
+    found = Module(pyshell, json.loads(pyshell.example.read_text()), forked)
+    pyshell.prepare(f"apply {pyshell.example}", "saveconfig")
     return found
 
 

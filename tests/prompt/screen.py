@@ -51,6 +51,8 @@ class Screen:
         self.child.delaybeforesend = None
         self.drawn = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.drawn)
+        self._lines: list[str] = []
+        """What the screen shows; empty when that is to be read again."""
         self.modes_before = self.modes()
 
     def __enter__(self) -> Self:
@@ -71,7 +73,9 @@ class Screen:
     @property
     def lines(self) -> list[str]:
         """Return what the screen shows, without the blanks at the ends of its lines."""
-        return [line.rstrip() for line in self.drawn.display]
+        if not self._lines:
+            self._lines = [line.rstrip() for line in self.drawn.display]
+        return self._lines
 
     @property
     def text(self) -> str:
@@ -138,6 +142,7 @@ class Screen:
         """Change the window's size."""
         self.child.setwinsize(rows, columns)
         self.drawn.resize(rows, columns)
+        self._lines = []
 
     def _read(self, seconds: float) -> bool:
         try:
@@ -146,4 +151,5 @@ class Screen:
             return False
         except pexpect.EOF:
             return False
+        self._lines = []
         return True
