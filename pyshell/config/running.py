@@ -249,6 +249,21 @@ def read_alua_group(lio: Lio, place: identifiers.AluaGroup) -> AluaGroupEntry:
     return cast(AluaGroupEntry, entry)
 
 
+_FACTS: dict[type, Callable[[Lio, Any], Mapping[str, Any]]] = {
+    identifiers.Tpg: tpg_facts,
+    identifiers.Lun: read_lun,
+    identifiers.Portal: read_portal,
+    identifiers.NodeAcl: node_acl_facts,
+    identifiers.MappedLun: read_mapped_lun,
+    identifiers.AluaGroup: read_alua_group,
+}
+
+
+def facts(lio: Lio, place: identifiers.Place) -> dict[str, Any]:
+    """Return an object's entry without attributes, parameters and objects below it."""
+    return {**_FACTS[type(place)](lio, place)}
+
+
 def _add_groups(
     lio: Lio, folder: str, entry: dict[str, Any], kind: str, names: SettingNames
 ) -> None:

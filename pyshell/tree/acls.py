@@ -20,7 +20,7 @@ from pyshell.names import whole
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.groups import AuthGroup, Group, KernelGroup, MappedLunSettings
 from pyshell.tree.luns import Exports, lun_for
-from pyshell.tree.node import Node, shown_facts
+from pyshell.tree.node import Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
@@ -66,17 +66,8 @@ class AclsNode(Node):
         return text_or_none(self.lio.kernel, f"{acl.folder}/tag") or ""
 
     def _existing(self, name: str) -> NodeAcl | None:
-        spellings = [name]
-        try:
-            spellings.append(self.place.target.fabric.normalise(name).wwn)
-        except UsageError:
-            if "/" in name or name in (".", ".."):
-                return None
-        for spelling in spellings:
-            place = NodeAcl(self.place, spelling)
-            if listing.existing(place):
-                return place
-        return None
+        named = (NodeAcl(self.place, one) for one in self.place.target.fabric.spellings(name))
+        return next(filter(listing.existing, named), None)
 
     @command(
         changes=True,
@@ -306,9 +297,7 @@ class NodeAclNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the node ACL."""
-        from pyshell.config import running
-
-        facts = running.node_acl_facts(self.lio, self.place)
+        facts = running_facts(self.lio, self.place)
         del facts["node_wwn"]
         found = shown_facts(facts, secrets=self.context.compat)
         wwns = [acl.wwn for acl in self.places]
@@ -345,6 +334,4 @@ class MappedLunNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the mapped LUN."""
-        from pyshell.config import running
-
-        return shown_facts(running.read_mapped_lun(self.lio, self.place), secrets=True)
+        return shown_facts(running_facts(self.lio, self.place), secrets=True)

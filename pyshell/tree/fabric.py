@@ -136,13 +136,7 @@ class FabricNode(Node):
 
     def _existing(self, name: str) -> Target | None:
         """Return the target of that name: as it stands there, or normalised."""
-        spellings = [name]
-        try:
-            spellings.append(self.fabric.normalise(name).wwn)
-        except UsageError:
-            if "/" in name or name in (".", ".."):
-                return None
-        for spelling in spellings:
+        for spelling in self.fabric.spellings(name):
             place = Target(self.fabric.name, spelling, self.lio.root)
             if os.path.basename(place.folder) not in rtslib.NOT_TARGETS and listing.existing(place):
                 return place

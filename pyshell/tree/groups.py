@@ -9,7 +9,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.lio import attributes, listing, sessions, settings
@@ -31,10 +30,6 @@ from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.text import did_you_mean
-
-if TYPE_CHECKING:
-    from pyshell.lio.attributes import Attribute
-    from pyshell.lio.operations.base import Operation
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from pyshell.names import whole
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.groups import Group, LunAluaGroup
-from pyshell.tree.node import Node, shown_facts
+from pyshell.tree.node import Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Result
 
 
@@ -140,9 +140,7 @@ class LunNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the LUN."""
-        from pyshell.config import running
-
-        return shown_facts(running.read_lun(self.lio, self.place), secrets=True)
+        return shown_facts(running_facts(self.lio, self.place), secrets=True)
 
 
 class Exports:

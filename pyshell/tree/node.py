@@ -19,6 +19,7 @@ from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import Place, normal_path
 from pyshell.names import MASK, size_text
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
@@ -195,8 +196,6 @@ class Node(ConfigNode):  # type: ignore[misc]
             try:
                 node = node._step(part)
             except NotFoundError:
-                from pyshell.lio.identifiers import normal_path
-
                 missing = os.path.normpath(os.path.join(node.path, *parts[number:]))
                 return normal_path(missing)
         return node.path
@@ -367,6 +366,13 @@ def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False)
     ]
     lines = [f"{name}: {value}" for name, value in rows]
     return Lines(lines, facts, table=Table(("Fact", "Value"), rows))
+
+
+def running_facts(lio: Lio, place: Place) -> dict[str, Any]:
+    """Return the entry of an object in the running configuration, without objects below it."""
+    from pyshell.config import running
+
+    return running.facts(lio, place)
 
 
 def _with_unit(value: Any) -> str:

@@ -21,7 +21,7 @@ from pyshell.lio.settings import ALUA_STATES
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
 from pyshell.tree.groups import AluaGroupSettings, Group, KernelGroup
-from pyshell.tree.node import Context, Node, shown_facts
+from pyshell.tree.node import Context, Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result, Table
 
 _WRITE_CACHE = "emulate_write_cache"
@@ -254,9 +254,7 @@ class AluaGroupNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the ALUA group."""
-        from pyshell.config import running
-
-        return shown_facts(running.read_alua_group(self.lio, self.place), secrets=True)
+        return shown_facts(running_facts(self.lio, self.place), secrets=True)
 
 
 _RESCAN = {

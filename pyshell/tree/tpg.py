@@ -20,7 +20,7 @@ from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.groups import AuthGroup, Group, KernelGroup
 from pyshell.tree.luns import Exports, LunsNode
-from pyshell.tree.node import Node, shown_facts
+from pyshell.tree.node import Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
@@ -124,9 +124,7 @@ class TpgNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the TPG."""
-        from pyshell.config import running
-
-        facts = running.tpg_facts(self.lio, self.place)
+        facts = running_facts(self.lio, self.place)
         return shown_facts(facts, secrets=self.context.compat)
 
 
@@ -282,6 +280,4 @@ class PortalNode(Node):
     @command()
     def ui_command_info(self) -> Result:
         """Show details of the portal."""
-        from pyshell.config import running
-
-        return shown_facts(running.read_portal(self.lio, self.place), secrets=True)
+        return shown_facts(running_facts(self.lio, self.place), secrets=True)
