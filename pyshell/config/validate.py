@@ -147,6 +147,7 @@ def keys_there_twice(text: str) -> list[Problem]:
 _MADE_WITH = ("dev", "config", "control")
 """Texts among the arguments of storage objects that no other check covers."""
 _DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
+_FILEIO_MAX_BYTES = 8 << 20  # of one command: FD_MAX_BYTES of the kernel's target_core_file.h
 _NO_LIMITS: Mapping[str, str] = {}
 
 
@@ -183,8 +184,11 @@ def _limits(lio: Lio, plugin: str, path: str) -> Mapping[str, str]:
         return _NO_LIMITS
     found = {"discard": str(int(queue.discard_sectors > 0))}
     if plugin == "block":
-        found |= {"hw_queue_depth": str(queue.depth), "hw_max_sectors": str(queue.max_sectors)}
-    return found
+        return found | {
+            "hw_queue_depth": str(queue.depth),
+            "hw_max_sectors": str(queue.max_sectors),
+        }
+    return found | {"hw_max_sectors": str(_FILEIO_MAX_BYTES // queue.block_size)}
 
 
 def _must_discard(attributes: DocumentEntry, key: str, discard: str | None) -> None:

@@ -186,6 +186,14 @@ class Machine(ABC):
         except OSError:
             return []
 
+    def can_offload_iscsi(self) -> bool:
+        """Return whether a Chelsio adapter, to which iSCSI can be offloaded, has its driver."""
+        try:
+            found = os.listdir(self.host_file("/sys/bus/pci/drivers/cxgb4"))
+        except OSError:
+            return False
+        return any(":" in name for name in found)
+
     def refused_initiators(self) -> list[str]:
         """Return the initiators without an ACL that the kernel's log names, the last one first.
 

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 _MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}
 # Fabrics whose TPGs have nothing to enable or disable.
 _ALWAYS_ENABLED = frozenset({"loopback", "vhost", "xen-pvscsi", "tcm_fc"})
+# Fabrics whose driver takes fewer TPG tags than the rest: one per port, those of one SCSI host
+# (TL_TPGS_PER_HBA), those that fit into a byte (VHOST_SCSI_MAX_TARGET).
+_TAGS = {
+    "qla2xxx": range(1, 2),
+    "tcm_fc": range(1, 2),
+    "loopback": range(32),
+    "vhost": range(256),
+}
+# Fabrics whose driver refuses a target that is not named after a port of this host.
+_NAMED_BY_PORT = frozenset({"qla2xxx", "efct", "srpt", "ibmvscsis"})
 # Settings that a fabric shows but, as administrators report, does not mind (field failure 66).
 _WITHOUT_EFFECT = {
     (name, "generate_node_acls"): f"{name} gives initiators without a node ACL no LUNs whatever"
@@ -87,6 +97,11 @@ class Fabric:
         return self.name not in _ALWAYS_ENABLED
 
     @property
+    def tags(self) -> range:
+        """Return the TPG tags that its driver takes."""
+        return _TAGS.get(self.name, range(names.TPG_TAG_MAX + 1))
+
+    @property
     def needs_lun(self) -> bool:
         """Return whether a TPG can be enabled only once it has a LUN, as with FireWire."""
         return self.name == "sbp"
@@ -151,6 +166,17 @@ class Fabric:
         if wwns is None:
             return None
         return sorted(rtslib.readable(wwns))
+
+    def check_port(self, lio: Lio, wwn: str) -> None:
+        """Raise NotFoundError if the driver would refuse a target of that name.
+
+        Without any port of it the kernel decides: its driver may not be loaded yet.
+        """
+        if self.name not in _NAMED_BY_PORT:
+            return
+        ports = self.hardware_wwns(lio)
+        if ports and wwn not in ports:
+            raise NotFoundError(f"{wwn} is not a port of this host", _REFUSALS[self.name])
 
     def normalise(self, wwn: str) -> names.Normalised:
         """Check a WWN of this fabric. Raises UsageError."""

@@ -81,6 +81,16 @@ def describe(lio: Lio, place: StorageObject) -> StorageInfo:
     )
 
 
+def can_share_devices(lio: Lio) -> bool:
+    """Return whether the kernel may know `exclusive=0` of block objects: newer ones show it.
+
+    True, too, while there is no block object that would tell.
+    """
+    blocks = [place for place in listing.storage_objects(lio) if place.plugin == "block"]
+    info = text_or_none(lio.kernel, f"{blocks[0].folder}/info") if blocks else None
+    return info is None or _field(info, "exclusive") is not None
+
+
 def _config(info: str) -> str:
     """Return the configuration of a user-space storage object, which may hold blanks."""
     match = _CONFIG.search(info)

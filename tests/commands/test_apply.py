@@ -977,3 +977,61 @@ def test_one_configuration_of_a_handler_is_exported_once_even_if_its_file_is_mis
     ran = pyshell("restoreconfig", str(wanted))
     assert ran.status == 1
     assert "file//srv/none is in use" in ran.err
+
+
+_BLOCK = {"plugin": "block", "name": "one", "dev": "/dev/sdb"}
+_FILEIO = {"plugin": "fileio", "name": "disk", "dev": "/dev/sdd", "size": 4 << 30}
+
+
+def _portal_with(key: str) -> dict[str, object]:
+    portal = {"ip_address": "0.0.0.0", "port": 3260, key: True}
+    return {"fabric": "iscsi", "wwn": SERVER, "tpgs": [{"tag": 1, "portals": [portal]}]}
+
+
+@pytest.mark.parametrize(
+    ("storage_objects", "targets", "told"),
+    [
+        (
+            [{**_FILEIO, "attributes": {"optimal_sectors": 16385}}],
+            [],
+            "16385 is out of the range of optimal_sectors",
+        ),
+        (
+            [{**_BLOCK, "name": "two", "dev": "/dev/nvme0n1", "exclusive": False}],
+            [],
+            "one storage object only",
+        ),
+        ([], [_portal_with("offload")], "this host has no Chelsio adapter"),
+        (
+            [],
+            [{"fabric": "loopback", "wwn": "naa.5001405000000001", "tpgs": [{"tag": 32}]}],
+            "32 is not a valid TPG tag of loopback",
+        ),
+        (
+            [],
+            [{"fabric": "srpt", "wwn": "ib.6e6bf27583d149488b300d662b43ae75", "tpgs": []}],
+            "is not a port of this host",
+        ),
+        (
+            [],
+            [{"fabric": "srpt", "wwn": "ib.fe800000000000000002c903000f1366", "tpgs": []}],
+            "",
+        ),
+    ],
+)
+def test_a_dry_run_refuses_what_the_kernel_would(
+    pyshell: Pyshell,
+    tmp_path: Path,
+    storage_objects: list[object],
+    targets: list[object],
+    told: str,
+) -> None:
+    pyshell.simulator.machine.edit(fabrics=["iscsi", "loopback", "srpt"])
+    pyshell.simulator.machine.add_port(SimulatedPort("srpt", "fe800000000000000002c903000f1366"))
+    pyshell.must("/backstores/block create one /dev/sdb")
+    wanted = tmp_path / "wanted.json"
+    document = {"storage_objects": [_BLOCK, *storage_objects], "targets": targets}
+    wanted.write_text(json.dumps(document))
+    for command in ("--dry-run apply", "apply"):
+        ran = pyshell(*command.split(), str(wanted))
+        assert (ran.status == 0, told in ran.err) == (not told, True), ran.err

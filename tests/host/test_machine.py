@@ -102,3 +102,12 @@ def test_an_unusable_device_is_refused(pyshell: Pyshell, line: str, told: str) -
     assert ran.status != 0
     assert told in ran.err
     assert "INCOMPLETE" not in pyshell.line("ls").done().out
+
+
+def test_iscsi_can_be_offloaded_to_an_adapter_with_its_driver(lio: Lio) -> None:
+    assert not lio.machine.can_offload_iscsi()
+    folder = lio.machine.host_file("/sys/bus/pci/drivers/cxgb4")
+    (folder / "module").mkdir(parents=True)
+    assert not lio.machine.can_offload_iscsi()
+    (folder / "0000:01:00.4").mkdir()
+    assert lio.machine.can_offload_iscsi()

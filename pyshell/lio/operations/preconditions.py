@@ -98,6 +98,12 @@ def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> 
     _must_be_disk(device)
     if exclusive:
         _must_be_free(lio, foreseen, device)
+    elif not storage_info.can_share_devices(lio):
+        raise UsageError(
+            "This kernel opens a block device for one storage object only",
+            "Leave out exclusive=false.",
+            targetcli="Cannot configure StorageObject. exclusive=false not supported.",
+        )
 
 
 def _must_be_disk(device: BlockDevice) -> None:

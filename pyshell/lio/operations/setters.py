@@ -54,6 +54,8 @@ class Set(Operation):
         must_exist(foreseen, self.place)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
+        if (self.file, self.value) == ("cxgbit", "1") and not lio.machine.can_offload_iscsi():
+            raise UsageError(f"{self.place} cannot offload: this host has no Chelsio adapter")
 
     def do(self, lio: Lio) -> Operation | None:
         """Write the value if it differs, and read CHAP settings back."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pyshell.errors import BusyError, ExistsError, PyshellError
+from pyshell.errors import BusyError, ExistsError, PyshellError, UsageError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -28,7 +28,7 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.lio.rtslib import RTSLibError
-from pyshell.names import TPG_TAG_MAX, WILDCARD_V4, WILDCARD_V6
+from pyshell.names import WILDCARD_V4, WILDCARD_V6
 
 
 @dataclass
@@ -64,9 +64,10 @@ class CreateTarget(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the WWN is free."""
+        """Check that the WWN is free, and a port's where the fabric's driver insists."""
         if foreseen.exists(self.place.folder):
             raise exists(f"Target {self.place.wwn} already exists", self.place)
+        self.place.fabric.check_port(lio, self.place.wwn)
         foreseen.make(self.place.fabric.folder)
         foreseen.make(self.place.folder)
 
@@ -106,8 +107,14 @@ class CreateTpg(Operation):
         return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the tag is free and, in a fabric without tags, that it is the only TPG."""
+        """Check that the tag is valid and free; without tags, that it is the only TPG."""
         must_exist(foreseen, self.place.target)
+        tags = self.place.target.fabric.tags
+        if self.place.tag not in tags:
+            raise UsageError(
+                f"{self.place.tag} is not a valid TPG tag of {self.place.target.fabric.name}",
+                f"It takes {tags[0]}" + (f" to {tags[-1]}." if len(tags) > 1 else "."),
+            )
         must_be_free(foreseen, self.place)
         if not self.place.target.fabric.has("tpgts"):
             others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
@@ -357,6 +364,6 @@ def free_tag(target: Target) -> int:
     """Return the lowest TPG tag that is free, from 1. Raises PyshellError if none is."""
     taken = {tpg.tag for tpg in listing.tpgs(target)}
     tag = listing.lowest_free(taken, start=1)
-    if tag > TPG_TAG_MAX:
+    if tag not in target.fabric.tags:
         raise PyshellError(f"{target} has no free TPG tag")
     return tag
