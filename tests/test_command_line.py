@@ -169,6 +169,32 @@ def test_options_end_at_the_path_but_for_those_of_one_line(pyshell: Pyshell) -> 
     assert pyshell("--", "pwd").done().out == "/\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/backstores/ramdisk create a 1M",
+        f"{TPG} disable",
+        f"{TPG} set attribute login_timeout=20",
+        f"{TPG}/luns delete 0",
+        f"/iscsi delete {SERVER}",
+        "unshare /dev/mapper/lee-lee.lv",
+        "undo",
+        "clearconfig confirm=true",
+        "saveconfig",
+        "bookmarks add here",
+        "set global auto_save_on_exit=false",
+    ],
+)
+def test_finding_24_every_line_of_a_dry_run_says_what_would_happen(
+    exported: Pyshell, line: str
+) -> None:
+    lines = exported("--dry-run", *line.split()).done().lines
+    assert lines
+    for said in lines:
+        assert "ould " in said.partition("'")[0]
+        assert said.endswith("(dry run)")
+
+
 @pytest.mark.parametrize("spelling", [["--output", "json"], ["--output=json"], ["-o", "json"]])
 def test_an_options_value_may_stand_apart_or_behind_an_equals_sign(
     pyshell: Pyshell, spelling: list[str]

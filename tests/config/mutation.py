@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutate a rich document and hold check, apply, its dry run, restore and save against each other.
 
-`python -m tests.config.mutation 10000 [SEED]` does that many; a test does a few.
+`python -m tests.config.mutation 10000 [SEED]` does that many; a test does a few. Each writes
+thousands of small files: with TMPDIR in memory (/dev/shm) it takes a fifth of the time.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ class Screen:
 
     def end(self) -> str:
         """Wait for the end, with the terminal as it was; return what the screen shows."""
+        deadline = time.monotonic() + PATIENCE
         while self.child.isalive() or self._read(0):
+            assert time.monotonic() < deadline, f"still running:\n{self.text}"
             self._read(0.1)
         modes = self.modes()
         self.child.close()
