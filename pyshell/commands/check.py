@@ -26,8 +26,9 @@ def check(
 ) -> Result:
     """Validate a saved configuration and report every error with its line.
 
-    An error cannot be restored as it stands (exit status 1); a warning is probably a mistake.
-    Devices and image files are checked on this host. Nothing is changed.
+    An object with an error cannot be restored (exit status 1); a warning is probably a mistake.
+    Devices and image files are checked on this host, but not whether the file is trusted: who may
+    write it. Nothing is changed.
     """
     from pyshell.config.validate import check
 

@@ -64,8 +64,7 @@ def graph(
 
 
 def _seen(node: Node) -> Seen:
-    """Return what the running target tells beside its configuration."""
-    pass
+    """Return what the running target shows in addition to its configuration."""
     sizes, missing = {}, {}
     for place in listing.storage_objects(node.lio):
         found = storage_info.describe(node.lio, place)

@@ -139,7 +139,7 @@ def lines(found: Matches) -> list[str]:
         shown += ["Commands:"]
         for where, one in sorted(found.commands, key=lambda pair: (pair[1].name, pair[0])):
             shown += [f"  {where} {one.signature}", f"      {one.summary}"]
-        shown += ["'PATH help COMMAND' explains a command, as '/iscsi help create'."]
+        shown += ["'PATH help COMMAND' explains a command, for example '/iscsi help create'."]
     if found.settings:
         shown += [*([""] if shown else []), "Settings:"]
         for group, nodes, setting in found.settings:

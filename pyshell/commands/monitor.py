@@ -148,9 +148,9 @@ def top(
 ) -> Result:
     """Show commands and bytes per second.
 
-    It lists storage objects, LUNs and initiators. The kernel counts bytes in whole MiB, and
-    initiators by their node ACLs; those without one (demo mode) are included in the LUNs. With -o
-    json, each sample is a document on one line.
+    It lists storage objects, LUNs and initiators. Bytes are counted in whole
+    MiB. Initiators are counted per node ACL; those without one (demo mode) are included in the
+    LUNs. With -o json, each sample is a document on one line.
     """
     below = node.get_node(path).path if path else "/"
     chosen = top_text.Choice(below, by, sort, filter or "")

@@ -25,7 +25,10 @@ def delete(
     name: Annotated[str, CHILD, "Name of the storage object."],
     save: Annotated[bool, "Also remove it from the saved configuration."] = False,
 ) -> Result:
-    """Delete a storage object and its LUNs; the device or file is kept."""
+    """Delete a storage object and its LUNs.
+
+    A device or file is kept; the data of a ramdisk is lost.
+    """
     try:
         place = listing.require_storage_object(node.lio, node.plugin, name)
     except NotFoundError as error:

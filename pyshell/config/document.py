@@ -23,7 +23,7 @@ from pyshell.lio import identifiers
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""
-_Unused = Annotated[Value | bool | None, Doc("Written by old releases; no effect.")]
+_Unused = Annotated[Value | bool | None, Doc("Written by old releases of targetcli; no effect.")]
 _Attributes = Annotated[
     dict[str, Value],
     Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
@@ -45,13 +45,12 @@ _SecretFile = Annotated[
 _Alias = Annotated[str | None, Doc("Name of the link in configfs; defaults to a generated name.")]
 _Supported = Annotated[int | None, Doc("1 if the group supports that state.")]
 _Seconds = Annotated[int | None, Doc("Seconds of a transition, as reported to initiators.")]
-_Milliseconds = Annotated[int | None, Doc("Milliseconds by which responses are delayed.")]
 
 
 class AluaGroupEntry(TypedDict):
     """An ALUA target port group of a storage object."""
 
-    name: Required[Annotated[str, Doc("default_tg_pt_gp is the kernel's own.")]]
+    name: Required[Annotated[str, Doc("Name of the group; the kernel creates default_tg_pt_gp.")]]
     tg_pt_gp_id: NotRequired[Annotated[int, Doc("Number from 1 to 65535; 0 for the kernel's own.")]]
     alua_access_state: NotRequired[
         Annotated[
@@ -69,7 +68,7 @@ class AluaGroupEntry(TypedDict):
         Annotated[int | None, Doc("0 none, 1 implicit, 2 explicit, 3 both.")]
     ]
     alua_write_metadata: NotRequired[
-        Annotated[int | None, Doc("1 keeps the state in a file of the kernel's dbroot.")]
+        Annotated[int | None, Doc("1 keeps the state in a file below /var/target.")]
     ]
     alua_support_active_nonoptimized: NotRequired[_Supported]
     alua_support_active_optimized: NotRequired[_Supported]
@@ -78,9 +77,13 @@ class AluaGroupEntry(TypedDict):
     alua_support_transitioning: NotRequired[_Supported]
     alua_support_unavailable: NotRequired[_Supported]
     implicit_trans_secs: NotRequired[_Seconds]
-    nonop_delay_msecs: NotRequired[_Milliseconds]
+    nonop_delay_msecs: NotRequired[
+        Annotated[int | None, Doc("Milliseconds by which active/non-optimized delays a command.")]
+    ]
     preferred: NotRequired[Annotated[int | None, Doc("1 if initiators should prefer the group.")]]
-    trans_delay_msecs: NotRequired[_Milliseconds]
+    trans_delay_msecs: NotRequired[
+        Annotated[int | None, Doc("Milliseconds by which each change of state is delayed.")]
+    ]
 
 
 class StorageObjectEntry(TypedDict):
@@ -137,7 +140,8 @@ class PortalEntry(TypedDict):
 
     ip_address: Required[
         Annotated[
-            str, Doc("IP address of this host; 0.0.0.0 for all IPv4 addresses, [::0] for all.")
+            str,
+            Doc("IP address of this host; 0.0.0.0 for all IPv4 addresses, [::0] for IPv6, too."),
         ]
     ]
     port: Required[Annotated[int, Doc("TCP port, usually 3260.")]]

@@ -81,7 +81,7 @@ def refuse_clashes(lio: Lio, document: Document) -> None:
 def _clash(what: str, targetcli: str) -> ExistsError:
     return ExistsError(
         f"{what} already exists, nothing was restored",
-        "clear_existing=true clears the running configuration first.",
+        "clear_existing=true replaces the running configuration; unchanged objects are kept.",
         targetcli=targetcli,
     )
 

@@ -69,7 +69,7 @@ def _cache(
     if not found.write_back:
         yield error(
             place.path,
-            "writes are buffered in this host's memory, but initiators are message that they are on"
+            "writes are buffered in this host's memory, but reported to initiators as written to"
             " the disk: a crash of this host corrupts file systems",
             pyshell(lio, place.path, "set", "attribute", emulate_write_cache=1),
         )

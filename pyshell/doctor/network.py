@@ -203,9 +203,9 @@ class _Ruleset:
             elif kind == "reject":
                 return certain, _DROP
             elif kind in ("jump", "goto"):
-                message = self._walk(table, value["target"], port, depth + 1)
-                ends = kind == "goto" and message == _NEXT
-                return certain, _RETURN if ends else message
+                found_there = self._walk(table, value["target"], port, depth + 1)
+                ends = kind == "goto" and found_there == _NEXT
+                return certain, _RETURN if ends else found_there
             elif kind == "vmap":
                 return self._vmap(table, value, port, depth, certain)
             elif kind not in ("counter", "log", "comment", "notrack", "mangle"):
@@ -221,10 +221,10 @@ class _Ruleset:
             found = self._matches(table, match, port)
             if found is False:
                 continue
-            _, message = self._rule(table, [verdict], port, depth)
+            _, reached = self._rule(table, [verdict], port, depth)
             if found is True:
-                return certain, message
-            unsure = _MAYBE if message in (_ACCEPT, _MAYBE) else unsure
+                return certain, reached
+            unsure = _MAYBE if reached in (_ACCEPT, _MAYBE) else unsure
         return False, unsure
 
     def _matches(self, table: tuple[str, str], match: Mapping[str, Any], port: int) -> bool | None:

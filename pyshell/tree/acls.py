@@ -86,7 +86,7 @@ class AclsNode(Node):
         """Allow an initiator to log in.
 
         LIO identifies initiators by name; it cannot restrict them by IP address. Listen only on an
-        address of the storage network (see the portals), or block others in the firewall:
+        address of the storage network ('help portals'), or block others in the firewall:
 
         nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
         """
@@ -144,8 +144,8 @@ class AclsNode(Node):
     ) -> Result:
         """Give initiators a common tag, whose settings apply to all of them.
 
-        If other initiators have this tag, the new ones get their mapped LUNs, CHAP secrets and
-        attributes.
+        If other initiators have this tag already, those added get their mapped LUNs, CHAP secrets
+        and attributes.
         """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])

@@ -296,7 +296,7 @@ def _follow_device(
             "Resize that first (lvextend, 'losetup -c'); LIO follows.",
         )
     assert found.size is not None
-    said = [f"{place} has {size_text(found.size)}, as its device.", *_rescans(lio, place)]
+    said = [f"{place} is {size_text(found.size)}, the size of its device.", *_rescans(lio, place)]
     return Lines(said, {"size": found.size})
 
 

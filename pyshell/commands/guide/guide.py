@@ -91,10 +91,10 @@ def target_called(lio: Lio, name: str | None, several: str = "Run 'guide TARGET'
         if len(known) == 1:
             return known[0]
         if known:
-            raise UsageError(f"To which of {len(known)} targets? {names}.", several)
-        raise NotFoundError("There is no iSCSI target.", "'share' makes one.")
+            raise UsageError(f"There are {len(known)} targets: {names}.", several)
+        raise NotFoundError("There is no iSCSI target.", "'share' creates one.")
     there = f"There is {names}." if len(known) == 1 else f"There are {names}."
-    hint = there if known else "'share' makes one."
+    hint = there if known else "'share' creates one."
     try:
         place = Target("iscsi", iscsi.normalise(name).wwn, lio.root)
     except UsageError as error:

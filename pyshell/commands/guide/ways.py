@@ -154,7 +154,7 @@ def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
         found[address, portal.port] = None
     if not found:
         raise NotFoundError(
-            f"{tpg} listens nowhere: it has no portal.", f"'{tpg.path}/portals create' makes one."
+            f"{tpg} listens nowhere: it has no portal.", f"'{tpg.path}/portals create' creates one."
         )
     return tuple(found)
 

@@ -123,7 +123,7 @@ def notes_of_tpg(tpg: Tpg) -> list[str]:
         numbers = [str(mapped.index) for mapped in listing.mapped_luns(acl)]
         if numbers:
             told = " and ".join([", ".join(numbers[:-1]), numbers[-1]][len(numbers) < 2 :])
-            notes.append(f"{tpg} wants CHAP now: {acl.wwn} needs it for LUN {told} as well.")
+            notes.append(f"{tpg} requires CHAP now: {acl.wwn} needs it for LUN {told} as well.")
     return notes
 
 
@@ -135,7 +135,7 @@ def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> 
         for acl in mine:
             if not _has_credentials(lio, acl):
                 raise UsageError(
-                    f"{tpg} wants CHAP, and {acl.wwn} has no secret there.",
+                    f"{tpg} requires CHAP, and {acl.wwn} has no secret there.",
                     "chap=oneway generates one, password=- asks for it.",
                 )
     if chap.wanted and not enforced:

@@ -104,8 +104,9 @@ def share(
     Storage object: the one on the device; otherwise a new one in block, or in fileio for an image
     file, with the name of the device's file.
 
-    Target: the one that already exports it; otherwise the only iSCSI target; if there is none, a
-    new one named after this host and the storage object. TPG: the one that exports the disk,
+    Target: the one that already exports it; otherwise the only iSCSI target (if there
+    are several, target= is needed); if there is none, a new one named after this host and the
+    storage object. TPG: the one that exports the disk,
     otherwise the first.
 
     Portals: those given; otherwise a new target gets the default portal, or the portals of the
@@ -183,7 +184,7 @@ def _chap_that_stays(
     deleted = [o.place for o in operations if isinstance(o, DeleteTarget)]
     tpgs = dict.fromkeys([*(m.acl.tpg for m in unmapped), *(u.tpg for u in gone)])
     return [
-        f"{tpg} still wants CHAP: '{tpg.path} set attribute authentication=0' ends that."
+        f"{tpg} still requires CHAP: '{tpg.path} set attribute authentication=0' ends that."
         for tpg in tpgs
         if tpg.target not in deleted and is_enforced(node.lio, tpg)
     ]

@@ -151,8 +151,8 @@ class _Plan:
         known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
         if len(known) > 1:
             raise UsageError(
-                f"By which of {len(known)} targets? {', '.join(t.wwn for t in known)}.",
-                "Give one by target=NAME, or a new name.",
+                f"There are {len(known)} targets: {', '.join(t.wwn for t in known)}.",
+                "Choose one with target=NAME, or give a new name.",
             )
         if known:
             self._refuse_open(known[0])

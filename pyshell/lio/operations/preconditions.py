@@ -101,7 +101,7 @@ def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> 
     elif not storage_info.can_share_devices(lio):
         raise UsageError(
             "This kernel opens a block device for one storage object only",
-            "Leave out exclusive=false.",
+            "Omit exclusive=false.",
             targetcli="Cannot configure StorageObject. exclusive=false not supported.",
         )
 

@@ -244,7 +244,7 @@ def test_the_only_target_need_not_be_named_and_a_wrong_name_tells_those_there(
 ) -> None:
     none = pyshell("guide")
     assert none.status == 3
-    assert "'share' makes one." in none.err
+    assert "'share' creates one." in none.err
     pyshell.must(ONE)
     assert pyshell("guide").done().out == guide(pyshell)
     for name, status in (("nope", 2), (f"{SERVER}9", 3)):

@@ -273,7 +273,7 @@ def test_chap_of_another_kind_than_is_there_is_told(pyshell: Pyshell) -> None:
 def test_chap_for_one_disk_is_told_to_be_needed_for_those_before(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE, f"share /dev/sdb to={CLIENT}")
     ran = pyshell.line(f"share /dev/nvme0n1 to={CLIENT} chap=oneway")
-    assert f"wants CHAP now: {CLIENT} needs it for LUN 0 and 1 as well." in ran.err
+    assert f"requires CHAP now: {CLIENT} needs it for LUN 0 and 1 as well." in ran.err
 
 
 def test_a_portal_that_another_covers_is_told(exported: Pyshell) -> None:
@@ -320,7 +320,7 @@ def test_unshare_takes_all_back(pyshell: Pyshell) -> None:
 def test_unshare_says_that_chap_stays_where_it_does(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     pyshell.line(f"share /dev/sdb to={CLIENT} chap=oneway")
-    ran = pyshell.line("unshare sdb").done(noting=f"TPG 1 of target {SERVER} still wants CHAP")
+    ran = pyshell.line("unshare sdb").done(noting=f"TPG 1 of target {SERVER} still requires CHAP")
     assert f"'{TPG} set attribute authentication=0' ends that." in ran.err
     pyshell.must(f"unshare {LEE}")  # with its target
 

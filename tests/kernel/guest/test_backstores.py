@@ -147,7 +147,7 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
     with under.open("r+b") as file:
         file.truncate(24 * MEBIBYTE)
     run("losetup", "-c", loop)
-    assert "has 24.0MiB, as its device." in batch("/backstores/block/device resize")
+    assert "is 24.0MiB, the size of its device." in batch("/backstores/block/device resize")
     assert sorted(map(disk_bytes, disks)) == [8 * MEBIBYTE, 16 * MEBIBYTE]
     run("iscsiadm", "-m", "session", "--rescan")
     wanted = [24 * MEBIBYTE, 32 * MEBIBYTE]
