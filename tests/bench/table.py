@@ -17,13 +17,23 @@ SECONDS = (
     *ONE_LINERS, *(f"targetcli {name}" for name in PEERS_ONE_LINERS),
 )  # fmt: skip
 
+# One name for each command: that of the ratios' table.
+_TITLES = {
+    "raw restore": "raw restoreconfig",
+    "pyshell restore": "restoreconfig",
+    "rtslib restore": "rtslib restoreconfig",
+    "raw clear": "raw clearconfig",
+    "pyshell clear": "clearconfig",
+    "rtslib clear": "rtslib clearconfig",
+}
+
 
 def lines(figures: Figures) -> Iterator[str]:
     """Yield the tables in Markdown."""
     shapes = [name for name in figures if name]
     yield from _table(["seconds", *shapes], _seconds(figures, shapes))
     yield ""
-    yield from _table(["ratio", "at most", *shapes], _ratios(figures, shapes))
+    yield from _table(["ratio", "at most", *shapes], map(_marked, _ratios(figures, shapes)))
     yield ""
     yield from _table(["system calls", *shapes], _calls(figures, shapes))
 
@@ -52,7 +62,7 @@ def _seconds(figures: Figures, shapes: Sequence[str]) -> Iterator[list[str]]:
     for name in SECONDS:
         row = [_shown(figures[shape].get(name)) for shape in shapes]
         if any(row):
-            yield [name, *row]
+            yield [_TITLES.get(name, name), *row]
 
 
 def _shown(figure: Mapping[str, float] | None) -> str:
@@ -90,10 +100,20 @@ def _ratios(figures: Figures, shapes: Sequence[str]) -> Iterator[list[str]]:
     yield ["a line of a batch, seconds", "", *(_line_of_batch(figures[s]) for s in shapes)]
 
 
+def _marked(row: list[str]) -> list[str]:
+    """Return a row of ratios with the values over its limit in bold."""
+    title, limit, *values = row
+    if not limit:
+        return row
+    over = [v[:1].isdigit() and float(v) > float(limit) for v in values]
+    return [title, limit, *(f"**{v}**" if o else v for v, o in zip(values, over, strict=True))]
+
+
 def _line_of_batch(found: Mapping[str, Any]) -> str:
     if "batch of 101" not in found:
         return ""
-    return f"{(found['batch of 101']['seconds'] - found['batch of 1']['seconds']) / 100:.3f}"
+    seconds = (found["batch of 101"]["seconds"] - found["batch of 1"]["seconds"]) / 100
+    return f"{seconds:.3f}" if seconds >= 0 else "(below the measuring error)"
 
 
 def _ratio(one: Mapping[str, float] | None, other: Mapping[str, float] | None) -> str:
