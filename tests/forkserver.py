@@ -39,7 +39,10 @@ def program(folder: Path) -> Iterator[Path]:
     made = folder / "pyshell"
     made.write_text(_CLIENT.format(python=sys.executable, path=str(path)), encoding="utf-8")
     made.chmod(0o755)
-    with subprocess.Popen([sys.executable, __file__, str(path)]) as serving:
+    # A package is tested while it is built, where pyshell is not installed.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, __file__, str(path)]
+    with subprocess.Popen(command, env=environment) as serving:
         try:
             deadline = time.monotonic() + _SECONDS
             while not path.exists():
