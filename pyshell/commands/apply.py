@@ -74,7 +74,8 @@ def apply(
     objects are not touched, and their sessions continue. All changes are made, or none.
 
     Each change is shown as online, as disrupting the named initiators, or as replacing: the object
-    is deleted and created again. --dry-run only shows the changes.
+    is deleted and created again, or only its LUNs if just its serial number changes. --dry-run only
+    shows the changes.
 
     A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" instead
     of chap_password.
