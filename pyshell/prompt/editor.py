@@ -31,10 +31,10 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from pyshell.prompt import pager
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
+from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.keys import KeptHistory, PathSuggest, answer_keys, choice_keys, line_keys
 from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
-from pyshell.prompt.reader import CommandHistory
 from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
 from pyshell.shell.line_help import help_at
 from pyshell.shell.shell import Shell

@@ -17,7 +17,7 @@ from prompt_toolkit.keys import Keys
 
 from pyshell.names import MASK
 from pyshell.prompt.guard import Guard
-from pyshell.prompt.reader import CommandHistory
+from pyshell.prompt.history import CommandHistory
 from pyshell.shell.line_help import asks_for_help
 
 Help = Callable[[str], Sequence[str]]

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 
 from pyshell.lio.attach import Lio
 from pyshell.prompt.editor import Editor
-from pyshell.prompt.reader import CommandHistory
+from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import converse
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences

@@ -31,9 +31,9 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.lio.attach import attach
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.guard import Guard
+from pyshell.prompt.history import kept_form
 from pyshell.prompt.keys import PathSuggest
 from pyshell.prompt.line import CheckedLine, LineLexer, LineWatch
-from pyshell.prompt.reader import kept_form
 from pyshell.prompt.toolbar import Status, toolbar
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import goes_on, split, split_unfinished

@@ -16,7 +16,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
 from pyshell.errors import NotFoundError
-from pyshell.prompt import completer, editor, keys, line, picker, reader, toolbar
+from pyshell.prompt import completer, editor, history, keys, line, picker, toolbar
 from pyshell.prompt.guard import Guard
 from pyshell.shell.completion.engine import Candidate
 from pyshell.shell.shell import Shell
@@ -54,8 +54,8 @@ def fail_late(*arguments: object, **named: object) -> Iterator[Any]:
         ("The toolbar", editor, "toolbar", "l"),
         ("The toolbar", editor, "status_at_once", "l"),
         ("The toolbar", toolbar.StatusWatch, "begin", "l"),
-        ("The history", reader.CommandHistory, "add", "l"),
-        ("The history", reader.CommandHistory, "entries", "l"),
+        ("The history", history.CommandHistory, "add", "l"),
+        ("The history", history.CommandHistory, "entries", "l"),
         ("The history", keys.KeptHistory, "keep", "l"),
         ("The check of the line", editor.Editor, "_look", "l"),
         ("The check of the line", line.LineWatch, "look", "l"),

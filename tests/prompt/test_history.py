@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.prompt import reader
-from pyshell.prompt.reader import CommandHistory, kept_form
+from pyshell.prompt import history
+from pyshell.prompt.history import CommandHistory, kept_form
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_two_sessions_lose_nothing(kept: CommandHistory, file: Path) -> None:
 def test_only_the_latest_lines_are_kept(
     kept: CommandHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "LONGEST", 3)
+    monkeypatch.setattr(history, "LONGEST", 3)
     for number in range(5):
         kept.add(f"cd {number}")
     assert kept.lines() == ["cd 2", "cd 3", "cd 4"]

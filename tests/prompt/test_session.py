@@ -11,7 +11,8 @@ import pytest
 from driver import Pyshell
 from pyshell.config.store.state import default_file
 from pyshell.prompt import session
-from pyshell.prompt.reader import CommandHistory, PlainReader, reader_for
+from pyshell.prompt.history import CommandHistory
+from pyshell.prompt.reader import PlainReader, reader_for
 from pyshell.prompt.session import converse, prompt_text
 from pyshell.shell.shell import Shell
 
