@@ -465,9 +465,9 @@ def lun(number: int) -> int:
     return _within(number, 0, LUN_MAX, "a LUN")
 
 
-def tpg_tag(number: int) -> int:
-    """Return `number` if it can be the tag of a new TPG. Raises UsageError."""
-    return _within(number, 1, TPG_TAG_MAX, "a TPG tag")
+def tpg_tag(number: int, tags: range = range(1, TPG_TAG_MAX + 1)) -> int:
+    """Return `number` if a TPG can have it as tag; by default a new one. Raises UsageError."""
+    return _within(number, tags[0], tags[-1], "a TPG tag")
 
 
 def alua_group_number(number: int) -> int:
@@ -477,7 +477,8 @@ def alua_group_number(number: int) -> int:
 
 def _within(number: int, lowest: int, highest: int, what: str) -> int:
     if not lowest <= number <= highest:
-        raise UsageError(f"{number} is not {what}", f"It is {lowest} to {highest}.")
+        allowed = f"{lowest} to {highest}" if lowest < highest else f"{lowest}"
+        raise UsageError(f"{number} is not {what}", f"It is {allowed}.")
     return number
 
 

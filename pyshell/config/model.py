@@ -198,8 +198,7 @@ class _Reader:
         for tpg in entry.get("tpgs", ()):
             tag = tpg.get("tag", 1)
             with self._entry(f"{place.path}/tpg{tag}"):
-                if not 0 <= tag <= names.TPG_TAG_MAX:
-                    raise UsageError(f"{tag} is not a TPG tag")
+                names.tpg_tag(tag, fabric.tags)
                 yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
 
     def _of_tpg(self, place: identifiers.Tpg, entry: TpgEntry) -> Iterator[Item]:

@@ -1005,7 +1005,7 @@ def _portal_with(key: str) -> dict[str, object]:
         (
             [],
             [{"fabric": "loopback", "wwn": "naa.5001405000000001", "tpgs": [{"tag": 32}]}],
-            "32 is not a valid TPG tag of loopback",
+            "32 is not a TPG tag. It is 0 to 31.",
         ),
         (
             [],

@@ -55,7 +55,10 @@ class Set(Operation):
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
         if (self.file, self.value) == ("cxgbit", "1") and not lio.machine.can_offload_iscsi():
-            raise UsageError(f"{self.place} cannot offload: this host has no Chelsio adapter")
+            raise UsageError(
+                f"{self.place} cannot offload: this host has no Chelsio adapter",
+                "Leave offload disabled.",
+            )
 
     def do(self, lio: Lio) -> Operation | None:
         """Write the value if it differs, and read CHAP settings back."""

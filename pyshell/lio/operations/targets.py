@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from pyshell.errors import BusyError, ExistsError, PyshellError, UsageError
+from pyshell.errors import BusyError, ExistsError, PyshellError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
@@ -28,7 +28,7 @@ from pyshell.lio.operations.base import (
 )
 from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.lio.rtslib import RTSLibError
-from pyshell.names import WILDCARD_V4, WILDCARD_V6
+from pyshell.names import WILDCARD_V4, WILDCARD_V6, tpg_tag
 
 
 @dataclass
@@ -109,12 +109,7 @@ class CreateTpg(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Check that the tag is valid and free; without tags, that it is the only TPG."""
         must_exist(foreseen, self.place.target)
-        tags = self.place.target.fabric.tags
-        if self.place.tag not in tags:
-            raise UsageError(
-                f"{self.place.tag} is not a valid TPG tag of {self.place.target.fabric.name}",
-                f"It takes {tags[0]}" + (f" to {tags[-1]}." if len(tags) > 1 else "."),
-            )
+        tpg_tag(self.place.tag, self.place.target.fabric.tags)
         must_be_free(foreseen, self.place)
         if not self.place.target.fabric.has("tpgts"):
             others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
