@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import DATA, Pyshell, run_process
+from driver import DATA, LONG, Pyshell, run_process
 
 _PROMPT = "/> "
 _WIDTH = "101"
@@ -43,9 +43,9 @@ def test_the_scenario_is_the_owners() -> None:
 
 
 def test_one_liner_by_one_liner(pyshell: Pyshell, forked: Path) -> None:
-    """The first lines start pyshell, the others fork it."""
+    """In the short form, lines after the first three fork pyshell."""
     for number, (command, output) in enumerate(SCENARIO):
-        program = [sys.executable, "-m", "pyshell"] if number < 3 else [str(forked)]
+        program = [sys.executable, "-m", "pyshell"] if LONG or number < 3 else [str(forked)]
         ran = run_process([*program, f"--simulate={pyshell.folder}", *shlex.split(command)])
         assert (ran.out, ran.err, ran.status) == (output, "", 0), command
 

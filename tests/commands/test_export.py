@@ -146,7 +146,7 @@ def hostile(draw: st.DrawFn) -> Any:
     }
 
 
-@settings(max_examples=8 if LONG else 2, deadline=None, phases=[Phase.generate])
+@settings(max_examples=8 if LONG else 4, deadline=None, phases=[Phase.generate])
 @given(document=hostile())
 def test_finding_6_export_replays_twice(document: Any) -> None:
     with tempfile.TemporaryDirectory() as made:

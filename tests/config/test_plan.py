@@ -32,7 +32,7 @@ def bring(lio: Lio, wanted: Items) -> int:
 
 
 @settings(
-    max_examples=334 if LONG else 8,
+    max_examples=334 if LONG else 20,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
