@@ -32,7 +32,14 @@ from pyshell.prompt import pager
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.keys import KeptHistory, PathSuggest, answer_keys, choice_keys, line_keys
+from pyshell.prompt.keys import (
+    KeptHistory,
+    PathSuggest,
+    answer_keys,
+    choice_keys,
+    line_keys,
+    was_interrupted,
+)
 from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
 from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
@@ -200,9 +207,12 @@ class Editor:
         for _ in range(_ATTEMPTS):
             self._app = session.app
             try:
-                return session.prompt(
+                typed = session.prompt(
                     _written_out(prompt), pre_run=in_loop, set_exception_handler=False
                 )
+                if was_interrupted(session.app):
+                    raise KeyboardInterrupt
+                return typed
             except (EOFError, OSError):
                 raise  # the end of the input
             except Exception as error:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import Application
 
 from driver import Pyshell
 from pyshell.config.store.state import default_file
@@ -247,3 +249,25 @@ def test_finding_37_pasted_lines_answer_no_question(desk: Desk) -> None:
     _, err = desk.type(f"exit\r{paste}leave\r")
     assert "not saved" in err
     assert not default_file(desk.shell.lio).exists()
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_ctrl_c_when_a_line_has_just_ended_drops_the_line(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """prompt_toolkit still handles the signal then, until its application has `finished`."""
+    finish = Application.cancel_and_wait_for_background_tasks
+    pressed: list[Application[str]] = []
+
+    async def interrupted(app: Application[str]) -> None:
+        await finish(app)
+        if not pressed:
+            pressed.append(app)
+            asyncio.get_running_loop().call_soon(app.key_processor.send_sigint)
+            if not finished:
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr(Application, "cancel_and_wait_for_background_tasks", interrupted)
+    out, err = desk.type("/iscsi pwd\rpwd\rexit\r")
+    assert pressed
+    assert (out, "bug" in err) == ("/\n", False)
