@@ -23,6 +23,8 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.input import Input
 from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import Window
 from prompt_toolkit.layout.margins import ScrollbarMargin
 from prompt_toolkit.output import ColorDepth, Output, create_output
@@ -32,14 +34,7 @@ from pyshell.prompt import pager
 from pyshell.prompt.completer import TreeCompleter, entries, is_unfinished
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.keys import (
-    KeptHistory,
-    PathSuggest,
-    answer_keys,
-    choice_keys,
-    line_keys,
-    was_interrupted,
-)
+from pyshell.prompt.keys import KeptHistory, PathSuggest, answer_keys, choice_keys, line_keys
 from pyshell.prompt.line import LineLexer, LineWatch, prompt_style
 from pyshell.prompt.picker import pick
 from pyshell.prompt.toolbar import UNSAVED, Status, StatusWatch, Typing, status_at_once, toolbar
@@ -74,6 +69,8 @@ class Editor:
         self._guard = guard = Guard(self._notice)
         self._app: Application[str] | None = None
         """The application that reads keys now."""
+        self._interrupted = False
+        """Whether Ctrl-C came after the line had ended."""
         self._whole_screen = False
         self._notices: deque[str] = deque()
         self._history = KeptHistory(history, guard)
@@ -92,7 +89,7 @@ class Editor:
             color_depth=self._depth,
             input=typed,
             output=output,
-            key_bindings=guard.keys(answer_keys()),
+            key_bindings=self._with_signal(guard.keys(answer_keys())),
         )
 
     def _command_prompt(self, *, colour: bool) -> PromptSession[str]:
@@ -108,11 +105,13 @@ class Editor:
             # Without colours a suggestion would look like typed text.
             auto_suggest=guard.suggest(suggest) if colour else None,
             lexer=guard.lexer(LineLexer(lambda: self._line.checked)) if colour else None,
-            key_bindings=line_keys(
-                lambda line: help_at(line, shell.root(), shell.path),
-                lambda lines: shell.console.print_lines(wrapped_help(lines, self._width())),
-                completer.begun,
-                guard,
+            key_bindings=self._with_signal(
+                line_keys(
+                    lambda line: help_at(line, shell.root(), shell.path),
+                    lambda lines: shell.console.print_lines(wrapped_help(lines, self._width())),
+                    completer.begun,
+                    guard,
+                )
             ),
             style=prompt_style(shell.preference),
             enable_suspend=True,
@@ -164,7 +163,7 @@ class Editor:
     def key(self, question: str, meanings: Mapping[str, str]) -> str:
         """Return the meaning of the first key that has one. Raises as `command` does."""
         asking: PromptSession[str] = PromptSession(
-            key_bindings=self._guard.keys(choice_keys(meanings)),
+            key_bindings=self._with_signal(self._guard.keys(choice_keys(meanings))),
             erase_when_done=True,
             color_depth=self._depth,
             input=self._typed,
@@ -205,12 +204,13 @@ class Editor:
             asyncio.get_running_loop().set_exception_handler(self._guard.of_loop)
 
         for _ in range(_ATTEMPTS):
-            self._app = session.app
+            self._app, self._interrupted = session.app, False
             try:
                 typed = session.prompt(
                     _written_out(prompt), pre_run=in_loop, set_exception_handler=False
                 )
-                if was_interrupted(session.app):
+                ignored = session.app.key_processor.input_queue
+                if self._interrupted or any(press.key == Keys.SIGINT for press in ignored):
                     raise KeyboardInterrupt
                 return typed
             except (EOFError, OSError):
@@ -221,6 +221,21 @@ class Editor:
                 self._app = None
                 self._show_notices()
         raise EOFError
+
+    def _with_signal(self, bound: KeyBindings) -> KeyBindings:
+        """Return keys with SIGINT, which prompt_toolkit handles for a moment after a line's end.
+
+        It ignores the signal then, or fails as there is no line to end: `_read` heeds it instead.
+        """
+
+        @bound.add(Keys.SIGINT)
+        def _interrupt(event: KeyPressEvent) -> None:
+            if event.app.future is None:
+                self._interrupted = True
+            else:
+                event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
+
+        return bound
 
     def _guarded(self, part: str, work: Callable[[], None]) -> Callable[[object], None]:
         return lambda _: self._guard.run(part, work, None)

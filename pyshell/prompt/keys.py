@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggest, Suggestion
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
@@ -65,26 +65,7 @@ def line_keys(find_help: Help, show: Show, begun: Begun, guard: Guard) -> KeyBin
         else:
             event.current_buffer.insert_text("?")
 
-    _end_by_signal(bound)
     return guard.keys(bound)
-
-
-def was_interrupted(app: Application[str]) -> bool:
-    """Return whether Ctrl-C came when the line had ended, and prompt_toolkit ignored it."""
-    return any(press.key == Keys.SIGINT for press in app.key_processor.input_queue)
-
-
-def _end_by_signal(bound: KeyBindings) -> None:
-    """Let SIGINT end a prompt, even one that has ended but still handles the signal.
-
-    prompt_toolkit's own `exit` fails then, and Ctrl-C would be lost.
-    """
-
-    @bound.add(Keys.SIGINT)
-    def _interrupt(event: KeyPressEvent) -> None:
-        if event.app.future is None:
-            raise KeyboardInterrupt
-        event.app.exit(exception=KeyboardInterrupt, style="class:aborting")
 
 
 def _show(event: KeyPressEvent, find_help: Help, show: Show, guard: Guard) -> None:
@@ -115,7 +96,6 @@ def answer_keys() -> KeyBindings:
         else:
             event.current_buffer.insert_text(pasted)
 
-    _end_by_signal(bound)
     return bound
 
 
@@ -128,7 +108,6 @@ def choice_keys(meanings: Mapping[str, str]) -> KeyBindings:
         bound.add(key, eager=True)(lambda event, answer=meaning: event.app.exit(result=answer))
     bound.add("c-c")(lambda event: event.app.exit(exception=KeyboardInterrupt))
     bound.add("c-d")(lambda event: event.app.exit(exception=EOFError))
-    _end_by_signal(bound)
     return bound
 
 
