@@ -116,8 +116,12 @@ class TreeCompleter(Completer):
         """
         self._late = None
         at_once = self.look(line, quickly=True)
-        # A single word with the typed beginning is certain, but not after a blank or =.
-        enough = len(at_once) > 1 or (bool(at_once) and not line.endswith((" ", "=")))
+        # A single word with the typed beginning is certain, but not after a blank or =. One that
+        # only contains its letters is not: what is read may have that beginning.
+        enough = len(at_once) > 1 or any(
+            word.candidate.text.startswith(line[word.start :]) and not line.endswith((" ", "="))
+            for word in at_once
+        )
         every: SimpleQueue[list[MenuWord]] = SimpleQueue()
         later = _DELAY if enough and self._slow.get(_head(line)) else 0.0
         self._wanted = line

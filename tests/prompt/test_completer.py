@@ -69,6 +69,16 @@ def test_the_toolbar_tells_while_a_menu_waits(shell: Shell, slow: threading.Even
     assert seen == [1, 0]
 
 
+def test_a_single_word_that_contains_the_letters_waits_to_be_the_only_one(
+    shell: Shell, slow: threading.Event
+) -> None:
+    """Else it would be a row of a menu, and not inserted."""
+    made = completer.TreeCompleter(shell, pytest.fail, Guard(pytest.fail))
+    threading.Timer(0.2, slow.set).start()
+    found = made.get_completions(Document("rsto"), CompleteEvent())
+    assert [word for word, _ in rows(found)] == ["restoreconfig"]
+
+
 def _both(first: Callable[[str], None], then: threading.Event) -> Callable[[str], None]:
     def call(line: str) -> None:
         first(line)
