@@ -367,8 +367,11 @@ def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
 
 
 def _as_kernel(kind: str, name: str, value: Any) -> str:
-    """Return a value as the kernel shows it: `yes` is 1. Values that are not valid stay."""
-    text = text_of(value)
+    """Return a value as it is read from the kernel: `yes` is 1, without outer blanks.
+
+    Values that are not valid stay.
+    """
+    text = text_of(value).strip()
     if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
         return text  # nearly all values are such numbers, which have one spelling
     row = attributes.of_kind(kind).get(name)

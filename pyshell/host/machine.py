@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from pyshell.host.device_events import DeviceEvents
 DISK, TAPE, ZONED_DISK = 0, 1, 0x14
 _TYPE_NAMES = {0: "disk", 1: "tape", 5: "CD-ROM", 7: "optical disk", 8: "changer", 0x14: "disk"}
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+")
+_RELEASE = re.compile(r"(\d+)\.(\d+)")
 _UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
 
 
@@ -193,6 +195,24 @@ class Machine(ABC):
         except OSError:
             return False
         return any(":" in name for name in found)
+
+    def can_share_devices(self) -> bool:
+        """Return whether the kernel may know `exclusive=0` of block objects: Linux 6.17 does.
+
+        Others may have it backported, which only the text of the kernel's module shows. True if
+        the module cannot be read.
+        """
+        release = _RELEASE.match(self.kernel_release())
+        if release is None or (int(release[1]), int(release[2])) >= (6, 17):
+            return True
+        module = (self.ask("modinfo", "-n", "target_core_iblock") or "").strip()
+        try:
+            content = self.host_file(module).read_bytes()
+            if module.endswith(".xz"):
+                content = lzma.decompress(content)
+        except (OSError, lzma.LZMAError):
+            return True
+        return not module.endswith((".ko", ".xz")) or b"exclusive=" in content
 
     def refused_initiators(self) -> list[str]:
         """Return the initiators without an ACL that the kernel's log names, the last one first.

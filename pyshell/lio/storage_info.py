@@ -82,13 +82,13 @@ def describe(lio: Lio, place: StorageObject) -> StorageInfo:
 
 
 def can_share_devices(lio: Lio) -> bool:
-    """Return whether the kernel may know `exclusive=0` of block objects: newer ones show it.
-
-    True, too, while there is no block object that would tell.
-    """
-    blocks = [place for place in listing.storage_objects(lio) if place.plugin == "block"]
-    info = text_or_none(lio.kernel, f"{blocks[0].folder}/info") if blocks else None
-    return info is None or _field(info, "exclusive") is not None
+    """Return whether the kernel knows `exclusive=0` of block objects, as far as can be known."""
+    blocks = (place for place in listing.storage_objects(lio) if place.plugin == "block")
+    shown = (text_or_none(lio.kernel, f"{place.folder}/info") for place in blocks)
+    info = next(filter(None, shown), None)
+    if info is None:
+        return lio.machine.can_share_devices()
+    return _field(info, "exclusive") is not None
 
 
 def _config(info: str) -> str:

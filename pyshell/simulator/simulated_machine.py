@@ -111,6 +111,9 @@ class SimulatedMachine(Machine):
     def kernel_release(self) -> str:
         return recorded_kernel()
 
+    def can_share_devices(self) -> bool:
+        return False
+
     def cpus(self) -> int:
         return self._table.cpus
 

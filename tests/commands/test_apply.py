@@ -1035,3 +1035,26 @@ def test_a_dry_run_refuses_what_the_kernel_would(
     for command in ("--dry-run apply", "apply"):
         ran = pyshell(*command.split(), str(wanted))
         assert (ran.status == 0, told in ran.err) == (not told, True), ran.err
+
+
+def test_a_dry_run_on_an_empty_target_refuses_to_share_a_device(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "wanted.json"
+    block = {**_BLOCK, "dev": "/dev/nvme0n1", "exclusive": False}
+    wanted.write_text(json.dumps({"storage_objects": [block], "targets": []}))
+    for command in ("--dry-run apply", "apply"):
+        ran = pyshell(*command.split(), str(wanted))
+        assert ran.status == 2
+        assert "This kernel opens a block device for one storage object only" in ran.err
+
+
+def test_outer_blanks_of_a_value_are_no_change(pyshell: Pyshell, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.json"
+    tpg = {"tag": 1, "parameters": {"TargetAlias": " the alias ", "IFMarkInt": "Reject "}}
+    target = {"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}
+    wanted.write_text(json.dumps({"storage_objects": [], "targets": [target]}))
+    pyshell("apply", str(wanted)).done()
+    assert "0 changed, 0 made anew, 0 deleted" in pyshell("apply", str(wanted)).done().out
+    shown = pyshell.must(f"/iscsi/{SERVER}/tpg1 get parameter TargetAlias")
+    assert shown == ["TargetAlias=the alias "]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import lzma
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,40 @@ def test_iscsi_can_be_offloaded_to_an_adapter_with_its_driver(lio: Lio) -> None:
     assert not lio.machine.can_offload_iscsi()
     (folder / "0000:01:00.4").mkdir()
     assert lio.machine.can_offload_iscsi()
+
+
+class _HostWithModule(RealMachine):
+    """A host whose block module is a file of the test."""
+
+    def __init__(self, release: str, module: Path) -> None:
+        self._release = release
+        self._module = module
+
+    def kernel_release(self) -> str:
+        return self._release
+
+    def ask(self, *command: str) -> str | None:
+        assert command == ("modinfo", "-n", "target_core_iblock")
+        return f"{self._module}\n" if self._module.name else None
+
+
+@pytest.mark.parametrize(
+    ("release", "name", "content", "expected"),
+    [
+        ("6.17.1", "", b"", True),
+        ("5.14.0-700.el9.x86_64", "new.ko", b"\0exclusive=%d\0", True),
+        ("5.14.0-700.el9.x86_64", "new.ko.xz", lzma.compress(b"\0exclusive=%d\0"), True),
+        ("6.1.0-56-amd64", "old.ko", b"\0readonly=%d\0PR_EXCLUSIVE", False),
+        ("6.1.0-56-amd64", "old.ko.xz", lzma.compress(b"\0readonly=%d\0"), False),
+        ("6.1.0-56-amd64", "torn.ko.xz", b"not compressed", True),
+        ("6.1.0-56-amd64", "other.ko.zst", b"compressed otherwise", True),
+        ("6.1.0-56-amd64", "", b"", True),
+    ],
+)
+def test_whether_devices_can_be_shared_shows_in_the_kernels_module(
+    release: str, name: str, content: bytes, expected: bool, tmp_path: Path
+) -> None:
+    module = tmp_path / name if name else Path()
+    if name:
+        module.write_bytes(content)
+    assert _HostWithModule(release, module).can_share_devices() is expected
