@@ -29,15 +29,13 @@ from pyshell.config.positions import (
     UNFIT,
     LocatedProblem,
     Place,
-    PositionedJson,
+    Positions,
     Problem,
-    Spot,
     error,
     json_reason,
     no_text,
     not_json,
     placed,
-    read,
 )
 from pyshell.errors import PyshellError, os_errors
 from pyshell.files import reading, writing
@@ -145,18 +143,20 @@ def parse(text: str, name: str) -> Document:
         raise TextError(name, no_text(EMPTY), f"{name} is {EMPTY}")
     try:
         data = reading.parse_json(text, any_string=True)
-    except ValueError as error:
-        raise _not_json(text, error, name) from error
+    except json.JSONDecodeError as error:
+        problem = not_json(error)
+        message = f"{name} is not JSON: {problem.where}: {json_reason(error)}"
+        raise TextError(name, problem, message) from error
     document, problems = type_problems(data)
     if problems:
-        raise DocumentError(name, placed(_places(text), problems))
+        raise DocumentError(name, placed(Positions(text), problems))
     return document
 
 
 def unknown_keys_of(document: Document, text: str) -> list[LocatedProblem]:
     """Return a warning for each unknown key of a document, which has no effect."""
     problems = list(unknown_keys(document))
-    return placed(_places(text), problems) if problems else []
+    return placed(Positions(text), problems) if problems else []
 
 
 def typed(data: Any, name: str) -> Document:
@@ -165,26 +165,6 @@ def typed(data: Any, name: str) -> Document:
     if problems:
         raise PyshellError(f"{name} contains no saved configuration: {problems[0].message}")
     return document
-
-
-def _not_json(text: str, found: ValueError, name: str) -> TextError:
-    """Return the error of a text that is not JSON, with its position if possible."""
-    try:
-        read(text)
-    except json.JSONDecodeError as error:
-        found = error
-    problem = not_json(found)
-    message = f"{name} is not JSON: {problem.where}: {json_reason(found)}"
-    return TextError(name, problem, message)
-
-
-def _places(text: str) -> PositionedJson:
-    try:
-        return read(text)
-    except (
-        json.JSONDecodeError
-    ):  # an unknown key holds values nested deeper than this parser supports
-        return PositionedJson(None, Spot(0, 0), [], [0])
 
 
 # Texts for pydantic's types of errors, whose own are for programmers.

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parse JSON with the position of each value, and report problems by these positions.
-
-Python's decoder discards positions, keeps the last of two equal keys and accepts NaN; the libraries
-that keep positions report nothing of that, and raise RecursionError on a file of brackets.
-"""
+"""Positions of values in JSON text, and problems that are reported by these positions."""
 
 from __future__ import annotations
 
@@ -11,170 +7,93 @@ import bisect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from pyshell.errors import PyshellError
-from pyshell.files import reading
-from pyshell.files.reading import DEPTH_MAX
 from pyshell.text import one_line
 
 Place = tuple[int | str, ...]
 """The keys and indexes that lead from the top to a value."""
 
 _DECODER = json.JSONDecoder()
-_BLANKS = re.compile(r"[ \t\r\n]*")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_WORD = re.compile(r"-?[A-Za-z]+")
-_WORDS = {"true": True, "false": False, "null": None}
+_GAP = re.compile(r"[ \t\r\n,:]*")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
-@dataclass(slots=True)
-class Spot:
-    """The offsets of a value and its key in the text, and the spots of its members."""
-
-    at: int
-    key_at: int
-    parts: dict[int | str, Spot] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
-class PositionedJson:
-    """The value of a JSON text, with positions."""
+class _Member:
+    """A value in an object or list, with the offsets of its key and of the value itself."""
 
-    data: Any
-    root: Spot
-    twice: list[tuple[Place, int]]
-    """Duplicate keys (the last one counts), with the offset of the one before."""
-    _line_starts: list[int]
+    part: int | str
+    key_at: int
+    at: int
+
+
+class Positions:
+    """Lines and columns of the values in a JSON text that `parse_json` accepts.
+
+    Only the objects and lists on the way to a value are searched; Python's decoder skips the rest.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._known: dict[int, dict[int | str, _Member]] = {}
 
     def position(self, place: Place, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of the value at `place`, or of its key.
 
         For a missing place it is the position of the nearest one around it.
         """
-        spot = self.root
+        start = self._skip(0)
+        found = _Member("", start, start)
         for part in place:
-            if part not in spot.parts:
-                return self.line_and_column(spot.at)
-            spot = spot.parts[part]
-        return self.line_and_column(spot.key_at if key else spot.at)
+            if found.at not in self._known:
+                self._known[found.at] = {one.part: one for one in self._members(found.at)}
+            if part not in self._known[found.at]:
+                return self.line_and_column(found.at)
+            found = self._known[found.at][part]
+        return self.line_and_column(found.key_at if key else found.at)
 
     def line_and_column(self, at: int) -> tuple[int, int]:
         """Return line and column, from 1, of an offset."""
         line = bisect.bisect_right(self._line_starts, at)
         return line, at - self._line_starts[line - 1] + 1
 
+    def twice(self) -> Iterator[tuple[Place, int]]:
+        """Yield duplicate keys (the last one counts), with the offset of the one before."""
+        yield from self._twice((), self._skip(0))
 
-def read(text: str) -> PositionedJson:
-    """Parse JSON as RFC 8259 defines it. Raises json.JSONDecodeError."""
-    if text.startswith("\ufeff"):
-        raise json.JSONDecodeError("Byte order mark before the document", text, 0)
-    reader = _JsonReader(text)
-    data, root, at = reader.value(reader.skip(0), 0, ())
-    if at < len(text):
-        raise json.JSONDecodeError("Extra data after the document", text, at)
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    return PositionedJson(data, root, reader.twice, starts)
+    def _twice(self, place: Place, at: int) -> Iterator[tuple[Place, int]]:
+        seen: dict[int | str, int] = {}
+        for member in self._members(at):
+            below = (*place, member.part)
+            if member.part in seen:
+                yield below, seen[member.part]
+            seen[member.part] = member.key_at
+            yield from self._twice(below, member.at)
 
+    def _members(self, start: int) -> Iterator[_Member]:
+        """Yield the members of the object or list at an offset; a scalar has none."""
+        opening = self._text[start]
+        if opening not in "{[":
+            return
+        at, count = self._skip(start + 1), 0
+        while self._text[at] not in "}]":
+            part, key_at = count, at
+            if opening == "{":
+                part, at = _DECODER.raw_decode(self._text, at)
+                at = self._skip(at)
+            yield _Member(part, key_at, at)
+            _, at = _DECODER.raw_decode(self._text, at)
+            at, count = self._skip(at), count + 1
 
-class _JsonReader:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.twice: list[tuple[Place, int]] = []
-
-    def skip(self, at: int) -> int:
-        """Return the offset of the next token."""
-        match = _BLANKS.match(self.text, at)
+    def _skip(self, at: int) -> int:
+        """Return the offset of the next token that begins a value or ends an object or list."""
+        match = _GAP.match(self._text, at)
         assert match is not None
         return match.end()
-
-    def value(self, at: int, key_at: int, place: Place) -> tuple[Any, Spot, int]:
-        """Return the value that begins at `at`, its spots, and the offset of the next token."""
-        spot = Spot(at, key_at)
-        first = self.text[at : at + 1]
-        found: Any
-        if first in ("{", "[") and len(place) >= DEPTH_MAX:
-            raise self.error(f"Nested deeper than {DEPTH_MAX} levels", at)
-        if first == "{":
-            found, end = self.members(spot, place)
-        elif first == "[":
-            found, end = self.items(spot, place)
-        elif first == '"':
-            found, end = self.string(at)
-        else:
-            found, end = self.plain(at)
-        return found, spot, self.skip(end)
-
-    def members(self, spot: Spot, place: Place) -> tuple[dict[str, Any], int]:
-        """Return the object that begins at a brace."""
-        found: dict[str, Any] = {}
-        at = self.skip(spot.at + 1)
-        if self.text[at : at + 1] == "}":
-            return found, at + 1
-        while True:
-            if self.text[at : at + 1] != '"':
-                raise self.error("Expecting a key in double quotes", at)
-            key_at = at
-            key, end = self.string(at)
-            at = self.skip(end)
-            if self.text[at : at + 1] != ":":
-                raise self.error("Expecting ':' after the key", at)
-            if key in found:
-                self.twice.append(((*place, key), spot.parts[key].key_at))
-            found[key], spot.parts[key], at = self.value(self.skip(at + 1), key_at, (*place, key))
-            at, more = self.next_part(at, "}")
-            if not more:
-                return found, at
-
-    def items(self, spot: Spot, place: Place) -> tuple[list[Any], int]:
-        """Return the list that begins at a bracket."""
-        found: list[Any] = []
-        at = self.skip(spot.at + 1)
-        if self.text[at : at + 1] == "]":
-            return found, at + 1
-        while True:
-            index = len(found)
-            value, spot.parts[index], at = self.value(at, at, (*place, index))
-            found.append(value)
-            at, more = self.next_part(at, "]")
-            if not more:
-                return found, at
-
-    def next_part(self, at: int, closing: str) -> tuple[int, bool]:
-        """Skip a comma or the closing bracket; return whether another member follows."""
-        char = self.text[at : at + 1]
-        if char == closing:
-            return at + 1, False
-        if char != ",":
-            raise self.error(f"Expecting ',' or '{closing}'", at)
-        return self.skip(at + 1), True
-
-    def string(self, at: int) -> tuple[str, int]:
-        """Return the string whose opening quote is at `at`."""
-        found: tuple[str, int] = _DECODER.raw_decode(self.text, at)
-        return found
-
-    def plain(self, at: int) -> tuple[Any, int]:
-        """Return a number, true, false or null."""
-        number = _NUMBER.match(self.text, at)
-        if number is not None:
-            whole = number.group(1) is None and number.group(2) is None
-            try:
-                value = (reading.json_integer if whole else reading.json_real)(number.group())
-            except ValueError as error:
-                raise self.error(str(error), at) from error
-            return value, number.end()
-        word = _WORD.match(self.text, at)
-        if word is not None and word.group() in _WORDS:
-            return _WORDS[word.group()], word.end()
-        if word is not None and word.group().lstrip("-") in ("NaN", "Infinity"):
-            raise self.error(f"{word.group()} is not valid in JSON", at)
-        raise self.error("Expecting a value", at)
-
-    def error(self, message: str, at: int) -> json.JSONDecodeError:
-        return json.JSONDecodeError(message, self.text, at)
 
 
 def json_path(place: Place) -> str:
@@ -232,7 +151,7 @@ class LocatedProblem:
         return one_line(f"{self.path}: {message}")
 
 
-def placed(found: PositionedJson, problems: Iterable[Problem]) -> list[LocatedProblem]:
+def placed(found: Positions, problems: Iterable[Problem]) -> list[LocatedProblem]:
     """Return problems with their positions, in the order of lines, without duplicates."""
     made = []
     for problem in problems:
@@ -244,19 +163,14 @@ def placed(found: PositionedJson, problems: Iterable[Problem]) -> list[LocatedPr
     return sorted(dict.fromkeys(made), key=lambda one: (one.line, one.column))
 
 
-def not_json(found: ValueError) -> LocatedProblem:
+def not_json(found: json.JSONDecodeError) -> LocatedProblem:
     """Return the problem of a text that is not JSON."""
-    message = f"not JSON: {json_reason(found)}"
-    if isinstance(found, json.JSONDecodeError):
-        return no_text(message, found.lineno, found.colno)
-    return no_text(message)
+    return no_text(f"not JSON: {json_reason(found)}", found.lineno, found.colno)
 
 
-def json_reason(found: ValueError) -> str:
+def json_reason(found: json.JSONDecodeError) -> str:
     """Return what a parser of JSON found, for use after a colon."""
-    if isinstance(found, json.JSONDecodeError):
-        return _lower(found.msg).removesuffix(" at")
-    return str(found)
+    return _lower(found.msg).removesuffix(" at")
 
 
 def no_text(message: str, line: int = 1, column: int = 1) -> LocatedProblem:

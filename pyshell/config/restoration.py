@@ -217,7 +217,7 @@ def _sound(
 
     Duplicate keys in `text` are recorded as well; the last one counts.
     """
-    for twice in validate.keys_there_twice(text) if text else ():
+    for twice in validate.keys_there_twice(text):
         result.skipped.append(Skipped("", f"{json_path(twice.place)}: {twice.message}"))
     errors = validate.errors_of(document, lio, devices=False)
     if not errors:

@@ -25,13 +25,12 @@ from pyshell.config.positions import (
     UNFIT,
     DocumentEntry,
     LocatedProblem,
-    PositionedJson,
+    Positions,
     Problem,
     error,
     no_text,
     not_json,
     placed,
-    read,
     refused,
     whole,
 )
@@ -80,21 +79,16 @@ def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     if not text.strip():
         return [no_text(EMPTY)]
     try:
-        found = read(text)
+        data = reading.parse_json(text, any_string=True)
     except json.JSONDecodeError as error:
         return [not_json(error)]
-    return placed(found, _all_faults(found, lio, at_boot=at_boot))
-
-
-def _all_faults(found: PositionedJson, lio: Lio, *, at_boot: bool) -> Iterator[Problem]:
-    yield from _twice(found)
-    typed, wrong = type_problems(found.data)
-    yield from wrong
-    yield from unknown_keys(found.data)
-    if isinstance(found.data, dict):
-        # The typed values are applied: `"1"` is 1.
-        data = found.data if wrong else cast(Mapping[str, Any], typed)
-        yield from problems_of(data, lio, at_boot=at_boot)
+    typed, problems = type_problems(data)
+    # The typed values are applied: `"1"` is 1.
+    judged = data if problems else cast(Mapping[str, Any], typed)
+    problems += [*keys_there_twice(text), *unknown_keys(data)]
+    if isinstance(data, dict):
+        problems += problems_of(judged, lio, at_boot=at_boot)
+    return placed(Positions(text), problems)
 
 
 def problems_of(
@@ -120,28 +114,29 @@ def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Pro
     return list({one.place: one for one in found if one.level == "error"}.values())
 
 
-def _twice(found: PositionedJson) -> Iterator[Problem]:
-    for place, first in found.twice:
-        line, _ = found.line_and_column(first)
-        message = f"duplicate key, first in line {line}"
-        yield Problem("error", place, message, "Only the last one counts.", at_key=True)
-
-
 def keys_there_twice(text: str) -> list[Problem]:
-    """Return an error for each duplicate key in a JSON text."""
+    """Return an error for each duplicate key in a JSON text that `parse_json` accepts, or ""."""
     doubled = False
 
     def note(pairs: list[tuple[str, Any]]) -> None:
         nonlocal doubled
         doubled = doubled or len(pairs) != len({key for key, _ in pairs})
 
-    with contextlib.suppress(ValueError, RecursionError):
+    if text:
         json.loads(text, object_pairs_hook=note)
     if not doubled:
-        return []  # the parser with positions is far slower
-    with contextlib.suppress(json.JSONDecodeError):
-        return list(_twice(read(text)))
-    return []
+        return []  # searching for their positions is far slower
+    positions = Positions(text)
+    return [
+        Problem(
+            "error",
+            place,
+            f"duplicate key, first in line {positions.line_and_column(first)[0]}",
+            "Only the last one counts.",
+            at_key=True,
+        )
+        for place, first in positions.twice()
+    ]
 
 
 _MADE_WITH = ("dev", "config", "control")

@@ -39,6 +39,8 @@ DIGITS_MAX = 40
 _CHUNK = 1 << 20
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _MANY_DIGITS = re.compile(rb"[0-9]{%d}" % (DIGITS_MAX + 1))
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]|-?[0-9][-+.0-9eE]*|-?[A-Za-z]+', re.DOTALL)
+_LAST_COMMA = re.compile(r"(?<=[^\[{:,\s]),[ \t\r\n]*(?=[\]}])")
 _NO_BRACKET = bytes(set(range(256)) - set(_STEP))
 # U+DC80 to U+DCFF stand for bytes that are not UTF-8: names in configfs may contain them.
 _BAD = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
@@ -201,24 +203,29 @@ def numbered(folder: Path) -> list[int]:
 
 
 def parse_json(text: str | bytes, *, any_string: bool = False) -> Any:
-    """Return the value of JSON in UTF-8. Raises ValueError, of which JSONDecodeError is one.
+    """Return the value of JSON in UTF-8. Raises ValueError: JSONDecodeError if it is text.
 
     With `any_string`, the caller checks the strings: it can report their positions.
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     whole = text if isinstance(text, str) else data.decode("utf-8")
-    at = _too_deep(data)
-    if at is not None:
-        line = data[:at].decode("utf-8", "replace")
-        raise json.JSONDecodeError(f"Nested deeper than {DEPTH_MAX} levels", whole, len(line))
+    if whole.startswith("\ufeff"):
+        raise json.JSONDecodeError("Byte order mark before the document", whole, 0)
     # A callback for each number takes twice the time.
-    parse = json_integer if _MANY_DIGITS.search(data) else None
+    integer = _integer if _MANY_DIGITS.search(data) else None
     try:
+        if _is_too_deep(data):
+            raise ValueError(f"Nested deeper than {DEPTH_MAX} levels")
         found = json.loads(
-            whole, parse_int=parse, parse_float=json_real, parse_constant=_refuse_constant
+            whole, parse_int=integer, parse_float=_real, parse_constant=_refuse_constant
         )
-    except RecursionError:
-        raise ValueError(f"Nested deeper than {DEPTH_MAX} levels") from None
+    except json.JSONDecodeError as error:
+        # Python 3.13 reports a comma before a closing bracket at the comma.
+        if after := _LAST_COMMA.match(whole, error.pos):
+            raise json.JSONDecodeError(error.msg, whole, after.end()) from None
+        raise
+    except ValueError as error:
+        raise json.JSONDecodeError(str(error), whole, _refused_at(whole)) from None
     suspicious = None if any_string else _SUSPICIOUS.search(whole)
     if suspicious is not None and any(map(_BAD.search, _strings(found))):
         raise json.JSONDecodeError(
@@ -227,15 +234,13 @@ def parse_json(text: str | bytes, *, any_string: bool = False) -> Any:
     return found
 
 
-def json_integer(text: str) -> int:
-    """Parse a JSON integer. Raises ValueError."""
+def _integer(text: str) -> int:
     if len(text) > DIGITS_MAX:
         raise ValueError(f"A number of more than {DIGITS_MAX} digits")
     return int(text)
 
 
-def json_real(text: str) -> float:
-    """Parse a JSON number with a fraction or an exponent. Raises ValueError."""
+def _real(text: str) -> float:
     found = float(text) if len(text) <= DIGITS_MAX else float("inf")
     if found in (float("inf"), float("-inf")):
         raise ValueError("A number that is too long or too large")
@@ -246,8 +251,26 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not valid JSON")
 
 
-def _too_deep(data: bytes) -> int | None:
-    """Return an offset near which brackets are nested too deep, None if there is none.
+def _refused_at(text: str) -> int:
+    """Return the offset of the first token that Python accepts and `parse_json` does not."""
+    level = 0
+    for token in _TOKEN.finditer(text):
+        word = token.group()
+        level += _STEP.get(ord(word[0]), 0)
+        try:
+            if level > DEPTH_MAX or word.lstrip("-") in ("NaN", "Infinity"):
+                return token.start()
+            if word.lstrip("-").isdecimal():
+                _integer(word)
+            elif word[0] in "-0123456789":
+                _real(word)
+        except ValueError:
+            return token.start()
+    return 0
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """Return whether brackets are nested too deep.
 
     Each chunk is split at its quotes, as brackets within strings do not count.
     """
@@ -262,11 +285,11 @@ def _too_deep(data: bytes) -> int | None:
         if outside:
             levels = [*accumulate(map(_STEP.__getitem__, outside), initial=level)]
             if max(levels) > DEPTH_MAX:
-                return start
+                return True
             level = levels[-1]
         inside ^= len(parts) % 2 == 0
         start = end
-    return None
+    return False
 
 
 def json_values(data: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading JSON with the place of every value."""
+"""The positions of the values in JSON text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 import pytest
 
 from driver import DATA, ROOT
-from pyshell.config.positions import json_path, read
-from pyshell.files.reading import DEPTH_MAX
+from pyshell.config.positions import Positions, json_path
+from pyshell.files.reading import DEPTH_MAX, json_values, parse_json
 
 TEXT = """\
 {
@@ -35,7 +35,7 @@ TEXT = """\
 def test_a_place_has_the_positions_of_its_value_and_key(
     place: tuple[int | str, ...], value: tuple[int, int], key: tuple[int, int]
 ) -> None:
-    found = read(TEXT)
+    found = Positions(TEXT)
     assert found.position(place) == value
     assert found.position(place, key=True) == key
 
@@ -54,8 +54,12 @@ def test_a_place_has_the_positions_of_its_value_and_key(
         *(path.read_text() for path in sorted((DATA / "older").glob("*.json"))),
     ],
 )
-def test_values_equal_those_of_pythons_parser(text: str) -> None:
-    assert read(text).data == json.loads(text)
+def test_each_value_is_at_its_position(text: str) -> None:
+    found, lines = Positions(text), text.splitlines(keepends=True)
+    for place, value in json_values(json.loads(text)):
+        line, column = found.position(place)
+        at = sum(map(len, lines[: line - 1])) + column - 1
+        assert json.JSONDecoder().raw_decode(text, at)[0] == value
 
 
 @pytest.mark.parametrize(
@@ -87,15 +91,16 @@ def test_values_equal_those_of_pythons_parser(text: str) -> None:
 )
 def test_invalid_json_is_refused_with_its_position(text: str, line: int, column: int) -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
-        read(text)
+        parse_json(text, any_string=True)
     assert (caught.value.lineno, caught.value.colno) == (line, column)
 
 
 def test_a_duplicate_key_is_recorded_and_the_last_one_counts() -> None:
-    found = read('{"a": 1, "b": {"a": 2, "a": 3}, "a": 4}')
-    assert found.data == {"a": 4, "b": {"a": 3}}
-    assert [place for place, _ in found.twice] == [("b", "a"), ("a",)]
-    assert [found.line_and_column(at) for _, at in found.twice] == [(1, 16), (1, 2)]
+    text = '{"a": 1, "b": {"a": 2, "a": 3}, "a": 4}'
+    found = Positions(text)
+    assert parse_json(text) == {"a": 4, "b": {"a": 3}}
+    assert [place for place, _ in found.twice()] == [("b", "a"), ("a",)]
+    assert [found.line_and_column(at) for _, at in found.twice()] == [(1, 16), (1, 2)]
     assert found.position(("a",), key=True) == (1, 33)
 
 
