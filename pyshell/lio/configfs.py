@@ -246,3 +246,8 @@ def text_or_none(kernel: Kernel, path: str) -> str | None:
         return kernel.read(path).strip()
     except OSError:
         return None
+
+
+def is_on(kernel: Kernel, path: str) -> bool:
+    """Return whether a file holds 1."""
+    return text_or_none(kernel, path) == "1"

@@ -122,6 +122,11 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
         kernel.write(f"{folder}/{file}", value)
 
 
+def has_credentials(kernel: Kernel, folder: str, group: str = "auth") -> bool:
+    """Return whether CHAP name and secret of the initiator are set."""
+    return all(read(kernel, folder, f"{group}/{file}") for file in ("userid", "password"))
+
+
 def secret_path(path: str, file: str) -> str:
     """Return the path by which a secret is reported as missing, "" for other settings.
 

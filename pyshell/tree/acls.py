@@ -10,22 +10,23 @@ from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, settings
-from pyshell.lio.configfs import has_folders, text_or_none
+from pyshell.lio.configfs import has_folders, is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.lio.operations import mapping, removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun
 from pyshell.lio.operations.setters import Set
-from pyshell.names import whole
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup, MappedLunSettings
+from pyshell.tree.groups import Group, access_groups, mapped_lun_group
 from pyshell.tree.luns import Exports, lun_for
-from pyshell.tree.node import Node, running_facts, shown_facts
+from pyshell.tree.node import Node, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
 class AclsNode(Node):
     """The folder of the node ACLs; those with one tag are shown as one node of that name."""
+
+    counted = "ACLs"
 
     def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
         super().__init__("acls", parent)
@@ -33,28 +34,22 @@ class AclsNode(Node):
         self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
-        """Make the ACLs."""
         named = self._by_name()
         return [self._node(name, named[name]) for name in sorted(named, key=listing.natural)]
 
     def find(self, name: str) -> Node | None:
-        """Return one ACL, by its WWN in any spelling, tagged or not, or all of a tag."""
-        place = self._existing(name)
-        if place is not None:
-            return self._node(place.wwn, [place])
-        tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
-        return self._node(name, tagged) if tagged else None
+        """Find an ACL by its WWN in any spelling, or all ACLs with a tag."""
+        found = self._called(name)
+        if not found:
+            return None
+        by_wwn = found[0].wwn in self.place.target.fabric.spellings(name)
+        return self._node(found[0].wwn if by_wwn else name, found)
 
     def _node(self, name: str, acls: Sequence[NodeAcl]) -> NodeAclNode:
         return NodeAclNode(name, acls, self, self._exports)
 
     def is_empty(self) -> bool:
-        """Tell whether there are no ACLs."""
         return not has_folders(f"{self.place.folder}/acls")
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the ACLs."""
-        return f"ACLs: {len(self.drawn_children())}", None
 
     def _by_name(self) -> dict[str, list[NodeAcl]]:
         found: dict[str, list[NodeAcl]] = {}
@@ -65,9 +60,11 @@ class AclsNode(Node):
     def _tag(self, acl: NodeAcl) -> str:
         return text_or_none(self.lio.kernel, f"{acl.folder}/tag") or ""
 
-    def _existing(self, name: str) -> NodeAcl | None:
-        named = (NodeAcl(self.place, one) for one in self.place.target.fabric.spellings(name))
-        return next(filter(listing.existing, named), None)
+    def _called(self, name: str) -> list[NodeAcl]:
+        """Return the ACL of a WWN in any spelling, else those of a tag."""
+        named = [NodeAcl(self.place, one) for one in self.place.target.fabric.spellings(name)]
+        existing = [*filter(listing.existing, named)]
+        return existing[:1] or [a for a in listing.node_acls(self.place) if self._tag(a) == name]
 
     @command(
         changes=True,
@@ -118,17 +115,14 @@ class AclsNode(Node):
 
     def _meant(self, name: str) -> list[NodeAcl]:
         """Return the ACL of a WWN, or those of a tag. Raises NotFoundError."""
-        place = self._existing(name)
-        if place is not None:
-            return [place]
-        tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == name]
-        if not tagged:
+        found = self._called(name)
+        if not found:
             raise missing(
                 f"No such node ACL: {name}.",
                 NodeAcl(self.place, name),
                 self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
-        return tagged
+        return found
 
     @command(
         changes=True,
@@ -149,11 +143,8 @@ class AclsNode(Node):
         """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
-        others = [
-            acl
-            for acl in listing.node_acls(self.place)
-            if self._tag(acl) == new_tag and acl not in meant
-        ]
+        tagged = [acl for acl in listing.node_acls(self.place) if self._tag(acl) == new_tag]
+        others = [acl for acl in tagged if acl not in meant]
         operations: list[Operation] = []
         for place in meant:
             operations.append(Set(place, "tag", new_tag))
@@ -177,7 +168,7 @@ class AclsNode(Node):
 
 
 class NodeAclNode(Node):
-    """A node ACL, or several that share a tag: reads go to the first, changes to all."""
+    """A node ACL, or several with one tag: reads use the first, changes apply to all."""
 
     def __init__(
         self, name: str, places: Sequence[NodeAcl], parent: Node, exports: Exports
@@ -188,7 +179,6 @@ class NodeAclNode(Node):
         self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
-        """Make the mapped LUNs."""
         mapped_luns = listing.mapped_luns(self.place)
         return [self._mapped(mapped) for mapped in mapped_luns]
 
@@ -197,29 +187,16 @@ class NodeAclNode(Node):
         return MappedLunNode(place, self, self._exports, same)
 
     def find(self, name: str) -> Node | None:
-        """Return one mapped LUN."""
-        number = name.removeprefix("mapped_lun")
-        if not name.startswith("mapped_lun") or (index := whole(number)) is None:
+        index = numbered(name, "mapped_lun")
+        if index is None:
             return None
         place = MappedLun(self.place, index)
         return self._mapped(place) if listing.existing(place) else None
 
     def groups(self) -> dict[str, Group]:
-        """Return attributes, parameters and CHAP settings, where there are any."""
-        found: dict[str, Group] = {}
-        for name, sub, kind in (
-            ("parameter", "param", "tpg_parameter"),
-            ("attribute", "attrib", "node_acl"),
-        ):
-            if settings.names_in(self.place.folder, sub)[0]:
-                found[name] = KernelGroup(self.lio, self.places, sub, kind)
-        has_auth = self.place.tpg.target.fabric.has("auth")
-        if has_auth and os.path.isdir(f"{self.place.folder}/auth"):
-            found["auth"] = AuthGroup(self.lio, self.places, "auth")
-        return found
+        return access_groups(self.lio, self.place.tpg.target.fabric, self.places, "node_acl")
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell how the initiator proves itself and how many LUNs it sees."""
         words = []
         if self.name != self.place.wwn:
             many = len(self.places) > 1
@@ -228,16 +205,11 @@ class NodeAclNode(Node):
         tpg = self.place.tpg.folder
         kernel = self.lio.kernel
         if text_or_none(kernel, f"{tpg}/attrib/authentication") not in (None, "0"):
-            if text_or_none(kernel, f"{tpg}/attrib/generate_node_acls") == "1":
+            if is_on(kernel, f"{tpg}/attrib/generate_node_acls"):
                 words.append("auth via tpg")
             else:
-                healthy = all(
-                    settings.read(kernel, self.place.folder, f"auth/{file}")
-                    for file in ("userid", "password")
-                )
-                mutual = (
-                    text_or_none(kernel, f"{self.place.folder}/auth/authenticate_target") == "1"
-                )
+                healthy = settings.has_credentials(kernel, self.place.folder)
+                mutual = is_on(kernel, f"{self.place.folder}/auth/authenticate_target")
                 if healthy or self.context.compat:
                     words.append("mutual auth" if mutual else "1-way auth")
                 else:
@@ -267,7 +239,7 @@ class NodeAclNode(Node):
         return Change(made, f"{self.path}/mapped_lun{mapped_lun}", before=before)
 
     def _lun(self, text: str) -> tuple[list[Operation], Lun]:
-        """Return the LUN meant by a number, or plan one for a storage object, device or file."""
+        """Return the LUN of that number, or plan one for a storage object, device or file."""
         try:
             lun = Lun(self.place.tpg, lun_number(text))
         except UsageError:
@@ -316,19 +288,17 @@ class MappedLunNode(Node):
         self._exports = exports
 
     def groups(self) -> dict[str, Group]:
-        """Return the mapping's settings; in targetcli it has none."""
+        """Return the settings of the mapping; in targetcli it has none."""
         if self.context.compat:
             return {}
-        return {"attribute": MappedLunSettings(self.lio, self._same)}
+        return {"attribute": mapped_lun_group(self.lio, self._same)}
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell which LUN it is and whether it may be written."""
         lun = listing.lun_of(self.place)
         exported = self._exports.of(lun) if lun else None
         if lun is None or exported is None:
             return "BROKEN LUN LINK", False
-        protected = text_or_none(self.lio.kernel, f"{self.place.folder}/write_protect") == "1"
-        mode = "ro" if protected else "rw"
+        mode = "ro" if is_on(self.lio.kernel, f"{self.place.folder}/write_protect") else "rw"
         return f"lun{lun.index} {exported.plugin}/{exported.name} ({mode})", True
 
     @command()

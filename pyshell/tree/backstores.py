@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/backstores: block, fileio, pscsi and ramdisk; user-space ones have a file of their own."""
+"""/backstores: block, fileio, pscsi and ramdisk."""
 
 from __future__ import annotations
 
@@ -45,13 +45,12 @@ class BackstoresNode(Node):
     """/backstores."""
 
     def make_children(self) -> Sequence[Node]:
-        """Make the backstores; those of user-space handlers come last, as their names do."""
+        """Return the backstores, those of user-space handlers last."""
         from pyshell.tree.user_backstores import user_backstores
 
         return [*(kind(name, self) for name, kind in BACKSTORES.items()), *user_backstores(self)]
 
     def find(self, name: str) -> Node | None:
-        """Return one backstore; only for a user-space one its handler is looked for."""
         today = plugin_name(name)  # scripts use older ones (field failure 25)
         if today != name:
             self.context.note(f"{name} is called {today} today.")
@@ -65,35 +64,29 @@ class BackstoresNode(Node):
 class BackstoreNode(Node):
     """A kind of backstore, with its storage objects."""
 
+    counted = "Storage Objects"
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
         "delete": "pyshell.commands.saved_objects",
     }
 
     def make_children(self) -> Sequence[Node]:
-        """Make the storage objects."""
         return [StorageObjectNode(place, self) for place in self.places()]
 
     def places(self) -> list[StorageObject]:
-        """Return the storage objects, sorted by name."""
         return listing.storage_objects(self.lio, self.plugin)
 
     @property
     def plugin(self) -> str:
-        """Return rtslib's name of this kind."""
+        """rtslib's name of this kind of backstore."""
         return str(self.name)
 
     def find(self, name: str) -> Node | None:
-        """Return one storage object; reads no other."""
         try:
             place = listing.storage_object(self.lio, self.plugin, name)
         except UsageError:
             return None
         return StorageObjectNode(place, self) if place else None
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the storage objects."""
-        return f"Storage Objects: {len(self.drawn_children())}", None
 
     def _new(self, name: str) -> StorageObject:
         return StorageObject(self.plugin, name, listing.free_hba(self.lio), self.lio.root)
@@ -101,20 +94,18 @@ class BackstoreNode(Node):
     def _created(
         self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
     ) -> Change:
-        """Add what every new storage object gets, and the sentence that it is there."""
+        """Add what every new storage object gets, and the sentence that reports it."""
         if self.context.preference("export_backstore_name_as_model"):
             operations.append(Set(place, "attrib/emulate_model_alias", "1"))
         _say(operations, sentence)
         wwn = next(o.arguments["wwn"] for o in operations if isinstance(o, CreateStorageObject))
-        if wwn and not self.context.compat:
+        if wwn and not self.context.compat:  # generated numbers differ
             notes = (*notes, *self._twins(wwn))
         return Change(operations, place.path, note=" ".join(notes))
 
     def _twins(self, wwn: str) -> Iterator[str]:
-        """Tell of a storage object that initiators would take for the one with that number."""
-        for other in listing.storage_objects(
-            self.lio
-        ):  # only where somebody chooses the number himself
+        """Warn of a storage object that initiators cannot tell from the one with that number."""
+        for other in listing.storage_objects(self.lio):
             serial = storage_info.serial(self.lio.kernel, other)
             if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
                 yield (
@@ -213,7 +204,7 @@ class FileioNode(BackstoreNode):
         notes: list[str],
         said: list[str],
     ) -> int:
-        """Return the size of an existing file, or plan to make it. Raises UsageError."""
+        """Return the size of an existing file, or plan to create it. Raises UsageError."""
         where = self.lio.machine.host_file(path)
         if not os.path.exists(where):  # Path.exists raises for a name that is too long
             refuse_image_among(self.lio, path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a command, written once: parsing, help and completion come from it."""
+"""The declaration of a command, from which parsing, help and completion derive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -25,7 +25,7 @@ _AS_IT_IS = "serial:"
 
 
 class Aliases:
-    """Marks a parameter that has other names, too: targetcli's."""
+    """Marks a parameter that has more names: targetcli's."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -33,7 +33,7 @@ class Aliases:
 
 @dataclass(frozen=True)
 class Rest:
-    """Marks the parameter that is given all further words. `name` stands for them in the help."""
+    """Marks the parameter that gets all further words; `name` stands for them in help."""
 
     name: str
     help: str
@@ -41,14 +41,14 @@ class Rest:
 
 @dataclass(frozen=True)
 class Named:
-    """Marks the parameter that is given all further NAME=VALUE pairs."""
+    """Marks the parameter that gets all further NAME=VALUE pairs."""
 
     name: str
     help: str
 
 
 SECRET = object()
-"""Marks a parameter that is a secret: it can be read from elsewhere, and is never shown."""
+"""Marks a secret: it can be read from elsewhere, and is never shown."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -56,8 +56,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class ValueType:
     """A kind of value: how it is written, read and completed.
 
-    `parse` takes the text as typed (quotes gone) and raises UsageError. `source` names what
-    completion offers where `choices` is empty.
+    `parse` takes the text without its quotes and raises UsageError. `source` names what completion
+    offers if `choices` is empty.
     """
 
     name: str
@@ -65,12 +65,12 @@ class ValueType:
     choices: tuple[str, ...] = ()
     source: str = ""
     at: Callable[[Node, Any], Any] | None = None
-    """Returns a parsed value as it is meant at a node: a relative path as an absolute one."""
+    """Returns what a parsed value means at a node: for a relative path, the absolute one."""
 
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter of a command. `default` is what the command gets where it is not given."""
+    """A parameter of a command. `default` is its value if it is omitted."""
 
     name: str
     kind: ValueType
@@ -99,9 +99,9 @@ class Command:
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None
 
     def prepared(self, node: Node, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of a call with what the node knows of those that are omitted.
+        """Return the values of a call, completed and checked by the node. Raises PyshellError.
 
-        Raises PyshellError for what speaks against it. It is done before secrets are asked for.
+        It runs before secrets are asked for.
         """
         return self.prepare(node, values) if self.prepare is not None else values
 
@@ -114,16 +114,16 @@ class Command:
 
     @property
     def takes_secrets(self) -> bool:
-        """Tell whether secrets may be among what it is given."""
+        """Whether arguments may be secrets."""
         return self.named_rest is not None or any(param.secret for param in self.params)
 
     @property
     def signature(self) -> str:
-        """Return the syntax: `create name dev [readonly] [wwn]`."""
+        """The syntax: `create name dev [readonly] [wwn]`."""
         return " ".join([self.name, *(word for _, word in self.slots())])
 
     def slots(self) -> list[tuple[Param, str]]:
-        """Return all that may follow the name, each with how the syntax shows it."""
+        """Return everything that may follow the name, each with how the syntax shows it."""
         found = [(param, _shown(param)) for param in self.params]
         if self.rest:
             found.append((self.rest, f"[{self.rest.name}...]"))
@@ -149,8 +149,8 @@ def command(
     The first paragraph of the docstring is the summary, the rest the details. Each parameter of
     the signature is `Annotated[type, …]` with its help, a `ValueType` unless it is a bool,
     int or str, `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
-    be given as NAME=VALUE. `Rest` and `Named` take what is left. `changes` tells that it may
-    change the target: it then runs under the lock and needs root. `prepare` is `Command.prepared`.
+    be given as NAME=VALUE. `Rest` and `Named` get the rest. A command that `changes` the target
+    runs under the lock and needs root. `prepare` is `Command.prepared`.
     """
 
     def declare(method: Method) -> Method:
@@ -161,13 +161,13 @@ def command(
 
 
 def is_declared(method: object) -> bool:
-    """Tell whether a method or function was declared to be a command."""
+    """Return whether a method or function is declared as a command."""
     return hasattr(method, "declared")
 
 
 @cache
 def declaration(method: Callable[..., Any]) -> Command:
-    """Return what a declared command says of itself."""
+    """Return the declaration of a command."""
     changes, examples, prepare = method.declared  # type: ignore[attr-defined]
     name = method.__name__.removeprefix("ui_command_").rstrip("_")
     summary, _, details = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
@@ -217,15 +217,6 @@ def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Pa
     )
 
 
-@dataclass
-class Arguments:
-    """What a command line gave to a command, bound to its parameters."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    rest: list[str] = field(default_factory=list)
-    named_rest: dict[str, str] = field(default_factory=dict)
-
-
 def number(text: str) -> int:
     """Read a whole number from 0. Raises UsageError."""
     found = names.whole(text)
@@ -234,10 +225,15 @@ def number(text: str) -> int:
     return found
 
 
+def _whole_after(prefix: str, text: str) -> int | None:
+    """Return the whole number that follows an optional prefix, None for other texts."""
+    match = re.fullmatch(rf"(?:{prefix})?(.+)", text, re.IGNORECASE | re.ASCII)
+    return names.whole(match.group(1)) if match else None
+
+
 def lun_number(text: str) -> int:
     """Read `3` or `lun3`. Raises UsageError."""
-    match = re.fullmatch(r"(?:mapped_lun|lun)?(.+)", text, re.IGNORECASE | re.ASCII)
-    found = names.whole(match.group(1)) if match else None
+    found = _whole_after(r"mapped_lun|lun", text)
     if found is None or found > names.LUN_MAX:
         raise UsageError(f"'{text}' is not a LUN.", f"Give a number from 0 to {names.LUN_MAX}.")
     return found
@@ -245,15 +241,14 @@ def lun_number(text: str) -> int:
 
 def tag_number(text: str) -> int:
     """Read `1` or `tpg1`. Raises UsageError."""
-    match = re.fullmatch(r"(?:tpg)?(.+)", text, re.IGNORECASE | re.ASCII)
-    found = names.whole(match.group(1)) if match else None
+    found = _whole_after("tpg", text)
     if found is None or not 0 < found <= 65535:
         raise UsageError(f"'{text}' is not a TPG tag.", "Give a number from 1 to 65535.")
     return found
 
 
 def node_path(text: str) -> str:
-    """Take the path of a node. Raises UsageError for none at all."""
+    """Return the path of a node. Raises UsageError if it is empty."""
     if not text:
         raise UsageError(
             "The path is empty.", "Omit it, or give one such as /backstores/block/disk1."
@@ -262,7 +257,7 @@ def node_path(text: str) -> str:
 
 
 def paths(text: str) -> tuple[str, ...]:
-    """Read paths with commas between them."""
+    """Read paths separated by commas."""
     return tuple(path for path in text.split(",") if path)
 
 
@@ -284,7 +279,7 @@ def _is_pathlike(text: str) -> bool:
 
 
 def _storage_object(node: Node, text: str) -> str:
-    """Return the path of an object in the tree; a device, an image file or a name as it is."""
+    """Return the path of an object in the tree; anything else (device, file, name) unchanged."""
     # Messages name a storage object as block/disk1, too.
     for path in (text, f"/backstores/{text}") if _is_pathlike(text) else ():
         with suppress(NotFoundError):
@@ -334,12 +329,12 @@ def _child(node: Node, text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Take the text as it is."""
+    """Return the text unchanged."""
     return text
 
 
 def file_name(text: str) -> str:
-    """Take a file's name. Raises UsageError for none at all."""
+    """Return a file's name. Raises UsageError if it is empty."""
     if not text:
         raise UsageError("The file name is empty.", "Omit it, or give a path.")
     return text
@@ -357,9 +352,9 @@ def _address_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _serial(node: Node, text: str) -> str:
-    """Return a unit serial number; of a NAA id the digits from which the kernel makes that id.
+    """Return a unit serial number; for a NAA id, the digits from which the kernel derives it.
 
-    What follows `serial:` is taken as it is.
+    The text after `serial:` is not changed.
     """
     if node.context.compat:
         return text
@@ -378,7 +373,7 @@ def _serial(node: Node, text: str) -> str:
 
 
 def serial_argument(serial: str) -> str:
-    """Return how a unit serial number is typed: with `serial:` if it would be read otherwise."""
+    """Return how a unit serial number is typed: with `serial:` if it would be misread."""
     misread = serial.startswith(_AS_IT_IS) or _WWN_OF_INITIATOR.match(serial)
     return f"{_AS_IT_IS}{serial}" if misread else serial
 
@@ -395,7 +390,7 @@ def choice(*words: str) -> ValueType:
 
 
 def _flag(node: Node, text: str) -> bool:
-    """Read a flag. targetcli does not look at its word: there, any but those for no sets it."""
+    """Read a flag. In targetcli mode any word that does not mean no sets it."""
     try:
         return boolean(text)
     except UsageError:
@@ -430,13 +425,13 @@ TAG = ValueType("tag", tag_number, source="tag")
 WWN = ValueType("wwn", plain_text, source="wwn")
 TARGET = ValueType("wwn", plain_text, source="target", at=_target)
 INITIATOR = ValueType("wwn", plain_text, source="initiator", at=_initiator)
-# Whatever an initiator may call itself, even what reads as a path.
+# Any name that an initiator may have, even one that looks like a path.
 ANY_INITIATOR = ValueType("wwn", plain_text, source="initiator")
 ADDRESS = ValueType("address", names.address, source="address")
 LISTEN = ValueType("address[:port]", _address_and_port, source="address")
 PORT = ValueType("port", names.port_number)
 _KINDS: dict[Any, ValueType] = {bool: BOOL, int: NUMBER, str: TEXT}
-"""What a parameter is read as where its type says enough."""
+"""The kinds of parameters for which the type says enough."""
 GROUP = ValueType("group", plain_text, source="group")
 COMMAND = ValueType("command", plain_text, source="command")
 
@@ -463,4 +458,4 @@ TOLERANCES = {
     "disable": (_FORCE,),
 }
 TOLERANCES["unshare"] = TOLERANCES["delete"]
-"""Parameters of every such command; the shell sees to them (field failures 24 and 45)."""
+"""Parameters of every such command, handled by the shell (field failures 24 and 45)."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fabric, as /iscsi or /loopback, and its targets."""
+"""A fabric, such as /iscsi or /loopback, and its targets."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Annotated
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
 from pyshell.lio import listing, rtslib, settings
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import FabricPlace, Portal, Target, Tpg
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
-from pyshell.names import DEFAULT_PORT, whole
+from pyshell.names import DEFAULT_PORT
 from pyshell.tree.command import CHILD, TAG, WWN, command
 from pyshell.tree.groups import AuthGroup, Group, KernelGroup
-from pyshell.tree.node import Node, shown_facts
+from pyshell.tree.node import Node, numbered, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
 
@@ -38,16 +38,14 @@ class FabricNode(Node):
         self.place = FabricPlace(fabric)
 
     def make_children(self) -> Sequence[Node]:
-        """Make the targets."""
         return [target_node(place, self) for place in listing.targets(self.fabric)]
 
     def find(self, name: str) -> Node | None:
-        """Return one target, by its WWN in any spelling, or as configfs has it."""
+        """Find a target by its WWN in any spelling, or by its name in configfs."""
         place = self._existing(name)
         return target_node(place, self) if place else None
 
     def summary(self) -> tuple[str, bool | None]:
-        """Count the targets, and tell how discovery is guarded."""
         words, healthy = self._discovery_summary()
         return ", ".join([*words, f"Targets: {len(self.drawn_children())}"]), healthy
 
@@ -56,17 +54,13 @@ class FabricNode(Node):
         kernel = self.lio.kernel
         if text_or_none(kernel, f"{folder}/enforce_discovery_auth") in (None, "", "0"):
             return [], None
-        known = [
-            settings.read(kernel, self.fabric.folder, f"discovery_auth/{file}")
-            for file in ("userid", "password")
-        ]
-        mutual = text_or_none(kernel, f"{folder}/authenticate_target") == "1"
-        if not (all(known) or self.context.compat):
+        known = settings.has_credentials(kernel, self.fabric.folder, "discovery_auth")
+        mutual = is_on(kernel, f"{folder}/authenticate_target")
+        if not (known or self.context.compat):
             return ["disc auth, no credentials"], False
-        return ["mutual disc auth" if mutual else "1-way disc auth"], all(known)
+        return ["mutual disc auth" if mutual else "1-way disc auth"], known
 
     def groups(self) -> dict[str, Group]:
-        """Return the settings of discovery."""
         if not self.fabric.has("discovery_auth"):
             return {}
         return {"discovery_auth": AuthGroup(self.lio, [self.place], "discovery_auth")}
@@ -91,7 +85,7 @@ class FabricNode(Node):
         return Change(operations, place.path)
 
     def free_wwns(self) -> list[str]:
-        """Return the hardware's WWNs that have no target yet; none where it needs no hardware."""
+        """Return the hardware's WWNs without a target; none for a fabric without hardware."""
         found = self.fabric.hardware_wwns(self.lio) or []
         return [
             wwn
@@ -135,7 +129,7 @@ class FabricNode(Node):
         return Change(operations, named=[place.path])
 
     def _existing(self, name: str) -> Target | None:
-        """Return the target of that name: as it stands there, or normalised."""
+        """Return the target of that name in any spelling."""
         for spelling in self.fabric.spellings(name):
             place = Target(self.fabric.name, spelling, self.lio.root)
             if os.path.basename(place.folder) not in rtslib.NOT_TARGETS and listing.existing(place):
@@ -175,25 +169,22 @@ class TargetNode(Node):
         self.place = place
 
     def make_children(self) -> Sequence[Node]:
-        """Make the TPGs."""
         return [TpgNode(tpg, f"tpg{tpg.tag}", self) for tpg in listing.tpgs(self.place)]
 
     def find(self, name: str) -> Node | None:
-        """Return one TPG."""
-        tag = name.removeprefix("tpg")
-        if not name.startswith("tpg") or (found := whole(tag)) is None:
+        tag = numbered(name, "tpg")
+        if tag is None:
             return None
-        tpg = Tpg(self.place, found)
+        tpg = Tpg(self.place, tag)
         return TpgNode(tpg, f"tpg{tpg.tag}", self) if listing.existing(tpg) else None
 
     def summary(self) -> tuple[str, bool | None]:
-        """Count the TPGs; a name that breaks the rules is told, never fatal (field failure 57)."""
+        """Return the summary; an invalid name is reported, but never fatal (field failure 57)."""
         if not has_valid_name(self.place):
             return "INVALID WWN", False
         return f"TPGs: {len(self.drawn_children())}", None
 
     def groups(self) -> dict[str, Group]:
-        """Return the target's parameters."""
         if not settings.names_in(self.place.folder, "param")[0]:
             return {}
         return {"parameter": KernelGroup(self.lio, [self.place], "param", "target_parameter")}
@@ -224,27 +215,26 @@ class TargetNode(Node):
 
 
 class MergedTargetNode(TpgNode):
-    """A target of a fabric without TPG tags, shown as one with its only TPG."""
+    """A target of a fabric without TPG tags, combined with its only TPG."""
 
     def __init__(self, target: Target, parent: Node) -> None:
         super().__init__(Tpg(target, 1), target.wwn, parent)
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell of the TPG; a name that breaks the rules is told, never fatal."""
         if not has_valid_name(self.place.target):
             return "INVALID WWN", False
         return super().summary()
 
 
 def target_node(place: Target, parent: Node) -> Node:
-    """Return the kind of node that the fabric's targets have."""
+    """Return the node of a target."""
     if place.fabric.has("tpgts"):
         return TargetNode(place, parent)
     return MergedTargetNode(place, parent)
 
 
 def has_valid_name(place: Target) -> bool:
-    """Tell whether a target's name keeps the rules of its fabric."""
+    """Return whether a target's name is valid in its fabric."""
     try:
         place.fabric.normalise(place.wwn)
     except UsageError:
@@ -253,7 +243,7 @@ def has_valid_name(place: Target) -> bool:
 
 
 def new_tpg(node: Node, tpg: Tpg, *, portal: bool | None = None) -> list[Operation]:
-    """Return what creates a TPG with the settings and the portal that preferences ask for.
+    """Return the operations that create a TPG with the settings of the preferences.
 
     `portal` overrides whether it gets the default portal.
     """
@@ -273,7 +263,7 @@ def new_tpg(node: Node, tpg: Tpg, *, portal: bool | None = None) -> list[Operati
 
 
 def default_portal(node: Node, tpg: Tpg) -> Operation:
-    """Return what makes the portal that every new TPG gets."""
+    """Return the operation that creates the default portal."""
     address = node.context.preference("default_portal_address")
     said = [
         "Global pref auto_add_default_portal=true",

@@ -7,14 +7,15 @@ import contextlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.lio import attributes, listing, sessions, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean
-from pyshell.lio.configfs import files, text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
+from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
     AluaGroup,
     FabricPlace,
@@ -42,7 +43,7 @@ class Entry:
     writable: bool = True
     secret: bool = False
     about: Attribute | None = None
-    """Its row in the table of settings, None for what is pyshell's own."""
+    """Its row in the table of settings, None for pyshell's own."""
 
 
 class Group(ABC):
@@ -50,22 +51,22 @@ class Group(ABC):
 
     @abstractmethod
     def entries(self) -> dict[str, Entry]:
-        """Return the parameters that are there, sorted by name."""
+        """Return the existing parameters, sorted by name."""
 
     @abstractmethod
     def read(self, name: str) -> str:
-        """Return a parameter's value as text. Raises OSError where the kernel will not tell."""
+        """Return a value as text. Raises OSError if it cannot be read."""
 
     def word(self, name: str, value: str) -> str:
         """Return a value as it is shown."""
         return value
 
     def obstacle(self, entry: Entry) -> str:
-        """Return why a writable parameter cannot be written now, "" where it can."""
+        """Return why a writable parameter cannot be set now, "" if it can."""
         return ""
 
     def default(self, entry: Entry) -> str | None:
-        """Return what a parameter has in a new object, None where nobody knows before."""
+        """Return the value in a new object, None if it is not known beforehand."""
         return None if entry.about is None else entry.about.default_of("")
 
     @abstractmethod
@@ -73,17 +74,14 @@ class Group(ABC):
         """Return the operations that set a parameter. Raises UsageError."""
 
     def check(self, values: Mapping[str, str]) -> None:  # noqa: B027 - most groups take all
-        """Raise UsageError for values that cannot be set together, or beside the present ones."""
+        """Raise UsageError for values that contradict each other or current ones."""
 
     def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
-        """Return what to know of values that are set together: that they have no effect yet."""
+        """Return remarks on values that are set together, such as that they have no effect."""
         return ()
 
     def caution(self, name: str, value: str) -> str:
-        """Return what to know of a parameter that has no effect here, or of a value that is weak.
-
-        "" where there is nothing.
-        """
+        """Return a warning about a parameter without effect or a weak value, "" for none."""
         return ""
 
 
@@ -104,7 +102,7 @@ def entry_of(group: Group, group_name: str, name: str, *, sets: bool = False) ->
 
 
 def value_or_empty(group: Group, name: str) -> str:
-    """Return a value, "" where the kernel will not tell it."""
+    """Return a value, "" if it cannot be read."""
     with contextlib.suppress(OSError):
         return group.read(name)
     return ""
@@ -121,7 +119,10 @@ _MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
 
 
 class KernelGroup(Group):
-    """The files of a folder (`attrib`, `param`) of one or several equal objects."""
+    """The files of a folder (`attrib`, `param`, or "" for its own) of one or several equal objects.
+
+    `writable` are the names of those that can be set, if not all that the kernel allows.
+    """
 
     def __init__(
         self,
@@ -129,53 +130,51 @@ class KernelGroup(Group):
         places: Sequence[Place],
         folder: str,
         kind: str,
+        writable: Collection[str] | None = None,
     ) -> None:
         self._lio = lio
         self._places = places
         self._folder = folder
         self._kind = kind
+        self._writable = writable
 
     def entries(self) -> dict[str, Entry]:
-        """Return the parameters that are there, sorted by name."""
         every, writable = settings.names_in(self._places[0].folder, self._folder)
-        rows = ((attributes.row(self._kind, name), name in writable) for name in every)
-        return {row.name: _entry(row, writable) for row, writable in rows}
+        if self._writable is not None:
+            writable = [name for name in writable if name in self._writable]
+        return {name: _entry(attributes.row(self._kind, name), name in writable) for name in every}
 
     def read(self, name: str) -> str:
-        """Return the value that the kernel holds now."""
-        return settings.read(self._lio.kernel, self._places[0].folder, f"{self._folder}/{name}")
+        return settings.read(self._lio.kernel, self._places[0].folder, self._file(name))
+
+    def _file(self, name: str) -> str:
+        return f"{self._folder}/{name}" if self._folder else name
 
     def default(self, entry: Entry) -> str | None:
-        """Return what a new object of this backstore or fabric has."""
         return entry.about.default_of(self._places[0].owner) if entry.about else None
 
     def obstacle(self, entry: Entry) -> str:
-        """Tell where a LUN keeps a setting of its storage object as it is."""
         if entry.about is None or entry.about.write != UNEXPORTED:
             return ""
         exported = [p for p in self._places if _exported(self._lio, p)]
         return "not while a LUN exports it" if exported else ""
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return operations that write it to each object.
-
-        Raises UsageError for a value that it cannot take, BusyError where a LUN is in the way.
-        """
+        """Raises UsageError for an invalid value, BusyError while a LUN exports the object."""
         row = attributes.row(self._kind, name)
         wanted = row.check(value, self.read)
         if wanted != self.read_or_none(name):
             if row.write == "fixed":
                 raise UsageError(f"{name} is the backstore's own and cannot be changed.")
             self._refuse_exported(row)
-        return [Set(place, f"{self._folder}/{name}", wanted) for place in self._places]
+        return [Set(place, self._file(name), wanted) for place in self._places]
 
     def caution(self, name: str, value: str) -> str:
-        """Return what to know of a parameter that the fabric does not mind."""
         place = self._places[0]
         return place.target.fabric.caution(name) if isinstance(place, Tpg) else ""
 
     def read_or_none(self, name: str) -> str | None:
-        """Return the value that the kernel holds now, None where it does not tell."""
+        """Return the current value, None if it cannot be read."""
         try:
             return self.read(name)
         except OSError:
@@ -198,7 +197,7 @@ def _entry(row: Attribute, writable: bool) -> Entry:
 
 
 def _type(row: Attribute) -> str:
-    """Return the kind of a setting's values, in targetcli's word where it has another."""
+    """Return the type of a setting as targetcli names it."""
     return "string" if row.type == "text" else row.type
 
 
@@ -215,7 +214,6 @@ class AuthGroup(Group):
         self._folder = folder
 
     def entries(self) -> dict[str, Entry]:
-        """Return the CHAP settings, and for discovery whether they are enforced."""
         names = [*settings.AUTH_FILES, *(["enable"] if self._folder == "discovery_auth" else [])]
         rows = [attributes.row("auth", name) for name in sorted(names)]
         return {
@@ -226,18 +224,15 @@ class AuthGroup(Group):
         }
 
     def read(self, name: str) -> str:
-        """Return the value that the kernel holds, "" where it holds none."""
         folder = self._places[0].folder
         if not os.path.isdir(folder):
             return "0" if name == "enable" else ""
         return settings.read(self._lio.kernel, folder, self._file(name))
 
     def word(self, name: str, value: str) -> str:
-        """Return whether discovery is guarded in targetcli's words."""
         return str(value == "1") if name == "enable" else value
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return operations that write it to each object."""
         if name == "enable":
             value = "1" if boolean(value) else "0"
         else:
@@ -250,18 +245,17 @@ class AuthGroup(Group):
         return made
 
     def caution(self, name: str, value: str) -> str:
-        """Return what speaks against a secret that many initiators refuse."""
         told = settings.secret_caution(value) if name.endswith("password") else ""
         return f"The {name} {told}" if told else ""
 
     def check(self, values: Mapping[str, str]) -> None:
-        """Refuse the same secret for both directions, of each object as it will be."""
+        """Refuse equal secrets for both directions, for each object as it will be."""
         for place in self._places:
             secrets = [self._later(place, name, values) for name in ("password", "mutual_password")]
             settings.refuse_equal_secrets(*secrets)
 
     def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
-        """Return whether the credentials have no effect, as nobody is asked for them."""
+        """Return a remark if the credentials have no effect, as nobody is asked for them."""
         place = self._places[0]
         userid = self._later(place, "userid", values)
         if isinstance(place, FabricPlace):
@@ -274,7 +268,7 @@ class AuthGroup(Group):
         if not given or not isinstance(place, Tpg | NodeAcl):
             return ()
         tpg = place if isinstance(place, Tpg) else place.tpg
-        asks = text_or_none(self._lio.kernel, f"{tpg.folder}/attrib/authentication") == "1"
+        asks = is_on(self._lio.kernel, f"{tpg.folder}/attrib/authentication")
         if isinstance(place, NodeAcl):
             asks = sessions.asks_for_chap(self._lio, place)
         if asks:
@@ -283,7 +277,7 @@ class AuthGroup(Group):
         return [f"The credentials have no effect: CHAP is off. '{command}' turns it on."]
 
     def _later(self, place: Place | FabricPlace, name: str, values: Mapping[str, str]) -> str:
-        """Return a setting as it will be."""
+        """Return a setting as it will be after the change."""
         if name in values:
             return values[name]
         found = text_or_none(self._lio.kernel, f"{place.folder}/{self._file(name)}") or ""
@@ -294,33 +288,17 @@ class AuthGroup(Group):
         return f"{self._folder}/{own}"
 
 
-class AluaGroupSettings(Group):
-    """The settings of an ALUA group, which lie in its own folder.
+class AluaGroupSettings(KernelGroup):
+    """The settings of an ALUA group.
 
-    What rtslib's saved form has no place for is shown only, so that nothing set here is lost.
+    Those that rtslib does not save are read-only, so that nothing set here is lost.
     """
 
     def __init__(self, lio: Lio, place: AluaGroup) -> None:
-        self._lio = lio
-        self._place = place
-
-    def entries(self) -> dict[str, Entry]:
-        """Return the settings that can be read."""
-        writable = files(self._place.folder, readable=True, writable=True)
-        return {
-            name: _entry(
-                attributes.row("alua_group", name),
-                name in writable and name in settings.ALUA_FILES,
-            )
-            for name in files(self._place.folder, readable=True)
-        }
-
-    def read(self, name: str) -> str:
-        """Return the value that the kernel holds now."""
-        return settings.read(self._lio.kernel, self._place.folder, name)
+        super().__init__(lio, [place], "", "alua_group", settings.ALUA_FILES)
 
     def word(self, name: str, value: str) -> str:
-        """Return the members in targetcli's form; the kernel ends each with a NUL."""
+        """Return members in targetcli's form; the kernel ends each with a NUL."""
         if name != "members":
             return value
         found = (_MEMBER.fullmatch(line.strip("\0")) for line in value.split("\n"))
@@ -331,11 +309,6 @@ class AluaGroupSettings(Group):
                 if m is not None
             ]
         )
-
-    def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return the operation that writes it. Raises UsageError."""
-        wanted = attributes.row("alua_group", name).check(value, self.read)
-        return [Set(self._place, name, wanted)]
 
 
 class LunAluaGroup(Group):
@@ -348,19 +321,15 @@ class LunAluaGroup(Group):
         self._place = place
 
     def entries(self) -> dict[str, Entry]:
-        """Return the one parameter."""
         return {self._NAME: _entry(attributes.row("lun_alua", self._NAME), writable=True)}
 
     def read(self, name: str) -> str:
-        """Return the group's name."""
         return alua_group_name(self._lio, self._place) or ""
 
     def obstacle(self, entry: Entry) -> str:
-        """Tell where the backstore has no groups."""
         return "" if self.read(entry.name) else "its backstore has no ALUA groups"
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return the operation that puts the LUN into a group. Raises PyshellError."""
         row = attributes.row("lun_alua", name)
         wanted = row.check(value, self.read)
         if not self.read(name):
@@ -376,24 +345,18 @@ class LunAluaGroup(Group):
         return [SetLunAluaGroup(self._place, wanted)]
 
 
-class MappedLunSettings(Group):
-    """The settings of a mapped LUN, or of those of all ACLs with one tag."""
+def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:
+    """Return the settings of a mapped LUN, or of those of all ACLs with one tag."""
+    return KernelGroup(lio, places, "", "mapped_lun")
 
-    _NAME = "write_protect"
 
-    def __init__(self, lio: Lio, places: Sequence[MappedLun]) -> None:
-        self._lio = lio
-        self._places = places
-
-    def entries(self) -> dict[str, Entry]:
-        """Return the one parameter."""
-        return {self._NAME: _entry(attributes.row("mapped_lun", self._NAME), writable=True)}
-
-    def read(self, name: str) -> str:
-        """Return the value that the kernel holds now."""
-        return settings.read(self._lio.kernel, self._places[0].folder, name)
-
-    def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return the operations that write it, while initiators are logged in, too."""
-        wanted = attributes.row("mapped_lun", name).check(value, self.read)
-        return [Set(place, name, wanted) for place in self._places]
+def access_groups(lio: Lio, fabric: Fabric, places: Sequence[Place], kind: str) -> dict[str, Group]:
+    """Return parameters, attributes (of `kind`) and CHAP settings of a TPG or ACLs, if any."""
+    found: dict[str, Group] = {}
+    folder = places[0].folder
+    for name, sub, of in (("parameter", "param", "tpg_parameter"), ("attribute", "attrib", kind)):
+        if settings.names_in(folder, sub)[0]:
+            found[name] = KernelGroup(lio, places, sub, of)
+    if fabric.has("auth") and os.path.isdir(f"{folder}/auth"):
+        found["auth"] = AuthGroup(lio, places, "auth")
+    return found

@@ -17,16 +17,17 @@ from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun
 from pyshell.lio.operations.storage import CreateStorageObject
-from pyshell.names import whole
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.groups import Group, LunAluaGroup
-from pyshell.tree.node import Node, running_facts, shown_facts
+from pyshell.tree.node import Node, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Result
 
 
 class LunsNode(Node):
     """The folder of the LUNs."""
+
+    counted = "LUNs"
 
     def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
         super().__init__("luns", parent)
@@ -34,24 +35,17 @@ class LunsNode(Node):
         self._exports = exports
 
     def make_children(self) -> Sequence[Node]:
-        """Make the LUNs."""
         return [LunNode(lun, self, self._exports) for lun in listing.luns(self.place)]
 
     def find(self, name: str) -> Node | None:
-        """Return one LUN."""
-        number = name.removeprefix("lun")
-        if not name.startswith("lun") or (index := whole(number)) is None:
+        index = numbered(name, "lun")
+        if index is None:
             return None
         place = Lun(self.place, index)
         return LunNode(place, self, self._exports) if listing.existing(place) else None
 
     def is_empty(self) -> bool:
-        """Tell whether there are no LUNs."""
         return not has_folders(f"{self.place.folder}/lun")
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the LUNs."""
-        return f"LUNs: {len(self.drawn_children())}", None
 
     @command(
         changes=True,
@@ -99,7 +93,7 @@ class LunsNode(Node):
 
 
 def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:
-    """Plan a mapping by the number asked for if it is free, else by the lowest free one."""
+    """Return a mapping with the wanted number if it is free, else the lowest free one."""
     taken = {mapped.index for mapped in listing.mapped_luns(acl)}
     index = wanted if wanted is not None and wanted not in taken else listing.lowest_free(taken)
     said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
@@ -115,7 +109,6 @@ class LunNode(Node):
         self._exports = exports
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell what it exports, from which device, and its ALUA group."""
         exported = self._exports.of(self.place)
         if exported is None:
             return "BROKEN STORAGE LINK", False
@@ -127,14 +120,12 @@ class LunNode(Node):
         return " ".join(words), True
 
     def trouble(self) -> str:
-        """Tell why initiators cannot read from it."""
         exported = listing.storage_object_of(self.place)
         if exported is None:
             return "It exports nothing: what it exported is gone. Delete it."
         return storage_info.describe(self.lio, exported).missing
 
     def groups(self) -> dict[str, Group]:
-        """Return the LUN's ALUA group."""
         return {"alua": LunAluaGroup(self.lio, self.place)}
 
     @command()
@@ -144,13 +135,13 @@ class LunNode(Node):
 
 
 class Exports:
-    """What the LUNs of a TPG export, looked up once each: a drawing asks for each mapping, too."""
+    """What the LUNs of a TPG export, read once each: a drawing needs it for each mapping, too."""
 
     def __init__(self) -> None:
         self._known: dict[int, StorageObject | None] = {}
 
     def of(self, lun: Lun) -> StorageObject | None:
-        """Return what a LUN exports, None where its link is missing or points nowhere."""
+        """Return what a LUN exports, None if its link is missing or broken."""
         if lun.index not in self._known:
             self._known[lun.index] = listing.storage_object_of(lun)
         return self._known[lun.index]
@@ -159,7 +150,7 @@ class Exports:
 def storage_object_for(node: Node, text: str) -> tuple[list[Operation], StorageObject]:
     """Return the storage object at a path of the tree; for a device or image file, plan a new one.
 
-    Raises NotFoundError where `text` is neither.
+    Raises NotFoundError if `text` is neither.
     """
     with suppress(NotFoundError):
         found = getattr(node.get_node(text), "place", None)
@@ -195,7 +186,7 @@ def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
 
 
 def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
-    """Return the LUN of a TPG that exports what `text` names; plan it where there is none."""
+    """Return the LUN of a TPG that exports what `text` names; plan one if there is none."""
     made, place = storage_object_for(node, text)
     if not made:
         for lun in listing.luns(tpg):
@@ -206,7 +197,7 @@ def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
 
 
 def refuse_second_lun(lio: Lio, tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
-    """Raise ExistsError where a TPG exports a storage object already, as LUN `wanted` or not."""
+    """Raise ExistsError if a TPG already exports a storage object, as LUN `wanted` or another."""
     if not listing.is_exported(lio, place):
         return  # no LUN need be looked at
     for lun in listing.luns(tpg):
@@ -258,7 +249,7 @@ def nearest(node: Node, device: str) -> str:
 
 
 def _identity(node: Node, path: str) -> str:
-    """Return what two names of the same device or file have in common."""
+    """Return the same text for all names of a device or file."""
     block = node.lio.machine.block_device(path)
     if block is not None:
         return f"block {block.name}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of all nodes: a configshell node that builds no more than the path to it.
+"""The base of all nodes: a configshell node that is built together with the path to it, only.
 
-configshell's own nodes know their children from the start and look at every sibling when one is
-added. pyshell's are views: `find` makes one child by its name, `children` makes all, each time.
+configshell's own nodes hold their children and compare all siblings when one is added. pyshell's
+are views: `find` creates one child by its name, `children` creates all, each time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from configshell_fb import ConfigNode
 from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import Place, normal_path
-from pyshell.names import MASK, size_text
+from pyshell.names import MASK, size_text, whole
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Nothing, Result, Table
@@ -31,48 +31,48 @@ if TYPE_CHECKING:
 
 
 _LOOKED_AMONG = 500
-"""How many names a mistyped one is held against."""
+"""How many names a mistyped one is compared with, at most."""
 _COMMANDS: dict[type[Node], Commands] = {}
-"""By kind of node: looked up once a kind, as they never change."""
+"""By class of node: they never change."""
 
 
 class Context(Protocol):
-    """What nodes need of the shell that walks them."""
+    """What nodes need of the shell."""
 
     lio: Lio
     compat: bool
 
     @property
     def way(self) -> str:
-        """Return how a command came: prompt, one-liner, batch, boot, apply, rollback, undo."""
+        """The source of a change: prompt, one-liner, batch, boot, apply, rollback, undo."""
 
     @property
     def bookmarks(self) -> dict[str, str]:
-        """Return the user's bookmarks: name to path."""
+        """The user's bookmarks: name to path."""
 
     @property
     def is_shown(self) -> bool:
-        """Return whether output goes to a terminal."""
+        """Whether output goes to a terminal."""
 
     def preference(self, name: str) -> Any:
         """Return a preference."""
 
     def note(self, text: str) -> None:
-        """Tell the user something that is not the command's result."""
+        """Print a note beside the command's result."""
 
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
 
     def lock_lent(self, until: float) -> AbstractContextManager[None]:
-        """Let others have the lock of the command at work while it only waits."""
+        """Release the lock of the running command while it only waits."""
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
-        """Remember what operations deleted."""
+        """Record what operations deleted."""
 
 
 @dataclass(frozen=True)
 class MoreHelp:
-    """Help on a command that is known only where it runs."""
+    """Help on a command that depends on the node."""
 
     title: str
     key: str
@@ -96,6 +96,8 @@ class Node(ConfigNode):  # type: ignore[misc]
         "status": "pyshell.commands.navigate",
     }
     """Commands that are functions of other modules, imported when one runs: name to module."""
+    counted: ClassVar[str] = ""
+    """What the summary of a folder counts, such as LUNs."""
 
     def __init__(
         self, name: str, parent: Node | None = None, context: Context | None = None
@@ -109,7 +111,7 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     @property
     def context(self) -> Context:
-        """Return the shell's side, which the root holds."""
+        """The shell, which the root holds."""
         node = self
         while node._parent is not None:
             node = node._parent
@@ -118,12 +120,12 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     @property
     def lio(self) -> Lio:
-        """Return the target that the tree shows."""
+        """The target that the tree shows."""
         return self.context.lio
 
     @property
     def path(self) -> str:
-        """Return the path from the root."""
+        """The path from the root."""
         if not self._path:
             assert self._parent is not None
             self._path = f"{self._parent.path.rstrip('/')}/{self._name}"
@@ -131,32 +133,32 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     @property
     def children(self) -> Sequence[Node]:
-        """Return all children, in the tree's order."""
+        """All children, in the tree's order."""
         return self.make_children()
 
     def make_children(self) -> Sequence[Node]:
-        """Make all children."""
+        """Create all children."""
         return ()
 
     def drawn_children(self) -> Sequence[Node]:
-        """Return all children as they were at the first call: those that a drawing counts."""
+        """Return all children as they were at the first call, which a drawing counts and shows."""
         if self._drawn is None:
             self._drawn = self.make_children()
         return self._drawn
 
     def find(self, name: str) -> Node | None:
-        """Return the child of that name; nodes with many children look only at that one."""
+        """Return the child of that name; nodes with many children read only that one."""
         for child in self.make_children():
             if child.name == name:
                 return child
         return None
 
     def summary(self) -> tuple[str, bool | None]:
-        """Return what the tree says of the node, and whether that is well."""
-        return "", None
+        """Return the summary in the tree, and whether the object is healthy, if it can be."""
+        return f"{self.counted}: {len(self.drawn_children())}" if self.counted else "", None
 
     def branch(self) -> Branch:
-        """Return the node for a drawing; its children are made when they are drawn."""
+        """Return the node for a drawing; its children are created when they are drawn."""
         text, healthy = self.summary()
         return Branch(
             str(self.name),
@@ -169,11 +171,11 @@ class Node(ConfigNode):  # type: ignore[misc]
         )
 
     def is_off(self) -> bool:
-        """Tell whether it is there and switched off."""
+        """Return whether it exists and is switched off."""
         return False
 
     def trouble(self) -> str:
-        """Return what is wrong with it, in a few words, "" where its summary says all."""
+        """Return the problem of an unhealthy node, "" if its summary says all."""
         return ""
 
     def get_node(self, path: str) -> Node:
@@ -225,7 +227,7 @@ class Node(ConfigNode):  # type: ignore[misc]
         return list({node.path: node for node in found}.values())
 
     def _start_of(self, path: str) -> tuple[Node, list[str]]:
-        """Return where a path begins, and its parts from there. Raises NotFoundError."""
+        """Return the node where a path begins, and its parts. Raises NotFoundError."""
         if path.startswith("@"):
             bookmark, _, below = path[1:].partition("/")
             start = self.context.bookmarks.get(bookmark)
@@ -273,34 +275,30 @@ class Node(ConfigNode):  # type: ignore[misc]
             known = _COMMANDS[cls] = Commands(cls)
         return known
 
-    def list_commands(self) -> tuple[str, ...]:
-        """Return the names of the commands, as configshell asks for them."""
-        return tuple(self.commands())
-
     def groups(self) -> dict[str, Group]:
         """Return the parameter groups (`get`, `set`) by name."""
         return {}
 
     def obstacle(self, name: str) -> str:
-        """Return why a command cannot work now, in few words, "" where nothing is known."""
+        """Return in few words why a command would fail now, "" if nothing is known."""
         return "nothing to delete" if name == "delete" and self.is_empty() else ""
 
     def is_empty(self) -> bool:
-        """Tell whether there are no children; nodes that may have very many look for one only."""
+        """Return whether there are no children; nodes that may have very many read only one."""
         return not self.children
 
     def more_help(self, name: str) -> MoreHelp | None:
-        """Return what is to be told of a command beside its declaration, if anything."""
+        """Return help on a command beyond its declaration, if any."""
         return None
 
     def run(self, name: str, /, **values: Any) -> Result:
-        """Run a command of this node with values that fit its description."""
+        """Run a command of this node with values that fit its declaration."""
         found: Result | None = self.commands().function(name)(self, **values)
         return Nothing() if found is None else found
 
 
 class Commands(Mapping[str, Command]):
-    """The commands of a kind of node, sorted by name; each is described when it is asked for."""
+    """The commands of a class of node, sorted by name; each is described when it is needed."""
 
     def __init__(self, kind: type[Node]) -> None:
         prefix = kind.ui_command_method_prefix
@@ -336,10 +334,15 @@ class Commands(Mapping[str, Command]):
 
 
 def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
-    """Yield the kinds of node whose modules are imported, each before those derived from it."""
+    """Yield the classes of imported nodes, each before those derived from it."""
     for kind in above.__subclasses__():
         yield kind
         yield from kinds(kind)
+
+
+def numbered(name: str, prefix: str) -> int | None:
+    """Return the number in a child's name such as lun3, None for other names."""
+    return whole(name.removeprefix(prefix)) if name.startswith(prefix) else None
 
 
 def split_path(path: str) -> list[str]:
@@ -351,7 +354,7 @@ _SIZES = frozenset({"size", "file_size", "file_allocated", "file_system_free"})
 
 
 def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False) -> Lines:
-    """Return `name: value` of all that is no list, sorted; secrets masked unless asked.
+    """Return `name: value` of everything but lists and objects, sorted; masks secrets unless asked.
 
     With `units`, sizes are shown in bytes and in units.
     """
@@ -369,7 +372,7 @@ def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False)
 
 
 def running_facts(lio: Lio, place: Place) -> dict[str, Any]:
-    """Return the entry of an object in the running configuration, without objects below it."""
+    """Return an object's entry in the running configuration, without the objects below it."""
     from pyshell.config import running
 
     return running.facts(lio, place)

@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Branch:
-    """A node as the drawn tree shows it. `healthy` is None where there is nothing to judge."""
+    """A node as the drawn tree shows it. `healthy` is None if it has no state."""
 
     name: str
     path: str
     summary: str
     healthy: bool | None
     children: Callable[[], Sequence[Branch]]
-    """Makes the children; a long sequence makes each only when it is looked at."""
+    """Creates the children; a long sequence creates each only when it is drawn."""
     off: bool = False
-    """Whether it is there and switched off."""
+    """Whether it exists and is switched off."""
     trouble: Callable[[], str] = str
-    """Tells what is wrong with what is not healthy."""
+    """Returns the problem if it is not healthy."""
 
     @property
     def label(self) -> str:
-        """Return what stands in the brackets."""
+        """The text in the brackets."""
         if self.summary:
             return self.summary
         return {True: "OK", False: "ERROR", None: "..."}[self.healthy]
 
 
 class Branches(Sequence[Branch]):
-    """The branches of many nodes, each made only when it is looked at."""
+    """The branches of many nodes, each created only when it is needed."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
@@ -62,7 +62,7 @@ class Branches(Sequence[Branch]):
 
 @dataclass(eq=False)
 class Tree:
-    """A drawn tree, `depth` levels below its root, all where it is None."""
+    """A drawn tree, `depth` levels below its root, None for all."""
 
     branch: Branch
     depth: int | None = None
@@ -72,8 +72,7 @@ class Tree:
 class Lines:
     """Lines of text, and the same as data for `-o json`.
 
-    `status` is the exit status of a run in which nothing failed. `failure` is raised once the lines
-    are shown, where they tell of something that failed.
+    `status` is the exit status if nothing fails. `failure` is raised after the lines are shown.
     """
 
     lines: Sequence[str]
@@ -81,11 +80,11 @@ class Lines:
     status: int = 0
     failure: PyshellError | None = None
     idle: bool = False
-    """Whether the work found all as it was to be, so that there is nothing to undo."""
+    """Whether the work changed nothing, so there is nothing to undo."""
     table: Table | None = None
     """The same as a table, for a terminal."""
     form: Literal["plain", "help", "markdown"] = "plain"
-    """What a terminal may make of the lines: heads of help, or Markdown."""
+    """How a terminal may format the lines."""
 
 
 @dataclass(eq=False)
@@ -104,10 +103,9 @@ class Table:
 
 @dataclass(eq=False)
 class Stream:
-    """Tables that come one after the other; at a terminal each takes the place of the last.
+    """Tables shown one after the other, at a terminal each in place of the last, until Ctrl-C.
 
-    They come until they end or somebody stops them, but in a pipe only `in_pipe` of them, unless
-    that is None.
+    In a pipe only the first `in_pipe` are shown, all if it is None.
     """
 
     tables: Iterator[Table]
@@ -118,33 +116,33 @@ class Stream:
 class Change:
     """Operations to carry out. `made` is the path of what they create.
 
-    A dry run shows `would`; unless it is given, the sentences of the operations.
+    A dry run shows `would`, by default the steps of the operations.
     """
 
     operations: Sequence[Operation]
     made: str | None = None
     after: Callable[[], Sequence[str]] = tuple
-    """Sentences that are only known when all is done, as a value that the kernel has rounded."""
+    """Sentences known only afterwards, such as a value that the kernel has rounded."""
     would: Sequence[str] | None = None
     note: str = ""
-    """What to tell beside the result, once it is there."""
+    """Printed after the result."""
     before: Sequence[str] = ()
-    """Sentences of what is about to be done, which targetcli's manner has where it fails, too."""
+    """Sentences printed first; in targetcli mode also if the change fails."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What `-o json` shows beside the sentences."""
+    """More of the JSON result."""
     way: str = ""
-    """What a save of what it leaves is said to come from; that of the run unless given."""
+    """The source of the change that a later save records; by default that of the run."""
     undoable: bool = True
-    """Whether `undo` may take it back."""
+    """Whether `undo` can undo it."""
     undoes: str = ""
-    """The command that it undoes, which its errors name; "" for none."""
+    """The command that it undoes, for errors; "" for none."""
     named: Sequence[str] | None = ()
     """Paths of the objects that the command line names for removal; None if it names them all.
 
     Before any other object is removed, a question is asked at a terminal.
     """
     parts: Sequence[tuple[str, Change | Lines]] = ()
-    """The changes that it is made of, each with the path of its node: for a path with `*`."""
+    """For a path with `*`: the change of each node, with the node's path."""
 
 
 @dataclass(eq=False)
@@ -163,30 +161,30 @@ class Preference:
 
 @dataclass(eq=False)
 class Work:
-    """Work that is no list of operations (saving): `run` does it, `would` tells of it.
+    """Work that is not a list of operations, such as saving: `run` does it, `would` describes it.
 
-    `effect` relates the running configuration to the file that is restored at boot: it was
-    `saved` there, `loaded` from there, or is now some `other`; None where it did neither.
+    `effect` relates the running configuration to the boot file: it was `saved` there, `loaded`
+    from there, or is now some `other`; None for neither.
     """
 
     would: Sequence[str]
     run: Callable[[], Lines]
     effect: Literal["saved", "loaded", "other"] | None = None
     foresee: Callable[[], Lines] | None = None
-    """For a dry run: tells of the steps and of their failures, or raises what speaks against it."""
+    """For a dry run: returns the steps and their failures, or raises why it cannot be done."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What `-o json` shows beside the sentences of a dry run."""
+    """More of the JSON result of a dry run."""
     operations: Callable[[], Sequence[Operation]] = tuple
-    """Returns what it will do, of which terminated sessions and removed objects are asked about."""
+    """Returns what it will do, for questions about sessions and removed objects."""
     named: Sequence[str] | None = ()
     """As `Change.named`."""
     undone_by: list[Operation] = field(default_factory=list)
-    """What takes the work back, in that order: filled by `run`, where it has no `effect`."""
+    """The operations that undo the work, in order: filled by `run` if it has no `effect`."""
 
 
 @dataclass(eq=False)
 class Picture:
-    """A topology to draw as `form` (svg, mermaid, dot), into `file` where one is given."""
+    """A topology to draw as `form` (svg, mermaid, dot), into `file` if given."""
 
     topology: Topology
     form: str
@@ -202,7 +200,7 @@ class Go:
 
 @dataclass(eq=False)
 class Pick:
-    """Let the user choose a path, and go there; where nobody can, go to the root."""
+    """Let the user choose a path and go there; without a screen for that, go to the root."""
 
 
 @dataclass(eq=False)
@@ -224,7 +222,7 @@ class Sequential:
 
 @dataclass(eq=False)
 class Each:
-    """What a command returned on each node that a path with `*` names, with that node's path."""
+    """The results of each node that a path with `*` names, with the node's path."""
 
     parts: Sequence[tuple[str, Result]]
 

@@ -47,7 +47,6 @@ class RootNode(Node):
         super().__init__("/", None, context)
 
     def make_children(self) -> Sequence[Node]:
-        """Make the backstores and the fabrics that the kernel can provide."""
         from pyshell.tree.backstores import BackstoresNode
         from pyshell.tree.fabric import FabricNode
 
@@ -58,7 +57,6 @@ class RootNode(Node):
         ]
 
     def find(self, name: str) -> Node | None:
-        """Return the backstores or one fabric."""
         if name == "backstores":
             from pyshell.tree.backstores import BackstoresNode
 

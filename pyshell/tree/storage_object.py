@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A storage object: what it is made of, its attributes, its size."""
+"""A storage object, its attributes, size and ALUA groups."""
 
 from __future__ import annotations
 
@@ -40,11 +40,9 @@ class StorageObjectNode(Node):
         self.place = place
 
     def make_children(self) -> Sequence[Node]:
-        """Make the node of the ALUA groups."""
         return [AluaGroupsNode(self.place, self)]
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell device, size, cache mode and whether a LUN exports it; what is missing, and why."""
         found = storage_info.describe(self.lio, self.place)
         if not found.configured:
             return "INCOMPLETE: never configured", False
@@ -64,11 +62,9 @@ class StorageObjectNode(Node):
         return " ".join(words), not found.missing
 
     def trouble(self) -> str:
-        """Tell why nothing can be read from it."""
         return storage_info.describe(self.lio, self.place).missing
 
     def groups(self) -> dict[str, Group]:
-        """Return the attributes."""
         return {"attribute": _Attributes(self.lio, self.place, self.context)}
 
     @command()
@@ -95,7 +91,7 @@ class StorageObjectNode(Node):
         )
 
     def _more_facts(self) -> Mapping[str, Any]:
-        """Return what a saved file need not hold: names at the initiator, cache, space."""
+        """Return what saved files do not hold: names at the initiator, cache, space."""
         found = storage_info.describe(self.lio, self.place)
         naa = storage_info.naa(self.lio.kernel, self.place)
         facts: dict[str, Any] = {
@@ -144,7 +140,7 @@ class StorageObjectNode(Node):
 
 
 def _space(lio: Lio, path: str) -> dict[str, Any]:
-    """Return how much room an image file takes and could still get."""
+    """Return how much space an image file occupies, and how much is free."""
     where = lio.machine.host_file(path)
     if not where.is_file():
         return {}
@@ -160,7 +156,7 @@ def _space(lio: Lio, path: str) -> dict[str, Any]:
 
 
 class _Attributes(KernelGroup):
-    """The attributes, of which one must not contradict how the object was made."""
+    """The attributes; the write cache of a fileio object also depends on how it was created."""
 
     def __init__(self, lio: Lio, place: StorageObject, context: Context) -> None:
         super().__init__(lio, [place], "attrib", "storage_object")
@@ -168,7 +164,7 @@ class _Attributes(KernelGroup):
         self._context = context
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        """Return what writes it. Raises UsageError where that would lose writes (failure 68)."""
+        """Switch the write cache off only if no writes are lost (field failure 68)."""
         made = super().change(name, value)
         if name != _WRITE_CACHE or not _is_off(value):
             return made
@@ -189,17 +185,14 @@ def _is_off(value: str) -> bool:
 class AluaGroupsNode(Node):
     """The folder of the ALUA groups."""
 
+    counted = "ALUA Groups"
+
     def __init__(self, place: StorageObject, parent: Node) -> None:
         super().__init__("alua", parent)
         self.place = place
 
     def make_children(self) -> Sequence[Node]:
-        """Make the groups, none where the backend has no ALUA."""
         return [AluaGroupNode(group, self) for group in self._groups()]
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the groups."""
-        return f"ALUA Groups: {len(self.drawn_children())}", None
 
     @command(changes=True, examples=("/backstores/block/disk1/alua create name=standby tag=16",))
     def ui_command_create(
@@ -242,13 +235,11 @@ class AluaGroupNode(Node):
         self.place = place
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell the state in which the group's LUNs are."""
         text = text_or_none(self.lio.kernel, f"{self.place.folder}/alua_access_state") or ""
         state = ALUA_STATES.get(int(text)) if text.isdigit() else None
         return f"ALUA state: {state or 'unknown'}", state is not None
 
     def groups(self) -> dict[str, Group]:
-        """Return the group's settings."""
         return {"alua": AluaGroupSettings(self.lio, self.place)}
 
     @command()
@@ -265,7 +256,7 @@ _RESCAN_ELSEWHERE = "Its initiators see that once they rescan their disks."
 
 
 def resized(lio: Lio, place: StorageObject, size: int | None, *, force: bool) -> Result:
-    """Return what gives a storage object the size. Raises PyshellError where nothing can."""
+    """Return the change that resizes a storage object. Raises PyshellError if it is impossible."""
     found = storage_info.describe(lio, place)
     if found.missing:
         raise NotFoundError(f"{place}: {found.missing}")
@@ -289,7 +280,7 @@ _INSTEAD = {
 def _follow_device(
     lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int | None
 ) -> Result:
-    """Tell the size that LIO takes from the device each time it is asked."""
+    """Report the size of the device, which LIO reads each time."""
     if size is not None and size != found.size:
         raise PyshellError(
             f"{place} has the size of its device {found.device}, {found.size} bytes",
@@ -339,6 +330,6 @@ def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, fo
 
 
 def _rescans(lio: Lio, place: StorageObject) -> list[str]:
-    """Return what makes those see the size who have the disk now."""
+    """Return what makes current initiators see the size."""
     fabrics = dict.fromkeys(lun.tpg.target.fabric_name for lun in listing.luns_of(lio, place))
     return list(dict.fromkeys(_RESCAN.get(name, _RESCAN_ELSEWHERE) for name in fabrics))

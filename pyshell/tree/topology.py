@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The topology of a configuration as boxes and arrows: who reaches which device by what.
+"""The topology of a configuration as boxes and arrows, from initiators to devices.
 
-Five columns: initiators, targets, LUNs, storage objects, devices. How it is drawn, `render` knows.
+Five columns: initiators, targets, LUNs, storage objects, devices. `render` draws it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ SAME, ADDED, REMOVED, CHANGED = "", "+", "-", "~"
 
 @dataclass
 class Box:
-    """One thing: `lines` stand below its title, `faults` after them, `tip` is told on demand.
+    """An object: `lines` are below its title, then `faults`; `tip` is shown on demand.
 
-    `healthy` is None where there is nothing to judge. `sign` tells what became of it.
+    `healthy` is None if it has no state. `sign` is the kind of its change.
     """
 
     key: str
@@ -33,14 +33,14 @@ class Box:
 
     @property
     def texts(self) -> list[str]:
-        """Return all that stands in it, one under the other, with its sign before the title."""
+        """All its lines, with its sign before the title."""
         head = f"{self.sign} {self.title}" if self.sign else self.title
         return [head, *self.lines, *self.faults]
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """A way from one box to another; `live` where a session uses it now."""
+    """An arrow between two boxes; `live` if a session uses it now."""
 
     start: str
     end: str
@@ -50,7 +50,7 @@ class Arrow:
 
 @dataclass
 class Topology:
-    """All boxes, by their keys in the order in which they are to stand, and the arrows."""
+    """All boxes by their keys, in their order, and the arrows."""
 
     title: str
     boxes: dict[str, Box] = field(default_factory=dict)
@@ -62,18 +62,18 @@ class Topology:
         return [box for box in self.boxes.values() if box.column == number]
 
     def numbered(self) -> dict[str, str]:
-        """Return short names for the boxes, by their keys, in languages that draw graphs."""
+        """Return identifiers of the boxes in graph languages, by their keys."""
         return {key: f"n{number}" for number, key in enumerate(self.boxes)}
 
     @property
     def summary(self) -> str:
-        """Return how many there are of each: `1 initiator, 2 targets`."""
+        """How many boxes there are: `1 initiator, 2 targets`."""
         names = (name if name == "LUNs" else name.lower() for name in COLUMNS)
         words = (_count(len(self.column(n)), name) for n, name in enumerate(names))
         return ", ".join(words)
 
     def data(self) -> dict[str, Any]:
-        """Return it as data for JSON."""
+        """Return the topology for JSON."""
         return {
             "title": self.title,
             "boxes": [_box_data(box) for box in self.boxes.values()],

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,28 +10,27 @@ from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import listing, settings
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Portal, Tpg
 from pyshell.lio.operations.base import missing
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import LISTEN, PORT, command
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.groups import Group, access_groups
 from pyshell.tree.luns import Exports, LunsNode
 from pyshell.tree.node import Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
 class TpgNode(Node):
-    """A TPG, or a target that is one with its only TPG."""
+    """A TPG."""
 
     def __init__(self, place: Tpg, name: str, parent: Node) -> None:
         super().__init__(name, parent)
         self.place = place
 
     def make_children(self) -> Sequence[Node]:
-        """Make the folders that the fabric has."""
         fabric = self.place.target.fabric
         exports = Exports()
         made: list[Node] = [AclsNode(self.place, self, exports)] if fabric.has("acls") else []
@@ -42,21 +40,9 @@ class TpgNode(Node):
         return made
 
     def groups(self) -> dict[str, Group]:
-        """Return attributes, parameters and CHAP settings, where there are any."""
-        found: dict[str, Group] = {}
-        folder = self.place.folder
-        for name, sub, kind in (
-            ("parameter", "param", "tpg_parameter"),
-            ("attribute", "attrib", "tpg"),
-        ):
-            if settings.names_in(folder, sub)[0]:
-                found[name] = KernelGroup(self.lio, [self.place], sub, kind)
-        if self.place.target.fabric.has("auth") and os.path.isdir(f"{folder}/auth"):
-            found["auth"] = AuthGroup(self.lio, [self.place], "auth")
-        return found
+        return access_groups(self.lio, self.place.target.fabric, [self.place], "tpg")
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell whether it is enabled and how it lets initiators in."""
         words = []
         fabric = self.place.target.fabric
         if fabric.has("nexus"):
@@ -74,29 +60,21 @@ class TpgNode(Node):
         if not open_to_all:
             return ", ".join([*words, "auth per-acl"]), None
         mutual = self._text("auth/authenticate_target") == "1"
-        known = self._has_credentials()
+        known = settings.has_credentials(self.lio.kernel, self.place.folder)
         kind = "mutual auth" if mutual else "1-way auth"
         words += ["tpg-auth", kind if known or self.context.compat else "no credentials"]
         return ", ".join(words), known
 
     def is_off(self) -> bool:
-        """Tell whether it is disabled."""
         return self._text("enable") == "0"
 
     def obstacle(self, name: str) -> str:
-        """Return why a command cannot work now: to enable what is enabled, and the reverse."""
         if name in ("enable", "disable"):
             return f"it is {name}d" if (self._text("enable") == "0") == (name == "disable") else ""
         return super().obstacle(name)
 
     def _text(self, file: str) -> str | None:
         return text_or_none(self.lio.kernel, f"{self.place.folder}/{file}")
-
-    def _has_credentials(self) -> bool:
-        return all(
-            settings.read(self.lio.kernel, self.place.folder, f"auth/{file}")
-            for file in ("userid", "password")
-        )
 
     @command(changes=True)
     def ui_command_enable(self) -> Result:
@@ -107,7 +85,7 @@ class TpgNode(Node):
         return Change([enabling], note=self._unserved())
 
     def _unserved(self) -> str:
-        """Return what initiators would get errors from (field failure 45), "" where all is well."""
+        """Return a warning about LUNs that do not work (field failure 45), "" if all do."""
         bad = [lun.name for lun in LunsNode(self.place, self, Exports()).children if lun.trouble()]
         return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' shows why." if bad else ""
 
@@ -131,27 +109,24 @@ class TpgNode(Node):
 class PortalsNode(Node):
     """The folder of the portals."""
 
+    counted = "Portals"
+
     def __init__(self, place: Tpg, parent: Node) -> None:
         super().__init__("portals", parent)
         self.place = place
 
     def make_children(self) -> Sequence[Node]:
-        """Make the portals."""
         return [PortalNode(portal, self) for portal in listing.portals(self.place)]
 
     def find(self, name: str) -> Node | None:
-        """Return one portal, by address and port in any spelling."""
         try:
             address, port = names.split_portal(name)
         except UsageError:
             return None
-        found = listing.portal(self.place, address, port)
-        found = found or listing.wildcard_portal(self.place, address, port)
+        found = listing.portal(self.place, address, port) or listing.wildcard_portal(
+            self.place, address, port
+        )
         return PortalNode(found, self) if found else None
-
-    def summary(self) -> tuple[str, bool | None]:
-        """Count the portals."""
-        return f"Portals: {len(self.drawn_children())}", None
 
     @command(
         changes=True,
@@ -194,7 +169,7 @@ class PortalsNode(Node):
         )
 
     def _unreachable(self, address: str) -> str:
-        """Tell that the host lacks an address; the kernel does not: it may come with a cluster."""
+        """Return a warning if the host lacks an address, which the kernel does not check."""
         mine = procnet.addresses(self.lio.machine)
         if mine is None or listing.is_wildcard(address) or procnet.spelt(address) in mine:
             return ""
@@ -241,7 +216,7 @@ class PortalsNode(Node):
 
 
 def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, int | None]:
-    """Return an address and the port that was given with it or after it. Raises UsageError."""
+    """Return an address and the port given with or after it. Raises UsageError."""
     if None not in (address[1], port) and address[1] != port:
         raise UsageError(f"Two ports were given: {address[1]} and {port}.")
     return address[0], address[1] or port
@@ -255,9 +230,8 @@ class PortalNode(Node):
         self.place = place
 
     def summary(self) -> tuple[str, bool | None]:
-        """Tell its transport where that is not plain TCP."""
         for file, word in (("iser", "iser"), ("cxgbit", "offload")):
-            if text_or_none(self.lio.kernel, f"{self.place.folder}/{file}") == "1":
+            if is_on(self.lio.kernel, f"{self.place.folder}/{file}"):
                 return word, True
         return "", True
 

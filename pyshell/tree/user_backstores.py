@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/backstores/user:HANDLER: storage objects that a program answers for, such as tcmu-runner.
+"""/backstores/user:HANDLER: storage objects served by a program such as tcmu-runner.
 
-Shown are the handlers that are running and those that have a storage object, running or not.
+The tree shows handlers that are running or have a storage object.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _CFGSTRING = "What the handler opens, in the handler's syntax: 'help create' sho
 
 
 def user_backstores(parent: Node) -> list[Node]:
-    """Make a backstore for each handler that is running or has a storage object."""
+    """Return a backstore for each handler that is running or has a storage object."""
     running = {handler.name: handler for handler in parent.lio.machine.user_handlers()}
     names = sorted({*running, *_used(parent)})
     return [UserBackstoreNode(name, parent, running.get(name)) for name in names]
 
 
 def user_backstore(parent: Node, name: str) -> Node | None:
-    """Return the backstore `user:HANDLER`, or under the name `user` that of all handlers.
+    """Return the backstore `user:HANDLER`; `user`, as in saved files, is that of all handlers.
 
-    The latter is how saved files name them. Raises NotFoundError where there is no such handler.
+    Raises NotFoundError if there is no such handler.
     """
     if name == PLUGIN:
         return _AllUserNode(name, parent) if listing.storage_objects(parent.lio, PLUGIN) else None
@@ -72,7 +72,7 @@ def _handler_of(node: Node, place: StorageObject) -> str:
 
 
 class _AllUserNode(BackstoreNode):
-    """The storage objects of all handlers, which have their names in common."""
+    """The storage objects of all handlers, whose names are unique."""
 
 
 class UserBackstoreNode(BackstoreNode):
@@ -84,23 +84,20 @@ class UserBackstoreNode(BackstoreNode):
         self._running = running
 
     def _look(self) -> UserHandler | None:
-        """Return the handler where it is running; it is not asked before that is needed."""
+        """Return the running handler, if any, found when it is first needed."""
         if self._running is None:
             self._running = _look_for(self, self.handler)
         return self._running
 
     @property
     def plugin(self) -> str:
-        """Return rtslib's name, which is the same for all handlers."""
         return PLUGIN
 
     def places(self) -> list[StorageObject]:
-        """Return the handler's storage objects."""
         found = listing.storage_objects(self.lio, PLUGIN)
         return [place for place in found if _handler_of(self, place) == self.handler]
 
     def find(self, name: str) -> Node | None:
-        """Return one storage object of this handler."""
         found = super().find(name)
         if not isinstance(found, StorageObjectNode):
             return None
@@ -158,7 +155,6 @@ class UserBackstoreNode(BackstoreNode):
         return Work([would], run, "other")
 
     def more_help(self, name: str) -> MoreHelp | None:
-        """Return the handler's description of its configuration strings."""
         if name != "create":
             return None
         running = self._look()

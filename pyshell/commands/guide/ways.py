@@ -12,7 +12,7 @@ from pyshell.errors import NotFoundError, UsageError
 from pyshell.host import procnet
 from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, NodeAcl, Target, Tpg
 from pyshell.lio.settings import read
@@ -129,7 +129,7 @@ def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, 
             f"Run 'guide {tpgs[0].target.wwn} INITIATOR'.",
         )
     for tpg in tpgs:
-        if text_or_none(lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1":
+        if is_on(lio.kernel, f"{tpg.folder}/attrib/generate_node_acls"):
             return tpg, None
     whom = wanted or "anybody"
     raise NotFoundError(
@@ -172,13 +172,15 @@ def own_addresses(lio: Lio) -> list[str]:
 def _disks(lio: Lio, tpg: Tpg, acl: NodeAcl | None) -> tuple[Disk, ...]:
     seen: list[tuple[int, Lun, bool]] = []
     if acl is None:
-        protected = _is_on(lio, f"{tpg.folder}/attrib/demo_mode_write_protect")
+        protected = is_on(lio.kernel, f"{tpg.folder}/attrib/demo_mode_write_protect")
         seen = [(lun.index, lun, protected) for lun in listing.luns(tpg)]
     else:
         for mapped in listing.mapped_luns(acl):
             lun = listing.lun_of(mapped)
             if lun is not None:
-                seen.append((mapped.index, lun, _is_on(lio, f"{mapped.folder}/write_protect")))
+                seen.append(
+                    (mapped.index, lun, is_on(lio.kernel, f"{mapped.folder}/write_protect"))
+                )
     made = (_disk(lio, index, lun, acl, protected) for index, lun, protected in seen)
     return tuple(disk for disk in made if disk is not None)
 
@@ -201,19 +203,15 @@ def _disk(lio: Lio, index: int, lun: Lun, acl: NodeAcl | None, protected: bool) 
     )
 
 
-def _is_on(lio: Lio, file: str) -> bool:
-    return text_or_none(lio.kernel, file) == "1"
-
-
 def _chap(lio: Lio, tpg: Tpg, acl: NodeAcl | None, *, secrets: bool) -> Credentials | None:
-    if not _is_on(lio, f"{tpg.folder}/attrib/authentication"):
+    if not is_on(lio.kernel, f"{tpg.folder}/attrib/authentication"):
         return None
     return _credentials(lio, (acl or tpg).folder, "auth", secrets=secrets)
 
 
 def _discovery(lio: Lio, target: Target, *, secrets: bool) -> Credentials | None:
     folder = target.fabric.folder
-    if not _is_on(lio, f"{folder}/discovery_auth/enforce_discovery_auth"):
+    if not is_on(lio.kernel, f"{folder}/discovery_auth/enforce_discovery_auth"):
         return None
     return _credentials(lio, folder, "discovery_auth", secrets=secrets)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import Set
-from pyshell.lio.settings import read, refuse_equal_secrets, secret_caution
+from pyshell.lio.settings import has_credentials, read, refuse_equal_secrets, secret_caution
 
 _ENFORCED = "attrib/authentication"
 _RANDOM_BYTES = 12
@@ -151,11 +151,11 @@ def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> 
 
 def is_enforced(lio: Lio, tpg: Tpg) -> bool:
     """Tell whether a TPG lets in only initiators that prove who they are."""
-    return text_or_none(lio.kernel, f"{tpg.folder}/{_ENFORCED}") == "1"
+    return is_on(lio.kernel, f"{tpg.folder}/{_ENFORCED}")
 
 
 def _has_credentials(lio: Lio, acl: NodeAcl) -> bool:
-    return all(_present(lio, acl, file) for file in ("userid", "password"))
+    return listing.existing(acl) and has_credentials(lio.kernel, acl.folder)
 
 
 def _present(lio: Lio, acl: NodeAcl, file: str) -> str:

@@ -21,7 +21,7 @@ from pyshell.commands.share.exported import (
 )
 from pyshell.errors import ConflictError, UsageError
 from pyshell.lio import fabrics, listing
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, MapLun, free_lun
@@ -171,7 +171,7 @@ class _Plan:
             )
 
     def _is_open(self, tpg: Tpg) -> bool:
-        return text_or_none(self._lio.kernel, f"{tpg.folder}/attrib/generate_node_acls") == "1"
+        return is_on(self._lio.kernel, f"{tpg.folder}/attrib/generate_node_acls")
 
     def _note_of(self, tpg: Tpg) -> None:
         if text_or_none(self._lio.kernel, f"{tpg.folder}/enable") == "0":
@@ -259,7 +259,7 @@ class _Plan:
     def _protection(self, mapped: MappedLun) -> list[Operation]:
         """Return what makes a mapping read-only or writable, if that was asked for and is not."""
         wanted = self._wish.readonly
-        present = text_or_none(self._lio.kernel, f"{mapped.folder}/write_protect") == "1"
+        present = is_on(self._lio.kernel, f"{mapped.folder}/write_protect")
         if wanted is None or wanted == present:
             return []
         word = "read-only" if wanted else "writable"
