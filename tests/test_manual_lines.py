@@ -43,6 +43,12 @@ BEFORE = {
     "guide": [f"/iscsi delete {OTHER}"],
     "/backstores/block create": ["/backstores/block delete lee_block"],
     "/backstores/fileio create": ["/backstores/fileio delete image1"],
+    "/backstores/fileio delete": ["/backstores/fileio create disk1 /srv/disk1.img 1M"],
+    "/backstores/pscsi delete": ["/backstores/pscsi create disk1 /dev/st0"],
+    "/backstores/ramdisk delete": ["/backstores/ramdisk create disk1 1M"],
+    "/backstores/user:qcow delete": [
+        "/backstores/user:qcow create disk1 10G cfgstring=/srv/disk1.qcow2"
+    ],
     "/backstores/user:fbo changemedium": [
         "/backstores/user:fbo create name=disc1 size=600M cfgstring=/srv/first.iso"
     ],

@@ -120,12 +120,12 @@ def command_tables() -> Lines:
             yield macro("Ss", f"Commands of {title}")
             yield ".Bl -tag -width Ds"
             for described in own:
-                yield from command(described)
+                yield from command(described, title)
             yield ".El"
 
 
-def command(described: Command) -> Lines:
-    """Yield one command with its parameters."""
+def command(described: Command, title: str) -> Lines:
+    """Yield one command of the nodes of `title` with its parameters."""
     yield macro("It Sy", described.signature)
     yield from prose(described.summary)
     if described.details:
@@ -137,7 +137,7 @@ def command(described: Command) -> Lines:
             yield macro("It Ar", param.name)
             yield from prose(_about(param))
         yield ".El"
-    for example in described.examples:
+    for example in described.examples_at(title.replace("HANDLER", "qcow")):
         yield macro("Dl", example)
 
 
@@ -162,10 +162,8 @@ def setting_tables() -> Lines:
 def _facts(row: Attribute) -> Lines:
     allowed, unit = row.allowed(), f" {row.unit}" if row.unit else ""
     yield f"Values: {allowed}{unit}" if allowed else f"A {row.type}{unit and ' of' + unit}"
-    if isinstance(row.default, Mapping):
-        yield "Default: " + ", ".join(f"{value} ({of})" for of, value in row.default.items())
-    elif row.default:
-        yield f"Default: {row.default}"
+    if row.default_text:
+        yield f"Default: {row.default_text}"
     told = _WRITES.get(row.write)
     if told:
         yield told

@@ -53,7 +53,7 @@ def help_(
             lines += ["", f"Topics: {', '.join(topics.names())}."]
         return Lines(lines, sorted(commands), form="help")
     if topic in commands:
-        lines = of_command(commands[topic])
+        lines = of_command(commands[topic], node.path)
         more = node.more_help(topic)
         if more is None:
             return Lines(lines, commands[topic].signature, form="help")
@@ -70,7 +70,7 @@ def help_(
 
 
 def _found_elsewhere(node: Node, word: str, rest: Sequence[str]) -> Result:
-    """Return help on another node, or on a word that is none of this node's."""
+    """Return help on another node, or what a search for the word finds."""
     if node.context.compat:
         known = ", ".join([*node.commands(), *sorted(node.groups()), *topics.names()])
         raise NotFoundError(f"Cannot find help topic {word}.", f"Known here: {known}.")
@@ -88,7 +88,7 @@ def _found_elsewhere(node: Node, word: str, rest: Sequence[str]) -> Result:
 
 
 def overview(path: str, commands: Mapping[str, Command]) -> list[str]:
-    """Return the list of a node's commands."""
+    """Return the introduction and the commands of a node."""
     return [*_INTRO, "", *command_rows(path, commands)]
 
 
@@ -98,8 +98,8 @@ def command_rows(path: str, commands: Mapping[str, Command]) -> list[str]:
     return [f"Commands at {path}:", *(f"  {row}" for row in aligned(rows))]
 
 
-def of_command(described: Command) -> list[str]:
-    """Return the manual of one command."""
+def of_command(described: Command, path: str) -> list[str]:
+    """Return help on a command of the node at a path."""
     lines = [described.signature, "", described.summary]
     if described.details:
         lines += ["", *described.details.split("\n")]
@@ -109,7 +109,7 @@ def of_command(described: Command) -> list[str]:
         for param in every:
             lines += _param(param)
     if described.examples:
-        lines += ["", "EXAMPLES", *(f"  {example}" for example in described.examples)]
+        lines += ["", "EXAMPLES", *(f"  {example}" for example in described.examples_at(path))]
     return lines
 
 

@@ -144,6 +144,7 @@ def lines(found: Matches) -> list[str]:
         shown += [*([""] if shown else []), "Settings:"]
         for group, nodes, setting in found.settings:
             shown += _setting(group, nodes, setting)
+        shown += ["'PATH help GROUP NAME' adds the current value and when it can be set."]
     if found.preferences:
         shown += [*([""] if shown else []), "Preferences ('get global', 'set global'):"]
         for name in found.preferences:
@@ -162,7 +163,7 @@ def _setting(group: str, nodes: tuple[str, ...], one: Attribute) -> Iterator[str
     takes = one.allowed()
     facts = [
         f"takes {takes}{f' {one.unit}' if one.unit else ''}" if takes else "",
-        f"default {one.default}" if one.default and isinstance(one.default, str) else "",
+        f"default {one.default_text}" if one.default_text else "",
         "only while no LUN exports it" if one.write == attributes.UNEXPORTED else "",
         "cannot be set" if one.write in ("never", "fixed") else "",
     ]

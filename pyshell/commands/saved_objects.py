@@ -19,7 +19,7 @@ from pyshell.tree.results import Change, Lines, Result, Sequential, Work
 from pyshell.tree.storage_object import StorageObjectNode
 
 
-@command(changes=True, examples=("/backstores/block delete disk1",))
+@command(changes=True, examples=(". delete disk1",))
 def delete(
     node: BackstoreNode,
     name: Annotated[str, CHILD, "Name of the storage object."],

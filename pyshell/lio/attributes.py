@@ -67,6 +67,13 @@ class Attribute:
         """Return whether the kernel accepts another value than the current one."""
         return self.write not in ("fixed", "ignored", "never")
 
+    @property
+    def default_text(self) -> str:
+        """The value in a new object, or those by backstore or fabric, "" if unknown."""
+        if isinstance(self.default, Mapping):
+            return ", ".join(f"{value} ({owner})" for owner, value in self.default.items())
+        return self.default or ""
+
     def default_of(self, owner: str) -> str | None:
         """Return what a new object has, by its backstore or fabric; None for the device's own."""
         if isinstance(self.default, Mapping):

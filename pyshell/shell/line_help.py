@@ -69,7 +69,7 @@ def _help(line: str, root: Node, path: str) -> Iterator[str]:
         else:
             yield f"{value.param.name}: {about_param(value.param)}"
     elif names := wanted.kind(ParameterName):
-        yield from of_command(names.command)
+        yield from of_command(names.command, node.path)
     else:
         yield _of_nothing(line, node)
         return
@@ -90,7 +90,7 @@ def _of_nothing(line: str, node: Node) -> str:
 def _of_commands(prefix: str, node: Node) -> Iterator[str]:
     commands = node.commands()
     if prefix in commands:
-        yield from of_command(commands[prefix])
+        yield from of_command(commands[prefix], node.path)
         return
     begun = {name: found for name, found in commands.items() if name.startswith(prefix)}
     if begun:

@@ -94,6 +94,7 @@ class Command:
     """Whether it may change the target: it then runs under the lock and needs root."""
     details: str = ""
     examples: tuple[str, ...] = ()
+    """Lines. A command of several kinds of nodes begins with `.`, the node's path."""
     rest: Param | None = None
     named_rest: Param | None = None
     prepare: Callable[[Node, dict[str, Any]], dict[str, Any]] | None = None
@@ -121,6 +122,13 @@ class Command:
     def signature(self) -> str:
         """The syntax: `create name dev [readonly] [wwn]`."""
         return " ".join([self.name, *(word for _, word in self.slots())])
+
+    def examples_at(self, path: str) -> list[str]:
+        """Return the examples for the node at a path."""
+        return [
+            f"{path}{example[1:]}" if example.startswith(". ") else example
+            for example in self.examples
+        ]
 
     def slots(self) -> list[tuple[Param, str]]:
         """Return everything that may follow the name, each with how the syntax shows it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -162,7 +163,9 @@ def start_thread(pyshell: Pyshell, number: int, seconds: int) -> None:
     host_file(pyshell, f"/proc/{number}/stat", f"{number} (iscsi_trx) {' '.join(fields)}\n")
 
 
-def test_since_when_a_session_is_open(exported: Pyshell) -> None:
+def test_since_when_a_session_is_open(exported: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+    monkeypatch.setattr("pyshell.lio.sessions.time", SimpleNamespace(time=now.timestamp))
     put(exported.configfs / f"iscsi/{SERVER}/tpgt_1/acls" / CLIENT / "info", INFO)
     (found,) = exported("-o", "json", "sessions").json["result"]
     assert found["since"] is None
@@ -170,7 +173,7 @@ def test_since_when_a_session_is_open(exported: Pyshell) -> None:
     start_thread(exported, 71, 1400)
     (found,) = exported("-o", "json", "sessions").json["result"]
     begun = datetime.strptime(found["since"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-    assert abs(datetime.now(timezone.utc).timestamp() - begun.timestamp() - 3600) < 30
+    assert (now - begun).total_seconds() == 3600
     shown = f"{begun.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     assert f"    since: {shown}" in exported("sessions", "detail").out
     assert "since" not in exported("--compat", "sessions", "detail").out
