@@ -16,7 +16,7 @@ from pyshell.config.store import state
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.host.machine import Services
-from pyshell.host.systemd import OTHERS, OURS
+from pyshell.host.programs import OTHERS, OURS
 from pyshell.lio.attach import Lio
 from pyshell.tree.command import command
 from pyshell.tree.node import Node

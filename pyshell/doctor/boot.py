@@ -19,7 +19,7 @@ from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
-from pyshell.host.systemd import OTHERS_RESTORE, RESTORE
+from pyshell.host.programs import OTHERS_RESTORE, RESTORE
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.settings import secret_path

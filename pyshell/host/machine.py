@@ -6,14 +6,13 @@ from __future__ import annotations
 import lzma
 import os
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-from pyshell.host.device_events import DeviceEvents
 
 # SCSI peripheral device types, and what administrators call them.
 DISK, TAPE, ZONED_DISK = 0, 1, 0x14
@@ -81,6 +80,24 @@ class UserHandler:
 
     name: str
     description: str
+
+
+class DeviceEvents(Protocol):
+    """Events that a device may have appeared. None is lost since it was opened."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep that long, or less if a device may have appeared."""
+
+
+class Clock:
+    """No events: wake up at intervals of so many seconds."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+
+    def pause(self, seconds: float) -> None:
+        """Sleep for an interval at most."""
+        time.sleep(min(seconds, self._interval))
 
 
 class Services(Protocol):

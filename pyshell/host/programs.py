@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run other programs. No other module of pyshell starts a process.
+"""Run other programs, systemctl among them. No other module of pyshell starts a process.
 
 pyshell runs as root, perhaps in another user's folder and with another user's environment. A
 program is therefore looked up in the system's folders only, and runs in `/` with an environment of
@@ -13,10 +13,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyshell
-from pyshell.errors import PyshellError, os_errors
+from pyshell.errors import NotFoundError, PyshellError, os_errors
 
 _ASK_SECONDS = 10
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -115,3 +116,44 @@ def _found(name: str) -> str:
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     return path
+
+
+# The systemd units that restore a target at boot: pyshell's own, and those of other programs.
+RESTORE = "pyshell-restore.service"
+OURS = (RESTORE, "pyshell-missing.path")
+OTHERS_RESTORE = (
+    "target.service",  # targetcli, on Fedora and its derivatives
+    "targetcli.service",  # targetcli, on older distributions
+    "rtslib-fb-targetctl.service",  # rtslib, on Debian and its derivatives
+)
+OTHERS = (*OTHERS_RESTORE, "targetclid.socket", "targetclid.service")  # targetcli's daemon
+
+
+class Systemd:
+    """The host's systemd, or the one of the system whose files lie below `root`."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = root
+
+    @property
+    def _systemctl(self) -> list[str]:
+        if not has("systemctl"):
+            raise NotFoundError("This host has no systemd.")
+        # Without --root, systemctl asks the running manager and reports changes to it.
+        return ["systemctl"] if self._root == "/" else ["systemctl", f"--root={self._root}"]
+
+    def state(self, unit: str) -> str:
+        """Return what `systemctl is-enabled` prints, "" if the unit is not installed."""
+        with os_errors("run systemctl"):
+            done = run(*self._systemctl, "is-enabled", unit)
+        state = done.stdout.strip()
+        # Older releases report a missing unit on standard error alone.
+        return "" if state == "not-found" else state
+
+    def enable(self, units: Sequence[str]) -> None:
+        """Have units started at boot; none is started now. Raises PyshellError."""
+        run_checked(*self._systemctl, "enable", *units)
+
+    def disable(self, units: Sequence[str]) -> None:
+        """Have units no longer started at boot; none is stopped now. Raises PyshellError."""
+        run_checked(*self._systemctl, "disable", *units)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host that this process runs on."""
+"""The host that this process runs on, and the events of its udev."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
-from pyshell.host import block_devices, device_events, handlers, procnet, programs, systemd
-from pyshell.host.device_events import DeviceEvents
-from pyshell.host.machine import BlockDevice, Machine, Queue, ScsiDevice, Services, UserHandler
+from pyshell.host import block_devices, handlers, procnet, programs
+from pyshell.host.machine import (
+    BlockDevice,
+    Clock,
+    DeviceEvents,
+    Machine,
+    Queue,
+    ScsiDevice,
+    Services,
+    UserHandler,
+)
 
 _MODULE_LISTS = ("modules.dep", "modules.builtin")
+# What storage objects are made of: disks, and SCSI devices that are passed through.
+_SUBSYSTEMS = ("block", "scsi_generic", "scsi_tape")
+_UDEV_RUNS = "/run/udev/control"
+_EVENTS_SECONDS = 2.0  # image files and handlers appear without an event
+_CLOCK_SECONDS = 1.0
 
 
 class RealMachine(Machine):
@@ -52,7 +66,7 @@ class RealMachine(Machine):
         return block_devices.is_present(path)
 
     def device_events(self, report: Callable[[str], None]) -> AbstractContextManager[DeviceEvents]:
-        return device_events.listening(report)
+        return listening(report)
 
     def makes_folders(self, path: str) -> bool:
         return False
@@ -75,7 +89,7 @@ class RealMachine(Machine):
         return frozenset(fabric for fabric, module in modules.items() if module in present)
 
     def services(self) -> Services:
-        return systemd.Systemd()
+        return programs.Systemd()
 
     def user_handlers(self, *, patiently: bool = False) -> Sequence[UserHandler]:
         return handlers.running(patiently=patiently)
@@ -129,3 +143,42 @@ def _listed(folder: str, wanted: frozenset[str], *changed: int) -> frozenset[str
         return None
     present = present.replace("-", "_")
     return frozenset(name for name in wanted if f"/{name}.ko" in present)
+
+
+@contextmanager
+def listening(report: Callable[[str], None]) -> Iterator[DeviceEvents]:
+    """Listen to udev; if that is not possible, `report` why, and sleep at intervals."""
+    monitor, reason = _monitor()
+    if monitor is None:
+        report(f"{reason}: devices are checked once per second.")
+        yield Clock(_CLOCK_SECONDS)
+        return
+    yield _UdevEvents(monitor)
+
+
+def _monitor() -> tuple[Any, str]:
+    """Return a monitor of udev's events, or None and the reason why there is none."""
+    # udevd creates this file. Without udevd the library would listen without an error.
+    if not os.path.exists(_UDEV_RUNS):
+        return None, "udev does not run here"
+    try:
+        import pyudev
+
+        monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source="udev")
+        for subsystem in _SUBSYSTEMS:
+            monitor.filter_by(subsystem)
+        monitor.start()
+    except (ImportError, OSError) as error:  # no libudev; no netlink, as in some containers
+        return None, f"cannot listen to udev ({error})"
+    return monitor, ""
+
+
+class _UdevEvents:
+    """Events of udev, which come when a device has all of its names."""
+
+    def __init__(self, monitor: Any) -> None:
+        self._monitor = monitor
+
+    def pause(self, seconds: float) -> None:
+        """Sleep until the next event, at most for an interval."""
+        self._monitor.poll(min(seconds, _EVENTS_SECONDS))

@@ -133,15 +133,6 @@ def logins(lio: Lio, target: Target) -> Logins | None:
     )
 
 
-def session_index(lio: Lio, mapped: MappedLun) -> int | None:
-    """Return the number of the session that uses a mapped LUN, None if no one is logged in.
-
-    Every fabric reports this, as the target core itself keeps the sessions.
-    """
-    text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
-    return int(text) if text and text.isdecimal() else None
-
-
 def _number(lio: Lio, path: str) -> int:
     text = text_or_none(lio.kernel, path)
     return int(text) if text and text.isdecimal() else 0

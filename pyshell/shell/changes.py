@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.config.store import state, undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
-from pyshell.lio import impact, listing, sessions
+from pyshell.lio import listing, sessions
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -29,8 +29,8 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.impact import Disturbed
 from pyshell.lio.operations.base import Deletion, Operation, carry_out, check, interrupts_held
+from pyshell.lio.sessions import Disturbed
 from pyshell.lio.settings import secret_path
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Saving, marked
@@ -143,7 +143,7 @@ class Changes:
         """Return the sessions to report, unless the change reports each object anyway."""
         if self._console.compat or _reports_objects(change):
             return []
-        return impact.disturbed(self.lio, change.operations)
+        return sessions.disturbed(self.lio, change.operations)
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
@@ -186,7 +186,7 @@ class Changes:
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
         if next(iter(sessions.sessions(self.lio)), None) is None:
             return []  # saves making a plan
-        return impact.disturbed(self.lio, work.operations())
+        return sessions.disturbed(self.lio, work.operations())
 
 
 def _sentences(change: Change) -> list[str]:
@@ -304,7 +304,7 @@ def _confirm(
     answered = console.compat or console.options.yes
     if answered or not (console.stdin.isatty() and console.err.isatty()):
         return
-    disturbed = impact.disturbed(lio, operations)
+    disturbed = sessions.disturbed(lio, operations)
     for one in disturbed:
         console.note(f"  {one.session}")
     effect = _effect(disturbed, operations, named)

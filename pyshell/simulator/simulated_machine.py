@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.files import reading, writing
-from pyshell.host.device_events import Clock, DeviceEvents
 from pyshell.host.machine import (
     TAPE,
     BlockDevice,
+    Clock,
+    DeviceEvents,
     Machine,
     Queue,
     ScsiDevice,

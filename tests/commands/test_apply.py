@@ -413,7 +413,7 @@ def logged_in(saved: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     """Return the example with its client logged in."""
     tpg = Tpg(Target("iscsi", SERVER, saved.open().root), 1)
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
-    monkeypatch.setattr("pyshell.lio.impact.sessions", lambda lio: iter([session]))
+    monkeypatch.setattr("pyshell.lio.sessions.sessions", lambda lio: iter([session]))
     return saved
 
 
@@ -488,13 +488,13 @@ def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
 ) -> None:
     tpg = Tpg(Target("iscsi", SERVER, logged_in.open().root), 1)
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
-    for module in ("lio.sessions", "lio.impact", "commands.clear"):
+    for module in ("lio.sessions", "commands.clear"):
         monkeypatch.setattr(f"pyshell.{module}.sessions", lambda lio: iter([session]))
     assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [
         f"Would terminate the session of {CLIENT} at {SERVER}/tpg1. (dry run)",
         "All configuration would be cleared (dry run)",
     ]
-    for module in ("lio.sessions", "lio.impact", "commands.clear"):
+    for module in ("lio.sessions", "commands.clear"):
         monkeypatch.setattr(f"pyshell.{module}.sessions", lambda lio: iter([session]))
     ran = logged_in("clearconfig", "confirm=true")
     assert ran.lines == [

@@ -14,7 +14,7 @@ from driver import ROOT, Pyshell, tool
 from pyshell.commands import takeover
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
-from pyshell.host.systemd import OTHERS, OURS, Systemd
+from pyshell.host.programs import OTHERS, OURS, Systemd
 from pyshell.lio.attach import Lio
 from pyshell.simulator.simulated_machine import SimulatedMachine, SimulatedServices
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from driver import TPG, Pyshell
-from pyshell.host.systemd import Systemd
+from pyshell.host.programs import Systemd
 from pyshell.simulator import SimulatedMachine
 
 from .findings import (

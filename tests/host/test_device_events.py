@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pyshell.host import device_events
+from pyshell.host import real_machine
 
 
 class Monitor:
@@ -40,23 +40,23 @@ def monitor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Monitor:
         Monitor=SimpleNamespace(from_netlink=lambda context, source: found),
     )
     monkeypatch.setitem(sys.modules, "pyudev", library)
-    monkeypatch.setattr(device_events, "_UDEV_RUNS", str(tmp_path))
+    monkeypatch.setattr(real_machine, "_UDEV_RUNS", str(tmp_path))
     return found
 
 
 def test_listening_starts_before_the_first_check(monitor: Monitor) -> None:
-    with device_events.listening(pytest.fail):
+    with real_machine.listening(pytest.fail):
         assert monitor.started
         assert monitor.polled == []
 
 
 def test_it_listens_for_disks_tapes_and_other_scsi_devices(monitor: Monitor) -> None:
-    with device_events.listening(pytest.fail):
+    with real_machine.listening(pytest.fail):
         assert monitor.subsystems == ["block", "scsi_generic", "scsi_tape"]
 
 
 def test_devices_without_events_are_checked_at_intervals(monitor: Monitor) -> None:
-    with device_events.listening(pytest.fail) as found:
+    with real_machine.listening(pytest.fail) as found:
         found.pause(60)
         found.pause(0.5)
     assert monitor.polled == [2.0, 0.5]
@@ -65,11 +65,11 @@ def test_devices_without_events_are_checked_at_intervals(monitor: Monitor) -> No
 def test_without_udev_it_sleeps_at_intervals_and_reports_that(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(device_events, "_UDEV_RUNS", str(tmp_path / "none"))
+    monkeypatch.setattr(real_machine, "_UDEV_RUNS", str(tmp_path / "none"))
     told: list[str] = []
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    with device_events.listening(told.append) as found:
+    with real_machine.listening(told.append) as found:
         found.pause(60)
         found.pause(0.01)
     assert slept == [1.0, 0.01]
@@ -84,7 +84,7 @@ def test_without_netlink_it_sleeps_at_intervals_and_reports_that(
 
     monkeypatch.setattr(monitor, "start", refused)
     told: list[str] = []
-    with device_events.listening(told.append) as found:
+    with real_machine.listening(told.append) as found:
         found.pause(0.01)
     assert len(told) == 1
     assert "Operation not permitted" in told[0]

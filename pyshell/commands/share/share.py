@@ -11,7 +11,7 @@ from pyshell.commands.share.chap_options import Chap, is_enforced
 from pyshell.commands.share.exported import ISCSI, initiator_named
 from pyshell.commands.share.sharing import Wish, shared
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import impact, listing
+from pyshell.lio import listing, sessions
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
@@ -170,7 +170,7 @@ def unshared(node: Node, device: str, initiators: Sequence[str] | None) -> Resul
         operations,
         note=" ".join(notes),
         named=[mapped.path for mapped in unmapped] if initiators is not None else (),
-        data={"cut": impact.cut(node.lio, operations)},
+        data={"cut": sessions.cut(node.lio, operations)},
     )
 
 

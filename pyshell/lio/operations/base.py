@@ -193,7 +193,6 @@ class Deletion(Operation):
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.folder)
 
@@ -209,7 +208,6 @@ class Several(Operation):
         return self.operations[0].step() if self.operations else "do nothing"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check each."""
         for operation in self.operations:
             operation.check(lio, foreseen)
 

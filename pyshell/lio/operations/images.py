@@ -128,7 +128,6 @@ class _CutImageFile(Operation):
         """Nothing speaks against it."""
 
     def do(self, lio: Lio) -> Operation | None:
-        """Cut it."""
         descriptor = writing.open_existing(lio.machine.host_file(self.path))
         try:
             os.ftruncate(descriptor, self.size)
@@ -153,11 +152,9 @@ class SetImageSize(Operation):
         return f"resize {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the storage object exists."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write it and read it back."""
         before = storage_info.describe(lio, self.place).size
         if before == self.size:
             return None

@@ -56,7 +56,6 @@ class CreateLun(Operation):
         return listing.storage_object_of(self.place) == self.storage_object
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib."""
         with or_removed(lio, self.place):
             rtslib_objects.create_lun(self.place, self.storage_object, self.alias)
         return DeleteLun(self.place)
@@ -73,11 +72,9 @@ class DeleteLun(Deletion):
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the TPG."""
         return self.place.tpg
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
         alias, target = listing.link_of(self.place.folder) or (None, None)
         exported = listing.exported_by(self.place, target)
         group = alua_group_name(lio, self.place)
@@ -111,7 +108,6 @@ class SetLunAluaGroup(Operation):
         return f"put {self.place} into ALUA group {self.name}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the LUN will exist."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -163,7 +159,6 @@ class CreateNodeAcl(Operation):
         foreseen.make(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib."""
         with or_removed(lio, self.place):
             rtslib_objects.create_node_acl(self.place)
         return DeleteNodeAcl(self.place)
@@ -178,11 +173,9 @@ class DeleteNodeAcl(Deletion):
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the ACL."""
         return self.place
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
         if not foreseen.exists(self.place.folder):
             raise missing(f"No such node ACL: {self.place.wwn}", self.place)
         foreseen.remove(self.place.folder)
@@ -200,7 +193,6 @@ class DeleteNodeAcl(Deletion):
         return again
 
     def do_for_good(self, lio: Lio) -> Operation | None:
-        """Delete it without a look at its settings."""
         if not _is_nexus(lio, self.place):
             rtslib_objects.found(self.place).delete()
             return None
@@ -269,11 +261,9 @@ class UnmapLun(Deletion):
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the ACL."""
         return self.place.acl
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
         alias, target = listing.link_of(self.place.folder) or (None, None)
         lun = listing.mapped_by(self.place, target)
         protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"

@@ -99,7 +99,6 @@ class SetEnabled(Operation):
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the TPG that is disabled."""
         return None if self.enabled else self.tpg
 
     def step(self) -> str:
@@ -117,7 +116,6 @@ class SetEnabled(Operation):
             raise ConflictError(f"{self.tpg} has no LUN.", fabric.refusal(errno.EINVAL))
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write the state if it differs."""
         found = rtslib_objects.found(self.tpg)
         if found.enable == self.enabled:
             return None
@@ -185,7 +183,6 @@ class SetSerial(Operation):
         preconditions.check_serial(self.serial)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write it and read it back."""
         before = storage_info.serial(lio.kernel, self.place)
         lio.kernel.write(f"{self.place.folder}/wwn/vpd_unit_serial", self.serial)
         kept = storage_info.serial(lio.kernel, self.place)

@@ -98,7 +98,6 @@ class DeleteStorageObject(Deletion):
     said: Sequence[str] = field(default_factory=list)
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
         must_exist(foreseen, self.place)
         foreseen.remove(self.place.hba_folder)
 
@@ -120,7 +119,6 @@ class DeleteStorageObject(Deletion):
         return Several(again)
 
     def do_for_good(self, lio: Lio) -> Operation | None:
-        """Delete it without a look at its settings."""
         self._delete(lio)
         return None
 
@@ -200,7 +198,6 @@ class CreateAluaGroup(Operation):
         return text_or_none(lio.kernel, f"{self.place.folder}/tg_pt_gp_id") == str(self.tag)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib."""
         with or_removed(lio, self.place):
             rtslib_objects.create_alua_group(self.place, self.tag)
         return DeleteAluaGroup(self.place)
@@ -221,7 +218,6 @@ class DeleteAluaGroup(Deletion):
         foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
         again = _again(lio, self.place)
         if text_or_none(lio.kernel, f"{self.place.folder}/members"):
             for lun in listing.luns_of(lio, self.place.storage_object):

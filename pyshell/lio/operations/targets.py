@@ -72,7 +72,6 @@ class CreateTarget(Operation):
         foreseen.make(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib."""
         with or_removed(lio, self.place):
             rtslib_objects.create_target(self.place)
         return DeleteTarget(self.place)
@@ -90,7 +89,6 @@ class DeleteTarget(Deletion):
     said: Sequence[str] = field(default_factory=list)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
         again = Several([CreateTarget(self.place), *snapshot(lio, self.place)])
         rtslib_objects.found(self.place).delete()
         return again
@@ -146,7 +144,6 @@ class SetNexus(Operation):
         return f"set the nexus of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the TPG will exist."""
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
@@ -180,7 +177,6 @@ class DeleteTpg(Deletion):
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the TPG."""
         return self.place
 
     def do(self, lio: Lio) -> Operation | None:
@@ -192,7 +188,6 @@ class DeleteTpg(Deletion):
         return Several(again)
 
     def do_for_good(self, lio: Lio) -> Operation | None:
-        """Delete it without a look at its settings."""
         self._delete(lio)
         return None
 
@@ -343,13 +338,11 @@ class DeletePortal(Deletion):
         return f"delete portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists."""
         if not foreseen.exists(self.place.folder):
             raise missing(f"No such portal: {self.place.path}", self.place)
         foreseen.remove(self.place.folder)
 
     def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib."""
         again = Several([CreatePortal(self.place), *snapshot(lio, self.place)])
         rtslib_objects.found(self.place).delete()
         return again
