@@ -30,8 +30,8 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject, Target, is_below, normal_wwn
 from pyshell.lio.operations.base import check, flat
-from pyshell.lio.operations.images import image_file_of
 from pyshell.lio.operations.removal import left_below
+from pyshell.lio.operations.storage import image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result

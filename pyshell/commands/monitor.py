@@ -1,32 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that show who is connected, and what flows.
-
-What they need is imported where it is used, as in `root`.
-"""
+"""The root's commands that show who is connected, and what flows: `sessions` and `top`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
-from pyshell.commands import top_text
-from pyshell.commands.session_text import session_data, session_lines, session_table
+from pyshell import names
+from pyshell.config.store.state import local, utc
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import listing
-from pyshell.lio.sessions import luns_of
-from pyshell.lio.statistics import samples
-from pyshell.names import whole
+from pyshell.lio import listing, statistics
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import StorageObject, is_below
+from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced
+from pyshell.lio.sessions import sessions as open_sessions
+from pyshell.lio.statistics import Rate, Sample, samples
 from pyshell.tree.command import INITIATOR, PATH, STORAGE_OBJECT, TARGET, ValueType, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Stream, Table
 
-if TYPE_CHECKING:
-    from pyshell.lio.attach import Lio
-    from pyshell.lio.identifiers import StorageObject
-    from pyshell.lio.sessions import Session
-
 _SHORTEST, _LONGEST = 0.1, 3600.0
+_INDENT = "    "
+_HEADINGS = ("kind", "name", "commands/s", "read/s", "written/s")
+_KINDS = {
+    "all": (statistics.OBJECT, statistics.LUN, statistics.INITIATOR),
+    "objects": (statistics.OBJECT,),
+    "luns": (statistics.LUN,),
+    "initiators": (statistics.INITIATOR,),
+}
+_SORTS: dict[str, Callable[[Rate], float]] = {
+    "bytes": lambda rate: rate.bytes,
+    "read": lambda rate: rate.read,
+    "written": lambda rate: rate.written,
+    "commands": lambda rate: rate.commands,
+    "name": lambda rate: 0,
+}
 
 
 def _seconds(text: str) -> float:
@@ -45,7 +56,7 @@ def _seconds(text: str) -> float:
 
 def _looks(text: str) -> int:
     """Read how many times to look. Raises UsageError."""
-    found = whole(text)
+    found = names.whole(text)
     if not found:
         raise UsageError(
             f"'{text}' is not a valid number of samples.",
@@ -99,22 +110,20 @@ def sessions(
             if initiator is not None:
                 return Lines([_nothing_of(node.lio, initiator, every)], [])
         return Lines(["(no open sessions)"], [])
-    data = [session_data(node.lio, session) for session in found]
+    data = [_session_data(node.lio, session) for session in found]
     lines = [
         line
         for session in found
-        for line in session_lines(
+        for line in _session_lines(
             node.lio, session, detail=action == "detail", compat=node.context.compat
         )
     ]
     plain = node.context.compat or action == "detail"
-    return Lines(lines, data, table=None if plain else session_table(node.lio, found))
+    return Lines(lines, data, table=None if plain else _session_table(node.lio, found))
 
 
 def _sessions(node: Node) -> list[Session]:
-    from pyshell.lio.sessions import nexuses, sessions, traced
-
-    found = list(sessions(node.lio))
+    found = list(open_sessions(node.lio))
     if node.context.compat:  # targetcli looks at those of node ACLs, and no further
         return found
     return [*traced(node.lio, found), *nexuses(node.lio)]
@@ -153,11 +162,11 @@ def top(
     LUNs. With -o json, each sample is a document on one line.
     """
     below = node.get_node(path).path if path else "/"
-    chosen = top_text.Choice(below, by, sort, filter or "")
+    chosen = Choice(below, by, sort, filter or "")
 
     def tables() -> Iterator[Table]:
         for sample in islice(samples(node.lio, interval), count):
-            yield top_text.table(sample, chosen)
+            yield rate_table(sample, chosen)
 
     return Stream(tables(), 1 if count is None else None)
 
@@ -204,3 +213,193 @@ def _is_called(one: StorageObject, text: str) -> bool:
 
 def _same_name(name: str, wanted: str | None) -> bool:
     return wanted is None or name.lower() == wanted.lower()
+
+
+def _session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> Iterator[str]:
+    """Yield a session's lines as targetcli writes them, and unless in `compat`, who it is."""
+    yield _head(session) + _who(session, compat)
+    if not detail:
+        return
+    yield f"{_INDENT}name: {session.initiator} ({_proof(session, compat)})"
+    for seen in luns_of(lio, session):
+        yield (
+            f"{_INDENT}mapped-lun: {seen.index} backstore: {_backstore(seen)} mode: {_mode(seen)}"
+        )
+    for connection in session.connections:
+        yield (
+            f"{_INDENT}address: {connection.address} ({connection.transport})"
+            f"  cid: {connection.cid} connection-state: {connection.state}"
+        )
+    if not compat and not session.connections and session.origin:
+        yield f"{_INDENT}address: {session.origin} (TCP)"
+    if not compat and session.since is not None:
+        yield f"{_INDENT}since: {local(_since(session) or '')}"
+
+
+def _session_table(lio: Lio, sessions: Sequence[Session]) -> Table:
+    rows = []
+    for one in sessions:
+        addresses = dict.fromkeys(c.address for c in one.connections if c.address)
+        rows.append(
+            (
+                one.initiator,
+                f"{one.tpg.target.wwn}/tpg{one.tpg.tag}",
+                _state(one),
+                ", ".join(addresses) or one.origin,
+                local(_since(one) or ""),
+                "" if one.sid is None else str(one.sid),
+                str(len(list(luns_of(lio, one)))),
+            )
+        )
+    return Table(("Initiator", "Target", "State", "Address", "Since", "SID", "LUNs"), rows)
+
+
+def _state(session: Session) -> str:
+    state = session.state or "LOGGED_IN"
+    if session.dynamic:
+        return f"{state} (no ACL)"
+    return f"{session.tpg.target.fabric_name}: {state}" if session.kind == NEXUS else state
+
+
+def _head(session: Session) -> str:
+    if session.dynamic:
+        return "alias: -\tsid: - type: Normal session-state: LOGGED_IN"
+    if session.kind == NEXUS:
+        return f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
+    alias = session.alias or ("" if session.connections else "-")
+    sid = "-" if session.sid is None else session.sid
+    kind, state = session.kind or "-", session.state or "-"
+    return f"alias: {alias}\tsid: {sid} type: {kind} session-state: {state}"
+
+
+def _who(session: Session, compat: bool) -> str:
+    """Return what follows targetcli's line, which has nothing where there is no ACL."""
+    told = session.initiator if compat else str(session)
+    if session.dynamic:
+        return f" (dynamic: {told})"
+    if session.kind == NEXUS:
+        return f" ({session.tpg.target.fabric_name}: {told})"
+    return "" if compat else f" ({told})"
+
+
+def _proof(session: Session, compat: bool) -> str:
+    if session.dynamic:
+        return "no node ACL: the kernel reports only the name"
+    if session.kind == NEXUS:
+        return "the only initiator that there can be"
+    if compat:  # targetcli looks whether the target has to prove itself to the initiator.
+        return "authenticated" if session.mutual else "NOT AUTHENTICATED"
+    if session.authenticated is None:
+        return "the fabric asks for no proof"
+    return "authenticated" if session.authenticated else "no CHAP is asked of it"
+
+
+def _session_data(lio: Lio, session: Session) -> dict[str, Any]:
+    return {
+        "fabric": session.tpg.target.fabric_name,
+        "target": session.tpg.target.wwn,
+        "tpg": session.tpg.tag,
+        "initiator": session.initiator,
+        "dynamic": session.dynamic,
+        "alias": session.alias,
+        "sid": session.sid,
+        "type": session.kind,
+        "state": session.state,
+        "address": session.origin or None,
+        "since": _since(session),
+        "authenticated": session.authenticated,
+        "mapped_luns": [
+            {"index": seen.index, "storage_object": _backstore(seen), "mode": _mode(seen)}
+            for seen in luns_of(lio, session)
+        ],
+        "connections": [
+            {"cid": c.cid, "state": c.state, "address": c.address, "transport": c.transport}
+            for c in session.connections
+        ],
+    }
+
+
+def _since(session: Session) -> str | None:
+    if session.since is None:
+        return None
+    return utc(datetime.fromtimestamp(session.since, timezone.utc))
+
+
+def _backstore(seen: SeenLun) -> str:
+    found = seen.storage_object
+    return f"{found.plugin}/{found.name}" if found else "?"
+
+
+def _mode(seen: SeenLun) -> str:
+    return "r" if seen.read_only else "rw"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows to show, and in which order."""
+
+    below: str = "/"
+    by: str = "all"
+    sort: str = "bytes"
+    text: str = ""
+
+    def rates(self, sample: Sample) -> list[Rate]:
+        """Return the rows of a sample: kind by kind, within each the most of `sort` first."""
+        kinds = _KINDS[self.by]
+        found = [
+            rate
+            for rate in sample.rates
+            if rate.thing.kind in kinds
+            and (self.below == "/" or is_below(rate.thing.path, self.below))
+            and self.text.lower() in rate.thing.name.lower()
+        ]
+        return sorted(
+            found,
+            key=lambda rate: (
+                kinds.index(rate.thing.kind),
+                -_SORTS[self.sort](rate),
+                listing.natural(rate.thing.name),
+            ),
+        )
+
+
+def rate_table(sample: Sample, choice: Choice) -> Table:
+    """Return a sample as a table."""
+    rates = choice.rates(sample)
+    moment = datetime.fromtimestamp(sample.moment).astimezone()
+    rows = [
+        (
+            rate.thing.kind,
+            rate.thing.name,
+            f"{rate.commands:.0f}",
+            _rate_text(rate.read),
+            _rate_text(rate.written),
+        )
+        for rate in rates
+    ]
+    title = f"{moment:%Y-%m-%d %H:%M:%S %Z}, over {sample.seconds:.1f} s"
+    return Table(_HEADINGS, rows, 3, title, _rate_data(sample, rates))
+
+
+def _rate_data(sample: Sample, rates: list[Rate]) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(sample.moment).astimezone()
+    return {
+        "time": utc(moment),
+        "seconds": round(sample.seconds, 3),
+        "rates": [
+            {
+                "kind": rate.thing.kind,
+                "name": rate.thing.name,
+                "path": rate.thing.path,
+                "commands_per_second": round(rate.commands, 3),
+                "read_bytes_per_second": round(rate.read),
+                "written_bytes_per_second": round(rate.written),
+            }
+            for rate in rates
+        ],
+    }
+
+
+def _rate_text(size: float) -> str:
+    """Return bytes as they are read at a glance."""
+    return names.size_text(round(size)) if size >= 1024 else f"{size:.0f}B"

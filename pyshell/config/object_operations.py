@@ -36,7 +36,6 @@ from pyshell.lio.operations.base import (
     carry_out_each,
     must_exist,
 )
-from pyshell.lio.operations.images import GrowImageFile, SetImageSize
 from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
@@ -47,6 +46,8 @@ from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
     CreateStorageObject,
+    GrowImageFile,
+    SetImageSize,
 )
 from pyshell.lio.operations.targets import (
     CreatePortal,

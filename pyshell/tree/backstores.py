@@ -12,9 +12,8 @@ from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.setters import Set
-from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.storage_info import naa_digits, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (

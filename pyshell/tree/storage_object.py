@@ -13,10 +13,14 @@ from pyshell.lio.attributes import boolean
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.images import GrowImageFile, SetImageSize
 from pyshell.lio.operations.preconditions import BLOCK
 from pyshell.lio.operations.setters import Set, SetWriteCache
-from pyshell.lio.operations.storage import CreateAluaGroup, DeleteAluaGroup
+from pyshell.lio.operations.storage import (
+    CreateAluaGroup,
+    DeleteAluaGroup,
+    GrowImageFile,
+    SetImageSize,
+)
 from pyshell.lio.settings import ALUA_STATES
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command

@@ -7,7 +7,7 @@ from driver import Pyshell
 from pyshell.config import document_file, object_operations, restoration
 from pyshell.lio.attach import attach
 from pyshell.lio.operations.base import carry_out
-from pyshell.lio.operations.images import CreateImageFile
+from pyshell.lio.operations.storage import CreateImageFile
 
 
 def test_restore_and_clear_tell_how_far_they_are(pyshell: Pyshell) -> None:

@@ -42,7 +42,6 @@ from pyshell.lio.identifiers import (
 )
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Foreseen, Operation, carry_out, carry_out_each, check
-from pyshell.lio.operations.images import CreateImageFile
 from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
@@ -56,6 +55,7 @@ from pyshell.lio.operations.preconditions import NEEDED_ARGUMENTS
 from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
+    CreateImageFile,
     CreateStorageObject,
     DeleteAluaGroup,
     DeleteStorageObject,

@@ -16,8 +16,8 @@ from itertools import islice
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
-from pyshell.commands import top_text
-from pyshell.commands.top_text import Choice
+from pyshell.commands import monitor
+from pyshell.commands.monitor import Choice
 from pyshell.lio.statistics import Sample, samples
 
 MEBIBYTE = 1 << 20
@@ -42,7 +42,7 @@ def sample(exported: Pyshell) -> Sample:
 
 def rows(sample: Sample, **choice: str) -> list[tuple[str, ...]]:
     """Return the rows of a table."""
-    return [tuple(row) for row in top_text.table(sample, Choice(**choice)).rows]
+    return [tuple(row) for row in monitor.rate_table(sample, Choice(**choice)).rows]
 
 
 def test_rates_are_by_the_second_of_all_that_it_went_through(sample: Sample) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.commands.share.chap_options import Chap, is_enforced
-from pyshell.commands.share.exported import ISCSI, initiator_named
-from pyshell.commands.share.sharing import Wish, shared
+from pyshell.commands.share.sharing import ISCSI, Wish, initiator_named, shared
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, sessions
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target

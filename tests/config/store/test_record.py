@@ -16,6 +16,7 @@ import pytest
 
 from driver import CLIENT, SERVER, Pyshell
 from identified import ROOT, root_all
+from pyshell.config.store.undo import HbaNumbers, from_data, to_data
 from pyshell.lio import identifiers, operations
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
@@ -29,9 +30,8 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.operations import base, images, mapping, setters, storage, targets
+from pyshell.lio.operations import base, mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.record import HbaNumbers, from_data, to_data
 
 DISK = StorageObject("block", "disk", 3, ROOT)
 TARGET = Target("iscsi", SERVER, ROOT)
@@ -52,7 +52,7 @@ OPERATIONS: list[Operation] = [
     mapping.MapLun(MappedLun(ACL, 0), LUN, True),
     mapping.SetLunAluaGroup(LUN, "fast"),
     setters.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
-    images.SetImageSize(DISK, 1 << 20),
+    storage.SetImageSize(DISK, 1 << 20),
     setters.SetSerial(DISK, "8d2b4f5e"),
 ]
 
