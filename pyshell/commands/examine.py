@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that look for what is wrong, and that tell a monitoring system.
-
-What they need is imported where it is used, as in `root`.
-"""
+"""The root's commands `doctor` and `check`: find problems of the target and of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pyshell.commands.metrics import collect
-from pyshell.doctor.examination import examine
-from pyshell.names import bracketed
-from pyshell.tree.command import PATH, command
+from pyshell.config.store import state
+from pyshell.doctor import access, boot, disks, network
+from pyshell.doctor.findings import Finding, unseen
+from pyshell.errors import PyshellError
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import is_below
+from pyshell.tree.command import FILE, PATH, command
 from pyshell.tree.node import Node
-from pyshell.tree.results import Lines, Result, Work
+from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
-    from pyshell.doctor.findings import Finding
+    from pyshell.config.positions import LocatedProblem
+
+_MOUNT = "/sys/kernel/config"
 
 
 @command(examples=("doctor", "doctor /iscsi"))
@@ -57,50 +64,6 @@ def doctor(
     return Lines(_lines(findings), data, _status(findings))
 
 
-@command(examples=("metrics", "metrics serve=9814"))
-def metrics(
-    node: Node,
-    *,
-    serve: Annotated[
-        str | None,
-        "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
-    ] = None,
-) -> Result:
-    """Print metrics as OpenMetrics text, or serve them over HTTP.
-
-    For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
-    serve= runs until Ctrl-C. Anyone who reaches the address can read the metrics: names of
-    targets, initiators and disks, but no secrets.
-    """
-    from pyshell.commands import metrics
-
-    if serve is None:
-        families = collect(node.lio)
-        return Lines(list(metrics.lines(families)), metrics.data(families))
-    return _serve(node, serve)
-
-
-def _serve(node: Node, text: str) -> Work:
-    from pyshell.commands import metrics, metrics_server
-
-    address, port = metrics_server.place(text)
-    url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
-
-    def exposition() -> str:
-        return "\n".join([*metrics.lines(collect(node.lio)), ""])
-
-    def run() -> Lines:
-        found = metrics_server.server(address, port, exposition, metrics.CONTENT_TYPE)
-        with found, suppress(KeyboardInterrupt):
-            node.context.note(f"Serving {url} until Ctrl-C.")
-            if not metrics_server.is_loopback(address):
-                node.context.note("Anyone who reaches this address can read it.")
-            found.serve_forever()
-        return Lines([], {"served": url})
-
-    return Work([f"Metrics would be served at {url}"], run)
-
-
 def _lines(findings: Sequence[Finding]) -> list[str]:
     lines = []
     for one in findings:
@@ -131,3 +94,108 @@ def _suggested(findings: Sequence[Finding]) -> bool:
 def _status(findings: Sequence[Finding]) -> int:
     levels = {one.level for one in findings}
     return 2 if "error" in levels else int("warning" in levels)
+
+
+@command(examples=("check", "check saveconfig.example.json"))
+def check(
+    node: Node,
+    savefile: Annotated[str | None, FILE, "File to check. Default: the boot file."] = None,
+) -> Result:
+    """Validate a saved configuration and report every error with its line.
+
+    An object with an error cannot be restored (exit status 1); a warning is probably a mistake.
+    Devices and image files are checked on this host, but not whether the file is trusted: who may
+    write it. Nothing is changed.
+    """
+    from pyshell.config.validate import check
+
+    default = state.default_file(node.lio)
+    path = Path(os.path.expanduser(savefile)) if savefile else default
+    at_boot = path.absolute() == default.absolute()
+    if not os.path.exists(path):
+        raise state.missing_file(node.lio, default if at_boot else path, "check")
+    found = check(path, node.lio, at_boot=at_boot)
+    lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
+    data = [dataclasses.asdict(one) for one in found]
+    return Lines(lines or [f"{path}: no errors"], data, failure=_failure(path, found))
+
+
+def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:
+    count = Counter(one.level for one in found)
+    if not count["error"]:
+        return None
+    told = [f"{count[level]} {level}{'s' * (count[level] > 1)}" for level in sorted(count)]
+    return PyshellError(f"{path} has {' and '.join(told)}", path=str(path))
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of `doctor`."""
+
+    name: str
+    """Its name in the JSON output."""
+    where: str
+    """The part of the tree that is uncertain if the check fails; "" for the host alone."""
+    run: Callable[[Lio], Iterator[Finding]]
+
+
+def check_kernel(lio: Lio) -> Iterator[Finding]:
+    """Yield what is missing for the kernel to be a target."""
+    if is_up(lio):
+        return
+    if not os.path.ismount(_MOUNT):
+        first = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
+        message = "configfs is not mounted: the kernel's target cannot be read or changed"
+        commands = (*first, f"mount -t configfs none {_MOUNT}")
+        yield Finding("error", _MOUNT, message, commands, ("/",))
+    else:
+        message = "the kernel's storage target is not loaded: nothing is exported"
+        yield Finding("error", lio.kernel.root, message, ("modprobe target_core_mod",), ("/",))
+
+
+CHECKS = (
+    Check("kernel", "/", check_kernel),
+    Check("boot", "", boot.check_boot),
+    Check("saving", "", boot.check_saving),
+    Check("network", "/iscsi", network.check_portals),
+    Check("firewall", "/iscsi", network.check_firewall),
+    Check("targets", "/FABRIC", access.check_tpgs),
+    Check("access", "/iscsi", access.check_access),
+    Check("logins", "/iscsi", access.check_logins),
+    Check("disks", "/backstores", disks.check_disks),
+    Check("devices", "/backstores", disks.check_devices),
+)
+"""The first is always run, the others only if there is a target. /FABRIC is each one in use."""
+
+
+def is_up(lio: Lio) -> bool:
+    """Return whether the kernel's target is loaded."""
+    return os.path.isdir(lio.kernel.root)
+
+
+def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
+    """Yield each finding at or below `path`, with the name of its check."""
+    for check in CHECKS:
+        if check is not CHECKS[0] and not is_up(lio):
+            return
+        try:
+            found = list(check.run(lio))
+        except OSError as error:  # an object deleted in the meantime, a file of root's
+            found = [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(lio, check))]
+        except PyshellError as error:
+            found = [unseen(check.name, str(error), *_paths(lio, check))]
+        for one in found:
+            if _concerns(one, path):
+                yield check.name, one
+
+
+def _paths(lio: Lio, check: Check) -> list[str]:
+    if check.where == "/FABRIC":
+        return [f"/{fabric.name}" for fabric in listing.fabrics_in_use(lio)]
+    return [check.where] if check.where else []
+
+
+def _concerns(one: Finding, path: str) -> bool:
+    if path == "/" or is_below(one.path, path):
+        return True
+    return any(is_below(place, path) or is_below(path, place) for place in one.about)

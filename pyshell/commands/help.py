@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`help`: on a command, a setting or a topic, or the list of commands."""
+"""`help` on a command, a setting, a topic or any word, and `version`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
+from pyshell import __version__
 from pyshell.commands import topics
 from pyshell.commands.parameters import explained
 from pyshell.errors import NotFoundError
+from pyshell.lio import attributes
+from pyshell.lio.attributes import Attribute
 from pyshell.text import aligned, did_you_mean
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
-from pyshell.tree.node import Node
+from pyshell.tree.node import Node, kinds
+from pyshell.tree.preferences import PREFERENCES
+from pyshell.tree.preferences import text as preference_text
 from pyshell.tree.results import Lines, Result
 
 _INTRO = (
@@ -19,6 +26,47 @@ _INTRO = (
     "PATH may be absolute, relative, '..', '@bookmark', or have '*' in any part.",
     "Quote values with blanks, as in a shell. 'help COMMAND' explains a command.",
 )
+_TPG = "/FABRIC/TARGET/tpgN"
+_OBJECT = "/backstores/BACKSTORE/NAME"
+_NODES = {
+    "RootNode": "/",
+    "BackstoresNode": "/backstores",
+    "BlockNode": "/backstores/block",
+    "FileioNode": "/backstores/fileio",
+    "PscsiNode": "/backstores/pscsi",
+    "RamdiskNode": "/backstores/ramdisk",
+    "UserBackstoreNode": "/backstores/user:HANDLER",
+    "StorageObjectNode": _OBJECT,
+    "AluaGroupsNode": f"{_OBJECT}/alua",
+    "AluaGroupNode": f"{_OBJECT}/alua/GROUP",
+    "FabricNode": "/FABRIC",
+    "TargetNode": "/FABRIC/TARGET",
+    "TpgNode": _TPG,
+    "LunsNode": f"{_TPG}/luns",
+    "LunNode": f"{_TPG}/luns/lunN",
+    "AclsNode": f"{_TPG}/acls",
+    "NodeAclNode": f"{_TPG}/acls/INITIATOR",
+    "MappedLunNode": f"{_TPG}/acls/INITIATOR/mapped_lunN",
+    "PortalsNode": f"{_TPG}/portals",
+    "PortalNode": f"{_TPG}/portals/ADDRESS:PORT",
+}
+"""Where nodes of a kind are in the tree, by the name of their class."""
+_GROUPS = {
+    "storage_object": ("attribute", (_OBJECT,)),
+    "target_parameter": ("parameter", ("/FABRIC/TARGET",)),
+    "tpg": ("attribute", (_TPG,)),
+    "tpg_parameter": ("parameter", (_TPG, f"{_TPG}/acls/INITIATOR")),
+    "node_acl": ("attribute", (f"{_TPG}/acls/INITIATOR",)),
+    "auth": ("auth", (_TPG, f"{_TPG}/acls/INITIATOR", "/iscsi (group discovery_auth)")),
+    "alua_group": ("alua", (f"{_OBJECT}/alua/GROUP",)),
+    "mapped_lun": ("attribute", (f"{_TPG}/acls/INITIATOR/mapped_lunN",)),
+    "lun_alua": ("alua", (f"{_TPG}/luns/lunN",)),
+}
+"""The group of each kind of settings, and the nodes that have it."""
+_SHORTEST = 3
+"""A shorter word occurs nearly everywhere."""
+_MOST = 20
+"""How many entries of a kind are shown for a word that only occurs in them."""
 
 
 @command(
@@ -76,15 +124,13 @@ def _found_elsewhere(node: Node, word: str, rest: Sequence[str]) -> Result:
         raise NotFoundError(f"Cannot find help topic {word}.", f"Known here: {known}.")
     if "/" in word or word.startswith("@") or word in (".", ".."):
         return node.get_node(word).run("help", topic=(*rest, None)[0], rest=rest[1:])
-    from pyshell.commands import help_search
-
-    found = help_search.search(word, rest)
+    found = search(word, rest)
     if not found:
         raise NotFoundError(
             f"Cannot find help topic {word}.",
-            did_you_mean(word, help_search.names(), "'help' lists commands and topics."),
+            did_you_mean(word, known_names(), "'help' lists commands and topics."),
         )
-    return Lines(help_search.lines(found), found.data)
+    return Lines(found_lines(found), found.data)
 
 
 def overview(path: str, commands: Mapping[str, Command]) -> list[str]:
@@ -116,3 +162,165 @@ def of_command(described: Command, path: str) -> list[str]:
 def _param(param: Param) -> list[str]:
     needed = "required" if param.required else "optional"
     return [f"  {param.name} ({param.kind.name}, {needed})", f"      {param.help}"]
+
+
+@command()
+def version(node: Node) -> Result:
+    """Show the versions of pyshell, of its libraries and of the kernel."""
+    if node.context.compat:
+        return Lines([f"pyshell version {__version__}"])
+    found = {**_versions(), "kernel": node.lio.machine.kernel_release()}
+    lines = [f"{name} {number}" for name, number in found.items() if name != "pyshell"]
+    simulated = node.lio.simulated is not None
+    if simulated:
+        lines[-1] += " (simulated, as recorded from that one)"
+    data = {**found, "simulated": simulated}
+    return Lines([f"pyshell version {__version__}", *lines], data)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of pyshell and of the libraries that do its work."""
+    libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"pyshell": __version__, **libraries, "python": python}
+
+
+def _version(library: str) -> str:
+    """Return a library's version, which is unknown where it was not installed by its package."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass
+class Matches:
+    """What a word is, or occurs in."""
+
+    commands: list[tuple[str, Command]] = field(default_factory=list)
+    """Commands, each with where the nodes are that have it."""
+    settings: list[tuple[str, tuple[str, ...], Attribute]] = field(default_factory=list)
+    """Settings, each with its group and where the nodes are that have it."""
+    preferences: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.commands or self.settings or self.preferences or self.topics)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return it for `-o json`."""
+        return {
+            "commands": [
+                {"name": one.name, "node": where, "syntax": one.signature, "help": one.summary}
+                for where, one in self.commands
+            ],
+            "settings": [
+                {"name": one.name, "group": group, "nodes": list(nodes), "help": one.text}
+                for group, nodes, one in self.settings
+            ],
+            "preferences": self.preferences,
+            "topics": self.topics,
+        }
+
+
+def search(word: str, names: Iterable[str] = ()) -> Matches:
+    """Return what a word is the name of; if of nothing, what it occurs in.
+
+    For the name of a group of settings, `names` are those asked for.
+    """
+    found = Matches(
+        [(where, one) for where, one in _commands() if one.name == word],
+        [one for one in _settings() if one[2].name == word],
+        [word] if word in PREFERENCES else [],
+    )
+    if word in {group for group, _ in _GROUPS.values()} | {"discovery_auth"}:
+        group = "auth" if word == "discovery_auth" else word
+        wanted = list(names)
+        found.settings += [
+            one for one in _settings() if one[0] == group and (not wanted or one[2].name in wanted)
+        ]
+    if word == "global":
+        found.preferences = [name for name in PREFERENCES if name in names] or sorted(PREFERENCES)
+    return found or (_occurring(word.lower()) if len(word) >= _SHORTEST else found)
+
+
+def _occurring(word: str) -> Matches:
+    return Matches(
+        [(w, c) for w, c in _commands() if word in f"{c.name} {c.summary}".lower()][:_MOST],
+        [one for one in _settings() if word in f"{one[2].name} {one[2].text}".lower()][:_MOST],
+        [n for n, p in PREFERENCES.items() if word in f"{n} {p.help}".lower()],
+        [n for n in topics.names() if word in f"{n} {topics.title(n)} {topics.text(n)}".lower()],
+    )
+
+
+def known_names() -> set[str]:
+    """Return all names that `search` knows: what a mistyped word is held against."""
+    return {
+        *(one.name for _, one in _commands()),
+        *(one.name for _, _, one in _settings()),
+        *(group for group, _ in _GROUPS.values()),
+        *PREFERENCES,
+        *topics.names(),
+    }
+
+
+def found_lines(found: Matches) -> list[str]:
+    """Return what was found as text, the nodes of one command together."""
+    shown: list[str] = []
+    if found.commands:
+        shown += ["Commands:"]
+        for where, one in sorted(found.commands, key=lambda pair: (pair[1].name, pair[0])):
+            shown += [f"  {where} {one.signature}", f"      {one.summary}"]
+        shown += ["'PATH help COMMAND' explains a command, for example '/iscsi help create'."]
+    if found.settings:
+        shown += [*([""] if shown else []), "Settings:"]
+        for group, nodes, setting in found.settings:
+            shown += _setting_lines(group, nodes, setting)
+        shown += ["'PATH help GROUP NAME' adds the current value and when it can be set."]
+    if found.preferences:
+        shown += [*([""] if shown else []), "Preferences ('get global', 'set global'):"]
+        for name in found.preferences:
+            one_of = PREFERENCES[name]
+            shown += [f"  {name} ({preference_text(one_of.default)} by default)"]
+            shown += [f"      {one_of.help}"]
+    if found.topics:
+        shown += [*([""] if shown else []), "Topics ('help TOPIC'):"]
+        shown += [f"  {name}: {topics.title(name)}" for name in found.topics]
+    return shown
+
+
+def _setting_lines(group: str, nodes: tuple[str, ...], one: Attribute) -> Iterator[str]:
+    yield f"  {group} {one.name}, of {' and '.join(nodes)}"
+    yield f"      {one.text}"
+    takes = one.allowed()
+    facts = [
+        f"takes {takes}{f' {one.unit}' if one.unit else ''}" if takes else "",
+        f"default {one.default_text}" if one.default_text else "",
+        "only while no LUN exports it" if one.write == attributes.UNEXPORTED else "",
+        "cannot be set" if one.write in ("never", "fixed") else "",
+    ]
+    if any(facts):
+        yield f"      ({'; '.join(fact for fact in facts if fact)})"
+
+
+def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
+    for kind, (group, nodes) in _GROUPS.items():
+        for one in attributes.of_kind(kind).values():
+            yield group, nodes, one
+
+
+def _commands() -> Iterator[tuple[str, Command]]:
+    """Yield the commands that not every node has, with where the nodes are that have them."""
+    # Defines all kinds of nodes; other help needs none of them.
+    import pyshell.tree.fabric
+    import pyshell.tree.user_backstores  # noqa: F401
+
+    everywhere = Node.commands()
+    for kind in kinds():
+        where = _NODES.get(kind.__name__)
+        for name, described in kind.commands().items() if where else ():
+            if name not in everywhere or described is not everywhere[name]:
+                yield str(where), described

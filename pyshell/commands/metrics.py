@@ -1,22 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be counted and measured of the target, for a monitoring system."""
+"""`metrics`: what can be counted and measured of the target, for a monitoring system."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pyshell.config.store import state
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
 from pyshell.lio import listing, sessions, statistics, storage_info
 from pyshell.lio.attach import Lio
+from pyshell.names import bracketed
 from pyshell.text import visible
+from pyshell.tree.command import command
+from pyshell.tree.node import Node
+from pyshell.tree.results import Lines, Result, Work
 
 Labels = Mapping[str, str]
+
+_COUNTED = {
+    statistics.OBJECT: ("storage_object", "that a storage object was sent"),
+    statistics.LUN: ("lun", "that a LUN was sent"),
+    statistics.INITIATOR: ("initiator", "that the initiator of a node ACL sent"),
+}
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 @dataclass
@@ -60,13 +72,6 @@ def _sessions(lio: Lio) -> Iterator[Family]:
     for (name, target_wwn, kind), number in by_target.items():
         counted.add(number, fabric=name, target=target_wwn, kind=kind)
     yield counted
-
-
-_COUNTED = {
-    statistics.OBJECT: ("storage_object", "that a storage object was sent"),
-    statistics.LUN: ("lun", "that a LUN was sent"),
-    statistics.INITIATOR: ("initiator", "that the initiator of a node ACL sent"),
-}
 
 
 def _flows(lio: Lio) -> Iterator[Family]:
@@ -165,9 +170,6 @@ def _saved(lio: Lio) -> Iterator[Family]:
     yield from (unsaved, missing, restored)
 
 
-CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
 def lines(families: Sequence[Family]) -> Iterator[str]:
     """Yield the lines of an exposition, `# EOF` the last."""
     for family in families:
@@ -205,3 +207,45 @@ def _escaped(text: str) -> str:
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
+
+
+@command(examples=("metrics", "metrics serve=9814"))
+def metrics(
+    node: Node,
+    *,
+    serve: Annotated[
+        str | None,
+        "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
+    ] = None,
+) -> Result:
+    """Print metrics as OpenMetrics text, or serve them over HTTP.
+
+    For node_exporter's textfile collector: pyshell metrics > FILE.new && mv FILE.new FILE.prom.
+    serve= runs until Ctrl-C. Anyone who reaches the address can read the metrics: names of
+    targets, initiators and disks, but no secrets.
+    """
+    if serve is None:
+        families = collect(node.lio)
+        return Lines(list(lines(families)), data(families))
+    return _serve(node, serve)
+
+
+def _serve(node: Node, text: str) -> Work:
+    from pyshell.commands import metrics_server  # http.server takes long to import
+
+    address, port = metrics_server.place(text)
+    url = f"http://{bracketed(address)}:{port}{metrics_server.PATH}"
+
+    def exposition() -> str:
+        return "\n".join([*lines(collect(node.lio)), ""])
+
+    def run() -> Lines:
+        found = metrics_server.server(address, port, exposition, CONTENT_TYPE)
+        with found, suppress(KeyboardInterrupt):
+            node.context.note(f"Serving {url} until Ctrl-C.")
+            if not metrics_server.is_loopback(address):
+                node.context.note("Anyone who reaches this address can read it.")
+            found.serve_forever()
+        return Lines([], {"served": url})
+
+    return Work([f"Metrics would be served at {url}"], run)

@@ -21,14 +21,14 @@ class RootNode(Node):
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
         "apply": "pyshell.commands.apply",
-        "check": "pyshell.commands.check",
+        "check": "pyshell.commands.examine",
         "clearconfig": "pyshell.commands.clear",
         "diff": "pyshell.commands.diff",
         "doctor": "pyshell.commands.examine",
         "export": "pyshell.commands.diff",
         "graph": "pyshell.commands.graph",
         "guide": "pyshell.commands.guide.guide",
-        "metrics": "pyshell.commands.examine",
+        "metrics": "pyshell.commands.metrics",
         "restoreconfig": "pyshell.commands.restore",
         "revisions": "pyshell.commands.save",
         "rollback": "pyshell.commands.apply",
@@ -40,7 +40,7 @@ class RootNode(Node):
         "top": "pyshell.commands.monitor",
         "undo": "pyshell.commands.apply",
         "unshare": "pyshell.commands.share.share",
-        "version": "pyshell.commands.version",
+        "version": "pyshell.commands.help",
     }
 
     def __init__(self, context: Context) -> None:

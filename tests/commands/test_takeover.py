@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driver import Pyshell
-from pyshell.commands import help_search
+from pyshell.commands import help
 from pyshell.tree.command import BOOL
 
 BARE_IN_TARGETCLI = {
@@ -35,7 +35,7 @@ def test_a_bare_word_does_not_turn_takeover_round(pyshell: Pyshell, word: str) -
 def test_flags_are_named_unless_targetcli_takes_them_bare() -> None:
     bare = {
         f"{where} {described.name} {param.name}"
-        for where, described in help_search._commands()
+        for where, described in help._commands()
         for param in described.params
         if param.kind is BOOL and not (param.named_only or param.required)
     }

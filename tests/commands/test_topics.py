@@ -8,7 +8,7 @@ import re
 import pytest
 
 from driver import Pyshell
-from pyshell.commands import help_search, topics
+from pyshell.commands import help, topics
 from pyshell.tree.node import Node, kinds
 from pyshell.tree.root import RootNode
 
@@ -67,7 +67,7 @@ def test_help_finds_commands_settings_and_topics_from_anywhere(
 
 
 def test_every_kind_of_node_is_found_by_help() -> None:
-    known = set(help_search._NODES)
+    known = set(help._NODES)
     offering = {kind.__name__ for kind in kinds(Node) if kind.commands()}
     assert known <= offering
     private = {"MergedTargetNode", "BackstoreNode", "_AllUserNode", "SimulatedRootNode"}

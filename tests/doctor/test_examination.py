@@ -10,7 +10,6 @@ import pytest
 
 from driver import TPG, Pyshell
 from pyshell.commands import examine
-from pyshell.doctor import examination
 from pyshell.doctor.findings import Finding
 
 from .findings import (
@@ -98,9 +97,9 @@ def test_a_failing_check_is_reported_and_the_others_run(
     healthy.must(f"{TPG} disable")
     checks = [
         replace(check, run=failing) if check.name == "network" else check
-        for check in examination.CHECKS
+        for check in examine.CHECKS
     ]
-    monkeypatch.setattr(examination, "CHECKS", checks)
+    monkeypatch.setattr(examine, "CHECKS", checks)
     ran = healthy("doctor")
     assert "skipped: network: Permission denied: /proc/secret" in ran.lines
     assert f"error: {TPG}: the TPG is disabled: no initiator can log in" in ran.lines

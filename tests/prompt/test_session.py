@@ -14,8 +14,7 @@ from driver import Pyshell
 from pyshell.config.store.state import default_file
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
-from pyshell.prompt.reader import PlainReader, reader_for
-from pyshell.prompt.session import converse, prompt_text
+from pyshell.prompt.session import PlainReader, converse, prompt_text, reader_for
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk
