@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config.store import state
-from pyshell.doctor import access, boot, disks, network
-from pyshell.doctor.findings import Finding, unseen
+from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pyshell.commands import revision_text
 from pyshell.config import document_file, references
 from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
 from pyshell.config.document_file import load_trusted, to_text
@@ -209,15 +208,15 @@ def revisions(
         if revision is not None:
             raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
         found = revisions.listed(folder, about)
-        return Lines(revision_text.table(found), [revision_text.data(one) for one in found])
+        return Lines(revisions.table(found), [one.data() for one in found])
     if revision is None:
         raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
     one = revisions.find(folder, revision, about)
     document = without_secrets(revisions.read_revision(folder, revision), MASK)
     text = to_text(document).splitlines()
     return Lines(
-        [revision_text.title(one), *text],
-        {**revision_text.data(one), "configuration": document},
+        [one.title, *text],
+        {**one.data(), "configuration": document},
     )
 
 

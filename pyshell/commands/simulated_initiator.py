@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
-from pyshell.commands.guide.guide import target_called
+from pyshell.commands.guide import target_called
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.sessions import luns_of, sessions

@@ -1,2 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the running target and its host, one module per topic. They change nothing."""
+"""Checks of the running target and its host, one module per topic. They change nothing.
+
+A check yields findings: severity, path, message, and commands that fix it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pyshell.lio import listing
+from pyshell.lio.attach import Lio
+from pyshell.lio.identifiers import Tpg
+from pyshell.quoting import for_shell, shell_word
+
+Level = Literal["error", "warning", "unseen"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: an `error` breaks access now, a `warning` may later.
+
+    `unseen` is not a problem but something that could not be checked, and why.
+    """
+
+    level: Level
+    path: str
+    """A path of the tree, or a file or part of the host."""
+    message: str
+    """The problem and its consequence."""
+    commands: tuple[str, ...] = ()
+    """Commands for root's shell that fix it, in this order. They are complete, and none deletes an
+    object, drops one from the saved file or disconnects an initiator."""
+    about: tuple[str, ...] = ()
+    """Paths of the tree that a finding about the host affects."""
+    choices: tuple[str, ...] = ()
+    """Commands that an administrator chooses from: some disconnect initiators, grant access or
+    contain a word in capitals to replace."""
+
+
+def error(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
+    """Return a finding that breaks access now."""
+    return Finding("error", path, message, commands, choices=tuple(choices))
+
+
+def warning(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
+    """Return a finding that may break access later."""
+    return Finding("warning", path, message, commands, choices=tuple(choices))
+
+
+def unseen(what: str, why: str, *about: str) -> Finding:
+    """Return a finding about what could not be checked, with the paths that it affects."""
+    return Finding("unseen", what, why, about=about)
+
+
+def pyshell(lio: Lio, *words: str, **values: Any) -> str:
+    """Return a pyshell command for root's shell, for this target."""
+    simulated = [shell_word(f"--simulate={lio.simulated}")] if lio.simulated is not None else []
+    return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
+
+
+def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -> str:
+    """Return the command that sets CHAP of an object and prompts for the secret `name`."""
+    return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"
+
+
+def tpgs(lio: Lio, *, of: str = "") -> Iterator[Tpg]:
+    """Yield all TPGs, or those of one fabric."""
+    for fabric in listing.fabrics_in_use(lio):
+        if of in ("", fabric.name):
+            for target in listing.targets(fabric):
+                yield from listing.tpgs(target)

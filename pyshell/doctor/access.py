@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from pyshell import names
-from pyshell.doctor.findings import Finding, asking, error, pyshell, tpgs, warning
+from pyshell.doctor import Finding, asking, error, pyshell, tpgs, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import listing, sessions, settings, statistics

@@ -15,7 +15,7 @@ from pyshell.config.model import items
 from pyshell.config.running import read_running
 from pyshell.config.store import state
 from pyshell.config.store.state import State
-from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
+from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError

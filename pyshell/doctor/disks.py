@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 
-from pyshell.doctor.findings import Finding, error, pyshell, unseen, warning
+from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.host import block_devices
 from pyshell.host.machine import file_text
 from pyshell.lio import listing, sessions, storage_info

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pyshell.doctor.findings import Finding, error, pyshell, tpgs, unseen
+from pyshell.doctor import Finding, error, pyshell, tpgs, unseen
 from pyshell.host import procnet
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio

@@ -10,7 +10,7 @@ import pytest
 
 from driver import TPG, Pyshell
 from pyshell.commands import examine
-from pyshell.doctor.findings import Finding
+from pyshell.doctor import Finding
 
 from .findings import (
     ACL,

@@ -1,2 +1,240 @@
 # SPDX-License-Identifier: Apache-2.0
 """`share` and `unshare`: export a disk to initiators in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pyshell import names
+from pyshell.commands.share.chap_options import Chap, is_enforced
+from pyshell.commands.share.sharing import ISCSI, Wish, initiator_named, shared
+from pyshell.errors import NotFoundError, UsageError
+from pyshell.lio import listing, sessions
+from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
+from pyshell.lio.operations import removal
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.storage import DeleteStorageObject
+from pyshell.lio.operations.targets import DeleteTarget
+from pyshell.tree.command import (
+    DISK,
+    LUN,
+    SECRET,
+    SIZE,
+    SO_NAME,
+    TARGET,
+    ValueType,
+    choice,
+    command,
+)
+from pyshell.tree.luns import nearest, storage_object_on
+from pyshell.tree.node import Node
+from pyshell.tree.results import Change, Result
+
+if TYPE_CHECKING:
+    from pyshell.tree.node import Node
+
+
+def _portals(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple(_portal(part) for part in text.split(",") if part)
+
+
+def _portal(text: str) -> tuple[str, int]:
+    """Read an address, with or without a port. Raises UsageError."""
+    try:
+        return names.address(text), names.DEFAULT_PORT
+    except UsageError:
+        if ":" not in text:
+            raise
+    return names.split_portal(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(part for part in text.split(",") if part))
+    if not found:
+        raise UsageError("It is empty.", "Give the name of an initiator.")
+    return found
+
+
+INITIATORS = ValueType("wwn,...", _words, source="initiator")
+PORTALS = ValueType("address[:port],...", _portals)
+_DEVICE_HELP = "Path of a block device, image file or storage object."
+_SECRET_HELP = "password=- asks for it, password=@FILE reads it from a file."  # noqa: S105
+
+
+@command(
+    changes=True,
+    examples=(
+        "share /dev/mapper/lee-lee.lv to=iqn.2020-07.192.168.56.105:client",
+        "share /srv/disk2.img to=iqn.2020-07.192.168.56.105:client size=10G",
+    ),
+)
+def share(
+    node: Node,
+    device: Annotated[str, DISK, _DEVICE_HELP],
+    to: Annotated[tuple[str, ...], INITIATORS, "Names of the initiators, separated by commas."],
+    *,
+    target: Annotated[str | None, TARGET, "Name of the target; created if missing."] = None,
+    name: Annotated[str | None, SO_NAME, "Name of a new storage object."] = None,
+    lun: Annotated[int | None, LUN, "Number of the LUN. Default: the lowest free one."] = None,
+    readonly: Annotated[
+        bool | None,
+        "Give these initiators read-only access. Default: read-write for a new mapping.",
+    ] = None,
+    portal: Annotated[
+        tuple[tuple[str, int], ...], PORTALS, "Portals to listen on, separated by commas."
+    ] = (),
+    size: Annotated[int | None, SIZE, "Size of a new image file."] = None,
+    chap: Annotated[
+        str | None,
+        choice("oneway", "mutual"),
+        "Generate missing CHAP secrets: the initiator's, or both.",
+    ] = None,
+    userid: Annotated[str | None, "CHAP name of the initiator. Default: its name."] = None,
+    password: Annotated[str | None, f"CHAP secret of the initiator. {_SECRET_HELP}", SECRET] = None,
+    mutual_userid: Annotated[str | None, "CHAP name of the target. Default: its name."] = None,
+    mutual_password: Annotated[str | None, "CHAP secret of the target.", SECRET] = None,
+) -> Result:
+    """Export a disk over iSCSI in one line, all or nothing.
+
+    Existing objects are used; running it again changes nothing.
+
+    Storage object: the one on the device; otherwise a new one in block, or in fileio for an image
+    file, with the name of the device's file.
+
+    Target: the one that already exports it; otherwise the only iSCSI target (if there
+    are several, target= is needed); if there is none, a new one named after this host and the
+    storage object. TPG: the one that exports the disk,
+    otherwise the first.
+
+    Portals: those given; otherwise a new target gets the default portal, or the portals of the
+    other targets if these conflict with it.
+
+    The disk is mapped for the named initiators only, under the LUN's number if that is free. They
+    get access to this disk only.
+    """
+    credentials = Chap(
+        chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
+    )
+    wish = Wish(device, to, target, name, lun, portal or (), size, credentials, readonly)
+    return shared(node, wish)
+
+
+@command(changes=True, examples=("unshare /dev/mapper/lee-lee.lv",))
+def unshare(
+    node: Node,
+    device: Annotated[str, DISK, _DEVICE_HELP],
+    to: Annotated[
+        tuple[str, ...] | None,
+        INITIATORS,
+        "Stop exporting it to these initiators only. Default: all.",
+    ] = None,
+) -> Result:
+    """Stop exporting a disk. The device or image file is kept.
+
+    It works for any export, not only for those created by share. The disk's LUNs and mappings over
+    iSCSI are deleted; then node ACLs without any disk left, a target left without LUNs and
+    initiators, and the storage object, unless something else exports it. Objects that were empty
+    before are kept.
+    """
+
+    return unshared(node, device, to)
+
+
+def unshared(node: Node, device: str, initiators: Sequence[str] | None) -> Result:
+    """Return what takes a disk back, from some initiators or all. Raises NotFoundError."""
+    exported = storage_object_on(node, device)
+    every = listing.luns_of(node.lio, exported) if exported is not None else []
+    luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
+    if exported is None or not luns:
+        near = nearest(node, device) if exported is None else ""
+        raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
+    if initiators is not None:
+        initiators = [initiator_named(node.lio, name) for name in initiators]
+    unmapped = _unmapped(luns, initiators)
+    if initiators is not None and not unmapped:
+        raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")
+    gone = [lun for lun in luns if _is_left_unseen(lun, unmapped, initiators)]
+    operations = _removal(unmapped, gone)
+    kept = [lun for lun in every if lun not in gone]
+    if not kept:
+        operations += removal.alone(exported)
+    for operation in operations:
+        _say(operation)
+    foreign = [lun for lun in kept if lun not in luns]
+    notes = [f"{exported.path} stays: {foreign[0].path} exports it."] if foreign else []
+    notes += _chap_that_stays(node, unmapped, gone, operations)
+    return Change(
+        operations,
+        note=" ".join(notes),
+        named=[mapped.path for mapped in unmapped] if initiators is not None else (),
+        data={"cut": sessions.cut(node.lio, operations)},
+    )
+
+
+def _chap_that_stays(
+    node: Node,
+    unmapped: Sequence[MappedLun],
+    gone: Sequence[Lun],
+    operations: Sequence[Operation],
+) -> list[str]:
+    """Return which of the TPGs that lose something want CHAP as before."""
+    deleted = [o.place for o in operations if isinstance(o, DeleteTarget)]
+    tpgs = dict.fromkeys([*(m.acl.tpg for m in unmapped), *(u.tpg for u in gone)])
+    return [
+        f"{tpg} still requires CHAP: '{tpg.path} set attribute authentication=0' ends that."
+        for tpg in tpgs
+        if tpg.target not in deleted and is_enforced(node.lio, tpg)
+    ]
+
+
+def _unmapped(luns: Sequence[Lun], initiators: Sequence[str] | None) -> list[MappedLun]:
+    """Return the mappings that go."""
+    mappings = [mapped for lun in luns for mapped in listing.mappings_of(lun)]
+    if initiators is None:
+        return mappings
+    return [mapped for mapped in mappings if mapped.acl.wwn in initiators]
+
+
+def _is_left_unseen(
+    lun: Lun, unmapped: Sequence[MappedLun], initiators: Sequence[str] | None
+) -> bool:
+    """Tell whether a LUN goes: where only some initiators lose it, once none is left."""
+    return initiators is None or all(m in unmapped for m in listing.mappings_of(lun))
+
+
+def _removal(unmapped: Sequence[MappedLun], gone: Sequence[Lun]) -> list[Operation]:
+    """Return what deletes mappings, LUNs, and the ACLs and targets that are left with nothing."""
+    acls = dict.fromkeys(mapped.acl for mapped in unmapped)
+    emptied = [acl for acl in acls if all(m in unmapped for m in listing.mapped_luns(acl))]
+    made: list[Operation] = []
+    places = dict.fromkeys([*(m.acl.tpg.target for m in unmapped), *(u.tpg.target for u in gone)])
+    for target in places:
+        if _is_emptied(target, gone, emptied):
+            made += removal.of_target(target)
+            continue
+        made += [UnmapLun(mapped) for mapped in unmapped if mapped.acl.tpg.target == target]
+        made += [DeleteNodeAcl(acl) for acl in emptied if acl.tpg.target == target]
+        made += [DeleteLun(lun) for lun in gone if lun.tpg.target == target]
+    return made
+
+
+def _is_emptied(target: Target, gone: Sequence[Lun], emptied: Sequence[NodeAcl]) -> bool:
+    """Tell whether a target exports nothing and lets nobody in once these are gone."""
+    return all(
+        all(lun in gone for lun in listing.luns(tpg))
+        and all(acl in emptied for acl in listing.node_acls(tpg))
+        for tpg in listing.tpgs(target)
+    )
+
+
+def _say(operation: Operation) -> None:
+    if isinstance(operation, DeleteLun):
+        operation.said = [f"Deleted LUN {operation.place.index}."]
+    elif isinstance(operation, DeleteNodeAcl):
+        operation.said = [f"Deleted Node ACL {operation.place.wwn}."]
+    elif isinstance(operation, DeleteTarget):
+        operation.said = [f"Deleted Target {operation.place.wwn}."]
+    elif isinstance(operation, DeleteStorageObject):
+        operation.said = [f"Deleted storage object {operation.place.name}."]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,16 +20,24 @@ from typing import Any, cast
 from pyshell.config import document_file, references
 from pyshell.config.document import Document, counts
 from pyshell.config.document_file import digest
-from pyshell.config.store.state import NAME, About, from_json, moment, of_file, utc
+from pyshell.config.store.state import NAME, About, from_json, local, moment, of_file, utc
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
+from pyshell.text import aligned, one_line
 
 DAYS_MAX = 36500
 SAVED = "saved"
 """The name of the file that is restored at boot."""
 _KEY = "pyshell_revision"
 _FOLDER = "revisions"
+_HEADINGS = ("revision", "saved at", "by", "way", "objects", "comment")
+_KINDS = (
+    ("storage_objects", "storage object"),
+    ("targets", "target"),
+    ("luns", "LUN"),
+    ("acls", "ACL"),
+)
 _BACKUP_TIME = "saveconfig-%Y%m%d-%H:%M:%S"
 
 
@@ -46,6 +55,37 @@ class Revision:
     digest: str = ""
     """Digest of the original file."""
 
+    @property
+    def title(self) -> str:
+        """Return it on one line: `Revision 3, saved at …`."""
+        about = self.about
+        by = f" by {about.user}" if about.user else ""
+        comment = f": {about.comment}" if about.comment else ""
+        saved = f"saved at {local(about.time)}{by} ({about.way}){comment}"
+        return one_line(f"Revision {self.word}, {saved}")
+
+    @property
+    def objects(self) -> str:
+        """Return the numbers of its objects: `1 target, 2 LUNs`."""
+        if not self.counts:
+            return "no saved configuration"
+        shown = [
+            f"{number} {word}{'' if number == 1 else 's'}"
+            for name, word in _KINDS
+            if (number := self.counts.get(name, 0))
+        ]
+        return ", ".join(shown) or "empty"
+
+    def data(self) -> dict[str, Any]:
+        """Return it for `-o json`."""
+        return {
+            "revision": self.word,
+            **self.about.to_json(),
+            "replaced": self.replaced,
+            "counts": self.counts,
+            "file": str(self.file),
+        }
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -53,6 +93,26 @@ class Policy:
 
     revisions: int
     days: int
+
+
+def table(revisions: Sequence[Revision]) -> list[str]:
+    """Return revisions as a table, one per line."""
+    if not revisions:
+        return ["(nothing saved)"]
+    return list(aligned([_HEADINGS, *(_row(revision) for revision in revisions)]))
+
+
+def _row(revision: Revision) -> tuple[str, ...]:
+    about = revision.about
+    cells = (
+        revision.word,
+        local(about.time),
+        about.user,
+        about.way,
+        revision.objects,
+        about.comment,
+    )
+    return tuple(one_line(cell) or "-" for cell in cells)
 
 
 def folder(config_dir: Path) -> Path:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.commands.guide import initiators
-from pyshell.commands.guide.guide import text_lines
+from pyshell.commands.guide import initiators, text_lines
 from pyshell.commands.guide.ways import Credentials, Disk, Way, own_addresses
 
 OTHER = "iqn.2020-07.192.168.56.106:other"
