@@ -27,7 +27,14 @@ from pyshell.config.document import (
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import attributes, fabrics, identifiers, listing, settings, storage_info
-from pyshell.lio.identifiers import DEFAULT_GROUP, HBA_PREFIX, FabricPlace, normal_path, plugin_name
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    HBA_PREFIX,
+    FabricPlace,
+    Identifier,
+    normal_path,
+    plugin_name,
+)
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
@@ -45,8 +52,6 @@ _CMDSN_DEPTH = "64"
 """The kernel's default of default_cmdsn_depth."""
 DEMO_MODE = "attrib/generate_node_acls"
 
-AnyPlace = identifiers.Place | FabricPlace
-
 
 @dataclass(frozen=True)
 class Item:
@@ -58,7 +63,7 @@ class Item:
     that it exports or maps.
     """
 
-    place: AnyPlace
+    place: Identifier
     facts: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     links: tuple[str, ...] = ()
@@ -103,7 +108,7 @@ class Item:
         )
 
 
-RANKS: tuple[type[AnyPlace], ...] = (
+RANKS: tuple[type[Identifier], ...] = (
     FabricPlace,
     identifiers.StorageObject,
     identifiers.AluaGroup,

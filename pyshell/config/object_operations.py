@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyshell.config.model import ENABLED, LUN_GROUP, AnyPlace, Item
+from pyshell.config.model import ENABLED, LUN_GROUP, Item
 from pyshell.errors import NotFoundError
 from pyshell.lio import attributes, identifiers, listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
@@ -23,6 +23,7 @@ from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     AluaGroup,
     FabricPlace,
+    Identifier,
     NodeAcl,
     StorageObject,
     Tpg,
@@ -141,7 +142,7 @@ def no_discovery(fabric: Fabric) -> list[Operation]:
     return [*made, SetKnown(place, "discovery_auth/enforce_discovery_auth", "0")]
 
 
-def create(item: Item, made_of: AnyPlace | None) -> Iterator[Operation]:
+def create(item: Item, made_of: Identifier | None) -> Iterator[Operation]:
     """Yield operations that create an object with its settings; a TPG is enabled later.
 
     `made_of` is the storage object of a LUN or the LUN of a mapped LUN.

@@ -15,7 +15,6 @@ from pyshell.config import object_operations
 from pyshell.config.compare import Difference, compare, keeping_chap, merged
 from pyshell.config.model import (
     ENABLED,
-    AnyPlace,
     EntryError,
     Item,
     Items,
@@ -262,7 +261,7 @@ class _Steps:
         place = self._numbers.placed(item.place)
         return item if place is item.place else replace(item, place=place)
 
-    def _exported(self, item: Item) -> AnyPlace | None:
+    def _exported(self, item: Item) -> identifiers.Identifier | None:
         """Return what a LUN or mapped LUN exports, None for other objects."""
         if not item.links:
             return None
@@ -290,7 +289,7 @@ class _Numbers:
             self._taken.discard(number)
             self._lowest = min(self._lowest, number)
 
-    def placed(self, place: AnyPlace) -> AnyPlace:
+    def placed(self, place: identifiers.Identifier) -> identifiers.Identifier:
         """Return an identifier with the HBA number of its storage object."""
         if isinstance(place, identifiers.AluaGroup):
             owner = self.placed(place.storage_object)

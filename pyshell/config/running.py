@@ -259,7 +259,7 @@ _FACTS: dict[type, Callable[[Lio, Any], Mapping[str, Any]]] = {
 }
 
 
-def facts(lio: Lio, place: identifiers.Place) -> dict[str, Any]:
+def facts(lio: Lio, place: identifiers.Identifier) -> dict[str, Any]:
     """Return an object's entry without attributes, parameters and objects below it."""
     return {**_FACTS[type(place)](lio, place)}
 

@@ -33,7 +33,7 @@ from typing import Any
 from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.lio.identifiers import (
-    Place,
+    Identifier,
     StorageObject,
 )
 
@@ -239,14 +239,14 @@ _AS_CREATED = frozenset({"emulate_model_alias"})
 """What `create` gives by a preference: no table knows it."""
 
 
-def row_of(place: Place, file: str) -> Attribute | None:
+def row_of(place: Identifier, file: str) -> Attribute | None:
     """Return the row of a setting (`attrib/emulate_caw`), None if the table has none."""
     folder, _, name = file.rpartition("/")
     kind = place.kind.rows.get(folder)
     return of_kind(kind).get(name) if kind else None
 
 
-def comes_by_itself(place: Place, file: str, value: str) -> bool:
+def comes_by_itself(place: Identifier, file: str, value: str) -> bool:
     """Return whether a new object has that value, or takes no other."""
     found = row_of(place, file)
     if found is None or found.name in _AS_CREATED:
@@ -256,7 +256,7 @@ def comes_by_itself(place: Place, file: str, value: str) -> bool:
     return found.tried and found.default_of(place.owner) == value
 
 
-def depends_on_device(place: Place, file: str) -> bool:
+def depends_on_device(place: Identifier, file: str) -> bool:
     """Whether a storage object's setting may not fit another device: limits, sizes of blocks."""
     folder, _, name = file.rpartition("/")
     if not isinstance(place, StorageObject) or folder != "attrib" or name in _AS_CREATED:
@@ -269,7 +269,7 @@ def depends_on_device(place: Place, file: str) -> bool:
     return not name.startswith("emulate_") and found.default_of(place.owner) is None
 
 
-def refuse_misread(place: Place, file: str, value: str) -> None:
+def refuse_misread(place: Identifier, file: str, value: str) -> None:
     """Raise UsageError for a value that the kernel would misread or refuse.
 
     It takes what is neither true nor false for false: `authentication=maybe` would let everybody

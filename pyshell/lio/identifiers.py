@@ -92,12 +92,23 @@ def normal_path(path: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What pyshell knows about a kind of object."""
+    """What pyshell knows about a kind of object.
+
+    In its texts, `{place}` is the object's identifier.
+    """
 
     noun: str
     """How messages call one."""
     rtslib_name: str
     """The name of rtslib's class, which its error messages contain."""
+    parent: str = ""
+    """The field of its identifier that holds the object above, "" if there is none."""
+    label: str = ""
+    """What distinguishes it, in messages, from others of its kind and parent."""
+    folder: tuple[str, ...] = ()
+    """Its folder in configfs, below the parent's."""
+    path: str = ""
+    """Its path in the tree, below the parent's."""
     groups: tuple[str, ...] = ()
     """Folders of settings below the object's folder, in the order in which to write them."""
     files: tuple[str, ...] = ()
@@ -120,13 +131,50 @@ def _below(folder: str, *parts: str) -> str:
     return "/".join((folder, *map(names.path_part, parts)))
 
 
+class Identifier:
+    """Names one object; `str` is what messages call it."""
+
+    kind: ClassVar[Kind]
+
+    @property
+    def parent(self) -> Identifier | None:
+        """Return the object that this one is created in; None for storage objects and targets."""
+        return getattr(self, self.kind.parent) if self.kind.parent else None
+
+    @property
+    def _above(self) -> Identifier:
+        assert self.parent is not None
+        return self.parent
+
+    @property
+    def owner(self) -> str:
+        """Return the backstore or fabric, on which defaults of settings depend."""
+        return self._above.owner
+
+    @cached_property
+    def folder(self) -> str:
+        """Return the object's folder in configfs."""
+        parts = (part.format(place=self) for part in self.kind.folder)
+        return _below(self._above.folder, *parts)
+
+    @cached_property
+    def path(self) -> str:
+        """Return the path in pyshell's tree, which is also how a saved file names it."""
+        return f"{self._above.path}/{self.kind.path.format(place=self)}"
+
+    def __str__(self) -> str:
+        text = f"{self.kind.noun} {self.kind.label.format(place=self)}"
+        return f"{text} of {self.parent}" if self.parent else text
+
+
 @dataclass(frozen=True)
-class StorageObject:
+class StorageObject(Identifier):
     """A storage object. `hba` is the number of its HBA, which only configfs knows."""
 
-    kind: ClassVar = Kind(
+    kind = Kind(
         "storage object",
         "StorageObject",
+        label="{place.plugin}/{place.name}",
         groups=("attrib",),
         rows={"attrib": "storage_object"},
         missing="No storage object named {place.name}.",
@@ -139,7 +187,6 @@ class StorageObject:
 
     @property
     def owner(self) -> str:
-        """Return the backstore, on which defaults of settings depend."""
         return self.plugin
 
     @property
@@ -149,25 +196,24 @@ class StorageObject:
 
     @cached_property
     def folder(self) -> str:
-        """Return the object's folder in configfs."""
         return _below(self.hba_folder, self.name)
 
     @cached_property
     def path(self) -> str:
-        """Return the path in pyshell's tree, which is also how a saved file names it."""
         return f"/backstores/{self.plugin}/{self.name}"
-
-    def __str__(self) -> str:
-        return f"storage object {self.plugin}/{self.name}"
 
 
 @dataclass(frozen=True)
-class AluaGroup:
+class AluaGroup(Identifier):
     """An ALUA target port group of a storage object."""
 
-    kind: ClassVar = Kind(
+    kind = Kind(
         "ALUA group",
         "ALUATargetPortGroup",
+        parent="storage_object",
+        label="{place.name}",
+        folder=("alua", "{place.name}"),
+        path="alua/{place.name}",
         # The state first: the kernel refuses it once the others do not support it, and waits for
         # the delays when it changes.
         files=(
@@ -192,56 +238,38 @@ class AluaGroup:
     storage_object: StorageObject
     name: str
 
-    @property
-    def owner(self) -> str:
-        """Return the backstore, on which defaults of settings depend."""
-        return self.storage_object.owner
-
-    @cached_property
-    def folder(self) -> str:
-        """Return the group's folder in configfs."""
-        return _below(self.storage_object.folder, "alua", self.name)
-
-    @cached_property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"{self.storage_object.path}/alua/{self.name}"
-
-    def __str__(self) -> str:
-        return f"ALUA group {self.name} of {self.storage_object}"
-
 
 @dataclass(frozen=True)
-class FabricPlace:
+class FabricPlace(Identifier):
     """A fabric as an object with settings (discovery authentication, CPUs)."""
 
-    kind: ClassVar = Kind("fabric", "FabricPlace")
+    kind = Kind("fabric", "FabricPlace", label="{place.fabric.name}")
     fabric: Fabric
 
     @property
     def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
         return self.fabric.name
 
-    @property
+    @cached_property
     def folder(self) -> str:
-        """Return the fabric's folder in configfs."""
         return self.fabric.folder
 
-    @property
+    @cached_property
     def path(self) -> str:
-        """Return the path in pyshell's tree."""
         return f"/{self.fabric.name}"
-
-    def __str__(self) -> str:
-        return f"fabric {self.fabric.name}"
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Identifier):
     """A target of a fabric, by its normalised WWN."""
 
-    kind: ClassVar = Kind("target", "Target", groups=("param",), rows={"param": "target_parameter"})
+    kind = Kind(
+        "target",
+        "Target",
+        label="{place.wwn}",
+        groups=("param",),
+        rows={"param": "target_parameter"},
+    )
     fabric_name: str
     wwn: str
     root: str
@@ -253,124 +281,88 @@ class Target:
 
     @property
     def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
         return self.fabric_name
 
     @cached_property
     def folder(self) -> str:
-        """Return the target's folder in configfs."""
         return _below(self.fabric.folder, self.fabric.to_folder(self.wwn))
 
     @cached_property
     def path(self) -> str:
-        """Return the path in pyshell's tree."""
         return f"/{self.fabric_name}/{self.wwn}"
-
-    def __str__(self) -> str:
-        return f"target {self.wwn}"
 
 
 @dataclass(frozen=True)
-class Tpg:
+class Tpg(Identifier):
     """A target portal group, by its tag."""
 
-    kind: ClassVar = Kind(
+    kind = Kind(
         "TPG",
         "TPG",
+        parent="target",
+        label="{place.tag}",
+        folder=("tpgt_{place.tag}",),
         groups=("attrib", "param", "auth"),
         rows={"attrib": "tpg", "param": "tpg_parameter"},
     )
     target: Target
     tag: int
 
-    @property
-    def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
-        return self.target.fabric_name
-
-    @cached_property
-    def folder(self) -> str:
-        """Return the TPG's folder in configfs."""
-        return _below(self.target.folder, f"tpgt_{self.tag}")
-
     @cached_property
     def path(self) -> str:
-        """Return the path in the tree: a fabric without tags shows target and TPG as one."""
-        if not self.target.fabric.has("tpgts"):
-            return self.target.path
-        return f"{self.target.path}/tpg{self.tag}"
-
-    def __str__(self) -> str:
-        return f"TPG {self.tag} of {self.target}"
+        return tpg_path(self.target.fabric_name, self.target.path, self.tag)
 
 
 @dataclass(frozen=True)
-class Lun:
+class Lun(Identifier):
     """A LUN of a TPG, by its number."""
 
-    kind: ClassVar = Kind("LUN", "LUN", missing="Invalid LUN")
+    kind = Kind(
+        "LUN",
+        "LUN",
+        parent="tpg",
+        label="{place.index}",
+        folder=("lun", "lun_{place.index}"),
+        path="luns/lun{place.index}",
+        missing="Invalid LUN",
+    )
     tpg: Tpg
     index: int
 
-    @property
-    def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
-        return self.tpg.owner
-
-    @cached_property
-    def folder(self) -> str:
-        """Return the LUN's folder in configfs."""
-        return _below(self.tpg.folder, "lun", f"lun_{self.index}")
-
-    @cached_property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"{self.tpg.path}/luns/lun{self.index}"
-
-    def __str__(self) -> str:
-        return f"LUN {self.index} of {self.tpg}"
-
 
 @dataclass(frozen=True)
-class Portal:
+class Portal(Identifier):
     """A network portal: `address` is plain (IPv6 without brackets), as `names.address` gives it."""
 
-    kind: ClassVar = Kind("portal", "NetworkPortal", files=("iser", "cxgbit"))
+    kind = Kind(
+        "portal",
+        "NetworkPortal",
+        parent="tpg",
+        label="{place.name}",
+        folder=("np", "{place.name}"),
+        path="portals/{place.name}",
+        files=("iser", "cxgbit"),
+    )
     tpg: Tpg
     address: str
     port: int
-
-    @property
-    def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
-        return self.tpg.owner
 
     @property
     def name(self) -> str:
         """Return the name in the tree and in configfs, as `[::0]:3260`."""
         return f"{names.bracketed(self.address)}:{self.port}"
 
-    @cached_property
-    def folder(self) -> str:
-        """Return the portal's folder in configfs."""
-        return _below(self.tpg.folder, "np", self.name)
-
-    @cached_property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"{self.tpg.path}/portals/{self.name}"
-
-    def __str__(self) -> str:
-        return f"portal {self.name} of {self.tpg}"
-
 
 @dataclass(frozen=True)
-class NodeAcl:
+class NodeAcl(Identifier):
     """A node ACL: the initiator of that WWN may log in."""
 
-    kind: ClassVar = Kind(
+    kind = Kind(
         "ACL",
         "NodeACL",
+        parent="tpg",
+        folder=("acls", "{place.configfs_name}"),
+        path="acls/{place.wwn}",
         groups=("attrib", "param", "auth"),
         files=("cmdsn_depth", "tag"),
         rows={"attrib": "node_acl"},
@@ -379,49 +371,26 @@ class NodeAcl:
     wwn: str
 
     @property
-    def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
-        return self.tpg.owner
-
-    @cached_property
-    def folder(self) -> str:
-        """Return the ACL's folder in configfs."""
-        return _below(self.tpg.folder, "acls", self.tpg.target.fabric.to_folder(self.wwn))
-
-    @cached_property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"{self.tpg.path}/acls/{self.wwn}"
+    def configfs_name(self) -> str:
+        """Return the name of its folder."""
+        return self.tpg.target.fabric.to_folder(self.wwn)
 
     def __str__(self) -> str:
         return f"node ACL {self.wwn} of {self.tpg}"
 
 
 @dataclass(frozen=True)
-class MappedLun:
+class MappedLun(Identifier):
     """A mapped LUN: the number by which one initiator sees a LUN of the TPG."""
 
-    kind: ClassVar = Kind("mapped LUN", "MappedLUN", rows={"": "mapped_lun"})
+    kind = Kind(
+        "mapped LUN",
+        "MappedLUN",
+        parent="acl",
+        label="{place.index}",
+        folder=("lun_{place.index}",),
+        path="mapped_lun{place.index}",
+        rows={"": "mapped_lun"},
+    )
     acl: NodeAcl
     index: int
-
-    @property
-    def owner(self) -> str:
-        """Return the fabric, on which defaults of settings depend."""
-        return self.acl.owner
-
-    @cached_property
-    def folder(self) -> str:
-        """Return the mapped LUN's folder in configfs."""
-        return _below(self.acl.folder, f"lun_{self.index}")
-
-    @cached_property
-    def path(self) -> str:
-        """Return the path in pyshell's tree."""
-        return f"{self.acl.path}/mapped_lun{self.index}"
-
-    def __str__(self) -> str:
-        return f"mapped LUN {self.index} of {self.acl}"
-
-
-Place = FabricPlace | StorageObject | AluaGroup | Target | Tpg | Lun | Portal | NodeAcl | MappedLun

@@ -24,10 +24,10 @@ from pyshell.lio.identifiers import (
     HBA_PREFIX,
     PLUGIN_OF_HBA,
     AluaGroup,
+    Identifier,
     Lun,
     MappedLun,
     NodeAcl,
-    Place,
     Portal,
     StorageObject,
     Target,
@@ -242,12 +242,12 @@ def mappings_of(lun: Lun) -> list[MappedLun]:
     return found
 
 
-def existing(place: Place) -> bool:
+def existing(place: Identifier) -> bool:
     """Return whether the object is in configfs."""
     return os.path.isdir(place.folder)
 
 
-def half_made(lio: Lio, place: Place) -> bool:
+def half_made(lio: Lio, place: Identifier) -> bool:
     """Return whether an object exists and is not complete: what a killed program leaves.
 
     A LUN or mapped LUN without its link, a storage object that was never configured, an ALUA group

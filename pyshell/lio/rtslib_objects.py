@@ -25,10 +25,10 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import (
     HBA_PREFIX,
     AluaGroup,
+    Identifier,
     Lun,
     MappedLun,
     NodeAcl,
-    Place,
     Portal,
     StorageObject,
     Target,
@@ -185,7 +185,7 @@ _FOUND: dict[type, Any] = {
 }
 
 
-def found(place: Place) -> Any:
+def found(place: Identifier) -> Any:
     """Return rtslib's object for an existing object on which nothing depends any more."""
     return _FOUND[type(place)](place)
 

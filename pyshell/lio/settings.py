@@ -10,7 +10,7 @@ from pyshell import names
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import rtslib
 from pyshell.lio.configfs import Kernel, files
-from pyshell.lio.identifiers import AluaGroup, Place
+from pyshell.lio.identifiers import AluaGroup, Identifier
 
 # rtslib's and targetcli's names of the CHAP settings, and the files that hold them.
 AUTH_FILES = {
@@ -156,7 +156,7 @@ def check_auth(name: str, value: str) -> None:
         raise UsageError(f"The {name} is longer than {AUTH_MAX} bytes.")
 
 
-def own_files(place: Place) -> list[str]:
+def own_files(place: Identifier) -> list[str]:
     """Return the files of all settings that `place` can be given, in the order to write them.
 
     What other objects are made of (links, LUNs) and whether a TPG is enabled is not among them.
@@ -168,7 +168,7 @@ def own_files(place: Place) -> list[str]:
     return found
 
 
-def _writable(place: Place, group: str) -> list[str]:
+def _writable(place: Identifier, group: str) -> list[str]:
     if group == "auth":
         present = names_in(place.folder, group)[1]
         return [name for name in AUTH_FILES.values() if name in present]

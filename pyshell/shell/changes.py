@@ -20,10 +20,10 @@ from pyshell.lio import listing, sessions
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import (
     AluaGroup,
+    Identifier,
     Lun,
     MappedLun,
     NodeAcl,
-    Place,
     Portal,
     StorageObject,
     Target,
@@ -287,7 +287,7 @@ class UndoMemory:
 
 _NAMED = 3
 """How many storage objects a question names."""
-_COUNTED: tuple[type[Place], ...] = (
+_COUNTED: tuple[type[Identifier], ...] = (
     Target, Tpg, StorageObject, AluaGroup, Lun, NodeAcl, MappedLun, Portal,
 )  # fmt: skip
 """The kinds of objects that a question counts, in its order."""
@@ -356,7 +356,7 @@ def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None
     return _joined(list(_counts(along, named)))
 
 
-def _is_part(place: Place, tops: Collection[str]) -> bool:
+def _is_part(place: Identifier, tops: Collection[str]) -> bool:
     """Whether an object belongs to another that is removed, and cannot exist without it."""
     if isinstance(place, Tpg):
         return place.target.path in tops
@@ -365,7 +365,7 @@ def _is_part(place: Place, tops: Collection[str]) -> bool:
     return isinstance(place, AluaGroup) and place.storage_object.path in tops
 
 
-def _counts(along: Sequence[Place], named: Sequence[str]) -> Iterator[str]:
+def _counts(along: Sequence[Identifier], named: Sequence[str]) -> Iterator[str]:
     for kind in _COUNTED:
         found = [place for place in along if type(place) is kind]
         if found:
@@ -373,7 +373,7 @@ def _counts(along: Sequence[Place], named: Sequence[str]) -> Iterator[str]:
             yield f"{words}{_exported(found, named)}"
 
 
-def _exported(places: Sequence[Place], named: Sequence[str]) -> str:
+def _exported(places: Sequence[Identifier], named: Sequence[str]) -> str:
     """Return the storage objects of LUNs, unless the command names them."""
     luns = [place for place in places[:_NAMED] if isinstance(place, Lun)]
     exported = [found for lun in luns if (found := listing.storage_object_of(lun))]

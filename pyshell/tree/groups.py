@@ -19,10 +19,10 @@ from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
     AluaGroup,
     FabricPlace,
+    Identifier,
     Lun,
     MappedLun,
     NodeAcl,
-    Place,
     StorageObject,
     Tpg,
 )
@@ -127,7 +127,7 @@ class KernelGroup(Group):
     def __init__(
         self,
         lio: Lio,
-        places: Sequence[Place],
+        places: Sequence[Identifier],
         folder: str,
         kind: str,
         writable: Collection[str] | None = None,
@@ -201,14 +201,14 @@ def _type(row: Attribute) -> str:
     return "string" if row.type == "text" else row.type
 
 
-def _exported(lio: Lio, place: Place) -> bool:
+def _exported(lio: Lio, place: Identifier) -> bool:
     return isinstance(place, StorageObject) and listing.is_exported(lio, place)
 
 
 class AuthGroup(Group):
     """CHAP names and secrets of a TPG or ACL, or those for discovery of a fabric."""
 
-    def __init__(self, lio: Lio, places: Sequence[Place | FabricPlace], folder: str) -> None:
+    def __init__(self, lio: Lio, places: Sequence[Identifier], folder: str) -> None:
         self._lio = lio
         self._places = places
         self._folder = folder
@@ -276,7 +276,7 @@ class AuthGroup(Group):
         command = f"{tpg.path} set attribute authentication=1"
         return [f"The credentials have no effect: CHAP is off. '{command}' turns it on."]
 
-    def _later(self, place: Place | FabricPlace, name: str, values: Mapping[str, str]) -> str:
+    def _later(self, place: Identifier, name: str, values: Mapping[str, str]) -> str:
         """Return a setting as it will be after the change."""
         if name in values:
             return values[name]

@@ -19,7 +19,7 @@ from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import Place, normal_path
+from pyshell.lio.identifiers import Identifier, normal_path
 from pyshell.names import MASK, size_text, whole
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
@@ -371,7 +371,7 @@ def shown_facts(entry: Mapping[str, Any], *, secrets: bool, units: bool = False)
     return Lines(lines, facts, table=Table(("Fact", "Value"), rows))
 
 
-def running_facts(lio: Lio, place: Place) -> dict[str, Any]:
+def running_facts(lio: Lio, place: Identifier) -> dict[str, Any]:
     """Return an object's entry in the running configuration, without the objects below it."""
     from pyshell.config import running
 

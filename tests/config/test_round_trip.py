@@ -14,7 +14,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio import listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import AluaGroup, FabricPlace, Place
+from pyshell.lio.identifiers import AluaGroup, FabricPlace, Identifier
 from pyshell.lio.operations.base import Operation, carry_out
 from pyshell.lio.operations.mapping import SetLunAluaGroup
 from pyshell.lio.operations.setters import Set
@@ -69,7 +69,7 @@ def export_disks(pyshell: Pyshell) -> None:
     )
 
 
-def places(lio: Lio) -> Iterator[Place]:
+def places(lio: Lio) -> Iterator[Identifier]:
     """Yield every object that has settings."""
     for disk in listing.storage_objects(lio):
         yield disk
@@ -96,7 +96,7 @@ def change_everything(lio: Lio) -> tuple[set[str], set[str]]:
     return changed, left - changed
 
 
-def change(lio: Lio, place: Place, file: str) -> bool:
+def change(lio: Lio, place: Identifier, file: str) -> bool:
     """Give a setting another value that the kernel takes and keeps."""
     before = settings.read(lio.kernel, place.folder, file)
     candidates: Sequence[str] = _NUMBERS if before.lstrip("-").isdigit() else _WORDS

@@ -16,7 +16,6 @@ from pyshell.config import document_file
 from pyshell.config.document import Document
 from pyshell.config.model import (
     NAMES_ONLY,
-    AnyPlace,
     EntryError,
     Item,
     Items,
@@ -28,7 +27,7 @@ from pyshell.config.running import read_fabric
 from pyshell.files import reading
 from pyshell.lio import identifiers, listing, rtslib_objects
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import FabricPlace, parents
+from pyshell.lio.identifiers import FabricPlace, Identifier, parents
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -72,7 +71,7 @@ def running_paths(lio: Lio) -> set[str]:
     return {tree_path(Item(place)) for place in _running_objects(lio)}
 
 
-def _running_objects(lio: Lio) -> Iterator[AnyPlace]:
+def _running_objects(lio: Lio) -> Iterator[Identifier]:
     for disk in listing.storage_objects(lio):
         if not listing.half_made(lio, disk):
             yield disk
@@ -87,7 +86,7 @@ def _running_objects(lio: Lio) -> Iterator[AnyPlace]:
                 yield from _running_in_tpg(tpg, replace(tpg, target=target))
 
 
-def _running_in_tpg(there: identifiers.Tpg, tpg: identifiers.Tpg) -> Iterator[AnyPlace]:
+def _running_in_tpg(there: identifiers.Tpg, tpg: identifiers.Tpg) -> Iterator[Identifier]:
     fabric = there.target.fabric
     yield tpg
     for lun in listing.luns(there):

@@ -19,7 +19,7 @@ from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
-from pyshell.lio.identifiers import NodeAcl, Place, Portal, StorageObject, Tpg
+from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.rtslib import doing, work_on
 from pyshell.text import listed
 
@@ -187,7 +187,7 @@ class Operation(ABC):
 class Deletion(Operation):
     """Deletes an object, on which nothing depends any more."""
 
-    place: Place
+    place: Identifier
 
     def step(self) -> str:
         return f"delete {self.place}"
@@ -519,26 +519,26 @@ def interrupts_held() -> Iterator[Callable[[], int]]:
             signal.signal(number, handler)
 
 
-def must_exist(foreseen: Foreseen, place: Place) -> None:
+def must_exist(foreseen: Foreseen, place: Identifier) -> None:
     """Raise NotFoundError if `place` will not be there."""
     if not foreseen.exists(place.folder):
         raise missing(f"There is no {place}", place)
 
 
-def must_be_free(foreseen: Foreseen, place: Place) -> None:
+def must_be_free(foreseen: Foreseen, place: Identifier) -> None:
     """Raise ExistsError if `place` will be taken."""
     if foreseen.exists(place.folder):
         text = str(place)
         raise exists(f"{text[:1].upper()}{text[1:]} already exists", place)
 
 
-def missing(message: str, place: Place, hint: str = "") -> NotFoundError:
+def missing(message: str, place: Identifier, hint: str = "") -> NotFoundError:
     """Return the error of an object that does not exist, with targetcli's sentence."""
     told = place.kind.missing.format(kind=place.kind.rtslib_name, place=place)
     return NotFoundError(message, hint, path=place.folder, targetcli=told)
 
 
-def exists(message: str, place: Place, hint: str = "") -> ExistsError:
+def exists(message: str, place: Identifier, hint: str = "") -> ExistsError:
     """Return the error of an object that already exists, with targetcli's sentence."""
     told = place.kind.exists.format(kind=place.kind.rtslib_name, place=place)
     return ExistsError(message, hint, path=place.folder, targetcli=told)

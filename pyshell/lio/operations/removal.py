@@ -12,10 +12,10 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     AluaGroup,
+    Identifier,
     Lun,
     MappedLun,
     NodeAcl,
-    Place,
     Portal,
     StorageObject,
     Target,
@@ -90,7 +90,7 @@ def alone(place: StorageObject) -> list[Operation]:
     return [*made, DeleteStorageObject(place)]
 
 
-def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
+def left_below(lio: Lio, operations: Iterable[Operation]) -> Identifier | None:
     """Return an object that depends on one to be deleted and that no operation before deletes."""
     foreseen = Foreseen(lio)
     for operation in operations:
@@ -103,7 +103,7 @@ def left_below(lio: Lio, operations: Iterable[Operation]) -> Place | None:
     return None
 
 
-DELETE: Mapping[type[Place], Callable[[Any], Operation]] = {
+DELETE: Mapping[type[Identifier], Callable[[Any], Operation]] = {
     StorageObject: DeleteStorageObject,
     AluaGroup: DeleteAluaGroup,
     Target: DeleteTarget,
@@ -116,13 +116,13 @@ DELETE: Mapping[type[Place], Callable[[Any], Operation]] = {
 """The operation that deletes an object, by its type."""
 
 
-def _dependents(lio: Lio, place: Place) -> Sequence[Place]:
+def _dependents(lio: Lio, place: Identifier) -> Sequence[Identifier]:
     """Return the objects that are below another one or made of it."""
     rule = _DEPENDENTS.get(type(place))
     return rule(lio, place) if rule is not None else ()
 
 
-_DEPENDENTS: Mapping[type[Place], Callable[[Lio, Any], Sequence[Place]]] = {
+_DEPENDENTS: Mapping[type[Identifier], Callable[[Lio, Any], Sequence[Identifier]]] = {
     Target: lambda _, target: listing.tpgs(target),
     Tpg: lambda _, tpg: [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)],
     Lun: lambda _, lun: listing.mappings_of(lun),

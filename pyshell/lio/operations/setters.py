@@ -14,7 +14,7 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageErro
 from pyshell.lio import rtslib_objects, settings, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import NodeAcl, Place, Portal, StorageObject, Tpg
+from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, Several, must_exist
 
@@ -30,7 +30,7 @@ class Set(Operation):
         errno.ENOSYS: "Its backstore or device cannot do that.",
         errno.ENODEV: "Its backstore or device cannot do that, or is not ready for it.",
     }
-    place: Place
+    place: Identifier
     file: str
     value: str
     said: Sequence[str] = field(default_factory=list)
@@ -127,7 +127,7 @@ class SetEnabled(Operation):
         return self.tpg.target.fabric.refusal(number) if self.enabled else ""
 
 
-def snapshot(lio: Lio, place: Place) -> list[Operation]:
+def snapshot(lio: Lio, place: Identifier) -> list[Operation]:
     """Return operations that would give `place` the settings that it has now."""
     found: list[Operation] = []
     for file in settings.own_files(place):

@@ -19,7 +19,7 @@ from pyshell.lio import attributes, listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.attributes import UNEXPORTED, Attribute
 from pyshell.lio.configfs import CONFIGFS, changing
-from pyshell.lio.identifiers import AluaGroup, NodeAcl, Place, Target, Tpg
+from pyshell.lio.identifiers import AluaGroup, Identifier, NodeAcl, Target, Tpg
 
 from ..commands import run
 from ..initiator import NAME, Chap, Initiator
@@ -46,7 +46,7 @@ LESS = {
 class Found:
     """A setting of an object, with its row."""
 
-    place: Place
+    place: Identifier
     owner: str
     file: str
     row: Attribute
@@ -83,7 +83,7 @@ def export() -> None:
     )
 
 
-def of(place: Place, owner: str, folder: str, kind: str) -> Iterator[Found]:
+def of(place: Identifier, owner: str, folder: str, kind: str) -> Iterator[Found]:
     """Yield the settings in a folder of an object."""
     every, writable = settings.names_in(place.folder, folder)
     for name in every:

@@ -15,7 +15,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import FabricPlace, Place
+from pyshell.lio.identifiers import FabricPlace, Identifier
 from pyshell.lio.operations.base import carry_out
 from pyshell.lio.operations.setters import Set
 
@@ -28,9 +28,9 @@ VALUES = ("1", "0", "2", "3", "Yes", "No", "5", "15", "60", "512", "4096", "6553
 NOT_KEPT = {"attrib/pi_prot_format", "alua_access_status"}
 
 
-def everything(lio: Lio) -> list[Place]:
+def everything(lio: Lio) -> list[Identifier]:
     """Return every object that has settings."""
-    found: list[Place] = []
+    found: list[Identifier] = []
     for storage_object in listing.storage_objects(lio):
         found += [storage_object, *listing.alua_groups(storage_object)]
     for target in listing.targets(fabric("iscsi", lio.root)):
