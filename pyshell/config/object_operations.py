@@ -31,11 +31,10 @@ from pyshell.lio.identifiers import (
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import (
     Foreseen,
+    ObjectOperation,
     Operation,
     Several,
     carry_out,
-    carry_out_each,
-    must_exist,
 )
 from pyshell.lio.operations.mapping import (
     CreateLun,
@@ -104,7 +103,7 @@ class SetKnown(Set):
 
 
 @dataclass
-class FollowSize(Operation):
+class FollowSize(ObjectOperation):
     """Set the size of a fileio storage object; grow its image file if that is smaller.
 
     A file is never truncated: less of it is exported then.
@@ -116,10 +115,6 @@ class FollowSize(Operation):
 
     def step(self) -> str:
         return f"resize {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the storage object exists."""
-        must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         """Grow the file if needed, then set the size; a block device needs neither."""
@@ -299,7 +294,7 @@ def clear(
             gone.append(operation)
 
         try:
-            carry_out_each(lio, operations, report)
+            carry_out(lio, operations, report, for_good=True)
         finally:
             removed(gone)
 

@@ -313,7 +313,7 @@ def _resize_file(
         sparse = status.st_blocks * 512 < status.st_size
         operations.append(GrowImageFile(found.device, wanted, sparse))
     text = f"{place} has {size_text(wanted)} now."
-    operations.append(SetImageSize(place, wanted, [text, *_rescans(lio, place)]))
+    operations.append(SetImageSize(place, wanted, said=[text, *_rescans(lio, place)]))
     return Change(operations)
 
 
@@ -322,7 +322,7 @@ def _tell_handler(
 ) -> Result:
     _refuse_to_shrink(place, found.size, size, force=force)
     text = f"{place} has {size_text(size)} now."
-    return Change([Set(place, "attrib/dev_size", str(size), [text, *_rescans(lio, place)])])
+    return Change([Set(place, "attrib/dev_size", str(size), said=[text, *_rescans(lio, place)])])
 
 
 def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:

@@ -128,7 +128,7 @@ class UserBackstoreNode(BackstoreNode):
         arguments |= {"hw_max_sectors": hw_max_sectors, "control": control}
         place = self._new(name)
         said = f"Created user-backed storage object {name} size {size}."
-        operations: list[Operation] = [CreateStorageObject(place, arguments, [said])]
+        operations: list[Operation] = [CreateStorageObject(place, arguments, said=[said])]
         # targetcli leaves export_backstore_name_as_model alone here: the handler names the model.
         return Change(operations, place.path)
 

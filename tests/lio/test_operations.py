@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from threading import Barrier
@@ -41,7 +42,7 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.operations import removal
-from pyshell.lio.operations.base import Foreseen, Operation, carry_out, carry_out_each, check
+from pyshell.lio.operations.base import Foreseen, Operation, carry_out, check
 from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
@@ -277,7 +278,7 @@ class Backwards:
         assert cancel_futures
 
 
-@pytest.mark.parametrize("carry", [carry_out, carry_out_each])
+@pytest.mark.parametrize("carry", [carry_out, partial(carry_out, for_good=True)])
 def test_the_failure_is_told_though_one_before_it_was_not_begun(
     wide: Lio, carry: Callable[[Lio, Sequence[Operation]], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,7 +289,7 @@ def test_the_failure_is_told_though_one_before_it_was_not_begun(
     assert done[3:] in (["c"], ["c", "undo c"])
 
 
-@pytest.mark.parametrize("carry", [carry_out, carry_out_each])
+@pytest.mark.parametrize("carry", [carry_out, partial(carry_out, for_good=True)])
 def test_nothing_more_is_begun_where_telling_of_it_fails(
     wide: Lio, carry: Callable[..., object]
 ) -> None:
@@ -318,10 +319,11 @@ def test_each_for_good_keeps_what_was_done_before_a_failure(lio: Lio, at_once: i
     failing = Waiting("b", done, fails=True, together=both)
     steps = [Waiting("a", done, together=both), failing, Step("c", done)]
     with pytest.raises(PyshellError, match="It cannot be"):
-        carry_out_each(
+        carry_out(
             replace(lio, at_once=at_once),
             steps,
             lambda operation, *_: seen.append(operation.step()),
+            for_good=True,
         )
     assert done[3:] == seen == ["a"]
 

@@ -12,10 +12,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from types import FrameType
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
-from pyshell.lio import listing
+from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
@@ -28,65 +28,50 @@ _SHOWN = 5
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class LookupCache:
-    """Looks up storage objects by name: one among all, from the second on in one pass for all.
-
-    Those created after the first lookup are not found.
-    """
-
-    def __init__(self, lio: Lio) -> None:
-        self._lio = lio
-        self._asked = False
-        self._there: dict[tuple[str, str], StorageObject] | None = None
-        self._portals: dict[tuple[str, int], list[Portal]] = {}
-        self.claims: dict[object, list[StorageObject]] | None = None
-        """Storage objects by the device or file that they use (see `claim`); None if not read."""
-
-    def portals(self, of: Fabric, port: int) -> list[Portal]:
-        """Return the portals at a port of a fabric; `append` to it those that will be created."""
-        found = self._portals.get((of.name, port))
-        if found is None:
-            found = self._portals[of.name, port] = listing.portals_at(of, port)
-        return found
-
-    def storage_object(self, plugin: str, name: str) -> StorageObject | None:
-        """Return the storage object of that name, None if there is none."""
-        if not self._asked:
-            self._asked = True
-            return listing.storage_object(self._lio, plugin, name)
-        if self._there is None:
-            self._there = {
-                (place.plugin, place.name): place for place in listing.storage_objects(self._lio)
-            }
-        return self._there.get((plugin, name))
-
-
 class Foreseen:
     """The kernel as it will be after the operations checked so far (paths of folders)."""
 
-    def __init__(self, lio: Lio, names: LookupCache | None = None) -> None:
+    def __init__(self, lio: Lio) -> None:
+        self._lio = lio
+        self._looked_up = False
+        self._storage_objects: dict[tuple[str, str], StorageObject] | None = None
+        self._portals: dict[tuple[str, int], list[Portal]] = {}
+        self.claims: dict[object, list[StorageObject]] | None = None
+        """Storage objects by the device or file that they use (see `claim`); None if not read."""
+        self.forget_operations()
+
+    def forget_operations(self) -> None:
+        """Continue with the kernel as it is now; what was looked up is kept."""
         self._made: set[str] = set()
         self._new: set[str] = set()
         self._gone: set[str] = set()
-        self._names = names or LookupCache(lio)
 
     def storage_object(self, plugin: str, name: str) -> StorageObject | None:
-        """Return the storage object that has a name now, None if none has."""
-        return self._names.storage_object(plugin, name)
+        """Return the storage object that had a name at the first lookup, None if none had.
 
-    @property
-    def names(self) -> LookupCache:
-        """Return what was looked up."""
-        return self._names
+        The first one is searched alone, the others in one pass for all.
+        """
+        if not self._looked_up:
+            self._looked_up = True
+            return listing.storage_object(self._lio, plugin, name)
+        if self._storage_objects is None:
+            found = listing.storage_objects(self._lio)
+            self._storage_objects = {(place.plugin, place.name): place for place in found}
+        return self._storage_objects.get((plugin, name))
 
     def portals_at(self, of: Fabric, port: int) -> list[Portal]:
         """Return the portals at a port of a fabric, of all targets, that will be there."""
-        return [found for found in self._names.portals(of, port) if self.exists(found.folder)]
+        return [found for found in self._known_portals(of, port) if self.exists(found.folder)]
 
     def add_portal(self, portal: Portal) -> None:
         """Note that a portal will be added."""
-        self._names.portals(portal.tpg.target.fabric, portal.port).append(portal)
+        self._known_portals(portal.tpg.target.fabric, portal.port).append(portal)
         self.make(portal.folder)
+
+    def _known_portals(self, of: Fabric, port: int) -> list[Portal]:
+        if (of.name, port) not in self._portals:
+            self._portals[of.name, port] = listing.portals_at(of, port)
+        return self._portals[of.name, port]
 
     def exists(self, folder: str) -> bool:
         """Return whether a group will be there."""
@@ -132,20 +117,14 @@ class Foreseen:
         self._gone.add(folder)
 
 
-class HasFolder(Protocol):
-    """A place in configfs."""
-
-    @property
-    def folder(self) -> str:
-        """Return its folder."""
-
-
+@dataclass
 class Operation(ABC):
-    """One change. `said` is the message for the user when it is done."""
+    """One change."""
 
-    said: Sequence[str] = ()
-    lost: StorageObject | None = None
-    """The storage object whose data undoing cannot bring back, known once it is done."""
+    said: Sequence[str] = field(default_factory=list, kw_only=True)
+    """Messages for the user when it is done."""
+    lost: StorageObject | None = field(default=None, init=False, compare=False)
+    """The storage object whose data undoing cannot restore, known once it is done."""
     hints: ClassVar[Mapping[int, str]] = {}
     """What to do when the kernel refuses it, by errno (row 37)."""
     waits: ClassVar[bool] = False
@@ -184,17 +163,77 @@ class Operation(ABC):
         return self.do(lio)
 
 
-class Deletion(Operation):
-    """Deletes an object, on which nothing depends any more."""
+@dataclass
+class ObjectOperation(Operation):
+    """Creates, changes or deletes one object, which must exist unless it is created."""
 
     place: Identifier
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        must_exist(foreseen, self.place)
+
+
+@dataclass
+class Deletion(ObjectOperation):
+    """Deletes an object, on which nothing depends any more."""
 
     def step(self) -> str:
         return f"delete {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
+        super().check(lio, foreseen)
         foreseen.remove(self.place.folder)
+
+    @abstractmethod
+    def again(self, lio: Lio) -> list[Operation]:
+        """Return operations that create the object again as it is; none if it is incomplete."""
+
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        """Delete the object through rtslib; if that fails half-way, use `again` to complete it."""
+        rtslib_objects.found(self.place).delete()
+
+    def do(self, lio: Lio) -> Operation | None:
+        again = self.again(lio)
+        self.delete(lio, again)
+        return Several(again) if again else None
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        self.delete(lio, ())
+        return None
+
+
+@dataclass
+class Creation(ObjectOperation):
+    """Creates an object; its parent must exist."""
+
+    deletion: ClassVar[type[Deletion]]
+    """The operation that undoes it."""
+
+    def step(self) -> str:
+        return f"create {self.place}"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        for place in self.needs():
+            must_exist(foreseen, place)
+        must_be_free(foreseen, self.place)
+        self.check_further(lio, foreseen)
+        foreseen.make(self.place.folder)
+
+    def needs(self) -> Sequence[Identifier]:
+        """Return the objects that must exist."""
+        return [self.place.parent] if self.place.parent is not None else []
+
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Raise if anything else prevents the creation; the object does not exist."""
+
+    @abstractmethod
+    def create(self, lio: Lio) -> None:
+        """Create the object through rtslib."""
+
+    def do(self, lio: Lio) -> Operation | None:
+        with or_removed(lio, self.place.folder, self.place):
+            self.create(lio)
+        return self.deletion(self.place)
 
 
 @dataclass
@@ -208,6 +247,7 @@ class Several(Operation):
         return self.operations[0].step() if self.operations else "do nothing"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Check each."""
         for operation in self.operations:
             operation.check(lio, foreseen)
 
@@ -258,7 +298,8 @@ def check(lio: Lio, operations: Iterable[Operation]) -> None:
                 operation.check(lio, foreseen)
             except ExistsError as error:
                 error.wanted = operation.is_done(lio)
-                error.object = getattr(getattr(operation, "place", None), "path", None)
+                if isinstance(operation, ObjectOperation):
+                    error.object = operation.place.path
                 raise
 
 
@@ -266,17 +307,21 @@ def carry_out(
     lio: Lio,
     operations: Sequence[Operation],
     notice: Callable[[Operation, int, int], None] | None = None,
+    *,
+    for_good: bool = False,
 ) -> Outcome:
     """Check all operations, then do them; if one fails, undo those before it and raise.
 
-    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
+    With `for_good`, those before it are kept, and inverses may be missing. Ctrl-C and the like are
+    held back while a step runs and then count as a failure of the next.
     """
     check(lio, operations)
     outcome = Outcome()
     fabrics = {found.name for found in listing.fabrics_in_use(lio)}
     with interrupts_held() as interrupted:
         failure: tuple[Operation, BaseException] | None = None
-        with closing(_attempts(lio, operations, interrupted)) as attempts:
+        attempts = _attempts(lio, operations, interrupted, for_good=for_good)
+        with closing(attempts):
             for index, (operation, attempted) in enumerate(attempts, 1):
                 if isinstance(attempted, BaseException):
                     failure = failure or (operation, attempted)
@@ -288,37 +333,14 @@ def carry_out(
                 outcome.lost += [operation.lost] if operation.lost else []
                 if notice is not None:
                     notice(operation, index, len(operations))
+        if failure is not None and for_good:
+            raise failure[1]
         if failure is not None:
             raised = _undone(lio, *failure, outcome, len(operations))
             _remove_new_fabrics(lio, fabrics)
             raise raised
         outcome.interrupted = interrupted()
     return outcome
-
-
-def carry_out_each(
-    lio: Lio,
-    operations: Sequence[Operation],
-    notice: Callable[[Operation, int, int], None] | None = None,
-) -> None:
-    """Check all operations, then do each for good; if one fails, those done are kept.
-
-    Ctrl-C and the like are held back while a step runs and then count as a failure of the next.
-    Raises the first failure, when nothing runs any more.
-    """
-    check(lio, operations)
-    failure: BaseException | None = None
-    with (
-        interrupts_held() as interrupted,
-        closing(_attempts(lio, operations, interrupted, for_good=True)) as attempts,
-    ):
-        for index, (operation, attempted) in enumerate(attempts, 1):
-            if isinstance(attempted, BaseException):
-                failure = failure or attempted
-            elif notice is not None:
-                notice(operation, index, len(operations))
-    if failure is not None:
-        raise failure
 
 
 _Attempted = Operation | None | BaseException
@@ -334,7 +356,7 @@ def _attempts(
     operations: Sequence[Operation],
     interrupted: Callable[[], int],
     *,
-    for_good: bool = False,
+    for_good: bool,
 ) -> Generator[tuple[Operation, _Attempted], None, None]:
     """Do them, and yield each that was begun with what came of it: none after one that failed."""
     failed = False
@@ -407,16 +429,15 @@ def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
 
     Ctrl-C and the like are held back while one is done, and raised before the next.
     """
-    names = LookupCache(lio)
+    foreseen = Foreseen(lio)
     with interrupts_held() as interrupted:
 
         def do(operation: Operation) -> Operation | None:
             _stop_where_interrupted(operation, interrupted())
             with doing(operation.step(), hint=operation.hint):
-                operation.check(lio, Foreseen(lio, names))
-                work_on(lio)
-                with changing():
-                    return operation.do(lio)
+                foreseen.forget_operations()
+                operation.check(lio, foreseen)
+            return _do(lio, operation)
 
         yield do
 
@@ -481,17 +502,17 @@ def or_put_back(what: str, put_back: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def or_removed(lio: Lio, place: HasFolder) -> Iterator[None]:
-    """Remove an object if it was created meanwhile and something fails."""
-    there = os.path.isdir(place.folder)
+def or_removed(lio: Lio, folder: str, what: object) -> Iterator[None]:
+    """Remove the folder of `what` if it was created meanwhile and something fails."""
+    there = os.path.isdir(folder)
 
     def remove() -> None:
-        if not there and os.path.isdir(place.folder):
-            for name in links(place.folder):
-                lio.kernel.unlink(f"{place.folder}/{name}")
-            lio.kernel.rmdir(place.folder)
+        if not there and os.path.isdir(folder):
+            for name in links(folder):
+                lio.kernel.unlink(f"{folder}/{name}")
+            lio.kernel.rmdir(folder)
 
-    with or_put_back(f"{place} is left incomplete", remove):
+    with or_put_back(f"{what} is left incomplete", remove):
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell import names
@@ -13,52 +13,28 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageErro
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.identifiers import DEFAULT_GROUP, Lun, MappedLun, NodeAcl, StorageObject, Tpg
+from pyshell.lio.identifiers import (
+    DEFAULT_GROUP,
+    Identifier,
+    Lun,
+    MappedLun,
+    NodeAcl,
+    StorageObject,
+    Tpg,
+)
 from pyshell.lio.operations.base import (
+    Creation,
     Deletion,
     Foreseen,
+    ObjectOperation,
     Operation,
     Several,
     exists,
     missing,
-    must_be_free,
     must_exist,
     or_put_back,
-    or_removed,
 )
 from pyshell.lio.operations.setters import Set, snapshot
-
-
-@dataclass
-class CreateLun(Operation):
-    """Export a storage object as a LUN of a TPG."""
-
-    place: Lun
-    storage_object: StorageObject
-    alias: str | None = None
-    """Name of the link in configfs, generated if None."""
-    said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        return f"create {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the number is free and in range, and that the storage object exists."""
-        must_exist(foreseen, self.place.tpg)
-        must_exist(foreseen, self.storage_object)
-        must_be_free(foreseen, self.place)
-        names.lun(self.place.index)
-        _check_alias(self.alias)
-        foreseen.make(self.place.folder)
-
-    def is_done(self, lio: Lio) -> bool:
-        """Return whether the existing LUN exports the same storage object."""
-        return listing.storage_object_of(self.place) == self.storage_object
-
-    def do(self, lio: Lio) -> Operation | None:
-        with or_removed(lio, self.place):
-            rtslib_objects.create_lun(self.place, self.storage_object, self.alias)
-        return DeleteLun(self.place)
 
 
 @dataclass
@@ -68,47 +44,65 @@ class DeleteLun(Deletion):
     # For the I/O that is under way, and for each processor to have seen that there comes no more.
     waits: ClassVar[bool] = True
     place: Lun
-    said: Sequence[str] = field(default_factory=list)
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
         return self.place.tpg
 
-    def do(self, lio: Lio) -> Operation | None:
+    def again(self, lio: Lio) -> list[Operation]:
         alias, target = listing.link_of(self.place.folder) or (None, None)
         exported = listing.exported_by(self.place, target)
-        group = alua_group_name(lio, self.place)
-        again: list[Operation] = []
-        if group not in (None, DEFAULT_GROUP):
-            again.append(SetLunAluaGroup(self.place, group or DEFAULT_GROUP))
-
-        def link() -> None:
-            if exported is None or not listing.half_made(lio, self.place):
-                return
-            rtslib_objects.link_lun(self.place, exported, alias)
-            for operation in again:
-                operation.do(lio)
-
-        with or_put_back(f"{self.place} exports nothing now", link):
-            rtslib_objects.found(self.place).delete()
         if exported is None:
-            return None
-        return Several([CreateLun(self.place, exported, alias), *again])
+            return []
+        group = alua_group_name(lio, self.place)
+        moved = [] if group in (None, DEFAULT_GROUP) else [SetLunAluaGroup(self.place, group)]
+        return [CreateLun(self.place, exported, alias), *moved]
+
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        with or_put_back(f"{self.place} exports nothing now", lambda: _relink(lio, again)):
+            super().delete(lio, again)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        return self.do(lio)
 
 
 @dataclass
-class SetLunAluaGroup(Operation):
+class CreateLun(Creation):
+    """Export a storage object as a LUN of a TPG."""
+
+    deletion = DeleteLun
+    place: Lun
+    storage_object: StorageObject
+    alias: str | None = None
+    """Name of the link in configfs, generated if None."""
+
+    def needs(self) -> Sequence[Identifier]:
+        return [self.place.tpg, self.storage_object]
+
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
+        names.lun(self.place.index)
+        _check_alias(self.alias)
+
+    def is_done(self, lio: Lio) -> bool:
+        return listing.storage_object_of(self.place) == self.storage_object
+
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_lun(self.place, self.storage_object, self.alias)
+
+    def link(self) -> None:
+        """Create the missing link of an existing LUN."""
+        rtslib_objects.link_lun(self.place, self.storage_object, self.alias)
+
+
+@dataclass
+class SetLunAluaGroup(ObjectOperation):
     """Put a LUN into an ALUA group of its storage object."""
 
     place: Lun
     name: str
-    said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
         return f"put {self.place} into ALUA group {self.name}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it if it differs: rtslib's setter hides the kernel's refusal."""
@@ -134,17 +128,57 @@ def alua_group_name(lio: Lio, place: Lun) -> str | None:
 
 
 @dataclass
-class CreateNodeAcl(Operation):
-    """Let an initiator log in to a TPG."""
+class DeleteNodeAcl(Deletion):
+    """Delete a node ACL that has no mapped LUNs. Its session is disconnected.
+
+    The kernel waits forever, beyond any signal, for the nexus that an ACL stands for: so the nexus
+    is unset first, which the kernel refuses while there are LUNs.
+    """
 
     place: NodeAcl
-    said: Sequence[str] = field(default_factory=list)
 
-    def step(self) -> str:
-        return f"create {self.place}"
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        return self.place
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the TPG has ACLs and the name is free."""
+        if not foreseen.exists(self.place.folder):
+            raise missing(f"No such node ACL: {self.place.wwn}", self.place)
+        super().check(lio, foreseen)
+
+    def again(self, lio: Lio) -> list[Operation]:
+        if _is_nexus(lio, self.place):
+            return [Several([])]  # such an ACL is not to be created again
+        return [CreateNodeAcl(self.place), *snapshot(lio, self.place)]
+
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        if not _is_nexus(lio, self.place):
+            super().delete(lio, again)
+            return
+        file = f"{self.place.tpg.folder}/nexus"
+        nexus = lio.kernel.read(file).strip()
+        lio.kernel.write(file, "NULL")
+        with or_put_back(
+            f"{self.place.tpg} has no nexus now", lambda: lio.kernel.write(file, nexus)
+        ):
+            super().delete(lio, again)
+        lio.kernel.write(file, nexus)
+
+
+def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:
+    """Return whether an ACL has the name of the initiator that its TPG stands for."""
+    nexus = text_or_none(lio.kernel, f"{acl.tpg.folder}/nexus")
+    return nexus is not None and nexus == os.path.basename(acl.folder)
+
+
+@dataclass
+class CreateNodeAcl(Creation):
+    """Let an initiator log in to a TPG."""
+
+    deletion = DeleteNodeAcl
+    place: NodeAcl
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
         must_exist(foreseen, self.place.tpg)
         if not self.place.tpg.target.fabric.has("acls"):
             raise UsageError(f"The fabric {self.place.tpg.target.fabric_name} has no ACLs")
@@ -156,100 +190,10 @@ class CreateNodeAcl(Operation):
             )
         if foreseen.exists(self.place.folder):
             raise exists(f"A node ACL for {self.place.wwn} already exists", self.place)
-        foreseen.make(self.place.folder)
+        super().check(lio, foreseen)
 
-    def do(self, lio: Lio) -> Operation | None:
-        with or_removed(lio, self.place):
-            rtslib_objects.create_node_acl(self.place)
-        return DeleteNodeAcl(self.place)
-
-
-@dataclass
-class DeleteNodeAcl(Deletion):
-    """Delete a node ACL that has no mapped LUNs. Its session is cut."""
-
-    place: NodeAcl
-    said: Sequence[str] = field(default_factory=list)
-
-    @property
-    def disconnects(self) -> Tpg | NodeAcl | None:
-        return self.place
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        if not foreseen.exists(self.place.folder):
-            raise missing(f"No such node ACL: {self.place.wwn}", self.place)
-        foreseen.remove(self.place.folder)
-
-    def do(self, lio: Lio) -> Operation | None:
-        """Delete it through rtslib.
-
-        The kernel waits for ever, beyond any signal, for the nexus that an ACL stands for: so the
-        nexus goes first, which the kernel refuses while there are LUNs.
-        """
-        if _is_nexus(lio, self.place):
-            return self.do_for_good(lio)
-        again = Several([CreateNodeAcl(self.place), *snapshot(lio, self.place)])
-        rtslib_objects.found(self.place).delete()
-        return again
-
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        if not _is_nexus(lio, self.place):
-            rtslib_objects.found(self.place).delete()
-            return None
-        file = f"{self.place.tpg.folder}/nexus"
-        nexus = lio.kernel.read(file).strip()
-        lio.kernel.write(file, "NULL")
-        with or_put_back(
-            f"{self.place.tpg} has no nexus now", lambda: lio.kernel.write(file, nexus)
-        ):
-            rtslib_objects.found(self.place).delete()
-        lio.kernel.write(file, nexus)
-        return Several([])  # nobody is to make such an ACL again
-
-
-def _is_nexus(lio: Lio, acl: NodeAcl) -> bool:
-    """Return whether an ACL has the name of the initiator that its TPG stands for."""
-    nexus = text_or_none(lio.kernel, f"{acl.tpg.folder}/nexus")
-    return nexus is not None and nexus == os.path.basename(acl.folder)
-
-
-@dataclass
-class MapLun(Operation):
-    """Show a LUN of the TPG to one initiator, by a number of its own."""
-
-    place: MappedLun
-    lun: Lun
-    write_protect: bool = False
-    alias: str | None = None
-    """Name of the link in configfs, generated if None."""
-    said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that ACL and LUN will exist and the number is free."""
-        must_exist(foreseen, self.place.acl)
-        must_exist(foreseen, self.lun)
-        must_be_free(foreseen, self.place)
-        names.lun(self.place.index)
-        _check_alias(self.alias)
-        foreseen.make(self.place.folder)
-
-    def is_done(self, lio: Lio) -> bool:
-        """Return whether the existing mapping is of the same LUN, with the same protection."""
-        protected = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
-        return listing.lun_of(self.place) == self.lun and protected == self.write_protect
-
-    def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib and read the write protection back (field failure 72)."""
-        with or_removed(lio, self.place):
-            made = rtslib_objects.create_mapped_lun(
-                self.place, self.lun, self.alias, write_protect=self.write_protect
-            )
-            if bool(made.write_protect) != self.write_protect:
-                raise PyshellError("The kernel did not set the write protection as requested")
-        return UnmapLun(self.place)
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_node_acl(self.place)
 
 
 @dataclass
@@ -257,24 +201,79 @@ class UnmapLun(Deletion):
     """Delete a mapped LUN."""
 
     place: MappedLun
-    said: Sequence[str] = field(default_factory=list)
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
         return self.place.acl
 
-    def do(self, lio: Lio) -> Operation | None:
+    def again(self, lio: Lio) -> list[Operation]:
         alias, target = listing.link_of(self.place.folder) or (None, None)
         lun = listing.mapped_by(self.place, target)
-        protect = text_or_none(lio.kernel, f"{self.place.folder}/write_protect") == "1"
+        if lun is None:
+            return []
+        return [MapLun(self.place, lun, _is_protected(lio, self.place), alias)]
 
-        def link() -> None:
-            if lun is not None and listing.half_made(lio, self.place):
-                rtslib_objects.link_mapped_lun(self.place, lun, alias, write_protect=protect)
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        with or_put_back(f"{self.place} shows nothing now", lambda: _relink(lio, again)):
+            super().delete(lio, again)
 
-        with or_put_back(f"{self.place} shows nothing now", link):
-            rtslib_objects.found(self.place).delete()
-        return None if lun is None else MapLun(self.place, lun, protect, alias)
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        return self.do(lio)
+
+
+@dataclass
+class MapLun(Creation):
+    """Show a LUN of the TPG to one initiator, by a number of its own."""
+
+    deletion = UnmapLun
+    place: MappedLun
+    lun: Lun
+    write_protect: bool = False
+    alias: str | None = None
+    """Name of the link in configfs, generated if None."""
+
+    def step(self) -> str:
+        return f"map {self.lun} as {self.place.index} for {self.place.acl.wwn}"
+
+    def needs(self) -> Sequence[Identifier]:
+        return [self.place.acl, self.lun]
+
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
+        names.lun(self.place.index)
+        _check_alias(self.alias)
+
+    def is_done(self, lio: Lio) -> bool:
+        protected = _is_protected(lio, self.place)
+        return listing.lun_of(self.place) == self.lun and protected == self.write_protect
+
+    def create(self, lio: Lio) -> None:
+        """Create it through rtslib and read the write protection back (field failure 72)."""
+        made = rtslib_objects.create_mapped_lun(
+            self.place, self.lun, self.alias, write_protect=self.write_protect
+        )
+        if bool(made.write_protect) != self.write_protect:
+            raise PyshellError("The kernel did not set the write protection as requested")
+
+    def link(self) -> None:
+        """Create the missing link of an existing mapped LUN."""
+        rtslib_objects.link_mapped_lun(
+            self.place, self.lun, self.alias, write_protect=self.write_protect
+        )
+
+
+def _is_protected(lio: Lio, mapped: MappedLun) -> bool:
+    return text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
+
+
+def _relink(lio: Lio, again: Sequence[Operation]) -> None:
+    """Complete a LUN or mapped LUN whose deletion ended after its link was removed."""
+    for operation in again:
+        if not isinstance(operation, CreateLun | MapLun):
+            operation.do(lio)
+        elif listing.half_made(lio, operation.place):
+            operation.link()
+        else:
+            return
 
 
 def free_lun(tpg: Tpg, wanted: int | None = None) -> int:
@@ -320,7 +319,7 @@ def _mapped(lio: Lio, acl: NodeAcl) -> dict[int, tuple[Lun | None, bool]]:
     return {
         mapped.index: (
             listing.lun_of(mapped),
-            text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1",
+            _is_protected(lio, mapped),
         )
         for mapped in listing.mapped_luns(acl)
     }

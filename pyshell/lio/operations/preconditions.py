@@ -151,13 +151,13 @@ def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping
     wanted = identity(lio, place.plugin, path)
     if wanted is None or arguments.get("exclusive", True) is False:
         return
-    if foreseen.names.claims is None:
-        foreseen.names.claims = users(lio)
-    for other in foreseen.names.claims.get(wanted, ()):
+    if foreseen.claims is None:
+        foreseen.claims = users(lio)
+    for other in foreseen.claims.get(wanted, ()):
         if other.folder != place.folder and foreseen.exists(other.folder):
             told = f"Cannot configure StorageObject because device {path} is already in use"
             raise BusyError(f"{path} is in use: {other}", path=path, targetcli=told)
-    foreseen.names.claims.setdefault(wanted, []).append(place)
+    foreseen.claims.setdefault(wanted, []).append(place)
 
 
 def users(lio: Lio) -> dict[object, list[StorageObject]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell import names
@@ -16,14 +16,14 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions
-from pyshell.lio.operations.base import Foreseen, Operation, Several, must_exist
+from pyshell.lio.operations.base import Foreseen, ObjectOperation, Operation, Several, must_exist
 
 _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 """Settings that the kernel changes along with another."""
 
 
 @dataclass
-class Set(Operation):
+class Set(ObjectOperation):
     """Give one setting (a file below the object's folder) a value, if it has another one."""
 
     hints: ClassVar[Mapping[int, str]] = {
@@ -33,7 +33,6 @@ class Set(Operation):
     place: Identifier
     file: str
     value: str
-    said: Sequence[str] = field(default_factory=list)
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
@@ -51,7 +50,7 @@ class Set(Operation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         """Check that the object will exist and that the setting is valid."""
         names.setting_file(self.file)
-        must_exist(foreseen, self.place)
+        super().check(lio, foreseen)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
         if (self.file, self.value) == ("cxgbit", "1") and not lio.machine.can_offload_iscsi():
@@ -95,7 +94,6 @@ class SetEnabled(Operation):
 
     tpg: Tpg
     enabled: bool
-    said: Sequence[str] = field(default_factory=list)
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
@@ -164,7 +162,7 @@ class SetWriteCache(Set):
 
 
 @dataclass
-class SetSerial(Operation):
+class SetSerial(ObjectOperation):
     """Give a storage object another unit serial number, and keep what it holds.
 
     The kernel refuses it while a LUN exports the storage object: initiators would take the disk
@@ -178,8 +176,7 @@ class SetSerial(Operation):
         return f"give {self.place} the serial number {self.serial}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the storage object exists and the number is valid."""
-        must_exist(foreseen, self.place)
+        super().check(lio, foreseen)
         preconditions.check_serial(self.serial)
 
     def do(self, lio: Lio) -> Operation | None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.files import writing
@@ -17,12 +17,13 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import (
+    Creation,
     Deletion,
     Foreseen,
+    ObjectOperation,
     Operation,
     Several,
     exists,
-    must_be_free,
     must_exist,
     or_put_back,
     or_removed,
@@ -44,89 +45,32 @@ _PART = 1 << 28
 
 
 @dataclass
-class CreateStorageObject(Operation):
-    """Create a storage object with the arguments that rtslib's class for its backstore takes."""
-
-    hints: ClassVar[Mapping[int, str]] = {
-        errno.EBUSY: "The device is in use: 'lsblk' shows its user.",
-        errno.EINVAL: "The kernel's log may say more: 'dmesg | tail'.",
-        errno.ENODEV: "Does the device exist? 'lsblk' lists all devices.",
-    }
-    place: StorageObject
-    arguments: Mapping[str, Any]
-    said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        return f"create {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the name is free, and the device exists, has the right type and is free."""
-        there = foreseen.storage_object(self.place.plugin, self.place.name)
-        if there is not None and foreseen.exists(there.folder):
-            raise exists(
-                f"Storage object {self.place.plugin}/{self.place.name} already exists", there
-            )
-        must_be_free(foreseen, self.place)
-        preconditions.check(lio, foreseen, self.place.plugin, self.arguments)
-        preconditions.claim(lio, foreseen, self.place, self.arguments)
-        foreseen.make(self.place.hba_folder)
-        foreseen.make(self.place.folder)
-        foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
-
-    def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib, which removes it if a later step of its own fails."""
-        arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
-        with or_removed(lio, _Adapter(self.place)), or_removed(lio, self.place):
-            rtslib_objects.create_storage_object(self.place, arguments)
-        return DeleteStorageObject(self.place)
-
-    def is_done(self, lio: Lio) -> bool:
-        """Return whether the existing storage object has the same arguments, as far as given."""
-        there = listing.storage_object(lio, self.place.plugin, self.place.name)
-        found = storage_info.creation_arguments(lio, there) if there else None
-        if found is None:
-            return False
-        wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
-        names = _MADE_OF[self.place.plugin]
-        # A flag that the kernel does not report is not set.
-        return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
-
-
-@dataclass
 class DeleteStorageObject(Deletion):
     """Delete a storage object that no LUN uses. Its device or image file is left alone."""
 
     hints: ClassVar[Mapping[int, str]] = {errno.EBUSY: "A LUN still uses it."}
     waits: ClassVar[bool] = True
     place: StorageObject
-    said: Sequence[str] = field(default_factory=list)
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
+        super().check(lio, foreseen)
         foreseen.remove(self.place.hba_folder)
 
-    def do(self, lio: Lio) -> Operation | None:
-        """Delete it with its ALUA groups; one that was never configured, without a look at it."""
+    def again(self, lio: Lio) -> list[Operation]:
         arguments = storage_info.creation_arguments(lio, self.place)
         if arguments is None:
-            return self.do_for_good(lio)
-        groups = (
-            listing.alua_groups(self.place) if rtslib_objects.supports_alua(lio, self.place) else []
-        )
-        again: list[Operation] = [CreateStorageObject(self.place, arguments)]
-        again += snapshot(lio, self.place)
-        for group in groups:
-            again += _again(lio, group)
-        self._delete(lio)
+            return []
         if self.place.plugin == "ramdisk" and not arguments.get("nullio"):
             self.lost = self.place
-        return Several(again)
+        again: list[Operation] = [CreateStorageObject(self.place, arguments)]
+        again += snapshot(lio, self.place)
+        if rtslib_objects.supports_alua(lio, self.place):
+            for group in listing.alua_groups(self.place):
+                again += _again(lio, group)
+        return again
 
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        self._delete(lio)
-        return None
-
-    def _delete(self, lio: Lio) -> None:
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        """Delete it with its ALUA groups."""
         others = [g for g in listing.alua_groups(self.place) if g.name != DEFAULT_GROUP]
         groups = Several([DeleteAluaGroup(group) for group in others]).do(lio)
         with or_put_back(
@@ -144,17 +88,51 @@ class DeleteStorageObject(Deletion):
             ]
 
 
-class _Adapter(NamedTuple):
-    """The HBA of a storage object."""
+@dataclass
+class CreateStorageObject(Creation):
+    """Create a storage object with the arguments that rtslib's class for its backstore takes."""
 
-    storage_object: StorageObject
+    hints: ClassVar[Mapping[int, str]] = {
+        errno.EBUSY: "The device is in use: 'lsblk' shows its user.",
+        errno.EINVAL: "The kernel's log may say more: 'dmesg | tail'.",
+        errno.ENODEV: "Does the device exist? 'lsblk' lists all devices.",
+    }
+    deletion = DeleteStorageObject
+    place: StorageObject
+    arguments: Mapping[str, Any]
 
-    @property
-    def folder(self) -> str:
-        return self.storage_object.hba_folder
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        there = foreseen.storage_object(self.place.plugin, self.place.name)
+        if there is not None and foreseen.exists(there.folder):
+            raise exists(
+                f"Storage object {self.place.plugin}/{self.place.name} already exists", there
+            )
+        super().check(lio, foreseen)
+        foreseen.make(AluaGroup(self.place, DEFAULT_GROUP).folder)
 
-    def __str__(self) -> str:
-        return f"the adapter of {self.storage_object}"
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
+        preconditions.check(lio, foreseen, self.place.plugin, self.arguments)
+        preconditions.claim(lio, foreseen, self.place, self.arguments)
+        foreseen.make(self.place.hba_folder)
+
+    def create(self, lio: Lio) -> None:
+        arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
+        rtslib_objects.create_storage_object(self.place, arguments)
+
+    def do(self, lio: Lio) -> Operation | None:
+        with or_removed(lio, self.place.hba_folder, f"the adapter of {self.place}"):
+            return super().do(lio)
+
+    def is_done(self, lio: Lio) -> bool:
+        """Return whether the existing storage object has the same arguments, as far as given."""
+        there = listing.storage_object(lio, self.place.plugin, self.place.name)
+        found = storage_info.creation_arguments(lio, there) if there else None
+        if found is None:
+            return False
+        wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
+        names = _MADE_OF[self.place.plugin]
+        # A flag that the kernel does not report is not set.
+        return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
 
 
 def _again(lio: Lio, group: AluaGroup) -> list[Operation]:
@@ -166,28 +144,38 @@ def _again(lio: Lio, group: AluaGroup) -> list[Operation]:
 
 
 @dataclass
-class CreateAluaGroup(Operation):
-    """Create an ALUA group with its number, from 1 to 65535."""
+class DeleteAluaGroup(Deletion):
+    """Delete an ALUA group; its LUNs go back to the default group."""
 
     place: AluaGroup
-    tag: int
-    said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        return f"create {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the name is free and the number in its range."""
-        must_exist(foreseen, self.place.storage_object)
-        must_be_free(foreseen, self.place)
-        alua_group_number(self.tag)
-        self._check_number_free(lio, foreseen)
-        foreseen.make(self.place.folder)
+        must_exist(foreseen, self.place)
+        if self.place.name == DEFAULT_GROUP:
+            raise UsageError(f"{DEFAULT_GROUP} is the kernel's and cannot be deleted")
+        super().check(lio, foreseen)
 
-    def _check_number_free(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Raise ConflictError if another group of the storage object has the number."""
-        owner = self.place.storage_object
-        for other in listing.alua_groups(owner):
+    def again(self, lio: Lio) -> list[Operation]:
+        again = _again(lio, self.place)
+        if text_or_none(lio.kernel, f"{self.place.folder}/members"):
+            for lun in listing.luns_of(lio, self.place.storage_object):
+                if alua_group_name(lio, lun) == self.place.name:
+                    again.append(SetLunAluaGroup(lun, self.place.name))
+        return again
+
+
+@dataclass
+class CreateAluaGroup(Creation):
+    """Create an ALUA group with its number, from 1 to 65535."""
+
+    deletion = DeleteAluaGroup
+    place: AluaGroup
+    tag: int
+
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
+        """Check the number: in its range, and no other group of the storage object has it."""
+        alua_group_number(self.tag)
+        for other in listing.alua_groups(self.place.storage_object):
             number = text_or_none(lio.kernel, f"{other.folder}/tg_pt_gp_id")
             there = foreseen.exists(other.folder) and not foreseen.makes(other.folder)
             if there and other != self.place and number == str(self.tag):
@@ -198,37 +186,10 @@ class CreateAluaGroup(Operation):
                 )
 
     def is_done(self, lio: Lio) -> bool:
-        """Return whether the existing group has the same number."""
         return text_or_none(lio.kernel, f"{self.place.folder}/tg_pt_gp_id") == str(self.tag)
 
-    def do(self, lio: Lio) -> Operation | None:
-        with or_removed(lio, self.place):
-            rtslib_objects.create_alua_group(self.place, self.tag)
-        return DeleteAluaGroup(self.place)
-
-
-@dataclass
-class DeleteAluaGroup(Deletion):
-    """Delete an ALUA group; its LUNs go back to the default group."""
-
-    place: AluaGroup
-    said: Sequence[str] = field(default_factory=list)
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that it exists and is not the kernel's own."""
-        must_exist(foreseen, self.place)
-        if self.place.name == DEFAULT_GROUP:
-            raise UsageError(f"{DEFAULT_GROUP} is the kernel's and cannot be deleted")
-        foreseen.remove(self.place.folder)
-
-    def do(self, lio: Lio) -> Operation | None:
-        again = _again(lio, self.place)
-        if text_or_none(lio.kernel, f"{self.place.folder}/members"):
-            for lun in listing.luns_of(lio, self.place.storage_object):
-                if alua_group_name(lio, lun) == self.place.name:
-                    again.append(SetLunAluaGroup(lun, self.place.name))
-        rtslib_objects.found(self.place).delete()
-        return Several(again)
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_alua_group(self.place, self.tag)
 
 
 @dataclass
@@ -350,7 +311,7 @@ class _CutImageFile(Operation):
 
 
 @dataclass
-class SetImageSize(Operation):
+class SetImageSize(ObjectOperation):
     """Set how many bytes of its file a fileio storage object exports.
 
     The kernel takes that at any time, exported or not, and answers READ CAPACITY with it from then
@@ -359,13 +320,9 @@ class SetImageSize(Operation):
 
     place: StorageObject
     size: int
-    said: Sequence[str] = field(default_factory=list)
 
     def step(self) -> str:
         return f"resize {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         before = storage_info.describe(lio, self.place).size

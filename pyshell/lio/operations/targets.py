@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell.errors import BusyError, ExistsError, PyshellError
@@ -15,16 +15,15 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg
 from pyshell.lio.operations.base import (
+    Creation,
     Deletion,
     Foreseen,
+    ObjectOperation,
     Operation,
-    Several,
     exists,
     missing,
-    must_be_free,
     must_exist,
     or_put_back,
-    or_removed,
 )
 from pyshell.lio.operations.setters import Set, snapshot
 from pyshell.lio.rtslib import RTSLibError
@@ -51,30 +50,31 @@ class UseFabric(Operation):
 
 
 @dataclass
-class CreateTarget(Operation):
+class DeleteTarget(Deletion):
+    """Delete a target that has no TPGs."""
+
+    place: Target
+
+    def again(self, lio: Lio) -> list[Operation]:
+        return [CreateTarget(self.place), *snapshot(lio, self.place)]
+
+
+@dataclass
+class CreateTarget(Creation):
     """Create a target, loading its fabric's module if needed."""
 
     hints: ClassVar[Mapping[int, str]] = {
         errno.EINVAL: "The fabric's driver refused the name: see 'info' there."
     }
+    deletion = DeleteTarget
     place: Target
-    said: Sequence[str] = field(default_factory=list)
 
-    def step(self) -> str:
-        return f"create {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the WWN is free, and a port's where the fabric's driver insists."""
-        if foreseen.exists(self.place.folder):
-            raise exists(f"Target {self.place.wwn} already exists", self.place)
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
         self.place.fabric.check_port(lio, self.place.wwn)
         foreseen.make(self.place.fabric.folder)
-        foreseen.make(self.place.folder)
 
-    def do(self, lio: Lio) -> Operation | None:
-        with or_removed(lio, self.place):
-            rtslib_objects.create_target(self.place)
-        return DeleteTarget(self.place)
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_target(self.place)
 
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may have against the name."""
@@ -82,33 +82,44 @@ class CreateTarget(Operation):
 
 
 @dataclass
-class DeleteTarget(Deletion):
-    """Delete a target that has no TPGs."""
+class DeleteTpg(Deletion):
+    """Delete a TPG that has no LUNs, portals and ACLs."""
 
-    place: Target
-    said: Sequence[str] = field(default_factory=list)
+    place: Tpg
 
-    def do(self, lio: Lio) -> Operation | None:
-        again = Several([CreateTarget(self.place), *snapshot(lio, self.place)])
-        rtslib_objects.found(self.place).delete()
-        return again
+    @property
+    def disconnects(self) -> Tpg | NodeAcl | None:
+        return self.place
+
+    def again(self, lio: Lio) -> list[Operation]:
+        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        again: list[Operation] = [CreateTpg(self.place), *snapshot(lio, self.place)]
+        return [*again, SetNexus(self.place, nexus)] if nexus else again
+
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
+        enabled = text_or_none(lio.kernel, f"{self.place.folder}/enable")
+
+        def put_back() -> None:
+            for file, value in (("nexus", nexus), ("enable", enabled)):
+                if value and text_or_none(lio.kernel, f"{self.place.folder}/{file}") != value:
+                    lio.kernel.write(f"{self.place.folder}/{file}", value)
+
+        with or_put_back(f"{self.place} is disabled or has lost its nexus", put_back):
+            if nexus:
+                lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
+            super().delete(lio, again)
 
 
 @dataclass
-class CreateTpg(Operation):
+class CreateTpg(Creation):
     """Create a TPG; it is not enabled yet."""
 
+    deletion = DeleteTpg
     place: Tpg
-    said: Sequence[str] = field(default_factory=list)
 
-    def step(self) -> str:
-        return f"create {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that the tag is valid and free; without tags, that it is the only TPG."""
-        must_exist(foreseen, self.place.target)
+    def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
         tpg_tag(self.place.tag, self.place.target.fabric.tags)
-        must_be_free(foreseen, self.place)
         if not self.place.target.fabric.has("tpgts"):
             others = [tpg for tpg in listing.tpgs(self.place.target) if foreseen.exists(tpg.folder)]
             if others:
@@ -116,13 +127,9 @@ class CreateTpg(Operation):
                     f"{self.place.target} already has its only TPG",
                     targetcli="Target cannot have multiple TPGs",
                 )
-        foreseen.make(self.place.folder)
 
-    def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib, which also sets the nexus of fabrics that have one."""
-        with or_removed(lio, self.place):
-            rtslib_objects.create_tpg(self.place)
-        return DeleteTpg(self.place)
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_tpg(self.place)
 
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may lack."""
@@ -130,7 +137,7 @@ class CreateTpg(Operation):
 
 
 @dataclass
-class SetNexus(Operation):
+class SetNexus(ObjectOperation):
     """Give a TPG the nexus WWN that it had, or a generated one if it has none.
 
     Deleting a TPG is undone with it, and a TPG completed whose creation was killed.
@@ -142,9 +149,6 @@ class SetNexus(Operation):
 
     def step(self) -> str:
         return f"set the nexus of {self.place}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         """Write it, unsetting the one that rtslib drew."""
@@ -169,47 +173,27 @@ class SetNexus(Operation):
 
 
 @dataclass
-class DeleteTpg(Deletion):
-    """Delete a TPG that has no LUNs, portals and ACLs."""
+class DeletePortal(Deletion):
+    """Delete a network portal: the kernel stops listening and cuts its connections."""
 
-    place: Tpg
-    said: Sequence[str] = field(default_factory=list)
+    place: Portal
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
-        return self.place
+        """Return the TPG: the kernel does not report the portal of a session."""
+        return self.place.tpg
 
-    def do(self, lio: Lio) -> Operation | None:
-        """Delete it; rtslib finds nothing left below it."""
-        again: list[Operation] = [CreateTpg(self.place), *snapshot(lio, self.place)]
-        nexus = self._delete(lio)
-        if nexus:
-            again.append(SetNexus(self.place, nexus))
-        return Several(again)
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        if not foreseen.exists(self.place.folder):
+            raise missing(f"No such portal: {self.place.path}", self.place)
+        super().check(lio, foreseen)
 
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        self._delete(lio)
-        return None
-
-    def _delete(self, lio: Lio) -> str | None:
-        """Delete it, and return the nexus that it had."""
-        nexus = text_or_none(lio.kernel, f"{self.place.folder}/nexus")
-        enabled = text_or_none(lio.kernel, f"{self.place.folder}/enable")
-
-        def put_back() -> None:
-            for file, value in (("nexus", nexus), ("enable", enabled)):
-                if value and text_or_none(lio.kernel, f"{self.place.folder}/{file}") != value:
-                    lio.kernel.write(f"{self.place.folder}/{file}", value)
-
-        with or_put_back(f"{self.place} is disabled or has lost its nexus", put_back):
-            if nexus:
-                lio.kernel.write(f"{self.place.folder}/nexus", "NULL")
-            rtslib_objects.found(self.place).delete()
-        return nexus
+    def again(self, lio: Lio) -> list[Operation]:
+        return [CreatePortal(self.place), *snapshot(lio, self.place)]
 
 
 @dataclass
-class CreatePortal(Operation):
+class CreatePortal(Creation):
     """Create a network portal."""
 
     hints: ClassVar[Mapping[int, str]] = {
@@ -217,14 +201,10 @@ class CreatePortal(Operation):
         errno.EADDRNOTAVAIL: "'ip address' lists this host's addresses.",
         errno.EADDRINUSE: "Another program listens there: 'ss -ltnp' names it.",
     }
+    deletion = DeletePortal
     place: Portal
-    said: Sequence[str] = field(default_factory=list)
-
-    def step(self) -> str:
-        return f"create portal {self.place.name} of {self.place.tpg}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Check that no portal of this or another target is in the way."""
         must_exist(foreseen, self.place.tpg)
         _check_taken(self.place, foreseen)
         foreseen.add_portal(self.place)
@@ -233,11 +213,8 @@ class CreatePortal(Operation):
         """Return whether this TPG listens there, however the address is spelt."""
         return listing.portal(self.place.tpg, self.place.address, self.place.port) is not None
 
-    def do(self, lio: Lio) -> Operation | None:
-        """Create it through rtslib: the kernel begins to listen."""
-        with or_removed(lio, self.place):
-            rtslib_objects.create_portal(self.place)
-        return DeletePortal(self.place)
+    def create(self, lio: Lio) -> None:
+        rtslib_objects.create_portal(self.place)
 
     def hint(self, number: int) -> str:
         """Return what else an IPv6 address needs."""
@@ -320,32 +297,6 @@ def _check_taken(place: Portal, foreseen: Foreseen) -> None:
         path=other.folder,
         targetcli=f"{refused}: [Errno 22] Invalid argument: '{place.folder}'",
     )
-
-
-@dataclass
-class DeletePortal(Deletion):
-    """Delete a network portal: the kernel stops listening and cuts its connections."""
-
-    place: Portal
-    said: Sequence[str] = field(default_factory=list)
-
-    @property
-    def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the TPG: the kernel does not report the portal of a session."""
-        return self.place.tpg
-
-    def step(self) -> str:
-        return f"delete portal {self.place.name} of {self.place.tpg}"
-
-    def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        if not foreseen.exists(self.place.folder):
-            raise missing(f"No such portal: {self.place.path}", self.place)
-        foreseen.remove(self.place.folder)
-
-    def do(self, lio: Lio) -> Operation | None:
-        again = Several([CreatePortal(self.place), *snapshot(lio, self.place)])
-        rtslib_objects.found(self.place).delete()
-        return again
 
 
 def free_tag(target: Target) -> int:
