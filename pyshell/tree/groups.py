@@ -350,7 +350,9 @@ def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:
     return KernelGroup(lio, places, "", "mapped_lun")
 
 
-def access_groups(lio: Lio, fabric: Fabric, places: Sequence[Place], kind: str) -> dict[str, Group]:
+def access_groups(
+    lio: Lio, fabric: Fabric, places: Sequence[Identifier], kind: str
+) -> dict[str, Group]:
     """Return parameters, attributes (of `kind`) and CHAP settings of a TPG or ACLs, if any."""
     found: dict[str, Group] = {}
     folder = places[0].folder
