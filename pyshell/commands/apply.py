@@ -327,7 +327,7 @@ def _named(running: Items, wanted: Items) -> Items:
 def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
     """Return those errors that are about a target or the storage objects that it exports."""
     owners = parts.Owners(document)
-    every = items(document, NAMES_ONLY, lambda error: None)
+    every = items(document, NAMES_ONLY, {})
     part = with_storage(every, _of_target_or_none(every, wwn))
     roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
     found = []

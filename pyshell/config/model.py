@@ -8,23 +8,13 @@ form, so that two documents with different spellings have the same items.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pyshell import names
-from pyshell.config.document import (
-    Document,
-    FabricModuleEntry,
-    LunEntry,
-    MappedLunEntry,
-    NodeAclEntry,
-    PortalEntry,
-    StorageObjectEntry,
-    TargetEntry,
-    TpgEntry,
-)
+from pyshell.config.document import Document, located
+from pyshell.config.positions import Place
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import attributes, fabrics, identifiers, listing, settings, storage_info
 from pyshell.lio.identifiers import (
@@ -128,117 +118,47 @@ def tree_path(item: Item) -> str:
     return item.place.path if isinstance(item.place, identifiers.Tpg) else item.path
 
 
-class EntryError(PyshellError):
-    """An entry of a document that is not valid: `where` is the path of its owner."""
-
-    def __init__(self, where: str, message: str, hint: str = "") -> None:
-        super().__init__(f"{where}: {message.rstrip('.')}", hint)
-        self.where = where
-        self.reason = message.rstrip(".")
-
-
-def raise_error(error: EntryError) -> None:
-    """Raise `error`, for callers that need all of a document."""
-    raise error
-
-
 NAMES_ONLY = ""
 """The `root` of items whose objects are only named, never looked up or changed."""
 
 
-def items(
-    document: Document, root: str, on_error: Callable[[EntryError], None] = raise_error
-) -> Items:
+def items(document: Document, root: str, refused: dict[str, str] | None = None) -> Items:
     """Return the objects of a document by path, in the order of creation.
 
-    An entry that is not valid or a duplicate is passed to `on_error` and skipped with all below it;
-    by default, EntryError is raised.
+    An entry that is not valid or a duplicate is skipped with all below it, and its path is added to
+    `refused` with the reason. Without `refused`, PyshellError is raised.
     """
-    found: Items = {}
-    for item in sorted(_Reader(root, on_error).all(document), key=lambda item: item.rank):
-        if item.path in found:
-            on_error(EntryError(item.path, "duplicate in the document"))
+    made: dict[Place, Item] = {}
+    for one in located(document):
+        above = made.get(one.place[:-2])
+        if one.place[2:] and above is None:
             continue
-        found[item.path] = item
+        try:
+            item = _READ[one.kind](above or root, one.entry)
+        except PyshellError as error:
+            refuse(refused, one.path, error.message, error.hint)
+        else:
+            if item is not None:
+                made[one.place] = item
+    found: Items = {}
+    for item in sorted(made.values(), key=lambda item: item.rank):
+        if item.path in found:
+            refuse(refused, item.path, "duplicate in the document")
+        else:
+            found[item.path] = item
     return found
+
+
+def refuse(refused: dict[str, str] | None, path: str, reason: str, hint: str = "") -> None:
+    """Add the reason why an object cannot be created, or raise it if nobody collects them."""
+    if refused is None:
+        raise PyshellError(f"{path}: {reason.rstrip('.')}", hint)
+    refused[path] = reason.rstrip(".")
 
 
 def in_order(found: Items) -> Items:
     """Return items in the order of creation, which merging does not keep."""
     return dict(sorted(found.items(), key=lambda entry: entry[1].rank))
-
-
-class _Reader:
-    """Reads the entries of a document; those that are not valid go to `on_error`."""
-
-    def __init__(self, root: str, on_error: Callable[[EntryError], None]) -> None:
-        self._root = root
-        self._on_error = on_error
-
-    def all(self, document: Document) -> Iterator[Item]:
-        """Yield all objects of a document."""
-        for fabric in document.get("fabric_modules", ()):
-            with self._entry(f"/{fabric['name']}"):
-                yield _of_fabric(fabric, self._root)
-        for so in document.get("storage_objects", ()):
-            with self._entry(f"/backstores/{so['plugin']}/{so['name']}"):
-                yield from _of_storage_object(so, self._root)
-        for target in document.get("targets", ()):
-            with self._entry(f"/{target['fabric']}/{target['wwn']}"):
-                yield from self._of_target(target)
-
-    @contextmanager
-    def _entry(self, where: str) -> Iterator[None]:
-        try:
-            yield
-        except EntryError:
-            raise
-        except PyshellError as error:
-            self._on_error(EntryError(where, error.message, error.hint))
-
-    def _of_target(self, entry: TargetEntry) -> Iterator[Item]:
-        fabric = fabrics.fabric(entry["fabric"])
-        place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]), self._root)
-        yield Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
-        for tpg in entry.get("tpgs", ()):
-            tag = tpg.get("tag", 1)
-            with self._entry(f"{place.path}/tpg{tag}"):
-                names.tpg_tag(tag, fabric.tags)
-                yield from self._of_tpg(identifiers.Tpg(place, tag), tpg)
-
-    def _of_tpg(self, place: identifiers.Tpg, entry: TpgEntry) -> Iterator[Item]:
-        chap = _Chap.of(entry, "chap_", "auth")
-        own = _groups(entry, "tpg") | (chap.settings if place.target.fabric.has("auth") else {})
-        always = not place.target.fabric.can_be_enabled
-        if DEMO_MODE in own:  # first: the kernel ignores cache_dynamic_acls until it is off
-            own = {DEMO_MODE: own[DEMO_MODE], **own}
-        own[ENABLED] = "1" if always or entry.get("enable", True) else "0"
-        depth = own.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
-        yield Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
-        for lun in entry.get("luns", ()):
-            with self._entry(f"{place.path}/luns/lun{lun['index']}"):
-                yield _of_lun(place, lun)
-        for portal in entry.get("portals", ()):
-            with self._entry(f"{place.path}/portals"):
-                yield _of_portal(place, portal)
-        for acl in entry.get("node_acls", ()):
-            with self._entry(f"{place.path}/acls"):
-                yield from self._of_node_acl(place, acl, depth)
-
-    def _of_node_acl(self, tpg: identifiers.Tpg, entry: NodeAclEntry, depth: str) -> Iterator[Item]:
-        fabric = tpg.target.fabric
-        place = identifiers.NodeAcl(tpg, fabric.known_wwn(entry["node_wwn"]))
-        chap = _Chap.of(entry, "chap_", "auth")
-        own = _groups(entry, "node_acl") | (chap.settings if fabric.has("auth") else {})
-        if "tag" in entry or fabric.has("auth"):
-            own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
-        if fabric.has("auth"):
-            given = entry.get("tcq_depth")
-            own["cmdsn_depth"] = depth if given in (None, "") else text_of(given)
-        yield Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
-        for mapped in entry.get("mapped_luns", ()):
-            with self._entry(f"{place.path}/mapped_lun{mapped['index']}"):
-                yield _of_mapped_lun(place, mapped)
 
 
 class _Chap(NamedTuple):
@@ -260,15 +180,43 @@ class _Chap(NamedTuple):
         )
 
 
-def _of_fabric(entry: FabricModuleEntry, root: str) -> Item:
+def _fabric(root: str, entry: Mapping[str, Any]) -> Item:
     chap = _Chap.of(entry, "discovery_", "discovery_auth")
     enforce = "1" if entry.get("discovery_enable_auth") else "0"
-    return Item(
-        FabricPlace(fabrics.fabric(entry["name"], root)),
-        settings=chap.settings | {"discovery_auth/enforce_discovery_auth": enforce},
-        omitted=chap.omitted,
-        unread=chap.unread,
-    )
+    own = chap.settings | {"discovery_auth/enforce_discovery_auth": enforce}
+    place = FabricPlace(fabrics.fabric(entry["name"], root))
+    return Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
+
+
+def _target(root: str, entry: Mapping[str, Any]) -> Item:
+    fabric = fabrics.fabric(entry["fabric"])
+    place = identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]), root)
+    return Item(place, settings=_group(entry.get("parameters", {}), "param", "target_parameter"))
+
+
+def _tpg(above: Any, entry: Mapping[str, Any]) -> Item:
+    fabric = above.place.fabric
+    place = identifiers.Tpg(above.place, names.tpg_tag(entry.get("tag", 1), fabric.tags))
+    chap = _Chap.of(entry, "chap_", "auth")
+    own = _groups(entry, "tpg") | (chap.settings if fabric.has("auth") else {})
+    if DEMO_MODE in own:  # first: the kernel ignores cache_dynamic_acls until it is off
+        own = {DEMO_MODE: own[DEMO_MODE], **own}
+    enabled = not fabric.can_be_enabled or entry.get("enable", True)
+    own[ENABLED] = "1" if enabled else "0"
+    return Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
+
+
+def _node_acl(above: Any, entry: Mapping[str, Any]) -> Item:
+    fabric = above.place.target.fabric
+    place = identifiers.NodeAcl(above.place, fabric.known_wwn(entry["node_wwn"]))
+    chap = _Chap.of(entry, "chap_", "auth")
+    own = _groups(entry, "node_acl") | (chap.settings if fabric.has("auth") else {})
+    if "tag" in entry or fabric.has("auth"):
+        own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
+    if fabric.has("auth"):
+        default = above.settings.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
+        own["cmdsn_depth"] = text_of(entry.get("tcq_depth")) or default
+    return Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
 
 
 def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
@@ -286,13 +234,12 @@ def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
 _DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 
 
-def _of_storage_object(entry: StorageObjectEntry, root: str) -> Iterator[Item]:
+def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
     plugin = plugin_name(entry["plugin"])
     if plugin not in HBA_PREFIX:
         raise UsageError(f"No such backstore: {entry['plugin']}")
     place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA, root)
-    given = cast(Mapping[str, Any], entry)
-    facts = {key: given[key] for key in ARGUMENTS[plugin] if given.get(key) is not None}
+    facts = {key: entry[key] for key in ARGUMENTS[plugin] if entry.get(key) is not None}
     serial = facts.pop("wwn", "").strip()  # as the kernel keeps it
     if serial:
         facts["wwn"] = serial
@@ -301,24 +248,25 @@ def _of_storage_object(entry: StorageObjectEntry, root: str) -> Iterator[Item]:
     elif plugin == "fileio" and storage_info.is_device_path(str(facts.get("dev", ""))):
         facts.pop("size", None)  # the device's own size counts
     own = _group(entry.get("attributes", {}), "attrib", "storage_object")
-    yield Item(place, facts, _discard_limit_in_order(own))
-    if plugin == "pscsi":
-        return  # the device has its own ALUA groups
-    for group in entry.get("alua_tpgs", ()):
-        values = cast(Mapping[str, Any], group)
-        made = {} if values["name"] == DEFAULT_GROUP else {"tg_pt_gp_id": values.get("tg_pt_gp_id")}
-        yield Item(
-            identifiers.AluaGroup(place, names.path_part(values["name"])),
-            {name: value for name, value in made.items() if value is not None},
-            {f: text_of(values[f]) for f in settings.ALUA_FILES if values.get(f) is not None},
-        )
+    return Item(place, facts, _discard_limit_in_order(own))
 
 
-def _of_lun(tpg: identifiers.Tpg, entry: LunEntry) -> Item:
+def _alua_group(above: Any, entry: Mapping[str, Any]) -> Item | None:
+    if above.place.plugin == "pscsi":
+        return None  # the device has its own ALUA groups
+    number = None if entry["name"] == DEFAULT_GROUP else entry.get("tg_pt_gp_id")
+    return Item(
+        identifiers.AluaGroup(above.place, names.path_part(entry["name"])),
+        {} if number is None else {"tg_pt_gp_id": number},
+        {f: text_of(entry[f]) for f in settings.ALUA_FILES if entry.get(f) is not None},
+    )
+
+
+def _lun(above: Any, entry: Mapping[str, Any]) -> Item:
     group = entry.get("alua_tg_pt_gp_name")
     exported = normal_path(entry["storage_object"])
     return Item(
-        identifiers.Lun(tpg, entry["index"]),
+        identifiers.Lun(above.place, entry["index"]),
         {"storage_object": exported},
         {LUN_GROUP: group} if group else {},
         (exported,),
@@ -326,26 +274,26 @@ def _of_lun(tpg: identifiers.Tpg, entry: LunEntry) -> Item:
     )
 
 
-def _alias(entry: LunEntry | MappedLunEntry) -> str | None:
+def _alias(entry: Mapping[str, Any]) -> str | None:
     alias = entry.get("alias")
     return names.path_part(alias) if alias else None
 
 
-def _of_portal(tpg: identifiers.Tpg, entry: PortalEntry) -> Item:
+def _portal(above: Any, entry: Mapping[str, Any]) -> Item:
     names.address(entry["ip_address"])  # raises UsageError
     address = entry["ip_address"].strip().strip("[]")
     transports = {
-        file: "1" if cast(Mapping[str, Any], entry).get(key) else "0"
+        file: "1" if entry[key] else "0"
         for file, key in (("iser", "iser"), ("cxgbit", "offload"))
         if key in entry
     }
-    return Item(identifiers.Portal(tpg, address, entry["port"]), settings=transports)
+    return Item(identifiers.Portal(above.place, address, entry["port"]), settings=transports)
 
 
-def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLunEntry) -> Item:
-    lun = identifiers.Lun(acl.tpg, entry["tpg_lun"])
+def _mapped_lun(above: Any, entry: Mapping[str, Any]) -> Item:
+    lun = identifiers.Lun(above.place.tpg, entry["tpg_lun"])
     return Item(
-        identifiers.MappedLun(acl, entry["index"]),
+        identifiers.MappedLun(above.place, entry["index"]),
         {"tpg_lun": entry["tpg_lun"]},
         {"write_protect": "1" if entry.get("write_protect") else "0"},
         (lun.path,),
@@ -353,7 +301,21 @@ def _of_mapped_lun(acl: identifiers.NodeAcl, entry: MappedLunEntry) -> Item:
     )
 
 
-def _groups(entry: TpgEntry | NodeAclEntry, kind: str) -> dict[str, str]:
+_READ: Mapping[str, Callable[[Any, Mapping[str, Any]], Item | None]] = {
+    "fabric_modules": _fabric,
+    "storage_objects": _storage_object,
+    "alua_tpgs": _alua_group,
+    "targets": _target,
+    "tpgs": _tpg,
+    "luns": _lun,
+    "portals": _portal,
+    "node_acls": _node_acl,
+    "mapped_luns": _mapped_lun,
+}
+"""Readers of an entry in each list: the first argument is the item above it, else the root."""
+
+
+def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
     return {
         **_group(entry.get("attributes", {}), "attrib", kind),
         **_group(entry.get("parameters", {}), "param", "tpg_parameter"),

@@ -8,18 +8,17 @@ LUN); all other changes are made in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
 from pyshell.config.compare import Difference, compare, keeping_chap, merged
 from pyshell.config.model import (
     ENABLED,
-    EntryError,
     Item,
     Items,
     in_order,
-    raise_error,
+    refuse,
     tree_path,
 )
 from pyshell.lio import attributes, identifiers, listing
@@ -88,21 +87,21 @@ def plan(
     *,
     prune: bool = False,
     keep_chap: bool = False,
-    on_error: Callable[[EntryError], None] = raise_error,
+    refused: dict[str, str] | None = None,
 ) -> Plan:
     """Return the steps from `running` to `wanted`; `prune` deletes what is only running.
 
     With `keep_chap`, running CHAP settings that the document of `wanted` omits are kept.
 
-    An object that cannot be created, for example a LUN of a missing storage object, is passed to
-    `on_error` and skipped; by default, EntryError is raised.
+    An object that cannot be created, for example a LUN of a missing storage object, is skipped and
+    added to `refused`, as by `items`.
     """
     found = Plan()
     if keep_chap:
         wanted, found.kept_chap = keeping_chap(wanted, running)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
-    wanted = _possible(running, wanted, prune, on_error)
+    wanted = _possible(running, wanted, prune, refused)
     every = {**running, **wanted}
     found.implied = frozenset(path for path, item in every.items() if item.implied)
     found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
@@ -128,15 +127,13 @@ def plan(
     return found
 
 
-def _possible(
-    running: Items, wanted: Items, prune: bool, on_error: Callable[[EntryError], None]
-) -> Items:
+def _possible(running: Items, wanted: Items, prune: bool, refused: dict[str, str] | None) -> Items:
     """Return the wanted items whose links exist or are created."""
     found: Items = {}
     for path, item in wanted.items():
         gone = [link for link in item.links if link not in found and (prune or link not in running)]
         if gone:
-            on_error(EntryError(path, f"no such object: {gone[0]}"))
+            refuse(refused, path, f"no such object: {gone[0]}")
         elif not _is_bare_group(running, item):
             found[path] = item
     return found

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyshell.config import parts, references, validate
 from pyshell.config.document import Document, TargetEntry, is_target
-from pyshell.config.model import EntryError, Item, Items, items, secrets_of, tree_path
+from pyshell.config.model import Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Place, json_path
@@ -134,15 +134,12 @@ def restore(
     configuration. `text` is the text of the file if it should be searched for duplicate keys. With
     `dry_run`, nothing is changed: the result is what checks can foresee.
     """
-    result = Restored()
-
-    def on_error(error: EntryError) -> None:
-        result.skipped.append(_of_entry(error))
-
+    result, refused = Restored(), dict[str, str]()
     document = _sound(lio, document, result, text=text)
-    wanted = items(document, lio.root, on_error)
+    wanted = items(document, lio.root, refused)
     beside = _exported(lio, wanted) if running is None else running
-    result.plan = plan(lio, beside, wanted, prune=running is not None, on_error=on_error)
+    result.plan = plan(lio, beside, wanted, prune=running is not None, refused=refused)
+    result.skipped += [_refused(*one) for one in refused.items()]
     (_foresee if dry_run else _do_all)(lio, result)
     return result
 
@@ -152,22 +149,19 @@ def add(lio: Lio, document: Document, paths: Collection[str], *, dry_run: bool =
 
     Running objects are not changed. `dry_run` is as for `restore`.
     """
-    result = Restored()
+    result, refused = Restored(), dict[str, str]()
     document = _sound(lio, document, result, paths)
     running = items(read_running(lio), lio.root)
     there = {tree_path(item) for item in running.values()}
 
-    def on_error(error: EntryError) -> None:
-        if error.where in paths:
-            result.skipped.append(_of_entry(error))
-
     wanted = {
         path: item
-        for path, item in items(document, lio.root, on_error).items()
+        for path, item in items(document, lio.root, refused).items()
         if _is_named(item, paths) and tree_path(item) not in there
     }
     wanted |= _missing_secrets(lio, document, running, paths)
-    result.plan = plan(lio, running, wanted, on_error=on_error)
+    result.plan = plan(lio, running, wanted, refused=refused)
+    result.skipped += [_refused(path, why) for path, why in refused.items() if path in paths]
     (_foresee if dry_run else _do_all)(lio, result)
     return result
 
@@ -175,7 +169,7 @@ def add(lio: Lio, document: Document, paths: Collection[str], *, dry_run: bool =
 def _missing_secrets(lio: Lio, document: Document, running: Items, paths: Collection[str]) -> Items:
     """Return running objects that lack a CHAP secret in `paths`, with only that setting."""
     found: Items = {}
-    for path, item in items(document, lio.root, lambda error: None).items():
+    for path, item in items(document, lio.root, {}).items():
         files = [file for secret, file in secrets_of(item).items() if secret in paths]
         if path not in running:
             continue
@@ -307,8 +301,8 @@ def _skipped(operation: Operation, error: PyshellError) -> Skipped:
     return Skipped(_path(operation), f"{text}, skipped" + (f" ({hint})" if hint else ""))
 
 
-def _of_entry(error: EntryError) -> Skipped:
-    return Skipped(error.where, f"{error.message.rstrip('.')}, skipped")
+def _refused(path: str, reason: str) -> Skipped:
+    return Skipped(path, f"{path}: {reason}, skipped")
 
 
 def _path(operation: Operation) -> str:
@@ -370,7 +364,7 @@ def awaited(lio: Lio, document: Document, paths: Collection[str]) -> list[Awaite
     """Return the storage objects of a document, among `paths`, whose device is missing."""
     found = [
         Awaited(path, item.place.plugin, item.facts)
-        for path, item in items(document, lio.root, lambda error: None).items()
+        for path, item in items(document, lio.root, {}).items()
         if path in paths and isinstance(item.place, identifiers.StorageObject)
     ]
     return [one for one in found if one.is_absent(lio)]

@@ -16,7 +16,6 @@ from pyshell.config import document_file
 from pyshell.config.document import Document
 from pyshell.config.model import (
     NAMES_ONLY,
-    EntryError,
     Item,
     Items,
     items,
@@ -185,15 +184,11 @@ def _of_file(data: bytes) -> Items:
 def _nameless(document: Document) -> dict[str, str]:
     """Return the paths of entries that are not valid, with the reasons."""
     found: dict[str, str] = {}
-
-    def note(error: EntryError) -> None:
-        found[error.where] = error.reason
-
-    items(document, NAMES_ONLY, note)
+    items(document, NAMES_ONLY, found)
     return found
 
 
 def _by_tree_path(document: Document) -> Items:
     """Return items by their paths in the tree, without entries that are not valid."""
-    found = items(document, NAMES_ONLY, lambda error: None)
+    found = items(document, NAMES_ONLY, {})
     return {tree_path(item): item for item in found.values()}
