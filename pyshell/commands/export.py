@@ -95,9 +95,8 @@ def _on_one_line(line: str) -> str:
 
 
 def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
-    """Tell whether deleting something above it deletes it too."""
-    parts = item.path.strip("/").split("/")
-    return any("/" + "/".join(parts[:count]) in gone for count in range(1, len(parts)))
+    """Return whether deleting something above it deletes it too."""
+    return not gone.isdisjoint(identifiers.parents(item.path))
 
 
 def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
