@@ -62,10 +62,9 @@ def _sessions(lio: Lio) -> Iterator[Family]:
         "Open sessions: through a node ACL (acl), in demo mode (dynamic), by nexus.",
     )
     by_target: Counter[tuple[str, str, str]] = Counter()
-    for fabric in listing.fabrics_in_use(lio):
-        for target in listing.targets(fabric):
-            for kind in ("acl", "dynamic"):
-                by_target[fabric.name, target.wwn, kind] = 0
+    for target in listing.all_targets(lio):
+        for kind in ("acl", "dynamic"):
+            by_target[target.fabric_name, target.wwn, kind] = 0
     for session in (*sessions.sessions(lio), *sessions.nexuses(lio)):
         kind = "dynamic" if session.dynamic else "acl" if session.acl else "nexus"
         by_target[session.tpg.target.fabric_name, session.tpg.target.wwn, kind] += 1
@@ -109,16 +108,15 @@ def _logins(lio: Lio) -> Iterator[Family]:
         " the kernel counts both as negotiate, too.",
     )
     errors = Family("pyshell_session_errors", "counter", "Sessions of a target that broke off.")
-    for fabric in listing.fabrics_in_use(lio):
-        for target in listing.targets(fabric):
-            counted = statistics.logins(lio, target)
-            if counted is None:
-                continue
-            accepted.add(counted.accepted, target=target.wwn)
-            for reason, number in counted.failed.items():
-                failed.add(number, target=target.wwn, reason=reason)
-            for kind, number in counted.errors.items():
-                errors.add(number, target=target.wwn, kind=kind)
+    for target in listing.all_targets(lio):
+        counted = statistics.logins(lio, target)
+        if counted is None:
+            continue
+        accepted.add(counted.accepted, target=target.wwn)
+        for reason, number in counted.failed.items():
+            failed.add(number, target=target.wwn, reason=reason)
+        for kind, number in counted.errors.items():
+            errors.add(number, target=target.wwn, kind=kind)
     yield from (accepted, failed, errors)
 
 

@@ -198,9 +198,7 @@ def _nothing_of(lio: Lio, initiator: str, every: Sequence[Session]) -> str:
         return f"(no such session of {initiator})"
     if any(
         _same_name(acl.wwn, initiator)
-        for fabric in listing.fabrics_in_use(lio)
-        for target in listing.targets(fabric)
-        for tpg in listing.tpgs(target)
+        for tpg in listing.all_tpgs(lio)
         for acl in listing.node_acls(tpg)
     ):
         return f"(no open session of {initiator}) {have}"

@@ -194,7 +194,7 @@ class _Steps:
         self._plan = found
         self._running = running
         self._target = target
-        self._numbers = _Numbers(lio)
+        self._numbers = listing.HbaNumbers(lio)
 
     def add(self, again: set[str]) -> None:
         """Add deletions, innermost first, then creations and changes, then enabling."""
@@ -255,48 +255,25 @@ class _Steps:
         self._plan.steps += [PlanStep(path, operation) for operation in operations]
 
     def _placed(self, item: Item) -> Item:
-        place = self._numbers.placed(item.place)
+        place = self._place(item.place)
         return item if place is item.place else replace(item, place=place)
+
+    def _place(self, place: identifiers.Identifier) -> identifiers.Identifier:
+        """Return an identifier with the HBA number of its storage object."""
+        if isinstance(place, identifiers.AluaGroup):
+            owner = self._numbers.current(place.storage_object)
+            return place if owner is place.storage_object else replace(place, storage_object=owner)
+        return (
+            self._numbers.current(place) if isinstance(place, identifiers.StorageObject) else place
+        )
 
     def _exported(self, item: Item) -> identifiers.Identifier | None:
         """Return what a LUN or mapped LUN exports, None for other objects."""
         if not item.links:
             return None
         made_of = self._target.get(item.links[0])
-        return self._numbers.placed(made_of.place) if made_of else None
+        return self._place(made_of.place) if made_of else None
 
 
 def _is_tpg(item: Item) -> bool:
     return isinstance(item.place, identifiers.Tpg)
-
-
-class _Numbers:
-    """HBA numbers of existing and new storage objects."""
-
-    def __init__(self, lio: Lio) -> None:
-        self._known = {place.path: place.hba for place in listing.storage_objects(lio)}
-        self._taken = {number for _, number in listing.hbas(lio)}
-        self._lowest = 0
-        """Lower numbers are all in use."""
-
-    def forget(self, path: str) -> None:
-        """Free the number of a storage object that is deleted."""
-        number = self._known.pop(path, None)
-        if number is not None:
-            self._taken.discard(number)
-            self._lowest = min(self._lowest, number)
-
-    def placed(self, place: identifiers.Identifier) -> identifiers.Identifier:
-        """Return an identifier with the HBA number of its storage object."""
-        if isinstance(place, identifiers.AluaGroup):
-            owner = self.placed(place.storage_object)
-            assert isinstance(owner, identifiers.StorageObject)
-            return place if owner is place.storage_object else replace(place, storage_object=owner)
-        if not isinstance(place, identifiers.StorageObject):
-            return place
-        number = self._known.get(place.path)
-        if number is None:
-            number = self._lowest = listing.lowest_free(self._taken, self._lowest)
-            self._known[place.path] = number
-            self._taken.add(number)
-        return place if place.hba == number else replace(place, hba=number)

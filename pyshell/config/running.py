@@ -52,11 +52,7 @@ def read_running(lio: Lio, note: Callable[[str], None] | None = None) -> Documen
         "storage_objects": _there(
             read_storage_object(lio, place, names) for place in listing.storage_objects(lio)
         ),
-        "targets": [
-            read_target(lio, target, names)
-            for fabric in fabrics
-            for target in listing.targets(fabric)
-        ],
+        "targets": [read_target(lio, target, names) for target in listing.all_targets(lio)],
         "fabric_modules": _there(read_fabric(lio, fabric) for fabric in fabrics),
     }
 

@@ -64,11 +64,3 @@ def pyshell(lio: Lio, *words: str, **values: Any) -> str:
 def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -> str:
     """Return the command that sets CHAP of an object and prompts for the secret `name`."""
     return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"
-
-
-def tpgs(lio: Lio, *, of: str = "") -> Iterator[Tpg]:
-    """Yield all TPGs, or those of one fabric."""
-    for fabric in listing.fabrics_in_use(lio):
-        if of in ("", fabric.name):
-            for target in listing.targets(fabric):
-                yield from listing.tpgs(target)

@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from pyshell import names
-from pyshell.doctor import Finding, asking, error, pyshell, tpgs, warning
+from pyshell.doctor import Finding, asking, error, pyshell, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import listing, sessions, settings, statistics
@@ -30,7 +30,7 @@ DEMO = "attrib/generate_node_acls"
 
 def check_tpgs(lio: Lio) -> Iterator[Finding]:
     """Yield TPGs and ACLs that are incomplete."""
-    for tpg in tpgs(lio):
+    for tpg in listing.all_tpgs(lio):
         fabric = tpg.target.fabric
         if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
             message = "the TPG is disabled: no initiator can log in"
@@ -56,7 +56,9 @@ def check_tpgs(lio: Lio) -> Iterator[Finding]:
 def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
     """Return commands that export storage objects that no LUN exports."""
     exported = {
-        listing.storage_object_of(lun) for other in tpgs(lio) for lun in listing.luns(other)
+        listing.storage_object_of(lun)
+        for other in listing.all_tpgs(lio)
+        for lun in listing.luns(other)
     }
     free = [place.path for place in listing.storage_objects(lio) if place not in exported]
     names = free[:_NAMED] or ["STORAGE_OBJECT"]
@@ -91,7 +93,7 @@ def check_access(lio: Lio) -> Iterator[Finding]:
     """Yield settings that grant access to anyone, or that keep an initiator out."""
     known: dict[str, str] = {}
     yield from _discovery(lio)
-    for tpg in tpgs(lio, of="iscsi"):
+    for tpg in listing.all_tpgs(lio, "iscsi"):
         acls = listing.node_acls(tpg)
         yield from _unused(lio, tpg, acls)
         public = _public_address(lio, tpg)
@@ -246,7 +248,7 @@ _MOST = 20
 
 def check_logins(lio: Lio) -> Iterator[Finding]:
     """Yield targets that refused an initiator that is still not logged in."""
-    for target in listing.targets(fabric("iscsi", lio.root)):
+    for target in listing.all_targets(lio, "iscsi"):
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
             continue
@@ -261,9 +263,8 @@ def _strangers(lio: Lio) -> list[str]:
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}
-    for target in listing.targets(fabric("iscsi", lio.root)):
-        for tpg in listing.tpgs(target):
-            known.update(acl.wwn for acl in listing.node_acls(tpg))
+    for tpg in listing.all_tpgs(lio, "iscsi"):
+        known.update(acl.wwn for acl in listing.node_acls(tpg))
     return [name for name in found if name not in known][:_MOST]
 
 

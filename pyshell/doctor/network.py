@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pyshell.doctor import Finding, error, pyshell, tpgs, unseen
+from pyshell.doctor import Finding, error, pyshell, unseen
 from pyshell.host import procnet
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -16,7 +16,7 @@ from pyshell.lio.attach import Lio
 
 def check_portals(lio: Lio) -> Iterator[Finding]:
     """Yield portals that cannot be reached."""
-    portals = [portal for tpg in tpgs(lio, of="iscsi") for portal in listing.portals(tpg)]
+    portals = [portal for tpg in listing.all_tpgs(lio, "iscsi") for portal in listing.portals(tpg)]
     if not portals:
         return
     present, open_at = procnet.addresses(lio.machine), procnet.listening(lio.machine)
@@ -54,7 +54,7 @@ Ports = Mapping[int, tuple[str, ...]]
 
 def check_firewall(lio: Lio) -> Iterator[Finding]:
     """Yield ports of portals that a firewall blocks."""
-    portals = [portal for tpg in tpgs(lio, of="iscsi") for portal in listing.portals(tpg)]
+    portals = [portal for tpg in listing.all_tpgs(lio, "iscsi") for portal in listing.portals(tpg)]
     numbers = sorted({portal.port for portal in portals})
     ports = {n: tuple(portal.path for portal in portals if portal.port == n) for n in numbers}
     if not ports:

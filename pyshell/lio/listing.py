@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pyshell import names
@@ -105,6 +107,18 @@ def targets(of: Fabric) -> list[Target]:
         (Target(of.name, of.from_folder(name), of.root) for name in found),
         key=lambda t: natural(t.wwn),
     )
+
+
+def all_targets(lio: Lio, fabric_name: str = "") -> Iterator[Target]:
+    """Yield the targets of all fabrics, or of one."""
+    for of in [fabric(fabric_name, lio.root)] if fabric_name else fabrics_in_use(lio):
+        yield from targets(of)
+
+
+def all_tpgs(lio: Lio, fabric_name: str = "") -> Iterator[Tpg]:
+    """Yield the TPGs of all fabrics, or of one."""
+    for target in all_targets(lio, fabric_name):
+        yield from tpgs(target)
 
 
 def tpgs(target: Target) -> list[Tpg]:
@@ -220,12 +234,8 @@ def luns_of(lio: Lio, place: StorageObject) -> list[Lun]:
     """
     if not is_exported(lio, place):
         return []
-    found = []
-    for of in fabrics_in_use(lio):
-        for target in targets(of):
-            for tpg in tpgs(target):
-                found += [lun for lun in luns(tpg) if link_target(lun.folder) == place.folder]
-    return found
+    every = (lun for tpg in all_tpgs(lio) for lun in luns(tpg))
+    return [lun for lun in every if link_target(lun.folder) == place.folder]
 
 
 def is_exported(lio: Lio, place: StorageObject) -> bool:
@@ -407,3 +417,42 @@ def _numbers(folder: str, prefix: str) -> list[int]:
 def is_empty(lio: Lio) -> bool:
     """Return whether there is neither a target nor a storage object."""
     return not storage_objects(lio) and not any(map(targets, fabrics_in_use(lio)))
+
+
+class HbaNumbers:
+    """HBA numbers of existing and new storage objects, for all operations of a command.
+
+    A storage object that does not exist keeps its number if that is free, otherwise it gets the
+    lowest free one.
+    """
+
+    def __init__(self, lio: Lio) -> None:
+        self.lio = lio
+        self._lowest = 0
+        """Lower numbers are all in use."""
+
+    @functools.cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {place.path: place.hba for place in storage_objects(self.lio)}
+
+    @functools.cached_property
+    def _taken(self) -> set[int]:
+        return {number for _, number in hbas(self.lio)}
+
+    def current(self, place: StorageObject) -> StorageObject:
+        """Return a storage object with its current number, or the one to create it with."""
+        number = self._numbers.get(place.path)
+        if number is None:
+            number = place.hba
+            if number < 0 or number in self._taken:
+                number = self._lowest = lowest_free(self._taken, self._lowest)
+            self._numbers[place.path] = number
+            self._taken.add(number)
+        return place if place.hba == number else replace(place, hba=number)
+
+    def forget(self, path: str) -> None:
+        """Free the number of a storage object that is deleted."""
+        number = self._numbers.pop(path, None)
+        if number is not None:
+            self._taken.discard(number)
+            self._lowest = min(self._lowest, number)

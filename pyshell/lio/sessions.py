@@ -93,10 +93,8 @@ class SeenLun:
 
 def sessions(lio: Lio) -> Iterator[Session]:
     """Yield every open session that somebody logged in for."""
-    for fabric in listing.fabrics_in_use(lio):
-        for target in listing.targets(fabric):
-            for tpg in listing.tpgs(target):
-                yield from of_tpg(lio, tpg)
+    for tpg in listing.all_tpgs(lio):
+        yield from of_tpg(lio, tpg)
 
 
 def nexuses(lio: Lio) -> Iterator[Session]:

@@ -181,13 +181,11 @@ def counters(lio: Lio) -> dict[Thing, Flow]:
         for place in listing.storage_objects(lio)
     }
     acls: list[NodeAcl] = []
-    for fabric in listing.fabrics_in_use(lio):
-        for target in listing.targets(fabric):
-            for tpg in listing.tpgs(target):
-                for lun in listing.luns(tpg):
-                    thing = Thing(LUN, f"{_where(tpg)}/lun{lun.index}", lun.path)
-                    found[thing] = of_lun(lio, lun)
-                acls += listing.node_acls(tpg)
+    for tpg in listing.all_tpgs(lio):
+        for lun in listing.luns(tpg):
+            thing = Thing(LUN, f"{_where(tpg)}/lun{lun.index}", lun.path)
+            found[thing] = of_lun(lio, lun)
+        acls += listing.node_acls(tpg)
     known = Counter(acl.wwn for acl in acls)
     for acl in acls:
         # An initiator of several targets is told apart by them.

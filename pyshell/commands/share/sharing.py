@@ -301,9 +301,8 @@ def initiator_named(lio: Lio, name: str) -> str:
         return fabrics.fabric(ISCSI).normalise(name).wwn
     except UsageError as error:
         known = dict.fromkeys(session.initiator for session in sessions.sessions(lio))
-        for target in listing.targets(fabrics.fabric(ISCSI, lio.root)):
-            for tpg in listing.tpgs(target):
-                known |= dict.fromkeys(acl.wwn for acl in listing.node_acls(tpg))
+        for tpg in listing.all_tpgs(lio, ISCSI):
+            known |= dict.fromkeys(acl.wwn for acl in listing.node_acls(tpg))
         if near := did_you_mean(name, known):
             raise UsageError(error.message, near) from error
         raise

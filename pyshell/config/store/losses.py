@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from pyshell.config import document_file
 from pyshell.config.document import Document
 from pyshell.config.model import (
     NAMES_ONLY,
-    Item,
     Items,
     items,
     secret_paths,
     tree_path,
 )
-from pyshell.config.running import read_fabric
+from pyshell.config.running import read_running
 from pyshell.files import reading
-from pyshell.lio import identifiers, listing, rtslib_objects
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import FabricPlace, Identifier, parents
+from pyshell.lio.identifiers import parents
 
 
 def same(one: bytes, other: bytes) -> bool:
@@ -63,42 +60,8 @@ def _paths(found: Items) -> set[str]:
 
 
 def running_paths(lio: Lio) -> set[str]:
-    """Return the paths in the tree of all running objects, in much less time than `read_running`.
-
-    Names are in their normal form, as in the items of a document.
-    """
-    return {tree_path(Item(place)) for place in _running_objects(lio)}
-
-
-def _running_objects(lio: Lio) -> Iterator[Identifier]:
-    for disk in listing.storage_objects(lio):
-        if not listing.half_made(lio, disk):
-            yield disk
-            yield from listing.alua_groups(disk) if rtslib_objects.supports_alua(lio, disk) else ()
-    for fabric in listing.fabrics_in_use(lio):
-        if read_fabric(lio, fabric) is not None:
-            yield FabricPlace(fabric)
-        for there in listing.targets(fabric):
-            target = replace(there, wwn=fabric.known_wwn(there.wwn))
-            yield target
-            for tpg in listing.tpgs(there):
-                yield from _running_in_tpg(tpg, replace(tpg, target=target))
-
-
-def _running_in_tpg(there: identifiers.Tpg, tpg: identifiers.Tpg) -> Iterator[Identifier]:
-    fabric = there.target.fabric
-    yield tpg
-    for lun in listing.luns(there):
-        if listing.storage_object_of(lun) is not None:
-            yield replace(lun, tpg=tpg)
-    for portal in listing.portals(there) if fabric.has("nps") else ():
-        yield replace(portal, tpg=tpg)
-    for found in listing.node_acls(there) if fabric.has("acls") else ():
-        acl = identifiers.NodeAcl(tpg, fabric.known_wwn(found.wwn))
-        yield acl
-        for mapped in listing.mapped_luns(found):
-            if listing.lun_of(mapped) is not None:
-                yield replace(mapped, acl=acl)
+    """Return the paths in the tree of all running objects."""
+    return set(_by_tree_path(read_running(lio)))
 
 
 def missing(

@@ -20,10 +20,11 @@ from pyshell.config.store.state import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.lio import fabrics, listing
+from pyshell.lio import fabrics
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations.base import Operation
 
 KEPT = 20
@@ -135,37 +136,6 @@ def to_data(operation: Operation) -> dict[str, Any]:
     found = _encoded(operation)
     assert isinstance(found, dict)
     return found
-
-
-class HbaNumbers:
-    """Gives recorded storage objects their current HBA numbers, by plugin and name.
-
-    One that was deleted and created again since then has another number. One that does not exist
-    keeps its recorded number if that is free, and gets a free one otherwise. Use one instance for
-    all operations of a command.
-    """
-
-    def __init__(self, lio: Lio) -> None:
-        self.lio = lio
-        self._numbers: dict[tuple[str, str], int] | None = None
-        self._taken: set[int] = set()
-
-    def current(self, recorded: StorageObject) -> StorageObject:
-        """Return the storage object with its current number, or the one to create it with."""
-        if self._numbers is None:
-            self._numbers = {
-                (one.plugin, one.name): one.hba for one in listing.storage_objects(self.lio)
-            }
-            self._taken = {number for _, number in listing.hbas(self.lio)}
-        key = (recorded.plugin, recorded.name)
-        number = self._numbers.get(key)
-        if number is None:
-            number = recorded.hba
-            if number in self._taken:
-                number = listing.lowest_free(self._taken)
-            self._numbers[key] = number
-            self._taken.add(number)
-        return dataclasses.replace(recorded, hba=number)
 
 
 def from_data(data: Any, numbers: HbaNumbers) -> Operation:

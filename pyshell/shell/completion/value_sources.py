@@ -20,7 +20,6 @@ from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import text_or_none
-from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
 from pyshell.lio.storage_info import unused_devices
@@ -276,8 +275,7 @@ def _targets(wanted: Value, node: Node) -> Iterator[Candidate]:
 def _known_targets(lio: Lio, wanted: Value) -> list[Target]:
     """Return the targets of the fabrics that the command supports."""
     alone = wanted.command.name in _ISCSI_ONLY
-    fabrics = [fabric(ISCSI, lio.root)] if alone else listing.fabrics_in_use(lio)
-    return [target for one in fabrics for target in listing.targets(one)]
+    return list(listing.all_targets(lio, ISCSI if alone else ""))
 
 
 def _initiators(wanted: Value, node: Node) -> Iterator[Candidate]:

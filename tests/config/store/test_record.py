@@ -16,7 +16,7 @@ import pytest
 
 from driver import CLIENT, SERVER, Pyshell
 from identified import ROOT, root_all
-from pyshell.config.store.undo import HbaNumbers, from_data, to_data
+from pyshell.config.store.undo import from_data, to_data
 from pyshell.lio import identifiers, operations
 from pyshell.lio.attach import Lio
 from pyshell.lio.fabrics import fabric
@@ -30,6 +30,7 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
+from pyshell.lio.listing import HbaNumbers
 from pyshell.lio.operations import base, mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
 
