@@ -359,6 +359,19 @@ def split_portal(name: str) -> tuple[str, int]:
     return address(host), port_number(port)
 
 
+def portal(text: str) -> tuple[str, int]:
+    """Return plain address and port of a portal that is given with or without a port.
+
+    Raises UsageError.
+    """
+    try:
+        return address(text), DEFAULT_PORT
+    except UsageError:
+        if ":" not in text:
+            raise
+    return split_portal(text)
+
+
 def portal_obstacle(
     wanted: str, own: Iterable[str], others: Iterable[str], *, v6only: bool = False
 ) -> str | None:

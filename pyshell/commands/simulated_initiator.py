@@ -151,7 +151,7 @@ def _target_called(node: Node, name: str | None) -> Target:
 
 def _reached(node: Node, target: Target, name: str | None) -> Portal:
     """Return the portal that an initiator connects to. Raises PyshellError if there is none."""
-    wanted = _endpoint(name) if name is not None else None
+    wanted = names.portal(name) if name is not None else None
     tpgs = listing.tpgs(target)
     found = [
         portal
@@ -231,11 +231,3 @@ def _chap(
     if not userid or not password:
         return None
     return ChapCredentials(userid, password, mutual_userid or "", mutual or "")
-
-
-def _endpoint(name: str) -> tuple[str, int]:
-    """Read ADDRESS or ADDRESS:PORT. Raises UsageError."""
-    try:
-        return names.address(name.strip("[]")), 3260
-    except UsageError:
-        return names.split_portal(name)

@@ -29,7 +29,7 @@ from pyshell.config.document import (
 )
 from pyshell.lio import identifiers, listing, rtslib_objects, settings, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import Kernel, text_or_none
+from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.operations.mapping import alua_group_name
 
@@ -194,8 +194,8 @@ def read_portal(lio: Lio, place: identifiers.Portal) -> PortalEntry:
     return {
         "ip_address": place.name.rpartition(":")[0],
         "port": place.port,
-        "iser": text_or_none(lio.kernel, f"{place.folder}/iser") == "1",
-        "offload": text_or_none(lio.kernel, f"{place.folder}/cxgbit") == "1",
+        "iser": is_on(lio.kernel, f"{place.folder}/iser"),
+        "offload": is_on(lio.kernel, f"{place.folder}/cxgbit"),
     }
 
 
@@ -229,7 +229,7 @@ def read_mapped_lun(lio: Lio, place: identifiers.MappedLun) -> MappedLunEntry:
     return {
         "index": place.index,
         "tpg_lun": lun.index if lun else NO_LUN,
-        "write_protect": text_or_none(lio.kernel, f"{place.folder}/write_protect") == "1",
+        "write_protect": is_on(lio.kernel, f"{place.folder}/write_protect"),
         "alias": alias,
     }
 

@@ -6,13 +6,11 @@ A check yields findings: severity, path, message, and commands that fix it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import Tpg
 from pyshell.quoting import for_shell, shell_word
 
 Level = Literal["error", "warning", "unseen"]

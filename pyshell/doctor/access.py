@@ -17,7 +17,7 @@ from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import listing, sessions, settings, statistics
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import FabricPlace, NodeAcl, Target, Tpg
 from pyshell.lio.settings import SECRET_LEAST, is_short
@@ -167,8 +167,8 @@ def _is_global(address: str) -> bool:
 
 
 def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Finding]:
-    asked = text_or_none(lio.kernel, f"{tpg.folder}/attrib/authentication") == "1"
-    if text_or_none(lio.kernel, f"{tpg.folder}/{DEMO}") == "1":
+    asked = is_on(lio.kernel, f"{tpg.folder}/attrib/authentication")
+    if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
         message = "demo mode allows every initiator"
         if not asked:
             yield error(

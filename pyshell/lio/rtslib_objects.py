@@ -21,7 +21,7 @@ from rtslib_fb import tcm
 from rtslib_fb.node import CFSNode
 
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import (
     HBA_PREFIX,
     AluaGroup,
@@ -291,4 +291,4 @@ def supports_alua(lio: Lio, place: StorageObject) -> bool:
     if own is tcm.StorageObject._get_alua_supported:
         return True  # rtslib's answer for those that do not ask the kernel
     # Older kernels, which do not have the file, hang.
-    return text_or_none(lio.kernel, f"{place.folder}/attrib/alua_support") == "1"
+    return is_on(lio.kernel, f"{place.folder}/attrib/alua_support")

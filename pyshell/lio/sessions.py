@@ -18,7 +18,7 @@ from pyshell.host import procnet
 from pyshell.host.machine import file_text
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
@@ -218,11 +218,11 @@ def luns_of(lio: Lio, session: Session) -> Iterator[SeenLun]:
     if session.acl is not None:
         for mapped in listing.mapped_luns(session.acl):
             lun = listing.lun_of(mapped)
-            protected = text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
+            protected = is_on(lio.kernel, f"{mapped.folder}/write_protect")
             yield SeenLun(mapped.index, lun, _exported(lun), protected)
         return
     protecting = f"{session.tpg.folder}/attrib/demo_mode_write_protect"
-    protected = session.dynamic and text_or_none(lio.kernel, protecting) == "1"
+    protected = session.dynamic and is_on(lio.kernel, protecting)
     for lun in listing.luns(session.tpg):
         yield SeenLun(lun.index, lun, _exported(lun), protected)
 

@@ -16,7 +16,7 @@ from pyshell.errors import NotFoundError
 from pyshell.host.machine import BlockDevice, file_text
 from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import Kernel, text_or_none
+from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.text import listed
 
@@ -63,7 +63,7 @@ def describe(lio: Lio, place: StorageObject) -> StorageInfo:
     device = text_or_none(kernel, f"{folder}/udev_path") or _field(info, "File") or ""
     configured = text_or_none(kernel, f"{folder}/enable") != "0"
     caches = place.plugin in ("block", "fileio")
-    cache = caches and text_or_none(kernel, f"{folder}/attrib/emulate_write_cache") == "1"
+    cache = caches and is_on(kernel, f"{folder}/attrib/emulate_write_cache")
     size, missing = _size(lio, place, info, device) if configured else (None, "not configured")
     return StorageInfo(
         device=device,

@@ -37,17 +37,7 @@ if TYPE_CHECKING:
 
 
 def _portals(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple(_portal(part) for part in text.split(",") if part)
-
-
-def _portal(text: str) -> tuple[str, int]:
-    """Read an address, with or without a port. Raises UsageError."""
-    try:
-        return names.address(text), names.DEFAULT_PORT
-    except UsageError:
-        if ":" not in text:
-            raise
-    return names.split_portal(text)
+    return tuple(names.portal(part) for part in text.split(",") if part)
 
 
 def _words(text: str) -> tuple[str, ...]:

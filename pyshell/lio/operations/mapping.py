@@ -12,7 +12,7 @@ from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing, rtslib_objects
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import text_or_none
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     Identifier,
@@ -262,7 +262,7 @@ class MapLun(Creation):
 
 
 def _is_protected(lio: Lio, mapped: MappedLun) -> bool:
-    return text_or_none(lio.kernel, f"{mapped.folder}/write_protect") == "1"
+    return is_on(lio.kernel, f"{mapped.folder}/write_protect")
 
 
 def _relink(lio: Lio, again: Sequence[Operation]) -> None:
