@@ -10,7 +10,15 @@ from pyshell.errors import NotFoundError, UsageError, os_errors
 from pyshell.names import MASK
 from pyshell.text import did_you_mean
 from pyshell.tree.command import GROUP, Named, Rest, command
-from pyshell.tree.groups import Entry, Group, entry_of, require_writable, value_or_empty
+from pyshell.tree.groups import (
+    Entry,
+    Group,
+    SettingsGroup,
+    entry_of,
+    groups_of,
+    require_writable,
+    value_or_empty,
+)
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
 from pyshell.tree.results import Change, Lines, Preference, Result, Sequential, Table
@@ -28,7 +36,7 @@ def _prepared(node: Node, values: dict[str, Any]) -> dict[str, Any]:
         fitting = _groups_with(node, named)
         if len(fitting) != 1:
             given = " ".join(f"{n}=…" for n in named)
-            here = ", ".join(sorted(["global", *node.groups()]))
+            here = ", ".join(sorted(groups_of(node)))
             raise UsageError(
                 f"In which group? Write set GROUP {given}",
                 f"{' and '.join(fitting)} have it."
@@ -36,7 +44,7 @@ def _prepared(node: Node, values: dict[str, Any]) -> dict[str, Any]:
                 else _near_parameter(node, named, f"Here: {here}."),
             )
         group = fitting[0]
-    if group not in (None, "global"):
+    if group is not None:
         found = _group(node, group)
         for parameter in named:
             require_writable(entry_of(found, group, parameter, sets=True))
@@ -66,22 +74,21 @@ def get(
     show = show_secrets or node.context.compat
     if group is None:
         return _group_names(node)
-    if group == "global":
-        return _get_preferences(node, rest)
     found = _group(node, group)
     if verbose:
         return explained(node, found, group, rest, secrets=show)
     entries = found.entries()
     if not rest:
-        values = {name: _word(found, name) for name in entries}
-        shown = {n: _shown(entries[n], v, secrets=show) for n, v in values.items()}
+        shown = {n: _shown(e, _word(found, n), secrets=show) for n, e in entries.items()}
         described = [(f"{n}={v}", entries[n].writable, entries[n].help) for n, v in shown.items()]
-        return Lines(_group_lines(group, described), shown, table=_table(described))
+        data = {name: found.data(name, word) for name, word in shown.items()}
+        return Lines(_group_lines(group, described), data, table=_table(described))
     lines, data = [], {}
     for name in rest:
         entry = entry_of(found, group, name)
-        data[name] = _shown(entry, _word(found, name), secrets=show)
-        lines.append(f"{name}={data[name]} {'' if entry.writable else '[ro]'}")
+        word = _shown(entry, _word(found, name), secrets=show)
+        data[name] = found.data(name, word)
+        lines.append(f"{name}={word} {'' if entry.writable else '[ro]'}")
     return Lines(lines, data)
 
 
@@ -112,13 +119,13 @@ def set_(
     """
     if group is None:
         return _group_names(node)
-    if group == "global":
-        return _set_preferences(node, named)
     found = _group(node, group)
     if not named:
         entries = found.entries()
         described = [(f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable]
         return Lines(_group_lines(group, described), [e.name for e in entries.values()])
+    if not isinstance(found, SettingsGroup):
+        return Sequential([_preference(name, value) for name, value in named.items()])
     if not node.context.compat:  # targetcli says nothing of secrets
         found.check(named)
     changes = [_set_one(node, found, group, name, value) for name, value in named.items()]
@@ -130,7 +137,7 @@ def set_(
     )
 
 
-def _set_one(node: Node, group: Group, group_name: str, name: str, value: str) -> Change:
+def _set_one(node: Node, group: SettingsGroup, group_name: str, name: str, value: str) -> Change:
     entry = entry_of(group, group_name, name)
     require_writable(entry)
     operations = list(group.change(name, value))
@@ -149,49 +156,21 @@ def _set_one(node: Node, group: Group, group_name: str, name: str, value: str) -
     return Change(operations, after=said)
 
 
-def _set_preferences(node: Node, named: dict[str, str]) -> Result:
-    if not named:
-        described = [(f"{p.name}={p.type}", True, p.help) for p in PREFERENCES.values()]
-        return Lines(_group_lines("global", described), sorted(PREFERENCES))
-    results = []
-    for name, value in named.items():
-        described_one = PREFERENCES.get(name)
-        if described_one is None:
-            raise NotFoundError(
-                f"Unknown parameter {name} in group 'global'.",
-                did_you_mean(name, PREFERENCES, "'get global' shows them."),
-                targetcli=f"Unknown parameter {name} in group 'global'.",
-            )
-        parsed = described_one.kind.parse(value)
-        said = [f"Parameter {name} is now '{text(parsed)}'."]
-        would = [f"Would set the preference {name} to '{text(parsed)}'."]
-        results.append(Preference(name, parsed, said, would))
-    return Sequential(results)
-
-
-def _get_preferences(node: Node, rest: Sequence[str]) -> Result:
-    unknown = [name for name in rest if name not in PREFERENCES]
-    if unknown:
-        raise NotFoundError(
-            f"No parameter '{unknown[0]}' in group 'global'.",
-            did_you_mean(unknown[0], PREFERENCES, "'get global' shows them."),
-            targetcli=f"No parameter '{unknown[0]}' in group 'global'.",
-        )
-    values: dict[str, Any] = {n: node.context.preference(n) for n in rest or PREFERENCES}
-    if rest:
-        return Lines([f"{name}={text(value)} " for name, value in values.items()], values)
-    described = [(f"{n}={text(v)}", True, PREFERENCES[n].help) for n, v in values.items()]
-    return Lines(_group_lines("global", described), values, table=_table(described))
+def _preference(name: str, value: str) -> Preference:
+    parsed = PREFERENCES[name].kind.parse(value)
+    said = [f"Parameter {name} is now '{text(parsed)}'."]
+    return Preference(name, parsed, said, [f"Would set the preference {name} to '{text(parsed)}'."])
 
 
 def _group_names(node: Node) -> Lines:
-    names = ["global", *node.groups()]
-    return Lines(_group_name_lines(names), names)
+    names = [*groups_of(node)]
+    title = "AVAILABLE CONFIGURATION GROUPS"
+    return Lines(["", title, "=" * len(title), " ".join(names)], names)
 
 
 def _near_parameter(node: Node, named: Iterable[str], then: str) -> str:
     """Return `then`, preceded by a suggestion for the first name that no group has."""
-    known = {*PREFERENCES, *(n for group in node.groups().values() for n in group.entries())}
+    known = {name for group in groups_of(node).values() for name in group.entries()}
     unknown = [name for name in named if name not in known]
     return did_you_mean(unknown[0], known, then) if unknown else then
 
@@ -199,15 +178,13 @@ def _near_parameter(node: Node, named: Iterable[str], then: str) -> str:
 def _groups_with(node: Node, named: Iterable[str]) -> list[str]:
     """Return the names of the groups that have all of some parameters."""
     wanted = set(named)
-    known = {"global": set(PREFERENCES)}
-    known |= {name: set(group.entries()) for name, group in node.groups().items()}
-    return [name for name, parameters in known.items() if wanted <= parameters]
+    return [name for name, group in groups_of(node).items() if wanted <= group.entries().keys()]
 
 
 def _group(node: Node, name: str) -> Group:
-    groups = node.groups()
+    groups = groups_of(node)
     if name not in groups:
-        known = sorted(["global", *groups])
+        known = sorted(groups)
         raise NotFoundError(
             f"Unknown configuration group: {name}.",
             did_you_mean(name, known, f"Here: {', '.join(known)}."),
@@ -246,12 +223,6 @@ def _group_lines(name: str, described: Iterable[tuple[str, bool, str]]) -> list[
         head = shown if writable else f"{shown} [ro]"
         lines += [head, "-" * len(head), meaning, ""]
     return lines[:-1] if lines[-1] == "" else lines
-
-
-def _group_name_lines(names: Sequence[str]) -> list[str]:
-    """Return the list of a node's groups."""
-    title = "AVAILABLE CONFIGURATION GROUPS"
-    return ["", title, "=" * len(title), " ".join(names)]
 
 
 def facts(group: Group, entry: Entry, value: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pyshell.shell.options import of_line
 from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
 from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node
+from pyshell.tree.preferences import GLOBAL
 from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
 from pyshell.tree.root import RootNode
 
@@ -262,7 +263,7 @@ class _Call:
     @property
     def changes(self) -> bool:
         """Whether it may change the target; preferences are not part of it."""
-        if self.described.name == "set" and self.values.get("group") in (None, "global"):
+        if self.described.name == "set" and self.values.get("group") in (None, GLOBAL):
             return False
         return self.described.changes
 

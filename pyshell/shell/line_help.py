@@ -27,7 +27,7 @@ from pyshell.shell.grammar import (
 from pyshell.shell.secrets import in_the_open
 from pyshell.text import aligned
 from pyshell.tree.command import Command
-from pyshell.tree.groups import value_or_empty
+from pyshell.tree.groups import groups_of, value_or_empty
 from pyshell.tree.node import Node
 
 _SHOWN = 12
@@ -101,7 +101,7 @@ def _of_commands(prefix: str, node: Node) -> Iterator[str]:
 
 def _of_setting(value: Value, node: Node) -> Iterator[str]:
     """Yield what is known about the parameter that is being set."""
-    group = node.groups().get(value.given.get("group", ""))
+    group = groups_of(node).get(value.given.get("group", ""))
     entry = group.entries().get(value.name) if group is not None else None
     if group is None or entry is None:
         yield f"{value.name}: {value.param.help}"

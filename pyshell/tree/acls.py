@@ -17,7 +17,7 @@ from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
-from pyshell.tree.groups import Group, access_groups, mapped_lun_group
+from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group
 from pyshell.tree.luns import Exports, lun_for
 from pyshell.tree.node import Node, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
@@ -193,7 +193,7 @@ class NodeAclNode(Node):
         place = MappedLun(self.place, index)
         return self._mapped(place) if listing.existing(place) else None
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         return access_groups(self.lio, self.place.tpg.target.fabric, self.places, "node_acl")
 
     def summary(self) -> tuple[str, bool | None]:
@@ -287,7 +287,7 @@ class MappedLunNode(Node):
         self._same = same
         self._exports = exports
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         """Return the settings of the mapping; in targetcli it has none."""
         if self.context.compat:
             return {}

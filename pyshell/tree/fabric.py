@@ -18,7 +18,7 @@ from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
 from pyshell.names import DEFAULT_PORT
 from pyshell.tree.command import CHILD, TAG, WWN, command
-from pyshell.tree.groups import AuthGroup, Group, KernelGroup
+from pyshell.tree.groups import AuthGroup, KernelGroup, SettingsGroup
 from pyshell.tree.node import Node, numbered, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
@@ -60,7 +60,7 @@ class FabricNode(Node):
             return ["disc auth, no credentials"], False
         return ["mutual disc auth" if mutual else "1-way disc auth"], known
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         if not self.fabric.has("discovery_auth"):
             return {}
         return {"discovery_auth": AuthGroup(self.lio, [self.place], "discovery_auth")}
@@ -184,7 +184,7 @@ class TargetNode(Node):
             return "INVALID WWN", False
         return f"TPGs: {len(self.drawn_children())}", None
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         if not settings.names_in(self.place.folder, "param")[0]:
             return {}
         return {"parameter": KernelGroup(self.lio, [self.place], "param", "target_parameter")}

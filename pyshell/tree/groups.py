@@ -8,7 +8,8 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.lio import attributes, listing, sessions, settings
@@ -31,6 +32,10 @@ from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.text import did_you_mean
+from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
+
+if TYPE_CHECKING:
+    from pyshell.tree.node import Context, Node
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,12 @@ class Entry:
     secret: bool = False
     about: Attribute | None = None
     """Its row in the table of settings, None for pyshell's own."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Values and their meanings, for completion."""
 
 
 class Group(ABC):
-    """A group of parameters of one node."""
+    """A group of parameters."""
 
     @abstractmethod
     def entries(self) -> dict[str, Entry]:
@@ -61,6 +68,10 @@ class Group(ABC):
         """Return a value as it is shown."""
         return value
 
+    def data(self, name: str, word: str) -> Any:
+        """Return a value for JSON, of which `word` is the text."""
+        return word
+
     def obstacle(self, entry: Entry) -> str:
         """Return why a writable parameter cannot be set now, "" if it can."""
         return ""
@@ -69,11 +80,37 @@ class Group(ABC):
         """Return the value in a new object, None if it is not known beforehand."""
         return None if entry.about is None else entry.about.default_of("")
 
+
+class PreferenceGroup(Group):
+    """The user's preferences."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def entries(self) -> dict[str, Entry]:
+        return {
+            p.name: Entry(p.name, p.type, p.help, choices=dict.fromkeys(p.kind.choices, ""))
+            for p in PREFERENCES.values()
+        }
+
+    def read(self, name: str) -> str:
+        return text(self.data(name, ""))
+
+    def data(self, name: str, word: str) -> Any:
+        return self._context.preference(name)
+
+    def default(self, entry: Entry) -> str | None:
+        return text(PREFERENCES[entry.name].default)
+
+
+class SettingsGroup(Group):
+    """A group of parameters of one node."""
+
     @abstractmethod
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Return the operations that set a parameter. Raises UsageError."""
 
-    def check(self, values: Mapping[str, str]) -> None:  # noqa: B027 - most groups take all
+    def check(self, values: Mapping[str, str]) -> None:
         """Raise UsageError for values that contradict each other or current ones."""
 
     def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
@@ -83,6 +120,11 @@ class Group(ABC):
     def caution(self, name: str, value: str) -> str:
         """Return a warning about a parameter without effect or a weak value, "" for none."""
         return ""
+
+
+def groups_of(node: Node) -> dict[str, Group]:
+    """Return the groups of a node by name, the preferences first."""
+    return {GLOBAL: PreferenceGroup(node.context), **node.groups()}
 
 
 def entry_of(group: Group, group_name: str, name: str, *, sets: bool = False) -> Entry:
@@ -118,7 +160,7 @@ def require_writable(entry: Entry) -> None:
 _MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
 
 
-class KernelGroup(Group):
+class KernelGroup(SettingsGroup):
     """The files of a folder (`attrib`, `param`, or "" for its own) of one or several equal objects.
 
     `writable` are the names of those that can be set, if not all that the kernel allows.
@@ -192,20 +234,21 @@ class KernelGroup(Group):
                 )
 
 
-def _entry(row: Attribute, writable: bool) -> Entry:
-    return Entry(row.name, _type(row), row.text, writable, about=row)
+_CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
+"""Values and their meanings, by the type of a setting."""
 
 
-def _type(row: Attribute) -> str:
-    """Return the type of a setting as targetcli names it."""
-    return "string" if row.type == "text" else row.type
+def _entry(row: Attribute, writable: bool = True) -> Entry:
+    kind = "string" if row.type == "text" else row.type  # as targetcli names it
+    choices = row.values or _CHOICES.get(row.type, {})
+    return Entry(row.name, kind, row.text, writable, row.name.endswith("password"), row, choices)
 
 
 def _exported(lio: Lio, place: Identifier) -> bool:
     return isinstance(place, StorageObject) and listing.is_exported(lio, place)
 
 
-class AuthGroup(Group):
+class AuthGroup(SettingsGroup):
     """CHAP names and secrets of a TPG or ACL, or those for discovery of a fabric."""
 
     def __init__(self, lio: Lio, places: Sequence[Identifier], folder: str) -> None:
@@ -215,13 +258,7 @@ class AuthGroup(Group):
 
     def entries(self) -> dict[str, Entry]:
         names = [*settings.AUTH_FILES, *(["enable"] if self._folder == "discovery_auth" else [])]
-        rows = [attributes.row("auth", name) for name in sorted(names)]
-        return {
-            row.name: Entry(
-                row.name, _type(row), row.text, secret=row.name.endswith("password"), about=row
-            )
-            for row in rows
-        }
+        return {name: _entry(attributes.row("auth", name)) for name in sorted(names)}
 
     def read(self, name: str) -> str:
         folder = self._places[0].folder
@@ -311,7 +348,7 @@ class AluaGroupSettings(KernelGroup):
         )
 
 
-class LunAluaGroup(Group):
+class LunAluaGroup(SettingsGroup):
     """The ALUA group of a LUN."""
 
     _NAME = "alua_tg_pt_gp_name"
@@ -321,7 +358,7 @@ class LunAluaGroup(Group):
         self._place = place
 
     def entries(self) -> dict[str, Entry]:
-        return {self._NAME: _entry(attributes.row("lun_alua", self._NAME), writable=True)}
+        return {self._NAME: _entry(attributes.row("lun_alua", self._NAME))}
 
     def read(self, name: str) -> str:
         return alua_group_name(self._lio, self._place) or ""
@@ -352,9 +389,9 @@ def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:
 
 def access_groups(
     lio: Lio, fabric: Fabric, places: Sequence[Identifier], kind: str
-) -> dict[str, Group]:
+) -> dict[str, SettingsGroup]:
     """Return parameters, attributes (of `kind`) and CHAP settings of a TPG or ACLs, if any."""
-    found: dict[str, Group] = {}
+    found: dict[str, SettingsGroup] = {}
     folder = places[0].folder
     for name, sub, of in (("parameter", "param", "tpg_parameter"), ("attribute", "attrib", kind)):
         if settings.names_in(folder, sub)[0]:

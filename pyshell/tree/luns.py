@@ -19,7 +19,7 @@ from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, f
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
-from pyshell.tree.groups import Group, LunAluaGroup
+from pyshell.tree.groups import LunAluaGroup, SettingsGroup
 from pyshell.tree.node import Node, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Result
 
@@ -125,7 +125,7 @@ class LunNode(Node):
             return "It exports nothing: what it exported is gone. Delete it."
         return storage_info.describe(self.lio, exported).missing
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         return {"alua": LunAluaGroup(self.lio, self.place)}
 
     @command()

@@ -27,7 +27,7 @@ from pyshell.tree.results import Branch, Branches, Lines, Nothing, Result, Table
 
 if TYPE_CHECKING:
     from pyshell.lio.operations.base import Operation
-    from pyshell.tree.groups import Group
+    from pyshell.tree.groups import SettingsGroup
 
 
 _LOOKED_AMONG = 500
@@ -275,7 +275,7 @@ class Node(ConfigNode):  # type: ignore[misc]
             known = _COMMANDS[cls] = Commands(cls)
         return known
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         """Return the parameter groups (`get`, `set`) by name."""
         return {}
 

@@ -10,6 +10,8 @@ from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.tree.command import BOOL, TEXT, ValueType, choice, number
 
+GLOBAL = "global"
+"""The name of the group of preferences, which every node has."""
 LEVELS = ("critical", "error", "warning", "info", "verbose", "debug")
 _COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white", "default")
 

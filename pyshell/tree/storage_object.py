@@ -24,7 +24,7 @@ from pyshell.lio.operations.storage import (
 from pyshell.lio.settings import ALUA_STATES
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
-from pyshell.tree.groups import AluaGroupSettings, Group, KernelGroup
+from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
 from pyshell.tree.node import Context, Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result, Table
 
@@ -68,7 +68,7 @@ class StorageObjectNode(Node):
     def trouble(self) -> str:
         return storage_info.describe(self.lio, self.place).missing
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         return {"attribute": _Attributes(self.lio, self.place, self.context)}
 
     @command()
@@ -243,7 +243,7 @@ class AluaGroupNode(Node):
         state = ALUA_STATES.get(int(text)) if text.isdigit() else None
         return f"ALUA state: {state or 'unknown'}", state is not None
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         return {"alua": AluaGroupSettings(self.lio, self.place)}
 
     @command()

@@ -17,7 +17,7 @@ from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import LISTEN, PORT, command
-from pyshell.tree.groups import Group, access_groups
+from pyshell.tree.groups import SettingsGroup, access_groups
 from pyshell.tree.luns import Exports, LunsNode
 from pyshell.tree.node import Node, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
@@ -39,7 +39,7 @@ class TpgNode(Node):
             made.append(PortalsNode(self.place, self))
         return made
 
-    def groups(self) -> dict[str, Group]:
+    def groups(self) -> dict[str, SettingsGroup]:
         return access_groups(self.lio, self.place.target.fabric, [self.place], "tpg")
 
     def summary(self) -> tuple[str, bool | None]:

@@ -22,19 +22,17 @@ from pyshell.shell.completion.engine import (
     expected,
     fitting,
 )
-from pyshell.shell.completion.value_sources import GLOBAL, from_source, paths
+from pyshell.shell.completion.value_sources import from_source, paths
 from pyshell.shell.grammar import split
 from pyshell.tree.command import Command, Param
-from pyshell.tree.groups import Entry, Group, value_or_empty
+from pyshell.tree.groups import Entry, Group, groups_of, value_or_empty
 from pyshell.tree.node import Node
-from pyshell.tree.preferences import PREFERENCES, text
+from pyshell.tree.preferences import text
 
 _SETTINGS = "parameter"
 """The parameter of `get` and `set` that takes names of a group's parameters."""
 _OPEN_TO_ALL = frozenset({"set"})
 """Commands that change the target only in one of their forms."""
-_CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}
-"""Values and their meanings, by the type of a group's parameter."""
 
 
 def complete(
@@ -156,12 +154,7 @@ def _settings(
     given: Mapping[str, str], node: Node, *, writable: bool = False
 ) -> Iterator[Candidate]:
     """Yield the parameters of the group that a line names, with their current values."""
-    group = given.get("group", "")
-    if group == GLOBAL:
-        for one in PREFERENCES.values():
-            yield Candidate(one.name, f"now {text(node.context.preference(one.name))}: {one.help}")
-        return
-    found = node.groups().get(group)
+    found = groups_of(node).get(given.get("group", ""))
     if found is None:
         return
     for entry in found.entries().values():
@@ -176,21 +169,11 @@ def _about_entry(group: Group, entry: Entry) -> str:
 
 def _setting_values(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield known values of a group's parameter, and its current value."""
-    group = wanted.given.get("group", "")
-    if group == GLOBAL:
-        described = PREFERENCES.get(wanted.name)
-        if described is not None:
-            now = text(node.context.preference(described.name))
-            yield from _choices(dict.fromkeys(described.kind.choices, ""), now)
-        return
-    found = node.groups().get(group)
+    found = groups_of(node).get(wanted.given.get("group", ""))
     entry = found.entries().get(wanted.name) if found is not None else None
-    if found is not None and entry is not None and not entry.secret:
-        known = (entry.about.values if entry.about else None) or _CHOICES.get(entry.type, {})
-        yield from _choices(known, value_or_empty(found, entry.name))
-
-
-def _choices(known: Mapping[str, str], now: str) -> Iterator[Candidate]:
-    for choice in dict.fromkeys([*known, *([now] if now else [])]):
-        words = [known.get(choice, ""), "current value" if choice == now else ""]
+    if found is None or entry is None or entry.secret:
+        return
+    now = value_or_empty(found, entry.name)
+    for choice in dict.fromkeys([*entry.choices, *([now] if now else [])]):
+        words = [entry.choices.get(choice, ""), "current value" if choice == now else ""]
         yield Candidate(choice, ", ".join(word for word in words if word))

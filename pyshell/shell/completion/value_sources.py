@@ -25,8 +25,8 @@ from pyshell.lio.sessions import of_tpg
 from pyshell.lio.storage_info import unused_devices
 from pyshell.shell.completion.engine import Candidate, Value
 from pyshell.tree.node import Node
+from pyshell.tree.preferences import GLOBAL
 
-GLOBAL = "global"
 _NUMBER = re.compile(r"\d+$")
 
 
