@@ -41,7 +41,7 @@ _SORTS: dict[str, Callable[[Rate], float]] = {
 
 
 def _seconds(text: str) -> float:
-    """Read a stretch of time. Raises UsageError."""
+    """Read a duration. Raises UsageError."""
     try:
         found = float(text)
     except ValueError:
@@ -55,7 +55,7 @@ def _seconds(text: str) -> float:
 
 
 def _looks(text: str) -> int:
-    """Read how many times to look. Raises UsageError."""
+    """Read a number of samples. Raises UsageError."""
     found = names.whole(text)
     if not found:
         raise UsageError(
@@ -124,7 +124,7 @@ def sessions(
 
 def _sessions(node: Node) -> list[Session]:
     found = list(open_sessions(node.lio))
-    if node.context.compat:  # targetcli looks at those of node ACLs, and no further
+    if node.context.compat:  # targetcli lists only those of node ACLs
         return found
     return [*traced(node.lio, found), *nexuses(node.lio)]
 
@@ -172,7 +172,7 @@ def top(
 
 
 def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> None:
-    """Tell a mistyped name from one without sessions. Raises NotFoundError."""
+    """Raise NotFoundError for a name that does not exist, so is probably mistyped."""
     if target is not None and not any(
         _same_name(one.wwn, target)
         for fabric in listing.fabrics_in_use(lio)
@@ -188,9 +188,9 @@ def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> No
 
 
 def _nothing_of(lio: Lio, initiator: str, every: Sequence[Session]) -> str:
-    """Return that an initiator has no such session, and who has any.
+    """Return a message about an initiator without such a session.
 
-    Raises NotFoundError for one that has no ACL either, which may be mistyped.
+    Raises NotFoundError for one without an ACL, which may be mistyped.
     """
     known = sorted({session.initiator for session in every})
     have = f"Logged in: {', '.join(known)}." if known else "Nobody is logged in."

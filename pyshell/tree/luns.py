@@ -70,13 +70,17 @@ class LunsNode(Node):
     ) -> Result:
         """Export a storage object as a LUN and map it in the ACLs of the TPG."""
         made, exported = storage_object_for(self, storage_object)
-        if not made:
-            refuse_second_lun(self.lio, self.place, exported, lun)
+        present = exporting_lun(self.lio, self.place, exported) if not made else None
+        if present is not None:
+            told = f"lun for storage object {exported.plugin}/{exported.name} already exists"
+            error = ExistsError(told, f"It is {present.path}.", targetcli=told)
+            error.wanted = lun in (None, present.index)
+            raise error
         place = Lun(self.place, free_lun(self.place, lun))
         made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):
-            made += [_mapping(acl, place, lun) for acl in listing.node_acls(self.place)]
+            made += [new_mapping(acl, place, lun) for acl in listing.node_acls(self.place)]
         return Change(made, place.path)
 
     @command(changes=True)
@@ -90,14 +94,6 @@ class LunsNode(Node):
         operations = removal.of_lun(place)
         operations[-1].said = [f"Deleted LUN {lun}."]
         return Change(operations, named=[place.path])
-
-
-def _mapping(acl: NodeAcl, lun: Lun, wanted: int | None) -> Operation:
-    """Return a mapping with the wanted number if it is free, else the lowest free one."""
-    taken = {mapped.index for mapped in listing.mapped_luns(acl)}
-    index = wanted if wanted is not None and wanted not in taken else listing.lowest_free(taken)
-    said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
-    return MapLun(MappedLun(acl, index), lun, said=[said])
 
 
 class LunNode(Node):
@@ -152,15 +148,15 @@ def storage_object_for(node: Node, text: str) -> tuple[list[Operation], StorageO
 
     Raises NotFoundError if `text` is neither.
     """
+    present = _at_path(node, text) if node.context.compat else storage_object_on(node, text)
+    return ([], present) if present is not None else _new(node, text)
+
+
+def _at_path(node: Node, path: str) -> StorageObject | None:
     with suppress(NotFoundError):
-        found = getattr(node.get_node(text), "place", None)
-        if isinstance(found, StorageObject):
-            return [], found
-    if not node.context.compat:
-        present = storage_object_on(node, text)
-        if present is not None:
-            return [], present
-    return _new(node, text)
+        found = getattr(node.get_node(path), "place", None)
+        return found if isinstance(found, StorageObject) else None
+    return None
 
 
 def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
@@ -188,36 +184,31 @@ def _new(node: Node, path: str) -> tuple[list[Operation], StorageObject]:
 def lun_for(node: Node, tpg: Tpg, text: str) -> tuple[list[Operation], Lun]:
     """Return the LUN of a TPG that exports what `text` names; plan one if there is none."""
     made, place = storage_object_for(node, text)
-    if not made:
-        for lun in listing.luns(tpg):
-            if listing.storage_object_of(lun) == place:
-                return [], lun
+    present = exporting_lun(node.lio, tpg, place) if not made else None
+    if present is not None:
+        return [], present
     lun = Lun(tpg, free_lun(tpg))
     return [*made, CreateLun(lun, place, said=[f"Created LUN {lun.index}."])], lun
 
 
-def refuse_second_lun(lio: Lio, tpg: Tpg, place: StorageObject, wanted: int | None) -> None:
-    """Raise ExistsError if a TPG already exports a storage object, as LUN `wanted` or another."""
-    if not listing.is_exported(lio, place):
-        return  # no LUN need be looked at
-    for lun in listing.luns(tpg):
-        if listing.storage_object_of(lun) == place:
-            error = ExistsError(
-                f"lun for storage object {place.plugin}/{place.name} already exists",
-                f"It is {lun.path}.",
-                targetcli=f"lun for storage object {place.plugin}/{place.name} already exists",
-            )
-            error.wanted = wanted in (None, lun.index)
-            raise error
+def exporting_lun(lio: Lio, tpg: Tpg, place: StorageObject) -> Lun | None:
+    """Return the LUN by which a TPG exports a storage object, if any."""
+    luns = listing.luns(tpg) if listing.is_exported(lio, place) else ()  # else read none
+    return next((lun for lun in luns if listing.storage_object_of(lun) == place), None)
+
+
+def new_mapping(acl: NodeAcl, lun: Lun, wanted: int | None, protect: bool = False) -> MapLun:
+    """Return a mapping with the wanted number if it is free, else the lowest free one."""
+    taken = {mapped.index for mapped in listing.mapped_luns(acl)}
+    index = wanted if wanted is not None and wanted not in taken else listing.lowest_free(taken)
+    said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
+    return MapLun(MappedLun(acl, index), lun, protect, said=[said])
 
 
 def storage_object_on(node: Node, device: str) -> StorageObject | None:
     """Return the storage object at a path of the tree, or on a device or image file, if any."""
-    try:
-        found = getattr(node.get_node(device), "place", None)
-    except NotFoundError:
-        found = None
-    if isinstance(found, StorageObject):
+    found = _at_path(node, device)
+    if found is not None:
         return found
     wanted = _identity(node, device)
     for place in listing.storage_objects(node.lio):

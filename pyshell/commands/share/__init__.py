@@ -128,20 +128,13 @@ def unshare(
     initiators, and the storage object, unless something else exports it. Objects that were empty
     before are kept.
     """
-
-    return unshared(node, device, to)
-
-
-def unshared(node: Node, device: str, initiators: Sequence[str] | None) -> Result:
-    """Return what takes a disk back, from some initiators or all. Raises NotFoundError."""
     exported = storage_object_on(node, device)
     every = listing.luns_of(node.lio, exported) if exported is not None else []
     luns = [lun for lun in every if lun.tpg.target.fabric_name == ISCSI]
     if exported is None or not luns:
         near = nearest(node, device) if exported is None else ""
         raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
-    if initiators is not None:
-        initiators = [initiator_named(node.lio, name) for name in initiators]
+    initiators = [initiator_named(node.lio, name) for name in to] if to is not None else None
     unmapped = _unmapped(luns, initiators)
     if initiators is not None and not unmapped:
         raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")
@@ -169,7 +162,7 @@ def _chap_that_stays(
     gone: Sequence[Lun],
     operations: Sequence[Operation],
 ) -> list[str]:
-    """Return which of the TPGs that lose something want CHAP as before."""
+    """Return notes on affected TPGs that still require CHAP."""
     deleted = [o.place for o in operations if isinstance(o, DeleteTarget)]
     tpgs = dict.fromkeys([*(m.acl.tpg for m in unmapped), *(u.tpg for u in gone)])
     return [
@@ -180,7 +173,7 @@ def _chap_that_stays(
 
 
 def _unmapped(luns: Sequence[Lun], initiators: Sequence[str] | None) -> list[MappedLun]:
-    """Return the mappings that go."""
+    """Return the mappings to delete."""
     mappings = [mapped for lun in luns for mapped in listing.mappings_of(lun)]
     if initiators is None:
         return mappings
@@ -190,12 +183,12 @@ def _unmapped(luns: Sequence[Lun], initiators: Sequence[str] | None) -> list[Map
 def _is_left_unseen(
     lun: Lun, unmapped: Sequence[MappedLun], initiators: Sequence[str] | None
 ) -> bool:
-    """Tell whether a LUN goes: where only some initiators lose it, once none is left."""
+    """Return whether to delete a LUN: not if initiators keep it."""
     return initiators is None or all(m in unmapped for m in listing.mappings_of(lun))
 
 
 def _removal(unmapped: Sequence[MappedLun], gone: Sequence[Lun]) -> list[Operation]:
-    """Return what deletes mappings, LUNs, and the ACLs and targets that are left with nothing."""
+    """Return the operations that delete mappings, LUNs, and ACLs and targets left empty."""
     acls = dict.fromkeys(mapped.acl for mapped in unmapped)
     emptied = [acl for acl in acls if all(m in unmapped for m in listing.mapped_luns(acl))]
     made: list[Operation] = []
@@ -211,7 +204,7 @@ def _removal(unmapped: Sequence[MappedLun], gone: Sequence[Lun]) -> list[Operati
 
 
 def _is_emptied(target: Target, gone: Sequence[Lun], emptied: Sequence[NodeAcl]) -> bool:
-    """Tell whether a target exports nothing and lets nobody in once these are gone."""
+    """Return whether a target has no LUNs and ACLs once these are deleted."""
     return all(
         all(lun in gone for lun in listing.luns(tpg))
         and all(acl in emptied for acl in listing.node_acls(tpg))

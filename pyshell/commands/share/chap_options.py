@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CHAP for initiators that a disk is shared to: as given, made up, or as it is there already."""
+"""CHAP for the initiators of `share`: as given, generated, or existing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RANDOM_BYTES = 12
 
 @dataclass(frozen=True)
 class Chap:
-    """What was asked for. `kind` is what to make up: "oneway", "mutual" or nothing."""
+    """The requested CHAP. `kind` is what to generate: "oneway", "mutual" or nothing."""
 
     kind: str = ""
     userid: str = ""
@@ -33,16 +33,16 @@ class Chap:
 
     @property
     def wanted(self) -> bool:
-        """Tell whether initiators shall prove who they are."""
+        """Whether CHAP of the initiators is requested."""
         return bool(self.kind or self.userid or self.password or self.mutual)
 
     @property
     def mutual(self) -> bool:
-        """Tell whether the target shall prove who it is."""
+        """Whether CHAP of the target is requested."""
         return self.kind == "mutual" or bool(self.mutual_userid or self.mutual_password)
 
     def check(self, initiators: Sequence[str]) -> None:
-        """Raise UsageError for what cannot be meant."""
+        """Raise UsageError for arguments that contradict each other."""
         if not self.kind and self.wanted and not self.password:
             raise UsageError(
                 "CHAP needs a secret.", "password=- asks for it, chap=oneway generates one."
@@ -60,12 +60,12 @@ class Chap:
 
 
 def of_tpg(tpg: Tpg) -> list[Operation]:
-    """Return what lets in only initiators that prove who they are."""
+    """Return the operation that makes a TPG require CHAP."""
     return [Set(tpg, _ENFORCED, "1")]
 
 
 def of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> tuple[list[Operation], bool]:
-    """Return what gives an initiator its CHAP names and secrets, and if any had to be made up."""
+    """Return the operations that set CHAP names and secrets, and whether a secret is generated."""
     if not chap.wanted:
         return [], False
     wanted = [("userid", chap.userid, acl.wwn), ("password", chap.password, None)]
@@ -87,7 +87,7 @@ def of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> tuple[list[Operation], bool]:
 
 
 def _replaced(acl: NodeAcl, file: str, before: str) -> list[str]:
-    """Return that a secret takes the place of another: who knows only that is kept out."""
+    """Return the sentence about a replaced name or secret, with which logins fail from now on."""
     if not before:
         return []
     if file == "userid":
@@ -98,7 +98,7 @@ def _replaced(acl: NodeAcl, file: str, before: str) -> list[str]:
 
 
 def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
-    """Return what to know of an initiator's CHAP beside what was asked for."""
+    """Return notes on an initiator's CHAP."""
     notes = []
     for whose, secret in (("", chap.password), ("target's ", chap.mutual_password)):
         if told := secret_caution(secret):
@@ -117,7 +117,7 @@ def notes_of_acl(lio: Lio, acl: NodeAcl, chap: Chap) -> list[str]:
 
 
 def notes_of_tpg(tpg: Tpg) -> list[str]:
-    """Return for which disks shared before initiators need CHAP once a TPG wants it."""
+    """Return notes on disks shared before, for which initiators need CHAP now."""
     notes = []
     for acl in listing.node_acls(tpg) if listing.existing(tpg) else []:
         numbers = [str(mapped.index) for mapped in listing.mapped_luns(acl)]
@@ -128,7 +128,7 @@ def notes_of_tpg(tpg: Tpg) -> list[str]:
 
 
 def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> None:
-    """Raise where one of `acls`, or another initiator of a TPG that is there, could not log in."""
+    """Raise if one of `acls`, or another initiator of an existing TPG, could not log in."""
     mine = list(acls)
     enforced = is_enforced(lio, tpg)
     if enforced and not chap.wanted:
@@ -150,7 +150,7 @@ def refuse_lock_out(lio: Lio, tpg: Tpg, acls: Iterable[NodeAcl], chap: Chap) -> 
 
 
 def is_enforced(lio: Lio, tpg: Tpg) -> bool:
-    """Tell whether a TPG lets in only initiators that prove who they are."""
+    """Return whether a TPG requires CHAP."""
     return is_on(lio.kernel, f"{tpg.folder}/{_ENFORCED}")
 
 

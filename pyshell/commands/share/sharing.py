@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a device and the names of initiators to the operations that share it, by the house's rules.
-
-What is there already is used; only what is missing becomes an operation.
-"""
+"""The operations that share a device with initiators. Existing objects are used."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation
-from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, MapLun, free_lun
+from pyshell.lio.operations.mapping import CreateLun, CreateNodeAcl, free_lun
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
@@ -28,7 +25,7 @@ from pyshell.lio.storage_info import refuse_image_among
 from pyshell.text import did_you_mean
 from pyshell.tree.backstores import BlockNode, FileioNode
 from pyshell.tree.fabric import default_portal, new_tpg
-from pyshell.tree.luns import nearest, storage_object_on
+from pyshell.tree.luns import exporting_lun, nearest, new_mapping, storage_object_on
 from pyshell.tree.results import Change, Lines, Result
 
 if TYPE_CHECKING:
@@ -39,7 +36,7 @@ ISCSI = "iscsi"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be shared, to whom, and what of it was given."""
+    """The arguments of `share`."""
 
     device: str
     initiators: tuple[str, ...]
@@ -53,7 +50,7 @@ class Wish:
 
 
 def shared(node: Node, wish: Wish) -> Result:
-    """Return what shares a disk. Raises PyshellError."""
+    """Return the result of sharing a disk. Raises PyshellError."""
     found = (initiator_named(node.lio, name) for name in wish.initiators)
     initiators = tuple(dict.fromkeys(found))
     wish.chap.check(initiators)
@@ -61,9 +58,9 @@ def shared(node: Node, wish: Wish) -> Result:
 
 
 class _Plan:
-    """Collects the operations that are missing, in the order of the walk-through.
+    """Collects the missing operations.
 
-    The portals come last: nobody can log in before all is as it shall be.
+    The portals come last: nobody can log in before everything else exists.
     """
 
     def __init__(self, node: Node, wish: Wish, initiators: Sequence[str]) -> None:
@@ -75,7 +72,7 @@ class _Plan:
         self._notes: list[str] = []
 
     def result(self) -> Result:
-        """Return the change, or that there is nothing to do."""
+        """Return the change, or a message that there is nothing to do."""
         exported = self._storage_object()
         tpg, portals = self._tpg(exported)
         acls = [NodeAcl(tpg, wwn) for wwn in self._initiators]
@@ -112,7 +109,7 @@ class _Plan:
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
-        """Return the TPG, planned where it is missing, and what makes its portals."""
+        """Return the TPG, planned if it is missing, and the operations for its portals."""
         target = self._target(exported)
         found = listing.tpgs(target)
         exporting = [lun.tpg for lun in self._exports(exported) if lun.tpg.target == target]
@@ -139,13 +136,13 @@ class _Plan:
         return tpg, list(default)
 
     def _where_others_listen(self, tpg: Tpg) -> list[Operation]:
-        """Return what makes a TPG listen wherever this host's other targets do."""
-        every = (t for target in listing.targets(tpg.target.fabric) for t in listing.tpgs(target))
+        """Return the operations that create the portals of this host's other targets."""
+        every = listing.all_tpgs(self._lio, ISCSI)
         known = dict.fromkeys((p.address, p.port) for t in every for p in listing.portals(t))
         return [_portal(Portal(tpg, *place)) for place in known]
 
     def _target(self, exported: StorageObject) -> Target:
-        """Return the target by the rule that the command's help tells. Raises PyshellError."""
+        """Return the target by the rule in the command's help. Raises PyshellError."""
         fabric = fabrics.fabric(ISCSI, self._lio.root)
         if self._wish.target is not None:
             return Target(ISCSI, fabric.normalise(self._wish.target).wwn, self._lio.root)
@@ -165,7 +162,7 @@ class _Plan:
         return Target(ISCSI, fabric.normalise(f"{host}:{tail}").wwn, self._lio.root)
 
     def _refuse_open(self, target: Target) -> None:
-        """Raise where everybody would get the disk by a target that nobody named."""
+        """Refuse a target that was not named and allows every initiator."""
         if any(self._is_open(tpg) for tpg in listing.tpgs(target)):
             raise ConflictError(
                 f"{target} allows every initiator to log in (demo mode), so all would see it.",
@@ -187,7 +184,7 @@ class _Plan:
         ]
 
     def _portals(self, tpg: Tpg) -> list[Operation]:
-        """Return what makes the portals that were asked for and are missing."""
+        """Return the operations that create the requested portals."""
         made: list[Operation] = []
         for address, port in self._wish.portals:
             there = listing.portal(tpg, address, port)
@@ -206,7 +203,7 @@ class _Plan:
         return made
 
     def _listening_for(self, tpg: Tpg, address: str, port: int) -> Portal | None:
-        """Return the wildcard portal by which the TPG is reached at an address already."""
+        """Return the wildcard portal at which the TPG already listens on an address."""
         v6only = listing.ipv6_only(tpg.target.root)
         for found in listing.portals(tpg):
             wide = found.port == port and listing.is_wildcard(found.address)
@@ -215,7 +212,6 @@ class _Plan:
         return None
 
     def _let_in(self, tpg: Tpg, acls: Sequence[NodeAcl]) -> None:
-        """Plan ACLs and CHAP."""
         chap = self._wish.chap
         notes: list[str] = []
         if chap.wanted and not chap_options.is_enforced(self._lio, tpg):
@@ -236,30 +232,26 @@ class _Plan:
 
     def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
         wanted = self._wish.lun
-        for lun in listing.luns(tpg):
-            if listing.storage_object_of(lun) == exported:
-                if wanted not in (None, lun.index):
-                    raise ConflictError(f"It is LUN {lun.index} there already.", "Omit lun=.")
-                return lun
+        present = exporting_lun(self._lio, tpg, exported)
+        if present is not None:
+            if wanted not in (None, present.index):
+                raise ConflictError(f"It is LUN {present.index} there already.", "Omit lun=.")
+            return present
         place = Lun(tpg, free_lun(tpg, wanted))
         self._made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         return place
 
     def _mapping(self, acl: NodeAcl, lun: Lun) -> MappedLun:
-        present = listing.mapped_luns(acl)
-        for mapped in present:
+        for mapped in listing.mapped_luns(acl):
             if listing.lun_of(mapped) == lun:
                 self._made += self._protection(mapped)
                 return mapped
-        taken = {mapped.index for mapped in present}
-        index = lun.index if lun.index not in taken else listing.lowest_free(taken)
-        said = f"Created LUN {lun.index}->{index} mapping in node ACL {acl.wwn}"
-        place = MappedLun(acl, index)
-        self._made.append(MapLun(place, lun, bool(self._wish.readonly), said=[said]))
-        return place
+        made = new_mapping(acl, lun, lun.index, bool(self._wish.readonly))
+        self._made.append(made)
+        return made.place
 
     def _protection(self, mapped: MappedLun) -> list[Operation]:
-        """Return what makes a mapping read-only or writable, if that was asked for and is not."""
+        """Return the operation that makes a mapping read-only or writable, if it is requested."""
         wanted = self._wish.readonly
         present = is_on(self._lio.kernel, f"{mapped.folder}/write_protect")
         if wanted is None or wanted == present:
@@ -288,14 +280,14 @@ def _portal(place: Portal) -> Operation:
 
 
 def _acls_of(target: Target) -> list[NodeAcl]:
-    """Return the ACLs that a target has: none where it is only planned."""
+    """Return the existing ACLs of a target."""
     return [acl for tpg in listing.tpgs(target) for acl in listing.node_acls(tpg)]
 
 
 def initiator_named(lio: Lio, name: str) -> str:
     """Return an iSCSI initiator's name as the kernel has it.
 
-    Raises UsageError, which names a known initiator that may be meant.
+    Raises UsageError, with a similar name if there is one.
     """
     try:
         return fabrics.fabric(ISCSI).normalise(name).wwn
@@ -311,9 +303,9 @@ def initiator_named(lio: Lio, name: str) -> str:
 def new_storage_object(
     node: Node, device: str, name: str | None, size: int | None
 ) -> tuple[list[Operation], StorageObject, str]:
-    """Return what makes a storage object of a device or image file, the object, and what to note.
+    """Return the operations that create a storage object, the object, and a note.
 
-    An image file is made where a size is given. Raises PyshellError.
+    With a size, an image file is created. Raises PyshellError.
     """
     machine = node.lio.machine
     chosen = name or names.storage_object_name(
@@ -346,7 +338,7 @@ def new_storage_object(
 
 
 def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
-    """Raise ConflictError where a storage object that is there has another size than is asked."""
+    """Raise ConflictError if an existing storage object does not have the requested size."""
     found = storage_info.describe(lio, place).size
     if found is None or found == size:
         return
@@ -358,7 +350,7 @@ def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
 
 
 def _typed(size: int) -> str:
-    """Return a size as it is typed, with the largest unit that keeps it whole."""
+    """Return a size as it is typed, in the largest unit without a fraction."""
     for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
         if size and size % (1 << shift) == 0:
             return f"{size >> shift}{unit}"
