@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from driver import ROOT, Pyshell, run_here, tool
-from pyshell.lio import attributes
+from pyshell.lio import settings
 from pyshell.shell.options import OPTIONS
 from pyshell.tree.node import kinds
 from pyshell.tree.preferences import PREFERENCES
@@ -63,10 +63,10 @@ def test_every_command_option_setting_and_preference_is_there(generator: ModuleT
     for kind in kinds():
         for described in kind.commands().values():
             assert f'"{described.signature}"' in page, kind
-    settings = [name for _, of in generator.SETTINGS for name in attributes.of_kind(of)]
-    for name in [*(option.syntax for option in OPTIONS), *settings, *PREFERENCES]:
+    found = [name for _, of in generator.SETTINGS for name in settings.of_kind(of)]
+    for name in [*(option.syntax for option in OPTIONS), *found, *PREFERENCES]:
         assert f'"{name}"' in page, name
-    assert len(settings) > 120
+    assert len(found) > 120
 
 
 @pytest.mark.parametrize("example", re.findall(r"\.Bd -literal\n(.*?)\.Ed", plain(PAGES[1]), re.S))

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.config import document
-from pyshell.lio import attributes
-from pyshell.lio.attributes import Attribute
+from pyshell.lio import settings
+from pyshell.lio.settings import Attribute
 from pyshell.shell.options import OPTIONS
 from pyshell.tree import (
     acls,
@@ -152,7 +152,7 @@ def setting_tables() -> Lines:
         yield ".Pp"
         yield from prose(f"{title[0].upper()}{title[1:]}:")
         yield ".Bl -tag -width Ds"
-        for row in attributes.of_kind(kind).values():
+        for row in settings.of_kind(kind).values():
             yield macro("It Sy", row.name)
             yield from prose(row.text)
             yield from prose(". ".join(_facts(row)) + ".")

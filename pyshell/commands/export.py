@@ -9,7 +9,7 @@ from typing import Any
 from pyshell import names, quoting
 from pyshell.config.compare import compare
 from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
-from pyshell.lio import attributes, identifiers
+from pyshell.lio import identifiers, settings
 from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
 from pyshell.quoting import line_of
 from pyshell.text import one_line, unsafe_in
@@ -177,7 +177,7 @@ def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
     return {
         file: value
         for file, value in item.settings.items()
-        if not attributes.comes_by_itself(place, file, value)
+        if not settings.comes_by_itself(place, file, value)
         and itself.get(file) != value
         and (value or "auth/" not in file)
     }

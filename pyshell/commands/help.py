@@ -12,8 +12,8 @@ from pyshell import __version__
 from pyshell.commands import topics
 from pyshell.commands.parameters import explained
 from pyshell.errors import NotFoundError
-from pyshell.lio import attributes
-from pyshell.lio.attributes import Attribute
+from pyshell.lio import settings
+from pyshell.lio.settings import Attribute
 from pyshell.text import aligned, did_you_mean
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
 from pyshell.tree.node import Node, kinds
@@ -299,7 +299,7 @@ def _setting_lines(group: str, nodes: tuple[str, ...], one: Attribute) -> Iterat
     facts = [
         f"takes {takes}{f' {one.unit}' if one.unit else ''}" if takes else "",
         f"default {one.default_text}" if one.default_text else "",
-        "only while no LUN exports it" if one.write == attributes.UNEXPORTED else "",
+        "only while no LUN exports it" if one.write == settings.UNEXPORTED else "",
         "cannot be set" if one.write in ("never", "fixed") else "",
     ]
     if any(facts):
@@ -308,7 +308,7 @@ def _setting_lines(group: str, nodes: tuple[str, ...], one: Attribute) -> Iterat
 
 def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
     for kind, (group, nodes) in _GROUPS.items():
-        for one in attributes.of_kind(kind).values():
+        for one in settings.of_kind(kind).values():
             yield group, nodes, one
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
-from pyshell.lio import attributes, identifiers
+from pyshell.lio import identifiers, settings
 from pyshell.lio.identifiers import DEFAULT_GROUP
 
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -183,7 +183,7 @@ def merged(running: Item, wanted: Item) -> Item:
     kept = {
         file: value
         for file, value in running.settings.items()
-        if not (another and attributes.depends_on_device(running.place, file))
+        if not (another and settings.depends_on_device(running.place, file))
     }
     there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
     return replace(

@@ -16,7 +16,7 @@ from pyshell import names
 from pyshell.config.document import Document, located
 from pyshell.config.positions import Place
 from pyshell.errors import PyshellError, UsageError
-from pyshell.lio import attributes, fabrics, identifiers, listing, settings, storage_info
+from pyshell.lio import fabrics, identifiers, listing, settings, storage_info
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     HBA_PREFIX,
@@ -323,7 +323,7 @@ def _groups(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
 
 
 def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
-    rows = attributes.of_kind(kind)
+    rows = settings.of_kind(kind)
     unprotected = text_of(values.get("pi_prot_type")) in ("", "0")
     return {
         names.setting_file(f"{folder}/{name}"): _as_kernel(kind, name, value)
@@ -341,7 +341,7 @@ def _as_kernel(kind: str, name: str, value: Any) -> str:
     text = text_of(value).strip()
     if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
         return text  # nearly all values are such numbers, which have one spelling
-    row = attributes.of_kind(kind).get(name)
+    row = settings.of_kind(kind).get(name)
     if row is None:
         return text
     try:

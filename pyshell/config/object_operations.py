@@ -14,9 +14,8 @@ from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, Item
 from pyshell.errors import NotFoundError
-from pyshell.lio import attributes, identifiers, listing, rtslib_objects, settings
+from pyshell.lio import identifiers, listing, rtslib_objects, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import refuse_misread
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
@@ -56,6 +55,7 @@ from pyshell.lio.operations.targets import (
     UseFabric,
 )
 from pyshell.lio.rtslib import doing
+from pyshell.lio.settings import refuse_misread
 
 _CREATE: Mapping[type, Callable[[Any, Item, Any], Operation]] = {
     FabricPlace: lambda place, _, __: UseFabric(place.fabric),
@@ -254,7 +254,7 @@ def _is_the_kernels(kind: Any, file: str) -> bool:
     rows = _ROWS.get((kind[0], group))
     if rows is None:
         return kind[0] is not StorageObject
-    return attributes.row(rows, name).default_of(kind[1]) is not None
+    return settings.row(rows, name).default_of(kind[1]) is not None
 
 
 def is_clear(lio: Lio) -> bool:

@@ -21,7 +21,7 @@ from pyshell.config.model import (
     refuse,
     tree_path,
 )
-from pyshell.lio import attributes, identifiers, listing
+from pyshell.lio import identifiers, listing, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
@@ -164,8 +164,8 @@ def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
     """Return the LUNs to recreate, as their storage object cannot be changed while exported."""
     fixed = {
         f"attrib/{row.name}"
-        for row in attributes.of_kind("storage_object").values()
-        if row.write == attributes.UNEXPORTED
+        for row in settings.of_kind("storage_object").values()
+        if row.write == settings.UNEXPORTED
     }
     fixed.add("wwn")
     stiff = {d.path for d in changed if any(c.name in fixed for c in d.changes)}

@@ -22,9 +22,8 @@ from pyshell.config.positions import (
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.host import block_devices
-from pyshell.lio import attributes, fabrics, listing, storage_info
+from pyshell.lio import fabrics, listing, settings, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import boolean
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     HBA_PREFIX,
@@ -41,6 +40,7 @@ from pyshell.lio.operations.preconditions import (
     check_text,
     identity,
 )
+from pyshell.lio.settings import boolean
 from pyshell.lio.storage_info import naa_digits
 from pyshell.text import did_you_mean
 
@@ -161,7 +161,7 @@ def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
     if size is None or "size" not in ARGUMENTS[plugin]:
         return
     block = entry.below("attributes").number("block_size")
-    sizes = attributes.row("storage_object", "block_size").values
+    sizes = settings.row("storage_object", "block_size").values
     unit = block if block is not None and str(block) in sizes else _BLOCK
     if size <= 0:
         yield error(entry.at("size"), "must be greater than 0", "Sizes are in bytes.")

@@ -43,9 +43,9 @@ from pyshell.config.storage_checks import (
 from pyshell.config.target_checks import target_problems
 from pyshell.errors import UsageError
 from pyshell.files import reading
-from pyshell.lio import attributes, listing
+from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import Attribute
+from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 
 
@@ -216,7 +216,7 @@ def _fits(entry: DocumentEntry, key: str, text: str) -> Iterator[Problem]:
 def _wrong(
     entry: DocumentEntry, kind: str, owner: str = "", limits: Mapping[str, str] = _NO_LIMITS
 ) -> Iterator[Problem]:
-    rows = attributes.of_kind(kind)
+    rows = settings.of_kind(kind)
     for key, value in entry.data.items():
         if UNFIT.search(key):
             continue  # reported by `type_problems`

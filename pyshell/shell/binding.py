@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
-from pyshell.lio import attributes
+from pyshell.lio import settings
 from pyshell.shell.grammar import Word
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, Param
@@ -86,7 +86,7 @@ def _as_setting(described: Command, words: Sequence[Word], word: Word) -> str:
     """Return how to write a setting typed without `=`, "" for other words. Quotes no secrets."""
     if described.named_rest is None or not word.text.isidentifier():
         return ""
-    if not attributes.is_known(word.text):
+    if not settings.is_known(word.text):
         return ""  # it could be a secret
     later = [one.text for one in words if one.start > word.start and one.text != "="]
     hidden = any(one.text.lower().endswith("auth") or "pass" in one.text.lower() for one in words)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio.attributes import boolean
+from pyshell.lio.settings import boolean
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node

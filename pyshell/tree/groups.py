@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import attributes, listing, sessions, settings
+from pyshell.lio import listing, sessions, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import UNEXPORTED, Attribute, boolean
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
@@ -31,6 +30,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
+from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
 from pyshell.text import did_you_mean
 from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
 
@@ -184,7 +184,7 @@ class KernelGroup(SettingsGroup):
         every, writable = settings.names_in(self._places[0].folder, self._folder)
         if self._writable is not None:
             writable = [name for name in writable if name in self._writable]
-        return {name: _entry(attributes.row(self._kind, name), name in writable) for name in every}
+        return {name: _entry(settings.row(self._kind, name), name in writable) for name in every}
 
     def read(self, name: str) -> str:
         return settings.read(self._lio.kernel, self._places[0].folder, self._file(name))
@@ -203,7 +203,7 @@ class KernelGroup(SettingsGroup):
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Raises UsageError for an invalid value, BusyError while a LUN exports the object."""
-        row = attributes.row(self._kind, name)
+        row = settings.row(self._kind, name)
         wanted = row.check(value, self.read)
         if wanted != self.read_or_none(name):
             if row.write == "fixed":
@@ -258,7 +258,7 @@ class AuthGroup(SettingsGroup):
 
     def entries(self) -> dict[str, Entry]:
         names = [*settings.AUTH_FILES, *(["enable"] if self._folder == "discovery_auth" else [])]
-        return {name: _entry(attributes.row("auth", name)) for name in sorted(names)}
+        return {name: _entry(settings.row("auth", name)) for name in sorted(names)}
 
     def read(self, name: str) -> str:
         folder = self._places[0].folder
@@ -358,7 +358,7 @@ class LunAluaGroup(SettingsGroup):
         self._place = place
 
     def entries(self) -> dict[str, Entry]:
-        return {self._NAME: _entry(attributes.row("lun_alua", self._NAME))}
+        return {self._NAME: _entry(settings.row("lun_alua", self._NAME))}
 
     def read(self, name: str) -> str:
         return alua_group_name(self._lio, self._place) or ""
@@ -367,7 +367,7 @@ class LunAluaGroup(SettingsGroup):
         return "" if self.read(entry.name) else "its backstore has no ALUA groups"
 
     def change(self, name: str, value: str) -> Sequence[Operation]:
-        row = attributes.row("lun_alua", name)
+        row = settings.row("lun_alua", name)
         wanted = row.check(value, self.read)
         if not self.read(name):
             raise PyshellError(

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import listing, rtslib_objects, storage_info
 from pyshell.lio.attach import Lio
-from pyshell.lio.attributes import boolean
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
@@ -21,7 +20,7 @@ from pyshell.lio.operations.storage import (
     GrowImageFile,
     SetImageSize,
 )
-from pyshell.lio.settings import ALUA_STATES
+from pyshell.lio.settings import ALUA_STATES, boolean
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
 from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup

@@ -11,13 +11,13 @@ import pytest
 
 import pyshell.simulator
 from pyshell.errors import UsageError
-from pyshell.lio import attributes
-from pyshell.lio.attributes import Attribute
+from pyshell.lio import settings
+from pyshell.lio.settings import Attribute
 
 RECORDED = json.loads(
     Path(pyshell.simulator.__file__).with_name("recorded.json").read_text(encoding="utf-8")
 )["groups"]
-KINDS = json.loads(attributes.TABLE.read_text(encoding="utf-8"))
+KINDS = json.loads(settings.TABLE.read_text(encoding="utf-8"))
 PLUGINS = {"block": "iblock", "fileio": "fileio", "ramdisk": "rd_mcp", "pscsi": "pscsi"}
 OF_GROUP = {
     "tpg/iscsi": {"attrib/": "tpg", "param/": "tpg_parameter"},
@@ -34,7 +34,7 @@ EVERY = [
     for folder, kind in folders.items()
     for file, told in RECORDED[group]["files"].items()
     if file.startswith(folder) and "/" not in file.removeprefix(folder)
-    for row in [attributes.row(kind, file.removeprefix(folder))]
+    for row in [settings.row(kind, file.removeprefix(folder))]
 ]
 
 
@@ -50,7 +50,7 @@ def refuses_all(rule: dict[str, Any]) -> bool:
 def test_every_setting_of_the_kernel_is_described_as_it_is(
     group: str, name: str, file: str, told: dict[str, Any]
 ) -> None:
-    row = attributes.row(kind_of(group, file), name)
+    row = settings.row(kind_of(group, file), name)
     assert row.source, "the table has no row"
     read_only = told["mode"] == "0444" or name in ("tg_pt_gp_id", "alua_support_lba_dependent")
     if group != "acl/iscsi" or kind_of(group, file) == "node_acl":
@@ -62,7 +62,7 @@ def test_every_setting_of_the_kernel_is_described_as_it_is(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_row_tells_what_it_must(kind: str) -> None:
-    for name, row in attributes.of_kind(kind).items():
+    for name, row in settings.of_kind(kind).items():
         assert row.text.endswith("."), name
         assert row.source, name
         assert row.type in ("boolean", "number", "yesno", "choice", "list", "text"), name
@@ -100,7 +100,7 @@ def test_every_row_tells_what_it_must(kind: str) -> None:
 def test_values_are_written_as_the_kernel_reads_them(
     kind: str, name: str, typed: str, written: str
 ) -> None:
-    assert attributes.row(kind, name).check(typed, lambda limit: "128") == written
+    assert settings.row(kind, name).check(typed, lambda limit: "128") == written
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_the_kernel_would_refuse_or_misread_is_refused(
     kind: str, name: str, typed: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        attributes.row(kind, name).check(typed, lambda limit: "128")
+        settings.row(kind, name).check(typed, lambda limit: "128")
     assert hint in str(caught.value)
     assert name in str(caught.value)
 
@@ -140,12 +140,12 @@ def test_a_limit_that_cannot_be_read_limits_nothing() -> None:
 
 
 def test_a_row_without_default_by_backstore_has_none() -> None:
-    row = attributes.row("storage_object", "hw_block_size")
+    row = settings.row("storage_object", "hw_block_size")
     assert (row.default_of("fileio"), row.default_of("user")) == ("512", None)
 
 
 def test_a_limit_that_another_setting_gives_is_32_bits_where_that_is_unknown() -> None:
-    row = attributes.row("storage_object", "optimal_sectors")
+    row = settings.row("storage_object", "optimal_sectors")
     assert row.check("4294967295", lambda name: "") == "4294967295"
     with pytest.raises(UsageError, match="out of the range of optimal_sectors"):
         row.check("4294967296", lambda name: "")

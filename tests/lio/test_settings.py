@@ -10,7 +10,7 @@ import pytest
 from driver import CLIENT, SERVER, TPG, Pyshell
 from identified import ROOT, root_all
 from pyshell.errors import UsageError
-from pyshell.lio import attributes, settings
+from pyshell.lio import settings
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import AluaGroup, NodeAcl, Portal, StorageObject, Target, Tpg
 
@@ -156,7 +156,7 @@ def test_what_the_kernel_takes_and_forgets_is_told(exported: Pyshell) -> None:
 def test_settings_of_a_newer_kernel_are_shown_and_set_all_the_same(
     exported: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attributes, "of_kind", lambda kind: {})
+    monkeypatch.setattr(settings, "of_kind", lambda kind: {})
     for path, name in (
         (TPG, "login_timeout"),
         ("/backstores/block/lee_block", "unmap_granularity"),

@@ -13,7 +13,7 @@ import pytest
 
 from pyshell import tree
 from pyshell.errors import UsageError
-from pyshell.lio import attributes
+from pyshell.lio import settings
 from pyshell.shell.grammar import parse
 from pyshell.tree import command
 from pyshell.tree.command import TOLERANCES, Command, Param
@@ -23,8 +23,8 @@ from pyshell.tree.node import Node, kinds
 @pytest.mark.parametrize(
     ("read", "text", "value"),
     [
-        (attributes.boolean, "true", True),
-        (attributes.boolean, " OFF ", False),
+        (settings.boolean, "true", True),
+        (settings.boolean, " OFF ", False),
         (command.number, "0", 0),
         (command.number, "0042", 42),
         (command.lun_number, "3", 3),
@@ -45,8 +45,8 @@ def test_values_are_read(read: Callable[[str], Any], text: str, value: object) -
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (attributes.boolean, ""),
-        (attributes.boolean, "truee"),
+        (settings.boolean, ""),
+        (settings.boolean, "truee"),
         (command.number, ""),
         (command.number, "-1"),
         (command.number, "1.0"),

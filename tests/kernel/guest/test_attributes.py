@@ -15,11 +15,11 @@ import rtslib_fb
 from driver import run_here
 from pyshell.config import document_file, object_operations, restoration
 from pyshell.config.running import read_running
-from pyshell.lio import attributes, listing, settings
+from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio, attach
-from pyshell.lio.attributes import UNEXPORTED, Attribute
 from pyshell.lio.configfs import CONFIGFS, changing
 from pyshell.lio.identifiers import AluaGroup, Identifier, NodeAcl, Target, Tpg
+from pyshell.lio.settings import UNEXPORTED, Attribute
 
 from ..commands import run
 from ..initiator import NAME, Chap, Initiator
@@ -88,7 +88,7 @@ def of(place: Identifier, owner: str, folder: str, kind: str) -> Iterator[Found]
     every, writable = settings.names_in(place.folder, folder)
     for name in every:
         file = f"{folder}/{name}" if folder else name
-        yield Found(place, owner, file, attributes.row(kind, name), name in writable)
+        yield Found(place, owner, file, settings.row(kind, name), name in writable)
 
 
 def of_storage_objects() -> Iterator[Found]:
