@@ -22,6 +22,7 @@ from pyshell.commands.diff import (
 from pyshell.config import parts, validate
 from pyshell.config.document_file import typed
 from pyshell.config.model import NAMES_ONLY, items
+from pyshell.config.object_operations import left_below
 from pyshell.config.plan import plan
 from pyshell.config.positions import json_path
 from pyshell.config.store import revisions, state
@@ -30,7 +31,6 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject, Target, is_below, normal_wwn
 from pyshell.lio.operations.base import check, flat
-from pyshell.lio.operations.removal import left_below
 from pyshell.lio.operations.storage import image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node

@@ -12,8 +12,9 @@ from pyshell.config.object_operations import is_clear
 from pyshell.config.store import state
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import listing
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.storage import remove_unexported
+from pyshell.lio.operations.targets import remove_targets
 from pyshell.lio.sessions import sessions
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
@@ -47,9 +48,9 @@ def removing_all(node: Node) -> Sequence[Operation]:
     """Return what terminates sessions and removes objects when all is cleared."""
     found: list[Operation] = []
     for fabric in listing.fabrics_in_use(node.lio):
-        found += removal.of_targets(listing.targets(fabric))
+        found += remove_targets(listing.targets(fabric))
     for place in listing.storage_objects(node.lio):
-        found += removal.alone(place)
+        found += remove_unexported(place)
     return found
 
 

@@ -10,9 +10,9 @@ from pyshell.commands.save import file_of, save_storage_object
 from pyshell.errors import NotFoundError
 from pyshell.lio import listing
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
+from pyshell.lio.operations.storage import remove_storage_object
 from pyshell.tree.backstores import BackstoreNode
 from pyshell.tree.command import CHILD, FILE, command
 from pyshell.tree.results import Change, Lines, Result, Sequential, Work
@@ -34,7 +34,7 @@ def delete(
     except NotFoundError as error:
         error.hint = node.nearest(name, error.hint)
         raise
-    operations = removal.of_storage_object(node.lio, place)
+    operations = remove_storage_object(node.lio, place)
     operations[-1].said = [*operations[-1].said, f"Deleted storage object {name}."]
     if not node.context.compat:
         _tell_of_luns(node, operations)

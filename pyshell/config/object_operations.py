@@ -23,12 +23,16 @@ from pyshell.lio.identifiers import (
     AluaGroup,
     FabricPlace,
     Identifier,
+    Lun,
+    MappedLun,
     NodeAcl,
+    Portal,
     StorageObject,
+    Target,
     Tpg,
 )
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import (
+    Deletion,
     Foreseen,
     ObjectOperation,
     Operation,
@@ -38,21 +42,31 @@ from pyshell.lio.operations.base import (
 from pyshell.lio.operations.mapping import (
     CreateLun,
     CreateNodeAcl,
+    DeleteLun,
+    DeleteNodeAcl,
     MapLun,
     SetLunAluaGroup,
+    UnmapLun,
 )
 from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
     CreateStorageObject,
+    DeleteAluaGroup,
+    DeleteStorageObject,
     GrowImageFile,
     SetImageSize,
+    remove_unexported,
 )
 from pyshell.lio.operations.targets import (
     CreatePortal,
     CreateTarget,
     CreateTpg,
+    DeletePortal,
+    DeleteTarget,
+    DeleteTpg,
     UseFabric,
+    remove_targets,
 )
 from pyshell.lio.rtslib import doing
 from pyshell.lio.settings import refuse_misread
@@ -183,7 +197,7 @@ def delete(item: Item) -> Iterator[Operation]:
     if isinstance(item.place, FabricPlace):
         yield from no_discovery(item.place.fabric)
     elif not item.implied:
-        yield removal.DELETE[type(item.place)](item.place)
+        yield _DELETE[type(item.place)](item.place)
 
 
 _KINDS: Mapping[type[Operation], Callable[[Any], tuple[Any, Any]]] = {
@@ -280,9 +294,11 @@ def clear(
     Raises the first error. `removed` is called with the completed operations in any case.
     """
     fabrics = list(listing.fabrics_in_use(lio))
-    targets = [removal.of_targets(listing.targets(fabric)) for fabric in fabrics]
+    targets = [remove_targets(listing.targets(fabric)) for fabric in fabrics]
     storage = [
-        operation for place in listing.storage_objects(lio) for operation in removal.alone(place)
+        operation
+        for place in listing.storage_objects(lio)
+        for operation in remove_unexported(place)
     ]
     done, total = 0, sum(len(operations) for operations in (*targets, storage))
 
@@ -309,3 +325,44 @@ def clear(
         folder = StorageObject(plugin, "", number, lio.root).hba_folder
         with doing(f"remove the empty adapter {folder}"), changing():
             lio.kernel.rmdir(folder)
+
+
+def left_below(lio: Lio, operations: Iterable[Operation]) -> Identifier | None:
+    """Return an object that depends on one to be deleted and that no operation before deletes."""
+    foreseen = Foreseen(lio)
+    for operation in operations:
+        if not isinstance(operation, Deletion):
+            continue
+        for place in _dependents(lio, operation.place):
+            if foreseen.exists(place.folder):
+                return place
+        foreseen.remove(operation.place.folder)
+    return None
+
+
+_DELETE: Mapping[type[Identifier], Callable[[Any], Operation]] = {
+    StorageObject: DeleteStorageObject,
+    AluaGroup: DeleteAluaGroup,
+    Target: DeleteTarget,
+    Tpg: DeleteTpg,
+    Lun: DeleteLun,
+    Portal: DeletePortal,
+    NodeAcl: DeleteNodeAcl,
+    MappedLun: UnmapLun,
+}
+"""The operation that deletes an object, by its type."""
+
+
+def _dependents(lio: Lio, place: Identifier) -> Sequence[Identifier]:
+    """Return the objects that are below another one or made of it."""
+    rule = _DEPENDENTS.get(type(place))
+    return rule(lio, place) if rule is not None else ()
+
+
+_DEPENDENTS: Mapping[type[Identifier], Callable[[Lio, Any], Sequence[Identifier]]] = {
+    Target: lambda _, target: listing.tpgs(target),
+    Tpg: lambda _, tpg: [*listing.node_acls(tpg), *listing.luns(tpg), *listing.portals(tpg)],
+    Lun: lambda _, lun: listing.mappings_of(lun),
+    NodeAcl: lambda _, acl: listing.mapped_luns(acl),
+    StorageObject: listing.luns_of,
+}

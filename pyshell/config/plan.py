@@ -23,10 +23,9 @@ from pyshell.config.model import (
 )
 from pyshell.lio import identifiers, listing, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
-from pyshell.lio.operations.targets import SetNexus
+from pyshell.lio.operations.targets import SetNexus, disable_tpg
 
 # Arguments that can be changed in place, so that a ramdisk keeps its data.
 _FOLLOWED = {
@@ -201,7 +200,7 @@ class _Steps:
         created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
         for item in self._running.values():
             if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
-                self._add(item.path, removal.disabled(item.place))
+                self._add(item.path, disable_tpg(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in deleted:
                 self._sweep_below(item)

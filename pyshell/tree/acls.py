@@ -12,9 +12,9 @@ from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, settings
 from pyshell.lio.configfs import has_folders, is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
-from pyshell.lio.operations import mapping, removal
+from pyshell.lio.operations import mapping
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun
+from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun, remove_node_acl
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group
@@ -109,7 +109,7 @@ class AclsNode(Node):
         operations: list[Operation] = []
         meant = self._meant(wwn)
         for place in meant:
-            operations += removal.of_node_acl(place)
+            operations += remove_node_acl(place)
             operations[-1].said = [f"Deleted Node ACL {place.wwn}."]
         return Change(operations, named=[place.path for place in meant])
 

@@ -12,10 +12,16 @@ from pyshell.lio import listing, rtslib, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import FabricPlace, Portal, Target, Tpg
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.setters import Set, SetEnabled
-from pyshell.lio.operations.targets import CreateDefaultPortal, CreateTarget, CreateTpg, free_tag
+from pyshell.lio.operations.targets import (
+    CreateDefaultPortal,
+    CreateTarget,
+    CreateTpg,
+    free_tag,
+    remove_target,
+    remove_tpg,
+)
 from pyshell.names import DEFAULT_PORT
 from pyshell.tree.command import CHILD, TAG, WWN, command
 from pyshell.tree.groups import AuthGroup, KernelGroup, SettingsGroup
@@ -124,7 +130,7 @@ class FabricNode(Node):
                 Target(self.fabric.name, name, self.lio.root),
                 self.nearest(name, f"Run 'ls {self.path}' to list them."),
             )
-        operations = removal.of_target(place)
+        operations = remove_target(place)
         operations[-1].said = [f"Deleted Target {place.wwn}."]
         return Change(operations, named=[place.path])
 
@@ -204,7 +210,7 @@ class TargetNode(Node):
     def ui_command_delete(self, tag: Annotated[int, TAG, "Tag of the TPG."]) -> Result:
         """Delete a TPG with its LUNs, ACLs and portals."""
         place = Tpg(self.place, tag)
-        operations = removal.of_tpg(place)
+        operations = remove_tpg(place)
         operations[-1].said = [f"Deleted TPGT {tag}."]
         return Change(operations, named=[place.path])
 

@@ -13,9 +13,8 @@ from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun
+from pyshell.lio.operations.mapping import CreateLun, MapLun, alua_group_name, free_lun, remove_lun
 from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
@@ -91,7 +90,7 @@ class LunsNode(Node):
         place = Lun(self.place, lun)
         if not listing.existing(place):
             raise missing(f"No such LUN: {lun}.", place, f"Run 'ls {self.path}' to list them.")
-        operations = removal.of_lun(place)
+        operations = remove_lun(place)
         operations[-1].said = [f"Deleted LUN {lun}."]
         return Change(operations, named=[place.path])
 

@@ -41,7 +41,6 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Foreseen, Operation, carry_out, check
 from pyshell.lio.operations.mapping import (
     CreateLun,
@@ -51,6 +50,8 @@ from pyshell.lio.operations.mapping import (
     MapLun,
     SetLunAluaGroup,
     UnmapLun,
+    remove_lun,
+    remove_node_acl,
 )
 from pyshell.lio.operations.preconditions import NEEDED_ARGUMENTS
 from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial
@@ -60,6 +61,7 @@ from pyshell.lio.operations.storage import (
     CreateStorageObject,
     DeleteAluaGroup,
     DeleteStorageObject,
+    remove_storage_object,
 )
 from pyshell.lio.operations.targets import (
     CreatePortal,
@@ -68,6 +70,9 @@ from pyshell.lio.operations.targets import (
     DeletePortal,
     DeleteTarget,
     DeleteTpg,
+    remove_target,
+    remove_targets,
+    remove_tpg,
 )
 from pyshell.shell.changes import UndoMemory
 
@@ -358,7 +363,7 @@ def test_targets_are_deleted_kind_by_kind_so_that_luns_of_all_go_at_once(
         f"/iscsi/{other}/tpg1/luns create /backstores/block/lee_block",
     )
     exported.open()
-    found = removal.of_targets(listing.targets(fabric("iscsi", ROOT)))
+    found = remove_targets(listing.targets(fabric("iscsi", ROOT)))
     assert [kind.__name__ for kind, _ in groupby(found, key=type)] == [
         "SetEnabled", "UnmapLun", "DeleteNodeAcl", "DeleteLun", "DeletePortal", "DeleteTpg",
         "DeleteTarget",
@@ -375,9 +380,9 @@ def test_what_is_foreseen_counts_for_the_checks_after_it(lio: Lio) -> None:
 
 
 def test_what_will_be_gone_counts_for_the_checks_after_it(target: Pyshell, lio: Lio) -> None:
-    check(lio, [*removal.of_target(TARGET), CreateTarget(TARGET)])
+    check(lio, [*remove_target(TARGET), CreateTarget(TARGET)])
     with pytest.raises(NotFoundError):
-        check(lio, [*removal.of_target(TARGET), CreateTpg(FIRST)])
+        check(lio, [*remove_target(TARGET), CreateTpg(FIRST)])
 
 
 def test_what_is_foreseen_to_be_made_again_is_there(lio: Lio) -> None:
@@ -415,11 +420,11 @@ MAKERS: dict[str, Callable[[Lio], Sequence[Operation]]] = {
     "delete portal": lambda _: [DeletePortal(Portal(FIRST, "0.0.0.0", 3260))],
     "unmap": lambda _: [UnmapLun(MappedLun(ACL, 0))],
     "delete alua group": lambda _: [DeleteAluaGroup(GROUP)],
-    "delete lun": lambda _: removal.of_lun(Lun(FIRST, 0)),
-    "delete acl": lambda _: removal.of_node_acl(ACL),
-    "delete tpg": lambda _: removal.of_tpg(FIRST),
-    "delete target": lambda _: removal.of_target(TARGET),
-    "delete storage object": lambda lio: removal.of_storage_object(lio, DISK),
+    "delete lun": lambda _: remove_lun(Lun(FIRST, 0)),
+    "delete acl": lambda _: remove_node_acl(ACL),
+    "delete tpg": lambda _: remove_tpg(FIRST),
+    "delete target": lambda _: remove_target(TARGET),
+    "delete storage object": lambda lio: remove_storage_object(lio, DISK),
     "delete ramdisk": lambda _: [DeleteStorageObject(StorageObject("ramdisk", "spare", 1, ROOT))],
 }
 

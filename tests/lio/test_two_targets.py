@@ -13,11 +13,10 @@ from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio, attach
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, StorageObject, Target, Tpg
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation, carry_out
 from pyshell.lio.operations.mapping import CreateLun
 from pyshell.lio.operations.setters import Set, SetEnabled
-from pyshell.lio.operations.storage import CreateStorageObject
+from pyshell.lio.operations.storage import CreateStorageObject, remove_storage_object
 from pyshell.lio.operations.targets import CreateTarget, CreateTpg
 
 OTHER = "iqn.2020-07.com.example:other"
@@ -86,7 +85,7 @@ def test_each_is_changed_by_itself(two: tuple[Lio, Lio]) -> None:
         before = settings.read(lio.kernel, disk.folder, "attrib/emulate_caw")
         carry_out(lio, [Set(disk, "attrib/emulate_caw", str(1 - int(before)))])
     (disk,) = listing.storage_objects(one)
-    outcome = carry_out(one, removal.of_storage_object(one, disk))
+    outcome = carry_out(one, remove_storage_object(one, disk))
     assert names(one) == ([], [SERVER])
     assert names(other) == (["second"], [OTHER])
     carry_out(one, outcome.undo)

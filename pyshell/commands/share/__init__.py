@@ -12,11 +12,10 @@ from pyshell.commands.share.sharing import ISCSI, Wish, initiator_named, shared
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, sessions
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
-from pyshell.lio.operations import removal
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
-from pyshell.lio.operations.storage import DeleteStorageObject
-from pyshell.lio.operations.targets import DeleteTarget
+from pyshell.lio.operations.storage import DeleteStorageObject, remove_unexported
+from pyshell.lio.operations.targets import DeleteTarget, remove_target
 from pyshell.tree.command import (
     DISK,
     LUN,
@@ -142,7 +141,7 @@ def unshare(
     operations = _removal(unmapped, gone)
     kept = [lun for lun in every if lun not in gone]
     if not kept:
-        operations += removal.alone(exported)
+        operations += remove_unexported(exported)
     for operation in operations:
         _say(operation)
     foreign = [lun for lun in kept if lun not in luns]
@@ -195,7 +194,7 @@ def _removal(unmapped: Sequence[MappedLun], gone: Sequence[Lun]) -> list[Operati
     places = dict.fromkeys([*(m.acl.tpg.target for m in unmapped), *(u.tpg.target for u in gone)])
     for target in places:
         if _is_emptied(target, gone, emptied):
-            made += removal.of_target(target)
+            made += remove_target(target)
             continue
         made += [UnmapLun(mapped) for mapped in unmapped if mapped.acl.tpg.target == target]
         made += [DeleteNodeAcl(acl) for acl in emptied if acl.tpg.target == target]

@@ -323,3 +323,15 @@ def _mapped(lio: Lio, acl: NodeAcl) -> dict[int, tuple[Lun | None, bool]]:
         )
         for mapped in listing.mapped_luns(acl)
     }
+
+
+def remove_lun(lun: Lun) -> list[Operation]:
+    """Return what deletes a LUN and its mappings."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mappings_of(lun)]
+    return [*unmap, DeleteLun(lun)]
+
+
+def remove_node_acl(acl: NodeAcl) -> list[Operation]:
+    """Return what deletes a node ACL and its mapped LUNs."""
+    unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mapped_luns(acl)]
+    return [*unmap, DeleteNodeAcl(acl)]

@@ -28,7 +28,7 @@ from pyshell.lio.operations.base import (
     or_put_back,
     or_removed,
 )
-from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
+from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name, remove_lun
 from pyshell.lio.operations.setters import snapshot
 from pyshell.names import alua_group_number, size_text
 
@@ -355,3 +355,18 @@ def image_file_of(operation: Operation) -> str | None:
     if isinstance(operation, RemoveImageFile | _CutImageFile):
         return operation.path
     return None
+
+
+def remove_storage_object(lio: Lio, place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object with every LUN that exports it."""
+    made: list[Operation] = []
+    for lun in listing.luns_of(lio, place):
+        made += remove_lun(lun)
+    return [*made, *remove_unexported(place)]
+
+
+def remove_unexported(place: StorageObject) -> list[Operation]:
+    """Return what deletes a storage object that no LUN exports (any more), with its ALUA groups."""
+    groups = [group for group in listing.alua_groups(place) if group.name != DEFAULT_GROUP]
+    made: list[Operation] = [DeleteAluaGroup(group) for group in groups]
+    return [*made, DeleteStorageObject(place)]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,7 +26,8 @@ from pyshell.lio.operations.base import (
     must_exist,
     or_put_back,
 )
-from pyshell.lio.operations.setters import Set, snapshot
+from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
+from pyshell.lio.operations.setters import Set, SetEnabled, snapshot
 from pyshell.lio.rtslib import RTSLibError
 from pyshell.names import WILDCARD_V4, WILDCARD_V6, tpg_tag
 
@@ -306,3 +308,38 @@ def free_tag(target: Target) -> int:
     if tag not in target.fabric.tags:
         raise PyshellError(f"{target} has no free TPG tag")
     return tag
+
+
+def remove_tpg(tpg: Tpg) -> list[Operation]:
+    """Return what disables and deletes a TPG with its ACLs, LUNs and portals."""
+    made = disable_tpg(tpg)
+    acls = listing.node_acls(tpg)
+    made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
+    luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
+    unmapped: list[Operation] = [DeleteNodeAcl(acl) for acl in acls]
+    # An ACL that stands for the TPG's nexus can only go when no LUN holds that any more.
+    made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
+    made += [DeletePortal(portal) for portal in listing.portals(tpg)]
+    return [*made, DeleteTpg(tpg)]
+
+
+def disable_tpg(tpg: Tpg) -> list[Operation]:
+    """Return the operation that disables a TPG and so ends its sessions, if it can be disabled."""
+    return [SetEnabled(tpg, False)] if os.path.exists(f"{tpg.folder}/enable") else []
+
+
+def remove_target(target: Target) -> list[Operation]:
+    """Return what deletes a target with all its TPGs."""
+    made: list[Operation] = []
+    for tpg in listing.tpgs(target):
+        made += remove_tpg(tpg)
+    return [*made, DeleteTarget(target)]
+
+
+def remove_targets(targets: Sequence[Target]) -> list[Operation]:
+    """Return what deletes targets of one fabric, kind by kind: so LUNs of all go at once."""
+    found = [operation for target in targets for operation in remove_target(target)]
+    nexus = any(target.fabric.has("nexus") for target in targets)
+    luns_and_acls = (DeleteLun, DeleteNodeAcl) if nexus else (DeleteNodeAcl, DeleteLun)
+    kinds = (SetEnabled, UnmapLun, *luns_and_acls, DeletePortal, DeleteTpg, DeleteTarget)
+    return sorted(found, key=lambda operation: kinds.index(type(operation)))
