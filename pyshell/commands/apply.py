@@ -19,14 +19,13 @@ from pyshell.commands.diff import (
     read_document,
     with_storage,
 )
-from pyshell.config import parts, validate
+from pyshell.config import parts, store, validate
 from pyshell.config.document_file import typed
 from pyshell.config.model import NAMES_ONLY, items
 from pyshell.config.object_operations import left_below
 from pyshell.config.plan import plan
 from pyshell.config.positions import json_path
-from pyshell.config.store import revisions, state
-from pyshell.config.store.state import local
+from pyshell.config.store import local, revisions
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject, Target, is_below, normal_wwn
@@ -143,7 +142,7 @@ def _all_faults(
     twice = validate.keys_there_twice(text)
     if not errors and not twice:
         return error
-    path = state.default_file(node.lio) if file == SAVED else Path(os.path.expanduser(file))
+    path = store.default_file(node.lio) if file == SAVED else Path(os.path.expanduser(file))
     places = {json_path(one.place) for one in (*errors, *twice)}
     faults = [
         one
@@ -173,9 +172,9 @@ def rollback(
     Objects that the revision lacks are removed; unchanged objects are not touched. The saved file
     is kept: use saveconfig to save the result.
     """
-    if revision == SAVED and not state.default_file(node.lio).exists():
+    if revision == SAVED and not store.default_file(node.lio).exists():
         raise NotFoundError(
-            f"No such file: {state.default_file(node.lio)}.", "saveconfig writes it."
+            f"No such file: {store.default_file(node.lio)}.", "saveconfig writes it."
         )
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
     found = plan(node.lio, running_items(node), items(document, node.lio.root), prune=True)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
-from pyshell.config import object_operations
+from pyshell.config import object_operations, store
 from pyshell.config.object_operations import is_clear
-from pyshell.config.store import state
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import listing
 from pyshell.lio.operations.base import Operation
@@ -70,6 +69,6 @@ def clear(node: Node) -> None:
 def forget_missing(node: Node) -> None:
     """Note that nothing is restored now of which something could be missing."""
     try:
-        state.unmark(node.lio.mark_file)
+        store.unmark(node.lio.mark_file)
     except PyshellError as error:
         node.context.note(f"Could not record that nothing is missing: {error}")

@@ -14,11 +14,11 @@ from pyshell import quoting
 from pyshell.commands import change_text, navigate
 from pyshell.commands.export import command_lines
 from pyshell.commands.save import missing_since_restored
-from pyshell.config import document_file, references
+from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import revisions, state
+from pyshell.config.store import revisions
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
@@ -46,9 +46,9 @@ def status(node: Node) -> Result:
         return shown
     saved = not is_unsaved(node.lio)
     word = "is" if saved else "is not"
-    told = f"The running configuration {word} saved in {state.default_file(node.lio)}."
+    told = f"The running configuration {word} saved in {store.default_file(node.lio)}."
     hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
-    if not saved and not state.default_file(node.lio).exists():
+    if not saved and not store.default_file(node.lio).exists():
         told = "The running configuration is not saved: it will be lost at reboot."
         hint = ["'saveconfig' saves it."]
     missing = missing_since_restored(node.context)
@@ -113,7 +113,7 @@ def diff(
 def _named_side(node: Node, word: str) -> str:
     """Return how the head of a difference names a configuration."""
     if word == SAVED:
-        return f"saved ({state.default_file(node.lio)})"
+        return f"saved ({store.default_file(node.lio)})"
     return f"revision {word}" if word.isdigit() else word
 
 
@@ -217,7 +217,7 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     folder = node.lio.config_dir
     if revisions.is_number(word) and _is_kept(folder, int(word)):
         return revisions.read_revision(folder, word, trusted=trusted), ""
-    path = state.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
+    path = store.default_file(node.lio) if word == SAVED else Path(os.path.expanduser(word))
     if os.path.exists(path):
         if not trusted:
             return references.if_readable(document_file.load(path)), ""

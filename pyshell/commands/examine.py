@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
@@ -108,11 +108,11 @@ def check(
     """
     from pyshell.config.validate import check
 
-    default = state.default_file(node.lio)
+    default = store.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default
     at_boot = path.absolute() == default.absolute()
     if not os.path.exists(path):
-        raise state.missing_file(node.lio, default if at_boot else path, "check")
+        raise store.missing_file(node.lio, default if at_boot else path, "check")
     found = check(path, node.lio, at_boot=at_boot)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
 from pyshell.lio import listing, sessions, statistics, storage_info
@@ -157,12 +157,12 @@ def _saved(lio: Lio) -> Iterator[Family]:
     )
     try:
         unsaved.add(int(is_unsaved(lio)))
-        remembered = state.read(lio.config_dir, lambda _: None)
+        remembered = store.read(lio.config_dir, lambda _: None)
     except PyshellError:
         remembered = None  # not root, or a file that is damaged: doctor tells
     if remembered is not None:
         missing.add(len(remembered.missing) if lio.mark_file.exists() else 0)
-        moment = state.moment(remembered.restored)
+        moment = store.moment(remembered.restored)
         if moment is not None:
             restored.add(moment.timestamp())
     yield from (unsaved, missing, restored)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Annotated, Any
 
 from pyshell import names
-from pyshell.config.store.state import local, utc
+from pyshell.config.store import local, utc
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, statistics
 from pyshell.lio.attach import Lio

@@ -15,9 +15,9 @@ from pyshell.commands.apply import running_items
 from pyshell.commands.clear import clear, removing_all
 from pyshell.commands.diff import items_of
 from pyshell.commands.save import boot_file, file_of
-from pyshell.config import document_file, references, restoration
+from pyshell.config import document_file, references, restoration, store
 from pyshell.config.document import is_empty
-from pyshell.config.store import losses, state
+from pyshell.config.store import losses
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
 from pyshell.host.machine import DeviceEvents
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
@@ -89,7 +89,7 @@ def restoreconfig(
             f"{path} holds neither a storage object nor a target: nothing was cleared.",
             "'clearconfig confirm=true' clears; so does force=true here.",
         )
-    whole = path == state.default_file(node.lio) and not part
+    whole = path == store.default_file(node.lio) and not part
     text = document_file.text_of(read.data, str(path))
 
     def run() -> Lines:
@@ -134,7 +134,7 @@ def restoreconfig(
 
 
 def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
-    whole = path == state.default_file(node.lio)
+    whole = path == store.default_file(node.lio)
     would = f"What is missing of {path} would be added"
     missing = dict(_marked(node)) if whole else None
     if missing == {}:
@@ -192,7 +192,7 @@ def _marked(node: Node) -> Mapping[str, str]:
     missing = boot_file(node.context).state().missing
     if missing and not node.lio.mark_file.exists():
         raise PyshellError(
-            f"{state.default_file(node.lio)} was not restored since this host's start or"
+            f"{store.default_file(node.lio)} was not restored since this host's start or"
             " clearconfig.",
             "restoreconfig restores it.",
         )
@@ -205,7 +205,7 @@ def _not_running(node: Node, document: Document) -> dict[str, str]:
 
 def _read(node: Node, path: Path) -> Trusted:
     if not os.path.exists(path):
-        raise state.missing_file(node.lio, path, "restoreconfig")
+        raise store.missing_file(node.lio, path, "restoreconfig")
     read = document_file.load_trusted(path)
     unknown = () if node.context.compat else read.unknown
     for warning in (*read.warnings, *unknown):

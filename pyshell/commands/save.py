@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pyshell.config import document_file, references
+from pyshell.config import document_file, references, store
 from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
 from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
-from pyshell.config.store import losses, state
+from pyshell.config.store import losses
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
 from pyshell.config.store.revisions import Policy
@@ -100,12 +100,12 @@ def saveconfig(
             said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
         return Lines([*said, f"Configuration saved to {path}"])
 
-    effect: Literal["saved"] | None = "saved" if path == state.default_file(node.lio) else None
+    effect: Literal["saved"] | None = "saved" if path == store.default_file(node.lio) else None
     return Work(
         [f"Configuration would be saved to {path}"],
         run,
         effect,
-        lambda: _must_be_writable(path.parent, to_make=state.default_file(node.lio).parent),
+        lambda: _must_be_writable(path.parent, to_make=store.default_file(node.lio).parent),
     )
 
 
@@ -161,7 +161,7 @@ def save_on_leaving(node: Node) -> list[str]:
 
     Raises PyshellError where saved objects, or a change by others, would be lost.
     """
-    path = state.default_file(node.lio)
+    path = store.default_file(node.lio)
     lost = lost_by_saving(node)
     if lost:
         first = highest(lost)
@@ -179,11 +179,11 @@ def save_on_leaving(node: Node) -> list[str]:
 
 def lost_by_saving(node: Node) -> list[str]:
     """Return what the saved file holds, the kernel lacks and no command here deleted."""
-    path = state.default_file(node.lio)
+    path = store.default_file(node.lio)
     if not path.exists():
         return []
     before = object_paths(document_file.load(path))
-    removed = node.context.removed_paths() | state.removed(node.lio.run_dir)
+    removed = node.context.removed_paths() | store.removed(node.lio.run_dir)
     removed |= set(boot_file(node.context).missing_of(path))
     lost = before - losses.running_paths(node.lio)
     return sorted(p for p in lost if not any(is_below(p, root) for root in removed))
@@ -329,10 +329,10 @@ class FileSaving:
                 boot_file(self._context).restored_other(self._path, kept)
             return []
         prefer = self._context.preference
-        state.forget_removed(self._context.lio.run_dir)
+        store.forget_removed(self._context.lio.run_dir)
         return self._boot.save(
             self.document,
-            state.now(self._context.way, self._comment),
+            store.now(self._context.way, self._comment),
             int(prefer("max_backup_files")),
             Policy(int(prefer("max_revisions")), int(prefer("max_revision_days"))),
             self._merged_from,
@@ -361,7 +361,7 @@ def file_of(lio: Lio, text: str | None) -> Path:
     """Return the file of that name, the one that is restored at boot where none is given."""
     if text:
         return Path(os.path.abspath(os.path.expanduser(text)))
-    return state.default_file(lio)
+    return store.default_file(lio)
 
 
 def boot_file(context: Context) -> BootFile:

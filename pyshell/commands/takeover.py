@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.host.machine import Services
@@ -52,7 +52,7 @@ def takeover(
 
     def run() -> Lines:
         (give_back if back else take)(node.lio, wanted)
-        file = state.default_file(node.lio)
+        file = store.default_file(node.lio)
         said = _sentences(wanted, "Disabled {}.", "Enabled {}.")
         if back:
             return _told([*said, "The previous units are restored."], wanted)
@@ -60,7 +60,7 @@ def takeover(
             f"From the next boot on, pyshell restores {file}. The running target is not changed."
         )
         if not file.exists():
-            others = [f"; {other} is another program's" for other in state.elsewhere(node.lio)]
+            others = [f"; {other} is another program's" for other in store.elsewhere(node.lio)]
             said.append(f"Nothing is saved there yet{others[0] if others else ''}.")
         return _told([*said, "'takeover back=true' reverts this."], wanted)
 

@@ -8,13 +8,12 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pyshell.config import document_file, references
+from pyshell.config import document_file, references, store
 from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import state
-from pyshell.config.store.state import State
+from pyshell.config.store import State
 from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -31,7 +30,7 @@ _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
 def check_boot(lio: Lio) -> Iterator[Finding]:
     """Yield what prevents the restore at boot."""
-    if not (state.default_file(lio).exists() or listing.storage_objects(lio)):
+    if not (store.default_file(lio).exists() or listing.storage_objects(lio)):
         return  # there is nothing to restore
     if not lio.machine.host_file("/run/systemd/system").is_dir():
         yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
@@ -58,14 +57,14 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
 
 def check_saving(lio: Lio) -> Iterator[Finding]:
     """Yield differences between the running and the saved configuration."""
-    path = state.default_file(lio)
+    path = store.default_file(lio)
     running = items(read_running(lio), lio.root)
     recorded = State()
     try:
-        recorded = state.read(lio.config_dir, lambda _: None)
+        recorded = store.read(lio.config_dir, lambda _: None)
     except PyshellError:
         if lio.mark_file.exists():
-            yield unseen(str(lio.config_dir / state.FILE), "only root can read it")
+            yield unseen(str(lio.config_dir / store.FILE), "only root can read it")
     if lio.mark_file.exists() and recorded.missing:
         yield from _missing(lio, recorded, _unreadable(path))
     if not path.exists():

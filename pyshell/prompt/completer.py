@@ -20,7 +20,7 @@ from prompt_toolkit.document import Document
 
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.line import while_wanted
-from pyshell.shell.completion.engine import MOST, Candidate
+from pyshell.shell.completion import MOST, Candidate
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.shell import Shell
 from pyshell.text import ELLIPSIS, columns, one_line, shorten_sentence, unsafe_in

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_width
 
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.host import programs
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -251,7 +251,7 @@ class SavedComparison:
 
     def _stamps(self) -> tuple[int, int]:
         lio = self._shell.lio
-        return _stamp(lio.lock_file), _stamp(state.default_file(lio))
+        return _stamp(lio.lock_file), _stamp(store.default_file(lio))
 
 
 def differs(lio: Lio) -> bool:

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pyshell.config.store import state, undo
+from pyshell.config import store
+from pyshell.config.store import undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
 from pyshell.lio import listing, sessions
 from pyshell.lio.attach import Lio
@@ -228,10 +229,10 @@ def _settle_marks(context: Context, made: Collection[str], deleted: Collection[s
     lio = context.lio
     if made or deleted:
         with suppress(PyshellError):  # as on a read-only /run: a later save asks for force=true
-            state.note_removed(lio.run_dir, made, deleted)
-    if os.path.exists(lio.config_dir / state.FILE):
+            store.note_removed(lio.run_dir, made, deleted)
+    if os.path.exists(lio.config_dir / store.FILE):
         try:
-            state.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
+            store.settle(lio.config_dir, lio.mark_file, made, deleted, context.note)
         except PyshellError as error:  # the target is changed; that is what the exit status is of
             context.note(f"Could not record that this is no longer missing: {error}")
 

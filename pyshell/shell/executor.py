@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
@@ -281,7 +281,7 @@ class Saving:
         if not self.unsaved:
             return ""
         if listing.is_empty(self._lio):
-            if not state.default_file(self._lio).exists():
+            if not store.default_file(self._lio).exists():
                 return ""  # it will be empty after a reboot, too
             return (
                 "The running configuration is empty, and not saved like that. 'undo' restores the"

@@ -12,7 +12,7 @@ from pyshell.commands.parameters import fact_lines, facts
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.names import MASK
 from pyshell.shell import binding
-from pyshell.shell.completion.engine import CommandName, ParameterName, Value, expected
+from pyshell.shell.completion import CommandName, ParameterName, Value, expected
 from pyshell.shell.completion.sources import about_param, complete, node_at
 from pyshell.shell.grammar import (
     Line,

@@ -12,8 +12,7 @@ from typing import Any
 from pyshell import cli
 from pyshell.lio.operations import base
 from pyshell.render import output
-from pyshell.shell.completion import value_sources
-from pyshell.shell.completion.engine import Candidate
+from pyshell.shell.completion import Candidate, value_sources
 
 
 def slow_bar() -> None:

@@ -18,7 +18,7 @@ from prompt_toolkit.document import Document
 from pyshell.errors import NotFoundError
 from pyshell.prompt import completer, editor, history, keys, line, picker, toolbar
 from pyshell.prompt.guard import Guard
-from pyshell.shell.completion.engine import Candidate
+from pyshell.shell.completion import Candidate
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.config.store.state import default_file
+from pyshell.config.store import default_file
 from pyshell.shell.shell import Shell
 
 from .conftest import Desk

@@ -11,7 +11,7 @@ import pytest
 from prompt_toolkit.application import Application
 
 from driver import Pyshell
-from pyshell.config.store.state import default_file
+from pyshell.config.store import default_file
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import PlainReader, converse, prompt_text, reader_for
@@ -190,7 +190,7 @@ def test_a_pipe_loads_neither_prompt_nor_completion(pyshell: Pyshell) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
     assert (ran.out, "pyshell.shell.shell" in loaded) == ("/\n", True)
     assert not {name for name in loaded if name.startswith(("prompt_toolkit", "pyshell.prompt"))}
-    assert not loaded & {"pyshell.shell.completion.engine", "pyshell.shell.completion.sources"}
+    assert not loaded & {"pyshell.shell.completion", "pyshell.shell.completion.sources"}
 
 
 def test_who_may_change_nothing_is_told_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

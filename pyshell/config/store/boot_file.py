@@ -15,15 +15,14 @@ from datetime import datetime
 from pathlib import Path
 
 from pyshell import quoting
-from pyshell.config import document_file, references
+from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import losses, revisions, state
+from pyshell.config.store import NAME, OUTSIDE, About, State, losses, now, of_file, revisions
 from pyshell.config.store.losses import same, tree_paths
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import NAME, OUTSIDE, About, State, now, of_file
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
@@ -49,7 +48,7 @@ class BootFile:
 
     def state(self) -> State:
         """Return the recorded state."""
-        return state.read(self.config_dir, self._warn_once)
+        return store.read(self.config_dir, self._warn_once)
 
     def _warn_once(self, text: str) -> None:
         if not self._warned:
@@ -158,7 +157,7 @@ class BootFile:
             # The changes by others are still in the file: a save of all must still notice them.
             known = remembered.known if foreign else known_after
         remembered.known = known
-        state.write(self.config_dir, remembered)
+        store.write(self.config_dir, remembered)
         writing.replace(self.path, text)
         new = document_file.digest(text)
         try:
@@ -189,8 +188,8 @@ class BootFile:
             marks = remembered.missing.items()
             remembered.missing = {path: reason for path, reason in marks if path in left}
             if not remembered.missing:
-                state.unmark(self.mark_file)
-        state.write(self.config_dir, remembered)
+                store.unmark(self.mark_file)
+        store.write(self.config_dir, remembered)
         revisions.prune(self.config_dir, policy)
 
     def _to_replace(self) -> tuple[bytes | None, UntrustedError | None]:
@@ -284,11 +283,11 @@ class BootFile:
             remembered = self.state()
             note(remembered)
             try:
-                state.mark(self.mark_file, remembered.missing)
+                store.mark(self.mark_file, remembered.missing)
             except PyshellError as error:  # as on a full /run
                 self._warn(f"Missing objects could not be recorded: {error}")
                 done = False
-            state.write(self.config_dir, remembered)
+            store.write(self.config_dir, remembered)
         except (OSError, PyshellError) as error:  # as on a read-only /etc
             self._warn(f"The restore could not be recorded: {error}")
             return False
@@ -329,7 +328,7 @@ def is_unsaved(lio: Lio) -> bool:
 
     Raises PyshellError if the file cannot be read.
     """
-    path = state.default_file(lio)
+    path = store.default_file(lio)
     if not path.exists() and listing.is_empty(lio):
         return False
     running = items(read_running(lio), lio.root)

@@ -20,7 +20,7 @@ from typing import Any, cast
 from pyshell.config import document_file, references
 from pyshell.config.document import Document, counts
 from pyshell.config.document_file import digest
-from pyshell.config.store.state import NAME, About, from_json, local, moment, of_file, utc
+from pyshell.config.store import NAME, About, from_json, local, moment, of_file, utc
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pyshell.config.store.state import About, from_json, now
+from pyshell.config.store import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE

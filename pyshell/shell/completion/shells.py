@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyshell.shell.completion.engine import Candidate, words_at_cursor
+from pyshell.shell.completion import Candidate, words_at_cursor
 from pyshell.shell.grammar import Word, split_unfinished
 from pyshell.shell.options import (
     OPTIONS,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candidates for what the engine expects: commands, parameters, settings and values.
+"""Candidates for what can follow: commands, parameters, settings and values.
 
 Commands, parameters and fixed values are known at once (`quickly`); all else is read.
 """
@@ -12,7 +12,7 @@ from functools import partial
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.quoting import quoted, typed
-from pyshell.shell.completion.engine import (
+from pyshell.shell.completion import (
     Candidate,
     CommandName,
     ParameterName,

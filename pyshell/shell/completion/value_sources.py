@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candidates for values, by the source that their kind names: nodes, initiators, devices, files.
 
-All candidates are yielded, whatever was typed; `engine.fitting` selects. A candidate is described
+All candidates are yielded, whatever was typed; `fitting` selects. A candidate is described
 only when it is shown, as descriptions read the kernel.
 """
 
@@ -23,7 +23,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
 from pyshell.lio.storage_info import unused_devices
-from pyshell.shell.completion.engine import Candidate, Value
+from pyshell.shell.completion import Candidate, Value
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import GLOBAL
 
@@ -134,11 +134,12 @@ def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidat
 def _revisions(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield revisions with time, user, source and comment."""
     from pyshell.commands.save import boot_file  # keeps other completions quick
-    from pyshell.config.store import revisions, state
+    from pyshell.config import store
+    from pyshell.config.store import revisions
 
     for found in revisions.listed(node.lio.config_dir, boot_file(node.context).about()):
         about = found.about
-        told = (state.local(about.time), about.user, about.way, about.comment)
+        told = (store.local(about.time), about.user, about.way, about.comment)
         yield Candidate(found.word, " ".join(part for part in told if part.isprintable()))
 
 

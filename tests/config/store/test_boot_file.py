@@ -19,10 +19,9 @@ import pytest
 from driver import LONG, TPG, Pyshell
 from pyshell.config import document_file
 from pyshell.config.document import Document
-from pyshell.config.store import losses, revisions
+from pyshell.config.store import About, losses, revisions
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import About
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 
 LEE = About("2020-07-01T12:00:00Z", "lee", "prompt", "first")

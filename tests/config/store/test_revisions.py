@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from pyshell.config import document_file
-from pyshell.config.store import revisions
+from pyshell.config.store import About, revisions
 from pyshell.config.store.revisions import Policy
-from pyshell.config.store.state import About
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError
 from pyshell.files import writing
 

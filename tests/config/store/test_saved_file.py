@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.config.store import state
+from pyshell.config import store
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
 
-OTHERS = [folder for folder in state.KNOWN_FOLDERS if folder != "/etc/target"]
+OTHERS = [folder for folder in store.KNOWN_FOLDERS if folder != "/etc/target"]
 
 
 def put(pyshell: Pyshell, folder: str) -> Path:

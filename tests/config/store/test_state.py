@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.config.store import state
-from pyshell.config.store.state import About, State
+from pyshell.config import store
+from pyshell.config.store import About, State
 from pyshell.files import paths
 
 LUN = "/loopback/naa.5001405000000001/luns/lun0"
@@ -24,31 +24,31 @@ REMEMBERED = State(
 
 
 def test_without_a_file_nothing_is_known(tmp_path: Path) -> None:
-    assert state.read(tmp_path, pytest.fail) == State()
+    assert store.read(tmp_path, pytest.fail) == State()
 
 
 def test_the_state_is_read_as_written(tmp_path: Path) -> None:
-    state.write(tmp_path, REMEMBERED)
-    assert state.read(tmp_path, pytest.fail) == REMEMBERED
-    assert stat.S_IMODE((tmp_path / state.FILE).stat().st_mode) == 0o600
+    store.write(tmp_path, REMEMBERED)
+    assert store.read(tmp_path, pytest.fail) == REMEMBERED
+    assert stat.S_IMODE((tmp_path / store.FILE).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"known": 1}', '{"missing": {"/a": 2}}', '{"last_revision": "x"}']
 )
 def test_a_damaged_file_is_ignored_with_a_warning(tmp_path: Path, text: str) -> None:
-    (tmp_path / state.FILE).write_text(text)
+    (tmp_path / store.FILE).write_text(text)
     told: list[str] = []
-    assert state.read(tmp_path, told.append) == State()
+    assert store.read(tmp_path, told.append) == State()
     assert len(told) == 1
     assert "is damaged" in told[0]
 
 
 def settled(tmp_path: Path, made: set[str], deleted: set[str]) -> set[str]:
     """Return what is still marked after objects were made and deleted."""
-    state.write(tmp_path, REMEMBERED)
-    state.settle(tmp_path, tmp_path / "mark", made, deleted, pytest.fail)
-    return set(state.read(tmp_path, pytest.fail).missing)
+    store.write(tmp_path, REMEMBERED)
+    store.settle(tmp_path, tmp_path / "mark", made, deleted, pytest.fail)
+    return set(store.read(tmp_path, pytest.fail).missing)
 
 
 def test_created_objects_lose_their_mark(tmp_path: Path) -> None:
@@ -70,20 +70,20 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 def test_the_user_is_the_one_who_called_sudo(tmp_path: Path) -> None:
     (tmp_path / "loginuid").write_text("0")
-    assert state.user_name({"SUDO_USER": "lee"}, tmp_path / "loginuid") == "lee"
+    assert store.user_name({"SUDO_USER": "lee"}, tmp_path / "loginuid") == "lee"
 
 
 def test_else_the_user_who_logged_in(tmp_path: Path) -> None:
     login = tmp_path / "loginuid"
     login.write_text("1")
-    assert state.user_name({}, login) == pwd.getpwuid(1).pw_name
+    assert store.user_name({}, login) == pwd.getpwuid(1).pw_name
 
 
 def test_else_the_user_of_the_process(tmp_path: Path) -> None:
     login = tmp_path / "loginuid"
-    assert state.user_name({}, login) == ME
+    assert store.user_name({}, login) == ME
     login.write_text("4294967295")
-    assert state.user_name({}, login) == ME
+    assert store.user_name({}, login) == ME
 
 
 def test_a_user_without_a_name_is_shown_by_number() -> None:
@@ -92,13 +92,13 @@ def test_a_user_without_a_name_is_shown_by_number() -> None:
 
 def test_times_are_stored_in_utc() -> None:
     moment = datetime(2020, 7, 1, 12, 0, 0, tzinfo=timezone.utc)
-    assert state.utc(moment) == "2020-07-01T12:00:00Z"
-    assert state.moment(state.utc(moment)) == moment
-    assert state.moment("yesterday") is None
+    assert store.utc(moment) == "2020-07-01T12:00:00Z"
+    assert store.moment(store.utc(moment)) == moment
+    assert store.moment("yesterday") is None
 
 
 def test_an_author_is_read_as_written_and_invalid_data_is_not() -> None:
-    kept = state.About("2020-07-01T12:00:00Z", "lee", "prompt", "why")
-    assert state.from_json(kept.to_json()) == kept
-    assert state.from_json({"time": 7}) is None
-    assert state.from_json(["time"]) is None
+    kept = store.About("2020-07-01T12:00:00Z", "lee", "prompt", "why")
+    assert store.from_json(kept.to_json()) == kept
+    assert store.from_json({"time": 7}) is None
+    assert store.from_json(["time"]) is None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pyshell.shell.binding import bind
-from pyshell.shell.completion.engine import (
+from pyshell.shell.completion import (
     CommandName,
     Expected,
     ParameterName,
