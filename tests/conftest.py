@@ -110,7 +110,6 @@ def exported(target: Pyshell) -> Pyshell:
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a program `pyshell` that starts at once, for tests that run it many times."""
-    with forkserver.program(tmp_path_factory.mktemp("forked")) as program:
-        yield program
+    return forkserver.program(tmp_path_factory.mktemp("forked"))

@@ -15,7 +15,8 @@ import pexpect
 import pyte
 from typing_extensions import Self
 
-from driver import TIME_LIMIT, clean_environment, end
+import forkserver
+from driver import LONG, TIME_LIMIT, clean_environment, end
 
 TAB, ENTER, ESCAPE = "\t", "\r", "\x1b"
 CTRL_C, CTRL_D, CTRL_L, CTRL_R, CTRL_Z = "\x03", "\x04", "\x0c", "\x12", "\x1a"
@@ -25,6 +26,11 @@ PASTE = "\x1b[200~{}\x1b[201~"
 PATIENCE = 25
 """Seconds that something is waited for on the screen."""
 _QUIET = 0.3  # seconds without output after which a screen is taken to be finished
+
+
+def program(*arguments: str) -> list[str]:
+    """Return the command that runs pyshell in a Python of its own."""
+    return [sys.executable, "-m", "pyshell", *arguments]
 
 
 class Screen:
@@ -38,22 +44,28 @@ class Screen:
         rows: int = 40,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
+        entry: str = forkserver.ENTRY,
     ) -> None:
-        program = [sys.executable, "-m", "pyshell", f"--simulate={folder}", *options]
-        first, *rest = command or program
-        self.child = pexpect.spawn(
-            first,
-            rest,
-            env={**clean_environment(), "TERM": "xterm", **(environment or {})},
-            dimensions=(rows, columns),
-            timeout=TIME_LIMIT,
-        )
+        """Start pyshell, or another entry of the fork server, or `command`."""
+        arguments = [f"--simulate={folder}", *options]
+        environment = {**clean_environment(), "TERM": "xterm", **(environment or {})}
+        if command is None and entry == forkserver.ENTRY and LONG:
+            command = program(*arguments)
+        if command is None:
+            self.child, self.modes_before = forkserver.at_terminal(
+                arguments, environment, (rows, columns), entry, timeout=TIME_LIMIT
+            )
+        else:
+            first, *rest = command
+            self.child = pexpect.spawn(
+                first, rest, env=environment, dimensions=(rows, columns), timeout=TIME_LIMIT
+            )
+            self.modes_before = self.modes()
         self.child.delaybeforesend = None
         self.drawn = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.drawn)
         self._lines: list[str] = []
         """What the screen shows; empty when that is to be read again."""
-        self.modes_before = self.modes()
 
     def __enter__(self) -> Self:
         return self

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pyshell with one slow part, run as a program: `slowed.py bar|devices|steps [ARGUMENT…]`."""
+"""Entries of pyshell with one slow part."""
 
 from __future__ import annotations
 
 import select
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from pyshell import cli
@@ -39,7 +39,7 @@ def slow_devices() -> None:
         return find(*given)
 
     value_sources._SOURCES["device"] = slow
-    cli.main(sys.argv[2:])
+    cli.main()
 
 
 def slow_steps() -> None:
@@ -53,13 +53,4 @@ def slow_steps() -> None:
         return do(lio, operation, **how)
 
     base._do = slow
-    cli.main(sys.argv[2:])
-
-
-if __name__ == "__main__":
-    parts: dict[str, Callable[[], None]] = {
-        "bar": slow_bar,
-        "devices": slow_devices,
-        "steps": slow_steps,
-    }
-    parts[sys.argv[1]]()
+    cli.main()

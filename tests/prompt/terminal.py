@@ -14,9 +14,11 @@ from typing import Any
 import pexpect
 from typing_extensions import Self
 
-from driver import TIME_LIMIT, clean_environment, end
+import forkserver
+from driver import LONG, TIME_LIMIT, clean_environment, end
 
 PROMPT = "/> "
+DIMENSIONS = (50, 101)
 # An editing prompt tells the terminal when pastes are to be marked: from here on, and no more.
 EDITING, RUNNING = "\x1b[?2004h", "\x1b[?2004l"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -26,25 +28,33 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """pyshell on the simulated target in `folder`, at a terminal of 101 columns.
 
-    With `results`, its standard output goes to that file.
+    With `results`, its standard output goes to that file. It is forked, not started, unless that is
+    `real`.
     """
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], results: Path | None = None
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        results: Path | None = None,
+        *,
+        real: bool = LONG,
     ) -> None:
-        command = f'exec "{sys.executable}" -m pyshell --simulate="{folder}"'
-        if results is not None:
-            command += f' > "{results}"'
-        self.child = pexpect.spawn(
-            "/bin/sh",
-            ["-c", command],
-            env={**clean_environment(), **environment},
-            dimensions=(50, 101),
-            timeout=TIME_LIMIT,
-            encoding="utf-8",
-        )
+        environment = {**clean_environment(), **environment}
+        options: dict[str, Any] = {"timeout": TIME_LIMIT, "encoding": "utf-8"}
+        if real:
+            command = f'exec "{sys.executable}" -m pyshell --simulate="{folder}"'
+            if results is not None:
+                command += f' > "{results}"'
+            self.child = pexpect.spawn(
+                "/bin/sh", ["-c", command], env=environment, dimensions=DIMENSIONS, **options
+            )
+            self.modes_before = self.modes()
+        else:
+            self.child, self.modes_before = forkserver.at_terminal(
+                [f"--simulate={folder}"], environment, DIMENSIONS, results=results, **options
+            )
         self.child.delaybeforesend = None
-        self.modes_before = self.modes()
 
     def __enter__(self) -> Self:
         return self

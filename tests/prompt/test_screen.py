@@ -13,7 +13,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 
-from .screen import CTRL_C, CTRL_D, CTRL_L, CTRL_Z, DOWN, ENTER, ESCAPE, PASTE, TAB, Screen
+from .screen import CTRL_C, CTRL_D, CTRL_L, CTRL_Z, DOWN, ENTER, ESCAPE, PASTE, TAB, Screen, program
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -30,7 +30,8 @@ def served(exported: Pyshell) -> Pyshell:
 
 
 def test_the_walk_through_with_tab(pyshell: Pyshell) -> None:
-    with Screen(pyshell.folder, rows=60, columns=140) as screen:
+    command = program(f"--simulate={pyshell.folder}")
+    with Screen(pyshell.folder, rows=60, columns=140, command=command) as screen:
         screen.prompt()
         screen.type(f"/back{TAB}")
         screen.see("/> /backstores/")
@@ -323,7 +324,7 @@ def test_suspended_and_resumed(pyshell: Pyshell) -> None:
 
 
 def test_a_lost_terminal_ends_the_session_and_frees_the_lock(pyshell: Pyshell) -> None:
-    screen = Screen(pyshell.folder)
+    screen = Screen(pyshell.folder, command=program(f"--simulate={pyshell.folder}"))
     screen.prompt()
     screen.run("/backstores/ramdisk create one 1M")
     screen.child.ptyproc.fileobj.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +16,11 @@ from .screen import CTRL_C, CTRL_Z, DELETE, ENTER, LEFT, TAB, Screen
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
 
-def slowed(part: str, pyshell: Pyshell | None = None) -> list[str]:
-    """Return the command that runs a program with a slow part."""
-    program = [sys.executable, str(Path(__file__).with_name("slowed.py")), part]
-    return [*program, f"--simulate={pyshell.folder}"] if pyshell is not None else program
+SLOWED = "prompt.slowed"
 
 
 def test_what_is_typed_ahead_leaves_no_bar_behind(pyshell: Pyshell) -> None:
-    with Screen(pyshell.folder, command=slowed("bar")) as screen:
+    with Screen(pyshell.folder, entry=f"{SLOWED}:slow_bar") as screen:
         screen.see("/1000")
         screen.type("ahead\n")
         screen.see("read: ahead")
@@ -34,7 +30,7 @@ def test_what_is_typed_ahead_leaves_no_bar_behind(pyshell: Pyshell) -> None:
 @pytest.fixture
 def slowly(pyshell: Pyshell) -> Iterator[Screen]:
     """Return a terminal where devices are slow to read."""
-    with Screen(pyshell.folder, command=slowed("devices", pyshell)) as screen:
+    with Screen(pyshell.folder, entry=f"{SLOWED}:slow_devices") as screen:
         screen.prompt()
         yield screen
 
@@ -59,7 +55,7 @@ def test_typing_goes_on_while_values_are_read(slowly: Screen) -> None:
 
 
 def test_ctrl_c_stops_before_the_next_step_and_says_what_was_done(pyshell: Pyshell) -> None:
-    with Screen(pyshell.folder, command=slowed("steps", pyshell)) as screen:
+    with Screen(pyshell.folder, entry=f"{SLOWED}:slow_steps") as screen:
         screen.prompt()
         screen.type(f"/iscsi create {SERVER}{ENTER}")
         screen.see("step: create TPG")
@@ -74,7 +70,7 @@ def test_ctrl_c_stops_before_the_next_step_and_says_what_was_done(pyshell: Pyshe
 
 def test_ctrl_c_during_the_only_step_comes_when_it_is_done(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create disk 1M")
-    with Screen(pyshell.folder, command=slowed("steps", pyshell)) as screen:
+    with Screen(pyshell.folder, entry=f"{SLOWED}:slow_steps") as screen:
         screen.prompt()
         screen.type(f"/backstores/ramdisk delete disk{ENTER}")
         screen.see("step: delete")

@@ -30,7 +30,7 @@ OUTPUT = re.sub(rf"^{PROMPT}.*\n", "", SCENARIO, flags=re.MULTILINE)
 
 
 def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
-    with Terminal(pyshell.folder, {"TERM": "dumb"}) as terminal:
+    with Terminal(pyshell.folder, {"TERM": "dumb"}, real=True) as terminal:
         shown = terminal.see(PROMPT) + PROMPT
         for command in COMMANDS:
             terminal.type(f"{command}\n")
@@ -43,7 +43,7 @@ def test_the_scenario_at_a_dumb_terminal(pyshell: Pyshell) -> None:
 
 
 def test_the_scenario_at_a_terminal_with_colours(pyshell: Pyshell) -> None:
-    with Terminal(pyshell.folder, {"TERM": "xterm"}) as terminal:
+    with Terminal(pyshell.folder, {"TERM": "xterm"}, real=True) as terminal:
         banner = f"pyshell {__version__} (simulated target). Type 'help' to list the commands.\n"
         assert without_escapes(terminal.ready()) == banner  # finding 39
         printed = "".join(terminal.run(command) for command in COMMANDS)
@@ -171,7 +171,7 @@ def test_a_later_session_finds_the_lines_of_this_one(pyshell: Pyshell, tmp_path:
     (pyshell.folder / "home/history").write_text("pwd\nls\n", encoding="utf-8")
     environment = {"TERM": "xterm", "NO_COLOR": "1"}
     results = tmp_path / "results"
-    with Terminal(pyshell.folder, environment, results) as terminal:
+    with Terminal(pyshell.folder, environment, results, real=True) as terminal:
         terminal.ready()
         terminal.type(f"p{UP}")
         terminal.see("pwd")
