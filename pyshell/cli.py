@@ -17,7 +17,7 @@ gc.set_threshold(100_000)
 
 from pyshell import __version__
 from pyshell.errors import EXIT_FAILED, PyshellError, bug_report
-from pyshell.render.output import error_lines
+from pyshell.render import error_lines
 from pyshell.shell.options import BOOT, Invocation, Options, is_targetcli, parse_argv, usage
 from pyshell.text import output_line
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell, Ran, run_process
-from pyshell.host.machine import DISK
+from pyshell.host import DISK
 from pyshell.simulator import SimulatedDevice
 
 BLOCK = "/backstores/block/lee_block"

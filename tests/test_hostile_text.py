@@ -20,7 +20,7 @@ from pyshell.errors import PyshellError
 from pyshell.prompt.line import CheckedLine
 from pyshell.prompt.session import prompt_text
 from pyshell.prompt.toolbar import Status, toolbar
-from pyshell.render.output import Format, error_lines, note_line, render
+from pyshell.render import Format, error_lines, note_line, render
 from pyshell.shell.completion.shells import answer
 from pyshell.simulator import SimulatedDevice
 from pyshell.text import one_line, unsafe_in, visible, visible_json

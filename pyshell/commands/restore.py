@@ -19,7 +19,7 @@ from pyshell.config import document_file, references, restoration, store
 from pyshell.config.document import is_empty
 from pyshell.config.store import losses
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
-from pyshell.host.machine import DeviceEvents
+from pyshell.host import DeviceEvents
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work

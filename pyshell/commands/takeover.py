@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pyshell.config import store
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
-from pyshell.host.machine import Services
+from pyshell.host import Services
 from pyshell.host.programs import OTHERS, OURS
 from pyshell.lio.attach import Lio
 from pyshell.tree.command import command

@@ -26,7 +26,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.host.machine import DeviceEvents
+from pyshell.host import DeviceEvents
 from pyshell.lio import fabrics, identifiers, listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import HBA_PREFIX, is_below, plugin_name

@@ -12,8 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from pyshell.doctor import Finding, error, pyshell, unseen, warning
-from pyshell.host import block_devices
-from pyshell.host.machine import file_text
+from pyshell.host import block_devices, file_text
 from pyshell.lio import listing, sessions, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject

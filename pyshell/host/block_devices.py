@@ -9,7 +9,7 @@ import os
 import re
 import stat
 
-from pyshell.host.machine import (
+from pyshell.host import (
     DISK,
     ZONED_DISK,
     BlockDevice,

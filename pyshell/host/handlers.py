@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.host.machine import UserHandler
+from pyshell.host import UserHandler
 
 SERVICE = "org.kernel.TCMUService1"
 PATH = "/org/kernel/TCMUService1"

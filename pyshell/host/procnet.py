@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.host.machine import Machine
+from pyshell.host import Machine
 
 _LISTENING, _ESTABLISHED = "0A", "01"
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")

@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyshell.host import block_devices, handlers, procnet, programs
-from pyshell.host.machine import (
+from pyshell.host import (
     BlockDevice,
     Clock,
     DeviceEvents,
@@ -22,6 +21,10 @@ from pyshell.host.machine import (
     ScsiDevice,
     Services,
     UserHandler,
+    block_devices,
+    handlers,
+    procnet,
+    programs,
 )
 
 _MODULE_LISTS = ("modules.dep", "modules.builtin")

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
-from pyshell.host import programs
-from pyshell.host.machine import Machine
+from pyshell.host import Machine, programs
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,

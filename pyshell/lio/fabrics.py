@@ -14,7 +14,7 @@ from pyshell.lio import rtslib
 from pyshell.lio.rtslib import FABRIC_MODULES, RTSLibError
 
 if TYPE_CHECKING:
-    from pyshell.host.machine import Machine
+    from pyshell.host import Machine
     from pyshell.lio.attach import Lio
 
 # Where the module that provides a fabric has another name today than rtslib loads it by.

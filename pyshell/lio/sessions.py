@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from pyshell.host import procnet
-from pyshell.host.machine import file_text
+from pyshell.host import file_text, procnet
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import is_on, text_or_none

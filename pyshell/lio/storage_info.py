@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshell.errors import NotFoundError
-from pyshell.host.machine import BlockDevice, file_text
+from pyshell.host import BlockDevice, file_text
 from pyshell.lio import listing, rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import Kernel, is_on, text_or_none

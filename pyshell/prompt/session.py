@@ -18,7 +18,7 @@ from pyshell.host import programs
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.prompt import pager
 from pyshell.prompt.history import FILE_NAME, CommandHistory
-from pyshell.render.output import DUMB_TERMS, wants_colour
+from pyshell.render import DUMB_TERMS, wants_colour
 from pyshell.shell.grammar import (
     PROGRAM,
     goes_on,

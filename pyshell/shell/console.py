@@ -15,7 +15,7 @@ from pyshell.errors import PyshellError
 from pyshell.files.writing import append
 from pyshell.lio.attach import Progress
 from pyshell.names import MASK, SECRET_NAMES
-from pyshell.render.output import (
+from pyshell.render import (
     JOURNAL_ERROR,
     JOURNAL_NOTICE,
     Bar,

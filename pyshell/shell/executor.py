@@ -13,7 +13,7 @@ from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.operations.base import Operation
-from pyshell.render.output import data_of
+from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
 from pyshell.text import one_line

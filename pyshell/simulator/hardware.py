@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.files import reading
-from pyshell.host.machine import DISK, TAPE
+from pyshell.host import DISK, TAPE
 
 
 @dataclass(frozen=True)

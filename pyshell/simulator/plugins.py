@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pyshell.host.machine import DISK
+from pyshell.host import DISK
 from pyshell.simulator.hardware import SimulatedDevice
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import SimulatedKernel, cast, number, refuse

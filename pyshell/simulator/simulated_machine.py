@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.files import reading, writing
-from pyshell.host.machine import (
+from pyshell.host import (
     TAPE,
     BlockDevice,
     Clock,

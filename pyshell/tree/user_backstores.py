@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pyshell.errors import NotFoundError
-from pyshell.host.machine import UserHandler
+from pyshell.host import UserHandler
 from pyshell.lio import listing, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Operation

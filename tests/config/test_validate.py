@@ -13,7 +13,7 @@ from driver import DATA, ROOT, SERVER, TPG, Pyshell
 from pyshell.config.positions import DocumentEntry
 from pyshell.config.storage_checks import device_problems
 from pyshell.files.reading import LARGE
-from pyshell.host.machine import BlockDevice
+from pyshell.host import BlockDevice
 from pyshell.lio.attach import Lio
 
 EXAMPLE = ROOT / "saveconfig.example.json"

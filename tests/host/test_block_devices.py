@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.host import block_devices
-from pyshell.host.machine import ScsiDevice
+from pyshell.host import ScsiDevice, block_devices
 
 
 @pytest.fixture

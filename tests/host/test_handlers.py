@@ -16,8 +16,7 @@ import pytest
 from driver import clean_environment
 from handlerservice import DESCRIPTION, SERVICE, HandlerService, bus
 from pyshell.errors import NotFoundError, PyshellError
-from pyshell.host import handlers
-from pyshell.host.machine import UserHandler
+from pyshell.host import UserHandler, handlers
 
 needs_bus = pytest.mark.skipif(
     shutil.which("dbus-daemon") is None,

@@ -9,16 +9,15 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pyshell import cli
+from pyshell import cli, render
 from pyshell.lio.operations import base
-from pyshell.render import output
 from pyshell.shell.completion import Candidate, value_sources
 
 
 def slow_bar() -> None:
     """Show a progress bar until a line was typed ahead, then print that."""
-    output.PATIENCE = 0.1
-    shown = output.Bar(sys.stderr)
+    render.PATIENCE = 0.1
+    shown = render.Bar(sys.stderr)
     time.sleep(0.2)
     done, typed = 1, False
     while not typed:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pyshell.render.output import Bar
+from pyshell.render import Bar
 
 
 class Terminal(io.StringIO):

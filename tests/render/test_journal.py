@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.render.output import JOURNAL_ERROR, is_journal, prioritised
+from pyshell.render import JOURNAL_ERROR, is_journal, prioritised
 
 
 def test_the_stream_that_systemd_names_is_the_journal(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.render.output import Format, error_lines, render, wants_colour, width
+from pyshell.render import Format, error_lines, render, wants_colour, width
 from pyshell.text import wrapped
 from pyshell.tree.results import Branch, Lines, Tree
 

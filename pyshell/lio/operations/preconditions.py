@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.host.machine import DISK, ZONED_DISK, BlockDevice
+from pyshell.host import DISK, ZONED_DISK, BlockDevice
 from pyshell.lio import listing, storage_info
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import StorageObject
