@@ -76,6 +76,16 @@ def _prefix(text: str, room: float, measure: Callable[[str], float]) -> str:
     return text
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """Return at most `most` items on one line, and the number of the others: `a, b and 3 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""

@@ -7,7 +7,6 @@ them, Right accepts a suggestion. The target is read on threads: no key waits.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import termios
@@ -180,13 +179,12 @@ class Editor:
             with contextlib.suppress(OSError, termios.error):
                 termios.tcflush(self._answers.input.fileno(), termios.TCIFLUSH)
 
-    def pick(self, root: Node, path: str) -> str | None:
+    def pick(self, root: Node) -> str | None:
         """Return a path of the tree that the user selects, None without a selection."""
         self._whole_screen = True
         try:
             return pick(
                 root,
-                path,
                 style=prompt_style(self._shell.preference),
                 color_depth=self._depth,
                 typed=self._typed,
@@ -199,15 +197,13 @@ class Editor:
 
     def _read(self, session: PromptSession[str], prompt: str) -> str:
         """Read a line. Errors are reported and do not end the session."""
-
-        def in_loop() -> None:
-            asyncio.get_running_loop().set_exception_handler(self._guard.of_loop)
-
         for _ in range(_ATTEMPTS):
             self._app, self._interrupted = session.app, False
             try:
                 typed = session.prompt(
-                    _written_out(prompt), pre_run=in_loop, set_exception_handler=False
+                    _written_out(prompt),
+                    pre_run=self._guard.watch_loop,
+                    set_exception_handler=False,
                 )
                 ignored = session.app.key_processor.input_queue
                 if self._interrupted or any(press.key == Keys.SIGINT for press in ignored):

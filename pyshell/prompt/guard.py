@@ -73,9 +73,13 @@ class Guard:
             self._reported.add(part)
         self._report(text)
 
-    def of_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Report what nothing else caught, as handler of the event loop."""
-        self.failed("The prompt", context.get("exception") or RuntimeError())
+    def watch_loop(self) -> None:
+        """Report errors in the running event loop that nothing else caught."""
+
+        def report(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            self.failed("The prompt", context.get("exception") or RuntimeError())
+
+        asyncio.get_running_loop().set_exception_handler(report)
 
     def keys(self, bound: KeyBindings) -> KeyBindings:
         """Guard the functions of key bindings."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -42,10 +41,9 @@ class Paths:
 
     def collect(self) -> Iterator[None]:
         """Collect the paths; yields after each."""
-        waiting: list[Branch | Node] = [self._root]
+        waiting: list[Node] = [self._root]
         while waiting and len(self.found) < MOST:
             node = waiting.pop(0)
-            assert isinstance(node, Node)
             try:
                 self.found.append(node.branch())
                 waiting += node.make_children()
@@ -69,7 +67,7 @@ def _holds(one: Branch, words: list[str]) -> bool:
 class _Picker:
     """What the screen shows, and which path is selected."""
 
-    def __init__(self, paths: Paths, path: str, output: Output, guard: Guard) -> None:
+    def __init__(self, paths: Paths, output: Output, guard: Guard) -> None:
         self.paths = paths
         self.selected = 0
         first = partial(self.move_to, 0)
@@ -77,7 +75,6 @@ class _Picker:
             multiline=False, on_text_changed=lambda _: guard.run(_PART, first, None)
         )
         self._output = output
-        self._start = path
 
     def fitting(self) -> list[Branch]:
         return self.paths.fitting(self.search.text)
@@ -118,7 +115,6 @@ class _Picker:
 
 def pick(
     root: Node,
-    path: str,
     *,
     style: BaseStyle,
     color_depth: ColorDepth | None,
@@ -127,7 +123,7 @@ def pick(
     guard: Guard,
 ) -> str | None:
     """Let the user select a path of the tree; return None without a selection."""
-    picker = _Picker(Paths(root), path, output, guard)
+    picker = _Picker(Paths(root), output, guard)
     control = BufferControl(picker.search, input_processors=[BeforeInput("Go to: ")])
 
     nothing: StyleAndTextTuples = []
@@ -144,16 +140,12 @@ def pick(
     )
     stopped = threading.Event()
     collect = partial(_collect, picker.paths, shown, stopped)
-
-    def in_loop() -> None:
-        asyncio.get_running_loop().set_exception_handler(guard.of_loop)
-
     thread = threading.Thread(
         target=lambda: guard.run(_PART, collect, None), name="paths", daemon=True
     )
     thread.start()
     try:
-        return shown.run(pre_run=in_loop, set_exception_handler=False)
+        return shown.run(pre_run=guard.watch_loop, set_exception_handler=False)
     finally:
         stopped.set()
 

@@ -305,7 +305,7 @@ class Reader(Protocol):
     def answer(self, question: str) -> str:
         """Return the answer to a question, which is not kept in the history."""
 
-    def pick(self, root: Node, path: str) -> str | None:
+    def pick(self, root: Node) -> str | None:
         """Return a path of the tree that the user selects, None without a selection."""
 
 
@@ -350,7 +350,7 @@ class PlainReader:
             raise EOFError
         return line.rstrip("\n")
 
-    def pick(self, root: Node, path: str) -> str | None:
+    def pick(self, root: Node) -> str | None:
         """Return None: such a terminal cannot show the picker."""
         return None
 

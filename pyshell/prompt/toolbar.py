@@ -27,7 +27,7 @@ from pyshell.prompt.line import CheckedLine
 from pyshell.shell.line_help import Hint
 from pyshell.shell.lock import is_held, last_holder
 from pyshell.shell.shell import Shell
-from pyshell.text import columns, one_line, shorten, shorten_sentence
+from pyshell.text import columns, counted, one_line, shorten, shorten_sentence
 
 EVERY = 1.0
 """Seconds between two reads of the status."""
@@ -98,7 +98,6 @@ def _sentence(text: str, width: int) -> str:
 
 def _parts(status: Status) -> StyleAndTextTuples:
     """Return the parts of the status, the most important first."""
-    sessions = f"{status.sessions} session{'' if status.sessions == 1 else 's'}"
     parts = (
         (status.reading, "mode", "reading…"),
         (status.menu, "mode", _of_menu(*(status.menu or (0, 0)))),
@@ -107,7 +106,7 @@ def _parts(status: Status) -> StyleAndTextTuples:
         (status.changed_by, "warning", f"changed by {status.changed_by}"),
         (status.read_only, "warning", "read-only: not root"),
         (status.simulated, "mode", "simulated"),
-        (status.sessions, "status", sessions),
+        (status.sessions, "status", counted(status.sessions, "session")),
         (True, "status", shorten(one_line(status.host), _HOST_WIDTH)),
         (True, "key", "F1 help"),
     )

@@ -36,6 +36,7 @@ from pyshell.lio.settings import secret_path
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Saving, marked
 from pyshell.shell.options import BOOT
+from pyshell.text import counted, joined
 from pyshell.tree.node import Context
 from pyshell.tree.results import Change, Lines, Work
 
@@ -354,11 +355,11 @@ def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None
     gone = [operation.place for operation in operations if isinstance(operation, Deletion)]
     tops = {place.path for place in gone if isinstance(place, Target | Tpg | StorageObject)}
     along = [p for p in gone if p.path not in named and not _is_part(p, tops)]
-    return _joined(list(_counts(along, named)))
+    return joined(list(_counts(along, named)))
 
 
 def _is_part(place: Identifier, tops: Collection[str]) -> bool:
-    """Whether an object belongs to another that is removed, and cannot exist without it."""
+    """Return whether an object is part of another that is removed."""
     if isinstance(place, Tpg):
         return place.target.path in tops
     if isinstance(place, Portal):
@@ -370,8 +371,7 @@ def _counts(along: Sequence[Identifier], named: Sequence[str]) -> Iterator[str]:
     for kind in _COUNTED:
         found = [place for place in along if type(place) is kind]
         if found:
-            words = f"{len(found)} {kind.kind.noun}{'' if len(found) == 1 else 's'}"
-            yield f"{words}{_exported(found, named)}"
+            yield f"{counted(len(found), kind.kind.noun)}{_exported(found, named)}"
 
 
 def _exported(places: Sequence[Identifier], named: Sequence[str]) -> str:
@@ -381,7 +381,3 @@ def _exported(places: Sequence[Identifier], named: Sequence[str]) -> str:
     told = [f"{one.plugin}/{one.name}" for one in exported if one.path not in named]
     more = ["…"] if len(places) > _NAMED else []
     return f" ({', '.join([*told, *more])})" if told else ""
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -225,7 +225,7 @@ class Dispatcher:
                 with _named_in_errors(call.node, line):
                     result = call.run()
                     if tolerance is not None and any(tolerance) and isinstance(result, Change):
-                        self._executor.check(result)
+                        self._executor.changes.check(result)
             except (ExistsError, NotFoundError) as error:
                 if tolerance is None:
                     raise

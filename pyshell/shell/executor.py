@@ -12,7 +12,6 @@ from pyshell.config import store
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.operations.base import Operation
 from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked
@@ -49,7 +48,7 @@ class Executor:
         self.lio = context.lio
         self.path = "/"
         self.previous_path = "/"
-        self.pick: Callable[[Node, str], str | None] | None = None
+        self.pick: Callable[[Node], str | None] | None = None
         """Lets the user choose a path from the tree; None if there is no way to."""
         self.left = False
         self.status = 0
@@ -62,24 +61,12 @@ class Executor:
         self._forced = False
         self._held: Held | None = None
 
-    @property
-    def removed(self) -> set[str]:
-        """Paths that commands of this run deleted."""
-        return self._changes.removed
-
     @cached_property
-    def _changes(self) -> Changes:
+    def changes(self) -> Changes:
+        """Carries out changes, and remembers what was deleted."""
         from pyshell.shell.changes import Changes  # most commands only read
 
         return Changes(self._context, self._console, self._saving)
-
-    def check(self, change: Change) -> None:
-        """Validate the preconditions of a change. Raises PyshellError."""
-        self._changes.check(change)
-
-    def note_removed(self, operations: Iterable[Operation]) -> None:
-        """Record what operations deleted: a save that omits it loses nothing."""
-        self._changes.note_removed(operations)
 
     @contextmanager
     def changing(self, line: str, *, forced: bool, ready: bool) -> Iterator[None]:
@@ -113,7 +100,7 @@ class Executor:
                 case Change():
                     self._change(one)
                 case Work():
-                    self._changes.work(one, self._line, forced=self._forced)
+                    self.changes.work(one, self._line, forced=self._forced)
                 case Preference():
                     self._prefer(one)
                 case Go():
@@ -163,7 +150,7 @@ class Executor:
             console.note("This is SVG, for a browser: 'graph /tmp/target.svg' writes a file.")
 
     def _change(self, change: Change) -> None:
-        self._changes.change(change, self._line, forced=self._forced)
+        self.changes.change(change, self._line, forced=self._forced)
         goes = change.made is not None and not self._console.options.dry_run
         if goes and self._console.preference("auto_cd_after_create"):
             self.go(str(change.made))
@@ -181,7 +168,7 @@ class Executor:
         if self.pick is None:
             self.go("/")
             return
-        found = self.pick(self._root(), self.path)
+        found = self.pick(self._root())
         if found is not None:
             self.go(found)
 

@@ -110,11 +110,11 @@ class Shell:
 
     def removed_paths(self) -> set[str]:
         """Return the paths that commands of this run deleted."""
-        return self.executor.removed
+        return self.executor.changes.removed
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Record what operations deleted: a save that omits it loses nothing."""
-        self.executor.note_removed(operations)
+        self.executor.changes.note_removed(operations)
 
     def lock_lent(self, until: float) -> AbstractContextManager[None]:
         """Release the command's lock while it only waits; `until` is of `time.monotonic`."""

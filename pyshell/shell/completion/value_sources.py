@@ -7,7 +7,6 @@ only when it is shown, as descriptions read the kernel.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
 from pyshell.lio.storage_info import unused_devices
 from pyshell.shell.completion import Candidate, Value
+from pyshell.text import counted
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import GLOBAL
 
@@ -197,27 +197,26 @@ _ISCSI_ONLY = ("guide", "share", "unshare")
 _NOBODY = ("", "None", "NONE", "Unknown")
 
 
-def _initiators_for(lio: Lio, here: Tpg) -> Iterator[Candidate]:
-    """Yield initiators without an ACL at `here`, the likeliest first, each once."""
-    seen = {acl.wwn for acl in listing.node_acls(here)}
-    for name, told in _likely(lio, here):
-        if name not in seen:
-            seen.add(name)
+def _each_once(known: set[str], found: Iterable[tuple[str, str]]) -> Iterator[Candidate]:
+    """Yield each name that is not known only once."""
+    for name, told in found:
+        if name not in known:
+            known.add(name)
             yield Candidate(name, told)
 
 
-def _initiators_of(lio: Lio, targets: Sequence[Target], *, refused: bool) -> Iterator[Candidate]:
-    """Yield initiators of targets, each once, those logged in first, then those refused."""
-    seen = set()
-    came = list(_logged_in(lio, targets))
-    denied = _refused(lio, targets, None) if refused else ()
-    for name, told in itertools.chain(came, denied, _with_acl(targets)):
-        if name not in seen:
-            seen.add(name)
-            yield Candidate(name, told)
+def _initiators_of(
+    lio: Lio, targets: Sequence[Target], *, refused: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield initiators of targets, those logged in first, then those refused."""
+    yield from _logged_in(lio, targets)
+    if refused:
+        yield from _refused(lio, targets, None)
+    yield from _with_acl(targets)
 
 
-def _likely(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
+def _initiators_for(lio: Lio, here: Tpg) -> Iterator[tuple[str, str]]:
+    """Yield initiators that may need an ACL at `here`, the likeliest first."""
     for session in of_tpg(lio, here):
         yield session.initiator, "logged in now, without an ACL"
     every = [here.target, *(t for t in listing.targets(here.target.fabric) if t != here.target)]
@@ -269,8 +268,8 @@ def _at(tpg: Tpg) -> str:
 
 def _targets(wanted: Value, node: Node) -> Iterator[Candidate]:
     for found in _known_targets(node.lio, wanted):
-        count = len(listing.tpgs(found))
-        yield Candidate(found.wwn, f"{found.fabric_name}, {count} TPG{'s' * (count != 1)}")
+        tpgs = counted(len(listing.tpgs(found)), "TPG")
+        yield Candidate(found.wwn, f"{found.fabric_name}, {tpgs}")
 
 
 def _known_targets(lio: Lio, wanted: Value) -> list[Target]:
@@ -283,7 +282,8 @@ def _initiators(wanted: Value, node: Node) -> Iterator[Candidate]:
     """Yield initiators without an ACL in the TPG, else (`to=A,B`) all that are not in the list."""
     place = getattr(node, "place", None)
     if isinstance(place, Tpg):
-        yield from _initiators_for(node.lio, place)
+        known = {acl.wwn for acl in listing.node_acls(place)}
+        yield from _each_once(known, _initiators_for(node.lio, place))
         return
     head = wanted.prefix[: wanted.prefix.rfind(",") + 1]
     before = {word.lower() for word in head.split(",")}
@@ -291,7 +291,8 @@ def _initiators(wanted: Value, node: Node) -> Iterator[Candidate]:
     every = _known_targets(node.lio, wanted)
     chosen = [target for target in every if target.wwn == target.fabric.known_wwn(named or "-")]
     shares = wanted.command.name == "share"
-    for one in _initiators_of(node.lio, every if shares else chosen or every, refused=shares):
+    found = _initiators_of(node.lio, every if shares else chosen or every, refused=shares)
+    for one in _each_once(set(), found):
         if one.text.lower() not in before:
             yield Candidate(head + one.text, one.description)
 
