@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan as lines and as data: each object that it touches, and whom that disturbs."""
+"""A plan as text and for JSON: each changed object, and whom that disturbs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Touched:
-    """An object that a plan touches, and the initiators whose sessions or disks that cuts."""
+    """An object that a plan changes, and the initiators that lose sessions or disks."""
 
     path: str
     change: str
@@ -42,19 +42,19 @@ class Touched:
 
     @property
     def effect(self) -> str:
-        """Return `replacing`, `disrupting`, or `online` where nobody notices."""
+        """`replacing`, `disrupting`, or `online` if it disturbs nobody."""
         if self.change == "made anew":
             return "replacing"
         return "disrupting" if self.sessions else "online"
 
     @property
     def line(self) -> str:
-        """Return it in a line: `deleted /iscsi/… [disrupting iqn.…]`."""
+        """A line such as `deleted /iscsi/… [disrupting iqn.…]`."""
         return self._line(self.change)
 
     @property
     def would(self) -> str:
-        """Return it in a line of a dry run: `Would delete /iscsi/… [disrupting iqn.…]`."""
+        """A line of a dry run: `Would delete /iscsi/… [disrupting iqn.…]`."""
         return self._line(f"Would {_VERBS[self.change]}")
 
     def _line(self, change: str) -> str:
@@ -77,7 +77,7 @@ class Touched:
 
 
 def touched(lio: Lio, plan: Plan) -> list[Touched]:
-    """Return what a plan touches, before it is carried out."""
+    """Return the objects that a plan will change."""
     cut: dict[str, set[str]] = {}
     for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
         cut.setdefault(plan.shown(step.path), set()).update(names)
@@ -111,7 +111,7 @@ def _chap(plan: Plan) -> Iterator[str]:
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
-    """Yield how many objects stay, the first of them, and what would remove them."""
+    """Yield how many objects are kept, and what would remove them."""
     if paths:
         yield (
             f"{len(paths)} not in the file and kept ({_first(paths)}; prune=true removes what it"
@@ -135,7 +135,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
 
 
 def steps(operations: Iterable[Operation]) -> Iterator[str]:
-    """Yield what would be done; of the settings that an object gets back only how many."""
+    """Yield what would be done; several settings of one object as their number."""
     for place, group in groupby(operations, lambda one: one.place if isinstance(one, Set) else one):
         found = list(group)
         if len(found) == 1:
@@ -148,7 +148,7 @@ _WORDS = {"+": "added", "-": "removed", "~": "changed"}
 
 
 def tree_lines(differences: Iterable[Difference]) -> Iterator[str]:
-    """Yield a tree of what differs: `+` only in the second, `-` only in the first, `~` in both."""
+    """Yield a tree of differences: `+` only in the second, `-` only in the first, `~` in both."""
     above: list[str] = []
     for difference in sorted(shown(differences), key=lambda one: split_path(one.path)):
         parts = split_path(difference.path)
@@ -164,7 +164,7 @@ def tree_lines(differences: Iterable[Difference]) -> Iterator[str]:
 
 
 def changes_data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
-    """Return the differences as data; of secrets only that they differ."""
+    """Return the differences for JSON, without the values of secrets."""
     return [
         {
             "path": difference.path,
@@ -176,8 +176,7 @@ def changes_data(differences: Iterable[Difference]) -> list[dict[str, Any]]:
 
 
 def changed_data(change: Changed) -> dict[str, Any]:
-    """Return a changed setting as data, of a secret only that it differs."""
-
+    """Return a changed setting for JSON, without the values of secrets."""
     return {
         "name": change.name,
         "before": _value(change, change.before),
@@ -186,7 +185,7 @@ def changed_data(change: Changed) -> dict[str, Any]:
 
 
 def _value(change: Changed, value: Any) -> Any:
-    """Return a value as data: a secret masked, null where there is none."""
+    """Return a value for JSON: secrets masked, None if there is none."""
     if change.secret:
         return change.shown(value) if value else None
     return value

@@ -44,7 +44,7 @@ def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -
 
 
 def removing_all(node: Node) -> Sequence[Operation]:
-    """Return what terminates sessions and removes objects when all is cleared."""
+    """Return the operations of a clear that terminate sessions and remove objects."""
     found: list[Operation] = []
     for fabric in listing.fabrics_in_use(node.lio):
         found += remove_targets(listing.targets(fabric))
@@ -55,8 +55,8 @@ def removing_all(node: Node) -> Sequence[Operation]:
 
 def clear(node: Node) -> None:
     """Remove the whole running configuration. The saved file is kept."""
-    # In targetcli's manner what was cleared counts as deleted, and is left out of a save on
-    # leaving; else leaving asks before the saved file loses it.
+    # In targetcli mode cleared objects count as deleted: a save on leaving omits them. Otherwise
+    # leaving asks before the saved file loses them.
     removed = [node.context.note_removed] if node.context.compat else []
     try:
         object_operations.clear(node.lio, *removed)
@@ -67,7 +67,7 @@ def clear(node: Node) -> None:
 
 
 def forget_missing(node: Node) -> None:
-    """Note that nothing is restored now of which something could be missing."""
+    """Record that nothing is missing since a restore."""
     try:
         store.unmark(node.lio.mark_file)
     except PyshellError as error:

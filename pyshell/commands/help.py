@@ -50,7 +50,7 @@ _NODES = {
     "PortalsNode": f"{_TPG}/portals",
     "PortalNode": f"{_TPG}/portals/ADDRESS:PORT",
 }
-"""Where nodes of a kind are in the tree, by the name of their class."""
+"""Paths of nodes, by the name of their class."""
 _GROUPS = {
     "storage_object": ("attribute", (_OBJECT,)),
     "target_parameter": ("parameter", ("/FABRIC/TARGET",)),
@@ -64,9 +64,9 @@ _GROUPS = {
 }
 """The group of each kind of settings, and the nodes that have it."""
 _SHORTEST = 3
-"""A shorter word occurs nearly everywhere."""
+"""Shorter words occur nearly everywhere."""
 _MOST = 20
-"""How many entries of a kind are shown for a word that only occurs in them."""
+"""How many entries of a kind are shown that only contain a word."""
 
 
 @command(
@@ -179,14 +179,14 @@ def version(node: Node) -> Result:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of pyshell and of the libraries that do its work."""
+    """Return the versions of pyshell and its libraries."""
     libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
     python = ".".join(map(str, sys.version_info[:3]))
     return {"pyshell": __version__, **libraries, "python": python}
 
 
 def _version(library: str) -> str:
-    """Return a library's version, which is unknown where it was not installed by its package."""
+    """Return a library's version, "unknown" if it is not installed as a package."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -197,12 +197,12 @@ def _version(library: str) -> str:
 
 @dataclass
 class Matches:
-    """What a word is, or occurs in."""
+    """The results of a search."""
 
     commands: list[tuple[str, Command]] = field(default_factory=list)
-    """Commands, each with where the nodes are that have it."""
+    """Commands, each with the path of its nodes."""
     settings: list[tuple[str, tuple[str, ...], Attribute]] = field(default_factory=list)
-    """Settings, each with its group and where the nodes are that have it."""
+    """Settings, each with its group and the paths of its nodes."""
     preferences: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
 
@@ -227,9 +227,9 @@ class Matches:
 
 
 def search(word: str, names: Iterable[str] = ()) -> Matches:
-    """Return what a word is the name of; if of nothing, what it occurs in.
+    """Return what has a word as its name, otherwise what contains it.
 
-    For the name of a group of settings, `names` are those asked for.
+    For the name of a group of settings, `names` are the requested ones.
     """
     found = Matches(
         [(where, one) for where, one in _commands() if one.name == word],
@@ -268,7 +268,7 @@ def known_names() -> set[str]:
 
 
 def found_lines(found: Matches) -> list[str]:
-    """Return what was found as text, the nodes of one command together."""
+    """Return the results of a search as text."""
     shown: list[str] = []
     if found.commands:
         shown += ["Commands:"]
@@ -313,7 +313,7 @@ def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
 
 
 def _commands() -> Iterator[tuple[str, Command]]:
-    """Yield the commands that not every node has, with where the nodes are that have them."""
+    """Yield the commands that not every node has, with the path of their nodes."""
     # Defines all kinds of nodes; other help needs none of them.
     import pyshell.tree.fabric
     import pyshell.tree.user_backstores  # noqa: F401

@@ -33,7 +33,7 @@ CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 @dataclass
 class Family:
-    """One metric: its name without what its kind adds to it, what it means, and its values."""
+    """One metric; `name` is without the suffix that its kind adds."""
 
     name: str
     kind: Literal["gauge", "counter"]
@@ -47,7 +47,7 @@ class Family:
 
 
 def collect(lio: Lio) -> list[Family]:
-    """Return all metrics. Those of which nothing can be told, as without configfs, are empty."""
+    """Return all metrics; those that cannot be read are empty."""
     up = Family("pyshell_target_up", "gauge", "Whether the kernel's storage target is loaded.")
     up.add(int(os.path.isdir(lio.kernel.root)))
     if not up.values[0][1]:
@@ -86,7 +86,7 @@ def _flows(lio: Lio) -> Iterator[Family]:
     }  # fmt: skip
     for thing, flow in statistics.counters(lio).items():
         commands, read, written = families[thing.kind]
-        # An initiator keeps its label when another target gets an ACL for it.
+        # The label of an initiator does not change when another target gets an ACL for it.
         own = thing.path.rpartition("/")[2] if thing.kind == statistics.INITIATOR else thing.name
         labels = {"name": own, "path": thing.path}
         for family, value in (
@@ -199,7 +199,7 @@ def _labels(labels: Labels) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Bytes of a name that are no text would make the whole exposition unreadable.
+    # Invalid bytes in a name would make the whole exposition unreadable.
     return visible(text, keep="\n").replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves one text at /metrics over HTTP, until it is stopped, and at / a page that links to it.
+"""Serves one text at /metrics over HTTP, and at / a page that links to it.
 
-Only reading is possible: no other path, no other method, nothing of a request is used but its
-first line and its Host. A request has a few seconds in all, however it is split up, and where all
-places are taken a new one gets that of the oldest.
+Only GET and HEAD of these paths are possible; of a request, only its first line and Host are used.
+It must arrive within a few seconds. If too many are open, a new one replaces the oldest.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _PAGE = (
 )
 _PAGE_TYPE = "text/html; charset=utf-8"
 REQUEST_SECONDS = 5.0
-"""How long a client may take to send its request, in all, and then for each piece of the answer."""
+"""How long a client may take to send its request, and then to read each part of the answer."""
 _ANSWERED = float("inf")
 _AT_ONCE = 8
 
@@ -53,12 +52,12 @@ def place(text: str) -> tuple[str, int]:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this host reaches an address."""
+    """Return whether an address can be reached only from this host."""
     return ipaddress.ip_address(address).is_loopback
 
 
 def server(address: str, port: int, text: Callable[[], str], kind: str) -> ThreadingHTTPServer:
-    """Return a server that is bound already. Raises PyshellError where that cannot be."""
+    """Return a server that is bound to its address. Raises PyshellError."""
     made = type("_MetricsServer", (_Server,), {"address_family": _family(address)})
     with os_errors(f"serve at {names.bracketed(address)}:{port}"):
         found: ThreadingHTTPServer = made((address, port), _handler(text, kind, address))
@@ -75,35 +74,35 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self._open: dict[socket.socket, float] = {}
-        """The connections that are served, the oldest first, and until when each may last."""
+        """The open connections, the oldest first, and until when each may last."""
         self._lock = Lock()
         super().__init__(*arguments)
 
     def server_bind(self) -> None:
-        """Bind without the look-up of the host's name that the standard server makes."""
+        """Bind without looking up the host's name, as the standard server does."""
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread of its own; where too many are served, end the oldest."""
+        """Serve in a thread; if too many are open, end the oldest."""
         with self._lock:
             if len(self._open) >= _AT_ONCE:
                 waiting = (one for one, until in self._open.items() if until != _ANSWERED)
-                oldest = next(waiting, request)  # all are being answered: no place for this one
+                oldest = next(waiting, request)  # all are being answered: refuse this one
                 _end(oldest)
                 self._open.pop(oldest, None)
             self._open[request] = time.monotonic() + REQUEST_SECONDS
         super().process_request(request, client_address)
 
     def answers(self, request: socket.socket) -> None:
-        """Note that a request is read: making its answer may take longer."""
+        """Note that a request was read: its answer may take longer."""
         with self._lock:
             if request in self._open:
                 self._open[request] = _ANSWERED
 
     def service_actions(self) -> None:
-        """End connections whose time is up: called at least twice a second."""
+        """End connections whose time is up; called at least twice per second."""
         now = time.monotonic()
         with self._lock:
             for request, until in self._open.items():
@@ -119,17 +118,17 @@ class _Server(ThreadingHTTPServer):
                 self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
+        """Do not report clients that disconnect."""
 
 
 def _end(request: socket.socket) -> None:
-    """Wake whoever waits for a connection; its own thread closes it."""
+    """Shut a connection down; its own thread closes it."""
     with contextlib.suppress(OSError):
         request.shutdown(socket.SHUT_RDWR)
 
 
 def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPRequestHandler]:
-    lock = Lock()  # one look at the kernel at a time
+    lock = Lock()  # one read of the kernel at a time
 
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_SECONDS
@@ -164,7 +163,7 @@ def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPR
         def _is_meant(self) -> bool:
             host = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
             if not _is_own(host, local=is_loopback(address)):
-                # A web page of elsewhere, whose name leads here, must not read along.
+                # A foreign web page must not read them by a name that resolves to this host.
                 self.send_error(HTTPStatus.FORBIDDEN)
                 return False
             if self._place() not in (PATH, "/"):
@@ -179,9 +178,9 @@ def _handler(text: Callable[[], str], kind: str, address: str) -> type[BaseHTTPR
 
 
 def _is_own(host: str, *, local: bool) -> bool:
-    """Tell whether a request's Host is an address, or a name that this host has itself.
+    """Return whether a request's Host is an address, or a name of this host.
 
-    Only a name can be made to lead here. `local` allows loopback's address and name alone.
+    Only names can be made to resolve to this host. `local` allows only those of loopback.
     """
     bare = host.strip("[]").lower()
     if bare in ("", "localhost"):
@@ -194,7 +193,7 @@ def _is_own(host: str, *, local: bool) -> bool:
 
 
 def _names_in_hosts() -> Iterator[str]:
-    """Yield the names that /etc/hosts gives to addresses, without asking a name server."""
+    """Yield the names in /etc/hosts, without asking a name server."""
     with (
         contextlib.suppress(OSError),
         open("/etc/hosts", encoding="utf-8", errors="replace") as file,

@@ -271,7 +271,7 @@ def _head(session: Session) -> str:
 
 
 def _who(session: Session, compat: bool) -> str:
-    """Return what follows targetcli's line, which has nothing where there is no ACL."""
+    """Return what follows targetcli's line."""
     told = session.initiator if compat else str(session)
     if session.dynamic:
         return f" (dynamic: {told})"

@@ -27,9 +27,9 @@ Facts = Mapping[str, Any]
 
 
 def _prepared(node: Node, values: dict[str, Any]) -> dict[str, Any]:
-    """Let `set NAME=VALUE` mean the only group that has these parameters.
+    """Choose the only group that has the parameters if none is given, and check their names.
 
-    Raises PyshellError unless it names a group of the node, and parameters of that.
+    Raises PyshellError.
     """
     group, named = values["group"], values["named"]
     if group is None and named and not node.context.compat:
@@ -95,7 +95,7 @@ def get(
 def explained(
     node: Node, found: Group, group: str, names: Sequence[str], *, secrets: bool
 ) -> Lines:
-    """Return all that is known of parameters of a group."""
+    """Return all facts of parameters of a group."""
     wanted = [entry_of(found, group, name) for name in names] or found.entries().values()
     told = {}
     for entry in wanted:
@@ -226,7 +226,7 @@ def _group_lines(name: str, described: Iterable[tuple[str, bool, str]]) -> list[
 
 
 def facts(group: Group, entry: Entry, value: str) -> dict[str, Any]:
-    """Return a parameter's facts; those that it has not are None."""
+    """Return a parameter's facts, None for those that it does not have."""
     row = entry.about
     fixed = row is not None and row.write in ("fixed", "never")
     obstacle = group.obstacle(entry) if entry.writable else "read-only"
@@ -252,7 +252,7 @@ def facts(group: Group, entry: Entry, value: str) -> dict[str, Any]:
 
 
 def fact_lines(told: Mapping[str, Facts]) -> list[str]:
-    """Return the facts of parameters as text, a blank line between two."""
+    """Return the facts of parameters as text, separated by blank lines."""
     found: list[str] = []
     for name, one in told.items():
         head = f"{name}={one['value']}" + ("" if one["writable"] else " [ro]")

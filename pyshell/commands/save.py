@@ -93,9 +93,7 @@ def saveconfig(
         for file, secret in secrets.items():
             writing.make_folder(file.parent)
             writing.replace(file, f"{secret}\n".encode())
-        said = saving.save()
-        for note in notes:
-            node.context.note(note)
+        said = saving.save(notes)
         if secrets:
             said.append(f"{len(secrets)} CHAP secrets are in files in {secret_files}.")
         return Lines([*said, f"Configuration saved to {path}"])
@@ -157,9 +155,9 @@ def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:
 
 
 def save_on_leaving(node: Node) -> list[str]:
-    """Save to the file that is restored at boot and return what to tell.
+    """Save to the boot file and return what to report.
 
-    Raises PyshellError where saved objects, or a change by others, would be lost.
+    Raises PyshellError if saved objects, or a change by another program, would be lost.
     """
     path = store.default_file(node.lio)
     lost = lost_by_saving(node)
@@ -171,14 +169,11 @@ def save_on_leaving(node: Node) -> list[str]:
         )
     saving = FileSaving(node.context, path, read_to_save(node.context))
     notes = [*saving.carry_over(), *saving.judge()]
-    said = saving.save()
-    for note in notes:
-        node.context.note(note)
-    return [*said, f"Configuration saved to {path}"]
+    return [*saving.save(notes), f"Configuration saved to {path}"]
 
 
 def lost_by_saving(node: Node) -> list[str]:
-    """Return what the saved file holds, the kernel lacks and no command here deleted."""
+    """Return the saved objects that are not running and that no command deleted."""
     path = store.default_file(node.lio)
     if not path.exists():
         return []
@@ -221,9 +216,9 @@ def revisions(
 
 
 class FileSaving:
-    """One save of a document to a file: judged, then done, by the rules of the file it goes to.
+    """One save of a document to a file: checked, then done, by the rules of that file.
 
-    `merged_from` is what runs, where the document is not that but was merged into the file's.
+    `merged_from` is the running configuration if the document is a merge of it into the file.
     """
 
     def __init__(
@@ -248,7 +243,7 @@ class FileSaving:
             )
 
     def _keep_references(self) -> None:
-        """Keep references to the files of secrets, if the file before has some and is trusted."""
+        """Keep the references to secret files that a trusted previous file has."""
         if not os.path.isfile(self._path) or references.has_references(self.document):
             return
         try:
@@ -266,9 +261,9 @@ class FileSaving:
             self._context.note(text)
 
     def carry_over(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
-        """Add what the last restore of the file left out, and return what to tell of it.
+        """Add what the last restore of the file could not restore, and return notes on it.
 
-        That stays in the file until it is restored, deleted, or given up by `force` or `without`.
+        It stays in the file until it is restored, deleted, or dropped by `force` or `without`.
         """
         reasons = boot_file(self._context).missing_of(self._path)
         given_up = {p for p in reasons if force or any(is_below(p, root) for root in without)}
@@ -299,7 +294,7 @@ class FileSaving:
         ]
 
     def judge(self, *, force: bool = False, without: Sequence[str] = ()) -> list[str]:
-        """Return what to tell of losses that are wanted. Raises ConflictError for others."""
+        """Return notes on requested losses. Raises ConflictError for others."""
         if self._boot is not None:
             return self._boot.judge(
                 self.document,
@@ -316,8 +311,14 @@ class FileSaving:
             )
         return []
 
-    def save(self) -> list[str]:
-        """Save, and return what to tell beside that."""
+    def save(self, notes: Sequence[str] = ()) -> list[str]:
+        """Save, print notes, and return what else to report."""
+        said = self._saved()
+        for note in notes:
+            self._context.note(note)
+        return said
+
+    def _saved(self) -> list[str]:
         if self._boot is None:
             if self._context.compat:  # targetcli makes the folder
                 writing.make_folder(self._path.parent, private=False)
@@ -341,7 +342,7 @@ class FileSaving:
 
 
 def save_storage_object(context: Context, path: Path, plugin: str, name: str) -> Work:
-    """Return the work of saving one storage object into a file that holds others (failure 17)."""
+    """Return the work of saving one storage object into a file with others (field failure 17)."""
     writing.require_writable(path)
 
     running = read_to_save(context)
@@ -358,25 +359,20 @@ def save_storage_object(context: Context, path: Path, plugin: str, name: str) ->
 
 
 def file_of(lio: Lio, text: str | None) -> Path:
-    """Return the file of that name, the one that is restored at boot where none is given."""
+    """Return the file of that name, the boot file if none is given."""
     if text:
         return Path(os.path.abspath(os.path.expanduser(text)))
     return store.default_file(lio)
 
 
 def boot_file(context: Context) -> BootFile:
-    """Return the file that is restored at boot, with what is remembered of it."""
+    """Return the file that is restored at boot, with the record of its last restore."""
     return BootFile(context.lio.config_dir, context.lio.mark_file, context.note)
 
 
-def is_partly_restored(lio: Lio) -> bool:
-    """Tell whether something is missing since the last restore; this is cheap."""
-    return os.path.exists(lio.mark_file)
-
-
 def missing_since_restored(context: Context) -> dict[str, str]:
-    """Return what the last restore since this host's start could not bring back, and why."""
-    if not is_partly_restored(context.lio):
+    """Return what the last restore since boot could not restore, and why."""
+    if not os.path.exists(context.lio.mark_file):
         return {}
     try:
         return dict(boot_file(context).state().missing)
@@ -386,17 +382,17 @@ def missing_since_restored(context: Context) -> dict[str, str]:
 
 
 def is_boot_file(lio: Lio, path: Path) -> bool:
-    """Tell whether a path leads to the file that is restored at boot."""
+    """Return whether a path is that of the file that is restored at boot."""
     return os.path.realpath(path) == os.path.realpath(file_of(lio, None))
 
 
 def read_to_save(context: Context) -> Document:
-    """Return what runs; settings that the kernel does not let be read are told (failure 10)."""
+    """Return the running configuration; notes settings that cannot be read (field failure 10)."""
     return read_running(context.lio, context.note)
 
 
 def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:
-    """Raise where a file cannot be saved in a folder; that of the boot file is made."""
+    """Raise if a file cannot be saved in a folder; that of the boot file will be created."""
     while folder == to_make and not folder.exists():
         folder = to_make = folder.parent
     if not folder.is_dir():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of storage objects that concern the saved file, too: `delete` and `saveconfig`."""
+"""Commands of storage objects that also change the saved file: `delete` and `saveconfig`."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def _saved_too(node: BackstoreNode, place: StorageObject, change: Change) -> Res
         path = file_of(node.lio, None)
         return save_storage_object(node.context, path, place.plugin, place.name)
 
-    save()  # a file that cannot be read or replaced is told before anything is done
+    save()  # raises if the file cannot be read or replaced, before anything is deleted
     told = "It would also be removed from the saved configuration"
     return Sequential([change, Work([told], lambda: Lines(save().run().lines[:-1]))])
 
 
 def _tell_of_luns(node: BackstoreNode, operations: Sequence[Operation]) -> None:
-    """Name the LUNs that go with a storage object, and who sees them."""
+    """Note the LUNs that are deleted along with a storage object, and who sees them."""
     mapped = [o.place for o in operations if isinstance(o, UnmapLun)]
     for lun in [o.place for o in operations if isinstance(o, DeleteLun)]:
         seen = [m.acl.wwn for m in mapped if m.acl.tpg == lun.tpg and listing.lun_of(m) == lun]

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that only a simulated target has: they play the initiator.
+"""Commands of a simulated target's root that act as an initiator: `login`, `logout`, `traffic`.
 
-Initiators of a real target log in by themselves. A simulated one has none, so these commands take
-their part, and sessions, `top`, metrics and questions before disconnects can be tried.
+With them, sessions, `top`, metrics and questions before disconnects can be tried.
 """
 
 from __future__ import annotations
@@ -172,7 +171,7 @@ def _is_enabled(node: Node, tpg: Tpg) -> bool:
 
 
 def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) -> bool:
-    """Tell whether a host reaches a portal; the address must be one of this host."""
+    """Return whether an initiator reaches a portal; its address must be one of this host."""
     own = [names.address(address) for address in node.lio.machine.addresses()]
     if wanted is None:
         return listing.is_wildcard(portal.address) or names.address(portal.address) in own

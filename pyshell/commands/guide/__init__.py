@@ -67,7 +67,7 @@ def guide(
 
 
 def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
-    """Tell what keeps that host out, or would make a disk another's, or lose it at a boot."""
+    """Note what prevents logins, omitted disks, and an unsaved configuration."""
     for line in left_out:
         node.context.note(line)
     if way.chap and not way.chap.userid:
@@ -75,7 +75,7 @@ def _warn(node: Node, way: Way, left_out: Sequence[str]) -> None:
             "The target asks for CHAP, and has no name and secret for it: nobody gets in."
             " 'doctor' shows the fix."
         )
-    with suppress(PyshellError):  # a file that cannot be read is told where it is wanted
+    with suppress(PyshellError):  # 'saveconfig' and 'doctor' report a file that cannot be read
         if is_unsaved(node.lio):
             node.context.note(
                 "The running configuration is not saved: 'saveconfig' saves it for the next boot."
@@ -124,10 +124,10 @@ def _data(way: Way, system: str, steps: list[Step]) -> dict[str, Any]:
     }
 
 
-def text_lines(steps: Sequence[Step], comment: str = "#") -> Iterator[str]:
-    """Yield steps as text that can be pasted whole: what is no command is a comment."""
+def text_lines(steps: Sequence[Step]) -> Iterator[str]:
+    """Yield steps as text that can be pasted whole: explanations are comments."""
     for number, one in enumerate(steps):
         if number:
             yield ""
-        yield from (f"{comment} {line}" for line in one.about)
+        yield from (f"# {line}" for line in one.about)
         yield from one.lines

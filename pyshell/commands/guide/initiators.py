@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 
 from pyshell.commands.guide.ways import Credentials, Disk, Step, Way, step
-from pyshell.names import size_text
 from pyshell.quoting import shell_word
 
 _FIND = "A=$(esxcli iscsi adapter list | awk '$2 == \"iscsi_vmk\" {print $1; exit}')"
@@ -45,9 +44,8 @@ def esxi_steps(way: Way) -> Iterator[Step]:
         'esxcli storage core adapter rescan --adapter="$A"',
     )
     for disk in way.disks:
-        size = f", {size_text(disk.size)}" if disk.size else ""
         name = f"naa.{disk.naa}" if disk.naa else f"DISK_OF_LUN_{disk.lun}"
-        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        about = [disk.about]
         if not disk.naa:
             about.append(f"'esxcli storage core device list' shows what {name} stands for.")
         if not disk.read_only:
@@ -83,11 +81,10 @@ def freebsd_steps(way: Way) -> Iterator[Step]:
         "iscsictl -L",
     )
     for disk in way.disks:
-        size = f", {size_text(disk.size)}" if disk.size else ""
         label = re.sub(r"[^A-Za-z0-9_-]", "_", disk.name)[:31]
         placeholder = f"DISK_OF_LUN_{disk.lun}"
         about = [
-            f"LUN {disk.lun} is {disk.path}{size}.",
+            disk.about,
             f"iscsictl -L shows its device: insert it for {placeholder}.",
         ]
         if way.several:
@@ -124,7 +121,7 @@ def _quoted(text: str) -> str:
 
 
 _XFS_LEAST = 300 << 20
-"""mkfs.xfs makes none that is smaller."""
+"""The smallest XFS that mkfs.xfs creates."""
 _NODE = "node.session.auth"
 _DISCOVERY = "discovery.sendtargets.auth"
 
@@ -208,7 +205,7 @@ def _kind(disk: Disk) -> str:
 
 
 def by_path(way: Way, disk: Disk) -> list[str]:
-    """Return the names of a disk by the ways to it."""
+    """Return the names of a disk by its paths."""
     return [
         f"/dev/disk/by-path/ip-{address}:{port}-iscsi-{way.target}-lun-{disk.lun}"
         for address, port in way.portals
@@ -216,7 +213,7 @@ def by_path(way: Way, disk: Disk) -> list[str]:
 
 
 def by_id(way: Way, disk: Disk) -> str:
-    """Return the name of a disk that stays the same whatever the ways to it."""
+    """Return the name of a disk that does not depend on the path."""
     if disk.naa is None:
         return by_path(way, disk)[0]
     if way.several:
@@ -225,11 +222,10 @@ def by_id(way: Way, disk: Disk) -> str:
 
 
 def _disk(way: Way, disk: Disk) -> Iterator[Step]:
-    size = f", {size_text(disk.size)}" if disk.size else ""
     name, kind = by_id(way, disk), _kind(disk)
     folder = f"/mnt/{disk.name}"
     yield step(
-        f"LUN {disk.lun} is {disk.path}{size}. Its names here, by path and persistent",
+        f"{disk.about} Its names here, by path and persistent",
         *(f"ls -l {shell_word(path)}" for path in by_path(way, disk)),
         f"ls -l {shell_word(name)}",
     )
@@ -257,7 +253,7 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
 
 
 def _in_fstab(text: str) -> str:
-    """Return a path as fstab wants it: a backslash begins the number of a character."""
+    """Return a path for fstab, where a backslash begins the code of a character."""
     return text.replace("\\", "\\134").replace(" ", "\\040")
 
 
@@ -288,8 +284,7 @@ def windows_steps(way: Way) -> Iterator[Step]:
         )
     yield step("Log in, now and at boot", *(_connection(way, a, port) for a, port in way.portals))
     for disk in way.disks:
-        size = f", {size_text(disk.size)}" if disk.size else ""
-        about = [f"LUN {disk.lun} is {disk.path}{size}."]
+        about = [disk.about]
         if not disk.naa:
             about.append(f"Get-Disk shows its number: insert it for {_placeholder(disk)}.")
         if not disk.read_only:
@@ -303,19 +298,19 @@ def windows_steps(way: Way) -> Iterator[Step]:
 
 
 def _told_by(disk: Disk) -> str:
-    """Return what tells a disk from others; one that has a name of its own only its number."""
+    """Return the condition that selects a disk: by its number if it has no NAA id."""
     if disk.naa:
         return f"UniqueId -eq {_for_powershell(disk.naa.upper())}"
     return f"Number -eq {_placeholder(disk)}"
 
 
 def _placeholder(disk: Disk) -> str:
-    """Return what matches no disk, so that nothing happens where it is left as it is."""
+    """Return a placeholder that matches no disk: nothing happens if it is not replaced."""
     return f"NUMBER_OF_LUN_{disk.lun}"
 
 
 def _format(name: str) -> tuple[str, ...]:
-    """Return what goes on only with a disk that was raw, and so with none that is in use."""
+    """Return the command that formats a disk only if it has no partitions."""
     return (
         "$disk | Where-Object PartitionStyle -eq RAW |"
         " Initialize-Disk -PartitionStyle GPT -PassThru |"
@@ -349,7 +344,7 @@ def _windows_chap(chap: Credentials | None) -> str:
 
 
 def _for_powershell(text: str) -> str:
-    """Return a text as PowerShell takes it for itself."""
+    """Return a text quoted for PowerShell."""
     doubled = text.replace("'", "''")
     return f"'{doubled}'"
 

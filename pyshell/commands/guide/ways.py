@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an initiator needs to know of a target: where, who, with which secrets, which disks."""
+"""What an initiator needs: portals, its name, secrets and disks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pyshell.lio.identifiers import Lun, NodeAcl, Target, Tpg
 from pyshell.lio.settings import read
 
 _SIMULATED = "192.168.56.101"
-"""The simulated host's address where its folder has no /proc/net: that of the walk-through."""
+"""The simulated host's address if its folder has no /proc/net: that of the walk-through."""
 SECRET, TARGET_SECRET = "CHAP_SECRET", "TARGET_CHAP_SECRET"
 
 
@@ -34,22 +34,28 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk as the initiator sees it. `lun` is its own number for it; `size` counts bytes."""
+    """A disk as the initiator sees it, under its own `lun`; `size` in bytes."""
 
     lun: int
     name: str
     path: str
     size: int | None
     naa: str | None
-    """Hexadecimal digits, None where the device has a name of its own."""
+    """Hexadecimal digits, None if the device reports its own identification."""
     read_only: bool
     others: tuple[str, ...]
     """Other initiators that have it, too."""
 
+    @property
+    def about(self) -> str:
+        """A sentence: `LUN 0 is /backstores/block/disk1, 10.0GiB.`"""
+        size = f", {names.size_text(self.size)}" if self.size else ""
+        return f"LUN {self.lun} is {self.path}{size}."
+
 
 @dataclass(frozen=True)
 class Way:
-    """How an initiator reaches a target. `initiator` is "" where any may come in."""
+    """How an initiator reaches a target. `initiator` is "" if any may log in."""
 
     target: str
     initiator: str
@@ -65,12 +71,12 @@ class Way:
 
     @property
     def several(self) -> bool:
-        """Tell whether there are several ways to each disk."""
+        """Whether there are several paths to each disk."""
         return len(self.portals) > 1
 
 
 def way(lio: Lio, target: Target, initiator: str | None, *, secrets: bool) -> Way:
-    """Return how an initiator, or the only one there is, reaches a target. Raises PyshellError."""
+    """Return how an initiator, by default the only one, reaches a target. Raises PyshellError."""
     tpgs = listing.tpgs(target)
     if not tpgs:
         raise NotFoundError(f"{target} has no TPG: nobody can log in.")
@@ -86,9 +92,9 @@ def way(lio: Lio, target: Target, initiator: str | None, *, secrets: bool) -> Wa
 
 
 def without_twins(way: Way) -> tuple[Way, tuple[str, ...]]:
-    """Return it without the disks that have one id with another, and lines that tell of those.
+    """Return it without disks that share an id, and lines about those.
 
-    Who formats or mounts one of them may do so with the other.
+    Formatting or mounting one of them may affect the other.
     """
     by_id: dict[str, list[Disk]] = {}
     for disk in way.disks:
@@ -106,7 +112,7 @@ def without_twins(way: Way) -> tuple[Way, tuple[str, ...]]:
 def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
     """Return it without portals at addresses that this host does not have, and those addresses.
 
-    Where no other portal is there, they stay.
+    If there are no other portals, they are kept.
     """
     mine = procnet.addresses(lio.machine)
     if mine is None:
@@ -117,7 +123,7 @@ def by_own_addresses(lio: Lio, way: Way) -> tuple[Way, list[str]]:
 
 
 def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, NodeAcl | None]:
-    """Return the TPG that lets an initiator in, and its ACL, None where it needs none."""
+    """Return the TPG that an initiator may log in to, and its ACL, None if it needs none."""
     acls = [acl for tpg in tpgs for acl in listing.node_acls(tpg)]
     wanted = fabric("iscsi").normalise(initiator).wwn if initiator else None
     chosen = [acl for acl in acls if wanted in (None, acl.wwn)]
@@ -139,7 +145,7 @@ def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, 
 
 
 def _portals(lio: Lio, tpg: Tpg) -> tuple[tuple[str, int], ...]:
-    """Return where to reach a TPG; one on all addresses is reached by the host's first."""
+    """Return the portals of a TPG; for one on all addresses, the host's first address."""
     found: dict[tuple[str, int], None] = {}
     for portal in listing.portals(tpg):
         address = portal.address
@@ -217,7 +223,7 @@ def _discovery(lio: Lio, target: Target, *, secrets: bool) -> Credentials | None
 
 
 def _credentials(lio: Lio, folder: str, group: str, *, secrets: bool) -> Credentials:
-    """Return names and secrets, of the latter only what stands for them unless asked for."""
+    """Return names and secrets; placeholders for the secrets unless `secrets`."""
     files = ("userid", "password", "userid_mutual", "password_mutual")
     userid, password, mutual_userid, mutual = (
         read(lio.kernel, folder, f"{group}/{file}") for file in files
@@ -229,7 +235,7 @@ def _credentials(lio: Lio, folder: str, group: str, *, secrets: bool) -> Credent
 
 @dataclass(frozen=True)
 class Step:
-    """One step; `about` says what it does, or what to mind, in lines of their own."""
+    """One step with its commands; `about` are lines that explain it."""
 
     about: tuple[str, ...]
     lines: tuple[str, ...]

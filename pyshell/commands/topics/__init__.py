@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Topics of help: the concepts, a page of Markdown each, read only when one is asked for."""
+"""Topics of help: a page of Markdown each, read only when it is shown."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def names() -> list[str]:
 
 
 def known(name: str) -> str | None:
-    """Return the topic that a word means, in any case and number, None where it is none."""
+    """Return the topic that a word means, in any case and number, None if there is none."""
     word = name.lower()
     word = _OTHER_NAMES.get(word, word)
     return word if word in _TITLES else None
 
 
 def title(name: str) -> str:
-    """Return what a topic is about, in a few words."""
+    """Return a topic's title."""
     return _TITLES[name]
 
 
