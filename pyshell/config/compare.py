@@ -15,16 +15,17 @@ from typing import Any
 
 from pyshell import names
 from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
-from pyshell.lio import identifiers, settings
+from pyshell.lio import identifiers, settings, storage_info
 from pyshell.lio.identifiers import DEFAULT_GROUP
 
+_SECTORS, _BLOCK_SIZE = "hw_max_sectors", "control/hw_block_size"
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "block": {"readonly": False, "exclusive": True},
     "fileio": {"write_back": False, "aio": False},
     "pscsi": {},
     "ramdisk": {"nullio": False},
     # The defaults of the other numbers depend on the kernel: omitted ones equal any value.
-    "user": {"control/hw_block_size": "512", "control/data_pages_per_blk": "1"},
+    "user": {_BLOCK_SIZE: "512", "control/data_pages_per_blk": "1"},
 }
 """Defaults of these arguments, by backstore."""
 _SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
@@ -164,6 +165,9 @@ def settled(item: Item, other: Item | None = None) -> Item:
         for word in filter(None, str(facts.pop(_CONTROL, None) or "").split(",")):
             name, _, value = word.partition("=")
             facts[f"{_CONTROL}/{name}"] = value.lstrip("0") or value
+        block = str(facts.get(_BLOCK_SIZE, ""))
+        if _SECTORS in facts and block.isdigit() and int(block):
+            facts[_SECTORS] = storage_info.aligned_sectors(facts[_SECTORS], int(block))
         return replace(item, facts=facts)
     if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
         every = {**(other.settings if other else {}), **item.settings}

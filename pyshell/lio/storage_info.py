@@ -133,6 +133,15 @@ def ramdisk_size(size: int) -> int:
     return max(1, round(size / page)) * page
 
 
+def aligned_sectors(sectors: int, block_size: int) -> int:
+    """Return how many blocks of a request remain: the kernel rounds down to whole pages.
+
+    se_dev_align_max_sectors() of the kernel's target_core_device.c does so.
+    """
+    step = max(1, rtslib.page_size() // block_size)
+    return sectors // step * step
+
+
 def is_device_path(path: str) -> bool:
     """Return whether a path names a device and not an image file, also if the device is missing."""
     in_memory = ("/dev/shm/", "/dev/hugepages/")  # noqa: S108 - file systems, not written here

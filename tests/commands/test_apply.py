@@ -1058,3 +1058,17 @@ def test_outer_blanks_of_a_value_are_no_change(pyshell: Pyshell, tmp_path: Path)
     assert "0 changed, 0 made anew, 0 deleted" in pyshell("apply", str(wanted)).done().out
     shown = pyshell.must(f"/iscsi/{SERVER}/tpg1 get parameter TargetAlias")
     assert shown == ["TargetAlias=the alias "]
+
+
+def test_a_limit_that_the_kernel_rounds_to_pages_is_no_change(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "wanted.json"
+    entry = {"plugin": "user", "name": "one", "size": 1 << 20, "config": "file//srv/one"}
+    for limit, control, kept in ((127, "", 120), (127, "hw_block_size=4096", 127)):
+        made = {**entry, "hw_max_sectors": limit, "control": control}
+        wanted.write_text(json.dumps({"storage_objects": [made], "targets": []}))
+        pyshell("apply", str(wanted)).done()
+        assert "1 unchanged" in pyshell("apply", str(wanted)).done().out
+        shown = pyshell.must("/backstores/user:file/one get attribute hw_max_sectors")
+        assert [line.split() for line in shown] == [[f"hw_max_sectors={kept}", "[ro]"]]
