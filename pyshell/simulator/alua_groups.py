@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from pyshell.simulator.recorded import template
 from pyshell.simulator.rules import Rules, SimulatedKernel, TreePath, cast, number, refuse
 
 DEFAULT_PORT_GROUP = "default_tg_pt_gp"
+DEFAULT_LU_GROUP = "core/alua/lu_gps/default_lu_gp"
 _NAME_MAX = 255
 _FLAG_STATUS = "alua_tg_pt_status"
 _ID_MAX = 0xFFFF
@@ -30,46 +32,43 @@ _STATUSES = ("None", "Altered by Explicit STPG", "Altered by Implicit ALUA")
 _IMPLICIT = ("Implicit\n", "Implicit and Explicit\n")
 
 
-# Target port groups
+@dataclass(frozen=True)
+class Groups:
+    """A kind of groups: target port groups with LUNs, or logical unit groups with storage objects.
 
+    `fact` is what a member remembers its group by, `line` what `members` shows of one, `describe`
+    updates what the member shows of its group.
+    """
 
-def _make_port_group(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
-    kernel.tree.grow(f"{parent.owner}/alua/{name}", template("tg_pt_gp", ""), {})
+    fact: str
+    line: Callable[[str], str]
+    describe: Callable[[SimulatedKernel, str], None]
 
+    def join(self, kernel: SimulatedKernel, member: str, group: str) -> None:
+        """Move a member into a group."""
+        self.leave(kernel, member)
+        self._set_members(kernel, group, [*members(kernel, group), member])
+        kernel.tree.update(member, **{self.fact: group})
+        self.describe(kernel, member)
 
-def _drop_port_group(kernel: SimulatedKernel, where: TreePath) -> None:
-    """Move the group's LUNs to the default group."""
-    default = f"{_device_of(where.owner)}/alua/{DEFAULT_PORT_GROUP}"
-    for lun in members(kernel, where.owner):
-        join_port_group(kernel, lun, default)
+    def leave(self, kernel: SimulatedKernel, member: str) -> None:
+        """Remove a member from its group."""
+        facts = kernel.tree.facts(member)
+        group = facts.pop(self.fact, None)
+        if group:
+            self._set_members(kernel, group, [m for m in members(kernel, group) if m != member])
+            kernel.tree.remember(member, facts)
+            self.describe(kernel, member)
+
+    def _set_members(self, kernel: SimulatedKernel, group: str, found: list[str]) -> None:
+        kernel.tree.remember(group, {"members": found})
+        kernel.tree.put(f"{group}/members", page(self.line(member) for member in found))
 
 
 def members(kernel: SimulatedKernel, group: str) -> list[str]:
-    """Return the LUNs in a target port group, in the order they were added."""
+    """Return the members of a group, in the order they were added."""
     found: list[str] = kernel.tree.facts(group).get("members", [])
     return found
-
-
-def join_port_group(kernel: SimulatedKernel, lun: str, group: str) -> None:
-    """Move a LUN into a target port group."""
-    leave_port_group(kernel, lun)
-    _set_members(kernel, group, [*members(kernel, group), lun])
-    kernel.tree.remember(lun, {**kernel.tree.facts(lun), "group": group})
-    describe(kernel, lun)
-
-
-def leave_port_group(kernel: SimulatedKernel, lun: str) -> None:
-    """Remove a LUN from its target port group."""
-    facts = kernel.tree.facts(lun)
-    group = facts.pop("group", None)
-    if group:
-        _set_members(kernel, group, [m for m in members(kernel, group) if m != lun])
-        kernel.tree.remember(lun, facts)
-
-
-def _set_members(kernel: SimulatedKernel, group: str, luns: list[str]) -> None:
-    kernel.tree.remember(group, {"members": luns})
-    kernel.tree.put(f"{group}/members", page(_member_line(lun) for lun in luns))
 
 
 def page(lines: Iterable[str]) -> str:
@@ -110,6 +109,27 @@ def describe(kernel: SimulatedKernel, lun: str) -> None:
     )
 
 
+PORT_GROUPS = Groups("group", _member_line, describe)
+
+
+def _make_port_group(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
+    kernel.tree.grow(f"{parent.owner}/alua/{name}", template("tg_pt_gp", ""), {})
+
+
+def _make_lu_group(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
+    kernel.tree.grow(f"core/alua/lu_gps/{name}", template("lu_gp", ""), {})
+
+
+def _drop_group(kernel: SimulatedKernel, where: TreePath) -> None:
+    """Move the members of a group to the default group."""
+    default = f"{_device_of(where.owner)}/alua/{DEFAULT_PORT_GROUP}"
+    groups = PORT_GROUPS
+    if where.kind == "lu_gp":
+        groups, default = UNIT_GROUPS, DEFAULT_LU_GROUP
+    for member in members(kernel, where.owner):
+        groups.join(kernel, member, default)
+
+
 def _show_to_members(kernel: SimulatedKernel, group: str) -> None:
     for lun in members(kernel, group):
         describe(kernel, lun)
@@ -122,7 +142,7 @@ def _device_of(group: str) -> str:
 def _write_id(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set a group's number, once; 0 requests the next free one."""
     value = number(text, "u64")
-    path = f"{where.owner}/{where.inner}"
+    path = where.path
     folder = where.owner.rpartition("/")[0]
     siblings = (f"{folder}/{name}/{where.inner}" for name in kernel.tree.groups(folder))
     taken = {int(shown) for shown in map(kernel.tree.text, siblings) if shown}
@@ -175,7 +195,7 @@ def _write_port_group(kernel: SimulatedKernel, where: TreePath, text: str) -> No
         refuse(errno.ENODEV)
     if not kernel.tree.text(f"{group}/tg_pt_gp_id"):
         refuse(errno.ENODEV)
-    join_port_group(kernel, where.owner, group)
+    PORT_GROUPS.join(kernel, where.owner, group)
 
 
 def _write_lun_flag(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -208,43 +228,17 @@ def kept_flags(kernel: SimulatedKernel, lun: str) -> dict[str, str]:
 _LUN_FLAGS = ("alua_tg_pt_offline", _FLAG_STATUS, "alua_tg_pt_write_md")
 
 
-DEFAULT_LU_GROUP = "core/alua/lu_gps/default_lu_gp"
-
-
-def _make_lu_group(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
-    kernel.tree.grow(f"core/alua/lu_gps/{name}", template("lu_gp", ""), {})
-
-
-def _drop_lu_group(kernel: SimulatedKernel, where: TreePath) -> None:
-    """Move the group's storage objects to the default group."""
-    for device in members(kernel, where.owner):
-        join_lu_group(kernel, device, DEFAULT_LU_GROUP)
-
-
-def join_lu_group(kernel: SimulatedKernel, device: str, units: str) -> None:
-    """Put a storage object into a logical unit group."""
-    leave_lu_group(kernel, device)
-    _set_devices(kernel, units, [*members(kernel, units), device])
-    kernel.tree.remember(device, {**kernel.tree.facts(device), "units": units})
-    number_text = kernel.tree.text(f"{units}/lu_gp_id")
-    shown = f"LU Group Alias: {units.rpartition('/')[2]}\nLU Group ID: {number_text}"
-    kernel.tree.put(f"{device}/alua_lu_gp", shown)
-
-
-def leave_lu_group(kernel: SimulatedKernel, device: str) -> None:
-    """Remove a storage object from its logical unit group."""
-    facts = kernel.tree.facts(device)
-    units = facts.pop("units", None)
+def _describe_unit(kernel: SimulatedKernel, device: str) -> None:
+    """Update the file in which a storage object shows its group."""
+    units = kernel.tree.facts(device).get(UNIT_GROUPS.fact)
+    text = ""
     if units:
-        _set_devices(kernel, units, [m for m in members(kernel, units) if m != device])
-        kernel.tree.remember(device, facts)
-        kernel.tree.put(f"{device}/alua_lu_gp", "")
+        number_text = kernel.tree.text(f"{units}/lu_gp_id")
+        text = f"LU Group Alias: {units.rpartition('/')[2]}\nLU Group ID: {number_text}"
+    kernel.tree.put(f"{device}/alua_lu_gp", text)
 
 
-def _set_devices(kernel: SimulatedKernel, units: str, devices: list[str]) -> None:
-    kernel.tree.remember(units, {"members": devices})
-    lines = (f"{device.removeprefix('core/')}\n" for device in devices)
-    kernel.tree.put(f"{units}/members", page(lines))
+UNIT_GROUPS = Groups("units", lambda device: f"{device.removeprefix('core/')}\n", _describe_unit)
 
 
 def _write_lu_group(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -259,19 +253,19 @@ def _write_lu_group(kernel: SimulatedKernel, where: TreePath, text: str) -> None
         refuse(errno.EINVAL)
     name = text.strip()
     if name == "NULL":
-        leave_lu_group(kernel, where.owner)
+        UNIT_GROUPS.leave(kernel, where.owner)
         return
     units = f"core/alua/lu_gps/{name}"
     if units == DEFAULT_LU_GROUP:
         refuse(errno.ENODEV)  # nothing can be moved back to it
     if not name or not kernel.tree.is_group(units) or not kernel.tree.text(f"{units}/lu_gp_id"):
         refuse(errno.ENODEV)
-    join_lu_group(kernel, where.owner, units)
+    UNIT_GROUPS.join(kernel, where.owner, units)
 
 
 RULES = Rules(
     makes={"tg_pt_gp": _make_port_group, "lu_gp": _make_lu_group},
-    drops={"tg_pt_gp": _drop_port_group, "lu_gp": _drop_lu_group},
+    drops={"tg_pt_gp": _drop_group, "lu_gp": _drop_group},
     writes={
         ("tg_pt_gp", "tg_pt_gp_id"): _write_id,
         ("tg_pt_gp", "alua_access_state"): _write_state,

@@ -50,7 +50,7 @@ def _make_device(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
 def _drop_device(kernel: SimulatedKernel, where: TreePath) -> None:
     """Release the device under a storage object."""
     plugins.release(kernel, where.owner)
-    alua_groups.leave_lu_group(kernel, where.owner)
+    alua_groups.UNIT_GROUPS.leave(kernel, where.owner)
 
 
 def refresh(kernel: SimulatedKernel, rel: str) -> None:
@@ -84,9 +84,8 @@ def has_alua(where: TreePath) -> bool:
 
 def next_port(kernel: SimulatedKernel, rel: str) -> int:
     """Return the next port number of a storage object; none is reused."""
-    facts = kernel.tree.facts(rel)
-    port: int = facts.get("ports", 0) + 1
-    kernel.tree.remember(rel, {**facts, "ports": port})
+    port: int = kernel.tree.facts(rel).get("ports", 0) + 1
+    kernel.tree.update(rel, ports=port)
     return port
 
 
@@ -131,7 +130,7 @@ def _write_enable(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     if facts.get("control", {}).get("fd_buffered_io"):
         kernel.tree.put(f"{where.owner}/attrib/emulate_write_cache", "1\n")
     if has_alua(where):
-        alua_groups.join_lu_group(kernel, where.owner, alua_groups.DEFAULT_LU_GROUP)
+        alua_groups.UNIT_GROUPS.join(kernel, where.owner, alua_groups.DEFAULT_LU_GROUP)
     refresh(kernel, where.owner)
 
 
@@ -156,7 +155,7 @@ def _write_path(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Keep a text that the kernel does not interpret: the device's path, or an alias."""
     if len(text.encode()) > _PATH_MAX:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", text.removesuffix("\n") + "\n")
+    kernel.tree.put(where.path, text.removesuffix("\n") + "\n")
 
 
 def _write_serial(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -185,9 +184,7 @@ def _write_inquiry(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
         refuse(errno.EOVERFLOW)
     if not (kept.isascii() and kept.isprintable()) or is_exported(kernel, where.owner):
         refuse(errno.EINVAL)
-    statistic = f"statistics/scsi_lu/{_INQUIRY_STATISTICS[word]}"
-    texts = {where.inner: f"{kept}\n", statistic: f"{kept:<{longest}}\n"}
-    kernel.tree.put_all(where.owner, texts)
+    kernel.tree.put_all(where.owner, _inquiry(word, kept))
 
 
 def _write_lba_map(_kernel: SimulatedKernel, _where: TreePath, text: str) -> None:
@@ -223,9 +220,9 @@ def _write_limit(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     highest = int(kernel.tree.text(f"{where.owner}/attrib/{device_limit}"))
     if is_exported(kernel, where.owner) or not lowest <= value <= highest:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{value}\n")
+    kernel.tree.put(where.path, f"{value}\n")
     if name == "queue_depth":
-        kernel.tree.remember(where.owner, {**kernel.tree.facts(where.owner), name: value})
+        kernel.tree.update(where.owner, queue_depth=value)
         refresh(kernel, where.owner)
 
 
@@ -243,7 +240,7 @@ def _write_discard(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
         if not limits:
             refuse(errno.ENOSYS)
         kernel.tree.put_all(where.owner, limits)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{int(flag)}\n")
+    kernel.tree.put(where.path, f"{int(flag)}\n")
 
 
 _DISCARD = ("attrib/emulate_tpu", "attrib/emulate_tpws", "attrib/unmap_zeroes_data")
@@ -269,20 +266,20 @@ def _write_config(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
         refuse(errno.EINVAL)
     _notify_handler(kernel, where)
     _remember(kernel, where, "dev_config", text)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{text}\n")
+    kernel.tree.put(where.path, f"{text}\n")
 
 
 def _write_size(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     size = number(text, "u64")
     _notify_handler(kernel, where)
     _remember(kernel, where, "dev_size", size)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{size}\n")
+    kernel.tree.put(where.path, f"{size}\n")
 
 
 def _write_cache(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     is_cached = number(text, "u8")
     _notify_handler(kernel, where)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{int(bool(is_cached))}\n")
+    kernel.tree.put(where.path, f"{int(bool(is_cached))}\n")
 
 
 def _notify_handler(kernel: SimulatedKernel, where: TreePath) -> None:
@@ -292,9 +289,8 @@ def _notify_handler(kernel: SimulatedKernel, where: TreePath) -> None:
 
 
 def _remember(kernel: SimulatedKernel, where: TreePath, name: str, value: object) -> None:
-    facts = kernel.tree.facts(where.owner)
-    facts["control"] = {**facts.get("control", {}), name: value}
-    kernel.tree.remember(where.owner, facts)
+    control = kernel.tree.facts(where.owner).get("control", {})
+    kernel.tree.update(where.owner, control={**control, name: value})
     refresh(kernel, where.owner)
 
 

@@ -16,10 +16,9 @@ from pyshell.simulator.rules import (
     SimulatedKernel,
     TreePath,
     Write,
-    accept,
     number,
+    recorded_value,
     refuse,
-    state_of,
 )
 
 _IQN_MAX = 223
@@ -50,12 +49,7 @@ _INITIATORS = {**_TARGETS, "srpt": re.compile(r"(0x)?([0-9a-fA-F]{2}){1,16}")}
 # Fabrics whose driver checks that the port exists that a target is named after.
 _NEED_A_PORT = ("qla2xxx", "efct", "srpt", "ibmvscsis")
 # Fabrics that rtslib names differently from their folder in configfs.
-_FOLDERS = {"fc": "tcm_fc"}
-
-
-def fabric_of(folder: str) -> str:
-    """Return rtslib's name of the fabric in a folder of configfs."""
-    return _FOLDERS.get(folder, folder)
+FABRIC_OF_FOLDER = {"fc": "tcm_fc"}
 
 
 def check_target(kernel: SimulatedKernel, fabric: str, name: str) -> None:
@@ -122,7 +116,7 @@ def _write_transport_status(kernel: SimulatedKernel, where: TreePath, text: str)
     status = next((word for word in ("online", "offline") if text.startswith(word)), None)
     if status is None:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{status}\n")
+    kernel.tree.put(where.path, f"{status}\n")
 
 
 _DIRECTORY = re.compile(r"\+?(?:0[xX])?([0-9a-fA-F]+)\n?\Z")
@@ -141,7 +135,7 @@ def _write_directory(kernel: SimulatedKernel, where: TreePath, text: str) -> Non
         if not 0 <= value <= _DIRECTORY_MAX:
             refuse(errno.EINVAL)
         shown = f"{value:06x}\n"
-    kernel.tree.put(f"{where.owner}/{where.inner}", shown)
+    kernel.tree.put(where.path, shown)
 
 
 def _write_fc_name(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -151,7 +145,7 @@ def _write_fc_name(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
         refuse(errno.EPERM)
     plain = digits.lower()[-16:].rjust(16, "0")
     shown = ":".join(re.findall("..", plain))
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{shown}\n")
+    kernel.tree.put(where.path, f"{shown}\n")
 
 
 _SECRET_MAX = 255
@@ -185,21 +179,18 @@ def _drop_acl(kernel: SimulatedKernel, where: TreePath) -> None:
 
     The kernel waits forever for one that is the TPG's own nexus; the simulator refuses.
     """
-    nexus = f"{'/'.join(where.parts[:3])}/nexus"
+    nexus = f"{where.tpg}/nexus"
     if kernel.tree.exists(nexus) and kernel.tree.text(nexus).strip() == where.name:
         refuse(errno.EDEADLK)
-    login_sessions.end(kernel, "/".join(where.parts[:3]), where.name)
+    login_sessions.end(kernel, where.tpg, where.name)
 
 
 def _write_depth(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set an ACL's queue depth; if it changes, the session ends and the initiator reconnects."""
-    file = f"{where.owner}/{where.inner}"
-    before = kernel.tree.text(file)
-    recorded = where.template.files[where.inner].rule(state_of(kernel, where))
-    shown = accept(recorded, text) if recorded else refuse(errno.EINVAL)
-    if shown is not None and shown != before:
-        kernel.tree.put(file, shown)
-        login_sessions.end(kernel, "/".join(where.parts[:3]), where.name)
+    shown = recorded_value(kernel, where, text)
+    if shown is not None and shown != kernel.tree.text(where.path):
+        kernel.tree.put(where.path, shown)
+        login_sessions.end(kernel, where.tpg, where.name)
 
 
 def _write_iser(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -218,21 +209,20 @@ def _write_secret(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     kept = text.encode()[:_SECRET_MAX].decode(errors="surrogateescape")
     if kept != text and where.kind != "tpg":
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{kept}\n")
+    kernel.tree.put(where.path, f"{kept}\n")
     folder, _, word = where.inner.rpartition("/")
-    facts = kernel.tree.facts(where.owner)
-    known = set(facts.get("secrets", [])) - {word}
+    known = set(kernel.tree.facts(where.owner).get("secrets", [])) - {word}
     if not kept.startswith("NULL"):
         known.add(word)
-    kernel.tree.remember(where.owner, {**facts, "secrets": sorted(known)})
+    kernel.tree.update(where.owner, secrets=sorted(known))
     mutual = int(known.issuperset(_MUTUAL))
     kernel.tree.put(f"{where.owner}/{folder}/authenticate_target", f"{mutual}\n")
 
 
 def _write_authentication(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set whether CHAP is required; the parameter AuthMethod changes with it."""
-    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
-    kernel.tree.put(f"{where.owner}/{where.inner}", shown)
+    shown = recorded_value(kernel, where, text) or ""
+    kernel.tree.put(where.path, shown)
     methods = kernel.tree.text(f"{where.owner}/param/AuthMethod").strip().split(",")
     if shown == "1\n":
         methods = [method for method in methods if method != "None"] or ["CHAP"]
@@ -243,17 +233,17 @@ def _write_authentication(kernel: SimulatedKernel, where: TreePath, text: str) -
 
 def _write_demo_mode(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set demo mode, in which generated ACLs are cached."""
-    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
-    kernel.tree.put(f"{where.owner}/{where.inner}", shown)
+    shown = recorded_value(kernel, where, text) or ""
+    kernel.tree.put(where.path, shown)
     if shown == "1\n":
         kernel.tree.put(f"{where.owner}/{_CACHE}", "1\n")
 
 
 def _write_cache(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set whether generated ACLs are kept after logout; they always are in demo mode."""
-    shown = accept(where.template.files[where.inner].rules["*"], text) or ""
+    shown = recorded_value(kernel, where, text) or ""
     if shown == "1\n" or kernel.tree.text(f"{where.owner}/{_DEMO_MODE}") != "1\n":
-        kernel.tree.put(f"{where.owner}/{where.inner}", shown)
+        kernel.tree.put(where.path, shown)
 
 
 def _write_tag(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
@@ -274,7 +264,7 @@ def _write_cpus(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
             chosen.update(_cpu_range(kernel, int(found[1]), int(found[2] or found[1])))
         elif part:
             refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{_cpu_list(sorted(chosen))}\n")
+    kernel.tree.put(where.path, f"{_cpu_list(sorted(chosen))}\n")
 
 
 def _cpu_range(kernel: SimulatedKernel, first: int, last: int) -> range:
@@ -302,7 +292,7 @@ def _write_affinity(kernel: SimulatedKernel, where: TreePath, text: str) -> None
     value = number(text, "s32", errno.EINVAL)
     if not -2 <= value < kernel.machine.cpus:
         refuse(errno.EINVAL)
-    kernel.tree.put(f"{where.owner}/{where.inner}", f"{value}\n")
+    kernel.tree.put(where.path, f"{value}\n")
 
 
 _SECRET_FILES: dict[tuple[str, str], Write] = {
@@ -388,7 +378,7 @@ def _make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
         refuse(errno.EINVAL)
     open_now = kernel.tree.facts(_PORTALS)
     taken_for = [key for key in open_now if new.is_taken_for(_parsed(key))]
-    if any(_target_of(rel) == parent.parts[1] for key in taken_for for rel in open_now[key]):
+    if any(rel.split("/")[1] == parent.parts[1] for key in taken_for for rel in open_now[key]):
         refuse(errno.EINVAL)
     if not taken_for and any(new.cannot_be_bound_beside(_parsed(key)) for key in open_now):
         refuse(errno.EINVAL)
@@ -410,10 +400,6 @@ def _drop_portal(kernel: SimulatedKernel, where: TreePath) -> None:
 def _count_portals(kernel: SimulatedKernel, rel: str, change: int) -> None:
     file = "/".join(rel.split("/")[:2]) + "/fabric_statistics/iscsi_instance/portals"
     kernel.tree.put(file, f"{int(kernel.tree.text(file)) + change}\n")
-
-
-def _target_of(rel: str) -> str:
-    return rel.split("/")[1]
 
 
 def _parsed(key: str) -> Endpoint:

@@ -69,12 +69,11 @@ def login(
     for reason, why in _chap_faults(kernel, tpg, acl, chap):
         refuse_login(kernel, tpg, initiator, address, reason, why)
     numbers = {**kernel.tree.facts(tpg).get("numbers", {}), initiator: kernel.tree.count("session")}
-    kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "numbers": numbers})
+    kernel.tree.update(tpg, numbers=numbers)
     _remember(kernel, tpg, {**known, initiator: address})
     if acl is None and kernel.tree.text(f"{tpg}/attrib/cache_dynamic_acls") == "1\n":
-        kept = {**kernel.tree.facts(tpg), "cached_acls": sorted({*cached, initiator})}
-        kernel.tree.remember(tpg, kept)
-    count_login(kernel, _target(tpg))
+        kernel.tree.update(tpg, cached_acls=sorted({*cached, initiator}))
+    _increase(kernel, f"{_target(tpg)}/fabric_statistics/iscsi_login_stats/accepts")
 
 
 def _acl(kernel: SimulatedKernel, tpg: str, initiator: str) -> str | None:
@@ -125,7 +124,7 @@ def refuse_login(
     kernel: SimulatedKernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
 ) -> NoReturn:
     """Count a refused login, then raise LoginRefusedError."""
-    count_refusal(kernel, _target(tpg), initiator, address, reason)
+    _count_refusal(kernel, _target(tpg), initiator, address, reason)
     if reason == "authorize":
         tag = tpg.rpartition("_")[2]
         kernel.machine.log(
@@ -138,7 +137,7 @@ def refuse_login(
 def logout(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     """End a session on its initiator's request. Raises FileNotFoundError."""
     _leave(kernel, tpg, initiator)
-    count_logout(kernel, _target(tpg))
+    _increase(kernel, f"{_target(tpg)}/fabric_statistics/iscsi_logout_stats/normal_logouts")
 
 
 def _leave(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
@@ -171,7 +170,7 @@ def _sessions(kernel: SimulatedKernel, tpg: str) -> Facts:
 
 
 def _remember(kernel: SimulatedKernel, tpg: str, sessions: Facts) -> None:
-    kernel.tree.remember(tpg, {**kernel.tree.facts(tpg), "sessions": sessions})
+    kernel.tree.update(tpg, sessions=sessions)
     fabric = tpg.partition("/")[0]
     _count_sessions(kernel, _target(tpg))
     dynamic = []
@@ -257,9 +256,9 @@ def count_commands(
 
 
 def _count_flow(kernel: SimulatedKernel, kind: str, rel: str, more: tuple[int, int, int]) -> None:
-    facts = kernel.tree.facts(rel)
-    flow = [a + b for a, b in zip(facts.get("flow", [0, 0, 0]), more, strict=True)]
-    kernel.tree.remember(rel, {**facts, "flow": flow})
+    before = kernel.tree.facts(rel).get("flow", [0, 0, 0])
+    flow = [a + b for a, b in zip(before, more, strict=True)]
+    kernel.tree.update(rel, flow=flow)
     folder, name = _FILES[kind]
     kernel.tree.put_all(
         f"{rel}/{folder}",
@@ -284,17 +283,7 @@ def _source(kernel: SimulatedKernel, rel: str) -> str:
     return found
 
 
-def count_login(kernel: SimulatedKernel, target: str) -> None:
-    """Count an accepted login."""
-    _increase(kernel, f"{target}/fabric_statistics/iscsi_login_stats/accepts")
-
-
-def count_logout(kernel: SimulatedKernel, target: str) -> None:
-    """Count a logout that the initiator requested."""
-    _increase(kernel, f"{target}/fabric_statistics/iscsi_logout_stats/normal_logouts")
-
-
-def count_refusal(
+def _count_refusal(
     kernel: SimulatedKernel, target: str, initiator: str, address: str, reason: str
 ) -> None:
     """Count a refused login and record its initiator.

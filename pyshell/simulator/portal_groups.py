@@ -20,9 +20,8 @@ from pyshell.simulator.rules import (
 
 def _make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     """Create target/FABRIC; EINVAL if this kernel does not have the fabric's module."""
-    if fabric_kinds.fabric_of(name) not in kernel.machine.fabrics or not is_recorded(
-        "fabric", name
-    ):
+    known = fabric_kinds.FABRIC_OF_FOLDER.get(name, name) in kernel.machine.fabrics
+    if not known or not is_recorded("fabric", name):
         refuse(errno.EINVAL)
     values = {"cpus": f"0-{kernel.machine.cpus - 1}" if kernel.machine.cpus > 1 else "0"}
     kernel.tree.grow(name, template("fabric", name), values)
@@ -85,17 +84,15 @@ def _add_link(
     kernel: SimulatedKernel, where: TreePath, link: str, source: str, **facts: object
 ) -> None:
     kernel.tree.link(source, link)
-    known = kernel.tree.facts(source)
-    kernel.tree.remember(source, {**known, "links": [*known.get("links", []), link]})
-    own = kernel.tree.facts(where.owner)
-    kernel.tree.remember(where.owner, {**own, "leads_to": source, **facts})
+    links = kernel.tree.facts(source).get("links", [])
+    kernel.tree.update(source, links=[*links, link])
+    kernel.tree.update(where.owner, leads_to=source, **facts)
 
 
 def _remove_link(kernel: SimulatedKernel, where: TreePath, link: str) -> str:
     source = kernel.tree.source(link)
-    known = kernel.tree.facts(source)
-    links = [other for other in known.get("links", []) if other != link]
-    kernel.tree.remember(source, {**known, "links": links})
+    links = kernel.tree.facts(source).get("links", [])
+    kernel.tree.update(source, links=[other for other in links if other != link])
     facts = kernel.tree.facts(where.owner)
     kept = {name: fact for name, fact in facts.items() if name not in ("leads_to", "is_cut")}
     kernel.tree.remember(where.owner, kept)
@@ -123,32 +120,31 @@ def _link_lun(kernel: SimulatedKernel, where: TreePath, link: str, source: TreeP
     texts = where.template.state(state, lun_values(kernel, where))
     kernel.tree.put_all(where.owner, {**texts, **alua_groups.kept_flags(kernel, where.owner)})
     if core.has_alua(source):
-        alua_groups.join_port_group(
+        alua_groups.PORT_GROUPS.join(
             kernel, where.owner, f"{source.owner}/alua/{alua_groups.DEFAULT_PORT_GROUP}"
         )
     core.refresh(kernel, source.owner)
     _count_port(kernel, where, 1)
-    if where.variant == "loopback" and kernel.tree.text(f"{'/'.join(where.parts[:3])}/nexus"):
+    if where.variant == "loopback" and kernel.tree.text(f"{where.tpg}/nexus"):
         login_sessions.count_probe(kernel, where.owner)
 
 
 def _count_port(kernel: SimulatedKernel, where: TreePath, change: int) -> None:
     """Count the LUNs of a TPG: its nexus is in use while it has any."""
-    tpg = "/".join(where.parts[:3])
-    facts = kernel.tree.facts(tpg)
-    kernel.tree.remember(tpg, {**facts, "ports": facts.get("ports", 0) + change})
+    ports = kernel.tree.facts(where.tpg).get("ports", 0)
+    kernel.tree.update(where.tpg, ports=ports + change)
 
 
 def _unlink_lun(kernel: SimulatedKernel, where: TreePath, link: str) -> None:
     """Stop exporting: the storage object is free, and mappings of the LUN become useless."""
-    alua_groups.leave_port_group(kernel, where.owner)
+    alua_groups.PORT_GROUPS.leave(kernel, where.owner)
     mapped_links = kernel.tree.facts(where.owner).get("links", [])
     source = _remove_link(kernel, where, link)
     _count_port(kernel, where, -1)
     _reset(kernel, where)
     for mapped_link in mapped_links:
         mapped = locate(mapped_link.rpartition("/")[0])
-        kernel.tree.remember(mapped.owner, {**kernel.tree.facts(mapped.owner), "is_cut": True})
+        kernel.tree.update(mapped.owner, is_cut=True)
         _reset(kernel, mapped)
     core.refresh(kernel, source)
 
@@ -164,7 +160,7 @@ def _link_mapped(kernel: SimulatedKernel, where: TreePath, link: str, source: Tr
     _add_link(kernel, where, link, source.owner)
     values = {**lun_values(kernel, source), **mapped_values(kernel, where)}
     kernel.tree.put_all(where.owner, where.template.state("linked", values))
-    if _is_protected(kernel, "/".join(where.parts[:3])):
+    if _is_protected(kernel, where.tpg):
         kernel.tree.put(f"{where.owner}/write_protect", "1\n")
 
 
@@ -218,7 +214,7 @@ def _write_protect(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     if value not in (0, 1):
         refuse(errno.EINVAL)
     if leads_to(kernel, where.owner):
-        kernel.tree.put(f"{where.owner}/write_protect", f"{value}\n")
+        kernel.tree.put(where.path, f"{value}\n")
 
 
 def _write_enable(kernel: SimulatedKernel, where: TreePath, text: str) -> None:

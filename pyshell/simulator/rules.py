@@ -56,6 +56,16 @@ class TreePath:
         return tuple(self.owner.split("/")) if self.owner else ()
 
     @property
+    def path(self) -> str:
+        """The path itself."""
+        return f"{self.owner}/{self.inner}"
+
+    @property
+    def tpg(self) -> str:
+        """The path of the TPG that the object is or belongs to."""
+        return "/".join(self.parts[:3])
+
+    @property
     def template(self) -> Template:
         """What the recorded kernel creates for such an object."""
         return template(self.kind, self.variant)
@@ -220,6 +230,13 @@ def lenient(text: str) -> int:
 def parameter_text(text: str) -> str:
     """Return a negotiated parameter's value as the kernel keeps it: without one trailing space."""
     return text[:-1] if text[-1:].isspace() else text
+
+
+def recorded_value(kernel: SimulatedKernel, where: TreePath, text: str) -> str | None:
+    """Return what a file shows after `text` was written, by its recorded rule; see `accept`."""
+    recorded = where.template.files.get(where.inner)
+    rule = recorded and recorded.rule(state_of(kernel, where))
+    return accept(rule, text) if rule else refuse(errno.EINVAL)
 
 
 def accept(rule: Rule, text: str) -> str | None:

@@ -27,8 +27,8 @@ from pyshell.simulator.rules import (
     Rules,
     SimulatedKernel,
     TreePath,
-    accept,
     locate,
+    recorded_value,
     refuse,
     state_of,
 )
@@ -258,11 +258,9 @@ class Simulator:
         if rule:
             rule(self._kernel, where, text)
             return
-        recorded = where.template.files.get(where.inner)
-        judged_by = recorded and recorded.rule(state_of(self._kernel, where))
-        shown = accept(judged_by, text) if judged_by else refuse(errno.EINVAL)
+        shown = recorded_value(self._kernel, where, text)
         if shown is not None:
-            self._tree.put(f"{where.owner}/{where.inner}", shown)
+            self._tree.put(where.path, shown)
 
     def _read_empty(self, where: TreePath) -> str:
         recorded = where.template.files.get(where.inner)

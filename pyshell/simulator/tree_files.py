@@ -195,6 +195,10 @@ class TreeFiles:
             os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
             os.rename(staged, target)
 
+    def update(self, rel: str, **facts: object) -> None:
+        """Change some of the hidden facts of the object `rel`."""
+        self.remember(rel, {**self.facts(rel), **facts})
+
     def forget(self, rel: str) -> None:
         """Remove the hidden facts of the object `rel` and of all below it."""
         shutil.rmtree(f"{self._hidden}/{rel}", ignore_errors=True)
