@@ -205,7 +205,7 @@ def test_field_failure_3_a_late_image_file_is_waited_for(pyshell: Pyshell) -> No
 
 
 def test_field_failure_3_a_late_tape_is_waited_for(pyshell: Pyshell) -> None:
-    tape = next(one for one in pyshell.simulator.machine.devices if one.scsi_type != DISK)
+    tape = next(one for one in pyshell.simulator.machine.table().devices if one.scsi_type != DISK)
     pyshell.must("/backstores/pscsi create tape /dev/st0", "saveconfig", "clearconfig confirm=true")
     pyshell.simulator.machine.remove(tape.path)
     with coming(pyshell, lambda: pyshell.simulator.machine.add(tape)):

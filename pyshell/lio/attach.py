@@ -128,7 +128,7 @@ def _open_simulator(folder: Path) -> Simulator:
 
     try:
         found = open_simulator(folder)
-        found.machine.check()
+        found.machine.table()
     except OSError as error:
         raise from_os_error(error, "open the simulated target", path=str(folder)) from error
     except ValueError as error:

@@ -62,7 +62,7 @@ def check_target(kernel: SimulatedKernel, fabric: str, name: str) -> None:
         refuse(errno.EINVAL)
     if fabric in _NEED_A_PORT:
         bare = name.removeprefix("0x").replace(":", "")
-        ports = of_fabric(kernel.machine.ports, fabric)
+        ports = of_fabric(kernel.machine.table().ports, fabric)
         if not any(port.plain == bare and not port.initiator for port in ports):
             refuse(errno.EINVAL)
 
@@ -259,7 +259,7 @@ def _write_cpus(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     for part in text.strip().split(","):
         found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if part == "N":
-            chosen.add(kernel.machine.cpus - 1)
+            chosen.add(kernel.machine.table().cpus - 1)
         elif found:
             chosen.update(_cpu_range(kernel, int(found[1]), int(found[2] or found[1])))
         elif part:
@@ -272,7 +272,7 @@ def _cpu_range(kernel: SimulatedKernel, first: int, last: int) -> range:
         refuse(errno.EOVERFLOW)
     if first > last or last == 0xFFFFFFFF:
         refuse(errno.EINVAL)
-    if last >= kernel.machine.cpus:
+    if last >= kernel.machine.table().cpus:
         refuse(errno.ERANGE)
     return range(first, last + 1)
 
@@ -290,7 +290,7 @@ def _cpu_list(cpus: list[int]) -> str:
 def _write_affinity(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
     """Set the processor that completes commands: its number, -1 for any, -2 for the current one."""
     value = number(text, "s32", errno.EINVAL)
-    if not -2 <= value < kernel.machine.cpus:
+    if not -2 <= value < kernel.machine.table().cpus:
         refuse(errno.EINVAL)
     kernel.tree.put(where.path, f"{value}\n")
 
@@ -374,7 +374,7 @@ def _make_portal(kernel: SimulatedKernel, parent: TreePath, name: str) -> None:
     if parent.variant != "iscsi":
         refuse(errno.ENOSYS)
     new = endpoint(name)
-    if new.address.version == 6 and not kernel.machine.ipv6:
+    if new.address.version == 6 and not kernel.machine.table().ipv6:
         refuse(errno.EINVAL)
     open_now = kernel.tree.facts(_PORTALS)
     taken_for = [key for key in open_now if new.is_taken_for(_parsed(key))]

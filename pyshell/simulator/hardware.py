@@ -20,10 +20,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pyshell.files import reading
-from pyshell.host import DISK, TAPE
+from pyshell.host import DISK, TAPE, file_text
 
 
 @dataclass(frozen=True)
@@ -118,21 +118,59 @@ HOST_FOLDERS = (
 DEFAULT_CPUS = 2
 DEFAULT_MEMORY = 16 << 30
 _CPUS_MAX = 8192
+_Made = TypeVar("_Made")
+
+
+_KINDS = {
+    "devices": list,
+    "links": dict,
+    "fabrics": list,
+    "cpus": int,
+    "memory": int,
+    "ports": list,
+    "handlers": dict,
+    "addresses": dict,
+}
+_REQUIRED = ("devices", "links", "fabrics", "cpus")
+
+
+@dataclass(frozen=True)
+class HardwareTable:
+    """The content of `machine.json`."""
+
+    devices: tuple[SimulatedDevice, ...]
+    """All devices, including absent ones."""
+    links: Mapping[str, str]
+    """Other names of devices: path to path, as udev's links."""
+    fabrics: tuple[str, ...]
+    """The fabrics that this kernel can provide: those named, and those of the ports."""
+    cpus: int
+    memory: int
+    """Bytes."""
+    ports: tuple[SimulatedPort, ...]
+    """Adapters that can be targets."""
+    ipv6: bool
+    addresses: Mapping[str, str]
+    """The host's addresses, each with its interface."""
+    handlers: Mapping[str, str]
+    """Handlers of user-space storage objects, with their descriptions."""
 
 
 class Hardware:
-    """The hardware of one simulator folder. The table is read each time.
+    """The hardware of one simulator folder.
 
-    A change by hand, or by another process, takes effect immediately.
+    A change of the table by hand, or by another process, takes effect immediately.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._table = folder / "machine.json"
+        self._file = folder / "machine.json"
+        self._read: tuple[object, HardwareTable] | None = None
+        """What identifies the file that was read, and its content."""
 
     def prepare(self) -> None:
         """Write the default table if the folder has none."""
-        if not self._table.exists():
+        if not self._file.exists():
             self._save(
                 {
                     "devices": [_entry(device) for device in DEFAULT_DEVICES],
@@ -149,100 +187,34 @@ class Hardware:
 
     def logged(self) -> str:
         """Return the simulated kernel's log."""
-        try:
-            return (self._folder / "kernel.log").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
+        return file_text(self._folder / "kernel.log")
 
-    def check(self) -> None:
-        """Raise ValueError with the file and the entry if the table is damaged."""
-        table = self._load()
-        kinds = {"devices": list, "links": dict, "fabrics": list, "cpus": int}
-        for name, kind in {**kinds, "memory": int, "handlers": dict, "addresses": dict}.items():
-            if name in table and not isinstance(table[name], kind):
-                raise ValueError(f"{self._table}: {name} is not a {kind.__name__}")
-        for entry in table["devices"]:
-            if not isinstance(entry, dict):
-                raise ValueError(f"{self._table}: {entry!r} among the devices is not a dict")
-            _require_types(f"{self._table}, device {entry.get('path')}", self._device(entry))
-        for name in ("links", "addresses", "handlers"):
-            if not all(isinstance(one, str) for one in table.get(name, {}).values()):
-                raise ValueError(f"{self._table}: a value of {name} is not a string")
-        if not all(isinstance(one, str) for one in table["fabrics"]):
-            raise ValueError(f"{self._table}: a name in fabrics is not a string")
-        if not 0 < table["cpus"] <= _CPUS_MAX or not 0 <= table.get("memory", 0) < 1 << 63:
-            raise ValueError(f"{self._table}: cpus or memory is out of range")
-        if not isinstance(table.get("ports", []), list):
-            raise ValueError(f"{self._table}: ports is not a list")
-        _ = self.ports
-
-    @property
-    def devices(self) -> tuple[SimulatedDevice, ...]:
-        """All devices of the table, including absent ones."""
-        return tuple(self._device(entry) for entry in self._load()["devices"])
-
-    @property
-    def links(self) -> Mapping[str, str]:
-        """Other names of devices: path to path, as udev's links."""
-        links: dict[str, str] = self._load()["links"]
-        return links
-
-    @property
-    def fabrics(self) -> tuple[str, ...]:
-        """The fabrics that this kernel can provide: those named, and those of the ports."""
-        return tuple(dict.fromkeys([*self._load()["fabrics"], *(p.fabric for p in self.ports)]))
-
-    @property
-    def ports(self) -> tuple[SimulatedPort, ...]:
-        """Adapters that can be targets; none by default."""
-        return tuple(self._port(entry) for entry in self._load().get("ports", []))
-
-    @property
-    def ipv6(self) -> bool:
-        """Whether the host has IPv6; true by default."""
-        return bool(self._load().get("ipv6", True))
-
-    @property
-    def addresses(self) -> Mapping[str, str]:
-        """The host's addresses, each with its interface; by default those of the walk-through."""
-        addresses: dict[str, str] = self._load().get("addresses", DEFAULT_ADDRESSES)
-        return {one: at for one, at in addresses.items() if self.ipv6 or ":" not in one}
-
-    @property
-    def cpus(self) -> int:
-        """The number of CPUs; the kernel shows their list in iscsi's attributes."""
-        return int(self._load()["cpus"])
-
-    @property
-    def memory(self) -> int:
-        """The bytes of memory; 16 GiB by default."""
-        return int(self._load().get("memory", DEFAULT_MEMORY))
-
-    @property
-    def handlers(self) -> Mapping[str, str]:
-        """Handlers of user-space storage objects, with their descriptions; none by default."""
-        handlers: dict[str, str] = self._load().get("handlers", {})
-        return handlers
+    def table(self) -> HardwareTable:
+        """Return the table. Raises ValueError with the file and the entry if it is damaged."""
+        status = os.stat(self._file)
+        identity = (status.st_ino, status.st_ctime_ns, status.st_size)
+        if self._read is None or self._read[0] != identity:
+            self._read = identity, _parsed(str(self._file), self._load())
+        return self._read[1]
 
     def device(self, path: str) -> SimulatedDevice | None:
         """Return the present device at `path`, a device node or a link to one."""
-        table = self._load()
-        devices = [self._device(entry) for entry in table["devices"]]
-        for _ in range(len(table["links"]) + 1):
-            for device in devices:
+        table = self.table()
+        for _ in range(len(table.links) + 1):
+            for device in table.devices:
                 if path in (device.path, f"/dev/{device.kernel_name}"):
                     return device if device.present else None
-            path = table["links"].get(path, path)
+            path = table.links.get(path, path)
         return None
 
     def named(self, kernel_name: str) -> SimulatedDevice | None:
         """Return the present device that the kernel calls `kernel_name` ("dm-0")."""
-        found = (d for d in self.devices if d.present and d.kernel_name == kernel_name)
+        found = (d for d in self.table().devices if d.present and d.kernel_name == kernel_name)
         return next(found, None)
 
     def at(self, hctl: str) -> SimulatedDevice | None:
         """Return the present SCSI device at "host:channel:target:lun"."""
-        return next((d for d in self.devices if d.present and d.hctl == hctl), None)
+        return next((d for d in self.table().devices if d.present and d.hctl == hctl), None)
 
     def add(self, device: SimulatedDevice) -> None:
         """Add `device` to the table; it replaces one with the same path."""
@@ -257,7 +229,7 @@ class Hardware:
 
     def add_port(self, port: SimulatedPort) -> None:
         """Add an adapter to the table."""
-        entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.ports, port)]
+        entries = [{f: v for f, v in vars(one).items() if v} for one in (*self.table().ports, port)]
         self.edit(ports=entries)
 
     def edit(self, **parts: object) -> None:
@@ -268,7 +240,7 @@ class Hardware:
         """Return where the file or folder `path` of the simulated host is stored."""
         inside = os.path.normpath(f"/{path}").lstrip("/")
         if inside == "sys" or inside.startswith("sys/"):
-            return sysfs(self._folder, self.ports) / inside[len("sys/") :]
+            return sysfs(self._folder, self.table().ports) / inside[len("sys/") :]
         if inside == "etc/target" or inside.startswith("etc/target/"):
             return self._folder / inside
         return self._folder / "files" / inside
@@ -287,42 +259,71 @@ class Hardware:
         )
 
     def _replace(self, path: str, device: SimulatedDevice) -> None:
-        table = self._load()
-        others = [one for one in self.devices if one.path != path]
-        self._save({**table, "devices": [_entry(one) for one in (*others, device)]})
+        others = [one for one in self.table().devices if one.path != path]
+        self.edit(devices=[_entry(one) for one in (*others, device)])
 
     def _load(self) -> dict[str, Any]:
         try:
-            table: Any = reading.parse_json(reading.read(self._table, folder_known=True).data)
+            table: Any = reading.parse_json(reading.read(self._file, folder_known=True).data)
         except ValueError as error:
-            raise ValueError(f"{self._table} is not JSON: {error}") from error
+            raise ValueError(f"{self._file} is not JSON: {error}") from error
         if not isinstance(table, dict):
-            raise ValueError(f"{self._table} is not a table")
-        missing = [name for name in ("devices", "links", "fabrics", "cpus") if name not in table]
-        if missing:
-            raise ValueError(f"{self._table} lacks {' and '.join(missing)}")
-        found: dict[str, Any] = table
-        return found
-
-    def _device(self, entry: Mapping[str, Any]) -> SimulatedDevice:
-        try:
-            return SimulatedDevice(**entry)
-        except TypeError as error:
-            name = entry.get("path", "without path")
-            raise ValueError(f"{self._table}, device {name}: {error}") from error
-
-    def _port(self, entry: object) -> SimulatedPort:
-        if not isinstance(entry, dict):
-            raise ValueError(f"{self._table}: {entry!r} among the ports is not a dict")
-        try:
-            return SimulatedPort(**entry)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self._table}, port {entry.get('name', '')}: {error}") from error
+            raise ValueError(f"{self._file} is not a table")
+        return table
 
     def _save(self, table: Mapping[str, Any]) -> None:
-        staged = self._table.with_suffix(".new")
+        staged = self._file.with_suffix(".new")
         staged.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
-        staged.replace(self._table)
+        staged.replace(self._file)
+
+
+def _parsed(file: str, raw: Mapping[str, Any]) -> HardwareTable:
+    """Return a table as it was written in a file. Raises ValueError."""
+    missing = [name for name in _REQUIRED if name not in raw]
+    if missing:
+        raise ValueError(f"{file} lacks {' and '.join(missing)}")
+    for name, kind in _KINDS.items():
+        if name in raw and not isinstance(raw[name], kind):
+            raise ValueError(f"{file}: {name} is not a {kind.__name__}")
+    for name in ("links", "addresses", "handlers"):
+        if not all(isinstance(one, str) for one in raw.get(name, {}).values()):
+            raise ValueError(f"{file}: a value of {name} is not a string")
+    if not all(isinstance(one, str) for one in raw["fabrics"]):
+        raise ValueError(f"{file}: a name in fabrics is not a string")
+    cpus, memory = raw["cpus"], raw.get("memory", DEFAULT_MEMORY)
+    if not 0 < cpus <= _CPUS_MAX or not 0 <= memory < 1 << 63:
+        raise ValueError(f"{file}: cpus or memory is out of range")
+    devices = _made(file, "devices", SimulatedDevice, raw)
+    for device in devices:
+        _require_types(f"{file}, device {device.path}", device)
+    ports = _made(file, "ports", SimulatedPort, raw)
+    ipv6 = bool(raw.get("ipv6", True))
+    addresses = raw.get("addresses", DEFAULT_ADDRESSES)
+    return HardwareTable(
+        devices=devices,
+        links=raw["links"],
+        fabrics=tuple(dict.fromkeys([*raw["fabrics"], *(port.fabric for port in ports)])),
+        cpus=cpus,
+        memory=memory,
+        ports=ports,
+        ipv6=ipv6,
+        addresses={one: at for one, at in addresses.items() if ipv6 or ":" not in one},
+        handlers=raw.get("handlers", {}),
+    )
+
+
+def _made(file: str, part: str, kind: type[_Made], raw: Mapping[str, Any]) -> tuple[_Made, ...]:
+    """Return the devices or ports that a part of the table describes."""
+    made = []
+    for entry in raw.get(part, ()):
+        if not isinstance(entry, dict):
+            raise ValueError(f"{file}: {entry!r} among the {part} is not a dict")
+        try:
+            made.append(kind(**entry))
+        except (TypeError, ValueError) as error:
+            name = entry.get("path", entry.get("name", "without path"))
+            raise ValueError(f"{file}, {part[:-1]} {name}: {error}") from error
+    return tuple(made)
 
 
 def _require_types(where: str, made: SimulatedDevice) -> None:

@@ -20,10 +20,11 @@ from pyshell.simulator.rules import (
 
 def _make_fabric(kernel: SimulatedKernel, _parent: TreePath, name: str) -> None:
     """Create target/FABRIC; EINVAL if this kernel does not have the fabric's module."""
-    known = fabric_kinds.FABRIC_OF_FOLDER.get(name, name) in kernel.machine.fabrics
+    known = fabric_kinds.FABRIC_OF_FOLDER.get(name, name) in kernel.machine.table().fabrics
     if not known or not is_recorded("fabric", name):
         refuse(errno.EINVAL)
-    values = {"cpus": f"0-{kernel.machine.cpus - 1}" if kernel.machine.cpus > 1 else "0"}
+    last = kernel.machine.table().cpus - 1
+    values = {"cpus": f"0-{last}" if last else "0"}
     kernel.tree.grow(name, template("fabric", name), values)
 
 

@@ -22,6 +22,7 @@ from pyshell.host import (
     UserHandler,
     is_hctl,
 )
+from pyshell.simulator.hardware import HardwareTable
 from pyshell.simulator.recorded import recorded_kernel
 from pyshell.simulator.simulator import Simulator
 
@@ -40,19 +41,23 @@ class SimulatedMachine(Machine):
     """The host of a simulated kernel. Its files lie below the simulator's folder."""
 
     def __init__(self, simulator: Simulator) -> None:
-        self._table = simulator.machine
+        self._hardware = simulator.machine
         self._holder = simulator.holder
         self._services = SimulatedServices(simulator.folder / "services.json")
 
+    @property
+    def _table(self) -> HardwareTable:
+        return self._hardware.table()
+
     def host_file(self, path: str) -> Path:
-        return self._table.file(path)
+        return self._hardware.file(path)
 
     def ask(self, *command: str) -> str | None:
         """Return the kernel's log to `dmesg`: the simulated host has no other program."""
-        return self._table.logged() if command[:1] == ("dmesg",) else None
+        return self._hardware.logged() if command[:1] == ("dmesg",) else None
 
     def block_device(self, path: str) -> BlockDevice | None:
-        found = self._table.device(path)
+        found = self._hardware.device(path)
         if found is None or found.scsi_type == TAPE:  # a tape is a character device
             return None
         holder = found.holder or ""
@@ -62,10 +67,15 @@ class SimulatedMachine(Machine):
         )
 
     def block_devices(self, folder: str) -> list[str]:
-        return sorted([*(device.path for device in self._table.devices), *self._table.links])
+        return sorted(
+            [
+                *(device.path for device in self._table.devices),
+                *self._table.links,
+            ]
+        )
 
     def scsi_device(self, name: str) -> ScsiDevice | None:
-        found = self._table.at(name) if is_hctl(name) else self._table.device(name)
+        found = self._hardware.at(name) if is_hctl(name) else self._hardware.device(name)
         if found is None or found.hctl is None:
             return None
         return ScsiDevice(found.path if is_hctl(name) else name, found.hctl, found.scsi_type)
@@ -74,7 +84,7 @@ class SimulatedMachine(Machine):
         return self._holder(path) is not None
 
     def device_size(self, name: str) -> int | None:
-        device = self._table.named(name)
+        device = self._hardware.named(name)
         return device.size if device is not None else None
 
     def queue(self, name: str) -> Queue | None:
@@ -92,19 +102,19 @@ class SimulatedMachine(Machine):
         )
 
     def lasting_name(self, path: str) -> str | None:
-        wanted = self._table.device(path)
+        wanted = self._hardware.device(path)
         by_id = (name for name in self._table.links if name.startswith("/dev/disk/by-id/"))
-        found = (name for name in sorted(by_id) if self._table.device(name) == wanted)
+        found = (name for name in sorted(by_id) if self._hardware.device(name) == wanted)
         return next(found, None) if wanted is not None else None
 
     def present(self, path: str) -> bool:
-        return self._table.device(path) is not None
+        return self._hardware.device(path) is not None
 
     def device_events(self, report: Callable[[str], None]) -> AbstractContextManager[DeviceEvents]:
         return nullcontext(Clock(_PAUSE_SECONDS))
 
     def makes_folders(self, path: str) -> bool:
-        return self._table.offers(path)
+        return self._hardware.offers(path)
 
     def free_space(self, path: str) -> int:
         return super().free_space("/")
@@ -151,15 +161,12 @@ class SimulatedServices:
         self._file = file
 
     def state(self, unit: str) -> str:
-        """Return enabled or disabled, "" if the unit is not installed."""
         return self._read().get(unit, "")
 
     def enable(self, units: Sequence[str]) -> None:
-        """Have units started at boot."""
         self._write(dict.fromkeys(units, "enabled"))
 
     def disable(self, units: Sequence[str]) -> None:
-        """Have units no longer started at boot."""
         self._write(dict.fromkeys(units, "disabled"))
 
     def _read(self) -> dict[str, str]:

@@ -178,7 +178,7 @@ def test_a_device_has_a_name_that_changes(healthy: Pyshell) -> None:
     assert gone(healthy, "devices")
     machine = healthy.simulator.machine
     lasting = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
-    machine.edit(links={**machine.links, lasting: "/dev/sdb"})
+    machine.edit(links={**machine.table().links, lasting: "/dev/sdb"})
     follow(healthy, only(healthy, "devices", "/backstores/block/disk", lasting))
     follow(healthy, only(healthy, "saving", str(healthy.saved_file), "not saved"))
     assert doctor(healthy) == []

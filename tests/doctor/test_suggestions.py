@@ -126,7 +126,7 @@ def test_a_device_whose_name_moves_is_reported_by_check_and_doctor(
     pyshell.must(f"/backstores/block create moving {name}", "saveconfig")
     lasting = "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"
     machine = pyshell.simulator.machine
-    machine.edit(links={**machine.links, lasting: name})
+    machine.edit(links={**machine.table().links, lasting: name})
     told = f"{name} can be another disk after the next boot; {lasting} stays the same"
     assert any(told in one["message"] for one in doctor(pyshell))
     told = f"{name} can be another device after the next boot. Use {lasting}."

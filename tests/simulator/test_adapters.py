@@ -21,14 +21,14 @@ def sysfs(kernel: Acts, path: str) -> Path:
 
 
 def test_a_new_host_has_no_adapters(kernel: Acts) -> None:
-    assert kernel.simulator.machine.ports == ()
+    assert kernel.simulator.machine.table().ports == ()
     assert not sysfs(kernel, "").exists()
 
 
 def test_a_port_makes_its_fabric_available(kernel: Acts) -> None:
     kernel.simulator.machine.add_port(HBA)
-    assert kernel.simulator.machine.fabrics == ("iscsi", "loopback", "qla2xxx")
-    assert kernel.simulator.machine.ports == (HBA,)
+    assert kernel.simulator.machine.table().fabrics == ("iscsi", "loopback", "qla2xxx")
+    assert kernel.simulator.machine.table().ports == (HBA,)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_changed_table_takes_effect_at_once(kernel: Acts) -> None:
 def test_an_error_in_the_ports_is_reported(kernel: Acts, ports: object, told: str) -> None:
     kernel.edit_machine(ports=ports)
     with pytest.raises(ValueError, match=told):
-        kernel.simulator.machine.check()
+        kernel.simulator.machine.table()
 
 
 @pytest.mark.parametrize("fabric", sorted(PORTS))

@@ -43,7 +43,7 @@ def test_a_scsi_device_by_its_address(machine: Hardware) -> None:
 def test_a_removed_disk_is_not_found(machine: Hardware) -> None:
     machine.remove("/dev/sdd")
     assert (machine.device("/dev/sdd"), machine.named("sdd"), machine.at("1:0:0:0")) == (None,) * 3
-    assert "/dev/sdd" in [device.path for device in machine.devices]
+    assert "/dev/sdd" in [device.path for device in machine.table().devices]
 
 
 def test_a_removed_disk_can_be_added_again(machine: Hardware) -> None:
@@ -86,7 +86,7 @@ def test_where_a_file_of_the_host_is_stored(kernel: Acts, path: str, place: str)
 
 
 def test_the_kernel_can_provide_two_fabrics(machine: Hardware) -> None:
-    assert machine.fabrics == ("iscsi", "loopback")
+    assert machine.table().fabrics == ("iscsi", "loopback")
 
 
 @pytest.mark.parametrize(

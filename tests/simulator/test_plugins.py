@@ -61,10 +61,10 @@ def test_a_change_without_a_handler_to_notify_is_refused(
 
 def test_the_table_names_handlers_and_memory(kernel: Acts) -> None:
     machine = kernel.simulator.machine
-    assert (machine.handlers, machine.memory) == ({}, 16 << 30)
+    assert (machine.table().handlers, machine.table().memory) == ({}, 16 << 30)
     kernel.edit_machine(handlers={"file": "A path."}, memory=1 << 30)
-    assert (machine.handlers, machine.memory) == ({"file": "A path."}, 1 << 30)
+    assert (machine.table().handlers, machine.table().memory) == ({"file": "A path."}, 1 << 30)
     device = machine.device("/dev/sdb")
     assert device
     machine.add(device)  # writes the table anew
-    assert (machine.handlers, machine.memory) == ({"file": "A path."}, 1 << 30)
+    assert (machine.table().handlers, machine.table().memory) == ({"file": "A path."}, 1 << 30)
