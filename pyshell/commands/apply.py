@@ -8,27 +8,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, overload
+from typing import TYPE_CHECKING, Annotated
 
 from pyshell.commands import change_text
 from pyshell.commands.diff import (
     RUNNING,
     SAVED,
-    below,
     items_of,
     read_document,
-    with_storage,
 )
 from pyshell.config import parts, store, validate
+from pyshell.config.document import Document, located
 from pyshell.config.document_file import typed
-from pyshell.config.model import NAMES_ONLY, items
+from pyshell.config.model import Item, Items, items
 from pyshell.config.object_operations import left_below
-from pyshell.config.plan import plan
+from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import json_path
+from pyshell.config.running import read_running
 from pyshell.config.store import local, revisions
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
-from pyshell.lio.identifiers import StorageObject, Target, is_below, normal_wwn
+from pyshell.lio.identifiers import Target, is_below, normal_wwn
 from pyshell.lio.operations.base import check, flat
 from pyshell.lio.operations.storage import image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
@@ -36,10 +36,6 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
-    from pyshell.config.document import Document
-    from pyshell.config.model import Items
-    from pyshell.config.plan import Plan
-    from pyshell.config.positions import Problem
     from pyshell.config.store.undo import Done
 
     _Read = tuple[Document | None, str]
@@ -87,7 +83,7 @@ def apply(
         found = _plan(node, document, prune, target, keep_chap=keep)
         check(node.lio, found.operations)
     except PyshellError as error:
-        raise _all_faults(node, error, (document, text), file, target) from error
+        raise (_all_faults(node, error, (document, text), file, target) or error) from error
     errors = _all_faults(node, None, (document, text), file, target)
     if errors is not None:
         raise errors
@@ -98,11 +94,26 @@ def _plan(
     node: Node, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
 ) -> Plan:
     running = running_items(node)
-    wanted = items_of(node, RUNNING) if document is None else items(document, node.lio.root)
-    if target is not None:
-        wanted = with_storage(wanted, _of_target(wanted, target))
-        running = {**_named(running, wanted), **_of_target_or_none(running, target)}
+    document = read_running(node.lio) if document is None else document
+    if target is None:
+        wanted = items(document, node.lio.root)
+    else:
+        document = parts.of_target(document, target)
+        if not document.get("targets"):
+            raise NotFoundError(f"The file holds no target {target}.", "Nothing was changed.")
+        wanted = items(document, node.lio.root)
+        roots = [path for path, item in running.items() if _is_target(item, target)]
+        running = {
+            path: item
+            for path, item in running.items()
+            if path in wanted or any(is_below(path, root) for root in roots)
+        }
     return plan(node.lio, running, wanted, prune=prune, keep_chap=keep_chap)
+
+
+def _is_target(item: Item, wwn: str) -> bool:
+    place = item.place
+    return isinstance(place, Target) and place.wwn == normal_wwn(place.fabric_name, wwn)
 
 
 def running_items(node: Node) -> Items:
@@ -117,28 +128,18 @@ def running_items(node: Node) -> Items:
     return found
 
 
-@overload
-def _all_faults(
-    node: Node, error: PyshellError, read: _Read, file: str, target: str | None
-) -> PyshellError: ...
-
-
-@overload
-def _all_faults(
-    node: Node, error: None, read: _Read, file: str, target: str | None
-) -> PyshellError | None: ...
-
-
 def _all_faults(
     node: Node, error: PyshellError | None, read: _Read, file: str, target: str | None
 ) -> PyshellError | None:
-    """Return all that `check` finds wrong with the file, else the error that was met."""
+    """Return all errors of the file, or of one target in it, else the error that occurred."""
     document, text = read
     if document is None:
         return error
     errors = validate.errors_of(document, node.lio)
     if target is not None:
-        errors = _errors_of_target(document, errors, target)
+        owners = parts.Owners(document)
+        inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
+        errors = [one for one in errors if owners.path(one.place) in inside]
     twice = validate.keys_there_twice(text)
     if not errors and not twice:
         return error
@@ -316,39 +317,3 @@ def _nothing_to_undo() -> PyshellError:
     return NotFoundError(
         "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
     )
-
-
-def _named(running: Items, wanted: Items) -> Items:
-    """Return what runs of the objects that are wanted."""
-    return {path: item for path, item in running.items() if path in wanted}
-
-
-def _errors_of_target(document: Document, errors: list[Problem], wwn: str) -> list[Problem]:
-    """Return those errors that are about a target or the storage objects that it exports."""
-    owners = parts.Owners(document)
-    every = items(document, NAMES_ONLY, {})
-    part = with_storage(every, _of_target_or_none(every, wwn))
-    roots = {path for path, item in part.items() if isinstance(item.place, StorageObject | Target)}
-    found = []
-    for error in errors:
-        path = owners.path(error.place)
-        if not path or any(is_below(path, root) for root in roots):
-            found.append(error)
-    return found
-
-
-def _of_target(found: Items, wwn: str) -> Items:
-    part = _of_target_or_none(found, wwn)
-    if not part:
-        raise NotFoundError(f"The file holds no target {wwn}.", "Nothing was changed.")
-    return part
-
-
-def _of_target_or_none(found: Items, wwn: str) -> Items:
-    roots = [
-        path
-        for path, item in found.items()
-        if isinstance(item.place, Target)
-        and item.place.wwn == normal_wwn(item.place.fabric_name, wwn)
-    ]
-    return {path: item for root in roots for path, item in below(found, root).items()}

@@ -124,7 +124,7 @@ def _printed(node: Node, target: str | None, *, omit_secrets: bool) -> Lines:
     """Return the running configuration as text; without its secrets for a terminal."""
     document = read_to_save(node.context)
     if target is not None:
-        document = of_target(document, target)
+        document = _of_target(document, target)
     if omit_secrets:
         document = references.omitted(document)
     if node.context.is_shown and holds_secrets(document):
@@ -139,7 +139,14 @@ def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
             f"{path} is restored at boot, and would hold one target alone.",
             "Give another file: saveconfig FILE target=WWN.",
         )
-    return of_target(document, wwn)
+    return _of_target(document, wwn)
+
+
+def _of_target(document: Document, wwn: str) -> Document:
+    found = of_target(document, wwn)
+    if not found.get("targets"):
+        raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
+    return found
 
 
 def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:

@@ -18,7 +18,6 @@ from pyshell.config.document import (
     target_path,
 )
 from pyshell.config.positions import Place
-from pyshell.errors import NotFoundError
 from pyshell.lio import settings
 from pyshell.lio.identifiers import normal_path, storage_object_path
 
@@ -48,13 +47,8 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
 
 
 def of_target(document: Document, wwn: str) -> Document:
-    """Return a document with one target and the storage objects that it exports.
-
-    Raises NotFoundError.
-    """
+    """Return a document with the targets of a WWN and the storage objects that they export."""
     targets = [target for target in document.get("targets", []) if is_target(target, wwn)]
-    if not targets:
-        raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
     exported = {path for target in targets for path in _exported(target)}
     every = document.get("storage_objects", [])
     return {

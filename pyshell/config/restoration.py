@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyshell.config import parts, references, validate
-from pyshell.config.document import Document, TargetEntry, is_target
+from pyshell.config.document import Document, TargetEntry
 from pyshell.config.model import Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
 from pyshell.config.plan import Plan, plan
@@ -98,12 +98,12 @@ def chosen(
         return document
     part: Document = {"storage_objects": [], "targets": [], "fabric_modules": []}
     if target is not None:
-        if not any(is_target(entry, target) for entry in document.get("targets", ())):
-            raise NotFoundError(f"The file holds no target {target}, nothing was restored")
         part = parts.of_target(document, target)
+        if not part.get("targets"):
+            raise NotFoundError(f"The file holds no target {target}, nothing was restored")
         part["storage_objects"] = [
             entry
-            for entry in part["storage_objects"]
+            for entry in part.get("storage_objects", ())
             if _existing(lio, plugin_name(entry["plugin"]), entry["name"]) is None
         ]
     if storage_object is not None:
