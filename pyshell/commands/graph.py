@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pyshell.commands.diff import RUNNING, SAVED, items_of
 from pyshell.config.compare import Difference, compare
@@ -106,6 +106,7 @@ def _name(word: str) -> str:
 
 
 _PORTALS_SHOWN = 6
+_Kind = TypeVar("_Kind", bound=identifiers.Identifier)
 
 
 @dataclass(frozen=True)
@@ -143,15 +144,16 @@ class _Maker:
 
     def made(self) -> Topology:
         """Return the topology."""
-        for item in self._of(identifiers.Tpg):
-            self._tpg(item)
-        for item in self._of(identifiers.StorageObject):
-            self._storage_object(item)
+        for item, tpg in self._of(identifiers.Tpg):
+            self._tpg(item, tpg)
+        for item, place in self._of(identifiers.StorageObject):
+            self._storage_object(item, place)
         return self._found
 
-    def _of(self, kind: type, owner: object = None) -> list[Item]:
+    def _of(self, kind: type[_Kind], owner: object = None) -> list[tuple[Item, _Kind]]:
         """Return the objects of a kind, of those that belong to another its own."""
-        return self._parts.get((kind, owner), [])
+        found = self._parts.get((kind, owner), [])
+        return [(item, item.place) for item in found if isinstance(item.place, kind)]
 
     def _sign(self, path: str) -> str:
         difference = self._differs.get(path)
@@ -165,39 +167,35 @@ class _Maker:
         box.tip += [line for part in parts for line in _told(part)]
         return self._found.boxes.setdefault(box.key, box)
 
-    def _tpg(self, item: Item) -> None:
-        tpg = item.place
-        assert isinstance(tpg, identifiers.Tpg)
+    def _tpg(self, item: Item, tpg: identifiers.Tpg) -> None:
         portals = self._of(identifiers.Portal, tpg)
         box = Box(item.path, topology.TARGETS, tpg.target.wwn, sign=self._sign(item.path))
-        box.lines = [self._manner(item), *self._portal_lines(portals)]
+        box.lines = [self._manner(item, tpg), *self._portal_lines(portals)]
         box.tip = [tpg.target.wwn, item.path]
         if item.settings.get(ENABLED) == "0":
             box.faults.append("disabled")
         if not portals and tpg.target.fabric.has("nps"):
             box.faults.append("listens nowhere")
         box.healthy = not box.faults
-        parts = [tpg.target.path, item.path, *(portal.path for portal in portals)]
+        parts = [tpg.target.path, item.path, *(portal.path for portal, _ in portals)]
         self._add(box, parts)
         acls = self._of(identifiers.NodeAcl, tpg)
         everybody = item.settings.get("attrib/generate_node_acls") == "1"
         whom = Counter(
             mapped.facts["tpg_lun"]
-            for acl in acls
-            for mapped in self._of(identifiers.MappedLun, acl.place)
+            for _, acl in acls
+            for mapped, _ in self._of(identifiers.MappedLun, acl)
             if self._sign(mapped.path) != REMOVED
         )
-        for lun in self._of(identifiers.Lun, tpg):
-            self._lun(item, lun, whom, everybody=everybody)
-        for acl in acls:
-            self._initiator(item, acl)
+        for lun, place in self._of(identifiers.Lun, tpg):
+            self._lun(item, lun, place, whom, everybody=everybody)
+        for one, acl in acls:
+            self._initiator(item, one, acl)
         if everybody:
             self._everybody(item)
-        self._without_acl(item, acls)
+        self._without_acl(item, {acl.wwn for _, acl in acls})
 
-    def _manner(self, item: Item) -> str:
-        tpg = item.place
-        assert isinstance(tpg, identifiers.Tpg)
+    def _manner(self, item: Item, tpg: identifiers.Tpg) -> str:
         words = [tpg.target.fabric_name]
         if tpg.target.fabric.has("tpgts"):
             words.append(f"tpg{tpg.tag}")
@@ -206,20 +204,24 @@ class _Maker:
             words.append("CHAP" if chap else "no CHAP")
         return " · ".join(words)
 
-    def _portal_lines(self, portals: list[Item]) -> list[str]:
-        shown = []
-        for item in portals[:_PORTALS_SHOWN]:
-            assert isinstance(item.place, identifiers.Portal)
-            shown.append(f"{self._marked(item.path)}{item.place.name}")
+    def _portal_lines(self, portals: list[tuple[Item, identifiers.Portal]]) -> list[str]:
+        first = portals[:_PORTALS_SHOWN]
+        shown = [f"{self._marked(item.path)}{portal.name}" for item, portal in first]
         left = len(portals) - len(shown)
         return [*shown, *([f"and {left} more portals"] if left else [])]
 
     def _marked(self, path: str) -> str:
         return {ADDED: "+ ", REMOVED: "- ", CHANGED: "~ "}.get(self._sign(path), "")
 
-    def _lun(self, tpg: Item, item: Item, whom: Mapping[int, int], *, everybody: bool) -> None:
-        place = item.place
-        assert isinstance(place, identifiers.Lun)
+    def _lun(
+        self,
+        tpg: Item,
+        item: Item,
+        place: identifiers.Lun,
+        whom: Mapping[int, int],
+        *,
+        everybody: bool,
+    ) -> None:
         box = Box(item.path, topology.LUNS, f"LUN {place.index}", sign=self._sign(item.path))
         box.tip = [item.path]
         if everybody:
@@ -238,14 +240,12 @@ class _Maker:
             box.faults.append("exports nothing")
         box.healthy = not box.faults
 
-    def _initiator(self, tpg: Item, item: Item) -> None:
-        acl = item.place
-        assert isinstance(acl, identifiers.NodeAcl)
+    def _initiator(self, tpg: Item, item: Item, acl: identifiers.NodeAcl) -> None:
         key = f"initiator {acl.tpg.target.fabric_name} {acl.wwn}"
         mapped = self._of(identifiers.MappedLun, acl)
         box = self._add(
             Box(key, topology.INITIATORS, acl.wwn, sign=self._sign(item.path), tip=[acl.wwn]),
-            [item.path, *(m.path for m in mapped)],
+            [item.path, *(m.path for m, _ in mapped)],
         )
         if box.sign != self._sign(item.path):
             box.sign = CHANGED  # an initiator of several targets, not all of which are new
@@ -256,14 +256,13 @@ class _Maker:
         box.lines += lines
         self._session(box, tpg, acl.wwn, self._sign(item.path))
 
-    def _mapping_lines(self, mapped: list[Item]) -> list[str]:
+    def _mapping_lines(self, mapped: list[tuple[Item, identifiers.MappedLun]]) -> list[str]:
         """Return which LUNs an initiator sees: those of one kind in one line."""
         groups: dict[str, list[int]] = {}
-        for item in mapped:
-            assert isinstance(item.place, identifiers.MappedLun)
+        for item, place in mapped:
             protected = item.settings.get("write_protect") == "1"
             words = f"{self._marked(item.path)}LUN {{}}{' read only' * protected}"
-            groups.setdefault(words, []).append(item.place.index)
+            groups.setdefault(words, []).append(place.index)
         return [words.format(topology.ranges(numbers)) for words, numbers in groups.items()]
 
     def _everybody(self, tpg: Item) -> None:
@@ -271,9 +270,8 @@ class _Maker:
         self._add(box)
         self._found.arrows.append(Arrow(box.key, tpg.path, self._sign(tpg.path)))
 
-    def _without_acl(self, tpg: Item, acls: list[Item]) -> None:
-        """Add initiators that are logged in and have no ACL."""
-        known = {acl.place.wwn for acl in acls if isinstance(acl.place, identifiers.NodeAcl)}
+    def _without_acl(self, tpg: Item, known: set[str]) -> None:
+        """Add initiators that are logged in and have no ACL, unlike those in `known`."""
         for path, wwn in self._seen.logged_in:
             if path == tpg.path and wwn not in known:
                 box = Box(f"initiator {wwn}", topology.INITIATORS, wwn, ["has no ACL"], tip=[wwn])
@@ -288,9 +286,7 @@ class _Maker:
             box.healthy = True
         self._found.arrows.append(Arrow(box.key, tpg.path, sign, live=address is not None))
 
-    def _storage_object(self, item: Item) -> None:
-        place = item.place
-        assert isinstance(place, identifiers.StorageObject)
+    def _storage_object(self, item: Item, place: identifiers.StorageObject) -> None:
         box = Box(item.path, topology.STORAGE_OBJECTS, place.name, sign=self._sign(item.path))
         box.tip = [item.path]
         size = self._seen.sizes.get(item.path, item.facts.get("size"))
