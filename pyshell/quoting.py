@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from pyshell.names import SECRET_NAMES
@@ -60,11 +59,6 @@ def reference(name: str, file: str) -> str:
 
 def line(*words: str, **values: Any) -> str:
     """Return a line: words as they are, then named values; None omits a value."""
-    return line_of(words, values)
-
-
-def line_of(words: tuple[str, ...], values: Mapping[str, Any]) -> str:
-    """Return a line of words and of named values, whose names may be any."""
     named = (argument(n, _text(v)) for n, v in values.items() if v is not None)
     return " ".join([*(word(one) for one in words), *named])
 

@@ -31,6 +31,7 @@ from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
+    from pyshell.config.document_file import Trusted
     from pyshell.config.model import Item, Items
 
 RUNNING = "running"
@@ -221,11 +222,8 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     if os.path.exists(path):
         if not trusted:
             return references.if_readable(document_file.load(path)), ""
-        read = document_file.load_trusted(path)
-        unknown = () if node.context.compat else read.unknown
-        for warning in (*read.warnings, *unknown):
-            node.context.note(warning)
-        return references.resolved(read.document), document_file.text_of(read.data, str(path))
+        read = load_trusted(node, path)
+        return references.resolved(read.document), read.text
     if word == SAVED:
         raise NotFoundError(f"No such file: {path}.", "saveconfig writes it.")
     if revisions.is_number(word):
@@ -233,6 +231,14 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
     with contextlib.suppress(NotFoundError):  # the name of a backup of targetcli
         return revisions.read_revision(folder, word, trusted=trusted), ""
     raise NotFoundError(f"No such file: {path}.", "Give running, saved, a revision or a file.")
+
+
+def load_trusted(node: Node, path: Path) -> Trusted:
+    """Return the document in a file that is to be applied, and note what is odd about it."""
+    read = document_file.load_trusted(path)
+    for warning in (*read.warnings, *(() if node.context.compat else read.unknown)):
+        node.context.note(warning)
+    return read
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:

@@ -11,7 +11,6 @@ from pyshell.config.compare import compare
 from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
 from pyshell.lio import identifiers, settings
 from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
-from pyshell.quoting import line_of
 from pyshell.text import one_line, unsafe_in
 from pyshell.tree.command import serial_argument
 
@@ -238,7 +237,7 @@ def _deletion(item: Item) -> Iterator[str]:
 
 def _create(words: tuple[str, ...], values: Mapping[str, Any]) -> str:
     """Return the line that creates an object, or does nothing if just that exists."""
-    return line_of(words, {**values, "exist_ok": True})
+    return _line(*words, **values, exist_ok=True)
 
 
 _line = quoting.line

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pyshell.commands import change_text
 from pyshell.commands.apply import running_items
 from pyshell.commands.clear import clear, removing_all
-from pyshell.commands.diff import items_of
+from pyshell.commands.diff import items_of, load_trusted
 from pyshell.commands.save import boot_file, file_of
-from pyshell.config import document_file, references, restoration, store
+from pyshell.config import references, restoration, store
 from pyshell.config.document import is_empty
 from pyshell.config.store import losses
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
@@ -90,7 +90,6 @@ def restoreconfig(
             "'clearconfig confirm=true' clears; so does force=true here.",
         )
     whole = path == store.default_file(node.lio) and not part
-    text = document_file.text_of(read.data, str(path))
 
     def run() -> Lines:
         hints: list[str] = []
@@ -100,7 +99,7 @@ def restoreconfig(
                 clear(node)
             elif clear_existing:
                 running = running_items(node)
-            result = restoration.restore(node.lio, document, running, text)
+            result = restoration.restore(node.lio, document, running, read.text)
             job = RestoreJob(node.context, document, read.data if whole else None)
             job.take(result)
             if arrivals is not None:
@@ -116,7 +115,7 @@ def restoreconfig(
 
     def foresee() -> Lines:
         running = running_items(node) if clear_existing else None
-        result = restoration.restore(node.lio, document, running, text, dry_run=True)
+        result = restoration.restore(node.lio, document, running, read.text, dry_run=True)
         return _foreseen(node, path, result, PyshellError, wait)
 
     effect: Literal["loaded", "other"] = "loaded" if whole else "other"
@@ -206,11 +205,7 @@ def _not_running(node: Node, document: Document) -> dict[str, str]:
 def _read(node: Node, path: Path) -> Trusted:
     if not os.path.exists(path):
         raise store.missing_file(node.lio, path, "restoreconfig")
-    read = document_file.load_trusted(path)
-    unknown = () if node.context.compat else read.unknown
-    for warning in (*read.warnings, *unknown):
-        node.context.note(warning)
-    return read
+    return load_trusted(node, path)
 
 
 def _arrivals(

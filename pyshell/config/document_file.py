@@ -344,6 +344,7 @@ class Trusted:
     document: Document
     data: bytes
     """The bytes of the file."""
+    text: str
     warnings: tuple[str, ...] = ()
     """Warnings about the file, which is accepted."""
     unknown: tuple[str, ...] = ()
@@ -364,5 +365,5 @@ def load_trusted(path: Path) -> Trusted:
     if found.mode & FOREIGN_READ and holds_secrets(document):
         fix = f"chmod 600 {shell_word(str(path))}"
         warning = f"{path} contains secrets that other users can read: {fix} fixes it."
-        return Trusted(document, found.data, (warning,), unknown)
-    return Trusted(document, found.data, unknown=unknown)
+        return Trusted(document, found.data, text, (warning,), unknown)
+    return Trusted(document, found.data, text, unknown=unknown)

@@ -208,13 +208,6 @@ _KINDS: Mapping[type[Operation], Callable[[Any], tuple[Any, Any]]] = {
 }
 """The kinds of new objects that have the same values, by the operation that creates them."""
 
-# The kind of object in the table of settings, by type and folder.
-_ROWS: dict[tuple[type[Any], str], str] = {
-    (StorageObject, "attrib"): "storage_object",
-    (Tpg, "attrib"): "tpg",
-    (Tpg, "param"): "tpg_parameter",
-}
-
 
 class Fresh:
     """New objects, whose settings are known without reading each.
@@ -248,7 +241,7 @@ class Fresh:
         else:
             return False
         kind = self._kinds.get(operation.place)
-        if kind is None or not _is_the_kernels(kind, file):
+        if kind is None or not _is_the_kernels(operation.place, file):
             return False
         if (kind, file) not in self._known:
             self._known[kind, file] = None
@@ -262,13 +255,13 @@ class Fresh:
         return False
 
 
-def _is_the_kernels(kind: Any, file: str) -> bool:
+def _is_the_kernels(place: identifiers.Identifier, file: str) -> bool:
     """Return whether all new objects of a kind have the same value, on any device."""
-    group, _, name = file.rpartition("/")
-    rows = _ROWS.get((kind[0], group))
+    folder, _, name = file.rpartition("/")
+    rows = place.kind.rows.get(folder) if isinstance(place, StorageObject | Tpg) else None
     if rows is None:
-        return kind[0] is not StorageObject
-    return settings.row(rows, name).default_of(kind[1]) is not None
+        return not isinstance(place, StorageObject)
+    return settings.row(rows, name).default_of(place.owner) is not None
 
 
 def is_clear(lio: Lio) -> bool:

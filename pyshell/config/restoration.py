@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyshell.config import parts, references, validate
-from pyshell.config.document import Document, TargetEntry
+from pyshell.config.document import Document
 from pyshell.config.model import Item, Items, items, secrets_of, tree_path
 from pyshell.config.object_operations import Fresh, SetKnown
 from pyshell.config.plan import Plan, plan
@@ -24,12 +24,11 @@ from pyshell.errors import (
     InterruptedStepsError,
     NotFoundError,
     PyshellError,
-    UsageError,
 )
 from pyshell.host import DeviceEvents
-from pyshell.lio import fabrics, identifiers, listing
+from pyshell.lio import identifiers, listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import HBA_PREFIX, is_below, plugin_name
+from pyshell.lio.identifiers import is_below, plugin_name, storage_object_path
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set
@@ -62,18 +61,16 @@ class Restored:
 
 def refuse_clashes(lio: Lio, document: Document) -> None:
     """Raise ExistsError if a storage object or target of the document already exists."""
-    running = {(place.plugin, place.name): place for place in listing.storage_objects(lio)}
-    for entry in document.get("storage_objects", ()):
-        plugin = plugin_name(entry["plugin"])
-        there = running.get((plugin, entry["name"]))
+    running = {place.path: place for place in listing.storage_objects(lio)}
+    for path, item in items(document, lio.root, {}).items():
+        place = item.place
+        there = running.get(path)
         if there is not None and not listing.half_made(lio, there):
             raise _clash(
-                f"Storage object {plugin}/{entry['name']}",
-                f"storageobject '{plugin}:{entry['name']}' exist not restoring",
+                f"Storage object {there.plugin}/{there.name}",
+                f"storageobject '{there.plugin}:{there.name}' exist not restoring",
             )
-    for target in document.get("targets", ()):
-        place = _target_place(lio, target)
-        if place is not None and listing.existing(place):
+        if isinstance(place, identifiers.Target) and listing.existing(place):
             targetcli = f"target with wwn {place.wwn} exist, not restoring"
             raise _clash(f"Target {place.wwn}", targetcli)
 
@@ -101,10 +98,11 @@ def chosen(
         part = parts.of_target(document, target)
         if not part.get("targets"):
             raise NotFoundError(f"The file holds no target {target}, nothing was restored")
+        running = {place.path for place in listing.storage_objects(lio)}
         part["storage_objects"] = [
             entry
             for entry in part.get("storage_objects", ())
-            if _existing(lio, plugin_name(entry["plugin"]), entry["name"]) is None
+            if storage_object_path(entry["plugin"], entry["name"]) not in running
         ]
     if storage_object is not None:
         part["storage_objects"] = [
@@ -243,14 +241,11 @@ def _sound(
 
 def _exported(lio: Lio, wanted: Items) -> Items:
     """Return the running storage objects that a document exports and does not contain."""
-    found: Items = {}
-    for item in wanted.values():
-        for link in item.links:
-            plugin, _, name = link.removeprefix("/backstores/").partition("/")
-            place = _existing(lio, plugin, name) if link not in wanted else None
-            if place is not None:
-                found[link] = Item(place)
-    return found
+    links = {link for item in wanted.values() for link in item.links}.difference(wanted)
+    if not links:
+        return {}
+    running = listing.storage_objects(lio)
+    return {place.path: Item(place) for place in running if place.path in links}
 
 
 def _do_all(lio: Lio, result: Restored) -> None:
@@ -313,24 +308,6 @@ def _path(operation: Operation) -> str:
 def _folder(operation: Operation) -> str:
     place = getattr(operation, "place", None) or getattr(operation, "tpg", None)
     return str(place.folder) if place is not None else ""
-
-
-def _target_place(lio: Lio, entry: TargetEntry) -> identifiers.Target | None:
-    try:
-        fabric = fabrics.fabric(entry["fabric"])
-        return identifiers.Target(fabric.name, fabric.known_wwn(entry["wwn"]), lio.root)
-    except PyshellError:
-        return None
-
-
-def _existing(lio: Lio, plugin: str, name: str) -> identifiers.StorageObject | None:
-    """Return the storage object of that name, None if it does not exist or is not valid."""
-    if plugin not in HBA_PREFIX:
-        return None
-    try:
-        return listing.storage_object(lio, plugin, name)
-    except UsageError:
-        return None
 
 
 @dataclass(frozen=True)

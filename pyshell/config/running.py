@@ -154,8 +154,8 @@ def read_fabric(lio: Lio, fabric: Fabric) -> FabricModuleEntry | None:
 def _tpg(lio: Lio, place: identifiers.Tpg, names: SettingNames) -> TpgEntry:
     entry = tpg_facts(lio, place)
     _add_groups(lio, place.folder, entry, f"{place.target.fabric_name} tpg", names)
-    luns = ((lun, listing.link_of(lun.folder)) for lun in listing.luns(place))
-    entry["luns"] = [_lun(lio, lun, *link) for lun, link in luns if link is not None]
+    luns = [read_lun(lio, lun) for lun in listing.luns(place)]
+    entry["luns"] = [lun for lun in luns if lun.get("alias") is not None]
     entry["portals"] = entry["node_acls"] = []
     if place.target.fabric.has("nps"):
         entry["portals"] = [read_portal(lio, portal) for portal in listing.portals(place)]
@@ -175,17 +175,14 @@ def tpg_facts(lio: Lio, place: identifiers.Tpg) -> dict[str, Any]:
 
 
 def read_lun(lio: Lio, place: identifiers.Lun) -> LunEntry:
-    """Return a LUN's entry."""
-    return _lun(lio, place, *(listing.link_of(place.folder) or (None, None)))
-
-
-def _lun(lio: Lio, place: identifiers.Lun, alias: str | None, target: str | None) -> LunEntry:
+    """Return a LUN's entry; `alias` is None if its link is missing."""
+    alias, target = listing.link_of(place.folder) or (None, None)
     exported = listing.exported_by(place, target)
     return {
         "index": place.index,
         "storage_object": exported.path if exported else "",
         "alias": alias,
-        "alua_tg_pt_gp_name": alua_group_name(lio, place),
+        "alua_tg_pt_gp_name": alua_group_name(lio, place) if target else None,
     }
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
@@ -233,7 +232,7 @@ def device_problems(
     """
     for entry in document.each("storage_objects"):
         device = entry.text("dev")
-        if not device or not _can_be_path(device):
+        if not device or UNFIT.search(device):
             continue  # reported by other checks
         plugin = plugin_of(entry)
         yield from _moving(lio, entry, device)
@@ -270,19 +269,12 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
         plugin = plugin_of(entry) or ""
         key = "config" if plugin == "user" else "dev"
         path = entry.text(key)
-        if not path or not _can_be_path(path) or entry.flag("exclusive") is False:
+        if not path or UNFIT.search(path) or entry.flag("exclusive") is False:
             continue
         used = identity(lio, plugin, path)
         if used is not None and (before := seen.before(used, entry.at(key))):
             message = f"{path} is used twice, first at {before}"
             yield error(entry.at(key), message, "Two exports of one disk overwrite each other.")
-
-
-def _can_be_path(text: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
 
 
 def _block(
@@ -313,10 +305,7 @@ def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | Non
     plugin, name = plugin_of(entry), entry.text("name")
     if plugin is None or name is None:
         return None
-    try:
-        place = listing.storage_object(lio, plugin, name)
-    except UsageError:  # not a valid name
-        return None
+    place = listing.storage_object(lio, plugin, name)
     if place is None:
         return None
     running = storage_info.describe(lio, place).device

@@ -64,8 +64,14 @@ def storage_objects(lio: Lio, plugin: str | None = None) -> list[StorageObject]:
 
 
 def storage_object(lio: Lio, plugin: str, name: str) -> StorageObject | None:
-    """Return the storage object of that name, None if there is none; reads no other object."""
-    names.storage_object_name(name)
+    """Return the storage object of that name, None if there is none or the name is not valid.
+
+    It reads no other object.
+    """
+    try:
+        names.storage_object_name(name)
+    except UsageError:
+        return None
     prefix, core = f"{HBA_PREFIX[plugin]}_", core_folder(lio.root)
     # The newest first, which is most often asked for: one look each is all that there is to do.
     for number in sorted((n for kind, n in hbas(lio) if kind == plugin), reverse=True):
@@ -393,6 +399,7 @@ def is_wildcard(address: str) -> bool:
 
 def require_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
     """Return the storage object of that name. Raises NotFoundError."""
+    names.storage_object_name(name)
     found = storage_object(lio, plugin, name)
     if found is None:
         raise NotFoundError(

@@ -81,10 +81,7 @@ class BackstoreNode(Node):
         return str(self.name)
 
     def find(self, name: str) -> Node | None:
-        try:
-            place = listing.storage_object(self.lio, self.plugin, name)
-        except UsageError:
-            return None
+        place = listing.storage_object(self.lio, self.plugin, name)
         return StorageObjectNode(place, self) if place else None
 
     def _new(self, name: str) -> StorageObject:

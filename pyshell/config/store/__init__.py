@@ -276,7 +276,7 @@ def elsewhere(lio: Lio) -> list[Path]:
     """Return the saved configurations in other known folders."""
     here = default_file(lio)
     found = [lio.machine.host_file(f"{folder}/{NAME}") for folder in KNOWN_FOLDERS]
-    return [path for path in found if path != here and _is_file(path)]
+    return [path for path in found if path != here and os.path.isfile(path)]
 
 
 def missing_file(lio: Lio, path: Path, command: str) -> NotFoundError:
@@ -289,10 +289,3 @@ def missing_file(lio: Lio, path: Path, command: str) -> NotFoundError:
         hint = f"Another one is {others[0]}: '{command} {others[0]}' reads it."
     message = f"Restore file {path} not found"
     return NotFoundError(f"{message}.", hint, path=str(path), targetcli=message)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False

@@ -52,7 +52,7 @@ def tree_paths(document: Document) -> set[str]:
 
     A reference to a secret's file counts as that secret.
     """
-    return _paths(_by_tree_path(document))
+    return _paths(_read(document)[0])
 
 
 def _paths(found: Items) -> set[str]:
@@ -61,7 +61,7 @@ def _paths(found: Items) -> set[str]:
 
 def running_paths(lio: Lio) -> set[str]:
     """Return the paths in the tree of all running objects."""
-    return set(_by_tree_path(read_running(lio)))
+    return set(_read(read_running(lio))[0])
 
 
 def missing(
@@ -73,14 +73,14 @@ def missing(
     created; dependents refer to them. Objects that are created along with their owner are not
     included.
     """
-    wanted = _by_tree_path(document)
+    wanted, refused = _read(document)
     gone = set(wanted).difference(runs)
     secrets = {
         path: reasons.get(path, "not read from its file")
         for path in secret_paths(wanted, only_unread=True)
         if path not in runs
     }
-    impossible = {path: text for path, text in _nameless(document).items() if path not in runs}
+    impossible = {path: text for path, text in refused.items() if path not in runs}
     reported = [path for path, item in wanted.items() if path in gone and not item.implied]
     return impossible | {path: _reason(path, wanted, gone, reasons) for path in reported} | secrets
 
@@ -89,21 +89,22 @@ def lost(marked: Collection[str], before: bytes, document: Document) -> list[str
     """Return those of `marked` that the file with these bytes has and the new document lacks."""
     if not marked:
         return []
-    held = {*_paths(_of_file(before)), *_nameless(_document(before))}
+    found, refused = _of_file(before)
+    held = {*_paths(found), *refused}
     kept = tree_paths(document)
     return [path for path in marked if path in held and path not in kept]
 
 
 def not_named(paths: Sequence[str], named: Collection[str], before: bytes) -> list[str]:
     """Return those of `paths` that are not in `named` and do not depend on one of these."""
-    held = _of_file(before)
+    held, _ = _of_file(before)
     chosen = frozenset(named)
     return [p for p in paths if p not in chosen and not _goes_with(p, chosen, held)]
 
 
 def first(paths: Sequence[str], before: bytes) -> list[str]:
     """Return those of `paths` that do not depend on another of them."""
-    held = _of_file(before)
+    held, _ = _of_file(before)
     return [path for path in paths if not _goes_with(path, frozenset(paths), held)]
 
 
@@ -132,26 +133,16 @@ def _reason(path: str, wanted: Items, gone: set[str], reasons: Mapping[str, str]
     return f"needs {needed}" if needed else "not running"
 
 
-def _document(data: bytes) -> Document:
-    """Return the document in a file, an empty one if it is not a saved configuration."""
+def _read(document: Document) -> tuple[Items, dict[str, str]]:
+    """Return items by their paths in the tree, and the paths of invalid entries with reasons."""
+    refused: dict[str, str] = {}
+    found = items(document, NAMES_ONLY, refused)
+    return {tree_path(item): item for item in found.values()}, refused
+
+
+def _of_file(data: bytes) -> tuple[Items, dict[str, str]]:
+    """Return the same of a file, nothing if it is not a saved configuration."""
     try:
-        return document_file.from_bytes(data, "saveconfig.json")
+        return _read(document_file.from_bytes(data, "saveconfig.json"))
     except document_file.DocumentError:
-        return {}
-
-
-def _of_file(data: bytes) -> Items:
-    return _by_tree_path(_document(data))
-
-
-def _nameless(document: Document) -> dict[str, str]:
-    """Return the paths of entries that are not valid, with the reasons."""
-    found: dict[str, str] = {}
-    items(document, NAMES_ONLY, found)
-    return found
-
-
-def _by_tree_path(document: Document) -> Items:
-    """Return items by their paths in the tree, without entries that are not valid."""
-    found = items(document, NAMES_ONLY, {})
-    return {tree_path(item): item for item in found.values()}
+        return {}, {}
