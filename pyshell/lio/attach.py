@@ -108,7 +108,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
         lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
         folder = config_dir or CONFIG_DIR
         return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
-    from pyshell.simulator import SimulatedMachine
+    from pyshell.simulator.simulated_machine import SimulatedMachine
 
     found = _open_simulator(simulate)
     return Lio(

@@ -22,9 +22,9 @@ from pyshell.host import (
     UserHandler,
     is_hctl,
 )
+from pyshell.simulator import Simulator
 from pyshell.simulator.hardware import HardwareTable
 from pyshell.simulator.recorded import recorded_kernel
-from pyshell.simulator.simulator import Simulator
 
 _PAUSE_SECONDS = 0.05  # reading a simulated host costs little
 _WRITE_ZEROES = 8388607

@@ -25,9 +25,9 @@ import rtslib_fb.tcm
 import rtslib_fb.utils
 from rtslib_fb.utils import RTSLibError
 
+from pyshell.simulator import Simulator
 from pyshell.simulator.hardware import SimulatedDevice
 from pyshell.simulator.plugins import PAGE_SIZE
-from pyshell.simulator.simulator import Simulator
 
 _MODULES_WITH_PATH = (
     rtslib_fb.fabric,

@@ -11,7 +11,7 @@ import pytest
 
 from driver import TPG, Pyshell
 from pyshell.host.programs import Systemd
-from pyshell.simulator import SimulatedMachine
+from pyshell.simulator.simulated_machine import SimulatedMachine
 
 from .findings import (
     ACL,

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.simulator import SimulatedDevice, recorded
-from pyshell.simulator.simulator import RULES
+from pyshell.simulator import RULES, SimulatedDevice, recorded
 from simulator.acts import ACL, TARGETS, Acts, outcome
 
 TRIES = json.loads(Path(__file__).with_name("tries.json").read_text(encoding="utf-8"))

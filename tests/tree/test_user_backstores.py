@@ -13,7 +13,7 @@ import pytest
 from driver import CLIENT, TPG, Pyshell
 from handlerservice import HandlerService, bus
 from pyshell.host.real_machine import RealMachine
-from pyshell.simulator import SimulatedMachine
+from pyshell.simulator.simulated_machine import SimulatedMachine
 
 CREATED = "/backstores/user:file create name=disk size=16M cfgstring=/srv/disk.img"
 INFO = "Config: file//srv/disk.img Size: 16777216"
