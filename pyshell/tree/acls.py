@@ -18,20 +18,19 @@ from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun, remo
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group
-from pyshell.tree.luns import Exports, lun_for
-from pyshell.tree.node import Node, numbered, running_facts, shown_facts
+from pyshell.tree.luns import Exported, lun_for
+from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
-class AclsNode(Node):
+class AclsNode(ObjectNode[Tpg]):
     """The folder of the node ACLs; those with one tag are shown as one node of that name."""
 
     counted = "ACLs"
 
-    def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
-        super().__init__("acls", parent)
-        self.place = place
-        self._exports = exports
+    def __init__(self, place: Tpg, parent: Node, exported: Exported) -> None:
+        super().__init__(place, parent, "acls")
+        self._exported = exported
 
     def make_children(self) -> Sequence[Node]:
         named = self._by_name()
@@ -46,7 +45,7 @@ class AclsNode(Node):
         return self._node(found[0].wwn if by_wwn else name, found)
 
     def _node(self, name: str, acls: Sequence[NodeAcl]) -> NodeAclNode:
-        return NodeAclNode(name, acls, self, self._exports)
+        return NodeAclNode(name, acls, self, self._exported)
 
     def is_empty(self) -> bool:
         return not has_folders(f"{self.place.folder}/acls")
@@ -167,24 +166,22 @@ class AclsNode(Node):
             raise UsageError(f"The node ACLs of fabric {name} have no tags.")
 
 
-class NodeAclNode(Node):
+class NodeAclNode(ObjectNode[NodeAcl]):
     """A node ACL, or several with one tag: reads use the first, changes apply to all."""
 
     def __init__(
-        self, name: str, places: Sequence[NodeAcl], parent: Node, exports: Exports
+        self, name: str, places: Sequence[NodeAcl], parent: Node, exported: Exported
     ) -> None:
-        super().__init__(name, parent)
+        super().__init__(places[0], parent, name)
         self.places = places
-        self.place = places[0]
-        self._exports = exports
+        self._exported = exported
 
     def make_children(self) -> Sequence[Node]:
-        mapped_luns = listing.mapped_luns(self.place)
-        return [self._mapped(mapped) for mapped in mapped_luns]
+        return [self._mapped(mapped) for mapped in listing.mapped_luns(self.place)]
 
     def _mapped(self, place: MappedLun) -> MappedLunNode:
         same = [MappedLun(acl, place.index) for acl in self.places]
-        return MappedLunNode(place, self, self._exports, same)
+        return MappedLunNode(place, self, self._exported, same)
 
     def find(self, name: str) -> Node | None:
         index = numbered(name, "mapped_lun")
@@ -276,16 +273,15 @@ class NodeAclNode(Node):
         return Lines([*found.lines, "wwns:", *wwns], {**found.data, "wwns": wwns})
 
 
-class MappedLunNode(Node):
+class MappedLunNode(ObjectNode[MappedLun]):
     """A mapped LUN; `same` are those of all ACLs that share a tag."""
 
     def __init__(
-        self, place: MappedLun, parent: Node, exports: Exports, same: Sequence[MappedLun]
+        self, place: MappedLun, parent: Node, exported: Exported, same: Sequence[MappedLun]
     ) -> None:
-        super().__init__(f"mapped_lun{place.index}", parent)
-        self.place = place
+        super().__init__(place, parent)
         self._same = same
-        self._exports = exports
+        self._exported = exported
 
     def groups(self) -> dict[str, SettingsGroup]:
         """Return the settings of the mapping; in targetcli it has none."""
@@ -295,7 +291,7 @@ class MappedLunNode(Node):
 
     def summary(self) -> tuple[str, bool | None]:
         lun = listing.lun_of(self.place)
-        exported = self._exports.of(lun) if lun else None
+        exported = self._exported(lun) if lun else None
         if lun is None or exported is None:
             return "BROKEN LUN LINK", False
         mode = "ro" if is_on(self.lio.kernel, f"{self.place.folder}/write_protect") else "rw"

@@ -25,7 +25,7 @@ from pyshell.lio.operations.targets import (
 from pyshell.names import DEFAULT_PORT
 from pyshell.tree.command import CHILD, TAG, WWN, command
 from pyshell.tree.groups import AuthGroup, KernelGroup, SettingsGroup
-from pyshell.tree.node import Node, numbered, shown_facts
+from pyshell.tree.node import Node, ObjectNode, numbered, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 from pyshell.tree.tpg import TpgNode
 
@@ -167,22 +167,18 @@ class FabricNode(Node):
         return Lines([f"Target fabric module {self.fabric.name}: {version}".strip()], version)
 
 
-class TargetNode(Node):
+class TargetNode(ObjectNode[Target]):
     """A target of a fabric with TPG tags."""
 
-    def __init__(self, place: Target, parent: Node) -> None:
-        super().__init__(place.wwn, parent)
-        self.place = place
-
     def make_children(self) -> Sequence[Node]:
-        return [TpgNode(tpg, f"tpg{tpg.tag}", self) for tpg in listing.tpgs(self.place)]
+        return [TpgNode(tpg, self) for tpg in listing.tpgs(self.place)]
 
     def find(self, name: str) -> Node | None:
         tag = numbered(name, "tpg")
         if tag is None:
             return None
         tpg = Tpg(self.place, tag)
-        return TpgNode(tpg, f"tpg{tpg.tag}", self) if listing.existing(tpg) else None
+        return TpgNode(tpg, self) if listing.existing(tpg) else None
 
     def summary(self) -> tuple[str, bool | None]:
         """Return the summary; an invalid name is reported, but never fatal (field failure 57)."""
@@ -224,7 +220,7 @@ class MergedTargetNode(TpgNode):
     """A target of a fabric without TPG tags, combined with its only TPG."""
 
     def __init__(self, target: Target, parent: Node) -> None:
-        super().__init__(Tpg(target, 1), target.wwn, parent)
+        super().__init__(Tpg(target, 1), parent, target.wwn)
 
     def summary(self) -> tuple[str, bool | None]:
         if not has_valid_name(self.place.target):

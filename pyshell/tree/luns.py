@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -19,29 +19,31 @@ from pyshell.lio.operations.storage import CreateStorageObject
 from pyshell.text import likely
 from pyshell.tree.command import LUN, STORAGE_OBJECT, command
 from pyshell.tree.groups import LunAluaGroup, SettingsGroup
-from pyshell.tree.node import Node, numbered, running_facts, shown_facts
+from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Result
 
+Exported = Callable[[Lun], StorageObject | None]
+"""Returns what a LUN exports, None if its link is missing or broken."""
 
-class LunsNode(Node):
+
+class LunsNode(ObjectNode[Tpg]):
     """The folder of the LUNs."""
 
     counted = "LUNs"
 
-    def __init__(self, place: Tpg, parent: Node, exports: Exports) -> None:
-        super().__init__("luns", parent)
-        self.place = place
-        self._exports = exports
+    def __init__(self, place: Tpg, parent: Node, exported: Exported) -> None:
+        super().__init__(place, parent, "luns")
+        self._exported = exported
 
     def make_children(self) -> Sequence[Node]:
-        return [LunNode(lun, self, self._exports) for lun in listing.luns(self.place)]
+        return [LunNode(lun, self, self._exported) for lun in listing.luns(self.place)]
 
     def find(self, name: str) -> Node | None:
         index = numbered(name, "lun")
         if index is None:
             return None
         place = Lun(self.place, index)
-        return LunNode(place, self, self._exports) if listing.existing(place) else None
+        return LunNode(place, self, self._exported) if listing.existing(place) else None
 
     def is_empty(self) -> bool:
         return not has_folders(f"{self.place.folder}/lun")
@@ -95,16 +97,15 @@ class LunsNode(Node):
         return Change(operations, named=[place.path])
 
 
-class LunNode(Node):
+class LunNode(ObjectNode[Lun]):
     """A LUN."""
 
-    def __init__(self, place: Lun, parent: Node, exports: Exports) -> None:
-        super().__init__(f"lun{place.index}", parent)
-        self.place = place
-        self._exports = exports
+    def __init__(self, place: Lun, parent: Node, exported: Exported) -> None:
+        super().__init__(place, parent)
+        self._exported = exported
 
     def summary(self) -> tuple[str, bool | None]:
-        exported = self._exports.of(self.place)
+        exported = self._exported(self.place)
         if exported is None:
             return "BROKEN STORAGE LINK", False
         words = [f"{exported.plugin}/{exported.name}"]
@@ -127,19 +128,6 @@ class LunNode(Node):
     def ui_command_info(self) -> Result:
         """Show details of the LUN."""
         return shown_facts(running_facts(self.lio, self.place), secrets=True)
-
-
-class Exports:
-    """What the LUNs of a TPG export, read once each: a drawing needs it for each mapping, too."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, StorageObject | None] = {}
-
-    def of(self, lun: Lun) -> StorageObject | None:
-        """Return what a LUN exports, None if its link is missing or broken."""
-        if lun.index not in self._known:
-            self._known[lun.index] = listing.storage_object_of(lun)
-        return self._known[lun.index]
 
 
 def storage_object_for(node: Node, text: str) -> tuple[list[Operation], StorageObject]:

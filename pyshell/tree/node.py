@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from configshell_fb import ConfigNode
 
@@ -295,6 +295,17 @@ class Node(ConfigNode):  # type: ignore[misc]
         """Run a command of this node with values that fit its declaration."""
         found: Result | None = self.commands().function(name)(self, **values)
         return Nothing() if found is None else found
+
+
+T = TypeVar("T", bound=Identifier)
+
+
+class ObjectNode(Node, Generic[T]):
+    """A node of an object, or the folder `name` below it."""
+
+    def __init__(self, place: T, parent: Node, name: str = "") -> None:
+        super().__init__(name or place.path.rpartition("/")[2], parent)
+        self.place = place
 
 
 class Commands(Mapping[str, Command]):

@@ -24,13 +24,13 @@ from pyshell.lio.settings import ALUA_STATES, boolean
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
 from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
-from pyshell.tree.node import Context, Node, running_facts, shown_facts
+from pyshell.tree.node import Context, Node, ObjectNode, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result, Table
 
 _WRITE_CACHE = "emulate_write_cache"
 
 
-class StorageObjectNode(Node):
+class StorageObjectNode(ObjectNode[StorageObject]):
     """A storage object."""
 
     more: ClassVar[Mapping[str, str]] = {
@@ -38,12 +38,8 @@ class StorageObjectNode(Node):
         "saveconfig": "pyshell.commands.saved_objects",
     }
 
-    def __init__(self, place: StorageObject, parent: Node) -> None:
-        super().__init__(place.name, parent)
-        self.place = place
-
     def make_children(self) -> Sequence[Node]:
-        return [AluaGroupsNode(self.place, self)]
+        return [AluaGroupsNode(self.place, self, "alua")]
 
     def summary(self) -> tuple[str, bool | None]:
         found = storage_info.describe(self.lio, self.place)
@@ -185,14 +181,10 @@ def _is_off(value: str) -> bool:
         return False  # the kernel judges it
 
 
-class AluaGroupsNode(Node):
+class AluaGroupsNode(ObjectNode[StorageObject]):
     """The folder of the ALUA groups."""
 
     counted = "ALUA Groups"
-
-    def __init__(self, place: StorageObject, parent: Node) -> None:
-        super().__init__("alua", parent)
-        self.place = place
 
     def make_children(self) -> Sequence[Node]:
         return [AluaGroupNode(group, self) for group in self._groups()]
@@ -230,12 +222,8 @@ class AluaGroupsNode(Node):
         return listing.alua_groups(self.place)
 
 
-class AluaGroupNode(Node):
+class AluaGroupNode(ObjectNode[AluaGroup]):
     """An ALUA group."""
-
-    def __init__(self, place: AluaGroup, parent: Node) -> None:
-        super().__init__(place.name, parent)
-        self.place = place
 
     def summary(self) -> tuple[str, bool | None]:
         text = text_or_none(self.lio.kernel, f"{self.place.folder}/alua_access_state") or ""

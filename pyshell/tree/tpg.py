@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 from pyshell import names
@@ -18,25 +19,21 @@ from pyshell.lio.operations.targets import CreatePortal, DeletePortal
 from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.groups import SettingsGroup, access_groups
-from pyshell.tree.luns import Exports, LunsNode
-from pyshell.tree.node import Node, running_facts, shown_facts
+from pyshell.tree.luns import LunsNode
+from pyshell.tree.node import Node, ObjectNode, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
 
-class TpgNode(Node):
+class TpgNode(ObjectNode[Tpg]):
     """A TPG."""
-
-    def __init__(self, place: Tpg, name: str, parent: Node) -> None:
-        super().__init__(name, parent)
-        self.place = place
 
     def make_children(self) -> Sequence[Node]:
         fabric = self.place.target.fabric
-        exports = Exports()
-        made: list[Node] = [AclsNode(self.place, self, exports)] if fabric.has("acls") else []
-        made.append(LunsNode(self.place, self, exports))
+        exported = cache(listing.storage_object_of)  # a drawing needs it for each mapping, too
+        made: list[Node] = [AclsNode(self.place, self, exported)] if fabric.has("acls") else []
+        made.append(LunsNode(self.place, self, exported))
         if fabric.has("nps"):
-            made.append(PortalsNode(self.place, self))
+            made.append(PortalsNode(self.place, self, "portals"))
         return made
 
     def groups(self) -> dict[str, SettingsGroup]:
@@ -86,7 +83,8 @@ class TpgNode(Node):
 
     def _unserved(self) -> str:
         """Return a warning about LUNs that do not work (field failure 45), "" if all do."""
-        bad = [lun.name for lun in LunsNode(self.place, self, Exports()).children if lun.trouble()]
+        luns = LunsNode(self.place, self, listing.storage_object_of).children
+        bad = [lun.name for lun in luns if lun.trouble()]
         return f"Not all LUNs work: {', '.join(map(str, bad))}. 'ls' shows why." if bad else ""
 
     @command(changes=True)
@@ -106,14 +104,10 @@ class TpgNode(Node):
         return shown_facts(facts, secrets=self.context.compat)
 
 
-class PortalsNode(Node):
+class PortalsNode(ObjectNode[Tpg]):
     """The folder of the portals."""
 
     counted = "Portals"
-
-    def __init__(self, place: Tpg, parent: Node) -> None:
-        super().__init__("portals", parent)
-        self.place = place
 
     def make_children(self) -> Sequence[Node]:
         return [PortalNode(portal, self) for portal in listing.portals(self.place)]
@@ -222,12 +216,8 @@ def _one_port(address: tuple[str, int | None], port: int | None) -> tuple[str, i
     return address[0], address[1] or port
 
 
-class PortalNode(Node):
+class PortalNode(ObjectNode[Portal]):
     """A portal."""
-
-    def __init__(self, place: Portal, parent: Node) -> None:
-        super().__init__(place.name, parent)
-        self.place = place
 
     def summary(self) -> tuple[str, bool | None]:
         for file, word in (("iser", "iser"), ("cxgbit", "offload")):

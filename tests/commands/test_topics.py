@@ -70,7 +70,13 @@ def test_every_kind_of_node_is_found_by_help() -> None:
     known = set(help._NODES)
     offering = {kind.__name__ for kind in kinds(Node) if kind.commands()}
     assert known <= offering
-    private = {"MergedTargetNode", "BackstoreNode", "_AllUserNode", "SimulatedRootNode"}
+    private = {
+        "MergedTargetNode",
+        "BackstoreNode",
+        "_AllUserNode",
+        "SimulatedRootNode",
+        "ObjectNode",
+    }
     inner = {kind.__name__ for kind in RootNode.__mro__} - {"RootNode"}
     assert offering - known - private - inner == set()
 
