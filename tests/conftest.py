@@ -14,9 +14,9 @@ import pytest
 import forkserver
 from driver import CLIENT, SERVER, TPG, Pyshell
 from foldercopy import empty
+from pyshell.lio import rtslib
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import changing
-from pyshell.simulator import under_rtslib as simulation
 
 KERNEL_TESTS = Path(__file__).with_name("kernel")
 # A simulated kernel is many small files: in memory, where there is such a place, tests run quicker.
@@ -59,7 +59,7 @@ def _clean_environment(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     yield
-    simulation.detach()
+    rtslib.end_simulation()
 
 
 @pytest.fixture

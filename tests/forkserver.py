@@ -203,8 +203,8 @@ def main() -> None:
     from kernel.forked import modules_of_pyshell  # what one-liners import
 
     prompt = pkgutil.walk_packages(pyshell.prompt.__path__, "pyshell.prompt.")
-    more = ["pyshell.simulator.under_rtslib", "pyshell.__main__"]
-    for module in [*modules_of_pyshell(), *(module.name for module in prompt), *more]:
+    modules = [*modules_of_pyshell(), *(module.name for module in prompt), "pyshell.__main__"]
+    for module in modules:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a child that collects would copy what it looks at

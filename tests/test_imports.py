@@ -15,7 +15,7 @@ from driver import ROOT, TIME_LIMIT, clean_environment
 
 CONTRACTS = (
     "Each package imports only from those below it in this list",
-    "Only the rtslib adapter, and the simulator's module under it, know rtslib",
+    "Only the rtslib adapter knows rtslib",
     "Only render knows rich",
     "Only prompt knows prompt_toolkit",
 )

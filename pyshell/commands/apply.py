@@ -28,7 +28,8 @@ from pyshell.config.running import read_running
 from pyshell.config.store import local, revisions
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
-from pyshell.lio.identifiers import Target, is_below, normal_wwn
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import Target, normal_wwn
 from pyshell.lio.operations.base import check, flat
 from pyshell.lio.operations.storage import image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command

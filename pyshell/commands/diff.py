@@ -23,7 +23,8 @@ from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
-from pyshell.lio.identifiers import StorageObject, is_below
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.storage_info import device_attributes
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.node import Node

@@ -16,7 +16,7 @@ from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import is_below
+from pyshell.lio.configfs import is_below
 from pyshell.tree.command import FILE, PATH, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result

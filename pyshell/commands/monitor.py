@@ -14,7 +14,8 @@ from pyshell.config.store import local, utc
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, statistics
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import StorageObject, is_below
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced
 from pyshell.lio.sessions import sessions as open_sessions
 from pyshell.lio.statistics import Rate, Sample, samples

@@ -22,7 +22,7 @@ from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, Usage
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import is_below
+from pyshell.lio.configfs import is_below
 from pyshell.names import MASK
 from pyshell.text import listed
 from pyshell.tree.command import FILE, PATHS, REVISION, TARGET, choice, command

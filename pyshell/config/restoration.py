@@ -28,7 +28,8 @@ from pyshell.errors import (
 from pyshell.host import DeviceEvents
 from pyshell.lio import identifiers, listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import is_below, plugin_name, storage_object_path
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, Operation, one_by_one
 from pyshell.lio.operations.setters import Set

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.host import Machine, programs
+from pyshell.lio import rtslib
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
@@ -124,7 +125,7 @@ def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
 
 def _open_simulator(folder: Path) -> Simulator:
     """Open the simulated kernel in `folder` and put it under rtslib. Raises PyshellError."""
-    from pyshell.simulator import open_simulator, under_rtslib
+    from pyshell.simulator import open_simulator
 
     try:
         found = open_simulator(folder)
@@ -135,7 +136,7 @@ def _open_simulator(folder: Path) -> Simulator:
         hint = "Fix or remove that file, or name another folder with --simulate=DIR."
         raise PyshellError(str(error), hint) from error
     found.before_change = require_changing
-    under_rtslib.attach(found)
+    rtslib.simulate(found)
     return found
 
 

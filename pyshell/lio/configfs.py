@@ -46,6 +46,11 @@ class Kernel(Protocol):
         """Remove a link."""
 
 
+def is_below(path: str, root: str) -> bool:
+    """Return whether a path, in configfs or in the tree, equals another one or is below it."""
+    return path == root or path.startswith(f"{root.rstrip('/')}/")
+
+
 def confine(root: str, path: str) -> None:
     """Raise PermissionError unless `path` is plainly below `root`: no `..`, no empty parts.
 
@@ -118,8 +123,21 @@ class RealKernel:
             os.close(held)
 
     def write(self, path: str, text: str) -> None:
-        """Write `text` in one call: configfs takes each write as a whole value."""
-        write_below(self.root, path, text.encode("utf-8", errors="surrogateescape"))
+        """Write `text` to an existing file in one call, as configfs takes a whole value.
+
+        The file must lie on the file system of `root`: a link on the way cannot lead elsewhere.
+        """
+        confine_change(self.root, path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(descriptor).st_dev != os.stat(self.root).st_dev:
+                raise PermissionError(errno.EPERM, f"it is outside {self.root}", path)
+            os.write(descriptor, text.encode("utf-8", errors="surrogateescape"))
+        except OSError as error:
+            error.filename = path
+            raise
+        finally:
+            os.close(descriptor)
 
     def mkdir(self, path: str) -> None:
         """Make a group: the kernel fills it with its default files."""
@@ -135,24 +153,6 @@ class RealKernel:
         """Remove a link."""
         confine_change(self.root, path)
         os.unlink(path)
-
-
-def write_below(root: str, path: str, data: bytes) -> None:
-    """Write a value to an existing file below `root`, in one call, as configfs takes it.
-
-    The file must lie on the file system of `root`: a link on the way cannot lead elsewhere.
-    """
-    confine_change(root, path)
-    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if os.fstat(descriptor).st_dev != os.stat(root).st_dev:
-            raise PermissionError(errno.EPERM, f"it is outside {root}", path)
-        os.write(descriptor, data)
-    except OSError as error:
-        error.filename = path
-        raise
-    finally:
-        os.close(descriptor)
 
 
 def _read(name: str, path: str, folder: int | None) -> str:

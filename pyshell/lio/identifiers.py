@@ -28,11 +28,6 @@ PLUGIN_OF_HBA = {prefix: plugin for plugin, prefix in HBA_PREFIX.items()}
 DEFAULT_GROUP = "default_tg_pt_gp"
 
 
-def is_below(path: str, root: str) -> bool:
-    """Return whether a path equals another one or is below it."""
-    return path == root or path.startswith(f"{root.rstrip('/')}/")
-
-
 def parents(path: str) -> Iterator[str]:
     """Yield the paths above a path, the nearest first, without `/`."""
     while path := path.rpartition("/")[0]:

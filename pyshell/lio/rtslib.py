@@ -11,6 +11,10 @@ Path in node, target, tcm,      an attribute read or written takes three times a
 utils; os in target             name can lead out of configfs; commands that only read can write
 modprobe in fabric              the caller's environment reaches a shell that runs as root
 StorageObject._config_pr_aptpl  each new storage object reads /proc/mounts and writes dbroot
+
+While rtslib works on a simulated target (see `simulate`), the functions by which it reads the host
+are replaced as well, and a path outside the simulator's folder is one of the simulated host. So
+nothing of the real host is read or changed.
 """
 
 from __future__ import annotations
@@ -20,11 +24,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rtslib_fb
 import rtslib_fb.fabric
 import rtslib_fb.node
+import rtslib_fb.root
 import rtslib_fb.target
 import rtslib_fb.tcm
 import rtslib_fb.utils
@@ -33,10 +38,11 @@ from rtslib_fb.utils import RTSLibError as RTSLibError  # noqa: PLC0414 - for `e
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.host import programs
-from pyshell.lio.configfs import confine, confine_change, write_below
+from pyshell.lio.configfs import Kernel, RealKernel, confine, confine_change, is_below
 
 if TYPE_CHECKING:
     from pyshell.lio.attach import Lio
+    from pyshell.simulator import SimulatedDevice, Simulator
 
 _MORE_THAN_A_PAGE = 65536
 FABRIC_MODULES: dict[str, Callable[[], Any]] = {
@@ -57,13 +63,10 @@ def work_on(lio: Lio) -> None:
     """Let rtslib work on an open target: it knows one configfs folder at a time."""
     if configfs_root() == lio.root:
         return
-    from pyshell.simulator import under_rtslib  # only if a target is or was simulated
-
-    under_rtslib.detach()
-    replace_parts()
     if lio.simulator is not None:
-        under_rtslib.attach(lio.simulator)
+        simulate(lio.simulator)
     else:
+        end_simulation()
         CFSNode.configfs_dir = lio.root
 
 
@@ -160,13 +163,15 @@ def kernels_error(error: BaseException) -> OSError | None:
 class QuickPath:
     """rtslib's `Path`: text, with few system calls; other methods are pathlib's.
 
-    Changes outside of configfs are refused. Errors are those of the system calls, with the path.
+    Changes outside of configfs are refused, but for those of a simulated host's files. Errors are
+    those of the system calls, with the path.
     """
 
     __slots__ = ("_entry", "_text")
 
     def __init__(self, *parts: str | os.PathLike[str]) -> None:
-        self._text = os.path.join(*[os.fspath(part) for part in parts]) if parts else "."
+        text = os.path.join(*[os.fspath(part) for part in parts]) if parts else "."
+        self._text = text if _simulator is None else _stored(_simulator, text)
         self._entry: os.DirEntry[str] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -224,6 +229,11 @@ class QuickPath:
                 found._entry = entry
                 yield found
 
+    @property
+    def _is_simulated_file(self) -> bool:
+        """Return whether it is a file of the simulated host, and not in configfs."""
+        return _simulator is not None and not is_below(self._text, configfs_root())
+
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
         """Create the folder, which must be in configfs; with `exist_ok` any existing one will do.
 
@@ -231,24 +241,26 @@ class QuickPath:
         """
         if exist_ok and os.path.isdir(self._text):
             return
-        confine_change(configfs_root(), self._text)
-        if parents or exist_ok:
+        if self._is_simulated_file:
+            Path(self._text).mkdir(mode, parents, exist_ok)
+        elif parents or exist_ok:
+            confine_change(configfs_root(), self._text)
             Path(self._text).mkdir(mode, parents, exist_ok)
         else:
-            os.mkdir(self._text, mode)
+            _kernel().mkdir(self._text)
 
     def rmdir(self) -> None:
-        """Remove the folder, which must be in configfs."""
-        confine_change(configfs_root(), self._text)
-        os.rmdir(self._text)
+        """Remove the folder."""
+        os.rmdir(self._text) if self._is_simulated_file else _kernel().rmdir(self._text)
 
     def unlink(self) -> None:
-        """Remove the link, which must be in configfs."""
-        confine_change(configfs_root(), self._text)
-        os.unlink(self._text)
+        """Remove the link."""
+        os.unlink(self._text) if self._is_simulated_file else _kernel().unlink(self._text)
 
     def read_text(self) -> str:
         """Return the text of an attribute file, which the kernel returns in one read."""
+        if _simulator is not None and not self._is_simulated_file:
+            return _simulator.read(self._text)
         descriptor = os.open(self._text, os.O_RDONLY | os.O_CLOEXEC)
         try:
             found = read = os.read(descriptor, _MORE_THAN_A_PAGE)
@@ -263,18 +275,29 @@ class QuickPath:
         return found.decode("utf-8", errors="surrogateescape")
 
     def write_text(self, data: str) -> int:
-        """Write a value to an existing file in configfs by one call."""
-        write_below(configfs_root(), self._text, data.encode())
+        """Write a value to an existing file by one call."""
+        data.encode()  # raises UnicodeEncodeError, see `doing`
+        if self._is_simulated_file:
+            return Path(self._text).write_text(data, encoding="utf-8")
+        _kernel().write(self._text, data)
         return len(data)
 
 
-class _ConfinedOs:
+def _kernel() -> Kernel:
+    """Return the kernel that rtslib works on. It refuses paths that are not in its configfs."""
+    return _simulator or RealKernel(configfs_root())
+
+
+class _LinkingOs:
     """The `os` of rtslib's `target` module, which creates the links in configfs with it."""
 
     path = os.path
 
     @staticmethod
     def symlink(source: str | os.PathLike[str], link: str) -> None:
+        if _simulator is not None:
+            _simulator.symlink(os.fspath(source), link)
+            return
         confine(configfs_root(), os.fspath(source))
         confine_change(configfs_root(), link)
         os.symlink(source, link)
@@ -327,7 +350,113 @@ def replace_parts() -> None:
     if rtslib_fb.fabric.modprobe.__module__ == rtslib_fb.utils.__name__:
         rtslib_fb.fabric.modprobe = modprobe
     if rtslib_fb.target.os is os:
-        rtslib_fb.target.os = _ConfinedOs
+        rtslib_fb.target.os = _LinkingOs
 
 
 replace_parts()
+
+
+# -- Simulated targets -----------------------------------------------------------------------------
+
+_simulator: Simulator | None = None
+# What was replaced for it, to be restored: object, name, value.
+_replaced: list[tuple[Any, str, Any]] = []
+
+
+def simulate(simulator: Simulator) -> None:
+    """Let rtslib work on a simulated kernel instead of the real one or of another simulator."""
+    global _simulator  # noqa: PLW0603 - as rtslib's configfs_dir
+    end_simulation()
+    _simulator = simulator
+    _bind(CFSNode, "configfs_dir", simulator.root)
+    for module in (rtslib_fb.fabric, rtslib_fb.root):
+        _bind(module, "Path", QuickPath)
+    _bind(rtslib_fb.tcm, "resource", _Resource(simulator.page_size))
+    for name, function in _host_functions(simulator).items():
+        for module in (rtslib_fb.fabric, rtslib_fb.root, rtslib_fb.tcm, rtslib_fb.utils):
+            if hasattr(module, name):
+                _bind(module, name, function)
+    rtslib_fb.tcm.bs_cache.clear()
+
+
+def end_simulation() -> None:
+    """Let rtslib work on the real host again; do nothing if it does."""
+    global _simulator  # noqa: PLW0603
+    _simulator = None
+    while _replaced:
+        owner, name, value = _replaced.pop()
+        setattr(owner, name, value)
+    rtslib_fb.tcm.bs_cache.clear()
+
+
+def _bind(owner: Any, name: str, value: object) -> None:
+    _replaced.append((owner, name, getattr(owner, name)))
+    setattr(owner, name, value)
+
+
+class _Resource(NamedTuple):
+    """The `resource` of rtslib's `tcm` module, which reads the page size."""
+
+    page_size: int
+
+    def getpagesize(self) -> int:
+        return self.page_size
+
+
+def _stored(simulator: Simulator, path: str) -> str:
+    """Return where a path of the simulated host is stored; one in its folder stays as it is."""
+    if not path.startswith("/") or is_below(path, str(simulator.folder)):
+        return path
+    return str(simulator.machine.file(path))
+
+
+def _host_functions(simulator: Simulator) -> dict[str, Callable[..., Any]]:
+    """Return replacements for the functions by which rtslib reads the host."""
+    machine = simulator.machine
+
+    def found(path: object) -> SimulatedDevice:
+        device = machine.device(str(path))
+        if device is None:
+            raise _not_found("device_file", str(path))
+        return device
+
+    def get_blockdev_type(path: object) -> int | None:
+        device = machine.device(str(path))
+        return device.scsi_type if device else None
+
+    def get_size_for_disk_name(name: str) -> int:
+        device = machine.named(name)
+        if device is None:
+            raise _not_found("block", name)
+        return device.sectors
+
+    def convert_scsi_path_to_hctl(path: object) -> list[int]:
+        device = machine.device(str(path))
+        if device is None or device.hctl is None:
+            raise RTSLibError("Could not convert scsi path to hctl")
+        return [int(number) for number in device.hctl.split(":")]
+
+    def convert_scsi_hctl_to_path(*hctl: object) -> str:
+        device = machine.at(":".join(str(number) for number in hctl))
+        if device is None:
+            raise RTSLibError("Could not find path for SCSI hctl")
+        return device.path
+
+    def modprobe(module: str) -> None:
+        raise RTSLibError(f"the simulated kernel has no module {module}")
+
+    return {
+        "get_blockdev_type": get_blockdev_type,
+        "get_size_for_blk_dev": lambda path: found(path).sectors,
+        "get_size_for_disk_name": get_size_for_disk_name,
+        "is_dev_in_use": lambda path: simulator.holder(str(path)) is not None,
+        "convert_scsi_path_to_hctl": convert_scsi_path_to_hctl,
+        "convert_scsi_hctl_to_path": convert_scsi_hctl_to_path,
+        "mount_configfs": lambda: None,
+        "modprobe": modprobe,
+    }
+
+
+def _not_found(kind: str, name: str) -> Exception:
+    error: Exception = rtslib_fb.utils.pyudev.DeviceNotFoundByNameError(kind, name)
+    return error

@@ -2,7 +2,7 @@
 """A simulated LIO kernel: /sys/kernel/config/target in an ordinary folder, with the kernel's rules.
 
 It needs neither root nor LIO: for trying commands out, for teaching and for tests. What it shows
-and refuses was recorded from a real kernel. `pyshell.simulator.under_rtslib` puts it under rtslib.
+and refuses was recorded from a real kernel. `pyshell.lio.rtslib` puts it under rtslib.
 
 This module has the system calls on its tree, with the kernel's errors.
 """
@@ -84,6 +84,7 @@ class Simulator:
         self.configfs = folder / "configfs" / "target"
         self.config_dir = folder / "etc" / "target"
         self.root = str(self.configfs)
+        self.page_size = plugins.PAGE_SIZE
         self.machine = Hardware(folder)
         self._tree = TreeFiles(folder)
         self._kernel = SimulatedKernel(self._tree, self.machine)

@@ -27,7 +27,6 @@ from pyshell.lio.configfs import RealKernel, changing
 from pyshell.lio.operations import mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.rtslib import doing
-from pyshell.simulator import under_rtslib as simulation
 
 UP = "../" * 12
 SERVER = "iqn.2020-07.com.example:disks"
@@ -159,7 +158,7 @@ def plain(pyshell: Pyshell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     victim.parent.mkdir(parents=True)
     victim.write_text("kept\n")
     shutil.move(pyshell.simulator.configfs, around / "target")
-    simulation.detach()
+    rtslib.end_simulation()
     rtslib.replace_parts()
     root = str(around / "target")
     monkeypatch.setattr(CFSNode, "configfs_dir", root)

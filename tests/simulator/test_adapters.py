@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rtslib_fb import utils
 
+from pyshell.lio.rtslib import simulate
 from pyshell.simulator import SimulatedPort
-from pyshell.simulator.under_rtslib import attach
 from simulator.acts import PORTS, TARGETS, Acts, outcome
 
 HBA = SimulatedPort("qla2xxx", "21:00:00:24:ff:12:34:56")
@@ -74,7 +74,7 @@ def test_a_fibre_channel_port_is_below_its_adapter(kernel: Acts, fabric: str, ow
 
 
 def test_a_changed_table_takes_effect_at_once(kernel: Acts) -> None:
-    attach(kernel.simulator)
+    simulate(kernel.simulator)
     hosts = utils.Path("/sys/class/fc_host")
     assert not hosts.exists()
     kernel.simulator.machine.add_port(HBA)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 import rtslib_fb
 
+from pyshell.lio.rtslib import simulate
 from pyshell.simulator import ChapCredentials, LoginRefusedError
-from pyshell.simulator.under_rtslib import attach
 from simulator.acts import ACL, CLIENT, IQN, TPG, Acts
 
 ADDRESS = "192.168.56.105"
@@ -27,7 +27,7 @@ def ready(kernel: Acts) -> Acts:
 
 def test_a_session_shows_in_the_node_acl(ready: Acts) -> None:
     ready.simulator.login(IQN, 1, CLIENT, ADDRESS)
-    attach(ready.simulator)
+    simulate(ready.simulator)
     acl = rtslib_fb.NodeACL(
         rtslib_fb.TPG(rtslib_fb.Target(rtslib_fb.FabricModule("iscsi"), IQN), 1), CLIENT
     )

@@ -12,17 +12,17 @@ import pytest
 import rtslib_fb
 from rtslib_fb import node, tcm, utils
 
+from pyshell.lio.rtslib import end_simulation, simulate
 from pyshell.simulator import open_simulator
-from pyshell.simulator.under_rtslib import attach, detach
 from simulator.acts import CLIENT, IQN, VOLUME, Acts
 
 
 @pytest.fixture
 def root(kernel: Acts) -> Iterator[Any]:
     """Return rtslib's root on a fresh simulated kernel."""
-    attach(kernel.simulator)
+    simulate(kernel.simulator)
     yield rtslib_fb.RTSRoot()
-    detach()
+    end_simulation()
 
 
 def scenario() -> None:
@@ -112,7 +112,7 @@ def test_a_fabric_that_the_kernel_lacks(root: Any) -> None:
 
 def test_a_folder_behind_a_link(kernel: Acts, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(kernel.simulator.folder)
-    attach(open_simulator(tmp_path / "link"))
+    simulate(open_simulator(tmp_path / "link"))
     scenario()
     root = rtslib_fb.RTSRoot()
     assert [mapped.tpg_lun.lun for mapped in root.mapped_luns] == [0]
@@ -120,9 +120,9 @@ def test_a_folder_behind_a_link(kernel: Acts, tmp_path: Path) -> None:
 
 def test_afterwards_rtslib_is_as_it_was(kernel: Acts) -> None:
     before = (node.CFSNode.configfs_dir, tcm.Path, tcm.is_dev_in_use, utils.modprobe)
-    attach(kernel.simulator)
-    attach(kernel.simulator)
+    simulate(kernel.simulator)
+    simulate(kernel.simulator)
     assert tcm.Path is not Path
-    detach()
-    detach()
+    end_simulation()
+    end_simulation()
     assert (node.CFSNode.configfs_dir, tcm.Path, tcm.is_dev_in_use, utils.modprobe) == before

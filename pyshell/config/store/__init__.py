@@ -24,7 +24,8 @@ from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import is_below, parents
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import parents
 
 NAME = "saveconfig.json"
 KNOWN_FOLDERS = ("/etc/target", "/etc/rtslib-fb-target", "/var/target")

@@ -28,7 +28,7 @@ from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
 from pyshell.lio import listing
 from pyshell.lio.attach import Lio
-from pyshell.lio.identifiers import is_below
+from pyshell.lio.configfs import is_below
 from pyshell.text import listed
 
 _SHOWN = 20
