@@ -14,6 +14,7 @@ from pyshell import names
 from pyshell.commands.guide import target_called
 from pyshell.errors import ConflictError, NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.lio import listing
+from pyshell.lio.configfs import is_on
 from pyshell.lio.sessions import luns_of, sessions
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
 from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, ValueType, command
@@ -151,23 +152,19 @@ def _target_called(node: Node, name: str | None) -> Target:
 def _reached(node: Node, target: Target, name: str | None) -> Portal:
     """Return the portal that an initiator connects to. Raises PyshellError if there is none."""
     wanted = names.portal(name) if name is not None else None
-    tpgs = listing.tpgs(target)
-    found = [
-        portal
-        for tpg in sorted(tpgs, key=lambda tpg: not _is_enabled(node, tpg))
-        for portal in listing.portals(tpg)
-        if _is_reachable(node, portal, wanted)
-    ]
-    if found:
-        return found[0]
-    every = [portal.name for tpg in tpgs for portal in listing.portals(tpg)]
+    tpgs = sorted(listing.tpgs(target), key=lambda tpg: not _is_enabled(node, tpg))
+    every = [portal for tpg in tpgs for portal in listing.portals(tpg)]
+    for portal in every:
+        if _is_reachable(node, portal, wanted):
+            return portal
     at = f" at {name}" if name is not None else ""
-    hint = f"Portals: {', '.join(every)}." if every else "It has no portal."
+    known = ", ".join(portal.name for portal in every)
+    hint = f"Portals: {known}." if known else "It has no portal."
     raise NotFoundError(f"Connection refused: nothing listens for {target.wwn}{at}.", hint)
 
 
 def _is_enabled(node: Node, tpg: Tpg) -> bool:
-    return node.lio.kernel.read(f"{tpg.folder}/enable").strip() == "1"
+    return is_on(node.lio.kernel, f"{tpg.folder}/enable")
 
 
 def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) -> bool:
@@ -176,11 +173,8 @@ def _is_reachable(node: Node, portal: Portal, wanted: tuple[str, int] | None) ->
     if wanted is None:
         return listing.is_wildcard(portal.address) or names.address(portal.address) in own
     address, port = wanted
-    if portal.port != port or address not in own:
-        return False
-    if not listing.is_wildcard(portal.address):
-        return listing.same_address(portal.address, address)
-    return ":" not in address or ":" in portal.address
+    reached = portal.port == port and address in own
+    return reached and names.listens_on(portal.address, address)
 
 
 def _session(node: Node, initiator: str, target: str | None) -> Session:

@@ -88,16 +88,21 @@ class BackstoreNode(Node):
         return StorageObject(self.plugin, name, listing.free_hba(self.lio), self.lio.root)
 
     def _created(
-        self, place: StorageObject, operations: list[Operation], sentence: str, *notes: str
+        self,
+        create: CreateStorageObject,
+        said: Sequence[str],
+        before: Sequence[Operation] = (),
+        notes: Sequence[str] = (),
     ) -> Change:
-        """Add what every new storage object gets, and the sentence that reports it."""
+        """Return the change that creates a storage object with what every new one gets."""
+        operations = [*before, create]
         if self.context.preference("export_backstore_name_as_model"):
-            operations.append(Set(place, "attrib/emulate_model_alias", "1"))
-        _say(operations, sentence)
-        wwn = next(o.arguments["wwn"] for o in operations if isinstance(o, CreateStorageObject))
+            operations.append(Set(create.place, "attrib/emulate_model_alias", "1"))
+        operations[-1].said = said
+        wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
             notes = (*notes, *self._twins(wwn))
-        return Change(operations, place.path, note=" ".join(notes))
+        return Change(operations, create.place.path, note=" ".join(notes))
 
     def _twins(self, wwn: str) -> Iterator[str]:
         """Warn of a storage object that initiators cannot tell from the one with that number."""
@@ -110,10 +115,6 @@ class BackstoreNode(Node):
                     " fix."
                 )
                 return
-
-
-def _say(operations: Sequence[Operation], *sentences: str) -> None:
-    operations[-1].said = [*operations[-1].said, *sentences]
 
 
 class BlockNode(BackstoreNode):
@@ -134,12 +135,11 @@ class BlockNode(BackstoreNode):
         exclusive: Annotated[bool, "Open the device exclusively for this storage object."] = True,
     ) -> Result:
         """Create a storage object on a block device."""
-        place = self._new(name)
         device = self.lio.machine.block_device(dev)
         protect = readonly if readonly is not None else device is not None and device.read_only
         arguments = {"dev": dev, "readonly": protect, "wwn": wwn, "exclusive": exclusive}
-        operations: list[Operation] = [CreateStorageObject(place, arguments)]
-        return self._created(place, operations, f"Created block storage object {name} using {dev}.")
+        said = [f"Created block storage object {name} using {dev}."]
+        return self._created(CreateStorageObject(self._new(name), arguments), said)
 
 
 class FileioNode(BackstoreNode):
@@ -185,10 +185,8 @@ class FileioNode(BackstoreNode):
         if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses writes that are not flushed.")
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
-        operations.append(CreateStorageObject(place, arguments))
-        _say(operations, *said)
-        sentence = f"Created fileio {name} with size {size}"
-        return self._created(place, operations, sentence, *notes)
+        said.append(f"Created fileio {name} with size {size}")
+        return self._created(CreateStorageObject(place, arguments), said, operations, notes)
 
     def _file_size(
         self,
@@ -257,10 +255,9 @@ class RamdiskNode(BackstoreNode):
         wwn: Serial = None,
     ) -> Result:
         """Create a storage object in memory. Its data is lost at reboot."""
-        place = self._new(name)
         arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
-        operations: list[Operation] = [CreateStorageObject(place, arguments)]
-        return self._created(place, operations, f"Created ramdisk {name} with size {size[1]}.")
+        said = [f"Created ramdisk {name} with size {size[1]}."]
+        return self._created(CreateStorageObject(self._new(name), arguments), said)
 
 
 class PscsiNode(BackstoreNode):

@@ -23,7 +23,7 @@ from pyshell.lio.identifiers import Identifier, normal_path
 from pyshell.names import MASK, size_text, whole
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
-from pyshell.tree.results import Branch, Branches, Lines, Nothing, Result, Table
+from pyshell.tree.results import Branch, Branches, Lines, Result, Table
 
 if TYPE_CHECKING:
     from pyshell.lio.operations.base import Operation
@@ -293,8 +293,8 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its declaration."""
-        found: Result | None = self.commands().function(name)(self, **values)
-        return Nothing() if found is None else found
+        found: Result = self.commands().function(name)(self, **values)
+        return found
 
 
 T = TypeVar("T", bound=Identifier)

@@ -117,10 +117,12 @@ class PortalsNode(ObjectNode[Tpg]):
             address, port = names.split_portal(name)
         except UsageError:
             return None
-        found = listing.portal(self.place, address, port) or listing.wildcard_portal(
-            self.place, address, port
-        )
+        found = self._present(address, port)
         return PortalNode(found, self) if found else None
+
+    def _present(self, address: str, port: int) -> Portal | None:
+        found = listing.portal(self.place, address, port)
+        return found or listing.wildcard_portal(self.place, address, port)
 
     @command(
         changes=True,
@@ -194,16 +196,14 @@ class PortalsNode(ObjectNode[Tpg]):
         address, port = _one_port(ip_address, ip_port)
         if port is None:
             raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")
-        place = listing.portal(self.place, address, port)
+        place = self._present(address, port)
         if place is None:
-            place = listing.wildcard_portal(self.place, address, port)
-            if place is None:
-                wanted = f"{names.bracketed(address)}:{port}"
-                raise missing(
-                    f"No such portal: {wanted}.",
-                    Portal(self.place, address, port),
-                    f"Run 'ls {self.path}' to list them.",
-                )
+            raise missing(
+                f"No such portal: {names.bracketed(address)}:{port}.",
+                Portal(self.place, address, port),
+                f"Run 'ls {self.path}' to list them.",
+            )
+        if not listing.same_address(place.address, address):
             self.context.note(f"The portal on all addresses is {place.name}: deleting that.")
         said = f"Deleted network portal {address}:{port}"
         return Change([DeletePortal(place, said=[said])], named=[place.path])
