@@ -14,8 +14,8 @@ import pytest
 from driver import ROOT, Pyshell, run_here, tool
 from pyshell.lio import settings
 from pyshell.shell.options import OPTIONS
-from pyshell.tree.node import kinds
 from pyshell.tree.preferences import PREFERENCES
+from pyshell.tree.root import kinds
 
 FOLDER = ROOT / "packaging/man"
 PAGES = ("pyshell-restore.service.8", "pyshell.8", "saveconfig.json.5")

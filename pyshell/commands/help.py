@@ -16,10 +16,11 @@ from pyshell.lio import settings
 from pyshell.lio.settings import Attribute
 from pyshell.text import aligned, did_you_mean
 from pyshell.tree.command import COMMAND, Command, Param, Rest, command
-from pyshell.tree.node import Node, kinds
+from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
 from pyshell.tree.preferences import text as preference_text
 from pyshell.tree.results import Lines, Result
+from pyshell.tree.root import kinds
 
 _INTRO = (
     "A line is: [PATH] COMMAND [ARGUMENT...] [NAME=VALUE...]",
@@ -314,10 +315,6 @@ def _settings() -> Iterator[tuple[str, tuple[str, ...], Attribute]]:
 
 def _commands() -> Iterator[tuple[str, Command]]:
     """Yield the commands that not every node has, with the path of their nodes."""
-    # Defines all kinds of nodes; other help needs none of them.
-    import pyshell.tree.fabric
-    import pyshell.tree.user_backstores  # noqa: F401
-
     everywhere = Node.commands()
     for kind in kinds():
         where = _NODES.get(kind.__name__)

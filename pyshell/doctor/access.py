@@ -103,7 +103,7 @@ def check_access(lio: Lio) -> Iterator[Finding]:
         for place in places:
             yield from _secrets(lio, place, known)
         for acl in acls:
-            if sessions.asks_for_chap(lio, acl) and not _credential(lio, acl, "userid"):
+            if settings.asks_for_chap(lio.kernel, acl) and not _credential(lio, acl, "userid"):
                 yield error(
                     acl.path,
                     "CHAP is required, but no userid and password are set for this initiator: it"
@@ -130,7 +130,7 @@ def _unused(lio: Lio, tpg: Tpg, acls: list[NodeAcl]) -> Iterator[Finding]:
     given = {
         acl for acl in acls if _credential(lio, acl, "userid") and _credential(lio, acl, "password")
     }
-    unasked = [acl for acl in acls if acl in given and not sessions.asks_for_chap(lio, acl)]
+    unasked = [acl for acl in acls if acl in given and not settings.asks_for_chap(lio.kernel, acl)]
     if not unasked:
         return
     message = (

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pyshell.host import file_text, procnet
-from pyshell.lio import listing
+from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
@@ -121,7 +121,7 @@ def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
     for name in (part.strip("\n") for part in listed.split("\0")):
         if name and name not in explicit:
             # A target that asks for CHAP knows no secret of an initiator without ACL but its own.
-            yield Session(tpg, name, authenticated=_asks_for_chap(lio, tpg.folder))
+            yield Session(tpg, name, authenticated=settings.asks_for_chap(lio.kernel, tpg))
 
 
 def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
@@ -133,7 +133,6 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
         return None
     found = _told_by(text)
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
-    own = _asks_for_chap(lio, acl.folder)
     return Session(
         acl.tpg,
         acl.wwn,
@@ -142,7 +141,7 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
         found.sid,
         found.kind,
         found.state,
-        _asks_for_chap(lio, acl.tpg.folder) if own is None else own,
+        settings.asks_for_chap(lio.kernel, acl),
         None if mutual is None else mutual == "1",
         found.connections,
     )
@@ -198,18 +197,6 @@ def _session_index(lio: Lio, mapped: MappedLun) -> int | None:
     """
     text = text_or_none(lio.kernel, f"{mapped.folder}/statistics/scsi_att_intr_port/indx")
     return int(text) if text and text.isdecimal() else None
-
-
-def _asks_for_chap(lio: Lio, folder: str) -> bool | None:
-    """Return whether a TPG or node ACL requires CHAP, None if not set."""
-    text = text_or_none(lio.kernel, f"{folder}/attrib/authentication")
-    return None if text in (None, "", "-1") else text == "1"
-
-
-def asks_for_chap(lio: Lio, acl: NodeAcl) -> bool:
-    """Return whether an initiator has to prove by CHAP who it is."""
-    own = _asks_for_chap(lio, acl.folder)
-    return bool(_asks_for_chap(lio, acl.tpg.folder) if own is None else own)
 
 
 def luns_of(lio: Lio, session: Session) -> Iterator[SeenLun]:

@@ -33,11 +33,13 @@ from typing import Any
 from pyshell import names
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import rtslib
-from pyshell.lio.configfs import Kernel, files
+from pyshell.lio.configfs import Kernel, files, text_or_none
 from pyshell.lio.identifiers import (
     AluaGroup,
     Identifier,
+    NodeAcl,
     StorageObject,
+    Tpg,
 )
 
 # rtslib's and targetcli's names of the CHAP settings, and the files that hold them.
@@ -191,6 +193,17 @@ def check_auth(name: str, value: str) -> None:
         )
     if len(value.encode()) > AUTH_MAX:
         raise UsageError(f"The {name} is longer than {AUTH_MAX} bytes.")
+
+
+def asks_for_chap(kernel: Kernel, place: Tpg | NodeAcl) -> bool | None:
+    """Return whether an initiator must authenticate by CHAP, None if that is not set.
+
+    A node ACL that does not set it follows its TPG.
+    """
+    text = text_or_none(kernel, f"{place.folder}/attrib/authentication")
+    if text not in (None, "", "-1"):
+        return text == "1"
+    return asks_for_chap(kernel, place.tpg) if isinstance(place, NodeAcl) else None
 
 
 def own_files(place: Identifier) -> list[str]:

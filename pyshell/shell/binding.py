@@ -11,8 +11,8 @@ from pyshell.lio import settings
 from pyshell.shell.grammar import Word
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, Param
-from pyshell.tree.node import Node, kinds
-from pyshell.tree.root import RootNode
+from pyshell.tree.node import Node
+from pyshell.tree.root import RootNode, kinds
 
 _SYNONYMS = {
     "quit": "exit",
@@ -204,7 +204,7 @@ def elsewhere(node: Node, name: str) -> str:
     above = _above(node)
     root = above[-1] if above else node
     # Search only for what is a command of some kind: this also runs while the user is typing.
-    if not (root.children and any(name in kind.commands() for kind in kinds())):
+    if not any(name in kind.commands() for kind in kinds()):
         return ""
     if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it
         return f"It is a command of {above[0].path}: {above[0].path} {name} {node.name}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell.config import store
 from pyshell.config.store import undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
-from pyshell.lio import listing, sessions
+from pyshell.lio import listing
 from pyshell.lio.attach import Lio
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -31,7 +31,6 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.operations.base import Deletion, Operation, carry_out, check, interrupts_held
-from pyshell.lio.sessions import Disturbed
 from pyshell.lio.settings import secret_path
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Saving, marked
@@ -42,6 +41,7 @@ from pyshell.tree.results import Change, Lines, Work
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
+    from pyshell.lio.sessions import Disturbed
 
 
 class Changes:
@@ -145,7 +145,7 @@ class Changes:
         """Return the sessions to report, unless the change reports each object anyway."""
         if self._console.compat or _reports_objects(change):
             return []
-        return sessions.disturbed(self.lio, change.operations)
+        return _sessions_disturbed(self.lio, change.operations)
 
     def work(self, work: Work, line: str, *, forced: bool) -> None:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
@@ -186,6 +186,8 @@ class Changes:
             raise shown.failure
 
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
+        from pyshell.lio import sessions
+
         if next(iter(sessions.sessions(self.lio)), None) is None:
             return []  # saves making a plan
         return sessions.disturbed(self.lio, work.operations())
@@ -306,7 +308,7 @@ def _confirm(
     answered = console.compat or console.options.yes
     if answered or not (console.stdin.isatty() and console.err.isatty()):
         return
-    disturbed = sessions.disturbed(lio, operations)
+    disturbed = _sessions_disturbed(lio, operations)
     for one in disturbed:
         console.note(f"  {one.session}")
     effect = _effect(disturbed, operations, named)
@@ -322,6 +324,14 @@ def _would_disturb(
     if removed := _removed_beside(operations, named):
         sentences.append(f"Would {'also ' if named else ''}remove {removed}.")
     return sentences
+
+
+def _sessions_disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
+    if not any(operation.disconnects for operation in operations):
+        return []
+    from pyshell.lio import sessions
+
+    return sessions.disturbed(lio, operations)
 
 
 def _has_disturbed(disturbed: Iterable[Disturbed]) -> list[str]:

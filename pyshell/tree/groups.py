@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, sessions, settings
+from pyshell.lio import listing, settings
 from pyshell.lio.attach import Lio
-from pyshell.lio.configfs import is_on, text_or_none
+from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (
     AluaGroup,
@@ -304,12 +304,9 @@ class AuthGroup(SettingsGroup):
         given = any(values.get(name) for name in settings.AUTH_FILES)
         if not given or not isinstance(place, Tpg | NodeAcl):
             return ()
-        tpg = place if isinstance(place, Tpg) else place.tpg
-        asks = is_on(self._lio.kernel, f"{tpg.folder}/attrib/authentication")
-        if isinstance(place, NodeAcl):
-            asks = sessions.asks_for_chap(self._lio, place)
-        if asks:
+        if settings.asks_for_chap(self._lio.kernel, place):
             return ()
+        tpg = place if isinstance(place, Tpg) else place.tpg
         command = f"{tpg.path} set attribute authentication=1"
         return [f"The credentials have no effect: CHAP is off. '{command}' turns it on."]
 

@@ -344,13 +344,6 @@ class Commands(Mapping[str, Command]):
         return len(self._functions)
 
 
-def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
-    """Yield the classes of imported nodes, each before those derived from it."""
-    for kind in above.__subclasses__():
-        yield kind
-        yield from kinds(kind)
-
-
 def numbered(name: str, prefix: str) -> int | None:
     """Return the number in a child's name such as lun3, None for other names."""
     return whole(name.removeprefix(prefix)) if name.startswith(prefix) else None

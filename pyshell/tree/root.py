@@ -6,12 +6,13 @@ A one-liner imports its own branch and its own command alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import ClassVar
 
 from pyshell.errors import NotFoundError
 from pyshell.lio import fabrics
-from pyshell.lio.fabrics import fabric
+from pyshell.lio.fabrics import Fabric, fabric
 from pyshell.tree.node import Context, Node
 
 
@@ -47,20 +48,15 @@ class RootNode(Node):
         super().__init__("/", None, context)
 
     def make_children(self) -> Sequence[Node]:
-        from pyshell.tree.backstores import BackstoresNode
-        from pyshell.tree.fabric import FabricNode
-
         every = (fabric(name, self.lio.root) for name in fabrics.known())
         return [
-            BackstoresNode("backstores", self),
-            *(FabricNode(found, self) for found in every if found.is_offered(self.lio)),
+            self._backstores(),
+            *(self._fabric(found) for found in every if found.is_offered(self.lio)),
         ]
 
     def find(self, name: str) -> Node | None:
         if name == "backstores":
-            from pyshell.tree.backstores import BackstoresNode
-
-            return BackstoresNode(name, self)
+            return self._backstores()
         if name not in fabrics.known():
             return None
         if not fabric(name, self.lio.root).is_offered(self.lio):
@@ -69,9 +65,17 @@ class RootNode(Node):
             else:
                 hint = f"This host has no hardware for the fabric {name}."
             raise NotFoundError(f"No such path /{name}", hint)
+        return self._fabric(fabric(name, self.lio.root))
+
+    def _backstores(self) -> Node:
+        from pyshell.tree.backstores import BackstoresNode
+
+        return BackstoresNode("backstores", self)
+
+    def _fabric(self, found: Fabric) -> Node:
         from pyshell.tree.fabric import FabricNode
 
-        return FabricNode(fabric(name, self.lio.root), self)
+        return FabricNode(found, self)
 
 
 class SimulatedRootNode(RootNode):
@@ -83,3 +87,12 @@ class SimulatedRootNode(RootNode):
         "logout": "pyshell.commands.simulated_initiator",
         "traffic": "pyshell.commands.simulated_initiator",
     }
+
+
+def kinds(above: type[Node] = Node) -> Iterator[type[Node]]:
+    """Yield the classes of nodes, each before those derived from it."""
+    for module in ("acls", "fabric", "user_backstores"):  # these import the others
+        import_module(f"pyshell.tree.{module}")
+    for kind in above.__subclasses__():
+        yield kind
+        yield from kinds(kind)

@@ -9,14 +9,12 @@ from typing import Annotated
 
 from pyshell import names
 from pyshell.errors import UsageError
-from pyshell.host import procnet
 from pyshell.lio import listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Portal, Tpg
 from pyshell.lio.operations.base import missing
 from pyshell.lio.operations.setters import Set, SetEnabled
 from pyshell.lio.operations.targets import CreatePortal, DeletePortal
-from pyshell.tree.acls import AclsNode
 from pyshell.tree.command import LISTEN, PORT, command
 from pyshell.tree.groups import SettingsGroup, access_groups
 from pyshell.tree.luns import LunsNode
@@ -30,11 +28,20 @@ class TpgNode(ObjectNode[Tpg]):
     def make_children(self) -> Sequence[Node]:
         fabric = self.place.target.fabric
         exported = cache(listing.storage_object_of)  # a drawing needs it for each mapping, too
-        made: list[Node] = [AclsNode(self.place, self, exported)] if fabric.has("acls") else []
-        made.append(LunsNode(self.place, self, exported))
+        made: list[Node] = [LunsNode(self.place, self, exported)]
+        if fabric.has("acls"):
+            from pyshell.tree.acls import AclsNode
+
+            made.insert(0, AclsNode(self.place, self, exported))
         if fabric.has("nps"):
             made.append(PortalsNode(self.place, self, "portals"))
         return made
+
+    def find(self, name: str) -> Node | None:
+        """Find a folder; that of the LUNs without importing the others."""
+        if name == "luns":
+            return LunsNode(self.place, self, cache(listing.storage_object_of))
+        return super().find(name)
 
     def groups(self) -> dict[str, SettingsGroup]:
         return access_groups(self.lio, self.place.target.fabric, [self.place], "tpg")
@@ -166,6 +173,8 @@ class PortalsNode(ObjectNode[Tpg]):
 
     def _unreachable(self, address: str) -> str:
         """Return a warning if the host lacks an address, which the kernel does not check."""
+        from pyshell.host import procnet
+
         mine = procnet.addresses(self.lio.machine)
         if mine is None or listing.is_wildcard(address) or procnet.spelt(address) in mine:
             return ""

@@ -9,8 +9,8 @@ import pytest
 
 from driver import Pyshell
 from pyshell.commands import help, topics
-from pyshell.tree.node import Node, kinds
-from pyshell.tree.root import RootNode
+from pyshell.tree.node import Node
+from pyshell.tree.root import RootNode, kinds
 
 EXAMPLES = {
     name: re.search(r"^```\n(.*?)^```$", topics.text(name), re.MULTILINE | re.DOTALL)

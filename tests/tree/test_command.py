@@ -17,7 +17,8 @@ from pyshell.lio import settings
 from pyshell.shell.grammar import parse
 from pyshell.tree import command
 from pyshell.tree.command import TOLERANCES, Command, Param
-from pyshell.tree.node import Node, kinds
+from pyshell.tree.node import Node
+from pyshell.tree.root import kinds
 
 
 @pytest.mark.parametrize(
