@@ -7,20 +7,16 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from pyshell.host import (
-    BlockDevice,
     Clock,
     DeviceEvents,
     Machine,
-    Queue,
-    ScsiDevice,
     Services,
-    UserHandler,
     block_devices,
     handlers,
     procnet,
@@ -38,35 +34,21 @@ _CLOCK_SECONDS = 1.0
 class RealMachine(Machine):
     """The host that this process runs on."""
 
+    ask = staticmethod(programs.ask)
+    block_device = staticmethod(block_devices.block_device)
+    scsi_device = staticmethod(block_devices.scsi_device)
+    in_use = staticmethod(block_devices.in_use)
+    device_size = staticmethod(block_devices.size)
+    queue = staticmethod(block_devices.queue)
+    lasting_name = staticmethod(block_devices.lasting_name)
+    present = staticmethod(block_devices.is_present)
+    block_devices = staticmethod(block_devices.paths)  # hides the module below
+    user_handlers = staticmethod(handlers.running)
+    check_config = staticmethod(handlers.check_config)
+    change_medium = staticmethod(handlers.change_medium)
+
     def host_file(self, path: str) -> Path:
         return Path(path)
-
-    def ask(self, *command: str) -> str | None:
-        return programs.ask(*command)
-
-    def block_device(self, path: str) -> BlockDevice | None:
-        return block_devices.block_device(path)
-
-    def block_devices(self, folder: str) -> list[str]:
-        return block_devices.paths(folder)
-
-    def scsi_device(self, name: str) -> ScsiDevice | None:
-        return block_devices.scsi_device(name)
-
-    def in_use(self, path: str) -> bool:
-        return block_devices.in_use(path)
-
-    def device_size(self, name: str) -> int | None:
-        return block_devices.size(name)
-
-    def queue(self, name: str) -> Queue | None:
-        return block_devices.queue(name)
-
-    def lasting_name(self, path: str) -> str | None:
-        return block_devices.lasting_name(path)
-
-    def present(self, path: str) -> bool:
-        return block_devices.is_present(path)
 
     def device_events(self, report: Callable[[str], None]) -> AbstractContextManager[DeviceEvents]:
         return listening(report)
@@ -93,15 +75,6 @@ class RealMachine(Machine):
 
     def services(self) -> Services:
         return programs.Systemd()
-
-    def user_handlers(self, *, patiently: bool = False) -> Sequence[UserHandler]:
-        return handlers.running(patiently=patiently)
-
-    def check_config(self, handler: str, config: str) -> None:
-        handlers.check_config(handler, config)
-
-    def change_medium(self, handler: str, name: str, size: int, config: str) -> None:
-        handlers.change_medium(handler, name, size, config)
 
 
 def loadable_modules(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -196,7 +196,12 @@ def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> No
         _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
 
 
-def create_target(place: Target) -> None:
+def create(place: Identifier) -> None:
+    """Create a target, TPG, node ACL or portal."""
+    _CREATE[type(place)](place)
+
+
+def _create_target(place: Target) -> None:
     """Create a target and load the module of its fabric if needed.
 
     rtslib's constructor refuses `iqn.2020-01.local:disk`, and changes a name that begins with
@@ -206,9 +211,19 @@ def create_target(place: Target) -> None:
     _FoundTarget(place)._create_in_cfs_ine("create")
 
 
-def create_tpg(place: Tpg) -> None:
-    """Create a TPG with the nexus that some fabrics need."""
-    rtslib_fb.TPG(_FoundTarget(place.target), place.tag, mode="create")
+def _create_portal(place: Portal) -> None:
+    address = place.name.rpartition(":")[0]
+    rtslib_fb.NetworkPortal(_FoundTpg(place.tpg), address, place.port, mode="create")
+
+
+_CREATE: dict[type, Callable[[Any], object]] = {
+    Target: _create_target,
+    # It also sets the nexus that some fabrics need.
+    Tpg: lambda place: rtslib_fb.TPG(_FoundTarget(place.target), place.tag, mode="create"),
+    # rtslib's constructor has rules for names.
+    NodeAcl: lambda place: _FoundNodeAcl(place)._create_in_cfs_ine("create"),
+    Portal: _create_portal,
+}
 
 
 def create_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
@@ -222,11 +237,6 @@ def link_lun(place: Lun, exported: StorageObject, alias: str | None) -> None:
     """Create the missing link of an existing LUN."""
     name = alias or link_name(place.folder, exported.folder)
     _FoundLun(place)._configure(_ExportedObject(exported), name)
-
-
-def create_node_acl(place: NodeAcl) -> None:
-    """Create a node ACL, without the rules for names of rtslib's constructor."""
-    _FoundNodeAcl(place)._create_in_cfs_ine("create")
 
 
 def create_mapped_lun(
@@ -252,12 +262,6 @@ def _seeing_only(acl: Any, exported: Lun) -> tuple[Any, Any]:
     lun = _FoundLun(exported)
     acl.parent_tpg.known_luns = [lun]
     return acl, lun
-
-
-def create_portal(place: Portal) -> None:
-    """Create a portal: the kernel starts to listen."""
-    address = place.name.rpartition(":")[0]
-    rtslib_fb.NetworkPortal(_FoundTpg(place.tpg), address, place.port, mode="create")
 
 
 def create_alua_group(place: AluaGroup, tag: int) -> None:

@@ -277,13 +277,20 @@ def _origin(lio: Lio, session: Session, own: Sequence[Session]) -> str:
     return peers[0] if len(peers) == 1 else ""
 
 
-def cut_by(operation: Operation, among: Sequence[Session]) -> list[Session]:
+def _cut_by(operation: Operation, among: Sequence[Session]) -> list[Session]:
     """Return the sessions that an operation ends or takes a disk from."""
     whose = operation.disconnects
-    found = [s for s in among if whose is not None and whose in (s.acl, s.tpg)]
+    if whose is None:
+        return []
+    found = [s for s in among if whose in (s.acl, s.tpg)]
     if isinstance(operation, DeleteLun):
         return [s for s in found if _sees(s, operation.place)]
     return found
+
+
+def _any_cut_by(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
+    """Return all sessions, none if no operation can disconnect any."""
+    return list(sessions(lio)) if any(one.disconnects for one in operations) else []
 
 
 def _sees(session: Session, lun: Lun) -> bool:
@@ -291,20 +298,6 @@ def _sees(session: Session, lun: Lun) -> bool:
     if session.acl is None:
         return True
     return any(listing.lun_of(mapped) == lun for mapped in listing.mapped_luns(session.acl))
-
-
-def cut(lio: Lio, operations: Sequence[Operation]) -> list[str]:
-    """Return the names of initiators whose sessions a list of operations cuts, sorted."""
-    return sorted({session.initiator for session in cut_sessions(lio, operations)})
-
-
-def cut_sessions(lio: Lio, operations: Sequence[Operation]) -> list[Session]:
-    """Return the sessions that a list of operations cuts, each once, as they are listed."""
-    if not any(operation.disconnects for operation in operations):
-        return []
-    among = list(sessions(lio))
-    found = [session for operation in operations for session in cut_by(operation, among)]
-    return [session for session in among if session in found]
 
 
 @dataclass(frozen=True)
@@ -326,20 +319,21 @@ def disturbed(lio: Lio, operations: Sequence[Operation]) -> list[Disturbed]:
 
     A session goes on when a LUN or a mapping is removed.
     """
-    every = cut_sessions(lio, operations)
-    if not every:
-        return []
-    taking = (DeleteLun, UnmapLun)
-    ended = cut_sessions(lio, [one for one in operations if not isinstance(one, taking)])
-    return [Disturbed(session, session in ended) for session in every]
+    among = _any_cut_by(lio, operations)
+    every, ended = [], []
+    for operation in operations:
+        found = _cut_by(operation, among)
+        every += found
+        ended += [] if isinstance(operation, DeleteLun | UnmapLun) else found
+    return [Disturbed(session, session in ended) for session in among if session in every]
+
+
+def cut(lio: Lio, operations: Sequence[Operation]) -> list[str]:
+    """Return the names of initiators whose sessions a list of operations disturbs, sorted."""
+    return sorted({one.session.initiator for one in disturbed(lio, operations)})
 
 
 def cut_by_each(lio: Lio, operations: Sequence[Operation]) -> list[list[str]]:
-    """Return for each operation the names of initiators whose sessions it cuts, sorted."""
-    if not any(operation.disconnects for operation in operations):
-        return [[] for _ in operations]  # nothing is read where nothing can be cut
-    among = list(sessions(lio))
-    return [
-        sorted({s.initiator for s in cut_by(operation, among)}) if operation.disconnects else []
-        for operation in operations
-    ]
+    """Return for each operation the names of initiators whose sessions it disturbs, sorted."""
+    among = _any_cut_by(lio, operations)
+    return [sorted({s.initiator for s in _cut_by(one, among)}) for one in operations]

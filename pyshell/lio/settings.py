@@ -311,23 +311,19 @@ def boolean(text: str) -> bool:
     raise UsageError(f"'{text}' is neither true nor false.")
 
 
-def _as_boolean(row: Attribute, value: str, read: Callable[[str], str]) -> str:
-    try:
-        return "1" if boolean(value) else "0"
-    except UsageError:
-        raise UsageError(
-            f"'{value}' is not a valid value of {row.name}.",
-            "Give 1 or 0, true or false, yes or no.",
-        ) from None
+_TRUTH = {
+    "boolean": (("0", "1"), "Give 1 or 0, true or false, yes or no."),
+    "yesno": (("No", "Yes"), "Give Yes or No."),
+}
+"""How the kernel spells false and true, and what to enter, by type."""
 
 
-def _as_yesno(row: Attribute, value: str, read: Callable[[str], str]) -> str:
+def _as_truth(row: Attribute, value: str, read: Callable[[str], str]) -> str:
+    words, hint = _TRUTH[row.type]
     try:
-        return "Yes" if boolean(value) else "No"
+        return words[boolean(value)]
     except UsageError:
-        raise UsageError(
-            f"'{value}' is not a valid value of {row.name}.", "Give Yes or No."
-        ) from None
+        raise UsageError(f"'{value}' is not a valid value of {row.name}.", hint) from None
 
 
 def _as_number(row: Attribute, value: str, read: Callable[[str], str]) -> str:
@@ -377,8 +373,8 @@ def _as_text(row: Attribute, value: str, read: Callable[[str], str]) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[Attribute, str, Callable[[str], str]], str]] = {
-    "boolean": _as_boolean,
-    "yesno": _as_yesno,
+    "boolean": _as_truth,
+    "yesno": _as_truth,
     "number": _as_number,
     "choice": _as_choice,
     "list": _as_list,

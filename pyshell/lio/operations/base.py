@@ -226,9 +226,9 @@ class Creation(ObjectOperation):
     def check_further(self, lio: Lio, foreseen: Foreseen) -> None:
         """Raise if anything else prevents the creation; the object does not exist."""
 
-    @abstractmethod
     def create(self, lio: Lio) -> None:
         """Create the object through rtslib."""
+        rtslib_objects.create(self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         with or_removed(lio, self.place.folder, self.place):
@@ -559,7 +559,7 @@ def missing(message: str, place: Identifier, hint: str = "") -> NotFoundError:
     return NotFoundError(message, hint, path=place.folder, targetcli=told)
 
 
-def exists(message: str, place: Identifier, hint: str = "") -> ExistsError:
+def exists(message: str, place: Identifier) -> ExistsError:
     """Return the error of an object that already exists, with targetcli's sentence."""
     told = place.kind.exists.format(kind=place.kind.rtslib_name, place=place)
-    return ExistsError(message, hint, path=place.folder, targetcli=told)
+    return ExistsError(message, path=place.folder, targetcli=told)

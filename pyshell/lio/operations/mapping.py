@@ -192,9 +192,6 @@ class CreateNodeAcl(Creation):
             raise exists(f"A node ACL for {self.place.wwn} already exists", self.place)
         super().check(lio, foreseen)
 
-    def create(self, lio: Lio) -> None:
-        rtslib_objects.create_node_acl(self.place)
-
 
 @dataclass
 class UnmapLun(Deletion):

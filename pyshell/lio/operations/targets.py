@@ -75,9 +75,6 @@ class CreateTarget(Creation):
         self.place.fabric.check_port(lio, self.place.wwn)
         foreseen.make(self.place.fabric.folder)
 
-    def create(self, lio: Lio) -> None:
-        rtslib_objects.create_target(self.place)
-
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may have against the name."""
         return self.place.fabric.refusal(number) or super().hint(number)
@@ -129,9 +126,6 @@ class CreateTpg(Creation):
                     f"{self.place.target} already has its only TPG",
                     targetcli="Target cannot have multiple TPGs",
                 )
-
-    def create(self, lio: Lio) -> None:
-        rtslib_objects.create_tpg(self.place)
 
     def hint(self, number: int) -> str:
         """Return what the fabric's driver may lack."""
@@ -215,9 +209,6 @@ class CreatePortal(Creation):
         """Return whether this TPG listens there, however the address is spelt."""
         return listing.portal(self.place.tpg, self.place.address, self.place.port) is not None
 
-    def create(self, lio: Lio) -> None:
-        rtslib_objects.create_portal(self.place)
-
     def hint(self, number: int) -> str:
         """Return what else an IPv6 address needs."""
         if number != errno.EINVAL:
@@ -265,7 +256,7 @@ class CreateDefaultPortal(CreatePortal):
     def _listen_on_ipv4(self) -> Operation:
         """Create the IPv4 wildcard if the IPv6 one is refused, and say so (field failure 61)."""
         place = Portal(self.place.tpg, WILDCARD_V4, self.place.port)
-        rtslib_objects.create_portal(place)
+        rtslib_objects.create(place)
         self.said = [
             *(line.replace(f"({WILDCARD_V6})", f"({WILDCARD_V4})") for line in self.said),
             f"{WILDCARD_V6} was refused, probably because IPv6 is off: the portal is IPv4 only.",
