@@ -14,8 +14,7 @@ import pytest
 import forkserver
 from driver import CLIENT, SERVER, TPG, Pyshell
 from foldercopy import empty
-from pyshell.lio import rtslib
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, rtslib
 from pyshell.lio.configfs import changing
 
 KERNEL_TESTS = Path(__file__).with_name("kernel")

@@ -21,7 +21,7 @@ import pytest
 import pyshell as package
 from foldercopy import Snapshot, entries
 from pyshell import cli
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
 
 ROOT = Path(package.__file__).resolve().parents[1]

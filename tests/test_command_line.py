@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TIME_LIMIT, TPG, Pyshell, clean_environment, run_here
-from pyshell.lio import attach, rtslib_objects
+from pyshell import lio
+from pyshell.lio import rtslib_objects
 from pyshell.lio.identifiers import Portal, Target
 from pyshell.shell import shell
 from pyshell.simulator import Simulator
@@ -76,7 +77,7 @@ def test_the_exit_status_says_what_went_wrong(exported: Pyshell, line: str, stat
 
 
 def test_status_4_where_the_user_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attach.Lio, "ready", lambda _lio: None)
+    monkeypatch.setattr(lio.Lio, "ready", lambda _lio: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     ran = run_here(["saveconfig"])
     assert (ran.out, ran.status) == ("", 4)

@@ -32,7 +32,7 @@ from driver import (
     run_here,
     run_process,
 )
-from pyshell.lio import attach
+from pyshell import lio
 from pyshell.lio.configfs import CONFIGFS, RealKernel
 from pyshell.simulator import Simulator
 
@@ -494,7 +494,7 @@ def test_field_failure_29_needs_no_lock_and_leaves_nothing(pyshell: Pyshell, opt
 def test_field_failure_29_neither_opens_the_target_nor_runs_anything(
     monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    monkeypatch.setattr(attach, "attach", refuse_to_run)
+    monkeypatch.setattr(lio, "attach", refuse_to_run)
     monkeypatch.setattr(subprocess, "run", refuse_to_run)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert run_here([option], "", "pyshell").done().out
@@ -508,7 +508,7 @@ def test_field_failure_29_the_version_is_one_line_on_standard_output(pyshell: Py
 
 
 def test_field_failure_29_help_commands_load_no_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attach.Lio, "ready", refuse_to_run)
+    monkeypatch.setattr(lio.Lio, "ready", refuse_to_run)
     monkeypatch.setattr(subprocess, "run", refuse_to_run)
     for line in ("help", "help saveconfig", "version"):
         assert run_here([line], "", "pyshell").done().out
@@ -670,7 +670,7 @@ class Host:
         self.etc = tmp_path / "etc" / "target"
         self.etc.parent.mkdir()
         self._isdir = os.path.isdir
-        monkeypatch.setattr(attach, "CONFIG_DIR", self.etc)
+        monkeypatch.setattr(lio, "CONFIG_DIR", self.etc)
         monkeypatch.setattr(os.path, "isdir", self._is_folder)
         monkeypatch.setattr(os.path, "ismount", lambda path: self.mounted)
         monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
@@ -706,9 +706,9 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
 
 def test_field_failure_42_a_missing_folder_is_made(host: Host) -> None:
     host.load("/var/target")
-    lio = attach.attach()
-    lio.ready()
-    lio.prepare_change()
+    target = lio.attach()
+    target.ready()
+    target.prepare_change()
     assert host.etc.is_dir()
     assert (host.configfs / "dbroot").read_text() == f"{host.etc}\n"
     assert host.programs == []
@@ -719,9 +719,9 @@ def test_field_failure_42_dbroot_is_left_alone_where_it_is_right(
 ) -> None:
     host.load(str(host.etc))
     monkeypatch.setattr(RealKernel, "write", refuse_to_run)
-    lio = attach.attach()
-    lio.ready()
-    lio.prepare_change()
+    target = lio.attach()
+    target.ready()
+    target.prepare_change()
     assert host.etc.is_dir()
 
 
@@ -734,14 +734,14 @@ def test_field_failure_42_a_dbroot_that_is_fixed_is_no_matter(
         raise OSError(22, os.strerror(22), path)
 
     monkeypatch.setattr(RealKernel, "write", busy)
-    lio = attach.attach()
-    lio.ready()
-    lio.prepare_change()
+    target = lio.attach()
+    target.ready()
+    target.prepare_change()
     assert capfd.readouterr() == ("", "")
 
 
 def test_field_failure_73_configfs_is_mounted_and_the_target_core_loaded(host: Host) -> None:
-    attach.attach().ready()
+    lio.attach().ready()
     assert host.programs == [
         "modprobe configfs",
         "mount -t configfs none /sys/kernel/config",
@@ -751,7 +751,7 @@ def test_field_failure_73_configfs_is_mounted_and_the_target_core_loaded(host: H
 
 def test_field_failure_73_a_built_in_configfs_is_only_mounted(host: Host) -> None:
     host.configfs_module = False
-    attach.attach().ready()
+    lio.attach().ready()
     assert host.programs[0] == "mount -t configfs none /sys/kernel/config"
 
 

@@ -27,7 +27,7 @@ from driver import ROOT, Pyshell, run_here
 from pyproject import requirements
 from pyshell import __version__
 from pyshell.errors import RestoredInPartError
-from pyshell.lio.attach import CONFIG_DIR, attach
+from pyshell.lio import CONFIG_DIR, attach
 from pyshell.shell import grammar
 
 PACKAGING = ROOT / "packaging"

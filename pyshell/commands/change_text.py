@@ -17,7 +17,7 @@ from pyshell.tree.node import split_path
 if TYPE_CHECKING:
     from pyshell.config.compare import Changed
     from pyshell.config.plan import Plan
-    from pyshell.lio.attach import Lio
+    from pyshell.lio import Lio
     from pyshell.lio.operations.base import Operation
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from pyshell.config import store
 from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.tree.command import FILE, PATH, command
 from pyshell.tree.node import Node

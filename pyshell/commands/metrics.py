@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal
 from pyshell.config import store
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
-from pyshell.lio import listing, sessions, statistics, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, sessions, statistics, storage_info
 from pyshell.names import bracketed
 from pyshell.text import visible
 from pyshell.tree.command import command

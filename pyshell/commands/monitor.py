@@ -12,8 +12,7 @@ from typing import Annotated, Any
 from pyshell import names
 from pyshell.config.store import local, utc
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import listing, statistics
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, statistics
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced

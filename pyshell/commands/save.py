@@ -21,7 +21,7 @@ from pyshell.config.store.revisions import Policy
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, UsageError
 from pyshell.files import writing
 from pyshell.files.paths import UntrustedError
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.names import MASK
 from pyshell.text import listed

@@ -17,7 +17,7 @@ from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.host import Services
 from pyshell.host.programs import OTHERS, OURS
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work

@@ -14,8 +14,7 @@ from typing import Any
 
 from pyshell.config.model import ENABLED, LUN_GROUP, Item
 from pyshell.errors import NotFoundError
-from pyshell.lio import identifiers, listing, rtslib_objects, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, listing, rtslib_objects, settings
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (

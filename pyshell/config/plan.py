@@ -21,8 +21,7 @@ from pyshell.config.model import (
     refuse,
     tree_path,
 )
-from pyshell.lio import identifiers, listing, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, listing, settings
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg

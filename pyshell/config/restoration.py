@@ -26,8 +26,7 @@ from pyshell.errors import (
     PyshellError,
 )
 from pyshell.host import DeviceEvents
-from pyshell.lio import identifiers, listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, listing
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import plugin_name, storage_object_path
 from pyshell.lio.operations import preconditions

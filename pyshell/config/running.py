@@ -27,8 +27,7 @@ from pyshell.config.document import (
     TpgEntry,
     Value,
 )
-from pyshell.lio import identifiers, listing, rtslib_objects, settings, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, listing, rtslib_objects, settings, storage_info
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.operations.mapping import alua_group_name

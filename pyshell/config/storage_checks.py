@@ -21,8 +21,7 @@ from pyshell.config.positions import (
 )
 from pyshell.errors import PyshellError, UsageError
 from pyshell.host import block_devices
-from pyshell.lio import fabrics, listing, settings, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, fabrics, listing, settings, storage_info
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,
     HBA_PREFIX,

@@ -43,8 +43,7 @@ from pyshell.config.storage_checks import (
 from pyshell.config.target_checks import target_problems
 from pyshell.errors import UsageError
 from pyshell.files import reading
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.quoting import for_shell, shell_word
 
 Level = Literal["error", "warning", "unseen"]

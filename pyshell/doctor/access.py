@@ -15,8 +15,7 @@ from pyshell import names
 from pyshell.doctor import Finding, asking, error, pyshell, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
-from pyshell.lio import listing, sessions, settings, statistics
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, sessions, settings, statistics
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import FabricPlace, NodeAcl, Target, Tpg

@@ -19,8 +19,7 @@ from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.host.programs import OTHERS_RESTORE, RESTORE
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.settings import secret_path
 from pyshell.quoting import shell_word
 from pyshell.text import listed

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.host import block_devices, file_text
-from pyshell.lio import listing, sessions, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, sessions, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import preconditions
 from pyshell.lio.storage_info import StorageInfo

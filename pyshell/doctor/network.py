@@ -10,8 +10,7 @@ from typing import Any
 
 from pyshell.doctor import Finding, error, pyshell, unseen
 from pyshell.host import procnet
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 
 
 def check_portals(lio: Lio) -> Iterator[Finding]:

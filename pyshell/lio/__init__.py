@@ -1,7 +1,181 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel's storage target.
 
-`attach` opens the real kernel's or a simulated one; `identifiers` name every object and its folder
-in configfs; `listing` reads them cheaply; `operations` change them through rtslib, which only
-`rtslib` and `rtslib_objects` import.
+`attach` opens the one that commands work on: this host's, or a simulated one in a folder.
+`identifiers` name every object and its folder in configfs; `listing` reads them cheaply;
+`operations` change them through rtslib, which only `rtslib` and `rtslib_objects` import.
 """
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
+from pyshell.host import Machine, programs
+from pyshell.lio import rtslib
+from pyshell.lio.configfs import (
+    CONFIGFS,
+    Kernel,
+    RealKernel,
+    changing,
+    require_changing,
+    text_or_none,
+)
+
+if TYPE_CHECKING:
+    from pyshell.simulator import Simulator
+
+CONFIG_DIR = Path("/etc/target")
+_LOCK = Path("/run/targetcli.lock")
+_MARK = Path("/run/pyshell/missing")
+# Deletions mostly wait for RCU grace periods, which several of them can share.
+_AT_ONCE = 8
+
+
+ProgressListener = Callable[[int, int], None]
+"""Called with the work done and the total, in any unit."""
+
+
+class Progress:
+    """Passes the progress of long work to a listener, if there is one."""
+
+    listener: ProgressListener | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report progress."""
+        if self.listener is not None:
+            self.listener(done, total)
+
+
+@dataclass(frozen=True)
+class Lio:
+    """A storage target that is open for work."""
+
+    kernel: Kernel
+    machine: Machine
+    config_dir: Path
+    """The folder of the saved configuration (`/etc/target` on a real host)."""
+    lock_file: Path
+    """The advisory lock that every changing command takes."""
+    mark_file: Path
+    """Exists while the last restore since boot is incomplete; systemd units check it."""
+    simulated: Path | None = None
+    """The simulator's folder, None on the real kernel."""
+    simulator: Simulator | None = field(default=None, compare=False, repr=False)
+    progress: Progress = field(default_factory=Progress, compare=False)
+    """Receives the progress of long work."""
+    at_once: int = 1
+    """The number of operations that run in the kernel at the same time."""
+
+    @property
+    def root(self) -> str:
+        """Return the folder in configfs that holds `core` and the fabrics."""
+        return self.kernel.root
+
+    @property
+    def run_dir(self) -> Path:
+        """Return the folder for state that does not survive a reboot."""
+        if self.simulated is not None:
+            return self.simulated / "run"
+        return self.lock_file.parent / "pyshell"
+
+    @property
+    def may_change(self) -> bool:
+        """Return whether this user can change the target: a real one requires root."""
+        return self.simulated is not None or os.geteuid() == 0
+
+    def ready(self) -> None:
+        """Make sure that configfs is mounted and the target core is loaded.
+
+        Raises NotPermittedError if that requires root, PyshellError with the command that failed.
+        """
+        if self.simulated is None:
+            _ready()
+
+    def prepare_change(self) -> None:
+        """Set the kernel's dbroot, without which rtslib refuses to start (field failure 42)."""
+        if self.simulated is None and self.may_change:
+            _set_dbroot(self.kernel)
+
+
+def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
+    """Open the simulated target in folder `simulate`, or this host's. Loads and mounts nothing yet.
+
+    Raises PyshellError if the folder contains something else.
+    """
+    if simulate is None:
+        from pyshell.host.real_machine import RealMachine
+
+        lock = _LOCK if _LOCK.parent.is_dir() else Path("/var/run/targetcli.lock")
+        folder = config_dir or CONFIG_DIR
+        return Lio(RealKernel(), RealMachine(), folder, lock, _MARK, at_once=_AT_ONCE)
+    from pyshell.simulator.simulated_machine import SimulatedMachine
+
+    found = _open_simulator(simulate)
+    return Lio(
+        found,
+        SimulatedMachine(found),
+        config_dir or found.config_dir,
+        found.folder / "command.lock",  # `lock` there is the simulated kernel's own
+        found.folder / "missing",
+        found.folder,
+        found,
+    )
+
+
+def _open_simulator(folder: Path) -> Simulator:
+    """Open the simulated kernel in `folder` and put it under rtslib. Raises PyshellError."""
+    from pyshell.simulator import open_simulator
+
+    try:
+        found = open_simulator(folder)
+        found.machine.table()
+    except OSError as error:
+        raise from_os_error(error, "open the simulated target", path=str(folder)) from error
+    except ValueError as error:
+        hint = "Fix or remove that file, or name another folder with --simulate=DIR."
+        raise PyshellError(str(error), hint) from error
+    found.before_change = require_changing
+    rtslib.simulate(found)
+    return found
+
+
+def _ready() -> None:
+    """Mount configfs and load the target core if needed.
+
+    rtslib's own mount command lacks the mount point (field failure 73), so this runs first.
+    """
+    if not os.path.isdir(CONFIGFS):
+        if os.geteuid() != 0:
+            raise NotPermittedError(
+                "The kernel's storage target is not loaded.", "Run pyshell as root."
+            )
+        if not os.path.ismount("/sys/kernel/config"):
+            if not os.path.isdir("/sys/kernel/config"):
+                programs.run_checked("modprobe", "configfs")
+            programs.run_checked("mount", "-t", "configfs", "none", "/sys/kernel/config")
+        if not os.path.isdir(CONFIGFS):
+            programs.run_checked("modprobe", "target_core_mod")
+        if not os.path.isdir(CONFIGFS):
+            raise NotFoundError(
+                f"This kernel has no storage target: {CONFIGFS} is missing.",
+                "A kernel with CONFIG_TARGET_CORE is required.",
+            )
+
+
+def _set_dbroot(kernel: Kernel) -> None:
+    """Set the kernel's dbroot to /etc/target as rtslib would, but without its messages."""
+    try:
+        CONFIG_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError:
+        return  # a read-only /etc: saving will report it
+    dbroot = f"{kernel.root}/dbroot"
+    if text_or_none(kernel, dbroot) not in (None, str(CONFIG_DIR)):
+        with contextlib.suppress(OSError), changing():
+            # The kernel refuses while devices exist; only persistent reservations are stored there.
+            kernel.write(dbroot, f"{CONFIG_DIR}\n")

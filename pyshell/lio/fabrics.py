@@ -15,7 +15,7 @@ from pyshell.lio.rtslib import FABRIC_MODULES, RTSLibError
 
 if TYPE_CHECKING:
     from pyshell.host import Machine
-    from pyshell.lio.attach import Lio
+    from pyshell.lio import Lio
 
 # Where the module that provides a fabric has another name today than rtslib loads it by.
 _MODULE_FILES = {"vhost": "vhost_scsi", "xen-pvscsi": "xen_scsiback", "usb_gadget": "usb_f_tcm"}

@@ -17,8 +17,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import rtslib
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, rtslib
 from pyshell.lio.configfs import CONFIGFS, folders, links, text_or_none
 from pyshell.lio.fabrics import Fabric, fabric, known
 from pyshell.lio.identifiers import (

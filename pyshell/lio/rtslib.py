@@ -41,7 +41,7 @@ from pyshell.host import programs
 from pyshell.lio.configfs import Kernel, RealKernel, confine, confine_change, is_below
 
 if TYPE_CHECKING:
-    from pyshell.lio.attach import Lio
+    from pyshell.lio import Lio
     from pyshell.simulator import SimulatedDevice, Simulator
 
 _MORE_THAN_A_PAGE = 65536

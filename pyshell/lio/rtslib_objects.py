@@ -20,7 +20,7 @@ import rtslib_fb
 from rtslib_fb import tcm
 from rtslib_fb.node import CFSNode
 
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import (
     HBA_PREFIX,

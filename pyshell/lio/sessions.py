@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pyshell.host import file_text, procnet
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation

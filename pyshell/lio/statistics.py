@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target, Tpg
 

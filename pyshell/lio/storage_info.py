@@ -14,8 +14,7 @@ from typing import Any
 
 from pyshell.errors import NotFoundError
 from pyshell.host import BlockDevice, file_text
-from pyshell.lio import listing, rtslib
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.text import listed

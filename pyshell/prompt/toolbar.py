@@ -18,8 +18,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples, fragment_list_widt
 
 from pyshell.config import store
 from pyshell.host import programs
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import asking
 from pyshell.lio.sessions import sessions
 from pyshell.prompt.guard import Guard

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pyshell.config import store
 from pyshell.config.store import undo
 from pyshell.errors import ExistsError, InterruptedStepsError, PyshellError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import (
     AluaGroup,
     Identifier,

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from pyshell.errors import PyshellError
 from pyshell.files.writing import append
-from pyshell.lio.attach import Progress
+from pyshell.lio import Progress
 from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render import (
     JOURNAL_ERROR,

@@ -15,7 +15,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Executor, marked

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pyshell.config import store
 from pyshell.errors import PyshellError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.render import data_of
 from pyshell.shell.console import Console
 from pyshell.shell.lock import Held, locked

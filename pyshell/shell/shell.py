@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.errors import EXIT_FAILED, InterruptedStepsError, PyshellError, UsageError
 from pyshell.files.reading import open_trusted
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach
 from pyshell.shell.console import Console
 from pyshell.shell.dispatcher import Dispatcher
 from pyshell.shell.executor import Executor, Saving

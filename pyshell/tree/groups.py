@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import (

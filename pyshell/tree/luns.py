@@ -9,8 +9,7 @@ from contextlib import suppress
 from typing import Annotated
 
 from pyshell.errors import ExistsError, NotFoundError, UsageError
-from pyshell.lio import listing, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import has_folders, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Tpg
 from pyshell.lio.operations.base import Operation, missing

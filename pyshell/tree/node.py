@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from configshell_fb import ConfigNode
 
 from pyshell.errors import NotFoundError
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.identifiers import Identifier, normal_path
 from pyshell.names import MASK, size_text, whole
 from pyshell.text import did_you_mean

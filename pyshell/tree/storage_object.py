@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, rtslib_objects, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation

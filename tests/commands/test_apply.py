@@ -13,8 +13,7 @@ import pytest
 from driver import CLIENT, DATA, SERVER, TPG, Pyshell
 from pyshell.config.store.undo import KEPT
 from pyshell.errors import PyshellError
-from pyshell.lio import sessions
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, sessions
 from pyshell.lio.identifiers import NodeAcl, Target, Tpg
 from pyshell.lio.operations.mapping import DeleteLun
 from pyshell.simulator import Simulator

@@ -15,7 +15,7 @@ from pyshell.commands import takeover
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import programs
 from pyshell.host.programs import OTHERS, OURS, Systemd
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.simulator.simulated_machine import SimulatedMachine, SimulatedServices
 
 # What Fedora's and Debian's packages install.

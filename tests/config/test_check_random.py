@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from driver import LONG, ROOT, Pyshell
 from pyshell.config.document_file import DocumentError, parse
 from pyshell.config.validate import check_text
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 
 EXAMPLE = (ROOT / "saveconfig.example.json").read_text()
 RANDOM = settings(

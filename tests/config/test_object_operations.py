@@ -12,7 +12,7 @@ import pytest
 from driver import Pyshell
 from pyshell.config import document_file, restoration
 from pyshell.config.running import read_running
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach
 from pyshell.simulator import Simulator
 
 DISKS = ("disk0", "disk1", "disk2", "disk3")

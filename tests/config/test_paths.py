@@ -21,8 +21,7 @@ from pyshell.config.restoration import restore
 from pyshell.config.running import read_running
 from pyshell.config.validate import check_text
 from pyshell.errors import PyshellError
-from pyshell.lio import identifiers, rtslib
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, rtslib
 from pyshell.lio.configfs import RealKernel, changing
 from pyshell.lio.operations import mapping, setters, storage, targets
 from pyshell.lio.operations.base import Operation

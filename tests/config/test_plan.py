@@ -14,7 +14,7 @@ from pyshell.config.document import Document
 from pyshell.config.model import Items, items
 from pyshell.config.plan import plan
 from pyshell.config.running import read_running
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach
 from pyshell.lio.operations.base import carry_out
 
 from .documents import documents

@@ -11,8 +11,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import PyshellError
-from pyshell.lio import listing, rtslib_objects, settings
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects, settings
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import AluaGroup, FabricPlace, Identifier
 from pyshell.lio.operations.base import Operation, carry_out

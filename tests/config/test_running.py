@@ -15,7 +15,7 @@ from rtslib_fb import RTSRoot
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.config.running import read_running
 from pyshell.config.store.losses import running_paths, tree_paths
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.lio.configfs import changing
 
 ACL = f"{TPG}/acls/{CLIENT}"

@@ -14,7 +14,7 @@ from pyshell.config.positions import DocumentEntry
 from pyshell.config.storage_checks import device_problems
 from pyshell.files.reading import LARGE
 from pyshell.host import BlockDevice
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 
 EXAMPLE = ROOT / "saveconfig.example.json"
 BROKEN = sorted((DATA / "broken").glob("*.json"))

@@ -11,8 +11,7 @@ import pytest
 from driver import Pyshell
 from pyshell.host import block_devices
 from pyshell.host.real_machine import RealMachine
-from pyshell.lio import fabrics
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, fabrics
 
 
 def test_a_file_is_not_a_block_device(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_it_finds_the_target_from_any_folder(
     pyshell.must("/backstores/ramdisk create one 1M", "saveconfig")
     monkeypatch.chdir(pyshell.folder.parent)
     folder = Path(pyshell.folder.name) if relative else pyshell.folder
-    from pyshell.lio.attach import attach
+    from pyshell.lio import attach
 
     assert not toolbar.differs_by_process(attach(folder))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from driver import Pyshell
 from pyshell.config import document_file, object_operations, restoration
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.lio.operations.base import carry_out
 from pyshell.lio.operations.storage import CreateImageFile
 

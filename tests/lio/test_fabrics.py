@@ -9,8 +9,7 @@ import pytest
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.host.real_machine import loadable_modules
-from pyshell.lio import fabrics
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, fabrics
 
 
 def test_an_unknown_fabric_is_told_with_those_that_are_known() -> None:

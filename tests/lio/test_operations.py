@@ -27,8 +27,7 @@ from pyshell.errors import (
     PyshellError,
     UsageError,
 )
-from pyshell.lio import listing, rtslib_objects
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import changing
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import (

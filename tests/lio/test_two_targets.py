@@ -9,8 +9,7 @@ import pytest
 
 from driver import SERVER
 from pyshell.config.running import read_running
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach, listing, settings
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation, carry_out

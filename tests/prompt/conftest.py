@@ -12,7 +12,7 @@ import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.prompt.editor import Editor
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import converse

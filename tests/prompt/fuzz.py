@@ -28,7 +28,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import fragment_list_to_text
 
 from pyshell.errors import PyshellError, UsageError
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.prompt.completer import TreeCompleter
 from pyshell.prompt.guard import Guard
 from pyshell.prompt.history import kept_form

@@ -12,7 +12,7 @@ import pytest
 
 from driver import Pyshell
 from pyshell.errors import PyshellError
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.configfs import RealKernel, asking, folders, links
 from pyshell.prompt import toolbar
 from pyshell.prompt.line import while_wanted

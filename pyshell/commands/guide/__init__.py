@@ -21,7 +21,7 @@ from pyshell.tree.results import Lines, Result
 
 if TYPE_CHECKING:
     from pyshell.commands.guide.ways import Way
-    from pyshell.lio.attach import Lio
+    from pyshell.lio import Lio
 
 
 @command(

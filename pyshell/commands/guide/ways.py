@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.host import procnet
-from pyshell.lio import listing, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import Lun, NodeAcl, Target, Tpg

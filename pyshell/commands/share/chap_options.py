@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pyshell.errors import ConflictError, UsageError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation

@@ -12,8 +12,7 @@ from pyshell import names
 from pyshell.commands.share import chap_options
 from pyshell.commands.share.chap_options import Chap
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import fabrics, listing, sessions, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, fabrics, listing, sessions, storage_info
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation

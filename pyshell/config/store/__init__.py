@@ -23,7 +23,7 @@ from typing import Any
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import parents
 

@@ -26,8 +26,7 @@ from pyshell.config.store.revisions import Policy
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.files.paths import UntrustedError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.text import listed
 

@@ -22,7 +22,7 @@ from pyshell.config.model import (
 )
 from pyshell.config.running import read_running
 from pyshell.files import reading
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio
 from pyshell.lio.identifiers import parents
 
 

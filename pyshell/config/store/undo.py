@@ -20,8 +20,7 @@ from pyshell.config.store import About, from_json, now
 from pyshell.errors import InterruptedStepsError, PyshellError, os_errors
 from pyshell.files import reading, writing
 from pyshell.files.reading import LARGE
-from pyshell.lio import fabrics
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, fabrics
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.listing import HbaNumbers

@@ -15,8 +15,7 @@ from types import FrameType
 from typing import ClassVar
 
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
-from pyshell.lio import listing, rtslib_objects
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg

@@ -10,8 +10,7 @@ from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import listing, rtslib_objects
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import (
     DEFAULT_GROUP,

@@ -15,8 +15,7 @@ from typing import Any
 
 from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
 from pyshell.host import DISK, ZONED_DISK, BlockDevice
-from pyshell.lio import listing, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations.base import Foreseen
 from pyshell.names import size_text

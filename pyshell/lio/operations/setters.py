@@ -11,8 +11,7 @@ from typing import ClassVar
 
 from pyshell import names
 from pyshell.errors import ConflictError, NotFoundError, PyshellError, UsageError
-from pyshell.lio import rtslib_objects, settings, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, rtslib_objects, settings, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, Tpg
 from pyshell.lio.operations import preconditions

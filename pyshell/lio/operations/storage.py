@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
 from pyshell.files import writing
-from pyshell.lio import listing, rtslib_objects, storage_info
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
 from pyshell.lio.operations import preconditions

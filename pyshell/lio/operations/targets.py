@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pyshell.errors import BusyError, ExistsError, PyshellError
-from pyshell.lio import listing, rtslib_objects
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import NodeAcl, Portal, Target, Tpg

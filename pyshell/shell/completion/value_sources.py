@@ -16,8 +16,7 @@ from pathlib import Path
 from pyshell import names
 from pyshell.commands import topics
 from pyshell.errors import PyshellError, UsageError
-from pyshell.lio import listing
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg

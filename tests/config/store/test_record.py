@@ -17,8 +17,7 @@ import pytest
 from driver import CLIENT, SERVER, Pyshell
 from identified import ROOT, root_all
 from pyshell.config.store.undo import from_data, to_data
-from pyshell.lio import identifiers, operations
-from pyshell.lio.attach import Lio
+from pyshell.lio import Lio, identifiers, operations
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import (
     AluaGroup,

@@ -15,8 +15,7 @@ import rtslib_fb
 from driver import run_here
 from pyshell.config import document_file, object_operations, restoration
 from pyshell.config.running import read_running
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach, listing, settings
 from pyshell.lio.configfs import CONFIGFS, changing
 from pyshell.lio.identifiers import AluaGroup, Identifier, NodeAcl, Target, Tpg
 from pyshell.lio.settings import UNEXPORTED, Attribute

@@ -12,8 +12,7 @@ import rtslib_fb
 from pyshell.config import document_file, object_operations, restoration
 from pyshell.config.running import read_running
 from pyshell.errors import PyshellError
-from pyshell.lio import listing, settings
-from pyshell.lio.attach import Lio, attach
+from pyshell.lio import Lio, attach, listing, settings
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import FabricPlace, Identifier
 from pyshell.lio.operations.base import carry_out

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pyshell.errors import PyshellError
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.lio.operations import base
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences

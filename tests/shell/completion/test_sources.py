@@ -10,7 +10,7 @@ import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
 from pyshell.errors import PyshellError
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.grammar import split
 from pyshell.shell.options import Options

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from pyshell.lio.attach import attach
+from pyshell.lio import attach
 from pyshell.shell.completion.sources import complete
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
