@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 import forkserver
 from driver import CLIENT, SERVER, TPG, Pyshell
-from foldercopy import empty
+from foldercopy import Copies, empty
 from pyshell.lio import Lio, rtslib
 from pyshell.lio.configfs import changing
 
@@ -43,6 +44,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if config.args_source is config.ArgsSource.TESTPATHS else 0
 
 
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking at all tests again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -61,9 +69,8 @@ def _clean_environment(
     rtslib.end_simulation()
 
 
-@pytest.fixture
-def _folder() -> Iterator[Path]:
-    """Return a folder that is gone after the test."""
+@contextmanager
+def _temporary() -> Iterator[Path]:
     base = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="pyshell-test-", dir=base) as folder:
         yield Path(folder)
@@ -72,9 +79,25 @@ def _folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def pyshell(_folder: Path) -> Pyshell:
+def _folder() -> Iterator[Path]:
+    """Return a folder that is gone after the test."""
+    with _temporary() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def _copies() -> Iterator[Copies]:
+    """Return the folders of prepared targets that tests have used."""
+    with _temporary() as folder:
+        yield Copies(folder)
+
+
+@pytest.fixture
+def pyshell(_folder: Path, _copies: Copies) -> Iterator[Pyshell]:
     """Return pyshell on a fresh simulated target."""
-    return Pyshell(_folder / "simulator")
+    made = Pyshell(_folder / "simulator", _copies)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 import pytest
 
 import pyshell as package
-from foldercopy import Snapshot, entries
+from foldercopy import Copies, Copy, Snapshot, content, entries
 from pyshell import cli
 from pyshell.lio import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
@@ -141,17 +142,28 @@ class Pyshell:
     _known: ClassVar[dict[tuple[str, ...], Snapshot]] = {}
     """What the folder holds after the lines of `prepare`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, copies: Copies | None = None) -> None:
+        """`copies` are those that `close` has kept for others."""
         self._folder = folder
         self._prepared: tuple[str, ...] = ()
+        self._copies = copies
+        self._used: tuple[Snapshot, Copy] | None = None
         self.program = "pyshell"
+
+    def close(self) -> None:
+        """Keep the folder to be used again."""
+        if self._copies is not None and self._used is not None:
+            with suppress(OSError):  # a test may have removed it
+                self._copies.keep(*self._used)
 
     @property
     def folder(self) -> Path:
         """Return the simulator's folder."""
         if self._prepared:
             lines, self._prepared = self._prepared, ()
-            self._known[lines].write(self._folder)
+            snapshot = self._known[lines]
+            make = Copy if self._copies is None else self._copies.copy
+            self._used = snapshot, make(snapshot, self._folder)
         return self._folder
 
     def prepare(self, *lines: str) -> None:
@@ -339,11 +351,6 @@ def everything_below(folder: Path) -> dict[str, str]:
         elif status.st_size > _LONG:
             found[name] = f"{mode:o} {status.st_size} bytes, written {status.st_mtime_ns}"
         else:
-            readable = _read(path) if mode & stat.S_IRUSR else b""
+            readable = content(path, status.st_size) if mode & stat.S_IRUSR else b""
             found[name] = f"{mode:o} {readable.decode(errors='surrogateescape')}"
     return found
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
-from foldercopy import Snapshot
+from foldercopy import Copy, Snapshot
 from pyshell.simulator import Simulator
 
 ACL = f"{TPG}/acls/{CLIENT}"
@@ -111,7 +110,7 @@ class Tries:
     def __init__(self, pyshell: Pyshell, name: str) -> None:
         self.other = made(pyshell)
         self._pyshell = pyshell
-        self._kept = Snapshot.of(pyshell.folder)
+        self._kept = Copy(Snapshot.of(pyshell.folder), pyshell.folder)
         self.line = COMMANDS[name].format(other=self.other)
         self.before = tree(pyshell)
         with refusing(-1, 0) as acts:
@@ -121,8 +120,7 @@ class Tries:
 
     def again(self) -> None:
         """Return to the state before the command."""
-        shutil.rmtree(self._pyshell.folder)
-        self._kept.write(self._pyshell.folder)
+        self._kept.restore()
 
 
 def tree(pyshell: Pyshell) -> dict[str, str]:
