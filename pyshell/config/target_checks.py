@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,12 +45,8 @@ _DEPTH_MAX = 512
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@dataclass
-class Listening:
-    """The first places of portals in a file: by port, address and target."""
-
-    first: dict[int, dict[_Address, dict[Place, Place]]] = field(default_factory=dict)
-    of_target: dict[tuple[Place, int, _Address], Place] = field(default_factory=dict)
+_Listening = dict[_Address, dict[Place, Place]]
+"""Places of the first portals at a port, by address and target."""
 
 
 @dataclass
@@ -61,7 +58,8 @@ class _Context:
     running: frozenset[str]
     """Paths of running storage objects that a LUN can export although the file lacks them."""
     wwns: FirstSeen = field(default_factory=FirstSeen)
-    listening: Listening = field(default_factory=Listening)
+    listening: dict[int, _Listening] = field(default_factory=lambda: defaultdict(dict))
+    """By port."""
 
 
 def target_problems(
@@ -226,7 +224,9 @@ def _alias(entry: DocumentEntry) -> Iterator[Problem]:
         yield error(entry.at("alias"), f"'{alias}' cannot name a link in configfs")
 
 
-def _portals(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterator[Problem]:
+def _portals(
+    tpg: DocumentEntry, target: Place, listening: Mapping[int, _Listening]
+) -> Iterator[Problem]:
     """Yield problems of a TPG's portals, and clashes with portals of TPGs before it."""
     for portal in tpg.each("portals"):
         given, port = portal.text("ip_address"), portal.number("port")
@@ -241,28 +241,31 @@ def _portals(tpg: DocumentEntry, target: Place, listening: Listening) -> Iterato
         )
         yield from wrong
         if port is not None and address is not None and not wrong:
-            yield from _taken(portal, target, address, port, listening)
+            yield from _clashes(portal, target, address, port, listening[port])
 
 
-def _taken(
-    portal: DocumentEntry, target: Place, address: _Address, port: int, listening: Listening
+def _clashes(
+    portal: DocumentEntry, target: Place, address: _Address, port: int, others: _Listening
 ) -> Iterator[Problem]:
-    name = _shown(address)
-    before = listening.of_target.setdefault((target, port, address), portal.place)
-    if before != portal.place:
+    """Yield a clash with a portal of the same port before this one, and record this one."""
+    name = f"{_shown(address)}:{port}"
+    if before := others.get(address, {}).get(target):
         yield error(
             portal.place,
-            f"portal {name}:{port} is defined twice, first at {json_path(before)}",
+            f"portal {name} is defined twice, first at {json_path(before)}",
             "The TPGs of a target cannot share one.",
         )
         return
-    others = listening.first.setdefault(port, {})
     for other, places in others.items():
-        place = _in_the_way(address, other, target, places, known=address in others)
-        if place is not None:
+        # A target before this one that listens on the same address shares its listener.
+        same = target in places
+        if (same or address not in others) and names.portals_exclude(
+            str(address), str(other), same_target=same
+        ):
+            place = places[target] if same else next(iter(places.values()))
             yield error(
                 portal.place,
-                f"portals {name}:{port} and {_shown(other)}:{port} at {json_path(place)} overlap",
+                f"portals {name} and {_shown(other)}:{port} at {json_path(place)} overlap",
                 "A wildcard listens on all addresses.",
             )
             break
@@ -270,21 +273,7 @@ def _taken(
         for other, places in others.items():
             if target not in places:
                 yield from _in_place_of(portal, address, other, next(iter(places.values())))
-    others.setdefault(address, {}).setdefault(target, portal.place)
-
-
-def _in_the_way(
-    address: _Address, other: _Address, target: Place, places: dict[Place, Place], *, known: bool
-) -> Place | None:
-    """Return the place of an address that excludes listening on another one, None if none does.
-
-    With `known`, a target before this one listens on `address`: both share that listener.
-    """
-    if target in places and names.portals_exclude(str(address), str(other), same_target=True):
-        return places[target]
-    if not known and names.portals_exclude(str(address), str(other), same_target=False):
-        return next(iter(places.values()))
-    return None
+    others.setdefault(address, {})[target] = portal.place
 
 
 def _in_place_of(
