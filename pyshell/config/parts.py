@@ -159,20 +159,13 @@ class Owners:
 
 def without(document: Document, units: Collection[Place]) -> Document:
     """Return a document without the parts at some places."""
-
-    def copied(data: Any, place: Place) -> Any:
-        if isinstance(data, dict):
-            return {
-                key: copied(value, (*place, key))
-                for key, value in data.items()
-                if (*place, key) not in units
-            }
-        if isinstance(data, list):
-            return [
-                copied(value, (*place, index))
-                for index, value in enumerate(data)
-                if (*place, index) not in units
-            ]
-        return data
-
-    return cast(Document, copied(document, ()))
+    found = deepcopy(document)
+    last_first: list[Any] = [*filter(None, units)]
+    last_first.sort(reverse=True)  # a part before what it is in, the last of a list first
+    for *way, last in last_first:
+        above: Any = found
+        for step in way:
+            above = above[step]
+        if isinstance(last, int) or last in above:
+            del above[last]
+    return found

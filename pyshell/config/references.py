@@ -55,10 +55,14 @@ def resolved(document: Document, on_error: OnError | None = None) -> Document:
         return document
     found = deepcopy(document)
     for path, entry, key in secrets(found):
-        if f"{key}{SUFFIX}" not in entry:
+        file = entry.get(f"{key}{SUFFIX}")
+        if file is None:
             continue
         try:
-            entry[key] = _secret_of(entry, key)
+            if entry.get(key):
+                message = f"{key} and {key}{SUFFIX} cannot be combined."
+                raise PyshellError(message, "Remove one of them.")
+            entry[key] = read_secret(file)
         except PyshellError as error:
             if on_error is None:
                 error.message = f"{path}: {error.message}"
@@ -154,12 +158,6 @@ def file_of(folder: Path, path: str, key: str, taken: dict[Path, str]) -> Path:
         number += 1
         file = folder / f"{name}.{number}"
     return file
-
-
-def _secret_of(entry: dict[str, Any], key: str) -> str:
-    if entry.get(key):
-        raise PyshellError(f"{key} and {key}{SUFFIX} cannot be combined.", "Remove one of them.")
-    return read_secret(entry[f"{key}{SUFFIX}"])
 
 
 def read_secret(file: str) -> str:

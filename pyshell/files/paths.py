@@ -157,7 +157,7 @@ class _Walk:
             self._fault(f"the folder {here} belongs to {user_name(found.st_uid)}")
         if not found.st_mode & stat.S_ISVTX and others_write(found, opened):
             text = f"other users can replace files in {here}"
-            self._fault(text, f"chmod go-w {_q(here)}")
+            self._fault(text, f"chmod go-w {shell_word(here)}")
 
     def _fault(self, text: str, fix: str = "") -> None:
         self._faults[Fault(text, fix)] = None
@@ -176,9 +176,9 @@ def file_faults(found: os.stat_result, descriptor: int, path: str) -> list[Fault
     faults = []
     if not is_own(found.st_uid):
         owner = user_name(found.st_uid)
-        faults.append(Fault(f"it belongs to {owner}", f"chown {_me()} {_q(path)}"))
+        faults.append(Fault(f"it belongs to {owner}", f"chown {_me()} {shell_word(path)}"))
     if others_write(found, descriptor):
-        faults.append(Fault("other users can write to it", f"chmod go-w {_q(path)}"))
+        faults.append(Fault("other users can write to it", f"chmod go-w {shell_word(path)}"))
     return faults
 
 
@@ -307,7 +307,3 @@ def closed_if_it_fails(descriptor: int) -> Iterator[None]:
 
 def _me() -> str:
     return user_name(os.geteuid())
-
-
-def _q(path: str) -> str:
-    return shell_word(path)
