@@ -80,7 +80,7 @@ def touched(lio: Lio, plan: Plan) -> list[Touched]:
     """Return the objects that a plan will change."""
     cut: dict[str, set[str]] = {}
     for step, names in zip(plan.steps, cut_by_each(lio, plan.operations), strict=True):
-        cut.setdefault(plan.shown(step.path), set()).update(names)
+        cut.setdefault(step.path, set()).update(names)
     return [
         Touched(path, change, settings, sorted(cut.get(path, ())))
         for path, change, settings in _objects(plan)
@@ -88,10 +88,10 @@ def touched(lio: Lio, plan: Plan) -> list[Touched]:
 
 
 def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
-    yield from ((path, "created", ()) for path in plan.reported(plan.created))
-    yield from ((plan.shown(one.path), "changed", one.changes) for one in plan.changed)
-    yield from ((path, "made anew", ()) for path in plan.reported(plan.replaced))
-    yield from ((path, "deleted", ()) for path in plan.reported(plan.deleted))
+    yield from ((path, "created", ()) for path in plan.created)
+    yield from ((one.path, "changed", one.changes) for one in plan.changed)
+    yield from ((path, "made anew", ()) for path in plan.replaced)
+    yield from ((path, "deleted", ()) for path in plan.deleted)
 
 
 def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool = False) -> str:
@@ -101,13 +101,13 @@ def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool =
         for word, verb in _VERBS.items()
     ]
     counts.append(f"{plan.unchanged} unchanged")
-    return f"{title}: {', '.join([*counts, *_kept(plan.reported(plan.kept)), *_chap(plan)])}."
+    return f"{title}: {', '.join([*counts, *_kept(plan.kept), *_chap(plan)])}."
 
 
 def _chap(plan: Plan) -> Iterator[str]:
     if plan.kept_chap:
-        paths = plan.reported(plan.kept_chap)
-        yield f"CHAP of {_first(paths)} not in the file and kept (keep_secrets=false clears it)"
+        paths = _first(plan.kept_chap)
+        yield f"CHAP of {paths} not in the file and kept (keep_secrets=false clears it)"
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
@@ -129,8 +129,8 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "changed": bool(plan.steps),
         "objects": [found.data for found in objects],
         "unchanged": plan.unchanged,
-        "kept": plan.reported(plan.kept),
-        "kept_chap": plan.reported(plan.kept_chap),
+        "kept": plan.kept,
+        "kept_chap": plan.kept_chap,
     }
 
 

@@ -8,7 +8,7 @@ LUN); all other changes are made in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
@@ -45,7 +45,10 @@ class PlanStep:
 
 @dataclass
 class Plan:
-    """Steps in order, and their result."""
+    """Steps in order, and their result.
+
+    Paths are as in the tree; objects that follow from others are omitted.
+    """
 
     steps: list[PlanStep] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
@@ -58,24 +61,10 @@ class Plan:
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
 
-    implied: frozenset[str] = frozenset()
-    """Paths that are not reported."""
-
-    in_tree: Mapping[str, str] = field(default_factory=dict)
-    """Paths in the tree of objects that share a path with another one."""
-
     @property
     def operations(self) -> list[Operation]:
         """Return the operations of the steps."""
         return [step.operation for step in self.steps]
-
-    def reported(self, paths: Iterable[str]) -> list[str]:
-        """Return `paths` as in the tree, without those that follow from others."""
-        return [*dict.fromkeys(self.shown(path) for path in paths if path not in self.implied)]
-
-    def shown(self, path: str) -> str:
-        """Return a path as in the tree."""
-        return self.in_tree.get(path, path)
 
 
 def plan(
@@ -94,35 +83,46 @@ def plan(
     An object that cannot be created, for example a LUN of a missing storage object, is skipped and
     added to `refused`, as by `items`.
     """
-    found = Plan()
+    kept_chap: list[str] = []
     if keep_chap:
-        wanted, found.kept_chap = keeping_chap(wanted, running)
+        wanted, kept_chap = keeping_chap(wanted, running)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, refused)
-    every = {**running, **wanted}
-    found.implied = frozenset(path for path, item in every.items() if item.implied)
-    found.in_tree = {p: shown for p, item in every.items() if (shown := tree_path(item)) != p}
     differences = compare(running, wanted, unread=False)
     gone = [d.path for d in differences if d.sign == "-"]
-    found.kept = [] if prune else gone
-    found.deleted = gone if prune else []
-    found.created = [d.path for d in differences if d.sign == "+"]
+    deleted = gone if prune else []
+    created = [d.path for d in differences if d.sign == "+"]
     changed = [d for d in differences if d.sign == "~"]
-    again = _with_dependents(running, _to_replace(changed), found.deleted)
-    lifted = _with_dependents(running, _to_lift(running, changed), found.deleted) - again
-    found.replaced = [path for path in running if path in again or path in lifted]
-    found.changed = [d for d in changed if d.path not in again]
-    touched = again | lifted | {d.path for d in found.changed}
-    found.unchanged = len(found.reported(set(wanted) & set(running) - touched))
+    again = _with_dependents(running, _to_replace(changed), deleted)
+    recreated = again | _with_dependents(running, _to_lift(running, changed), deleted)
+    changed = [d for d in changed if d.path not in again]
+    touched = recreated | {d.path for d in changed}
     # Equal objects need no step and no merging.
-    other = again | lifted | {d.path for d in differences if d.sign != "-"}
-    target = {
-        **running,
-        **{p: _merged(running.get(p), item) for p, item in wanted.items() if p in other},
+    target = running | {
+        path: merged(running[path], item) if path in running else item
+        for path, item in wanted.items()
+        if path in touched or path not in running
     }
-    _Steps(lio, found, running, target).add(again | lifted)
-    return found
+    steps = _Steps(lio, running, target).all(
+        {*created}, recreated, {*deleted}, {d.path: d for d in changed}
+    )
+    every = {**running, **wanted}
+
+    def reported(paths: Iterable[str]) -> list[str]:
+        items = (every[path] for path in paths)
+        return [*dict.fromkeys(tree_path(item) for item in items if not item.implied)]
+
+    return Plan(
+        steps,
+        created=reported(created),
+        changed=[replace(d, path=tree_path(every[d.path])) for d in changed],
+        replaced=reported(path for path in running if path in recreated),
+        deleted=reported(deleted),
+        unchanged=len(reported(set(wanted) & set(running) - touched)),
+        kept=[] if prune else reported(gone),
+        kept_chap=reported(kept_chap),
+    )
 
 
 def _possible(running: Items, wanted: Items, prune: bool, refused: dict[str, str] | None) -> Items:
@@ -180,63 +180,61 @@ def _with_dependents(running: Items, paths: set[str], deleted: Sequence[str]) ->
     return found - set(deleted)
 
 
-def _merged(running: Item | None, wanted: Item) -> Item:
-    return wanted if running is None else merged(running, wanted)
-
-
 class _Steps:
-    """Adds the steps of a plan, with identifiers of this kernel."""
+    """Collects the steps of a plan, with identifiers of this kernel."""
 
-    def __init__(self, lio: Lio, found: Plan, running: Items, target: Items) -> None:
+    def __init__(self, lio: Lio, running: Items, target: Items) -> None:
         self._lio = lio
-        self._plan = found
         self._running = running
         self._target = target
         self._numbers = listing.HbaNumbers(lio)
+        self._found: list[PlanStep] = []
 
-    def add(self, again: set[str]) -> None:
-        """Add deletions, innermost first, then creations and changes, then enabling."""
-        created, deleted = set(self._plan.created) | again, set(self._plan.deleted)
+    def all(
+        self,
+        created: Collection[str],
+        again: Collection[str],
+        deleted: Collection[str],
+        changes: Mapping[str, Difference],
+    ) -> list[PlanStep]:
+        """Return deletions, innermost first, then creations and changes, then enabling."""
         for item in self._running.values():
             if isinstance(item.place, identifiers.Tpg) and item.path in deleted:
-                self._add(item.path, disable_tpg(item.place))
+                self._add(item, disable_tpg(item.place))
         for item in reversed(list(self._running.values())):
             if item.path in again or item.path in deleted:
                 self._sweep_below(item)
-                self._add(item.path, object_operations.delete(self._placed(item)))
-                self._numbers.forget(item.path)
+                self._delete(self._placed(item))
         self._sweep(created)
-        changes = {d.path: d for d in self._plan.changed}
         last: list[PlanStep] = []
         for item in sorted(self._target.values(), key=lambda item: item.rank):
-            if item.path not in created and item.path not in changes and not _is_tpg(item):
+            is_new = item.path in created or item.path in again
+            change = changes.get(item.path)
+            if not (is_new or change or isinstance(item.place, identifiers.Tpg)):
                 continue
             placed = self._placed(item)
-            if item.path in created:
-                self._add(item.path, object_operations.create(placed, self._exported(item)))
-            elif item.path in changes:
-                facts = [change.name for change in changes[item.path].facts]
-                self._add(item.path, object_operations.follow(placed, facts))
-                names = [change.name for change in changes[item.path].settings]
-                self._add(item.path, object_operations.change(placed, names))
+            if is_new:
+                self._add(item, object_operations.create(placed, self._exported(item)))
+            elif change:
+                self._add(item, object_operations.follow(placed, [c.name for c in change.facts]))
+                self._add(item, object_operations.change(placed, [c.name for c in change.settings]))
             if not isinstance(placed.place, identifiers.Tpg):
                 continue
             if item.path not in deleted and listing.half_made(self._lio, placed.place):
-                self._add(item.path, [SetNexus(placed.place)])
+                self._add(item, [SetNexus(placed.place)])
             enabled = item.settings.get(ENABLED)
-            before = None if item.path in created else self._running.get(item.path)
+            before = None if is_new else self._running.get(item.path)
             if enabled not in (None, before.settings.get(ENABLED) if before else None):
-                last.append(PlanStep(item.path, SetEnabled(placed.place, enabled == "1")))
-        self._plan.steps += last
+                last.append(PlanStep(tree_path(item), SetEnabled(placed.place, enabled == "1")))
+        return self._found + last
 
-    def _sweep(self, created: set[str]) -> None:
+    def _sweep(self, created: Collection[str]) -> None:
         """Delete half-made objects, left by a killed program, in the place of new ones."""
         new = [item for p, item in self._target.items() if p in created and p not in self._running]
         placed = [self._placed(item) for item in sorted(new, key=lambda item: item.rank)]
         for item in reversed(placed):
             if listing.half_made(self._lio, item.place):
-                self._add(item.path, object_operations.delete(item))
-                self._numbers.forget(item.path)
+                self._delete(item)
 
     def _sweep_below(self, item: Item) -> None:
         """Delete half-made objects below an object that is to be deleted."""
@@ -247,10 +245,14 @@ class _Steps:
             found = listing.mapped_luns(item.place)
         for place in found:
             if listing.half_made(self._lio, place):
-                self._add(item.path, object_operations.delete(Item(place)))
+                self._add(item, object_operations.delete(Item(place)))
 
-    def _add(self, path: str, operations: Iterable[Operation]) -> None:
-        self._plan.steps += [PlanStep(path, operation) for operation in operations]
+    def _delete(self, item: Item) -> None:
+        self._add(item, object_operations.delete(item))
+        self._numbers.forget(item.path)
+
+    def _add(self, item: Item, operations: Iterable[Operation]) -> None:
+        self._found += [PlanStep(tree_path(item), operation) for operation in operations]
 
     def _placed(self, item: Item) -> Item:
         place = self._place(item.place)
@@ -271,7 +273,3 @@ class _Steps:
             return None
         made_of = self._target.get(item.links[0])
         return self._place(made_of.place) if made_of else None
-
-
-def _is_tpg(item: Item) -> bool:
-    return isinstance(item.place, identifiers.Tpg)
