@@ -15,7 +15,6 @@ from pyshell.text import one_line, unsafe_in
 from pyshell.tree.command import serial_argument
 
 _GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
-_AUTH = {"password_mutual": "mutual_password", "userid_mutual": "mutual_userid"}
 _FILEIO = {"dev": "file_or_dev"}
 _ATTRIBUTE = "attrib/"
 Secret = Callable[[str, str, str], str]
@@ -196,13 +195,17 @@ def _settings(item: Item, values: Mapping[str, str], secret: Secret) -> Iterator
         elif isinstance(place, identifiers.AluaGroup):
             by_group.setdefault("alua", {})[name] = value
         elif isinstance(place, FabricPlace):
-            parameter = "enable" if name == "enforce_discovery_auth" else _AUTH.get(name, name)
+            parameter = (
+                "enable"
+                if name == "enforce_discovery_auth"
+                else settings.AUTH_NAMES.get(name, name)
+            )
             by_group.setdefault("discovery_auth", {})[parameter] = value
         elif isinstance(place, identifiers.Portal):
             if value == "1":
                 yield _line(place.path, f"enable_{'offload' if name == 'cxgbit' else name}", "true")
         elif folder in _GROUPS:
-            by_group.setdefault(_GROUPS[folder], {})[_AUTH.get(name, name)] = value
+            by_group.setdefault(_GROUPS[folder], {})[settings.AUTH_NAMES.get(name, name)] = value
     for group, given in by_group.items():
         hidden = {n: v for n, v in given.items() if v and n in names.SECRET_NAMES}
         plain = {n: v for n, v in given.items() if n not in hidden}

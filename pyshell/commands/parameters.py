@@ -21,7 +21,15 @@ from pyshell.tree.groups import (
 )
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES, text
-from pyshell.tree.results import Change, Lines, Preference, Result, Sequential, Table
+from pyshell.tree.results import (
+    Change,
+    Lines,
+    Preference,
+    Result,
+    SecretSentence,
+    Sequential,
+    Table,
+)
 
 Facts = Mapping[str, Any]
 
@@ -151,6 +159,8 @@ def _set_one(node: Node, group: SettingsGroup, group_name: str, name: str, value
         if any(getattr(made, "value", kept) != kept for made in operations):
             node.context.note(f"The kernel did not set {name} as requested.")
         shown = MASK if hide and value else group.word(name, kept)
+        if entry.secret:
+            return [SecretSentence.of(f"Parameter {name} is now '{{}}'.", shown)]
         return [f"Parameter {name} is now '{shown}'."]
 
     return Change(operations, after=said)

@@ -197,7 +197,7 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
         secret = _credential(lio, place, name)
         if not secret or not _credential(lio, place, user):
             continue
-        asked = _PARAMETERS[name]
+        asked = settings.AUTH_NAMES[name]
         choices = [asking(lio, place.path, asked)]
         if is_short(secret):
             yield warning(
@@ -219,9 +219,6 @@ def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[
                 " and initiators refuse it",
                 choices=choices,
             )
-
-
-_PARAMETERS = {"password": "password", "password_mutual": "mutual_password"}
 
 
 def _credential(lio: Lio, place: FabricPlace | Tpg | NodeAcl, name: str) -> str:

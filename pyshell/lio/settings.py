@@ -49,6 +49,7 @@ AUTH_FILES = {
     "mutual_userid": "userid_mutual",
     "mutual_password": "password_mutual",
 }
+AUTH_NAMES = {file: name for name, file in AUTH_FILES.items()}
 AUTH_MAX = 255
 SECRET_LEAST = 12
 """Bytes of a CHAP secret that RFC 7143 requires if nothing else protects the connection."""

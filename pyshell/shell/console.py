@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +13,6 @@ from typing import Any, TextIO
 from pyshell.errors import PyshellError
 from pyshell.files.writing import append
 from pyshell.lio import Progress
-from pyshell.names import MASK, SECRET_NAMES
 from pyshell.render import (
     JOURNAL_ERROR,
     JOURNAL_NOTICE,
@@ -35,9 +33,7 @@ from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
 from pyshell.text import output_line, wrapped
 from pyshell.tree.preferences import LEVELS
-from pyshell.tree.results import Lines, Stream, Tree
-
-_SECRET_SET = re.compile(rf"^(Parameter (?:{'|'.join(sorted(SECRET_NAMES))}) is now )'.*'\.$", re.S)
+from pyshell.tree.results import Lines, SecretSentence, Stream, Tree
 
 
 class Console:
@@ -88,7 +84,7 @@ class Console:
         """Append a line to the file named by `logfile`, in targetcli mode only, as targetcli does.
 
         `loglevel_file` limits what is written. Command lines are written from `info` on (targetcli:
-        from `verbose` on). The caller masks secrets, except in "Parameter password is now …". A
+        from `verbose` on). The caller masks secrets, except in a `SecretSentence`. A
         file that cannot be written is reported once.
         """
         if not self.compat or self._log_failed or self.options.dry_run:
@@ -97,7 +93,7 @@ class Console:
         limit = LEVELS.index(self.preference("loglevel_file"))
         if not name or min(LEVELS.index(level), LEVELS.index("verbose") - 1) > limit:
             return
-        shown = output_line(_SECRET_SET.sub(rf"\1'{MASK}'.", text))
+        shown = output_line(text.logged if isinstance(text, SecretSentence) else text)
         try:
             append(
                 self._host_file(Path(name).expanduser()),

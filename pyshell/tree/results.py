@@ -7,11 +7,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pyshell.names import MASK
+
 if TYPE_CHECKING:
     from pyshell.errors import PyshellError
     from pyshell.lio.operations.base import Operation
     from pyshell.tree.node import Node
     from pyshell.tree.topology import Topology
+
+
+class SecretSentence(str):
+    """A sentence with a secret, as targetcli prints it; `logged` is the same without the secret."""
+
+    logged: str
+
+    @classmethod
+    def of(cls, form: str, secret: str) -> SecretSentence:
+        """Return the sentence in which `form` has a `{}` for the secret."""
+        made = cls(form.format(secret))
+        made.logged = form.format(MASK)
+        return made
 
 
 @dataclass(eq=False)
