@@ -80,11 +80,6 @@ def load(path: Path) -> Document:
     return from_bytes(read_file(path).data, str(path))
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file. Raises as `load` does."""
-    return text_of(read_file(path).data, str(path))
-
-
 def read_file(path: Path, *, trusted: bool = False) -> reading.FileContent:
     """Return the bytes and the mode of a file, as `reading.read` does. Raises as `load` does."""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,6 @@ from pyshell.config.document import Document, holds_secrets
 from pyshell.config.document_file import (
     EMPTY,
     DocumentError,
-    read_text,
     type_problems,
     unknown_keys,
 )
@@ -55,22 +53,19 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
     try:
-        text = read_text(path)
+        found = document_file.read_file(path)
+        text = document_file.text_of(found.data, str(path))
     except DocumentError as error:
         return error.findings
-    return [*_open_to_others(path, text), *check_text(text, lio, at_boot=at_boot)]
-
-
-def _open_to_others(path: Path, text: str) -> Iterator[LocatedProblem]:
-    """Yield a warning if other users can read the secrets of a file."""
-    with contextlib.suppress(OSError, ValueError):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & document_file.FOREIGN_READ and holds_secrets(
+    problems = check_text(text, lio, at_boot=at_boot)
+    with contextlib.suppress(ValueError):
+        if found.mode & document_file.FOREIGN_READ and holds_secrets(
             reading.parse_json(text, any_string=True)
         ):
-            message = f"its mode {mode:04o} lets other users read the secrets in it"
+            message = f"its mode {found.mode:04o} lets other users read the secrets in it"
             fix = f"chmod 600 {shell_word(str(path))} fixes it."
-            yield LocatedProblem("$", 1, 1, "warning", message, fix)
+            problems.insert(0, LocatedProblem("$", 1, 1, "warning", message, fix))
+    return problems
 
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
