@@ -341,6 +341,14 @@ def address(text: str) -> str:
     return str(parsed)
 
 
+def known_address(text: str) -> str:
+    """Return an address as `address` does; one that is not valid stays as it is."""
+    try:
+        return address(text)
+    except UsageError:
+        return text
+
+
 def bracketed(plain: str) -> str:
     """Return a plain address as configfs and portal names write it."""
     return f"[{plain}]" if ":" in plain else plain

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 
 from pyshell import names
-from pyshell.errors import UsageError
 from pyshell.host import Machine
 
 _LISTENING, _ESTABLISHED = "0A", "01"
@@ -54,10 +53,7 @@ def for_portals(found: Mapping[str, str]) -> dict[str, str]:
 
 def spelt(address: str) -> str:
     """Return a portal's address as `addresses` and `listening` spell it, without an IPv6 zone."""
-    try:
-        return names.address(address.partition("%")[0])
-    except UsageError:
-        return address
+    return names.known_address(address.partition("%")[0])
 
 
 def listening(machine: Machine) -> frozenset[tuple[str, int]] | None:

@@ -58,10 +58,7 @@ def normal_wwn(fabric_name: str, wwn: str) -> str:
 
 def portal_name(address: str, port: int | str) -> str:
     """Return the name of a portal, as `[::0]:3260`."""
-    try:
-        return f"{names.bracketed(names.address(address))}:{port}"
-    except PyshellError:
-        return f"{address}:{port}"
+    return f"{names.bracketed(names.known_address(address))}:{port}"
 
 
 def tpg_path(fabric_name: str, target: str, tag: int) -> str:

@@ -382,18 +382,12 @@ def _is_address(text: str) -> bool:
 
 def same_address(one: str, other: str) -> bool:
     """Return whether two spellings name the same address."""
-    try:
-        return names.address(one) == names.address(other)
-    except UsageError:
-        return one == other
+    return names.known_address(one) == names.known_address(other)
 
 
 def is_wildcard(address: str) -> bool:
     """Return whether a portal's address means all addresses of the host."""
-    try:
-        return names.address(address) in (names.WILDCARD_V4, names.WILDCARD_V6)
-    except UsageError:
-        return False
+    return names.known_address(address) in (names.WILDCARD_V4, names.WILDCARD_V6)
 
 
 def require_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
