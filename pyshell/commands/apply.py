@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that bring the running configuration to another one, and back."""
+"""`apply`, `rollback` and `undo`: change the running configuration to another one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pyshell.config.store.undo import Done
 
     _Read = tuple[Document | None, str]
-    """A document and its text; neither for what runs."""
+    """A document and its text; no document for the running configuration."""
 
 
 _GONE = ""
@@ -118,7 +118,7 @@ def _is_target(item: Item, wwn: str) -> bool:
 
 
 def running_items(node: Node) -> Items:
-    """Return what is running; what lost its device and can get it back counts as different."""
+    """Return the running configuration; objects whose lost device is back count as different."""
     found = items_of(node, RUNNING)
     for place in listing.storage_objects(node.lio, "block"):
         if place.path in found and storage_info.is_back(
@@ -215,7 +215,7 @@ def undo(
 
 
 def _skipped(node: Node) -> Result:
-    """Forget the last command, even one whose record cannot be read."""
+    """Forget the last command, even if its record cannot be read."""
     from pyshell.config.store import undo
 
     file = undo.newest(node.lio)
@@ -234,14 +234,14 @@ def _skipped(node: Node) -> Result:
 
 
 def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
-    """Return to what ran before a command that cleared or restored."""
+    """Return to the configuration before a command that cleared or restored."""
     wanted = items(typed(done.before, str(done.file)), node.lio.root)
     found = plan(node.lio, items_of(node, RUNNING), wanted, prune=True)
     return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
 
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
-    """Do the inverses of a command's operations, unless more was made of what it made."""
+    """Run the inverses of a command's operations, unless other objects depend on its objects."""
     from pyshell.config.store import undo
 
     every = list(flat(done.operations))
@@ -273,7 +273,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 
 def _forget(node: Node, done: Done) -> None:
-    """Forget a line that is undone; only warn if that fails, as the target is changed."""
+    """Forget a command that is undone; only warn if that fails, as the target has changed."""
     from pyshell.config.store import undo
 
     try:
@@ -290,9 +290,9 @@ def _brought(
     then: Callable[[], None] | None = None,
     undoes: str = "",
 ) -> Change:
-    """Return the change that carries a plan out; `then` is called when it is done.
+    """Return the change that carries out a plan; `then` is called afterwards.
 
-    `titles` tell that it was done, and that it would be.
+    `titles` say that it was done, and that it would be.
     """
     objects = change_text.touched(node.lio, found)
     shown = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]

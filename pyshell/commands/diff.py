@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's commands that compare configurations."""
+"""`status`, `diff` and `export`: compare configurations."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def diff(
 
 
 def _named_side(node: Node, word: str) -> str:
-    """Return how the head of a difference names a configuration."""
+    """Return the name of a configuration for the head of a difference."""
     if word == SAVED:
         return f"saved ({store.default_file(node.lio)})"
     return f"revision {word}" if word.isdigit() else word
@@ -203,8 +203,8 @@ def _derived(node: Node, item: Item) -> Mapping[str, str]:
 def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
     """Return the configuration that a word names: running, saved, a revision's or a file's.
 
-    With `trusted`, as is right before it is fed to the kernel, files that others may write
-    are refused.
+    With `trusted`, for a configuration that is to be applied, files that other users can write are
+    refused.
     """
     if word == RUNNING:
         return items(read_running(node.lio), node.lio.root)
@@ -212,9 +212,9 @@ def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
 
 
 def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, str]:
-    """Return the document that a word names, and its text if it is to be fed to the kernel.
+    """Return the document that a word names, and with `trusted` its text, "" for a revision.
 
-    A pipe gives the text only once. It is "" for a revision. Raises PyshellError.
+    A pipe can be read only once. Raises PyshellError.
     """
     folder = node.lio.config_dir
     if revisions.is_number(word) and _is_kept(folder, int(word)):
@@ -235,7 +235,7 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
 
 
 def load_trusted(node: Node, path: Path) -> Trusted:
-    """Return the document in a file that is to be applied, and note what is odd about it."""
+    """Return the document in a file that is to be applied, and print its warnings."""
     read = document_file.load_trusted(path)
     for warning in (*read.warnings, *(() if node.context.compat else read.unknown)):
         node.context.note(warning)
@@ -267,7 +267,7 @@ def with_storage(found: Items, part: Items) -> Items:
 
 
 def _missing_lines(missing: Mapping[str, str]) -> Iterator[str]:
-    """Yield what to tell of objects that the last restore could not bring back."""
+    """Yield lines about objects that the last restore could not restore."""
     if not missing:
         return
     yield f"{len(missing)} of its objects could not be restored:"

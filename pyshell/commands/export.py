@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command lines that would bring one configuration to another, as a user could type them."""
+"""The command lines that change one configuration into another, as a user could type them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Derived = Callable[[Item], Mapping[str, str]]
 
 
 def asked(path: str, name: str, value: str) -> str:
-    """Return the word with which a secret is asked for."""
+    """Return the word that asks for a secret."""
     return f"{name}=-"
 
 
@@ -41,10 +41,10 @@ def command_lines(
     beside: Items | None = None,
     derived: Derived = lambda item: {},
 ) -> list[str]:
-    """Return the lines in the order in which to run them. What exists already stays as it is.
+    """Return the lines in the order in which to run them. Existing objects are kept.
 
-    `beside` are objects of which others are made, and that may exist already.
-    What only the first has is deleted; objects that must be created again are deleted first.
+    `beside` are objects that others depend on, and that may exist already.
+    Objects that only the first has are deleted; those to recreate are deleted first.
     """
     lines: list[str] = []
 
@@ -82,7 +82,7 @@ def command_lines(
 
 
 def _on_one_line(line: str) -> str:
-    """Return a line, as a comment if what it names cannot be written on one line as it is."""
+    """Return a line, as a comment if a name in it cannot be written on one line as it is."""
     bad = unsafe_in(line)
     if not bad:
         return line
@@ -98,7 +98,7 @@ def _goes_with_its_owner(item: Item, gone: set[str]) -> bool:
 
 
 def _creation(item: Item, made: Mapping[str, Item]) -> Iterator[str]:
-    """Yield what creates an object; `made` are all objects that are created."""
+    """Yield the lines that create an object; `made` are all objects that are created."""
     place = item.place
     if (
         isinstance(place, identifiers.StorageObject | identifiers.AluaGroup)
@@ -149,7 +149,7 @@ def _storage_object(place: identifiers.StorageObject, item: Item) -> Iterator[st
 
 
 def _target(place: identifiers.Target, made: Mapping[str, Item]) -> Iterator[str]:
-    """Yield what creates a target, whose first TPG comes with it."""
+    """Yield the lines that create a target, along with its first TPG."""
     fabric = place.fabric
     portal = {"default_portal": False} if fabric.has("nps") else {}
     yield _create((f"/{place.fabric_name}", "create"), {"wwn": place.wwn} | portal)
@@ -166,7 +166,7 @@ def _tpg(place: identifiers.Tpg, made: Mapping[str, Item]) -> Iterator[str]:
 
 
 def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that a new object must be given: it does not have them by itself."""
+    """Return the settings that differ from those of a new object."""
     place = item.place
     itself = {f"{_ATTRIBUTE}{name}": value for name, value in derived.items()}
     if isinstance(place, identifiers.StorageObject) and place.plugin == "fileio":

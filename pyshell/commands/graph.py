@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's command that draws the topology."""
+"""`graph`: draw the topology."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def graph(
 
 
 def _seen(node: Node) -> Seen:
-    """Return what the running target shows in addition to its configuration."""
+    """Return the state of the running target."""
     sizes, missing = {}, {}
     for place in listing.storage_objects(node.lio):
         found = storage_info.describe(node.lio, place)
@@ -83,7 +83,7 @@ def _seen(node: Node) -> Seen:
 
 
 def _form(file: str | None) -> str:
-    """Return the form of a picture by its file's name. Raises UsageError for another ending."""
+    """Return the format of a picture by its file's name. Raises UsageError if it is unknown."""
     if file is None:
         return "svg"
     if file in _ENDINGS.values():
@@ -111,23 +111,23 @@ _Kind = TypeVar("_Kind", bound=identifiers.Identifier)
 
 @dataclass(frozen=True)
 class Seen:
-    """What only the running target tells, by path in the tree; nothing of a file."""
+    """State of the running target, by path in the tree; empty for a saved configuration."""
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why a storage object is not well."""
+    """The problem of a storage object."""
     logged_in: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """By TPG's path and initiator: from where, "" where that is not told."""
+    """The initiator's address by TPG's path and initiator, "" if unknown."""
     running: bool = False
 
 
 def make(title: str, before: Items | None, after: Items, seen: Seen) -> Topology:
-    """Return the topology of `after`; with `before`, what differs since, what is gone, too."""
+    """Return the topology of `after`; with `before`, also differences and deleted objects."""
     return _Maker(title, before, after, seen).made()
 
 
 class _Maker:
-    """Makes boxes from the LUNs' side, so that they stand in the order of targets and LUNs."""
+    """Creates boxes in the order of targets and LUNs."""
 
     def __init__(self, title: str, before: Items | None, after: Items, seen: Seen) -> None:
         self._seen = seen
@@ -151,7 +151,7 @@ class _Maker:
         return self._found
 
     def _of(self, kind: type[_Kind], owner: object = None) -> list[tuple[Item, _Kind]]:
-        """Return the objects of a kind, of those that belong to another its own."""
+        """Return the objects of a kind, with `owner` those that belong to it."""
         found = self._parts.get((kind, owner), [])
         return [(item, item.place) for item in found if isinstance(item.place, kind)]
 
@@ -160,7 +160,7 @@ class _Maker:
         return difference.sign if difference else SAME
 
     def _add(self, box: Box, differing: Iterable[str] = ()) -> Box:
-        """Add a box; `differing` are paths of parts of it, whose changes are changes of it."""
+        """Add a box; `differing` are paths of objects that are shown in it."""
         parts = [d for path in differing if (d := self._differs.get(path))]
         if box.sign == SAME and parts:
             box.sign = CHANGED
@@ -257,7 +257,7 @@ class _Maker:
         self._session(box, tpg, acl.wwn, self._sign(item.path))
 
     def _mapping_lines(self, mapped: list[tuple[Item, identifiers.MappedLun]]) -> list[str]:
-        """Return which LUNs an initiator sees: those of one kind in one line."""
+        """Return the LUNs that an initiator sees, one line for each kind."""
         groups: dict[str, list[int]] = {}
         for item, place in mapped:
             protected = item.settings.get("write_protect") == "1"
@@ -278,7 +278,7 @@ class _Maker:
                 self._session(self._add(box), tpg, wwn, SAME)
 
     def _session(self, box: Box, tpg: Item, wwn: str, sign: str) -> None:
-        """Draw the way of an initiator, live where it is logged in."""
+        """Draw the arrow of an initiator, live if it is logged in."""
         address = self._seen.logged_in.get((tpg.path, wwn))
         if address is not None:
             told = f"logged in{f' from {address}' if address else ''}"
@@ -321,21 +321,21 @@ class _Maker:
         self._arrow(item.path, key, item.path)
 
     def _arrow(self, start: str, end: str, path: str) -> None:
-        """Draw a way that is as new, or as gone, as the object at `path`."""
+        """Draw an arrow with the sign of the object at `path`."""
         sign = self._sign(path)
         self._found.arrows.append(Arrow(start, end, sign if sign in (ADDED, REMOVED) else SAME))
 
 
 def _short(tpg: identifiers.Tpg) -> str:
-    """Return what tells a TPG from others, in few characters: how its target's name ends."""
+    """Return a short name of a TPG: the end of its target's name."""
     return tpg.target.wwn.rpartition(":")[2] + (f" tpg{tpg.tag}" if tpg.tag != 1 else "")
 
 
 def _owner(item: Item) -> object:
-    """Return what an object belongs to: a TPG, or an ACL; None for all others."""
+    """Return the TPG or ACL that an object belongs to, None for other objects."""
     return getattr(item.place, "tpg", None) or getattr(item.place, "acl", None)
 
 
 def _told(difference: Difference) -> list[str]:
-    """Return what differs in an object, for those who ask."""
+    """Return the changes of an object as lines of a tooltip."""
     return [f"{difference.path} {change.text}" for change in difference.changes]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root's command that brings a saved configuration back, at boot too."""
+"""`restoreconfig`: restore a saved configuration, also at boot."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def restoreconfig(
         return _add_missing(node, path, wait)
     read = _read(node, path)
     chosen = restoration.chosen(node.lio, read.document, target, storage_object)
-    # References that cannot be read stay, and are reported like other faults of the document.
+    # References that cannot be read stay, and are reported like other errors of the document.
     document = references.if_readable(chosen)
     if not clear_existing:
         restoration.refuse_clashes(node.lio, document)
@@ -141,10 +141,11 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         return Work([], lambda: Lines([], {"added": [], "missing": {}}))
     read = _read(node, path)
     if missing is None:
-        # What is missing of secrets is remembered: one that does not run may be deleted.
+        # Missing secrets are recorded: one that is not running may have been deleted.
         secrets = references.unread(read.document)
         marked = boot_file(node.context).missing_of(path).items()
-        missing = _not_running(node, references.without(read.document, secrets))
+        known = references.without(read.document, secrets)
+        missing = losses.missing(known, losses.running_paths(node.lio), {})
         missing |= {one: why for one, why in marked if one in secrets}
     document = references.if_readable(read.document)
     job = RestoreJob(node.context, document, read.data if whole else None, missing)
@@ -171,9 +172,9 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
 def _foreseen(
     node: Node, path: Path, result: Restored, kind: type[PyshellError], wait: int | None
 ) -> Lines:
-    """Return what a dry run tells of a restore: what it would make, and what it could not.
+    """Return what a restore would create, and fail with `kind` if it could not create all.
 
-    That is of `kind`, but where there would be a wait: what is absent may then still come.
+    With `wait`, missing devices can still appear: then it does not fail.
     """
     told = change_text.touched(node.lio, result.plan)
     lines = [one.would for one in told if one.path not in result.left_out]
@@ -187,7 +188,7 @@ def _foreseen(
 
 
 def _marked(node: Node) -> Mapping[str, str]:
-    """Return what the last restore left out. Raises PyshellError where that is long ago."""
+    """Return what the last restore left out. Raises PyshellError if the host restarted since."""
     missing = boot_file(node.context).state().missing
     if missing and not node.lio.mark_file.exists():
         raise PyshellError(
@@ -196,10 +197,6 @@ def _marked(node: Node) -> Mapping[str, str]:
             "restoreconfig restores it.",
         )
     return missing
-
-
-def _not_running(node: Node, document: Document) -> dict[str, str]:
-    return losses.missing(document, losses.running_paths(node.lio), {})
 
 
 def _read(node: Node, path: Path) -> Trusted:
@@ -211,7 +208,7 @@ def _read(node: Node, path: Path) -> Trusted:
 def _arrivals(
     node: Node, wait: int | None, hints: list[str]
 ) -> AbstractContextManager[DeviceEvents | None]:
-    """Listen for devices from before the first look at them, so that none is missed."""
+    """Listen for devices before they are first probed, to miss none."""
     return node.lio.machine.device_events(hints.append) if wait else nullcontext()
 
 
@@ -221,7 +218,7 @@ def _recoverable(faults: list[Skipped]) -> PyshellError:
 
 
 def _failed(path: Path, job: RestoreJob) -> PyshellError:
-    """Return the error of a restore that is to be finished later."""
+    """Return the error of a restore that can be completed later."""
     told = {fault.path for fault in job.faults}
     lines = [fault.text for fault in job.faults]
     lines += [f"{p}: {why}, skipped" for p, why in job.missing.items() if p not in told]
@@ -230,10 +227,10 @@ def _failed(path: Path, job: RestoreJob) -> PyshellError:
 
 
 class RestoreJob:
-    """Brings a document back in several goes; knows what is missing, and why.
+    """Restores a document in several attempts and records what is missing, with the reasons.
 
-    `data` is what the file that is restored at boot holds, None where the document is another: of
-    that one it is remembered what is missing, and what was deleted meanwhile stays so.
+    `data` is the content of the boot file, None for another document. For the boot file, what is
+    missing is recorded on disk, and objects that were deleted meanwhile are not restored.
     """
 
     def __init__(
@@ -254,7 +251,7 @@ class RestoreJob:
         self._absent: Sequence[Awaited] = ()
 
     def take(self, result: Restored) -> None:
-        """Take what the first go came to."""
+        """Record the result of the first attempt."""
         self._note(result)
         self.faults = result.skipped
         self.missing = self._not_running(result)
@@ -263,9 +260,9 @@ class RestoreJob:
             self._remembered = boot_file(self._context).restored(self._data, self.missing)
 
     def wait(self, arrivals: DeviceEvents, seconds: int, hints: list[str]) -> None:
-        """Wait for the devices of what is missing, and add each when it is there.
+        """Wait for the devices of missing objects, and add each object when its device appears.
 
-        `hints` are of interest where there is something to wait for.
+        `hints` are printed if there is something to wait for.
         """
         lio, told = self._context.lio, False
         deadline = time.monotonic() + seconds
@@ -291,10 +288,10 @@ class RestoreJob:
                     self._context.note(f"Added late: {path}")
 
     def add(self) -> None:
-        """Add what is missing as far as it can be had now."""
+        """Add the missing objects that can be restored now."""
         before = self.missing
         if self._remembered:
-            # A command of others may have made or deleted it meanwhile.
+            # Another command may have created or deleted it meanwhile.
             try:
                 known = boot_file(self._context).state().missing
             except PyshellError as error:
@@ -318,7 +315,7 @@ class RestoreJob:
             boot_file(self._context).added(self.missing)
 
     def _look(self) -> None:
-        """Note what is absent: before others learn that it is missed, so that no arrival is."""
+        """Find missing devices, before the record of missing objects is written."""
         paths = self.missing
         self._absent = (
             restoration.awaited(self._context.lio, self._document, paths) if paths else []
@@ -326,7 +323,7 @@ class RestoreJob:
 
     def _not_running(self, result: Restored) -> dict[str, str]:
         if not (result.skipped or result.left_out):
-            return {}  # every step was done: looking for all of it again took a tenth of the time
+            return {}  # every step was done: searching for everything took a tenth of the time
         running = losses.running_paths(self._context.lio)
         return losses.missing(self._document, running, result.left_out)
 
