@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
@@ -65,13 +65,13 @@ def graph(
 
 def _seen(node: Node) -> Seen:
     """Return the state of the running target."""
-    sizes, missing = {}, {}
+    sizes, missing = {}, set()
     for place in listing.storage_objects(node.lio):
         found = storage_info.describe(node.lio, place)
         if found.size is not None:
             sizes[place.path] = found.size
         if found.missing:
-            missing[place.path] = found.missing
+            missing.add(place.path)
     logged_in = {
         # A TPG's own path, which a fabric without tags does not show.
         (f"{s.tpg.target.path}/tpg{s.tpg.tag}", s.initiator): next(
@@ -114,8 +114,8 @@ class Seen:
     """State of the running target, by path in the tree; empty for a saved configuration."""
 
     sizes: Mapping[str, int] = field(default_factory=dict)
-    missing: Mapping[str, str] = field(default_factory=dict)
-    """The problem of a storage object."""
+    missing: Collection[str] = ()
+    """Storage objects whose device is gone."""
     logged_in: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The initiator's address by TPG's path and initiator, "" if unknown."""
     running: bool = False
@@ -294,22 +294,20 @@ class _Maker:
         if item.facts.get("readonly"):
             words.append("read only")
         box.lines = [" · ".join(words)]
-        fault = self._seen.missing.get(item.path)
-        if fault:
-            box.faults.append(fault if "gone" not in fault else "device is gone")
+        if item.path in self._seen.missing:
+            box.faults.append("device is gone")
         if self._seen.running and box.sign != REMOVED:
             box.healthy = not box.faults
         self._add(box, [item.path])
-        self._device(item, box)
+        self._device(item, place.plugin, box)
 
-    def _device(self, item: Item, of: Box) -> None:
+    def _device(self, item: Item, plugin: str, of: Box) -> None:
         path = item.facts.get("dev") or item.facts.get("config")
         if not path:
             title, line, key = "memory", "gone after a reboot", f"memory of {item.path}"
         else:
             title = line = str(path)
             kinds = {"fileio": "image file", "block": "block device", "pscsi": "SCSI device"}
-            plugin = of.lines[0].partition(" ")[0]
             line, key = kinds.get(plugin, "user space"), f"device {path}"
         box = Box(key, topology.DEVICES, title, [line], tip=[title], sign=of.sign)
         if box.sign == CHANGED and not self._differs[item.path].facts:
