@@ -31,7 +31,7 @@ class Kernel(Protocol):
         """Return the text of an attribute file."""
 
     def within(self, folder: str) -> AbstractContextManager[Callable[[str], str]]:
-        """Give what reads files of one folder by their names: cheaper than `read` for several."""
+        """Return a function that reads files of one folder by name: faster than `read`."""
 
     def write(self, path: str, text: str) -> None:
         """Write `text` to an attribute file in one call."""
@@ -106,10 +106,10 @@ class RealKernel:
 
     @contextmanager
     def within(self, folder: str) -> Iterator[Callable[[str], str]]:
-        """Give what reads files of one folder: the kernel walks the long way to it but once."""
+        """Return a function that reads files of one folder, which the kernel looks up once."""
         try:
             held = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:  # so that it is each file which is not there
+        except OSError:  # let each file be the one that is missing
             yield lambda name: self.read(f"{folder}/{name}")
             return
 

@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from pyshell.host import file_text, procnet
 from pyshell.lio import Lio, listing, settings
@@ -90,7 +89,7 @@ class SeenLun:
 
 
 def sessions(lio: Lio) -> Iterator[Session]:
-    """Yield every open session that somebody logged in for."""
+    """Yield every open session that began with a login."""
     for tpg in listing.all_tpgs(lio):
         yield from of_tpg(lio, tpg)
 
@@ -130,54 +129,38 @@ def of_acl(lio: Lio, acl: NodeAcl) -> Session | None:
         return _of_other_fabric(lio, acl)
     if text.startswith("No active"):
         return None
-    found = _told_by(text)
     mutual = text_or_none(lio.kernel, f"{acl.folder}/auth/authenticate_target")
-    return Session(
-        acl.tpg,
-        acl.wwn,
-        acl,
-        found.alias,
-        found.sid,
-        found.kind,
-        found.state,
-        settings.asks_for_chap(lio.kernel, acl),
-        None if mutual is None else mutual == "1",
-        found.connections,
+    return replace(
+        _parsed(acl, text),
+        authenticated=settings.asks_for_chap(lio.kernel, acl),
+        mutual=None if mutual is None else mutual == "1",
     )
 
 
-class _Told(NamedTuple):
-    """What the kernel writes about a session in an ACL's `info`."""
+def _parsed(acl: NodeAcl, text: str) -> Session:
+    """Return the session in the `info` of a node ACL; what is not understood is left empty.
 
-    alias: str
-    sid: int | None
-    kind: str
-    state: str
-    connections: tuple[Connection, ...]
-
-
-def _told_by(text: str) -> _Told:
-    """Read the `info` of a node ACL that has a session; what is not understood is left empty.
-
-    The initiator chooses its alias: any bytes, line feeds too. All that the kernel says itself
-    comes behind it, so only what follows the last line with a session number is believed. rtslib's
-    own reader takes lines of the alias for the kernel's, and some aliases for no session.
+    The initiator chooses its alias: any bytes, including line feeds. The kernel's own lines follow
+    it, so only what follows the last line with a session number is believed. rtslib's own parser
+    takes lines of the alias for the kernel's, and reports no session for some aliases.
     """
     chosen, number, told = f"\n{text}".rpartition("\nLIO Session ID:")
     if not number:
         chosen, told = told, ""
-    alias = chosen.partition("\nInitiatorAlias:")[2].strip()
     head, _, rest = told.partition("\n")
     sid = _SID.match(head)
     kind = _KIND.search(head)
     state = _STATE.match(rest)
     found = _CONNECTION.finditer(rest)
-    return _Told(
-        alias,
-        int(sid[1]) if sid else None,
-        kind[1] if kind else "",
-        state[1] if state else "",
-        tuple(Connection(int(c[1]), c[2], c[3] or "", c[4] or "") for c in found),
+    return Session(
+        acl.tpg,
+        acl.wwn,
+        acl,
+        alias=chosen.partition("\nInitiatorAlias:")[2].strip(),
+        sid=int(sid[1]) if sid else None,
+        kind=kind[1] if kind else "",
+        state=state[1] if state else "",
+        connections=tuple(Connection(int(c[1]), c[2], c[3] or "", c[4] or "") for c in found),
     )
 
 
@@ -222,7 +205,7 @@ _START = 19
 
 
 def traced(lio: Lio, sessions: Sequence[Session]) -> list[Session]:
-    """Return all open sessions with what can be told of their age and origin."""
+    """Return sessions with their age and origin, as far as they can be found out."""
     own = [s for s in sessions if s.tpg.target.fabric_name == "iscsi"]
     if not own:
         return list(sessions)

@@ -394,7 +394,7 @@ def is_known(name: str) -> bool:
 
 
 def row(kind: str, name: str) -> Attribute:
-    """Return the row of a setting; one that says so if the table has none."""
+    """Return the row of a setting, a row without rules if the table has none."""
     known = of_kind(kind).get(name)
     return known or Attribute(name, "The kernel has it; this release of pyshell does not know it.")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel counts: commands and bytes, logins and what became of them.
+"""Counters of the kernel: commands, bytes, and logins by result.
 
-It counts from the making of each object, bytes in whole MiB. What it does not tell, as of an
-object that is half made or a device that is gone, counts as nothing.
+They start at 0 when an object is created, and count bytes in whole MiB. A counter that cannot be
+read, as of an incomplete object or a removed device, is 0.
 """
 
 from __future__ import annotations
@@ -17,13 +17,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target, Tpg
 
 _MEBIBYTE = 1 << 20
-# Of each kind of refused login: the kernel's file, and its number among `last_fail_type`.
-FAILURES = {
-    "authenticate": "authenticate_fails",
-    "authorize": "authorize_fails",
-    "negotiate": "negotiate_fails",
-    "other": "other_fails",
-}
+_FAILURES = ("authenticate", "authorize", "negotiate", "other")
 _FAIL_TYPES = {2: "other", 4: "authorize", 5: "authenticate", 6: "negotiate"}
 _SESSION_ERRORS = ("cxn_errors", "digest_errors", "format_errors")
 _NOBODY = ("", "None", "Unknown", "(einval)")
@@ -31,7 +25,7 @@ _NOBODY = ("", "None", "Unknown", "(einval)")
 
 @dataclass(frozen=True)
 class Flow:
-    """What went through an object since it was made. Bytes as initiators read and wrote them."""
+    """Commands to an object since it was created, and bytes that initiators read and wrote."""
 
     commands: int = 0
     read: int = 0
@@ -51,7 +45,7 @@ class Logins:
     failed: Mapping[str, int] = field(default_factory=dict)
     """By reason: authenticate (CHAP), authorize (no ACL, disabled …), negotiate, other."""
     errors: Mapping[str, int] = field(default_factory=dict)
-    """Sessions that ended in an error: of the connection, of a digest, of a PDU's form."""
+    """Sessions that ended in an error, by kind: connection, digest, format of a PDU."""
     last_type: str = ""
     last_initiator: str = ""
     """The initiator refused last, "" if the kernel does not know."""
@@ -68,8 +62,8 @@ class Logins:
     def last_reason(self) -> str:
         """Return why the last login was refused.
 
-        The kernel counts one that it refuses a second time, as a negotiation that failed; of one
-        without an ACL it keeps no name.
+        The kernel also counts a refused login as a failed negotiation, and does not record the
+        name of an initiator without an ACL.
         """
         if self.last_type == "negotiate":
             if self.failed.get("authorize") and not self.last_initiator:
@@ -80,17 +74,17 @@ class Logins:
 
 
 def of_storage_object(lio: Lio, place: StorageObject) -> Flow:
-    """Return what went through a storage object, from all fabrics."""
+    """Return the flow of a storage object, from all fabrics."""
     return _flow(lio, f"{place.folder}/statistics/scsi_lu", "num_cmds")
 
 
 def of_lun(lio: Lio, lun: Lun) -> Flow:
-    """Return what went through a LUN."""
+    """Return the flow of a LUN."""
     return _flow(lio, f"{lun.folder}/statistics/scsi_tgt_port", "in_cmds")
 
 
 def of_mapped_lun(lio: Lio, mapped: MappedLun) -> Flow:
-    """Return what one initiator did to a LUN."""
+    """Return the flow of a LUN from one initiator."""
     return _flow(lio, f"{mapped.folder}/statistics/scsi_auth_intr", "num_cmds")
 
 
@@ -124,7 +118,7 @@ def logins(lio: Lio, target: Target) -> Logins | None:
     }
     return Logins(
         _number(lio, f"{folder}/iscsi_login_stats/accepts"),
-        {n: _number(lio, f"{folder}/iscsi_login_stats/{file}") for n, file in FAILURES.items()},
+        {n: _number(lio, f"{folder}/iscsi_login_stats/{n}_fails") for n in _FAILURES},
         {n: _number(lio, f"{folder}/iscsi_sess_err/{n}") for n in _SESSION_ERRORS},
         _FAIL_TYPES.get(_number(lio, f"{folder}/iscsi_tgt_attr/last_fail_type"), ""),
         "" if last["name"] in _NOBODY else last["name"],
@@ -151,7 +145,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Rate:
-    """What went through something, by the second."""
+    """Commands and bytes per second."""
 
     thing: Thing
     commands: float
@@ -166,7 +160,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Sample:
-    """The rates of one stretch of time, `seconds` long, which ended at `moment` (Unix time)."""
+    """The rates of the `seconds` before `moment` (Unix time)."""
 
     moment: float
     seconds: float
@@ -174,7 +168,7 @@ class Sample:
 
 
 def counters(lio: Lio) -> dict[Thing, Flow]:
-    """Return what has been counted so far, of everything that is counted."""
+    """Return the counters of all objects."""
     found = {
         Thing(OBJECT, f"{place.plugin}/{place.name}", place.path): of_storage_object(lio, place)
         for place in listing.storage_objects(lio)
@@ -187,7 +181,7 @@ def counters(lio: Lio) -> dict[Thing, Flow]:
         acls += listing.node_acls(tpg)
     known = Counter(acl.wwn for acl in acls)
     for acl in acls:
-        # An initiator of several targets is told apart by them.
+        # The target distinguishes the ACLs of one initiator.
         name = acl.wwn if known[acl.wwn] == 1 else f"{acl.wwn} at {_where(acl.tpg)}"
         mapped = (of_mapped_lun(lio, one) for one in listing.mapped_luns(acl))
         found[Thing(INITIATOR, name, acl.path)] = sum(mapped, Flow())
@@ -204,7 +198,7 @@ def samples(
     wait: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Sample]:
-    """Yield a sample every `interval` seconds, without end."""
+    """Yield a sample every `interval` seconds, endlessly."""
     before, started = counters(lio), clock()
     while True:
         wait(max(interval - (clock() - started), 0.0))

@@ -56,7 +56,7 @@ class StorageInfo:
 
 
 def describe(lio: Lio, place: StorageObject) -> StorageInfo:
-    """Read what there is to know of a storage object; a device that is gone is told, not raised."""
+    """Read everything about a storage object; a missing device is reported, not raised."""
     kernel, folder = lio.kernel, place.folder
     info = text_or_none(kernel, f"{folder}/info") or ""
     device = text_or_none(kernel, f"{folder}/udev_path") or _field(info, "File") or ""
@@ -159,7 +159,7 @@ def unused_devices(lio: Lio, folder: str = "/dev/") -> Iterator[BlockDevice]:
 def refuse_image_among(lio: Lio, path: str) -> None:
     """Raise NotFoundError if `path` can only be meant as a device, and there is none.
 
-    A file there would fill the host's memory and be gone after a reboot.
+    A file there would fill the host's memory and be lost at reboot.
     """
     if not path.startswith("/dev/") or path.startswith("/dev/shm/"):  # noqa: S108 - not written
         return
@@ -246,7 +246,7 @@ def creation_arguments(
         made |= {
             "dev": found.device,
             "size": found.size,
-            # One that only says it has a cache must not get one by being restored.
+            # One that only reports a cache must not get one when it is restored.
             "write_back": bool(found.write_back) and found.buffered,
             "aio": found.aio,
         }

@@ -261,37 +261,23 @@ _WRITES: dict[str, Write] = {
 _CONFIG_MAX = 255
 
 
-def _write_config(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
-    if len(text.encode()) > _CONFIG_MAX:
+def _write_user_control(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
+    """Set the configuration, size or cache that the handler is asked about."""
+    name = where.inner.rpartition("/")[2]
+    value: str | int = text
+    if name == "dev_config" and len(text.encode()) > _CONFIG_MAX:
         refuse(errno.EINVAL)
-    _notify_handler(kernel, where)
-    _remember(kernel, where, "dev_config", text)
-    kernel.tree.put(where.path, f"{text}\n")
-
-
-def _write_size(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
-    size = number(text, "u64")
-    _notify_handler(kernel, where)
-    _remember(kernel, where, "dev_size", size)
-    kernel.tree.put(where.path, f"{size}\n")
-
-
-def _write_cache(kernel: SimulatedKernel, where: TreePath, text: str) -> None:
-    is_cached = number(text, "u8")
-    _notify_handler(kernel, where)
-    kernel.tree.put(where.path, f"{int(bool(is_cached))}\n")
-
-
-def _notify_handler(kernel: SimulatedKernel, where: TreePath) -> None:
-    """Refuse with ESRCH if the object is enabled, as the kernel without a handler does."""
-    if kernel.tree.facts(where.owner).get("enabled"):
-        refuse(errno.ESRCH)
-
-
-def _remember(kernel: SimulatedKernel, where: TreePath, name: str, value: object) -> None:
-    control = kernel.tree.facts(where.owner).get("control", {})
-    kernel.tree.update(where.owner, control={**control, name: value})
-    refresh(kernel, where.owner)
+    if name == "dev_size":
+        value = number(text, "u64")
+    if name == "emulate_write_cache":
+        value = int(bool(number(text, "u8")))
+    if is_enabled(kernel, where.owner):
+        refuse(errno.ESRCH)  # as the kernel without a handler does
+    if name != "emulate_write_cache":
+        control = kernel.tree.facts(where.owner).get("control", {})
+        kernel.tree.update(where.owner, control={**control, name: value})
+        refresh(kernel, where.owner)
+    kernel.tree.put(where.path, f"{value}\n")
 
 
 RULES = Rules(
@@ -305,8 +291,8 @@ RULES = Rules(
             for plugin in ("iblock", "fileio", "rd_mcp")
             for inner in _DISCARD
         },
-        ("device/user", "attrib/dev_config"): _write_config,
-        ("device/user", "attrib/dev_size"): _write_size,
-        ("device/user", "attrib/emulate_write_cache"): _write_cache,
+        ("device/user", "attrib/dev_config"): _write_user_control,
+        ("device/user", "attrib/dev_size"): _write_user_control,
+        ("device/user", "attrib/emulate_write_cache"): _write_user_control,
     },
 )

@@ -127,7 +127,7 @@ class Operation(ABC):
     hints: ClassVar[Mapping[int, str]] = {}
     """What to do when the kernel refuses it, by errno (row 37)."""
     waits: ClassVar[bool] = False
-    """The kernel mostly waits in it, and those of its kind beside it do not disturb each other."""
+    """It mostly waits in the kernel, so that several of its kind can run in parallel."""
 
     @property
     def disconnects(self) -> Tpg | NodeAcl | None:
@@ -139,22 +139,22 @@ class Operation(ABC):
         """Return what is done as a verb phrase, as "create target iqn…"."""
 
     def hint(self, number: int) -> str:
-        """Return what to do when the kernel refuses it with that errno, "" if unknown."""
+        """Return what to do if the kernel refuses it with that errno, "" if unknown."""
         return self.hints.get(number, "")
 
     @abstractmethod
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Raise what speaks against doing it now; note in `foreseen` what it will change."""
+        """Raise if a precondition is not met; note in `foreseen` what it will change."""
 
     def is_done(self, lio: Lio) -> bool:
-        """Return whether what it would make, and found there, is just what it would have made."""
+        """Return whether the existing object is the one that it would create."""
         return True
 
     @abstractmethod
     def do(self, lio: Lio) -> Operation | None:
         """Carry it out through rtslib and return its inverse, None if nothing changed.
 
-        Raises PyshellError, or rtslib's and the kernel's errors; leaves nothing half done.
+        Raises PyshellError, or rtslib's and the kernel's errors, and then changes nothing.
         """
 
     def do_for_good(self, lio: Lio) -> Operation | None:
@@ -283,9 +283,9 @@ class Outcome:
     undo: list[Operation] = field(default_factory=list)
     """Inverses of what was done, in the order in which to carry them out."""
     lost: list[StorageObject] = field(default_factory=list)
-    """Those whose data the inverses cannot bring back."""
+    """Those whose data the inverses cannot restore."""
     interrupted: int = 0
-    """The signal that came during the last step, when all was done; 0 for none."""
+    """The signal received during the last step; 0 if none."""
 
 
 def check(lio: Lio, operations: Iterable[Operation]) -> None:
@@ -335,7 +335,7 @@ def carry_out(
         if failure is not None and for_good:
             raise failure[1]
         if failure is not None:
-            raised = _undone(lio, *failure, outcome, len(operations))
+            raised = _rolled_back(lio, *failure, outcome, len(operations))
             _remove_new_fabrics(lio, fabrics)
             raise raised
         outcome.interrupted = interrupted()
@@ -357,7 +357,7 @@ def _attempts(
     *,
     for_good: bool,
 ) -> Generator[tuple[Operation, _Attempted], None, None]:
-    """Do them, and yield each that was begun with what came of it: none after one that failed."""
+    """Do operations, and yield each that was begun with its result; none begins after a failure."""
     failed = False
 
     def attempt(operation: Operation) -> _Attempted:
@@ -371,21 +371,21 @@ def _attempts(
             failed = True
             return error
 
-    # What comes behind others of its kind may need that they are done.
+    # An operation can depend on those of another kind before it.
     for _, group in groupby(operations, key=type):
         run = list(group)
         if run[0].waits and len(run) > 1 and lio.at_once > 1:
             attempts = _beside_each_other(run, lio.at_once, attempt)
         else:
             attempts = ((operation, attempt(operation)) for operation in run)
-        # One may not be begun though it stands before what failed beside it.
+        # An operation before the failed one may not have begun, as they run in parallel.
         yield from (one for one in attempts if not isinstance(one[1], _NotBegunError))
 
 
 def _beside_each_other(
     run: Sequence[Operation], at_once: int, attempt: Callable[[Operation], _Attempted]
 ) -> Iterator[tuple[Operation, _Attempted]]:
-    """Attempt some at once, in the order in which they stand. They end before this does."""
+    """Attempt operations in parallel, and yield results in order; all end before this does."""
     from concurrent.futures import ThreadPoolExecutor  # only long work needs it
 
     threads = ThreadPoolExecutor(at_once)
@@ -401,19 +401,6 @@ def _stop_where_interrupted(operation: Operation, signal_number: int) -> None:
         raise InterruptedStepsError(message, signal_number, step=operation.step())
 
 
-def _undone(
-    lio: Lio, failed: Operation, error: BaseException, outcome: Outcome, total: int
-) -> BaseException:
-    """Undo what was done, and return what to raise."""
-    if isinstance(error, PyshellError):
-        return _rolled_back(lio, error, failed, outcome, total)
-    # A bug of pyshell or a library: undo all the same.
-    for inverse in outcome.undo:
-        with contextlib.suppress(PyshellError):
-            _do(lio, inverse)
-    return error
-
-
 def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
     """Remove the folders of fabrics that were loaded for what was undone."""
     for found in listing.fabrics_in_use(lio):
@@ -424,9 +411,9 @@ def _remove_new_fabrics(lio: Lio, before: Collection[str]) -> None:
 
 @contextmanager
 def one_by_one(lio: Lio) -> Iterator[Callable[[Operation], Operation | None]]:
-    """Yield what does one operation, checked against the kernel as it is then; see `Operation.do`.
+    """Yield a function that checks and does one operation; see `Operation.do`.
 
-    Ctrl-C and the like are held back while one is done, and raised before the next.
+    Ctrl-C and the like are held back during an operation, and raised before the next.
     """
     foreseen = Foreseen(lio)
     with interrupts_held() as interrupted:
@@ -448,15 +435,17 @@ def _do(lio: Lio, operation: Operation, *, for_good: bool = False) -> Operation 
 
 
 def _rolled_back(
-    lio: Lio, error: PyshellError, failed: Operation, outcome: Outcome, total: int
-) -> PyshellError:
-    """Undo what was done before `failed` and say so in the error."""
+    lio: Lio, failed: Operation, error: BaseException, outcome: Outcome, total: int
+) -> BaseException:
+    """Undo what was done before `failed`, and return the error, which reports that."""
     left = []
     for inverse in outcome.undo:
         try:
             _do(lio, inverse)
         except PyshellError as second:
             left.append(f"could not {inverse.step()} ({second.message.rstrip('.')})")
+    if not isinstance(error, PyshellError):
+        return error  # a bug of pyshell or a library
     is_named = error.step == failed.step()  # then the message names the step, see `doing`
     error.step = failed.step()
     if total > 1 and not is_named:

@@ -40,7 +40,7 @@ from pyshell.lio.operations.setters import Set, snapshot
 class DeleteLun(Deletion):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
-    # For the I/O that is under way, and for each processor to have seen that there comes no more.
+    # It waits for I/O in progress and for an RCU grace period.
     waits: ClassVar[bool] = True
     place: Lun
 
@@ -292,7 +292,7 @@ _OWN = ("tag", "cmdsn_depth")
 def likened(lio: Lio, place: NodeAcl, model: NodeAcl) -> list[Operation]:
     """Return what gives an ACL the mapped LUNs, secrets and settings of another in its TPG.
 
-    What is the same is not touched, so that an initiator keeps the disks it has.
+    Equal mappings are not changed: the initiator keeps those disks.
     """
     made: list[Operation] = []
     wanted = _mapped(lio, model)

@@ -79,7 +79,7 @@ class DeleteStorageObject(Deletion):
         try:
             lio.kernel.rmdir(self.place.hba_folder)
         except OSError as error:
-            # The storage object is gone: what is left holds nothing and is in nobody's way.
+            # The storage object is deleted; an empty adapter does no harm.
             folder = self.place.hba_folder
             self.said = [
                 *self.said,
@@ -289,7 +289,7 @@ class GrowImageFile(Operation):
 
 @dataclass
 class _CutImageFile(Operation):
-    """Give an image file its old length back, of which nobody was told that it had grown."""
+    """Truncate an image file to its length before it grew, which no initiator has seen yet."""
 
     path: str
     size: int
@@ -337,7 +337,7 @@ class SetImageSize(ObjectOperation):
 
 
 def _allocate(lio: Lio, descriptor: int, start: int, end: int) -> None:
-    """Take room for a file part by part, so that it can be told how far that is."""
+    """Allocate a file in parts, and report the progress."""
     for part in range(start, end, _PART):
         os.posix_fallocate(descriptor, part, min(_PART, end - part))
         lio.progress(min(part + _PART, end) - start, end - start)

@@ -146,7 +146,7 @@ class SetNexus(ObjectOperation):
         return f"set the nexus of {self.place}"
 
     def do(self, lio: Lio) -> Operation | None:
-        """Write it, unsetting the one that rtslib drew."""
+        """Write it after unsetting the one that rtslib generated."""
         file = f"{self.place.folder}/nexus"
         before = text_or_none(lio.kernel, file)
         if not self.wwn:
@@ -224,7 +224,7 @@ class CreatePortal(Creation):
 class CreateDefaultPortal(CreatePortal):
     """Create the portal that every new TPG gets, unless another portal is in its way.
 
-    Then the TPG has none yet, which is told instead of `said`, as targetcli does.
+    In that case, that is reported instead of `said`, as targetcli does.
     """
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
