@@ -22,6 +22,7 @@ import subprocess
 import sys
 import termios
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -32,20 +33,20 @@ ENTRY = "pyshell.__main__:start"
 _SECONDS = 60
 _PR_SET_CHILD_SUBREAPER = 36
 _AS_PROGRAM, _AT_TERMINAL = b"p", b"t"
+# With as few modules as possible, as shells start it again and again.
 _CLIENT = """\
 #!{python} -IS
-import os, socket, sys
-with socket.socket(socket.AF_UNIX) as asked:
-    asked.connect({path!r})
-    environment = (f"{{name}}={{value}}" for name, value in os.environ.items())
-    words = [{entry!r}, str(len(sys.argv)), *sys.argv, os.getcwd(), *environment]
-    socket.send_fds(asked, [{kind!r}], [0, 1, 2])
-    asked.sendall("\\0".join(words).encode(errors="surrogateescape"))
-    asked.shutdown(socket.SHUT_WR)
-    status = int(asked.recv(10) or 1)
-if status < 0:
-    os.kill(os.getpid(), -status)
-sys.exit(status)
+import os, sys
+from _socket import AF_UNIX, SCM_RIGHTS, SHUT_WR, SOL_SOCKET, socket
+asked = socket(AF_UNIX)
+asked.connect({path!r})
+environment = [f"{{name}}={{value}}" for name, value in os.environ.items()]
+words = [{entry!r}, str(len(sys.argv)), *sys.argv, os.getcwd(), *environment]
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+asked.sendmsg([{kind!r}], [(SOL_SOCKET, SCM_RIGHTS, streams)])
+asked.sendall("\\0".join(words).encode(errors="surrogateescape"))
+asked.shutdown(SHUT_WR)
+os._exit(int(asked.recv(10) or 1))
 """
 
 
@@ -140,8 +141,8 @@ def _server() -> str:
     return path
 
 
-def _serve(path: str) -> str:
-    """Fork a child for each call. Return the call's entry in the child; never in the server."""
+def _serve(path: str) -> tuple[str, socket.socket]:
+    """Fork a child for each call. Return in the child, see `_become`; never in the server."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}~")
         listening.listen()
@@ -149,14 +150,14 @@ def _serve(path: str) -> str:
         while listening.fileno() in select.select([listening.fileno(), 0], [], [])[0]:
             connection, _ = listening.accept()
             kind, streams, *_ = socket.recv_fds(connection, 1, 3)
-            parent = os.fork()
-            if parent == 0:
+            child = os.fork()
+            if child == 0:
                 listening.close()
                 return _become(connection, streams, at_terminal=kind == _AT_TERMINAL)
             for stream in streams:
                 os.close(stream)
             if kind == _AT_TERMINAL:
-                os.waitpid(parent, 0)
+                os.waitpid(child, 0)
             connection.close()
             with suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
@@ -164,19 +165,20 @@ def _serve(path: str) -> str:
     os._exit(0)  # whoever started the server has ended
 
 
-def _become(connection: socket.socket, streams: list[int], *, at_terminal: bool) -> str:
-    """Return, in a child, the entry that it has to call, as if the caller had started it.
+def _become(
+    connection: socket.socket, streams: list[int], *, at_terminal: bool
+) -> tuple[str, socket.socket]:
+    """Become what the caller started; return the entry to call and where to send its exit status.
 
-    The child's parent, this process, sends the child's exit status to a program. At a terminal, it
-    sends the child's number and ends: the caller adopts the child.
+    At a terminal, send the number of a child that becomes it, and end: the caller adopts the child.
     """
-    with connection:
-        words = _all_of(connection).decode(errors="surrogateescape").split("\0")
+    words = _all_of(connection).decode(errors="surrogateescape").split("\0")
+    if at_terminal:
         child = os.fork()
         if child:
-            status = child if at_terminal else os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            connection.sendall(str(status).encode())
+            connection.sendall(str(child).encode())
             os._exit(0)
+        connection.close()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -195,7 +197,7 @@ def _become(connection: socket.socket, streams: list[int], *, at_terminal: bool)
     os.environ.clear()
     for name, _, value in (word.partition("=") for word in environment):
         os.environ[name] = value
-    return entry
+    return entry, connection
 
 
 def main() -> None:
@@ -208,8 +210,22 @@ def main() -> None:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a child that collects would copy what it looks at
-    module, function = _serve(sys.argv[1]).split(":")
-    sys.exit(getattr(importlib.import_module(module), function)())
+    entry, connection = _serve(sys.argv[1])
+    module, function = entry.split(":")
+    status: Any = 1
+    try:
+        status = getattr(importlib.import_module(module), function)()
+    except SystemExit as leaving:
+        status = leaving.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        status = int(status or 0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        with suppress(OSError):  # closed, or the caller has ended
+            connection.sendall(str(status).encode())
+        os._exit(status)  # to free all that was imported would take longer than most calls
 
 
 if __name__ == "__main__":
