@@ -13,6 +13,7 @@ import errno
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from os.path import basename
 from typing import Any, TypeVar
 
@@ -115,10 +116,10 @@ def _place(error: BaseException) -> str:
     return f"{name} at {basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else name
 
 
+@dataclass(eq=False)
 class _Lexer(Lexer):
-    def __init__(self, guard: Guard, guarded: Lexer) -> None:
-        self._guard = guard
-        self._guarded = guarded
+    _guard: Guard
+    _guarded: Lexer
 
     def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
         lines = document.lines
@@ -134,10 +135,10 @@ class _Lexer(Lexer):
         return self._guard.run("Highlighting", work, otherwise)
 
 
+@dataclass(eq=False)
 class _Suggest(AutoSuggest):
-    def __init__(self, guard: Guard, guarded: AutoSuggest) -> None:
-        self._guard = guard
-        self._guarded = guarded
+    _guard: Guard
+    _guarded: AutoSuggest
 
     def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
         return self._guard.run(
@@ -145,10 +146,10 @@ class _Suggest(AutoSuggest):
         )
 
 
+@dataclass(eq=False)
 class _Completer(Completer):
-    def __init__(self, guard: Guard, guarded: Completer) -> None:
-        self._guard = guard
-        self._guarded = guarded
+    _guard: Guard
+    _guarded: Completer
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent

@@ -362,18 +362,15 @@ def _removed_beside(operations: Sequence[Operation], named: Sequence[str] | None
     if named is None:
         return ""
     gone = [operation.place for operation in operations if isinstance(operation, Deletion)]
-    tops = {place.path for place in gone if isinstance(place, Target | Tpg | StorageObject)}
-    along = [p for p in gone if p.path not in named and not _is_part(p, tops)]
+    paths = {place.path for place in gone}
+    along = [place for place in gone if place.path not in named and not _is_part(place, paths)]
     return joined(list(_counts(along, named)))
 
 
-def _is_part(place: Identifier, tops: Collection[str]) -> bool:
+def _is_part(place: Identifier, removed: Collection[str]) -> bool:
     """Return whether an object is part of another that is removed."""
-    if isinstance(place, Tpg):
-        return place.target.path in tops
-    if isinstance(place, Portal):
-        return place.tpg.path in tops
-    return isinstance(place, AluaGroup) and place.storage_object.path in tops
+    parent = place.parent if isinstance(place, Tpg | Portal | AluaGroup) else None
+    return parent is not None and parent.path in removed
 
 
 def _counts(along: Sequence[Identifier], named: Sequence[str]) -> Iterator[str]:

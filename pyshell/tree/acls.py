@@ -211,7 +211,7 @@ class NodeAclNode(ObjectNode[NodeAcl]):
                     words.append("mutual auth" if mutual else "1-way auth")
                 else:
                     words.append("auth, no credentials")
-        return ", ".join([*words, f"Mapped LUNs: {len(self.drawn_children())}"]), healthy
+        return ", ".join([*words, f"Mapped LUNs: {len(self.children)}"]), healthy
 
     @command(changes=True)
     def ui_command_create(

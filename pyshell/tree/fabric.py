@@ -53,7 +53,7 @@ class FabricNode(Node):
 
     def summary(self) -> tuple[str, bool | None]:
         words, healthy = self._discovery_summary()
-        return ", ".join([*words, f"Targets: {len(self.drawn_children())}"]), healthy
+        return ", ".join([*words, f"Targets: {len(self.children)}"]), healthy
 
     def _discovery_summary(self) -> tuple[list[str], bool | None]:
         folder = f"{self.fabric.folder}/discovery_auth"
@@ -184,7 +184,7 @@ class TargetNode(ObjectNode[Target]):
         """Return the summary; an invalid name is reported, but never fatal (field failure 57)."""
         if not has_valid_name(self.place):
             return "INVALID WWN", False
-        return f"TPGs: {len(self.drawn_children())}", None
+        return f"TPGs: {len(self.children)}", None
 
     def groups(self) -> dict[str, SettingsGroup]:
         if not settings.names_in(self.place.folder, "param")[0]:

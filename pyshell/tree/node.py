@@ -107,7 +107,7 @@ class Node(ConfigNode):  # type: ignore[misc]
         self._parent = parent
         self._context = context
         self._path = "" if parent else "/"
-        self._drawn: Sequence[Node] | None = None
+        self._made: Sequence[Node] | None = None
 
     @property
     def context(self) -> Context:
@@ -133,18 +133,14 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     @property
     def children(self) -> Sequence[Node]:
-        """All children, in the tree's order."""
-        return self.make_children()
+        """All children, in the tree's order, as they were when they were first read."""
+        if self._made is None:
+            self._made = self.make_children()
+        return self._made
 
     def make_children(self) -> Sequence[Node]:
         """Create all children."""
         return ()
-
-    def drawn_children(self) -> Sequence[Node]:
-        """Return all children as they were at the first call, which a drawing counts and shows."""
-        if self._drawn is None:
-            self._drawn = self.make_children()
-        return self._drawn
 
     def find(self, name: str) -> Node | None:
         """Return the child of that name; nodes with many children read only that one."""
@@ -155,7 +151,7 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def summary(self) -> tuple[str, bool | None]:
         """Return the summary in the tree, and whether the object is healthy, if it can be."""
-        return f"{self.counted}: {len(self.drawn_children())}" if self.counted else "", None
+        return f"{self.counted}: {len(self.children)}" if self.counted else "", None
 
     def branch(self) -> Branch:
         """Return the node for a drawing; its children are created when they are drawn."""
@@ -165,7 +161,7 @@ class Node(ConfigNode):  # type: ignore[misc]
             self.path,
             text,
             healthy,
-            lambda: Branches(self.drawn_children()),
+            lambda: Branches(self.children),
             self.is_off(),
             self.trouble,
         )
