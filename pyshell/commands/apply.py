@@ -26,6 +26,8 @@ from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import json_path
 from pyshell.config.running import read_running
 from pyshell.config.store import local, revisions
+from pyshell.config.store import undo as journal
+from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
@@ -37,8 +39,6 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
 
 if TYPE_CHECKING:
-    from pyshell.config.store.undo import Done
-
     _Read = tuple[Document | None, str]
     """A document and its text; no document for the running configuration."""
 
@@ -198,11 +198,9 @@ def undo(
     It undoes changes of the running configuration that any user made with pyshell since the host
     started. Image files are kept. --dry-run shows the changes.
     """
-    from pyshell.config.store import undo
-
     if skip:
         return _skipped(node)
-    done = undo.last(node.lio)
+    done = journal.last(node.lio)
     if done is None:
         raise _nothing_to_undo()
     about = done.about
@@ -210,24 +208,22 @@ def undo(
     titles = (f"Undid {what}", f"Would undo {what}")
     if done.before is None:
         return _undone(node, done, titles)
-    with undo.named_if_it_fails(done.line):
+    with journal.named_if_it_fails(done.line):
         return _back_to(node, done, titles)
 
 
 def _skipped(node: Node) -> Result:
     """Forget the last command, even if its record cannot be read."""
-    from pyshell.config.store import undo
-
-    file = undo.newest(node.lio)
+    file = journal.newest(node.lio)
     if file is None:
         raise _nothing_to_undo()
     what = str(file)
     with suppress(PyshellError):
-        done = undo.last(node.lio)
+        done = journal.last(node.lio)
         what = f"'{done.line}'" if done is not None else what
 
     def after() -> list[str]:
-        undo.forget(file)
+        journal.forget(file)
         return [f"Forgot {what}: nothing was undone."]
 
     return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
@@ -242,16 +238,14 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Run the inverses of a command's operations, unless other objects depend on its objects."""
-    from pyshell.config.store import undo
-
     every = list(flat(done.operations))
     operations = [operation for operation in every if image_file_of(operation) is None]
-    with undo.named_if_it_fails(done.line):
+    with journal.named_if_it_fails(done.line):
         left = left_below(node.lio, operations)
     if left is not None:
         raise ConflictError(
             f"{left} was made after '{done.line}': nothing was undone.",
-            f"Delete it first, or see 'diff' and rollback. {undo.SKIP}",
+            f"Delete it first, or see 'diff' and rollback. {journal.SKIP}",
         )
     files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
     stay = [f"The image file {file} stays." for file in files]
@@ -274,10 +268,8 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 
 def _forget(node: Node, done: Done) -> None:
     """Forget a command that is undone; only warn if that fails, as the target has changed."""
-    from pyshell.config.store import undo
-
     try:
-        undo.forget(done.file)
+        journal.forget(done.file)
     except PyshellError as error:
         node.context.note(f"'undo' still lists what is undone: {error}")
 

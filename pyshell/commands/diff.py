@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell import quoting
 from pyshell.commands import change_text, navigate
+from pyshell.commands.export import asked as asked_argument
 from pyshell.commands.export import command_lines
+from pyshell.commands.export import shown as shown_argument
 from pyshell.commands.save import missing_since_restored
 from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
@@ -151,8 +153,6 @@ def export(
     'password=-' asks for a secret, and needs a terminal or standard input; 'password=@FILE' reads
     it from a file. A quoted value ('@x', '-') is the secret itself.
     """
-    from pyshell.commands import export
-
     found = items_of(node, RUNNING)
     start = node.get_node(path).path if path else "/"
     part = below(found, start) if start != "/" else found
@@ -161,7 +161,7 @@ def export(
 
     def asked(path: str, name: str, value: str) -> str:
         hidden.append(path)
-        return export.asked(path, name, value)
+        return asked_argument(path, name, value)
 
     files: dict[Path, str] = {}
 
@@ -170,13 +170,11 @@ def export(
         files[file] = value
         return quoting.reference(name, str(file))
 
-    secret = export.shown if show_secrets else asked
+    secret = shown_argument if show_secrets else asked
     if secret_files is not None:
         folder = Path(os.path.abspath(os.path.expanduser(secret_files)))
         secret = in_file
-    lines = export.command_lines(
-        {}, part, secret=secret, beside=beside, derived=partial(_derived, node)
-    )
+    lines = command_lines({}, part, secret=secret, beside=beside, derived=partial(_derived, node))
     if hidden:
         node.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
     if not files:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pyshell.config import store
+from pyshell.config import store, validate
 from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
@@ -105,14 +105,12 @@ def check(
     Devices and image files are checked on this host, but not whether the file is trusted: who may
     write it. Nothing is changed.
     """
-    from pyshell.config.validate import check
-
     default = store.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default
     at_boot = path.absolute() == default.absolute()
     if not os.path.exists(path):
         raise store.missing_file(node.lio, default if at_boot else path, "check")
-    found = check(path, node.lio, at_boot=at_boot)
+    found = validate.check(path, node.lio, at_boot=at_boot)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]
     return Lines(lines or [f"{path}: no errors"], data, failure=_failure(path, found))

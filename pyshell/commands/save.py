@@ -15,6 +15,7 @@ from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
 from pyshell.config.store import losses
+from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
 from pyshell.config.store.revisions import Policy
@@ -202,19 +203,17 @@ def revisions(
     ] = None,
 ) -> Result:
     """List earlier saved configurations, or show the content of one."""
-    from pyshell.config.store import revisions
-
     folder = node.lio.config_dir
     about = boot_file(node.context).about()
     if action in (None, "list"):
         if revision is not None:
             raise UsageError("'revisions list' takes no revision.", "Write revisions show.")
-        found = revisions.listed(folder, about)
-        return Lines(revisions.table(found), [one.data() for one in found])
+        found = history.listed(folder, about)
+        return Lines(history.table(found), [one.data() for one in found])
     if revision is None:
         raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
-    one = revisions.find(folder, revision, about)
-    document = without_secrets(revisions.read_revision(folder, revision), MASK)
+    one = history.find(folder, revision, about)
+    document = without_secrets(history.read_revision(folder, revision), MASK)
     text = to_text(document).splitlines()
     return Lines(
         [one.title, *text],

@@ -24,6 +24,7 @@ source   where this is known from
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -401,8 +402,6 @@ def row(kind: str, name: str) -> Attribute:
 
 @functools.cache
 def _table() -> dict[str, dict[str, dict[str, Any]]]:
-    import json
-
     found: dict[str, dict[str, dict[str, Any]]] = json.loads(TABLE.read_text(encoding="utf-8"))
     return found
 
