@@ -100,13 +100,11 @@ class RealKernel:
             self.root = root
 
     def read(self, path: str) -> str:
-        """Return the text of an attribute file, which is a page at most: three calls, no more."""
         confine(self.root, path)
         return _read(path, path, None)
 
     @contextmanager
     def within(self, folder: str) -> Iterator[Callable[[str], str]]:
-        """Return a function that reads files of one folder, which the kernel looks up once."""
         try:
             held = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:  # let each file be the one that is missing
@@ -140,17 +138,14 @@ class RealKernel:
             os.close(descriptor)
 
     def mkdir(self, path: str) -> None:
-        """Make a group: the kernel fills it with its default files."""
         confine_change(self.root, path)
         os.mkdir(path)
 
     def rmdir(self, path: str) -> None:
-        """Remove a group."""
         confine_change(self.root, path)
         os.rmdir(path)
 
     def unlink(self, path: str) -> None:
-        """Remove a link."""
         confine_change(self.root, path)
         os.unlink(path)
 

@@ -56,15 +56,11 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 
 def _merged() -> Rules:
-    modules = (core, alua_groups, portal_groups, fabric_kinds)
-    parts = [module.RULES for module in modules]
-    return Rules(
-        makes={k: rule for part in parts for k, rule in part.makes.items()},
-        drops={k: rule for part in parts for k, rule in part.drops.items()},
-        links={k: rule for part in parts for k, rule in part.links.items()},
-        unlinks={k: rule for part in parts for k, rule in part.unlinks.items()},
-        writes={k: rule for part in parts for k, rule in part.writes.items()},
-    )
+    merged = Rules({}, {}, {}, {}, {})
+    for module in (core, alua_groups, portal_groups, fabric_kinds):
+        for rules, more in zip(vars(merged).values(), vars(module.RULES).values(), strict=True):
+            rules.update(more)
+    return merged
 
 
 RULES = _merged()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pyshell.files import reading
-from pyshell.host import DISK, TAPE, file_text
+from pyshell.host import DISK, file_text
 
 
 @dataclass(frozen=True)
@@ -63,60 +63,14 @@ class SimulatedDevice:
         return self.size // self.sector_size
 
 
-def _gib(count: int) -> int:
-    return count << 30
-
-
-def _scsi(
-    letter: str,
-    size: int,
-    hctl: str,
-    minor: int,
-    holder: str | None = None,
-    *,
-    rotational: bool = False,
-    discard_sectors: int = 8388607,
-) -> SimulatedDevice:
-    name = f"sd{letter}"
-    return SimulatedDevice(
-        f"/dev/{name}",
-        name,
-        size,
-        hctl=hctl,
-        holder=holder,
-        vendor="SIM",
-        model="Disk",
-        revision="0001",
-        serial=f"sim-{name}",
-        number=f"8:{minor}",
-        rotational=rotational,
-        discard_sectors=discard_sectors,
-    )
-
-
-DEFAULT_DEVICES = (
-    SimulatedDevice("/dev/mapper/lee-lee.lv", "dm-0", _gib(20), number="253:0"),
-    _scsi("a", _gib(40), "0:0:0:0", 0, holder="partitioned"),
-    SimulatedDevice("/dev/sda1", "sda1", _gib(40) - (1 << 20), holder="mounted on /", number="8:1"),
-    _scsi("b", _gib(8), "0:0:1:0", 16),
-    _scsi("c", _gib(100), "0:0:2:0", 32),
-    _scsi("d", _gib(4), "1:0:0:0", 48, rotational=True, discard_sectors=0),
-    SimulatedDevice("/dev/nvme0n1", "nvme0n1", _gib(200), sector_size=4096, number="259:0"),
-    SimulatedDevice(
-        "/dev/st0", "st0", 0, scsi_type=TAPE, hctl="2:0:0:0", vendor="SIM", model="Tape",
-        revision="0001", serial="sim-st0", number="9:0",
-    ),
-)  # fmt: skip
-DEFAULT_LINKS = {"/dev/lee/lee.lv": "/dev/mapper/lee-lee.lv"}
-DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
-DEFAULT_FABRICS = ("iscsi", "loopback")
+DEFAULT_TABLE = Path(__file__).with_name("machine.json")
+_DEFAULT_ADDRESSES = {"192.168.56.101": "eth0", "127.0.0.1": "lo", "::1": "lo"}
 # Folders that every host has. Missing folders below them are created with an image file.
 HOST_FOLDERS = (
     "/dev/shm", "/etc/target", "/home", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp",  # noqa: S108
     "/var/lib", "/var/run", "/var/tmp",  # noqa: S108
 )  # fmt: skip
-DEFAULT_CPUS = 2
-DEFAULT_MEMORY = 16 << 30
+_DEFAULT_MEMORY = 16 << 30
 _CPUS_MAX = 8192
 _Made = TypeVar("_Made")
 
@@ -171,14 +125,7 @@ class Hardware:
     def prepare(self) -> None:
         """Write the default table if the folder has none."""
         if not self._file.exists():
-            self._save(
-                {
-                    "devices": [_entry(device) for device in DEFAULT_DEVICES],
-                    "links": DEFAULT_LINKS,
-                    "fabrics": list(DEFAULT_FABRICS),
-                    "cpus": DEFAULT_CPUS,
-                }
-            )
+            self._save(json.loads(DEFAULT_TABLE.read_text(encoding="utf-8")))
 
     def log(self, line: str) -> None:
         """Append a line to the simulated kernel's log."""
@@ -290,7 +237,7 @@ def _parsed(file: str, raw: Mapping[str, Any]) -> HardwareTable:
             raise ValueError(f"{file}: a value of {name} is not a string")
     if not all(isinstance(one, str) for one in raw["fabrics"]):
         raise ValueError(f"{file}: a name in fabrics is not a string")
-    cpus, memory = raw["cpus"], raw.get("memory", DEFAULT_MEMORY)
+    cpus, memory = raw["cpus"], raw.get("memory", _DEFAULT_MEMORY)
     if not 0 < cpus <= _CPUS_MAX or not 0 <= memory < 1 << 63:
         raise ValueError(f"{file}: cpus or memory is out of range")
     devices = _made(file, "devices", SimulatedDevice, raw)
@@ -298,7 +245,7 @@ def _parsed(file: str, raw: Mapping[str, Any]) -> HardwareTable:
         _require_types(f"{file}, device {device.path}", device)
     ports = _made(file, "ports", SimulatedPort, raw)
     ipv6 = bool(raw.get("ipv6", True))
-    addresses = raw.get("addresses", DEFAULT_ADDRESSES)
+    addresses = raw.get("addresses", _DEFAULT_ADDRESSES)
     return HardwareTable(
         devices=devices,
         links=raw["links"],

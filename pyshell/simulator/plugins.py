@@ -148,16 +148,12 @@ def _open_pscsi(kernel: SimulatedKernel, control: Facts) -> Opened:
     return Opened(_identity(device), device, exclusive=device.scsi_type == DISK)
 
 
-def _open_user(_kernel: SimulatedKernel, control: Facts) -> Opened:
-    return Opened(_user_opened(control))
-
-
 _OPENERS: Mapping[str, Callable[[SimulatedKernel, Facts], Opened]] = {
     "iblock": _open_iblock,
     "fileio": _open_fileio,
     "rd_mcp": _open_rd_mcp,
     "pscsi": _open_pscsi,
-    "user": _open_user,
+    "user": lambda _kernel, control: Opened(_user_opened(control)),
 }
 
 
@@ -289,8 +285,8 @@ def _user_opened(control: Facts) -> dict[str, str]:
     return user_settings(control) | limits
 
 
-def _user(control: Facts) -> str:
-    limits = {name: control.get(name, default) for name, default in _USER_DEFAULTS.items()}
+def _user(_facts: Facts, control: Facts) -> str:
+    limits = {**_USER_DEFAULTS, **control}
     return (
         f"        Config: {control.get('dev_config') or 'NULL'} Size: {control.get('dev_size', 0)}"
         f" MaxDataAreaMB: {limits['max_data_area_mb']}"
@@ -373,5 +369,5 @@ _TEXTS: Mapping[str, Callable[[Facts, Facts], str]] = {
     "fileio": _fileio,
     "rd_mcp": _rd_mcp,
     "pscsi": _pscsi,
-    "user": lambda _facts, control: _user(control),
+    "user": _user,
 }
