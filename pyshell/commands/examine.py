@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
+from pyshell.text import counted, joined
 from pyshell.tree.command import FILE, PATH, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
@@ -71,22 +72,19 @@ def _lines(findings: Sequence[Finding]) -> list[str]:
         if one.choices:
             lines.append("    Decide for yourself:")
             lines += [f"        {command}" for command in one.choices]
-    errors = sum(one.level == "error" for one in findings)
-    warnings = sum(one.level == "warning" for one in findings)
-    if not (errors or warnings):
+    told = _counts(one.level for one in findings)
+    if not told:
         unseen = any(one.level == "unseen" for one in findings)
         return [*lines, f"No problems found{' by the checks that ran' * unseen}."]
-    told = [
-        f"{number} {word}{'s' * (number > 1)}"
-        for number, word in ((errors, "error"), (warnings, "warning"))
-        if number
-    ]
-    fixes = "Suggested fixes are shown below each." if _suggested(findings) else ""
-    return [*lines, f"{' and '.join(told)}. {fixes}".rstrip()]
+    suggested = any(one.commands or one.choices for one in findings)
+    fixes = "Suggested fixes are shown below each." if suggested else ""
+    return [*lines, f"{told}. {fixes}".rstrip()]
 
 
-def _suggested(findings: Sequence[Finding]) -> bool:
-    return any(one.commands or one.choices for one in findings)
+def _counts(levels: Iterable[str]) -> str:
+    """Return the numbers of problems: `1 error and 2 warnings`, "" if there are none."""
+    count = Counter(levels)
+    return joined([counted(count[one], one) for one in ("error", "warning") if count[one]])
 
 
 def _status(findings: Sequence[Finding]) -> int:
@@ -117,11 +115,10 @@ def check(
 
 
 def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:
-    count = Counter(one.level for one in found)
-    if not count["error"]:
+    levels = [one.level for one in found]
+    if "error" not in levels:
         return None
-    told = [f"{count[level]} {level}{'s' * (count[level] > 1)}" for level in sorted(count)]
-    return PyshellError(f"{path} has {' and '.join(told)}", path=str(path))
+    return PyshellError(f"{path} has {_counts(levels)}", path=str(path))
 
 
 @dataclass(frozen=True)

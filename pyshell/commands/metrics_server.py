@@ -58,14 +58,11 @@ def is_loopback(address: str) -> bool:
 
 def server(address: str, port: int, text: Callable[[], str], kind: str) -> ThreadingHTTPServer:
     """Return a server that is bound to its address. Raises PyshellError."""
-    made = type("_MetricsServer", (_Server,), {"address_family": _family(address)})
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = type("_MetricsServer", (_Server,), {"address_family": family})
     with os_errors(f"serve at {names.bracketed(address)}:{port}"):
         found: ThreadingHTTPServer = made((address, port), _handler(text, kind, address))
     return found
-
-
-def _family(address: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 class _Server(ThreadingHTTPServer):

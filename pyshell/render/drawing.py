@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from pyshell.text import aligned, column_widths, folded, one_line, shorten, total_width
 from pyshell.tree.results import Branch, Table, Tree
@@ -82,7 +82,7 @@ def _children(placed: _DrawnBranch, style: Style) -> Iterator[_DrawnBranch | str
     children, depth, below = placed.branch.children(), _less(placed.depth), placed.below
     left = len(children) - style.most if style.most else 0
     last = len(children) - 1
-    for index, child in enumerate(children[: style.most] if left > 0 else children):
+    for index, child in enumerate(islice(children, style.most if left > 0 else None)):
         yield _DrawnBranch(child, below, depth, below + ("  " if index == last else "| "))
     if left > 0:
         path = one_line(f"{placed.branch.path.rstrip('/')}/NAME")

@@ -162,7 +162,7 @@ def _too_many(described: Command, words: Sequence[Word]) -> str:
 
 
 def _is_one_edit_away(word: str, other: str) -> bool:
-    """Tell whether one letter is missing, added, replaced or swapped with the next."""
+    """Return whether one letter is missing, added, replaced or swapped with the next."""
     pairs = enumerate(zip(word, other, strict=False))
     same = next((i for i, (a, b) in pairs if a != b), min(len(word), len(other)))
     one, two = word[same:], other[same:]
@@ -208,7 +208,8 @@ def elsewhere(node: Node, name: str) -> str:
         return ""
     if above and _takes_a_child(above[0], name):  # more likely of this one than of one below it
         return f"It is a command of {above[0].path}: {above[0].path} {name} {node.name}"
-    found = [str(one.name) for one in _below([node], name) if above]
+    below = _one_a_kind([node]) if above else ()
+    found = [str(one.name) for one in below if name in one.commands()]
     found = found or [one.path for one in above if name in one.commands()]
     found = found or _examples(root, name)
     if not found:
@@ -229,10 +230,6 @@ def _above(node: Node) -> list[Node]:
         node = node.get_node("..")
         found.append(node)
     return found
-
-
-def _below(nodes: list[Node], name: str) -> list[Node]:
-    return [one for one in _one_a_kind(nodes) if name in one.commands()]
 
 
 def _examples(root: Node, name: str) -> list[str]:

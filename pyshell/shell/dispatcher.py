@@ -202,16 +202,12 @@ class Dispatcher:
                 return
             try:
                 result = calls[0].run()
-                if isinstance(result, Lines) and described.name != "set":
-                    result = self._marked(result)
+                dry_run = self._console.options.dry_run and described.name != "set"
+                if dry_run and isinstance(result, Lines):
+                    result = replace(result, lines=marked(result.lines))
                 self._executor.take(result)
             except (ExistsError, NotFoundError) as error:
                 self._tolerate(error, tolerance)
-
-    def _marked(self, result: Lines) -> Lines:
-        """Return the lines of a dry run marked as such."""
-        dry_run = self._console.options.dry_run
-        return replace(result, lines=marked(result.lines)) if dry_run else result
 
     def _planned(
         self, calls: Sequence[_Call], line: grammar.Line, tolerance: _Tolerance | None = None

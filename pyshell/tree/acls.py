@@ -33,7 +33,9 @@ class AclsNode(ObjectNode[Tpg]):
         self._exported = exported
 
     def make_children(self) -> Sequence[Node]:
-        named = self._by_name()
+        named: dict[str, list[NodeAcl]] = {}
+        for acl in listing.node_acls(self.place):
+            named.setdefault(self._tag(acl) or acl.wwn, []).append(acl)
         return [self._node(name, named[name]) for name in sorted(named, key=listing.natural)]
 
     def find(self, name: str) -> Node | None:
@@ -49,12 +51,6 @@ class AclsNode(ObjectNode[Tpg]):
 
     def is_empty(self) -> bool:
         return not has_folders(f"{self.place.folder}/acls")
-
-    def _by_name(self) -> dict[str, list[NodeAcl]]:
-        found: dict[str, list[NodeAcl]] = {}
-        for acl in listing.node_acls(self.place):
-            found.setdefault(self._tag(acl) or acl.wwn, []).append(acl)
-        return found
 
     def _tag(self, acl: NodeAcl) -> str:
         return text_or_none(self.lio.kernel, f"{acl.folder}/tag") or ""

@@ -269,17 +269,9 @@ def paths(text: str) -> tuple[str, ...]:
     return tuple(path for path in text.split(",") if path)
 
 
-def _absolute(node: Node, path: str) -> str:
-    return node.absolute(path)
-
-
 def _where_to(node: Node, path: str) -> str:
     """Return a path as `cd` takes it: `<` and `-` are the previous one."""
     return path if path in ("<", "-") else node.absolute(path)
-
-
-def _all_absolute(node: Node, found: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(node.absolute, found))
 
 
 def _is_pathlike(text: str) -> bool:
@@ -420,9 +412,9 @@ ACL_TAG = ValueType("tag", names.new(names.acl_tag, "a tag"))
 DEVICE = ValueType("device", plain_text, source="device")
 DISK = ValueType("device", plain_text, source="disk", at=_storage_object)
 FILE = ValueType("file", file_name, source="file")
-PATH = ValueType("path", node_path, source="path", at=_absolute)
+PATH = ValueType("path", node_path, source="path", at=lambda node, path: node.absolute(path))
 CD_PATH = ValueType("path", node_path, source="path", at=_where_to)
-PATHS = ValueType("path,...", paths, at=_all_absolute)
+PATHS = ValueType("path,...", paths, at=lambda node, found: tuple(map(node.absolute, found)))
 CONFIGURATION = ValueType("configuration", file_name, source="configuration")
 REVISION = ValueType("revision", plain_text, source="revision")
 STORAGE_OBJECT = ValueType("storage object", node_path, source="storage_object", at=_storage_object)

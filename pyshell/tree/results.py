@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyshell.names import MASK
 
@@ -37,8 +37,8 @@ class Branch:
     path: str
     summary: str
     healthy: bool | None
-    children: Callable[[], Sequence[Branch]]
-    """Creates the children; a long sequence creates each only when it is drawn."""
+    children: Callable[[], Collection[Branch]]
+    """Returns the children, each of which is created only when it is drawn."""
     off: bool = False
     """Whether it exists and is switched off."""
     trouble: Callable[[], str] = str
@@ -52,8 +52,8 @@ class Branch:
         return {True: "OK", False: "ERROR", None: "..."}[self.healthy]
 
 
-class Branches(Sequence[Branch]):
-    """The branches of many nodes, each created only when it is needed."""
+class Branches(Collection[Branch]):
+    """The branches of nodes, each created only when it is needed."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
@@ -64,15 +64,8 @@ class Branches(Sequence[Branch]):
     def __iter__(self) -> Iterator[Branch]:
         return (node.branch() for node in self._nodes)
 
-    @overload
-    def __getitem__(self, place: int) -> Branch: ...
-    @overload
-    def __getitem__(self, place: slice) -> Branches: ...
-
-    def __getitem__(self, place: int | slice) -> Branch | Branches:
-        if isinstance(place, slice):
-            return Branches(self._nodes[place])
-        return self._nodes[place].branch()
+    def __contains__(self, branch: object) -> bool:
+        return branch in list(self)
 
 
 @dataclass(eq=False)

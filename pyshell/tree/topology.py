@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyshell.text import counted
+
 COLUMNS = ("Initiators", "Targets", "LUNs", "Storage objects", "Devices")
 INITIATORS, TARGETS, LUNS, STORAGE_OBJECTS, DEVICES = range(5)
 SAME, ADDED, REMOVED, CHANGED = "", "+", "-", "~"
@@ -69,8 +71,8 @@ class Topology:
     def summary(self) -> str:
         """How many boxes there are: `1 initiator, 2 targets`."""
         names = (name if name == "LUNs" else name.lower() for name in COLUMNS)
-        words = (_count(len(self.column(n)), name) for n, name in enumerate(names))
-        return ", ".join(words)
+        counts = enumerate(name.removesuffix("s") for name in names)
+        return ", ".join(counted(len(self.column(number)), name) for number, name in counts)
 
     def data(self) -> dict[str, Any]:
         """Return the topology for JSON."""
@@ -102,10 +104,6 @@ def _box_data(box: Box) -> dict[str, Any]:
         "healthy": box.healthy,
         "change": WORDS[box.sign],
     }
-
-
-def _count(number: int, plural: str) -> str:
-    return f"{number} {plural.removesuffix('s') if number == 1 else plural}"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from pyshell.lio.identifiers import NodeAcl, Tpg
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.settings import has_credentials, read, refuse_equal_secrets, secret_caution
+from pyshell.text import joined
 
 _ENFORCED = "attrib/authentication"
 _RANDOM_BYTES = 12
@@ -121,8 +122,8 @@ def notes_of_tpg(tpg: Tpg) -> list[str]:
     for acl in listing.node_acls(tpg) if listing.existing(tpg) else []:
         numbers = [str(mapped.index) for mapped in listing.mapped_luns(acl)]
         if numbers:
-            told = " and ".join([", ".join(numbers[:-1]), numbers[-1]][len(numbers) < 2 :])
-            notes.append(f"{tpg} requires CHAP now: {acl.wwn} needs it for LUN {told} as well.")
+            luns = joined(numbers)
+            notes.append(f"{tpg} requires CHAP now: {acl.wwn} needs it for LUN {luns} as well.")
     return notes
 
 

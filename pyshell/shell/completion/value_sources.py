@@ -57,18 +57,10 @@ def _split(typed: str) -> tuple[str, str]:
     return typed[: len(typed) - len(partial)], partial
 
 
-def _label(node: Node) -> str:
-    """Return a node's summary, "" if it cannot be read."""
+def _label(node: Node, path: str = ".") -> str:
+    """Return the summary of the node at a path, "" if there is none or it cannot be read."""
     try:
-        return node.branch().label
-    except (PyshellError, OSError):
-        return ""
-
-
-def _label_at(top: Node, path: str) -> str:
-    """Return the summary of the node at a path, "" if there is none."""
-    try:
-        return _label(top.get_node(path))
+        return node.get_node(path).branch().label
     except (PyshellError, OSError):
         return ""
 
@@ -77,21 +69,9 @@ def _nodes(named: Iterable[tuple[str, Node]]) -> Iterator[Candidate]:
     return (Candidate(name, about=partial(_label, node)) for name, node in named)
 
 
-def _paths(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return paths(wanted.prefix, node)
-
-
-def _children(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return _nodes((str(child.name), child) for child in node.children)
-
-
 def _commands(wanted: Value, node: Node) -> Iterator[Candidate]:
     yield from (Candidate(name, found.summary) for name, found in node.commands().items())
     yield from (Candidate(name, topics.title(name)) for name in topics.names())
-
-
-def _groups(wanted: Value, node: Node) -> Iterable[Candidate]:
-    return map(Candidate, sorted([GLOBAL, *node.groups()]))
 
 
 def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
@@ -103,11 +83,10 @@ def _storage_objects(wanted: Value, node: Node) -> Iterator[Candidate]:
     taken: set[tuple[str, str]] = set()
     if wanted.param.name == "storage_object" and isinstance(here, Tpg):
         taken = listing.exported_names(here)
-    top = node.get_node("/")
     for place in listing.storage_objects(node.lio):
         hba = place.hba_folder.rpartition("/")[2]
         if (hba, place.name) not in taken:
-            yield Candidate(place.path, about=partial(_label_at, top, place.path))
+            yield Candidate(place.path, about=partial(_label, node, place.path))
 
 
 def _numbers(word: str, start: int) -> Callable[[Value, Node], Iterable[Candidate]]:
@@ -339,10 +318,10 @@ def _addresses(wanted: Value, node: Node) -> Iterator[Candidate]:
 
 
 _SOURCES: dict[str, Callable[[Value, Node], Iterable[Candidate]]] = {
-    "path": _paths,
-    "child": _children,
+    "path": lambda wanted, node: paths(wanted.prefix, node),
+    "child": lambda _, node: _nodes((str(child.name), child) for child in node.children),
     "command": _commands,
-    "group": _groups,
+    "group": lambda _, node: map(Candidate, sorted([GLOBAL, *node.groups()])),
     "storage_object": _storage_objects,
     "lun": _numbers("lun", 0),
     "tag": _numbers("tpg", 1),
