@@ -180,7 +180,6 @@ def version(node: Node) -> Result:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of pyshell and its libraries."""
     libraries = {name: _version(name) for name in ("rtslib-fb", "configshell-fb")}
     python = ".".join(map(str, sys.version_info[:3]))
     return {"pyshell": __version__, **libraries, "python": python}

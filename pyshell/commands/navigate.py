@@ -124,7 +124,6 @@ def _without(name: str, known: dict[str, str] | None) -> dict[str, str]:
 
 
 def _bookmark_lines(known: Mapping[str, str]) -> list[str]:
-    """Return the list of bookmarks."""
     lines = ["", "BOOKMARKS", "========="]
     if not known:
         return [*lines, "", "No bookmarks yet."]

@@ -193,13 +193,11 @@ class Changes:
 
 
 def _sentences(change: Change) -> list[str]:
-    """Return the sentences that report a change."""
     said = [sentence for operation in change.operations for sentence in operation.said]
     return [*change.before, *said, *change.after()]
 
 
 def _would(change: Change) -> list[str]:
-    """Return the sentences of a dry run."""
     from pyshell.commands import change_text
 
     return marked(change_text.steps(change.operations) if change.would is None else change.would)

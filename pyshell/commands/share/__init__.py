@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pyshell import names
 from pyshell.commands.share.chap_options import Chap, is_enforced
-from pyshell.commands.share.sharing import ISCSI, Wish, initiator_named, shared
+from pyshell.commands.share.sharing import ISCSI, Sharing, initiator_named
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.lio import listing, sessions
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Target
@@ -106,8 +106,11 @@ def share(
     credentials = Chap(
         chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
     )
-    wish = Wish(device, to, target, name, lun, portal or (), size, credentials, readonly)
-    return shared(node, wish)
+    initiators = tuple(dict.fromkeys(initiator_named(node.lio, one) for one in to))
+    credentials.check(initiators)
+    return Sharing(
+        node, device, initiators, target, name, lun, portal, size, credentials, readonly
+    ).result()
 
 
 @command(changes=True, examples=("unshare /dev/mapper/lee-lee.lv",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pyshell import names
@@ -33,40 +33,26 @@ if TYPE_CHECKING:
 ISCSI = "iscsi"
 
 
-@dataclass(frozen=True)
-class Wish:
-    """The arguments of `share`."""
-
-    device: str
-    initiators: tuple[str, ...]
-    target: str | None = None
-    name: str | None = None
-    lun: int | None = None
-    portals: tuple[tuple[str, int], ...] = ()
-    size: int | None = None
-    chap: Chap = field(default_factory=Chap)
-    readonly: bool | None = None
-
-
-def shared(node: Node, wish: Wish) -> Result:
-    """Return the result of sharing a disk. Raises PyshellError."""
-    found = (initiator_named(node.lio, name) for name in wish.initiators)
-    initiators = tuple(dict.fromkeys(found))
-    wish.chap.check(initiators)
-    return _Plan(node, wish, initiators).result()
-
-
-class _Plan:
-    """Collects the missing operations.
+@dataclass
+class Sharing:
+    """Collects the operations that a `share` with these arguments needs.
 
     The portals come last: nobody can log in before everything else exists.
     """
 
-    def __init__(self, node: Node, wish: Wish, initiators: Sequence[str]) -> None:
-        self._node = node
-        self._lio = node.lio
-        self._wish = wish
-        self._initiators = initiators
+    node: Node
+    device: str
+    initiators: tuple[str, ...]
+    target: str | None
+    name: str | None
+    lun: int | None
+    portals: tuple[tuple[str, int], ...]
+    size: int | None
+    chap: Chap
+    readonly: bool | None
+
+    def __post_init__(self) -> None:
+        self._lio = self.node.lio
         self._made: list[Operation] = []
         self._notes: list[str] = []
 
@@ -74,7 +60,7 @@ class _Plan:
         """Return the change, or a message that there is nothing to do."""
         exported = self._storage_object()
         tpg, portals = self._tpg(exported)
-        acls = [NodeAcl(tpg, wwn) for wwn in self._initiators]
+        acls = [NodeAcl(tpg, wwn) for wwn in self.initiators]
         self._let_in(tpg, acls)
         lun = self._lun(tpg, exported)
         mapped = [self._mapping(acl, lun) for acl in acls]
@@ -83,7 +69,7 @@ class _Plan:
         data = self._data(exported, lun, mapped)
         if not self._made:
             for note in self._notes:
-                self._node.context.note(note)
+                self.node.context.note(note)
             return Lines([f"{told}: nothing to do."], data)
         whom = f" {acls[0].wwn}" if {*acls, *_acls_of(tpg.target)} != {acls[0]} else ""
         hint = f"'guide {tpg.target.wwn}{whom}' shows the instructions for its host."
@@ -92,19 +78,18 @@ class _Plan:
         )
 
     def _storage_object(self) -> StorageObject:
-        wish = self._wish
-        found = storage_object_on(self._node, wish.device)
+        found = storage_object_on(self.node, self.device)
         if found is None:
-            made, place, note = new_storage_object(self._node, wish.device, wish.name, wish.size)
+            made, place, note = new_storage_object(self.node, self.device, self.name, self.size)
             self._made += made
             self._notes += [note] if note else []
             return place
-        if wish.name not in (None, found.name):
+        if self.name not in (None, found.name):
             raise ConflictError(
-                f"{wish.device} has a storage object, {found.path}, already.", "Omit name=."
+                f"{self.device} has a storage object, {found.path}, already.", "Omit name=."
             )
-        if wish.size is not None:
-            refuse_other_size(self._lio, found, wish.size)
+        if self.size is not None:
+            refuse_other_size(self._lio, found, self.size)
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
@@ -115,15 +100,15 @@ class _Plan:
         tpg = next(iter([*exporting, *found]), Tpg(target, 1))
         if tpg in found:
             chap_options.refuse_lock_out(
-                self._lio, tpg, [NodeAcl(tpg, wwn) for wwn in self._initiators], self._wish.chap
+                self._lio, tpg, [NodeAcl(tpg, wwn) for wwn in self.initiators], self.chap
             )
             self._note_of(tpg)
             return tpg, self._portals(tpg)
         if not listing.existing(target):
             self._made.append(CreateTarget(target, said=[f"Created target {target.wwn}."]))
-        made = new_tpg(self._node, tpg)
+        made = new_tpg(self.node, tpg)
         self._made += [o for o in made if not isinstance(o, CreateDefaultPortal)]
-        if self._wish.portals:
+        if self.portals:
             return tpg, self._portals(tpg)
         default = [o for o in made if isinstance(o, CreateDefaultPortal)]
         if default:
@@ -143,8 +128,8 @@ class _Plan:
     def _target(self, exported: StorageObject) -> Target:
         """Return the target by the rule in the command's help. Raises PyshellError."""
         fabric = fabrics.fabric(ISCSI, self._lio.root)
-        if self._wish.target is not None:
-            return Target(ISCSI, fabric.normalise(self._wish.target).wwn, self._lio.root)
+        if self.target is not None:
+            return Target(ISCSI, fabric.normalise(self.target).wwn, self._lio.root)
         exporting = {lun.tpg.target for lun in self._exports(exported)}
         known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
         if len(known) > 1:
@@ -185,7 +170,7 @@ class _Plan:
     def _portals(self, tpg: Tpg) -> list[Operation]:
         """Return the operations that create the requested portals."""
         made: list[Operation] = []
-        for address, port in self._wish.portals:
+        for address, port in self.portals:
             there = listing.portal(tpg, address, port)
             if there is not None:
                 continue
@@ -197,8 +182,8 @@ class _Plan:
                     f"{wide.address}:{port} covers {address} already: to listen there alone,"
                     f" first '{tpg.path}/portals delete {wide.address} {port}'."
                 )
-        if not self._wish.portals and not listing.portals(tpg):
-            made.append(default_portal(self._node, tpg))
+        if not self.portals and not listing.portals(tpg):
+            made.append(default_portal(self.node, tpg))
         return made
 
     def _listening_for(self, tpg: Tpg, address: str, port: int) -> Portal | None:
@@ -211,7 +196,7 @@ class _Plan:
         return None
 
     def _let_in(self, tpg: Tpg, acls: Sequence[NodeAcl]) -> None:
-        chap = self._wish.chap
+        chap = self.chap
         notes: list[str] = []
         if chap.wanted and not chap_options.is_enforced(self._lio, tpg):
             self._made += chap_options.of_tpg(tpg)
@@ -230,7 +215,7 @@ class _Plan:
         self._notes += notes
 
     def _lun(self, tpg: Tpg, exported: StorageObject) -> Lun:
-        wanted = self._wish.lun
+        wanted = self.lun
         present = exporting_lun(self._lio, tpg, exported)
         if present is not None:
             if wanted not in (None, present.index):
@@ -245,13 +230,13 @@ class _Plan:
             if listing.lun_of(mapped) == lun:
                 self._made += self._protection(mapped)
                 return mapped
-        made = new_mapping(acl, lun, lun.index, bool(self._wish.readonly))
+        made = new_mapping(acl, lun, lun.index, bool(self.readonly))
         self._made.append(made)
         return made.place
 
     def _protection(self, mapped: MappedLun) -> list[Operation]:
         """Return the operation that makes a mapping read-only or writable, if it is requested."""
-        wanted = self._wish.readonly
+        wanted = self.readonly
         present = is_on(self._lio.kernel, f"{mapped.folder}/write_protect")
         if wanted is None or wanted == present:
             return []
