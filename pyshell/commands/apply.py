@@ -23,7 +23,7 @@ from pyshell.config.document_file import typed
 from pyshell.config.model import Item, Items, items
 from pyshell.config.object_operations import left_below
 from pyshell.config.plan import Plan, plan
-from pyshell.config.positions import json_path
+from pyshell.config.positions import Positions, json_path, placed
 from pyshell.config.running import read_running
 from pyshell.config.store import local, revisions
 from pyshell.config.store import undo as journal
@@ -141,19 +141,15 @@ def _all_faults(
         owners = parts.Owners(document)
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
         errors = [one for one in errors if owners.path(one.place) in inside]
-    twice = validate.keys_there_twice(text)
-    if not errors and not twice:
+    errors += validate.keys_there_twice(text)
+    if not errors:
         return error
     path = store.default_file(node.lio) if file == SAVED else Path(os.path.expanduser(file))
-    places = {json_path(one.place) for one in (*errors, *twice)}
-    faults = [
-        one
-        for one in validate.check_text(text, node.lio, at_boot=False)
-        if one.level == "error" and one.path in places
-    ]
-    told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in faults] or [
-        (str(path), f"{json_path(one.place)}: {one.message}") for one in errors
-    ]
+    if text:
+        found = placed(Positions(text), errors)
+        told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in found]
+    else:
+        told = [(str(path), f"{json_path(one.place)}: {one.message}") for one in errors]
     if len(told) == 1:
         where, message = told[0]
         if error is not None:
