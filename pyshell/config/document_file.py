@@ -31,10 +31,8 @@ from pyshell.config.positions import (
     Place,
     Positions,
     Problem,
+    as_clause,
     error,
-    json_reason,
-    no_text,
-    not_json,
     placed,
 )
 from pyshell.errors import PyshellError, os_errors
@@ -43,7 +41,7 @@ from pyshell.files.reading import LARGE
 from pyshell.quoting import shell_word
 from pyshell.text import did_you_mean
 
-EMPTY = "empty"
+_TOO_LARGE = f"larger than {LARGE >> 20} MiB, which no saved configuration is"
 _PACKED = 64 << 20
 _RATIO = 100
 """Highest compression ratio of a packed file of more than _PACKED bytes."""
@@ -67,9 +65,14 @@ class DocumentError(PyshellError):
 class TextError(DocumentError):
     """A file that is not JSON."""
 
-    def __init__(self, name: str, finding: LocatedProblem, message: str = "") -> None:
-        super().__init__(name, [finding])
-        self.message = message or f"{name} is {finding.message}: {finding.where}"
+    def __init__(
+        self, name: str, what: str, why: str = "", at: tuple[int, int] | None = None
+    ) -> None:
+        line, column = at or (1, 1)
+        message = f"{what}: {why}" if why else what
+        problem = LocatedProblem("$", line, column, "error", message)
+        super().__init__(name, [problem])
+        self.message = ": ".join(filter(None, (f"{name} is {what}", at and problem.where, why)))
 
 
 def load(path: Path) -> Document:
@@ -85,12 +88,7 @@ def read_file(path: Path, *, trusted: bool = False) -> reading.FileContent:
     try:
         return reading.read(path, LARGE, trusted=trusted)
     except reading.TooLargeError as error:
-        raise TextError(str(path), too_large()) from error
-
-
-def too_large() -> LocatedProblem:
-    """Return the problem of a file that is larger than any saved configuration."""
-    return no_text(f"larger than {LARGE >> 20} MiB, which no saved configuration is")
+        raise TextError(str(path), _TOO_LARGE) from error
 
 
 def from_bytes(data: bytes, name: str) -> Document:
@@ -112,10 +110,10 @@ def unpacked(data: bytes, name: str) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise PyshellError(f"{name} is damaged: {error}", "Move it to another folder.") from error
     if len(found) > LARGE:
-        raise TextError(name, too_large())
+        raise TextError(name, _TOO_LARGE)
     if len(found) > limit:
         size = f"{limit >> 20} MiB"
-        raise TextError(name, no_text(f"larger than {size} when unpacked, too much for its size"))
+        raise TextError(name, f"larger than {size} when unpacked, too much for its size")
     return found
 
 
@@ -128,20 +126,24 @@ def text_of(data: bytes, name: str) -> str:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
-        problem = no_text(f"not UTF-8 text (byte {error.start})", line, column)
-        raise TextError(name, problem) from error
+        what = f"not UTF-8 text (byte {error.start})"
+        raise TextError(name, what, at=(line, column)) from error
+
+
+def json_data(text: str, name: str) -> Any:
+    """Return the data in `text`; `name` is the name of its source. Raises TextError."""
+    if not text.strip():
+        raise TextError(name, "empty")
+    try:
+        return reading.parse_json(text, any_string=True)
+    except json.JSONDecodeError as error:
+        why = as_clause(error.msg).removesuffix(" at")
+        raise TextError(name, "not JSON", why, (error.lineno, error.colno)) from error
 
 
 def parse(text: str, name: str) -> Document:
     """Return the document in `text`; `name` is the name of its source in errors."""
-    if not text.strip():
-        raise TextError(name, no_text(EMPTY), f"{name} is {EMPTY}")
-    try:
-        data = reading.parse_json(text, any_string=True)
-    except json.JSONDecodeError as error:
-        problem = not_json(error)
-        message = f"{name} is not JSON: {problem.where}: {json_reason(error)}"
-        raise TextError(name, problem, message) from error
+    data = json_data(text, name)
     document, problems = type_problems(data)
     if problems:
         raise DocumentError(name, placed(Positions(text), problems))

@@ -163,21 +163,6 @@ def placed(found: Positions, problems: Iterable[Problem]) -> list[LocatedProblem
     return sorted(dict.fromkeys(made), key=lambda one: (one.line, one.column))
 
 
-def not_json(found: json.JSONDecodeError) -> LocatedProblem:
-    """Return the problem of a text that is not JSON."""
-    return no_text(f"not JSON: {json_reason(found)}", found.lineno, found.colno)
-
-
-def json_reason(found: json.JSONDecodeError) -> str:
-    """Return what a parser of JSON found, for use after a colon."""
-    return _lower(found.msg).removesuffix(" at")
-
-
-def no_text(message: str, line: int = 1, column: int = 1) -> LocatedProblem:
-    """Return the problem of a file without text, or with too much."""
-    return LocatedProblem("$", line, column, "error", message)
-
-
 def error(place: Place, message: str, hint: str = "") -> Problem:
     """Return an error: the entry cannot be restored."""
     return Problem("error", place, message.rstrip("."), hint)
@@ -190,7 +175,7 @@ def warning(place: Place, message: str, hint: str = "") -> Problem:
 
 def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Problem:
     """Return an error of a rule that commands check as well."""
-    return Problem("error", place, _lower(found.message).rstrip("."), found.hint, at_key)
+    return Problem("error", place, as_clause(found.message).rstrip("."), found.hint, at_key)
 
 
 def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> Iterator[Problem]:
@@ -203,7 +188,7 @@ def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> 
         yield refused(place, found)
 
 
-def _lower(sentence: str) -> str:
+def as_clause(sentence: str) -> str:
     """Return a sentence for use after a colon; names and abbreviations keep their case."""
     plain = sentence[1:2].islower() or sentence[1:2] == " "
     return sentence[:1].lower() + sentence[1:] if plain else sentence

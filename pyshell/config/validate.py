@@ -13,7 +13,6 @@ from pyshell import names
 from pyshell.config import document_file
 from pyshell.config.document import Document, holds_secrets
 from pyshell.config.document_file import (
-    EMPTY,
     DocumentError,
     type_problems,
     unknown_keys,
@@ -26,8 +25,6 @@ from pyshell.config.positions import (
     Positions,
     Problem,
     error,
-    no_text,
-    not_json,
     placed,
     refused,
     whole,
@@ -70,12 +67,10 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
 
 def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     """Return all problems of a document in `text`."""
-    if not text.strip():
-        return [no_text(EMPTY)]
     try:
-        data = reading.parse_json(text, any_string=True)
-    except json.JSONDecodeError as error:
-        return [not_json(error)]
+        data = document_file.json_data(text, "")
+    except DocumentError as error:
+        return error.findings
     typed, problems = type_problems(data)
     # The typed values are applied: `"1"` is 1.
     judged = data if problems else cast(Mapping[str, Any], typed)
