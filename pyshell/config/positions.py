@@ -127,6 +127,15 @@ class Problem:
     hint: str = ""
     at_key: bool = False
     """Whether the problem is the key, not the value."""
+    is_complete: bool = False
+    """Whether the message names what it is about, without the key before it."""
+
+    @property
+    def with_key(self) -> str:
+        """Return the message with the key before it, if that is needed."""
+        key = self.place[-1] if self.place else 0
+        complete = self.is_complete or isinstance(key, int)
+        return self.message if complete else f"{key}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,8 @@ def warning(place: Place, message: str, hint: str = "") -> Problem:
 
 def refused(place: Place, found: PyshellError, *, at_key: bool = False) -> Problem:
     """Return an error of a rule that commands check as well."""
-    return Problem("error", place, as_clause(found.message).rstrip("."), found.hint, at_key)
+    message = as_clause(found.message).rstrip(".")
+    return Problem("error", place, message, found.hint, at_key, is_complete=True)
 
 
 def violations(rule: Callable[[_T], object], value: _T | None, place: Place) -> Iterator[Problem]:

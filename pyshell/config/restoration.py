@@ -217,24 +217,19 @@ def _sound(
     unread, kept = references.unread(document), set[Place]()
     owners = parts.Owners(document)
     for error in errors:
-        path = owners.path(error.place)
-        secret = f"{path}/{str(error.place[-1:][0]).removesuffix(references.SUFFIX)}"
+        path, unit, key = owners.path(error.place), parts.unit_of(error.place), error.place[-1]
+        secret = f"{path}/{str(key).removesuffix(references.SUFFIX)}"
         if secret in unread:
             # The reference stays, so that a running secret is not unset.
-            kept.add(parts.unit_of(error.place))
+            kept.add(unit)
             if paths is None or secret in paths or path in paths:
-                key = error.place[-1]
                 result.skipped.append(Skipped(secret, f"{path}: {key}: {error.message}, skipped"))
                 result.left_out[secret] = error.message.rstrip(".")
-            continue
-        if paths is not None and path not in paths:
-            continue
-        where = f"{path}: " if path else ""
-        key = error.place[-1] if error.place and isinstance(error.place[-1], str) else ""
-        message = error.message if not key or key in error.message else f"{key}: {error.message}"
-        result.skipped.append(Skipped(path, f"{where}{message}, skipped"))
-        if path and isinstance(parts.unit_of(error.place)[-1:][0], int):
-            result.left_out.setdefault(path, message)
+        elif paths is None or path in paths:
+            where = f"{path}: " if path else ""
+            result.skipped.append(Skipped(path, f"{where}{error.with_key}, skipped"))
+            if path and isinstance(unit[-1], int):
+                result.left_out.setdefault(path, error.with_key)
     units = {parts.unit_of(error.place) for error in errors} - kept
     return parts.without(document, units)
 
