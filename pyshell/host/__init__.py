@@ -202,18 +202,11 @@ class Machine(ABC):
 
     def usb_controllers(self) -> list[str]:
         """Return the USB device controllers, sorted: with one, this host can be a USB disk."""
-        try:
-            return sorted(os.listdir(self.host_file("/sys/class/udc")))
-        except OSError:
-            return []
+        return names_in(self.host_file("/sys/class/udc"))
 
     def can_offload_iscsi(self) -> bool:
         """Return whether a Chelsio adapter, to which iSCSI can be offloaded, has its driver."""
-        try:
-            found = os.listdir(self.host_file("/sys/bus/pci/drivers/cxgb4"))
-        except OSError:
-            return False
-        return any(":" in name for name in found)
+        return any(":" in name for name in names_in(self.host_file("/sys/bus/pci/drivers/cxgb4")))
 
     def can_share_devices(self) -> bool:
         """Return whether the kernel may know `exclusive=0` of block objects: Linux 6.17 does.
@@ -271,6 +264,14 @@ def file_text(path: str | os.PathLike[str]) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def names_in(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the sorted names in a folder, none if it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _free_bytes(path: Path) -> int:

@@ -17,6 +17,7 @@ from pyshell.host import (
     ScsiDevice,
     file_text,
     is_hctl,
+    names_in,
 )
 
 BY_ID = "/dev/disk/by-id/"
@@ -43,8 +44,8 @@ def paths(folder: str) -> list[str]:
     """Return all paths in /dev, /dev/mapper and, if it is below /dev, `folder`; sorted."""
     found = set()
     for one in {*_FOLDERS, folder}:
-        if one.startswith("/dev/") and os.path.isdir(one):
-            found |= {f"{one}{name}" for name in os.listdir(one)}
+        if one.startswith("/dev/"):
+            found |= {f"{one}{name}" for name in names_in(one)}
     return sorted(found)
 
 
@@ -87,11 +88,7 @@ def _model(folder: str) -> str:
 def _holder(number: str, folder: str) -> str:
     """Return what uses a block device: a mount, swap, or another block device (LVM, md, dm)."""
     numbers = {number}
-    try:
-        entries = os.listdir(folder)
-    except OSError:
-        return ""
-    for entry in entries:
+    for entry in names_in(folder):
         partition = file_text(f"{folder}/{entry}/dev") if entry != "device" else ""
         if partition:
             numbers.add(partition)
@@ -102,10 +99,7 @@ def _holder(number: str, folder: str) -> str:
     for line in file_text("/proc/swaps").splitlines()[1:]:
         if os.path.basename(os.path.realpath(line.split()[0])) == os.path.basename(folder):
             return "used as swap"
-    try:
-        holders = sorted(os.listdir(f"{folder}/holders"))
-    except OSError:
-        holders = []
+    holders = names_in(f"{folder}/holders")
     return f"held by {', '.join(holders)}" if holders else ""
 
 
@@ -175,10 +169,7 @@ def moves_between_boots(path: str) -> bool:
 def lasting_name(path: str, folder: str = BY_ID) -> str | None:
     """Return the best name in a folder of links that leads to the device at `path`."""
     device = os.path.realpath(path)
-    try:
-        found = [name for name in os.listdir(folder) if os.path.realpath(folder + name) == device]
-    except OSError:
-        return None
+    found = [name for name in names_in(folder) if os.path.realpath(folder + name) == device]
     found.sort(key=lambda name: (*(not name.startswith(best) for best in _BEST), name))
     return folder + found[0] if found else None
 
@@ -230,12 +221,10 @@ def scsi_device_at(folder: str, path: str) -> ScsiDevice | None:
 
 def _best_node(device: str) -> str:
     for kind in _NODES:
-        try:
-            names = os.listdir(f"{device}/{kind}")
-        except OSError:
-            continue
         # A tape has a node for each mode: st0 is the plain one, nst0 does not rewind.
-        plain = sorted(names, key=lambda name: (name.startswith("n"), len(name), name))
+        plain = sorted(
+            names_in(f"{device}/{kind}"), key=lambda name: (name.startswith("n"), len(name), name)
+        )
         if plain:
             return f"/dev/{plain[0].replace('!', '/')}"
     return ""

@@ -12,7 +12,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 CONFIGFS = "/sys/kernel/config/target"
@@ -155,7 +155,10 @@ def _read(name: str, path: str, folder: int | None) -> str:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
         try:
-            found = os.read(descriptor, _MORE_THAN_A_PAGE)
+            found = read = os.read(descriptor, _MORE_THAN_A_PAGE)
+            while len(read) == _MORE_THAN_A_PAGE:
+                read = os.read(descriptor, _MORE_THAN_A_PAGE)
+                found += read
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -187,51 +190,40 @@ def asked() -> None:
         ask()
 
 
+def _entries(path: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder, unsorted; nothing if the folder does not exist."""
+    asked()
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as entries:
+        yield from entries
+
+
 def folders(path: str) -> list[str]:
     """Return the names of the folders in `path`, unsorted; none if the folder does not exist."""
-    asked()
-    try:
-        with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [entry.name for entry in _entries(path) if entry.is_dir(follow_symlinks=False)]
 
 
 def has_folders(path: str) -> bool:
     """Return whether there is any folder in `path`, at the cost of the first."""
-    try:
-        with os.scandir(path) as entries:
-            return any(entry.is_dir(follow_symlinks=False) for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return any(entry.is_dir(follow_symlinks=False) for entry in _entries(path))
 
 
 def links(path: str) -> list[str]:
     """Return the names of the links in `path`, unsorted; none if the folder does not exist."""
-    asked()
-    try:
-        with os.scandir(path) as entries:
-            return [entry.name for entry in entries if entry.is_symlink()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    return [entry.name for entry in _entries(path) if entry.is_symlink()]
 
 
 def files(path: str, *, readable: bool | None = None, writable: bool | None = None) -> list[str]:
     """Return the sorted names of the files in `path`, of those whose owner may read or write."""
     found = []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if not entry.is_file(follow_symlinks=False):
-                    continue
-                mode = entry.stat(follow_symlinks=False).st_mode
-                if readable is not None and bool(mode & stat.S_IRUSR) != readable:
-                    continue
-                if writable is not None and bool(mode & stat.S_IWUSR) != writable:
-                    continue
-                found.append(entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    for entry in _entries(path):
+        if not entry.is_file(follow_symlinks=False):
+            continue
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if readable is not None and bool(mode & stat.S_IRUSR) != readable:
+            continue
+        if writable is not None and bool(mode & stat.S_IWUSR) != writable:
+            continue
+        found.append(entry.name)
     return sorted(found)
 
 

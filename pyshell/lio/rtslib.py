@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from pyshell.lio import Lio
     from pyshell.simulator import SimulatedDevice, Simulator
 
-_MORE_THAN_A_PAGE = 65536
 FABRIC_MODULES: dict[str, Callable[[], Any]] = {
     **rtslib_fb.fabric.fabric_modules,
     # rtslib has this class, too, and does not list it because it is rarely used.
@@ -259,20 +258,9 @@ class QuickPath:
 
     def read_text(self) -> str:
         """Return the text of an attribute file, which the kernel returns in one read."""
-        if _simulator is not None and not self._is_simulated_file:
-            return _simulator.read(self._text)
-        descriptor = os.open(self._text, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            found = read = os.read(descriptor, _MORE_THAN_A_PAGE)
-            while len(read) == _MORE_THAN_A_PAGE:
-                read = os.read(descriptor, _MORE_THAN_A_PAGE)
-                found += read
-        except OSError as error:
-            error.filename = self._text
-            raise
-        finally:
-            os.close(descriptor)
-        return found.decode("utf-8", errors="surrogateescape")
+        if is_below(self._text, configfs_root()):
+            return _kernel().read(self._text)
+        return Path(self._text).read_text("utf-8", "surrogateescape")
 
     def write_text(self, data: str) -> int:
         """Write a value to an existing file by one call."""

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import ClassVar
 
 from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
+from pyshell.host import names_in
 from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import changing, links
 from pyshell.lio.fabrics import Fabric
@@ -90,11 +91,7 @@ class Foreseen:
         """Return whether a group will have any group in it."""
         if any(made.startswith(f"{folder}/") for made in self._made):
             return True
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            return False
-        return any(self.exists(f"{folder}/{name}") for name in names)
+        return any(self.exists(f"{folder}/{name}") for name in names_in(folder))
 
     def makes(self, path: str) -> bool:
         """Return whether one of the operations will make `path`, a group or an image file."""

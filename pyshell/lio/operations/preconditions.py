@@ -127,8 +127,12 @@ def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
             return  # it will have been deleted by then
         holder = str(user) if user is not None else "another program holds it"
     if holder:
-        told = f"Cannot configure StorageObject because device {device.path} is already in use"
-        raise BusyError(f"{device.path} is in use: {holder}", path=device.path, targetcli=told)
+        raise _busy(device.path, holder)
+
+
+def _busy(path: str, holder: object) -> BusyError:
+    told = f"Cannot configure StorageObject because device {path} is already in use"
+    return BusyError(f"{path} is in use: {holder}", path=path, targetcli=told)
 
 
 def _user_among_storage_objects(lio: Lio, name: str) -> StorageObject | None:
@@ -154,8 +158,7 @@ def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping
         foreseen.claims = users(lio)
     for other in foreseen.claims.get(wanted, ()):
         if other.folder != place.folder and foreseen.exists(other.folder):
-            told = f"Cannot configure StorageObject because device {path} is already in use"
-            raise BusyError(f"{path} is in use: {other}", path=path, targetcli=told)
+            raise _busy(path, other)
     foreseen.claims.setdefault(wanted, []).append(place)
 
 
