@@ -50,6 +50,7 @@ COMMANDS = {
 
 def made(pyshell: Pyshell) -> Path:
     """Make a target to change, a revision and an undo entry; return another configuration."""
+    saved = pyshell.saved_file
     pyshell.prepare(
         f"/iscsi create {SERVER}",
         "/backstores/block create name=lee_block dev=/dev/mapper/lee-lee.lv",
@@ -66,12 +67,13 @@ def made(pyshell: Pyshell) -> Path:
         f"/loopback/{NAA}/luns create /backstores/ramdisk/memory",
         f"{TPG} set attribute login_timeout=20",
         "saveconfig",
+        f"/iscsi delete {SERVER}",
+        f"apply {saved}",
     )
     other = pyshell.folder.parent / "other.json"
-    document = pyshell.saved_file.read_text()
+    document = saved.read_text()
     other.touch(0o600)
     other.write_text(document.replace(SERVER, OTHER).replace('"group"', '"another"'))
-    pyshell.must(f"/iscsi delete {SERVER}", f"apply {pyshell.saved_file}")
     return other
 
 

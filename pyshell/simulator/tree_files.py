@@ -24,6 +24,7 @@ from pyshell.simulator.recorded import Template, fill
 
 Facts = dict[str, Any]
 _DIRECTORY_MODE = 0o755
+_READ = 1 << 16
 _LONG_NAME = 240
 """Bytes of a name above which `.json` may not fit behind it."""
 
@@ -83,8 +84,13 @@ class TreeFiles:
 
     def text(self, rel: str) -> str:
         """Return the text of a file, whatever its permission bits."""
-        with open(self.path(rel), encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
+        # `open` would take three times as long, thousands of times in a command.
+        descriptor = os.open(self.path(rel), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            parts = iter(lambda: os.read(descriptor, _READ), b"")
+            return b"".join(parts).decode("utf-8", "surrogateescape")
+        finally:
+            os.close(descriptor)
 
     def groups(self, rel: str) -> list[str]:
         """Return the names of the folders in `rel`, sorted; empty if `rel` is not a folder."""

@@ -20,7 +20,6 @@ HERE = {
     "ansible_connection": "local",
     "ansible_become": "false",
     "ansible_python_interpreter": sys.executable,
-    "pyshell_target_program": str(PROGRAMS / "pyshell"),
 }
 
 
@@ -44,6 +43,7 @@ class Play:
 
     def __init__(self, scratch: Path, environment: Mapping[str, str], *options: str) -> None:
         self.folder = scratch / "ansible"
+        self.program = PROGRAMS / "pyshell"
         shutil.copytree(EXAMPLES / "ansible", self.folder)
         self._options = [part for pair in HERE.items() for part in ("-e", "=".join(pair))]
         self._options += options
@@ -62,7 +62,9 @@ class Play:
 
     def type(self, program: str, *words: str) -> Played:
         """Run one of Ansible's programs in the example's folder."""
-        more = self._options if program == "ansible-playbook" else []
+        more = ["-e", f"pyshell_target_program={self.program}", *self._options]
+        if program != "ansible-playbook":
+            more = []
         done = subprocess.run(
             [PROGRAMS / program, *words, *more], cwd=self.folder, env=self._environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
