@@ -45,10 +45,7 @@ def running(*, patiently: bool = False) -> list[UserHandler]:
 
 def check_config(handler: str, config: str) -> None:
     """Ask a handler whether it can open `config` ("HANDLER/…"). Raises PyshellError."""
-    answer = _call(f"{PATH}/{handler}", SERVICE, "CheckConfig", _CALL_SECONDS, "s", (config,))
-    if not _is(answer, bool, str):
-        raise _unexpected("CheckConfig", handler)
-    good, reason = answer
+    good, reason = _answer(handler, "CheckConfig", "s", (config,), bool)
     if not good:
         raise PyshellError(
             f"cfgstring invalid: {_one_line([reason])}",
@@ -58,13 +55,23 @@ def check_config(handler: str, config: str) -> None:
 
 def change_medium(handler: str, name: str, size: int, config: str) -> None:
     """Ask a handler to put another medium into a storage object. Raises PyshellError."""
-    path, arguments = f"{PATH}/{handler}", (name, size, config)
-    answer = _call(path, SERVICE, "ChangeMedium", _CALL_SECONDS, "sts", arguments)
-    if not _is(answer, int, str):
-        raise _unexpected("ChangeMedium", handler)
-    status, reason = answer
+    status, reason = _answer(handler, "ChangeMedium", "sts", (name, size, config), int)
     if status != 0:
         raise PyshellError(f"ChangeMedium failed: {_one_line([reason])}")
+
+
+def _answer(
+    handler: str, method: str, signature: str, arguments: Sequence[Any], kind: type
+) -> Sequence[Any]:
+    """Return the two values that a handler's method answers with: one of `kind`, and a reason."""
+    path = f"{PATH}/{handler}"
+    answer = _call(path, SERVICE, method, _CALL_SECONDS, signature, arguments)
+    if not _is(answer, kind, str):
+        raise PyshellError(
+            f"{method} of the handler {handler} returned a reply of an unexpected type.",
+            "The service on D-Bus may not be tcmu-runner.",
+        )
+    return answer
 
 
 def _may_have_bus() -> bool:
@@ -98,13 +105,6 @@ def _is(answer: object, *types: type) -> bool:
         isinstance(answer, tuple | list)
         and len(answer) == len(types)
         and all(type(value) is expected for value, expected in zip(answer, types, strict=True))
-    )
-
-
-def _unexpected(method: str, handler: str) -> PyshellError:
-    return PyshellError(
-        f"{method} of the handler {handler} returned a reply of an unexpected type.",
-        "The service on D-Bus may not be tcmu-runner.",
     )
 
 

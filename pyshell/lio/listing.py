@@ -226,12 +226,6 @@ def exported_names(tpg: Tpg) -> set[tuple[str, str]]:
     return found
 
 
-def alias(folder: str) -> str | None:
-    """Return the name of a LUN's or mapped LUN's link."""
-    found = link_of(folder)
-    return found[0] if found else None
-
-
 def luns_of(lio: Lio, place: StorageObject) -> list[Lun]:
     """Return every LUN, of any fabric, that exports a storage object: one pass over the links.
 
@@ -356,11 +350,6 @@ def _own_and_others(
             side = own if found.tpg.target == wanted.tpg.target else others
             side.setdefault(found.address, found)
     return own, others
-
-
-def overlapping_portal(wanted: Portal) -> Portal | None:
-    """Return the portal of any target that keeps the kernel from adding `wanted`."""
-    return portal_obstacle(wanted, portals_at(wanted.tpg.target.fabric, wanted.port))
 
 
 def ipv6_only(root: str) -> bool:

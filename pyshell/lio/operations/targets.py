@@ -212,7 +212,8 @@ class CreatePortal(Creation):
         """Return what else an IPv6 address needs."""
         if number != errno.EINVAL:
             return super().hint(number)
-        taken = listing.overlapping_portal(self.place)
+        present = listing.portals_at(self.place.tpg.target.fabric, self.place.port)
+        taken = listing.portal_obstacle(self.place, present)
         if taken is not None:
             return f"{taken.path} listens there already: delete it first, or take another port."
         if ":" not in self.place.address:
