@@ -38,7 +38,7 @@ def on_bus(
     if shutil.which("dbus-daemon") is None:
         pytest.skip("dbus-daemon is missing: handlers over D-Bus are not tested (apt install dbus)")
     for name in ("user_handlers", "check_config", "change_medium"):
-        monkeypatch.setattr(SimulatedMachine, name, getattr(RealMachine, name))
+        monkeypatch.setattr(SimulatedMachine, name, vars(RealMachine)[name])
     with bus(_folder) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         service = HandlerService(address)
