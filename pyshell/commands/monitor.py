@@ -174,9 +174,7 @@ def top(
 def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> None:
     """Raise NotFoundError for a name that does not exist, so is probably mistyped."""
     if target is not None and not any(
-        _same_name(one.wwn, target)
-        for fabric in listing.fabrics_in_use(lio)
-        for one in listing.targets(fabric)
+        _same_name(one.wwn, target) for one in listing.all_targets(lio)
     ):
         raise NotFoundError(f"There is no target {target}.", "ls shows those that there are.")
     if storage_object is not None and not any(
@@ -262,8 +260,6 @@ def _state(session: Session) -> str:
 def _head(session: Session) -> str:
     if session.dynamic:
         return "alias: -\tsid: - type: Normal session-state: LOGGED_IN"
-    if session.kind == NEXUS:
-        return f"alias: -\tsid: - type: {NEXUS} session-state: {session.state}"
     alias = session.alias or ("" if session.connections else "-")
     sid = "-" if session.sid is None else session.sid
     kind, state = session.kind or "-", session.state or "-"

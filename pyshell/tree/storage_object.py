@@ -256,7 +256,9 @@ def resized(lio: Lio, place: StorageObject, size: int | None, *, force: bool) ->
     if place.plugin == "fileio":
         return _resize_file(lio, place, found, size, force=force)
     if place.plugin == "user" and size is not None:
-        return _tell_handler(lio, place, found, size, force=force)
+        _refuse_to_shrink(place, found.size, size, force=force)
+        said = _has_now(lio, place, size)
+        return Change([Set(place, "attrib/dev_size", str(size), said=said)])
     raise UsageError(f"{place} cannot be resized", _INSTEAD[place.plugin])
 
 
@@ -298,17 +300,8 @@ def _resize_file(
     if wanted > status.st_size:
         sparse = status.st_blocks * 512 < status.st_size
         operations.append(GrowImageFile(found.device, wanted, sparse))
-    text = f"{place} has {size_text(wanted)} now."
-    operations.append(SetImageSize(place, wanted, said=[text, *_rescans(lio, place)]))
+    operations.append(SetImageSize(place, wanted, said=_has_now(lio, place, wanted)))
     return Change(operations)
-
-
-def _tell_handler(
-    lio: Lio, place: StorageObject, found: storage_info.StorageInfo, size: int, *, force: bool
-) -> Result:
-    _refuse_to_shrink(place, found.size, size, force=force)
-    text = f"{place} has {size_text(size)} now."
-    return Change([Set(place, "attrib/dev_size", str(size), said=[text, *_rescans(lio, place)])])
 
 
 def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, force: bool) -> None:
@@ -317,6 +310,10 @@ def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, fo
             f"{place} has {size} bytes: {wanted} would truncate data that initiators wrote",
             "force=true exports less; the file keeps its length.",
         )
+
+
+def _has_now(lio: Lio, place: StorageObject, size: int) -> list[str]:
+    return [f"{place} has {size_text(size)} now.", *_rescans(lio, place)]
 
 
 def _rescans(lio: Lio, place: StorageObject) -> list[str]:

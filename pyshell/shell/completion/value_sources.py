@@ -227,21 +227,19 @@ def _is_valid(name: str) -> bool:
 
 
 def _logged_in(lio: Lio, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
-    for target in targets:
-        for tpg in listing.tpgs(target):
-            for session in of_tpg(lio, tpg):
-                yield session.initiator, f"logged in now at {_at(tpg)}"
+    for tpg in _tpgs(targets):
+        for session in of_tpg(lio, tpg):
+            yield session.initiator, f"logged in now at {tpg.target.wwn}/tpg{tpg.tag}"
 
 
 def _with_acl(targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
-    for target in targets:
-        for tpg in listing.tpgs(target):
-            for acl in listing.node_acls(tpg):
-                yield acl.wwn, f"has an ACL at {_at(tpg)}"
+    for tpg in _tpgs(targets):
+        for acl in listing.node_acls(tpg):
+            yield acl.wwn, f"has an ACL at {tpg.target.wwn}/tpg{tpg.tag}"
 
 
-def _at(tpg: Tpg) -> str:
-    return f"{tpg.target.wwn}/tpg{tpg.tag}"
+def _tpgs(targets: Sequence[Target]) -> Iterator[Tpg]:
+    return (tpg for target in targets for tpg in listing.tpgs(target))
 
 
 def _targets(wanted: Value, node: Node) -> Iterator[Candidate]:
