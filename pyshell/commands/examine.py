@@ -132,9 +132,9 @@ class Check:
     run: Callable[[Lio], Iterator[Finding]]
 
 
-def check_kernel(lio: Lio) -> Iterator[Finding]:
+def _check_kernel(lio: Lio) -> Iterator[Finding]:
     """Yield what is missing for the kernel to be a target."""
-    if is_up(lio):
+    if _is_up(lio):
         return
     if not os.path.ismount(_MOUNT):
         first = [] if os.path.isdir(_MOUNT) else ["modprobe configfs"]
@@ -147,7 +147,7 @@ def check_kernel(lio: Lio) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("kernel", "/", check_kernel),
+    Check("kernel", "/", _check_kernel),
     Check("boot", "", boot.check_boot),
     Check("saving", "", boot.check_saving),
     Check("network", "/iscsi", network.check_portals),
@@ -161,15 +161,14 @@ CHECKS = (
 """The first is always run, the others only if there is a target. /FABRIC is each one in use."""
 
 
-def is_up(lio: Lio) -> bool:
-    """Return whether the kernel's target is loaded."""
+def _is_up(lio: Lio) -> bool:
     return os.path.isdir(lio.kernel.root)
 
 
 def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
     """Yield each finding at or below `path`, with the name of its check."""
     for check in CHECKS:
-        if check is not CHECKS[0] and not is_up(lio):
+        if check is not CHECKS[0] and not _is_up(lio):
             return
         try:
             found = list(check.run(lio))

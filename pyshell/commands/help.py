@@ -97,7 +97,7 @@ def help_(
     """Show help on a command, setting or topic, or list the commands."""
     commands = node.commands()
     if not topic:
-        lines = overview(node.path, commands)
+        lines = _overview(node.path, commands)
         if not node.context.compat:
             lines += ["", f"Topics: {', '.join(topics.names())}."]
         return Lines(lines, sorted(commands), form="help")
@@ -125,17 +125,16 @@ def _found_elsewhere(node: Node, word: str, rest: Sequence[str]) -> Result:
         raise NotFoundError(f"Cannot find help topic {word}.", f"Known here: {known}.")
     if "/" in word or word.startswith("@") or word in (".", ".."):
         return node.get_node(word).run("help", topic=(*rest, None)[0], rest=rest[1:])
-    found = search(word, rest)
+    found = _search(word, rest)
     if not found:
         raise NotFoundError(
             f"Cannot find help topic {word}.",
-            did_you_mean(word, known_names(), "'help' lists commands and topics."),
+            did_you_mean(word, _known_names(), "'help' lists commands and topics."),
         )
-    return Lines(found_lines(found), found.data)
+    return Lines(_found_lines(found), found.data)
 
 
-def overview(path: str, commands: Mapping[str, Command]) -> list[str]:
-    """Return the introduction and the commands of a node."""
+def _overview(path: str, commands: Mapping[str, Command]) -> list[str]:
     return [*_INTRO, "", *command_rows(path, commands)]
 
 
@@ -196,7 +195,7 @@ def _version(library: str) -> str:
 
 
 @dataclass
-class Matches:
+class _Matches:
     """The results of a search."""
 
     commands: list[tuple[str, Command]] = field(default_factory=list)
@@ -226,12 +225,12 @@ class Matches:
         }
 
 
-def search(word: str, names: Iterable[str] = ()) -> Matches:
+def _search(word: str, names: Iterable[str] = ()) -> _Matches:
     """Return what has a word as its name, otherwise what contains it.
 
     For the name of a group of settings, `names` are the requested ones.
     """
-    found = Matches(
+    found = _Matches(
         [(where, one) for where, one in _commands() if one.name == word],
         [one for one in _settings() if one[2].name == word],
         [word] if word in PREFERENCES else [],
@@ -247,8 +246,8 @@ def search(word: str, names: Iterable[str] = ()) -> Matches:
     return found or (_occurring(word.lower()) if len(word) >= _SHORTEST else found)
 
 
-def _occurring(word: str) -> Matches:
-    return Matches(
+def _occurring(word: str) -> _Matches:
+    return _Matches(
         [(w, c) for w, c in _commands() if word in f"{c.name} {c.summary}".lower()][:_MOST],
         [one for one in _settings() if word in f"{one[2].name} {one[2].text}".lower()][:_MOST],
         [n for n, p in PREFERENCES.items() if word in f"{n} {p.help}".lower()],
@@ -256,8 +255,8 @@ def _occurring(word: str) -> Matches:
     )
 
 
-def known_names() -> set[str]:
-    """Return all names that `search` knows: what a mistyped word is held against."""
+def _known_names() -> set[str]:
+    """Return all names that `_search` knows: what a mistyped word is held against."""
     return {
         *(one.name for _, one in _commands()),
         *(one.name for _, _, one in _settings()),
@@ -267,7 +266,7 @@ def known_names() -> set[str]:
     }
 
 
-def found_lines(found: Matches) -> list[str]:
+def _found_lines(found: _Matches) -> list[str]:
     """Return the results of a search as text."""
     shown: list[str] = []
     if found.commands:

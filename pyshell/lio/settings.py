@@ -54,13 +54,13 @@ AUTH_NAMES = {file: name for name, file in AUTH_FILES.items()}
 AUTH_MAX = 255
 SECRET_LEAST = 12
 """Bytes of a CHAP secret that RFC 7143 requires if nothing else protects the connection."""
-SHORT_SECRET = (
+_SHORT_SECRET = (
     f"is shorter than {SECRET_LEAST} bytes: it can be guessed, and initiators such as Windows take"
     f" {SECRET_LEAST} to 16 only."
 )
 SECRET_MOST = 16
 """Bytes of a CHAP secret that all initiators accept; the kernel keeps 255."""
-LONG_SECRET = f"is longer than {SECRET_MOST} bytes: initiators such as Windows refuse it."
+_LONG_SECRET = f"is longer than {SECRET_MOST} bytes: initiators such as Windows refuse it."
 ALUA_FILES = AluaGroup.kind.files
 _ALUA_TYPES = ("None", "Implicit", "Explicit", "Implicit and Explicit")
 _ALUA_STATUSES = ("None", "Altered by Explicit STPG", "Altered by Implicit ALUA")
@@ -79,7 +79,7 @@ TABLE = Path(__file__).with_name("attributes.json")
 UNEXPORTED = "unexported"
 _TRUE = frozenset({"1", "true", "yes", "on", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "disable", "disabled"})
-U32_MAX = 2**32 - 1
+_U32_MAX = 2**32 - 1
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _AS_CREATED = frozenset({"emulate_model_alias"})
 """What `create` gives by a preference: no table knows it."""
@@ -98,8 +98,8 @@ def is_long(secret: str) -> bool:
 def secret_caution(secret: str) -> str:
     """Return why some initiators refuse a CHAP secret, as the end of a sentence; "" if none do."""
     if is_short(secret):
-        return SHORT_SECRET
-    return LONG_SECRET if is_long(secret) else ""
+        return _SHORT_SECRET
+    return _LONG_SECRET if is_long(secret) else ""
 
 
 def refuse_equal_secrets(one: str, other: str) -> None:
@@ -111,7 +111,7 @@ def refuse_equal_secrets(one: str, other: str) -> None:
         )
 
 
-def path_of(folder: str, file: str) -> str:
+def _path_of(folder: str, file: str) -> str:
     """Return the path of a setting's file. Raises UsageError for what cannot be one."""
     return f"{folder}/{names.setting_file(file)}"
 
@@ -124,7 +124,7 @@ def names_in(folder: str, group: str) -> tuple[list[str], list[str]]:
 
 def read(kernel: Kernel, folder: str, file: str) -> str:
     """Return one setting in the form in which it is written and saved. Raises OSError."""
-    return as_written(file, kernel.read(path_of(folder, file)))
+    return as_written(file, kernel.read(_path_of(folder, file)))
 
 
 def as_written(file: str, text: str) -> str:
@@ -149,7 +149,7 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
     Attributes and parameters go through rtslib. Its setters for the rest swallow the kernel's
     errors (field failure 65), so those are written here.
     """
-    path_of(folder, file)
+    _path_of(folder, file)
     group, _, name = file.rpartition("/")
     if group in ("attrib", "param"):
         rtslib.write_setting(folder, group, name, value)
@@ -335,7 +335,7 @@ def _as_number(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     if row.range:
         pairs = [(low, _limit(high, read)) for low, high in row.range]
         # Where the other setting's value is not known, the kernel's 32 bits are the limit.
-        if not any(lo <= number <= (U32_MAX if isinstance(hi, str) else hi) for lo, hi in pairs):
+        if not any(lo <= number <= (_U32_MAX if isinstance(hi, str) else hi) for lo, hi in pairs):
             unit = f" {row.unit}" if row.unit else ""
             raise UsageError(
                 f"{number} is out of the range of {row.name}.",
@@ -411,7 +411,7 @@ def _row(name: str, told: Mapping[str, Any]) -> Attribute:
     return Attribute(name, **{**told, "range": pairs})
 
 
-def row_of(place: Identifier, file: str) -> Attribute | None:
+def _row_of(place: Identifier, file: str) -> Attribute | None:
     """Return the row of a setting (`attrib/emulate_caw`), None if the table has none."""
     folder, _, name = file.rpartition("/")
     kind = place.kind.rows.get(folder)
@@ -420,7 +420,7 @@ def row_of(place: Identifier, file: str) -> Attribute | None:
 
 def comes_by_itself(place: Identifier, file: str, value: str) -> bool:
     """Return whether a new object has that value, or takes no other."""
-    found = row_of(place, file)
+    found = _row_of(place, file)
     if found is None or found.name in _AS_CREATED:
         return False
     if not found.can_be_set:
@@ -433,7 +433,7 @@ def depends_on_device(place: Identifier, file: str) -> bool:
     folder, _, name = file.rpartition("/")
     if not isinstance(place, StorageObject) or folder != "attrib" or name in _AS_CREATED:
         return False
-    found = row_of(place, file)
+    found = _row_of(place, file)
     if found is None or name == "block_size":
         return True
     if any(isinstance(high, str) for _, high in found.range):
@@ -447,7 +447,7 @@ def refuse_misread(place: Identifier, file: str, value: str) -> None:
     It takes what is neither true nor false for false: `authentication=maybe` would let everybody
     in. Of the rest it is known which values only other backstores take.
     """
-    found = row_of(place, file)
+    found = _row_of(place, file)
     if found is not None and found.type == "boolean":
         found.check(value, str)
     if found is not None:

@@ -59,7 +59,7 @@ def _greet(shell: Shell, reader: Reader) -> None:
     """Print name and version if a person sees them; targetcli always prints its banner."""
     if shell.compat:
         shell.console.print_lines(BANNER)
-    elif reader.can_ask and not shell.options.json and (shell.options.plain or not is_dumb()):
+    elif reader.can_ask and not shell.options.json and (shell.options.plain or not _is_dumb()):
         simulated = " (simulated target)" if shell.lio.simulated is not None else ""
         shell.note(f"pyshell {__version__}{simulated}. Type 'help' to list the commands.")
 
@@ -120,7 +120,7 @@ def _run(shell: Shell, reader: Reader, typed: str) -> None:
 def _confirmed(reader: Reader, count: int) -> bool:
     """Ask once about all the lines that were pasted together."""
     try:
-        return yes_or_no(reader, f"Run these {count} lines? [y/N] ")
+        return _yes_or_no(reader, f"Run these {count} lines? [y/N] ")
     except KeyboardInterrupt:
         return False
 
@@ -254,7 +254,7 @@ def _save_anyway(shell: Shell, reader: Reader) -> bool:
         return True
     if not shell.options.yes:
         try:
-            answer = yes_or_no(reader, "Save anyway? [y/N] ")
+            answer = _yes_or_no(reader, "Save anyway? [y/N] ")
         except KeyboardInterrupt:
             shell.executor.left = False
             return False
@@ -275,7 +275,7 @@ def _would_lose(shell: Shell) -> bool:
         return False  # the saved file cannot be read: that error has been shown
 
 
-def yes_or_no(reader: Reader, question: str) -> bool:
+def _yes_or_no(reader: Reader, question: str) -> bool:
     """Ask until the answer is yes or no; no answer means no. Raises KeyboardInterrupt."""
     while True:
         try:
@@ -361,7 +361,7 @@ class PlainReader:
             self._screen.flush()
 
 
-def is_dumb() -> bool:
+def _is_dumb() -> bool:
     """Return whether the terminal only shows text, as TERM says."""
     return os.environ.get("TERM", "") in DUMB_TERMS
 
@@ -376,7 +376,7 @@ def reader_for(shell: Shell) -> Reader:
     screen = next(
         (stream for stream in (shell.console.out, shell.console.err) if stream.isatty()), None
     )
-    if screen is None or shell.options.plain or is_dumb():
+    if screen is None or shell.options.plain or _is_dumb():
         return PlainReader(shell.console.stdin, screen, history, lambda: shell.path)
     from pyshell.prompt.editor import Editor, screen_output
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyproject import ROOT, bound, requirements
 
-# What touches every library and every room, in less than a minute.
+# What touches every library and every package, in less than a minute.
 CORE = (
     *(
         "test_scenario.py",

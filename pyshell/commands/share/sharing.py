@@ -80,7 +80,7 @@ class Sharing:
     def _storage_object(self) -> StorageObject:
         found = storage_object_on(self.node, self.device)
         if found is None:
-            made, place, note = new_storage_object(self.node, self.device, self.name, self.size)
+            made, place, note = _new_storage_object(self.node, self.device, self.name, self.size)
             self._made += made
             self._notes += [note] if note else []
             return place
@@ -89,7 +89,7 @@ class Sharing:
                 f"{self.device} has a storage object, {found.path}, already.", "Omit name=."
             )
         if self.size is not None:
-            refuse_other_size(self._lio, found, self.size)
+            _refuse_other_size(self._lio, found, self.size)
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
@@ -284,7 +284,7 @@ def initiator_named(lio: Lio, name: str) -> str:
         raise
 
 
-def new_storage_object(
+def _new_storage_object(
     node: Node, device: str, name: str | None, size: int | None
 ) -> tuple[list[Operation], StorageObject, str]:
     """Return the operations that create a storage object, the object, and a note.
@@ -321,7 +321,7 @@ def new_storage_object(
     return made, place, change.note
 
 
-def refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
+def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
     """Raise ConflictError if an existing storage object does not have the requested size."""
     found = storage_info.describe(lio, place).size
     if found is None or found == size:
