@@ -17,17 +17,17 @@ from pyshell import names
 from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
 from pyshell.lio import identifiers, settings, storage_info
 from pyshell.lio.identifiers import DEFAULT_GROUP
+from pyshell.lio.storage_info import ARGUMENTS
 
 _SECTORS, _BLOCK_SIZE = "hw_max_sectors", "control/hw_block_size"
 _FACT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "block": {"readonly": False, "exclusive": True},
-    "fileio": {"write_back": False, "aio": False},
-    "pscsi": {},
-    "ramdisk": {"nullio": False},
+    plugin: {n: known.default for n, known in arguments.items() if known.default is not None}
+    for plugin, arguments in ARGUMENTS.items()
+} | {
     # The defaults of the other numbers depend on the kernel: omitted ones equal any value.
-    "user": {_BLOCK_SIZE: "512", "control/data_pages_per_blk": "1"},
+    "user": {_BLOCK_SIZE: "512", "control/data_pages_per_blk": "1"}
 }
-"""Defaults of these arguments, by backstore."""
+"""Defaults of arguments, by backstore."""
 _SETTING_DEFAULTS: Mapping[type, Mapping[str, str]] = {
     identifiers.Lun: {LUN_GROUP: DEFAULT_GROUP},
     identifiers.Portal: {"iser": "0", "cxgbit": "0"},

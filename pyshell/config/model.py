@@ -28,14 +28,6 @@ from pyshell.lio.identifiers import (
 
 NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
-ARGUMENTS: Mapping[str, tuple[str, ...]] = {
-    "block": ("dev", "wwn", "readonly", "exclusive"),
-    "fileio": ("dev", "size", "wwn", "write_back", "aio"),
-    "pscsi": ("dev",),
-    "ramdisk": ("size", "wwn", "nullio"),
-    "user": ("config", "size", "wwn", "hw_max_sectors", "control"),
-}
-"""Arguments for the creation of a storage object in rtslib, by backstore."""
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
 _CMDSN_DEPTH = "64"
@@ -239,7 +231,8 @@ def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
     if plugin not in HBA_PREFIX:
         raise UsageError(f"No such backstore: {entry['plugin']}")
     place = identifiers.StorageObject(plugin, names.path_part(entry["name"]), NO_HBA, root)
-    facts = {key: entry[key] for key in ARGUMENTS[plugin] if entry.get(key) is not None}
+    known = storage_info.ARGUMENTS[plugin]
+    facts = {key: entry[key] for key in known if entry.get(key) is not None}
     serial = facts.pop("wwn", "").strip()  # as the kernel keeps it
     if serial:
         facts["wwn"] = serial

@@ -25,14 +25,7 @@ from pyshell.lio import Lio, identifiers, listing, settings
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
 from pyshell.lio.operations.targets import SetNexus, disable_tpg
-
-# Arguments that can be changed in place, so that a ramdisk keeps its data.
-_FOLLOWED = {
-    "block": frozenset({"wwn"}),
-    "fileio": frozenset({"size", "wwn"}),
-    "ramdisk": frozenset({"wwn"}),
-    "user": frozenset({"wwn"}),
-}
+from pyshell.lio.storage_info import ARGUMENTS
 
 
 @dataclass(frozen=True)
@@ -150,10 +143,9 @@ def _to_replace(changed: Sequence[Difference]) -> set[str]:
     found = set()
     for difference in changed:
         place = difference.after.place if difference.after else None
-        followed: frozenset[str] = frozenset()
-        if isinstance(place, identifiers.StorageObject):
-            followed = _FOLLOWED.get(place.plugin, followed)
-        if any(change.name not in followed for change in difference.facts):
+        known = ARGUMENTS[place.plugin] if isinstance(place, identifiers.StorageObject) else {}
+        in_place = {name for name, argument in known.items() if argument.in_place}
+        if any(change.name not in in_place for change in difference.facts):
             found.add(difference.path)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from pyshell import names
-from pyshell.config.model import ARGUMENTS, text_of
+from pyshell.config.model import text_of
 from pyshell.config.positions import (
     UNFIT,
     DocumentEntry,
@@ -31,7 +31,6 @@ from pyshell.lio.identifiers import (
 )
 from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.preconditions import (
-    NEEDED_ARGUMENTS,
     check,
     check_block,
     check_serial,
@@ -39,7 +38,7 @@ from pyshell.lio.operations.preconditions import (
     identity,
 )
 from pyshell.lio.settings import boolean
-from pyshell.lio.storage_info import naa_digits
+from pyshell.lio.storage_info import ARGUMENTS, naa_digits
 from pyshell.text import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
@@ -132,8 +131,8 @@ def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
 
 
 def _arguments(entry: DocumentEntry, plugin: str, *, needed: bool) -> Iterator[Problem]:
-    for key in NEEDED_ARGUMENTS[plugin] if needed else ():
-        if entry.data.get(key) in (None, ""):
+    for key, known in ARGUMENTS[plugin].items():
+        if needed and known.needed and entry.data.get(key) in (None, ""):
             yield error(entry.at(key), f"is missing: a {plugin} storage object needs it")
     used = {*ARGUMENTS[plugin], *_UNUSED_BUT_WRITTEN.get(plugin, ())}
     for key in sorted(_OF_ONE_BACKSTORE - used):

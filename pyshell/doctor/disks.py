@@ -20,8 +20,6 @@ from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
 
-_KEPT = ("readonly", "exclusive", "write_back", "aio", "nullio", "size", "dev", "config", "control")
-"""Arguments of a storage object that are kept when another one is changed."""
 Users = Mapping[StorageObject, set[str]]
 """The logged in initiators that see each storage object."""
 
@@ -94,7 +92,7 @@ def applied(lio: Lio, place: StorageObject, **wanted: object) -> str:
     """
     made = storage_info.creation_arguments(lio, place) or {}
     # An omitted argument means its default: a read-only disk would become writable.
-    kept = {key: made[key] for key in _KEPT if made.get(key) is not None}
+    kept = {key: value for key, value in made.items() if key != "wwn" and value is not None}
     entry = {"plugin": place.plugin, "name": place.name, **kept, **wanted}
     document = shell_word(json.dumps({"storage_objects": [entry]}))
     return f"printf %s {document} | {pyshell(lio, 'apply', '/dev/stdin')}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,35 @@ _NAMED = 5
 """How many unused devices an error lists."""
 _MAX_WRITE_SAME = 0xFFFF
 """Blocks, if the device has no limit of its own."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument for the creation of a storage object in rtslib."""
+
+    needed: bool = False
+    default: bool | None = None
+    """The meaning of an omitted one, None if that depends on more."""
+    in_place: bool = False
+    """Whether it can be changed without creating the object again, so that a ramdisk keeps data."""
+
+
+_NEEDED, _LIVE = Argument(needed=True), Argument(in_place=True)
+_OFF, _ON = Argument(default=False), Argument(default=True)
+ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
+    "block": {"dev": _NEEDED, "wwn": _LIVE, "readonly": _OFF, "exclusive": _ON},
+    "fileio": {"dev": _NEEDED, "size": _LIVE, "wwn": _LIVE, "write_back": _OFF, "aio": _OFF},
+    "pscsi": {"dev": _NEEDED},
+    "ramdisk": {"size": _NEEDED, "wwn": _LIVE, "nullio": _OFF},
+    "user": {
+        "config": _NEEDED,
+        "size": _NEEDED,
+        "wwn": _LIVE,
+        "hw_max_sectors": Argument(),
+        "control": Argument(),
+    },
+}
+"""The arguments by backstore."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,6 @@ from pyshell.lio.operations.mapping import (
     remove_lun,
     remove_node_acl,
 )
-from pyshell.lio.operations.preconditions import NEEDED_ARGUMENTS
 from pyshell.lio.operations.setters import Set, SetEnabled, SetSerial
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
@@ -73,6 +72,7 @@ from pyshell.lio.operations.targets import (
     remove_targets,
     remove_tpg,
 )
+from pyshell.lio.storage_info import ARGUMENTS
 from pyshell.shell.changes import UndoMemory
 
 TARGET = Target("iscsi", SERVER, ROOT)
@@ -550,7 +550,10 @@ def test_hbas_are_numbered_by_the_lowest_free_number(pyshell: Pyshell) -> None:
     assert listing.free_hba(pyshell.open()) == 1
 
 
-@pytest.mark.parametrize(("plugin", "needed"), NEEDED_ARGUMENTS.items())
+@pytest.mark.parametrize(
+    ("plugin", "needed"),
+    [(p, tuple(n for n, one in known.items() if one.needed)) for p, known in ARGUMENTS.items()],
+)
 def test_a_storage_object_names_the_argument_that_it_lacks(
     lio: Lio, plugin: str, needed: tuple[str, ...]
 ) -> None:

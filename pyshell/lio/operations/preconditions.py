@@ -24,22 +24,14 @@ from pyshell.quoting import shell_word
 BLOCK = 512
 _SERIAL_MAX = 252
 """Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
-NEEDED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
-    "block": ("dev",),
-    "fileio": ("dev",),
-    "pscsi": ("dev",),
-    "ramdisk": ("size",),
-    "user": ("config", "size"),
-}
-"""The arguments that a storage object must have, by backstore."""
 # What a kernel keeps of a text written to `control`; it cuts off the rest without a word.
 _TEXT_MAX = {"block": 511, "fileio": 255, "user": 255}
 
 
 def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any]) -> None:
     """Raise what speaks against a storage object with rtslib's `arguments` for `plugin`."""
-    for name in NEEDED_ARGUMENTS[plugin]:
-        if arguments.get(name) in (None, ""):
+    for name, known in storage_info.ARGUMENTS[plugin].items():
+        if known.needed and arguments.get(name) in (None, ""):
             raise UsageError(f"A {plugin} storage object needs its {name}")
     if arguments.get("wwn"):
         check_serial(str(arguments["wwn"]))
