@@ -70,7 +70,7 @@ class _FoundTarget(rtslib_fb.Target):  # type: ignore[misc]
 
 
 class _FoundTpg(rtslib_fb.TPG):  # type: ignore[misc]
-    """rtslib sets a nexus if there is none, and builds every LUN to find the one to be mapped.
+    """rtslib sets a missing nexus, and builds every LUN to find the one to map.
 
     `known_luns` are the LUNs that rtslib sees. It sees no ACLs and portals: the kernel refuses to
     delete a TPG that has any, rtslib would delete them with it.
@@ -186,7 +186,7 @@ _FOUND: dict[type, Any] = {
 
 
 def found(place: Identifier) -> Any:
-    """Return rtslib's object for an existing object on which nothing depends any more."""
+    """Return rtslib's object for an existing object on which no other depends."""
     return _FOUND[type(place)](place)
 
 

@@ -218,7 +218,7 @@ def naa(kernel: Kernel, place: StorageObject) -> str | None:
     """Return the NAA id by which initiators know the disk, None if the device has its own.
 
     As the kernel makes it (spc_gen_naa_6h_vendor_specific): 6, the company's number, and of the
-    serial number its first 25 hexadecimal digits, whatever stands between them left out.
+    serial number the first 25 hexadecimal digits; other characters are skipped.
     """
     if place.plugin == "pscsi":
         return None

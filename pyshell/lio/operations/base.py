@@ -171,7 +171,7 @@ class ObjectOperation(Operation):
 
 @dataclass
 class Deletion(ObjectOperation):
-    """Deletes an object, on which nothing depends any more."""
+    """Deletes an object on which no other depends."""
 
     def step(self) -> str:
         return f"delete {self.place}"

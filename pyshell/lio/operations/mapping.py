@@ -285,12 +285,13 @@ def _check_alias(alias: str | None) -> None:
         names.path_part(alias)
 
 
-# What stays an ACL's own: it is in the group already, and a new depth would cut its session.
+# Settings that are not copied: the group, which is the same, and the depth, which would end the
+# session.
 _OWN = ("tag", "cmdsn_depth")
 
 
 def likened(lio: Lio, place: NodeAcl, model: NodeAcl) -> list[Operation]:
-    """Return what gives an ACL the mapped LUNs, secrets and settings of another in its TPG.
+    """Return operations that copy mapped LUNs, secrets and settings of another ACL of the TPG.
 
     Equal mappings are not changed: the initiator keeps those disks.
     """
@@ -322,12 +323,12 @@ def _mapped(lio: Lio, acl: NodeAcl) -> dict[int, tuple[Lun | None, bool]]:
 
 
 def remove_lun(lun: Lun) -> list[Operation]:
-    """Return what deletes a LUN and its mappings."""
+    """Return operations that delete a LUN and its mappings."""
     unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mappings_of(lun)]
     return [*unmap, DeleteLun(lun)]
 
 
 def remove_node_acl(acl: NodeAcl) -> list[Operation]:
-    """Return what deletes a node ACL and its mapped LUNs."""
+    """Return operations that delete a node ACL and its mapped LUNs."""
     unmap: list[Operation] = [UnmapLun(mapped) for mapped in listing.mapped_luns(acl)]
     return [*unmap, DeleteNodeAcl(acl)]

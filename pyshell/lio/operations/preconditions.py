@@ -24,12 +24,12 @@ from pyshell.quoting import shell_word
 BLOCK = 512
 _SERIAL_MAX = 252
 """Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
-# What a kernel keeps of a text written to `control`; it cuts off the rest without a word.
+# The bytes of a text written to `control` that the kernel keeps; it silently cuts off the rest.
 _TEXT_MAX = {"block": 511, "fileio": 255, "user": 255}
 
 
 def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any]) -> None:
-    """Raise what speaks against a storage object with rtslib's `arguments` for `plugin`."""
+    """Raise if a storage object with rtslib's `arguments` for `plugin` cannot be created."""
     for name, known in storage_info.ARGUMENTS[plugin].items():
         if known.needed and arguments.get(name) in (None, ""):
             raise UsageError(f"A {plugin} storage object needs its {name}")
@@ -111,7 +111,7 @@ def _no_disk(path: str) -> str:
 
 
 def _must_be_free(lio: Lio, foreseen: Foreseen, device: BlockDevice) -> None:
-    """Raise BusyError, which says by whom, if a device is in use."""
+    """Raise BusyError, which names the user, if a device is in use."""
     holder = device.holder
     if not holder and lio.machine.in_use(device.path):
         user = _user_among_storage_objects(lio, device.name)
@@ -222,7 +222,7 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
 
 
 def _check_user(config: str, control: str) -> None:
-    """Raise for what rtslib refuses only half way, and what has stopped kernels."""
+    """Raise if rtslib would refuse it half-way, or a kernel has crashed on it."""
     if ":" in config:
         raise UsageError(f"'{config}' holds a colon", "rtslib does not take one there.")
     for word in filter(None, control.split(",")):

@@ -239,7 +239,7 @@ class RemoveImageFile(Operation):
         return f"remove image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Nothing speaks against it."""
+        """It can always be tried."""
 
     def do(self, lio: Lio) -> Operation | None:
         """Remove it, unless another file has its name by now."""
@@ -298,7 +298,7 @@ class _CutImageFile(Operation):
         return f"truncate image file {self.path}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """Nothing speaks against it."""
+        """It can always be tried."""
 
     def do(self, lio: Lio) -> Operation | None:
         descriptor = writing.open_existing(lio.machine.host_file(self.path))
@@ -357,7 +357,7 @@ def image_file_of(operation: Operation) -> str | None:
 
 
 def remove_storage_object(lio: Lio, place: StorageObject) -> list[Operation]:
-    """Return what deletes a storage object with every LUN that exports it."""
+    """Return operations that delete a storage object with every LUN that exports it."""
     made: list[Operation] = []
     for lun in listing.luns_of(lio, place):
         made += remove_lun(lun)
@@ -365,7 +365,7 @@ def remove_storage_object(lio: Lio, place: StorageObject) -> list[Operation]:
 
 
 def remove_unexported(place: StorageObject) -> list[Operation]:
-    """Return what deletes a storage object that no LUN exports (any more), with its ALUA groups."""
+    """Return operations that delete an unexported storage object with its ALUA groups."""
     groups = [group for group in listing.alua_groups(place) if group.name != DEFAULT_GROUP]
     made: list[Operation] = [DeleteAluaGroup(group) for group in groups]
     return [*made, DeleteStorageObject(place)]

@@ -302,13 +302,13 @@ def free_tag(target: Target) -> int:
 
 
 def remove_tpg(tpg: Tpg) -> list[Operation]:
-    """Return what disables and deletes a TPG with its ACLs, LUNs and portals."""
+    """Return operations that disable and delete a TPG with its ACLs, LUNs and portals."""
     made = disable_tpg(tpg)
     acls = listing.node_acls(tpg)
     made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
     luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
     unmapped: list[Operation] = [DeleteNodeAcl(acl) for acl in acls]
-    # An ACL that stands for the TPG's nexus can only go when no LUN holds that any more.
+    # An ACL with the name of the TPG's nexus can be deleted only after the LUNs, which use the nexus.
     made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
     made += [DeletePortal(portal) for portal in listing.portals(tpg)]
     return [*made, DeleteTpg(tpg)]
@@ -320,7 +320,7 @@ def disable_tpg(tpg: Tpg) -> list[Operation]:
 
 
 def remove_target(target: Target) -> list[Operation]:
-    """Return what deletes a target with all its TPGs."""
+    """Return operations that delete a target with all its TPGs."""
     made: list[Operation] = []
     for tpg in listing.tpgs(target):
         made += remove_tpg(tpg)
@@ -328,7 +328,7 @@ def remove_target(target: Target) -> list[Operation]:
 
 
 def remove_targets(targets: Sequence[Target]) -> list[Operation]:
-    """Return what deletes targets of one fabric, kind by kind: so LUNs of all go at once."""
+    """Return operations that delete targets of one fabric by kind, so that LUNs go in parallel."""
     found = [operation for target in targets for operation in remove_target(target)]
     nexus = any(target.fabric.has("nexus") for target in targets)
     luns_and_acls = (DeleteLun, DeleteNodeAcl) if nexus else (DeleteNodeAcl, DeleteLun)
