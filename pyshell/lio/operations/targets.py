@@ -308,7 +308,7 @@ def remove_tpg(tpg: Tpg) -> list[Operation]:
     made += [UnmapLun(mapped) for acl in acls for mapped in listing.mapped_luns(acl)]
     luns: list[Operation] = [DeleteLun(lun) for lun in listing.luns(tpg)]
     unmapped: list[Operation] = [DeleteNodeAcl(acl) for acl in acls]
-    # An ACL with the name of the TPG's nexus can be deleted only after the LUNs, which use the nexus.
+    # An ACL named like the TPG's nexus can be deleted only after the LUNs, which use the nexus.
     made += [*luns, *unmapped] if tpg.target.fabric.has("nexus") else [*unmapped, *luns]
     made += [DeletePortal(portal) for portal in listing.portals(tpg)]
     return [*made, DeleteTpg(tpg)]
