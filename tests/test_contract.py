@@ -195,7 +195,7 @@ def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
 def test_what_was_begun_is_told_in_targetclis_manner_where_it_fails(
     target: Pyshell, program: str
 ) -> None:
-    target.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    target.prepare(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
     target.program = program
     ran = target.line(f"{TPG}/portals create 192.168.56.101")
     begun = "Using default IP port 3260\n" if program == "targetcli" else ""

@@ -253,7 +253,7 @@ def umask(mask: int) -> Iterator[None]:
 def test_field_failure_19_a_line_that_does_not_parse_runs_nothing(
     pyshell: Pyshell, line: str, faulty: str
 ) -> None:
-    pyshell.must("ls")
+    pyshell.prepare("ls")
     before = pyshell.files()
     ran = pyshell.batch([line])
     assert (ran.out, ran.status) == ("", 2)
@@ -548,7 +548,7 @@ def test_field_failure_30_every_spelling_is_the_same_portal(target: Pyshell, cre
 
 @pytest.mark.parametrize("spelling", ["2001:db8::1", "[2001:DB8:0::1]", "2001:0db8:0:0:0:0:0:1"])
 def test_field_failure_30_any_address_in_any_spelling(target: Pyshell, spelling: str) -> None:
-    target.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 2001:db8::1 3261")
+    target.prepare(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 2001:db8::1 3261")
     assert portals(target) == ["[2001:db8::1]:3261"]
     assert target.line(f"{TPG}/portals create {spelling} 3261").status == 5
     assert target.line(f"{TPG}/portals/{spelling}:3261 info").status == 0
@@ -1113,7 +1113,7 @@ FALSE = ["false", "False", "FALSE", "no", "NO", "off", "Off", "0", "disable", "d
 def test_field_failure_72_every_usual_spelling_is_a_boolean(
     exported: Pyshell, spelling: str, kept: str
 ) -> None:
-    exported.must(f"{ACL} delete 0")
+    exported.prepare(f"{ACL} delete 0")
     exported.must(f"{ACL} create 7 0 write_protect={spelling}")
     assert exported.read(f"{ACL_FOLDER}/lun_7/write_protect") == f"{kept}\n"
     mode = "(ro)" if kept == "1" else "(rw)"

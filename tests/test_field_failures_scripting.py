@@ -25,7 +25,7 @@ DISK = "/loopback/naa.5001405000000001"
 def test_field_failure_21_a_wrong_delete_of_nothing_is_no_success(
     exported: Pyshell, manner: list[str]
 ) -> None:
-    exported.must("/loopback create naa.5001405000000001")
+    exported.prepare("/loopback create naa.5001405000000001")
     ran = exported(*manner, f"{DISK}/luns/lun0", "delete")
     assert ran.status == (1 if manner else 3)
     assert "No such path" in ran.err

@@ -187,9 +187,8 @@ def test_every_control_format_and_separator_of_unicode_is_an_escape() -> None:
     found = [character for character in every if unicodedata.category(character) in kinds]
     shown = one_line("|".join(found)).split("|")  # no escape has that character
     assert len(shown) == len(found)
-    for escape in shown:
-        assert escape.isascii()
-        assert escape.startswith("\\")
+    assert all(map(str.isascii, shown))
+    assert {escape[:1] for escape in shown} == {"\\"}
 
 
 @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\x1c", "\u3000"], ids=ascii)

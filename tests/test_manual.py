@@ -71,7 +71,7 @@ def test_every_command_option_setting_and_preference_is_there(generator: ModuleT
 
 @pytest.mark.parametrize("example", re.findall(r"\.Bd -literal\n(.*?)\.Ed", plain(PAGES[1]), re.S))
 def test_the_examples_run(target: Pyshell, example: str) -> None:
-    target.must("clearconfig confirm=true")
+    target.prepare("clearconfig confirm=true")
     ran = target.batch(example.replace("/tmp/", f"{target.folder}/").splitlines())
     assert (ran.status, ran.err) == (0, "")
 

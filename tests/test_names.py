@@ -285,7 +285,7 @@ DECEIVING = ["\u202e", "\u2066", "\u200b", "\u200d", "\ufeff", "\x9b", "\u0430",
 def test_new_names_do_not_deceive(
     target: Pyshell, line: str, object_path: str, character: str
 ) -> None:
-    target.must("/backstores/ramdisk create one 1M", f"{TPG}/acls create {CLIENT}")
+    target.prepare("/backstores/ramdisk create one 1M", f"{TPG}/acls create {CLIENT}")
     before = target.tree()
     text = line.replace("{}", character).replace("{tpg}", TPG).replace("{client}", CLIENT)
     ran = target.line(text)

@@ -54,7 +54,7 @@ def test_field_failure_24_without_it_that_is_a_conflict(exported: Pyshell, line:
 def test_field_failure_24_what_is_there_otherwise_is_a_conflict(
     exported: Pyshell, line: str
 ) -> None:
-    exported.must("/backstores/ramdisk create other 1M")
+    exported.prepare("/backstores/ramdisk create other 1M")
     before = exported.tree()
     assert exported.line(f"{line} exist_ok=true").status == 5
     assert exported.tree() == before

@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from pyshell.errors import UsageError
 from pyshell.quoting import shell_word
 
 if TYPE_CHECKING:
+    import argparse
+
     from pyshell.shell.grammar import Word
 
 DEFAULT_TIMEOUT = 10.0
@@ -206,8 +209,8 @@ def _translated(arguments: Sequence[str], *, compat: bool) -> list[str]:
     return words
 
 
-def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values of options by argparse's names for them. Raises UsageError."""
+@cache
+def _parser() -> argparse.ArgumentParser:
     import argparse  # most command lines have no options
 
     class Take(argparse.Action):
@@ -231,11 +234,18 @@ def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
     )
     for option in OPTIONS:
         parser.add_argument(*option.names, action=Take, nargs="?" if option.value else 0)
+    return parser
+
+
+def _parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of options by argparse's names for them. Raises UsageError."""
+    import argparse
+
     state = Path(environment.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
     default = f"--simulate={state / 'pyshell' / 'simulator'}"
     known = [default if word == "--simulate" else word for word in words if word != "--"]
     try:
-        given, unknown = parser.parse_known_args(known)
+        given, unknown = _parser().parse_known_args(known)
     except argparse.ArgumentError as error:
         raise UsageError(f"{error.argument_name} takes no value.", _SEE_HELP) from error
     if unknown:

@@ -48,7 +48,7 @@ def test_where_nothing_is_saved_there_are_no_revisions(pyshell: Pyshell) -> None
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_revision_is_shown_without_its_secrets(exported: Pyshell, form: str) -> None:
-    exported.must(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
+    exported.prepare(f"{ACL} set auth userid=me password=verysecret", "saveconfig")
     exported.must(f"{TPG} disable", "saveconfig")
     for word in ("1", "saved", exported.must("revisions")[-1].split()[0]):
         shown = exported("-o", form, "revisions", "show", word).done().out
@@ -115,7 +115,7 @@ def test_another_file_is_written_without_revisions(exported: Pyshell, tmp_path: 
 def test_a_file_that_others_may_write_is_not_restored(
     exported: Pyshell, mode: int, mend: str
 ) -> None:
-    exported.must("saveconfig", "clearconfig confirm=true")
+    exported.prepare("saveconfig", "clearconfig confirm=true")
     exported.saved_file.chmod(mode)
     before = exported.tree()
     ran = exported.line("restoreconfig")

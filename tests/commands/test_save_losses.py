@@ -141,7 +141,7 @@ def test_a_queue_depth_and_a_portal_s_transport_terminate_sessions(exported: Pys
 
 @pytest.mark.parametrize("lines", [["undo"], ["rollback saved"], [f"{TPG}/luns delete 0"]])
 def test_a_script_is_told_whom_it_disconnected(exported: Pyshell, lines: list[str]) -> None:
-    exported.must("saveconfig", "saveconfig comment=2", "/backstores/ramdisk create a 1M")
+    exported.prepare("saveconfig", "saveconfig comment=2", "/backstores/ramdisk create a 1M")
     exported.must(f"{TPG}/luns create /backstores/ramdisk/a")
     exported.simulator.login(SERVER, 1, CLIENT, "192.168.56.105")
     ran = [exported.line(line) for line in lines][-1]

@@ -58,7 +58,7 @@ def test_who_has_no_acl_is_refused_and_counted(exported: Pyshell) -> None:
     "name", ["x/../y", "\x1b[2Jred", "two words", "a\nb", "\u202egnp", "../../../../etc"]
 )
 def test_demo_mode_lets_any_name_in(exported: Pyshell, name: str) -> None:
-    exported.must(f"{TPG} set attribute generate_node_acls=1")
+    exported.prepare(f"{TPG} set attribute generate_node_acls=1")
     exported("login", name).done()
     shown = (exported.configfs / f"iscsi/{SERVER}/tpgt_1/dynamic_sessions").read_text()
     assert name in shown
@@ -98,7 +98,7 @@ def test_a_disabled_tpg_refuses(exported: Pyshell) -> None:
 def test_a_portal_must_be_reachable(
     exported: Pyshell, portal: str, given: str | None, reached: bool
 ) -> None:
-    exported.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    exported.prepare(f"{TPG}/portals delete 0.0.0.0 3260")
     exported(f"{TPG}/portals", "create", *portal.split())
     ran = exported("login", CLIENT, *([f"portal={given}"] if given else []))
     assert (ran.status == 0) == reached, ran

@@ -26,7 +26,7 @@ BARE_IN_TARGETCLI = {
 
 @pytest.mark.parametrize("word", ["true", "false", "yes"])
 def test_a_bare_word_does_not_turn_takeover_round(pyshell: Pyshell, word: str) -> None:
-    pyshell.must("pwd")
+    pyshell.prepare("pwd")
     before = pyshell.files()
     ran = pyshell.line(f"takeover {word}")
     assert (ran.status, pyshell.files()) == (2, before)
@@ -48,7 +48,7 @@ def test_flags_are_named_unless_targetcli_takes_them_bare() -> None:
     ["apply FILE true", "saveconfig FILE true", "export / true", "/backstores/block/a resize 1G 1"],
 )
 def test_dangerous_flags_are_never_a_bare_word(pyshell: Pyshell, line: str) -> None:
-    pyshell.must("/backstores/block create a /dev/sdb", "saveconfig")
+    pyshell.prepare("/backstores/block create a /dev/sdb", "saveconfig")
     before = pyshell.tree()
     ran = pyshell.line(line.replace("FILE", str(pyshell.saved_file)))
     assert (ran.status, pyshell.tree()) == (2, before)

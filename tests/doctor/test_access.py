@@ -81,7 +81,7 @@ def test_no_chap_on_a_public_address(healthy: Pyshell) -> None:
     ],
 )
 def test_secrets_that_are_weak(healthy: Pyshell, given: str, told: str) -> None:
-    healthy.must(f"{TPG} set attribute authentication=1")
+    healthy.prepare(f"{TPG} set attribute authentication=1")
     healthy("--compat", ACL, "set", "auth", *given.split()).done()  # which takes any secret
     commands = only(healthy, "access", ACL, told)
     assert "of-both" not in healthy("doctor").out
@@ -156,7 +156,7 @@ def test_lengths_of_secrets_that_initiators_refuse(
     healthy: Pyshell, length: int, told: str
 ) -> None:
     """Finding 40."""
-    healthy.must(f"{TPG} set attribute authentication=1")
+    healthy.prepare(f"{TPG} set attribute authentication=1")
     ran = healthy.line(f"{ACL} set auth userid=u password={'x' * length}")
     assert ran.status == 0
     assert (f"The password is {told} than" in ran.err) == bool(told)

@@ -126,7 +126,7 @@ DEVICE = {"path": "/dev/x", "kernel_name": "x", "size": 1 << 20}
 )  # fmt: skip
 def test_a_table_with_wrong_types_is_refused_when_opened(pyshell: Pyshell, text: str) -> None:
     """Finding 64."""
-    pyshell.must("ls")
+    pyshell.prepare("ls")
     (pyshell.folder / "machine.json").write_text(text)
     ran = pyshell.line("/backstores/ramdisk create a 1M")
     assert ran.status == 1

@@ -53,7 +53,7 @@ REFUSED = [
 def test_field_failure_37_what_does_not_fit_is_refused_and_nothing_is_left(
     pyshell: Pyshell, line: str, status: int, told: str
 ) -> None:
-    pyshell.must("/backstores ls")
+    pyshell.prepare("/backstores ls")
     before = pyshell.files()
     ran = pyshell.line(f"/backstores/{line}")
     assert (ran.status, ran.out) == (status, "")
@@ -79,7 +79,7 @@ def test_finding_13_an_empty_image_file_is_named_with_what_helps(
 
 @pytest.mark.parametrize("create", ["block create two", "fileio create two", "pscsi create two"])
 def test_field_failure_38_who_holds_a_device_is_named(pyshell: Pyshell, create: str) -> None:
-    pyshell.must("/backstores/block create one /dev/sdb")
+    pyshell.prepare("/backstores/block create one /dev/sdb")
     ran = pyshell.line(f"/backstores/{create} /dev/sdb")
     assert ran.status == 5
     assert "/dev/sdb is in use: storage object block/one" in ran.err
