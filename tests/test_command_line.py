@@ -666,7 +666,7 @@ def test_a_failing_step_undoes_those_before_it_and_is_named(
     def refuse(_place: Portal) -> None:
         raise OSError(99, os.strerror(99))
 
-    monkeypatch.setattr(rtslib_objects, "create_portal", refuse)
+    monkeypatch.setitem(rtslib_objects._CREATE, Portal, refuse)
     ran = pyshell("/iscsi", "create", SERVER)
     assert (ran.out, ran.status) == ("", 1)
     assert "create portal 0.0.0.0:3260" in ran.err
@@ -711,7 +711,7 @@ def test_what_cannot_be_undone_is_told(pyshell: Pyshell, monkeypatch: pytest.Mon
     def refuse(*_arguments: object) -> None:
         raise OSError(16, os.strerror(16))
 
-    monkeypatch.setattr(rtslib_objects, "create_portal", refuse)
+    monkeypatch.setitem(rtslib_objects._CREATE, Portal, refuse)
     monkeypatch.setitem(rtslib_objects._FOUND, Target, refuse)
     ran = pyshell("/iscsi", "create", SERVER)
     assert ran.status == 5
