@@ -190,15 +190,13 @@ class Simulator:
         Raises ConnectionRefusedError if the TPG is not enabled, LoginRefusedError if the initiator
         is refused (or refuses the target), FileNotFoundError and FileExistsError.
         """
-        with self._tree.locked():
-            login_sessions.login(
-                self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, chap
-            )
+        with self._at_tpg(target, tag) as tpg:
+            login_sessions.login(self._kernel, tpg, initiator, address, chap)
 
     def logout(self, target: str, tag: int, initiator: str) -> None:
         """End an initiator's session. Raises FileNotFoundError if it has none."""
-        with self._tree.locked():
-            login_sessions.logout(self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator)
+        with self._at_tpg(target, tag) as tpg:
+            login_sessions.logout(self._kernel, tpg, initiator)
 
     def refuse(
         self, target: str, tag: int, initiator: str, address: str, reason: str = "authenticate"
@@ -207,17 +205,15 @@ class Simulator:
 
         `reason` is authenticate, authorize, negotiate or other.
         """
-        with self._tree.locked(), suppress(PermissionError):
-            login_sessions.refuse_login(
-                self._kernel, f"iscsi/{target}/tpgt_{tag}", initiator, address, reason
-            )
+        with self._at_tpg(target, tag) as tpg, suppress(PermissionError):
+            login_sessions.refuse_login(self._kernel, tpg, initiator, address, reason)
 
     def transfer(self, path: str, commands: int, *, read: int = 0, written: int = 0) -> None:
         """Count commands and bytes at a mapped LUN, or in demo mode at a LUN.
 
         Raises FileNotFoundError if nothing is exported there.
         """
-        with self._tree.locked():
+        with self._refusals(path), self._tree.locked():
             login_sessions.count_commands(
                 self._kernel, self._tree.inside(path), commands, read=read, written=written
             )
@@ -229,6 +225,12 @@ class Simulator:
         self.before_change(path)
         with self._refusals(path), self._tree.locked():
             yield self._tree.inside(path)
+
+    @contextmanager
+    def _at_tpg(self, target: str, tag: int) -> Iterator[str]:
+        tpg = f"iscsi/{target}/tpgt_{tag}"
+        with self._refusals(self._tree.path(tpg)), self._tree.locked():
+            yield tpg
 
     @contextmanager
     def _refusals(self, path: str) -> Iterator[None]:

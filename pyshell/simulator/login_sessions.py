@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import SimulatedKernel
+from pyshell.simulator.rules import SimulatedKernel, refuse
 from pyshell.simulator.tree_files import Facts
 
 _INDEX = "fabric_statistics/iscsi_sess_stats/indx"
@@ -48,16 +48,16 @@ def login(
 ) -> None:
     """Log an initiator in, by its node ACL or, if the TPG generates ACLs, without one.
 
-    Raises FileNotFoundError if there is no such TPG, ConnectionRefusedError if it is not
-    enabled, LoginRefusedError if the initiator is refused, FileExistsError if it is logged in.
+    Refuses with ENOENT if there is no such TPG, ECONNREFUSED if it is not enabled, and EEXIST if
+    the initiator is logged in. Raises LoginRefusedError if the initiator is refused.
     """
     if not kernel.tree.is_group(tpg):
-        raise _error(FileNotFoundError, errno.ENOENT, kernel, tpg)
+        refuse(errno.ENOENT)
     if kernel.tree.text(f"{tpg}/enable") != "1\n":
-        raise _error(ConnectionRefusedError, errno.ECONNREFUSED, kernel, tpg)
+        refuse(errno.ECONNREFUSED)
     known = _sessions(kernel, tpg)
     if initiator in known:
-        raise _error(FileExistsError, errno.EEXIST, kernel, tpg)
+        refuse(errno.EEXIST)
     acl = _acl(kernel, tpg, initiator)
     demo_mode = kernel.tree.text(f"{tpg}/attrib/generate_node_acls") == "1\n"
     cached = kernel.tree.facts(tpg).get("cached_acls", [])
@@ -135,7 +135,7 @@ def refuse_login(
 
 
 def logout(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
-    """End a session on its initiator's request. Raises FileNotFoundError."""
+    """End a session on its initiator's request."""
     _leave(kernel, tpg, initiator)
     _increase(kernel, f"{_target(tpg)}/fabric_statistics/iscsi_logout_stats/normal_logouts")
 
@@ -143,7 +143,7 @@ def logout(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
 def _leave(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     known = _sessions(kernel, tpg)
     if initiator not in known:
-        raise _error(FileNotFoundError, errno.ENOENT, kernel, tpg)
+        refuse(errno.ENOENT)
     del known[initiator]
     _remember(kernel, tpg, known)
     acl = _acl(kernel, tpg, initiator)
@@ -224,10 +224,6 @@ def _show_alone(kernel: SimulatedKernel, acl: str, initiator: str) -> None:
     _show_in_luns(kernel, acl, None)
 
 
-def _error(kind: type[OSError], number: int, kernel: SimulatedKernel, rel: str) -> OSError:
-    return kind(number, os.strerror(number), kernel.tree.path(rel))
-
-
 _SHIFT = 20  # the kernel shows whole MiB
 # For each kind of object: the folder of its counters, and the file that counts commands.
 _FILES = {
@@ -247,7 +243,7 @@ def count_commands(
 ) -> None:
     """Count commands to a mapped LUN, or in demo mode to a LUN, and bytes.
 
-    Raises FileNotFoundError if the object does not exist or is linked to nothing.
+    Refuses with ENOENT if the object does not exist or is linked to nothing.
     """
     kinds = {"mapped": mapped} if "/acls/" in mapped else {}
     lun = _source(kernel, mapped) if kinds else mapped
@@ -279,7 +275,7 @@ def count_probe(kernel: SimulatedKernel, lun: str) -> None:
 def _source(kernel: SimulatedKernel, rel: str) -> str:
     found: str | None = kernel.tree.facts(rel).get("leads_to")
     if found is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), kernel.tree.path(rel))
+        refuse(errno.ENOENT)
     return found
 
 
