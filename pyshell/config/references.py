@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,6 @@ _KEYS = {
 """The keys of secrets, by the list that holds the entry."""
 SECRET_MAX = 4096
 """Maximum size of a secret's file in bytes."""
-OnError = Callable[[str, PyshellError], None]
-"""Called with the path of the object whose secret cannot be read."""
 _NOT_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -46,10 +44,11 @@ def has_references(document: Document) -> bool:
     return any(f"{key}{SUFFIX}" in entry for _, entry, key in secrets(document))
 
 
-def resolved(document: Document, on_error: OnError | None = None) -> Document:
+def resolved(document: Document, failed: list[tuple[str, PyshellError]] | None = None) -> Document:
     """Return a document with the secrets of its references.
 
-    A reference that cannot be read stays; its error is passed to `on_error`, by default raised.
+    A reference that cannot be read stays; the path of its object and the error are added to
+    `failed`. Without `failed`, the error is raised.
     """
     if not has_references(document):
         return document
@@ -64,10 +63,10 @@ def resolved(document: Document, on_error: OnError | None = None) -> Document:
                 raise PyshellError(message, "Remove one of them.")
             entry[key] = read_secret(file)
         except PyshellError as error:
-            if on_error is None:
+            if failed is None:
                 error.message = f"{path}: {error.message}"
                 raise
-            on_error(path, error)
+            failed.append((path, error))
         else:
             del entry[f"{key}{SUFFIX}"]
     return found
@@ -75,7 +74,7 @@ def resolved(document: Document, on_error: OnError | None = None) -> Document:
 
 def if_readable(document: Document) -> Document:
     """Return a document with the secrets that this user can read, for a comparison."""
-    return resolved(document, lambda path, error: None)
+    return resolved(document, [])
 
 
 def unread(document: Document) -> set[str]:

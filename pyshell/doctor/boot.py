@@ -103,14 +103,11 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
 
 def _unread(document: Document) -> Iterator[Finding]:
     """Yield secrets that the file refers to and that cannot be read."""
-    found: list[Finding] = []
-
-    def on_error(path: str, one: PyshellError) -> None:
+    failed: list[tuple[str, PyshellError]] = []
+    references.resolved(document, failed)
+    for path, one in failed:
         message = f"its CHAP secret cannot be restored at boot: {one.message.rstrip('.')}"
-        found.append(error(path, message))
-
-    references.resolved(document, on_error)
-    yield from found
+        yield error(path, message)
 
 
 def _unsaved(
