@@ -264,15 +264,13 @@ class RestoreJob:
 
         `hints` are printed if there is something to wait for.
         """
-        lio, told = self._context.lio, False
+        lio = self._context.lio
         deadline = time.monotonic() + seconds
+        if self._absent:
+            devices = ", ".join(one.device for one in self._absent)
+            for note in (f"Waiting up to {seconds} seconds for {devices}", *hints):
+                self._context.note(note)
         while self._absent:
-            if not told:
-                devices = ", ".join(one.device for one in self._absent)
-                self._context.note(f"Waiting up to {seconds} seconds for {devices}")
-                for hint in hints:
-                    self._context.note(hint)
-                told = True
             try:
                 with self._context.lock_lent(deadline):
                     came = restoration.wait_for_any(lio, self._absent, arrivals, deadline)
@@ -281,11 +279,10 @@ class RestoreJob:
                 break
             if not came:
                 break
-            before = set(self.added)
+            before = len(self.added)
             self.add()
-            for path in self.added:
-                if path not in before:
-                    self._context.note(f"Added late: {path}")
+            for path in self.added[before:]:
+                self._context.note(f"Added late: {path}")
 
     def add(self) -> None:
         """Add the missing objects that can be restored now."""

@@ -220,6 +220,11 @@ class DocumentEntry:
         found = self.data.get(key)
         return found if isinstance(found, str) else None
 
+    def fit_text(self, key: str) -> str:
+        """Return a text that the kernel can accept, "" for others: `type_problems` reports them."""
+        found = self.text(key) or ""
+        return "" if UNFIT.search(found) else found
+
     def number(self, key: str) -> int | None:
         """Return a whole number, also one in quotes, as rtslib does for attributes."""
         return whole(self.data.get(key))

@@ -9,7 +9,6 @@ from functools import partial
 from pyshell import names
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
-    UNFIT,
     DocumentEntry,
     FirstSeen,
     Place,
@@ -117,10 +116,8 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
 
 
 def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
-    serial = entry.text("wwn")
-    if serial and UNFIT.search(serial):
-        return  # reported by `type_problems`
-    yield from violations(check_serial, serial or "", entry.at("wwn"))
+    serial = entry.fit_text("wwn")
+    yield from violations(check_serial, serial, entry.at("wwn"))
     before = seen.before(naa_digits(serial), entry.at("wwn")) if serial else ""
     if before:
         yield warning(
@@ -142,15 +139,14 @@ def _arguments(entry: DocumentEntry, plugin: str, *, needed: bool) -> Iterator[P
 
 
 def _device(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
-    path = entry.text("dev")
+    path = entry.fit_text("dev")
     if not path or plugin not in ("block", "fileio"):
         return
     if not path.startswith("/"):
         yield warning(
             entry.at("dev"), f"{path} is not an absolute path", "It must be valid at boot too."
         )
-    if not UNFIT.search(path):
-        yield from violations(partial(check_text, plugin), path, entry.at("dev"))
+    yield from violations(partial(check_text, plugin), path, entry.at("dev"))
 
 
 def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
@@ -229,8 +225,8 @@ def device_problems(
     A running object counts as created, but not `at_boot`, when it is created again.
     """
     for entry in document.each("storage_objects"):
-        device = entry.text("dev")
-        if not device or UNFIT.search(device):
+        device = entry.fit_text("dev")
+        if not device:
             continue  # reported by other checks
         plugin = plugin_of(entry)
         yield from _moving(lio, entry, device)
@@ -266,8 +262,8 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
     for entry in document.each("storage_objects"):
         plugin = plugin_of(entry) or ""
         key = "config" if plugin == "user" else "dev"
-        path = entry.text(key)
-        if not path or UNFIT.search(path) or entry.flag("exclusive") is False:
+        path = entry.fit_text(key)
+        if not path or entry.flag("exclusive") is False:
             continue
         used = identity(lio, plugin, path)
         if used is not None and (before := seen.before(used, entry.at(key))):

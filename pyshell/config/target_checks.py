@@ -16,7 +16,6 @@ from functools import partial
 from pyshell import names
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
-    UNFIT,
     DocumentEntry,
     FirstSeen,
     Place,
@@ -195,8 +194,7 @@ def _node_acls(tpg: DocumentEntry, fabric: Fabric | None) -> Iterator[Problem]:
 
 
 def _tag(acl: DocumentEntry) -> Iterator[Problem]:
-    tag = acl.text("tag")
-    if tag and not UNFIT.search(tag):
+    if tag := acl.fit_text("tag"):
         yield from violations(names.possible_tag, tag, acl.at("tag"))
 
 

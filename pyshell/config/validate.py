@@ -143,7 +143,7 @@ def value_problems(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
         yield from _wrong(entry.below("attributes"), "storage_object", plugin, limits)
         yield from _of_handler(entry, plugin)
         for key in _MADE_WITH:
-            yield from _fits(entry, key, entry.text(key) or "")
+            yield from _fits(entry, key, entry.fit_text(key))
         for group in entry.each("alua_tpgs"):
             typed = {key: value for key, value in group.data.items() if whole(value) is not None}
             yield from _wrong(DocumentEntry(typed, group.place), "alua_group")
@@ -194,8 +194,6 @@ def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
 
 
 def _fits(entry: DocumentEntry, key: str, text: str) -> Iterator[Problem]:
-    if UNFIT.search(text):
-        return  # reported by `type_problems`
     try:
         names.value(text, key)
     except UsageError as found:
