@@ -132,6 +132,6 @@ def exported(target: Pyshell) -> Pyshell:
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forked() -> Path:
     """Return a program `pyshell` that starts at once, for tests that run it many times."""
-    return forkserver.program(tmp_path_factory.mktemp("forked"))
+    return forkserver.program()

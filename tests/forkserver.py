@@ -50,10 +50,12 @@ os._exit(int(asked.recv(10) or 1))
 """
 
 
-def program(folder: Path) -> Path:
-    """Return a program `pyshell` in `folder`."""
-    made = folder / "pyshell"
-    text = _CLIENT.format(python=sys.executable, path=_server(), entry=ENTRY, kind=_AS_PROGRAM)
+@functools.cache
+def program() -> Path:
+    """Return a program `pyshell`, alone in its folder but for the server's socket."""
+    path = _server()
+    made = Path(path).with_name("pyshell")
+    text = _CLIENT.format(python=sys.executable, path=path, entry=ENTRY, kind=_AS_PROGRAM)
     made.write_text(text, encoding="utf-8")
     made.chmod(0o755)
     return made

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import DATA, ROOT, TPG, Pyshell, run_here
+from driver import DATA, LONG, ROOT, TPG, Pyshell, run_here
 from pyshell.config.document import object_paths
 from pyshell.config.running import read_running
 
@@ -57,15 +57,20 @@ def test_every_call_of_pyshell_runs(pyshell: Pyshell, monkeypatch: pytest.Monkey
         assert run_here(words).status == 0, call
 
 
-def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path) -> None:
-    """Findings 17 and 19: git and the nightly run, another device."""
+def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path, forked: Path) -> None:
+    """Findings 17 and 19: git and the nightly run, another device.
+
+    In the short form, lines after the first fork pyshell.
+    """
     pyshell.must(f"restoreconfig {pyshell.example}")
     before = set(object_paths(read_running(pyshell.open())))
     lines = "".join(blocks("sh")).splitlines()
     assert len(lines) > 6
     (tmp_path / "git").mkdir()
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for line in lines:
+    installed = Path(sys.executable).with_name("pyshell")
+    for number, line in enumerate(lines):
+        program = installed if LONG or not number else forked
+        path = f"{program.parent}:{os.environ['PATH']}"
         replaced = (
             line.replace("pyshell ", f"pyshell --simulate={pyshell.folder} ")
             .replace("/srv/git", str(tmp_path / "git"))
