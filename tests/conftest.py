@@ -39,9 +39,14 @@ _FOREIGN = (
 
 
 @pytest.hookimpl(optionalhook=True)  # a distribution need not have xdist
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run the tests in this process if files are named: starting others would take longer."""
-    return None if config.args_source is config.ArgsSource.TESTPATHS else 0
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run all tests by one process more than there are processors: some tests only wait.
+
+    Run the tests in this process if files are named: starting others would take longer.
+    """
+    if config.args_source is not config.ArgsSource.TESTPATHS:
+        return 0
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_collection_finish() -> None:
