@@ -176,7 +176,7 @@ def _check_names(lio: Lio, target: str | None, storage_object: str | None) -> No
     if target is not None and not any(
         _same_name(one.wwn, target) for one in listing.all_targets(lio)
     ):
-        raise NotFoundError(f"There is no target {target}.", "ls shows those that there are.")
+        raise NotFoundError(f"There is no target {target}.", "'ls' lists the targets.")
     if storage_object is not None and not any(
         _is_called(one, storage_object) for one in listing.storage_objects(lio)
     ):
@@ -280,11 +280,11 @@ def _proof(session: Session, compat: bool) -> str:
     if session.dynamic:
         return "no node ACL: the kernel reports only the name"
     if session.kind == NEXUS:
-        return "the only initiator that there can be"
+        return "the only possible initiator"
     if compat:  # targetcli looks whether the target has to prove itself to the initiator.
         return "authenticated" if session.mutual else "NOT AUTHENTICATED"
     if session.authenticated is None:
-        return "the fabric asks for no proof"
+        return "the fabric has no authentication"
     return "authenticated" if session.authenticated else "no CHAP is asked of it"
 
 

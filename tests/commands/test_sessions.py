@@ -144,7 +144,7 @@ def test_field_failure_55_sessions_of_fabrics_that_tell_little(
     told = pyshell("sessions", "detail", f"initiator={initiator}").done().lines
     assert told == [
         f"alias: -\tsid: 3 type: Normal session-state: LOGGED_IN ({initiator} at {wwn}/tpg1)",
-        f"    name: {initiator} (the fabric asks for no proof)",
+        f"    name: {initiator} (the fabric has no authentication)",
         "    mapped-lun: 0 backstore: ramdisk/disk mode: rw",
     ]
 

@@ -138,7 +138,7 @@ def _let_in(lio: Lio, tpgs: Sequence[Tpg], initiator: str | None) -> tuple[Tpg, 
             return tpg, None
     whom = wanted or "anybody"
     raise NotFoundError(
-        f"{tpgs[0].target} does not let {whom} in.",
+        f"{tpgs[0].target} does not admit {whom}.",
         f"'{tpgs[0].path}/acls create NAME' does, 'share' with the disk.",
     )
 

@@ -219,7 +219,7 @@ class Sharing:
         present = exporting_lun(self._lio, tpg, exported)
         if present is not None:
             if wanted not in (None, present.index):
-                raise ConflictError(f"It is LUN {present.index} there already.", "Omit lun=.")
+                raise ConflictError(f"It is already LUN {present.index} there.", "Omit lun=.")
             return present
         place = Lun(tpg, free_lun(tpg, wanted))
         self._made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
@@ -328,7 +328,7 @@ def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
         return
     grows = place.plugin == "fileio" and size > found
     raise ConflictError(
-        f"{place.path} is there already and has {names.size_text(found)}.",
+        f"{place.path} already exists and has {names.size_text(found)}.",
         f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Omit size=.",
     )
 

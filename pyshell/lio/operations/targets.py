@@ -215,7 +215,7 @@ class CreatePortal(Creation):
         present = listing.portals_at(self.place.tpg.target.fabric, self.place.port)
         taken = listing.portal_obstacle(self.place, present)
         if taken is not None:
-            return f"{taken.path} listens there already: delete it first, or take another port."
+            return f"{taken.path} already listens there: delete it first, or take another port."
         if ":" not in self.place.address:
             return super().hint(number)
         return "Is IPv6 on ('ip -6 address'), and the address not taken by another TPG?"
