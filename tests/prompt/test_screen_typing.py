@@ -25,15 +25,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
     """Return a terminal that many tests use one after the other, with one disk exported."""
     home = tmp_path_factory.mktemp("typing")
     pyshell = Pyshell(home / "simulator")
-    for line in (
+    lines = (
         "/backstores/block create lee_block /dev/mapper/lee-lee.lv",
         "/backstores/ramdisk create spare 1M",
         f"/iscsi create {SERVER}",
         f"{TPG}/acls create {CLIENT}",
         f"{TPG}/luns create /backstores/block/lee_block",
         "saveconfig",
-    ):
-        assert pyshell.process(line).status == 0
+    )
+    assert pyshell.process(stdin="\n".join(lines)).status == 0
     with Screen(pyshell.folder) as screen:
         screen.prompt()
         yield screen
