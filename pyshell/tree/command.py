@@ -182,7 +182,7 @@ def declaration(method: Callable[..., Any]) -> Command:
     params, rest, named_rest = [], None, None
     # Not get_type_hints: Python 3.10's wraps a parameter whose default is None once more.
     for parameter in list(inspect.signature(method, eval_str=True).parameters.values())[1:]:
-        given, *marks = get_args(parameter.annotation)
+        given, *marks = get_args(parameter.annotation) or (parameter.annotation,)
         for mark in marks:
             if isinstance(mark, Rest):
                 rest = Param(mark.name, TEXT, mark.help)
@@ -210,13 +210,21 @@ def _joined_lines(text: str) -> str:
 
 
 def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Param:
+    """Return the declaration of a parameter. Raises TypeError if its annotation is incomplete."""
     kinds = [mark for mark in marks if isinstance(mark, ValueType)]
     types = [one for one in get_args(given) if one is not NoneType] or [given]
+    told = [mark for mark in marks if isinstance(mark, str)]
+    kind = kinds[0] if kinds else _KINDS.get(types[0])
+    if kind is None or not told:
+        raise TypeError(
+            f"parameter {parameter.name}: write Annotated[TYPE, 'Its help.'], with a ValueType"
+            " such as SIZE if TYPE is not bool, int or str"
+        )
     required = parameter.default is parameter.empty
     return Param(
         parameter.name,
-        kinds[0] if kinds else _KINDS[types[0]],
-        next(mark for mark in marks if isinstance(mark, str)),
+        kind,
+        told[0],
         required,
         None if required else parameter.default,
         SECRET in marks,

@@ -133,7 +133,9 @@ def entry_of(group: Group, group_name: str, name: str, *, sets: bool = False) ->
     if found is None:
         raise NotFoundError(
             f"No parameter '{name}' in group '{group_name}'",
-            did_you_mean(name, entries, f"'get {group_name}' shows them."),
+            "Only other kinds of objects or newer kernels have it."
+            if settings.is_known(name)
+            else did_you_mean(name, entries, f"'get {group_name}' shows them."),
             targetcli=f"{'Unknown' if sets else 'No'} parameter "
             + (
                 f"{name} in group '{group_name}'." if sets else f"'{name}' in group '{group_name}'."

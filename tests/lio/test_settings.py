@@ -93,6 +93,7 @@ def test_a_write_only_setting_is_shown_by_no_reader(exported: Pyshell) -> None:
     [
         ("/backstores/block/lee_block set attribute hw_block_size=1", "hw_block_size is read-only"),
         ("/backstores/block/lee_block set attribute bogus=1", "No parameter 'bogus'"),
+        (f"{TPG} set attribute emulate_tpu=1", "Only other kinds of objects or newer kernels"),
         (f"{TPG} set parameter bogus=1", "No parameter 'bogus'"),
         (f"{TPG} set auth bogus=1", "No parameter 'bogus'"),
         (f"{TPG} set bogus x=1", "Unknown configuration group: bogus"),

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -65,6 +65,20 @@ def test_values_are_read(read: Callable[[str], Any], text: str, value: object) -
 def test_what_is_no_value_is_refused(read: Callable[[str], Any], text: str) -> None:
     with pytest.raises(UsageError):
         read(text)
+
+
+def test_an_incomplete_annotation_is_named() -> None:
+    @command.command()
+    def half(node: Node, ratio: Annotated[float, "A ratio."]) -> None:
+        """Do something."""
+
+    @command.command()
+    def bare(node: Node, count: int) -> None:
+        """Do something."""
+
+    for function, parameter in ((half, "ratio"), (bare, "count")):
+        with pytest.raises(TypeError, match=f"parameter {parameter}: write Annotated"):
+            command.declaration(function)
 
 
 def test_the_signature_tells_the_syntax() -> None:

@@ -318,8 +318,10 @@ def test_a_killed_save_leaves_the_old_or_the_new_file(boot: BootFile) -> None:
                 boot.save(document, LEE, 3, Policy(3, 0))
 
     boot.save(ONE, LEE, 3, Policy(3, 0))
-    found, left = [], 0
-    for _ in range(KILLS):
+    found, left, kills = [], 0, 0
+    # On a busy machine the process may rarely have begun to save when it is killed.
+    while kills < KILLS or (not left and kills < 20 * KILLS):
+        kills += 1
         killed_after(dice.uniform(0.002, 0.03), save_for_ever)
         data = boot.path.read_bytes()
         assert data in texts
