@@ -40,6 +40,7 @@ class PyshellError(Exception):
         step: str | None = None,
         faults: Sequence[str] = (),
         targetcli: str = "",
+        unchanged: bool = False,
     ) -> None:
         super().__init__(message)
         self.targetcli = targetcli
@@ -51,10 +52,21 @@ class PyshellError(Exception):
         self.errno = errno
         self.path = path
         self.step = step
+        self.unchanged = unchanged
+        """Whether to say that nothing was changed, where that is not obvious."""
+
+    def advice(self, *, in_batch: bool = False) -> str:
+        """Return the hint, and that nothing was changed; in a batch, by this line."""
+        said = "This line changed nothing." if in_batch else "Nothing was changed."
+        return " ".join(part for part in (self.hint, said if self.unchanged else "") if part)
 
     def __str__(self) -> str:
-        """Return message and hint as one line."""
-        parts = (_sentence(self.message), *map(_sentence, self.faults), self.hint)
+        return self.text()
+
+    def text(self, *, in_batch: bool = False) -> str:
+        """Return message and advice as one line."""
+        advice = self.advice(in_batch=in_batch)
+        parts = (_sentence(self.message), *map(_sentence, self.faults), advice)
         text = " ".join(part for part in parts if part)
         return " ".join(text.split("\n"))
 

@@ -101,7 +101,7 @@ def _plan(
     else:
         document = parts.of_target(document, target)
         if not document.get("targets"):
-            raise NotFoundError(f"The file holds no target {target}.", "Nothing was changed.")
+            raise NotFoundError(f"The file holds no target {target}.", unchanged=True)
         wanted = items(document, node.lio.root)
         roots = [path for path, item in running.items() if _is_target(item, target)]
         running = {
@@ -153,10 +153,10 @@ def _all_faults(
     if len(told) == 1:
         where, message = told[0]
         if error is not None:
-            error.hint = f"It is at {where}. Nothing was changed."
+            error.hint, error.unchanged = f"It is at {where}.", True
             return error
-        return PyshellError(f"{where}: {message}", "Nothing was changed.")
-    failed = PyshellError(f"{path} has {len(told)} errors:", "Nothing was changed.")
+        return PyshellError(f"{where}: {message}", unchanged=True)
+    failed = PyshellError(f"{path} has {len(told)} errors:", unchanged=True)
     failed.faults = [f"{where}: {message}" for where, message in told]
     return failed
 

@@ -48,22 +48,29 @@ def status(node: Node) -> Result:
     shown = navigate.status(node)
     if node.context.compat:
         return shown
-    saved = not is_unsaved(node.lio)
+    failure = None
+    try:
+        saved = not is_unsaved(node.lio)
+    except PyshellError as error:  # as of a damaged file: the running state is shown all the same
+        saved, failure = False, error
     word = "is" if saved else "is not"
     told = f"The running configuration {word} saved in {store.default_file(node.lio)}."
     hint = [] if saved else ["'diff' shows what differs, 'saveconfig' saves it."]
     if not saved and not store.default_file(node.lio).exists():
         told = "The running configuration is not saved: it will be lost at reboot."
         hint = ["'saveconfig' saves it."]
+    if failure is not None:
+        told = "Whether the running configuration is saved is not known."
+        hint = ["'doctor' shows what to do."]
     missing = missing_since_restored(node.context)
     found: dict[str, Any] = {"saved": saved, "missing": missing}
     gone = _gone(node)
-    if missing or gone:
+    if missing or gone or failure is not None:
         found["healthy"] = False
     found["gone"] = gone
     dead = [f"{path}: {why}. 'doctor' shows what to do." for path, why in gone.items()]
     lines = [*shown.lines, told, *(list(_missing_lines(missing)) or hint), *dead]
-    return Lines(lines, {**shown.data, **found})
+    return Lines(lines, {**shown.data, **found}, failure=failure)
 
 
 def _gone(node: Node) -> dict[str, str]:

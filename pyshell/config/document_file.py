@@ -27,6 +27,7 @@ from typing_extensions import get_type_hints, is_typeddict
 from pyshell.config.document import Document, holds_secrets
 from pyshell.config.positions import (
     UNFIT,
+    WHOLE,
     LocatedProblem,
     Place,
     Positions,
@@ -59,7 +60,7 @@ class DocumentError(PyshellError):
         message = f"{name} is not a saved configuration:"
         if len(faults) == 1:
             message, faults = f"{message} {faults[0]}", []
-        super().__init__(message, "Nothing was changed.", faults=faults)
+        super().__init__(message, faults=faults)
 
 
 class TextError(DocumentError):
@@ -70,7 +71,7 @@ class TextError(DocumentError):
     ) -> None:
         line, column = at or (1, 1)
         message = f"{what}: {why}" if why else what
-        problem = LocatedProblem("$", line, column, "error", message)
+        problem = LocatedProblem(WHOLE, line, column, "error", message)
         super().__init__(name, [problem])
         self.message = ": ".join(filter(None, (f"{name} is {what}", at and problem.where, why)))
 
@@ -137,7 +138,7 @@ def json_data(text: str, name: str) -> Any:
     try:
         return reading.parse_json(text, any_string=True)
     except json.JSONDecodeError as error:
-        why = as_clause(error.msg).removesuffix(" at")
+        why = as_clause(error.msg).removesuffix(" at").removesuffix(" starting")
         raise TextError(name, "not JSON", why, (error.lineno, error.colno)) from error
 
 
@@ -353,9 +354,13 @@ def load_trusted(path: Path) -> Trusted:
 
     Raises NotPermittedError with the command that fixes it, and the errors of `load`.
     """
-    found = read_file(path, trusted=True)
-    text = text_of(found.data, str(path))
-    document = parse(text, str(path))
+    try:
+        found = read_file(path, trusted=True)
+        text = text_of(found.data, str(path))
+        document = parse(text, str(path))
+    except DocumentError as error:
+        error.unchanged = True
+        raise
     unknown = tuple(
         f"{path}:{one.line}:{one.column}: warning: {one}" for one in unknown_keys_of(document, text)
     )

@@ -96,9 +96,13 @@ class Positions:
         return match.end()
 
 
+WHOLE = "$"
+"""The JSON path of the whole document."""
+
+
 def json_path(place: Place) -> str:
     """Return a place as a JSON path: `$.targets[0].wwn`."""
-    path = "$"
+    path = WHOLE
     for part in place:
         if isinstance(part, int):
             path += f"[{part}]"
@@ -157,7 +161,7 @@ class LocatedProblem:
     def __str__(self) -> str:
         """Return one line, whatever characters the file contains."""
         message = f"{self.message}. {self.hint}" if self.hint else self.message
-        return one_line(f"{self.path}: {message}")
+        return one_line(message if self.path == WHOLE else f"{self.path}: {message}")
 
 
 def placed(found: Positions, problems: Iterable[Problem]) -> list[LocatedProblem]:

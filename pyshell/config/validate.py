@@ -20,6 +20,7 @@ from pyshell.config.document_file import (
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
     UNFIT,
+    WHOLE,
     DocumentEntry,
     LocatedProblem,
     Positions,
@@ -61,7 +62,7 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
         ):
             message = f"its mode {found.mode:04o} lets other users read the secrets in it"
             fix = f"chmod 600 {shell_word(str(path))} fixes it."
-            problems.insert(0, LocatedProblem("$", 1, 1, "warning", message, fix))
+            problems.insert(0, LocatedProblem(WHOLE, 1, 1, "warning", message, fix))
     return problems
 
 

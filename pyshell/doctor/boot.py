@@ -13,7 +13,7 @@ from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import State
+from pyshell.config.store import State, revisions
 from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -83,11 +83,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         if found.errno == errno.EACCES:
             yield unseen(str(path), "only root can read it")
             return
-        yield error(
-            str(path),
-            f"it cannot be restored at boot: {found.message}",
-            choices=[pyshell(lio, "saveconfig", force=True)],
-        )
+        yield _not_readable(lio, path, found)
         return
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = (
@@ -99,6 +95,24 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         yield error(str(path), message, pyshell(lio, "restoreconfig"))
     elif differing := list(shown(compare(saved, running))):
         yield from _unsaved(lio, path, differing, recorded)
+
+
+def _not_readable(lio: Lio, path: Path, found: PyshellError) -> Finding:
+    """Return the finding about a saved file that cannot be read, with what can replace it."""
+    if path.is_dir():
+        message = "a folder has the name of the saved file: nothing can be saved or restored"
+        aside = shell_word(f"{path}.folder")
+        return error(str(path), message, choices=[f"mv {shell_word(str(path))} {aside}"])
+    message = f"it cannot be restored at boot: {found.message.rstrip('.:')}"
+    if not isinstance(found, document_file.DocumentError):
+        return error(str(path), message)
+    choices = [pyshell(lio, "saveconfig", force=True)]
+    message += ". saveconfig force=true replaces it by the running configuration"
+    good = revisions.last_good(lio.config_dir)
+    if good is not None:
+        message += f"; 'rollback {good}' before that returns to the last good revision"
+        choices.insert(0, pyshell(lio, "rollback", good))
+    return error(str(path), message, choices=choices)
 
 
 def _unread(document: Document) -> Iterator[Finding]:

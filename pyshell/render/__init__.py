@@ -162,7 +162,7 @@ def error_lines(
             "where": where or None,
             "error": error.message,
             "faults": error.faults,
-            "hint": error.hint,
+            "hint": error.advice(in_batch=bool(where)),
             "path": error.path,
             "step": error.step,
             "errno": error.errno,
@@ -171,12 +171,13 @@ def error_lines(
         return [json_text(facts)]
     if compat and error.targetcli:
         return [output_line(error.targetcli)]
-    lines = [str(error)]
+    advice = error.advice(in_batch=bool(where))
+    lines = [error.text(in_batch=bool(where))]
     if error.faults:
         shown = error.faults[:FAULTS_SHOWN]
         left = len(error.faults) - len(shown)
         more = [f"and {left} more"] if left else []
-        lines = [error.message, *shown, *more, *([error.hint] if error.hint else [])]
+        lines = [error.message, *shown, *more, *([advice] if advice else [])]
     if where:
         lines[0] = f"{where}: {lines[0]}"
     if not compat and isinstance(error, UsageError) and error.column is not None and error.line:

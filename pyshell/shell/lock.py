@@ -163,7 +163,9 @@ def _try(descriptor: int, path: Path) -> bool:
 
 def _failed(error: OSError, path: Path) -> PyshellError:
     plain = OSError(error.errno, error.strerror)
-    return from_os_error(plain, "take the lock", path=str(path), hint="Nothing was changed.")
+    failed = from_os_error(plain, "take the lock", path=str(path))
+    failed.unchanged = True
+    return failed
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

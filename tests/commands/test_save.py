@@ -230,3 +230,57 @@ def test_another_users_file_is_not_taken_over_by_a_partial_save(
     assert ran.status == 4
     assert "it belongs to nobody" in ran.err
     assert file.read_text() == before
+
+
+# A damaged boot file
+
+
+@pytest.fixture
+def damaged(exported: Pyshell) -> Pyshell:
+    """Return a target whose boot file was cut off, with one good revision."""
+    exported.prepare("saveconfig", f"{DISK} disk1 1M", "saveconfig")
+    text = exported.saved_file.read_text()
+    exported.saved_file.write_text(text[: len(text) // 2])
+    return exported
+
+
+def test_a_save_does_not_overwrite_a_damaged_file_and_names_what_helps(damaged: Pyshell) -> None:
+    before = damaged.saved_file.read_bytes()
+    ran = damaged("saveconfig")
+    assert (ran.status, ran.out) == (5, "")
+    assert ran.err.startswith(f"Not saved: {damaged.saved_file} is not JSON: line ")
+    assert "'rollback 1' returns to the last good revision." in ran.err
+    assert "saveconfig force=true replaces the file" in ran.err
+    assert damaged.saved_file.read_bytes() == before
+
+
+def test_a_damaged_file_that_is_replaced_is_kept_and_listed_as_damaged(damaged: Pyshell) -> None:
+    before = damaged.saved_file.read_text()
+    assert "damaged" in damaged.must("revisions")[1]
+    damaged("saveconfig", "force=true").done(noting=f"{damaged.saved_file} has been changed")
+    newest = damaged.must("revisions")[2]
+    assert newest.split()[0] == "2"
+    assert "damaged" in newest
+    kept = json.loads((damaged.config_dir / "revisions" / "2.json").read_text())
+    assert kept["pyshell_revision"]["text"] == before
+
+
+def test_the_state_is_shown_if_the_saved_file_is_damaged(damaged: Pyshell) -> None:
+    ran = damaged("status")
+    assert ran.status == 1
+    assert ran.out.startswith("Status for /:")
+    assert "'doctor' shows what to do." in ran.out
+    assert f"{damaged.saved_file} is not JSON" in ran.err
+    shown = damaged("-o", "json", "status")
+    assert json.loads(shown.out)["result"]["healthy"] is False
+
+
+@pytest.mark.parametrize("line", ["status", "diff", "check", "revisions show saved"])
+def test_reading_a_damaged_file_does_not_say_that_nothing_was_changed(
+    damaged: Pyshell, line: str
+) -> None:
+    ran = damaged.line(line)
+    assert ran.status
+    assert ran.err
+    assert "Nothing was changed" not in ran.err
+    assert "$:" not in ran.out

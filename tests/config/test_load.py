@@ -35,7 +35,7 @@ def test_unknown_keys_are_kept() -> None:
         ("", "the-file is empty"),
         ("{", "is not JSON: line 1, column 2"),
         ('{\n  "targets": [,]\n}', "is not JSON: line 2, column 15"),
-        ("[]", "$"),
+        ("[]", "line 1, column 1: must be an object"),
         ('{"targets": 1}', "$.targets"),
         ('{"targets": [{"wwn": "x"}]}', "$.targets[0].fabric"),
         ('{"targets": [{"fabric": "iscsi"}]}', "$.targets[0].wwn"),

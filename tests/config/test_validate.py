@@ -157,7 +157,7 @@ def test_secrets_that_other_users_can_read_are_a_warning(
     pyshell.example.chmod(mode)
     lines = pyshell("check", str(pyshell.example)).done().lines
     warning = (
-        f"{pyshell.example}:1:1: warning: $: its mode {mode:04o} lets other users read"
+        f"{pyshell.example}:1:1: warning: its mode {mode:04o} lets other users read"
         " the secrets"
         f" in it. chmod 600 {pyshell.example} fixes it."
     )

@@ -104,6 +104,28 @@ def test_the_saved_file_is_damaged(healthy: Pyshell) -> None:
     assert gone(healthy, "saving")
 
 
+def test_a_damaged_file_can_be_replaced_by_the_last_good_revision(healthy: Pyshell) -> None:
+    healthy.must("/backstores/ramdisk create name=other size=1M", "saveconfig")
+    healthy.saved_file.write_text("{", encoding="utf-8")
+    (found,) = [one for one in doctor(healthy) if one["path"] == str(healthy.saved_file)]
+    assert [one.split()[2:] for one in found["choices"]] == [
+        ["rollback", "1"],
+        ["saveconfig", "force=true"],
+    ]
+    follow(healthy, found["choices"])
+    assert gone(healthy, "saving")
+    assert "other" not in healthy.saved_file.read_text(encoding="utf-8")
+
+
+def test_a_folder_in_place_of_the_saved_file_can_be_moved(healthy: Pyshell) -> None:
+    healthy.saved_file.unlink()
+    healthy.saved_file.mkdir()
+    (found,) = [one for one in doctor(healthy) if one["path"] == str(healthy.saved_file)]
+    assert found["message"].startswith("a folder has the name of the saved file")
+    assert found["choices"] == [f"mv {healthy.saved_file} {healthy.saved_file}.folder"]
+    assert healthy.must("revisions") == ["(nothing saved)"]
+
+
 def test_the_last_restore_skipped_an_object(healthy: Pyshell) -> None:
     healthy.must("clearconfig confirm=true")
     machine = healthy.simulator.machine

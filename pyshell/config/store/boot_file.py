@@ -56,7 +56,7 @@ class BootFile:
 
     def about(self) -> About | None:
         """Return who saved the file and when, None if pyshell did not write it."""
-        data = self._data()
+        data = self._data() if not self.path.is_dir() else None
         return self.state().known.get(document_file.digest(data)) if data is not None else None
 
     def _data(self) -> bytes | None:
@@ -92,6 +92,7 @@ class BootFile:
         if not merged and _is_foreign(remembered, before):
             changed = f"{self.path} has been changed since pyshell last read or wrote it"
             if not (force or compat):
+                self._refuse_damaged(before)
                 raise ConflictError(
                     f"{changed}: it was not overwritten.",
                     "'diff' shows the difference; saveconfig force=true replaces the file and"
@@ -101,6 +102,18 @@ class BootFile:
         if lost:
             notes += self._losing(lost, remembered.missing, before, force, without)
         return notes
+
+    def _refuse_damaged(self, before: bytes) -> None:
+        """Raise ConflictError if the file is damaged: `diff` cannot compare it."""
+        try:
+            document_file.from_bytes(before, str(self.path))
+        except PyshellError as error:
+            raise ConflictError(
+                f"Not saved: {error.message}",
+                f"{revisions.advice(self.config_dir)} saveconfig force=true replaces the file by"
+                " the running configuration and keeps the damaged one as a revision.",
+                faults=error.faults,
+            ) from error
 
     def _losing(
         self,

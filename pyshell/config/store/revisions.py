@@ -49,7 +49,7 @@ class Revision:
     file: Path
     about: About
     counts: dict[str, int] = field(default_factory=dict)
-    """Numbers of objects by kind; empty if it is not a saved configuration."""
+    """Numbers of objects by kind; empty if it is damaged, not a saved configuration."""
     replaced: str = ""
     """When it was replaced, "" if unknown."""
     digest: str = ""
@@ -68,7 +68,7 @@ class Revision:
     def objects(self) -> str:
         """Return the numbers of its objects: `1 target, 2 LUNs`."""
         if not self.counts:
-            return "no saved configuration"
+            return "damaged"
         shown = [
             f"{number} {word}{'' if number == 1 else 's'}"
             for name, word in _KINDS
@@ -148,11 +148,11 @@ def write(
 
 def _text(head: dict[str, Any], data: bytes) -> str:
     document = _json(data)
+    head["counts"] = _counts(document)
     if not isinstance(document, dict):
         head["text"] = data.decode("utf-8", errors="surrogateescape")
         document = {}
     document.pop(_KEY, None)
-    head["counts"] = _counts(document)
     first = f'{{"{_KEY}": {json.dumps(head)}{"," if document else ""}\n'
     return first + json.dumps(document, sort_keys=True, indent=2).lstrip("{").lstrip("\n") + "\n"
 
@@ -191,7 +191,7 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
     found = []
     file = config_dir / NAME
     with os_errors("list the revisions", path=str(config_dir)):
-        if file.exists():
+        if file.exists() and not file.is_dir():
             found.append(
                 _of_plain(SAVED, file, document_file.read_file(file).data, saved or of_file(file))
             )
@@ -214,7 +214,7 @@ def _described(file: Path) -> Revision:
         head = {}
     about = from_json(head) or of_file(file)
     known = head if isinstance(head, dict) else {}
-    objects = known.get("counts")
+    objects = known.get("counts") if "text" not in known else {}
     return Revision(
         file.stem,
         file,
@@ -247,6 +247,20 @@ def _json(data: bytes) -> Any:
         return reading.parse_json(data, any_string=True)
     except ValueError:
         return None
+
+
+def last_good(config_dir: Path) -> str | None:
+    """Return the name of the newest revision that holds objects, None if there is none."""
+    where = folder(config_dir)
+    every = (_described(where / f"{number}.json") for number in reversed(numbers(config_dir)))
+    return next((one.word for one in every if any(one.counts.values())), None)
+
+
+def advice(config_dir: Path) -> str:
+    """Return what helps if the saved file is damaged: the last good revision."""
+    with os_errors("list the revisions", path=str(config_dir)):
+        good = last_good(config_dir)
+    return f"'rollback {good}' returns to the last good revision." if good else ""
 
 
 def is_number(word: str) -> bool:
