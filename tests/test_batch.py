@@ -132,7 +132,31 @@ NOT_SAVED = "The running configuration is not saved. Run 'saveconfig' to save it
 def test_a_batch_that_fails_says_that_its_changes_are_not_saved(pyshell: Pyshell) -> None:
     ran = pyshell.batch(["/backstores/ramdisk create x 1M", "bogus"])
     assert ran.status == 2
-    assert ran.err.splitlines()[-1] == NOT_SAVED
+    assert ran.err.splitlines()[-1] == (
+        "Line 2 of stdin failed: the changes by the lines before it are running, but not saved."
+        " Run the rest before 'saveconfig', or 'undo' them."
+    )
+
+
+def test_a_batch_that_goes_on_after_a_failure_does_not_propose_to_save(pyshell: Pyshell) -> None:
+    ran = pyshell.batch(["bogus", "/backstores/ramdisk create x 1M"], "--keep-going")
+    assert ran.err.splitlines()[-1] == (
+        "Line 1 of stdin failed: the changes by the other lines are running, but not saved."
+        " Run the failed lines before 'saveconfig', or 'undo' them."
+    )
+
+
+def test_a_failure_that_changed_nothing_says_so_of_its_line_only(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    bad.chmod(0o600)
+    lines = ["/backstores/ramdisk create x 1M", f"apply {bad}"]
+    assert "This line changed nothing." in pyshell.batch(lines).err
+    assert pyshell("apply", str(bad)).err.endswith("Nothing was changed.\n")
+    shown = pyshell.batch(lines[1:], "-o", "json").err.splitlines()[0]
+    assert json.loads(shown)["hint"] == "This line changed nothing."
 
 
 def test_a_batch_that_clears_says_that_this_is_not_saved(exported: Pyshell) -> None:

@@ -245,24 +245,25 @@ class Saving:
         self.changed = self.unsaved = False
         return said
 
-    def leave(self, *, save: bool) -> None:
+    def leave(self, *, save: bool, half_done: str = "") -> None:
         """Finish a run of several lines: save if wanted, and report what was or is not saved.
 
+        `half_done` replaces the note that proposes to save, if lines failed.
         Raises PyshellError if saving would lose saved objects.
         """
         if save and self._console.preference("auto_save_on_exit"):
             said = self.save()
             self._console.say(["Global pref auto_save_on_exit=true", *said] if said else [])
-        self.report_unsaved()
+        self.report_unsaved(half_done)
 
-    def report_unsaved(self) -> None:
+    def report_unsaved(self, half_done: str = "") -> None:
         """Note unsaved changes, unless the user has switched automatic saving off."""
         if self._console.compat or not self._console.preference("auto_save_on_exit"):
             return
-        if text := self.unsaved_text():
+        if text := self.unsaved_text(half_done):
             self._console.note(text)
 
-    def unsaved_text(self) -> str:
+    def unsaved_text(self, half_done: str = "") -> str:
         """Return a note on unsaved changes, "" if there are none."""
         if not self.unsaved:
             return ""
@@ -273,7 +274,7 @@ class Saving:
                 "The running configuration is empty, and not saved like that. 'undo' restores the"
                 " previous configuration, 'restoreconfig' the saved one."
             )
-        return "The running configuration is not saved. Run 'saveconfig' to save it."
+        return half_done or "The running configuration is not saved. Run 'saveconfig' to save it."
 
     def _differs(self) -> bool:
         from pyshell.config.store.boot_file import is_unsaved  # most commands need not compare

@@ -200,12 +200,14 @@ def run_lines(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
     if shell.compat and name == STDIN:
         lines = _as_targetcli_asks(shell, lines)
     try:
-        status = _run_all(shell, lines, name, keep_going=keep_going)
+        status, failed = _run_all(shell, lines, name, keep_going=keep_going)
     except KeyboardInterrupt:
-        shell.note(f"Interrupted. {shell.saving.unsaved_text()}".rstrip())
+        unsaved = shell.saving.unsaved_text("The changes so far are running, but not saved.")
+        shell.note(f"Interrupted. {unsaved}".rstrip())
         return INTERRUPTED
     try:
-        shell.saving.leave(save=status == 0 or shell.compat)
+        half = _half_done(name, failed, keep_going=keep_going) if failed is not None else ""
+        shell.saving.leave(save=status == 0 or shell.compat, half_done=half)
     except PyshellError as error:
         shell.console.show_error(error)
         status = status or error.status
@@ -229,18 +231,32 @@ def _as_targetcli_asks(shell: Shell, lines: Iterable[str]) -> Iterator[str]:
             return
 
 
-def _run_all(shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool) -> int:
-    status = 0
+def _half_done(name: str, failed: int, *, keep_going: bool) -> str:
+    """Return the note on unsaved changes of a batch of which a line failed."""
+    done = "the other lines" if keep_going else "the lines before it"
+    rest = "Run the failed lines" if keep_going else "Run the rest"
+    return (
+        f"Line {failed} of {name} failed: the changes by {done} are running, but not saved."
+        f" {rest} before 'saveconfig', or 'undo' them."
+    )
+
+
+def _run_all(
+    shell: Shell, lines: Iterable[str], name: str, *, keep_going: bool
+) -> tuple[int, int | None]:
+    """Return the exit status, and the number of the first line that failed."""
+    status, failed = 0, None
     for number, line in logical_lines(lines):
         try:
             shell.run_line(line.removeprefix(_BOM) if number == 1 else line)
         except PyshellError as error:
             shell.console.show_error(error, "" if shell.compat else f"{name}:{number}")
             status = status or error.status
+            failed = failed or number
             if isinstance(error, InterruptedStepsError):
-                return error.status
+                return error.status, failed
             if not keep_going and not shell.compat:
                 break
         if shell.executor.left:
             break
-    return status
+    return status, failed
