@@ -70,6 +70,7 @@ SETTINGS = (
     ("a TPG, group attribute", "tpg"),
     ("a TPG, group parameter", "tpg_parameter"),
     ("a node ACL, group attribute", "node_acl"),
+    ("a node ACL, group queue", "node_acl_queue"),
     ("a target, group parameter", "target_parameter"),
     ("groups auth and discovery_auth", "auth"),
 )

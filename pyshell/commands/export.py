@@ -8,7 +8,14 @@ from typing import Any
 
 from pyshell import names, quoting
 from pyshell.config.compare import compare
-from pyshell.config.model import ENABLED, LUN_GROUP, Item, Items
+from pyshell.config.model import (
+    ENABLED,
+    LUN_GROUP,
+    QUEUE_DEPTH,
+    Item,
+    Items,
+    default_queue_depth,
+)
 from pyshell.lio import identifiers, settings
 from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
 from pyshell.text import one_line, unsafe_in
@@ -49,7 +56,14 @@ def command_lines(
     lines: list[str] = []
 
     def own(item: Item) -> dict[str, str]:
-        given = derived(item) if isinstance(item.place, identifiers.StorageObject) else {}
+        place = item.place
+        given: dict[str, str] = {}
+        if isinstance(place, identifiers.StorageObject):
+            given = {f"{_ATTRIBUTE}{name}": value for name, value in derived(item).items()}
+        elif isinstance(place, identifiers.NodeAcl):
+            tpg = {**(beside or {}), **after}.get(Item(place.tpg).path)
+            if tpg is not None:
+                given = {QUEUE_DEPTH: default_queue_depth(tpg)}
         return _own(item, given)
 
     for item in (beside or {}).values():
@@ -153,8 +167,12 @@ def _target(place: identifiers.Target, made: Mapping[str, Item]) -> Iterator[str
     fabric = place.fabric
     portal = {"default_portal": False} if fabric.has("nps") else {}
     yield _create((f"/{place.fabric_name}", "create"), {"wwn": place.wwn} | portal)
-    if fabric.has("tpgts") and f"{place.path}/tpg1" not in made:
+    if f"{place.path}/tpg1" in made:
+        return
+    if fabric.has("tpgts"):
         yield _line(place.path, "delete", "1", missing_ok=True)
+    else:
+        yield f"# {place.path} cannot be created without its TPG: apply a saved file instead."
 
 
 def _tpg(place: identifiers.Tpg, made: Mapping[str, Item]) -> Iterator[str]:
@@ -165,10 +183,10 @@ def _tpg(place: identifiers.Tpg, made: Mapping[str, Item]) -> Iterator[str]:
         yield _create((place.target.path, "create", str(place.tag)), portal)
 
 
-def _own(item: Item, derived: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that differ from those of a new object."""
+def _own(item: Item, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that differ from those of a new object, `given` by others included."""
     place = item.place
-    itself = {f"{_ATTRIBUTE}{name}": value for name, value in derived.items()}
+    itself = dict(given)
     if isinstance(place, identifiers.StorageObject) and place.plugin == "fileio":
         cached = bool(item.facts.get("write_back"))
         itself[f"{_ATTRIBUTE}emulate_write_cache"] = str(int(cached))
@@ -204,6 +222,8 @@ def _settings(item: Item, values: Mapping[str, str], secret: Secret) -> Iterator
         elif isinstance(place, identifiers.Portal):
             if value == "1":
                 yield _line(place.path, f"enable_{'offload' if name == 'cxgbit' else name}", "true")
+        elif file == QUEUE_DEPTH:
+            by_group.setdefault("queue", {})[name] = value
         elif folder in _GROUPS:
             by_group.setdefault(_GROUPS[folder], {})[settings.AUTH_NAMES.get(name, name)] = value
     for group, given in by_group.items():

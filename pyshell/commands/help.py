@@ -58,6 +58,7 @@ _GROUPS = {
     "tpg": ("attribute", (_TPG,)),
     "tpg_parameter": ("parameter", (_TPG, f"{_TPG}/acls/INITIATOR")),
     "node_acl": ("attribute", (f"{_TPG}/acls/INITIATOR",)),
+    "node_acl_queue": ("queue", (f"{_TPG}/acls/INITIATOR",)),
     "auth": ("auth", (_TPG, f"{_TPG}/acls/INITIATOR", "/iscsi (group discovery_auth)")),
     "alua_group": ("alua", (f"{_OBJECT}/alua/GROUP",)),
     "mapped_lun": ("attribute", (f"{_TPG}/acls/INITIATOR/mapped_lunN",)),

@@ -30,6 +30,7 @@ NO_HBA = -1
 """Number of the HBA of a storage object that a document names: only configfs has numbers."""
 LUN_GROUP = "alua_tg_pt_gp"
 ENABLED = "enable"
+QUEUE_DEPTH = "cmdsn_depth"
 _CMDSN_DEPTH = "64"
 """The kernel's default of default_cmdsn_depth."""
 DEMO_MODE = "attrib/generate_node_acls"
@@ -206,9 +207,13 @@ def _node_acl(above: Any, entry: Mapping[str, Any]) -> Item:
     if "tag" in entry or fabric.has("auth"):
         own["tag"] = text_of(entry.get("tag")).strip()  # as the kernel keeps it
     if fabric.has("auth"):
-        default = above.settings.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
-        own["cmdsn_depth"] = text_of(entry.get("tcq_depth")) or default
+        own[QUEUE_DEPTH] = text_of(entry.get("tcq_depth")) or default_queue_depth(above)
     return Item(place, settings=own, omitted=chap.omitted, unread=chap.unread)
+
+
+def default_queue_depth(tpg: Item) -> str:
+    """Return the queue depth of a TPG's new ACLs."""
+    return tpg.settings.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
 
 
 def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:

@@ -357,7 +357,7 @@ class NodeAcl(Identifier):
         path="acls/{place.wwn}",
         groups=("attrib", "param", "auth"),
         files=("cmdsn_depth", "tag"),
-        rows={"attrib": "node_acl"},
+        rows={"": "node_acl_queue", "attrib": "node_acl"},
     )
     tpg: Tpg
     wwn: str

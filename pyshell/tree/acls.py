@@ -17,7 +17,7 @@ from pyshell.lio.operations.base import Operation, missing
 from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun, remove_node_acl
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
-from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group
+from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group, queue_group
 from pyshell.tree.luns import Exported, lun_for
 from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
@@ -187,7 +187,9 @@ class NodeAclNode(ObjectNode[NodeAcl]):
         return self._mapped(place) if listing.existing(place) else None
 
     def groups(self) -> dict[str, SettingsGroup]:
-        return access_groups(self.lio, self.place.tpg.target.fabric, self.places, "node_acl")
+        fabric = self.place.tpg.target.fabric
+        groups = access_groups(self.lio, fabric, self.places, "node_acl")
+        return groups | queue_group(self.lio, self.places)
 
     def summary(self) -> tuple[str, bool | None]:
         words = []

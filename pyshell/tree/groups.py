@@ -164,7 +164,8 @@ _MEMBER = re.compile(r"([^/]+)/([^/]+)/tpgt_(\d+)/lun_(\d+)")
 class KernelGroup(SettingsGroup):
     """The files of a folder (`attrib`, `param`, or "" for its own) of one or several equal objects.
 
-    `writable` are the names of those that can be set, if not all that the kernel allows.
+    `writable` are the names of those that can be set, if not all that the kernel allows; `only`
+    the names of those that belong to it, if not all.
     """
 
     def __init__(
@@ -174,17 +175,21 @@ class KernelGroup(SettingsGroup):
         folder: str,
         kind: str,
         writable: Collection[str] | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         self._lio = lio
         self._places = places
         self._folder = folder
         self._kind = kind
         self._writable = writable
+        self._only = only
 
     def entries(self) -> dict[str, Entry]:
         every, writable = settings.names_in(self._places[0].folder, self._folder)
         if self._writable is not None:
             writable = [name for name in writable if name in self._writable]
+        if self._only is not None:
+            every = [name for name in every if name in self._only]
         return {name: _entry(settings.row(self._kind, name), name in writable) for name in every}
 
     def read(self, name: str) -> str:
@@ -383,6 +388,12 @@ class LunAluaGroup(SettingsGroup):
 def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:
     """Return the settings of a mapped LUN, or of those of all ACLs with one tag."""
     return KernelGroup(lio, places, "", "mapped_lun")
+
+
+def queue_group(lio: Lio, places: Sequence[NodeAcl]) -> dict[str, SettingsGroup]:
+    """Return the queue settings of one ACL, or of all with one tag, if the fabric has any."""
+    group = KernelGroup(lio, places, "", "node_acl_queue", only=("cmdsn_depth",))
+    return {"queue": group} if group.entries() else {}
 
 
 def access_groups(

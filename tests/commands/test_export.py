@@ -99,6 +99,27 @@ def test_credentials_that_go_away_have_a_line(example: Pyshell) -> None:
     assert example("diff").done().out == ""
 
 
+def test_the_depth_of_an_acl_is_exported(example: Pyshell, tmp_path: Path) -> None:
+    example.must(f"{TPG} set attribute default_cmdsn_depth=128")
+    lines = example("export", "show_secrets=true").lines
+    assert f"{ACL} set queue cmdsn_depth=64" in lines
+    twin = other(tmp_path)
+    assert twin.batch(lines, "-f", "-").status == 0
+    assert saved(twin) == saved(example)
+    example.must(f"{ACL} set queue cmdsn_depth=128")
+    assert not any("set queue" in line for line in example("export").lines)
+    changes = example("diff", str(twin.saved_file), "form=commands").out
+    assert f"{ACL} set queue cmdsn_depth=128" in changes
+
+
+def test_a_target_without_its_tpg_is_exported_as_a_remark(pyshell: Pyshell, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted.json"
+    target = {"fabric": "loopback", "wwn": "naa.5001405000000001", "tpgs": []}
+    wanted.write_text(json.dumps({"storage_objects": [], "targets": [target]}))
+    pyshell("apply", str(wanted)).done()
+    assert "cannot be created without its TPG: apply a saved file instead" in pyshell("export").out
+
+
 # Finding 6
 
 # ASCII: `create` accepts no other names (finding 50).

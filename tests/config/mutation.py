@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutate a rich document and hold check, apply, its dry run, restore and save against each other.
+"""Mutate a rich document and hold what pyshell does with it against each other.
+
+Check, apply, its dry run, restore, save and export must agree.
 
 `python -m tests.config.mutation 10000 [SEED]` does that many; a test does a few. Each writes
 thousands of small files: with TMPDIR in memory (/dev/shm) it takes a fifth of the time.
@@ -64,6 +66,7 @@ COMMANDS = f"""
 {_TPG}/acls create {CLIENT}2
 {_TPG}/acls/{CLIENT} set auth userid=me password=abcdefghijkl
 {_TPG}/acls/{CLIENT} set auth mutual_userid=you mutual_password=z1y2x3w4v5u6
+{_TPG}/acls/{CLIENT}2 set queue cmdsn_depth=32
 {_TPG}/acls tag {CLIENT} group
 {_TPG} set auth userid=all password=allallallall
 {_TPG} set attribute authentication=1 login_timeout=20
@@ -237,6 +240,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
         yield f"{told}, but it was applied"
     if applied.status == 0:
         yield from _at_rest(pyshell, file, text)
+        yield from _replayed(pyshell, file)
         object_operations.clear(lio)
     elif not listing.is_empty(lio):
         yield f"apply failed and left something: {applied.err}"
@@ -275,6 +279,28 @@ def _at_rest(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     private = pyshell("apply", str(file))
     if private.status != 0 or pyshell.open() is None:
         yield f"a second apply fails: {private.err}"
+
+
+def _replayed(pyshell: Pyshell, file: Path) -> Iterator[str]:
+    """Yield in what an empty target differs after the commands that the running one exports to."""
+    lio = pyshell.open()
+    before = items(read_running(lio), lio.root)
+    lines = pyshell("export", "show_secrets=true").done().lines
+    object_operations.clear(lio)
+    script = file.with_name("exported")
+    script.touch(0o600)
+    script.write_text("\n".join(lines), encoding="utf-8")
+    pyshell.saved_file.unlink(missing_ok=True)  # else what it has beside is not saved
+    ran = pyshell("-f", str(script))
+    if ran.status != 0:
+        yield f"its export fails: {ran.err}"
+    untold = any(
+        (line.startswith("#") and "cannot" in line) or "not accept" in line for line in lines
+    )
+    for one in compare(before, items(read_running(lio), lio.root)):
+        if not (untold or one.implied):
+            changes = [change.text for change in one.changes]
+            yield f"other after its export: {one.sign} {one.path} {changes}"
 
 
 def run(count: int, seed: int, folder: Path) -> list[str]:

@@ -24,10 +24,10 @@ _HBA = re.compile(r"(core/(?:iblock|fileio|pscsi|rd_mcp))_\d+")
 # Values to try where another one is wanted; the kernel takes the first that fits.
 _NUMBERS = ("1", "0", "2", "3", "7", "30", "512", "4096", "65536")
 _WORDS = ("Yes", "No", "None", "CRC32C", "CRC32C,None", "CHAP", "Another text")
-# A command to the device, and a depth that is no part of a document.
+# A command to the device.
 # Discard on a device that has none stays on after its limit is set to 0, and no restore can make
 # that again: the limit is left alone here.
-_NOT_TRIED = {"pi_prot_format", "cmdsn_depth", "max_unmap_block_desc_count"}
+_NOT_TRIED = {"pi_prot_format", "max_unmap_block_desc_count"}
 # Of all that may be written, the kernel keeps these as they are.
 _FIXED = [
     "alua_support",
@@ -182,7 +182,6 @@ def settled(pyshell: Pyshell) -> dict[str, str]:
         for name, text in pyshell.tree().items()
         if "/statistics" not in name
         and not name.endswith(("/nexus", "/hba_info", "/info", "default_lu_gp/members"))
-        and not name.endswith("/cmdsn_depth")  # rtslib's document has no place for it
     }
 
 
