@@ -203,7 +203,7 @@ def test_ctrl_c_ends_a_batch_before_its_next_line(pyshell: Pyshell) -> None:
         time.sleep(0.1)  # it waits for the next line
         running.send_signal(signal.SIGINT)
         assert running.wait(TIME_LIMIT) == 130
-        assert NOT_SAVED in running.stderr.read()
+        assert "so far are running, but not saved." in running.stderr.read()
     assert not pyshell.saved_file.exists()
     assert "x" in os.listdir(pyshell.configfs / "core/rd_mcp_0")
 
