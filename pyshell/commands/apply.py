@@ -17,7 +17,7 @@ from pyshell.commands.diff import (
     items_of,
     read_document,
 )
-from pyshell.config import parts, store, validate
+from pyshell.config import parts, references, store, validate
 from pyshell.config.document import Document, located
 from pyshell.config.document_file import typed
 from pyshell.config.model import Item, Items, items
@@ -80,6 +80,8 @@ def apply(
     """
     document, text = read_document(node, file, trusted=True) if file != RUNNING else (None, "")
     try:
+        if document is not None:
+            document = references.resolved(document)
         keep = not prune if keep_secrets is None else keep_secrets
         found = _plan(node, document, prune, target, keep_chap=keep)
         check(node.lio, found.operations)

@@ -205,21 +205,19 @@ def _derived(node: Node, item: Item) -> Mapping[str, str]:
     return device_attributes(node.lio, place.plugin, place.name, device)
 
 
-def items_of(node: Node, word: str, *, trusted: bool = False) -> Items:
-    """Return the configuration that a word names: running, saved, a revision's or a file's.
-
-    With `trusted`, for a configuration that is to be applied, files that other users can write are
-    refused.
-    """
+def items_of(node: Node, word: str) -> Items:
+    """Return the configuration that a word names: running, saved, a revision's or a file's."""
     if word == RUNNING:
         return items(read_running(node.lio), node.lio.root)
-    return items(read_document(node, word, trusted=trusted)[0], node.lio.root)
+    return items(read_document(node, word, trusted=False)[0], node.lio.root)
 
 
 def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, str]:
     """Return the document that a word names, and with `trusted` its text, "" for a revision.
 
-    A pipe can be read only once. Raises PyshellError.
+    With `trusted`, for a document that is to be applied, files that other users can write are
+    refused, and a file's references to secrets are not resolved. A pipe can be read only once.
+    Raises PyshellError.
     """
     folder = node.lio.config_dir
     if revisions.is_number(word) and _is_kept(folder, int(word)):
@@ -229,7 +227,7 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
         if not trusted:
             return references.if_readable(document_file.load(path)), ""
         read = load_trusted(node, path)
-        return references.resolved(read.document), read.text
+        return read.document, read.text
     if word == SAVED:
         raise NotFoundError(f"No such file: {path}.", "saveconfig writes it.")
     if revisions.is_number(word):
@@ -241,10 +239,29 @@ def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, st
 
 def load_trusted(node: Node, path: Path) -> Trusted:
     """Return the document in a file that is to be applied, and print its warnings."""
-    read = document_file.load_trusted(path)
+    try:
+        read = document_file.load_trusted(path)
+    except document_file.DocumentError as error:
+        if not node.context.compat:
+            error.hint = _more_errors(node, path, error)
+        raise
     for warning in (*read.warnings, *(() if node.context.compat else read.unknown)):
         node.context.note(warning)
     return read
+
+
+def _more_errors(node: Node, path: Path, error: document_file.DocumentError) -> str:
+    """Return how many more errors `check` reports than this one, which is of the types only."""
+    from pyshell.config import validate  # most commands that read a file need it not
+
+    if not path.is_file():
+        return ""  # a pipe can be read only once
+    found = validate.check(path, node.lio, at_boot=False)
+    more = sum(one.level == "error" for one in found) - len(error.findings)
+    if more < 1:
+        return ""
+    errors = "1 more error" if more == 1 else f"{more} more errors"
+    return f"'{quoting.line('check', str(path))}' lists {errors}."
 
 
 def _is_kept(config_dir: Path, number: int) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.config.document import Document, located
+from pyshell.config.positions import as_clause
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 
@@ -64,7 +65,7 @@ def resolved(document: Document, failed: list[tuple[str, PyshellError]] | None =
             entry[key] = read_secret(file)
         except PyshellError as error:
             if failed is None:
-                error.message = f"{path}: {error.message}"
+                error.message = f"{path}: {key}{SUFFIX}: {as_clause(error.message)}"
                 raise
             failed.append((path, error))
         else:

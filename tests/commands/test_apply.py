@@ -332,6 +332,19 @@ def test_all_faults_of_a_file_are_told_with_their_places(saved: Pyshell, tmp_pat
     assert saved.tree() == before
 
 
+def test_more_errors_than_those_of_the_types_are_counted(saved: Pyshell, tmp_path: Path) -> None:
+    file = private(tmp_path / "wanted.json")
+    objects = [{"plugin": "block", "name": "a", "dev": 5}, {"plugin": "none", "name": "b c"}]
+    file.write_text(json.dumps({"storage_objects": objects}))
+    ran = saved("apply", str(file))
+    assert "dev: must be text" in ran.err
+    assert ran.err.endswith(f"'check {file}' lists 2 more errors. Nothing was changed.\n")
+    assert saved("check", str(file)).out.count(": error: ") == 3
+    assert "more error" in saved("restoreconfig", str(file)).err
+    file.write_text(json.dumps({"storage_objects": objects[:1]}))
+    assert "more error" not in saved("apply", str(file)).err
+
+
 def test_a_value_of_another_spelling_is_no_difference(saved: Pyshell, tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_text())
     attributes = document["storage_objects"][0].setdefault("attributes", {})
