@@ -75,6 +75,7 @@ def test_every_line_for_roots_shell_runs(pyshell: Pyshell, tmp_path: Path, forke
             line.replace("pyshell ", f"pyshell --simulate={pyshell.folder} ")
             .replace("/srv/git", str(tmp_path / "git"))
             .replace("/etc/target/secrets", str(tmp_path / "secrets"))
+            .replace("/etc/target/saveconfig.json", str(pyshell.saved_file))
             .replace("/dev/disk/by-id/NEW-DEVICE", "/dev/sdc")
         )
         done = subprocess.run(

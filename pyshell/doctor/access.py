@@ -21,6 +21,7 @@ from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import FabricPlace, NodeAcl, Target, Tpg
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
+from pyshell.text import joined
 
 _NAMED = 3
 """How many storage objects are suggested."""
@@ -102,25 +103,38 @@ def check_access(lio: Lio) -> Iterator[Finding]:
         for place in places:
             yield from _secrets(lio, place, known)
         for acl in acls:
-            if settings.asks_for_chap(lio.kernel, acl) and not _credential(lio, acl, "userid"):
+            missing = _missing(lio, acl)
+            if missing and settings.asks_for_chap(lio.kernel, acl):
                 yield error(
                     acl.path,
-                    "CHAP is required, but no userid and password are set for this initiator: it"
+                    f"CHAP is required, but no {missing} {_set(missing)} for this initiator: it"
                     " cannot log in",
                     choices=[_new_secret(lio, acl)],
                 )
+
+
+def _missing(lio: Lio, place: NodeAcl | FabricPlace) -> str:
+    """Return which of the name and secret that CHAP needs are not set: "userid and password"."""
+    return joined([name for name in ("userid", "password") if not _credential(lio, place, name)])
+
+
+def _set(missing: str) -> str:
+    return "are set" if " " in missing else "is set"
 
 
 def _discovery(lio: Lio) -> Iterator[Finding]:
     """Yield an error if discovery requires CHAP and no credentials are set for it."""
     iscsi = fabric("iscsi", lio.root)
     enforced = text_or_none(lio.kernel, f"{iscsi.folder}/discovery_auth/enforce_discovery_auth")
-    if enforced == "1" and not _credential(lio, FabricPlace(iscsi), "userid"):
+    place = FabricPlace(iscsi)
+    missing = _missing(lio, place)
+    if enforced == "1" and missing:
+        user = {} if _credential(lio, place, "userid") else {"userid": "discovery"}
         yield error(
             "/iscsi",
-            "discovery requires CHAP, but its userid and password are not set: no initiator can"
-            " discover targets",
-            asking(lio, "/iscsi", "password", group="discovery_auth", userid="discovery"),
+            f"discovery requires CHAP, but no {missing} {_set(missing)}: no initiator can discover"
+            " targets",
+            asking(lio, "/iscsi", "password", group="discovery_auth", **user),
         )
 
 
@@ -187,6 +201,8 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
 
 
 def _new_secret(lio: Lio, acl: NodeAcl) -> str:
+    if _credential(lio, acl, "userid"):
+        return asking(lio, acl.path, "password")
     user = acl.wwn.rpartition(":")[2] or "initiator"
     return asking(lio, acl.path, "password", userid=user)
 

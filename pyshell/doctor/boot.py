@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import errno
+import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pyshell.config import document_file, references, store
 from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
-from pyshell.config.model import items
+from pyshell.config.model import Item, Items, items
 from pyshell.config.running import read_running
 from pyshell.config.store import State, revisions
 from pyshell.doctor import Finding, error, pyshell, unseen, warning
@@ -20,10 +21,13 @@ from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.host.programs import OTHERS_RESTORE, RESTORE
 from pyshell.lio import Lio, listing
+from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.settings import secret_path
 from pyshell.quoting import shell_word
 from pyshell.text import listed
 
+_PLAIN_PATH = re.compile(r"/[\w/.:@+-]+", re.ASCII)
+"""Paths that sed's pattern can hold; `.` stands for any character there."""
 _UNSAVED = "the running configuration is not saved and will be lost at reboot"
 
 
@@ -65,7 +69,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         if lio.mark_file.exists():
             yield unseen(str(lio.config_dir / store.FILE), "only root can read it")
     if lio.mark_file.exists() and recorded.missing:
-        yield from _missing(lio, recorded, _unreadable(path))
+        yield from _missing(lio, recorded, path)
     if not path.exists():
         if running:
             yield _to_save(lio, path, _UNSAVED, recorded)
@@ -175,21 +179,65 @@ def _first(paths: Sequence[str]) -> str:
     return listed(paths, 3)
 
 
-def _unreadable(path: Path) -> set[str]:
-    """Return the secrets that the saved file refers to and that cannot be read now."""
+def _saved(path: Path) -> Document | None:
+    """Return the saved configuration, None if it cannot be read."""
     try:
-        return references.unread(references.if_readable(document_file.load(path)))
+        return document_file.load(path)
     except PyshellError:
-        return set()
+        return None
 
 
-def _missing(lio: Lio, recorded: State, unreadable: set[str]) -> Iterator[Finding]:
+def _missing(lio: Lio, recorded: State, path: Path) -> Iterator[Finding]:
     """Yield what the last restore skipped, except for secrets that `_unread` reports."""
-    for path, why in recorded.missing.items():
-        if path in unreadable:
-            continue
-        yield error(
-            path,
-            f"it could not be restored: {why}",
-            pyshell(lio, "restoreconfig", missing_only=True),
-        )
+    document = _saved(path)
+    unreadable = references.unread(references.if_readable(document)) if document else set()
+    saved = items(document, lio.root, {}) if document else {}
+    gone = {place for place, item in saved.items() if _is_gone(lio, item)}
+    for place, why in recorded.missing.items():
+        message = f"it could not be restored: {why}"
+        if place in gone:
+            yield _on_another_device(lio, saved[place], path, message)
+        elif _needs(saved, place, gone):
+            yield error(place, message)
+        elif place not in unreadable:
+            yield error(place, message, pyshell(lio, "restoreconfig", missing_only=True))
+
+
+def _is_gone(lio: Lio, item: Item) -> bool:
+    """Return whether the device or image file of a saved storage object is missing now."""
+    device = item.facts.get("dev")
+    if not isinstance(item.place, StorageObject) or item.place.plugin not in ("block", "fileio"):
+        return False
+    if not isinstance(device, str) or lio.machine.block_device(device) is not None:
+        return False
+    return item.place.plugin == "block" or not lio.machine.host_file(device).exists()
+
+
+def _needs(saved: Items, path: str, gone: Collection[str]) -> bool:
+    """Return whether an object depends on one that is gone, as a mapping does by its LUN."""
+    links = saved[path].links if path in saved else ()
+    return any(link in gone or _needs(saved, link, gone) for link in links)
+
+
+def _on_another_device(lio: Lio, item: Item, file: Path, message: str) -> Finding:
+    """Return the finding of an object without its device, with the command that uses another.
+
+    The command restores the saved object and all that depends on it, so that initiators see the
+    same disk.
+    """
+    device = item.facts["dev"]
+    if _PLAIN_PATH.fullmatch(device) is None:
+        return error(item.path, f"{message}. To use another device, change its dev in {file}")
+    is_file = item.path.startswith("/backstores/fileio/")
+    new = "/NEW/PATH" if is_file else "/dev/disk/by-id/NEW-DEVICE"
+    script = shell_word(f's|"dev": "{device.replace(".", "[.]")}"|"dev": "{new}"|')
+    restore = pyshell(lio, "restoreconfig", "/dev/stdin", missing_only=True)
+    return error(
+        item.path,
+        f"{message}. If the device is lost, put the path of another one, at least as large and with"
+        " its data, into the command; serial number, LUNs and mappings stay the same. Then save",
+        choices=[
+            f"sed {script} {shell_word(str(file))} | {restore}",
+            pyshell(lio, "saveconfig"),
+        ],
+    )

@@ -298,7 +298,7 @@ class AuthGroup(SettingsGroup):
             settings.refuse_equal_secrets(*secrets)
 
     def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
-        """Return a remark if the credentials have no effect, as nobody is asked for them."""
+        """Return a remark if the credentials have no effect, or if a required one is removed."""
         place = self._places[0]
         userid = self._later(place, "userid", values)
         if isinstance(place, FabricPlace):
@@ -307,10 +307,15 @@ class AuthGroup(SettingsGroup):
                     f"{place} asks for CHAP at discovery, and has no userid: no one can log in."
                 ]
             return ()
-        given = any(values.get(name) for name in settings.AUTH_FILES)
-        if not given or not isinstance(place, Tpg | NodeAcl):
+        if not isinstance(place, Tpg | NodeAcl):
             return ()
         if settings.asks_for_chap(self._lio.kernel, place):
+            removed = [name for name in ("userid", "password") if values.get(name) == ""]
+            if removed and isinstance(place, NodeAcl):
+                lost = " and ".join(removed)
+                return [f"CHAP is required: without {lost}, this initiator cannot log in."]
+            return ()
+        if not any(values.get(name) for name in settings.AUTH_FILES):
             return ()
         tpg = place if isinstance(place, Tpg) else place.tpg
         command = f"{tpg.path} set attribute authentication=1"

@@ -120,6 +120,20 @@ def test_enabling_chap_is_not_suggested_if_it_would_lock_others_out(healthy: Pys
     assert finding["commands"] == []
 
 
+def test_a_required_secret_is_removed(healthy: Pyshell) -> None:
+    healthy.must(
+        f"{ACL} set auth userid=u password=of-twelve-bytes",
+        f"{TPG} set attribute authentication=1",
+    )
+    assert gone(healthy, "access")
+    said = healthy.line(f"{ACL} set auth password=")
+    assert "CHAP is required: without password, this initiator cannot log in." in said.err
+    commands = only(healthy, "access", ACL, "CHAP is required, but no password is set")
+    assert "userid" not in commands[0]
+    follow(healthy, commands)
+    assert gone(healthy, "access")
+
+
 def test_discovery_requires_chap_without_credentials(healthy: Pyshell) -> None:
     """Finding 22."""
     said = healthy.line("/iscsi set discovery_auth enable=true")

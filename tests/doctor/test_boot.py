@@ -135,6 +135,29 @@ def test_the_last_restore_skipped_an_object(healthy: Pyshell) -> None:
     assert healthy("restoreconfig").status == 1
     missing = [one for one in doctor(healthy) if "it could not be restored" in one["message"]]
     assert "/backstores/block/lee_block" in [one["path"] for one in missing]
+    assert [one["commands"] for one in missing] == [[]] * len(missing)
     machine.add(device)
-    follow(healthy, missing[0]["commands"])
+    (commands, *_) = [one["commands"] for one in doctor(healthy) if one["check"] == "saving"]
+    follow(healthy, commands)
     assert gone(healthy, "saving")
+
+
+def test_an_object_whose_device_is_lost_is_restored_on_another(healthy: Pyshell) -> None:
+    saved = healthy.document()["storage_objects"][0]
+    healthy.must("clearconfig confirm=true")
+    healthy.simulator.machine.remove("/dev/mapper/lee-lee.lv")
+    assert healthy("restoreconfig").status == 1
+    (found, *others) = [one for one in doctor(healthy) if "not be restored" in one["message"]]
+    assert found["path"] == "/backstores/block/lee_block"
+    assert [one["choices"] for one in others] == [[]] * len(others)
+    moves, saves = found["choices"]
+    follow(healthy, [moves.replace("/dev/disk/by-id/NEW-DEVICE", "/dev/sdb"), saves])
+    assert gone(healthy, "saving")
+    (now,) = healthy.document()["storage_objects"]
+    assert now == {**saved, "dev": "/dev/sdb"} | _own_of(now)
+    assert len(healthy.document()["targets"][0]["tpgs"][0]["luns"]) == 1
+
+
+def _own_of(entry: dict[str, object]) -> dict[str, object]:
+    """Return what an entry takes from its device."""
+    return {"attributes": entry["attributes"]}

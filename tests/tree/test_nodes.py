@@ -392,10 +392,16 @@ def test_a_short_secret_is_taken_with_a_note(exported: Pyshell, node: str, secre
     ]
 
 
-@pytest.mark.parametrize("secret", ["twelve-bytes", ""])
-def test_a_secret_of_twelve_bytes_needs_no_note(exported: Pyshell, secret: str) -> None:
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("twelve-bytes", ""),
+        ("", "CHAP is required: without password, this initiator cannot log in.\n"),
+    ],
+)
+def test_a_secret_of_twelve_bytes_needs_no_note(exported: Pyshell, secret: str, told: str) -> None:
     exported.prepare(f"{TPG} set attribute authentication=1")
-    assert exported.line(f"{ACL} set auth userid=u password='{secret}'").err == ""
+    assert exported.line(f"{ACL} set auth userid=u password='{secret}'").err == told
     assert exported.line(f"{ACL} set auth password=short", "--compat").err == ""
 
 
