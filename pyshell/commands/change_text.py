@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 3
+# Kinds of changes as the JSON names them, and their verbs.
 _VERBS = {
     "created": "create",
     "changed": "change",
@@ -50,7 +51,7 @@ class Touched:
     @property
     def line(self) -> str:
         """A line such as `deleted /iscsi/… [disrupting iqn.…]`."""
-        return self._line(self.change)
+        return self._line(f"{_VERBS[self.change]}d")
 
     @property
     def would(self) -> str:
@@ -97,7 +98,7 @@ def _objects(plan: Plan) -> Iterator[tuple[str, str, tuple[Changed, ...]]]:
 def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool = False) -> str:
     """Return how many objects of each kind there are, or `would` be, after `title`."""
     counts = [
-        f"{sum(o.change == word for o in objects)} {f'to {verb}' if would else word}"
+        f"{sum(o.change == word for o in objects)} {f'to {verb}' if would else f'{verb}d'}"
         for word, verb in _VERBS.items()
     ]
     counts.append(f"{plan.unchanged} unchanged")

@@ -18,7 +18,7 @@ from pyshell.commands.export import shown as shown_argument
 from pyshell.commands.save import missing_since_restored
 from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
-from pyshell.config.model import items
+from pyshell.config.model import items, tree_path
 from pyshell.config.running import read_running
 from pyshell.config.store import revisions
 from pyshell.config.store.boot_file import is_unsaved
@@ -28,6 +28,7 @@ from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.storage_info import device_attributes
+from pyshell.text import listed
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -111,6 +112,11 @@ def diff(
         if not before and not after:
             _require_path(node, path)
     found = compare(before, after)
+    unread = sorted({tree_path(o) for o in (*before.values(), *after.values()) if o.unread})
+    if unread:
+        node.context.note(
+            f"Not compared: CHAP secrets of {listed(unread, 3)}, whose files cannot be read."
+        )
     if form == "commands":
         lines = command_lines(before, after, derived=partial(_derived, node))
         return Lines(lines, status=int(bool(found)))

@@ -177,7 +177,7 @@ def test_the_commands_that_a_difference_stands_for_bring_it_about(saved: Pyshell
 def test_field_failure_7_applying_what_runs_changes_nothing_and_says_so(saved: Pyshell) -> None:
     before = saved.tree()
     assert saved("apply", str(saved.example)).done().lines == [
-        f"Applied {saved.example}: 0 created, 0 changed, 0 made anew, 0 deleted, 13 unchanged."
+        f"Applied {saved.example}: 0 created, 0 changed, 0 recreated, 0 deleted, 13 unchanged."
     ]
     assert saved.tree() == before
 
@@ -253,10 +253,9 @@ def test_field_failure_7_a_dry_run_shows_the_same_and_changes_nothing(
     dry = saved("--dry-run", "apply", str(file), "prune=true").done().lines
     assert saved.tree() == before
     done = saved("apply", str(file), "prune=true").done().lines
-    verbs = {"create": "created", "change": "changed", "recreate": "made anew", "delete": "deleted"}
     for told, line in zip(dry[:-1], done[:-1], strict=True):
         verb, _, rest = told.removeprefix("Would ").removesuffix(" (dry run)").partition(" ")
-        assert line == f"{verbs[verb]} {rest}"
+        assert line == f"{verb}d {rest}"
     assert dry[-1].startswith(f"Would apply {file}: ")
     assert dry[-1].endswith(" unchanged. (dry run)")
     assert re.findall(r"\d+", dry[-1]) == re.findall(r"\d+", done[-1])
@@ -376,9 +375,9 @@ def test_a_disk_on_another_device_is_made_anew_with_what_is_made_of_it(
     file.write_text(json.dumps(document))
     lines = saved("apply", str(file)).done().lines
     assert lines[:-1] == [
-        "made anew /backstores/block/lee_block [replacing]",
-        f"made anew {TPG}/luns/lun0 [replacing]",
-        f"made anew {ACL}/mapped_lun0 [replacing]",
+        "recreated /backstores/block/lee_block [replacing]",
+        f"recreated {TPG}/luns/lun0 [replacing]",
+        f"recreated {ACL}/mapped_lun0 [replacing]",
     ]
     assert "/dev/sdb" in saved(f"{TPG}/luns/lun0", "status").out
 
@@ -393,8 +392,8 @@ def test_what_the_kernel_fixes_while_exported_lifts_the_luns_for_a_moment(
     lines = saved("apply", str(file)).done().lines
     assert lines[:-1] == [
         "changed /backstores/ramdisk/scratch: block_size: 512 -> 4096 [online]",
-        f"made anew {TPG}/luns/lun1 [replacing]",
-        f"made anew {ACL}/mapped_lun1 [replacing]",
+        f"recreated {TPG}/luns/lun1 [replacing]",
+        f"recreated {ACL}/mapped_lun1 [replacing]",
     ]
 
 
@@ -409,8 +408,8 @@ def test_a_serial_number_is_changed_in_place_and_its_luns_lifted_for_a_moment(
     before = "b64e1a97-5d08-4c3b-a7f2-09e8d3716c45"
     assert lines[:-1] == [
         f"changed /backstores/ramdisk/scratch: wwn: {before} -> a-new-number [online]",
-        f"made anew {TPG}/luns/lun1 [replacing]",
-        f"made anew {ACL}/mapped_lun1 [replacing]",
+        f"recreated {TPG}/luns/lun1 [replacing]",
+        f"recreated {ACL}/mapped_lun1 [replacing]",
     ]
     assert saved("diff", "running", str(file)).status == 0
     saved("undo").done()
@@ -583,11 +582,11 @@ def test_a_rollback_brings_a_revision_back_by_the_smallest_change(revised: Pyshe
     assert revised("rollback", "1").done().lines == [
         f"changed {TPG}: login_timeout: 20 -> 15 [online]",
         "deleted /backstores/ramdisk/new [online]",
-        "Rolled back to revision 1: 0 created, 1 changed, 0 made anew, 1 deleted, 12 unchanged.",
+        "Rolled back to revision 1: 0 created, 1 changed, 0 recreated, 1 deleted, 12 unchanged.",
     ]
     assert revised("diff", "1").done().out == ""
     assert revised("rollback", "1").done().lines == [
-        "Rolled back to revision 1: 0 created, 0 changed, 0 made anew, 0 deleted, 13 unchanged."
+        "Rolled back to revision 1: 0 created, 0 changed, 0 recreated, 0 deleted, 13 unchanged."
     ]
 
 
@@ -1067,7 +1066,7 @@ def test_outer_blanks_of_a_value_are_no_change(pyshell: Pyshell, tmp_path: Path)
     target = {"fabric": "iscsi", "wwn": SERVER, "tpgs": [tpg]}
     wanted.write_text(json.dumps({"storage_objects": [], "targets": [target]}))
     pyshell("apply", str(wanted)).done()
-    assert "0 changed, 0 made anew, 0 deleted" in pyshell("apply", str(wanted)).done().out
+    assert "0 changed, 0 recreated, 0 deleted" in pyshell("apply", str(wanted)).done().out
     shown = pyshell.must(f"/iscsi/{SERVER}/tpg1 get parameter TargetAlias")
     assert shown == ["TargetAlias=the alias "]
 

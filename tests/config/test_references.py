@@ -71,6 +71,16 @@ def test_finding_17_a_file_with_references_is_applied_and_then_unchanged(
     assert twin("diff", str(git)).status == 0
 
 
+def test_finding_17_a_secret_that_cannot_be_read_is_not_compared(
+    target: Pyshell, git: Path, tmp_path: Path
+) -> None:
+    for file in (tmp_path / "secrets").iterdir():
+        file.unlink()
+    ran = target("diff", str(git))
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err == f"Not compared: CHAP secrets of {ACL}, whose files cannot be read.\n"
+
+
 def test_finding_17_a_secret_that_changed_in_its_file_is_applied(
     target: Pyshell, git: Path, tmp_path: Path
 ) -> None:

@@ -100,9 +100,9 @@ def test_applying_and_going_back_cuts_no_session_and_loses_no_write(
     writer.start()
     done = pyshell("apply", str(after), "prune=true").stdout.splitlines()
     amid = writer.written
-    assert done[-1].startswith(f"Applied {after}: 2 created, 1 changed, 0 made anew, 2 deleted")
+    assert done[-1].startswith(f"Applied {after}: 2 created, 1 changed, 0 recreated, 2 deleted")
     pyshell("saveconfig")
-    assert "1 changed, 0 made anew" in pyshell("rollback", "2").stdout
+    assert "1 changed, 0 recreated" in pyshell("rollback", "2").stdout
     pyshell("apply", str(after), "prune=true")
     writer.stop()
     assert writer.error is None
