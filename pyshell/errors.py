@@ -165,6 +165,36 @@ def from_os_error(
     return found(f"Cannot {step}: {reason}{name}{at}.", hint, errno=number, path=where, step=step)
 
 
+def file_hint(number: int | None, path: str, *, creates: bool = False) -> str:
+    """Return what to do about a named file that cannot be opened; `creates` if it is written."""
+    if number == errors.EISDIR:
+        return "It is a folder: give the name of a file."
+    if number not in (errors.ENOENT, errors.ENOTDIR):
+        return ""
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(folder):
+        return "" if creates else "Check the name."
+    if os.path.lexists(folder):
+        return f"{folder} is not a folder."
+    return f"No such folder: {folder}.{' Create it first.' if creates else ''}"
+
+
+@contextmanager
+def file_errors(step: str, path: str, *, creates: bool = False) -> Iterator[None]:
+    """Return a context that raises an OSError of reading or writing a file, with `file_hint`.
+
+    targetcli mode shows no such hint.
+    """
+    try:
+        yield
+    except OSError as error:
+        plain = OSError(error.errno, error.strerror) if creates else error
+        failed = from_os_error(plain, step, path=path)
+        failed.hint = file_hint(error.errno, path, creates=creates)
+        failed.targetcli = failed.message if failed.hint else ""
+        raise failed from error
+
+
 @contextmanager
 def os_errors(
     step: str, *, path: str | None = None, hint: str = "", only_path: bool = False

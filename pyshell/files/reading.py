@@ -19,7 +19,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pyshell.errors import NotPermittedError, PyshellError, os_errors
+from pyshell.errors import NotPermittedError, PyshellError, file_errors
 from pyshell.files import paths
 
 SMALL = 1 << 20
@@ -70,7 +70,7 @@ def read(
     TooLargeError for more than `limit` bytes.
     """
     with (
-        os_errors(f"read {path}"),
+        file_errors(f"read {path}", str(path)),
         _opened(path, trusted=trusted, folder_known=folder_known) as descriptor,
     ):
         found = os.fstat(descriptor)
@@ -86,13 +86,13 @@ def start_of(path: Path, length: int, *, line: bool = False) -> bytes:
 
     Raises as `read`.
     """
-    with os_errors(f"read {path}"), open(_open_regular(path), "rb") as file:
+    with file_errors(f"read {path}", str(path)), open(_open_regular(path), "rb") as file:
         return file.readline(length) if line else file.read(length)
 
 
 def open_trusted(path: Path) -> int:
     """Return a descriptor of a file that only root or the caller can write. Raises as `read`."""
-    with os_errors(f"read {path}"), _opened(path, trusted=True) as descriptor:
+    with file_errors(f"read {path}", str(path)), _opened(path, trusted=True) as descriptor:
         return os.dup(descriptor)
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshell.errors import ConflictError, os_errors
+from pyshell.errors import ConflictError, file_errors, os_errors
 from pyshell.files import paths
 from pyshell.files.paths import Place, resolved
 from pyshell.quoting import shell_word
@@ -39,7 +39,7 @@ def replace(path: Path, data: bytes, *, private: bool = True) -> None:
     """
     # The error does not name the temporary file.
     with (
-        os_errors(f"write {path}", path=str(path), only_path=True),
+        file_errors(f"write {path}", str(path), creates=True),
         _judged(path, private=private) as place,
         _opened_folder(place) as folder,
     ):
@@ -50,7 +50,7 @@ def require_writable(path: Path) -> None:
     """Raise if `replace` would refuse to write; a missing folder is not an error."""
     missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
     with (
-        os_errors(f"write {path}", path=str(path), only_path=True),
+        file_errors(f"write {path}", str(path), creates=True),
         missing,
         _judged(path, private=False),
     ):

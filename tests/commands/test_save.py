@@ -284,3 +284,28 @@ def test_reading_a_damaged_file_does_not_say_that_nothing_was_changed(
     assert ran.err
     assert "Nothing was changed" not in ran.err
     assert "$:" not in ran.out
+
+
+# Files that cannot be opened
+
+
+@pytest.mark.parametrize("line", ["saveconfig", "restoreconfig", "apply", "check", "diff", "-f"])
+def test_the_error_of_a_folder_says_what_to_give(
+    pyshell: Pyshell, tmp_path: Path, line: str
+) -> None:
+    ran = pyshell(line, str(tmp_path))
+    assert ran.err.endswith(": Is a directory (EISDIR). It is a folder: give the name of a file.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [("saveconfig", "No such folder: /nodir. Create it first.")]
+    + [(line, "No such folder: /nodir.") for line in ("restoreconfig", "check", "-f")],
+)
+def test_the_error_of_a_missing_folder_names_it(pyshell: Pyshell, line: str, hint: str) -> None:
+    assert pyshell(line, "/nodir/x").err.endswith(f". {hint}\n")
+
+
+def test_targetcli_mode_prints_no_such_hint(pyshell: Pyshell, tmp_path: Path) -> None:
+    ran = pyshell("--compat", "saveconfig", str(tmp_path))
+    assert ran.err == f"Cannot write {tmp_path}: Is a directory (EISDIR).\n"

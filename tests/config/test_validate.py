@@ -447,7 +447,7 @@ def test_a_device_that_does_not_fit_is_reported(
 
 def test_a_missing_file_is_reported_as_such(pyshell: Pyshell) -> None:
     ran = pyshell("check", "/nonexistent.json")
-    assert (ran.err, ran.status) == ("No such file: /nonexistent.json.\n", 3)
+    assert (ran.err, ran.status) == ("No such file: /nonexistent.json. Check the name.\n", 3)
 
 
 SIZED = [

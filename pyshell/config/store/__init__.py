@@ -12,6 +12,7 @@ Without this record nothing is known, and nothing is refused for these reasons.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import NotFoundError, PyshellError, os_errors
+from pyshell.errors import NotFoundError, PyshellError, file_hint, os_errors
 from pyshell.files import paths, reading, writing
 from pyshell.files.reading import LARGE
 from pyshell.lio import Lio
@@ -283,8 +284,11 @@ def elsewhere(lio: Lio) -> list[Path]:
 def missing_file(lio: Lio, path: Path, command: str) -> NotFoundError:
     """Return the error for a missing file that `command` should read."""
     if path != default_file(lio) and command == "check":
-        return NotFoundError(f"No such file: {path}.", "", path=str(path))
+        hint = file_hint(errno.ENOENT, str(path))
+        return NotFoundError(f"No such file: {path}.", hint, path=str(path))
     hint = "saveconfig writes it."
+    if path != default_file(lio):
+        hint = file_hint(errno.ENOENT, str(path))
     others = elsewhere(lio) if path == default_file(lio) else []
     if others:
         hint = f"Another one is {others[0]}: '{command} {others[0]}' reads it."
