@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from pyshell import names
 from pyshell.commands import change_text
 from pyshell.commands.diff import (
     RUNNING,
@@ -29,11 +30,11 @@ from pyshell.config.store import local, revisions
 from pyshell.config.store import undo as journal
 from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
-from pyshell.lio import listing, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import Target, normal_wwn
 from pyshell.lio.operations.base import check, flat
-from pyshell.lio.operations.storage import image_file_of
+from pyshell.lio.operations.storage import CreateStorageObject, image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Change, Result
@@ -285,6 +286,7 @@ def _brought(
     `titles` say that it was done, and that it would be.
     """
     objects = change_text.touched(node.lio, found)
+    smaller = "; ".join(_smaller(node.lio, found))
     shown = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
     foretold = change_text.summary(found, objects, titles[1], would=True)
 
@@ -301,7 +303,24 @@ def _brought(
         way=way,
         undoable=then is None,
         undoes=undoes,
+        note=f"{smaller}: file systems on it may be cut off." if smaller else "",
     )
+
+
+def _smaller(lio: Lio, found: Plan) -> Iterator[str]:
+    """Yield the storage objects that are recreated on a smaller device, with both sizes."""
+    replaced = set(found.replaced)
+    for operation in found.operations:
+        if not isinstance(operation, CreateStorageObject) or operation.place.path not in replaced:
+            continue
+        place = listing.storage_object(lio, operation.place.plugin, operation.place.name)
+        device = lio.machine.block_device(str(operation.arguments.get("dev", "")))
+        size = storage_info.describe(lio, place).size if place is not None else None
+        if device is not None and size is not None and device.size < size:
+            yield (
+                f"{device.path} ({names.size_text(device.size)}) is smaller than the"
+                f" {names.size_text(size)} of {place} now"
+            )
 
 
 def _nothing_to_undo() -> PyshellError:

@@ -373,8 +373,14 @@ def test_a_disk_on_another_device_is_made_anew_with_what_is_made_of_it(
     document["storage_objects"][0]["dev"] = "/dev/sdb"
     file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
-    lines = saved("apply", str(file)).done().lines
-    assert lines[:-1] == [
+    smaller = (
+        "/dev/sdb (8.0GiB) is smaller than the 20.0GiB of storage object block/lee_block now: file"
+        " systems on it may be cut off."
+    )
+    assert smaller in saved("--dry-run", "apply", str(file)).done().err
+    ran = saved("apply", str(file)).done()
+    assert smaller in ran.err
+    assert ran.lines[:-1] == [
         "recreated /backstores/block/lee_block [replacing]",
         f"recreated {TPG}/luns/lun0 [replacing]",
         f"recreated {ACL}/mapped_lun0 [replacing]",
