@@ -22,7 +22,7 @@ CORE = (
     ),
     *("lio/test_rtslib.py", "host/test_handlers.py", "config/test_validate.py"),
     *("config/test_schema.py", "config/test_restoration.py", "tree/test_user_backstores.py"),
-    *("shell/completion/test_engine.py", "render/test_output.py", "render/test_tables.py"),
+    *("shell/completion/test_completion.py", "render/test_render.py", "render/test_tables.py"),
     *("prompt/test_completer.py", "prompt/test_session.py"),
 )
 RUN_SECONDS = 900
