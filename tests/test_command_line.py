@@ -84,6 +84,14 @@ def test_status_4_where_the_user_may_not(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "root" in ran.err
 
 
+def test_a_target_that_the_user_cannot_see_may_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lio, "CONFIGFS", "/nonexistent")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    ran = run_here(["ls"])
+    assert ran.status == 4
+    assert "it is not loaded, or only root can see it. Run pyshell as root." in ran.err
+
+
 def test_status_5_where_another_program_holds_the_lock_is_field_failure_46() -> None:
     assert "Exit status: 0 done, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict," in (
         run_here(["--help"]).out
@@ -243,6 +251,18 @@ def test_a_damaged_table_of_the_simulator_is_told(pyshell: Pyshell, table: str) 
     assert (ran.out, ran.status) == ("", 1)
     assert ran.err.startswith(f"{pyshell.folder / 'machine.json'}")
     assert ran.err.count("\n") == 1
+
+
+def test_a_missing_table_of_the_simulator_can_be_copied(pyshell: Pyshell) -> None:
+    pyshell.must("pwd")
+    table = pyshell.folder / "machine.json"
+    text = table.read_text()
+    table.unlink()
+    ran = pyshell("ls")
+    assert (ran.out, ran.status) == ("", 3)
+    assert "Copy machine.json from another one: 'pyshell --simulate=DIR ls'" in ran.err
+    table.write_text(text)
+    pyshell("ls").done()
 
 
 def test_the_configurations_folder_can_be_chosen(target: Pyshell, tmp_path: Path) -> None:

@@ -136,7 +136,13 @@ def _open_simulator(folder: Path) -> Simulator:
         found = open_simulator(folder)
         found.machine.table()
     except OSError as error:
-        raise from_os_error(error, "open the simulated target", path=str(folder)) from error
+        failed = from_os_error(error, "open the simulated target", path=str(folder))
+        if isinstance(failed, NotFoundError) and not os.path.exists(folder / "machine.json"):
+            failed.hint = (
+                "Copy machine.json from another one: 'pyshell --simulate=DIR ls' with a new folder"
+                " creates one."
+            )
+        raise failed from error
     except ValueError as error:
         hint = "Fix or remove that file, or name another folder with --simulate=DIR."
         raise PyshellError(str(error), hint) from error
@@ -153,7 +159,9 @@ def _ready() -> None:
     if not os.path.isdir(CONFIGFS):
         if os.geteuid() != 0:
             raise NotPermittedError(
-                "The kernel's storage target is not loaded.", "Run pyshell as root."
+                "Cannot see the kernel's storage target: it is not loaded, or only root can see"
+                " it.",
+                "Run pyshell as root.",
             )
         if not os.path.ismount("/sys/kernel/config"):
             if not os.path.isdir("/sys/kernel/config"):
