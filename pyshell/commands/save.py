@@ -202,7 +202,11 @@ def revisions(
         str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
     ] = None,
 ) -> Result:
-    """List earlier saved configurations, or show the content of one."""
+    """List earlier saved configurations, or show the content of one.
+
+    The name of a targetcli backup has the time when it was made; 'saved at' is when its content was
+    saved.
+    """
     folder = node.lio.config_dir
     about = boot_file(node.context).about()
     if action in (None, "list"):

@@ -30,6 +30,7 @@ def test_a_revision_tells_time_user_way_objects_and_comment(
     assert "1 storage object, 1 target, 1 LUN, 1 ACL " in first
     assert first.endswith("  before the move")
     assert backup.startswith("saveconfig-")
+    assert backup.endswith("  same as revision 1")
 
 
 def test_revisions_as_json_are_one_document(exported: Pyshell) -> None:

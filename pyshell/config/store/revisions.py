@@ -54,6 +54,8 @@ class Revision:
     """When it was replaced, "" if unknown."""
     digest: str = ""
     """Digest of the original file."""
+    same_as: str = ""
+    """For a backup, the saved file or the revision with the same content, "" if there is none."""
 
     @property
     def title(self) -> str:
@@ -110,7 +112,7 @@ def _row(revision: Revision) -> tuple[str, ...]:
         about.user,
         about.way,
         revision.objects,
-        about.comment,
+        f"same as {revision.same_as}" if revision.same_as else about.comment,
     )
     return tuple(one_line(cell) or "-" for cell in cells)
 
@@ -198,10 +200,13 @@ def listed(config_dir: Path, saved: About | None = None) -> list[Revision]:
         for number in reversed(numbers(config_dir)):
             found.append(_described(folder(config_dir) / f"{number}.json"))
         # A save also writes a backup for targetcli, of a file that is a revision or saved as well.
-        authors = {one.digest: one.about for one in found}
+        known = {one.digest: one for one in found}
         for backup in reversed(document_file.backups(file)):
             one = _of_backup(backup)
-            found.append(replace(one, about=authors.get(one.digest, one.about)))
+            if same := known.get(one.digest):
+                name = SAVED if same.word == SAVED else f"revision {same.word}"
+                one = replace(one, about=same.about, same_as=name)
+            found.append(one)
     return found
 
 
