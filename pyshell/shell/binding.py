@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
 from pyshell.lio import settings
 from pyshell.shell.grammar import Word
 from pyshell.text import did_you_mean
+from pyshell.text import likely as near
 from pyshell.tree.command import Command, Param
 from pyshell.tree.node import Node
 from pyshell.tree.root import RootNode, kinds
@@ -170,11 +171,11 @@ def _is_one_edit_away(word: str, other: str) -> bool:
     return swapped or one[1:] == two[1:] or one[1:] == two or one == two[1:]
 
 
-def _likely(node: Node, word: str) -> list[str]:
+def _likely(commands: Mapping[str, Command], word: str) -> list[str]:
     """Return the commands to suggest: those that change something only for a typo of them."""
     return [
         name
-        for name, described in node.commands().items()
+        for name, described in commands.items()
         if not described.changes or name == _SYNONYMS.get(word) or _is_one_edit_away(word, name)
     ]
 
@@ -186,11 +187,14 @@ def unknown_command(node: Node, word: Word) -> UsageError:
     elif word.text in RootNode.commands() and word.text not in node.commands():
         hint = f"It is a command of the root: / {word.text}"
     else:
-        likely = _likely(node, word.text)
+        likely = _likely(node.commands(), word.text)
         meant = _SYNONYMS.get(word.text)
         hint = elsewhere(node, word.text) or (
             f"Did you mean {meant}?" if meant in likely else did_you_mean(word.text, likely)
         )
+        root = RootNode.commands()
+        if not hint and (meant := near(word.text, _likely(root, word.text))):
+            hint = f"Did you mean the root's command / {meant}?"
     return UsageError(
         f"Command not found {word.text}.",
         hint or f"Commands at {node.path}: {', '.join(node.commands())}.",

@@ -122,3 +122,9 @@ def test_what_cannot_be_run_on_all_is_told(
 def test_in_targetcli_mode_a_star_behind_a_name_means_its_children(disks: Pyshell) -> None:
     disks.program = "targetcli"
     assert disks.line("/backstores/ramdisk* pwd").lines[1] == "/backstores/ramdisk/a"
+
+
+def test_a_mistyped_command_of_the_root_is_suggested_elsewhere(pyshell: Pyshell) -> None:
+    ran = pyshell.line("/iscsi saveconfg")
+    assert "Command not found saveconfg. Did you mean the root's command / saveconfig?" in ran.err
+    assert "Commands at /iscsi: " in pyshell.line("/iscsi xyzzy").err
