@@ -192,9 +192,13 @@ def refuse_image_among(lio: Lio, path: str) -> None:
     """
     if not path.startswith("/dev/") or path.startswith("/dev/shm/"):  # noqa: S108 - not written
         return
+    raise NotFoundError(f"There is no block device {path}.", free_devices(lio))
+
+
+def free_devices(lio: Lio) -> str:
+    """Return a hint that names unused block devices."""
     found = [device.path for device in unused_devices(lio)]
-    known = f"Free are {listed(found, _NAMED)}." if found else "No device is free."
-    raise NotFoundError(f"There is no block device {path}.", known)
+    return f"Free are {listed(found, _NAMED)}." if found else "No device is free."
 
 
 def _exported_devices(lio: Lio) -> set[str]:

@@ -58,6 +58,8 @@ def test_field_failure_37_what_does_not_fit_is_refused_and_nothing_is_left(
     ran = pyshell.line(f"/backstores/{line}")
     assert (ran.status, ran.out) == (status, "")
     assert told in ran.err
+    assert "lsblk" not in ran.err, "it lists the real host's devices"
+    assert "lsscsi" not in ran.err
     assert ran.err.count("\n") == 1
     assert pyshell.files() == before
 
@@ -315,3 +317,10 @@ def test_an_image_file_needs_its_folder(pyshell: Pyshell) -> None:
     assert not (pyshell.folder / "files/nosuch").exists()
     pyshell.must("/backstores/fileio create a /srv/new/a.img 1M")
     assert (pyshell.folder / "files/srv/new/a.img").stat().st_size == 1 << 20
+
+
+def test_a_missing_device_is_answered_with_free_devices(pyshell: Pyshell) -> None:
+    ran = pyshell.line("/backstores/block create x /dev/none")
+    assert "There is no block device /dev/none. Free are /dev/" in ran.err
+    ran = pyshell.line("/backstores/pscsi create x /dev/none")
+    assert "machine.json lists those of the simulated host." in ran.err

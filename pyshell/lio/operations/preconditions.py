@@ -82,7 +82,8 @@ def check_block(lio: Lio, foreseen: Foreseen, path: str, *, exclusive: bool) -> 
             )
         raise NotFoundError(
             f"There is no block device {path}",
-            "'lsblk' lists them.",
+            # 'lsblk' would list the devices of the real host.
+            "'lsblk' lists them." if lio.simulated is None else storage_info.free_devices(lio),
             path=path,
             targetcli=f"Could not open {path}",
         )
@@ -248,7 +249,15 @@ def _check_pscsi(lio: Lio, foreseen: Foreseen, name: str) -> None:
     if found is None:
         if lio.machine.block_device(name) is not None or _exists(lio, name):
             raise UsageError(f"{name} is not a SCSI device", "For another block device use block.")
-        raise NotFoundError(f"There is no SCSI device {name}", "'lsscsi -g' lists them.", path=name)
+        message = f"There is no SCSI device {name}"
+        raise NotFoundError(
+            message,
+            "'lsscsi -g' lists them."
+            if lio.simulated is None
+            else f"{lio.simulated}/machine.json lists those of the simulated host.",
+            path=name,
+            targetcli=f"{message}. 'lsscsi -g' lists them.",
+        )
     if found.problem:
         raise UsageError(f"{name} {found.problem}")
     device = lio.machine.block_device(found.path)
