@@ -150,7 +150,8 @@ class PortalsNode(ObjectNode[Tpg]):
         address, port_given = _one_port(ip_address or (default, None), ip_port)
         port = port_given or names.DEFAULT_PORT
         before = []
-        if port == names.DEFAULT_PORT:
+        # targetcli says it of the default port given on the line, too.
+        if port_given is None or (self.context.compat and port == names.DEFAULT_PORT):
             before.append(f"Using default IP port {port}")
         if address == default:
             before.append(f"Binding to INADDR_ANY ({address})")

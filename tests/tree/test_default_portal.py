@@ -103,3 +103,12 @@ def test_finding_58_a_wildcard_that_the_kernel_serves_elsewhere_is_reported(
     )
     created = target(f"/iscsi/{OTHER}/tpg1/portals", "create", "0.0.0.0")
     created.done(noting=f"The kernel takes 0.0.0.0:3260 for {TPG}/portals/[::1]:3260")
+
+
+def test_a_port_that_is_given_is_not_called_the_default(target: Pyshell) -> None:
+    target.must(f"{TPG}/portals delete 0.0.0.0 3260")
+    ran = target.line(f"{TPG}/portals create 192.168.0.254 ip_port=3260")
+    assert "Created network portal" in ran.out
+    assert "Using default" not in ran.out
+    target.must(f"{TPG}/portals delete 192.168.0.254 3260")
+    assert "Using default IP port 3260" in target.line(f"{TPG}/portals create 192.168.0.254").out
