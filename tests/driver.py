@@ -35,7 +35,7 @@ _TOLD_BESIDE = (
     "is sparse", "takes all its space", "Its cache is write-back", "password is shorter than 12",
     "is longer than 16 bytes: initiators such as Windows refuse it.",
     "The credentials have no effect: CHAP is off.",
-    "CHAP is required: without", "file systems on it may be cut off",
+    "CHAP is required: without", "its file systems may be truncated",
     "The running configuration is not saved", "initiators take the two for one disk",
 )  # fmt: skip
 LONG = os.environ.get("PYSHELL_TEST_LONG", "") not in ("", "0")

@@ -303,7 +303,7 @@ def _brought(
         way=way,
         undoable=then is None,
         undoes=undoes,
-        note=f"{smaller}: file systems on it may be cut off." if smaller else "",
+        note=f"{smaller}: its file systems may be truncated." if smaller else "",
     )
 
 

@@ -374,8 +374,8 @@ def test_a_disk_on_another_device_is_made_anew_with_what_is_made_of_it(
     file = private(tmp_path / "wanted.json")
     file.write_text(json.dumps(document))
     smaller = (
-        "/dev/sdb (8.0GiB) is smaller than the 20.0GiB of storage object block/lee_block now: file"
-        " systems on it may be cut off."
+        "/dev/sdb (8.0GiB) is smaller than the 20.0GiB of storage object block/lee_block now: its"
+        " file systems may be truncated."
     )
     assert smaller in saved("--dry-run", "apply", str(file)).done().err
     ran = saved("apply", str(file)).done()
