@@ -191,6 +191,11 @@ def test_lines_of_the_tree_are_as_scripts_read_them(exported: Pyshell) -> None:
     assert [name for name in names if name.startswith("disk")] == ["disk1", "disk9", "disk10"]
 
 
+def test_the_groups_of_a_node_acl_are_targetclis(exported: Pyshell) -> None:
+    ours, theirs = (exported(*option, ACL, "get").out.split() for option in ((), ("--compat",)))
+    assert (set(ours) - set(theirs), set(theirs) - set(ours)) == ({"queue"}, set())
+
+
 @pytest.mark.parametrize("program", ["pyshell", "targetcli"])
 def test_what_was_begun_is_told_in_targetclis_manner_where_it_fails(
     target: Pyshell, program: str

@@ -189,7 +189,8 @@ class NodeAclNode(ObjectNode[NodeAcl]):
     def groups(self) -> dict[str, SettingsGroup]:
         fabric = self.place.tpg.target.fabric
         groups = access_groups(self.lio, fabric, self.places, "node_acl")
-        return groups | queue_group(self.lio, self.places)
+        # targetcli lists the groups of a node, and has none for the queue.
+        return groups if self.context.compat else groups | queue_group(self.lio, self.places)
 
     def summary(self) -> tuple[str, bool | None]:
         words = []
