@@ -37,9 +37,25 @@ from pyshell.lio.operations.setters import Set, snapshot
 
 
 @dataclass
-class DeleteLun(Deletion):
+class _LinkDeletion(Deletion):
+    """Deletes an object with a link, which is restored if the deletion fails half-way."""
+
+    half_done: ClassVar[str]
+    """What the object does without its link."""
+
+    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
+        with or_put_back(f"{self.place} {self.half_done}", lambda: _relink(lio, again)):
+            super().delete(lio, again)
+
+    def do_for_good(self, lio: Lio) -> Operation | None:
+        return self.do(lio)
+
+
+@dataclass
+class DeleteLun(_LinkDeletion):
     """Delete a LUN that no ACL maps. The storage object stays."""
 
+    half_done = "exports nothing now"
     # It waits for I/O in progress and for an RCU grace period.
     waits: ClassVar[bool] = True
     place: Lun
@@ -56,13 +72,6 @@ class DeleteLun(Deletion):
         group = alua_group_name(lio, self.place)
         moved = [] if group in (None, DEFAULT_GROUP) else [SetLunAluaGroup(self.place, group)]
         return [CreateLun(self.place, exported, alias), *moved]
-
-    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
-        with or_put_back(f"{self.place} exports nothing now", lambda: _relink(lio, again)):
-            super().delete(lio, again)
-
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        return self.do(lio)
 
 
 @dataclass
@@ -193,9 +202,10 @@ class CreateNodeAcl(Creation):
 
 
 @dataclass
-class UnmapLun(Deletion):
+class UnmapLun(_LinkDeletion):
     """Delete a mapped LUN."""
 
+    half_done = "shows nothing now"
     place: MappedLun
 
     @property
@@ -208,13 +218,6 @@ class UnmapLun(Deletion):
         if lun is None:
             return []
         return [MapLun(self.place, lun, _is_protected(lio, self.place), alias)]
-
-    def delete(self, lio: Lio, again: Sequence[Operation]) -> None:
-        with or_put_back(f"{self.place} shows nothing now", lambda: _relink(lio, again)):
-            super().delete(lio, again)
-
-    def do_for_good(self, lio: Lio) -> Operation | None:
-        return self.do(lio)
 
 
 @dataclass
