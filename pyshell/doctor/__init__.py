@@ -59,6 +59,11 @@ def pyshell(lio: Lio, *words: str, **values: Any) -> str:
     return " ".join(["pyshell", *simulated, for_shell(*words, **values)])
 
 
+def new_path(plugin: str) -> str:
+    """Return the word to replace by the new device or file of a storage object in a command."""
+    return "/NEW/PATH" if plugin == "fileio" else "/dev/disk/by-id/NEW-DEVICE"
+
+
 def asking(lio: Lio, path: str, name: str, group: str = "auth", **values: Any) -> str:
     """Return the command that sets CHAP of an object and prompts for the secret `name`."""
     return f"{pyshell(lio, path, 'set', group, **values)} {name}=-"

@@ -103,23 +103,21 @@ def check_access(lio: Lio) -> Iterator[Finding]:
         for place in places:
             yield from _secrets(lio, place, known)
         for acl in acls:
-            missing = _missing(lio, acl)
-            if missing and settings.asks_for_chap(lio.kernel, acl):
+            unset = _unset(lio, acl)
+            if unset and settings.asks_for_chap(lio.kernel, acl):
                 yield error(
                     acl.path,
-                    f"CHAP is required, but no {missing} {_set(missing)} for this initiator: it"
-                    " cannot log in",
+                    f"CHAP is required, but {unset} for this initiator: it cannot log in",
                     choices=[_new_secret(lio, acl)],
                 )
 
 
-def _missing(lio: Lio, place: NodeAcl | FabricPlace) -> str:
-    """Return which of the name and secret that CHAP needs are not set: "userid and password"."""
-    return joined([name for name in ("userid", "password") if not _credential(lio, place, name)])
-
-
-def _set(missing: str) -> str:
-    return "are set" if " " in missing else "is set"
+def _unset(lio: Lio, place: NodeAcl | FabricPlace) -> str:
+    """Return what CHAP needs and lacks: "no userid and password are set", "" for nothing."""
+    missing = [name for name in ("userid", "password") if not _credential(lio, place, name)]
+    if not missing:
+        return ""
+    return f"no {joined(missing)} {'is' if len(missing) == 1 else 'are'} set"
 
 
 def _discovery(lio: Lio) -> Iterator[Finding]:
@@ -127,13 +125,12 @@ def _discovery(lio: Lio) -> Iterator[Finding]:
     iscsi = fabric("iscsi", lio.root)
     enforced = text_or_none(lio.kernel, f"{iscsi.folder}/discovery_auth/enforce_discovery_auth")
     place = FabricPlace(iscsi)
-    missing = _missing(lio, place)
-    if enforced == "1" and missing:
+    unset = _unset(lio, place)
+    if enforced == "1" and unset:
         user = {} if _credential(lio, place, "userid") else {"userid": "discovery"}
         yield error(
             "/iscsi",
-            f"discovery requires CHAP, but no {missing} {_set(missing)}: no initiator can discover"
-            " targets",
+            f"discovery requires CHAP, but {unset}: no initiator can discover targets",
             asking(lio, "/iscsi", "password", group="discovery_auth", **user),
         )
 

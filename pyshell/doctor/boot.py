@@ -8,14 +8,15 @@ import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pyshell.config import document_file, references, store
 from pyshell.config.compare import Difference, compare, shown
 from pyshell.config.document import Document
-from pyshell.config.model import Item, Items, items
+from pyshell.config.model import Items, items
 from pyshell.config.running import read_running
 from pyshell.config.store import State, revisions
-from pyshell.doctor import Finding, error, pyshell, unseen, warning
+from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
@@ -192,25 +193,29 @@ def _missing(lio: Lio, recorded: State, path: Path) -> Iterator[Finding]:
     document = _saved(path)
     unreadable = references.unread(references.if_readable(document)) if document else set()
     saved = items(document, lio.root, {}) if document else {}
-    gone = {place for place, item in saved.items() if _is_gone(lio, item)}
+    gone = {
+        path: item.place
+        for path, item in saved.items()
+        if isinstance(item.place, StorageObject) and _is_gone(lio, item.place, item.facts)
+    }
     for place, why in recorded.missing.items():
         message = f"it could not be restored: {why}"
         if place in gone:
-            yield _on_another_device(lio, saved[place], path, message)
+            yield _on_another_device(lio, gone[place], saved[place].facts["dev"], path, message)
         elif _needs(saved, place, gone):
             yield error(place, message)
         elif place not in unreadable:
             yield error(place, message, pyshell(lio, "restoreconfig", missing_only=True))
 
 
-def _is_gone(lio: Lio, item: Item) -> bool:
+def _is_gone(lio: Lio, place: StorageObject, facts: Mapping[str, Any]) -> bool:
     """Return whether the device or image file of a saved storage object is missing now."""
-    device = item.facts.get("dev")
-    if not isinstance(item.place, StorageObject) or item.place.plugin not in ("block", "fileio"):
+    device = facts.get("dev")
+    if place.plugin not in ("block", "fileio") or not isinstance(device, str):
         return False
-    if not isinstance(device, str) or lio.machine.block_device(device) is not None:
+    if lio.machine.block_device(device) is not None:
         return False
-    return item.place.plugin == "block" or not lio.machine.host_file(device).exists()
+    return place.plugin == "block" or not lio.machine.host_file(device).exists()
 
 
 def _needs(saved: Items, path: str, gone: Collection[str]) -> bool:
@@ -219,21 +224,21 @@ def _needs(saved: Items, path: str, gone: Collection[str]) -> bool:
     return any(link in gone or _needs(saved, link, gone) for link in links)
 
 
-def _on_another_device(lio: Lio, item: Item, file: Path, message: str) -> Finding:
+def _on_another_device(
+    lio: Lio, place: StorageObject, device: str, file: Path, message: str
+) -> Finding:
     """Return the finding of an object without its device, with the command that uses another.
 
     The command restores the saved object and all that depends on it, so that initiators see the
     same disk.
     """
-    device = item.facts["dev"]
     if _PLAIN_PATH.fullmatch(device) is None:
-        return error(item.path, f"{message}. To use another device, change its dev in {file}")
-    is_file = item.path.startswith("/backstores/fileio/")
-    new = "/NEW/PATH" if is_file else "/dev/disk/by-id/NEW-DEVICE"
+        return error(place.path, f"{message}. To use another device, change its dev in {file}")
+    new = new_path(place.plugin)
     script = shell_word(f's|"dev": "{device.replace(".", "[.]")}"|"dev": "{new}"|')
     restore = pyshell(lio, "restoreconfig", "/dev/stdin", missing_only=True)
     return error(
-        item.path,
+        place.path,
         f"{message}. If the device is lost, put the path of another one, at least as large and with"
         " its data, into the command; serial number, LUNs and mappings stay the same. Then save",
         choices=[

@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 
-from pyshell.doctor import Finding, error, pyshell, unseen, warning
+from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.host import block_devices, file_text
 from pyshell.lio import Lio, listing, sessions, storage_info
 from pyshell.lio.identifiers import StorageObject
@@ -163,12 +163,11 @@ def _gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding:
         return error(place.path, there, applied(lio, place, dev=found.device))
     if place.plugin not in ("block", "fileio", "pscsi"):
         return error(place.path, message)
-    new = "/NEW/PATH" if place.plugin == "fileio" else "/dev/disk/by-id/NEW-DEVICE"
     return error(
         place.path,
         f"{message}. To move the object to another device with its data, put the new path into the"
         " command; LUNs and mappings are kept. Then save",
-        choices=[applied(lio, place, dev=new), pyshell(lio, "saveconfig")],
+        choices=[applied(lio, place, dev=new_path(place.plugin)), pyshell(lio, "saveconfig")],
     )
 
 
