@@ -54,6 +54,7 @@ def command_lines(
     Objects that only the first has are deleted; those to recreate are deleted first.
     """
     lines: list[str] = []
+    every = {**(beside or {}), **after}
 
     def own(item: Item) -> dict[str, str]:
         place = item.place
@@ -61,7 +62,7 @@ def command_lines(
         if isinstance(place, identifiers.StorageObject):
             given = {f"{_ATTRIBUTE}{name}": value for name, value in derived(item).items()}
         elif isinstance(place, identifiers.NodeAcl):
-            tpg = {**(beside or {}), **after}.get(Item(place.tpg).path)
+            tpg = every.get(Item(place.tpg).path)
             if tpg is not None:
                 given = {QUEUE_DEPTH: default_queue_depth(tpg)}
         return _own(item, given)

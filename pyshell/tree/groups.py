@@ -30,7 +30,7 @@ from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
-from pyshell.text import did_you_mean
+from pyshell.text import did_you_mean, joined
 from pyshell.tree.preferences import GLOBAL, PREFERENCES, text
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ class AuthGroup(SettingsGroup):
         if settings.asks_for_chap(self._lio.kernel, place):
             removed = [name for name in ("userid", "password") if values.get(name) == ""]
             if removed and isinstance(place, NodeAcl):
-                lost = " and ".join(removed)
+                lost = joined(removed)
                 return [f"CHAP is required: without {lost}, this initiator cannot log in."]
             return ()
         if not any(values.get(name) for name in settings.AUTH_FILES):
@@ -397,8 +397,9 @@ def mapped_lun_group(lio: Lio, places: Sequence[MappedLun]) -> KernelGroup:
 
 def queue_group(lio: Lio, places: Sequence[NodeAcl]) -> dict[str, SettingsGroup]:
     """Return the queue settings of one ACL, or of all with one tag, if the fabric has any."""
-    group = KernelGroup(lio, places, "", "node_acl_queue", only=("cmdsn_depth",))
-    return {"queue": group} if group.entries() else {}
+    if not os.path.isfile(f"{places[0].folder}/cmdsn_depth"):
+        return {}
+    return {"queue": KernelGroup(lio, places, "", "node_acl_queue", only=("cmdsn_depth",))}
 
 
 def access_groups(
