@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from pyshell.simulator.recorded import recorded_kernel
 
 if TYPE_CHECKING:
     from pyshell.simulator import Simulator
@@ -67,6 +70,7 @@ class Player(Protocol):
     """A kernel that acts can be performed on; each raises OSError where it refuses."""
 
     root: Path
+    release: str
 
     def mkdir(self, path: str) -> None: ...
     def rmdir(self, path: str) -> None: ...
@@ -80,6 +84,7 @@ class RealKernel:
     """The kernel that this program runs on."""
 
     root = CONFIGFS
+    release = platform.release()
 
     def mkdir(self, path: str) -> None:
         os.mkdir(path)
@@ -113,6 +118,7 @@ class SimulatedKernel:
 
     def __init__(self, simulator: Simulator) -> None:
         self.root = simulator.configfs
+        self.release = recorded_kernel()
         self.mkdir = simulator.mkdir
         self.rmdir = simulator.rmdir
         self.write = simulator.write
