@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
-from pyshell.doctor import Finding, access, boot, disks, network, unseen
+from pyshell.doctor import Finding, access, boot, disks, network, reservations, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -39,7 +39,7 @@ def doctor(
     """Diagnose problems and suggest fixes.
 
     Checks the kernel's target, restore at boot, saved file, addresses, ports, firewall, targets,
-    CHAP, refused logins, disks and devices. Changes nothing.
+    CHAP, refused logins, disks, devices and persistent reservations. Changes nothing.
 
     A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
     grant access or contain a placeholder are listed below 'Decide for yourself'.
@@ -157,6 +157,7 @@ CHECKS = (
     Check("logins", "/iscsi", access.check_logins),
     Check("disks", "/backstores", disks.check_disks),
     Check("devices", "/backstores", disks.check_devices),
+    Check("reservations", "/backstores", reservations.check_reservations),
 )
 """The first is always run, the others only if there is a target. /FABRIC is each one in use."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
 from pyshell.host import Machine, programs
-from pyshell.lio import rtslib
+from pyshell.lio import dbroot, rtslib
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
@@ -97,10 +97,16 @@ class Lio:
         if self.simulated is None:
             _ready()
 
-    def prepare_change(self) -> None:
-        """Set the kernel's dbroot, without which rtslib refuses to start (field failure 42)."""
-        if self.simulated is None and self.may_change:
+    def prepare_change(self) -> list[str]:
+        """Set the kernel's dbroot, without which rtslib refuses to start (field failure 42).
+
+        Creates the folders in it, and returns why that failed, as sentences.
+        """
+        if not self.may_change:
+            return []
+        if self.simulated is None:
             _set_dbroot(self.kernel)
+        return dbroot.create_folders(self.kernel, self.machine)
 
 
 def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:
@@ -182,8 +188,8 @@ def _set_dbroot(kernel: Kernel) -> None:
         CONFIG_DIR.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError:
         return  # a read-only /etc: saving will report it
-    dbroot = f"{kernel.root}/dbroot"
-    if text_or_none(kernel, dbroot) not in (None, str(CONFIG_DIR)):
+    file = f"{kernel.root}/dbroot"
+    if text_or_none(kernel, file) not in (None, str(CONFIG_DIR)):
         with contextlib.suppress(OSError), changing():
             # The kernel refuses while devices exist; only persistent reservations are stored there.
-            kernel.write(dbroot, f"{CONFIG_DIR}\n")
+            kernel.write(file, f"{CONFIG_DIR}\n")

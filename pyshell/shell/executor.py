@@ -59,6 +59,7 @@ class Executor:
         self._line = ""
         self._forced = False
         self._held: Held | None = None
+        self._noted: set[str] = set()
 
     @cached_property
     def changes(self) -> Changes:
@@ -81,8 +82,18 @@ class Executor:
             return
         with locked(self.lio.lock_file, console.options.lock_timeout, console.note) as self._held:
             if ready:
-                self.lio.prepare_change()
+                self._prepare_change()
             yield
+
+    def _prepare_change(self) -> None:
+        """Prepare the target for changes; note once what failed: the change may work all the same.
+
+        In targetcli mode `doctor` alone reports it.
+        """
+        for failed in self.lio.prepare_change():
+            if failed not in self._noted and not self._console.compat:
+                self._noted.add(failed)
+                self._console.note(failed)
 
     def lock_lent(self, until: float) -> AbstractContextManager[None]:
         """Release the lock of the running command while it only waits."""

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings about persistent reservations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driver import Pyshell
+
+from .findings import doctor, follow, gone, only
+
+
+@pytest.mark.parametrize("name", ["pr", "alua"])
+def test_a_missing_folder_is_created(healthy: Pyshell, name: str) -> None:
+    folder = healthy.folder / "etc/target" / name
+    folder.rmdir()
+    follow(healthy, only(healthy, "reservations", str(folder), "it is missing"))
+    assert gone(healthy, "reservations")
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_without_a_storage_object_no_folder_is_missing(pyshell: Pyshell) -> None:
+    pyshell.must("ls")
+    assert gone(pyshell, "reservations")
+
+
+@pytest.fixture
+def folder(healthy: Pyshell) -> Path:
+    """Return the folder of the registrations."""
+    return healthy.folder / "etc/target/pr"
+
+
+def test_other_users_can_write_to_the_folder(healthy: Pyshell, folder: Path) -> None:
+    folder.chmod(0o775)
+    follow(healthy, only(healthy, "reservations", str(folder), "other users can change"))
+    assert gone(healthy, "reservations")
+
+
+def test_a_file_is_in_the_folders_place(healthy: Pyshell, folder: Path) -> None:
+    folder.rmdir()
+    folder.touch()
+    (found,) = [one for one in doctor(healthy) if one["check"] == "reservations"]
+    assert "not a folder" in found["message"]
+    assert found["commands"] == []
