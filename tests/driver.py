@@ -22,6 +22,7 @@ import pytest
 import pyshell as package
 from foldercopy import Copies, Copy, Snapshot, content, entries
 from pyshell import cli
+from pyshell.errors import bug_report
 from pyshell.lio import Lio, attach
 from pyshell.simulator import Simulator, open_simulator
 
@@ -67,6 +68,14 @@ class Ran:
     def lines(self) -> list[str]:
         """Return the lines of standard output."""
         return self.out.splitlines()
+
+    @property
+    def bug(self) -> bool:
+        """Return whether pyshell reported a bug in itself.
+
+        Names and values in messages cannot look like that: it is a whole line.
+        """
+        return bug_report(package.__version__) in self.err
 
     @property
     def json(self) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, assume, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from driver import CLIENT, LONG, SERVER, TPG, Pyshell
@@ -124,7 +124,9 @@ def test_a_target_without_its_tpg_is_exported_as_a_remark(pyshell: Pyshell, tmp_
 
 # ASCII: `create` accepts no other names (finding 50).
 _NAME = st.text("ab'\"\\#$&;|<>*?!~[]{}()=@-+%:,", min_size=1, max_size=6)
-_SECRET = st.text("ab '\"\\#$*@-=\t~é", min_size=1, max_size=12)
+# `apply` refuses secrets with a blank at an end.
+_WORD = st.text("ab'\"\\#$*@-=~é", min_size=1, max_size=6)
+_SECRET = st.lists(_WORD, min_size=1, max_size=2).map(" ".join)
 _HANDLED = st.text("ab '\"\\#$*@-=.", min_size=1, max_size=8)
 
 
@@ -176,7 +178,8 @@ def test_finding_6_export_replays_twice(document: Any) -> None:
         file = folder / "file.json"
         file.touch(0o600)
         file.write_text(json.dumps(document))
-        assume(first("apply", str(file)).status == 0)
+        applied = first("apply", str(file))
+        assert applied.status == 0, (applied.err, document)
         lines = first("export", "show_secrets=true").lines
         for _ in range(2):
             ran = twin.batch(lines, "-f", "-")

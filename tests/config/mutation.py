@@ -232,7 +232,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     dry = pyshell("--dry-run", "apply", str(file))
     applied = pyshell("apply", str(file))
     for ran in (dry, applied):
-        if "bug" in ran.err or "Traceback" in ran.err:
+        if ran.bug or "Traceback" in ran.err:
             yield f"traceback: {ran.err[-600:]}"
     if (dry.status == 0) != (applied.status == 0):
         yield f"dry run {dry.status}, apply {applied.status}: {applied.err or dry.err}"
@@ -246,7 +246,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
         yield f"apply failed and left something: {applied.err}"
         object_operations.clear(lio)
     restored = pyshell("restoreconfig", str(file))
-    if "bug" in restored.err or "Traceback" in restored.err:
+    if restored.bug or "Traceback" in restored.err:
         yield f"traceback: {restored.err[-600:]}"
     if (errors or applied.status) and restored.status == 0:
         yield f"{told}, apply {applied.status}, but it was restored: {applied.err}"

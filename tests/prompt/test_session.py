@@ -269,4 +269,4 @@ def test_ctrl_c_when_a_line_has_just_ended_drops_the_line(
     monkeypatch.setattr(Application, "cancel_and_wait_for_background_tasks", interrupted)
     out, err = desk.type("/iscsi pwd\rpwd\rexit\r")
     assert pressed
-    assert (out, "bug" in err) == ("/\n", False)
+    assert (out, "This is a bug in pyshell" in err) == ("/\n", False)
