@@ -14,6 +14,8 @@ from jeepney import HeaderFields, MessageType, new_error, new_method_return
 from jeepney.bus_messages import message_bus
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
+from driver import TIME_LIMIT
+
 SERVICE = "org.kernel.TCMUService1"
 PATH = "/org/kernel/TCMUService1"
 DESCRIPTION = "A path, as\n/srv/disk.img\n"
@@ -52,7 +54,7 @@ class HandlerService:
         self.asked: list[tuple[str, tuple[Any, ...]]] = []
         self._bus: DBusConnection = open_dbus_connection(address)
         self._ending = threading.Event()
-        self._bus.send_and_get_reply(message_bus.RequestName(SERVICE), timeout=5)
+        self._bus.send_and_get_reply(message_bus.RequestName(SERVICE), timeout=TIME_LIMIT)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import clean_environment
+from driver import TIME_LIMIT, clean_environment
 from handlerservice import DESCRIPTION, SERVICE, HandlerService, bus
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.host import UserHandler, handlers
@@ -39,8 +39,9 @@ def address(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def service(address: str) -> Iterator[HandlerService]:
-    """Return a service with handlers on that bus."""
+def service(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HandlerService]:
+    """Return a service with handlers on that bus, which may be slow on a busy machine."""
+    monkeypatch.setattr(handlers, "_LOOK_SECONDS", float(TIME_LIMIT))
     found = HandlerService(address)
     yield found
     found.close()

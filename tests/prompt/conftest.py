@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import io
+import sys
+import threading
+import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from driver import TIME_LIMIT
 from pyshell.lio import Lio
 from pyshell.prompt.editor import Editor
 from pyshell.prompt.history import CommandHistory
@@ -19,6 +24,10 @@ from pyshell.prompt.session import converse
 from pyshell.shell.options import Options
 from pyshell.shell.preference_files import Preferences
 from pyshell.shell.shell import Shell
+
+_READERS = {"status", "line check", "completion", "late completion"}
+_AT_REST = {"_bootstrap", "_bootstrap_inner", "run", "_work", "wait"}
+"""Functions that such a thread is in while it waits for something to do."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +60,19 @@ def desk(shell: Shell, tmp_path: Path) -> Iterator[Desk]:
     """Return a desk with a keyboard and an empty history."""
     with create_pipe_input() as keyboard:
         yield Desk(shell, keyboard, CommandHistory(tmp_path / "home" / "history", pytest.fail))
+    deadline = time.monotonic() + TIME_LIMIT
+    while _is_read() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _is_read() -> bool:
+    """Return whether a thread of a prompt still reads its target.
+
+    It would let rtslib work on that target, while the next test changes its own.
+    """
+    frames = sys._current_frames()
+    reading = [thread for thread in threading.enumerate() if thread.name in _READERS]
+    return any(
+        {one.name for one in traceback.extract_stack(frames.get(thread.ident or 0))} - _AT_REST
+        for thread in reading
+    )

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from driver import CLIENT, TPG, Pyshell
+from driver import CLIENT, TIME_LIMIT, TPG, Pyshell
 from handlerservice import HandlerService, bus
+from pyshell.host import handlers
 from pyshell.host.real_machine import RealMachine
 from pyshell.simulator.simulated_machine import SimulatedMachine
 
@@ -39,6 +40,8 @@ def on_bus(
         pytest.skip("dbus-daemon is missing: handlers over D-Bus are not tested (apt install dbus)")
     for name in ("user_handlers", "check_config", "change_medium"):
         monkeypatch.setattr(SimulatedMachine, name, vars(RealMachine)[name])
+    # The tree would be shown without handlers if the bus were slow, as on a busy machine.
+    monkeypatch.setattr(handlers, "_LOOK_SECONDS", float(TIME_LIMIT))
     with bus(_folder) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         service = HandlerService(address)
