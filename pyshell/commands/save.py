@@ -406,7 +406,7 @@ def _must_be_writable(folder: Path, *, to_make: Path) -> Lines:
     while folder == to_make and not folder.exists():
         folder = to_make = folder.parent
     if not folder.is_dir():
-        raise NotFoundError(f"There is no folder {folder}.", "Create it first.")
+        raise NotFoundError(f"No such folder: {folder}", "Create it first.")
     if not os.access(folder, os.W_OK):
         raise NotPermittedError(f"Cannot save to {folder}: permission denied.")
     return Lines([])
