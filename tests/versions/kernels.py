@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 
 from kernel import image
 from pyproject import ROOT
 
+from .runs import PYTEST, Told
+
 RELEASE = "trixie"
 # The walk-through as a batch; with open-iscsi, bytes written, the target cleared and restored.
 FILE = "kernel/guest/test_scenario.py"
 CHOICE = "batch or bytes"
-RUN_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,7 @@ def carry_out() -> KernelOutcome:
 
 
 def _tried(version: str) -> KernelOutcome:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, str(ROOT / "tests" / FILE), "-k", CHOICE],
-        cwd=ROOT, env={**os.environ, "PYSHELL_REQUIRE_KERNEL": "1"},
-        capture_output=True, text=True, check=False, timeout=RUN_SECONDS,
-    )  # fmt: skip
-    (*_, last) = done.stdout.splitlines() or [f"status {done.returncode}"]
-    passed = done.returncode == 0
-    told = f"Linux {version}: {'passed' if passed else 'FAILED'}: {last}"
-    return KernelOutcome(passed, told, "" if passed else done.stdout + done.stderr)
+    tests = [str(ROOT / "tests" / FILE), "-k", CHOICE]
+    found = Told.by([sys.executable, *PYTEST, *tests], {"PYSHELL_REQUIRE_KERNEL": "1"})
+    told = f"Linux {version}: {'passed' if found.passed else 'FAILED'}: {found.last}"
+    return KernelOutcome(found.passed, told, found.output)

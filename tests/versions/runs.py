@@ -26,6 +26,8 @@ CORE = (
     *("prompt/test_completer.py", "prompt/test_session.py"),
 )
 RUN_SECONDS = 900
+_TIMED_OUT = 124  # the status of timeout(1)
+PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 _ASKED = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
 
 
@@ -53,6 +55,29 @@ class Outcome:
     output: str = ""
 
 
+@dataclass(frozen=True)
+class Told:
+    """What pytest said: its last line, and its whole output if a test failed or it was ended."""
+
+    passed: bool
+    last: str
+    output: str
+
+    @staticmethod
+    def by(command: list[str], environment: dict[str, str]) -> Told:
+        """Run pytest with some variables more in its environment; it is ended if it hangs."""
+        environment = {**os.environ, **environment}
+        limited = ["timeout", "--kill-after=30", str(RUN_SECONDS), *command]
+        done = subprocess.run(
+            limited, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        passed = done.returncode == 0
+        (*_, last) = done.stdout.splitlines() or [f"status {done.returncode}"]
+        if done.returncode == _TIMED_OUT:
+            last = f"ended after {RUN_SECONDS} seconds"
+        return Told(passed, last, "" if passed else done.stdout + done.stderr)
+
+
 def constraints() -> list[str]:
     """Return the lower bound of each library, as pip takes it."""
     return [f"{one.name}=={bound(one, '>=')}" for one in requirements()]
@@ -67,13 +92,8 @@ def carry_out(run: Run) -> Outcome:
     names = [one.name for one in requirements()]
     versions = _output([str(python), "-c", _ASKED, *names]).split()
     tests = [str(ROOT / "tests" / name) for name in CORE]
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
-    )
-    (*_, last) = done.stdout.splitlines() or [f"status {done.returncode}"]
-    output = "" if done.returncode == 0 else done.stdout + done.stderr
-    return Outcome(run, versions, done.returncode == 0, last, output)
+    told = Told.by([str(python), *PYTEST, *tests], {})
+    return Outcome(run, versions, told.passed, told.last, told.output)
 
 
 def _environment(run: Run) -> Path:
