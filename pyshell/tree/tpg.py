@@ -199,10 +199,14 @@ class PortalsNode(ObjectNode[Tpg]):
             "Address of the portal, such as 0.0.0.0 or 0.0.0.0:3260.",
         ],
         ip_port: Annotated[
-            int | None, PORT, "Port of the portal, if the address does not include it."
+            int | None, PORT, "Port of the portal. Required unless the address includes it."
         ] = None,
     ) -> Result:
-        """Stop listening on an address and port. Its connections are closed."""
+        """Stop listening on an address and port.
+
+        Sessions that began there continue, but an initiator that loses its connection cannot log in
+        there again.
+        """
         address, port = _one_port(ip_address, ip_port)
         if port is None:
             raise UsageError("Missing required parameter ip_port.", "Syntax: delete ADDRESS:PORT")

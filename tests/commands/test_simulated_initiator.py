@@ -32,6 +32,16 @@ def test_an_initiator_logs_in_and_out(exported: Pyshell) -> None:
     assert exported("logout", CLIENT).status == 3
 
 
+def test_a_session_goes_on_when_its_portal_is_deleted(exported: Pyshell) -> None:
+    """As seen with open-iscsi on kernel 6.1: I/O goes on, but nobody can log in there."""
+    exported.must(f"login {CLIENT}")
+    told = exported("-o", "json", f"{TPG}/portals", "delete", "0.0.0.0", "3260")
+    assert told.json["result"]["messages"] == ["Deleted network portal 0.0.0.0:3260"]
+    assert logged_in(exported) == [CLIENT]
+    exported.must(f"logout {CLIENT}")
+    assert exported("login", CLIENT).status != 0
+
+
 def test_a_dry_run_logs_nobody_in(exported: Pyshell) -> None:
     assert exported.must(f"login {CLIENT} --dry-run") == [
         f"{CLIENT} would log in to {SERVER}/tpg1 (dry run)"

@@ -169,14 +169,9 @@ class SetNexus(ObjectOperation):
 
 @dataclass
 class DeletePortal(Deletion):
-    """Delete a network portal: the kernel stops listening and cuts its connections."""
+    """Delete a network portal: the kernel stops listening, and sessions continue."""
 
     place: Portal
-
-    @property
-    def disconnects(self) -> Tpg | NodeAcl | None:
-        """Return the TPG: the kernel does not report the portal of a session."""
-        return self.place.tpg
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         if not foreseen.exists(self.place.folder):

@@ -62,6 +62,11 @@ def test_the_initiator_gets_in_with_the_secret_that_was_made_up(
     initiator.discover(ADDRESS)
     initiator.login(SERVER)
     assert initiator.disk(SERVER).exists()
+    # The session goes on without the portal, until unshare ends it.
+    assert (
+        "session"
+        not in pyshell(f"/iscsi/{SERVER}/tpg1/portals", "delete", f"{ADDRESS}:3260").stdout
+    )
     assert f"Terminated the session of {NAME}" in pyshell("unshare", str(lee)).stdout
     assert "Targets: 0" in pyshell("/iscsi", "status").stdout
 
