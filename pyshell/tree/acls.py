@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Annotated
 
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import listing, settings
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import has_folders, is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.lio.operations import mapping
@@ -133,8 +133,8 @@ class AclsNode(ObjectNode[Tpg]):
     ) -> Result:
         """Give initiators a common tag, whose settings apply to all of them.
 
-        If other initiators have this tag already, those added get their mapped LUNs, CHAP secrets
-        and attributes.
+        An initiator added to an existing tag gets the tag's mapped LUNs, CHAP secrets and
+        attributes instead of its own.
         """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
@@ -144,14 +144,20 @@ class AclsNode(ObjectNode[Tpg]):
         for place in meant:
             operations.append(Set(place, "tag", new_tag))
             if others:
-                operations += mapping.likened(self.lio, place, others[0])
+                likened = mapping.likened(self.lio, place, others[0])
+                if not self.context.compat:  # targetcli reports nothing
+                    _say_likened(self.lio, place, likened)
+                operations += likened
         return Change(operations)
 
     @command(changes=True)
     def ui_command_untag(
         self, wwn_or_tag: Annotated[str, CHILD, "A tag, or one of its initiators."]
     ) -> Result:
-        """Remove a tag. The initiators keep their settings."""
+        """Remove a tag from all its initiators, or from one.
+
+        They keep the settings of the group.
+        """
         meant = self._meant(wwn_or_tag)
         self._require_tags(meant[0])
         return Change([Set(place, "tag", "") for place in meant])
@@ -160,6 +166,20 @@ class AclsNode(ObjectNode[Tpg]):
         if not os.path.exists(f"{place.folder}/tag"):
             name = self.place.target.fabric_name
             raise UsageError(f"The node ACLs of fabric {name} have no tags.")
+
+
+def _say_likened(lio: Lio, place: NodeAcl, operations: Sequence[Operation]) -> None:
+    """Let operations report what an ACL loses and gets from others with its new tag."""
+    for operation in operations:
+        match operation:
+            case UnmapLun():
+                operation.said = [f"Deleted Mapped LUN {operation.place.index} of {place.wwn}."]
+            case MapLun():
+                operation.said = [f"Created Mapped LUN {operation.place.index} of {place.wwn}."]
+    chap = [one for one in operations if isinstance(one, Set) and one.file.startswith("auth/")]
+    own = [settings.read(lio.kernel, place.folder, one.file) for one in chap]
+    if any(value and value != one.value for value, one in zip(own, chap, strict=True)):
+        chap[-1].said = [f"Replaced the CHAP names and secrets of {place.wwn}."]
 
 
 class NodeAclNode(ObjectNode[NodeAcl]):

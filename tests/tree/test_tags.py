@@ -49,6 +49,34 @@ def test_what_joins_a_tag_takes_its_configuration(two: Pyshell) -> None:
     assert "[(group of 2), Mapped LUNs: 1]" in two.line(f"{ACLS} ls").out
 
 
+JOINING = [
+    f"Created Mapped LUN 0 of {OTHER}.",
+    f"Deleted Mapped LUN 4 of {OTHER}.",
+    f"Replaced the CHAP names and secrets of {OTHER}.",
+]
+
+
+@pytest.mark.parametrize(("mode", "told"), [((), JOINING), (("--compat",), [])])
+def test_what_joins_a_tag_reports_what_it_loses(
+    two: Pyshell, mode: tuple[str, ...], told: list[str]
+) -> None:
+    two.prepare(
+        f"{ACLS}/{OTHER} create 4 lun0",
+        f"{ACLS}/{OTHER} set auth userid=own password=own-secret",
+        f"{ACLS} tag {CLIENT} cluster",
+    )
+    ran = two(*mode, ACLS, "tag", OTHER, "cluster").done()
+    assert sorted(ran.lines) == told
+
+
+def test_at_a_terminal_it_asks_first(two: Pyshell) -> None:
+    two.prepare(f"{ACLS}/{OTHER} create 4 lun0", f"{ACLS} tag {CLIENT} cluster")
+    before = two.tree()
+    ran = two(ACLS, "tag", OTHER, "cluster", stdin="n\n", keyboard=True)
+    assert "This removes 1 mapped LUN. Continue? [y/N]" in ran.err
+    assert two.tree() == before
+
+
 def test_commands_of_a_group_are_for_all_of_it(cluster: Pyshell) -> None:
     cluster.must(
         f"{ACLS}/cluster set attribute nopin_timeout=33",
