@@ -303,6 +303,7 @@ def _brought(
         way=way,
         undoable=then is None,
         undoes=undoes,
+        named=None if undoes else (),
         note=f"{smaller}: its file systems may be truncated." if smaller else "",
     )
 
