@@ -57,6 +57,11 @@ BEFORE = {
     "login": [f"/iscsi delete {OTHER}"],
     "logout": [f"login {CLIENT} target={SERVER}"],
     "traffic": [f"login {CLIENT} target={SERVER}"],
+    "reserve": [f"login {CLIENT} target={SERVER}"],
+    "/backstores/block/lee_block clear_reservation": [
+        f"login {CLIENT} target={SERVER}",
+        f"reserve {CLIENT} type=write_exclusive",
+    ],
     "takeover back=true": ["takeover"],
     "apply /root/disks.json": ["saveconfig /root/disks.json"],
     "restoreconfig missing_only": ["restoreconfig clear_existing=true"],

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pyshell.config import store
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
-from pyshell.lio import Lio, listing, sessions, statistics, storage_info
+from pyshell.lio import Lio, listing, reservations, sessions, statistics, storage_info
 from pyshell.names import bracketed
 from pyshell.text import visible
 from pyshell.tree.command import command
@@ -126,6 +126,14 @@ def _disks(lio: Lio) -> Iterator[Family]:
     size = Family("pyshell_storage_object_size_bytes", "gauge", "What initiators see.", "bytes")
     resets = Family("pyshell_resets", "counter", "Resets of a storage object by initiators.")
     aborts = Family("pyshell_aborts", "counter", "Commands aborted by initiators.")
+    held = Family("pyshell_reservation", "gauge", "1 for a reservation that an initiator holds.")
+    registered = Family(
+        "pyshell_registrations", "gauge", "Initiators registered for persistent reservations."
+    )
+    generation = Family(
+        "pyshell_reservation_generation", "gauge", "PRGENERATION: counts changes of registrations."
+    )
+    aptpl = Family("pyshell_aptpl", "gauge", "Whether registrations survive a restart.")
     for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
         label = f"{place.plugin}/{place.name}"
@@ -134,7 +142,15 @@ def _disks(lio: Lio) -> Iterator[Family]:
             size.add(found.size, name=label)
         resets.add(statistics.resets(lio, place), name=label)
         aborts.add(statistics.aborts(lio, place), name=label)
-    yield from (missing, size, resets, aborts)
+        reserved = reservations.read(lio, place)
+        if reserved is None:
+            continue
+        for initiator in reserved.names:
+            held.add(1, name=label, initiator=initiator, type=reserved.type)
+        registered.add(len(reserved.registrations), name=label)
+        generation.add(reserved.generation, name=label)
+        aptpl.add(int(reserved.aptpl), name=label)
+    yield from (missing, size, resets, aborts, held, registered, generation, aptpl)
 
 
 def _saved(lio: Lio) -> Iterator[Family]:

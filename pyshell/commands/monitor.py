@@ -12,9 +12,10 @@ from typing import Annotated, Any
 from pyshell import names
 from pyshell.config.store import local, utc
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import Lio, listing, statistics
+from pyshell.lio import Lio, listing, reservations, statistics
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.reservations import Reservations
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced
 from pyshell.lio.sessions import sessions as open_sessions
 from pyshell.lio.statistics import Rate, Sample, samples
@@ -110,12 +111,13 @@ def sessions(
             if initiator is not None:
                 return Lines([_nothing_of(node.lio, initiator, every)], [])
         return Lines(["(no open sessions)"], [])
-    data = [_session_data(node.lio, session) for session in found]
+    reserved = Reserved(node.lio) if action == "detail" and not node.context.compat else None
+    data = [_session_data(node.lio, session, reserved) for session in found]
     lines = [
         line
         for session in found
         for line in _session_lines(
-            node.lio, session, detail=action == "detail", compat=node.context.compat
+            node.lio, session, reserved, detail=action == "detail", compat=node.context.compat
         )
     ]
     plain = node.context.compat or action == "detail"
@@ -211,7 +213,39 @@ def _same_name(name: str, wanted: str | None) -> bool:
     return wanted is None or name.lower() == wanted.lower()
 
 
-def _session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) -> Iterator[str]:
+class Reserved:
+    """The reservations of storage objects, each read once."""
+
+    def __init__(self, lio: Lio) -> None:
+        self._lio = lio
+        self._read: dict[StorageObject, Reservations | None] = {}
+
+    def of(self, seen: SeenLun) -> Reservations | None:
+        """Return the reservations of a LUN's storage object, None if the kernel has none."""
+        place = seen.storage_object
+        if place is None:
+            return None
+        if place not in self._read:
+            self._read[place] = reservations.read(self._lio, place)
+        return self._read[place]
+
+
+def _reservation_text(session: Session, found: Reservations | None) -> str:
+    """Return whether an initiator holds or sees a reservation and is registered, "" if neither."""
+    if found is None:
+        return ""
+    parts = []
+    if found.holder is not None:
+        who = "this initiator" if found.is_holder(session) else found.names_text
+        parts.append(f"{found.type}, held by {who}")
+    if key := found.key_of(session):
+        parts.append(f"registered with key {key}")
+    return "; ".join(parts)
+
+
+def _session_lines(
+    lio: Lio, session: Session, reserved: Reserved | None, *, detail: bool, compat: bool
+) -> Iterator[str]:
     """Yield a session's lines as targetcli writes them, and unless in `compat`, who it is."""
     yield _head(session) + _who(session, compat)
     if not detail:
@@ -221,6 +255,8 @@ def _session_lines(lio: Lio, session: Session, *, detail: bool, compat: bool) ->
         yield (
             f"{_INDENT}mapped-lun: {seen.index} backstore: {_backstore(seen)} mode: {_mode(seen)}"
         )
+        if told := _reservation_text(session, reserved.of(seen) if reserved else None):
+            yield f"{_INDENT * 2}reservation: {told}"
     for connection in session.connections:
         yield (
             f"{_INDENT}address: {connection.address} ({connection.transport})"
@@ -288,7 +324,7 @@ def _proof(session: Session, compat: bool) -> str:
     return "authenticated" if session.authenticated else "no CHAP is asked of it"
 
 
-def _session_data(lio: Lio, session: Session) -> dict[str, Any]:
+def _session_data(lio: Lio, session: Session, reserved: Reserved | None) -> dict[str, Any]:
     return {
         "fabric": session.tpg.target.fabric_name,
         "target": session.tpg.target.wwn,
@@ -297,13 +333,19 @@ def _session_data(lio: Lio, session: Session) -> dict[str, Any]:
         "dynamic": session.dynamic,
         "alias": session.alias,
         "sid": session.sid,
+        "isid": session.isid or None,
         "type": session.kind,
         "state": session.state,
         "address": session.origin or None,
         "since": _since(session),
         "authenticated": session.authenticated,
         "mapped_luns": [
-            {"index": seen.index, "storage_object": _backstore(seen), "mode": _mode(seen)}
+            {
+                "index": seen.index,
+                "storage_object": _backstore(seen),
+                "mode": _mode(seen),
+                **_reservation_data(session, seen, reserved),
+            }
             for seen in luns_of(lio, session)
         ],
         "connections": [
@@ -311,6 +353,17 @@ def _session_data(lio: Lio, session: Session) -> dict[str, Any]:
             for c in session.connections
         ],
     }
+
+
+def _reservation_data(session: Session, seen: SeenLun, reserved: Reserved | None) -> dict[str, Any]:
+    """Return the reservations of a LUN, and what the initiator of a session has of them."""
+    if reserved is None:
+        return {}
+    found = reserved.of(seen)
+    if found is None:
+        return {"reservations": None}
+    own = {"is_holder": found.is_holder(session), "key": found.key_of(session) or None}
+    return {"reservations": {**reservations.as_data(found), **own}}
 
 
 def _since(session: Session) -> str | None:

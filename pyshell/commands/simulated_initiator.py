@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of a simulated target's root that act as an initiator: `login`, `logout`, `traffic`.
+"""Commands of a simulated target's root that act as an initiator: `login`, `reserve` and so on.
 
 With them, sessions, `top`, metrics and questions before disconnects can be tried.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +18,17 @@ from pyshell.lio import listing
 from pyshell.lio.configfs import is_on
 from pyshell.lio.sessions import luns_of, sessions
 from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, open_simulator
-from pyshell.tree.command import ANY_INITIATOR, LUN, SECRET, SIZE, TARGET, ValueType, command
+from pyshell.simulator.registrations import TYPES
+from pyshell.tree.command import (
+    ANY_INITIATOR,
+    LUN,
+    SECRET,
+    SIZE,
+    TARGET,
+    ValueType,
+    choice,
+    command,
+)
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
@@ -29,6 +40,20 @@ _LONGEST_NAME = 223
 _BYTES_A_COMMAND = 65536
 _DEFAULT_ADDRESSES = {4: "192.168.56.105", 6: "fd00::105"}
 _ADDRESS = ValueType("address", names.address)
+
+
+def _key(text: str) -> int:
+    """Read a reservation key. Raises UsageError."""
+    try:
+        found = int(text, 0)
+    except ValueError:
+        found = 0
+    if not 0 < found < 1 << 64:
+        raise UsageError(f"'{text}' is not a valid reservation key.", "Give 0xabc1, for example.")
+    return found
+
+
+_KEY = ValueType("key", _key)
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
 
 
@@ -138,6 +163,48 @@ def traffic(
         return Lines([f"Counted {commands * (seconds or 1)} commands of {initiator}"])
 
     return Work([f"Would count {commands * (seconds or 1)} commands of {initiator}"], run)
+
+
+@command(
+    examples=(
+        "reserve iqn.2020-07.192.168.56.105:client type=write_exclusive",
+        "reserve iqn.2020-07.192.168.56.105:client key=0xabc1 aptpl=true",
+    )
+)
+def reserve(
+    node: Node,
+    initiator: Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."],
+    *,
+    target: OneTarget = None,
+    lun: Annotated[
+        int | None, LUN, "LUN, as numbered by the initiator. Default: its first."
+    ] = None,
+    key: Annotated[int, _KEY, "Reservation key, other than 0."] = 1,
+    type: Annotated[
+        str | None, choice(*TYPES), "Type of the reservation. Default: only register."
+    ] = None,
+    aptpl: Annotated[bool, "Keep the registrations over a restart of the target."] = False,
+) -> Result:
+    """Register a simulated initiator, and reserve a disk for it.
+
+    Only with --simulate. As sg_persist does with PERSISTENT RESERVE OUT; aptpl= is that of all
+    registrations of the disk.
+    """
+    session = _session(node, initiator, target)
+    path = _lun_of(node, session, lun, writes=False)
+    done = f"reserved LUN {lun or 0}" if type else f"registered at LUN {lun or 0}"
+
+    def run() -> Lines:
+        try:
+            number = TYPES[type][0] if type else 0
+            _simulator(node).reserve(path, initiator, key, number, aptpl=aptpl)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise ConflictError("Reservation conflict: another initiator holds it.") from None
+            raise PyshellError("Logical unit communication failure.", "See 'doctor'.") from None
+        return Lines([f"{initiator} {done}"])
+
+    return Work([f"{initiator} would have {done}"], run)
 
 
 def _simulator(node: Node) -> Simulator:

@@ -10,6 +10,8 @@ the file (Linux 6.1 and 6.12, core_scsi3_update_and_write_aptpl).
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 from pyshell.errors import PyshellError
@@ -24,6 +26,46 @@ FOLDERS = {
     "alua": "the kernel cannot write ALUA states",
 }
 """The folders in it, and what happens without them."""
+
+
+_NONE = "No Registrations or Reservations"
+"""What the kernel writes if there is no registration."""
+_RECORD = re.compile(r"PR_REG_START: .*?\nPR_REG_END: [0-9]+(?:\n|\Z)", re.DOTALL)
+_NODE = re.compile(r"^initiator_node=(.*)$", re.MULTILINE)
+
+
+def registrations_file(kernel: Kernel, machine: Machine, serial: str) -> Path:
+    """Return the file with the registrations of the storage object of a serial number."""
+    return folder(kernel, machine, "pr") / f"aptpl_{serial}"
+
+
+def records(text: str) -> list[str]:
+    """Return the registrations in such a file. Raises ValueError if it is damaged.
+
+    An empty file has none: the kernel does not sync it, and a power failure may empty it.
+    """
+    found = _RECORD.findall(text)
+    known = "".join(found).rstrip("\n") if found else _NONE
+    if text.rstrip("\0\n") not in (known, ""):
+        raise ValueError("a registration in it is not complete")
+    return found
+
+
+def without(text: str, names: Collection[str] | None) -> str:
+    """Return the text of such a file without some initiators, None for all; `text` if unchanged.
+
+    Raises ValueError.
+    """
+    found = records(text)
+    kept = [one for one in found if names is not None and _initiator(one) not in names]
+    if len(kept) == len(found):
+        return text
+    return f"{''.join(kept) or f'{_NONE}{chr(10)}'}\0"
+
+
+def _initiator(record: str) -> str:
+    found = _NODE.search(record)
+    return found[1] if found else ""
 
 
 def path(kernel: Kernel) -> str:

@@ -38,6 +38,7 @@ from rtslib_fb.utils import RTSLibError as RTSLibError  # noqa: PLC0414 - for `e
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.host import programs
+from pyshell.lio import dbroot
 from pyshell.lio.configfs import Kernel, RealKernel, confine, confine_change, is_below
 
 if TYPE_CHECKING:
@@ -308,19 +309,33 @@ def _restore_reservations(created: Any) -> None:
     /proc/mounts and tries to set dbroot.
     """
     try:
-        dbroot = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
+        root = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
     except OSError:
-        dbroot = "/var/target"  # kernels without the file
-    kept = rtslib_fb.utils.Path(dbroot) / "pr"
+        root = "/var/target"  # kernels without the file
+    kept = rtslib_fb.utils.Path(root) / "pr"
     try:
         if not any(path.name.startswith("aptpl_") for path in kept.iterdir()):
             return
         unit = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial")
     except OSError:
         return  # as in rtslib: no serial number, no reservations
-    serial = unit.partition(":")[2].strip()
-    if (kept / f"aptpl_{serial}").is_file():
+    file = kept / f"aptpl_{unit.partition(':')[2].strip()}"
+    if file.is_file() and _has_reservations(created, file):
         _rtslibs_restore(created)
+
+
+def _has_reservations(created: Any, file: Any) -> bool:
+    """Return whether a file has registrations. rtslib breaks off at an empty one, as after a crash.
+
+    Raises RTSLibError if it is damaged: without its registrations, a fenced initiator could write.
+    """
+    try:
+        return bool(dbroot.records(rtslib_fb.utils.fread(file)))
+    except ValueError as error:
+        raise RTSLibError(
+            f"cannot restore its persistent reservations from {file}: {error}. Move that file away"
+            f" to create {created.name} without them"
+        ) from None
 
 
 _rtslibs_restore = rtslib_fb.tcm.StorageObject._config_pr_aptpl

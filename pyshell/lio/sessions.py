@@ -23,6 +23,7 @@ from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 LOGGED_IN = "LOGGED_IN"
 NEXUS = "Nexus"
 _SID = re.compile(r" *([0-9]{1,20})\b")
+_ISID = re.compile(r"ISID: *0x((?:[0-9a-fA-F]{2} ?){6})")
 _KIND = re.compile(r"SessionType: *([A-Za-z]+)")
 _STATE = re.compile(r"Session State: *TARG_SESS_STATE_([A-Z_]+)")
 _CONNECTION = re.compile(
@@ -54,6 +55,8 @@ class Session:
     acl: NodeAcl | None = None
     alias: str = ""
     sid: int | None = None
+    isid: str = ""
+    """The initiator's number of the session, 12 hexadecimal digits; "" if unknown."""
     kind: str = ""
     state: str = ""
     authenticated: bool | None = None
@@ -149,6 +152,7 @@ def _parsed(acl: NodeAcl, text: str) -> Session:
         chosen, told = told, ""
     head, _, rest = told.partition("\n")
     sid = _SID.match(head)
+    isid = _ISID.search(head)
     kind = _KIND.search(head)
     state = _STATE.match(rest)
     found = _CONNECTION.finditer(rest)
@@ -158,6 +162,7 @@ def _parsed(acl: NodeAcl, text: str) -> Session:
         acl,
         alias=chosen.partition("\nInitiatorAlias:")[2].strip(),
         sid=int(sid[1]) if sid else None,
+        isid=isid[1].replace(" ", "").lower() if isid else "",
         kind=kind[1] if kind else "",
         state=state[1] if state else "",
         connections=tuple(Connection(int(c[1]), c[2], c[3] or "", c[4] or "") for c in found),

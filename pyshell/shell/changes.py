@@ -343,7 +343,7 @@ def _effect(
     disturbed: Sequence[Disturbed], operations: Sequence[Operation], named: Sequence[str] | None
 ) -> str:
     """Return what is asked about: "terminates the session of iqn… and removes 1 LUN"."""
-    effects = []
+    effects = [operation.effect for operation in operations if operation.effect]
     ended = [one for one in disturbed if one.ended]
     if ended:
         names = ", ".join(_initiators(ended))

@@ -24,6 +24,7 @@ from pyshell.simulator import (
     login_sessions,
     plugins,
     portal_groups,
+    registrations,
 )
 from pyshell.simulator.hardware import HOST_FOLDERS, Hardware, SimulatedDevice, SimulatedPort
 from pyshell.simulator.login_sessions import ChapCredentials, LoginRefusedError
@@ -57,7 +58,7 @@ _PAGE_MAX = 4095  # a longer write reaches an attribute in pieces of this size
 
 def _merged() -> Rules:
     merged = Rules({}, {}, {}, {}, {})
-    for module in (core, alua_groups, portal_groups, fabric_kinds):
+    for module in (core, alua_groups, portal_groups, fabric_kinds, registrations):
         for rules, more in zip(vars(merged).values(), vars(module.RULES).values(), strict=True):
             rules.update(more)
     return merged
@@ -216,6 +217,19 @@ class Simulator:
         with self._refusals(path), self._tree.locked():
             login_sessions.count_commands(
                 self._kernel, self._tree.inside(path), commands, read=read, written=written
+            )
+
+    def reserve(
+        self, path: str, initiator: str, key: int, kind: int = 0, *, aptpl: bool = False
+    ) -> None:
+        """Register an initiator at a mapped LUN, in demo mode at a LUN; with `kind`, reserve it.
+
+        Raises FileNotFoundError if nothing is exported there, OSError with EBUSY if it is reserved
+        by another initiator, and with EIO if the folder for the registrations is missing.
+        """
+        with self._refusals(path), self._tree.locked():
+            login_sessions.reserve(
+                self._kernel, self._tree.inside(path), initiator, key, kind, aptpl=aptpl
             )
 
     # Locking and errors

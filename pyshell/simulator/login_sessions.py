@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from pyshell.simulator import registrations
 from pyshell.simulator.recorded import template
-from pyshell.simulator.rules import SimulatedKernel, refuse
+from pyshell.simulator.rules import SimulatedKernel, locate, refuse
 from pyshell.simulator.tree_files import Facts
 
 _INDEX = "fabric_statistics/iscsi_sess_stats/indx"
@@ -149,6 +150,24 @@ def _leave(kernel: SimulatedKernel, tpg: str, initiator: str) -> None:
     acl = _acl(kernel, tpg, initiator)
     if acl:
         _show_alone(kernel, acl, initiator)
+    elif initiator not in kernel.tree.facts(tpg).get("cached_acls", []):
+        for name in kernel.tree.groups(f"{tpg}/lun"):
+            lun = f"{tpg}/lun/{name}"
+            if device := kernel.tree.facts(lun).get("leads_to"):
+                registrations.drop(kernel, device, locate(lun), initiator)
+
+
+def reserve(
+    kernel: SimulatedKernel, path: str, initiator: str, key: int, kind: int, *, aptpl: bool
+) -> None:
+    """Register an initiator at a mapped LUN, in demo mode at a LUN; with `kind`, reserve the disk.
+
+    Refuses with ENOENT if nothing is exported there, otherwise as `registrations.register`.
+    """
+    lun = _source(kernel, path) if "/acls/" in path else path
+    device = _source(kernel, lun)
+    new = registrations.registration(kernel, locate(path), locate(lun), initiator, _ISID, key)
+    registrations.register(kernel, device, new, kind, aptpl=aptpl)
 
 
 def end(kernel: SimulatedKernel, tpg: str, initiator: str | None = None) -> None:

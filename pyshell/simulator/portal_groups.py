@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from pyshell.simulator import alua_groups, core, fabric_kinds, login_sessions
+from pyshell.simulator import alua_groups, core, fabric_kinds, login_sessions, registrations
 from pyshell.simulator.recorded import is_recorded, template
 from pyshell.simulator.rules import (
     Rules,
@@ -143,6 +143,7 @@ def _unlink_lun(kernel: SimulatedKernel, where: TreePath, link: str) -> None:
     source = _remove_link(kernel, where, link)
     _count_port(kernel, where, -1)
     _reset(kernel, where)
+    registrations.drop(kernel, source, where)
     for mapped_link in mapped_links:
         mapped = locate(mapped_link.rpartition("/")[0])
         kernel.tree.update(mapped.owner, is_cut=True)
@@ -154,7 +155,8 @@ def _link_mapped(kernel: SimulatedKernel, where: TreePath, link: str, source: Tr
     """Map a LUN of the same TPG to the initiator that `where` belongs to."""
     if source.kind != "lun" or source.inner:
         refuse(errno.EFAULT)
-    if not leads_to(kernel, source.owner) or source.parts[1:3] != where.parts[1:3]:
+    device = leads_to(kernel, source.owner)
+    if not device or source.parts[1:3] != where.parts[1:3]:
         refuse(errno.EINVAL)
     if leads_to(kernel, where.owner):
         refuse(errno.EINVAL)
@@ -163,12 +165,15 @@ def _link_mapped(kernel: SimulatedKernel, where: TreePath, link: str, source: Tr
     kernel.tree.put_all(where.owner, where.template.state("linked", values))
     if _is_protected(kernel, where.tpg):
         kernel.tree.put(f"{where.owner}/write_protect", "1\n")
+    registrations.adopt(kernel, device, where, source)
 
 
 def _unlink_mapped(kernel: SimulatedKernel, where: TreePath, link: str) -> None:
     """Unmap a LUN from an initiator."""
-    _remove_link(kernel, where, link)
+    lun = _remove_link(kernel, where, link)
     _reset(kernel, where)
+    if device := leads_to(kernel, lun):
+        registrations.drop(kernel, device, where)
 
 
 def lun_values(kernel: SimulatedKernel, where: TreePath) -> dict[str, object]:

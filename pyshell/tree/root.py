@@ -85,6 +85,7 @@ class SimulatedRootNode(RootNode):
         **RootNode.more,
         "login": "pyshell.commands.simulated_initiator",
         "logout": "pyshell.commands.simulated_initiator",
+        "reserve": "pyshell.commands.simulated_initiator",
         "traffic": "pyshell.commands.simulated_initiator",
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects, storage_info
+from pyshell.lio import Lio, listing, reservations, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
@@ -19,6 +19,7 @@ from pyshell.lio.operations.storage import (
     GrowImageFile,
     SetImageSize,
 )
+from pyshell.lio.reservations import Reservations
 from pyshell.lio.settings import ALUA_STATES, boolean
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
@@ -34,6 +35,7 @@ class StorageObjectNode(ObjectNode[StorageObject]):
 
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
+        "clear_reservation": "pyshell.commands.clear_reservation",
         "saveconfig": "pyshell.commands.saved_objects",
     }
 
@@ -82,9 +84,12 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         }
         users = {"luns": luns, "initiators": sorted(mapped)}
         rows = [(name, ", ".join(paths) or "none") for name, paths in users.items()]
+        reserved = reservations.read(self.lio, self.place)
+        rows += _reservation_rows(reserved) if reserved is not None else []
+        data = {"reservations": reservations.as_data(reserved) if reserved is not None else None}
         return Lines(
             [*found.lines, *(f"{name}: {told}" for name, told in rows)],
-            {**found.data, **users},
+            {**found.data, **users, **data},
             table=Table(found.table.headings, [*found.table.rows, *rows]) if found.table else None,
         )
 
@@ -135,6 +140,23 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         """
 
         return resized(self.lio, self.place, size, force=force)
+
+
+def _reservation_rows(found: Reservations) -> list[tuple[str, str]]:
+    """Return who reserved the disk and who is registered, as facts of `info`."""
+    if found.holder is None and not found.registrations:
+        return [("reservation", "none")]
+    held = f"{found.type}, held by {found.names_text}" if found.holder is not None else "none"
+    at = f"{found.target}/tpg{found.tpg} LUN {found.lun}" if found.target else ""
+    listed = [f"{one.initiator} (key {one.key})" for one in found.registrations]
+    rows = {
+        "reservation": held,
+        "reservation_port": at,
+        "registrations": ", ".join(listed),
+        "pr_generation": str(found.generation),
+        "aptpl": "registrations survive a restart" if found.aptpl else "off",
+    }
+    return [(name, text) for name, text in rows.items() if text]
 
 
 def _space(lio: Lio, path: str) -> dict[str, Any]:

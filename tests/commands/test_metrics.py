@@ -73,6 +73,15 @@ def test_a_device_that_is_gone(exported: Pyshell) -> None:
     assert values(exported("metrics").out)[name] == 1
 
 
+def test_reservations(exported: Pyshell) -> None:
+    exported.must(f"login {CLIENT}", f"reserve {CLIENT} type=write_exclusive aptpl=true")
+    found = values(exported("metrics").done().out)
+    name = "block/lee_block"
+    assert found["pyshell_reservation", name, CLIENT, "Write Exclusive Access"] == 1
+    for metric in ("pyshell_registrations", "pyshell_reservation_generation", "pyshell_aptpl"):
+        assert found[metric, name] == 1
+
+
 def test_no_secret_is_in_it(exported: Pyshell) -> None:
     exported.must(f"{TPG}/acls/{CLIENT} set auth userid=u password=very-secret-indeed")
     assert "very-secret" not in exported("metrics").out

@@ -270,3 +270,25 @@ def test_a_session_that_is_not_understood_is_still_a_session(busy: Pyshell) -> N
     found = busy("-o", "json", "sessions").json["result"][0]
     assert (found["initiator"], found["sid"], found["connections"]) == (CLIENT, None, [])
     assert f"sid: - type: - session-state: - ({CLIENT}" in busy("sessions").done().out
+
+
+def test_reservations_are_shown_in_detail(exported: Pyshell) -> None:
+    other = "iqn.2020-07.192.168.56.106:other"
+    exported.must(
+        f"{TPG}/acls create {other}",
+        f"login {CLIENT}",
+        f"login {other}",
+        f"reserve {CLIENT} key=0xabc1 type=exclusive_access",
+    )
+    lines = exported("sessions", "detail").done().lines
+    kind = "        reservation: Exclusive Access, held by"
+    assert [line for line in lines if "reservation" in line] == [
+        f"{kind} this initiator; registered with key 0x000000000000abc1",
+        f"{kind} {CLIENT}",
+    ]
+    assert "reservation" not in exported("--compat", "sessions", "detail").out
+    holder, second = exported("-o", "json", "sessions", "detail").json["result"]
+    found = holder["mapped_luns"][0]["reservations"]
+    assert (found["is_holder"], found["key"]) == (True, "0x000000000000abc1")
+    assert second["mapped_luns"][0]["reservations"]["key"] is None
+    assert holder["isid"] == found["holders"][0]["isid"] == "00023d000001"

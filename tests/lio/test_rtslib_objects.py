@@ -30,12 +30,37 @@ def test_kept_reservations_are_brought_back_to_their_storage_object(
     (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
     folder = lio.machine.host_file("/srv/kept/pr")
     folder.mkdir(parents=True)
-    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\n", encoding="ascii")
+    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\nPR_REG_END: 0\n\0", encoding="ascii")
     with changing():
         rtslib_objects.create_storage_object(
             StorageObject("ramdisk", "one", 0, lio.root), {"size": 1 << 20, "wwn": SERIAL}
         )
     assert brought_back == wanted
+
+
+def keep(pyshell: Pyshell, text: str) -> str:
+    """Write the file with the registrations of the storage object that `CREATE` creates."""
+    folder = pyshell.open().machine.host_file("/etc/target/pr")
+    folder.mkdir(exist_ok=True)
+    file = folder / f"aptpl_{SERIAL}"
+    file.write_text(text, encoding="ascii")
+    return str(file)
+
+
+def test_an_empty_file_of_reservations_has_none(pyshell: Pyshell) -> None:
+    keep(pyshell, "")
+    pyshell.must(CREATE)
+
+
+def test_a_storage_object_is_not_created_without_its_damaged_reservations(
+    pyshell: Pyshell,
+) -> None:
+    file = keep(pyshell, "PR_REG_START: 0\ninitiator_node=iqn")
+    ran = pyshell.line(CREATE)
+    assert ran.status == 1
+    assert f"cannot restore its persistent reservations from {file}" in ran.err
+    assert "Move that file away" in ran.err
+    assert "Storage Objects: 0" in pyshell.line("/backstores/ramdisk ls").out
 
 
 def test_where_none_are_kept_rtslib_makes_no_root_object(

@@ -131,6 +131,11 @@ class Operation(ABC):
         """Return the TPG or ACL whose sessions it ends or takes disks from, None if no one's."""
         return None
 
+    @property
+    def effect(self) -> str:
+        """Return what a question says beside sessions and removed objects, as "clears …"."""
+        return ""
+
     @abstractmethod
     def step(self) -> str:
         """Return what is done as a verb phrase, as "create target iqn…"."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether persistent reservations work: the kernel's folders for them, and who holds them."""
+"""Whether clusters can reserve disks: the kernel's folders, and reservations without a holder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,41 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pyshell.doctor import Finding, error
+from pyshell.doctor import Finding, error, pyshell, warning
 from pyshell.files import paths
-from pyshell.lio import Lio, dbroot, listing
+from pyshell.lio import Lio, dbroot, listing, reservations, sessions
+from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.reservations import Reservations
 from pyshell.quoting import shell_word
 
 
 def check_reservations(lio: Lio) -> Iterator[Finding]:
-    """Yield folders in which the kernel cannot store reservations or ALUA states."""
-    if not listing.storage_objects(lio):
+    """Yield folders in which the kernel cannot store anything, and holders that are gone."""
+    places = listing.storage_objects(lio)
+    if not places:
         return  # the first change creates the folders
     for name, effect in dbroot.FOLDERS.items():
         folder = dbroot.folder(lio.kernel, lio.machine, name)
         problem, command = _problem(lio, folder)
         if problem:
             yield error(str(folder), f"{problem}: {effect}", *([command] if command else []))
+    read = ((place, reservations.read(lio, place)) for place in places)
+    held = [(place, found) for place, found in read if found is not None and found.holder]
+    every = (*sessions.sessions(lio), *sessions.nexuses(lio)) if held else ()
+    for place, found in held:
+        if not any(found.is_holder(session) for session in every):
+            yield _abandoned(lio, place, found)
+
+
+def _abandoned(lio: Lio, place: StorageObject, found: Reservations) -> Finding:
+    """Return the finding of a reservation whose holder is not logged in."""
+    open_to = "only registered initiators" if found.admits_registered else "no other initiator"
+    return warning(
+        place.path,
+        f"it is reserved ({found.type}) by {found.names_text}, whose session has ended: {open_to}"
+        " can write to it",
+        choices=[pyshell(lio, place.path, "clear_reservation")],
+    )
 
 
 def _problem(lio: Lio, folder: Path) -> tuple[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings about persistent reservations."""
+"""Findings about what clusters need: persistent reservations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import Pyshell
+from driver import CLIENT, Pyshell
 
 from .findings import doctor, follow, gone, only
 
@@ -44,3 +44,19 @@ def test_a_file_is_in_the_folders_place(healthy: Pyshell, folder: Path) -> None:
     (found,) = [one for one in doctor(healthy) if one["check"] == "reservations"]
     assert "not a folder" in found["message"]
     assert found["commands"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("write_exclusive", "no other initiator can write to it"),
+        ("write_exclusive_registrants_only", "only registered initiators can write to it"),
+    ],
+)
+def test_the_holder_of_a_reservation_is_gone(healthy: Pyshell, kind: str, told: str) -> None:
+    healthy.must(f"login {CLIENT}", f"reserve {CLIENT} type={kind}")
+    assert gone(healthy, "reservations")
+    healthy.must(f"logout {CLIENT}")
+    commands = only(healthy, "reservations", "/backstores/block/lee_block", told)
+    follow(healthy, commands)
+    assert gone(healthy, "reservations")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SCSI reservations of storage objects: who holds one, and who is registered.
+
+Read from the files in `pr/` (Linux 6.1, target_core_configfs.c). The kernel does not report the
+target port of a registration, only that of the holder's, and lists at most a page of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from pyshell.lio import Lio, listing
+from pyshell.lio.identifiers import Lun, NodeAcl, StorageObject, Target
+from pyshell.lio.sessions import Session
+from pyshell.text import listed
+
+_SHOWN = 3
+"""How many holders a sentence names."""
+SPC2 = "SPC-2"
+"""The type of a reservation by RESERVE, which ends with its session."""
+_ALL_REGISTRANTS = "All Registrants"
+_FOR_REGISTERED = (_ALL_REGISTRANTS, "Registrants Only")
+_HOLDER = re.compile(
+    r"(SPC-[23]) Reservation: \S+ Initiator: (.*?)(?:,i,0x([0-9a-f]*))?\n?", re.DOTALL
+)
+_PORT = re.compile(
+    r"Target Node Endpoint: (.*)\n.*Portal Group Tag: (\d+) .*Logical Unit: (\d+)", re.DOTALL
+)
+_REGISTRATION = re.compile(
+    r"^\S+ Node: (.*?)(?:,i,0x([0-9a-f]*))? Key: (0x[0-9a-f]+) PRgen: 0x[0-9a-f]+$",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class InitiatorPort:
+    """An initiator, and on iSCSI the id of its session (ISID), else ""."""
+
+    initiator: str
+    isid: str = ""
+
+
+@dataclass(frozen=True)
+class Registration(InitiatorPort):
+    """An initiator port that is registered for persistent reservations."""
+
+    key: str = ""
+    """Its reservation key, as 0x and 16 hexadecimal digits."""
+
+
+@dataclass(frozen=True)
+class Reservations:
+    """The reservation of a storage object, if any, and the registrations."""
+
+    holder: InitiatorPort | None = None
+    type: str = ""
+    """The kernel's name of the type, `SPC2`, or "" if there is no reservation."""
+    target: str = ""
+    """WWN of the target through which the holder registered, with TPG and LUN."""
+    tpg: int = 0
+    lun: int = 0
+    generation: int = 0
+    """PRGENERATION: counts registrations, preemptions and clears."""
+    aptpl: bool = False
+    """Whether the kernel stores the registrations in a file, so that they survive a restart."""
+    registrations: tuple[Registration, ...] = ()
+
+    @property
+    def holders(self) -> Collection[InitiatorPort]:
+        """Return the initiator ports that hold the reservation: of some types, all registered."""
+        if self.type.endswith(_ALL_REGISTRANTS):
+            return self.registrations
+        return [self.holder] if self.holder is not None else []
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the initiators that hold the reservation."""
+        return list(dict.fromkeys(one.initiator for one in self.holders))
+
+    @property
+    def names_text(self) -> str:
+        """Return the names of the holders, as part of a sentence."""
+        return listed(self.names, _SHOWN)
+
+    @property
+    def admits_registered(self) -> bool:
+        """Return whether all registered initiators can write, not only the holder."""
+        return self.type.endswith(_FOR_REGISTERED)
+
+    def is_holder(self, session: Session) -> bool:
+        """Return whether the initiator of a session holds the reservation."""
+        return any(_is_of(session, one) for one in self.holders)
+
+    def key_of(self, session: Session) -> str:
+        """Return the key with which the initiator of a session is registered, "" if it is not."""
+        return next((one.key for one in self.registrations if _is_of(session, one)), "")
+
+
+def read(lio: Lio, place: StorageObject) -> Reservations | None:
+    """Return the reservations of a storage object, None if the kernel does not manage them.
+
+    Its device does for pscsi, and nobody if `emulate_pr` is off.
+    """
+    with lio.kernel.within(f"{place.folder}/pr") as text_of:
+        try:
+            return _parsed(*(text_of(f"res_{name}") for name in _FILES))
+        except OSError:
+            return None
+
+
+_FILES = (
+    "holder", "pr_type", "pr_holder_tg_port", "pr_generation", "aptpl_active",
+    "pr_registered_i_pts",
+)  # fmt: skip
+
+
+def _parsed(
+    holder: str, kind: str, port: str, generation: str, aptpl: str, registered: str
+) -> Reservations | None:
+    if not aptpl:
+        return None
+    held = _HOLDER.fullmatch(holder)
+    at = _PORT.search(port)
+    return Reservations(
+        holder=InitiatorPort(held[2], held[3] or "") if held else None,
+        type="" if not held else SPC2 if held[1] == SPC2 else kind.partition(": ")[2].strip(),
+        target=at[1].strip() if at else "",
+        tpg=int(at[2]) if at else 0,
+        lun=int(at[3]) if at else 0,
+        generation=int(generation, 16),
+        aptpl="Activated" in aptpl,
+        registrations=tuple(
+            Registration(one[1], one[2] or "", one[3]) for one in _REGISTRATION.finditer(registered)
+        ),
+    )
+
+
+def as_data(found: Reservations) -> dict[str, Any]:
+    """Return reservations for JSON."""
+    port = {"target": found.target, "tpg": found.tpg, "lun": found.lun} if found.target else None
+    return {
+        "type": found.type or None,
+        "holders": [{"initiator": one.initiator, "isid": one.isid} for one in found.holders],
+        "port": port,
+        "registrations": [
+            {"initiator": one.initiator, "isid": one.isid, "key": one.key}
+            for one in found.registrations
+        ],
+        "generation": found.generation,
+        "aptpl": found.aptpl,
+    }
+
+
+def _is_of(session: Session, port: InitiatorPort) -> bool:
+    """Return whether a session is of an initiator port.
+
+    An initiator that logs in again with another ISID, as after its restart, is not registered; the
+    kernel keeps no ISID if `enforce_pr_isids` is off.
+    """
+    own = session.initiator if session.acl is None else kernel_name(session.acl)
+    if own.lower() != port.initiator.lower():
+        return False
+    return not (session.isid and port.isid) or session.isid == port.isid
+
+
+def kernel_name(place: NodeAcl | Target) -> str:
+    """Return a WWN as the kernel spells it, in lower case."""
+    return os.path.basename(place.folder).lower()
+
+
+def ports(lio: Lio, place: StorageObject, found: Reservations, *, every: bool) -> list[Lun]:
+    """Return the LUNs through which the holders registered, or may have: only a holder's is known.
+
+    With `every`, those of all registrations.
+    """
+    luns = listing.luns_of(lio, place)
+    if every or len(found.holders) != 1:
+        return luns
+    at = (found.target.lower(), found.tpg, found.lun)
+    return [lun for lun in luns if (kernel_name(lun.tpg.target), lun.tpg.tag, lun.index) == at]

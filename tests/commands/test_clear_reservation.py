@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`clear_reservation` releases a reservation and drops registrations, in the kernel and on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, TPG, Pyshell
+
+DISK = "/backstores/block/lee_block"
+OTHER = "iqn.2020-07.192.168.56.106:other"
+THIRD = "iqn.2020-07.192.168.56.107:third"
+
+
+@pytest.fixture
+def cluster(exported: Pyshell) -> Pyshell:
+    """Return pyshell with two registered initiators, of which the first reserved the disk."""
+    exported.must(
+        f"{TPG}/acls create {OTHER}",
+        f"login {CLIENT}",
+        f"login {OTHER}",
+        f"reserve {OTHER} key=0xabc2 aptpl=true",
+        f"reserve {CLIENT} key=0xabc1 type=write_exclusive aptpl=true",
+    )
+    return exported
+
+
+def reserved(pyshell: Pyshell) -> dict[str, Any]:
+    """Return what `info` shows of the reservation."""
+    found: dict[str, Any] = pyshell("-o", "json", DISK, "info").json["result"]["reservations"]
+    found["registrations"].sort(key=lambda one: one["key"])
+    return found
+
+
+def initiators(pyshell: Pyshell, what: str = "registrations") -> list[str]:
+    return [one["initiator"] for one in reserved(pyshell)[what]]
+
+
+def stored(pyshell: Pyshell) -> str:
+    """Return the stored registrations."""
+    (file,) = Path(pyshell.folder / "etc/target/pr").iterdir()
+    return file.read_text(encoding="utf-8")
+
+
+def test_the_holder_loses_it_and_the_others_stay_registered(cluster: Pyshell) -> None:
+    before = cluster.line(f"ls {TPG}").out
+    ran = cluster.line(f"{DISK} clear_reservation").done()
+    assert ran.lines == [
+        f"Cleared the reservation of block/lee_block held by {CLIENT}.",
+        f"Took a disk from {CLIENT} at {TPG.split('/')[2]}/tpg1, from 192.168.56.105.",
+    ]
+    assert initiators(cluster, "holders") == []
+    assert initiators(cluster) == [OTHER]
+    assert CLIENT not in stored(cluster)
+    assert OTHER in stored(cluster)
+    assert cluster.line(f"ls {TPG}").out == before
+    cluster.must(f"reserve {OTHER} type=write_exclusive aptpl=true")
+    assert initiators(cluster, "holders") == [OTHER]
+
+
+def test_all_registrations_are_removed(cluster: Pyshell) -> None:
+    ran = cluster.line(f"{DISK} clear_reservation registrations=true").done()
+    assert ran.lines[0] == (
+        f"Cleared the reservation of block/lee_block held by {CLIENT} and 2 registrations on"
+        " block/lee_block."
+    )
+    assert initiators(cluster) == []
+    assert stored(cluster) == "No Registrations or Reservations\n\0"
+    assert "reservation: none" in cluster.line(f"{DISK} info").lines
+
+
+def test_all_registrants_hold_it(cluster: Pyshell) -> None:
+    cluster.must(
+        f"{DISK} clear_reservation",
+        f"reserve {OTHER} type=write_exclusive_all_registrants",
+        f"reserve {CLIENT}",
+    )
+    assert sorted(initiators(cluster, "holders")) == [CLIENT, OTHER]
+    cluster.must(f"{DISK} clear_reservation")
+    assert initiators(cluster) == []
+
+
+def test_the_holder_has_no_acl(cluster: Pyshell) -> None:
+    cluster.must(
+        f"{DISK} clear_reservation",
+        f"{TPG} set attribute generate_node_acls=1",
+        f"login {THIRD}",
+        f"reserve {THIRD} type=exclusive_access aptpl=true",
+    )
+    assert initiators(cluster) == [THIRD, OTHER]
+    before = cluster.line(f"ls {TPG}").out
+    cluster.must(f"logout {THIRD}")
+    assert initiators(cluster, "holders") == [THIRD]  # as the kernel keeps its ACL
+    cluster.must(f"{DISK} clear_reservation")
+    assert initiators(cluster) == []
+    assert stored(cluster) == "No Registrations or Reservations\n\0"
+    assert cluster.line(f"ls {TPG}").out == before
+
+
+def test_a_dry_run_names_the_holder_and_clears_nothing(cluster: Pyshell) -> None:
+    ran = cluster.line(f"{DISK} clear_reservation --dry-run").done()
+    assert ran.lines[0] == (
+        f"Would clear the reservation of block/lee_block held by {CLIENT}. (dry run)"
+    )
+    assert initiators(cluster, "holders") == [CLIENT]
+    assert "res_holder=1" in stored(cluster)
+
+
+def test_nobody_holds_one(cluster: Pyshell) -> None:
+    cluster.must(f"{DISK} clear_reservation")
+    ran = cluster.line(f"{DISK} clear_reservation")
+    assert ran.status == 3
+    assert "No initiator holds a reservation of" in ran.err
+    cluster.must(f"{DISK} clear_reservation registrations=true")
+    assert cluster.line(f"{DISK} clear_reservation registrations=true").status == 3
+
+
+def test_undo_does_not_offer_it(cluster: Pyshell) -> None:
+    cluster.must(f"{DISK} clear_reservation")
+    assert "clear_reservation" not in cluster.line("undo --dry-run").out
+
+
+def test_registrations_with_aptpl_survive_clear_and_restore(cluster: Pyshell) -> None:
+    cluster.must("saveconfig")
+    before = reserved(cluster)
+    cluster.must("clearconfig confirm=true", "restoreconfig")
+    assert reserved(cluster) == before
+    cluster.must(f"{DISK} clear_reservation", "clearconfig confirm=true", "restoreconfig")
+    assert initiators(cluster, "holders") == []
+    assert initiators(cluster) == [OTHER]
+
+
+def test_they_survive_that_the_storage_object_is_recreated(cluster: Pyshell) -> None:
+    before = reserved(cluster)
+    assert cluster.line("/backstores/block delete lee_block").status == 0
+    cluster.must("undo")
+    assert reserved(cluster) == before
+
+
+def test_without_aptpl_they_are_lost(cluster: Pyshell) -> None:
+    cluster.must(f"reserve {OTHER}", "saveconfig", "clearconfig confirm=true", "restoreconfig")
+    assert initiators(cluster) == []
+    assert reserved(cluster)["aptpl"] is False
