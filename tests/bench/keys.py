@@ -27,9 +27,9 @@ from driver import SERVER, TPG, Pyshell, clean_environment, end
 TIMES = 40
 MENUS = {
     "commands": (f"{TPG}/luns ", b"Change the current path."),
-    "commands by letter": (f"{TPG}/luns cr", b"ate "),
+    "commands, filtered by a typed letter": (f"{TPG}/luns cr", b"ate "),
     "parameters": (f"{TPG}/luns create ", b"add_mapped_luns="),
-    "parameters by letter": (f"{TPG}/luns create add", b"_mapped_luns="),
+    "parameters, filtered by a typed letter": (f"{TPG}/luns create add", b"_mapped_luns="),
     "settings": (f"{TPG} set attribute ", b"authentication="),
 }
 VALUES = (f"{TPG}/luns delete ", b"lun=")

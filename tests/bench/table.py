@@ -25,6 +25,8 @@ _TITLES = {
     "raw clear": "raw clearconfig",
     "pyshell clear": "clearconfig",
     "rtslib clear": "rtslib clearconfig",
+    "rtslib dump": "rtslib dump (builds the configuration for saving)",
+    "apply": "apply of an unchanged file",
 }
 
 
