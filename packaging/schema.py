@@ -29,7 +29,10 @@ def schema() -> dict[str, Any]:
     kinds = found.pop("$defs")
     for name, kind in {**kinds, "Document": found}.items():
         _describe(kind, getattr(document, name))
-    found["properties"]["$schema"] = {"type": "string", "description": "Location of this schema."}
+    found["properties"]["$schema"] = {
+        "type": "string",
+        "description": "Path of the JSON Schema, for editors; pyshell ignores it.",
+    }
     found = {"$schema": _DRAFT, "title": "LIO saveconfig.json", **found, "$defs": kinds}
     renamed: dict[str, Any] = json.loads(_ENTRY.sub('"', json.dumps(found)))
     return renamed

@@ -44,14 +44,18 @@ _SecretFile = Annotated[
 ]
 _Alias = Annotated[str | None, Doc("Name of the link in configfs; defaults to a generated name.")]
 _Supported = Annotated[int | None, Doc("1 if the group supports that state.")]
-_Seconds = Annotated[int | None, Doc("Seconds of a transition, as reported to initiators.")]
+_Seconds = Annotated[
+    int | None, Doc("Time limit for a state change, in seconds, as reported to initiators.")
+]
 
 
 class AluaGroupEntry(TypedDict):
     """An ALUA target port group of a storage object."""
 
     name: Required[Annotated[str, Doc("Name of the group; the kernel creates default_tg_pt_gp.")]]
-    tg_pt_gp_id: NotRequired[Annotated[int, Doc("Number from 1 to 65535; 0 for the kernel's own.")]]
+    tg_pt_gp_id: NotRequired[
+        Annotated[int, Doc("Number from 1 to 65535; 0 only for the kernel's default_tg_pt_gp.")]
+    ]
     alua_access_state: NotRequired[
         Annotated[
             int | None,
@@ -62,7 +66,13 @@ class AluaGroupEntry(TypedDict):
         ]
     ]
     alua_access_status: NotRequired[
-        Annotated[int | None, Doc("What changed the state: 0 nothing, 1 STPG, 2 the target.")]
+        Annotated[
+            int | None,
+            Doc(
+                "What changed the state: 0 nothing, 1 an initiator (SET TARGET PORT GROUPS),"
+                " 2 the target."
+            ),
+        ]
     ]
     alua_access_type: NotRequired[
         Annotated[int | None, Doc("0 none, 1 implicit, 2 explicit, 3 both.")]
@@ -104,14 +114,19 @@ class StorageObjectEntry(TypedDict):
     write_back: NotRequired[
         Annotated[
             bool,
-            Doc("fileio: acknowledge writes before they are on disk; a crash loses them."),
+            Doc(
+                "fileio: acknowledge writes before they are on disk; a crash loses those that the"
+                " initiator has not flushed. Default: false."
+            ),
         ]
     ]
     readonly: NotRequired[Annotated[bool, Doc("block: open the device read-only.")]]
     exclusive: NotRequired[Annotated[bool, Doc("block: open the device exclusively.")]]
     aio: NotRequired[Annotated[bool, Doc("fileio: asynchronous I/O.")]]
     nullio: NotRequired[Annotated[bool, Doc("ramdisk: store nothing, for benchmarks.")]]
-    config: NotRequired[Annotated[str | None, Doc("user: handler and its configuration.")]]
+    config: NotRequired[
+        Annotated[str | None, Doc("user: handler and its configuration string (HANDLER/CONFIG).")]
+    ]
     hw_max_sectors: NotRequired[
         Annotated[int | None, Doc("user: maximum number of sectors per command.")]
     ]
@@ -150,7 +165,7 @@ class PortalEntry(TypedDict):
 
 
 class MappedLunEntry(TypedDict):
-    """A mapped LUN: LUN `tpg_lun` of the TPG seen as LUN `index`."""
+    """A mapped LUN: the TPG's LUN number `tpg_lun`, which the initiator sees as number `index`."""
 
     index: Required[Annotated[int, Doc("LUN number that the initiator sees, 0 to 65535.")]]
     tpg_lun: Required[Annotated[int, Doc("LUN of the TPG.")]]
