@@ -74,6 +74,9 @@ def test_the_examples_run(target: Pyshell, example: str) -> None:
     target.prepare("clearconfig confirm=true")
     ran = target.batch(example.replace("/tmp/", f"{target.folder}/").splitlines())
     assert (ran.status, ran.err) == (0, "")
+    if "apply" in example:
+        would = "Would change /backstores/ramdisk/scratch: emulate_caw: 0 -> 1 [online] (dry run)"
+        assert would in ran.lines
 
 
 def test_the_example_of_a_file_is_faultless(pyshell: Pyshell, tmp_path: Path) -> None:

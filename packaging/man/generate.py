@@ -162,7 +162,7 @@ def setting_tables() -> Lines:
 
 def _facts(row: Attribute) -> Lines:
     allowed, unit = row.allowed(), f" {row.unit}" if row.unit else ""
-    yield f"Values: {allowed}{unit}" if allowed else f"A {row.type}{unit and ' of' + unit}"
+    yield f"Values: {allowed}{unit}" if allowed else f"{row.type.title()}{unit and ' of' + unit}"
     if row.default_text:
         yield f"Default: {row.default_text}"
     told = _WRITES.get(row.write)
@@ -172,7 +172,7 @@ def _facts(row: Attribute) -> Lines:
 
 _WRITES = {
     "unexported": "It can only be changed while no LUN exports the storage object",
-    "fixed": "It cannot be changed",
+    "fixed": "Read-only",
     "ignored": "The kernel ignores changes",
     "never": "Read-only",
 }

@@ -56,7 +56,10 @@ def apply(
     node: Node,
     file: Annotated[str, CONFIGURATION, "A saved configuration, complete or partial."],
     *,
-    prune: Annotated[bool, "Remove objects that the file lacks. Default: keep them."] = False,
+    prune: Annotated[
+        bool,
+        "Also delete objects that the file lacks; with target=, only those of that target.",
+    ] = False,
     target: Annotated[
         str | None, TARGET, "Apply only the target with this WWN, and its storage objects."
     ] = None,
@@ -67,15 +70,16 @@ def apply(
 ) -> Result:
     """Apply a saved configuration to the running target.
 
-    Changes the running configuration to that of the file, with the fewest changes. Unchanged
-    objects are not touched, and their sessions continue. All changes are made, or none.
+    Makes the fewest changes needed so that the running configuration has what the file describes.
+    Unchanged objects are not touched, and their sessions continue. All changes are made, or none.
 
-    Each change is shown as online, as disrupting the named initiators, or as replacing: the object
-    is deleted and created again, or only its LUNs if just its serial number changes. --dry-run only
-    shows the changes.
+    Each change is online, disrupting or replacing. A disrupting change ends the sessions of the
+    named initiators, or takes a disk from them. A replacing change deletes and recreates the
+    object; a recreated ramdisk loses its data. If only the serial number changes, only the LUNs and
+    mappings are recreated. --dry-run only shows the changes.
 
-    A file can name the files of its secrets: "chap_password_file": "/etc/target/secrets/x" instead
-    of chap_password.
+    A file can refer to separate files with its secrets: "chap_password_file":
+    "/etc/target/secrets/x" instead of chap_password.
 
     With -o json, `changed` is true if anything was changed, or would be. FILE can be /dev/stdin.
     """
@@ -192,10 +196,11 @@ def undo(
         bool, "Skip the last command without undoing it: the one before it is next."
     ] = False,
 ) -> Result:
-    """Undo the last command, then the one before it.
+    """Undo the last command. Run again, undo the one before it.
 
     It undoes changes of the running configuration that any user made with pyshell since the host
-    started. Image files are kept. --dry-run shows the changes.
+    started. Data is not undone: image files are kept, and a deleted ramdisk is recreated empty.
+    --dry-run shows the changes.
     """
     if skip:
         return _skipped(node)

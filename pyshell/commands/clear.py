@@ -22,7 +22,10 @@ from pyshell.tree.results import Lines, Result, Work
 
 @command(changes=True)
 def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -> Result:
-    """Remove the whole running configuration. The saved file is kept."""
+    """Terminate all sessions and delete the running configuration.
+
+    The saved file, devices and image files are kept; the data of ramdisks is lost.
+    """
     if not confirm:
         raise UsageError(
             "As a precaution, confirm=true needs to be set.",

@@ -163,8 +163,9 @@ def export(
     Run them with 'pyshell -f FILE', on this host or another one. They can be run again: existing
     objects are kept. A target includes its storage objects.
 
-    'password=-' asks for a secret, and needs a terminal or standard input; 'password=@FILE' reads
-    it from a file. A quoted value ('@x', '-') is the secret itself.
+    'password=-' asks for the secret at a terminal, or reads a line of standard input: use -f FILE,
+    not '< FILE'. 'password=@FILE' reads it from a file. If a secret itself is '-' or begins with
+    '@', it is printed in quotes.
     """
     found = items_of(node, RUNNING)
     start = node.get_node(path).path if path else "/"

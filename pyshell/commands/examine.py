@@ -99,9 +99,9 @@ def check(
 ) -> Result:
     """Validate a saved configuration and report every error with its line.
 
-    An object with an error cannot be restored (exit status 1); a warning is probably a mistake.
-    Devices and image files are checked on this host, but not whether the file is trusted: who may
-    write it. Nothing is changed.
+    An object with an error cannot be restored, and the exit status is 1. A warning points to a
+    probable mistake in the file. Devices and image files are checked on this host. It does not
+    check whether other users can write to the file; restoreconfig and apply do. Nothing is changed.
     """
     default = store.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default

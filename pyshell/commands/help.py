@@ -87,12 +87,12 @@ def help_(
         str | None,
         COMMAND,
         "A command or group of this node, a topic such as chap, or the path of a node. Any"
-        " other word is searched in all commands, settings and topics.",
+        " other word is searched for in all commands, settings and topics.",
     ] = None,
     *,
     rest: Annotated[
         Sequence[str],
-        Rest("parameter", "Names of parameters of the group. Default: all."),
+        Rest("parameter", "Names of settings of the group. Default: all."),
     ] = (),
 ) -> Result:
     """Show help on a command, setting or topic, or list the commands."""

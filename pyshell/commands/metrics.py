@@ -228,7 +228,8 @@ def metrics(
     *,
     serve: Annotated[
         str | None,
-        "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1).",
+        "Serve them under /metrics at this ADDRESS, ADDRESS:PORT, or PORT (of 127.0.0.1). The"
+        " default port is 9814.",
     ] = None,
 ) -> Result:
     """Print metrics as OpenMetrics text, or serve them over HTTP.

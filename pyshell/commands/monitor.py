@@ -78,7 +78,7 @@ def sessions(
     ] = "list",
     sid: Annotated[int | None, "Show only the session with this number."] = None,
     *,
-    target: Annotated[str | None, TARGET, "Show only sessions with the target of this WWN."] = None,
+    target: Annotated[str | None, TARGET, "Show only sessions of the target with this WWN."] = None,
     initiator: Annotated[str | None, INITIATOR, "Show only sessions of this initiator."] = None,
     storage_object: Annotated[
         str | None,
@@ -90,8 +90,8 @@ def sessions(
 
     An initiator without a node ACL (demo mode) is marked as dynamic; the kernel reports only its
     name. Loopback, vhost and similar fabrics have one initiator, their nexus. The start of a
-    session, and the address of a dynamic initiator, are shown if the host's connection tables
-    identify them.
+    session and the address of a dynamic initiator are shown if they can be determined from the
+    host's kernel threads and TCP connections.
     """
     every = _sessions(node)
     found = [

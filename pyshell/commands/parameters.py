@@ -76,9 +76,9 @@ def get(
     verbose: Annotated[
         bool, "Also show unit, default, valid values and whether it can be changed now."
     ] = False,
-    rest: Annotated[Sequence[str], Rest("parameter", "Names of parameters. Default: all.")] = (),
+    rest: Annotated[Sequence[str], Rest("parameter", "Names of settings. Default: all.")] = (),
 ) -> Result:
-    """Show the parameters of a group, or list the groups."""
+    """Show the settings of a group, or list the groups."""
     show = show_secrets or node.context.compat
     if group is None:
         return _group_names(node)
@@ -119,9 +119,9 @@ def set_(
         str | None, GROUP, "A group, such as attribute, parameter, auth or global."
     ] = None,
     *,
-    named: Annotated[dict[str, str], Named("parameter", "Parameters and their values.")],
+    named: Annotated[dict[str, str], Named("parameter", "Settings and their values.")],
 ) -> Result:
-    """Set parameters of a group.
+    """Change settings of a group.
 
     A secret may be given as password=- (read from standard input) or password=@FILE.
     """

@@ -52,7 +52,11 @@ def restoreconfig(
         str | None, SAVED_OBJECT, "Restore only this storage object: its name or path."
     ] = None,
     *,
-    force: Annotated[bool, "With clear_existing: remove unchanged objects, too."] = False,
+    force: Annotated[
+        bool,
+        "With clear_existing: also delete and recreate unchanged objects; all sessions end and"
+        " ramdisks lose their data.",
+    ] = False,
     wait: Annotated[int | None, "Seconds to wait for missing devices."] = None,
     missing_only: Annotated[
         bool, "Add only objects that the last restore could not restore."
@@ -63,12 +67,13 @@ def restoreconfig(
     Objects that cannot be restored are named, and the rest is restored; the exit status is then 1,
     or 6 with wait= or missing_only=true.
 
-    clear_existing=true removes objects that the file lacks and keeps unchanged ones.
+    clear_existing=true deletes objects that the file lacks and changes those that differ, by
+    recreating them if necessary (a ramdisk then loses its data). It does not touch unchanged ones.
 
     wait= restores available objects at once and then waits for missing devices; other commands can
     run meanwhile. missing_only=true does not touch running objects, and does not restore objects
-    that were deleted since. With another file than the boot file, it adds all objects that are not
-    running.
+    that were deleted since. With a file other than the boot file, it adds all objects that are not
+    running, including those that were deleted.
     """
     if wait is not None and wait > WAIT_MAX:
         raise UsageError(f"{wait} seconds are too long.", f"wait= takes up to {WAIT_MAX}.")

@@ -48,13 +48,20 @@ def saveconfig(
         str | None, FILE, "File to write; - for standard output. Default: the boot file."
     ] = None,
     *,
-    force: Annotated[bool, "Save even if objects are lost; they are reported."] = False,
+    force: Annotated[
+        bool,
+        "Overwrite changes by other programs, and drop from the file the objects that could not be"
+        " restored; they are named.",
+    ] = False,
     without: Annotated[
         Sequence[str] | None, PATHS, "Objects to drop: paths separated by commas."
     ] = None,
     comment: Annotated[str | None, "Comment for the revision, shown by 'revisions'."] = None,
     target: Annotated[
-        str | None, TARGET, "Save only the target with this WWN, and its storage objects."
+        str | None,
+        TARGET,
+        "Save only the target with this WWN, and its storage objects. Needs savefile, which is"
+        " replaced; the boot file is refused.",
     ] = None,
     secret_files: Annotated[
         str | None,
@@ -204,8 +211,8 @@ def revisions(
 ) -> Result:
     """List earlier saved configurations, or show the content of one.
 
-    The name of a targetcli backup has the time when it was made; 'saved at' is when its content was
-    saved.
+    The time in the name of a targetcli backup is when the backup was made; the column 'saved at'
+    is when the saved content was written.
     """
     folder = node.lio.config_dir
     about = boot_file(node.context).about()

@@ -70,10 +70,10 @@ def login(
     target: OneTarget = None,
     portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
     address: Annotated[str | None, _ADDRESS, "Address of the initiator."] = None,
-    userid: Annotated[str | None, "CHAP user name of the initiator."] = None,
+    userid: Annotated[str | None, "CHAP name of the initiator."] = None,
     password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
-    mutual_userid: Annotated[str | None, "User name expected of the target."] = None,
-    mutual_password: Annotated[str | None, "Secret expected of the target.", SECRET] = None,
+    mutual_userid: Annotated[str | None, "CHAP name expected of the target."] = None,
+    mutual_password: Annotated[str | None, "CHAP secret expected of the target.", SECRET] = None,
 ) -> Result:
     """Log a simulated initiator in.
 
@@ -81,7 +81,8 @@ def login(
     must be reachable, the initiator needs an ACL unless generate_node_acls is set, and CHAP
     secrets must match. A refused login is counted and logged like a real one.
 
-    The session ends with logout, and when its ACL is deleted or its TPG is disabled or deleted.
+    The session ends with logout, and when its ACL is deleted, its ACL's queue depth is changed, or
+    its TPG is disabled or deleted.
     """
     if not initiator or "\0" in initiator or len(initiator.encode()) > _LONGEST_NAME:
         raise UsageError(
@@ -140,7 +141,7 @@ def traffic(
     *,
     target: OneTarget = None,
     lun: Annotated[
-        int | None, LUN, "LUN, as numbered by the initiator. Default: its first."
+        int | None, LUN, "LUN number, as the initiator sees it. Default: its first."
     ] = None,
     read: Annotated[int, SIZE, "Number of bytes read."] = 0,
     written: Annotated[int, SIZE, "Number of bytes written."] = 0,
@@ -285,7 +286,7 @@ def _chap(
 ) -> ChapCredentials | None:
     """Return the CHAP names and secrets of an initiator, None for one without."""
     if bool(userid) != bool(password) or bool(mutual_userid) != bool(mutual):
-        raise UsageError("A CHAP user name and its secret belong together.")
+        raise UsageError("A CHAP name and its secret belong together.")
     if mutual and not password:
         raise UsageError("Mutual CHAP also needs userid= and password=.")
     if not userid or not password:

@@ -69,7 +69,11 @@ OPTIONS = (
         of_a_line=True,
     ),
     Option(("--yes",), "answer every question with yes", of_a_line=True),
-    Option(("--save",), "save the changes of a one-liner, as saveconfig does"),
+    Option(
+        ("--save",),
+        "after a command given as arguments, save the whole running configuration, including"
+        " earlier unsaved changes",
+    ),
     Option(
         ("--color",),
         "when to use colours; auto: at a terminal",

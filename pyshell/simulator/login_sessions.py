@@ -100,9 +100,9 @@ def _chap_faults(
         yield "negotiate", "the initiator offers CHAP, but the target does not use it"
     owner = acl or tpg
     if not _holds(kernel, owner, {"userid", "password"}):
-        yield "authenticate", f"the {'ACL' if acl else 'TPG'} has no CHAP user name and secret"
+        yield "authenticate", f"the {'ACL' if acl else 'TPG'} has no CHAP name and secret"
     if not _match(kernel, owner, userid=chap.userid, password=chap.password):
-        yield "authenticate", "the CHAP user name or secret is wrong"
+        yield "authenticate", "the CHAP name or secret is wrong"
     if not chap.password_mutual:
         return
     mutual = {"userid_mutual": chap.userid_mutual, "password_mutual": chap.password_mutual}

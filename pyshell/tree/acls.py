@@ -78,9 +78,11 @@ class AclsNode(ObjectNode[Tpg]):
         """Allow an initiator to log in.
 
         LIO identifies initiators by name; it cannot restrict them by IP address. Listen only on an
-        address of the storage network ('help portals'), or block others in the firewall:
+        address of the storage network ('help portals'), or block others in the firewall. For
+        nftables with a table 'inet filter' and a chain 'input', this rule blocks them over IPv4;
+        IPv6 needs one with 'ip6 saddr':
 
-        nft add rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
+        nft insert rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
         """
         found = self.place.target.fabric.normalise(wwn)
         if found.changed:

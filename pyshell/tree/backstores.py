@@ -34,9 +34,9 @@ NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
 Serial = Annotated[
     str | None,
     SERIAL,
-    "Unit serial number, or the NAA ID (naa.6001405…) to derive it from; generated if"
-    " omitted. Initiators identify the disk by the first 25 hexadecimal digits."
-    " serial:TEXT uses TEXT unchanged.",
+    "Unit serial number, or an NAA ID (naa.6001405…) from which it is derived; generated if"
+    " omitted. Initiators identify the disk by the first 25 hexadecimal digits of the serial"
+    " number. serial:TEXT uses TEXT unchanged.",
 ]
 
 
@@ -254,7 +254,10 @@ class RamdiskNode(BackstoreNode):
         nullio: Annotated[bool, "Store no data, for performance tests."] = False,
         wwn: Serial = None,
     ) -> Result:
-        """Create a storage object in memory. Its data is lost at reboot."""
+        """Create a storage object in memory.
+
+        Its data is lost at reboot and whenever the storage object is deleted or recreated.
+        """
         arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
         said = [f"Created ramdisk {name} with size {size[1]}."]
         return self._created(CreateStorageObject(self._new(name), arguments), said)

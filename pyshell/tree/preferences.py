@@ -84,7 +84,12 @@ _TABLE = (
     ),
     Described("auto_cd_after_create", BOOL, False, "Change to the path of a created object."),
     Described("auto_enable_tpgt", BOOL, True, "Enable new TPGs."),
-    Described("auto_save_on_exit", BOOL, True, "Save on exit if this session changed something."),
+    Described(
+        "auto_save_on_exit",
+        BOOL,
+        True,
+        "On exit, offer to save if this session changed something; a script saves without asking.",
+    ),
     Described("auto_use_daemon", BOOL, False, "Ignored; a preference of targetcli's daemon."),
     Described("color_command", _COLOUR, "cyan", "Colour of commands."),
     Described("color_default", _COLOUR_OR_NONE, "none", "Colour of text."),

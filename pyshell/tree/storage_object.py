@@ -130,11 +130,12 @@ class StorageObjectNode(ObjectNode[StorageObject]):
             bool, "Allow a smaller size; the data beyond it is kept but not exported."
         ] = False,
     ) -> Result:
-        """Resize the storage object, or update it to the size of its device.
+        """Resize the storage object, or report the size of its device.
 
         The image file of a fileio storage object is grown if it is shorter, and never shrunk.
 
-        Grow a block device first, with lvextend or 'losetup -c'; LIO follows it.
+        For a block device, grow the device first, with lvextend or 'losetup -c'. LIO notices the
+        new size, and resize only reports it.
 
         Initiators see the new size after a rescan.
         """
@@ -216,7 +217,7 @@ class AluaGroupsNode(ObjectNode[StorageObject]):
         name: Annotated[str, ALUA_NAME, "Name of the group."],
         tag: Annotated[int, "Number of the group, as initiators see it: 1 to 65535."],
     ) -> Result:
-        """Create an ALUA group. LUNs of the storage object in it share a state."""
+        """Create an ALUA group. All LUNs in the group have the same ALUA state."""
         if not rtslib_objects.supports_alua(self.lio, self.place):
             raise UsageError(
                 f"{self.place} cannot have ALUA groups: its backstore leaves ALUA to the device."

@@ -50,7 +50,12 @@ def test_field_failure_64_help_tells_what_there_is_in_place_of_access_by_address
     target: Pyshell,
 ) -> None:
     text = target(f"{TPG}/acls", "help", "create").done().out
-    for told in ("cannot restrict them by IP address", "Listen only", "firewall", "nft add rule"):
+    for told in (
+        "cannot restrict them by IP address",
+        "Listen only",
+        "firewall",
+        "nft insert rule",
+    ):
         assert told in text
 
 

@@ -45,8 +45,8 @@ def guide(
 ) -> Result:
     """Print instructions for the initiator's host, ready to paste.
 
-    They lead from installing packages to the mounted disk. If a target listens on all addresses,
-    this host's first address is used.
+    They cover everything from installing packages to mounting the disk. If a target listens on all
+    addresses, this host's first address is used.
 
     If there are several portals, the paths are combined by multipath.
     """

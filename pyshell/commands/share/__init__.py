@@ -48,7 +48,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 INITIATORS = ValueType("wwn,...", _words, source="initiator")
 PORTALS = ValueType("address[:port],...", _portals)
-_DEVICE_HELP = "Path of a block device, image file or storage object."
+_DEVICE_HELP = "Path of a block device or image file, or path or name of a storage object."
 _SECRET_HELP = "password=- asks for it, password=@FILE reads it from a file."  # noqa: S105
 
 
@@ -89,19 +89,19 @@ def share(
 
     Existing objects are used; running it again changes nothing.
 
-    Storage object: the one on the device; otherwise a new one in block, or in fileio for an image
-    file, with the name of the device's file.
+    Storage object: the existing one on the device, or else a new one (block, or fileio for an image
+    file), named after the last part of the device's path.
 
     Target: the one that already exports it; otherwise the only iSCSI target (if there
     are several, target= is needed); if there is none, a new one named after this host and the
     storage object. TPG: the one that exports the disk,
     otherwise the first.
 
-    Portals: those given; otherwise a new target gets the default portal, or the portals of the
-    other targets if these conflict with it.
+    Portals: those given. Without portal=, a new target gets the default portal; if another target's
+    portals conflict with that, it gets the portals of the other targets.
 
-    The disk is mapped for the named initiators only, under the LUN's number if that is free. They
-    get access to this disk only.
+    The disk is mapped for the named initiators only, under the LUN's number if that is free. share
+    gives them access to no other disk; access that they already have stays.
     """
     credentials = Chap(
         chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
@@ -125,10 +125,11 @@ def unshare(
 ) -> Result:
     """Stop exporting a disk. The device or image file is kept.
 
-    It works for any export, not only for those created by share. The disk's LUNs and mappings over
-    iSCSI are deleted; then node ACLs without any disk left, a target left without LUNs and
-    initiators, and the storage object, unless something else exports it. Objects that were empty
-    before are kept.
+    The data of a ramdisk is lost. It works for any export, not only for those created by share.
+
+    The disk's LUNs and mappings over iSCSI are deleted. Then node ACLs that are left without a disk
+    and a target that is left without LUNs and initiators are deleted. The storage object is deleted
+    unless something else exports it. Objects that were empty before are kept.
     """
     exported = storage_object_on(node, device)
     every = listing.luns_of(node.lio, exported) if exported is not None else []
