@@ -64,6 +64,7 @@ KINDS = (
 )
 SETTINGS = (
     ("a storage object, group attribute", "storage_object"),
+    ("a storage object, group wwn", "storage_object_wwn"),
     ("an ALUA group, group alua", "alua_group"),
     ("a LUN, group alua", "lun_alua"),
     ("a mapped LUN, group attribute", "mapped_lun"),

@@ -65,7 +65,8 @@ def apply(
     ] = None,
     keep_secrets: Annotated[
         bool | None,
-        "Keep running CHAP settings that the file omits. Default: true, or false with prune=true.",
+        "Keep running CHAP settings, and vendor, product, revision and company id of disks, if the"
+        " file omits them. Default: true, or false with prune=true.",
     ] = None,
 ) -> Result:
     """Apply a saved configuration to the running target.
@@ -88,7 +89,7 @@ def apply(
         if document is not None:
             document = references.resolved(document)
         keep = not prune if keep_secrets is None else keep_secrets
-        found = _plan(node, document, prune, target, keep_chap=keep)
+        found = _plan(node, document, prune, target, keep=keep)
         check(node.lio, found.operations)
     except PyshellError as error:
         raise (_all_faults(node, error, (document, text), file, target) or error) from error
@@ -99,7 +100,7 @@ def apply(
 
 
 def _plan(
-    node: Node, document: Document | None, prune: bool, target: str | None, *, keep_chap: bool
+    node: Node, document: Document | None, prune: bool, target: str | None, *, keep: bool
 ) -> Plan:
     running = running_items(node)
     document = read_running(node.lio) if document is None else document
@@ -116,7 +117,7 @@ def _plan(
             for path, item in running.items()
             if path in wanted or any(is_below(path, root) for root in roots)
         }
-    return plan(node.lio, running, wanted, prune=prune, keep_chap=keep_chap)
+    return plan(node.lio, running, wanted, prune=prune, keep=keep)
 
 
 def _is_target(item: Item, wwn: str) -> bool:

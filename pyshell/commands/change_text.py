@@ -109,6 +109,9 @@ def _chap(plan: Plan) -> Iterator[str]:
     if plan.kept_chap:
         paths = _first(plan.kept_chap)
         yield f"CHAP of {paths} not in the file and kept (keep_secrets=false clears it)"
+    if plan.kept_identity:
+        paths = _first(plan.kept_identity)
+        yield f"identity of {paths} not in the file and kept (keep_secrets=false resets it)"
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
@@ -132,6 +135,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "unchanged": plan.unchanged,
         "kept": plan.kept,
         "kept_chap": plan.kept_chap,
+        "kept_identity": plan.kept_identity,
     }
 
 

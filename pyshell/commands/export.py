@@ -21,7 +21,7 @@ from pyshell.lio.identifiers import DEFAULT_GROUP, FabricPlace
 from pyshell.text import one_line, unsafe_in
 from pyshell.tree.command import serial_argument
 
-_GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth"}
+_GROUPS = {"attrib": "attribute", "param": "parameter", "auth": "auth", "wwn": "wwn"}
 _FILEIO = {"dev": "file_or_dev"}
 _ATTRIBUTE = "attrib/"
 Secret = Callable[[str, str, str], str]

@@ -54,6 +54,7 @@ _NODES = {
 """Paths of nodes, by the name of their class."""
 _GROUPS = {
     "storage_object": ("attribute", (_OBJECT,)),
+    "storage_object_wwn": ("wwn", (_OBJECT,)),
     "target_parameter": ("parameter", ("/FABRIC/TARGET",)),
     "tpg": ("attribute", (_TPG,)),
     "tpg_parameter": ("parameter", (_TPG, f"{_TPG}/acls/INITIATOR")),

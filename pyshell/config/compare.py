@@ -168,7 +168,7 @@ def settled(item: Item, other: Item | None = None) -> Item:
         block = str(facts.get(_BLOCK_SIZE, ""))
         if _SECTORS in facts and block.isdigit() and int(block):
             facts[_SECTORS] = storage_info.aligned_sectors(facts[_SECTORS], int(block))
-        return replace(item, facts=facts)
+        return replace(item, facts=facts, settings=_identified(item, other))
     if isinstance(item.place, identifiers.Tpg) and _CACHE in item.settings:
         every = {**(other.settings if other else {}), **item.settings}
         if item.place.target.fabric.name == "iscsi" and every.get(DEMO_MODE) == "1":
@@ -176,6 +176,27 @@ def settled(item: Item, other: Item | None = None) -> Item:
             return replace(item, settings={**item.settings, _CACHE: "1"})
     defaults = _SETTING_DEFAULTS.get(type(item.place))
     return replace(item, settings={**defaults, **item.settings}) if defaults else item
+
+
+def _identified(item: Item, other: Item | None) -> Mapping[str, str]:
+    """Return the settings of a storage object, with the default of what only `other` sets.
+
+    A saved configuration has each part of the identity that is not the default.
+    """
+    assert isinstance(item.place, identifiers.StorageObject)
+    alias = item.settings.get(storage_info.MODEL_ALIAS)
+    omitted = {
+        file: storage_info.identity_default(item.place, file, alias)
+        for file in identity_omitted(item, other)
+    }
+    return {**item.settings, **omitted} if omitted else item.settings
+
+
+def identity_omitted(item: Item, other: Item | None) -> list[str]:
+    """Return the parts of a storage object's identity that only the other side sets."""
+    if other is None or not isinstance(item.place, identifiers.StorageObject):
+        return []
+    return [f for f in other.settings if f.startswith("wwn/") and f not in item.settings]
 
 
 def merged(running: Item, wanted: Item) -> Item:
@@ -189,7 +210,7 @@ def merged(running: Item, wanted: Item) -> Item:
         for file, value in running.settings.items()
         if not (another and settings.depends_on_device(running.place, file))
     }
-    there = {n: v for n, v in settled(wanted).settings.items() if n in running.settings}
+    there = {n: v for n, v in settled(wanted, running).settings.items() if n in running.settings}
     return replace(
         wanted,
         place=running.place,
@@ -214,6 +235,21 @@ def _merged_facts(running: Item, wanted: Item) -> dict[str, Any]:
         }
         facts[_CONTROL] = ",".join(f"{name}={value}" for name, value in words.items())
     return facts
+
+
+def keeping_identity(wanted: Items, running: Items) -> tuple[Items, list[str]]:
+    """Return `wanted` with the running vendor, product … that its document omits.
+
+    The second result has the paths of the objects that keep some.
+    """
+    found, kept = dict(wanted), []
+    for path, item in wanted.items():
+        omitted = identity_omitted(item, running.get(path))
+        if omitted:
+            stays = {file: running[path].settings[file] for file in omitted}
+            found[path] = replace(item, settings={**item.settings, **stays})
+            kept.append(path)
+    return found, kept
 
 
 def keeping_chap(wanted: Items, running: Items) -> tuple[Items, list[str]]:

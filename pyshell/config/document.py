@@ -28,6 +28,22 @@ _Attributes = Annotated[
     dict[str, Value],
     Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
 ]
+IDENTITY = {
+    f"../{file}": file
+    for file in ("wwn/vendor_id", "wwn/product_id", "wwn/revision", "wwn/company_id")
+}
+"""The keys of a storage object's identity among its attributes, and the files that they name.
+
+rtslib does not restore an object that has a key unknown to it, but takes an attribute's name as a
+path below `attrib`: so targetcli restores these, too. It does not save them.
+"""
+_StorageAttributes = Annotated[
+    dict[str, Value],
+    Doc(
+        "The kernel's attributes by name; omitted ones keep the kernel's default. Also vendor,"
+        f" product, revision and company id: {', '.join(IDENTITY)}."
+    ),
+]
 _Parameters = Annotated[
     dict[str, Value],
     Doc("iSCSI negotiation parameters by name; omitted ones keep the kernel's default."),
@@ -131,7 +147,7 @@ class StorageObjectEntry(TypedDict):
         Annotated[int | None, Doc("user: maximum number of sectors per command.")]
     ]
     control: NotRequired[Annotated[str | None, Doc("user: further settings, NAME=VALUE,…")]]
-    attributes: NotRequired[_Attributes]
+    attributes: NotRequired[_StorageAttributes]
     alua_tpgs: NotRequired[Annotated[list[AluaGroupEntry], Doc("ALUA groups.")]]
     exists: NotRequired[_Unused]
     buffered_mode: NotRequired[_Unused]

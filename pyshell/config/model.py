@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from pyshell import names
-from pyshell.config.document import Document, located
+from pyshell.config.document import IDENTITY, Document, located
 from pyshell.config.positions import Place
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import fabrics, identifiers, listing, settings, storage_info
@@ -245,8 +245,22 @@ def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
         facts["size"] = storage_info.ramdisk_size(facts["size"])
     elif plugin == "fileio" and storage_info.is_device_path(str(facts.get("dev", ""))):
         facts.pop("size", None)  # the device's own size counts
-    own = _group(entry.get("attributes", {}), "attrib", "storage_object")
-    return Item(place, facts, _discard_limit_in_order(own))
+    values = entry.get("attributes", {})
+    attributes = {key: value for key, value in values.items() if key not in IDENTITY}
+    own = _discard_limit_in_order(_group(attributes, "attrib", "storage_object"))
+    if plugin in storage_info.IDENTIFIED:
+        own |= _identity(values)
+    if storage_info.PRODUCT in own:
+        own.pop(storage_info.MODEL_ALIAS, None)  # the kernel would replace the product
+    return Item(place, facts, own)
+
+
+def _identity(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        file: _as_kernel("storage_object_wwn", file.rpartition("/")[2], values[key])
+        for key, file in IDENTITY.items()
+        if text_of(values.get(key)).strip()
+    }
 
 
 def _alua_group(above: Any, entry: Mapping[str, Any]) -> Item | None:
@@ -337,7 +351,9 @@ def _as_kernel(kind: str, name: str, value: Any) -> str:
     Values that are not valid stay.
     """
     text = text_of(value).strip()
-    if text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
+    # A company id has none: its digits are hexadecimal.
+    plain = kind != "storage_object_wwn"
+    if plain and text.isascii() and text.isdigit() and (text[0] != "0" or text == "0"):
         return text  # nearly all values are such numbers, which have one spelling
     row = settings.of_kind(kind).get(name)
     if row is None:

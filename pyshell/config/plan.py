@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
-from pyshell.config.compare import Difference, compare, keeping_chap, merged
+from pyshell.config.compare import Difference, compare, keeping_chap, keeping_identity, merged
 from pyshell.config.model import (
     ENABLED,
     Item,
@@ -51,6 +51,8 @@ class Plan:
     unchanged: int = 0
     kept: list[str] = field(default_factory=list)
     """Running objects that the document lacks: they stay unless pruned."""
+    kept_identity: list[str] = field(default_factory=list)
+    """Storage objects that keep the running vendor, product …, which the document omits."""
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
 
@@ -66,19 +68,22 @@ def plan(
     wanted: Items,
     *,
     prune: bool = False,
-    keep_chap: bool = False,
+    keep: bool = False,
     refused: dict[str, str] | None = None,
 ) -> Plan:
     """Return the steps from `running` to `wanted`; `prune` deletes what is only running.
 
-    With `keep_chap`, running CHAP settings that the document of `wanted` omits are kept.
+    With `keep`, running CHAP settings and identities of storage objects that the document of
+    `wanted` omits are kept.
 
     An object that cannot be created, for example a LUN of a missing storage object, is skipped and
     added to `refused`, as by `items`.
     """
     kept_chap: list[str] = []
-    if keep_chap:
+    kept_identity: list[str] = []
+    if keep:
         wanted, kept_chap = keeping_chap(wanted, running)
+        wanted, kept_identity = keeping_identity(wanted, running)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, refused)
@@ -115,6 +120,7 @@ def plan(
         unchanged=len(reported(set(wanted) & set(running) - touched)),
         kept=[] if prune else reported(gone),
         kept_chap=reported(kept_chap),
+        kept_identity=reported(kept_identity),
     )
 
 
@@ -153,8 +159,9 @@ def _to_replace(changed: Sequence[Difference]) -> set[str]:
 def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
     """Return the LUNs to recreate, as their storage object cannot be changed while exported."""
     fixed = {
-        f"attrib/{row.name}"
-        for row in settings.of_kind("storage_object").values()
+        f"{folder}/{row.name}"
+        for folder, kind in identifiers.StorageObject.kind.rows.items()
+        for row in settings.of_kind(kind).values()
         if row.write == settings.UNEXPORTED
     }
     fixed.add("wwn")

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from pyshell.config.document import (
+    IDENTITY,
     AluaGroupEntry,
     Document,
     FabricModuleEntry,
@@ -117,7 +118,13 @@ def read_storage_object(
     entry: dict[str, Any] = {"name": place.name, "plugin": place.plugin, **arguments}
     if place.plugin == "block":
         entry["write_back"] = bool(described.write_back)
-    entry["attributes"] = _attributes(lio, place.folder, place.plugin, names or SettingNames())
+    attributes = _attributes(lio, place.folder, place.plugin, names or SettingNames())
+    identity = storage_info.own_identity(lio.kernel, place)
+    if storage_info.PRODUCT in identity:  # whatever emulate_model_alias was before
+        attributes.pop("emulate_model_alias", None)
+    entry["attributes"] = attributes | {
+        key: identity[file] for key, file in IDENTITY.items() if file in identity
+    }
     supported = rtslib_objects.supports_alua(lio, place)
     groups = listing.alua_groups(place) if supported else []
     groups = [group for group in groups if not listing.half_made(lio, group)]

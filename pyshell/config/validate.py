@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pyshell import names
 from pyshell.config import document_file
-from pyshell.config.document import Document, holds_secrets
+from pyshell.config.document import IDENTITY, Document, holds_secrets
 from pyshell.config.document_file import (
     DocumentError,
     type_problems,
@@ -28,6 +28,7 @@ from pyshell.config.positions import (
     error,
     placed,
     refused,
+    warning,
     whole,
 )
 from pyshell.config.storage_checks import (
@@ -39,7 +40,7 @@ from pyshell.config.storage_checks import (
 from pyshell.config.target_checks import target_problems
 from pyshell.errors import UsageError
 from pyshell.files import reading
-from pyshell.lio import Lio, listing, settings
+from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 
@@ -142,6 +143,7 @@ def value_problems(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
         plugin, device = plugin_of(entry) or "", entry.text("dev") or ""
         limits = _limits(lio, plugin, device) if device else {}
         yield from _wrong(entry.below("attributes"), "storage_object", plugin, limits)
+        yield from _identity(entry.below("attributes"), plugin)
         yield from _of_handler(entry, plugin)
         for key in _MADE_WITH:
             yield from _fits(entry, key, entry.fit_text(key))
@@ -194,6 +196,32 @@ def _of_handler(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
             yield error(own.at(name), f"contradicts {key}, which is {text_of(given)}")
 
 
+def _identity(attributes: DocumentEntry, plugin: str) -> Iterator[Problem]:
+    """Yield problems of vendor, product, revision and company id."""
+    for key, file in IDENTITY.items():
+        value = attributes.data.get(key)
+        if value is None or isinstance(value, dict | list) or UNFIT.search(text_of(value)):
+            continue
+        if plugin and plugin not in storage_info.IDENTIFIED:
+            message = f"has no effect on a {plugin} storage object"
+            yield Problem("warning", attributes.at(key), message, at_key=True)
+            continue
+        row = settings.row("storage_object_wwn", file.rpartition("/")[2])
+        try:
+            taken = row.check(text_of(value), str)
+            if row.type == "oui" and text_of(value).lower() != taken:
+                message = f"{text_of(value)} would be another number to targetcli"
+                yield error(attributes.at(key), message, f'Write "{taken}".')
+        except UsageError as found:
+            yield refused(attributes.at(key), found)
+        if file == storage_info.PRODUCT and "emulate_model_alias" in attributes.data:
+            yield warning(
+                attributes.at("emulate_model_alias"),
+                "has no effect: the product is set",
+                "targetcli would replace the product by it: remove it.",
+            )
+
+
 def _fits(entry: DocumentEntry, key: str, text: str) -> Iterator[Problem]:
     try:
         names.value(text, key)
@@ -208,6 +236,8 @@ def _wrong(
     for key, value in entry.data.items():
         if UNFIT.search(key):
             continue  # reported by `type_problems`
+        if kind == "storage_object" and key in IDENTITY:
+            continue  # see `_identity`
         try:
             names.setting_file(key)
         except UsageError as found:

@@ -145,7 +145,11 @@ def _unsaved(
         return
     if not dropped:
         changed = _first([one.path for one in others])
-        yield _to_save(lio, path, f"{_UNSAVED}: {changed}; 'diff' shows it", recorded)
+        message = f"{_UNSAVED}: {changed}; 'diff' shows it"
+        other_disks = [d.path for d in others if any(_identifies(one.name) for one in d.changes)]
+        if other_disks:
+            message += f". After it, initiators would take {_first(other_disks)} for another disk"
+        yield _to_save(lio, path, message, recorded)
         return
     yield warning(
         str(path),
@@ -163,6 +167,11 @@ def _to_save(lio: Lio, path: Path, message: str, recorded: State) -> Finding:
         return warning(str(path), message, save)
     message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
     return warning(str(path), message, choices=[save])
+
+
+def _identifies(name: str) -> bool:
+    """Return whether initiators identify a disk by a fact or setting."""
+    return name == "wwn" or name.startswith("wwn/")
 
 
 def _secrets_dropped(difference: Difference) -> list[str]:

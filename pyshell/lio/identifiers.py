@@ -167,8 +167,8 @@ class StorageObject(Identifier):
         "storage object",
         "StorageObject",
         label="{place.plugin}/{place.name}",
-        groups=("attrib",),
-        rows={"attrib": "storage_object"},
+        groups=("attrib", "wwn"),
+        rows={"attrib": "storage_object", "wwn": "storage_object_wwn"},
         missing="No storage object named {place.name}.",
         exists="Storage object {place.plugin}/{place.name} exists",
     )

@@ -7,13 +7,14 @@ The table has a row for each attribute and parameter, by kind of object. A setti
 has no row, but can be read and written. The keys of a row:
 
 text     what it means
-type     boolean, number, yesno, choice (one of `values`), list (several of `values`), text
+type     boolean, number, yesno, choice (one of `values`), list (several of `values`), text,
+         inquiry (printable ASCII), oui (an IEEE company id)
 unit     what a number counts
 default  of a new object, by backstore or fabric if they differ; omitted if the device decides
 range    pairs of lowest and highest number; the name of another setting stands for its value
 values   what a choice or list is made of, with the meaning of each
 only     by backstore, the one value that the kernel accepts
-longest  most bytes of a text
+longest  most bytes of a text or inquiry
 write    when it can be written: `always` (the default), `unexported` (only while no LUN exports the
          storage object), `fixed` (the kernel accepts only the current value), `ignored` (the kernel
          accepts any value and keeps the current one), `never`
@@ -81,7 +82,8 @@ _TRUE = frozenset({"1", "true", "yes", "on", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "disable", "disabled"})
 _U32_MAX = 2**32 - 1
 _WHOLE = re.compile(r"[+-]?[0-9]+")
-_AS_CREATED = frozenset({"emulate_model_alias"})
+_OUI = re.compile(r"0x([0-9a-f]{1,6})|([0-9a-f]{2})([:-]?)([0-9a-f]{2})\3([0-9a-f]{2})", re.I)
+_AS_CREATED = frozenset({"emulate_model_alias", "product_id"})
 """What `create` gives by a preference: no table knows it."""
 
 
@@ -140,11 +142,17 @@ def as_written(file: str, text: str) -> str:
         return str(_ALUA_STATUSES.index(text))
     if name == "alua_tg_pt_gp":
         return text.partition("\n")[0].partition(":")[2].strip()
+    if file == "wwn/vpd_unit_serial":
+        return text.partition(":")[2].strip()
+    if file == "wwn/company_id":
+        return f"0x{int(text, 16):06x}"  # some kernels show 0 without 0x
     return text
 
 
 def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
-    """Write one setting and read CHAP settings back. Raises OSError, rtslib's errors, PyshellError.
+    """Write one setting; read CHAP settings and identities back.
+
+    Raises OSError, rtslib's errors, PyshellError.
 
     Attributes and parameters go through rtslib. Its setters for the rest swallow the kernel's
     errors (field failure 65), so those are written here.
@@ -155,6 +163,10 @@ def write(kernel: Kernel, folder: str, file: str, value: str) -> None:
         rtslib.write_setting(folder, group, name, value)
     elif group in ("auth", "discovery_auth") and name in AUTH_FILES.values():
         kernel.write(f"{folder}/{file}", value or _UNSET)
+        if read(kernel, folder, file) != value:
+            raise PyshellError(f"The kernel did not set the {name} as requested")
+    elif group == "wwn":
+        kernel.write(f"{folder}/{file}", value or "\n")  # nothing is written of an empty text
         if read(kernel, folder, file) != value:
             raise PyshellError(f"The kernel did not set the {name} as requested")
     elif file == "tag":
@@ -224,6 +236,9 @@ def _writable(place: Identifier, group: str) -> list[str]:
     if group == "auth":
         present = names_in(place.folder, group)[1]
         return [name for name in AUTH_FILES.values() if name in present]
+    if group == "wwn":  # not what belongs to the device of a pscsi object
+        rows, present = of_kind("storage_object_wwn"), names_in(place.folder, group)[1]
+        return [n for n in rows if n in present and rows[n].default_of(place.owner) is not None]
     return names_in(place.folder, group)[1]
 
 
@@ -289,6 +304,10 @@ class Attribute:
             return "0 or 1"
         if self.type == "yesno":
             return "Yes or No"
+        if self.type == "inquiry":
+            return f"1 to {self.longest} characters of printable ASCII"
+        if self.type == "oui":
+            return "0x000000 to 0xffffff"
         if self.values:
             words = [f"{value} ({text})" if text else value for value, text in self.values.items()]
             return ", ".join(words)
@@ -374,7 +393,33 @@ def _as_text(row: Attribute, value: str, read: Callable[[str], str]) -> str:
     return names.value(value, row.name)
 
 
+def _as_inquiry(row: Attribute, value: str, read: Callable[[str], str]) -> str:
+    """Return a text that the kernel keeps as it is: it strips outer blanks."""
+    assert row.longest is not None
+    if not (value.isascii() and value.isprintable()) or value != value.strip(" "):
+        raise UsageError(
+            f"'{value}' is not a valid value of {row.name}.",
+            "It is printable ASCII, without a blank at its beginning or end.",
+        )
+    if len(value) > row.longest:
+        raise UsageError(f"The {row.name} '{value}' is longer than {row.longest} characters.")
+    return value
+
+
+def _as_oui(row: Attribute, value: str, read: Callable[[str], str]) -> str:
+    found = _OUI.fullmatch(value)
+    if found is None:
+        raise UsageError(
+            f"'{value}' is not a valid value of {row.name}.",
+            "It is six hexadecimal digits, such as 0x001405 or 00:14:05.",
+        )
+    digits = found[1] or f"{found[2]}{found[4]}{found[5]}"
+    return f"0x{digits.lower():0>6}"
+
+
 _CHECKS: Mapping[str, Callable[[Attribute, str, Callable[[str], str]], str]] = {
+    "inquiry": _as_inquiry,
+    "oui": _as_oui,
     "boolean": _as_truth,
     "yesno": _as_truth,
     "number": _as_number,

@@ -6,6 +6,7 @@ The kernel gives most of it in one text, `info`, whose fields are read here and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 from pyshell.errors import NotFoundError
 from pyshell.host import BlockDevice, file_text
-from pyshell.lio import Lio, listing, rtslib
+from pyshell.lio import Lio, listing, rtslib, settings
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.identifiers import StorageObject
 from pyshell.text import listed
@@ -24,7 +25,18 @@ _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
+_BY_ID = "/dev/disk/by-id"
+_SCSI_ID_TYPES = {"naa": "3", "eui": "2"}
+"""What stands before an id in udev's names: the type of the designator in SPC-4."""
+_NOT_UDEV = re.compile(r"[^\w#+\-.:=@]")
 _SECTOR = 512
+IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
+"""Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""
+PRODUCT = "wwn/product_id"
+MODEL_ALIAS = "attrib/emulate_model_alias"
+_IDENTITY = ("wwn/vendor_id", PRODUCT, "wwn/revision", "wwn/company_id")
+_MODEL = 15
+"""Characters of a storage object's name that emulate_model_alias=1 makes the product."""
 _NAMED = 5
 """How many unused devices an error lists."""
 _MAX_WRITE_SAME = 0xFFFF
@@ -218,6 +230,34 @@ def serial(kernel: Kernel, place: StorageObject) -> str:
     return text.partition(":")[2].strip()
 
 
+def identity_default(place: StorageObject, file: str, model_alias: str | None) -> str:
+    """Return the value in a new object, by its emulate_model_alias."""
+    if file == PRODUCT and model_alias == "1":
+        return os.fsdecode(os.fsencode(place.name)[:_MODEL])
+    name = file.rpartition("/")[2]
+    return settings.row("storage_object_wwn", name).default_of(place.plugin) or ""
+
+
+def own_identity(kernel: Kernel, place: StorageObject) -> dict[str, str]:
+    """Return what was set of vendor, product, revision and company id, by file.
+
+    A kernel can lack some of them: vendor_id came first, company_id last.
+    """
+    found: dict[str, str] = {}
+    if place.plugin not in IDENTIFIED:
+        return found
+    alias = text_or_none(kernel, f"{place.folder}/{MODEL_ALIAS}")
+    for file in _IDENTITY:
+        with contextlib.suppress(OSError):
+            value = settings.read(kernel, place.folder, file)
+            default = identity_default(place, file, alias)
+            # Some kernels take one more character of the name.
+            named = file == PRODUCT and value == f"{default}{place.name[_MODEL : _MODEL + 1]}"
+            if value not in ("", default) and not (named and alias == "1"):
+                found[file] = value
+    return found
+
+
 def naa(kernel: Kernel, place: StorageObject) -> str | None:
     """Return the NAA id by which initiators know the disk, None if the device has its own.
 
@@ -227,7 +267,43 @@ def naa(kernel: Kernel, place: StorageObject) -> str | None:
     if place.plugin == "pscsi":
         return None
     company = text_or_none(kernel, f"{place.folder}/wwn/company_id") or "0x001405"
-    return f"naa.6{company.removeprefix('0x').lower():0>6}{naa_digits(serial(kernel, place))}"
+    return f"naa.6{company.removeprefix('0x')[-6:].lower():0>6}{naa_digits(serial(kernel, place))}"
+
+
+def at_initiator(lio: Lio, place: StorageObject) -> dict[str, str | None]:
+    """Return by what initiators know the disk: INQUIRY data, identifiers, names of udev."""
+    found: dict[str, str | None] = {}
+    if place.plugin != "user":  # tcmu-runner's handlers have INQUIRY data of their own
+        names = {"vendor": "vendor_id", "product": "product_id", "revision": "revision"}
+        for fact, name in names.items():
+            found[fact] = text_or_none(lio.kernel, f"{place.folder}/wwn/{name}")
+    found["serial"] = serial(lio.kernel, place)
+    kind, _, digits = (naa(lio.kernel, place) or _own_id(lio, place)).partition(".")
+    if digits:
+        found[kind] = f"{kind}.{digits}"
+        found["by_id"] = f"{_BY_ID}/wwn-0x{digits}"
+        found["by_id_scsi"] = f"{_BY_ID}/scsi-{_SCSI_ID_TYPES[kind]}{digits}"
+    if found.get("vendor") and found["serial"]:
+        # As scsi-S… of the rules of sg3_utils and SUSE's udev.
+        words = (found["vendor"], found["product"], found["serial"])
+        found["by_id_vendor"] = (
+            f"{_BY_ID}/scsi-S{'_'.join(_for_udev(word or '') for word in words)}"
+        )
+    return found
+
+
+def _own_id(lio: Lio, place: StorageObject) -> str:
+    """Return the id of a passed through SCSI device: naa.… or eui.…, "" if it has no such id."""
+    device = lio.machine.scsi_device(describe(lio, place).device)
+    if device is None:
+        return ""
+    wwid = file_text(lio.machine.host_file(f"/sys/class/scsi_device/{device.hctl}/device/wwid"))
+    return wwid if wwid.startswith(tuple(f"{kind}." for kind in _SCSI_ID_TYPES)) else ""
+
+
+def _for_udev(text: str) -> str:
+    """Return a text as a part of a name in /dev/disk: as udev writes it."""
+    return _NOT_UDEV.sub("_", re.sub(r"\s+", "_", text.strip()))
 
 
 def naa_digits(serial_number: str) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from pyshell.simulator import alua_groups, plugins
 from pyshell.simulator.recorded import template
@@ -199,7 +200,9 @@ def _write_model_alias(kernel: SimulatedKernel, where: TreePath, text: str) -> N
         refuse(errno.EINVAL)
     is_alias = boolean(text)
     product = where.template.files["wwn/product_id"].text.strip()
-    shown = where.name[: _INQUIRY["product_id"]] if is_alias else product
+    # One character less than fits: dev_set_t10_wwn_model_alias() of target_core_configfs.c.
+    most = _INQUIRY["product_id"] - 1
+    shown = os.fsdecode(os.fsencode(where.name)[:most]) if is_alias else product
     texts = {where.inner: f"{int(is_alias)}\n", **_inquiry("product_id", shown)}
     kernel.tree.put_all(where.owner, texts)
 

@@ -19,6 +19,7 @@ from pyshell.names import size_text
 from pyshell.tree.command import (
     DEVICE,
     FILE,
+    INQUIRY,
     SERIAL,
     SIZE,
     SIZE_TEXT,
@@ -38,6 +39,19 @@ Serial = Annotated[
     " omitted. Initiators identify the disk by the first 25 hexadecimal digits of the serial"
     " number. serial:TEXT uses TEXT unchanged.",
 ]
+Vendor = Annotated[str | None, INQUIRY["vendor_id"], "T10 vendor, up to 8 characters."]
+Product = Annotated[str | None, INQUIRY["product_id"], "T10 product, up to 16 characters."]
+Revision = Annotated[str | None, INQUIRY["revision"], "Product revision, up to 4 characters."]
+CompanyId = Annotated[
+    str | None, INQUIRY["company_id"], "IEEE company id of the NAA ID. Default: 0x001405."
+]
+IDENTITY = {
+    "vendor": "wwn/vendor_id",
+    "product": storage_info.PRODUCT,
+    "revision": "wwn/revision",
+    "company_id": "wwn/company_id",
+}
+"""The file of each parameter of the identity."""
 
 
 class BackstoresNode(Node):
@@ -91,13 +105,21 @@ class BackstoreNode(Node):
         self,
         create: CreateStorageObject,
         said: Sequence[str],
+        identity: Sequence[str | None],
         before: Sequence[Operation] = (),
         notes: Sequence[str] = (),
     ) -> Change:
-        """Return the change that creates a storage object with what every new one gets."""
+        """Return the change that creates a storage object with what every new one gets.
+
+        `identity` is in the order of `IDENTITY`.
+        """
         operations = [*before, create]
-        if self.context.preference("export_backstore_name_as_model"):
-            operations.append(Set(create.place, "attrib/emulate_model_alias", "1"))
+        values = dict(zip(IDENTITY.values(), identity, strict=True))
+        named = self.context.preference("export_backstore_name_as_model")
+        if named and values[storage_info.PRODUCT] is None:
+            operations.append(Set(create.place, storage_info.MODEL_ALIAS, "1"))
+        create.identity = {file: value for file, value in values.items() if value is not None}
+        operations += [Set(create.place, file, value) for file, value in create.identity.items()]
         operations[-1].said = said
         wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
@@ -133,13 +155,19 @@ class BlockNode(BackstoreNode):
         ] = None,
         wwn: Serial = None,
         exclusive: Annotated[bool, "Open the device exclusively for this storage object."] = True,
+        *,
+        vendor: Vendor = None,
+        product: Product = None,
+        revision: Revision = None,
+        company_id: CompanyId = None,
     ) -> Result:
         """Create a storage object on a block device."""
         device = self.lio.machine.block_device(dev)
         protect = readonly if readonly is not None else device is not None and device.read_only
         arguments = {"dev": dev, "readonly": protect, "wwn": wwn, "exclusive": exclusive}
         said = [f"Created block storage object {name} using {dev}."]
-        return self._created(CreateStorageObject(self._new(name), arguments), said)
+        identity = (vendor, product, revision, company_id)
+        return self._created(CreateStorageObject(self._new(name), arguments), said, identity)
 
 
 class FileioNode(BackstoreNode):
@@ -166,6 +194,10 @@ class FileioNode(BackstoreNode):
         wwn: Serial = None,
         *,
         aio: Annotated[bool, "Use asynchronous I/O on the file."] = False,
+        vendor: Vendor = None,
+        product: Product = None,
+        revision: Revision = None,
+        company_id: CompanyId = None,
     ) -> Result:
         """Create a storage object on an image file. A missing file is created."""
         place = self._new(name)
@@ -186,7 +218,9 @@ class FileioNode(BackstoreNode):
             notes.append("Its cache is write-back: a crash loses writes that are not flushed.")
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         said.append(f"Created fileio {name} with size {size}")
-        return self._created(CreateStorageObject(place, arguments), said, operations, notes)
+        identity = (vendor, product, revision, company_id)
+        create = CreateStorageObject(place, arguments)
+        return self._created(create, said, identity, operations, notes)
 
     def _file_size(
         self,
@@ -253,6 +287,11 @@ class RamdiskNode(BackstoreNode):
         size: Annotated[tuple[int, str], SIZE_TEXT, "Size, such as 128M."],
         nullio: Annotated[bool, "Store no data, for performance tests."] = False,
         wwn: Serial = None,
+        *,
+        vendor: Vendor = None,
+        product: Product = None,
+        revision: Revision = None,
+        company_id: CompanyId = None,
     ) -> Result:
         """Create a storage object in memory.
 
@@ -260,7 +299,8 @@ class RamdiskNode(BackstoreNode):
         """
         arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
         said = [f"Created ramdisk {name} with size {size[1]}."]
-        return self._created(CreateStorageObject(self._new(name), arguments), said)
+        identity = (vendor, product, revision, company_id)
+        return self._created(CreateStorageObject(self._new(name), arguments), said, identity)
 
 
 class PscsiNode(BackstoreNode):

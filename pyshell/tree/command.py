@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pyshell import names
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio.settings import boolean
+from pyshell.lio.settings import boolean, row
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
@@ -360,12 +360,14 @@ def _address_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _serial(node: Node, text: str) -> str:
+    return text if node.context.compat else serial_number(text)
+
+
+def serial_number(text: str) -> str:
     """Return a unit serial number; for a NAA id, the digits from which the kernel derives it.
 
     The text after `serial:` is not changed.
     """
-    if node.context.compat:
-        return text
     if text.startswith(_AS_IT_IS):
         return text.removeprefix(_AS_IT_IS)
     found = _NAA.fullmatch(text.strip().lower())
@@ -384,6 +386,13 @@ def serial_argument(serial: str) -> str:
     """Return how a unit serial number is typed: with `serial:` if it would be misread."""
     misread = serial.startswith(_AS_IT_IS) or _WWN_OF_INITIATOR.match(serial)
     return f"{_AS_IT_IS}{serial}" if misread else serial
+
+
+def _identity(name: str) -> ValueType:
+    """Return the kind of value of a setting in the group wwn."""
+    return ValueType(
+        "text", lambda text: row("storage_object_wwn", name).check(plain_text(text), str)
+    )
 
 
 def choice(*words: str) -> ValueType:
@@ -414,6 +423,8 @@ NUMBER = ValueType("number", number)
 SIZE = ValueType("size", names.size)
 SIZE_TEXT = ValueType("size", lambda text: (names.size(text), text))
 SERIAL = ValueType("serial number", plain_text, at=_serial)
+INQUIRY = {name: _identity(name) for name in ("vendor_id", "product_id", "revision", "company_id")}
+"""The kinds of values of a storage object's identity, by the name of the setting."""
 SO_NAME = ValueType("name", names.new(names.storage_object_name, "a storage object's name"))
 ALUA_NAME = ValueType("name", names.new(names.alua_group_name, "an ALUA group's name"))
 ACL_TAG = ValueType("tag", names.new(names.acl_tag, "a tag"))

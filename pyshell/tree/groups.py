@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pyshell.errors import BusyError, NotFoundError, PyshellError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import Lio, listing, settings
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.fabrics import Fabric
@@ -27,6 +27,7 @@ from pyshell.lio.identifiers import (
 )
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import SetLunAluaGroup, alua_group_name
+from pyshell.lio.operations.preconditions import refuse_exported
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.targets import UseFabric
 from pyshell.lio.settings import UNEXPORTED, Attribute, boolean
@@ -232,12 +233,8 @@ class KernelGroup(SettingsGroup):
         if row.write != UNEXPORTED:
             return
         for place in self._places:
-            if isinstance(place, StorageObject) and _exported(self._lio, place):
-                paths = ", ".join(lun.path for lun in listing.luns_of(self._lio, place))
-                raise BusyError(
-                    f"{row.name} of {place} cannot change while a LUN exports it ({paths}).",
-                    "Delete the LUN, set it, and create the LUN again.",
-                )
+            if isinstance(place, StorageObject):
+                refuse_exported(self._lio, None, place, row.name)
 
 
 _CHOICES = {"boolean": {"1": "on", "0": "off"}, "yesno": {"Yes": "", "No": ""}}

@@ -12,7 +12,7 @@ from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.preconditions import BLOCK
-from pyshell.lio.operations.setters import Set, SetWriteCache
+from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
     DeleteAluaGroup,
@@ -20,14 +20,15 @@ from pyshell.lio.operations.storage import (
     SetImageSize,
 )
 from pyshell.lio.reservations import Reservations
-from pyshell.lio.settings import ALUA_STATES, boolean
+from pyshell.lio.settings import ALUA_STATES, boolean, of_kind
 from pyshell.names import size_text
-from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command
+from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command, serial_number
 from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
 from pyshell.tree.node import Context, Node, ObjectNode, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result, Table
 
 _WRITE_CACHE = "emulate_write_cache"
+_SERIAL = "vpd_unit_serial"
 
 
 class StorageObjectNode(ObjectNode[StorageObject]):
@@ -65,7 +66,11 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         return storage_info.describe(self.lio, self.place).missing
 
     def groups(self) -> dict[str, SettingsGroup]:
-        return {"attribute": _Attributes(self.lio, self.place, self.context)}
+        found: dict[str, SettingsGroup] = {
+            "attribute": _Attributes(self.lio, self.place, self.context)
+        }
+        # targetcli lists the groups of a node, and has none for the identity.
+        return found if self.context.compat else found | {"wwn": Identity(self.lio, self.place)}
 
     @command()
     def ui_command_info(self) -> Result:
@@ -96,12 +101,9 @@ class StorageObjectNode(ObjectNode[StorageObject]):
     def _more_facts(self) -> Mapping[str, Any]:
         """Return what saved files do not hold: names at the initiator, cache, space."""
         found = storage_info.describe(self.lio, self.place)
-        naa = storage_info.naa(self.lio.kernel, self.place)
         facts: dict[str, Any] = {
             "size": found.size,
-            "serial": storage_info.serial(self.lio.kernel, self.place),
-            "naa": naa,
-            "by_id": f"/dev/disk/by-id/wwn-0x{naa.removeprefix('naa.')}" if naa else None,
+            **storage_info.at_initiator(self.lio, self.place),
             "cache": storage_info.cache_text(self.lio, self.place, found),
             "missing": found.missing,
         }
@@ -194,6 +196,26 @@ class _Attributes(KernelGroup):
         if storage_info.describe(self._lio, self._place).buffered:
             self._context.note(f"{self._place} is write-back all the same: a crash loses writes.")
         return made
+
+
+class Identity(KernelGroup):
+    """Vendor, product, revision, company id and serial number, as initiators read them."""
+
+    def __init__(self, lio: Lio, place: StorageObject) -> None:
+        identified = place.plugin in storage_info.IDENTIFIED
+        rows = of_kind("storage_object_wwn")
+        # The device of a pscsi object and a handler answer INQUIRY themselves.
+        own = {_SERIAL} if place.plugin == "user" else set()
+        super().__init__(
+            lio, [place], "wwn", "storage_object_wwn", rows if identified else own, rows
+        )
+        self._place = place
+
+    def change(self, name: str, value: str) -> Sequence[Operation]:
+        """Set the serial number, also given as a NAA id, by its own operation."""
+        if name != _SERIAL:
+            return super().change(name, value)
+        return [SetSerial(self._place, serial_number(value))]
 
 
 def _is_off(value: str) -> bool:

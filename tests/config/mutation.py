@@ -22,6 +22,7 @@ from typing import Any
 from driver import Pyshell
 from pyshell.config import object_operations
 from pyshell.config.compare import compare
+from pyshell.config.document import IDENTITY
 from pyshell.config.document_file import DocumentError, parse, to_text
 from pyshell.config.model import items
 from pyshell.config.plan import plan
@@ -52,6 +53,8 @@ COMMANDS = f"""
 /backstores/fileio create ondisk /dev/sdd write_back=false
 /backstores/ramdisk create ram 1M
 /backstores/ramdisk/ram set attribute block_size=4096
+/backstores/ramdisk/ram set wwn vendor_id=ACME product_id='My Disk' revision=0001
+/backstores/block/disk set wwn company_id=0x00a098
 /backstores/ramdisk create null 2M nullio=true
 /backstores/pscsi create raw /dev/sdc
 /backstores/user:file create app 1M cfgstring=/srv/app
@@ -96,6 +99,7 @@ TEXTS = (
     "/dev/sdb", "/dev/sdc", "/dev/sdd", "/dev/st0", "/dev/none", "/srv/image.img", "/srv",
     "naa.5001405000000009", "iqn.2020-00.com.example:x", "iqn.2020-07.com.example:A_b",
     "/backstores/ramdisk/ram", "/backstores/rd_mcp/ram", "/backstores/block/none",
+    "0x00A098", "00a098", "a product of 17 c",
     "hw_block_size=4096", "max_data_area_mb=64", "hw_block_size=512,max_data_area_mb=8",
 )  # fmt: skip
 ODD: tuple[Any, ...] = (None, True, False, 1.5, 2.0, [], {}, [1], {"x": 1})
@@ -104,6 +108,7 @@ MORE_KEYS = (
     "hw_max_sectors", "tcq_depth", "chap_userid", "chap_password", "enable", "alias", "iser",
     "emulate_dpo", "emulate_write_cache", "queue_depth", "optimal_sectors", "unmap_granularity",
     "default_cmdsn_depth", "emulate_tomorrow", "authentication", "buffered_mode", "parameters",
+    *IDENTITY,
 )  # fmt: skip
 
 

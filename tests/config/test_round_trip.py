@@ -23,7 +23,7 @@ ACL = f"{TPG}/acls/{CLIENT}"
 _HBA = re.compile(r"(core/(?:iblock|fileio|pscsi|rd_mcp))_\d+")
 # Values to try where another one is wanted; the kernel takes the first that fits.
 _NUMBERS = ("1", "0", "2", "3", "7", "30", "512", "4096", "65536")
-_WORDS = ("Yes", "No", "None", "CRC32C", "CRC32C,None", "CHAP", "Another text")
+_WORDS = ("Yes", "No", "None", "CRC32C", "CRC32C,None", "CHAP", "Another text", "0x00a098")
 # A command to the device.
 # Discard on a device that has none stays on after its limit is set to 0, and no restore can make
 # that again: the limit is left alone here.

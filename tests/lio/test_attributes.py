@@ -65,7 +65,9 @@ def test_every_row_tells_what_it_must(kind: str) -> None:
     for name, row in settings.of_kind(kind).items():
         assert row.text.endswith("."), name
         assert row.source, name
-        assert row.type in ("boolean", "number", "yesno", "choice", "list", "text"), name
+        kinds = ("boolean", "number", "yesno", "choice", "list", "text", "inquiry", "oui")
+        assert row.type in kinds, name
+        assert (row.type == "inquiry") <= bool(row.longest), name
         assert row.write in ("always", "unexported", "fixed", "ignored", "never"), name
         assert bool(row.values) == (row.type in ("choice", "list")), name
         if row.type == "number" and row.write != "never" and row.tried:

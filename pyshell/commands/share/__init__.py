@@ -16,6 +16,7 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject, remove_unexported
 from pyshell.lio.operations.targets import DeleteTarget, remove_target
+from pyshell.tree.backstores import CompanyId, Product, Revision, Vendor
 from pyshell.tree.command import (
     DISK,
     LUN,
@@ -75,6 +76,10 @@ def share(
         tuple[tuple[str, int], ...], PORTALS, "Portals to listen on, separated by commas."
     ] = (),
     size: Annotated[int | None, SIZE, "Size of a new image file."] = None,
+    vendor: Vendor = None,
+    product: Product = None,
+    revision: Revision = None,
+    company_id: CompanyId = None,
     chap: Annotated[
         str | None,
         choice("oneway", "mutual"),
@@ -108,8 +113,11 @@ def share(
     )
     initiators = tuple(dict.fromkeys(initiator_named(node.lio, one) for one in to))
     credentials.check(initiators)
+    identity = {
+        "vendor": vendor, "product": product, "revision": revision, "company_id": company_id
+    }  # fmt: skip
     return Sharing(
-        node, device, initiators, target, name, lun, portal, size, credentials, readonly
+        node, device, initiators, target, name, lun, portal, size, identity, credentials, readonly
     ).result()
 
 

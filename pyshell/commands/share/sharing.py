@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +21,9 @@ from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
 from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, CreateTarget
 from pyshell.lio.storage_info import refuse_image_among
+from pyshell.quoting import argument
 from pyshell.text import did_you_mean
-from pyshell.tree.backstores import BlockNode, FileioNode
+from pyshell.tree.backstores import IDENTITY, BlockNode, FileioNode
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.luns import exporting_lun, nearest, new_mapping, storage_object_on
 from pyshell.tree.results import Change, Lines, Result
@@ -48,6 +49,8 @@ class Sharing:
     lun: int | None
     portals: tuple[tuple[str, int], ...]
     size: int | None
+    identity: Mapping[str, Any]
+    """Vendor, product … by the names of the parameters."""
     chap: Chap
     readonly: bool | None
 
@@ -80,7 +83,9 @@ class Sharing:
     def _storage_object(self) -> StorageObject:
         found = storage_object_on(self.node, self.device)
         if found is None:
-            made, place, note = _new_storage_object(self.node, self.device, self.name, self.size)
+            made, place, note = _new_storage_object(
+                self.node, self.device, self.name, self.size, self.identity
+            )
             self._made += made
             self._notes += [note] if note else []
             return place
@@ -90,6 +95,7 @@ class Sharing:
             )
         if self.size is not None:
             _refuse_other_size(self._lio, found, self.size)
+        _refuse_other_identity(self._lio, found, self.identity)
         return found
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
@@ -285,7 +291,11 @@ def initiator_named(lio: Lio, name: str) -> str:
 
 
 def _new_storage_object(
-    node: Node, device: str, name: str | None, size: int | None
+    node: Node,
+    device: str,
+    name: str | None,
+    size: int | None,
+    identity: Mapping[str, Any],
 ) -> tuple[list[Operation], StorageObject, str]:
     """Return the operations that create a storage object, the object, and a note.
 
@@ -303,9 +313,9 @@ def _new_storage_object(
     if machine.block_device(device) is not None:
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Omit size=.")
-        found = block.ui_command_create(chosen, device)
+        found = block.ui_command_create(chosen, device, **identity)
     elif size is not None or machine.host_file(path).is_file():
-        found = fileio.ui_command_create(chosen, path, size)
+        found = fileio.ui_command_create(chosen, path, size, **identity)
     else:
         refuse_image_among(node.lio, path)
         bare = nearest(node, device) or "'ls /backstores' shows storage objects."
@@ -331,6 +341,18 @@ def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
         f"{place.path} already exists and has {names.size_text(found)}.",
         f"'{place.path} resize size={_typed(size)}' grows it." if grows else "Omit size=.",
     )
+
+
+def _refuse_other_identity(lio: Lio, place: StorageObject, identity: Mapping[str, Any]) -> None:
+    """Raise ConflictError if initiators see another vendor, product … than the requested one."""
+    for name, value in identity.items():
+        file = IDENTITY[name]
+        found = text_or_none(lio.kernel, f"{place.folder}/{file}")
+        if value not in (None, found):
+            raise ConflictError(
+                f"{place.path} already exists and has the {name} '{found}'.",
+                f"Without LUNs, '{place.path} set wwn {argument(file[4:], value)}' changes it.",
+            )
 
 
 def _typed(size: int) -> str:

@@ -59,6 +59,19 @@ def check_serial(text: str) -> None:
         raise UsageError(f"'{text}' is not a valid serial number", "It cannot hold a slash.")
 
 
+def refuse_exported(lio: Lio, foreseen: Foreseen | None, place: StorageObject, what: str) -> None:
+    """Raise BusyError, which names the LUNs, if a storage object will be exported."""
+    if foreseen is not None and foreseen.makes(place.folder):
+        return
+    luns = listing.luns_of(lio, place)
+    paths = [lun.path for lun in luns if foreseen is None or foreseen.exists(lun.folder)]
+    if paths:
+        raise BusyError(
+            f"{what} of {place} cannot change while a LUN exports it ({', '.join(paths)}).",
+            "Delete the LUN, set it, and create the LUN again.",
+        )
+
+
 def check_text(plugin: str, text: str) -> None:
     """Raise UsageError if the kernel would cut off a device, file or handler's configuration."""
     longest = _TEXT_MAX.get(plugin)

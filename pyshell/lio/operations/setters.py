@@ -17,8 +17,12 @@ from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, 
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, ObjectOperation, Operation, Several, must_exist
 
-_CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
+_CHANGED_ALONG = {
+    "alua_access_state": ("alua_access_status",),
+    storage_info.MODEL_ALIAS: (storage_info.PRODUCT,),
+}
 """Settings that the kernel changes along with another."""
+_SERIAL = "wwn/vpd_unit_serial"
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Set(ObjectOperation):
         super().check(lio, foreseen)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
+        if isinstance(self.place, StorageObject) and self.file.startswith("wwn/"):
+            _check_identity(lio, foreseen, self.place, self.file, self.value)
         if (self.file, self.value) == ("cxgbit", "1") and not lio.machine.can_offload_iscsi():
             raise UsageError(
                 f"{self.place} cannot offload: this host has no Chelsio adapter",
@@ -71,10 +77,11 @@ class Set(ObjectOperation):
                 ) from error
         if before == self.value:
             return None
-        along = [
-            Set(self.place, name, settings.read(lio.kernel, self.place.folder, name))
-            for name in _CHANGED_ALONG.get(self.file, ())
-        ]
+        along = []
+        for name in _CHANGED_ALONG.get(self.file, ()):
+            with contextlib.suppress(FileNotFoundError):  # of an older kernel
+                value = settings.read(lio.kernel, self.place.folder, name)
+                along.append(Set(self.place, name, value))
         try:
             settings.write(lio.kernel, self.place.folder, self.file, self.value)
         except PyshellError:  # the kernel took it, but keeps something else
@@ -85,6 +92,16 @@ class Set(ObjectOperation):
             return None
         undo = Set(self.place, self.file, before)
         return Several([undo, *along]) if along else undo
+
+
+def _check_identity(
+    lio: Lio, foreseen: Foreseen, place: StorageObject, file: str, value: str
+) -> None:
+    """Raise BusyError if initiators would see the change: the kernel refuses it."""
+    with contextlib.suppress(OSError):
+        if settings.read(lio.kernel, place.folder, file) == value:
+            return
+    preconditions.refuse_exported(lio, foreseen, place, file.rpartition("/")[2])
 
 
 @dataclass
@@ -177,11 +194,11 @@ class SetSerial(ObjectOperation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         super().check(lio, foreseen)
         preconditions.check_serial(self.serial)
+        _check_identity(lio, foreseen, self.place, _SERIAL, self.serial)
 
     def do(self, lio: Lio) -> Operation | None:
         before = storage_info.serial(lio.kernel, self.place)
-        lio.kernel.write(f"{self.place.folder}/wwn/vpd_unit_serial", self.serial)
-        kept = storage_info.serial(lio.kernel, self.place)
-        if kept != self.serial:
-            raise PyshellError(f"The kernel took '{kept}' for the serial number '{self.serial}'")
+        if before == self.serial:
+            return None
+        settings.write(lio.kernel, self.place.folder, _SERIAL, self.serial)
         return SetSerial(self.place, before)

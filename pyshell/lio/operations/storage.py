@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pyshell.errors import ConflictError, ExistsError, NotFoundError, PyshellError, UsageError
@@ -99,6 +99,8 @@ class CreateStorageObject(Creation):
     deletion = DeleteStorageObject
     place: StorageObject
     arguments: Mapping[str, Any]
+    identity: Mapping[str, str] = field(default_factory=dict)
+    """Vendor, product … by file, which an existing object must have. Others set them."""
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         there = foreseen.storage_object(self.place.plugin, self.place.name)
@@ -130,6 +132,10 @@ class CreateStorageObject(Creation):
             return False
         wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
+        assert there is not None
+        own = (text_or_none(lio.kernel, f"{there.folder}/{file}") for file in self.identity)
+        if [*own] != [*self.identity.values()]:
+            return False
         # A flag that the kernel does not report is not set.
         return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
 

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Vendor, product, revision, company id and serial number of a storage object."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+
+DISK = "/backstores/ramdisk/disk"
+CREATE = "/backstores/ramdisk create disk 1M"
+GIVEN = "vendor=ACME product='My Disk' revision=0001 company_id=00:a0:98"
+SET = {
+    "company_id": "0x00a098", "product_id": "My Disk", "revision": "0001", "vendor_id": "ACME"
+}  # fmt: skip
+NEW = {
+    "company_id": "0x001405", "product_id": "disk", "revision": "4.0", "vendor_id": "LIO-ORG"
+}  # fmt: skip
+
+
+def identity(pyshell: Pyshell, path: str = DISK) -> dict[str, str]:
+    """Return the group wwn without the serial number."""
+    found: dict[str, str] = json.loads(pyshell("-o", "json", path, "get", "wwn").done().out)[
+        "result"
+    ]
+    del found["vpd_unit_serial"]
+    return found
+
+
+def saved(pyshell: Pyshell) -> dict[str, Any]:
+    """Return the attributes of the first saved storage object."""
+    found = json.loads(pyshell.saved_file.read_text())["storage_objects"][0]["attributes"]
+    assert isinstance(found, dict)
+    return found
+
+
+def without_identity(pyshell: Pyshell, file: Path) -> Path:
+    """Write the saved configuration as targetcli saves it, without the identity."""
+    document = json.loads(pyshell.saved_file.read_text())
+    for entry in document["storage_objects"]:
+        own = entry["attributes"]
+        entry["attributes"] = {name: own[name] for name in own if not name.startswith("..")}
+    file.write_text(json.dumps(document))
+    file.chmod(0o600)
+    return file
+
+
+@pytest.fixture
+def disk(pyshell: Pyshell) -> Pyshell:
+    """Return pyshell with a saved disk that has an identity of its own."""
+    pyshell.must("set global export_backstore_name_as_model=true", f"{CREATE} {GIVEN}")
+    pyshell.must("saveconfig")
+    return pyshell
+
+
+@pytest.mark.parametrize("create", [
+    "block create disk /dev/sdb", "fileio create disk /srv/disk.img 1M", "ramdisk create disk 1M",
+])  # fmt: skip
+def test_create_sets_it_and_undo_deletes_the_object(pyshell: Pyshell, create: str) -> None:
+    pyshell.must("set global export_backstore_name_as_model=true", f"/backstores/{create} {GIVEN}")
+    path = f"/backstores/{create.split(maxsplit=1)[0]}/disk"
+    assert identity(pyshell, path) == SET
+    pyshell.must("undo", f"/backstores/{create}")
+    assert identity(pyshell, path) == NEW
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("vendor=ACMEACME9", "The vendor_id 'ACMEACME9' is longer than 8 characters."),
+        ("product=abcdefghijklmnopq", "is longer than 16 characters."),
+        ("revision=00001", "is longer than 4 characters."),
+        ("vendor=' A'", "without a blank at its beginning or end"),
+        ("vendor='A '", "without a blank at its beginning or end"),
+        ("product=Größe", "It is printable ASCII"),
+        ("vendor=''", "vendor_id needs a value."),
+        ("company_id=001405f", "It is six hexadecimal digits"),
+        ("company_id=5157", "It is six hexadecimal digits"),
+        ("company_id=0x1000000", "It is six hexadecimal digits"),
+        ("company_id=00:14-05", "It is six hexadecimal digits"),
+    ],
+)
+def test_a_value_that_the_kernel_would_refuse_or_change_is_refused(
+    pyshell: Pyshell, word: str, told: str
+) -> None:
+    ran = pyshell.line(f"{CREATE} {word}")
+    assert ran.status == 2
+    assert told in ran.err
+    assert pyshell.line(f"{DISK} info").status == 3
+    pyshell.must(CREATE)
+    name, _, value = word.partition("=")
+    name = f"{name}_id" if name in ("vendor", "product") else name
+    assert told in pyshell.line(f"{DISK} set wwn {name}={value}").err
+
+
+@pytest.mark.parametrize("typed", ["0x00A098", "0xa098", "00a098", "00:A0:98", "00-a0-98"])
+def test_a_company_id_is_hexadecimal_in_any_spelling(pyshell: Pyshell, typed: str) -> None:
+    pyshell.must(CREATE, f"{DISK} set wwn company_id={typed}")
+    assert identity(pyshell)["company_id"] == "0x00a098"
+
+
+def test_it_cannot_change_while_exported_and_the_luns_are_named(disk: Pyshell) -> None:
+    disk.must(f"/iscsi create {SERVER}", f"{TPG}/luns create {DISK}")
+    for word in (
+        "vendor_id=B",
+        "product_id=B",
+        "revision=B",
+        "company_id=0xb",
+        "vpd_unit_serial=b",
+    ):
+        ran = disk.line(f"{DISK} set wwn {word}")
+        name = word.partition("=")[0]
+        assert ran.status == 5
+        assert ran.err.startswith(
+            f"{name} of storage object ramdisk/disk cannot change while a LUN exports it"
+            f" ({TPG}/luns/lun0)."
+        )
+    assert identity(disk) == SET
+    disk.must(f"{DISK} set wwn vendor_id=ACME")  # it has that
+    shown = disk.must(f"{DISK} get wwn vendor_id verbose=true")
+    assert "  can be set: no: not while a LUN exports it" in shown
+
+
+def test_a_group_of_settings_is_undone(disk: Pyshell) -> None:
+    disk.must(f"{DISK} set wwn vendor_id=B product_id=C vpd_unit_serial=0123")
+    assert identity(disk) == {**SET, "vendor_id": "B", "product_id": "C"}
+    disk.must("undo")
+    assert identity(disk) == SET
+
+
+def test_a_serial_number_is_set_as_a_naa_id(disk: Pyshell) -> None:
+    disk.must(f"{DISK} set wwn vpd_unit_serial=naa.6001405{'1a' * 12}b")
+    assert disk.must(f"{DISK} get wwn vpd_unit_serial") == [f"vpd_unit_serial={'1a' * 12}b "]
+    assert "cannot hold a slash" in disk.line(f"{DISK} set wwn vpd_unit_serial=a/b").err
+
+
+def test_undo_of_a_model_alias_restores_the_product(disk: Pyshell) -> None:
+    disk.must(f"{DISK} set attribute emulate_model_alias=1")
+    assert identity(disk)["product_id"] == "disk"
+    disk.must("undo")
+    assert identity(disk) == SET
+
+
+def test_undo_of_a_deletion_restores_it(disk: Pyshell) -> None:
+    disk.must("/backstores/ramdisk delete disk", "undo")
+    assert identity(disk) == SET
+
+
+def test_exist_ok_needs_the_same_identity(disk: Pyshell) -> None:
+    for given in (GIVEN, "vendor=ACME"):
+        assert "nothing to do" in disk.line(f"{CREATE} {given} exist_ok=true").err
+    assert disk.line(f"{CREATE} vendor=OTHER exist_ok=true").status == 5
+
+
+def test_passed_through_objects_have_their_own(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/pscsi create raw /dev/sdc")
+    assert "read-only" in pyshell.line("/backstores/pscsi/raw set wwn vendor_id=B").err
+    assert pyshell.line("/backstores/pscsi create x /dev/sdc vendor=B").status == 2
+
+
+def test_targetcli_mode_lists_no_group(disk: Pyshell) -> None:
+    assert "wwn" not in "\n".join(disk("--compat", f"{DISK} get").done().lines)
+    assert "Unknown configuration group: wwn" in disk("--compat", f"{DISK} get wwn").err
+
+
+# The saved file
+
+
+def test_a_file_has_only_what_is_not_the_default(disk: Pyshell) -> None:
+    own = {name: value for name, value in saved(disk).items() if "wwn" in name}
+    assert own == {f"../wwn/{name}": value for name, value in SET.items()}
+    # rtslib would write it after the product, which the kernel would replace.
+    assert "emulate_model_alias" not in saved(disk)
+    disk.must("/backstores/ramdisk delete disk", CREATE, "saveconfig force=true")
+    assert not [name for name in saved(disk) if "wwn" in name]
+    assert saved(disk)["emulate_model_alias"] == 1
+
+
+def test_a_long_name_as_the_product_is_not_a_product_of_its_own(pyshell: Pyshell) -> None:
+    pyshell.must("set global export_backstore_name_as_model=true")
+    for name in ("a_name_of_twenty_chars", "abcdefghijklmnop"):
+        pyshell.must(f"/backstores/ramdisk create {name} 1M")
+        assert identity(pyshell, f"/backstores/ramdisk/{name}")["product_id"] == name[:15]
+        pyshell.must("saveconfig")
+        assert saved(pyshell)["emulate_model_alias"] == 1
+        pyshell.must(f"/backstores/ramdisk delete {name}")
+
+
+def test_it_survives_save_restore_apply_diff_and_export(disk: Pyshell) -> None:
+    before = disk.saved_file.read_bytes()
+    lines = disk("export").done().lines
+    assert [line for line in lines if "wwn " in line] == [
+        f"{DISK} set wwn vendor_id=ACME product_id='My Disk' revision=0001 company_id=0x00a098"
+    ]
+    for again in (["restoreconfig"], ["apply saved"], [line for line in lines if "/" in line]):
+        disk.must("clearconfig confirm=true", *again)
+        assert identity(disk) == SET
+        assert disk.line("diff").out == ""
+        disk.must("saveconfig force=true")
+        assert disk.saved_file.read_bytes() == before
+
+
+def test_a_file_that_lost_it_is_reported_and_does_not_change_the_disk(
+    disk: Pyshell, tmp_path: Path
+) -> None:
+    file = without_identity(disk, tmp_path / "lost.json")
+    told = disk(f"diff saved {file}").lines
+    assert "          vendor_id: ACME -> LIO-ORG" in told
+    assert "          company_id: 0x00a098 -> 0x001405" in told
+    summary = disk.must(f"apply {file}")[-1]
+    assert f"identity of {DISK} not in the file and kept (keep_secrets=false resets it)" in summary
+    assert identity(disk) == SET
+    disk.must(f"apply {file} keep_secrets=false")
+    assert identity(disk) == {**NEW, "product_id": "RAMDISK-MCP"}
+    assert disk.line(f"diff running {file}").out == ""
+    disk.saved_file.write_bytes(file.read_bytes())
+    disk.must("undo")
+    told = disk("doctor").lines
+    assert any(f"initiators would take {DISK} for another disk" in one for one in told)
+
+
+def test_apply_lifts_the_luns_of_an_exported_disk(disk: Pyshell) -> None:
+    disk.must(f"/iscsi create {SERVER}", f"{TPG}/luns create {DISK}", f"{TPG}/acls create {CLIENT}")
+    disk.must("saveconfig")
+    text = disk.saved_file.read_text().replace('"ACME"', '"OTHER"')
+    disk.saved_file.write_text(text)
+    disk.must("apply saved")
+    assert identity(disk)["vendor_id"] == "OTHER"
+    assert disk.line("diff").out == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "level", "told"),
+    [
+        ("vendor_id", "ACMEACME9", "error", "longer than 8 characters"),
+        ("vendor_id", " A", "error", "without a blank"),
+        ("revision", 1, "", ""),
+        ("revision", "00001", "error", "longer than 4 characters"),
+        ("company_id", "0x00a098", "", ""),
+        ("company_id", "00a098", "error", 'Write "0x00a098"'),
+        ("company_id", 5157, "error", "six hexadecimal digits"),
+        ("product_id", "A", "warning", "has no effect: the product is set"),
+        ("nosuch", "A", "error", "cannot be the name of a setting"),
+    ],
+)
+def test_check_of_a_file(
+    pyshell: Pyshell, tmp_path: Path, key: str, value: object, level: str, told: str
+) -> None:
+    entry = {"name": "disk", "plugin": "ramdisk", "size": 1 << 20}
+    attributes = {f"../wwn/{key}": value, "emulate_model_alias": 0}
+    file = tmp_path / "checked.json"
+    file.write_text(json.dumps({"storage_objects": [{**entry, "attributes": attributes}]}))
+    file.chmod(0o600)
+    ran = pyshell("check", str(file))
+    assert (ran.status == 0) == (level != "error")
+    assert told in ran.out + ran.err
+    assert not level or f" {level}: " in ran.out + ran.err
+    assert (pyshell("apply", str(file)).status == 0) == (level != "error")
+
+
+def test_an_identity_of_a_passed_through_object_has_no_effect(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    pyshell.must("/backstores/pscsi create raw /dev/sdc", "saveconfig")
+    text = pyshell.saved_file.read_text()
+    assert "wwn/" not in text
+    document = json.loads(text)
+    document["storage_objects"][0]["attributes"]["../wwn/vendor_id"] = "ACME"
+    pyshell.saved_file.write_text(json.dumps(document))
+    assert "has no effect on a pscsi storage object" in pyshell("check").out
+    pyshell.must("apply saved")
+    assert pyshell.line("diff").out == ""
+
+
+# share
+
+
+def test_share_sets_it_on_a_new_storage_object(pyshell: Pyshell) -> None:
+    line = f"share /dev/sdb to={CLIENT} name=disk {GIVEN}"
+    pyshell.must(line)
+    assert identity(pyshell, "/backstores/block/disk") == SET
+    assert "nothing to do" in "\n".join(pyshell.must(line))
+    ran = pyshell.line(f"share /dev/sdb to={CLIENT} vendor=OTHER")
+    assert ran.status == 5
+    assert "already exists and has the vendor 'ACME'" in ran.err
+    assert "set wwn vendor_id=OTHER" in ran.err
+
+
+# What initiators see
+
+
+def test_info_shows_what_initiators_see(disk: Pyshell) -> None:
+    disk.must(f"{DISK} set wwn vpd_unit_serial='AbC-12 3' product_id='A  Disk/x'")
+    found = json.loads(disk("-o", "json", DISK, "info").done().out)["result"]
+    names = ("by_id", "by_id_scsi", "by_id_vendor", "vendor", "product", "revision", "serial")
+    shown = {name: found.get(name) for name in (*names, "naa", "eui")}
+    naa = "600a098abc1230000000000000000000"
+    assert shown == {
+        "vendor": "ACME",
+        "product": "A  Disk/x",
+        "revision": "0001",
+        "serial": "AbC-12 3",
+        "naa": f"naa.{naa}",
+        "by_id": f"/dev/disk/by-id/wwn-0x{naa}",
+        "by_id_scsi": f"/dev/disk/by-id/scsi-3{naa}",
+        "by_id_vendor": "/dev/disk/by-id/scsi-SACME_A_Disk_x_AbC-12_3",
+        "eui": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wwid", "name"),
+    [
+        ("naa.5000c500a1b2c3d4", "scsi-35000c500a1b2c3d4"),
+        ("eui.0025385b71b0a1c2", "scsi-20025385b71b0a1c2"),
+        ("t10.ATA     disk", ""),
+    ],
+)
+def test_info_shows_the_id_of_a_passed_through_disk(pyshell: Pyshell, wwid: str, name: str) -> None:
+    pyshell.must("/backstores/pscsi create raw /dev/sdc")
+    hctl = "0:0:2:0"
+    file = pyshell.simulator.machine.file(f"/sys/class/scsi_device/{hctl}/device/wwid")
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{wwid}\n")
+    found = json.loads(pyshell("-o", "json", "/backstores/pscsi/raw", "info").done().out)["result"]
+    kind = wwid.partition(".")[0]
+    assert found.get(kind) == (wwid if name else None)
+    assert found.get("by_id_scsi") == (f"/dev/disk/by-id/{name}" if name else None)
+    assert found["vendor"] == "SIM"
