@@ -56,7 +56,7 @@ PLACES = {
     "/backstores/block create x dev=lee": [],  # it is a storage object already
     "/backstores/block create x dev=nvm": ["/dev/nvme0n1"],
     "/backstores/block create x dev=/dev/sd": ["/dev/sdb", "/dev/sdc", "/dev/sdd"],
-    "/backstores/block create x r": ["readonly="],
+    "/backstores/block create x r": ["readonly=", "revision="],
     "/backstores/block create x dev=y readonly=": ["true", "false"],
     "nosuch/": [],
     "/nosuch cr": [],
