@@ -21,6 +21,11 @@ from pyshell.lio.configfs import changing
 KERNEL_TESTS = Path(__file__).with_name("kernel")
 # A simulated kernel is many small files: in memory, where there is such a place, tests run quicker.
 _MEMORY = Path("/dev/shm")
+# Files that take long, some of them only with the packages that they need.
+_LONGEST = (
+    "test_rpm.py", "test_packaging.py", "test_pacemaker.py", "test_cloud_init.py",
+    "test_ansible.py", "test_completions.py", "test_check_random.py", "test_killed.py",
+)  # fmt: skip
 # Whatever of the caller's environment changes what pyshell does or how it shows it.
 _FOREIGN = (
     "PYSHELL_SIMULATE",
@@ -47,6 +52,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     if config.args_source is not config.ArgsSource.TESTPATHS:
         return 0
     return len(os.sched_getaffinity(0)) + 1
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist keep the order of files: the longest are not those of most tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: each runs in one process."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
 
 
 def pytest_collection_finish() -> None:
@@ -88,6 +103,12 @@ def _folder() -> Iterator[Path]:
     """Return a folder that is gone after the test."""
     with _temporary() as folder:
         yield folder
+
+
+@pytest.fixture
+def memory(_folder: Path) -> Path:
+    """Return a folder for further simulated targets, in memory if there is a place."""
+    return _folder
 
 
 @pytest.fixture(scope="session")

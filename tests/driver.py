@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import forkserver
 import pyshell as package
 from foldercopy import Copies, Copy, Snapshot, content, entries
 from pyshell import cli
@@ -268,9 +269,11 @@ class Pyshell:
         environment: Mapping[str, str] | None = None,
         python: tuple[str, ...] = (),
     ) -> Ran:
-        """Run pyshell in a process of its own."""
-        command = [sys.executable, *python, "-m", "pyshell", f"--simulate={self.folder}"]
-        return run_process([*command, *arguments], stdin, environment)
+        """Run pyshell in a process of its own: a forked one in the short form without `python`."""
+        command = [sys.executable, *python, "-m", "pyshell"]
+        if not (python or LONG):
+            command = [str(forkserver.program())]
+        return run_process([*command, f"--simulate={self.folder}", *arguments], stdin, environment)
 
     def open(self) -> Lio:
         """Open the target in this process, as a command does."""

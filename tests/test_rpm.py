@@ -16,7 +16,6 @@ from driver import ROOT, tool
 from pyproject import bound, project, requirements
 from pyshell import __version__
 
-pytestmark = pytest.mark.xdist_group("rpm")  # the package is built once
 RPM = ROOT / "packaging/rpm"
 SPEC = RPM / "pyshell.spec"
 BUILD_SECONDS = 900

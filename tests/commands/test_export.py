@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from driver import CLIENT, LONG, SERVER, TPG, Pyshell
@@ -33,23 +33,21 @@ def other(folder: Path) -> Pyshell:
     return Pyshell(folder / "other")
 
 
-def test_exported_lines_make_the_same_on_another_host(example: Pyshell, tmp_path: Path) -> None:
+def test_exported_lines_make_the_same_on_another_host(example: Pyshell, memory: Path) -> None:
     example.must(
         "/backstores/ramdisk/scratch set attribute emulate_caw=0",
         f"{TPG} set parameter MaxBurstLength=8192",
         f"{TPG} disable",
         "saveconfig",
     )
-    twin = other(tmp_path)
+    twin = other(memory)
     lines = example("export", "show_secrets=true").done().lines
     twin.must(*lines)
     assert twin("diff", str(example.saved_file)).done().out == ""
 
 
-def test_an_exported_target_takes_its_storage_objects_along(
-    example: Pyshell, tmp_path: Path
-) -> None:
-    twin = other(tmp_path)
+def test_an_exported_target_takes_its_storage_objects_along(example: Pyshell, memory: Path) -> None:
+    twin = other(memory)
     lines = example("export", f"/iscsi/{SERVER}", "show_secrets=true").done().lines
     twin.must(*lines)
     example.must("saveconfig")
@@ -99,11 +97,11 @@ def test_credentials_that_go_away_have_a_line(example: Pyshell) -> None:
     assert example("diff").done().out == ""
 
 
-def test_the_depth_of_an_acl_is_exported(example: Pyshell, tmp_path: Path) -> None:
+def test_the_depth_of_an_acl_is_exported(example: Pyshell, memory: Path) -> None:
     example.must(f"{TPG} set attribute default_cmdsn_depth=128")
     lines = example("export", "show_secrets=true").lines
     assert f"{ACL} set queue cmdsn_depth=64" in lines
-    twin = other(tmp_path)
+    twin = other(memory)
     assert twin.batch(lines, "-f", "-").status == 0
     assert saved(twin) == saved(example)
     example.must(f"{ACL} set queue cmdsn_depth=128")
@@ -169,10 +167,15 @@ def hostile(draw: st.DrawFn) -> Any:
     }
 
 
-@settings(max_examples=8 if LONG else 4, deadline=None, phases=[Phase.generate])
+@settings(
+    max_examples=8 if LONG else 4,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(document=hostile())
-def test_finding_6_export_replays_twice(document: Any) -> None:
-    with tempfile.TemporaryDirectory() as made:
+def test_finding_6_export_replays_twice(memory: Path, document: Any) -> None:
+    with tempfile.TemporaryDirectory(dir=memory) as made:
         folder = Path(made)
         first, twin = (with_handler(Pyshell(folder / name)) for name in ("one", "two"))
         file = folder / "file.json"
@@ -201,12 +204,12 @@ def saved(pyshell: Pyshell) -> Any:
 
 
 def test_finding_6_a_script_without_a_terminal_says_what_it_needs(
-    example: Pyshell, tmp_path: Path
+    example: Pyshell, tmp_path: Path, memory: Path
 ) -> None:
     lines = example("export").lines
     script = tmp_path / "script"
     script.write_text("\n".join(lines))
-    ran = other(tmp_path)("-f", str(script))
+    ran = other(memory)("-f", str(script))
     assert ran.status == 2
     assert "Use password=@FILE" in ran.err
     assert "removes the secret" not in ran.err

@@ -10,5 +10,5 @@ from driver import LONG
 from .mutation import run
 
 
-def test_check_apply_dry_run_restore_and_save_agree_about_mutated_documents(tmp_path: Path) -> None:
-    assert run(8 if LONG else 4, 17, tmp_path) == []
+def test_check_apply_dry_run_restore_and_save_agree_about_mutated_documents(memory: Path) -> None:
+    assert run(8 if LONG else 4, 17, memory) == []

@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forkserver
 from driver import CLIENT, TPG, Pyshell, run_here
 from pyshell.config import model
 from pyshell.config.running import read_running
@@ -59,7 +59,7 @@ def follow(
         elif host is not None:
             host(command)
         else:
-            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            path = f"{forkserver.program().parent}:{os.environ['PATH']}"
             shell = ["sh", "-c", command]
             subprocess.run(shell, check=True, timeout=30, env={**os.environ, "PATH": path})
 

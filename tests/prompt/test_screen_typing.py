@@ -13,10 +13,7 @@ from driver import CLIENT, SERVER, TPG, Pyshell
 from .screen import CTRL_C, CTRL_R, ENTER, ESCAPE, F1, PASTE, RIGHT, TAB, Screen
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning"),
-    pytest.mark.xdist_group("typing"),  # most share one session
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 STRANGER = "iqn.2020-07.com.example:stranger"
 
 

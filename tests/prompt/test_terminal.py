@@ -16,10 +16,7 @@ from .screen import Screen
 from .terminal import PROMPT, RUNNING, Terminal, without_colour, without_escapes
 
 # Python 3.12 warns of forking where threads are; the child is another program at once.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning"),
-    pytest.mark.xdist_group("terminal"),  # many share one session
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
 CTRL_C, CTRL_D, CTRL_R, UP = "\x03", "\x04", "\x12", "\x1b[A"
 LEAVING = "Save, leave without saving, or stay (Esc)? [SAVE/leave/stay] "

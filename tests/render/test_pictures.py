@@ -115,14 +115,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Shape]]:
     return dict(zip(pictures, shapes, strict=True))
 
 
-@pytest.mark.xdist_group("pictures")  # one start of the browser draws all
 @pytest.mark.parametrize("case", CASES)
 def test_no_texts_overlap_as_a_browser_draws_them(case: str, drawn: dict[str, list[Shape]]) -> None:
     assert sum(shape.kind.startswith("heading") for shape in drawn[case]) == 5
     refuse_overlaps(drawn[case])
 
 
-@pytest.mark.xdist_group("pictures")
 def test_no_texts_overlap_where_differences_and_faults_are_shown(
     drawn: dict[str, list[Shape]],
 ) -> None:

@@ -36,9 +36,9 @@ def data(pyshell: Pyshell, line: str) -> Any:
     return pyshell.line(line, "-o", "json").json["result"]
 
 
-def test_one_line_makes_just_what_the_walk_through_does(tmp_path: Path) -> None:
+def test_one_line_makes_just_what_the_walk_through_does(memory: Path) -> None:
     scenario = (DATA / "scenario.txt").read_text(encoding="utf-8")
-    by_hand, shared = Pyshell(tmp_path / "by-hand"), Pyshell(tmp_path / "shared")
+    by_hand, shared = Pyshell(memory / "by-hand"), Pyshell(memory / "shared")
     by_hand.must(*re.findall(r"^/> (/.*)", scenario, re.MULTILINE))
     shared.must(ONE_LINE)
     assert tree(shared) == tree(by_hand)
