@@ -188,8 +188,9 @@ def reserve(
 ) -> Result:
     """Register a simulated initiator, and reserve a disk for it.
 
-    Only with --simulate. As sg_persist does with PERSISTENT RESERVE OUT; aptpl= is that of all
-    registrations of the disk.
+    Only with --simulate. It does what sg_persist does with PERSISTENT RESERVE OUT: it registers the
+    initiator, unless it is registered with that key and a type is given, then reserves the disk.
+    The last registration decides for all of the disk whether they are stored (aptpl=).
     """
     session = _session(node, initiator, target)
     path = _lun_of(node, session, lun, writes=False)

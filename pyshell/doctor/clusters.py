@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyshell.doctor import Finding, error, pyshell, warning
 from pyshell.files import paths
-from pyshell.lio import Lio, dbroot, listing, reservations, sessions
+from pyshell.lio import CONFIG_DIR, Lio, dbroot, listing, reservations, sessions
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.reservations import Reservations
 from pyshell.quoting import shell_word
@@ -26,12 +26,33 @@ def check_reservations(lio: Lio) -> Iterator[Finding]:
         problem, command = _problem(lio, folder)
         if problem:
             yield error(str(folder), f"{problem}: {effect}", *([command] if command else []))
-    read = ((place, reservations.read(lio, place)) for place in places)
+    read = [(place, reservations.read(lio, place)) for place in places]
+    if any(found is not None and found.aptpl for _, found in read):
+        yield from _stored_elsewhere(lio)
     held = [(place, found) for place, found in read if found is not None and found.holder]
     every = (*sessions.sessions(lio), *sessions.nexuses(lio)) if held else ()
     for place, found in held:
         if not any(found.is_holder(session) for session in every):
             yield _abandoned(lio, place, found)
+
+
+def _stored_elsewhere(lio: Lio) -> Iterator[Finding]:
+    """Yield a folder of registrations that the kernel does not read after a restart.
+
+    Its dbroot is /etc/target then, as that exists (Linux 6.1, target_init_dbroot).
+    """
+    root = dbroot.path(lio.kernel)
+    if root == str(CONFIG_DIR):
+        return
+    folder = dbroot.folder(lio.kernel, lio.machine, "pr")
+    used = lio.machine.host_file(f"{CONFIG_DIR}/pr")
+    yield warning(
+        str(folder),
+        f"the registrations of initiators are stored here, and restored from {used} after a"
+        " restart of this host: they are lost unless you copy them before",
+        f"install -d -m 0700 {shell_word(str(used))}"
+        f" && cp -p {shell_word(str(folder))}/aptpl_* {shell_word(str(used))}",
+    )
 
 
 def _abandoned(lio: Lio, place: StorageObject, found: Reservations) -> Finding:

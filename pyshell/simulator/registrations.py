@@ -35,22 +35,28 @@ Registration = dict[str, Any]
 def register(
     kernel: SimulatedKernel, device: str, new: Registration, kind: int = 0, *, aptpl: bool
 ) -> None:
-    """Register an initiator, in place of its own registration, and with `kind` reserve the disk.
+    """Register an initiator, unless it has that key and `kind`, and with `kind` reserve the disk.
 
     Refuses with EBUSY if another initiator holds a reservation. As the kernel does, it registers
     the initiator and then fails, with EIO, if the folder for the registrations is missing.
     """
     state = _state(kernel, device)
-    others = [one for one in state["registered"] if _who(one) != _who(new)]
-    was_held = any(one.get("held") for one in state["registered"] if one not in others)
-    if kind and any(one.get("held") for one in others):
+    registered = state["registered"]
+    if kind and any(one.get("held") and _who(one) != _who(new) for one in registered):
         refuse(errno.EBUSY)
-    held = {"held": True} if kind or was_held else {}
-    state["registered"] = [*others, {**new, **held, "generation": state["generation"]}]
-    state |= {"generation": state["generation"] + 1, "aptpl": aptpl}
-    state["type"] = kind or state["type"]
+    own = next((one for one in registered if _who(one) == _who(new)), None)
+    registers = own is None or own["key"] != new["key"] or not kind
+    if own is None:
+        registered.append(own := new)
+    if registers:
+        own |= {"key": new["key"], "generation": state["generation"]}
+        state |= {"generation": state["generation"] + 1, "aptpl": aptpl}
+    if kind:
+        own["held"] = True
+        state["type"] = kind
     _remember(kernel, device, state)
-    _store(kernel, device, state)
+    if registers or state["aptpl"]:
+        _store(kernel, device, state)
 
 
 def drop(

@@ -60,3 +60,15 @@ def test_the_holder_of_a_reservation_is_gone(healthy: Pyshell, kind: str, told: 
     commands = only(healthy, "reservations", "/backstores/block/lee_block", told)
     follow(healthy, commands)
     assert gone(healthy, "reservations")
+
+
+def test_registrations_are_stored_where_they_are_not_restored_from(healthy: Pyshell) -> None:
+    (healthy.configfs / "dbroot").write_text("/var/target\n", encoding="ascii")
+    healthy.must(f"login {CLIENT}", "/backstores/block/lee_block set attribute emulate_3pc=0")
+    assert gone(healthy, "reservations")
+    healthy.must(f"reserve {CLIENT} aptpl=true")
+    folder = healthy.folder / "files/var/target/pr"
+    (command,) = only(healthy, "reservations", str(folder), "they are lost unless")
+    follow(healthy, [command])
+    (stored,) = folder.iterdir()
+    assert (healthy.folder / "etc/target/pr" / stored.name).read_text() == stored.read_text()

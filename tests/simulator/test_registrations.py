@@ -22,9 +22,10 @@ def two(exported: Pyshell) -> Pyshell:
 
 def test_what_the_kernels_files_show(two: Pyshell) -> None:
     two.must(
-        f"reserve {CLIENT} key=0xabc1",
-        f"reserve {OTHER} key=0xabc2",
-        f"reserve {CLIENT} key=0xabc1 type=write_exclusive_registrants_only aptpl=true",
+        f"reserve {CLIENT} key=0xabc3",
+        f"reserve {CLIENT} key=0xabc1 aptpl=true",
+        f"reserve {OTHER} key=0xabc2 aptpl=true",
+        f"reserve {CLIENT} key=0xabc1 type=write_exclusive_registrants_only",
     )
     server = TPG.split("/")[2]
     shown = {
@@ -37,8 +38,8 @@ def test_what_the_kernels_files_show(two: Pyshell) -> None:
         "SPC-3 Reservation: Relative Port Identifier Tag: 1 iSCSI Portal Group Tag: 1 iSCSI"
         " Logical Unit: 0\n",
         "res_pr_registered_i_pts": "SPC-3 PR Registrations:\n"
-        f"iSCSI Node: {OTHER},i,0x00023d000001 Key: 0x000000000000abc2 PRgen: 0x00000001\n"
-        f"iSCSI Node: {CLIENT},i,0x00023d000001 Key: 0x000000000000abc1 PRgen: 0x00000002\n",
+        f"iSCSI Node: {CLIENT},i,0x00023d000001 Key: 0x000000000000abc1 PRgen: 0x00000001\n"
+        f"iSCSI Node: {OTHER},i,0x00023d000001 Key: 0x000000000000abc2 PRgen: 0x00000002\n",
         "res_pr_type": "SPC-3 Reservation Type: Write Exclusive Access, Registrants Only\n",
         "res_type": "SPC3_PERSISTENT_RESERVATIONS\n",
     }
