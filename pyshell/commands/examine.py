@@ -100,8 +100,9 @@ def check(
     """Validate a saved configuration and report every error with its line.
 
     An object with an error cannot be restored, and the exit status is 1. A warning points to a
-    probable mistake in the file. Devices and image files are checked on this host. It does not
-    check whether other users can write to the file; restoreconfig and apply do. Nothing is changed.
+    probable mistake in the file, or to other users who can write to it (restoreconfig and apply
+    then refuse it) or read its secrets. Devices and image files are checked on this host. Nothing
+    is changed.
     """
     default = store.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default

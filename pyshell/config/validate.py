@@ -38,8 +38,9 @@ from pyshell.config.storage_checks import (
     storage_problems,
 )
 from pyshell.config.target_checks import target_problems
-from pyshell.errors import UsageError
+from pyshell.errors import NotPermittedError, UsageError
 from pyshell.files import reading
+from pyshell.files.paths import UntrustedError
 from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
@@ -51,12 +52,20 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     `at_boot` is for the file that is restored at boot: nothing counts as running then.
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
+    untrusted: UntrustedError | None = None
     try:
-        found = document_file.read_file(path)
+        try:
+            found = document_file.read_file(path, trusted=True)
+        except NotPermittedError as error:  # that of a pipe is no UntrustedError
+            untrusted = error if isinstance(error, UntrustedError) else None
+            found = document_file.read_file(path)
         text = document_file.text_of(found.data, str(path))
     except DocumentError as error:
         return error.findings
     problems = check_text(text, lio, at_boot=at_boot)
+    if untrusted is not None:
+        message = f"restoreconfig and apply refuse it: {untrusted.message.rstrip('.')}"
+        problems.insert(0, LocatedProblem(WHOLE, 1, 1, "warning", message, untrusted.hint))
     with contextlib.suppress(ValueError):
         if found.mode & document_file.FOREIGN_READ and holds_secrets(
             reading.parse_json(text, any_string=True)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
@@ -40,6 +42,22 @@ def test_a_session_goes_on_when_its_portal_is_deleted(exported: Pyshell) -> None
     assert logged_in(exported) == [CLIENT]
     exported.must(f"logout {CLIENT}")
     assert exported("login", CLIENT).status != 0
+
+
+def test_nobody_logs_in_without_a_secret_that_a_restore_could_not_read(
+    exported: Pyshell, tmp_path: Path
+) -> None:
+    exported.must(
+        f"{ACL} set auth userid=u password={SECRET}",
+        f"{TPG} set attribute authentication=1",
+        f"saveconfig {tmp_path}/git.json secret_files={tmp_path}/secrets",
+        "clearconfig confirm=true",
+    )
+    for file in (tmp_path / "secrets").iterdir():
+        file.unlink()
+    assert exported("restoreconfig", f"{tmp_path}/git.json").status == 1
+    assert exported("login", CLIENT).status == 4
+    assert exported("login", CLIENT, "userid=u", f"password={SECRET}").status == 4
 
 
 def test_a_dry_run_logs_nobody_in(exported: Pyshell) -> None:

@@ -171,6 +171,17 @@ def test_a_file_without_secrets_can_be_readable_by_all(pyshell: Pyshell, tmp_pat
     assert pyshell("check", str(file)).done().lines == [f"{file}: no errors"]
 
 
+def test_a_file_that_a_restore_refuses_is_a_warning(pyshell: Pyshell, tmp_path: Path) -> None:
+    file = tmp_path / "writable.json"
+    file.write_text('{"storage_objects": [], "targets": []}')
+    file.chmod(0o666)
+    assert pyshell("check", str(file)).done().lines == [
+        f"{file}:1:1: warning: restoreconfig and apply refuse it: {file} is not trusted: other"
+        f" users can write to it. Check what it holds, then run: chmod go-w {file}"
+    ]
+    assert pyshell("apply", str(file)).status == 4
+
+
 def test_the_file_that_is_restored_at_boot_is_checked_by_default(exported: Pyshell) -> None:
     exported.must("saveconfig")
     assert exported.line("check").done().lines == [f"{exported.saved_file}: no errors"]
