@@ -36,7 +36,7 @@ HOSTILE = [
 COMMANDS = [
     "ls", "ls / 9", "status", "sessions", "sessions detail", "info", "doctor", "diff", "export",
     "graph format=svg", "graph format=dot", "graph format=mermaid", "metrics", "guide linux",
-    "saveconfig", "undo list",
+    "saveconfig", "undo list", f"trace {CLIENT} one", "trace iqn.2020-07.com.evil:x one",
     f"{TPG} sessions", f"{TPG}/acls ls", f"{TPG} status", "top once", "backstores ls",
     "/backstores/block info", "revisions", "help x", "no-such-command",
     "/no/such/path", f"{TPG}/acls create iqn.2020-07.x:", "find one", "check", "status",

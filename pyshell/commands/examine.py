@@ -53,6 +53,7 @@ def doctor(
             "check": check,
             "level": one.level,
             "path": one.path,
+            "code": one.code or None,
             "message": one.message,
             "commands": list(one.commands),
             "choices": list(one.choices),

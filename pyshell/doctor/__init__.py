@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of the running target and its host, one module per topic. They change nothing.
 
-A check yields findings: severity, path, message, and commands that fix it.
+A check yields findings: severity, path, message, and commands that fix it. What keeps one initiator
+from a disk is judged by functions that `hops` calls, too: the command `trace` shows their findings.
 """
 
 from __future__ import annotations
@@ -36,16 +37,22 @@ class Finding:
     choices: tuple[str, ...] = ()
     """Commands that an administrator chooses from: some disconnect initiators, grant access or
     contain a word in capitals to replace."""
+    code: str = ""
+    """What keeps initiators out, as `tpg.disabled`; "" if the finding is about something else."""
 
 
-def error(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
+def error(
+    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: str = ""
+) -> Finding:
     """Return a finding that breaks access now."""
-    return Finding("error", path, message, commands, choices=tuple(choices))
+    return Finding("error", path, message, commands, choices=tuple(choices), code=code)
 
 
-def warning(path: str, message: str, *commands: str, choices: Sequence[str] = ()) -> Finding:
+def warning(
+    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: str = ""
+) -> Finding:
     """Return a finding that may break access later."""
-    return Finding("warning", path, message, commands, choices=tuple(choices))
+    return Finding("warning", path, message, commands, choices=tuple(choices), code=code)
 
 
 def unseen(what: str, why: str, *about: str) -> Finding:

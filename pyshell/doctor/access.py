@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pyshell import names
 from pyshell.doctor import Finding, asking, error, pyshell, warning
 from pyshell.errors import UsageError
-from pyshell.host import procnet
+from pyshell.host import kernel_log, procnet
 from pyshell.lio import Lio, listing, sessions, settings, statistics
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import FabricPlace, NodeAcl, Target, Tpg
+from pyshell.lio.identifiers import FabricPlace, Lun, NodeAcl, Target, Tpg
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
 from pyshell.text import joined
@@ -32,25 +32,36 @@ def check_tpgs(lio: Lio) -> Iterator[Finding]:
     """Yield TPGs and ACLs that are incomplete."""
     for tpg in listing.all_tpgs(lio):
         fabric = tpg.target.fabric
-        if fabric.can_be_enabled and text_or_none(lio.kernel, f"{tpg.folder}/enable") == "0":
-            message = "the TPG is disabled: no initiator can log in"
-            yield error(tpg.path, message, choices=[pyshell(lio, tpg.path, "enable")])
-        if fabric.has("nps") and not listing.portals(tpg):
-            message = "the TPG has no portal: no initiator can reach it"
-            choices = [pyshell(lio, f"{tpg.path}/portals", "create")]
-            yield error(tpg.path, message, choices=choices)
         luns = listing.luns(tpg)
+        found = [disabled(lio, tpg), without_portal(lio, tpg)]
         if not luns:
             message = "the TPG has no LUN: initiators see no disk"
-            yield warning(tpg.path, message, choices=_filled(lio, tpg))
-        if not fabric.has("acls"):
-            continue
-        acls = listing.node_acls(tpg)
-        if not acls and text_or_none(lio.kernel, f"{tpg.folder}/{DEMO}") != "1":
-            yield _without_acl(lio, tpg)
-        for acl in acls:
-            if luns and not listing.mapped_luns(acl):
-                yield _without_luns(lio, acl, luns[0].index)
+            found.append(warning(tpg.path, message, choices=_filled(lio, tpg)))
+        if fabric.has("acls"):
+            acls = listing.node_acls(tpg)
+            if not acls:
+                found.append(unadmitted(lio, tpg))
+            found += [unmapped(lio, acl, luns[0]) for acl in acls if luns]
+        yield from filter(None, found)
+
+
+def disabled(lio: Lio, tpg: Tpg) -> Finding | None:
+    """Return the finding of a TPG that is disabled."""
+    able = tpg.target.fabric.can_be_enabled
+    if not able or text_or_none(lio.kernel, f"{tpg.folder}/enable") != "0":
+        return None
+    message = "the TPG is disabled: no initiator can log in"
+    choices = [pyshell(lio, tpg.path, "enable")]
+    return error(tpg.path, message, choices=choices, code="tpg.disabled")
+
+
+def without_portal(lio: Lio, tpg: Tpg) -> Finding | None:
+    """Return the finding of a TPG that listens nowhere."""
+    if not tpg.target.fabric.has("nps") or listing.portals(tpg):
+        return None
+    message = "the TPG has no portal: no initiator can reach it"
+    choices = [pyshell(lio, f"{tpg.path}/portals", "create")]
+    return error(tpg.path, message, choices=choices, code="portal.missing")
 
 
 def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
@@ -65,25 +76,38 @@ def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
     return tuple(pyshell(lio, f"{tpg.path}/luns", "create", name) for name in names)
 
 
-def _without_acl(lio: Lio, tpg: Tpg) -> Finding:
-    counted = statistics.logins(lio, tpg.target)
-    tried = (
-        f"; one at {counted.last_address} tried to log in" if counted and counted.failures else ""
-    )
-    return error(
-        tpg.path,
-        "the TPG has no ACL: no initiator can log in. Create one for the initiator (its name is in"
-        f" initiatorname.iscsi{tried})",
-        choices=[pyshell(lio, f"{tpg.path}/acls", "create", "INITIATOR")],
-    )
+def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "") -> Finding | None:
+    """Return the finding of an initiator, or of any, without an ACL and not in demo mode."""
+    if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
+        return None
+    if initiator:
+        refused = initiator in kernel_log.refused_initiators(lio.machine)
+        tried = "; the kernel log shows that it tried to log in" if refused else ""
+        message = f"the TPG has no ACL for {initiator}: it cannot log in{tried}"
+    else:
+        counted = statistics.logins(lio, tpg.target)
+        failed = counted is not None and counted.failures
+        tried = f"; one at {counted.last_address} tried to log in" if counted and failed else ""
+        message = (
+            "the TPG has no ACL: no initiator can log in. Create one for the initiator (its name is"
+            f" in initiatorname.iscsi{tried})"
+        )
+    choices = [pyshell(lio, f"{tpg.path}/acls", "create", initiator or "INITIATOR")]
+    return error(tpg.path, message, choices=choices, code="acl.missing")
 
 
-def _without_luns(lio: Lio, acl: NodeAcl, lun: int) -> Finding:
-    return warning(
-        acl.path,
-        "the ACL maps no LUN: its initiator sees no disk",
-        choices=[pyshell(lio, acl.path, "create", mapped_lun=lun, tpg_lun_or_backstore=lun)],
-    )
+def unmapped(lio: Lio, acl: NodeAcl, lun: Lun, *, this: bool = False) -> Finding | None:
+    """Return the finding of an ACL that maps no LUN, or not `this` one, and how to map one."""
+    mapped = listing.mapped_luns(acl)
+    if any(not this or listing.lun_of(one) == lun for one in mapped):
+        return None
+    message = "the ACL maps no LUN: its initiator sees no disk"
+    if this and mapped:
+        message = f"the ACL does not map LUN {lun.index} of the TPG: its initiator does not see it"
+    taken = {one.index for one in mapped}
+    number = lun.index if lun.index not in taken else listing.lowest_free(taken)
+    choices = [pyshell(lio, acl.path, "create", mapped_lun=number, tpg_lun_or_backstore=lun.index)]
+    return warning(acl.path, message, choices=choices, code="mapping.missing")
 
 
 _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
@@ -102,17 +126,30 @@ def check_access(lio: Lio) -> Iterator[Finding]:
         places: list[Tpg | NodeAcl] = [tpg, *acls]
         for place in places:
             yield from _secrets(lio, place, known)
-        for acl in acls:
-            unset = _unset(lio, acl)
-            if unset and settings.asks_for_chap(lio.kernel, acl):
-                yield error(
-                    acl.path,
-                    f"CHAP is required, but {unset} for this initiator: it cannot log in",
-                    choices=[_new_secret(lio, acl)],
-                )
+        demo = is_on(lio.kernel, f"{tpg.folder}/{DEMO}")
+        yield from filter(
+            None, (chap_unset(lio, place) for place in places if demo or place != tpg)
+        )
 
 
-def _unset(lio: Lio, place: NodeAcl | FabricPlace) -> str:
+def chap_unset(lio: Lio, place: NodeAcl | Tpg) -> Finding | None:
+    """Return the finding of required CHAP without a name or secret of the initiator.
+
+    Those of a TPG are for initiators in demo mode.
+    """
+    unset = _unset(lio, place) if settings.asks_for_chap(lio.kernel, place) else ""
+    if not unset:
+        return None
+    whom = "this initiator: it" if isinstance(place, NodeAcl) else "initiators without an ACL: they"
+    return error(
+        place.path,
+        f"CHAP is required, but {unset} for {whom} cannot log in",
+        choices=[_new_secret(lio, place)],
+        code="chap.unset",
+    )
+
+
+def _unset(lio: Lio, place: NodeAcl | Tpg | FabricPlace) -> str:
     """Return what CHAP needs and lacks: "no userid and password are set", "" for nothing."""
     missing = [name for name in ("userid", "password") if not _credential(lio, place, name)]
     if not missing:
@@ -197,11 +234,11 @@ def _open(lio: Lio, tpg: Tpg, acls: list[NodeAcl], address: str) -> Iterator[Fin
         )
 
 
-def _new_secret(lio: Lio, acl: NodeAcl) -> str:
-    if _credential(lio, acl, "userid"):
-        return asking(lio, acl.path, "password")
-    user = acl.wwn.rpartition(":")[2] or "initiator"
-    return asking(lio, acl.path, "password", userid=user)
+def _new_secret(lio: Lio, place: NodeAcl | Tpg) -> str:
+    if _credential(lio, place, "userid"):
+        return asking(lio, place.path, "password")
+    name = place.wwn if isinstance(place, NodeAcl) else ""
+    return asking(lio, place.path, "password", userid=name.rpartition(":")[2] or "initiator")
 
 
 def _secrets(lio: Lio, place: Tpg | NodeAcl, known: dict[str, str]) -> Iterator[Finding]:
@@ -243,13 +280,19 @@ def _credential(lio: Lio, place: FabricPlace | Tpg | NodeAcl, name: str) -> str:
         return ""
 
 
+_LOGGED = ", according to the kernel log"
 _REASONS = {
     "authenticate": "CHAP failed: its name or secret is missing or differs from the one set here",
     "authorize": "it has no ACL (its name is in its initiatorname.iscsi)",
     "negotiate": "the login negotiation failed",
     "other": "another reason; the kernel log may show it: dmesg | tail",
+    kernel_log.CHAP_MISSING: f"CHAP is required, and it offers none{_LOGGED}",
+    kernel_log.CHAP_UNSET: f"CHAP failed: its name or secret was not set here{_LOGGED}",
+    kernel_log.CHAP_NAME: f"CHAP failed: its name differs from the one set here{_LOGGED}",
+    kernel_log.CHAP_SECRET: f"CHAP failed: its secret differs from the one set here{_LOGGED}",
 }
-
+"""Why a login was refused: the kernel's counters know the first four, its log the rest."""
+_BY_CHAP = ("authenticate", *kernel_log.CHAP)
 _KINDS = {"authenticate": "by CHAP", "authorize": "without an ACL"}
 _MOST = 20
 """How many names of refused initiators are reported."""
@@ -268,7 +311,7 @@ def check_logins(lio: Lio) -> Iterator[Finding]:
 
 def _strangers(lio: Lio) -> list[str]:
     """Return refused initiators of the kernel log that have no ACL and are not logged in."""
-    found = lio.machine.refused_initiators()
+    found = kernel_log.refused_initiators(lio.machine)
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}
@@ -291,12 +334,12 @@ def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
 
 def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) -> Iterator[Finding]:
     tpgs = listing.tpgs(target)
-    name, reason = counted.last_initiator, counted.last_reason
+    name, reason = counted.last_initiator, _last_reason(lio, target, counted)
     if not tpgs:
         return
     choices: list[str] = []
-    if reason == "authenticate" and name:
-        choices = [_login_secret(lio, _acl(tpgs, name) or tpgs[0], name)]
+    if name and reason in _BY_CHAP:
+        choices = _chap_fix(lio, _acl(tpgs, name) or tpgs[0], name, reason)
     if reason == "authorize" and not name and strangers:
         name = strangers[0]  # only the log has the name of such an initiator
     others = [stranger for stranger in strangers if stranger != name]
@@ -317,9 +360,79 @@ def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) ->
     )
 
 
-def _login_secret(lio: Lio, place: NodeAcl | Tpg, name: str) -> str:
-    user = _credential(lio, place, "userid") or name.rpartition(":")[2] or name
-    return asking(lio, place.path, "password", userid=user)
+def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
+    """Return why a target refused its last login.
+
+    The log is more precise, but names no target: it is believed only if no other target counts a
+    refusal, and if it does not contradict the counters.
+    """
+    reason = counted.last_reason
+    others = (statistics.logins(lio, one) for one in listing.all_targets(lio, "iscsi"))
+    if not counted.last_initiator or sum(bool(one and one.failures) for one in others) > 1:
+        return reason
+    for login in kernel_log.refused_logins(lio.machine):
+        if login.reason in kernel_log.CHAP:
+            return login.reason if reason in ("authenticate", "negotiate") else reason
+        if login.reason != kernel_log.DISABLED:  # which no target counts
+            return "negotiate" if login.reason == kernel_log.NEGOTIATION else reason
+    return reason
+
+
+def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> list[str]:
+    """Return commands that let an initiator log in that was refused for a reason of CHAP."""
+    wwn = place.tpg.target.wwn if isinstance(place, NodeAcl) else place.target.wwn
+    required = settings.asks_for_chap(lio.kernel, place)
+    if reason == kernel_log.CHAP_MISSING and not _unset(lio, place):
+        return [pyshell(lio, "guide", wwn, initiator, show_secrets=True)]
+    if reason in _BY_CHAP:
+        user = _credential(lio, place, "userid") or initiator.rpartition(":")[2] or initiator
+        return [asking(lio, place.path, "password", userid=user)]
+    if reason != "negotiate":
+        return []
+    if required:
+        user = _credential(lio, place, "userid_mutual") or wwn
+        return [asking(lio, place.path, "mutual_password", mutual_userid=user)]
+    secret = [_new_secret(lio, place)] if _unset(lio, place) else []
+    own = text_or_none(lio.kernel, f"{place.folder}/attrib/authentication") is not None
+    where = place.tpg if isinstance(place, NodeAcl) and not own else place
+    return [*secret, pyshell(lio, where.path, "set", "attribute", authentication=1)]
+
+
+def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | None:
+    """Return the finding of an initiator whose login was the last that its target refused by CHAP.
+
+    The kernel keeps one refusal for each target, and not whether another login succeeded since.
+    """
+    tpg = place.tpg if isinstance(place, NodeAcl) else place
+    counted = statistics.logins(lio, tpg.target)
+    if counted is None or counted.last_initiator != initiator:
+        return None
+    reason = _last_reason(lio, tpg.target, counted)
+    if reason == kernel_log.CHAP_UNSET and not _unset(lio, place):
+        return None  # it is set since
+    if reason not in (*_BY_CHAP, "negotiate"):
+        return None
+    message = f"its last login, from {counted.last_address}, was refused: {_REASONS[reason]}"
+    if reason == "negotiate":
+        if settings.asks_for_chap(lio.kernel, place):
+            message += "; perhaps it expects another secret of the target than mutual_password"
+        else:
+            message += "; perhaps it offers CHAP, which is not required here"
+    return error(
+        place.path,
+        f"{message}. It must log in again afterwards",
+        choices=_chap_fix(lio, place, initiator, reason),
+        code=f"chap.{_CODES.get(reason, 'refused')}",
+    )
+
+
+_CODES = {
+    kernel_log.CHAP_MISSING: "missing",
+    kernel_log.CHAP_UNSET: "unset",
+    kernel_log.CHAP_NAME: "name",
+    kernel_log.CHAP_SECRET: "secret",
+    "negotiate": "negotiation",
+}
 
 
 def _acl(tpgs: list[Tpg], name: str) -> NodeAcl | None:

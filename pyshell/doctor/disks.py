@@ -140,14 +140,9 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
     """Yield missing, busy, renamed and resized devices and image files."""
     for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
-        if not found.configured:
-            message = (
-                "it was never configured: its creation was interrupted. A restore or apply of its"
-                f" configuration completes it, '/backstores/{place.plugin} delete' removes it"
-            )
-            yield error(place.path, message)
-        elif found.missing:
-            yield _gone(lio, place, found)
+        broken = unconfigured(place, found) or gone(lio, place, found)
+        if broken is not None:
+            yield broken
         else:
             yield from _held(lio, place, found)
             yield from _renamed(lio, place, found)
@@ -155,19 +150,34 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
                 yield from _resized(lio, place, found)
 
 
-def _gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding:
+def unconfigured(place: StorageObject, found: StorageInfo) -> Finding | None:
+    """Return the finding of a storage object whose creation was interrupted."""
+    if found.configured:
+        return None
+    return error(
+        place.path,
+        "it was never configured: its creation was interrupted. A restore or apply of its"
+        f" configuration completes it, '/backstores/{place.plugin} delete' removes it",
+        code="storage_object.unconfigured",
+    )
+
+
+def gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding | None:
     """Return the finding of a missing device, with the command that uses another one."""
-    message = f"{found.missing}: initiators get errors"
+    if not found.missing:
+        return None
+    message, code = f"{found.missing}: initiators get errors", "device.missing"
     if storage_info.is_back(lio, place, found):
         there = f"{message}. A device is at that path again: the command recreates the object on it"
-        return error(place.path, there, applied(lio, place, dev=found.device))
+        return error(place.path, there, applied(lio, place, dev=found.device), code=code)
     if place.plugin not in ("block", "fileio", "pscsi"):
-        return error(place.path, message)
+        return error(place.path, message, code=code)
     return error(
         place.path,
         f"{message}. To move the object to another device with its data, put the new path into the"
         " command; LUNs and mappings are kept. Then save",
         choices=[applied(lio, place, dev=new_path(place.plugin)), pyshell(lio, "saveconfig")],
+        code=code,
     )
 
 

@@ -1,16 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether initiators reach the portals: addresses, listening sockets, firewalls."""
+"""Whether initiators reach the portals: addresses, routes, listening sockets, firewalls."""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyshell.doctor import Finding, error, pyshell, unseen
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing
+from pyshell.lio.identifiers import Portal
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """The host's addresses, and the addresses and TCP ports it listens at; None if unknown."""
+
+    addresses: Mapping[str, str] | None
+    listening: frozenset[tuple[str, int]] | None
+
+    @classmethod
+    def of(cls, lio: Lio) -> Sockets:
+        """Read them."""
+        return cls(procnet.addresses(lio.machine), procnet.listening(lio.machine))
+
+    def unseen(self, *about: str) -> Iterator[Finding]:
+        """Yield what is unknown."""
+        if self.addresses is None:
+            told = "the host's addresses cannot be read from /proc/net"
+            yield unseen("addresses", told, *about)
+        if self.listening is None:
+            told = "listening sockets cannot be read from /proc/net"
+            yield unseen("listening", told, *about)
 
 
 def check_portals(lio: Lio) -> Iterator[Finding]:
@@ -18,32 +43,74 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
     portals = [portal for tpg in listing.all_tpgs(lio, "iscsi") for portal in listing.portals(tpg)]
     if not portals:
         return
-    present, open_at = procnet.addresses(lio.machine), procnet.listening(lio.machine)
-    about = [portal.path for portal in portals]
-    if present is None:
-        yield unseen("addresses", "the host's addresses cannot be read from /proc/net", *about)
-    if open_at is None:
-        yield unseen("listening", "listening sockets cannot be read from /proc/net", *about)
+    sockets = Sockets.of(lio)
+    yield from sockets.unseen(*(portal.path for portal in portals))
     for portal in portals:
-        address = procnet.spelt(portal.address)
-        folder = f"{portal.tpg.path}/portals"
-        words = (portal.address, str(portal.port))
-        if present is not None and not listing.is_wildcard(address) and address not in present:
-            yield error(
-                portal.path,
-                f"this host has no address {portal.address}: no initiator can reach the portal. Add"
-                " the address to the host, or listen on another one",
-                choices=[pyshell(lio, folder, "create", "ADDRESS", str(portal.port))],
-            )
-        elif open_at is not None and (address, portal.port) not in open_at:
-            yield error(
-                portal.path,
-                f"nothing listens on its TCP port {portal.port}: no initiator can log in there",
-                choices=[
-                    f"{pyshell(lio, folder, 'delete', *words)}"
-                    f" && {pyshell(lio, folder, 'create', *words)}"
-                ],
-            )
+        found = without_address(lio, portal, sockets) or not_listening(lio, portal, sockets)
+        if found is not None:
+            yield found
+
+
+def without_address(lio: Lio, portal: Portal, sockets: Sockets) -> Finding | None:
+    """Return the finding of a portal on an address that the host does not have."""
+    address = procnet.spelt(portal.address)
+    if sockets.addresses is None or listing.is_wildcard(address) or address in sockets.addresses:
+        return None
+    folder = f"{portal.tpg.path}/portals"
+    return error(
+        portal.path,
+        f"this host has no address {portal.address}: no initiator can reach the portal. Add"
+        " the address to the host, or listen on another one",
+        choices=[pyshell(lio, folder, "create", "ADDRESS", str(portal.port))],
+        code="address.missing",
+    )
+
+
+def not_listening(lio: Lio, portal: Portal, sockets: Sockets) -> Finding | None:
+    """Return the finding of a portal whose port is closed."""
+    address = procnet.spelt(portal.address)
+    if sockets.listening is None or (address, portal.port) in sockets.listening:
+        return None
+    folder, words = f"{portal.tpg.path}/portals", (portal.address, str(portal.port))
+    return error(
+        portal.path,
+        f"nothing listens on its TCP port {portal.port}: no initiator can log in there",
+        choices=[
+            f"{pyshell(lio, folder, 'delete', *words)} && {pyshell(lio, folder, 'create', *words)}"
+        ],
+        code="portal.closed",
+    )
+
+
+@dataclass(frozen=True)
+class Sender:
+    """An initiator by its IP address, and the interface that its packets come in at, "" if unknown.
+
+    That is assumed to be the one of the route to it.
+    """
+
+    address: str
+    interface: str = ""
+
+    @property
+    def parsed(self) -> _Address:
+        """Return the address without a zone."""
+        return ipaddress.ip_address(self.address.partition("%")[0])
+
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def without_route(sender: Sender, route: procnet.Route) -> Finding | None:
+    """Return the finding of an initiator that the host cannot answer."""
+    if route.interface:
+        return None
+    return error(
+        "routes",
+        f"this host has no route to {sender.address}: its answers do not reach the initiator",
+        choices=[f"ip route add {sender.address} via GATEWAY"],
+        code="route.missing",
+    )
 
 
 _UFW = "/etc/ufw/ufw.conf"
@@ -53,18 +120,24 @@ Ports = Mapping[int, tuple[str, ...]]
 
 def check_firewall(lio: Lio) -> Iterator[Finding]:
     """Yield ports of portals that a firewall blocks."""
-    portals = [portal for tpg in listing.all_tpgs(lio, "iscsi") for portal in listing.portals(tpg)]
+    yield from blocked(
+        lio, [p for tpg in listing.all_tpgs(lio, "iscsi") for p in listing.portals(tpg)]
+    )
+
+
+def blocked(lio: Lio, portals: Sequence[Portal], sender: Sender | None = None) -> Iterator[Finding]:
+    """Yield ports of portals that a firewall blocks: for any initiator, or for the `sender`."""
     numbers = sorted({portal.port for portal in portals})
     ports = {n: tuple(portal.path for portal in portals if portal.port == n) for n in numbers}
     if not ports:
         return
     ask = lio.machine.ask
     if ask("firewall-cmd", "--state") is not None:
-        yield from _firewalld(lio, ports)
+        yield from _firewalld(lio, ports, sender)
     elif re.search(r"^ENABLED=yes", lio.machine.text(_UFW), re.MULTILINE):
-        yield from _ufw(lio, ports)
+        yield from _ufw(lio, ports, sender)
     elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
-        yield from _nftables(rules, ports)
+        yield from _nftables(rules, ports, sender)
     else:
         message = "no firewalld, ufw or nftables found (nftables needs root)"
         yield unseen("firewall", message, *_all(ports))
@@ -74,38 +147,65 @@ def _all(ports: Ports) -> list[str]:
     return [path for paths in ports.values() for path in paths]
 
 
-def _firewalld(lio: Lio, ports: Ports) -> Iterator[Finding]:
+def _firewalld(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
+    zone = _zone(lio, sender)
     for port, paths in ports.items():
-        if lio.machine.ask("firewall-cmd", f"--query-port={port}/tcp") is not None:
+        if lio.machine.ask("firewall-cmd", *zone, f"--query-port={port}/tcp") is not None:
             continue
         service = "--query-service=iscsi-target"  # which is port 3260
-        if port == 3260 and lio.machine.ask("firewall-cmd", service) is not None:
+        if port == 3260 and lio.machine.ask("firewall-cmd", *zone, service) is not None:
             continue
         yield _shut(
             "firewalld",
             port,
             paths,
-            f"firewall-cmd --permanent --add-port={port}/tcp",
+            " ".join(["firewall-cmd --permanent", *zone, f"--add-port={port}/tcp"]),
             "firewall-cmd --reload",
         )
 
 
-def _ufw(lio: Lio, ports: Ports) -> Iterator[Finding]:
+def _zone(lio: Lio, sender: Sender | None) -> list[str]:
+    """Return the option for the zone of the sender's interface; without one, the default zone."""
+    if sender is None or not sender.interface:
+        return []
+    zone = lio.machine.ask("firewall-cmd", f"--get-zone-of-interface={sender.interface}")
+    return [f"--zone={zone.strip()}"] if zone and zone.strip().isalnum() else []
+
+
+def _ufw(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
     defaults = lio.machine.text("/etc/default/ufw")
     if re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults, re.MULTILINE):
         return
     rules = lio.machine.text("/etc/ufw/user.rules")
     for port, paths in ports.items():
         # `-p tcp --dport 3260 -j ACCEPT`; a rule for both protocols is written as two.
-        if not re.search(rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT", rules, re.MULTILINE):
+        wanted = rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT"
+        found = re.findall(wanted, rules, re.MULTILINE)
+        if not any(sender is None or _is_for(sender, rule) for rule in found):
             yield _shut("ufw", port, paths, f"ufw allow {port}/tcp")
 
 
-def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
+def _is_for(sender: Sender, rule: str) -> bool:
+    """Return whether a rule of ufw applies to a sender, whose interface may be unknown."""
+    network, interface = (re.search(rf" -{option} (\S+)", rule) for option in "si")
+    if interface and sender.interface not in ("", interface[1]):
+        return False
+    return not network or _is_among(network[1], sender.parsed) is True
+
+
+def _is_among(network: str, address: _Address) -> bool | None:
+    """Return whether an address is in a network as firewalls write it, None if that is unclear."""
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return None
+
+
+def _nftables(text: str, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
     """Yield ports that a chain drops; an unknown form of rules is reported as not checked."""
     try:
         listed = json.loads(text)["nftables"]
-        ruleset = _Ruleset(listed)
+        ruleset = _Ruleset(listed, sender)
         chains = [one["chain"] for one in listed if "chain" in one]
         for chain in chains:
             if chain.get("hook") in _HOOKS and chain.get("type", "filter") == "filter":
@@ -117,7 +217,7 @@ def _nftables(text: str, ports: Ports) -> Iterator[Finding]:
 def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iterator[Finding]:
     place = f"{chain['family']} {chain['table']} {chain['name']}"
     for port, every in ports.items():
-        paths = tuple(path for path in every if _concerns(chain["family"], path))
+        paths = tuple(path for path in every if ruleset.concerns(chain["family"], path))
         verdict = ruleset.verdict(chain, port) if paths else _ACCEPT
         if verdict == _MAYBE:
             message = (
@@ -129,12 +229,6 @@ def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iter
             yield _shut(f"nftables {place}", port, paths, command)
 
 
-def _concerns(family: str, path: str) -> bool:
-    """Return whether packets to a portal pass tables of a family."""
-    six, every = "/[" in path, "/[::0]" in path
-    return {"ip": not six or every, "ip6": six}.get(family, True)
-
-
 _HOOKS = ("prerouting", "input")
 _ACCEPT, _DROP, _MAYBE, _RETURN, _NEXT = "accept", "drop", "maybe", "return", "next"
 _DEEPEST = 16  # jumps, as the kernel allows
@@ -143,7 +237,8 @@ _DEEPEST = 16  # jumps, as the kernel allows
 class _Ruleset:
     """The rules that nft lists, applied to the first packet of a TCP connection."""
 
-    def __init__(self, listed: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, listed: Sequence[Mapping[str, Any]], sender: Sender | None = None) -> None:
+        self._sender = sender
         self._rules: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
         self._sets: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         for one in listed:
@@ -155,6 +250,13 @@ class _Ruleset:
                 if kind in one:
                     named = one[kind]
                     self._sets[named["family"], named["table"], named["name"]] = named
+
+    def concerns(self, family: str, path: str) -> bool:
+        """Return whether packets to a portal pass tables of a family."""
+        if self._sender is not None:
+            return family != {4: "ip6", 6: "ip"}[self._sender.parsed.version]
+        six, every = "/[" in path, "/[::0]" in path
+        return {"ip": not six or every, "ip6": six}.get(family, True)
 
     def verdict(self, chain: Mapping[str, Any], port: int) -> str:
         """Return the verdict of a base chain: accept, drop, or maybe (depends on the sender)."""
@@ -240,20 +342,39 @@ class _Ruleset:
             found = self._holds(table, right, port)
         elif meta.get("key") == "l4proto" or (protocol, name) in _NEXT_PROTOCOL:
             found = self._holds(table, right, "tcp") or self._holds(table, right, 6)
-        elif meta.get("key") in ("iif", "iifname") and right == "lo":
-            found = False
+        elif (protocol, name) in _SENDERS and self._sender is not None:
+            found = self._holds(table, right, self._sender.parsed)
+        elif meta.get("key") in ("iif", "iifname"):
+            found = self._comes_over(table, right)
         elif left.get("ct", {}).get("key") == "state":
             found = self._holds(table, right, "new")
         return (not found if op == "!=" else found) if found is not None else None
 
-    def _holds(self, table: tuple[str, str], value: Any, wanted: int | str) -> bool | None:
-        """Return whether a value, range, list or set contains `wanted`."""
+    def _comes_over(self, table: tuple[str, str], right: Any) -> bool | None:
+        """Return whether the packet comes over an interface; from others over any but `lo`."""
+        if self._sender is None or not self._sender.interface:
+            return False if right == "lo" else None
+        if isinstance(right, str) and right.endswith("*"):
+            return self._sender.interface.startswith(right[:-1])
+        return self._holds(table, right, self._sender.interface)
+
+    def _holds(
+        self, table: tuple[str, str], value: Any, wanted: int | str | _Address
+    ) -> bool | None:
+        """Return whether a value, range, network, list or set contains `wanted`."""
         if isinstance(value, list):
             return any(self._holds(table, one, wanted) for one in value)
         if isinstance(value, dict):
             if "range" in value:
                 low, high = value["range"]
+                if isinstance(wanted, _Address):
+                    between = ipaddress.ip_address(low), ipaddress.ip_address(high)
+                    return wanted.version == between[0].version and (
+                        int(between[0]) <= int(wanted) <= int(between[1])
+                    )
                 return isinstance(wanted, int) and low <= wanted <= high
+            if "prefix" in value and isinstance(wanted, _Address):
+                return _is_among(f"{value['prefix']['addr']}/{value['prefix']['len']}", wanted)
             if "set" in value:
                 return self._holds(table, value["set"], wanted)
             if "elem" in value:
@@ -264,6 +385,8 @@ class _Ruleset:
             if named is None or "dynamic" in named.get("flags", ()):
                 return None
             return self._holds(table, named.get("elem", []), wanted)
+        if isinstance(wanted, _Address):
+            return _is_among(str(value), wanted)
         return bool(value == wanted)
 
     def _elements(self, table: tuple[str, str], data: Any) -> list[Any]:
@@ -275,9 +398,10 @@ class _Ruleset:
 
 
 _OTHER_PROTOCOLS = ("udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah")
+_SENDERS = (("ip", "saddr"), ("ip6", "saddr"))
 _NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 
 
 def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
     message = f"it blocks TCP port {port} of portals: initiators get no answer"
-    return Finding("warning", firewall, message, commands, paths)
+    return Finding("warning", firewall, message, commands, paths, code="firewall.blocked")

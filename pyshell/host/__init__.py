@@ -21,7 +21,6 @@ DISK, TAPE, ZONED_DISK = 0, 1, 0x14
 _TYPE_NAMES = {0: "disk", 1: "tape", 5: "CD-ROM", 7: "optical disk", 8: "changer", 0x14: "disk"}
 _HCTL = re.compile(r"\d+:\d+:\d+:\d+")
 _RELEASE = re.compile(r"(\d+)\.(\d+)")
-_UNAUTHORIZED = re.compile(r"iSCSI Initiator Node: (\S+) is not authorized to access")
 
 
 @dataclass(frozen=True)
@@ -225,15 +224,6 @@ class Machine(ABC):
         except (OSError, lzma.LZMAError):
             return True
         return not module.endswith((".ko", ".xz")) or b"exclusive=" in content
-
-    def refused_initiators(self) -> list[str]:
-        """Return the initiators without an ACL that the kernel's log names, the last one first.
-
-        The kernel shows these names nowhere else. They may be invalid: an initiator chooses its
-        name.
-        """
-        found = _UNAUTHORIZED.findall(self.ask("dmesg") or "")
-        return list(dict.fromkeys(reversed(found)))
 
     # Services
 

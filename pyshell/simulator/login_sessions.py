@@ -55,6 +55,8 @@ def login(
     if not kernel.tree.is_group(tpg):
         refuse(errno.ENOENT)
     if kernel.tree.text(f"{tpg}/enable") != "1\n":
+        target = _target(tpg).partition("/")[2]
+        _log(kernel, f"Unable to locate Target Portal Group on {target}")
         refuse(errno.ECONNREFUSED)
     known = _sessions(kernel, tpg)
     if initiator in known:
@@ -67,8 +69,8 @@ def login(
             kernel, tpg, initiator, address, "authorize",
             "the initiator has no ACL, and generate_node_acls is 0",
         )  # fmt: skip
-    for reason, why in _chap_faults(kernel, tpg, acl, chap):
-        refuse_login(kernel, tpg, initiator, address, reason, why)
+    for reason, why, log in _chap_faults(kernel, tpg, acl, chap):
+        refuse_login(kernel, tpg, initiator, address, reason, why, log)
     numbers = {**kernel.tree.facts(tpg).get("numbers", {}), initiator: kernel.tree.count("session")}
     kernel.tree.update(tpg, numbers=numbers)
     _remember(kernel, tpg, {**known, initiator: address})
@@ -84,8 +86,8 @@ def _acl(kernel: SimulatedKernel, tpg: str, initiator: str) -> str | None:
 
 def _chap_faults(
     kernel: SimulatedKernel, tpg: str, acl: str | None, chap: ChapCredentials | None
-) -> Iterator[tuple[str, str]]:
-    """Yield (reason that the kernel counts, explanation) if CHAP fails.
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (reason that the kernel counts, explanation, line of its log) if CHAP fails.
 
     With an ACL, the ACL's secrets alone count; without, the TPG's. If the initiator breaks off, a
     failed negotiation is counted.
@@ -94,20 +96,38 @@ def _chap_faults(
     own = kernel.tree.text(f"{acl}/attrib/authentication").strip() if acl else "-1"
     if chap is None:
         if own == "1" or (own == "-1" and at_tpg):
-            yield "authenticate", "the target requires CHAP"
+            yield "authenticate", "the target requires CHAP", _ENFORCING
         return
     if not at_tpg and own != "1":
-        yield "negotiate", "the initiator offers CHAP, but the target does not use it"
+        yield "negotiate", "the initiator offers CHAP, but the target does not use it", ""
     owner = acl or tpg
     if not _holds(kernel, owner, {"userid", "password"}):
-        yield "authenticate", f"the {'ACL' if acl else 'TPG'} has no CHAP name and secret"
-    if not _match(kernel, owner, userid=chap.userid, password=chap.password):
-        yield "authenticate", "the CHAP name or secret is wrong"
+        whose = "ACL" if acl else "TPG"
+        yield "authenticate", f"the {whose} has no CHAP name and secret", _UNSET
+    if not _match(kernel, owner, userid=chap.userid):
+        yield "authenticate", "the CHAP name or secret is wrong", _OTHER_NAME
+    if not _match(kernel, owner, password=chap.password):
+        yield "authenticate", "the CHAP name or secret is wrong", _FAILED
     if not chap.password_mutual:
         return
     mutual = {"userid_mutual": chap.userid_mutual, "password_mutual": chap.password_mutual}
     if not (_holds(kernel, owner, set(mutual)) and _match(kernel, owner, **mutual)):
-        yield "negotiate", "the target's CHAP secret is not the one that the initiator expects"
+        yield "negotiate", "the target's CHAP secret is not the one that the initiator expects", ""
+
+
+# The lines of the kernel's log for a failed authentication.
+_FAILED = "Security negotiation failed."
+_UNSET = f"CHAP user or password not set for Initiator ACL\n{_FAILED}"
+_OTHER_NAME = f"CHAP_N values do not match!\n{_FAILED}"
+_ENFORCING = (
+    "Initiator is requesting CSG: 1, has not been successfully authenticated, and the Target is"
+    " enforcing iSCSI Authentication, login failed."
+)
+
+
+def _log(kernel: SimulatedKernel, text: str) -> None:
+    """Write the lines of a refused login to the kernel's log."""
+    kernel.machine.log("\n".join(filter(None, (text, "iSCSI Login negotiation failed."))))
 
 
 def _holds(kernel: SimulatedKernel, owner: str, names: set[str]) -> bool:
@@ -122,16 +142,25 @@ def _match(kernel: SimulatedKernel, owner: str, **given: str) -> bool:
 
 
 def refuse_login(
-    kernel: SimulatedKernel, tpg: str, initiator: str, address: str, reason: str, why: str = ""
+    kernel: SimulatedKernel,
+    tpg: str,
+    initiator: str,
+    address: str,
+    reason: str,
+    why: str = "",
+    log: str | None = None,
 ) -> NoReturn:
-    """Count a refused login, then raise LoginRefusedError."""
+    """Count and log a refused login, then raise LoginRefusedError."""
     _count_refusal(kernel, _target(tpg), initiator, address, reason)
     if reason == "authorize":
         tag = tpg.rpartition("_")[2]
-        kernel.machine.log(
+        log = (
             f"iSCSI Initiator Node: {initiator} is not authorized to access iSCSI target portal"
             f" group: {tag}."
         )
+    elif log is None:
+        log = _FAILED if reason == "authenticate" else ""
+    _log(kernel, log)
     raise LoginRefusedError(kernel.tree.path(tpg), why)
 
 

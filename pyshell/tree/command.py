@@ -157,8 +157,9 @@ def command(
     The first paragraph of the docstring is the summary, the rest the details. Each parameter of
     the signature is `Annotated[type, …]` with its help, a `ValueType` unless it is a bool,
     int or str, `SECRET` and `Aliases`. One without a default is required, a keyword-only one must
-    be given as NAME=VALUE. `Rest` and `Named` get the rest. A command that `changes` the target
-    runs under the lock and needs root. `prepare` is `Command.prepared`.
+    be given as NAME=VALUE. If its name is a keyword of Python, it ends in `_` there. `Rest` and
+    `Named` get the rest. A command that `changes` the target runs under the lock and needs root.
+    `prepare` is `Command.prepared`.
     """
 
     def declare(method: Method) -> Method:
@@ -222,7 +223,7 @@ def _param(parameter: inspect.Parameter, given: Any, marks: Sequence[Any]) -> Pa
         )
     required = parameter.default is parameter.empty
     return Param(
-        parameter.name,
+        parameter.name.rstrip("_"),
         kind,
         told[0],
         required,

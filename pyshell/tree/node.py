@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from configshell_fb import ConfigNode
@@ -289,7 +290,8 @@ class Node(ConfigNode):  # type: ignore[misc]
 
     def run(self, name: str, /, **values: Any) -> Result:
         """Run a command of this node with values that fit its declaration."""
-        found: Result = self.commands().function(name)(self, **values)
+        fitting = {f"{key}_" if iskeyword(key) else key: value for key, value in values.items()}
+        found: Result = self.commands().function(name)(self, **fitting)
         return found
 
 

@@ -39,6 +39,7 @@ class RootNode(Node):
         "status": "pyshell.commands.diff",
         "takeover": "pyshell.commands.takeover",
         "top": "pyshell.commands.monitor",
+        "trace": "pyshell.commands.trace",
         "undo": "pyshell.commands.apply",
         "unshare": "pyshell.commands.share",
         "version": "pyshell.commands.help",

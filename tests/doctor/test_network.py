@@ -15,6 +15,7 @@ from driver import TPG, Pyshell
 from pyshell.doctor import network
 from pyshell.host import programs
 from pyshell.host.real_machine import RealMachine
+from pyshell.lio import listing
 
 from .findings import (
     follow,
@@ -201,3 +202,70 @@ def test_nftables_is_evaluated_like_in_the_kernel(
     monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
     found = [one.level for one in network.check_firewall(lio)]
     assert found == ([level] if level else [])
+
+
+CIDR = {"prefix": {"addr": "10.0.0.0", "len": 8}}
+SADDR6 = {"payload": {"protocol": "ip6", "field": "saddr"}}
+PORT = match(DPORT, 3260)
+
+
+@pytest.mark.parametrize(
+    ("rule", "level"),
+    [
+        ([match(SADDR, CIDR), PORT, ACCEPTING], None),
+        ([match(SADDR, "10.1.2.3"), PORT, ACCEPTING], None),
+        ([match(SADDR, {"range": ["10.1.0.0", "10.2.0.0"]}), PORT, ACCEPTING], None),
+        ([match(SADDR, {"set": ["192.0.2.1", CIDR]}), PORT, ACCEPTING], None),
+        ([match(SADDR, "10.1.2.4"), PORT, ACCEPTING], "warning"),
+        ([match(SADDR, CIDR, "!="), PORT, ACCEPTING], "warning"),
+        ([match(SADDR6, {"prefix": {"addr": "fd00::", "len": 8}}), ACCEPTING], "warning"),
+        ([match({"meta": {"key": "iifname"}}, "eth1"), ACCEPTING], None),
+        ([match({"meta": {"key": "iifname"}}, "eth*"), ACCEPTING], None),
+        ([match({"meta": {"key": "iifname"}}, "lo"), ACCEPTING], "warning"),
+        ([match({"meta": {"key": "iifname"}}, {"set": ["eth0", "eth2"]}), ACCEPTING], "warning"),
+    ],
+)
+def test_nftables_is_evaluated_for_one_sender(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rule: list[Any], level: str | None
+) -> None:
+    lio = healthy.open()
+    answers = {("nft", "--json", "list", "ruleset"): ruleset(rule)}
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
+    sender = network.Sender("10.1.2.3", "eth1")
+    assert [one.level for one in network.blocked(lio, portals, sender)] == [level] * bool(level)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shut"),
+    [
+        ("-A ufw-user-input -p tcp --dport 3260 -s 10.0.0.0/8 -j ACCEPT", False),
+        ("-A ufw-user-input -p tcp --dport 3260 -s 10.1.2.4 -j ACCEPT", True),
+        ("-A ufw-user-input -i eth1 -p tcp --dport 3260 -j ACCEPT", False),
+        ("-A ufw-user-input -i eth0 -p tcp --dport 3260 -j ACCEPT", True),
+    ],
+)
+def test_ufw_is_evaluated_for_one_sender(healthy: Pyshell, rule: str, shut: bool) -> None:
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    host_file(healthy, "/etc/ufw/user.rules", f"{rule}\n")
+    lio = healthy.open()
+    portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
+    sender = network.Sender("10.1.2.3", "eth1")
+    assert bool(list(network.blocked(lio, portals, sender))) is shut
+    assert list(network.check_firewall(lio)) == []
+
+
+def test_firewalld_is_asked_for_the_zone_of_the_senders_interface(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--get-zone-of-interface=eth1"): "storage\n",
+        ("firewall-cmd", "--query-port=3260/tcp"): "yes",
+    }
+    lio = healthy.open()
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
+    (found,) = network.blocked(lio, portals, network.Sender("10.1.2.3", "eth1"))
+    assert found.commands[0] == "firewall-cmd --permanent --zone=storage --add-port=3260/tcp"
+    assert list(network.blocked(lio, portals, network.Sender("10.1.2.3", "eth0"))) == []

@@ -16,6 +16,7 @@ from pathlib import Path
 from pyshell import names
 from pyshell.commands import topics
 from pyshell.errors import PyshellError, UsageError
+from pyshell.host import kernel_log
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
@@ -212,7 +213,7 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
-    for name in lio.machine.refused_initiators():
+    for name in kernel_log.refused_initiators(lio.machine):
         if _is_valid(name):
             yield name, "was refused, according to the kernel's log"
 
@@ -266,17 +267,17 @@ def _initiators(wanted: Value, node: Node) -> Iterator[Candidate]:
     named = wanted.given.get("target", "").removeprefix("/iscsi/").rstrip("/")
     every = _known_targets(node.lio, wanted)
     chosen = [target for target in every if target.wwn == target.fabric.known_wwn(named or "-")]
-    shares = wanted.command.name == "share"
-    found = _initiators_of(node.lio, every if shares else chosen or every, refused=shares)
+    any_target = wanted.command.name in ("share", "trace")
+    found = _initiators_of(node.lio, every if any_target else chosen or every, refused=any_target)
     for one in _each_once(set(), found):
         if one.text.lower() not in before:
             yield Candidate(head + one.text, one.description)
 
 
 def _disks(wanted: Value, node: Node) -> Iterator[Candidate]:
-    """Yield unused devices and storage objects, for `unshare` the shared storage objects."""
+    """Yield unused devices and storage objects, for `unshare` the shared storage objects alone."""
     lio, shared = node.lio, wanted.command.name == "unshare"
-    if not shared:
+    if wanted.command.name == "share":
         yield from _devices(wanted, node)
     for place in listing.storage_objects(lio):
         luns = listing.luns_of(lio, place) if shared else ()

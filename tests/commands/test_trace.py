@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`trace`: each hop is broken, named, fixed by the printed command, and the disk is seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from doctor.findings import SECRET, doctor, follow, host_file, listen_at
+from driver import CLIENT, SERVER, TPG, Pyshell, run_here
+from pyshell.simulator import ChapCredentials
+
+DISK = "/backstores/block/lee_block"
+DEVICE = "/dev/mapper/lee-lee.lv"
+ADDRESS, OTHER = "192.168.56.105", "192.168.56.102"
+NEW = "/dev/new"
+ACL = f"{TPG}/acls/{CLIENT}"
+HOPS = [
+    "address", "route", "portal", "firewall", "tpg", "acl", "chap", "mapping", "lun",
+    "storage_object", "device", "session",
+]  # fmt: skip
+ROUTES = (
+    "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+    "eth0\t0038A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+)
+"""A route to 192.168.56.0/24 alone."""
+UFW = "-A ufw-user-input -p tcp --dport 3260 -j ACCEPT\n"
+
+
+def trace(pyshell: Pyshell, *words: str) -> Any:
+    """Return what `trace` finds; its exit status must agree."""
+    ran = pyshell("-o", "json", "trace", *words)
+    found = ran.json["result"]
+    assert found["visible"] is (ran.status < 2), ran.err
+    return found
+
+
+def look(pyshell: Pyshell, *words: str) -> Any:
+    """Return what is found about the one disk and initiator."""
+    return trace(pyshell, CLIENT, "lee_block", f"from={ADDRESS}", *words)
+
+
+def statuses(found: Any) -> dict[str, str]:
+    """Return the status of each hop of the only path."""
+    (path,) = found["paths"]
+    return {hop["hop"]: hop["status"] for hop in path["hops"]}
+
+
+@pytest.fixture
+def seen(exported: Pyshell) -> Pyshell:
+    """Return pyshell on a host whose network is known, where the initiator could log in."""
+    exported.give_addresses("127.0.0.1", "192.168.56.101")
+    listen_at(exported, "00000000:0CBC")
+    host_file(exported, "/proc/net/route", ROUTES)
+    host_file(exported, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    host_file(exported, "/etc/ufw/user.rules", UFW)
+    return exported
+
+
+def log_in(pyshell: Pyshell, chap: ChapCredentials | None = None) -> None:
+    """Log the initiator in, as its host does."""
+    pyshell.simulator.login(SERVER, 1, CLIENT, ADDRESS, chap)
+
+
+def stored_chap(pyshell: Pyshell) -> ChapCredentials:
+    """Return the name and secret that the target expects."""
+    auth = pyshell.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
+    return ChapCredentials(*((auth / n).read_text().strip() for n in ("userid", "password")))
+
+
+def test_each_hop_is_ok_and_the_disk_is_seen(seen: Pyshell) -> None:
+    log_in(seen)
+    found = look(seen)
+    assert statuses(found) == dict.fromkeys(HOPS, "ok")
+    assert (found["broken"], found["commands"]) == (None, [])
+    assert found["paths"][0]["lun"] == 0
+    ran = seen("trace", CLIENT, "lee_block")
+    assert f"{CLIENT} sees {DISK} as LUN 0." in ran.out
+    assert "It sent no command to LUN 0 yet" in ran.out
+    seen.must(f"traffic {CLIENT} read=1M")
+    assert "no command" not in seen("trace", CLIENT, "lee_block").out
+
+
+def test_an_initiator_that_is_not_logged_in_does_not_see_the_disk(seen: Pyshell) -> None:
+    found = look(seen)
+    assert statuses(found) == {**dict.fromkeys(HOPS, "ok"), "session": "broken"}
+    assert found["broken"]["code"] == "session.missing"
+    follow(seen, found["commands"])
+    assert look(seen)["visible"]
+
+
+Host = Callable[[str], None] | None
+"""Runs what is no command of pyshell, None if a shell does."""
+
+
+def _lose_address(seen: Pyshell) -> Host:
+    seen.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create 192.168.56.101")
+    listen_at(seen, "6538A8C0:0CBC")
+    seen.give_addresses("127.0.0.1", "192.168.56.102")
+    return None
+
+
+def _lose_route(seen: Pyshell) -> Host:
+    table = host_file(seen, "/proc/net/route", ROUTES.splitlines()[0] + "\n")
+
+    def host(command: str) -> None:
+        assert command == f"ip route add {ADDRESS} via 192.168.56.1"
+        table.write_text(f"{ROUTES.splitlines()[0]}\neth0 6938A8C0 0138A8C0 0007 0 0 0 FFFFFFFF\n")
+
+    return host
+
+
+def _close_portal(seen: Pyshell) -> Host:
+    listen_at(seen, "0100007F:0016")
+    return None
+
+
+def _block(seen: Pyshell) -> Host:
+    rules = host_file(seen, "/etc/ufw/user.rules", UFW.replace(" -j", " -s 10.0.0.0/8 -j"))
+
+    def host(command: str) -> None:
+        assert command == "ufw allow 3260/tcp"
+        rules.write_text(UFW)
+
+    return host
+
+
+def _must(*lines: str) -> Callable[[Pyshell], Host]:
+    def spoil(seen: Pyshell) -> Host:
+        seen.must(*lines)
+        return None
+
+    return spoil
+
+
+def _require_chap(seen: Pyshell) -> Host:
+    seen.must(f"{TPG} set attribute authentication=1")
+    return None
+
+
+def _unplug(seen: Pyshell) -> Host:
+    machine = seen.simulator.machine
+    device = machine.device(DEVICE)
+    assert device is not None
+    machine.remove(DEVICE)
+    machine.add(replace(device, path=NEW, kernel_name="dm-9", number="254:9"))
+    return None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "told", "words"),
+    [
+        (_lose_address, "address.missing", "no address 192.168.56.101", {"ADDRESS": OTHER}),
+        (_lose_route, "route.missing", f"no route to {ADDRESS}", {"GATEWAY": "192.168.56.1"}),
+        (_close_portal, "portal.closed", "nothing listens on its TCP port 3260", {}),
+        (_must(f"{TPG}/portals delete 0.0.0.0 3260"), "portal.missing", "has no portal", {}),
+        (_block, "firewall.blocked", "it blocks TCP port 3260", {}),
+        (_must(f"{TPG} disable"), "tpg.disabled", "the TPG is disabled", {}),
+        (_must(f"{TPG}/acls delete {CLIENT}"), "acl.missing", f"no ACL for {CLIENT}", {}),
+        (_require_chap, "chap.unset", "no userid and password are set", {}),
+        (_must(f"{ACL} delete mapped_lun=0"), "mapping.missing", "maps no LUN", {}),
+        (_must(f"{TPG}/luns delete lun0"), "lun.missing", f"no LUN of the TPG exports {DISK}", {}),
+        (_unplug, "device.missing", f"{DEVICE} is gone", {"/dev/disk/by-id/NEW-DEVICE": NEW}),
+    ],
+)  # fmt: skip
+def test_a_broken_hop_is_named_and_its_command_fixes_it(
+    seen: Pyshell, spoil: Callable[[Pyshell], Host], code: str, told: str, words: dict[str, str]
+) -> None:
+    host = spoil(seen)
+    found = look(seen)
+    broken = found["broken"]
+    assert (broken["code"], broken["status"]) == (code, "broken")
+    assert told in broken["message"]
+    ran = seen("trace", CLIENT, "lee_block", f"from={ADDRESS}")
+    assert ran.status == 2
+    assert f"{CLIENT} does not see {DISK}: " in ran.out
+    commands = found["commands"]
+    assert ran.lines[-len(commands) :] == [f"    {one}" for one in commands]
+    for word, real in words.items():
+        commands = [command.replace(word, real) for command in commands]
+    follow(seen, commands, host)
+    if code == "address.missing":  # what the kernel does of itself on a real host
+        listen_at(seen, "6638A8C0:0CBC")
+    if code == "portal.closed":
+        listen_at(seen, "00000000:0CBC")
+    log_in(seen, stored_chap(seen) if code == "chap.unset" else None)
+    found = look(seen)
+    assert found["visible"], found["message"]
+    assert code == "address.missing" or found["broken"] is None
+
+
+def test_one_broken_portal_of_two_is_reported_and_does_not_hide_the_disk(seen: Pyshell) -> None:
+    _lose_address(seen)
+    seen.must(f"{TPG}/portals create 192.168.56.102")
+    listen_at(seen, "6638A8C0:0CBC")
+    assert look(seen)["broken"]["code"] == "session.missing"
+    log_in(seen)
+    ran = seen("-o", "json", "trace", CLIENT, "lee_block")
+    assert (ran.status, ran.json["result"]["broken"]["code"]) == (1, "address.missing")
+
+
+@pytest.mark.parametrize(
+    ("chap", "code", "told"),
+    [
+        (None, "chap.missing", "it offers none"),
+        (ChapCredentials("other", SECRET), "chap.name", "its name differs"),
+        (ChapCredentials("client", "another-secret"), "chap.secret", "its secret differs"),
+        (
+            ChapCredentials("client", SECRET, "me", "secret-of-target"),
+            "chap.negotiation",
+            "mutual_password",
+        ),
+    ],
+)
+def test_chap_as_last_refused_is_read_from_the_kernels_log(
+    seen: Pyshell, chap: ChapCredentials | None, code: str, told: str
+) -> None:
+    seen.must(
+        f"{TPG} set attribute authentication=1", f"{ACL} set auth userid=client password={SECRET}"
+    )
+    with pytest.raises(PermissionError):
+        log_in(seen, chap)
+    found = look(seen)
+    assert found["broken"]["code"] == code
+    assert told in found["message"]
+    assert f"its last login, from {ADDRESS}, was refused" in found["message"]
+    assert "secret-of" not in json.dumps(found).replace("SECRET", "")
+    (command,) = found["commands"]
+    ran = run_here(shlex.split(command)[1:], "secret-of-target\n")
+    assert ran.status == 0
+    if code == "chap.missing":  # what the printed instructions configure there
+        assert SECRET in ran.out
+        chap = ChapCredentials("client", SECRET)
+    elif code == "chap.negotiation":
+        stored = seen.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
+        chap = ChapCredentials(
+            "client",
+            SECRET,
+            *((stored / f"{n}_mutual").read_text().strip() for n in ("userid", "password")),
+        )
+    else:
+        chap = stored_chap(seen)
+    log_in(seen, chap)
+    assert look(seen)["broken"] is None
+
+
+def test_an_initiator_that_offers_chap_where_it_is_not_required(seen: Pyshell) -> None:
+    with pytest.raises(PermissionError):
+        log_in(seen, ChapCredentials("client", SECRET))
+    found = look(seen)
+    assert found["broken"]["code"] == "chap.negotiation"
+    assert "perhaps it offers CHAP, which is not required here" in found["message"]
+    follow(seen, found["commands"])
+    log_in(seen, stored_chap(seen))
+    assert look(seen)["broken"] is None
+
+
+def test_the_log_is_not_believed_if_other_targets_refused_logins_too(seen: Pyshell) -> None:
+    other = "iqn.2020-07.192.168.56.101:other"
+    seen.must(
+        f"/iscsi create {other} default_portal=false",
+        f"{TPG} set attribute authentication=1",
+        f"{ACL} set auth userid=client password={SECRET}",
+    )
+    with pytest.raises(PermissionError):
+        log_in(seen, ChapCredentials("other", SECRET))
+    with pytest.raises(PermissionError):
+        seen.simulator.login(other, 1, CLIENT, ADDRESS)
+    found = look(seen)
+    assert found["broken"]["code"] == "chap.refused"
+    assert "its name or secret is missing or differs" in found["message"]
+
+
+def test_a_session_outlives_what_breaks_the_next_login(seen: Pyshell) -> None:
+    log_in(seen)
+    _block(seen)
+    ran = seen("trace", CLIENT, "lee_block")
+    assert ran.status == 1
+    assert f"{CLIENT} sees {DISK} as LUN 0." in ran.out
+    assert "But: ufw: it blocks TCP port 3260" in ran.out
+    assert ran.lines[-1] == "    ufw allow 3260/tcp"
+
+
+def test_a_refused_stranger_is_found_in_the_kernels_log(seen: Pyshell) -> None:
+    stranger = "iqn.2020-07.com.example:stranger"
+    assert "tried to log in" not in trace(seen, stranger, "lee_block")["message"]
+    with pytest.raises(PermissionError):
+        seen.simulator.login(SERVER, 1, stranger, ADDRESS)
+    found = trace(seen, stranger, "lee_block")
+    assert "the kernel log shows that it tried to log in" in found["message"]
+    follow(seen, found["commands"])
+    seen.simulator.login(SERVER, 1, stranger, ADDRESS)
+    assert trace(seen, stranger, "lee_block")["visible"]
+    other = "iqn.2020-07.192.168.56.105:clint"
+    assert f"Did you mean {CLIENT}?" in seen("trace", other).err
+
+
+def test_the_fix_of_a_missing_acl_grants_the_disk_alone(seen: Pyshell) -> None:
+    seen.must(
+        "/backstores/ramdisk create name=secret size=8M",
+        f"{TPG}/luns create /backstores/ramdisk/secret",
+        f"{TPG} set attribute authentication=1",
+    )
+    stranger = "iqn.2020-07.com.example:stranger"
+    follow(seen, trace(seen, stranger, "lee_block")["commands"])
+    assert seen.must(f"{TPG}/acls/{stranger} ls")[1:] == [
+        line for line in seen.must(f"{TPG}/acls/{stranger} ls")[1:] if "lee_block" in line
+    ]
+    assert trace(seen, stranger, "lee_block")["broken"]["code"] == "session.missing"
+
+
+def test_demo_mode_needs_no_acl(seen: Pyshell) -> None:
+    anyone = "iqn.2020-07.com.example:anyone"
+    seen.must(f"{TPG} set attribute generate_node_acls=1")
+    seen.simulator.login(SERVER, 1, anyone, ADDRESS)
+    found = trace(seen, anyone)
+    assert found["visible"]
+    assert "demo mode allows every initiator" in found["paths"][0]["hops"][5]["message"]
+    seen.must(f"{TPG} set attribute authentication=1")
+    assert trace(seen, "iqn.2020-07.com.example:next")["broken"]["code"] == "chap.unset"
+
+
+def test_all_that_an_initiator_gets_without_a_disk(seen: Pyshell) -> None:
+    seen.must("/backstores/ramdisk create name=more size=8M",
+              f"{TPG}/luns create /backstores/ramdisk/more")  # fmt: skip
+    log_in(seen)
+    found = trace(seen, CLIENT)
+    assert [(one["disk"], one["lun"]) for one in found["paths"]] == [
+        (DISK, 0), ("/backstores/ramdisk/more", 1)
+    ]  # fmt: skip
+    assert found["broken"] is None
+    _unplug(seen)
+    ran = seen("trace", CLIENT)
+    assert ran.status == 1
+    assert f"{CLIENT} sees /backstores/ramdisk/more as LUN 1." in ran.out
+    assert f"But: {DEVICE} is gone" in ran.out
+
+
+def test_each_target_that_exports_the_disk_is_a_path(seen: Pyshell) -> None:
+    other = "iqn.2020-07.192.168.56.101:other"
+    seen.must(
+        f"/iscsi create {other}",
+        f"/iscsi/{other}/tpg1/luns create {DISK}",
+        f"/iscsi/{other}/tpg1/acls create {CLIENT}",
+        f"/iscsi/{other}/tpg1 disable",
+    )
+    log_in(seen)
+    found = look(seen)
+    assert [(one["target"], one["visible"]) for one in found["paths"]] == [
+        (other, False), (SERVER, True)
+    ]  # fmt: skip
+    assert found["broken"]["code"] == "tpg.disabled"
+    seen.must(f"/iscsi/{other}/tpg1/acls delete {CLIENT}")
+    assert look(seen)["broken"] is None  # it is not meant to be a path
+
+
+@pytest.mark.parametrize(
+    "name", [DISK, "lee_block", DEVICE, f"{TPG}/luns/lun0", f"{ACL}/mapped_lun0", "block/lee_block"]
+)
+def test_a_disk_is_named_as_on_this_host(seen: Pyshell, name: str) -> None:
+    assert trace(seen, CLIENT, name)["disk"] == DISK
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "naa.{naa}", "{naa}", "3{naa}", "0x{naa}", "/dev/disk/by-id/wwn-0x{naa}-part1",
+        "/dev/disk/by-id/scsi-3{naa}", "/dev/disk/by-id/dm-uuid-mpath-3{naa}", "{serial}",
+        "/dev/disk/by-id/scsi-SLIO-ORG_lee_block_{serial}",
+    ],
+)  # fmt: skip
+def test_a_disk_is_named_as_its_initiator_shows_it(seen: Pyshell, form: str) -> None:
+    facts = seen("-o", "json", DISK, "info").json["result"]
+    name = form.format(naa=facts["naa"].removeprefix("naa."), serial=facts["serial"])
+    assert trace(seen, CLIENT, name)["disk"] == DISK
+
+
+def test_what_is_not_exported_is_named_with_the_command_that_exports_it(seen: Pyshell) -> None:
+    found = trace(seen, CLIENT, "/dev/sdb")
+    assert found["broken"]["code"] == "storage_object.missing"
+    follow(seen, found["commands"])
+    log_in(seen)
+    assert trace(seen, CLIENT, "/dev/sdb")["visible"]
+    ran = seen("trace", CLIENT, "lee_blok")
+    assert ran.status == 3
+    assert f"Did you mean {DISK}?" in ran.err
+    assert seen("trace", "nonsense").status == 2
+    assert seen("trace", CLIENT, "lee_block", "from=nonsense").status == 2
+
+
+def test_an_initiator_is_named_by_any_spelling(seen: Pyshell) -> None:
+    log_in(seen)
+    for name in (CLIENT.upper(), ACL):
+        assert trace(seen, name, "lee_block")["initiator"] == CLIENT
+
+
+def test_other_fabrics_have_the_hops_that_they_know(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create name=disk size=8M", "/loopback create")
+    (target,) = pyshell("-o", "json", "/loopback", "ls").json["tree"]["children"]
+    nexus = re.search(r"naa\.\w+", target["summary"])
+    assert nexus is not None
+    found = trace(pyshell, nexus[0], "disk")
+    assert found["broken"]["code"] == "lun.missing"
+    follow(pyshell, found["commands"])
+    found = trace(pyshell, nexus[0], "disk")
+    assert found["visible"]
+    assert list(statuses(found)) == ["nexus", "lun", "storage_object", "device"]
+    other = trace(pyshell, "naa.5001405000000001", "disk")
+    assert (other["visible"], other["broken"]["code"]) == (False, "nexus.other")
+
+
+def test_a_host_without_a_target_exports_nothing(pyshell: Pyshell) -> None:
+    ran = pyshell("trace", CLIENT)
+    assert ran.status == 2
+    assert ran.lines[-1].endswith(f"share DEVICE to={CLIENT}")
+
+
+def test_doctor_names_the_same_hops(seen: Pyshell) -> None:
+    seen.must(f"{TPG} disable")
+    (found,) = [one for one in doctor(seen) if one["code"] == "tpg.disabled"]
+    assert found["choices"] == look(seen)["commands"]
+
+
+def test_names_of_initiators_and_disks_are_offered(seen: Pyshell) -> None:
+    line = f"pyshell --simulate={seen.folder} trace "
+    assert CLIENT in run_here(["--complete", "fish", line]).out
+    assert DEVICE in run_here(["--complete", "fish", f"{line}{CLIENT} /dev"]).out

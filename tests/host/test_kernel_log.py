@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refused logins in the kernel's log. The lines are those of Linux 6.1 with open-iscsi."""
+
+from __future__ import annotations
+
+import pytest
+
+from driver import CLIENT, SERVER
+from pyshell.host import kernel_log
+from pyshell.host.kernel_log import RefusedLogin
+from pyshell.host.real_machine import RealMachine
+
+END = "[   87.587256] iSCSI Login negotiation failed.\n"
+STRANGER = (
+    f"[   87.580439] iSCSI Initiator Node: {CLIENT} is not authorized to access iSCSI target"
+    " portal group: 1.\n"
+)
+CASES = {
+    STRANGER: RefusedLogin("unauthorized", initiator=CLIENT),
+    "[  114.007948] Initiator is requesting CSG: 1, has not been successfully authenticated, and"
+    " the Target is enforcing iSCSI Authentication, login failed.\n": RefusedLogin("chap_missing"),
+    "[  133.567524] scsi host0: iSCSI Initiator over TCP/IP\n"
+    "[  133.783836] Security negotiation failed.\n": RefusedLogin("chap_secret"),
+    "[  135.144796] CHAP_N values do not match!\n"
+    "[  135.145374] Security negotiation failed.\n": RefusedLogin("chap_name"),
+    "[  143.814021] CHAP user or password not set for Initiator ACL\n"
+    "[  143.814474] Security negotiation failed.\n": RefusedLogin("chap_unset"),
+    f"[  200.115022] Unable to locate Target Portal Group on {SERVER}\n": RefusedLogin(
+        "disabled", target=SERVER
+    ),
+    "[  166.548356] scsi host0: iSCSI Initiator over TCP/IP\n": RefusedLogin("negotiation"),
+}
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, **logs: str) -> RealMachine:
+    """Return a host whose programs print logs."""
+    found = RealMachine()
+    monkeypatch.setattr(RealMachine, "ask", staticmethod(lambda *words: logs.get(words[0])))
+    return found
+
+
+@pytest.mark.parametrize(("lines", "login"), CASES.items(), ids=range(len(CASES)))
+def test_the_reason_of_each_refused_login_is_read(
+    monkeypatch: pytest.MonkeyPatch, lines: str, login: RefusedLogin
+) -> None:
+    read = kernel_log.refused_logins(machine(monkeypatch, dmesg=f"{lines}{END}"))
+    assert read == [login]
+
+
+def test_the_last_refused_login_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = "".join(f"{lines}{END}[    1.0]  connection3:0: detected conn error\n" for lines in CASES)
+    host = machine(monkeypatch, dmesg=log)
+    assert kernel_log.refused_logins(host) == [*CASES.values()][::-1]
+    assert kernel_log.refused_initiators(host) == [CLIENT]
+
+
+def test_the_journal_is_read_by_users_who_may_not_read_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = machine(monkeypatch, journalctl=f"{STRANGER}{END}")
+    assert kernel_log.refused_initiators(host) == [CLIENT]
+    assert kernel_log.refused_logins(machine(monkeypatch)) == []
