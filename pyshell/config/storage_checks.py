@@ -37,7 +37,7 @@ from pyshell.lio.operations.preconditions import (
     identity,
 )
 from pyshell.lio.settings import boolean
-from pyshell.lio.storage_info import ARGUMENTS, naa_digits
+from pyshell.lio.storage_info import ARGUMENTS, naa_of
 from pyshell.text import did_you_mean
 
 _OF_ONE_BACKSTORE = frozenset().union(*ARGUMENTS.values()) - {"wwn"}
@@ -118,7 +118,9 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
 def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     serial = entry.fit_text("wwn")
     yield from violations(check_serial, serial, entry.at("wwn"))
-    before = seen.before(naa_digits(serial), entry.at("wwn")) if serial else ""
+    company = entry.below("attributes").data.get("../wwn/company_id")
+    naa = naa_of(serial, text_of(company))
+    before = seen.before(naa, entry.at("wwn")) if serial else ""
     if before:
         yield warning(
             entry.at("wwn"),

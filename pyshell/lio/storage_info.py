@@ -25,10 +25,11 @@ _PAGES = re.compile(r"PAGES/PAGE_SIZE: (\d+)\*(\d+)")
 _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
+_COMPANY = "0x001405"
 _BY_ID = "/dev/disk/by-id"
 _SCSI_ID_TYPES = {"naa": "3", "eui": "2"}
 """What stands before an id in udev's names: the type of the designator in SPC-4."""
-_NOT_UDEV = re.compile(r"[^\w#+\-.:=@]")
+_NOT_UDEV = re.compile(r"[^\w#+\-.:=@/]", re.ASCII)
 _SECTOR = 512
 IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
 """Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""
@@ -266,8 +267,8 @@ def naa(kernel: Kernel, place: StorageObject) -> str | None:
     """
     if place.plugin == "pscsi":
         return None
-    company = text_or_none(kernel, f"{place.folder}/wwn/company_id") or "0x001405"
-    return f"naa.6{company.removeprefix('0x')[-6:].lower():0>6}{naa_digits(serial(kernel, place))}"
+    company = text_or_none(kernel, f"{place.folder}/wwn/company_id")
+    return naa_of(serial(kernel, place), company)
 
 
 def at_initiator(lio: Lio, place: StorageObject) -> dict[str, str | None]:
@@ -306,10 +307,11 @@ def _for_udev(text: str) -> str:
     return _NOT_UDEV.sub("_", re.sub(r"\s+", "_", text.strip()))
 
 
-def naa_digits(serial_number: str) -> str:
-    """Return the part of a NAA id that the kernel takes from a unit serial number."""
+def naa_of(serial_number: str, company: str | None) -> str:
+    """Return the NAA id that the kernel makes of a unit serial number and a company id."""
     digits = _NOT_HEX.sub("", serial_number)[:_NAA_DIGITS].lower()
-    return f"{digits:0<{_NAA_DIGITS}}"
+    oui = (company or _COMPANY).removeprefix("0x")[-6:].lower()
+    return f"naa.6{oui:0>6}{digits:0<{_NAA_DIGITS}}"
 
 
 def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:

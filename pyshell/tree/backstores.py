@@ -14,7 +14,7 @@ from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
-from pyshell.lio.storage_info import naa_digits, refuse_image_among
+from pyshell.lio.storage_info import naa_of, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
     DEVICE,
@@ -123,16 +123,15 @@ class BackstoreNode(Node):
         operations[-1].said = said
         wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
-            notes = (*notes, *self._twins(wwn))
+            notes = (*notes, *self._twins(naa_of(wwn, values["wwn/company_id"])))
         return Change(operations, create.place.path, note=" ".join(notes))
 
-    def _twins(self, wwn: str) -> Iterator[str]:
-        """Warn of a storage object that initiators cannot tell from the one with that number."""
+    def _twins(self, naa: str) -> Iterator[str]:
+        """Warn of a storage object that initiators cannot tell from the one with that NAA id."""
         for other in listing.storage_objects(self.lio):
-            serial = storage_info.serial(self.lio.kernel, other)
-            if other.plugin != "pscsi" and naa_digits(serial) == naa_digits(wwn):
+            if storage_info.naa(self.lio.kernel, other) == naa:
                 yield (
-                    f"{other.path} has the same id ({storage_info.naa(self.lio.kernel, other)}):"
+                    f"{other.path} has the same id ({naa}):"
                     " initiators take the two for one disk and ruin both. 'doctor' shows the"
                     " fix."
                 )

@@ -156,6 +156,18 @@ def test_exist_ok_needs_the_same_identity(disk: Pyshell) -> None:
     assert disk.line(f"{CREATE} vendor=OTHER exist_ok=true").status == 5
 
 
+def test_another_company_makes_another_disk_of_the_same_serial_number(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create one 1M wwn=abc")
+    told = pyshell.line("/backstores/ramdisk create two 1M wwn=abc company_id=0x00a098")
+    assert "initiators take the two for one disk" not in told.err
+    pyshell.must("saveconfig")
+    assert "used twice" not in pyshell("check").out
+    told = pyshell.line("/backstores/ramdisk create three 1M wwn=ab-c company_id=0x00a098")
+    assert "/backstores/ramdisk/two has the same id (naa.600a098abc0" in told.err
+    pyshell.must("saveconfig")
+    assert "used twice" in pyshell("check").out
+
+
 def test_passed_through_objects_have_their_own(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/pscsi create raw /dev/sdc")
     assert "read-only" in pyshell.line("/backstores/pscsi/raw set wwn vendor_id=B").err
@@ -307,7 +319,7 @@ def test_info_shows_what_initiators_see(disk: Pyshell) -> None:
         "naa": f"naa.{naa}",
         "by_id": f"/dev/disk/by-id/wwn-0x{naa}",
         "by_id_scsi": f"/dev/disk/by-id/scsi-3{naa}",
-        "by_id_vendor": "/dev/disk/by-id/scsi-SACME_A_Disk_x_AbC-12_3",
+        "by_id_vendor": "/dev/disk/by-id/scsi-SACME_A_Disk/x_AbC-12_3",
         "eui": None,
     }
 

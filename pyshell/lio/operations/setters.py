@@ -17,10 +17,7 @@ from pyshell.lio.identifiers import Identifier, NodeAcl, Portal, StorageObject, 
 from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import Foreseen, ObjectOperation, Operation, Several, must_exist
 
-_CHANGED_ALONG = {
-    "alua_access_state": ("alua_access_status",),
-    storage_info.MODEL_ALIAS: (storage_info.PRODUCT,),
-}
+_CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 """Settings that the kernel changes along with another."""
 _SERIAL = "wwn/vpd_unit_serial"
 
@@ -77,11 +74,13 @@ class Set(ObjectOperation):
                 ) from error
         if before == self.value:
             return None
-        along = []
-        for name in _CHANGED_ALONG.get(self.file, ()):
-            with contextlib.suppress(FileNotFoundError):  # of an older kernel
-                value = settings.read(lio.kernel, self.place.folder, name)
-                along.append(Set(self.place, name, value))
+        along = [
+            Set(self.place, name, settings.read(lio.kernel, self.place.folder, name))
+            for name in _CHANGED_ALONG.get(self.file, ())
+        ]
+        if isinstance(self.place, StorageObject) and self.file == storage_info.MODEL_ALIAS:
+            own = storage_info.own_identity(lio.kernel, self.place)  # the kernel replaces it
+            along += [Set(self.place, f, v) for f, v in own.items() if f == storage_info.PRODUCT]
         try:
             settings.write(lio.kernel, self.place.folder, self.file, self.value)
         except PyshellError:  # the kernel took it, but keeps something else
