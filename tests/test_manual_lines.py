@@ -9,12 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
 from driver import CLIENT, ROOT, SERVER, TPG, Pyshell, clean_environment
+from pyshell.lio.statistics import samples
 
 FOLDER = ROOT / "packaging/man"
 OTHER = "iqn.2020-07.com.example:disks"
@@ -88,6 +90,8 @@ UNIT_LINES = lines("pyshell-restore.service.8")
 def full(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     """Return a target that holds what the lines speak of."""
     monkeypatch.chdir(ROOT)  # one of them checks the example that lies there
+    # `top` does not wait between its samples.
+    monkeypatch.setattr(samples, "__defaults__", (lambda _: None, time.monotonic))
 
     def build() -> None:
         pyshell.simulator.machine.edit(handlers={"fbo": "Optical discs", "qcow": "QCOW images"})
