@@ -39,7 +39,7 @@ def check_reservations(lio: Lio) -> Iterator[Finding]:
 def _stored_elsewhere(lio: Lio) -> Iterator[Finding]:
     """Yield a folder of registrations that the kernel does not read after a restart.
 
-    Its dbroot is /etc/target then, as that exists (Linux 6.1, target_init_dbroot).
+    Its dbroot is /etc/target then, as that exists (Linux 6.1 and 6.12, target_init_dbroot).
     """
     root = dbroot.path(lio.kernel)
     if root == str(CONFIG_DIR):

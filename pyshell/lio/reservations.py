@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCSI reservations of storage objects: who holds one, and who is registered.
 
-Read from the files in `pr/` (Linux 6.1, target_core_configfs.c). The kernel does not report the
-target port of a registration, only that of the holder's, and lists at most a page of them.
+Read from the files in `pr/` (Linux 6.1 and 6.12, target_core_configfs.c). The kernel does not
+report the target port of a registration, only that of the holder's, and lists at most a page of
+them.
 """
 
 from __future__ import annotations

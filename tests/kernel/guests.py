@@ -28,6 +28,7 @@ SECONDS = {
     "test_scenario.py": 130,
     "test_seeing.py": 125,
     "test_backstores.py": 110,
+    "test_reservations.py": 90,
     "test_prompt.py": 60,
     "test_settings.py": 40,
     "test_attributes.py": 33,

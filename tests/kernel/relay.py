@@ -38,6 +38,7 @@ TOOLS_OF_TESTS = {
     "mkfs.xfs": "xfsprogs",
     "mkfs.ext4": "e2fsprogs",
     "rdma": "iproute2",
+    "sg_persist": "sg3-utils",
     "strace": "strace",
     "systemctl": "systemd",
     "udevadm": "udev",

@@ -2,7 +2,7 @@
 """Operations that clear reservations from the target's side.
 
 The kernel offers no such command. When a mapped LUN is deleted, it drops the registrations of that
-initiator and releases a reservation that it holds, but leaves them in the file (Linux 6.1,
+initiator and releases a reservation that it holds, but leaves them in the file (Linux 6.1 and 6.12,
 core_scsi3_free_pr_reg_from_nacl).
 """
 
