@@ -15,7 +15,7 @@ from typing import Any
 
 from pyshell import names
 from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
-from pyshell.lio import identifiers, settings, storage_info
+from pyshell.lio import Lio, identifiers, settings, storage_info
 from pyshell.lio.identifiers import DEFAULT_GROUP
 from pyshell.lio.storage_info import ARGUMENTS
 
@@ -199,16 +199,22 @@ def identity_omitted(item: Item, other: Item | None) -> list[str]:
     return [f for f in other.settings if f.startswith("wwn/") and f not in item.settings]
 
 
-def merged(running: Item, wanted: Item) -> Item:
+def merged(lio: Lio, running: Item, wanted: Item) -> Item:
     """Return a wanted item, with the running values of what it omits.
 
-    A storage object on another device does not keep settings that depend on the device.
+    A storage object on another device does not keep settings that depend on the device, nor discard
+    if that device cannot.
     """
-    another = running.facts.get("dev") != wanted.facts.get("dev", running.facts.get("dev"))
+    device = str(wanted.facts.get("dev", ""))
+    another = device not in ("", running.facts.get("dev"))
+    lost: frozenset[str] = frozenset()
+    if another and not storage_info.frees_space(lio, running.place.owner, device):
+        lost = settings.DISCARDING
     kept = {
         file: value
         for file, value in running.settings.items()
         if not (another and settings.depends_on_device(running.place, file))
+        and file.rpartition("/")[2] not in lost
     }
     there = {n: v for n, v in settled(wanted, running).settings.items() if n in running.settings}
     return replace(

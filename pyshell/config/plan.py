@@ -98,7 +98,7 @@ def plan(
     touched = recreated | {d.path for d in changed}
     # Equal objects need no step and no merging.
     target = running | {
-        path: merged(running[path], item) if path in running else item
+        path: merged(lio, running[path], item) if path in running else item
         for path, item in wanted.items()
         if path in touched or path not in running
     }

@@ -172,7 +172,10 @@ def _size(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
 
 
 def _cache(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
-    """Yield a contradiction of the two keys of the write cache (field failure 68)."""
+    """Yield a contradiction of the two keys of the write cache (field failure 68).
+
+    With aio, no write_back is right with either: writes stay in the device's cache at most.
+    """
     attributes = entry.below("attributes")
     wanted, given = entry.flag("write_back"), attributes.data.get("emulate_write_cache")
     try:
@@ -188,7 +191,7 @@ def _cache(entry: DocumentEntry, plugin: str) -> Iterator[Problem]:
             "write_back is true, but initiators would not see a write cache",
             "A crash would lose acknowledged writes: set both to the same value.",
         )
-    elif plugin in ("block", "fileio"):
+    elif plugin == "block" or (plugin == "fileio" and not entry.flag("aio")):
         yield warning(place, f"contradicts write_back, which is {str(wanted).lower()}")
 
 

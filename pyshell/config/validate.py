@@ -141,7 +141,6 @@ def keys_there_twice(text: str) -> list[Problem]:
 
 _MADE_WITH = ("dev", "config", "control")
 """Texts among the arguments of storage objects that no other check covers."""
-_DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
 _FILEIO_MAX_BYTES = 8 << 20  # of one command: FD_MAX_BYTES of the kernel's target_core_file.h
 _NO_LIMITS: Mapping[str, str] = {}
 
@@ -263,7 +262,7 @@ def _wrong(
         try:
             taken = row.check(text_of(value), _beside(entry.data, rows, owner, limits))
             row.check_for(owner, taken)
-            if key in _DISCARDING and taken == "1":
+            if key in settings.DISCARDING and taken == "1":
                 _must_discard(entry, key, "0" if owner == "ramdisk" else limits.get("discard"))
         except UsageError as found:
             yield refused(entry.at(key), found)

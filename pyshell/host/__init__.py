@@ -50,6 +50,8 @@ class Queue:
     """The number of requests that fit into it."""
     max_sectors: int
     """The most blocks of one request."""
+    write_cache: bool | None = None
+    """Whether it has a volatile write cache, None if it does not say."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,13 @@ class Machine(ABC):
     @abstractmethod
     def makes_folders(self, path: str) -> bool:
         """Return whether missing folders are created along with an image file at `path`."""
+
+    @abstractmethod
+    def frees_space(self, path: str) -> bool:
+        """Return whether parts of a file at `path` can be freed (holes punched), if that is known.
+
+        The file may be missing; its folder exists.
+        """
 
     def free_space(self, path: str) -> int:
         """Return the bytes that a file at `path` can still get, 0 if that is unknown."""

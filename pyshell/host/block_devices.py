@@ -23,6 +23,7 @@ from pyshell.host import (
 BY_ID = "/dev/disk/by-id/"
 _FOLDERS = ("/dev/", "/dev/mapper/")
 _DEFAULT_DEPTH = 128  # the kernel's BLKDEV_DEFAULT_RQ
+_CACHES = {"write back": True, "write through": False}
 _SECTOR = 512  # sysfs counts sizes in sectors of 512 bytes, whatever the device's own are
 # Names that identify the disk itself, best first; others may name the path to it or its content.
 _BEST = ("dm-name-", "wwn-", "nvme-eui.", "nvme-", "scsi-", "ata-", "virtio-", "md-name-")
@@ -142,6 +143,7 @@ def queue(name: str) -> Queue | None:
         # the kernel's default there (blk_alloc_queue).
         depth=number("nr_requests") or _DEFAULT_DEPTH,
         max_sectors=number("max_hw_sectors_kb") * 1024 // block_size,
+        write_cache=_CACHES.get(file_text(f"{folder}/queue/write_cache")),
     )
 
 

@@ -29,6 +29,12 @@ _SUBSYSTEMS = ("block", "scsi_generic", "scsi_tape")
 _UDEV_RUNS = "/run/udev/control"
 _EVENTS_SECONDS = 2.0  # image files and handlers appear without an event
 _CLOCK_SECONDS = 1.0
+# File systems that implement FALLOC_FL_PUNCH_HOLE (fallocate(2) and their sources), by the names
+# that `stat` of coreutils prints; overlayfs passes it to the file system below.
+_PUNCH_HOLES = frozenset(
+    {"bcachefs", "btrfs", "ceph", "ext2/ext3", "f2fs", "gfs/gfs2", "ocfs2", "overlayfs", "tmpfs",
+     "xfs", "zfs"}
+)  # fmt: skip
 
 
 class RealMachine(Machine):
@@ -55,6 +61,10 @@ class RealMachine(Machine):
 
     def makes_folders(self, path: str) -> bool:
         return False
+
+    def frees_space(self, path: str) -> bool:
+        folder = os.path.dirname(os.path.realpath(path))
+        return (self.ask("stat", "-f", "-c", "%T", folder) or "").strip() in _PUNCH_HOLES
 
     def kernel_release(self) -> str:
         return os.uname().release

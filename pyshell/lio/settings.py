@@ -83,8 +83,14 @@ _FALSE = frozenset({"0", "false", "no", "off", "disable", "disabled"})
 _U32_MAX = 2**32 - 1
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _OUI = re.compile(r"0x([0-9a-f]{1,6})|([0-9a-f]{2})([:-]?)([0-9a-f]{2})\3([0-9a-f]{2})", re.I)
-_AS_CREATED = frozenset({"emulate_model_alias", "product_id"})
-"""What `create` gives by a preference: no table knows it."""
+_AS_CREATED: Mapping[str, tuple[str, ...]] = {
+    "emulate_model_alias": ("block", "fileio", "ramdisk", "user"),
+    "emulate_tpu": ("block", "fileio"),
+    "product_id": ("block", "fileio", "ramdisk", "user"),
+}
+"""What `create` gives by a preference, with the backstores: no table knows it."""
+DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
+"""Attributes that the kernel only sets to 1 if the device can discard."""
 
 
 def is_short(secret: str) -> bool:
@@ -466,7 +472,7 @@ def _row_of(place: Identifier, file: str) -> Attribute | None:
 def comes_by_itself(place: Identifier, file: str, value: str) -> bool:
     """Return whether a new object has that value, or takes no other."""
     found = _row_of(place, file)
-    if found is None or found.name in _AS_CREATED:
+    if found is None or place.owner in _AS_CREATED.get(found.name, ()):
         return False
     if not found.can_be_set:
         return True

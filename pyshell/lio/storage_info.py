@@ -86,7 +86,11 @@ class StorageInfo:
     missing: str = ""
     """Why nothing can be read from it, "" if it can."""
     write_back: bool | None = None
-    """Whether a volatile cache is reported to initiators, None if pyshell cannot know."""
+    """emulate_write_cache, None for other backstores than block and fileio.
+
+    It is whether fileio reports a volatile cache to initiators. For block, the kernel reports the
+    device's own cache instead (iblock_get_write_cache), and the attribute is always 0.
+    """
     buffered: bool = False
     """Whether the host's memory keeps writes for a while: a fileio created with write_back."""
     read_only: bool = False
@@ -318,28 +322,110 @@ def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
     """Return what a crash of the host does to writes that initiators take for done."""
     if found.write_back is None:
         return ""
-    if place.plugin == "block":  # whose attribute is always 0: the device's own cache counts
-        return _device_cache_text(lio, place)
-    if found.buffered and not found.write_back:
-        return "write-back, but write-thru is reported to initiators: a crash loses writes"
+    if place.plugin == "block":
+        return _DEVICE_CACHES[_device_cache(lio, place)]
+    if is_volatile(lio, found):
+        return _FILE_CACHES[found.write_back]
     if found.write_back:
-        return "write-back: a crash loses what initiators have not flushed"
-    return "write-thru: a write is on the device when it is acknowledged"
+        return "write-thru, but write-back is reported to initiators: they flush without need"
+    return _DEVICE_CACHES[False]
 
 
-def _device_cache_text(lio: Lio, place: StorageObject) -> str:
-    """Return the cache mode of a block device, which the kernel reports to initiators."""
-    info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
-    device = lio.machine.host_file(
-        f"/sys/class/block/{(_field(info, 'device') or '-').replace('/', '!')}"
-    )
-    for queue in (device / "queue", device.resolve().parent / "queue"):  # a partition's disk's
-        cache = file_text(queue / "write_cache")
-        if cache == "write back":
-            return "write-back, the device's own: a crash loses what initiators have not flushed"
-        if cache == "write through":
-            return "write-thru: a write is on the device when it is acknowledged"
-    return "unknown: the device does not say whether it has a volatile cache"
+_DEVICE_CACHES = {
+    True: "write-back, the device's own: a crash loses what initiators have not flushed",
+    False: "write-thru: a write is on the device when it is acknowledged",
+    None: "unknown: the device does not say whether it has a volatile cache",
+}
+_FILE_CACHES = {
+    True: "write-back: a crash loses what initiators have not flushed",
+    False: "write-back, but write-thru is reported to initiators: a crash loses writes",
+}
+
+
+def _device_cache(lio: Lio, place: StorageObject) -> bool | None:
+    """Return whether a block object's device has a volatile cache, None if it does not say."""
+    name = _field(text_or_none(lio.kernel, f"{place.folder}/info") or "", "device")
+    queue = lio.machine.queue(name) if name else None
+    return queue.write_cache if queue is not None else None
+
+
+def is_volatile(lio: Lio, found: StorageInfo) -> bool:
+    """Return whether a cache keeps writes of a fileio object that initiators take for done.
+
+    With write_back, that is this host's memory; without it, the file is opened with O_DSYNC.
+    """
+    return keeps_direct_writes(lio, found.device) if found.aio else found.buffered
+
+
+def keeps_direct_writes(lio: Lio, path: str) -> bool:
+    """Return whether a cache keeps the writes of a fileio object with aio.
+
+    fd_execute_rw_aio() of the kernel's target_core_file.c writes with O_DIRECT, and without the
+    file's O_DSYNC unless the initiator requests it (FUA). The device's cache and, for an image
+    file, the file system's metadata are not flushed.
+    """
+    device = lio.machine.block_device(path)
+    queue = lio.machine.queue(device.name) if device is not None else None
+    return queue is None or queue.write_cache is not False
+
+
+def frees_space(lio: Lio, plugin: str, path: str) -> bool:
+    """Return whether a device or image file can free blocks that an initiator discards.
+
+    A device must have a limit for discards: only then the kernel accepts emulate_tpu=1
+    (target_configure_unmap_from_queue). For image files it always does; they need a file system
+    that can punch holes.
+    """
+    device = lio.machine.block_device(path)
+    if device is not None:
+        queue = lio.machine.queue(device.name)
+        return plugin in ("block", "fileio") and queue is not None and queue.discard_sectors > 0
+    return plugin == "fileio" and lio.machine.frees_space(path)
+
+
+def discards_by_default(lio: Lio, plugin: str, path: str) -> bool:
+    """Return whether a new storage object should offer discard.
+
+    An image file whose space is fully allocated keeps it: it was reserved.
+    """
+    if lio.machine.block_device(path) is None:
+        with contextlib.suppress(OSError):  # a new file is sparse
+            status = os.stat(lio.machine.host_file(path))
+            if status.st_blocks * _SECTOR >= status.st_size:
+                return False
+    return frees_space(lio, plugin, path)
+
+
+def discard_attributes(lio: Lio, place: StorageObject) -> list[str]:
+    """Return the attributes that are set and offer discard to initiators."""
+    return [n for n in _DISCARD_COMMANDS if is_on(lio.kernel, f"{place.folder}/attrib/{n}")]
+
+
+_DISCARD_COMMANDS = {"emulate_tpu": "UNMAP", "emulate_tpws": "WRITE SAME"}
+
+
+def discards_in_vain(lio: Lio, place: StorageObject, found: StorageInfo) -> bool:
+    """Return whether a block device cannot discard, if that is known.
+
+    With a limit, as restores write it, the kernel enables discard without asking the device
+    (emulate_tpu_store), and blkdev_issue_discard() then fails.
+    """
+    is_device = lio.machine.block_device(found.device) is not None
+    return is_device and not frees_space(lio, place.plugin, found.device)
+
+
+def discard_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
+    """Return whether initiators can free unused blocks, "" if pyshell cannot know."""
+    if place.plugin not in ("block", "fileio") or found.missing:
+        return ""
+    enabled = discard_attributes(lio, place)
+    if enabled and discards_in_vain(lio, place, found):
+        return "on, but the device cannot discard: UNMAP of initiators fails"
+    if enabled:
+        return f"on: initiators can free unused blocks ({_DISCARD_COMMANDS[enabled[0]]})"
+    if frees_space(lio, place.plugin, found.device):
+        return "off: 'set attribute emulate_tpu=1' lets initiators free unused blocks"
+    return "off: the device cannot discard"
 
 
 def creation_arguments(
@@ -406,6 +492,8 @@ def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str
         "max_write_same_len": zeroed or _MAX_WRITE_SAME,
         "is_nonrot": int(not queue.rotational),
     }
+    if not discards:
+        numbers["emulate_tpu"] = 0
     return found | {name: str(number) for name, number in numbers.items()}
 
 

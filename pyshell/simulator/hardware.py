@@ -33,9 +33,10 @@ class SimulatedDevice:
     `size` counts bytes. `scsi_type` is the SCSI peripheral type (0 disk, 1 tape, 5 CD). `hctl` is
     "host:channel:target:lun" for a SCSI device, `holder` says what else than LIO uses it ("mounted
     on /"). An absent device (`present` false) keeps its entry in the table.
-    `number` is "major:minor". The last five are the limits of its queue, which the kernel shows
-    as attributes of a storage object; their defaults are those of the recorded logical volume.
-    A device with `discard_sectors` 0 cannot discard.
+    `number` is "major:minor". The last six describe its queue; their defaults are those of the
+    recorded logical volume. The kernel shows the limits as attributes of a storage object. A device
+    with `discard_sectors` 0 cannot discard. `write_cache` is whether it has a volatile cache, None
+    if it does not say.
     """
 
     path: str
@@ -56,6 +57,7 @@ class SimulatedDevice:
     rotational: bool = False
     discard_sectors: int = 8388607
     discard_granularity: int = 8
+    write_cache: bool | None = True
 
     @property
     def sectors(self) -> int:

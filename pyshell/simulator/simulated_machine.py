@@ -99,6 +99,7 @@ class SimulatedMachine(Machine):
             rotational=device.rotational,
             depth=device.queue_depth,
             max_sectors=device.max_sectors,
+            write_cache=device.write_cache,
         )
 
     def lasting_name(self, path: str) -> str | None:
@@ -115,6 +116,9 @@ class SimulatedMachine(Machine):
 
     def makes_folders(self, path: str) -> bool:
         return self._hardware.offers(path)
+
+    def frees_space(self, path: str) -> bool:
+        return True
 
     def free_space(self, path: str) -> int:
         return super().free_space("/")

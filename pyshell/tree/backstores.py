@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.lio import listing, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations.base import Operation
@@ -32,6 +32,11 @@ from pyshell.tree.results import Change, Result
 from pyshell.tree.storage_object import StorageObjectNode
 
 NewName = Annotated[str, SO_NAME, "Name of the new storage object."]
+Discard = Annotated[
+    bool | None,
+    "Let initiators free unused blocks (UNMAP). Default: by the preference enable_discard, if the"
+    " device can free them; not for an image file whose space is fully allocated.",
+]
 Serial = Annotated[
     str | None,
     SERIAL,
@@ -52,6 +57,15 @@ IDENTITY = {
     "company_id": "wwn/company_id",
 }
 """The file of each parameter of the identity."""
+
+
+DISCARD = "attrib/emulate_tpu"
+
+
+def refuse_discard(lio: Lio, plugin: str, path: str) -> None:
+    """Raise UsageError if a device or image file cannot free blocks."""
+    if not storage_info.frees_space(lio, plugin, path):
+        raise UsageError(f"{path} cannot discard.", "Omit discard=true.")
 
 
 class BackstoresNode(Node):
@@ -107,13 +121,14 @@ class BackstoreNode(Node):
         said: Sequence[str],
         identity: Sequence[str | None],
         before: Sequence[Operation] = (),
+        then: Sequence[Operation] = (),
         notes: Sequence[str] = (),
     ) -> Change:
         """Return the change that creates a storage object with what every new one gets.
 
         `identity` is in the order of `IDENTITY`.
         """
-        operations = [*before, create]
+        operations = [*before, create, *then]
         values = dict(zip(IDENTITY.values(), identity, strict=True))
         named = self.context.preference("export_backstore_name_as_model")
         if named and values[storage_info.PRODUCT] is None:
@@ -125,6 +140,21 @@ class BackstoreNode(Node):
         if wwn and not self.context.compat:  # generated numbers differ
             notes = (*notes, *self._twins(naa_of(wwn, values["wwn/company_id"])))
         return Change(operations, create.place.path, note=" ".join(notes))
+
+    def _discard(
+        self, place: StorageObject, path: str, requested: bool | None, *, reserved: bool = False
+    ) -> list[Operation]:
+        """Return the operation that enables discard for a new storage object, if it should be.
+
+        `reserved` is for a new image file that gets all its space.
+        """
+        if requested:
+            refuse_discard(self.lio, place.plugin, path)
+        elif requested is None and not (
+            self.context.compat or reserved or not self.context.preference("enable_discard")
+        ):
+            requested = storage_info.discards_by_default(self.lio, place.plugin, path)
+        return [Set(place, DISCARD, "1")] if requested else []
 
     def _twins(self, naa: str) -> Iterator[str]:
         """Warn of a storage object that initiators cannot tell from the one with that NAA id."""
@@ -155,6 +185,7 @@ class BlockNode(BackstoreNode):
         wwn: Serial = None,
         exclusive: Annotated[bool, "Open the device exclusively for this storage object."] = True,
         *,
+        discard: Discard = None,
         vendor: Vendor = None,
         product: Product = None,
         revision: Revision = None,
@@ -166,7 +197,10 @@ class BlockNode(BackstoreNode):
         arguments = {"dev": dev, "readonly": protect, "wwn": wwn, "exclusive": exclusive}
         said = [f"Created block storage object {name} using {dev}."]
         identity = (vendor, product, revision, company_id)
-        return self._created(CreateStorageObject(self._new(name), arguments), said, identity)
+        place = self._new(name)
+        # An initiator may not discard on a read-only disk.
+        then = self._discard(place, dev, False if protect and discard is None else discard)
+        return self._created(CreateStorageObject(place, arguments), said, identity, then=then)
 
 
 class FileioNode(BackstoreNode):
@@ -193,6 +227,7 @@ class FileioNode(BackstoreNode):
         wwn: Serial = None,
         *,
         aio: Annotated[bool, "Use asynchronous I/O on the file."] = False,
+        discard: Discard = None,
         vendor: Vendor = None,
         product: Product = None,
         revision: Revision = None,
@@ -215,11 +250,22 @@ class FileioNode(BackstoreNode):
         cached = True if write_back is None else write_back
         if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses writes that are not flushed.")
+        if (
+            aio
+            and not (cached or self.context.compat)
+            and storage_info.keeps_direct_writes(self.lio, path)
+        ):
+            notes.append(
+                f"With aio, the kernel does not flush writes. Run '{place.path} set attribute"
+                " emulate_write_cache=1', so that initiators do."
+            )
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
         said.append(f"Created fileio {name} with size {size}")
         identity = (vendor, product, revision, company_id)
+        is_new = any(isinstance(operation, CreateImageFile) for operation in operations)
+        then = self._discard(place, path, discard, reserved=is_new and not sparse)
         create = CreateStorageObject(place, arguments)
-        return self._created(create, said, identity, operations, notes)
+        return self._created(create, said, identity, operations, then, notes)
 
     def _file_size(
         self,

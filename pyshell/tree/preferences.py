@@ -105,6 +105,13 @@ _TABLE = (
         "Address of the default portal: 0.0.0.0 (IPv4) or ::0 (IPv4 and IPv6).",
     ),
     Described(
+        "enable_discard",
+        BOOL,
+        True,
+        "Enable discard (UNMAP) for new storage objects whose device can free blocks; ignored in"
+        " targetcli-compatible mode.",
+    ),
+    Described(
         "export_backstore_name_as_model",
         BOOL,
         True,

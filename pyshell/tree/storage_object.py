@@ -77,9 +77,12 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         """Show details of the storage object."""
         from pyshell.config import running
 
-        entry = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
+        saved = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
+        entry: dict[str, Any] = {**saved}
         if self.context.compat:
             return shown_facts(entry, secrets=True)
+        if self.place.plugin == "block":
+            entry.pop("write_back", None)  # always False: its device's cache counts
         found = shown_facts({**entry, **self._more_facts()}, secrets=True, units=True)
         luns = [lun.path for lun in listing.luns_of(self.lio, self.place)]
         mapped = {
@@ -99,12 +102,13 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         )
 
     def _more_facts(self) -> Mapping[str, Any]:
-        """Return what saved files do not hold: names at the initiator, cache, space."""
+        """Return what saved files do not hold: names at the initiator, cache, discard, space."""
         found = storage_info.describe(self.lio, self.place)
         facts: dict[str, Any] = {
             "size": found.size,
             **storage_info.at_initiator(self.lio, self.place),
             "cache": storage_info.cache_text(self.lio, self.place, found),
+            "discard": storage_info.discard_text(self.lio, self.place, found),
             "missing": found.missing,
         }
         if self.place.plugin == "fileio":

@@ -89,7 +89,7 @@ def test_demo_mode_is_drawn_as_everybody(exported: Pyshell) -> None:
 def test_what_differs_is_told_of_each_box(exported: Pyshell) -> None:
     exported.must("saveconfig", f"share /dev/sdb to={OTHER}")
     exported.must(f"{TPG}/acls delete {CLIENT}")
-    exported.must("/backstores/block/lee_block set attribute emulate_tpu=1")
+    exported.must("/backstores/block/lee_block set attribute emulate_tpu=0")
     found = boxes(exported, "graph since=saved")
     changes = {title: box["change"] for title, box in found.items()}
     assert changes[CLIENT] == "removed"

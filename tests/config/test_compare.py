@@ -266,6 +266,31 @@ def test_finding_7_errors_of_check_are_neither_applied_nor_restored(
     assert list((pyshell.configfs / "core").glob("rd_mcp_*/sound"))
 
 
+@pytest.mark.parametrize(("device", "discards"), [("/dev/sdc", 1), ("/dev/sdd", 0)])
+def test_an_object_on_another_device_discards_if_that_can(
+    pyshell: Pyshell, tmp_path: Path, device: str, discards: int
+) -> None:
+    pyshell.must("/backstores/block create x /dev/sdb", "saveconfig")
+    file = written(tmp_path, {"name": "x", "plugin": "block", "dev": device})
+    pyshell("apply", file).done()
+    (entry,) = pyshell("saveconfig", "-").json["storage_objects"]
+    assert (entry["dev"], entry["attributes"]["emulate_tpu"]) == (device, discards)
+
+
+def test_an_object_is_restored_without_the_discard_that_its_device_lost(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    file = written(
+        tmp_path,
+        {"name": "x", "plugin": "block", "dev": "/dev/sdd", "attributes": {"emulate_tpu": 1}},
+    )
+    ran = pyshell("restoreconfig", file)
+    assert ran.status == 1
+    assert "emulate_tpu can only be 0: the device cannot discard, skipped" in ran.err
+    (entry,) = pyshell("saveconfig", "-").json["storage_objects"]
+    assert (entry["dev"], entry["attributes"]["emulate_tpu"]) == ("/dev/sdd", 0)
+
+
 def test_finding_62_a_duplicate_key_is_refused_and_reported(
     pyshell: Pyshell, tmp_path: Path
 ) -> None:

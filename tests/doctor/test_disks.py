@@ -94,10 +94,62 @@ def test_a_cache_that_initiators_do_not_see(buffered: Pyshell) -> None:
 
 
 def test_a_cache_without_a_battery(buffered: Pyshell) -> None:
+    expires = buffered.simulator.machine.file("/proc/sys/vm/dirty_expire_centisecs")
+    expires.parent.mkdir(parents=True)
+    expires.write_text("12000\n", encoding="utf-8")
+    only(buffered, "disks", "/backstores/fileio/image", "about the last 125 seconds")
     commands = only(buffered, "disks", "/backstores/fileio/image", "no battery")
     follow(buffered, commands)
     assert gone(buffered, "disks")
     assert "fileio/image (/srv/image)" in buffered.line(f"ls {TPG}/luns/lun5").out
+
+
+@pytest.mark.parametrize(
+    ("made_of", "is_found"),
+    [("/srv/image size=8M", True), ("/dev/sdb", True), ("/dev/sdc", False)],
+)
+def test_asynchronous_writes_that_nobody_flushes(
+    healthy: Pyshell, made_of: str, is_found: bool
+) -> None:
+    """As seen on Linux 6.1: writes with aio do not flush the cache of the device."""
+    healthy.line(f"/backstores/fileio create image {made_of} write_back=false aio=true")
+    healthy.must(
+        f"{TPG}/luns create /backstores/fileio/image lun=lun5",
+        "saveconfig",
+    )
+    if is_found:
+        follow(healthy, only(healthy, "disks", "/backstores/fileio/image", "does not flush"))
+    assert gone(healthy, "disks")
+    healthy.must("saveconfig")
+    assert "write_back" not in healthy.line("check").out
+
+
+@pytest.mark.parametrize("name", ["emulate_tpu", "emulate_tpws"])
+def test_discard_on_a_device_that_lost_it(healthy: Pyshell, name: str) -> None:
+    """The saved limits make the kernel enable it without asking the device."""
+    block = "/backstores/block/lee_block"
+    healthy.must(f"{block} set attribute emulate_tpu=0", f"{block} set attribute {name}=1")
+    healthy.must("saveconfig", "clearconfig confirm=true")
+    healthy.simulator.machine.add(replace(lee(healthy), discard_sectors=0))
+    healthy.must("restoreconfig")
+    assert "on, but the device cannot discard" in healthy.line(f"{block} info").out
+    follow(healthy, only(healthy, "disks", block, "/dev/mapper/lee-lee.lv cannot discard"))
+    assert gone(healthy, "disks")
+
+
+@pytest.mark.parametrize("write_back", [False, True])
+def test_synchronous_writes_are_flushed(healthy: Pyshell, write_back: bool) -> None:
+    """A block object reports the device's cache; a file without aio is written with O_DSYNC."""
+    lee = healthy.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    assert lee is not None
+    assert lee.write_cache
+    aio = str(write_back).lower()  # direct writes are not kept in this host's memory
+    healthy.prepare(
+        f"/backstores/fileio create image /dev/sdb write_back={aio} aio={aio}",
+        f"{TPG}/luns create /backstores/fileio/image lun=lun5",
+        "saveconfig",
+    )
+    assert gone(healthy, "disks")
 
 
 def test_a_recreated_disk_keeps_exactly_its_mappings(

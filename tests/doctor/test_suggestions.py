@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -135,20 +134,16 @@ def test_a_device_whose_name_moves_is_reported_by_check_and_doctor(
 
 @pytest.mark.parametrize(
     ("told", "shown"),
-    [("write back\n", "write-back, the device's own"), ("write through\n", "write-thru: "),
-     ("", "unknown"), (None, "unknown")],
-)  # fmt: skip
+    [(True, "write-back, the device's own"), (False, "write-thru: "), (None, "unknown")],
+)
 def test_info_has_the_cache_of_the_device_itself(
-    pyshell: Pyshell, told: str | None, shown: str
+    pyshell: Pyshell, told: bool | None, shown: str
 ) -> None:
     """Finding 26: of a block device the attribute is always 0."""
     pyshell.must("/backstores/block create disk /dev/mapper/lee-lee.lv")
-    info = pyshell.read("core/iblock_0/disk/info")
-    (device,) = re.findall(r"device: (\S+)", info)
-    file = pyshell.simulator.machine.file(f"/sys/class/block/{device}/queue/write_cache")
-    if told is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(told)
+    lee = pyshell.simulator.machine.device("/dev/mapper/lee-lee.lv")
+    assert lee is not None
+    pyshell.simulator.machine.add(replace(lee, write_cache=told))
     assert (
         pyshell("-o", "json", "/backstores/block/disk", "info")
         .json["result"]["cache"]

@@ -76,6 +76,23 @@ def test_types_have_names(kind: int, name: str) -> None:
     assert ScsiDevice("/dev/x", "0:0:0:0", kind).type_name == name
 
 
+@pytest.mark.parametrize(
+    ("shown", "cache"),
+    [("write back", True), ("write through", False), ("none", None), (None, None)],
+)
+def test_the_volatile_cache_of_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str | None, cache: bool | None
+) -> None:
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue/logical_block_size").write_text("512\n")
+    if shown:
+        (tmp_path / "queue/write_cache").write_text(f"{shown}\n")
+    monkeypatch.setattr(block_devices, "_folder", lambda name: str(tmp_path))
+    found = block_devices.queue("sda")
+    assert found is not None
+    assert found.write_cache is cache
+
+
 @pytest.mark.parametrize(("shown", "depth"), [("256", 256), (None, 128)])
 def test_a_queue_whose_length_the_kernel_does_not_show_has_the_default_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str | None, depth: int

@@ -31,6 +31,24 @@ def test_the_real_host_has_an_image_file_at_its_own_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "frees"),
+    [("xfs\n", True), ("ext2/ext3\n", True), ("tmpfs\n", True), ("nfs\n", False), (None, False)],
+)
+def test_which_file_systems_free_parts_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, frees: bool
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def ask(*command: str) -> str | None:
+        asked.append(command)
+        return name
+
+    monkeypatch.setattr(RealMachine, "ask", staticmethod(ask))
+    assert RealMachine().frees_space(str(tmp_path / "image")) is frees
+    assert asked == [("stat", "-f", "-c", "%T", str(tmp_path))]
+
+
+@pytest.mark.parametrize(
     ("files", "holder"),
     [
         ({}, ""),

@@ -211,6 +211,106 @@ def test_field_failure_68_a_contradictory_file_comes_back_with_its_cache_told(
     assert info(pyshell, DISK)["write_back"] == "True"
 
 
+@pytest.mark.parametrize(
+    ("given", "reported", "told"),
+    [
+        ("write_back=true aio=true", 1, "write-back: a crash loses what"),
+        ("write_back=false", 1, "write-thru, but write-back is reported"),
+        ("write_back=false aio=true", 0, "write-back, but write-thru is reported"),
+        ("write_back=false aio=true", 1, "write-back: a crash loses what"),
+    ],
+)
+def test_info_has_the_cache_of_a_file(
+    pyshell: Pyshell, given: str, reported: int, told: str
+) -> None:
+    pyshell.must(f"{IMAGE} 16M {given}", f"{DISK} set attribute emulate_write_cache={reported}")
+    assert info(pyshell, DISK)["cache"].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("device", "told"), [("/dev/sdb", "write-back"), ("/dev/sdc", "write-thr")]
+)
+def test_asynchronous_writes_to_a_device_stay_in_its_own_cache(
+    pyshell: Pyshell, device: str, told: str
+) -> None:
+    ran = pyshell.line(f"/backstores/fileio create image {device} write_back=false aio=true")
+    assert ran.status == 0
+    assert ("set attribute emulate_write_cache=1" in ran.err) == (told == "write-back")
+    assert info(pyshell, DISK)["cache"].startswith(told)
+
+
+def test_info_of_a_block_device_has_no_second_word_for_its_cache(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/block create disk /dev/sdb")
+    assert "write_back" not in info(pyshell, "/backstores/block/disk")
+    assert "write_back: False" in pyshell.line("/backstores/block/disk info", "--compat").out
+
+
+# Discard
+
+
+def discards(pyshell: Pyshell, path: str) -> str:
+    """Return the word with which `info` begins what it shows of discard."""
+    (shown,) = pyshell.must(f"{path} get attribute emulate_tpu")
+    word = info(pyshell, path)["discard"].partition(":")[0]
+    assert shown == f"emulate_tpu={int(word == 'on')} "
+    return word
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("block create x /dev/sdb", "on"),
+        ("block create x /dev/sdb discard=false", "off"),
+        ("block create x /dev/sdb readonly=true", "off"),
+        ("block create x /dev/sdd", "off"),
+        ("fileio create x /dev/sdb", "on"),
+        ("fileio create x /dev/sdd", "off"),
+        ("fileio create x /srv/x.img 1M", "on"),
+        ("fileio create x /srv/x.img 1M sparse=false", "off"),
+        ("fileio create x /srv/x.img 1M sparse=false discard=true", "on"),
+    ],
+)
+def test_a_new_object_discards_if_its_device_can(pyshell: Pyshell, line: str, word: str) -> None:
+    path = f"/backstores/{line.split(maxsplit=1)[0]}/x"
+    pyshell.prepare(f"/backstores/{line}")
+    assert discards(pyshell, path) == word
+    pyshell.must("undo")
+    assert not list((pyshell.configfs / "core").glob("*_*"))
+
+
+def test_an_allocated_image_file_keeps_its_space(pyshell: Pyshell) -> None:
+    file = pyshell.simulator.machine.file("/srv/full.img")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"x" * MEBIBYTE)
+    pyshell.prepare("/backstores/fileio create full /srv/full.img")
+    assert discards(pyshell, "/backstores/fileio/full") == "off"
+
+
+def test_the_preference_decides_whether_new_objects_discard(pyshell: Pyshell) -> None:
+    pyshell.must(
+        "set global enable_discard=false",
+        "/backstores/block create one /dev/sdb",
+        "/backstores/block create two /dev/sdc discard=true",
+    )
+    assert discards(pyshell, "/backstores/block/one") == "off"
+    assert discards(pyshell, "/backstores/block/two") == "on"
+
+
+def test_targetcli_does_not_enable_discard(pyshell: Pyshell) -> None:
+    pyshell.line("/backstores/block create disk /dev/sdb", "--compat").done()
+    assert discards(pyshell, "/backstores/block/disk") == "off"
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_device_that_cannot_discard_is_not_made_to(
+    pyshell: Pyshell, options: tuple[str, ...]
+) -> None:
+    ran = pyshell.line("/backstores/block create disk /dev/sdd discard=true", *options)
+    assert (ran.status, ran.out) == (2, "")
+    assert "/dev/sdd cannot discard" in ran.err
+    assert not list((pyshell.configfs / "core").glob("*_*"))
+
+
 # Sizes
 
 

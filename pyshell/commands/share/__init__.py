@@ -72,6 +72,11 @@ def share(
         bool | None,
         "Give these initiators read-only access. Default: read-write for a new mapping.",
     ] = None,
+    discard: Annotated[
+        bool | None,
+        "Let initiators free unused blocks (UNMAP). Default: true for a new storage object whose"
+        " device can free them.",
+    ] = None,
     portal: Annotated[
         tuple[tuple[str, int], ...], PORTALS, "Portals to listen on, separated by commas."
     ] = (),
@@ -97,6 +102,10 @@ def share(
     Storage object: the existing one on the device, or else a new one (block, or fileio for an image
     file), named after the last part of the device's path.
 
+    Discard: a new storage object whose device can free blocks offers it to initiators
+    (emulate_tpu); an image file only if its space is not fully allocated. An existing storage
+    object is only changed by discard=.
+
     Target: the one that already exports it; otherwise the only iSCSI target (if there
     are several, target= is needed); if there is none, a new one named after this host and the
     storage object. TPG: the one that exports the disk,
@@ -117,7 +126,18 @@ def share(
         "vendor": vendor, "product": product, "revision": revision, "company_id": company_id
     }  # fmt: skip
     return Sharing(
-        node, device, initiators, target, name, lun, portal, size, identity, credentials, readonly
+        node,
+        device,
+        initiators,
+        target,
+        name,
+        lun,
+        portal,
+        size,
+        identity,
+        credentials,
+        readonly,
+        discard,
     ).result()
 
 

@@ -23,7 +23,7 @@ from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, Cr
 from pyshell.lio.storage_info import refuse_image_among
 from pyshell.quoting import argument
 from pyshell.text import did_you_mean
-from pyshell.tree.backstores import IDENTITY, BlockNode, FileioNode
+from pyshell.tree.backstores import DISCARD, IDENTITY, BlockNode, FileioNode, refuse_discard
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.luns import exporting_lun, nearest, new_mapping, storage_object_on
 from pyshell.tree.results import Change, Lines, Result
@@ -53,6 +53,7 @@ class Sharing:
     """Vendor, product … by the names of the parameters."""
     chap: Chap
     readonly: bool | None
+    discard: bool | None
 
     def __post_init__(self) -> None:
         self._lio = self.node.lio
@@ -84,7 +85,7 @@ class Sharing:
         found = storage_object_on(self.node, self.device)
         if found is None:
             made, place, note = _new_storage_object(
-                self.node, self.device, self.name, self.size, self.identity
+                self.node, self.device, self.name, self.size, self.identity, self.discard
             )
             self._made += made
             self._notes += [note] if note else []
@@ -96,7 +97,19 @@ class Sharing:
         if self.size is not None:
             _refuse_other_size(self._lio, found, self.size)
         _refuse_other_identity(self._lio, found, self.identity)
+        self._made += self._discarding(found)
         return found
+
+    def _discarding(self, found: StorageObject) -> list[Operation]:
+        """Return the operation that changes discard of an existing object, if it is requested."""
+        wanted = self.discard
+        if wanted is None or wanted == is_on(self._lio.kernel, f"{found.folder}/{DISCARD}"):
+            return []
+        if wanted:
+            device = storage_info.describe(self._lio, found).device
+            refuse_discard(self._lio, found.plugin, device)
+        word = "Enabled" if wanted else "Disabled"
+        return [Set(found, DISCARD, str(int(wanted)), said=[f"{word} discard of {found.name}."])]
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
         """Return the TPG, planned if it is missing, and the operations for its portals."""
@@ -296,6 +309,7 @@ def _new_storage_object(
     name: str | None,
     size: int | None,
     identity: Mapping[str, Any],
+    discard: bool | None,
 ) -> tuple[list[Operation], StorageObject, str]:
     """Return the operations that create a storage object, the object, and a note.
 
@@ -313,9 +327,11 @@ def _new_storage_object(
     if machine.block_device(device) is not None:
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Omit size=.")
-        found = block.ui_command_create(chosen, device, **identity)
+        discard = _chosen(node.lio, "block", device, discard)
+        found = block.ui_command_create(chosen, device, discard=discard, **identity)
     elif size is not None or machine.host_file(path).is_file():
-        found = fileio.ui_command_create(chosen, path, size, **identity)
+        discard = _chosen(node.lio, "fileio", path, discard)
+        found = fileio.ui_command_create(chosen, path, size, discard=discard, **identity)
     else:
         refuse_image_among(node.lio, path)
         bare = nearest(node, device) or "'ls /backstores' shows storage objects."
@@ -328,7 +344,19 @@ def _new_storage_object(
     if any(isinstance(operation, CreateImageFile) for operation in made):
         made[-1].said = [*made[-1].said, f"Its image file is {path}."]
     place = next(o.place for o in made if isinstance(o, CreateStorageObject))
+    if discard:
+        made[-1].said = [*made[-1].said, f"Enabled discard (UNMAP): {device} can free blocks."]
     return made, place, change.note
+
+
+def _chosen(lio: Lio, plugin: str, path: str, discard: bool | None) -> bool:
+    """Return whether a new storage object offers discard."""
+    if discard is not None:
+        return discard
+    device = lio.machine.block_device(path)
+    if device is not None and device.read_only:
+        return False
+    return storage_info.discards_by_default(lio, plugin, path)
 
 
 def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:

@@ -51,6 +51,7 @@ _OTHER_NAMES = {
     "secret": "secrets",
     "password": "secrets",
     "passwords": "secrets",
+    "thin": "discard",
     "tpg": "tpgs",
     "trim": "discard",
     "unmap": "discard",

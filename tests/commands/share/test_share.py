@@ -45,6 +45,49 @@ def test_one_line_makes_just_what_the_walk_through_does(memory: Path) -> None:
     assert shared.line("ls").out == by_hand.line("ls").out
 
 
+def test_discard_is_enabled_where_the_device_can(pyshell: Pyshell, tmp_path: Path) -> None:
+    said = "Enabled discard (UNMAP): {} can free blocks."
+    assert said.format("/dev/sdb") in pyshell.must(f"share /dev/sdb to={CLIENT}")
+    assert said.format("/srv/x.img") in pyshell.line(f"share /srv/x.img size=1M to={CLIENT}").lines
+    assert "discard" not in pyshell.line(f"share /dev/sdd to={CLIENT}").out
+    assert "discard" not in pyshell.line(f"share /dev/sdc to={CLIENT} discard=false").out
+    attributes = {one["name"]: one["attributes"] for one in running(pyshell)}
+    assert {name: own["emulate_tpu"] for name, own in attributes.items()} == {
+        "sdb": 1, "sdc": 0, "sdd": 0, "x.img": 1,
+    }  # fmt: skip
+    twin = Pyshell(tmp_path / "twin")
+    twin.prepare(*pyshell("export").done().lines)
+    pyshell.must("saveconfig")
+    assert twin("diff", str(pyshell.saved_file)).done().out == ""
+
+
+def test_share_enables_discard_whatever_create_does(pyshell: Pyshell) -> None:
+    pyshell.must("set global enable_discard=false", f"share /dev/sdb to={CLIENT}")
+    assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 1
+
+
+def test_discard_of_an_existing_object_changes_only_on_request(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/block create sdb /dev/sdb discard=false", f"share sdb to={CLIENT}")
+    again = f"share sdb to={CLIENT} discard="
+    assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 0
+    assert "Would enable" not in pyshell.must(f"{again}true --dry-run")[0]
+    assert pyshell.must(f"{again}true")[0] == "Enabled discard of sdb."
+    assert "nothing to do" in pyshell.must(f"{again}true")[0]
+    assert pyshell.must(f"{again}false")[0] == "Disabled discard of sdb."
+    pyshell.must("undo")
+    assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 1
+    pyshell.must(f"share /dev/sdd to={CLIENT}")
+    ran = pyshell.line(f"share /dev/sdd to={CLIENT} discard=true")
+    assert (ran.status, ran.out) == (2, "")
+    assert "/dev/sdd cannot discard" in ran.err
+
+
+def running(pyshell: Pyshell) -> Any:
+    """Return the running storage objects, by name."""
+    found = pyshell("saveconfig", "-").json["storage_objects"]
+    return sorted(found, key=lambda one: one["name"])
+
+
 def test_running_it_again_changes_nothing(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     before = pyshell.tree()

@@ -197,9 +197,9 @@ def make_everything(image: Path) -> None:
     """Make an object of each kind that this kernel has without hardware."""
     run("modprobe", "vhost_scsi")
     do(
-        f"/backstores/fileio create image {image} 8M",
-        f"/backstores/fileio create through {image}.2 8M write_back=false",
-        "/backstores/block create lee /dev/mapper/lee-lee.lv",
+        f"/backstores/fileio create image {image} 8M discard=false",
+        f"/backstores/fileio create through {image}.2 8M write_back=false discard=false",
+        "/backstores/block create lee /dev/mapper/lee-lee.lv discard=false",
         "/backstores/ramdisk create memory 8M",
         "/backstores/ramdisk/memory/alua create more 7",
         f"/iscsi create {SERVER}",

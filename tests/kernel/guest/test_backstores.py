@@ -122,7 +122,7 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
         f"/iscsi create {SERVER}",
         f"{TPG}/luns create /backstores/fileio/image",
         f"{TPG}/luns create /backstores/block/device",
-        f"{TPG} set attribute authentication=0 generate_node_acls=1",
+        f"{TPG} set attribute authentication=0 generate_node_acls=1 demo_mode_write_protect=0",
     )
     initiator.start()
     initiator.discover(ADDRESS)
@@ -135,7 +135,9 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
     # Field failure 56: the name by which the initiator knows the disk (VPD page 0x83).
     wwids = [Path(f"/sys/class/block/{d}/device/wwid").read_text().strip() for d in disks]
     paths = ("/backstores/fileio/image", "/backstores/block/device")
-    assert sorted(wwids) == sorted(facts(path)["naa"] for path in paths)
+    shown = [facts(path) for path in paths]
+    assert sorted(wwids) == sorted(one["naa"] for one in shown)
+    _discard_and_cache(disks, [image, under], shown)
 
     refuse(("/backstores/block/device resize 24M", "Resize that first"))
     said = batch("/backstores/fileio/image resize 32M")
@@ -164,6 +166,24 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
     initiator.stop()
     batch(f"/iscsi delete {SERVER}", "/backstores/block delete device")
     run("losetup", "-d", loop)
+
+
+def _discard_and_cache(disks: list[str], files: list[Path], shown: list[dict[str, str]]) -> None:
+    """Check that UNMAP frees the files' blocks, and that `info` has what initiators see."""
+    assert [one["discard"][:3] for one in shown] == ["on:", "on:"]
+    for disk in disks:
+        run("dd", "if=/dev/urandom", f"of=/dev/{disk}", "bs=1M", "count=1", "oflag=direct")
+    run("sync")
+    assert [file.stat().st_blocks >= 2048 for file in files] == [True, True]
+    for disk in disks:
+        run("blkdiscard", f"/dev/{disk}")
+    assert [file.stat().st_blocks for file in files] == [0, 0]
+    # A loop device has a volatile cache, which the kernel reports of a block object.
+    assert [one["cache"].partition(":")[0] for one in shown] == [
+        "write-back", "write-back, the device's own",
+    ]  # fmt: skip
+    caches = [Path(f"/sys/class/block/{disk}/queue/write_cache").read_text() for disk in disks]
+    assert caches == ["write back\n"] * 2
 
 
 def test_field_failure_39_disks_tapes_and_their_other_names_are_passed_through_or_refused() -> None:
