@@ -23,6 +23,7 @@ SECONDS = {
     "test_boot.py": 590,
     "test_conformance.py": 290,
     "test_examples.py": 280,
+    "test_scsi.py": 200,
     "test_applying.py": 250,
     "test_guiding.py": 180,
     "test_scenario.py": 130,

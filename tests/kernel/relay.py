@@ -33,6 +33,7 @@ TOOLS_OF_TESTS = {
     "tcmu-runner": "tcmu-runner",
     "blkdiscard": "util-linux",
     "fdisk": "fdisk",
+    "iscsi-test-cu": "libiscsi-bin",
     "iscsid": "open-iscsi",
     "lvcreate": "lvm2",
     "mkfs.xfs": "xfsprogs",
