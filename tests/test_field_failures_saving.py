@@ -251,7 +251,7 @@ def test_field_failure_15_all_that_a_save_keeps_is_for_root_alone(exported: Pysh
     modes: dict[str, int] = {}
     for path in exported.config_dir.rglob("*"):
         modes[str(path.relative_to(exported.config_dir))] = stat.S_IMODE(path.stat().st_mode)
-    folders = {name: modes.pop(name) for name in ("backup", "revisions")}
+    folders = {name: modes.pop(name) for name in ("alua", "backup", "pr", "revisions")}
     assert set(folders.values()) == {0o700}
     assert {"saveconfig.json", "pyshell-state.json", "revisions/1.json"} < set(modes)
     assert set(modes.values()) == {0o600}
