@@ -133,6 +133,11 @@ def _block() -> Iterator[Act]:
     yield from writes(f"{disk}/attrib/block_size", "512", "513", "4096", "512")
     yield from writes(f"{disk}/attrib/optimal_sectors", "0", "8", "4294967296", "16")
     yield from (LOOK, *removed("iblock", 3, "disk"))
+    long = "core/iblock_3/a-name-of-21-letters"
+    yield from (mkdir("core/iblock_3"), mkdir(long))
+    yield from writes(f"{long}/attrib/emulate_model_alias", "1")
+    yield from writes(f"{long}/wwn/vendor_id", " A ", "\n", "a b")
+    yield from (LOOK, *removed("iblock", 3, "a-name-of-21-letters"))
 
 
 def _file() -> Iterator[Act]:

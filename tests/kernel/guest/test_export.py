@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .. import lio
 from ..commands import run, wait_for
 from ..initiator import NAME, Chap, Initiator, disk_bytes
 from .export import ADDRESS, SERVER, export_lee
+from .shell import batch, pyshell
 
 CLIENT_CHAP = Chap("client", "secret-of-client")
 TARGET_CHAP = Chap("target", "secret-of-target")
@@ -54,6 +56,47 @@ def test_initiator_partitions_formats_and_uses_the_disk(
 
     initiator.logout(SERVER)
     assert initiator.sessions() == []
+
+
+def test_initiators_see_what_was_set_and_a_restore_keeps_it(
+    clean_lio: None, initiator: Initiator, tmp_path: Path
+) -> None:
+    """The identity is what open-iscsi, sysfs and udev read."""
+    path, tpg = "/backstores/ramdisk/disk", f"/iscsi/{SERVER}/tpg1"
+    batch(
+        "/backstores/ramdisk create disk 8M wwn='AbC-12 3' vendor=ACME product='A  Disk/x'"
+        " revision=0001 company_id=00:a0:98",
+        f"/iscsi create {SERVER}",
+        f"{tpg}/luns create {path}",
+        f"{tpg}/acls create {NAME}",
+    )
+    refused = pyshell(path, "set", "wwn", "vendor_id=B", status=5)
+    assert f"cannot change while a LUN exports it ({tpg}/luns/lun0)" in refused.stderr
+    shown = json.loads(pyshell("-o", "json", path, "info").stdout)["result"]
+
+    run("/lib/systemd/systemd-udevd", "--daemon")
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    disk = initiator.disk(SERVER)
+    run("udevadm", "settle")
+    device = Path("/sys/class/block") / disk.name / "device"
+    names = {"vendor": "vendor", "model": "product", "rev": "revision", "wwid": "naa"}
+    for name, fact in names.items():
+        assert (device / name).read_text().strip() == shown[fact]
+    serial = (device / "vpd_pg80").read_bytes()[4:].rstrip(b"\0")
+    assert serial.decode() == shown["serial"]
+    for link in (shown["by_id"], shown["by_id_scsi"], shown["by_id_vendor"]):
+        assert Path(link).resolve() == disk, os.listdir("/dev/disk/by-id")
+    initiator.logout(SERVER)
+    run("udevadm", "control", "--exit")
+
+    saved = tmp_path / "saved.json"
+    pyshell("saveconfig", str(saved))
+    pyshell("clearconfig", "confirm=true")
+    pyshell("restoreconfig", str(saved))
+    assert pyshell("diff", "running", str(saved)).stdout == ""
+    assert pyshell(path, "get", "wwn", "vendor_id").stdout == "vendor_id=ACME \n"
 
 
 @pytest.mark.parametrize("chap_of_target", [None, TARGET_CHAP], ids=["one way", "mutual"])
