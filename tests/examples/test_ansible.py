@@ -65,7 +65,7 @@ def test_the_lines_of_readme_encrypt_tell_and_do(
 
 
 def test_a_failure_of_a_play_is_pyshells_sentence(play: Play, pyshell: Pyshell) -> None:
-    pyshell.must("pwd")
+    pyshell.line("/backstores/ramdisk delete none")  # the first change makes folders of the kernel
     before = pyshell.files()
     bad = {"pyshell_target_targets": [{"fabric": "iscsi", "wwn": "disk1"}]}
     told = play("-e", json.dumps(bad))

@@ -53,7 +53,7 @@ REFUSED = [
 def test_field_failure_37_what_does_not_fit_is_refused_and_nothing_is_left(
     pyshell: Pyshell, line: str, status: int, told: str
 ) -> None:
-    pyshell.line("/backstores/ramdisk delete none")  # now the folders for the kernel's files exist
+    pyshell.line("/backstores/ramdisk delete none")  # the first change makes folders of the kernel
     before = pyshell.files()
     ran = pyshell.line(f"/backstores/{line}")
     assert (ran.status, ran.out) == (status, "")

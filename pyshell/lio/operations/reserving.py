@@ -42,9 +42,8 @@ class DropStoredRegistrations(Operation):
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        serial = storage_info.serial(lio.kernel, self.place)
-        file = dbroot.registrations_file(lio.kernel, lio.machine, serial)
-        if not file.is_file():
+        file = _file(lio, self.place)
+        if file is None or not file.is_file():
             return None
         before = reading.read(file).data.decode("utf-8", "surrogateescape")
         try:
@@ -54,25 +53,32 @@ class DropStoredRegistrations(Operation):
         if after == before:
             return None
         writing.replace(file, after.encode("utf-8", "surrogateescape"))
-        return _Store(str(file), before)
+        return StoreRegistrations(self.place, before)
 
 
 @dataclass
-class _Store(Operation):
+class StoreRegistrations(Operation):
     """Write back the file with the registrations."""
 
-    file: str
+    place: StorageObject
     text: str
 
     def step(self) -> str:
-        return f"restore {self.file}"
+        return f"restore the registrations of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        """It can always be tried."""
+        must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        writing.replace(Path(self.file), self.text.encode("utf-8", "surrogateescape"))
+        if file := _file(lio, self.place):
+            writing.replace(file, self.text.encode("utf-8", "surrogateescape"))
         return None
+
+
+def _file(lio: Lio, place: StorageObject) -> Path | None:
+    """Return the file with the registrations, None if the serial number is no part of a name."""
+    serial = storage_info.serial(lio.kernel, place)
+    return None if "/" in serial else dbroot.registrations_file(lio.kernel, lio.machine, serial)
 
 
 def clear(
