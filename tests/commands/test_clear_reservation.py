@@ -144,3 +144,14 @@ def test_without_aptpl_they_are_lost(cluster: Pyshell) -> None:
     cluster.must(f"reserve {OTHER}", "saveconfig", "clearconfig confirm=true", "restoreconfig")
     assert initiators(cluster) == []
     assert reserved(cluster)["aptpl"] is False
+
+
+def test_a_serial_number_with_a_slash_names_no_file(cluster: Pyshell) -> None:
+    (shown,) = cluster.configfs.glob("core/iblock_*/lee_block/wwn/vpd_unit_serial")
+    shown.write_text("T10 VPD Unit Serial Number: x/../../other\n")
+    other = cluster.folder / "etc/target/other"
+    (cluster.folder / "etc/target/pr/aptpl_x").mkdir()
+    registration = "PR_REG_START: 0\nPR_REG_END: 0\n"
+    other.write_text(registration)
+    cluster.line(f"{DISK} clear_reservation registrations=true").done()
+    assert other.read_text() == registration
