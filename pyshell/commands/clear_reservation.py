@@ -6,9 +6,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import reservations
-from pyshell.lio.operations import reserving
-from pyshell.lio.reservations import SPC2, Reservations
+from pyshell.lio.operations import reservations
+from pyshell.lio.operations.reservations import SPC2, Reservations
 from pyshell.text import counted
 from pyshell.tree.command import command
 from pyshell.tree.results import Change, Result
@@ -55,7 +54,7 @@ def clear_reservation(
             "registrations=true removes the registrations." if found.registrations else "",
         )
     told = _told(node, found, every=registrations)
-    operations = reserving.clear(node.lio, node.place, found, told, every=registrations)
+    operations = reservations.clear(node.lio, node.place, found, told, every=registrations)
     operations[-1].said = [f"Cleared {told}."]
     return Change(operations, undoable=False, named=None)
 

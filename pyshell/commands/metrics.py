@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pyshell.config import store
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import PyshellError
-from pyshell.lio import Lio, listing, reservations, sessions, statistics, storage_info
+from pyshell.lio import Lio, listing, sessions, statistics, storage_info
+from pyshell.lio.operations import reservations
 from pyshell.names import bracketed
 from pyshell.text import visible
 from pyshell.tree.command import command

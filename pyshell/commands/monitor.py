@@ -12,10 +12,11 @@ from typing import Annotated, Any
 from pyshell import names
 from pyshell.config.store import local, utc
 from pyshell.errors import NotFoundError, UsageError
-from pyshell.lio import Lio, listing, reservations, statistics
+from pyshell.lio import Lio, listing, statistics
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.reservations import Reservations
+from pyshell.lio.operations import reservations
+from pyshell.lio.operations.reservations import Reservations
 from pyshell.lio.sessions import NEXUS, SeenLun, Session, luns_of, nexuses, traced
 from pyshell.lio.sessions import sessions as open_sessions
 from pyshell.lio.statistics import Rate, Sample, samples

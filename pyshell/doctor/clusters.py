@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pyshell.doctor import Finding, error, pyshell, warning
 from pyshell.files import paths
-from pyshell.lio import CONFIG_DIR, Lio, dbroot, listing, reservations, sessions
+from pyshell.lio import CONFIG_DIR, Lio, dbroot, listing, sessions
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.reservations import Reservations
+from pyshell.lio.operations import reservations
+from pyshell.lio.operations.reservations import Reservations
 from pyshell.quoting import shell_word
 
 

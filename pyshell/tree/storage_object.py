@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, reservations, rtslib_objects, storage_info
+from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
+from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.preconditions import BLOCK
+from pyshell.lio.operations.reservations import Reservations
 from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
@@ -19,7 +21,6 @@ from pyshell.lio.operations.storage import (
     GrowImageFile,
     SetImageSize,
 )
-from pyshell.lio.reservations import Reservations
 from pyshell.lio.settings import ALUA_STATES, boolean, of_kind
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command, serial_number

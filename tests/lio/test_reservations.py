@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from driver import Pyshell
-from pyshell.lio import reservations
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
-from pyshell.lio.reservations import InitiatorPort, Registration, Reservations
+from pyshell.lio.operations import reservations
+from pyshell.lio.operations.reservations import InitiatorPort, Registration, Reservations
 from pyshell.lio.sessions import Session
 
 CLIENT, OTHER = "iqn.2020-07.192.168.56.105:client", "iqn.2020-07.192.168.56.105:other"

@@ -210,9 +210,9 @@ def _fits(value: Any, hint: Any) -> bool:
 def _known() -> dict[str, type[Any]]:
     # Late: every change records operations, few commands read them.
     from pyshell.lio import identifiers
-    from pyshell.lio.operations import base, mapping, reserving, setters, storage, targets
+    from pyshell.lio.operations import base, mapping, reservations, setters, storage, targets
 
-    modules = (base, mapping, reserving, setters, storage, targets, identifiers)
+    modules = (base, mapping, reservations, setters, storage, targets, identifiers)
     return {found.__name__: found for module in modules for found in _classes(module)}
 
 
