@@ -94,7 +94,7 @@ class BackstoreNode(Node):
     counted = "Storage Objects"
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
-        "delete": "pyshell.commands.saved_objects",
+        "delete": "pyshell.commands.storage_objects",
     }
 
     def make_children(self) -> Sequence[Node]:

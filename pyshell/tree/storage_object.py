@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
-from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.preconditions import BLOCK
-from pyshell.lio.operations.reservations import Reservations
 from pyshell.lio.operations.setters import Set, SetSerial, SetWriteCache
 from pyshell.lio.operations.storage import (
     CreateAluaGroup,
@@ -28,6 +26,9 @@ from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
 from pyshell.tree.node import Context, Node, ObjectNode, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result, Table
 
+if TYPE_CHECKING:
+    from pyshell.lio.operations.reservations import Reservations
+
 _WRITE_CACHE = "emulate_write_cache"
 _SERIAL = "vpd_unit_serial"
 
@@ -37,8 +38,8 @@ class StorageObjectNode(ObjectNode[StorageObject]):
 
     more: ClassVar[Mapping[str, str]] = {
         **Node.more,
-        "clear_reservation": "pyshell.commands.clear_reservation",
-        "saveconfig": "pyshell.commands.saved_objects",
+        "clear_reservation": "pyshell.commands.storage_objects",
+        "saveconfig": "pyshell.commands.storage_objects",
     }
 
     def make_children(self) -> Sequence[Node]:
@@ -77,6 +78,7 @@ class StorageObjectNode(ObjectNode[StorageObject]):
     def ui_command_info(self) -> Result:
         """Show details of the storage object."""
         from pyshell.config import running
+        from pyshell.lio.operations import reservations
 
         saved = running.read_storage_object(self.lio, self.place) or {"name": self.place.name}
         entry: dict[str, Any] = {**saved}
