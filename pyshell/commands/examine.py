@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
-from pyshell.doctor import Finding, access, boot, clusters, disks, network, unseen
+from pyshell.doctor import Finding, access, boot, disks, network, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -159,7 +159,7 @@ CHECKS = (
     Check("logins", "/iscsi", access.check_logins),
     Check("disks", "/backstores", disks.check_disks),
     Check("devices", "/backstores", disks.check_devices),
-    Check("reservations", "/backstores", clusters.check_reservations),
+    Check("reservations", "/backstores", disks.check_reservations),
 )
 """The first is always run, the others only if there is a target. /FABRIC is each one in use."""
 
