@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pyshell import names
 from pyshell.doctor import Finding, asking, error, pyshell, warning
 from pyshell.errors import UsageError
-from pyshell.host import kernel_log, procnet
+from pyshell.host import procnet
 from pyshell.lio import Lio, listing, sessions, settings, statistics
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
@@ -81,7 +81,7 @@ def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "") -> Finding | None:
     if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
         return None
     if initiator:
-        refused = initiator in kernel_log.refused_initiators(lio.machine)
+        refused = initiator in sessions.refused_initiators(lio.machine)
         tried = "; the kernel log shows that it tried to log in" if refused else ""
         message = f"the TPG has no ACL for {initiator}: it cannot log in{tried}"
     else:
@@ -286,13 +286,13 @@ _REASONS = {
     "authorize": "it has no ACL (its name is in its initiatorname.iscsi)",
     "negotiate": "the login negotiation failed",
     "other": "another reason; the kernel log may show it: dmesg | tail",
-    kernel_log.CHAP_MISSING: f"CHAP is required, and it offers none{_LOGGED}",
-    kernel_log.CHAP_UNSET: f"CHAP failed: its name or secret was not set here{_LOGGED}",
-    kernel_log.CHAP_NAME: f"CHAP failed: its name differs from the one set here{_LOGGED}",
-    kernel_log.CHAP_SECRET: f"CHAP failed: its secret differs from the one set here{_LOGGED}",
+    sessions.CHAP_MISSING: f"CHAP is required, and it offers none{_LOGGED}",
+    sessions.CHAP_UNSET: f"CHAP failed: its name or secret was not set here{_LOGGED}",
+    sessions.CHAP_NAME: f"CHAP failed: its name differs from the one set here{_LOGGED}",
+    sessions.CHAP_SECRET: f"CHAP failed: its secret differs from the one set here{_LOGGED}",
 }
 """Why a login was refused: the kernel's counters know the first four, its log the rest."""
-_BY_CHAP = ("authenticate", *kernel_log.CHAP)
+_BY_CHAP = ("authenticate", *sessions.CHAP)
 _KINDS = {"authenticate": "by CHAP", "authorize": "without an ACL"}
 _MOST = 20
 """How many names of refused initiators are reported."""
@@ -311,7 +311,7 @@ def check_logins(lio: Lio) -> Iterator[Finding]:
 
 def _strangers(lio: Lio) -> list[str]:
     """Return refused initiators of the kernel log that have no ACL and are not logged in."""
-    found = kernel_log.refused_initiators(lio.machine)
+    found = sessions.refused_initiators(lio.machine)
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}
@@ -370,11 +370,11 @@ def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
     others = (statistics.logins(lio, one) for one in listing.all_targets(lio, "iscsi"))
     if not counted.last_initiator or sum(bool(one and one.failures) for one in others) > 1:
         return reason
-    for login in kernel_log.refused_logins(lio.machine):
-        if login.reason in kernel_log.CHAP:
+    for login in sessions.refused_logins(lio.machine):
+        if login.reason in sessions.CHAP:
             return login.reason if reason in ("authenticate", "negotiate") else reason
-        if login.reason != kernel_log.DISABLED:  # which no target counts
-            return "negotiate" if login.reason == kernel_log.NEGOTIATION else reason
+        if login.reason != sessions.DISABLED:  # which no target counts
+            return "negotiate" if login.reason == sessions.NEGOTIATION else reason
     return reason
 
 
@@ -382,7 +382,7 @@ def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> li
     """Return commands that let an initiator log in that was refused for a reason of CHAP."""
     wwn = place.tpg.target.wwn if isinstance(place, NodeAcl) else place.target.wwn
     required = settings.asks_for_chap(lio.kernel, place)
-    if reason == kernel_log.CHAP_MISSING and not _unset(lio, place):
+    if reason == sessions.CHAP_MISSING and not _unset(lio, place):
         return [pyshell(lio, "guide", wwn, initiator, show_secrets=True)]
     if reason in _BY_CHAP:
         user = _credential(lio, place, "userid") or initiator.rpartition(":")[2] or initiator
@@ -408,7 +408,7 @@ def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | N
     if counted is None or counted.last_initiator != initiator:
         return None
     reason = _last_reason(lio, tpg.target, counted)
-    if reason == kernel_log.CHAP_UNSET and not _unset(lio, place):
+    if reason == sessions.CHAP_UNSET and not _unset(lio, place):
         return None  # it is set since
     if reason not in (*_BY_CHAP, "negotiate"):
         return None
@@ -427,10 +427,10 @@ def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | N
 
 
 _CODES = {
-    kernel_log.CHAP_MISSING: "missing",
-    kernel_log.CHAP_UNSET: "unset",
-    kernel_log.CHAP_NAME: "name",
-    kernel_log.CHAP_SECRET: "secret",
+    sessions.CHAP_MISSING: "missing",
+    sessions.CHAP_UNSET: "unset",
+    sessions.CHAP_NAME: "name",
+    sessions.CHAP_SECRET: "secret",
     "negotiate": "negotiation",
 }
 

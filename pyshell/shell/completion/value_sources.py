@@ -16,8 +16,7 @@ from pathlib import Path
 from pyshell import names
 from pyshell.commands import topics
 from pyshell.errors import PyshellError, UsageError
-from pyshell.host import kernel_log
-from pyshell.lio import Lio, listing
+from pyshell.lio import Lio, listing, sessions
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.sessions import of_tpg
@@ -213,7 +212,7 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
-    for name in kernel_log.refused_initiators(lio.machine):
+    for name in sessions.refused_initiators(lio.machine):
         if _is_valid(name):
             yield name, "was refused, according to the kernel's log"
 

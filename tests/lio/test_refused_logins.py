@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from driver import CLIENT, SERVER
-from pyshell.host import kernel_log
-from pyshell.host.kernel_log import RefusedLogin
 from pyshell.host.real_machine import RealMachine
+from pyshell.lio import sessions
+from pyshell.lio.sessions import RefusedLogin
 
 END = "[   87.587256] iSCSI Login negotiation failed.\n"
 STRANGER = (
@@ -43,20 +43,20 @@ def machine(monkeypatch: pytest.MonkeyPatch, **logs: str) -> RealMachine:
 def test_the_reason_of_each_refused_login_is_read(
     monkeypatch: pytest.MonkeyPatch, lines: str, login: RefusedLogin
 ) -> None:
-    read = kernel_log.refused_logins(machine(monkeypatch, dmesg=f"{lines}{END}"))
+    read = sessions.refused_logins(machine(monkeypatch, dmesg=f"{lines}{END}"))
     assert read == [login]
 
 
 def test_the_last_refused_login_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     log = "".join(f"{lines}{END}[    1.0]  connection3:0: detected conn error\n" for lines in CASES)
     host = machine(monkeypatch, dmesg=log)
-    assert kernel_log.refused_logins(host) == [*CASES.values()][::-1]
-    assert kernel_log.refused_initiators(host) == [CLIENT]
+    assert sessions.refused_logins(host) == [*CASES.values()][::-1]
+    assert sessions.refused_initiators(host) == [CLIENT]
 
 
 def test_the_journal_is_read_by_users_who_may_not_read_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     host = machine(monkeypatch, journalctl=f"{STRANGER}{END}")
-    assert kernel_log.refused_initiators(host) == [CLIENT]
-    assert kernel_log.refused_logins(machine(monkeypatch)) == []
+    assert sessions.refused_initiators(host) == [CLIENT]
+    assert sessions.refused_logins(machine(monkeypatch)) == []
