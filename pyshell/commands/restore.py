@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`restoreconfig`: restore a saved configuration, also at boot."""
+"""`clearconfig`, and `restoreconfig`: restore a saved configuration, also at boot."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pyshell.commands import change_text
 from pyshell.commands.apply import running_items
-from pyshell.commands.clear import clear, removing_all
 from pyshell.commands.diff import items_of, load_trusted
 from pyshell.commands.save import boot_file, file_of
-from pyshell.config import references, restoration, store
+from pyshell.config import object_operations, references, restoration, store
 from pyshell.config.document import is_empty
+from pyshell.config.object_operations import is_clear
 from pyshell.config.store import losses
 from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
 from pyshell.host import DeviceEvents
+from pyshell.lio import listing
+from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.storage import remove_unexported
+from pyshell.lio.operations.targets import remove_targets
+from pyshell.lio.sessions import sessions
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
@@ -332,3 +338,60 @@ class RestoreJob:
     def _note(self, result: Restored) -> None:
         for note in result.notes:
             self._context.note(note)
+
+
+@command(changes=True)
+def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -> Result:
+    """Terminate all sessions and delete the running configuration.
+
+    The saved file, devices and image files are kept; the data of ramdisks is lost.
+    """
+    if not confirm:
+        raise UsageError(
+            "As a precaution, confirm=true needs to be set.",
+            "clearconfig confirm=true removes all.",
+            targetcli="As a precaution, confirm=True needs to be set",
+        )
+
+    def run() -> Lines:
+        idle = is_clear(node.lio)
+        clear(node)
+        forget_missing(node)
+        return Lines(["All configuration cleared"], idle=idle)
+
+    def foresee() -> Lines:
+        return Lines([f"Would terminate the session of {one}." for one in sessions(node.lio)])
+
+    would = ["All configuration would be cleared"]
+    return Work(would, run, "other", foresee, operations=partial(removing_all, node), named=None)
+
+
+def removing_all(node: Node) -> Sequence[Operation]:
+    """Return the operations of a clear that terminate sessions and remove objects."""
+    found: list[Operation] = []
+    for fabric in listing.fabrics_in_use(node.lio):
+        found += remove_targets(listing.targets(fabric))
+    for place in listing.storage_objects(node.lio):
+        found += remove_unexported(place)
+    return found
+
+
+def clear(node: Node) -> None:
+    """Remove the whole running configuration. The saved file is kept."""
+    # In targetcli mode cleared objects count as deleted: a save on leaving omits them. Otherwise
+    # leaving asks before the saved file loses them.
+    removed = [node.context.note_removed] if node.context.compat else []
+    try:
+        object_operations.clear(node.lio, *removed)
+    except PyshellError as error:
+        if node.context.way != "boot":
+            error.hint = f"{error.hint} 'undo' restores the removed objects.".lstrip()
+        raise
+
+
+def forget_missing(node: Node) -> None:
+    """Record that nothing is missing since a restore."""
+    try:
+        store.unmark(node.lio.mark_file)
+    except PyshellError as error:
+        node.context.note(f"Could not record that nothing is missing: {error}")

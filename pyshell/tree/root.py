@@ -23,7 +23,7 @@ class RootNode(Node):
         **Node.more,
         "apply": "pyshell.commands.apply",
         "check": "pyshell.commands.examine",
-        "clearconfig": "pyshell.commands.clear",
+        "clearconfig": "pyshell.commands.restore",
         "diff": "pyshell.commands.diff",
         "doctor": "pyshell.commands.examine",
         "export": "pyshell.commands.diff",

@@ -506,13 +506,13 @@ def test_clearing_names_whom_it_cuts_off_and_a_dry_run_whom_it_would(
 ) -> None:
     tpg = Tpg(Target("iscsi", SERVER, logged_in.open().root), 1)
     session = sessions.Session(tpg, CLIENT, NodeAcl(tpg, CLIENT))
-    for module in ("lio.sessions", "commands.clear"):
+    for module in ("lio.sessions", "commands.restore"):
         monkeypatch.setattr(f"pyshell.{module}.sessions", lambda lio: iter([session]))
     assert logged_in("--dry-run", "clearconfig", "confirm=true").done().lines == [
         f"Would terminate the session of {CLIENT} at {SERVER}/tpg1. (dry run)",
         "All configuration would be cleared (dry run)",
     ]
-    for module in ("lio.sessions", "commands.clear"):
+    for module in ("lio.sessions", "commands.restore"):
         monkeypatch.setattr(f"pyshell.{module}.sessions", lambda lio: iter([session]))
     ran = logged_in("clearconfig", "confirm=true")
     assert ran.lines == [
