@@ -17,7 +17,7 @@ from pathlib import Path
 from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.files import paths
 from pyshell.host import block_devices, file_text
-from pyshell.lio import CONFIG_DIR, Lio, dbroot, listing, sessions, storage_info
+from pyshell.lio import CONFIG_DIR, DBROOT_FOLDERS, Lio, listing, sessions, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import preconditions, reservations
 from pyshell.lio.operations.reservations import Reservations
@@ -306,8 +306,8 @@ def check_reservations(lio: Lio) -> Iterator[Finding]:
     places = listing.storage_objects(lio)
     if not places:
         return  # the first change creates the folders
-    for name, effect in dbroot.FOLDERS.items():
-        folder = dbroot.folder(lio.kernel, lio.machine, name)
+    for name, effect in DBROOT_FOLDERS.items():
+        folder = lio.dbroot_folder(name)
         problem, command = _folder_problem(lio, folder)
         if problem:
             yield error(str(folder), f"{problem}: {effect}", *([command] if command else []))
@@ -326,10 +326,10 @@ def _stored_elsewhere(lio: Lio) -> Iterator[Finding]:
 
     Its dbroot is /etc/target then, as that exists (Linux 6.1 and 6.12, target_init_dbroot).
     """
-    root = dbroot.path(lio.kernel)
+    root = lio.dbroot
     if root == str(CONFIG_DIR):
         return
-    folder = dbroot.folder(lio.kernel, lio.machine, "pr")
+    folder = lio.dbroot_folder("pr")
     used = lio.machine.host_file(f"{CONFIG_DIR}/pr")
     yield warning(
         str(folder),

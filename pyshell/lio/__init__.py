@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.errors import NotFoundError, NotPermittedError, PyshellError, from_os_error
+from pyshell.files import writing
 from pyshell.host import Machine, programs
-from pyshell.lio import dbroot, rtslib
+from pyshell.lio import rtslib
 from pyshell.lio.configfs import (
     CONFIGFS,
     Kernel,
@@ -35,7 +36,17 @@ _LOCK = Path("/run/targetcli.lock")
 _MARK = Path("/run/pyshell/missing")
 # Deletions mostly wait for RCU grace periods, which several of them can share.
 _AT_ONCE = 8
+DBROOT_FOLDERS = {
+    "pr": "initiators cannot register for persistent reservations, as clusters do",
+    "alua": "the kernel cannot write ALUA states",
+}
+"""The folders in the kernel's dbroot, and what happens without them.
 
+The kernel writes registrations of persistent reservations to `pr/aptpl_SERIAL`, and ALUA states to
+files below `alua/`; it creates no folder. Without `pr`, it registers the initiator and yet fails
+the command with LOGICAL UNIT COMMUNICATION FAILURE, also without APTPL: such a registration empties
+the file (Linux 6.1 and 6.12, core_scsi3_update_and_write_aptpl).
+"""
 
 ProgressListener = Callable[[int, int], None]
 """Called with the work done and the total, in any unit."""
@@ -106,7 +117,30 @@ class Lio:
             return []
         if self.simulated is None:
             _set_dbroot(self.kernel)
-        return dbroot.create_folders(self.kernel, self.machine)
+        return self._create_dbroot_folders()
+
+    @property
+    def dbroot(self) -> str:
+        """Return the folder in which the kernel keeps what survives a reboot."""
+        return text_or_none(self.kernel, f"{self.root}/dbroot") or "/var/target"  # without the file
+
+    def dbroot_folder(self, name: str) -> Path:
+        """Return where one of `DBROOT_FOLDERS` can be opened."""
+        return self.machine.host_file(f"{self.dbroot}/{name}")
+
+    def _create_dbroot_folders(self) -> list[str]:
+        """Create missing folders, accessible to root only; return why that failed."""
+        failed = []
+        for name, effect in DBROOT_FOLDERS.items():
+            missing = self.dbroot_folder(name)
+            if os.path.isdir(missing):
+                continue
+            try:
+                writing.make_folder(missing)
+            except PyshellError as error:
+                reason = error.message.rstrip(".")
+                failed.append(f"{reason}. Without {missing}, {effect}. {error.hint}".rstrip())
+        return failed
 
 
 def attach(simulate: Path | None = None, config_dir: Path | None = None) -> Lio:

@@ -38,7 +38,6 @@ from rtslib_fb.utils import RTSLibError as RTSLibError  # noqa: PLC0414 - for `e
 
 from pyshell.errors import NotFoundError, PyshellError, from_os_error
 from pyshell.host import programs
-from pyshell.lio import dbroot
 from pyshell.lio.configfs import Kernel, RealKernel, confine, confine_change, is_below
 
 if TYPE_CHECKING:
@@ -329,8 +328,11 @@ def _has_reservations(created: Any, file: Any) -> bool:
 
     Raises RTSLibError if it is damaged: without its registrations, a fenced initiator could write.
     """
+    # Late: it imports operations, which import this module.
+    from pyshell.lio.operations import reservations
+
     try:
-        return bool(dbroot.records(rtslib_fb.utils.fread(file)))
+        return bool(reservations.stored(rtslib_fb.utils.fread(file)))
     except ValueError as error:
         raise RTSLibError(
             f"cannot restore its persistent reservations from {file}: {error}. Move that file away"

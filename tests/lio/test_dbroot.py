@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from driver import Pyshell
-from pyshell.lio import attach, dbroot
+from pyshell.lio import DBROOT_FOLDERS, attach
 
 CREATE = "/backstores/ramdisk create name=one size=1M"
 
@@ -17,7 +17,7 @@ CREATE = "/backstores/ramdisk create name=one size=1M"
 def folders(pyshell: Pyshell) -> list[Path]:
     """Return the two folders, which may be missing."""
     lio = attach(pyshell.folder)
-    return [dbroot.folder(lio.kernel, lio.machine, name) for name in dbroot.FOLDERS]
+    return [lio.dbroot_folder(name) for name in DBROOT_FOLDERS]
 
 
 def test_a_change_creates_them_for_root_only(pyshell: Pyshell) -> None:
@@ -47,7 +47,7 @@ def test_the_change_is_made_even_if_that_fails(pyshell: Pyshell) -> None:
     assert pyshell("--compat", "/backstores/ramdisk delete two").err == ""
 
 
-@pytest.mark.parametrize("name", dbroot.FOLDERS)
+@pytest.mark.parametrize("name", DBROOT_FOLDERS)
 def test_none_is_created_where_other_users_could_replace_it(pyshell: Pyshell, name: str) -> None:
     pyshell.must("ls")
     folder = pyshell.folder / "etc/target" / name
@@ -57,29 +57,3 @@ def test_none_is_created_where_other_users_could_replace_it(pyshell: Pyshell, na
     assert f"Without {folder}, " in ran.err
     assert f"Run: chmod go-w {folder.parent}" in ran.err
     assert not folder.exists()
-
-
-RECORD = "PR_REG_START: {0}\ninitiator_node=iqn.{0}\nsa_res_key=1\nPR_REG_END: {0}\n"
-TWO = f"{RECORD.format(0)}{RECORD.format(1)}\0"
-NONE = "No Registrations or Reservations\n\0"
-
-
-@pytest.mark.parametrize(
-    ("text", "count"), [("", 0), ("\0", 0), (NONE, 0), (NONE.replace("\n", ""), 0), (TWO, 2)]
-)
-def test_registrations_are_read_as_the_kernel_stores_them(text: str, count: int) -> None:
-    assert len(dbroot.records(text)) == count
-
-
-@pytest.mark.parametrize("text", [TWO[:-4], TWO[:20], TWO[30:], f"{TWO[:-1]}x", "something else"])
-def test_damaged_registrations_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not complete"):
-        dbroot.records(text)
-
-
-def test_registrations_of_some_or_all_initiators_are_removed() -> None:
-    assert dbroot.without(TWO, {"iqn.0"}) == f"{RECORD.format(1)}\0"
-    assert dbroot.without(TWO, {"iqn.0", "iqn.1"}) == NONE
-    assert dbroot.without(TWO, None) == NONE
-    assert dbroot.without(TWO, {"iqn.2"}) == TWO
-    assert dbroot.without("", None) == ""

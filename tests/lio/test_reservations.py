@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from driver import Pyshell
 from pyshell.lio.identifiers import StorageObject, Target, Tpg
 from pyshell.lio.operations import reservations
@@ -96,3 +98,29 @@ def test_the_device_manages_them(pyshell: Pyshell) -> None:
     lio = pyshell.open()
     assert reservations.read(lio, StorageObject("pscsi", "one", 0, lio.root)) is None
     assert "reservation" not in pyshell.line("/backstores/pscsi/one info").out
+
+
+RECORD = "PR_REG_START: {0}\ninitiator_node=iqn.{0}\nsa_res_key=1\nPR_REG_END: {0}\n"
+TWO = f"{RECORD.format(0)}{RECORD.format(1)}\0"
+NONE = "No Registrations or Reservations\n\0"
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 0), ("\0", 0), (NONE, 0), (NONE.replace("\n", ""), 0), (TWO, 2)]
+)
+def test_registrations_are_read_as_the_kernel_stores_them(text: str, count: int) -> None:
+    assert len(reservations.stored(text)) == count
+
+
+@pytest.mark.parametrize("text", [TWO[:-4], TWO[:20], TWO[30:], f"{TWO[:-1]}x", "something else"])
+def test_damaged_registrations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not complete"):
+        reservations.stored(text)
+
+
+def test_registrations_of_some_or_all_initiators_are_removed() -> None:
+    assert reservations.stored_without(TWO, {"iqn.0"}) == f"{RECORD.format(1)}\0"
+    assert reservations.stored_without(TWO, {"iqn.0", "iqn.1"}) == NONE
+    assert reservations.stored_without(TWO, None) == NONE
+    assert reservations.stored_without(TWO, {"iqn.2"}) == TWO
+    assert reservations.stored_without("", None) == ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.files import reading, writing
-from pyshell.lio import Lio, dbroot, listing, storage_info
+from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on
 from pyshell.lio.identifiers import Lun, NodeAcl, StorageObject, Target
 from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exist
@@ -216,7 +216,7 @@ class DropStoredRegistrations(Operation):
             return None
         before = reading.read(file).data.decode("utf-8", "surrogateescape")
         try:
-            after = dbroot.without(before, self.names)
+            after = stored_without(before, self.names)
         except ValueError:
             after = before  # damaged: the kernel replaces it, and a restore reports it
         if after == before:
@@ -247,7 +247,42 @@ class StoreRegistrations(Operation):
 def _file(lio: Lio, place: StorageObject) -> Path | None:
     """Return the file with the registrations, None if the serial number is no part of a name."""
     serial = storage_info.serial(lio.kernel, place)
-    return None if "/" in serial else dbroot.registrations_file(lio.kernel, lio.machine, serial)
+    return None if "/" in serial else lio.dbroot_folder("pr") / f"aptpl_{serial}"
+
+
+_NONE_STORED = "No Registrations or Reservations"
+"""What the kernel writes if there is no registration."""
+_RECORD = re.compile(r"PR_REG_START: .*?\nPR_REG_END: [0-9]+(?:\n|\Z)", re.DOTALL)
+_NODE = re.compile(r"^initiator_node=(.*)$", re.MULTILINE)
+
+
+def stored(text: str) -> list[str]:
+    """Return the registrations in a file of the kernel. Raises ValueError if it is damaged.
+
+    An empty file has none: the kernel does not sync it, and a power failure may empty it.
+    """
+    found = _RECORD.findall(text)
+    known = "".join(found).rstrip("\n") if found else _NONE_STORED
+    if text.rstrip("\0\n") not in (known, ""):
+        raise ValueError("a registration in it is not complete")
+    return found
+
+
+def stored_without(text: str, names: Collection[str] | None) -> str:
+    """Return the text of such a file without some initiators, None for all; `text` if unchanged.
+
+    Raises ValueError.
+    """
+    found = stored(text)
+    kept = [one for one in found if names is not None and _initiator(one) not in names]
+    if len(kept) == len(found):
+        return text
+    return f"{''.join(kept) or f'{_NONE_STORED}{chr(10)}'}\0"
+
+
+def _initiator(record: str) -> str:
+    found = _NODE.search(record)
+    return found[1] if found else ""
 
 
 def clear(
