@@ -51,16 +51,16 @@ class DebianGuest:
         self._qemu.wait()
         self._data.unlink()
 
-    def booted(self) -> str:
+    def booted(self, seconds: float = BOOT_SECONDS) -> str:
         """Wait until the next boot is complete and return systemd's word on it."""
         self._boots += 1
-        self._wait("its boot", lambda: self._seen_boots() >= self._boots, BOOT_SECONDS)
+        self._wait("its boot", lambda: self._seen_boots() >= self._boots, seconds)
         return self.run("systemctl is-system-running --wait || :").strip()
 
     def reboot(self) -> str:
         """Reboot as its administrator would, and wait for that as `booted` does."""
         self.run("systemctl reboot")
-        return self.booted()
+        return self.booted(2 * BOOT_SECONDS)  # it also shuts down, for up to 90 seconds a unit
 
     def run(self, line: str) -> str:
         """Run a line of shell, which must succeed, and return what it prints."""
