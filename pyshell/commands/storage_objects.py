@@ -13,7 +13,7 @@ from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
-from pyshell.lio.operations.reservations import SPC2, Reservations
+from pyshell.lio.operations.reservations import SPC2, Renewal, Reservations
 from pyshell.lio.operations.storage import remove_storage_object
 from pyshell.text import counted
 from pyshell.tree.backstores import BackstoreNode
@@ -111,18 +111,19 @@ def clear_reservation(
             f"{node.place} is reserved by {found.names_text} with RESERVE (SPC-2).",
             "Such a reservation ends with the session of its holder, or if it resets the LUN.",
         )
-    if not found.registrations or not (registrations or found.holder):
+    if found.holder is None and not (registrations and found.registrations):
         raise NotFoundError(
             f"No initiator holds a reservation of {node.place}.",
             "registrations=true removes the registrations." if found.registrations else "",
         )
-    told = _told(node, found, every=registrations)
-    operations = reservations.clear(node.lio, node.place, found, told, every=registrations)
+    renewal = reservations.renewal(node.lio, node.place, found, every=registrations)
+    told = _told(node, found, renewal, every=registrations)
+    operations = renewal.operations(node.lio, node.place, told, every=registrations)
     operations[-1].said = [f"Cleared {told}."]
     return Change(operations, undoable=False, named=None)
 
 
-def _told(node: StorageObjectNode, found: Reservations, *, every: bool) -> str:
+def _told(node: StorageObjectNode, found: Reservations, renewal: Renewal, *, every: bool) -> str:
     """Return what is cleared."""
     disk = f"{node.place.plugin}/{node.place.name}"
     parts = []
@@ -130,4 +131,7 @@ def _told(node: StorageObjectNode, found: Reservations, *, every: bool) -> str:
         parts.append(f"the reservation of {disk} held by {found.names_text}")
     if every:
         parts.append(f"{counted(len(found.registrations), 'registration')} on {disk}")
+    elif renewal.luns:
+        paths = ", ".join(lun.path for lun in renewal.luns)
+        parts.append(f"all registrations through {paths}")
     return " and ".join(parts)

@@ -147,11 +147,90 @@ def test_without_aptpl_they_are_lost(cluster: Pyshell) -> None:
 
 
 def test_a_serial_number_with_a_slash_names_no_file(cluster: Pyshell) -> None:
+    registrations = stored(cluster)
     (shown,) = cluster.configfs.glob("core/iblock_*/lee_block/wwn/vpd_unit_serial")
     shown.write_text("T10 VPD Unit Serial Number: x/../../other\n")
     other = cluster.folder / "etc/target/other"
     (cluster.folder / "etc/target/pr/aptpl_x").mkdir()
-    registration = "PR_REG_START: 0\nPR_REG_END: 0\n"
-    other.write_text(registration)
+    other.write_text(registrations)
     cluster.line(f"{DISK} clear_reservation registrations=true").done()
-    assert other.read_text() == registration
+    assert other.read_text() == registrations
+
+
+def test_a_serial_number_too_long_for_a_file_name_has_no_file(cluster: Pyshell) -> None:
+    (shown,) = cluster.configfs.glob("core/iblock_*/lee_block/wwn/vpd_unit_serial")
+    shown.write_text(f"T10 VPD Unit Serial Number: {'a' * 254}\n")
+    cluster.line(f"{DISK} clear_reservation").done()
+    assert initiators(cluster, "holders") == []
+
+
+def test_the_holder_has_no_acl_and_demo_mode_is_off_again(cluster: Pyshell) -> None:
+    cluster.must(
+        f"{DISK} clear_reservation registrations=true",
+        f"{TPG} set attribute generate_node_acls=1",
+        f"login {THIRD}",
+        f"reserve {THIRD} type=exclusive_access aptpl=true",
+        f"{TPG} set attribute generate_node_acls=0",
+    )
+    assert initiators(cluster, "holders") == [THIRD]
+    cluster.must(f"{DISK} clear_reservation")
+    assert initiators(cluster) == []
+    assert THIRD not in stored(cluster)
+
+
+def test_the_others_that_a_recreated_lun_costs_are_named(cluster: Pyshell) -> None:
+    cluster.must(
+        f"{DISK} clear_reservation",
+        f"{TPG} set attribute generate_node_acls=1",
+        f"login {THIRD}",
+        f"reserve {THIRD} type=exclusive_access aptpl=true",
+    )
+    assert initiators(cluster) == [THIRD, OTHER]
+    told = cluster.line(f"{DISK} clear_reservation").done().lines
+    assert told[0] == (
+        f"Cleared the reservation of block/lee_block held by {THIRD} and all registrations through"
+        f" {TPG}/luns/lun0."
+    )
+
+
+def test_registrations_through_another_target_stay_stored(cluster: Pyshell) -> None:
+    second = "iqn.2020-07.192.168.56.101:second"
+    tpg = f"/iscsi/{second}/tpg1"
+    cluster.must(
+        f"/iscsi create {second}",
+        f"{tpg}/luns create {DISK}",
+        f"{tpg}/acls create {CLIENT}",
+        f"login {CLIENT} target={second}",
+        f"reserve {CLIENT} target={second} key=0xabc3 aptpl=true",
+    )
+    assert stored(cluster).count("PR_REG_START") == 3
+    cluster.must(f"{DISK} clear_reservation")
+    kept = stored(cluster)
+    assert kept.count("PR_REG_START") == 2
+    assert f"target_node={second}" in kept
+    assert len(initiators(cluster)) == 2
+
+
+@pytest.mark.parametrize("text", ["", "odd\n", "0x\n"])
+def test_an_odd_generation_breaks_nothing(cluster: Pyshell, text: str) -> None:
+    (shown,) = cluster.configfs.glob("core/iblock_*/lee_block/pr/res_pr_generation")
+    shown.write_text(text)
+    assert reserved(cluster)["generation"] == 0
+    assert "Traceback" not in cluster("doctor").err
+
+
+def test_a_holder_is_cleared_even_if_no_registration_can_be_read(cluster: Pyshell) -> None:
+    (shown,) = cluster.configfs.glob("core/iblock_*/lee_block/pr/res_pr_registered_i_pts")
+    shown.write_text("SPC-3 PR Registrations:\n")
+    cluster.must(f"{DISK} clear_reservation")
+    assert initiators(cluster, "holders") == []
+
+
+def test_a_holder_whose_lun_is_not_known_is_not_said_to_be_cleared(cluster: Pyshell) -> None:
+    cluster.must(f"{TPG}/acls delete {CLIENT}", f"{TPG}/acls delete {OTHER}")
+    (port,) = cluster.configfs.glob("core/iblock_*/lee_block/pr/res_holder")
+    port.write_text(f"SPC-3 Reservation: iSCSI Initiator: {CLIENT},i,0x00023d000001\n")
+    cluster.must(f"{TPG}/luns delete lun0")
+    ran = cluster.line(f"{DISK} clear_reservation")
+    assert ran.status == 5
+    assert "Cannot find the LUN through which" in ran.err

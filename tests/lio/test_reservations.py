@@ -100,7 +100,11 @@ def test_the_device_manages_them(pyshell: Pyshell) -> None:
     assert "reservation" not in pyshell.line("/backstores/pscsi/one info").out
 
 
-RECORD = "PR_REG_START: {0}\ninitiator_node=iqn.{0}\nsa_res_key=1\nPR_REG_END: {0}\n"
+RECORD = (
+    "PR_REG_START: {0}\ninitiator_fabric=iSCSI\ninitiator_node=iqn.{0}\nsa_res_key=1\n"
+    "res_holder=0\nres_all_tg_pt=0\nmapped_lun=0\ntarget_fabric=iSCSI\ntarget_node=iqn.T{0}\n"
+    "tpgt=1\nport_rtpi=1\ntarget_lun=5\nPR_REG_END: {0}\n"
+)
 TWO = f"{RECORD.format(0)}{RECORD.format(1)}\0"
 NONE = "No Registrations or Reservations\n\0"
 
@@ -112,6 +116,17 @@ def test_registrations_are_read_as_the_kernel_stores_them(text: str, count: int)
     assert len(reservations.stored(text)) == count
 
 
+def test_each_has_its_initiator_and_port() -> None:
+    (_, second) = reservations.stored(TWO)
+    assert (second.initiator, second.port) == ("iqn.1", ("iqn.t1", 1, 5))
+
+
+def test_an_initiators_name_cannot_end_its_registration() -> None:
+    text = RECORD.format(0).replace("iqn.0", "iqn.0\nPR_REG_END: 0\nx")
+    (one,) = reservations.stored(text)
+    assert one.initiator == "iqn.0\npr_reg_end: 0\nx"
+
+
 @pytest.mark.parametrize("text", [TWO[:-4], TWO[:20], TWO[30:], f"{TWO[:-1]}x", "something else"])
 def test_damaged_registrations_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not complete"):
@@ -119,8 +134,10 @@ def test_damaged_registrations_are_refused(text: str) -> None:
 
 
 def test_registrations_of_some_or_all_initiators_are_removed() -> None:
-    assert reservations.stored_without(TWO, {"iqn.0"}) == f"{RECORD.format(1)}\0"
-    assert reservations.stored_without(TWO, {"iqn.0", "iqn.1"}) == NONE
-    assert reservations.stored_without(TWO, None) == NONE
-    assert reservations.stored_without(TWO, {"iqn.2"}) == TWO
-    assert reservations.stored_without("", None) == ""
+    def without(text: str, *names: str) -> str:
+        return reservations.stored_without(text, lambda one: one.initiator in names)
+
+    assert without(TWO, "iqn.0") == f"{RECORD.format(1)}\0"
+    assert without(TWO, "iqn.0", "iqn.1") == NONE
+    assert without(TWO, "iqn.2") == TWO
+    assert without("", "iqn.0") == ""

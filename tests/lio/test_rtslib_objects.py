@@ -30,7 +30,11 @@ def test_kept_reservations_are_brought_back_to_their_storage_object(
     (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
     folder = lio.machine.host_file("/srv/kept/pr")
     folder.mkdir(parents=True)
-    (folder / f"aptpl_{kept}").write_text("PR_REG_START: 0\nPR_REG_END: 0\n\0", encoding="ascii")
+    record = (
+        "PR_REG_START: 0\ninitiator_node=iqn.0\nsa_res_key=1\ntarget_node=iqn.t\ntpgt=1\n"
+        "target_lun=0\nPR_REG_END: 0\n\0"
+    )
+    (folder / f"aptpl_{kept}").write_text(record, encoding="ascii")
     with changing():
         rtslib_objects.create_storage_object(
             StorageObject("ramdisk", "one", 0, lio.root), {"size": 1 << 20, "wwn": SERIAL}

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyshell.errors import ConflictError
 from pyshell.files import reading, writing
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on
-from pyshell.lio.identifiers import Lun, NodeAcl, StorageObject, Target
+from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target
 from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exist
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
 from pyshell.lio.sessions import Session
@@ -36,9 +37,10 @@ _HOLDER = re.compile(
 _PORT = re.compile(
     r"Target Node Endpoint: (.*)\n.*Portal Group Tag: (\d+) .*Logical Unit: (\d+)", re.DOTALL
 )
+_GENERATION = re.compile(r"(0x[0-9a-f]{1,8})\b")
 _REGISTRATION = re.compile(
     r"^\S+ Node: (.*?)(?:,i,0x([0-9a-f]*))? Key: (0x[0-9a-f]+) PRgen: 0x[0-9a-f]+$",
-    re.MULTILINE,
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -78,9 +80,10 @@ class Reservations:
     @property
     def holders(self) -> Collection[InitiatorPort]:
         """Return the initiator ports that hold the reservation: of some types, all registered."""
-        if self.type.endswith(_ALL_REGISTRANTS):
-            return self.registrations
-        return [self.holder] if self.holder is not None else []
+        if self.holder is None:
+            return []
+        everyone = self.registrations if self.type.endswith(_ALL_REGISTRANTS) else ()
+        return everyone or [self.holder]
 
     @property
     def names(self) -> list[str]:
@@ -137,7 +140,7 @@ def _parsed(
         target=at[1].strip() if at else "",
         tpg=int(at[2]) if at else 0,
         lun=int(at[3]) if at else 0,
-        generation=int(generation, 16),
+        generation=int(counted[1], 16) if (counted := _GENERATION.match(generation)) else 0,
         aptpl="Activated" in aptpl,
         registrations=tuple(
             Registration(one[1], one[2] or "", one[3]) for one in _REGISTRATION.finditer(registered)
@@ -178,25 +181,17 @@ def kernel_name(place: NodeAcl | Target) -> str:
     return os.path.basename(place.folder).lower()
 
 
-def ports(lio: Lio, place: StorageObject, found: Reservations, *, every: bool) -> list[Lun]:
-    """Return the LUNs through which the holders registered, or may have: only a holder's is known.
-
-    With `every`, those of all registrations.
-    """
-    luns = listing.luns_of(lio, place)
-    if every or len(found.holders) != 1:
-        return luns
-    at = (found.target.lower(), found.tpg, found.lun)
-    return [lun for lun in luns if (kernel_name(lun.tpg.target), lun.tpg.tag, lun.index) == at]
-
-
 @dataclass
 class DropStoredRegistrations(Operation):
     """Remove registrations from the file from which they would be restored."""
 
     place: StorageObject
-    names: Sequence[str] | None
-    """The initiators, None for all."""
+    luns: Sequence[Lun]
+    """Those of all initiators through these LUNs."""
+    mapped: Sequence[MappedLun]
+    """Those of the initiators of these mapped LUNs, through their LUN."""
+    every: bool
+    """All, whatever they came through."""
     told: str
     """What that is for: what is cleared, for a question and a dry run."""
 
@@ -212,17 +207,26 @@ class DropStoredRegistrations(Operation):
 
     def do(self, lio: Lio) -> Operation | None:
         file = _file(lio, self.place)
-        if file is None or not file.is_file():
+        if file is None or not os.path.isfile(file):
             return None
         before = reading.read(file).data.decode("utf-8", "surrogateescape")
         try:
-            after = stored_without(before, self.names)
+            after = stored_without(before, self._drops())
         except ValueError:
-            after = before  # damaged: the kernel replaces it, and a restore reports it
+            return None  # damaged: the kernel replaces it, and a restore reports it
         if after == before:
             return None
         writing.replace(file, after.encode("utf-8", "surrogateescape"))
         return StoreRegistrations(self.place, before)
+
+    def _drops(self) -> Callable[[Stored], bool]:
+        whole = {_port(lun) for lun in self.luns}
+        own = {
+            (_port(lun), kernel_name(one.acl))
+            for one in self.mapped
+            if (lun := listing.lun_of(one)) is not None
+        }
+        return lambda one: self.every or one.port in whole or (one.port, one.initiator) in own
 
 
 @dataclass
@@ -250,67 +254,113 @@ def _file(lio: Lio, place: StorageObject) -> Path | None:
     return None if "/" in serial else lio.dbroot_folder("pr") / f"aptpl_{serial}"
 
 
+_Port = tuple[str, int, int]
+"""A target's WWN, a TPG's tag and a LUN's number."""
 _NONE_STORED = "No Registrations or Reservations"
 """What the kernel writes if there is no registration."""
-_RECORD = re.compile(r"PR_REG_START: .*?\nPR_REG_END: [0-9]+(?:\n|\Z)", re.DOTALL)
-_NODE = re.compile(r"^initiator_node=(.*)$", re.MULTILINE)
+_RECORD = re.compile(
+    r"PR_REG_START: .*?\ntarget_lun=([0-9]+)\nPR_REG_END: [0-9]+(?:\n|\Z)", re.DOTALL
+)
+_FIELDS = re.compile(
+    r"\ninitiator_node=(.*?)\n(?:initiator_sid|sa_res_key)=.*\ntarget_node=(.*?)\ntpgt=([0-9]+)\n",
+    re.DOTALL,
+)
 
 
-def stored(text: str) -> list[str]:
+@dataclass(frozen=True)
+class Stored:
+    """A registration in a file of the kernel, with the lines that hold it."""
+
+    lines: str
+    initiator: str
+    port: _Port
+
+
+def stored(text: str) -> list[Stored]:
     """Return the registrations in a file of the kernel. Raises ValueError if it is damaged.
 
     An empty file has none: the kernel does not sync it, and a power failure may empty it.
     """
-    found = _RECORD.findall(text)
-    known = "".join(found).rstrip("\n") if found else _NONE_STORED
-    if text.rstrip("\0\n") not in (known, ""):
+    found = list(_RECORD.finditer(text))
+    fields = [_FIELDS.search(one[0]) for one in found]
+    known = "".join(one[0] for one in found).rstrip("\n") if found else _NONE_STORED
+    if None in fields or text.rstrip("\0\n") not in (known, ""):
         raise ValueError("a registration in it is not complete")
-    return found
+    return [
+        Stored(one[0], at[1].lower(), (at[2].lower(), int(at[3]), int(one[1])))
+        for one, at in zip(found, fields, strict=True)
+        if at is not None
+    ]
 
 
-def stored_without(text: str, names: Collection[str] | None) -> str:
-    """Return the text of such a file without some initiators, None for all; `text` if unchanged.
+def stored_without(text: str, drops: Callable[[Stored], bool]) -> str:
+    """Return the text of such a file without some registrations; `text` if unchanged.
 
     Raises ValueError.
     """
     found = stored(text)
-    kept = [one for one in found if names is not None and _initiator(one) not in names]
+    kept = [one.lines for one in found if not drops(one)]
     if len(kept) == len(found):
         return text
     return f"{''.join(kept) or f'{_NONE_STORED}{chr(10)}'}\0"
 
 
-def _initiator(record: str) -> str:
-    found = _NODE.search(record)
-    return found[1] if found else ""
+def _port(lun: Lun) -> _Port:
+    return kernel_name(lun.tpg.target), lun.tpg.tag, lun.index
 
 
-def clear(
-    lio: Lio, place: StorageObject, found: Reservations, told: str, *, every: bool
-) -> list[Operation]:
-    """Return operations that clear the reservation, with `every` also all registrations.
+@dataclass(frozen=True)
+class Renewal:
+    """What is deleted and created again, so that the kernel drops registrations through it."""
 
-    `told` is what is cleared, for a question.
+    luns: Sequence[Lun]
+    mapped: Sequence[MappedLun]
+
+    def operations(
+        self, lio: Lio, place: StorageObject, told: str, *, every: bool
+    ) -> list[Operation]:
+        """Return the operations; `told` is what is cleared, for a question."""
+        made: list[Operation] = [
+            DropStoredRegistrations(place, self.luns, self.mapped, every, told)
+        ]
+        parts: list[list[Deletion]] = [
+            [*map(UnmapLun, listing.mappings_of(lun)), DeleteLun(lun)] for lun in self.luns
+        ]
+        parts += [[UnmapLun(one)] for one in self.mapped]
+        for deletions in parts:
+            again = [one for deletion in reversed(deletions) for one in deletion.again(lio)]
+            made += [*deletions, *again]
+        return made
+
+
+def renewal(lio: Lio, place: StorageObject, found: Reservations, *, every: bool) -> Renewal:
+    """Return what clears the reservation, or with `every` all registrations.
+
+    These are the mapped LUNs of the initiators, or, if one has no ACL (demo mode), whole LUNs. The
+    kernel tells through which LUN a single holder registered, but not through which LUN others did.
+    Raises ConflictError if nothing fits.
     """
     names = {one.initiator.lower() for one in (found.registrations if every else found.holders)}
-    made: list[Operation] = []
-    for lun in ports(lio, place, found, every=every):
-        made += _renewed(lio, lun, names)
-    everyone = every or any(isinstance(one, DeleteLun) for one in made)
-    return [DropStoredRegistrations(place, None if everyone else found.names, told), *made]
-
-
-def _renewed(lio: Lio, lun: Lun, names: Collection[str]) -> list[Operation]:
-    """Return operations that delete and create again what initiators registered through.
-
-    That is their mapped LUNs; if one of them has no ACL (demo mode), the LUN.
-    """
-    acls = {kernel_name(acl) for acl in listing.node_acls(lun.tpg)}
-    admits = is_on(lio.kernel, f"{lun.tpg.folder}/attrib/generate_node_acls")
-    whole = admits and not acls.issuperset(names)
-    deletions: list[Deletion] = [
-        UnmapLun(one) for one in listing.mappings_of(lun) if whole or kernel_name(one.acl) in names
+    luns = listing.luns_of(lio, place)
+    at = (found.target.lower(), found.tpg, found.lun)
+    single = not every and len(found.holders) == 1
+    known = [lun for lun in luns if single and _port(lun) == at]
+    acls = {lun: set(map(kernel_name, listing.node_acls(lun.tpg))) for lun in luns}
+    demo = [lun for lun in luns if is_on(lio.kernel, f"{lun.tpg.folder}/attrib/generate_node_acls")]
+    if known:
+        whole = [lun for lun in known if not names <= acls[lun]]
+    else:
+        whole = [] if names <= set().union(*acls.values()) else demo or luns
+    mapped = [
+        one
+        for lun in known or luns
+        if lun not in whole
+        for one in listing.mappings_of(lun)
+        if every or kernel_name(one.acl) in names
     ]
-    deletions += [DeleteLun(lun)] if whole else []
-    again = [one for deletion in reversed(deletions) for one in deletion.again(lio)]
-    return [*deletions, *again]
+    if not whole and not mapped:
+        raise ConflictError(
+            f"Cannot find the LUN through which {found.names_text} registered with {place}.",
+            "Delete the LUNs of the storage object and create them again.",
+        )
+    return Renewal(whole, mapped)
