@@ -20,7 +20,7 @@ from pyshell.host import block_devices, file_text
 from pyshell.lio import CONFIG_DIR, DBROOT_FOLDERS, Lio, listing, sessions, storage_info
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.operations import preconditions, reservations
-from pyshell.lio.operations.reservations import Reservations
+from pyshell.lio.operations.reservations import SPC2, Reservations
 from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
@@ -308,9 +308,9 @@ def check_reservations(lio: Lio) -> Iterator[Finding]:
         return  # the first change creates the folders
     for name, effect in DBROOT_FOLDERS.items():
         folder = lio.dbroot_folder(name)
-        problem, command = _folder_problem(lio, folder)
+        problem, command = _folder_problem(lio, folder, effect)
         if problem:
-            yield error(str(folder), f"{problem}: {effect}", *([command] if command else []))
+            yield error(str(folder), problem, *([command] if command else []))
     read = [(place, reservations.read(lio, place)) for place in places]
     if any(found is not None and found.aptpl for _, found in read):
         yield from _stored_elsewhere(lio)
@@ -347,24 +347,25 @@ def _abandoned(lio: Lio, place: StorageObject, found: Reservations) -> Finding:
         place.path,
         f"it is reserved ({found.type}) by {found.names_text}, whose session has ended: {open_to}"
         " can write to it",
-        choices=[pyshell(lio, place.path, "clear_reservation")],
+        # One by RESERVE cannot be cleared: it ends with its session, or a reset of the LUN.
+        choices=[] if found.type == SPC2 else [pyshell(lio, place.path, "clear_reservation")],
     )
 
 
-def _folder_problem(lio: Lio, folder: Path) -> tuple[str, str]:
+def _folder_problem(lio: Lio, folder: Path, effect: str) -> tuple[str, str]:
     """Return what is wrong with a folder, "" if nothing, and the command that fixes it, if any."""
     word = shell_word(str(folder))
     try:
         found = os.lstat(folder)
     except FileNotFoundError:
-        return "it is missing", f"install -d -m 0700 {word}"
+        return f"it is missing: {effect}", f"install -d -m 0700 {word}"
     if not stat.S_ISDIR(found.st_mode):
-        return f"it is a {paths.kind(found.st_mode)}, not a folder", ""
+        return f"it is not a folder: {effect}", ""
     if not paths.is_own(found.st_uid):
         owner = paths.user_name(found.st_uid)
         return f"it belongs to {owner}, who can change reservations", f"chown root: {word}"
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return "other users can change the files in it", f"chmod 0700 {word}"
     if lio.may_change and not os.access(folder, os.W_OK):
-        return "nothing can be written to it", ""
+        return f"nothing can be written to it: {effect}", ""
     return "", ""

@@ -34,7 +34,8 @@ def folder(healthy: Pyshell) -> Path:
 
 def test_other_users_can_write_to_the_folder(healthy: Pyshell, folder: Path) -> None:
     folder.chmod(0o775)
-    follow(healthy, only(healthy, "reservations", str(folder), "other users can change"))
+    told = "other users can change the files in it"
+    follow(healthy, only(healthy, "reservations", str(folder), told))
     assert gone(healthy, "reservations")
 
 
@@ -42,8 +43,16 @@ def test_a_file_is_in_the_folders_place(healthy: Pyshell, folder: Path) -> None:
     folder.rmdir()
     folder.touch()
     (found,) = [one for one in doctor(healthy) if one["check"] == "reservations"]
-    assert "not a folder" in found["message"]
+    assert found["message"].startswith("it is not a folder: initiators cannot register")
     assert found["commands"] == []
+
+
+def test_a_reservation_that_cannot_be_cleared_has_no_command_for_it(healthy: Pyshell) -> None:
+    (shown,) = healthy.configfs.glob("core/iblock_*/lee_block/pr/res_holder")
+    shown.write_text(f"SPC-2 Reservation: iSCSI Initiator: {CLIENT}\n")
+    (found,) = [one for one in doctor(healthy) if one["check"] == "reservations"]
+    assert found["message"].startswith("it is reserved (SPC-2)")
+    assert found["choices"] == []
 
 
 @pytest.mark.parametrize(
