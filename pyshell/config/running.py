@@ -119,7 +119,10 @@ def read_storage_object(
     if place.plugin == "block":
         entry["write_back"] = bool(described.write_back)
     attributes = _attributes(lio, place.folder, place.plugin, names or SettingNames())
-    identity = storage_info.own_identity(lio.kernel, place)
+    alias = attributes.get("emulate_model_alias")
+    identity = storage_info.own_identity(
+        lio.kernel, place, str(alias) if alias is not None else None
+    )
     if storage_info.PRODUCT in identity:  # whatever emulate_model_alias was before
         attributes.pop("emulate_model_alias", None)
     entry["attributes"] = attributes | {

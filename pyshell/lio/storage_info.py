@@ -243,15 +243,16 @@ def identity_default(place: StorageObject, file: str, model_alias: str | None) -
     return settings.row("storage_object_wwn", name).default_of(place.plugin) or ""
 
 
-def own_identity(kernel: Kernel, place: StorageObject) -> dict[str, str]:
+def own_identity(kernel: Kernel, place: StorageObject, alias: str | None = None) -> dict[str, str]:
     """Return what was set of vendor, product, revision and company id, by file.
 
-    A kernel can lack some of them: vendor_id came first, company_id last.
+    A kernel can lack some of them: vendor_id came first, company_id last. `alias` is the value of
+    emulate_model_alias if it was read already.
     """
     found: dict[str, str] = {}
     if place.plugin not in IDENTIFIED:
         return found
-    alias = text_or_none(kernel, f"{place.folder}/{MODEL_ALIAS}")
+    alias = alias or text_or_none(kernel, f"{place.folder}/{MODEL_ALIAS}")
     for file in _IDENTITY:
         with contextlib.suppress(OSError):
             value = settings.read(kernel, place.folder, file)

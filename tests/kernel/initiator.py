@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,11 +81,13 @@ class Initiator:
         path.write_text("\n".join([*lines, ""]))
 
     def stop(self) -> None:
-        """Log out of everything, forget all nodes and end the daemon."""
+        """Log out of everything, forget all nodes and interfaces, and end the daemon."""
         if self._daemon is None:
             return
         run("iscsiadm", "-m", "node", "-u", check=False)
         run("iscsiadm", "-m", "node", "-o", "delete", check=False)
+        # One for another initiator's name would log in with that in the next test, too.
+        shutil.rmtree(FOLDER / "ifaces", ignore_errors=True)
         self._daemon.terminate()
         try:
             self._daemon.wait(10)

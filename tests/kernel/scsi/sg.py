@@ -40,6 +40,8 @@ _VOLATILE = (
     (r"(0x)?6001405[0-9a-f]{25}", "NAA"),
     (r"0x[0-9a-f]{9,16}\b", "NUMBER"),
     (r"generation=0x[0-9a-f]+", "generation=NUMBER"),
+    # The kernel counts the ports of all targets since its start.
+    (r"Relative port address: 0x[0-9a-f]+", "Relative port address: NUMBER"),
 )
 
 
