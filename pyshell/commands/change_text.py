@@ -112,6 +112,9 @@ def _chap(plan: Plan) -> Iterator[str]:
     if plan.kept_identity:
         paths = _first(plan.kept_identity)
         yield f"identity of {paths} not in the file and kept (keep_secrets=false resets it)"
+    if plan.lacking:
+        names = dict.fromkeys(name for every in plan.lacking.values() for name in every)
+        yield f"{', '.join(names)} of {_first([*plan.lacking])} skipped: this kernel has none"
 
 
 def _kept(paths: Sequence[str]) -> Iterator[str]:
@@ -136,6 +139,7 @@ def data(plan: Plan, objects: Sequence[Touched]) -> dict[str, Any]:
         "kept": plan.kept,
         "kept_chap": plan.kept_chap,
         "kept_identity": plan.kept_identity,
+        "skipped_identity": plan.lacking,
     }
 
 

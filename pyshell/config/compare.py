@@ -9,13 +9,14 @@ only from none.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pyshell import names
 from pyshell.config.model import DEMO_MODE, LUN_GROUP, Item, Items, tree_path
-from pyshell.lio import Lio, identifiers, settings, storage_info
+from pyshell.lio import Lio, identifiers, listing, settings, storage_info
 from pyshell.lio.identifiers import DEFAULT_GROUP
 from pyshell.lio.storage_info import ARGUMENTS
 
@@ -197,6 +198,28 @@ def identity_omitted(item: Item, other: Item | None) -> list[str]:
     if other is None or not isinstance(item.place, identifiers.StorageObject):
         return []
     return [f for f in other.settings if f.startswith("wwn/") and f not in item.settings]
+
+
+def settable(lio: Lio, wanted: Items, running: Items) -> tuple[Items, dict[str, list[str]]]:
+    """Return `wanted` without the parts of running objects' identity that this kernel lacks.
+
+    The second result has the names of those parts, as `company_id`, by path.
+    """
+    found, lacking = dict(wanted), {}
+    for path, item in wanted.items():
+        identity = [f for f in item.settings if f.startswith("wwn/")]
+        if not identity or path not in running:
+            continue
+        assert isinstance(item.place, identifiers.StorageObject)
+        place = listing.storage_object(lio, item.place.plugin, item.place.name)
+        if place is None:
+            continue
+        gone = [f for f in identity if not os.path.exists(f"{place.folder}/{f}")]
+        if gone:
+            own = {file: value for file, value in item.settings.items() if file not in gone}
+            found[path] = replace(item, settings=own)
+            lacking[path] = [file.rpartition("/")[2] for file in gone]
+    return found, lacking
 
 
 def merged(lio: Lio, running: Item, wanted: Item) -> Item:

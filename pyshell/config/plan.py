@@ -12,7 +12,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pyshell.config import object_operations
-from pyshell.config.compare import Difference, compare, keeping_chap, keeping_identity, merged
+from pyshell.config.compare import (
+    Difference,
+    compare,
+    keeping_chap,
+    keeping_identity,
+    merged,
+    settable,
+)
 from pyshell.config.model import (
     ENABLED,
     Item,
@@ -55,6 +62,8 @@ class Plan:
     """Storage objects that keep the running vendor, product …, which the document omits."""
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+    """Parts of running storage objects' identity that this kernel lacks, by path."""
 
     @property
     def operations(self) -> list[Operation]:
@@ -84,6 +93,7 @@ def plan(
     if keep:
         wanted, kept_chap = keeping_chap(wanted, running)
         wanted, kept_identity = keeping_identity(wanted, running)
+    wanted, lacking = settable(lio, wanted, running)
     # Steps follow the order of these two, and either can have been merged from several.
     running, wanted = in_order(running), in_order(wanted)
     wanted = _possible(running, wanted, prune, refused)
@@ -121,6 +131,7 @@ def plan(
         kept=[] if prune else reported(gone),
         kept_chap=reported(kept_chap),
         kept_identity=reported(kept_identity),
+        lacking=lacking,
     )
 
 

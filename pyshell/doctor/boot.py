@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.config import document_file, references, store
-from pyshell.config.compare import Difference, compare, shown
+from pyshell.config.compare import Difference, compare, settable, shown
 from pyshell.config.document import Document
 from pyshell.config.model import Items, items
 from pyshell.config.running import read_running
@@ -98,7 +98,15 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
     if saved and not running:
         message = "it is not running: initiators have no disks"
         yield error(str(path), message, pyshell(lio, "restoreconfig"))
-    elif differing := list(shown(compare(saved, running))):
+        return
+    saved, lacking = settable(lio, saved, running)
+    for place, parts in lacking.items():
+        yield warning(
+            place,
+            f"this kernel cannot set its {', '.join(parts)}: initiators can take it for another"
+            " disk. saveconfig would remove it from the saved file",
+        )
+    if differing := list(shown(compare(saved, running))):
         yield from _unsaved(lio, path, differing, recorded)
 
 

@@ -245,6 +245,19 @@ def test_apply_lifts_the_luns_of_an_exported_disk(disk: Pyshell) -> None:
     assert disk.line("diff").out == ""
 
 
+def test_a_part_that_the_kernel_lacks_is_skipped_and_not_lost(disk: Pyshell) -> None:
+    disk.must(f"/iscsi create {SERVER}", f"{TPG}/luns create {DISK}", "saveconfig")
+    disk.must("clearconfig confirm=true", "restoreconfig")
+    (disk.configfs / "core/rd_mcp_0/disk/wwn/company_id").unlink()
+    summary = disk.must("apply saved")[-1]
+    assert "0 changed, 0 recreated, 0 deleted" in summary
+    assert f"company_id of {DISK} skipped: this kernel has none" in summary
+    told = disk("doctor").out
+    assert "this kernel cannot set its company_id" in told
+    assert "'diff' shows it" not in told
+    assert "is saved in" in disk("status").out
+
+
 @pytest.mark.parametrize(
     ("key", "value", "level", "told"),
     [

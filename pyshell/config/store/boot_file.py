@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyshell import quoting
 from pyshell.config import document_file, references, store
-from pyshell.config.compare import compare
+from pyshell.config.compare import compare, settable
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
@@ -346,4 +346,5 @@ def is_unsaved(lio: Lio) -> bool:
     running = items(read_running(lio), lio.root)
     if not path.exists():
         return bool(running)
-    return bool(compare(items(references.if_readable(document_file.load(path)), lio.root), running))
+    saved = items(references.if_readable(document_file.load(path)), lio.root)
+    return bool(compare(settable(lio, saved, running)[0], running))
