@@ -32,6 +32,7 @@ from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.preconditions import (
     check,
     check_block,
+    check_max_sectors,
     check_serial,
     check_text,
     identity,
@@ -82,6 +83,10 @@ def storage_problems(document: DocumentEntry, running: Collection[str] = ()) -> 
         yield from _arguments(entry, plugin, needed=not is_running)
         yield from _device(entry, plugin)
         yield from _size(entry, plugin)
+        if plugin == "user":
+            limit, control = entry.number("hw_max_sectors"), entry.fit_text("control") or ""
+            rule = partial(check_max_sectors, control=control)
+            yield from violations(rule, limit, entry.at("hw_max_sectors"))
         yield from _cache(entry, plugin)
         yield from _alua_groups(entry)
 

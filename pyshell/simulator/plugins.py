@@ -65,9 +65,16 @@ def control(facts: Facts, text: str) -> None:
         elif kind == "size" and value:
             values[name] = number(value, "u64")
         elif kind is not None and _DECIMAL.match(value):
+            if kind != "switch" and facts["plugin"] != "iblock" and not _is_int(int(value)):
+                refuse(errno.ERANGE)
             if not _fits(kind, int(value), is_enabled=bool(facts.get("enabled"))):
                 refuse(errno.EINVAL)
             values[name] = int(value)
+
+
+def _is_int(value: int) -> bool:
+    """Return whether match_int() of the kernel accepts a number."""
+    return -(1 << 31) <= value < 1 << 31
 
 
 def _fits(kind: str, value: int, *, is_enabled: bool) -> bool:

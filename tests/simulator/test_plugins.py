@@ -40,6 +40,12 @@ def test_a_limit_is_positive(kernel: Acts, text: str) -> None:
     assert outcome(kernel.write, f"{kernel.device('user')}/control", text) == "EINVAL"
 
 
+def test_a_limit_fits_an_int(kernel: Acts) -> None:
+    """match_int() refuses others."""
+    text = f"hw_max_sectors={1 << 31}"
+    assert outcome(kernel.write, f"{kernel.device('user')}/control", text) == "ERANGE"
+
+
 def test_enabling_fixes_the_data_area(kernel: Acts) -> None:
     device = kernel.enabled("user")
     assert outcome(kernel.write, f"{device}/control", "max_data_area_mb=8") == "EINVAL"

@@ -100,6 +100,46 @@ def test_what_the_kernel_is_told_of_limits(handled: Pyshell) -> None:
     assert entry["control"] == "max_data_area_mb=16,hw_block_size=4096,data_pages_per_blk=1"
 
 
+@pytest.mark.parametrize(
+    ("given", "control", "valid"),
+    [
+        (0, "", False),
+        (-5, "", False),
+        (7, "", False),
+        (8, "", True),
+        (1, "hw_block_size=4096", True),
+        (1 << 31, "", False),
+        (None, "hw_max_sectors=7", False),
+    ],
+)
+def test_a_limit_that_the_kernel_refuses_or_rounds_to_none(
+    handled: Pyshell, tmp_path: Path, given: int | None, control: str, valid: bool
+) -> None:
+    entry = {"plugin": "user", "name": "disk", "size": 1 << 20, "config": "file//srv/disk.img"}
+    limit = {} if given is None else {"hw_max_sectors": given}
+    file = tmp_path / "wanted.json"
+    file.write_text(json.dumps({"storage_objects": [{**entry, **limit, "control": control}]}))
+    file.chmod(0o600)
+    words = "".join(f" {name}={value}" for name, value in limit.items())
+    words += f" control={control}" if control else ""
+    for ran in (
+        *([handled("check", str(file))] if given is not None else []),
+        handled("--dry-run", "apply", str(file)),
+        handled("--dry-run", *f"{CREATED}{words}".split()),
+    ):
+        assert (ran.status == 0) == valid, ran
+        assert ("hw_max_sectors" in ran.out + ran.err) != valid
+
+
+def test_a_limit_of_none_is_not_saved(handled: Pyshell) -> None:
+    handled.must(CREATED)
+    info = handled.configfs / "core/user_0/disk/info"
+    info.write_text(info.read_text().replace("HwMaxSectors: 128", "HwMaxSectors: 0"))
+    assert "HwMaxSectors: 0" in info.read_text()
+    handled.must("saveconfig")
+    assert "hw_max_sectors" not in handled.document()["storage_objects"][0]
+
+
 def test_it_is_exported_saved_cleared_and_restored(target: Pyshell, handled: Pyshell) -> None:
     handled.must(
         CREATED,

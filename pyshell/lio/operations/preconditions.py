@@ -22,6 +22,7 @@ from pyshell.names import size_text
 from pyshell.quoting import shell_word
 
 BLOCK = 512
+_INT_MAX = 2**31 - 1
 _SERIAL_MAX = 252
 """Bytes: the kernel accepts 253, one of which is the line feed that rtslib writes."""
 # The bytes of a text written to `control` that the kernel keeps; it silently cuts off the rest.
@@ -46,7 +47,7 @@ def check(lio: Lio, foreseen: Foreseen, plugin: str, arguments: Mapping[str, Any
     elif plugin == "ramdisk":
         _check_memory(lio, int(arguments["size"]), nullio=bool(arguments.get("nullio")))
     elif plugin == "user":
-        _check_user(device, str(arguments.get("control") or ""))
+        _check_user(device, str(arguments.get("control") or ""), arguments.get("hw_max_sectors"))
 
 
 def check_serial(text: str) -> None:
@@ -235,7 +236,7 @@ def _check_fileio(lio: Lio, foreseen: Foreseen, path: str, size: Any) -> None:
         )
 
 
-def _check_user(config: str, control: str) -> None:
+def _check_user(config: str, control: str, sectors: Any) -> None:
     """Raise if rtslib would refuse it half-way, or a kernel has crashed on it."""
     if ":" in config:
         raise UsageError(f"'{config}' holds a colon", "rtslib does not take one there.")
@@ -246,6 +247,24 @@ def _check_user(config: str, control: str) -> None:
         # 6.1 divides by data_pages_per_blk, and panics.
         if re.fullmatch(r"-?[0-9]+", value) is None or int(value) == 0:
             raise UsageError(f"control: '{word}' is not NAME=NUMBER with a number other than 0")
+        if name == "hw_max_sectors":
+            check_max_sectors(int(value), control)
+    if sectors is not None:
+        check_max_sectors(int(sectors), control)
+
+
+def check_max_sectors(sectors: int, control: str) -> None:
+    """Raise UsageError if the kernel refuses a limit, or rounds it down to none."""
+    given = dict(word.partition("=")[::2] for word in control.split(","))
+    block = given.get("hw_block_size", "")
+    size = int(block) if re.fullmatch("[0-9]+", block) and int(block) else BLOCK
+    if not 0 < sectors <= _INT_MAX or not storage_info.aligned_sectors(sectors, size):
+        raise UsageError(
+            f"hw_max_sectors cannot be {sectors}",
+            f"It is at most {_INT_MAX}."
+            if sectors > _INT_MAX
+            else f"It is at least one memory page, for example 8 sectors of {BLOCK} bytes.",
+        )
 
 
 def resolved(lio: Lio, plugin: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
