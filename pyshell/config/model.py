@@ -216,21 +216,6 @@ def default_queue_depth(tpg: Item) -> str:
     return tpg.settings.get("attrib/default_cmdsn_depth", _CMDSN_DEPTH)
 
 
-def _discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
-    """Return settings with the discard limit before those that the kernel checks against it.
-
-    With a limit, the kernel does not ask the device whether it can discard; without one, it reads
-    the device's limit again when discard is enabled. So 0 is written last.
-    """
-    limit = own.pop(_DISCARD_LIMIT, None)
-    if limit is None:
-        return own
-    return own | {_DISCARD_LIMIT: limit} if limit == "0" else {_DISCARD_LIMIT: limit} | own
-
-
-_DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
-
-
 def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
     plugin = plugin_name(entry["plugin"])
     if plugin not in HBA_PREFIX:
@@ -247,7 +232,7 @@ def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
         facts.pop("size", None)  # the device's own size counts
     values = entry.get("attributes", {})
     attributes = {key: value for key, value in values.items() if key not in IDENTITY}
-    own = _discard_limit_in_order(_group(attributes, "attrib", "storage_object"))
+    own = settings.discard_limit_in_order(_group(attributes, "attrib", "storage_object"))
     if plugin in storage_info.IDENTIFIED:
         own |= _identity(values)
     if storage_info.PRODUCT in own:

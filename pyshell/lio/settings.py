@@ -89,6 +89,7 @@ _AS_CREATED: Mapping[str, tuple[str, ...]] = {
     "product_id": ("block", "fileio", "ramdisk", "user"),
 }
 """What `create` gives by a preference, with the backstores: no table knows it."""
+_DISCARD_LIMIT = "attrib/max_unmap_block_desc_count"
 DISCARDING = frozenset({"emulate_tpu", "emulate_tpws", "unmap_zeroes_data"})
 """Attributes that the kernel only sets to 1 if the device can discard."""
 
@@ -467,6 +468,18 @@ def _row_of(place: Identifier, file: str) -> Attribute | None:
     folder, _, name = file.rpartition("/")
     kind = place.kind.rows.get(folder)
     return of_kind(kind).get(name) if kind else None
+
+
+def discard_limit_in_order(own: dict[str, str]) -> dict[str, str]:
+    """Return settings with the discard limit before those that the kernel checks against it.
+
+    With a limit, the kernel does not ask the device whether it can discard; without one, it reads
+    the device's limit again when discard is enabled. So 0 is written last.
+    """
+    limit = own.pop(_DISCARD_LIMIT, None)
+    if limit is None:
+        return own
+    return own | {_DISCARD_LIMIT: limit} if limit == "0" else {_DISCARD_LIMIT: limit} | own
 
 
 def comes_by_itself(place: Identifier, file: str, value: str) -> bool:

@@ -311,6 +311,16 @@ def test_a_device_that_cannot_discard_is_not_made_to(
     assert not list((pyshell.configfs / "core").glob("*_*"))
 
 
+def test_undo_restores_discard_that_the_device_lost(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/block create disk /dev/sdb")
+    machine = pyshell.simulator.machine
+    device = machine.device("/dev/sdb")
+    assert device is not None
+    machine.add(dataclasses.replace(device, discard_sectors=0))
+    pyshell.must("/backstores/block delete disk", "undo")
+    assert pyshell.must("/backstores/block/disk get attribute emulate_tpu") == ["emulate_tpu=1 "]
+
+
 # Sizes
 
 

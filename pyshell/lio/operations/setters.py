@@ -142,11 +142,11 @@ class SetEnabled(Operation):
 
 def snapshot(lio: Lio, place: Identifier) -> list[Operation]:
     """Return operations that would give `place` the settings that it has now."""
-    found: list[Operation] = []
+    found: dict[str, str] = {}
     for file in settings.own_files(place):
         with contextlib.suppress(OSError):
-            found.append(Set(place, file, settings.read(lio.kernel, place.folder, file)))
-    return found
+            found[file] = settings.read(lio.kernel, place.folder, file)
+    return [Set(place, f, v) for f, v in settings.discard_limit_in_order(found).items()]
 
 
 @dataclass
