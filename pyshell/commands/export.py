@@ -194,8 +194,11 @@ def _own(item: Item, given: Mapping[str, str]) -> dict[str, str]:
     return {
         file: value
         for file, value in item.settings.items()
-        if not settings.comes_by_itself(place, file, value)
-        and itself.get(file) != value
+        if not (
+            itself[file] == value
+            if file in itself
+            else settings.comes_by_itself(place, file, value)
+        )
         and (value or "auth/" not in file)
     }
 

@@ -486,6 +486,7 @@ def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str
     discards = queue.discard_sectors > 0
     zeroed = queue.write_zeroes_sectors if plugin == "block" else 0
     numbers = {
+        "block_size": queue.block_size,
         "max_unmap_lba_count": queue.discard_sectors * _SECTOR // queue.block_size,
         "max_unmap_block_desc_count": int(discards),
         "unmap_granularity": queue.discard_granularity // queue.block_size if discards else 0,
@@ -503,7 +504,7 @@ def _user_settings(lio: Lio, place: StorageObject) -> dict[str, Any]:
     info = text_or_none(lio.kernel, f"{place.folder}/info") or ""
     made: dict[str, Any] = {}
     sectors = _field(info, "HwMaxSectors")
-    if sectors:
+    if sectors and int(sectors):  # a restore of 0 fails
         made["hw_max_sectors"] = int(sectors)
     control = []
     for key, value in (

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +356,18 @@ def test_export_comments_out_what_cannot_be_written_on_one_line(
     assert not [line for line in lines if line.startswith(("/backstores/ramdisk create inj", "#'"))]
     result = exported("-o", "json", "export").json["result"]
     assert all("\n" not in line for line in result)
+
+
+def test_export_keeps_the_block_size_of_a_disk(pyshell: Pyshell, memory: Path) -> None:
+    device = pyshell.simulator.machine.device("/dev/sdb")
+    assert device is not None
+    twin = other(memory)
+    for one in (pyshell, twin):
+        one.simulator.machine.add(replace(device, sector_size=4096))
+    pyshell.must("/backstores/block create own /dev/sdb")
+    assert "block_size" not in pyshell("export").out
+    pyshell.must("/backstores/block/own set attribute block_size=512", "saveconfig")
+    lines = pyshell("export").done().lines
+    assert "block_size=512" in "\n".join(lines)
+    twin.must(*lines)
+    assert twin("diff", str(pyshell.saved_file)).done().out == ""
