@@ -364,18 +364,18 @@ def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
     """Return why a target refused its last login.
 
     The log is more precise, but names no target: it is believed only if no other target counts a
-    refusal, and if it does not contradict the counters.
+    refusal, and if this one counts a refusal for that reason.
     """
     reason = counted.last_reason
     others = (statistics.logins(lio, one) for one in listing.all_targets(lio, "iscsi"))
     if not counted.last_initiator or sum(bool(one and one.failures) for one in others) > 1:
         return reason
-    for login in sessions.refused_logins(lio.machine):
-        if login.reason in sessions.CHAP:
-            return login.reason if reason in ("authenticate", "negotiate") else reason
-        if login.reason != sessions.DISABLED:  # which no target counts
-            return "negotiate" if login.reason == sessions.NEGOTIATION else reason
-    return reason
+    # No target counts an initiator that was refused because the TPG is disabled.
+    logged = (one for one in sessions.refused_logins(lio.machine) if one != sessions.DISABLED)
+    last = next(logged, "")
+    if last in sessions.CHAP and reason == "authenticate":
+        return last
+    return "negotiate" if last == sessions.NEGOTIATION and counted.negotiated else reason
 
 
 def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> list[str]:
@@ -387,8 +387,6 @@ def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> li
     if reason in _BY_CHAP:
         user = _credential(lio, place, "userid") or initiator.rpartition(":")[2] or initiator
         return [asking(lio, place.path, "password", userid=user)]
-    if reason != "negotiate":
-        return []
     if required:
         user = _credential(lio, place, "userid_mutual") or wwn
         return [asking(lio, place.path, "mutual_password", mutual_userid=user)]

@@ -342,7 +342,7 @@ _REFUSAL_TEXTS = {
     UNAUTHORIZED: re.compile(
         r"iSCSI Initiator Node: (\S+) is not authorized to access iSCSI target portal group"
     ),
-    DISABLED: re.compile(r"Unable to locate Target Portal Group on (\S+)"),
+    DISABLED: re.compile(r"Unable to locate Target Portal Group on "),
     CHAP_MISSING: re.compile(
         r"(?:Initiator sent AuthMethod=None but|, and the) Target is enforcing"
     ),
@@ -355,25 +355,19 @@ _JOURNAL_LINES = 10_000
 """Lines of systemd's journal that are read: the kernel's own log is of a limited size."""
 
 
-@dataclass(frozen=True)
-class RefusedLogin:
-    """A refused login: its reason and, as far as the kernel says, the initiator and target."""
-
-    reason: str
-    initiator: str = ""
-    target: str = ""
+_ABORTED = "rx_data returned"
 
 
-def refused_logins(machine: Machine) -> list[RefusedLogin]:
-    """Return the refused iSCSI logins in the kernel's log, the last one first.
+def refused_logins(machine: Machine) -> list[str]:
+    """Return the reasons of refused iSCSI logins in the kernel's log, that of the last one first.
 
     By the texts of drivers/target/iscsi in Linux 6.1, which ends the lines of each with the same
-    sentence. It names the initiator only if that has no ACL, and the target only if its TPG is
-    disabled. Of a CHAP failure it says neither who nor where, and a wrong secret shows only in that
-    no other reason is given (all seen with open-iscsi). Names may be invalid: an initiator chooses
-    its own, and may even forge a line.
+    sentence. Of a CHAP failure it says neither who nor where, and a wrong secret shows only in that
+    no other reason is given (all seen with open-iscsi). Connections that ended before they sent a
+    login, as of a port scan, are not returned. An initiator chooses its name, and may forge a line.
     """
-    return [_refusal(lines) for lines in _kernel_log(machine).split(LOGIN_FAILED)[:-1]][::-1]
+    found = (_refusal(lines) for lines in _kernel_log(machine).split(LOGIN_FAILED)[:-1])
+    return [reason for reason in found if reason][::-1]
 
 
 def _kernel_log(machine: Machine) -> str:
@@ -384,13 +378,10 @@ def _kernel_log(machine: Machine) -> str:
     return log or ""
 
 
-def _refusal(lines: str) -> RefusedLogin:
-    for reason, text in _REFUSAL_TEXTS.items():
-        if match := text.search(lines):
-            name = match[1] if text.groups else ""
-            named = {UNAUTHORIZED: "initiator", DISABLED: "target"}.get(reason)
-            return RefusedLogin(reason, **({named: name} if named else {}))
-    return RefusedLogin(NEGOTIATION)
+def _refusal(lines: str) -> str:
+    """Return the reason in the lines of one login, "" if there was none."""
+    unknown = "" if _ABORTED in lines else NEGOTIATION
+    return next((one for one, text in _REFUSAL_TEXTS.items() if text.search(lines)), unknown)
 
 
 def refused_initiators(machine: Machine) -> list[str]:

@@ -52,11 +52,18 @@ class Logins:
     last_address: str = ""
 
     @property
+    def _judged(self) -> int:
+        return self.failed.get("authenticate", 0) + self.failed.get("authorize", 0)
+
+    @property
+    def negotiated(self) -> int:
+        """Return how many logins were refused for the negotiation alone."""
+        return max(self.failed.get("negotiate", 0) - self._judged, 0)
+
+    @property
     def failures(self) -> int:
         """Return how many logins were refused, each counted once."""
-        judged = self.failed.get("authenticate", 0) + self.failed.get("authorize", 0)
-        negotiated = max(self.failed.get("negotiate", 0) - judged, 0)
-        return judged + negotiated + self.failed.get("other", 0)
+        return self._judged + self.negotiated + self.failed.get("other", 0)
 
     @property
     def last_reason(self) -> str:

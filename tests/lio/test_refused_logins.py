@@ -8,7 +8,6 @@ import pytest
 from driver import CLIENT, SERVER
 from pyshell.host.real_machine import RealMachine
 from pyshell.lio import sessions
-from pyshell.lio.sessions import RefusedLogin
 
 END = "[   87.587256] iSCSI Login negotiation failed.\n"
 STRANGER = (
@@ -16,19 +15,17 @@ STRANGER = (
     " portal group: 1.\n"
 )
 CASES = {
-    STRANGER: RefusedLogin("unauthorized", initiator=CLIENT),
+    STRANGER: "unauthorized",
     "[  114.007948] Initiator is requesting CSG: 1, has not been successfully authenticated, and"
-    " the Target is enforcing iSCSI Authentication, login failed.\n": RefusedLogin("chap_missing"),
+    " the Target is enforcing iSCSI Authentication, login failed.\n": "chap_missing",
     "[  133.567524] scsi host0: iSCSI Initiator over TCP/IP\n"
-    "[  133.783836] Security negotiation failed.\n": RefusedLogin("chap_secret"),
+    "[  133.783836] Security negotiation failed.\n": "chap_secret",
     "[  135.144796] CHAP_N values do not match!\n"
-    "[  135.145374] Security negotiation failed.\n": RefusedLogin("chap_name"),
+    "[  135.145374] Security negotiation failed.\n": "chap_name",
     "[  143.814021] CHAP user or password not set for Initiator ACL\n"
-    "[  143.814474] Security negotiation failed.\n": RefusedLogin("chap_unset"),
-    f"[  200.115022] Unable to locate Target Portal Group on {SERVER}\n": RefusedLogin(
-        "disabled", target=SERVER
-    ),
-    "[  166.548356] scsi host0: iSCSI Initiator over TCP/IP\n": RefusedLogin("negotiation"),
+    "[  143.814474] Security negotiation failed.\n": "chap_unset",
+    f"[  200.115022] Unable to locate Target Portal Group on {SERVER}\n": "disabled",
+    "[  166.548356] scsi host0: iSCSI Initiator over TCP/IP\n": "negotiation",
 }
 
 
@@ -39,12 +36,20 @@ def machine(monkeypatch: pytest.MonkeyPatch, **logs: str) -> RealMachine:
     return found
 
 
-@pytest.mark.parametrize(("lines", "login"), CASES.items(), ids=range(len(CASES)))
+@pytest.mark.parametrize(("lines", "reason"), CASES.items(), ids=range(len(CASES)))
 def test_the_reason_of_each_refused_login_is_read(
-    monkeypatch: pytest.MonkeyPatch, lines: str, login: RefusedLogin
+    monkeypatch: pytest.MonkeyPatch, lines: str, reason: str
 ) -> None:
     read = sessions.refused_logins(machine(monkeypatch, dmesg=f"{lines}{END}"))
-    assert read == [login]
+    assert read == [reason]
+
+
+def test_a_connection_that_ended_before_its_login_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    aborted = "[  210.000001] rx_data returned 0, expecting 48.\n"
+    host = machine(monkeypatch, dmesg=f"{STRANGER}{END}{aborted}{END}")
+    assert sessions.refused_logins(host) == ["unauthorized"]
+    host = machine(monkeypatch, dmesg=f"{aborted}{STRANGER}{END}")  # interleaved
+    assert sessions.refused_logins(host) == ["unauthorized"]
 
 
 def test_the_last_refused_login_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
