@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -69,7 +70,7 @@ def trace(
     doctor judges the same hops, for all initiators.
 
     Exit status: 0 the initiator sees the disk, 1 it does, but a hop is broken (it may not be able
-    to log in again, or does not get another disk), 2 it does not.
+    to log in again, or does not get another disk), 2 it does not. Usage errors also exit with 2.
     """
     asked = _question(node, _named(node.lio, initiator), disk, from_ or "")
     found = hops.traces(node.lio, asked)
@@ -117,7 +118,7 @@ def _question(node: Node, initiator: str, disk: str | None, address: str) -> Que
     if found is not None:
         return Question(initiator, address, found)
     machine = node.lio.machine
-    if "/" in disk and (machine.block_device(disk) or machine.host_file(disk).is_file()):
+    if "/" in disk and (machine.block_device(disk) or os.path.isfile(machine.host_file(disk))):
         return Question(initiator, address, device=disk)
     raise NotFoundError(
         f"No disk is called {disk}.",

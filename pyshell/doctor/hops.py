@@ -292,9 +292,23 @@ def _other_family(at: _At, portal: Portal, sender: Sender) -> Finding | None:
         portal.path,
         f"it cannot be reached from {sender.address}: an initiator with an IPv{version} address"
         f" needs a portal with one",
-        choices=[pyshell(at.lio, f"{at.tpg.path}/portals", "create", wide, str(portal.port))],
+        choices=[_of_family(at, portal, wide)],
         code="address.family",
     )
+
+
+def _of_family(at: _At, portal: Portal, wide: str) -> str:
+    """Return the command that listens for the other version of IP, whose wildcard is `wide`.
+
+    The kernel adds no wildcard beside some other portals.
+    """
+    folder, port = f"{at.tpg.path}/portals", str(portal.port)
+    beside = [one for one in listing.portals_at(at.fabric, portal.port) if one != portal]
+    obstacle = listing.portal_obstacle(Portal(at.tpg, wide, portal.port), beside)
+    if not listing.is_wildcard(procnet.spelt(portal.address)) or obstacle is not None:
+        return pyshell(at.lio, folder, "create", "ADDRESS", port)
+    delete = pyshell(at.lio, folder, "delete", portal.address, port)
+    return f"{delete} && {pyshell(at.lio, folder, 'create', wide, port)}"
 
 
 def _route(sender: Sender | None, route: procnet.Route | None) -> Hop:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from pyshell.doctor import Finding, error, pyshell, unseen
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import Portal
+from pyshell.quoting import shell_word
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def without_route(sender: Sender, route: procnet.Route) -> Finding | None:
 
 
 _UFW = "/etc/ufw/ufw.conf"
+_UFW_RULES = {4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules"}
+_ZONE = re.compile(r"[A-Za-z0-9_.-]+")
 # The ports of portals, each with the paths of the portals.
 Ports = Mapping[int, tuple[str, ...]]
 
@@ -132,10 +135,11 @@ def blocked(lio: Lio, portals: Sequence[Portal], sender: Sender | None = None) -
     if not ports:
         return
     ask = lio.machine.ask
+    local = sender is not None and sender.interface == "lo"  # firewalld and ufw accept its packets
     if ask("firewall-cmd", "--state") is not None:
-        yield from _firewalld(lio, ports, sender)
+        yield from () if local else _firewalld(lio, ports, sender)
     elif re.search(r"^ENABLED=yes", lio.machine.text(_UFW), re.MULTILINE):
-        yield from _ufw(lio, ports, sender)
+        yield from () if local else _ufw(lio, ports, sender)
     elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
         yield from _nftables(rules, ports, sender)
     else:
@@ -149,40 +153,73 @@ def _all(ports: Ports) -> list[str]:
 
 def _firewalld(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
     zone = _zone(lio, sender)
+    if zone is None:
+        yield unseen("firewalld", "the zone of the interface cannot be read", *_all(ports))
+        return
+    ask = lio.machine.ask
     for port, paths in ports.items():
-        if lio.machine.ask("firewall-cmd", *zone, f"--query-port={port}/tcp") is not None:
+        if ask("firewall-cmd", *zone, f"--query-port={port}/tcp") is not None:
             continue
         service = "--query-service=iscsi-target"  # which is port 3260
-        if port == 3260 and lio.machine.ask("firewall-cmd", *zone, service) is not None:
+        if port == 3260 and ask("firewall-cmd", *zone, service) is not None:
             continue
-        yield _shut(
-            "firewalld",
-            port,
-            paths,
-            " ".join(["firewall-cmd --permanent", *zone, f"--add-port={port}/tcp"]),
-            "firewall-cmd --reload",
-        )
+        rules = (ask("firewall-cmd", *zone, "--list-rich-rules") or "").splitlines()
+        if any(_accepts(rule, port, sender) for rule in rules):
+            continue
+        added = f"--add-port={port}/tcp"
+        if sender is not None:
+            rule = (
+                f'rule family="ipv{sender.parsed.version}" source address="{sender.parsed}"'
+                f' port port="{port}" protocol="tcp" accept'
+            )
+            added = f"--add-rich-rule={shell_word(rule)}"
+        command = " ".join(["firewall-cmd --permanent", *zone, added])
+        yield _shut("firewalld", port, paths, f"{command} && firewall-cmd --reload")
 
 
-def _zone(lio: Lio, sender: Sender | None) -> list[str]:
-    """Return the option for the zone of the sender's interface; without one, the default zone."""
+def _zone(lio: Lio, sender: Sender | None) -> list[str] | None:
+    """Return the option for the zone of the sender's interface, None if it is unknown.
+
+    The option is omitted for the default zone.
+    """
     if sender is None or not sender.interface:
         return []
     zone = lio.machine.ask("firewall-cmd", f"--get-zone-of-interface={sender.interface}")
-    return [f"--zone={zone.strip()}"] if zone and zone.strip().isalnum() else []
+    if zone is None:  # "no zone": the interface is in the default one
+        return []
+    return [f"--zone={zone.strip()}"] if _ZONE.fullmatch(zone.strip()) else None
+
+
+def _accepts(rule: str, port: int, sender: Sender | None) -> bool:
+    """Return whether a rich rule of firewalld accepts a port from the sender, or from any."""
+    source = re.search(r'\bsource (NOT )?address="([^"]*)"', rule)
+    if sender is not None:
+        family = re.search(r'\bfamily="ipv([46])"', rule)
+        if family and int(family[1]) != sender.parsed.version:
+            return False
+        if source and _is_among(source[2], sender.parsed) is not (source[1] is None):
+            return False
+    services = r'|service name="iscsi-target"' if port == 3260 else ""
+    wanted = rf'(?: (?:port port="{port}" protocol="tcp"{services}))?(?: log\b.*| audit)? accept$'
+    begin = re.escape(source[0]) if source else r'^rule(?: (?:priority|family)="[^"]*")*'
+    return bool(re.search(f"{begin}{wanted}", rule.strip()))
 
 
 def _ufw(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
     defaults = lio.machine.text("/etc/default/ufw")
     if re.search(r'^DEFAULT_INPUT_POLICY="?ACCEPT', defaults, re.MULTILINE):
         return
-    rules = lio.machine.text("/etc/ufw/user.rules")
+    versions = (4, 6) if sender is None else (sender.parsed.version,)
+    rules = "\n".join(lio.machine.text(_UFW_RULES[version]) for version in versions)
     for port, paths in ports.items():
         # `-p tcp --dport 3260 -j ACCEPT`; a rule for both protocols is written as two.
         wanted = rf"^-A .*--dports? \S*\b{port}\b.*-j ACCEPT"
         found = re.findall(wanted, rules, re.MULTILINE)
         if not any(sender is None or _is_for(sender, rule) for rule in found):
-            yield _shut("ufw", port, paths, f"ufw allow {port}/tcp")
+            command = f"ufw allow {port}/tcp"
+            if sender is not None:
+                command = f"ufw allow from {sender.parsed} to any port {port} proto tcp"
+            yield _shut("ufw", port, paths, command)
 
 
 def _is_for(sender: Sender, rule: str) -> bool:
@@ -225,7 +262,7 @@ def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iter
             )
             yield unseen(f"nftables {place}", message, *paths)
         elif verdict == _DROP:
-            command = f"nft insert rule {place} tcp dport {port} accept"
+            command = f"nft insert rule {place} {ruleset.source}tcp dport {port} accept"
             yield _shut(f"nftables {place}", port, paths, command)
 
 
@@ -251,12 +288,26 @@ class _Ruleset:
                     named = one[kind]
                     self._sets[named["family"], named["table"], named["name"]] = named
 
+    @property
+    def source(self) -> str:
+        """Return the part of a rule that restricts it to the sender, "" without one."""
+        if self._sender is None:
+            return ""
+        address = self._sender.parsed
+        return f"{_PROTOCOLS[address.version]} saddr {address} "
+
     def concerns(self, family: str, path: str) -> bool:
         """Return whether packets to a portal pass tables of a family."""
         if self._sender is not None:
-            return family != {4: "ip6", 6: "ip"}[self._sender.parsed.version]
+            return self._is_for_sender(family)
         six, every = "/[" in path, "/[::0]" in path
         return {"ip": not six or every, "ip6": six}.get(family, True)
+
+    def _is_for_sender(self, protocol: str) -> bool:
+        """Return whether a protocol or family is not that of the other version of IP."""
+        if self._sender is None or protocol not in _PROTOCOLS.values():
+            return True
+        return protocol == _PROTOCOLS[self._sender.parsed.version]
 
     def verdict(self, chain: Mapping[str, Any], port: int) -> str:
         """Return the verdict of a base chain: accept, drop, or maybe (depends on the sender)."""
@@ -336,12 +387,12 @@ class _Ruleset:
         found: bool | None = None
         payload, meta = left.get("payload", {}), left.get("meta", {})
         protocol, name = payload.get("protocol"), payload.get("field")
-        if protocol in _OTHER_PROTOCOLS:
+        if protocol in _OTHER_PROTOCOLS or not self._is_for_sender(protocol):
             return False
         if protocol in ("tcp", "th") and name == "dport":
             found = self._holds(table, right, port)
         elif meta.get("key") == "l4proto" or (protocol, name) in _NEXT_PROTOCOL:
-            found = self._holds(table, right, "tcp") or self._holds(table, right, 6)
+            found = _any(self._holds(table, right, one) for one in ("tcp", 6))
         elif (protocol, name) in _SENDERS and self._sender is not None:
             found = self._holds(table, right, self._sender.parsed)
         elif meta.get("key") in ("iif", "iifname"):
@@ -354,16 +405,14 @@ class _Ruleset:
         """Return whether the packet comes over an interface; from others over any but `lo`."""
         if self._sender is None or not self._sender.interface:
             return False if right == "lo" else None
-        if isinstance(right, str) and right.endswith("*"):
-            return self._sender.interface.startswith(right[:-1])
         return self._holds(table, right, self._sender.interface)
 
     def _holds(
         self, table: tuple[str, str], value: Any, wanted: int | str | _Address
     ) -> bool | None:
-        """Return whether a value, range, network, list or set contains `wanted`."""
+        """Return whether a value, range, list or set contains `wanted`, None if that is unclear."""
         if isinstance(value, list):
-            return any(self._holds(table, one, wanted) for one in value)
+            return _any(self._holds(table, one, wanted) for one in value)
         if isinstance(value, dict):
             if "range" in value:
                 low, high = value["range"]
@@ -387,6 +436,8 @@ class _Ruleset:
             return self._holds(table, named.get("elem", []), wanted)
         if isinstance(wanted, _Address):
             return _is_among(str(value), wanted)
+        if isinstance(value, str) and isinstance(wanted, str) and value.endswith("*"):
+            return wanted.startswith(value[:-1])  # names of interfaces
         return bool(value == wanted)
 
     def _elements(self, table: tuple[str, str], data: Any) -> list[Any]:
@@ -397,11 +448,20 @@ class _Ruleset:
         return list(self._sets.get((family, name, data.removeprefix("@")), {}).get("elem", []))
 
 
+def _any(found: Iterable[bool | None]) -> bool | None:
+    """Return whether one of several holds, None if none does for certain and one is unclear."""
+    every = list(found)
+    return True if True in every else None if None in every else False
+
+
+_PROTOCOLS = {4: "ip", 6: "ip6"}
 _OTHER_PROTOCOLS = ("udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah")
 _SENDERS = (("ip", "saddr"), ("ip6", "saddr"))
 _NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 
 
-def _shut(firewall: str, port: int, paths: tuple[str, ...], *commands: str) -> Finding:
+def _shut(firewall: str, port: int, paths: tuple[str, ...], command: str) -> Finding:
+    """Return the finding of a blocked port; the command is a choice, as it grants access."""
     message = f"it blocks TCP port {port} of portals: initiators get no answer"
-    return Finding("warning", firewall, message, commands, paths, code="firewall.blocked")
+    code = "firewall.blocked"
+    return Finding("warning", firewall, message, about=paths, choices=(command,), code=code)

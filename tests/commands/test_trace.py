@@ -14,6 +14,8 @@ import pytest
 
 from doctor.findings import SECRET, doctor, follow, host_file, listen_at
 from driver import CLIENT, SERVER, TPG, Pyshell, run_here
+from pyshell.lio import listing
+from pyshell.lio.identifiers import Portal
 from pyshell.simulator import ChapCredentials
 
 DISK = "/backstores/block/lee_block"
@@ -125,7 +127,7 @@ def _block(seen: Pyshell) -> Host:
     rules = host_file(seen, "/etc/ufw/user.rules", UFW.replace(" -j", " -s 10.0.0.0/8 -j"))
 
     def host(command: str) -> None:
-        assert command == "ufw allow 3260/tcp"
+        assert command == f"ufw allow from {ADDRESS} to any port 3260 proto tcp"
         rules.write_text(UFW)
 
     return host
@@ -277,6 +279,50 @@ def test_the_log_is_not_believed_if_other_targets_refused_logins_too(seen: Pyshe
     assert "its name or secret is missing or differs" in found["message"]
 
 
+@pytest.mark.parametrize("lines", ["rx_data returned 0, expecting 48.\n", ""])
+def test_an_unrelated_line_of_the_log_does_not_replace_the_reason(
+    seen: Pyshell, lines: str
+) -> None:
+    seen.must(
+        f"{TPG} set attribute authentication=1", f"{ACL} set auth userid=client password={SECRET}"
+    )
+    with pytest.raises(PermissionError):
+        log_in(seen, ChapCredentials("client", "another-secret"))
+    seen.simulator.machine.log(f"{lines}iSCSI Login negotiation failed.")
+    told = look(seen)["broken"]
+    assert told["code"] == ("chap.secret" if lines else "chap.refused")
+    assert "mutual_password" not in told["message"]
+
+
+def test_the_log_is_not_believed_if_the_target_counts_no_refusal_by_chap(seen: Pyshell) -> None:
+    with pytest.raises(PermissionError):
+        log_in(seen, ChapCredentials("client", SECRET))
+    seen.simulator.machine.log("Security negotiation failed.\niSCSI Login negotiation failed.")
+    assert look(seen)["broken"]["code"] == "chap.negotiation"
+
+
+@pytest.mark.parametrize("portal", ["0.0.0.0", "192.168.56.101"])
+def test_a_portal_for_the_other_version_of_ip_is_named_and_fixed(
+    seen: Pyshell, portal: str
+) -> None:
+    sender, own = "2001:db8::5", "2001:db8::1"
+    seen.must(f"{TPG}/portals delete 0.0.0.0 3260", f"{TPG}/portals create {portal}")
+    listen_at(seen, "6538A8C0:0CBC" if portal != "0.0.0.0" else "00000000:0CBC")
+    seen.give_addresses("127.0.0.1", "192.168.56.101", own)
+    broken = trace(seen, CLIENT, "lee_block", f"from={sender}")["broken"]
+    assert broken["code"] == "address.family"
+    follow(seen, [command.replace("ADDRESS", own) for command in broken["commands"]])
+    addresses = [one.name for one in portals(seen)]
+    wanted = ["[::0]:3260"] if portal == "0.0.0.0" else [f"{portal}:3260", f"[{own}]:3260"]
+    assert sorted(addresses) == sorted(wanted)
+
+
+def portals(pyshell: Pyshell) -> list[Portal]:
+    """Return the portals of the only TPG."""
+    (tpg,) = listing.all_tpgs(pyshell.open())
+    return listing.portals(tpg)
+
+
 def test_a_session_outlives_what_breaks_the_next_login(seen: Pyshell) -> None:
     log_in(seen)
     _block(seen)
@@ -284,7 +330,7 @@ def test_a_session_outlives_what_breaks_the_next_login(seen: Pyshell) -> None:
     assert ran.status == 1
     assert f"{CLIENT} sees {DISK} as LUN 0." in ran.out
     assert "But: ufw: it blocks TCP port 3260" in ran.out
-    assert ran.lines[-1] == "    ufw allow 3260/tcp"
+    assert ran.lines[-1] == f"    ufw allow from {ADDRESS} to any port 3260 proto tcp"
 
 
 def test_a_refused_stranger_is_found_in_the_kernels_log(seen: Pyshell) -> None:
@@ -390,7 +436,9 @@ def test_what_is_not_exported_is_named_with_the_command_that_exports_it(seen: Py
     ran = seen("trace", CLIENT, "lee_blok")
     assert ran.status == 3
     assert f"Did you mean {DISK}?" in ran.err
+    assert seen("trace", CLIENT, f"/{'a' * 300}").status == 3
     assert seen("trace", "nonsense").status == 2
+    assert "Usage errors also exit with 2." in " ".join(seen("help", "trace").out.split())
     assert seen("trace", CLIENT, "lee_block", "from=nonsense").status == 2
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from driver import TPG, Pyshell
-from pyshell.doctor import network
+from pyshell.doctor import Finding, network
 from pyshell.host import programs
 from pyshell.host.real_machine import RealMachine
 from pyshell.lio import listing
@@ -81,7 +81,8 @@ def test_firewalld_blocks_the_port(
     lio = replace(healthy.open(), machine=RealMachine())
     (found,) = network.check_firewall(lio)
     assert (found.path, found.level) == ("firewalld", "warning")
-    follow(healthy, list(found.commands))
+    assert found.commands == ()  # it grants access
+    follow(healthy, list(found.choices))
     assert list(network.check_firewall(lio)) == []
 
 
@@ -123,7 +124,7 @@ def test_nftables_blocks_the_port(
     lio = healthy.open()
     answers = {("nft", "--json", "list", "ruleset"): rules}
     monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
-    told = [command for one in network.check_firewall(lio) for command in one.commands]
+    told = [command for one in network.check_firewall(lio) for command in one.choices]
     wanted = "nft insert rule inet filter input tcp dport 3260 accept"
     assert told == ([wanted] if shut else [])
 
@@ -219,12 +220,17 @@ PORT = match(DPORT, 3260)
         ([match(SADDR, "10.1.2.4"), PORT, ACCEPTING], "warning"),
         ([match(SADDR, CIDR, "!="), PORT, ACCEPTING], "warning"),
         ([match(SADDR6, {"prefix": {"addr": "fd00::", "len": 8}}), ACCEPTING], "warning"),
+        ([match({"payload": {"protocol": "ip6", "field": "nexthdr"}}, 17, "!="), ACCEPTING],
+         "warning"),
+        ([match(SADDR, {"set": ["10.9.9.9", "@gone"]}), ACCEPTING], "unseen"),
         ([match({"meta": {"key": "iifname"}}, "eth1"), ACCEPTING], None),
         ([match({"meta": {"key": "iifname"}}, "eth*"), ACCEPTING], None),
         ([match({"meta": {"key": "iifname"}}, "lo"), ACCEPTING], "warning"),
         ([match({"meta": {"key": "iifname"}}, {"set": ["eth0", "eth2"]}), ACCEPTING], "warning"),
+        ([match({"meta": {"key": "iifname"}}, {"set": ["eth*", "br0"]}), ACCEPTING], None),
+        ([match({"meta": {"key": "iifname"}}, {"set": ["wl*", "br0"]}), ACCEPTING], "warning"),
     ],
-)
+)  # fmt: skip
 def test_nftables_is_evaluated_for_one_sender(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rule: list[Any], level: str | None
 ) -> None:
@@ -234,6 +240,77 @@ def test_nftables_is_evaluated_for_one_sender(
     portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
     sender = network.Sender("10.1.2.3", "eth1")
     assert [one.level for one in network.blocked(lio, portals, sender)] == [level] * bool(level)
+
+
+@pytest.mark.parametrize(
+    ("saddr", "network_", "sender", "other"),
+    [
+        (SADDR, "192.0.2.0/24", "2001:db8::1", "10.1.2.3"),
+        (SADDR6, "2001:db8::/32", "192.0.2.1", "fd00::1"),
+    ],
+)
+def test_a_rule_for_the_other_version_of_ip_does_not_apply(
+    healthy: Pyshell,
+    monkeypatch: pytest.MonkeyPatch,
+    saddr: Any,
+    network_: str,
+    sender: str,
+    other: str,
+) -> None:
+    addr, length = network_.split("/")
+    drop = [match(saddr, {"prefix": {"addr": addr, "len": int(length)}}, "!="), PORT, DROPPING]
+    rules = ruleset(drop, policy="accept")  # as 'help acls create' recommends
+    assert blocked(healthy, monkeypatch, {LIST_RULES: rules}, sender) == []
+    (found,) = blocked(healthy, monkeypatch, {LIST_RULES: rules}, other)
+    protocol = saddr["payload"]["protocol"]
+    assert (found.commands, found.choices) == ((), (
+        f"nft insert rule inet filter input {protocol} saddr {other} tcp dport 3260 accept",
+    ))  # fmt: skip
+
+
+LIST_RULES = ("nft", "--json", "list", "ruleset")
+
+
+def blocked(
+    pyshell: Pyshell,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: Mapping[Any, str],
+    address: str,
+    interface: str = "eth1",
+) -> list[Finding]:
+    """Return what blocks a sender on a host whose programs give answers."""
+    lio = pyshell.open()
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
+    portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
+    return list(network.blocked(lio, portals, network.Sender(address, interface)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "level"),
+    [
+        ([match({"meta": {"key": "iifname"}}, "lo"), ACCEPTING], None),
+        ([PORT, match(SADDR, "10.1.2.4"), ACCEPTING], "warning"),
+    ],
+)
+def test_nftables_is_evaluated_for_an_initiator_on_this_host(
+    healthy: Pyshell,
+    monkeypatch: pytest.MonkeyPatch,
+    rule: list[Any],
+    level: str | None,
+) -> None:
+    answers = {LIST_RULES: ruleset(rule)}
+    found = blocked(healthy, monkeypatch, answers, "192.168.56.101", "lo")
+    assert [one.level for one in found] == [level] * bool(level)
+
+
+def test_firewalld_and_ufw_do_not_block_an_initiator_on_this_host(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firewalld = {("firewall-cmd", "--state"): "running"}
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    for answers in (firewalld, {}):
+        assert blocked(healthy, monkeypatch, answers, "192.168.56.101", "lo") == []
+        assert len(blocked(healthy, monkeypatch, answers, "192.168.56.101")) == 1
 
 
 @pytest.mark.parametrize(
@@ -251,21 +328,79 @@ def test_ufw_is_evaluated_for_one_sender(healthy: Pyshell, rule: str, shut: bool
     lio = healthy.open()
     portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
     sender = network.Sender("10.1.2.3", "eth1")
-    assert bool(list(network.blocked(lio, portals, sender))) is shut
+    found = list(network.blocked(lio, portals, sender))
+    command = "ufw allow from 10.1.2.3 to any port 3260 proto tcp"
+    assert [one.choices for one in found] == [(command,)] * shut
     assert list(network.check_firewall(lio)) == []
 
 
+def test_ufw_has_rules_of_its_own_for_ipv6(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host_file(healthy, "/etc/ufw/ufw.conf", "ENABLED=yes\n")
+    rule = "-A ufw6-user-input -p tcp --dport 3260 -s fd00::/8 -j ACCEPT\n"
+    host_file(healthy, "/etc/ufw/user6.rules", rule)
+    assert blocked(healthy, monkeypatch, {}, "fd00::1") == []
+    assert len(blocked(healthy, monkeypatch, {}, "fe80::1")) == 1
+    assert len(blocked(healthy, monkeypatch, {}, "10.1.2.3")) == 1
+    assert list(network.check_firewall(healthy.open())) == []
+
+
+@pytest.mark.parametrize("zone", ["storage", "iscsi-lan_1.a"])
 def test_firewalld_is_asked_for_the_zone_of_the_senders_interface(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    answers: dict[tuple[str, ...], str] = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--get-zone-of-interface=eth1"): f"{zone}\n",
+        ("firewall-cmd", "--query-port=3260/tcp"): "yes",
+    }
+    (found,) = blocked(healthy, monkeypatch, answers, "10.1.2.3")
+    rule = 'rule family="ipv4" source address="10.1.2.3" port port="3260" protocol="tcp" accept'
+    assert (found.commands, found.choices) == ((), (
+        f"firewall-cmd --permanent --zone={zone} --add-rich-rule='{rule}'"
+        " && firewall-cmd --reload",
+    ))  # fmt: skip
+    answers["firewall-cmd", f"--zone={zone}", "--list-rich-rules"] = f"{rule}\n"
+    assert blocked(healthy, monkeypatch, answers, "10.1.2.3") == []
+    assert len(blocked(healthy, monkeypatch, answers, "10.1.2.4")) == 1
+    assert blocked(healthy, monkeypatch, answers, "10.1.2.3", "eth0") == []
+
+
+def test_an_unusable_zone_of_firewalld_is_reported_as_not_checked(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {
         ("firewall-cmd", "--state"): "running",
-        ("firewall-cmd", "--get-zone-of-interface=eth1"): "storage\n",
+        ("firewall-cmd", "--get-zone-of-interface=eth1"): "Error: no connection\n",
         ("firewall-cmd", "--query-port=3260/tcp"): "yes",
     }
-    lio = healthy.open()
-    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: answers.get(words))
-    portals = [portal for tpg in listing.all_tpgs(lio) for portal in listing.portals(tpg)]
-    (found,) = network.blocked(lio, portals, network.Sender("10.1.2.3", "eth1"))
-    assert found.commands[0] == "firewall-cmd --permanent --zone=storage --add-port=3260/tcp"
-    assert list(network.blocked(lio, portals, network.Sender("10.1.2.3", "eth0"))) == []
+    assert [one.level for one in blocked(healthy, monkeypatch, answers, "10.1.2.3")] == ["unseen"]
+
+
+FROM = 'rule family="ipv4" source address="10.0.0.0/8"'
+
+
+@pytest.mark.parametrize(
+    ("rule", "shut"),
+    [
+        (f'{FROM} port port="3260" protocol="tcp" accept', False),
+        (f'{FROM} service name="iscsi-target" accept', False),
+        (f"{FROM} accept", False),
+        ('rule priority="-1" family="ipv4" port port="3260" protocol="tcp" accept', False),
+        (f'{FROM} port port="3260" protocol="udp" accept', True),
+        (f'{FROM} port port="3260" protocol="tcp" drop', True),
+        (f'{FROM} service name="ssh" accept', True),
+        ('rule family="ipv4" source NOT address="10.0.0.0/8" accept', True),
+        ('rule family="ipv4" source address="192.0.2.0/24" accept', True),
+        ('rule family="ipv6" port port="3260" protocol="tcp" accept', True),
+    ],
+)
+def test_rich_rules_of_firewalld_are_evaluated_for_one_sender(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch, rule: str, shut: bool
+) -> None:
+    answers = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--list-rich-rules"): rule,
+    }
+    assert bool(blocked(healthy, monkeypatch, answers, "10.1.2.3")) is shut
