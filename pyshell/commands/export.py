@@ -82,9 +82,15 @@ def command_lines(
         if path in made:
             lines += _creation(item, created)
             lines += _settings(item, own(item), secret)
+    exported = {link for item in before.values() for link in item.links}
     for difference in differences:
         if difference.sign == "~" and difference.path not in anew and difference.after:
+            place = difference.after.place
             changed = {c.name: c.after for c in difference.settings}
+            if difference.path in exported and any(
+                settings.is_fixed_while_exported(place, name) for name in changed
+            ):
+                lines.append(f"# {place.path} is exported: delete its LUNs first, or use 'apply'.")
             lines += _settings(difference.after, changed, secret)
     for path, item in after.items():
         if isinstance(item.place, identifiers.Tpg) and ENABLED in item.settings:

@@ -169,14 +169,12 @@ def _to_replace(changed: Sequence[Difference]) -> set[str]:
 
 def _to_lift(running: Items, changed: Sequence[Difference]) -> set[str]:
     """Return the LUNs to recreate, as their storage object cannot be changed while exported."""
-    fixed = {
-        f"{folder}/{row.name}"
-        for folder, kind in identifiers.StorageObject.kind.rows.items()
-        for row in settings.of_kind(kind).values()
-        if row.write == settings.UNEXPORTED
+    stiff = {
+        d.path
+        for d in changed
+        for c in d.changes
+        if d.after and (c.name == "wwn" or settings.is_fixed_while_exported(d.after.place, c.name))
     }
-    fixed.add("wwn")
-    stiff = {d.path for d in changed if any(c.name in fixed for c in d.changes)}
     return {path for path, item in running.items() if stiff & set(item.links)}
 
 

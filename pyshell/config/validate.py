@@ -217,8 +217,8 @@ def _identity(attributes: DocumentEntry, plugin: str) -> Iterator[Problem]:
         row = settings.row("storage_object_wwn", file.rpartition("/")[2])
         try:
             taken = row.check(text_of(value), str)
-            if row.type == "oui" and text_of(value).lower() != taken:
-                message = f"{text_of(value)} would be another number to targetcli"
+            if row.type == "oui" and not text_of(value).lower().startswith("0x"):
+                message = f"{text_of(value)} is not hexadecimal to the kernel without 0x"
                 yield error(attributes.at(key), message, f'Write "{taken}".')
         except UsageError as found:
             yield refused(attributes.at(key), found)
@@ -247,7 +247,7 @@ def _wrong(
         if kind == "storage_object" and key in IDENTITY:
             continue  # see `_identity`
         try:
-            names.setting_file(key)
+            names.setting_file(f"attrib/{key}")
         except UsageError as found:
             yield refused(entry.at(key), found, at_key=True)
             continue

@@ -24,6 +24,7 @@ source   where this is known from
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -152,7 +153,8 @@ def as_written(file: str, text: str) -> str:
     if file == "wwn/vpd_unit_serial":
         return text.partition(":")[2].strip()
     if file == "wwn/company_id":
-        return f"0x{int(text, 16):06x}"  # some kernels show 0 without 0x
+        with contextlib.suppress(ValueError):
+            return f"0x{int(text, 16):06x}"
     return text
 
 
@@ -490,6 +492,12 @@ def comes_by_itself(place: Identifier, file: str, value: str) -> bool:
     if not found.can_be_set:
         return True
     return found.tried and found.default_of(place.owner) == value
+
+
+def is_fixed_while_exported(place: Identifier, file: str) -> bool:
+    """Return whether the kernel refuses a change of the setting while a LUN exports the object."""
+    found = _row_of(place, file)
+    return found is not None and found.write == UNEXPORTED
 
 
 def depends_on_device(place: Identifier, file: str) -> bool:

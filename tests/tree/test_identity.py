@@ -267,6 +267,7 @@ def test_a_part_that_the_kernel_lacks_is_skipped_and_not_lost(disk: Pyshell) -> 
         ("revision", "00001", "error", "longer than 4 characters"),
         ("company_id", "0x00a098", "", ""),
         ("company_id", "00a098", "error", 'Write "0x00a098"'),
+        ("company_id", "0xA098", "", ""),
         ("company_id", 5157, "error", "six hexadecimal digits"),
         ("product_id", "A", "warning", "has no effect: the product is set"),
         ("nosuch", "A", "error", "cannot be the name of a setting"),
@@ -313,6 +314,46 @@ def test_share_sets_it_on_a_new_storage_object(pyshell: Pyshell) -> None:
     assert ran.status == 5
     assert "already exists and has the vendor 'ACME'" in ran.err
     assert "set wwn vendor_id=OTHER" in ran.err
+
+
+def test_share_names_what_has_an_identity_of_its_own(disk: Pyshell) -> None:
+    disk.must("/backstores/pscsi create raw /dev/sdc")
+    ran = disk.line(f"share /backstores/pscsi/raw to={CLIENT} vendor=OTHER")
+    assert ran.err.startswith("The device of /backstores/pscsi/raw has its own vendor.")
+    company = disk.configfs / "core/rd_mcp_0/disk/wwn/company_id"
+    company.write_text("00a098\n")  # as some kernels show it
+    share = f"share {DISK} to={CLIENT} company_id=0x00a098"
+    assert disk.line(share, "--dry-run").status == 0
+    company.write_text("\n")
+    assert "has the company_id ''" in disk.line(share).err
+    company.unlink()
+    assert disk.line(share).err.startswith("This kernel cannot set the company_id.")
+
+
+def test_commands_say_that_an_exported_disk_keeps_its_identity(
+    disk: Pyshell, tmp_path: Path
+) -> None:
+    disk.must(f"/iscsi create {SERVER}", f"{TPG}/luns create {DISK}", "saveconfig")
+    file = tmp_path / "other.json"
+    file.write_text(disk.saved_file.read_text().replace('"ACME"', '"OTHER"'))
+    assert disk.line(f"diff running {file} form=commands").lines == [
+        f"# {DISK} is exported: delete its LUNs first, or use 'apply'.",
+        f"{DISK} set wwn vendor_id=OTHER",
+    ]
+
+
+@pytest.mark.parametrize("name", ["wwn/vendor_id", "foo/bar"])
+def test_check_refuses_an_attribute_of_another_folder(
+    pyshell: Pyshell, tmp_path: Path, name: str
+) -> None:
+    entry = {"name": "disk", "plugin": "ramdisk", "size": 1 << 20, "attributes": {name: "A"}}
+    file = tmp_path / "checked.json"
+    file.write_text(json.dumps({"storage_objects": [entry]}))
+    file.chmod(0o600)
+    for command in ("check", "apply"):
+        ran = pyshell(command, str(file))
+        assert ran.status != 0
+        assert f"'{name}' cannot be the name of a setting" in ran.out + ran.err
 
 
 # What initiators see
