@@ -19,7 +19,7 @@ from typing_extensions import Doc, NotRequired, Required, TypedDict
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
-from pyshell.lio import identifiers
+from pyshell.lio import identifiers, storage_info
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""
@@ -28,10 +28,7 @@ _Attributes = Annotated[
     dict[str, Value],
     Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
 ]
-IDENTITY = {
-    f"../{file}": file
-    for file in ("wwn/vendor_id", "wwn/product_id", "wwn/revision", "wwn/company_id")
-}
+IDENTITY = {f"../{file}": file for file in storage_info.IDENTITY}
 """The keys of a storage object's identity among its attributes, and the files that they name.
 
 rtslib does not restore an object that has a key unknown to it, but takes an attribute's name as a

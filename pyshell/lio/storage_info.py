@@ -35,7 +35,8 @@ IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
 """Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""
 PRODUCT = "wwn/product_id"
 MODEL_ALIAS = "attrib/emulate_model_alias"
-_IDENTITY = ("wwn/vendor_id", PRODUCT, "wwn/revision", "wwn/company_id")
+IDENTITY = ("wwn/vendor_id", PRODUCT, "wwn/revision", "wwn/company_id")
+"""The files of what initiators read of a disk, besides its serial number."""
 _MODEL = 15
 """Characters of a storage object's name that emulate_model_alias=1 makes the product."""
 _NAMED = 5
@@ -253,7 +254,7 @@ def own_identity(kernel: Kernel, place: StorageObject, alias: str | None = None)
     if place.plugin not in IDENTIFIED:
         return found
     alias = alias or text_or_none(kernel, f"{place.folder}/{MODEL_ALIAS}")
-    for file in _IDENTITY:
+    for file in IDENTITY:
         with contextlib.suppress(OSError):
             value = settings.read(kernel, place.folder, file)
             default = identity_default(place, file, alias)
@@ -262,6 +263,18 @@ def own_identity(kernel: Kernel, place: StorageObject, alias: str | None = None)
             if value not in ("", default) and not (named and alias == "1"):
                 found[file] = value
     return found
+
+
+def other_identity(
+    kernel: Kernel, place: StorageObject, wanted: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return the parts of an identity that differ from `wanted`, by file; None if missing."""
+    found: dict[str, str | None] = {}
+    for file in wanted:
+        found[file] = None
+        with contextlib.suppress(OSError):
+            found[file] = settings.read(kernel, place.folder, file)
+    return {file: value for file, value in found.items() if value != wanted[file]}
 
 
 def naa(kernel: Kernel, place: StorageObject) -> str | None:
@@ -387,9 +400,13 @@ def frees_space(lio: Lio, plugin: str, path: str) -> bool:
 def discards_by_default(lio: Lio, plugin: str, path: str) -> bool:
     """Return whether a new storage object should offer discard.
 
-    An image file whose space is fully allocated keeps it: it was reserved.
+    An image file whose space is fully allocated keeps it: it was reserved. An initiator cannot
+    discard on a read-only device.
     """
-    if lio.machine.block_device(path) is None:
+    device = lio.machine.block_device(path)
+    if device is not None and device.read_only:
+        return False
+    if device is None:
         with contextlib.suppress(OSError):  # a new file is sparse
             status = os.stat(lio.machine.host_file(path))
             if status.st_blocks * _SECTOR >= status.st_size:

@@ -50,12 +50,9 @@ Revision = Annotated[str | None, INQUIRY["revision"], "Product revision, up to 4
 CompanyId = Annotated[
     str | None, INQUIRY["company_id"], "IEEE company id of the NAA ID. Default: 0x001405."
 ]
-IDENTITY = {
-    "vendor": "wwn/vendor_id",
-    "product": storage_info.PRODUCT,
-    "revision": "wwn/revision",
-    "company_id": "wwn/company_id",
-}
+IDENTITY = dict(
+    zip(("vendor", "product", "revision", "company_id"), storage_info.IDENTITY, strict=True)
+)
 """The file of each parameter of the identity."""
 
 
@@ -199,8 +196,9 @@ class BlockNode(BackstoreNode):
         identity = (vendor, product, revision, company_id)
         place = self._new(name)
         # An initiator may not discard on a read-only disk.
-        then = self._discard(place, dev, False if protect and discard is None else discard)
-        return self._created(CreateStorageObject(place, arguments), said, identity, then=then)
+        then = self._discard(place, dev, False if readonly and discard is None else discard)
+        create = CreateStorageObject(place, arguments, discard=discard)
+        return self._created(create, said, identity, then=then)
 
 
 class FileioNode(BackstoreNode):
@@ -264,7 +262,7 @@ class FileioNode(BackstoreNode):
         identity = (vendor, product, revision, company_id)
         is_new = any(isinstance(operation, CreateImageFile) for operation in operations)
         then = self._discard(place, path, discard, reserved=is_new and not sparse)
-        create = CreateStorageObject(place, arguments)
+        create = CreateStorageObject(place, arguments, discard=discard)
         return self._created(create, said, identity, operations, then, notes)
 
     def _file_size(

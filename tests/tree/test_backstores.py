@@ -321,6 +321,15 @@ def test_undo_restores_discard_that_the_device_lost(pyshell: Pyshell) -> None:
     assert pyshell.must("/backstores/block/disk get attribute emulate_tpu") == ["emulate_tpu=1 "]
 
 
+@pytest.mark.parametrize(("own", "given"), [("true", "false"), ("false", "true")])
+def test_exist_ok_needs_the_requested_discard(pyshell: Pyshell, own: str, given: str) -> None:
+    create = "/backstores/block create disk /dev/sdb"
+    pyshell.must(f"{create} discard={own}")
+    for word in ("", f" discard={own}"):
+        assert "nothing to do" in pyshell.line(f"{create}{word} exist_ok=true").err
+    assert pyshell.line(f"{create} discard={given} exist_ok=true").status == 5
+
+
 # Sizes
 
 

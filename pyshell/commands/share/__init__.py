@@ -74,8 +74,8 @@ def share(
     ] = None,
     discard: Annotated[
         bool | None,
-        "Let initiators free unused blocks (UNMAP). Default: true for a new storage object whose"
-        " device can free them.",
+        "Let initiators free unused blocks (UNMAP). Default: by the preference enable_discard, for"
+        " a new storage object whose device can free them.",
     ] = None,
     portal: Annotated[
         tuple[tuple[str, int], ...], PORTALS, "Portals to listen on, separated by commas."
@@ -103,8 +103,8 @@ def share(
     file), named after the last part of the device's path.
 
     Discard: a new storage object whose device can free blocks offers it to initiators
-    (emulate_tpu); an image file only if its space is not fully allocated. An existing storage
-    object is only changed by discard=.
+    (emulate_tpu); an image file only if its space is not fully allocated, none if the
+    preference enable_discard is false. An existing storage object is only changed by discard=.
 
     Target: the one that already exports it; otherwise the only iSCSI target (if there
     are several, target= is needed); if there is none, a new one named after this host and the

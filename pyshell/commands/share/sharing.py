@@ -103,13 +103,17 @@ class Sharing:
     def _discarding(self, found: StorageObject) -> list[Operation]:
         """Return the operation that changes discard of an existing object, if it is requested."""
         wanted = self.discard
-        if wanted is None or wanted == is_on(self._lio.kernel, f"{found.folder}/{DISCARD}"):
+        enabled = storage_info.discard_attributes(self._lio, found)
+        if wanted is None or (DISCARD.rpartition("/")[2] in enabled if wanted else not enabled):
             return []
-        if wanted:
-            device = storage_info.describe(self._lio, found).device
-            refuse_discard(self._lio, found.plugin, device)
-        word = "Enabled" if wanted else "Disabled"
-        return [Set(found, DISCARD, str(int(wanted)), said=[f"{word} discard of {found.name}."])]
+        if not wanted:
+            made: list[Operation] = [Set(found, f"attrib/{name}", "0") for name in enabled]
+            made[-1].said = [f"Disabled discard of {found.name}."]
+            return made
+        if found.plugin not in ("block", "fileio"):
+            raise UsageError(f"discard= has no effect on {found.path}.", "Omit discard=.")
+        refuse_discard(self._lio, found.plugin, storage_info.describe(self._lio, found).device)
+        return [Set(found, DISCARD, "1", said=[f"Enabled discard of {found.name}."])]
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
         """Return the TPG, planned if it is missing, and the operations for its portals."""
@@ -327,10 +331,10 @@ def _new_storage_object(
     if machine.block_device(device) is not None:
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Omit size=.")
-        discard = _chosen(node.lio, "block", device, discard)
+        discard = _chosen(node, "block", device, discard)
         found = block.ui_command_create(chosen, device, discard=discard, **identity)
     elif size is not None or machine.host_file(path).is_file():
-        discard = _chosen(node.lio, "fileio", path, discard)
+        discard = _chosen(node, "fileio", path, discard)
         found = fileio.ui_command_create(chosen, path, size, discard=discard, **identity)
     else:
         refuse_image_among(node.lio, path)
@@ -349,14 +353,12 @@ def _new_storage_object(
     return made, place, change.note
 
 
-def _chosen(lio: Lio, plugin: str, path: str, discard: bool | None) -> bool:
+def _chosen(node: Node, plugin: str, path: str, discard: bool | None) -> bool:
     """Return whether a new storage object offers discard."""
     if discard is not None:
         return discard
-    device = lio.machine.block_device(path)
-    if device is not None and device.read_only:
-        return False
-    return storage_info.discards_by_default(lio, plugin, path)
+    enabled = node.context.preference("enable_discard")
+    return enabled and storage_info.discards_by_default(node.lio, plugin, path)
 
 
 def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
@@ -373,14 +375,20 @@ def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
 
 def _refuse_other_identity(lio: Lio, place: StorageObject, identity: Mapping[str, Any]) -> None:
     """Raise ConflictError if initiators see another vendor, product … than the requested one."""
-    for name, value in identity.items():
-        file = IDENTITY[name]
-        found = text_or_none(lio.kernel, f"{place.folder}/{file}")
-        if value not in (None, found):
-            raise ConflictError(
-                f"{place.path} already exists and has the {name} '{found}'.",
-                f"Without LUNs, '{place.path} set wwn {argument(file[4:], value)}' changes it.",
-            )
+    wanted = {IDENTITY[name]: value for name, value in identity.items() if value is not None}
+    names_of = {file: name for name, file in IDENTITY.items()}
+    for file in wanted:
+        if place.plugin not in storage_info.IDENTIFIED:
+            name = names_of[file]
+            raise UsageError(f"The device of {place.path} has its own {name}.", f"Omit {name}=.")
+    for file, found in storage_info.other_identity(lio.kernel, place, wanted).items():
+        name = names_of[file]
+        if found is None:
+            raise UsageError(f"This kernel cannot set the {name}.", f"Omit {name}=.")
+        raise ConflictError(
+            f"{place.path} already exists and has the {name} '{found}'.",
+            f"Without LUNs, '{place.path} set wwn {argument(file[4:], wanted[file])}' changes it.",
+        )
 
 
 def _typed(size: int) -> str:

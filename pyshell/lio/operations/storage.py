@@ -101,6 +101,8 @@ class CreateStorageObject(Creation):
     arguments: Mapping[str, Any]
     identity: Mapping[str, str] = field(default_factory=dict)
     """Vendor, product … by file, which an existing object must have. Others set them."""
+    discard: bool | None = None
+    """Whether an existing object must offer discard, None for either. Others set it."""
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         there = foreseen.storage_object(self.place.plugin, self.place.name)
@@ -133,8 +135,12 @@ class CreateStorageObject(Creation):
         wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
         assert there is not None
-        own = (text_or_none(lio.kernel, f"{there.folder}/{file}") for file in self.identity)
-        if [*own] != [*self.identity.values()]:
+        if storage_info.other_identity(lio.kernel, there, self.identity):
+            return False
+        enabled = storage_info.discard_attributes(lio, there)
+        if self.discard is not None and self.discard != (
+            "emulate_tpu" in enabled if self.discard else bool(enabled)
+        ):
             return False
         # A flag that the kernel does not report is not set.
         return all(found.get(n, False) == wanted[n] for n in names if n in wanted)

@@ -61,9 +61,28 @@ def test_discard_is_enabled_where_the_device_can(pyshell: Pyshell, tmp_path: Pat
     assert twin("diff", str(pyshell.saved_file)).done().out == ""
 
 
-def test_share_enables_discard_whatever_create_does(pyshell: Pyshell) -> None:
+def test_the_preference_decides_whether_share_enables_discard(pyshell: Pyshell) -> None:
     pyshell.must("set global enable_discard=false", f"share /dev/sdb to={CLIENT}")
-    assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 1
+    assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 0
+    pyshell.must(f"share /dev/sdc to={CLIENT} discard=true")
+    assert running(pyshell)[1]["attributes"]["emulate_tpu"] == 1
+
+
+def test_without_discard_neither_command_is_offered(pyshell: Pyshell) -> None:
+    pyshell.must(f"share /dev/sdb to={CLIENT}")
+    for name in ("emulate_tpu", "emulate_tpws"):
+        pyshell.must(f"/backstores/block/sdb set attribute {name}=1")
+    pyshell.must(f"share sdb to={CLIENT} discard=false")
+    own = running(pyshell)[0]["attributes"]
+    assert (own["emulate_tpu"], own["emulate_tpws"]) == (0, 0)
+    assert "nothing to do" in pyshell.must(f"share sdb to={CLIENT} discard=false")[0]
+
+
+def test_discard_of_a_ramdisk_is_refused(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create disk 1M")
+    ran = pyshell.line(f"share /backstores/ramdisk/disk to={CLIENT} discard=true")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("discard= has no effect on /backstores/ramdisk/disk.")
 
 
 def test_discard_of_an_existing_object_changes_only_on_request(pyshell: Pyshell) -> None:
