@@ -107,7 +107,8 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
             " disk. saveconfig would remove it from the saved file",
         )
     if differing := list(shown(compare(saved, running))):
-        yield from _unsaved(lio, path, differing, recorded)
+        parts = [f"the {name} of {place}" for place in lacking for name in lacking[place]]
+        yield from _unsaved(lio, path, differing, recorded, parts)
 
 
 def _not_readable(lio: Lio, path: Path, found: PyshellError) -> Finding:
@@ -138,7 +139,11 @@ def _unread(document: Document) -> Iterator[Finding]:
 
 
 def _unsaved(
-    lio: Lio, path: Path, differing: Sequence[Difference], recorded: State
+    lio: Lio,
+    path: Path,
+    differing: Sequence[Difference],
+    recorded: State,
+    lacking: Sequence[str],
 ) -> Iterator[Finding]:
     """Yield unsaved changes; a save that drops objects is a choice.
 
@@ -157,7 +162,7 @@ def _unsaved(
         other_disks = [d.path for d in others if any(_identifies(one.name) for one in d.changes)]
         if other_disks:
             message += f". After it, initiators would take {_first(other_disks)} for another disk"
-        yield _to_save(lio, path, message, recorded)
+        yield _to_save(lio, path, message, recorded, lacking)
         return
     yield warning(
         str(path),
@@ -167,10 +172,15 @@ def _unsaved(
     )
 
 
-def _to_save(lio: Lio, path: Path, message: str, recorded: State) -> Finding:
-    """Return a warning that a save fixes; a choice if that would drop what was not restored."""
+def _to_save(
+    lio: Lio, path: Path, message: str, recorded: State, lacking: Sequence[str] = ()
+) -> Finding:
+    """Return a warning that a save fixes; a choice if that would drop what was not restored.
+
+    `lacking` is what this kernel cannot restore.
+    """
     save = pyshell(lio, "saveconfig")
-    lost = [path for missing in recorded.others.values() for path in missing]
+    lost = [*lacking, *(path for missing in recorded.others.values() for path in missing)]
     if not lost:
         return warning(str(path), message, save)
     message = f"{message}. A save would drop {_first(lost)}, which could not be restored"

@@ -256,6 +256,14 @@ def test_a_part_that_the_kernel_lacks_is_skipped_and_not_lost(disk: Pyshell) -> 
     assert "this kernel cannot set its company_id" in told
     assert "'diff' shows it" not in told
     assert "is saved in" in disk("status").out
+    disk.must("/backstores/ramdisk create other 1M")
+    (found,) = [
+        one
+        for one in disk("-o", "json", "doctor").json["result"]
+        if "'diff' shows it" in one["message"]
+    ]
+    assert f"A save would drop the company_id of {DISK}" in found["message"]
+    assert not found["commands"]
 
 
 @pytest.mark.parametrize(
