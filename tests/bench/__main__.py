@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _measure(options: argparse.Namespace, results: Path) -> int:
-    reason = image.missing({"strace": "strace", "dbus-daemon": "dbus"})
+    reason = image.missing({"dbus-daemon": "dbus"})
     if reason:
         sys.stderr.write(f"bench: {reason}\n")
         return 1

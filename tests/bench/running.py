@@ -15,6 +15,7 @@ from statistics import median
 
 _TRACING = Path("/sys/kernel/tracing")
 _CALLS = _TRACING / "events/raw_syscalls/sys_enter"
+# A trigger of the kernel: how often each process made each call.
 _COUNT = "hist:keys=common_pid,id:size=16384"
 _COUNTED = re.compile(r"common_pid: +(\d+), id: +(\d+) } hitcount: +(\d+)")
 # x86-64's gettimeofday, time, futex and clock_gettime.

@@ -40,7 +40,6 @@ TOOLS_OF_TESTS = {
     "mkfs.ext4": "e2fsprogs",
     "rdma": "iproute2",
     "sg_persist": "sg3-utils",
-    "strace": "strace",
     "systemctl": "systemd",
     "udevadm": "udev",
     "dmsetup": "dmsetup",
