@@ -9,6 +9,7 @@ literals in `pyshell/`, and to the docstrings of commands, which are their help.
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -79,9 +80,15 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(one)
 
 
-def literals(source: str) -> Iterator[tuple[int, str]]:
+@functools.cache
+def modules() -> dict[Path, ast.Module]:
+    """Return the package's modules by path."""
+    paths = sorted((ROOT / "pyshell").rglob("*.py"))
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield the string literals of a module and the docstrings of commands, with their lines."""
-    tree = ast.parse(source)
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
     docstrings = {id(node.value) for node in statements}
     for node in ast.walk(tree):
@@ -128,8 +135,8 @@ def test_tables(table: str) -> None:
 def test_messages_and_help() -> None:
     found = [
         f"{named(path)}:{line}: {complaint}"
-        for path in sorted((ROOT / "pyshell").rglob("*.py"))
-        for line, text in literals(path.read_text(encoding="utf-8"))
+        for path, tree in modules().items()
+        for line, text in literals(tree)
         for complaint in complaints(text)
     ]
     assert found == []
@@ -138,8 +145,8 @@ def test_messages_and_help() -> None:
 def test_summaries_of_commands_are_short_and_imperative() -> None:
     summaries = [
         (ast.get_docstring(node) or "").partition("\n\n")[0]
-        for path in (ROOT / "pyshell").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for tree in modules().values()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and is_command(node)
     ]
     assert len(summaries) > 50
@@ -148,11 +155,7 @@ def test_summaries_of_commands_are_short_and_imperative() -> None:
 
 
 def test_each_exception_is_needed() -> None:
-    everything = "".join(
-        text
-        for path in (ROOT / "pyshell").rglob("*.py")
-        for _, text in literals(path.read_text(encoding="utf-8"))
-    )
+    everything = "".join(text for tree in modules().values() for _, text in literals(tree))
     everything += "".join(p.read_text(encoding="utf-8") for p in documents())
     assert [text for text in ALLOWED if text not in everything] == []
 
@@ -168,4 +171,4 @@ def test_each_exception_is_needed() -> None:
 )
 def test_the_rules_find_what_they_name(text: str) -> None:
     assert complaints(text)
-    assert list(literals(f"raise UsageError({text!r})")) == [(1, text)]
+    assert list(literals(ast.parse(f"raise UsageError({text!r})"))) == [(1, text)]
