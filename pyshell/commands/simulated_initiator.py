@@ -54,7 +54,9 @@ def _key(text: str) -> int:
 
 
 _KEY = ValueType("key", _key)
+LoggedIn = Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."]
 OneTarget = Annotated[str | None, TARGET, "Target to use. Default: the only one."]
+ItsLun = Annotated[int | None, LUN, "LUN number, as the initiator sees it. Default: its first."]
 
 
 @command(
@@ -137,12 +139,10 @@ def logout(
 @command(examples=("traffic iqn.2020-07.192.168.56.105:client read=20M written=5M",))
 def traffic(
     node: Node,
-    initiator: Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."],
+    initiator: LoggedIn,
     *,
     target: OneTarget = None,
-    lun: Annotated[
-        int | None, LUN, "LUN number, as the initiator sees it. Default: its first."
-    ] = None,
+    lun: ItsLun = None,
     read: Annotated[int, SIZE, "Number of bytes read."] = 0,
     written: Annotated[int, SIZE, "Number of bytes written."] = 0,
     seconds: Annotated[int | None, "Repeat once per second for this many seconds."] = None,
@@ -174,12 +174,10 @@ def traffic(
 )
 def reserve(
     node: Node,
-    initiator: Annotated[str, ANY_INITIATOR, "Name of a logged-in initiator."],
+    initiator: LoggedIn,
     *,
     target: OneTarget = None,
-    lun: Annotated[
-        int | None, LUN, "LUN, as numbered by the initiator. Default: its first."
-    ] = None,
+    lun: ItsLun = None,
     key: Annotated[int, _KEY, "Reservation key, other than 0."] = 1,
     type: Annotated[
         str | None, choice(*TYPES), "Type of the reservation. Default: only register."

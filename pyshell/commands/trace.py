@@ -15,6 +15,7 @@ from pyshell.commands.share.sharing import initiator_named
 from pyshell.doctor import hops, pyshell
 from pyshell.doctor.hops import Hop, Question, Trace
 from pyshell.errors import NotFoundError, UsageError
+from pyshell.host import BY_ID
 from pyshell.lio import Lio, listing, statistics, storage_info
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject
 from pyshell.text import did_you_mean, joined
@@ -24,11 +25,8 @@ from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
 _ADDRESS = ValueType("address", names.address)
-_NAA = re.compile(
-    r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})(?:-part\d+)?", re.IGNORECASE
-)
+_NAA = re.compile(r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})", re.IGNORECASE)
 """A disk's NAA identifier as initiators show it: udev, multipath, Windows, ESXi."""
-_BY_ID = "/dev/disk/by-id/"
 _SHORTEST_SERIAL = 8
 """Characters that a serial number needs to be found in a longer name."""
 _STATUS, _NAME = len("unknown"), len("storage object")
@@ -131,7 +129,7 @@ def _identified(lio: Lio, name: str) -> StorageObject | None:
 
     udev builds names of the NAA identifier or, for the vendor's own, of model and serial number.
     """
-    name = _PART.sub("", name.removeprefix(_BY_ID))
+    name = _PART.sub("", name.removeprefix(BY_ID))
     match = _NAA.fullmatch(name)
     wanted = f"naa.{match[1].lower()}" if match else ""
     found = [

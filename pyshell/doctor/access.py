@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections.abc import Iterator
+from itertools import islice
 
 from pyshell import names
 from pyshell.doctor import Finding, asking, error, pyshell, warning
@@ -367,8 +368,9 @@ def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
     refusal, and if this one counts a refusal for that reason.
     """
     reason = counted.last_reason
-    others = (statistics.logins(lio, one) for one in listing.all_targets(lio, "iscsi"))
-    if not counted.last_initiator or sum(bool(one and one.failures) for one in others) > 1:
+    every = (statistics.logins(lio, one) for one in listing.all_targets(lio, "iscsi"))
+    refusing = (one for one in every if one and one.failures)
+    if not counted.last_initiator or len([*islice(refusing, 2)]) > 1:
         return reason
     # No target counts an initiator that was refused because the TPG is disabled.
     logged = (one for one in sessions.refused_logins(lio.machine) if one != sessions.DISABLED)

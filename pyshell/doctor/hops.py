@@ -62,8 +62,12 @@ class Trace:
     @property
     def hops(self) -> list[Hop]:
         """Return all hops, in order."""
+        return [*(hop for way in self.portals for hop in way), *self._behind_portals]
+
+    @property
+    def _behind_portals(self) -> list[Hop]:
         end = [self.session] if self.session is not None else []
-        return [*(hop for way in self.portals for hop in way), *self.login, *self.storage, *end]
+        return [*self.login, *self.storage, *end]
 
     @property
     def visible(self) -> bool:
@@ -77,8 +81,7 @@ class Trace:
         """Return the first broken hop. One broken portal does not count if there is another."""
         ways = [_first(way) for way in self.portals]
         first = ways[0] if ways and None not in ways else None
-        end = [self.session] if self.session is not None else []
-        return first or _first((*self.login, *self.storage, *end))
+        return first or _first(self._behind_portals)
 
     @property
     def impaired(self) -> Hop | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+BY_ID = "/dev/disk/by-id/"
 # SCSI peripheral device types, and what administrators call them.
 DISK, TAPE, ZONED_DISK = 0, 1, 0x14
 _TYPE_NAMES = {0: "disk", 1: "tape", 5: "CD-ROM", 7: "optical disk", 8: "changer", 0x14: "disk"}

@@ -10,6 +10,7 @@ import re
 import stat
 
 from pyshell.host import (
+    BY_ID,
     DISK,
     ZONED_DISK,
     BlockDevice,
@@ -20,7 +21,6 @@ from pyshell.host import (
     names_in,
 )
 
-BY_ID = "/dev/disk/by-id/"
 _FOLDERS = ("/dev/", "/dev/mapper/")
 _DEFAULT_DEPTH = 128  # the kernel's BLKDEV_DEFAULT_RQ
 _CACHES = {"write back": True, "write through": False}

@@ -131,8 +131,9 @@ class Lio:
     def _create_dbroot_folders(self) -> list[str]:
         """Create missing folders, accessible to root only; return why that failed."""
         failed = []
+        root = self.dbroot
         for name, effect in DBROOT_FOLDERS.items():
-            missing = self.dbroot_folder(name)
+            missing = self.machine.host_file(f"{root}/{name}")
             if os.path.isdir(missing):
                 continue
             try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyshell.errors import NotFoundError
-from pyshell.host import BlockDevice, file_text
+from pyshell.host import BY_ID, BlockDevice, file_text
 from pyshell.lio import Lio, listing, rtslib, settings
 from pyshell.lio.configfs import Kernel, is_on, text_or_none
 from pyshell.lio.identifiers import StorageObject
@@ -26,7 +26,6 @@ _CONFIG = re.compile(r"\bConfig: (.*?) Size: \d")
 _NOT_HEX = re.compile(r"[^0-9a-fA-F]")
 _NAA_DIGITS = 25
 _COMPANY = "0x001405"
-_BY_ID = "/dev/disk/by-id"
 _SCSI_ID_TYPES = {"naa": "3", "eui": "2"}
 """What stands before an id in udev's names: the type of the designator in SPC-4."""
 _NOT_UDEV = re.compile(r"[^\w#+\-.:=@/]", re.ASCII)
@@ -300,14 +299,12 @@ def at_initiator(lio: Lio, place: StorageObject) -> dict[str, str | None]:
     kind, _, digits = (naa(lio.kernel, place) or _own_id(lio, place)).partition(".")
     if digits:
         found[kind] = f"{kind}.{digits}"
-        found["by_id"] = f"{_BY_ID}/wwn-0x{digits}"
-        found["by_id_scsi"] = f"{_BY_ID}/scsi-{_SCSI_ID_TYPES[kind]}{digits}"
+        found["by_id"] = f"{BY_ID}wwn-0x{digits}"
+        found["by_id_scsi"] = f"{BY_ID}scsi-{_SCSI_ID_TYPES[kind]}{digits}"
     if found.get("vendor") and found["serial"]:
         # As scsi-S… of the rules of sg3_utils and SUSE's udev.
         words = (found["vendor"], found["product"], found["serial"])
-        found["by_id_vendor"] = (
-            f"{_BY_ID}/scsi-S{'_'.join(_for_udev(word or '') for word in words)}"
-        )
+        found["by_id_vendor"] = f"{BY_ID}scsi-S{'_'.join(_for_udev(word or '') for word in words)}"
     return found
 
 
@@ -390,7 +387,10 @@ def frees_space(lio: Lio, plugin: str, path: str) -> bool:
     (target_configure_unmap_from_queue). For image files it always does; they need a file system
     that can punch holes.
     """
-    device = lio.machine.block_device(path)
+    return _frees_space(lio, plugin, path, lio.machine.block_device(path))
+
+
+def _frees_space(lio: Lio, plugin: str, path: str, device: BlockDevice | None) -> bool:
     if device is not None:
         queue = lio.machine.queue(device.name)
         return plugin in ("block", "fileio") and queue is not None and queue.discard_sectors > 0
@@ -411,12 +411,18 @@ def discards_by_default(lio: Lio, plugin: str, path: str) -> bool:
             status = os.stat(lio.machine.host_file(path))
             if status.st_blocks * _SECTOR >= status.st_size:
                 return False
-    return frees_space(lio, plugin, path)
+    return _frees_space(lio, plugin, path, device)
 
 
 def discard_attributes(lio: Lio, place: StorageObject) -> list[str]:
     """Return the attributes that are set and offer discard to initiators."""
     return [n for n in _DISCARD_COMMANDS if is_on(lio.kernel, f"{place.folder}/attrib/{n}")]
+
+
+def discards_as(lio: Lio, place: StorageObject, wanted: bool) -> bool:
+    """Return whether an object offers discard as requested: UNMAP, or nothing at all."""
+    enabled = discard_attributes(lio, place)
+    return "emulate_tpu" in enabled if wanted else not enabled
 
 
 _DISCARD_COMMANDS = {"emulate_tpu": "UNMAP", "emulate_tpws": "WRITE SAME"}
@@ -428,8 +434,8 @@ def discards_in_vain(lio: Lio, place: StorageObject, found: StorageInfo) -> bool
     With a limit, as restores write it, the kernel enables discard without asking the device
     (emulate_tpu_store), and blkdev_issue_discard() then fails.
     """
-    is_device = lio.machine.block_device(found.device) is not None
-    return is_device and not frees_space(lio, place.plugin, found.device)
+    device = lio.machine.block_device(found.device)
+    return device is not None and not _frees_space(lio, place.plugin, found.device, device)
 
 
 def discard_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:

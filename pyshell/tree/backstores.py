@@ -147,11 +147,14 @@ class BackstoreNode(Node):
         """
         if requested:
             refuse_discard(self.lio, place.plugin, path)
-        elif requested is None and not (
-            self.context.compat or reserved or not self.context.preference("enable_discard")
-        ):
-            requested = storage_info.discards_by_default(self.lio, place.plugin, path)
+        elif requested is None and not (self.context.compat or reserved):
+            requested = self.discards_unasked(path)
         return [Set(place, DISCARD, "1")] if requested else []
+
+    def discards_unasked(self, path: str) -> bool:
+        """Return whether a new storage object offers discard if that is not requested."""
+        enabled: bool = self.context.preference("enable_discard")
+        return enabled and storage_info.discards_by_default(self.lio, self.plugin, path)
 
     def _twins(self, naa: str) -> Iterator[str]:
         """Warn of a storage object that initiators cannot tell from the one with that NAA id."""

@@ -45,6 +45,15 @@ def stored(pyshell: Pyshell) -> str:
     return file.read_text(encoding="utf-8")
 
 
+def reserve_in_demo_mode(pyshell: Pyshell) -> None:
+    """Let an initiator without an ACL reserve the disk."""
+    pyshell.must(
+        f"{TPG} set attribute generate_node_acls=1",
+        f"login {THIRD}",
+        f"reserve {THIRD} type=exclusive_access aptpl=true",
+    )
+
+
 def test_the_holder_loses_it_and_the_others_stay_registered(cluster: Pyshell) -> None:
     before = cluster.line(f"ls {TPG}").out
     ran = cluster.line(f"{DISK} clear_reservation").done()
@@ -84,12 +93,8 @@ def test_all_registrants_hold_it(cluster: Pyshell) -> None:
 
 
 def test_the_holder_has_no_acl(cluster: Pyshell) -> None:
-    cluster.must(
-        f"{DISK} clear_reservation",
-        f"{TPG} set attribute generate_node_acls=1",
-        f"login {THIRD}",
-        f"reserve {THIRD} type=exclusive_access aptpl=true",
-    )
+    cluster.must(f"{DISK} clear_reservation")
+    reserve_in_demo_mode(cluster)
     assert initiators(cluster) == [THIRD, OTHER]
     before = cluster.line(f"ls {TPG}").out
     cluster.must(f"logout {THIRD}")
@@ -165,13 +170,9 @@ def test_a_serial_number_too_long_for_a_file_name_has_no_file(cluster: Pyshell) 
 
 
 def test_the_holder_has_no_acl_and_demo_mode_is_off_again(cluster: Pyshell) -> None:
-    cluster.must(
-        f"{DISK} clear_reservation registrations=true",
-        f"{TPG} set attribute generate_node_acls=1",
-        f"login {THIRD}",
-        f"reserve {THIRD} type=exclusive_access aptpl=true",
-        f"{TPG} set attribute generate_node_acls=0",
-    )
+    cluster.must(f"{DISK} clear_reservation registrations=true")
+    reserve_in_demo_mode(cluster)
+    cluster.must(f"{TPG} set attribute generate_node_acls=0")
     assert initiators(cluster, "holders") == [THIRD]
     cluster.must(f"{DISK} clear_reservation")
     assert initiators(cluster) == []
@@ -179,12 +180,8 @@ def test_the_holder_has_no_acl_and_demo_mode_is_off_again(cluster: Pyshell) -> N
 
 
 def test_the_others_that_a_recreated_lun_costs_are_named(cluster: Pyshell) -> None:
-    cluster.must(
-        f"{DISK} clear_reservation",
-        f"{TPG} set attribute generate_node_acls=1",
-        f"login {THIRD}",
-        f"reserve {THIRD} type=exclusive_access aptpl=true",
-    )
+    cluster.must(f"{DISK} clear_reservation")
+    reserve_in_demo_mode(cluster)
     assert initiators(cluster) == [THIRD, OTHER]
     told = cluster.line(f"{DISK} clear_reservation").done().lines
     assert told[0] == (

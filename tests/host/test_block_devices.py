@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.host import ScsiDevice, block_devices
+from pyshell.host import Queue, ScsiDevice, block_devices
 
 
 @pytest.fixture
@@ -76,6 +76,20 @@ def test_types_have_names(kind: int, name: str) -> None:
     assert ScsiDevice("/dev/x", "0:0:0:0", kind).type_name == name
 
 
+def queue_that_shows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str | None
+) -> Queue:
+    """Return what is read of a device's queue; None if the kernel has no such file."""
+    (folder / "queue").mkdir()
+    (folder / "queue/logical_block_size").write_text("512\n")
+    if text:
+        (folder / f"queue/{file}").write_text(f"{text}\n")
+    monkeypatch.setattr(block_devices, "_folder", lambda name: str(folder))
+    found = block_devices.queue("sda")
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("shown", "cache"),
     [("write back", True), ("write through", False), ("none", None), (None, None)],
@@ -83,14 +97,7 @@ def test_types_have_names(kind: int, name: str) -> None:
 def test_the_volatile_cache_of_a_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str | None, cache: bool | None
 ) -> None:
-    (tmp_path / "queue").mkdir()
-    (tmp_path / "queue/logical_block_size").write_text("512\n")
-    if shown:
-        (tmp_path / "queue/write_cache").write_text(f"{shown}\n")
-    monkeypatch.setattr(block_devices, "_folder", lambda name: str(tmp_path))
-    found = block_devices.queue("sda")
-    assert found is not None
-    assert found.write_cache is cache
+    assert queue_that_shows(tmp_path, monkeypatch, "write_cache", shown).write_cache is cache
 
 
 @pytest.mark.parametrize(("shown", "depth"), [("256", 256), (None, 128)])
@@ -98,14 +105,7 @@ def test_a_queue_whose_length_the_kernel_does_not_show_has_the_default_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: str | None, depth: int
 ) -> None:
     """As Linux 6.12 does for logical volumes."""
-    (tmp_path / "queue").mkdir()
-    (tmp_path / "queue/logical_block_size").write_text("512\n")
-    if shown:
-        (tmp_path / "queue/nr_requests").write_text(f"{shown}\n")
-    monkeypatch.setattr(block_devices, "_folder", lambda name: str(tmp_path))
-    found = block_devices.queue("dm-0")
-    assert found is not None
-    assert found.depth == depth
+    assert queue_that_shows(tmp_path, monkeypatch, "nr_requests", shown).depth == depth
 
 
 def test_the_best_lasting_name_of_a_disk(tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ class Sharing:
     def _discarding(self, found: StorageObject) -> list[Operation]:
         """Return the operation that changes discard of an existing object, if it is requested."""
         wanted = self.discard
-        enabled = storage_info.discard_attributes(self._lio, found)
-        if wanted is None or (DISCARD.rpartition("/")[2] in enabled if wanted else not enabled):
+        if wanted is None or storage_info.discards_as(self._lio, found, wanted):
             return []
         if not wanted:
+            enabled = storage_info.discard_attributes(self._lio, found)
             made: list[Operation] = [Set(found, f"attrib/{name}", "0") for name in enabled]
             made[-1].said = [f"Disabled discard of {found.name}."]
             return made
@@ -331,10 +331,12 @@ def _new_storage_object(
     if machine.block_device(device) is not None:
         if size is not None:
             raise UsageError(f"{device} is a block device: it has its size.", "Omit size=.")
-        discard = _chosen(node, "block", device, discard)
+        if discard is None:
+            discard = block.discards_unasked(device)
         found = block.ui_command_create(chosen, device, discard=discard, **identity)
     elif size is not None or machine.host_file(path).is_file():
-        discard = _chosen(node, "fileio", path, discard)
+        if discard is None:
+            discard = fileio.discards_unasked(path)
         found = fileio.ui_command_create(chosen, path, size, discard=discard, **identity)
     else:
         refuse_image_among(node.lio, path)
@@ -351,14 +353,6 @@ def _new_storage_object(
     if discard:
         made[-1].said = [*made[-1].said, f"Enabled discard (UNMAP): {device} can free blocks."]
     return made, place, change.note
-
-
-def _chosen(node: Node, plugin: str, path: str, discard: bool | None) -> bool:
-    """Return whether a new storage object offers discard."""
-    if discard is not None:
-        return discard
-    enabled = node.context.preference("enable_discard")
-    return enabled and storage_info.discards_by_default(node.lio, plugin, path)
 
 
 def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:

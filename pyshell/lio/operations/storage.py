@@ -137,10 +137,7 @@ class CreateStorageObject(Creation):
         assert there is not None
         if storage_info.other_identity(lio.kernel, there, self.identity):
             return False
-        enabled = storage_info.discard_attributes(lio, there)
-        if self.discard is not None and self.discard != (
-            "emulate_tpu" in enabled if self.discard else bool(enabled)
-        ):
+        if self.discard is not None and not storage_info.discards_as(lio, there, self.discard):
             return False
         # A flag that the kernel does not report is not set.
         return all(found.get(n, False) == wanted[n] for n in names if n in wanted)
