@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from driver import CLIENT, TPG, Pyshell
+from test_faults import refusing
 
 DISK = "/backstores/block/lee_block"
 OTHER = "iqn.2020-07.192.168.56.106:other"
@@ -121,6 +123,31 @@ def test_nobody_holds_one(cluster: Pyshell) -> None:
     assert "No initiator holds a reservation of" in ran.err
     cluster.must(f"{DISK} clear_reservation registrations=true")
     assert cluster.line(f"{DISK} clear_reservation registrations=true").status == 3
+
+
+@pytest.mark.parametrize(
+    ("act", "dropped"), [("unlink", False), ("rmdir", True), ("mkdir", True), ("symlink", True)]
+)
+def test_if_it_fails_it_reports_whether_the_kernel_dropped_the_reservation(
+    cluster: Pyshell, act: str, dropped: bool
+) -> None:
+    before, file = reserved(cluster), stored(cluster)
+    number = ["unlink", "rmdir", "mkdir", "symlink"].index(act)
+    with refusing(number, errno.EBUSY) as acts:
+        ran = cluster.line(f"{DISK} clear_reservation")
+    assert ran.status == 5
+    assert acts[number].startswith(f"{act} ")
+    assert initiators(cluster, "holders") == ([] if dropped else [CLIENT])
+    assert initiators(cluster) == ([OTHER] if dropped else [CLIENT, OTHER])
+    if dropped:
+        assert ran.err.endswith(
+            "Undoing was not complete: could not restore the reservation and registrations of"
+            " storage object block/lee_block (the kernel dropped them with the LUN).\n"
+        )
+        assert CLIENT not in stored(cluster)
+    else:
+        assert ran.err.endswith("The steps before it were undone.\n")
+        assert (reserved(cluster), stored(cluster)) == (before, file)
 
 
 def test_undo_does_not_offer_it(cluster: Pyshell) -> None:

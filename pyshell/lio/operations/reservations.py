@@ -206,6 +206,11 @@ class DropStoredRegistrations(Operation):
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
+        registered = _registered(lio, self.place)
+        return StoreRegistrations(self.place, registered, self._remove_stored(lio))
+
+    def _remove_stored(self, lio: Lio) -> str | None:
+        """Return what the file contained, None if it is unchanged."""
         file = _file(lio, self.place)
         if file is None or not os.path.isfile(file):
             return None
@@ -217,7 +222,7 @@ class DropStoredRegistrations(Operation):
         if after == before:
             return None
         writing.replace(file, after.encode("utf-8", "surrogateescape"))
-        return StoreRegistrations(self.place, before)
+        return before
 
     def _drops(self) -> Callable[[Stored], bool]:
         whole = {_port(lun) for lun in self.luns}
@@ -231,21 +236,32 @@ class DropStoredRegistrations(Operation):
 
 @dataclass
 class StoreRegistrations(Operation):
-    """Write back the file with the registrations."""
+    """Write back the file with the registrations, unless the kernel has dropped one meanwhile."""
 
     place: StorageObject
-    text: str
+    registered: Sequence[Registration] | None
+    """Those that the kernel had."""
+    text: str | None
+    """None if the file was not changed."""
 
     def step(self) -> str:
-        return f"restore the registrations of {self.place}"
+        return f"restore the reservation and registrations of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         must_exist(foreseen, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
-        if file := _file(lio, self.place):
+        # A LUN that is created again has none, and nobody but the initiator can register again.
+        if _registered(lio, self.place) != self.registered:
+            raise ConflictError("the kernel dropped them with the LUN")
+        if self.text is not None and (file := _file(lio, self.place)):
             writing.replace(file, self.text.encode("utf-8", "surrogateescape"))
         return None
+
+
+def _registered(lio: Lio, place: StorageObject) -> Sequence[Registration] | None:
+    found = read(lio, place)
+    return None if found is None else found.registrations
 
 
 def _file(lio: Lio, place: StorageObject) -> Path | None:
