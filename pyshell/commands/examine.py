@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
-from pyshell.doctor import Finding, access, boot, disks, network, unseen
+from pyshell.doctor import Finding, access, boot, disks, network, protection, unseen
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -39,7 +39,8 @@ def doctor(
     """Diagnose problems and suggest fixes.
 
     Checks the kernel's target, restore at boot, saved file, addresses, ports, firewall, targets,
-    CHAP, refused logins, disks, devices and persistent reservations. Changes nothing.
+    CHAP, refused logins, disks, devices, persistent reservations and read-only access. Changes
+    nothing.
 
     A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
     grant access or contain a placeholder are listed below 'Decide for yourself'.
@@ -160,6 +161,7 @@ CHECKS = (
     Check("disks", "/backstores", disks.check_disks),
     Check("devices", "/backstores", disks.check_devices),
     Check("reservations", "/backstores", disks.check_reservations),
+    Check("protection", "/backstores", protection.check_protection),
 )
 """The first is always run, the others only if there is a target. /FABRIC is each one in use."""
 

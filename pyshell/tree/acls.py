@@ -14,11 +14,17 @@ from pyshell.lio.configfs import has_folders, is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Tpg
 from pyshell.lio.operations import mapping
 from pyshell.lio.operations.base import Operation, missing
-from pyshell.lio.operations.mapping import CreateNodeAcl, MapLun, UnmapLun, remove_node_acl
+from pyshell.lio.operations.mapping import (
+    CreateLun,
+    CreateNodeAcl,
+    MapLun,
+    UnmapLun,
+    remove_node_acl,
+)
 from pyshell.lio.operations.setters import Set
 from pyshell.tree.command import ACL_TAG, CHILD, INITIATOR, LUN, STORAGE_OBJECT, command, lun_number
 from pyshell.tree.groups import SettingsGroup, access_groups, mapped_lun_group, queue_group
-from pyshell.tree.luns import Exported, lun_for
+from pyshell.tree.luns import Exported, lun_for, must_protect
 from pyshell.tree.node import Node, ObjectNode, numbered, running_facts, shown_facts
 from pyshell.tree.results import Change, Lines, Result
 
@@ -91,11 +97,11 @@ class AclsNode(ObjectNode[Tpg]):
         made: list[Operation] = [CreateNodeAcl(place, said=[f"Created Node ACL for {place.wwn}"])]
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):
-            made += [
-                MapLun(MappedLun(place, lun.index), lun, said=[f"Created mapped LUN {lun.index}."])
-                for lun in listing.luns(self.place)
-                if not listing.half_made(self.lio, lun)
-            ]
+            for lun in listing.luns(self.place):
+                if not listing.half_made(self.lio, lun):
+                    protect = _must_protect(self, lun)
+                    said = [f"Created mapped LUN {lun.index}."]
+                    made.append(MapLun(MappedLun(place, lun.index), lun, protect, said=said))
         return Change(made, place.path)
 
     @command(changes=True)
@@ -244,15 +250,20 @@ class NodeAclNode(ObjectNode[NodeAcl]):
             "LUN of the TPG. For the path of a storage object, device or image file, a"
             " LUN is created.",
         ],
-        write_protect: Annotated[bool, "Give the initiator read-only access."] = False,
+        write_protect: Annotated[
+            bool | None,
+            "Give the initiator read-only access. Default: true if the storage object is"
+            " read-only, else false.",
+        ] = None,
     ) -> Result:
         """Map a LUN for the initiator, under a number of its own."""
         made, lun = self._lun(tpg_lun_or_backstore)
+        protect = _must_protect(self, lun, made) if write_protect is None else write_protect
         before: list[str] = []
         for acl in self.places:
             if any(listing.lun_of(m) == lun for m in listing.mapped_luns(acl)):
                 before = [f"Warning: TPG LUN {lun.index} already mapped to this NodeACL"]
-            made.append(MapLun(MappedLun(acl, mapped_lun), lun, write_protect))
+            made.append(MapLun(MappedLun(acl, mapped_lun), lun, protect))
         made[-1].said = [f"Created Mapped LUN {mapped_lun}."]
         return Change(made, f"{self.path}/mapped_lun{mapped_lun}", before=before)
 
@@ -322,3 +333,9 @@ class MappedLunNode(ObjectNode[MappedLun]):
     def ui_command_info(self) -> Result:
         """Show details of the mapped LUN."""
         return shown_facts(running_facts(self.lio, self.place), secrets=True)
+
+
+def _must_protect(node: Node, lun: Lun, made: Sequence[Operation] = ()) -> bool:
+    planned = (one.storage_object for one in made if isinstance(one, CreateLun))
+    exported = next(planned, None) or listing.storage_object_of(lun)
+    return exported is not None and must_protect(node, exported, made)

@@ -80,7 +80,9 @@ class LunsNode(ObjectNode[Tpg]):
         made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):
-            made += [new_mapping(acl, place, lun) for acl in listing.node_acls(self.place)]
+            protect = must_protect(self, exported, made)
+            acls = listing.node_acls(self.place)
+            made += [new_mapping(acl, place, lun, protect) for acl in acls]
         return Change(made, place.path)
 
     @command(changes=True)
@@ -181,6 +183,20 @@ def exporting_lun(lio: Lio, tpg: Tpg, place: StorageObject) -> Lun | None:
     """Return the LUN by which a TPG exports a storage object, if any."""
     luns = listing.luns(tpg) if listing.is_exported(lio, place) else ()  # else read none
     return next((lun for lun in luns if listing.storage_object_of(lun) == place), None)
+
+
+def must_protect(node: Node, place: StorageObject, made: Sequence[Operation] = ()) -> bool:
+    """Return whether new mapped LUNs of a storage object must be write-protected.
+
+    The kernel does not protect a read-only one itself (see `pyshell.doctor.protection`). `made` are
+    the operations that create it. In targetcli-compatible mode, a mapping is as targetcli's.
+    """
+    if node.context.compat or place.plugin != "block":
+        return False
+    for operation in made:
+        if isinstance(operation, CreateStorageObject) and operation.place == place:
+            return bool(operation.arguments.get("readonly"))
+    return storage_info.describe(node.lio, place).read_only
 
 
 def new_mapping(acl: NodeAcl, lun: Lun, wanted: int | None, protect: bool = False) -> MapLun:

@@ -70,7 +70,8 @@ def share(
     lun: Annotated[int | None, LUN, "Number of the LUN. Default: the lowest free one."] = None,
     readonly: Annotated[
         bool | None,
-        "Give these initiators read-only access. Default: read-write for a new mapping.",
+        "Give these initiators read-only access. Default: read-write for a new mapping, unless the"
+        " storage object is read-only.",
     ] = None,
     discard: Annotated[
         bool | None,

@@ -25,7 +25,13 @@ from pyshell.quoting import argument
 from pyshell.text import did_you_mean
 from pyshell.tree.backstores import DISCARD, IDENTITY, BlockNode, FileioNode, refuse_discard
 from pyshell.tree.fabric import default_portal, new_tpg
-from pyshell.tree.luns import exporting_lun, nearest, new_mapping, storage_object_on
+from pyshell.tree.luns import (
+    exporting_lun,
+    must_protect,
+    nearest,
+    new_mapping,
+    storage_object_on,
+)
 from pyshell.tree.results import Change, Lines, Result
 
 if TYPE_CHECKING:
@@ -67,7 +73,10 @@ class Sharing:
         acls = [NodeAcl(tpg, wwn) for wwn in self.initiators]
         self._let_in(tpg, acls)
         lun = self._lun(tpg, exported)
-        mapped = [self._mapping(acl, lun) for acl in acls]
+        protect = self.readonly
+        if protect is None:
+            protect = must_protect(self.node, exported, self._made)
+        mapped = [self._mapping(acl, lun, protect=protect) for acl in acls]
         self._made += portals
         told = self._told(exported, lun, mapped)
         data = self._data(exported, lun, mapped)
@@ -248,12 +257,12 @@ class Sharing:
         self._made.append(CreateLun(place, exported, said=[f"Created LUN {place.index}."]))
         return place
 
-    def _mapping(self, acl: NodeAcl, lun: Lun) -> MappedLun:
+    def _mapping(self, acl: NodeAcl, lun: Lun, *, protect: bool) -> MappedLun:
         for mapped in listing.mapped_luns(acl):
             if listing.lun_of(mapped) == lun:
                 self._made += self._protection(mapped)
                 return mapped
-        made = new_mapping(acl, lun, lun.index, bool(self.readonly))
+        made = new_mapping(acl, lun, lun.index, protect)
         self._made.append(made)
         return made.place
 
