@@ -15,6 +15,34 @@ from pyshell.lio import Lio
 from pyshell.quoting import for_shell, shell_word
 
 Level = Literal["error", "warning", "unseen"]
+Code = Literal[
+    "",
+    "acl.missing",
+    "address.family",
+    "address.missing",
+    "chap.missing",
+    "chap.name",
+    "chap.negotiation",
+    "chap.refused",
+    "chap.secret",
+    "chap.unset",
+    "device.missing",
+    "firewall.blocked",
+    "lun.broken",
+    "lun.missing",
+    "mapping.broken",
+    "mapping.missing",
+    "nexus.missing",
+    "nexus.other",
+    "portal.closed",
+    "portal.missing",
+    "route.missing",
+    "session.missing",
+    "storage_object.missing",
+    "storage_object.unconfigured",
+    "tpg.disabled",
+]
+"""What keeps an initiator from a disk: the hop and its state. docs/guide.md explains each."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +65,19 @@ class Finding:
     choices: tuple[str, ...] = ()
     """Commands that an administrator chooses from: some disconnect initiators, grant access or
     contain a word in capitals to replace."""
-    code: str = ""
-    """What keeps initiators out, as `tpg.disabled`; "" if the finding is about something else."""
+    code: Code = ""
+    """What keeps initiators out; "" if the finding is about something else."""
 
 
 def error(
-    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: str = ""
+    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: Code = ""
 ) -> Finding:
     """Return a finding that breaks access now."""
     return Finding("error", path, message, commands, choices=tuple(choices), code=code)
 
 
 def warning(
-    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: str = ""
+    path: str, message: str, *commands: str, choices: Sequence[str] = (), code: Code = ""
 ) -> Finding:
     """Return a finding that may break access later."""
     return Finding("warning", path, message, commands, choices=tuple(choices), code=code)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from pyshell import names
-from pyshell.doctor import Finding, asking, error, pyshell, warning
+from pyshell.doctor import Code, Finding, asking, error, pyshell, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing, sessions, settings, statistics
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
 from pyshell.lio.identifiers import FabricPlace, Lun, NodeAcl, Target, Tpg
+from pyshell.lio.sessions import RefusedLogins
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
 from pyshell.text import joined
@@ -34,15 +35,20 @@ def check_tpgs(lio: Lio) -> Iterator[Finding]:
     for tpg in listing.all_tpgs(lio):
         fabric = tpg.target.fabric
         luns = listing.luns(tpg)
-        found = [disabled(lio, tpg), without_portal(lio, tpg)]
+        found = [disabled(lio, tpg), without_portal(lio, tpg), without_nexus(lio, tpg)]
+        found += [exporting_nothing(lio, lun) for lun in luns]
         if not luns:
             message = "the TPG has no LUN: initiators see no disk"
-            found.append(warning(tpg.path, message, choices=_filled(lio, tpg)))
+            choices = _filled(lio, tpg)
+            found.append(warning(tpg.path, message, choices=choices, code="lun.missing"))
         if fabric.has("acls"):
             acls = listing.node_acls(tpg)
             if not acls:
                 found.append(unadmitted(lio, tpg))
-            found += [unmapped(lio, acl, luns[0]) for acl in acls if luns]
+            for acl in acls:
+                found.append(
+                    half_mapped(lio, acl) or (unmapped(lio, acl, luns[0]) if luns else None)
+                )
         yield from filter(None, found)
 
 
@@ -77,21 +83,47 @@ def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
     return tuple(pyshell(lio, f"{tpg.path}/luns", "create", name) for name in names)
 
 
-def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "") -> Finding | None:
+def without_nexus(lio: Lio, tpg: Tpg) -> Finding | None:
+    """Return the finding of a TPG without its only initiator; apply gives it a generated one."""
+    if not listing.half_made(lio, tpg):
+        return None
+    name = tpg.target.wwn
+    return error(
+        tpg.path,
+        "the TPG has no nexus, its only initiator: nothing sees its LUNs. Its creation was"
+        " interrupted. The command completes it with a generated name",
+        f"{pyshell(lio, 'saveconfig', '-', target=name)} | {pyshell(lio, 'apply', '/dev/stdin')}",
+        code="nexus.missing",
+    )
+
+
+def exporting_nothing(lio: Lio, lun: Lun) -> Finding | None:
+    """Return the finding of a LUN without a storage object."""
+    if listing.storage_object_of(lun) is not None:
+        return None
+    return error(
+        lun.path,
+        "the LUN exports nothing: its creation was interrupted, or its storage object removed."
+        " Delete it",
+        choices=[pyshell(lio, f"{lun.tpg.path}/luns", "delete", f"lun{lun.index}")],
+        code="lun.broken",
+    )
+
+
+def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "", *, tried: bool = False) -> Finding | None:
     """Return the finding of an initiator, or of any, without an ACL and not in demo mode."""
     if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
         return None
     if initiator:
-        refused = initiator in sessions.refused_initiators(lio.machine)
-        tried = "; the kernel log shows that it tried to log in" if refused else ""
-        message = f"the TPG has no ACL for {initiator}: it cannot log in{tried}"
+        logged = "; the kernel log shows that it tried to log in" if tried else ""
+        message = f"the TPG has no ACL for {initiator}: it cannot log in{logged}"
     else:
         counted = statistics.logins(lio, tpg.target)
         failed = counted is not None and counted.failures
-        tried = f"; one at {counted.last_address} tried to log in" if counted and failed else ""
+        last = f"; one at {counted.last_address} tried to log in" if counted and failed else ""
         message = (
             "the TPG has no ACL: no initiator can log in. Create one for the initiator (its name is"
-            f" in initiatorname.iscsi{tried})"
+            f" in initiatorname.iscsi{last})"
         )
     choices = [pyshell(lio, f"{tpg.path}/acls", "create", initiator or "INITIATOR")]
     return error(tpg.path, message, choices=choices, code="acl.missing")
@@ -109,6 +141,20 @@ def unmapped(lio: Lio, acl: NodeAcl, lun: Lun, *, this: bool = False) -> Finding
     number = lun.index if lun.index not in taken else listing.lowest_free(taken)
     choices = [pyshell(lio, acl.path, "create", mapped_lun=number, tpg_lun_or_backstore=lun.index)]
     return warning(acl.path, message, choices=choices, code="mapping.missing")
+
+
+def half_mapped(lio: Lio, acl: NodeAcl) -> Finding | None:
+    """Return the finding of an ACL with mapped LUNs that lead to no LUN."""
+    broken = [one.index for one in listing.mapped_luns(acl) if listing.lun_of(one) is None]
+    if not broken:
+        return None
+    return error(
+        acl.path,
+        f"its mapped LUN {joined([str(one) for one in broken])} leads to no LUN: the creation was"
+        " interrupted. Delete it",
+        choices=[pyshell(lio, acl.path, "delete", mapped_lun=one) for one in broken],
+        code="mapping.broken",
+    )
 
 
 _BOTH = (("password", "userid"), ("password_mutual", "userid_mutual"))
@@ -301,18 +347,19 @@ _MOST = 20
 
 def check_logins(lio: Lio) -> Iterator[Finding]:
     """Yield targets that refused an initiator that is still not logged in."""
+    log = RefusedLogins(lio.machine)
     for target in listing.all_targets(lio, "iscsi"):
         counted = statistics.logins(lio, target)
         if counted is None or not counted.failures:
             continue
-        strangers = _strangers(lio) if counted.failed.get("authorize") else []
+        strangers = _strangers(lio, log) if counted.failed.get("authorize") else []
         if strangers or not _is_in(lio, target, counted):
-            yield from _refused(lio, target, counted, strangers)
+            yield from _refused(lio, target, counted, log, strangers)
 
 
-def _strangers(lio: Lio) -> list[str]:
+def _strangers(lio: Lio, log: RefusedLogins) -> list[str]:
     """Return refused initiators of the kernel log that have no ACL and are not logged in."""
-    found = sessions.refused_initiators(lio.machine)
+    found = log.initiators
     if not found:
         return []
     known = {session.initiator for session in sessions.sessions(lio)}
@@ -333,9 +380,11 @@ def _is_in(lio: Lio, target: Target, counted: Logins) -> bool:
     return False
 
 
-def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) -> Iterator[Finding]:
+def _refused(
+    lio: Lio, target: Target, counted: Logins, log: RefusedLogins, strangers: list[str]
+) -> Iterator[Finding]:
     tpgs = listing.tpgs(target)
-    name, reason = counted.last_initiator, _last_reason(lio, target, counted)
+    name, reason = counted.last_initiator, _last_reason(lio, target, counted, log)
     if not tpgs:
         return
     choices: list[str] = []
@@ -361,7 +410,7 @@ def _refused(lio: Lio, target: Target, counted: Logins, strangers: list[str]) ->
     )
 
 
-def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
+def _last_reason(lio: Lio, target: Target, counted: Logins, log: RefusedLogins) -> str:
     """Return why a target refused its last login.
 
     The log is more precise, but names no target: it is believed only if no other target counts a
@@ -373,8 +422,7 @@ def _last_reason(lio: Lio, target: Target, counted: Logins) -> str:
     if not counted.last_initiator or len([*islice(refusing, 2)]) > 1:
         return reason
     # No target counts an initiator that was refused because the TPG is disabled.
-    logged = (one for one in sessions.refused_logins(lio.machine) if one != sessions.DISABLED)
-    last = next(logged, "")
+    last = next((one for one in log.reasons if one != sessions.DISABLED), "")
     if last in sessions.CHAP and reason == "authenticate":
         return last
     return "negotiate" if last == sessions.NEGOTIATION and counted.negotiated else reason
@@ -398,7 +446,9 @@ def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> li
     return [*secret, pyshell(lio, where.path, "set", "attribute", authentication=1)]
 
 
-def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | None:
+def login_refused(
+    lio: Lio, place: NodeAcl | Tpg, initiator: str, log: RefusedLogins
+) -> Finding | None:
     """Return the finding of an initiator whose login was the last that its target refused by CHAP.
 
     The kernel keeps one refusal for each target, and not whether another login succeeded since.
@@ -407,10 +457,10 @@ def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | N
     counted = statistics.logins(lio, tpg.target)
     if counted is None or counted.last_initiator != initiator:
         return None
-    reason = _last_reason(lio, tpg.target, counted)
+    reason = _last_reason(lio, tpg.target, counted, log)
     if reason == sessions.CHAP_UNSET and not _unset(lio, place):
         return None  # it is set since
-    if reason not in (*_BY_CHAP, "negotiate"):
+    if reason not in _CODES:
         return None
     message = f"its last login, from {counted.last_address}, was refused: {_REASONS[reason]}"
     if reason == "negotiate":
@@ -422,17 +472,19 @@ def login_refused(lio: Lio, place: NodeAcl | Tpg, initiator: str) -> Finding | N
         place.path,
         f"{message}. It must log in again afterwards",
         choices=_chap_fix(lio, place, initiator, reason),
-        code=f"chap.{_CODES.get(reason, 'refused')}",
+        code=_CODES[reason],
     )
 
 
-_CODES = {
-    sessions.CHAP_MISSING: "missing",
-    sessions.CHAP_UNSET: "unset",
-    sessions.CHAP_NAME: "name",
-    sessions.CHAP_SECRET: "secret",
-    "negotiate": "negotiation",
+_CODES: Mapping[str, Code] = {
+    "authenticate": "chap.refused",
+    "negotiate": "chap.negotiation",
+    sessions.CHAP_MISSING: "chap.missing",
+    sessions.CHAP_UNSET: "chap.unset",
+    sessions.CHAP_NAME: "chap.name",
+    sessions.CHAP_SECRET: "chap.secret",
 }
+"""By reason: those of CHAP, and one that may be."""
 
 
 def _acl(tpgs: list[Tpg], name: str) -> NodeAcl | None:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
+from pyshell.doctor import Code, Finding, error, new_path, pyshell, unseen, warning
 from pyshell.files import paths
 from pyshell.host import block_devices, file_text
 from pyshell.lio import CONFIG_DIR, DBROOT_FOLDERS, Lio, listing, sessions, storage_info
@@ -180,7 +180,7 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
     """Yield missing, busy, renamed and resized devices and image files."""
     for place in listing.storage_objects(lio):
         found = storage_info.describe(lio, place)
-        broken = unconfigured(place, found) or gone(lio, place, found)
+        broken = unconfigured(lio, place, found) or gone(lio, place, found)
         if broken is not None:
             yield broken
         else:
@@ -190,14 +190,15 @@ def check_devices(lio: Lio) -> Iterator[Finding]:
                 yield from _resized(lio, place, found)
 
 
-def unconfigured(place: StorageObject, found: StorageInfo) -> Finding | None:
+def unconfigured(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding | None:
     """Return the finding of a storage object whose creation was interrupted."""
     if found.configured:
         return None
     return error(
         place.path,
-        "it was never configured: its creation was interrupted. A restore or apply of its"
-        f" configuration completes it, '/backstores/{place.plugin} delete' removes it",
+        "it was never configured: its creation was interrupted. Apply a configuration that has"
+        " it, or delete it",
+        choices=[pyshell(lio, f"/backstores/{place.plugin}", "delete", place.name)],
         code="storage_object.unconfigured",
     )
 
@@ -206,7 +207,8 @@ def gone(lio: Lio, place: StorageObject, found: StorageInfo) -> Finding | None:
     """Return the finding of a missing device, with the command that uses another one."""
     if not found.missing:
         return None
-    message, code = f"{found.missing}: initiators get errors", "device.missing"
+    code: Code = "device.missing"
+    message = f"{found.missing}: initiators get errors"
     if storage_info.is_back(lio, place, found):
         there = f"{message}. A device is at that path again: the command recreates the object on it"
         return error(place.path, there, applied(lio, place, dev=found.device), code=code)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from pyshell import names
-from pyshell.doctor import Finding, access, disks, error, network, pyshell
+from pyshell.doctor import Code, Finding, access, disks, error, network, pyshell
 from pyshell.doctor.network import Sender, Sockets
 from pyshell.errors import UsageError
 from pyshell.host import procnet
@@ -20,7 +20,7 @@ from pyshell.lio import Lio, listing, sessions, settings, statistics, storage_in
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import Fabric
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
-from pyshell.lio.sessions import Session
+from pyshell.lio.sessions import RefusedLogins, Session
 from pyshell.names import size_text
 from pyshell.quoting import shell_word
 
@@ -31,14 +31,14 @@ _NO_SENDER = "the initiator's address is not known: add from=ADDRESS"
 
 @dataclass(frozen=True)
 class Hop:
-    """One hop. `code` is that of the finding if it is broken, as `tpg.disabled`."""
+    """One hop. `code` is that of the finding if it is broken."""
 
     name: str
     path: str
     """The object, file or part of the host that was judged."""
     status: Status
     message: str
-    code: str = ""
+    code: Code = ""
     commands: tuple[str, ...] = ()
     """Commands for root's shell that fix it; some contain a word in capitals to replace."""
 
@@ -110,8 +110,9 @@ def traces(lio: Lio, asked: Question) -> list[Trace]:
     """Return the ways of an initiator to its disks, or to one disk, through each TPG."""
     if asked.device:
         return [_unexported(lio, asked)]
+    log = RefusedLogins(lio.machine)
     every = [
-        _At(lio, asked, tpg, name)
+        _At(lio, asked, log, tpg, name)
         for tpg in listing.all_tpgs(lio)
         if asked.tpg in (None, tpg) and (name := _name_at(tpg, asked.initiator))
     ]
@@ -141,9 +142,10 @@ def _name_at(tpg: Tpg, initiator: str) -> str:
 class _At:
     """An initiator at a TPG: its ACL, session and nexus."""
 
-    def __init__(self, lio: Lio, asked: Question, tpg: Tpg, name: str) -> None:
+    def __init__(self, lio: Lio, asked: Question, log: RefusedLogins, tpg: Tpg, name: str) -> None:
         self.lio = lio
         self.asked = asked
+        self.log = log
         self.tpg = tpg
         self.name = name
         self.fabric = tpg.target.fabric
@@ -347,12 +349,15 @@ def _login(at: _At) -> Iterator[Hop]:
 
 
 def _other_nexus(at: _At) -> Finding | None:
-    if at.nexus == at.name:
-        return None
-    message = "the TPG has no nexus: nothing sees its LUNs"
-    if at.nexus:
-        message = f"the only initiator of the TPG is its nexus {at.nexus}"
-    return error(at.tpg.path, message, code="nexus.other" if at.nexus else "nexus.missing")
+    if at.nexus == at.name or not at.nexus:
+        return access.without_nexus(at.lio, at.tpg)
+    disk = [at.asked.disk.path] if at.asked.disk is not None else []
+    return error(
+        at.tpg.path,
+        f"the only initiator of the TPG is its nexus {at.nexus}. Trace that one",
+        choices=[pyshell(at.lio, "trace", at.nexus, *disk)],
+        code="nexus.other",
+    )
 
 
 def _acl(at: _At) -> Hop:
@@ -361,7 +366,8 @@ def _acl(at: _At) -> Hop:
     if at.demo:
         told = "demo mode allows every initiator (generate_node_acls=1)"
         return Hop("acl", at.tpg.path, "ok", told)
-    found = access.unadmitted(at.lio, at.tpg, at.name)
+    tried = at.name in at.log.initiators
+    found = access.unadmitted(at.lio, at.tpg, at.name, tried=tried)
     if found is None:
         found = error(
             at.tpg.path,
@@ -381,7 +387,7 @@ def _chap(at: _At) -> Hop:
     required = settings.asks_for_chap(at.lio.kernel, place)
     found = access.chap_unset(at.lio, place)
     if found is None and at.session is None:
-        found = access.login_refused(at.lio, place, at.name)
+        found = access.login_refused(at.lio, place, at.name, at.log)
     told = "CHAP is not required"
     if required:
         told = "CHAP is required, and a name and secret are set here"
@@ -404,7 +410,7 @@ def _mapping(at: _At, lun: Lun | None) -> Hop:
         luns = listing.luns(at.tpg) if at.acl is not None and at.asked.disk is None else ()
         if at.acl is None or not luns:
             return _unknown("mapping", place.path, "there is no LUN to map")
-        missing = access.unmapped(at.lio, at.acl, luns[0]) or _half_mapped(at.lio, at.acl)
+        missing = access.half_mapped(at.lio, at.acl) or access.unmapped(at.lio, at.acl, luns[0])
         return _hop("mapping", missing, place.path, "")
     if at.acl is None:
         if not at.admitted:
@@ -417,15 +423,6 @@ def _mapping(at: _At, lun: Lun | None) -> Hop:
     read_only = is_on(at.lio.kernel, f"{mapped.folder}/write_protect")
     told = f"the ACL maps it as LUN {mapped.index}{', read-only' if read_only else ''}"
     return Hop("mapping", mapped.path, "ok", told)
-
-
-def _half_mapped(lio: Lio, acl: NodeAcl) -> Finding:
-    """Return the finding of an ACL whose mapped LUNs lead to no LUN."""
-    choices = [
-        pyshell(lio, acl.path, "delete", mapped_lun=one.index) for one in listing.mapped_luns(acl)
-    ]
-    message = "no mapped LUN of the ACL leads to a LUN: their creation was interrupted. Delete them"
-    return error(acl.path, message, choices=choices, code="mapping.broken")
 
 
 def _mapped(at: _At, lun: Lun) -> MappedLun | None:
@@ -444,15 +441,8 @@ def _lun(at: _At, lun: Lun | None, disk: StorageObject | None) -> Hop | None:
     if lun is None:
         missing = _without_lun(at)
         return None if missing is None else _hop("lun", missing, at.tpg.path, "")
-    if disk is None:
-        found = error(
-            lun.path,
-            "the LUN exports nothing: what it exported is gone. Delete it",
-            choices=[pyshell(at.lio, f"{at.tpg.path}/luns", "delete", f"lun{lun.index}")],
-            code="lun.broken",
-        )
-        return _hop("lun", found, lun.path, "")
-    return Hop("lun", lun.path, "ok", f"it exports {disk.path}")
+    told = f"it exports {disk.path}" if disk is not None else ""
+    return _hop("lun", access.exporting_nothing(at.lio, lun), lun.path, told)
 
 
 def _without_lun(at: _At) -> Finding | None:
@@ -475,7 +465,7 @@ def _without_lun(at: _At) -> Finding | None:
 def _disk(lio: Lio, place: StorageObject) -> Iterator[Hop]:
     """Yield the hops of a storage object and its device."""
     found = storage_info.describe(lio, place)
-    unset = disks.unconfigured(place, found)
+    unset = disks.unconfigured(lio, place, found)
     yield _hop("storage_object", unset, place.path, "it is configured")
     if unset is not None:
         return

@@ -7,10 +7,10 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pyshell.doctor import Finding, error, pyshell, unseen
+from pyshell.doctor import Finding, error, pyshell, unseen, warning
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import Portal
@@ -463,5 +463,5 @@ _NEXT_PROTOCOL = (("ip", "protocol"), ("ip6", "nexthdr"))
 def _shut(firewall: str, port: int, paths: tuple[str, ...], command: str) -> Finding:
     """Return the finding of a blocked port; the command is a choice, as it grants access."""
     message = f"it blocks TCP port {port} of portals: initiators get no answer"
-    code = "firewall.blocked"
-    return Finding("warning", firewall, message, about=paths, choices=(command,), code=code)
+    found = warning(firewall, message, choices=[command], code="firewall.blocked")
+    return replace(found, about=paths)

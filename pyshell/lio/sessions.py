@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pyshell.host import Machine, file_text, procnet
 from pyshell.lio import Lio, listing, settings
@@ -358,16 +359,36 @@ _JOURNAL_LINES = 10_000
 _ABORTED = "rx_data returned"
 
 
-def refused_logins(machine: Machine) -> list[str]:
-    """Return the reasons of refused iSCSI logins in the kernel's log, that of the last one first.
+class RefusedLogins:
+    """Refused iSCSI logins in the kernel's log, which is read once, when it is needed.
 
     By the texts of drivers/target/iscsi in Linux 6.1, which ends the lines of each with the same
     sentence. Of a CHAP failure it says neither who nor where, and a wrong secret shows only in that
     no other reason is given (all seen with open-iscsi). Connections that ended before they sent a
     login, as of a port scan, are not returned. An initiator chooses its name, and may forge a line.
     """
-    found = (_refusal(lines) for lines in _kernel_log(machine).split(LOGIN_FAILED)[:-1])
-    return [reason for reason in found if reason][::-1]
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    @cached_property
+    def _log(self) -> str:
+        return _kernel_log(self._machine)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return the reasons, that of the last login first."""
+        found = (_refusal(lines) for lines in self._log.split(LOGIN_FAILED)[:-1])
+        return [reason for reason in found if reason][::-1]
+
+    @property
+    def initiators(self) -> list[str]:
+        """Return the initiators without an ACL, the last one first.
+
+        The kernel shows their names nowhere else.
+        """
+        found = _REFUSAL_TEXTS[UNAUTHORIZED].findall(self._log)
+        return list(dict.fromkeys(reversed(found)))
 
 
 def _kernel_log(machine: Machine) -> str:
@@ -382,12 +403,3 @@ def _refusal(lines: str) -> str:
     """Return the reason in the lines of one login, "" if there was none."""
     unknown = "" if _ABORTED in lines else NEGOTIATION
     return next((one for one, text in _REFUSAL_TEXTS.items() if text.search(lines)), unknown)
-
-
-def refused_initiators(machine: Machine) -> list[str]:
-    """Return the initiators without an ACL that were refused, the last one first.
-
-    The kernel shows their names nowhere else.
-    """
-    found = _REFUSAL_TEXTS[UNAUTHORIZED].findall(_kernel_log(machine))
-    return list(dict.fromkeys(reversed(found)))

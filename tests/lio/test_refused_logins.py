@@ -40,28 +40,28 @@ def machine(monkeypatch: pytest.MonkeyPatch, **logs: str) -> RealMachine:
 def test_the_reason_of_each_refused_login_is_read(
     monkeypatch: pytest.MonkeyPatch, lines: str, reason: str
 ) -> None:
-    read = sessions.refused_logins(machine(monkeypatch, dmesg=f"{lines}{END}"))
+    read = sessions.RefusedLogins(machine(monkeypatch, dmesg=f"{lines}{END}")).reasons
     assert read == [reason]
 
 
 def test_a_connection_that_ended_before_its_login_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     aborted = "[  210.000001] rx_data returned 0, expecting 48.\n"
     host = machine(monkeypatch, dmesg=f"{STRANGER}{END}{aborted}{END}")
-    assert sessions.refused_logins(host) == ["unauthorized"]
+    assert sessions.RefusedLogins(host).reasons == ["unauthorized"]
     host = machine(monkeypatch, dmesg=f"{aborted}{STRANGER}{END}")  # interleaved
-    assert sessions.refused_logins(host) == ["unauthorized"]
+    assert sessions.RefusedLogins(host).reasons == ["unauthorized"]
 
 
 def test_the_last_refused_login_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     log = "".join(f"{lines}{END}[    1.0]  connection3:0: detected conn error\n" for lines in CASES)
     host = machine(monkeypatch, dmesg=log)
-    assert sessions.refused_logins(host) == [*CASES.values()][::-1]
-    assert sessions.refused_initiators(host) == [CLIENT]
+    assert sessions.RefusedLogins(host).reasons == [*CASES.values()][::-1]
+    assert sessions.RefusedLogins(host).initiators == [CLIENT]
 
 
 def test_the_journal_is_read_by_users_who_may_not_read_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     host = machine(monkeypatch, journalctl=f"{STRANGER}{END}")
-    assert sessions.refused_initiators(host) == [CLIENT]
-    assert sessions.refused_logins(machine(monkeypatch)) == []
+    assert sessions.RefusedLogins(host).initiators == [CLIENT]
+    assert sessions.RefusedLogins(machine(monkeypatch)).reasons == []

@@ -212,7 +212,7 @@ def _refused(lio: Lio, targets: Sequence[Target], here: Target | None) -> Iterat
             at = "" if target == here else f" at {target.wwn}"
             origin = f" from {address}" if address[:1].isalnum() else ""
             yield name, f"was refused{at}{origin}"
-    for name in sessions.refused_initiators(lio.machine):
+    for name in sessions.RefusedLogins(lio.machine).initiators:
         if _is_valid(name):
             yield name, "was refused, according to the kernel's log"
 
