@@ -116,6 +116,7 @@ def without_route(sender: Sender, route: procnet.Route) -> Finding | None:
 
 _UFW = "/etc/ufw/ufw.conf"
 _UFW_RULES = {4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules"}
+_SOME = "it accepts some senders or interfaces only: check that initiators are among them"
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")
 # The ports of portals, each with the paths of the portals.
 Ports = Mapping[int, tuple[str, ...]]
@@ -152,19 +153,20 @@ def _all(ports: Ports) -> list[str]:
 
 
 def _firewalld(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Finding]:
-    zone = _zone(lio, sender)
-    if zone is None:
+    zones = _zones(lio, sender)
+    if zones is None:
         yield unseen("firewalld", "the zone of the interface cannot be read", *_all(ports))
         return
-    ask = lio.machine.ask
+    zone, *others = zones
     for port, paths in ports.items():
-        if ask("firewall-cmd", *zone, f"--query-port={port}/tcp") is not None:
+        is_open = _opens(lio, zone, port, sender)
+        if is_open and sender is None:
+            continue  # zones for other purposes are common, as of libvirt's networks
+        opened = [_opens(lio, other, port, sender) for other in others]
+        if is_open and all(opened):
             continue
-        service = "--query-service=iscsi-target"  # which is port 3260
-        if port == 3260 and ask("firewall-cmd", *zone, service) is not None:
-            continue
-        rules = (ask("firewall-cmd", *zone, "--list-rich-rules") or "").splitlines()
-        if any(_accepts(rule, port, sender) for rule in rules):
+        if is_open or any(opened):
+            yield unseen("firewalld", _SOME, *paths)
             continue
         added = f"--add-port={port}/tcp"
         if sender is not None:
@@ -177,17 +179,63 @@ def _firewalld(lio: Lio, ports: Ports, sender: Sender | None) -> Iterator[Findin
         yield _shut("firewalld", port, paths, f"{command} && firewall-cmd --reload")
 
 
-def _zone(lio: Lio, sender: Sender | None) -> list[str] | None:
-    """Return the option for the zone of the sender's interface, None if it is unknown.
+def _zones(lio: Lio, sender: Sender | None) -> list[list[str]] | None:
+    """Return the options for the zones that a sender may be in, None if they are unknown.
 
-    The option is omitted for the default zone.
+    Without a sender, the default zone comes first; the option is omitted for it. firewalld assigns
+    packets to zones by their source first, then by their interface.
     """
-    if sender is None or not sender.interface:
-        return []
+    active = _active_zones(lio)
+    if sender is None:
+        return [[], *([f"--zone={zone}"] for zone in active)]
+    bound = {
+        zone: _any(_is_source(lio, one, sender) for one in sources)
+        for zone, sources in active.items()
+    }
+    certain, unclear = ([[f"--zone={z}"] for z in bound if bound[z] is one] for one in (True, None))
+    if certain or not sender.interface:
+        return [*(certain or [[]]), *unclear]
     zone = lio.machine.ask("firewall-cmd", f"--get-zone-of-interface={sender.interface}")
     if zone is None:  # "no zone": the interface is in the default one
-        return []
-    return [f"--zone={zone.strip()}"] if _ZONE.fullmatch(zone.strip()) else None
+        return [[], *unclear]
+    return [[f"--zone={zone.strip()}"], *unclear] if _ZONE.fullmatch(zone.strip()) else None
+
+
+def _active_zones(lio: Lio) -> dict[str, list[str]]:
+    """Return firewalld's zones with interfaces or sources, each with its sources."""
+    found: dict[str, list[str]] = {}
+    for line in (lio.machine.ask("firewall-cmd", "--get-active-zones") or "").splitlines():
+        first, *words = line.split() or [""]
+        if not line[:1].isspace() and _ZONE.fullmatch(first):
+            found[first] = []
+        elif first == "sources:" and found:
+            found[[*found][-1]] += words
+    return found
+
+
+def _is_source(lio: Lio, source: str, sender: Sender) -> bool | None:
+    """Return whether a source of a zone is the sender, None if it is a MAC address."""
+    name = source.removeprefix("ipset:")
+    if name == source:
+        return _is_among(source, sender.parsed)
+    entries = lio.machine.ask("firewall-cmd", f"--ipset={name}", "--get-entries")
+    return _any(_is_among(one, sender.parsed) for one in (entries or "").split())
+
+
+def _opens(lio: Lio, zone: Sequence[str], port: int, sender: Sender | None) -> bool:
+    """Return whether a zone of firewalld accepts connections to a port."""
+
+    def ask(option: str) -> str | None:
+        return lio.machine.ask("firewall-cmd", *zone, option)
+
+    if ask(f"--query-port={port}/tcp") is not None:
+        return True
+    if port == 3260 and ask("--query-service=iscsi-target") is not None:
+        return True
+    rules = (ask("--list-rich-rules") or "").splitlines()
+    if any(_accepts(rule, port, sender) for rule in rules):
+        return True
+    return re.search(r"^ +target: ACCEPT$", ask("--list-all") or "", re.MULTILINE) is not None
 
 
 def _accepts(rule: str, port: int, sender: Sender | None) -> bool:
@@ -257,10 +305,7 @@ def _of_chain(ruleset: _Ruleset, chain: Mapping[str, Any], ports: Ports) -> Iter
         paths = tuple(path for path in every if ruleset.concerns(chain["family"], path))
         verdict = ruleset.verdict(chain, port) if paths else _ACCEPT
         if verdict == _MAYBE:
-            message = (
-                "it accepts some senders or interfaces only: check that initiators are among them"
-            )
-            yield unseen(f"nftables {place}", message, *paths)
+            yield unseen(f"nftables {place}", _SOME, *paths)
         elif verdict == _DROP:
             command = f"nft insert rule {place} {ruleset.source}tcp dport {port} accept"
             yield _shut(f"nftables {place}", port, paths, command)

@@ -367,6 +367,84 @@ def test_firewalld_is_asked_for_the_zone_of_the_senders_interface(
     assert blocked(healthy, monkeypatch, answers, "10.1.2.3", "eth0") == []
 
 
+ACTIVE = """\
+drop
+  sources: 00:11:22:33:44:55
+home
+  sources: ipset:stor
+internal (default)
+  interfaces: eth1
+trusted
+  sources: 10.1.2.0/24 fd00::/8
+work
+  interfaces: eth2
+  sources: 10.1.0.0/16
+"""
+"""What firewalld 1.3 prints; later versions mark the default zone."""
+RULE = 'rule family="ipv4" source address="{}" port port="3260" protocol="tcp" accept'
+
+
+@pytest.mark.parametrize(
+    ("address", "zones", "found"),
+    [
+        ("10.9.1.1", ["home", "drop"], None),
+        ("10.9.1.1", ["home"], "unseen"),  # it may have the MAC address of the zone drop
+        ("10.9.1.1", ["internal", "public"], "warning"),
+        ("10.1.7.7", ["work", "drop"], None),
+        ("10.1.7.7", ["internal"], "warning"),
+        ("10.1.2.3", ["trusted"], "unseen"),  # work, too, has its address
+        ("192.0.2.1", ["internal", "drop"], None),
+        ("192.0.2.1", ["work", "home", "trusted"], "warning"),
+        ("fd00::1", ["trusted", "drop"], None),
+    ],
+)
+def test_firewalld_is_asked_for_the_zones_of_the_senders_address(
+    healthy: Pyshell,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    zones: list[str],
+    found: str | None,
+) -> None:
+    answers: dict[tuple[str, ...], str] = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--get-active-zones"): ACTIVE,
+        ("firewall-cmd", "--get-zone-of-interface=eth1"): "internal\n",
+        ("firewall-cmd", "--ipset=stor", "--get-entries"): "10.9.0.0/16\n10.8.0.1\n",
+        **{("firewall-cmd", f"--zone={zone}", "--query-port=3260/tcp"): "yes" for zone in zones},
+    }
+    levels = [one.level for one in blocked(healthy, monkeypatch, answers, address)]
+    assert levels == ([found] if found else [])
+
+
+def test_the_zone_of_an_address_is_opened_for_it(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--get-active-zones"): "work\n  sources: 10.1.0.0/16\n",
+    }
+    (found,) = blocked(healthy, monkeypatch, answers, "10.1.7.7")
+    assert found.choices == (
+        f"firewall-cmd --permanent --zone=work --add-rich-rule='{RULE.format('10.1.7.7')}'"
+        " && firewall-cmd --reload",
+    )
+
+
+def test_a_zone_of_firewalld_may_accept_everything(
+    healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        ("firewall-cmd", "--state"): "running",
+        ("firewall-cmd", "--get-active-zones"): "trusted\n  sources: 10.1.0.0/16\n",
+        ("firewall-cmd", "--zone=trusted", "--list-all"): "trusted (active)\n  target: ACCEPT\n",
+    }
+    assert blocked(healthy, monkeypatch, answers, "10.1.7.7") == []
+    assert len(blocked(healthy, monkeypatch, answers, "10.2.7.7")) == 1
+    (found,) = network.check_firewall(healthy.open())  # the default zone does not
+    assert found.level == "unseen"
+    assert "accepts some senders or interfaces only" in found.message
+
+
 def test_an_unusable_zone_of_firewalld_is_reported_as_not_checked(
     healthy: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
