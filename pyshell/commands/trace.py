@@ -80,7 +80,7 @@ def trace(
         "disk": asked.disk.path if asked.disk else asked.device or None,
         "visible": status < 2,
         "message": " ".join(told),
-        "broken": _data_of(broken) if (broken := _broken(found)) else None,
+        "broken": _data_of(broken[1]) if (broken := _broken(found)) else None,
         "commands": list(commands),
         "paths": [_data(one) for one in found],
     }
@@ -110,7 +110,9 @@ def _question(node: Node, initiator: str, disk: str | None, address: str) -> Que
         if isinstance(lun, Lun):
             exported = listing.storage_object_of(lun)
             if exported is None:
-                raise UsageError(f"{lun.path} exports nothing: what it exported is gone.")
+                raise UsageError(
+                    f"{lun.path} exports nothing.", f"'{lun.tpg.path}/luns delete' deletes it."
+                )
             return Question(initiator, address, exported, tpg=lun.tpg)
     found = storage_object_on(node, disk) or _identified(node.lio, disk)
     if found is not None:
@@ -181,51 +183,53 @@ def _told(hop: Hop) -> str:
     """Return the message of a hop, after what it is about if that is not clear."""
     portal = hop.path.rpartition("/portals/")[2] if "/portals/" in hop.path else ""
     about = portal or (hop.path if hop.name in ("firewall", "storage_object") else "")
-    return f"{about}: {hop.message}" if about else hop.message
+    return f"{about}: {hop.message}" if about not in ("", hop.name) else hop.message
 
 
-def _broken(found: Sequence[Trace]) -> Hop | None:
+def _broken(found: Sequence[Trace]) -> tuple[Trace, Hop] | None:
     """Return the hop to fix first: where the initiator is allowed, and gets farthest."""
     if any(one.visible for one in found):
-        return next((hop for one in found if one.admitted and (hop := one.impaired)), None)
+        every = ((one, hop) for one in found if one.admitted and (hop := one.impaired))
+        return next(every, None)
 
     def far(one: Trace) -> tuple[bool, int]:
         return one.admitted, one.hops.index(one.broken) if one.broken else len(one.hops)
 
     best = max(found, key=far, default=None)
-    return best.broken if best is not None else None
+    return (best, best.broken) if best is not None and best.broken else None
 
 
 def _verdict(
     lio: Lio, asked: Question, found: Sequence[Trace]
 ) -> tuple[list[str], Sequence[str], int]:
     """Return why the initiator sees the disk or not, the commands that help, and the status."""
-    who, broken = asked.initiator, _broken(found)
+    who, first = asked.initiator, _broken(found)
     seen = [one for one in found if one.visible]
-    if not seen and broken is None:
-        command = pyshell(lio, "share", "DEVICE", to=who)
-        return [f"{who} sees no disk: this host has no target for it."], [command], 2
-    if not seen:
-        assert broken is not None
-        what = f"does not see {_disk_name(asked)}" if asked.disk or asked.device else "sees no disk"
-        told = f"{who} {what}: {_told(broken)}."
-        if broken.code == "session.missing":
-            hidden = dict.fromkeys(
-                h.name for one in found for h in one.hops if h.status == "unknown"
-            )
-            told += f" Unknown: {joined(list(hidden))}." if hidden else ""
-            told += " Run on its host:" if broken.commands and lio.simulated is None else ""
-        return [told], broken.commands, 2
-    disks = joined([f"{one.disk.path} as LUN {one.lun}" for one in seen if one.disk])
-    said = [f"{who} sees {disks}."]
-    if unused := [str(one.lun) for one in seen if _is_unused(lio, one, who)]:
+    # Several targets may export the same disk.
+    disks = dict.fromkeys(f"{one.disk.path} as LUN {one.lun}" for one in seen if one.disk)
+    said = [f"{who} sees {joined([*disks])}."]
+    if unused := dict.fromkeys(str(one.lun) for one in seen if _is_unused(lio, one, who)):
         said.append(
-            f"It sent no command to LUN {joined(unused)} yet: if it is missing there, rescan"
+            f"It sent no command to LUN {joined([*unused])} yet: if it is missing there, rescan"
             " (iscsiadm -m session --rescan)."
         )
-    if broken is None:
-        return said, (), 0
-    return [*said, f"But: {_told(broken)}."], broken.commands, 1
+    if first is None:
+        if seen:
+            return said, (), 0
+        command = pyshell(lio, "share", "DEVICE", to=who)
+        return [f"{who} sees no disk: this host has no target for it."], [command], 2
+    path, broken = first
+    why = f"{_told(broken)}."
+    if path.tpg is not None and len({one.tpg for one in found}) > 1:
+        why = f"{path.tpg.path}: {why}"
+    if seen:
+        return [*said, f"But: {why}"], broken.commands, 1
+    what = f"does not see {_disk_name(asked)}" if asked.disk or asked.device else "sees no disk"
+    if broken.code == "session.missing":
+        hidden = dict.fromkeys(h.name for one in found for h in one.hops if h.status == "unknown")
+        why += f" Unknown: {joined(list(hidden))}." if hidden else ""
+        why += " Run on its host:" if broken.commands and lio.simulated is None else ""
+    return [f"{who} {what}: {why}"], broken.commands, 2
 
 
 def _is_unused(lio: Lio, one: Trace, initiator: str) -> bool:

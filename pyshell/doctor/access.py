@@ -84,15 +84,15 @@ def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
 
 
 def without_nexus(lio: Lio, tpg: Tpg) -> Finding | None:
-    """Return the finding of a TPG without its only initiator; apply gives it a generated one."""
+    """Return the finding of a TPG without its only initiator; `apply` generates one."""
     if not listing.half_made(lio, tpg):
         return None
-    name = tpg.target.wwn
+    save = pyshell(lio, "saveconfig", "FILE", target=tpg.target.wwn)
     return error(
         tpg.path,
         "the TPG has no nexus, its only initiator: nothing sees its LUNs. Its creation was"
-        " interrupted. The command completes it with a generated name",
-        f"{pyshell(lio, 'saveconfig', '-', target=name)} | {pyshell(lio, 'apply', '/dev/stdin')}",
+        " interrupted. Saving it to a file and applying that sets a generated nexus",
+        choices=[f"{save} && {pyshell(lio, 'apply', 'FILE')}"],
         code="nexus.missing",
     )
 

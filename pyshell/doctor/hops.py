@@ -122,7 +122,7 @@ def traces(lio: Lio, asked: Question) -> list[Trace]:
     luns = {lun.tpg: lun for lun in listing.luns_of(lio, asked.disk)}
     exporting = [at for at in every if at.tpg in luns]
     chosen = exporting or [at for at in every if at.is_known]
-    if not chosen:
+    if not chosen or listing.half_made(lio, asked.disk):
         return [_unexported(lio, asked)]
     return _judged(lio, [(at, luns.get(at.tpg)) for at in chosen])
 
@@ -228,7 +228,7 @@ def _judged(lio: Lio, chosen: Sequence[tuple[_At, Lun | None]]) -> list[Trace]:
                 portals=network_hops[at.tpg],
                 login=login,
                 storage=storage,
-                session=_session(at) if at.nexus is None else None,
+                session=_session(at, network_hops[at.tpg]) if at.nexus is None else None,
             )
         )
     return found
@@ -474,26 +474,30 @@ def _disk(lio: Lio, place: StorageObject) -> Iterator[Hop]:
     yield _hop("device", disks.gone(lio, place, found), place.path, told)
 
 
-def _session(at: _At) -> Hop:
+def _session(at: _At, ways: Sequence[Sequence[Hop]]) -> Hop:
     path = at.tpg.path
     if at.session is not None:
         origin = ", ".join(one.address for one in at.session.connections if one.address)
         return Hop("session", path, "ok", f"it is logged in{f' from {origin}' if origin else ''}")
-    found = error(path, "it is not logged in", choices=_logging_in(at), code="session.missing")
+    found = error(
+        path, "it is not logged in", choices=_logging_in(at, ways), code="session.missing"
+    )
     return _hop("session", found, path, "")
 
 
-def _logging_in(at: _At) -> list[str]:
-    """Return the command, on the initiator's host, that logs it in."""
+def _logging_in(at: _At, ways: Sequence[Sequence[Hop]]) -> list[str]:
+    """Return the command, on the initiator's host, that logs it in at a portal that it reaches."""
     target = at.tpg.target.wwn
     if at.lio.simulated is not None and at.fabric.name == _ISCSI:
         return [pyshell(at.lio, "login", at.name, target=target)]
     portals = listing.portals(at.tpg) if at.fabric.name == _ISCSI else []
     if not portals:
         return []
-    name = portals[0].name
-    if listing.is_wildcard(portals[0].address):
-        name = f"ADDRESS:{portals[0].port}"
+    reached = (one for one, way in zip(portals, ways, strict=True) if _first(way) is None)
+    portal = next(reached, portals[0])
+    name = portal.name
+    if listing.is_wildcard(portal.address):
+        name = f"ADDRESS:{portal.port}"
     where = shell_word(name)
     return [
         f"iscsiadm -m discovery -t sendtargets -p {where}"
@@ -517,10 +521,12 @@ def _unexported(lio: Lio, asked: Question) -> Trace:
     """Return the hops to a disk that no TPG exports."""
     hops: list[Hop] = []
     if asked.disk is not None:
-        command = _shared(lio, asked, asked.disk.path, None)
-        message = "no LUN exports it to this initiator"
-        found = error(asked.disk.path, message, choices=[command], code="lun.missing")
-        hops = [_hop("lun", found, asked.disk.path, ""), *_disk(lio, asked.disk)]
+        hops = [*_disk(lio, asked.disk)]
+        if hops[0].status == "ok":  # otherwise, no LUN can export it
+            command = _shared(lio, asked, asked.disk.path, None)
+            message = "no LUN exports it to this initiator"
+            found = error(asked.disk.path, message, choices=[command], code="lun.missing")
+            hops.insert(0, _hop("lun", found, asked.disk.path, ""))
     else:
         command = _shared(lio, asked, asked.device, None)
         message = "no storage object is on it: nothing exports it"

@@ -8,12 +8,14 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from doctor.findings import SECRET, doctor, follow, host_file, listen_at
 from driver import CLIENT, SERVER, TPG, Pyshell, run_here
+from pyshell.doctor import hops, network
 from pyshell.lio import listing
 from pyshell.lio.identifiers import Portal
 from pyshell.simulator import ChapCredentials
@@ -32,6 +34,8 @@ ROUTES = (
     "eth0\t0038A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
 )
 """A route to 192.168.56.0/24 alone."""
+ROUTES_V6 = f"20010db8{'0' * 24} 20 {'0' * 32} 00 {'0' * 32} 00000100 00000001 0 00000001 eth0\n"
+"""A route to 2001:db8::/32 alone."""
 UFW = "-A ufw-user-input -p tcp --dport 3260 -j ACCEPT\n"
 
 
@@ -277,6 +281,9 @@ def test_the_log_is_not_believed_if_other_targets_refused_logins_too(seen: Pyshe
     found = look(seen)
     assert found["broken"]["code"] == "chap.refused"
     assert "its name or secret is missing or differs" in found["message"]
+    follow(seen, found["commands"])
+    log_in(seen, stored_chap(seen))
+    assert look(seen)["broken"] is None
 
 
 @pytest.mark.parametrize("lines", ["rx_data returned 0, expecting 48.\n", ""])
@@ -402,6 +409,13 @@ def test_each_target_that_exports_the_disk_is_a_path(seen: Pyshell) -> None:
         (other, False), (SERVER, True)
     ]  # fmt: skip
     assert found["broken"]["code"] == "tpg.disabled"
+    assert f"But: /iscsi/{other}/tpg1: the TPG is disabled" in found["message"]
+    follow(seen, found["commands"])
+    seen.simulator.login(other, 1, CLIENT, ADDRESS)
+    assert look(seen)["message"].startswith(
+        f"{CLIENT} sees {DISK} as LUN 0. It sent no command to LUN 0 yet"
+    )
+    seen.simulator.logout(other, 1, CLIENT)
     seen.must(f"/iscsi/{other}/tpg1/acls delete {CLIENT}")
     assert look(seen)["broken"] is None  # it is not meant to be a path
 
@@ -461,6 +475,109 @@ def test_other_fabrics_have_the_hops_that_they_know(pyshell: Pyshell) -> None:
     assert list(statuses(found)) == ["nexus", "lun", "storage_object", "device"]
     other = trace(pyshell, "naa.5001405000000001", "disk")
     assert (other["visible"], other["broken"]["code"]) == (False, "nexus.other")
+
+
+def test_a_nexus_that_was_never_set_is_set_by_the_printed_command(
+    pyshell: Pyshell, tmp_path: Path
+) -> None:
+    target = "naa.5001405000000001"
+    pyshell.must("/backstores/ramdisk create name=disk size=8M", f"/loopback create {target}")
+    nexus = str(pyshell.configfs / f"loopback/{target}/tpgt_1/nexus")
+    name = pyshell.simulator.read(nexus).strip()
+    pyshell.simulator.write(nexus, "NULL")
+    pyshell.must(f"/loopback/{target}/luns create /backstores/ramdisk/disk")
+    found = trace(pyshell, name, "disk")
+    assert found["broken"]["code"] == "nexus.missing"
+    assert [one["choices"] for one in doctor(pyshell) if one["code"]] == [found["commands"]]
+    follow(pyshell, [one.replace("FILE", str(tmp_path / "file")) for one in found["commands"]])
+    found = trace(pyshell, name, "disk")
+    assert found["broken"]["code"] == "nexus.other"  # a generated one
+    (command,) = found["commands"]
+    assert "sees /backstores/ramdisk/disk as LUN 0." in run_here(shlex.split(command)[1:]).out
+
+
+def _mapped_to_nothing(seen: Pyshell) -> None:
+    seen.must(f"{ACL} delete mapped_lun=0")
+    seen.simulator.mkdir(str(seen.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/lun_7"))
+
+
+def _exporting_nothing(seen: Pyshell) -> None:
+    (link,) = (seen.configfs / f"iscsi/{SERVER}/tpgt_1/lun/lun_0").glob("*/udev_path")
+    seen.simulator.unlink(str(link.parent))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "codes", "told"),
+    [
+        (_mapped_to_nothing, ["mapping.broken", "mapping.missing"], "mapped LUN 7 leads to no LUN"),
+        (_exporting_nothing, ["lun.broken", "lun.missing"], "the LUN exports nothing"),
+    ],
+)
+def test_a_half_made_object_is_named_and_fixed_by_trace_and_doctor(
+    seen: Pyshell, spoil: Callable[[Pyshell], None], codes: list[str], told: str
+) -> None:
+    spoil(seen)
+    for code in codes:
+        found = trace(seen, CLIENT)
+        assert found["broken"]["code"] == code
+        assert (told in found["message"]) is (code == codes[0])
+        (judged,) = [one for one in doctor(seen) if one["code"]]
+        assert judged["code"] == code
+        if code != "lun.missing":  # doctor suggests disks, trace the initiator's
+            assert judged["choices"] == found["commands"]
+        follow(seen, [one.replace("STORAGE_OBJECT", DISK) for one in found["commands"]])
+    log_in(seen)
+    assert trace(seen, CLIENT)["visible"]
+
+
+def test_a_lun_that_exports_nothing_is_no_disk(seen: Pyshell) -> None:
+    _exporting_nothing(seen)
+    ran = seen("trace", CLIENT, f"{TPG}/luns/lun0")
+    assert (ran.status, f"'{TPG}/luns delete' deletes it" in ran.err) == (2, True)
+
+
+def test_a_storage_object_that_was_never_configured_is_named_and_replaced(seen: Pyshell) -> None:
+    for place in ("core/iblock_9", "core/iblock_9/half"):
+        seen.simulator.mkdir(str(seen.configfs / place))
+    found = trace(seen, CLIENT, "half")
+    assert found["broken"]["code"] == "storage_object.unconfigured"
+    follow(seen, found["commands"])
+    found = trace(seen, CLIENT, "/dev/sdb")
+    assert found["broken"]["code"] == "storage_object.missing"
+    follow(seen, found["commands"])
+    log_in(seen)
+    assert trace(seen, CLIENT, "/dev/sdb")["visible"]
+
+
+def test_the_kernels_log_is_read_once(seen: Pyshell, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        seen.must(f"/iscsi create iqn.2020-07.com.example:disks{number}")
+    lio = seen.open()
+    asked = []
+    monkeypatch.setattr(type(lio.machine), "ask", lambda _, *words: asked.append(words[0]))
+    stranger = "iqn.2020-07.com.example:stranger"
+    assert len(hops.traces(lio, hops.Question(stranger))) == 4
+    assert asked.count("dmesg") == 1
+
+
+def test_the_login_is_at_a_portal_that_the_initiator_reaches(
+    seen: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen.give_addresses("127.0.0.1", "192.168.56.101", "2001:db8::1")
+    seen.must(
+        f"{TPG}/portals delete 0.0.0.0 3260",
+        f"{TPG}/portals create 192.168.56.101",
+        f"{TPG}/portals create 2001:db8::1",
+    )
+    lio = replace(seen.open(), simulated=None)  # the command is for the initiator's host
+    monkeypatch.setattr(network, "not_listening", lambda *_: None)
+    host_file(seen, "/proc/net/ipv6_route", ROUTES_V6)
+    host_file(seen, "/etc/ufw/ufw.conf", "ENABLED=no\n")
+    reached = {ADDRESS: "192.168.56.101:3260", "2001:db8::5": "[2001:db8::1]:3260"}
+    for sender, portal in reached.items():
+        (way,) = hops.traces(lio, hops.Question(CLIENT, sender))
+        assert way.session is not None
+        assert f" -p {shlex.quote(portal)} " in way.session.commands[0]
 
 
 def test_a_host_without_a_target_exports_nothing(pyshell: Pyshell) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from driver import TPG, Pyshell
+from driver import ROOT, TPG, Pyshell
 from pyshell.commands import examine
-from pyshell.doctor import Finding
+from pyshell.doctor import Code, Finding
 
 from .findings import (
     ACL,
@@ -39,6 +41,13 @@ def test_a_finding_is_one_line_with_its_commands_below(healthy: Pyshell) -> None
     assert ran.lines[where + 2] == f"        pyshell --simulate={healthy.folder} {TPG} enable"
     assert ran.lines[-1] == "1 error and 1 warning. Suggested fixes are shown below each."
     assert ran.status == 2
+
+
+def test_the_guide_explains_each_code_once() -> None:
+    guide = (ROOT / "docs/guide.md").read_text(encoding="utf-8")
+    _, table = guide.split("| code in JSON |\n")
+    listed = re.findall(r"`([a-z_]+\.[a-z]+)`", table.partition("\n\n")[0])
+    assert sorted(listed) == sorted(code for code in get_args(Code) if code)
 
 
 def test_a_part_of_the_tree(healthy: Pyshell) -> None:
