@@ -219,7 +219,7 @@ def _verdict(
         command = pyshell(lio, "share", "DEVICE", to=who)
         return [f"{who} sees no disk: this host has no target for it."], [command], 2
     path, broken = first
-    why = f"{_told(broken)}."
+    why = f"{broken.message if broken.path == _disk_name(asked) else _told(broken)}."
     if path.tpg is not None and len({one.tpg for one in found}) > 1:
         why = f"{path.tpg.path}: {why}"
     if seen:

@@ -407,6 +407,7 @@ def _refused(
         f"it refused logins {times}, the last one by {name or 'an unknown initiator'} from"
         f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{message}",
         choices=choices,
+        code="acl.missing" if reason == "authorize" else _CODES.get(reason, ""),
     )
 
 

@@ -42,9 +42,8 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
             yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
             message = "no LUN exports it: its device is reserved and not used"
-            yield warning(
-                place.path, message, choices=[pyshell(lio, "share", place.path, to="INITIATOR")]
-            )
+            choices = [pyshell(lio, "share", place.path, to="INITIATOR")]
+            yield warning(place.path, message, choices=choices, code="lun.missing")
         yield from _cache(lio, place, found, users)
         yield from _discard(lio, place, found)
     yield from _shared_devices(lio)

@@ -172,8 +172,8 @@ class _At:
 
     @property
     def is_known(self) -> bool:
-        """Return whether the TPG names the initiator."""
-        return self.acl is not None or self.nexus == self.name or self.session is not None
+        """Return whether the TPG names the initiator, or is to get it as its nexus."""
+        return self.acl is not None or self.nexus in (self.name, "") or self.session is not None
 
     @property
     def admitted(self) -> bool:
@@ -248,7 +248,7 @@ def _unknown(name: str, path: str, why: str) -> Hop:
 
 
 def _network(at: _At, sockets: Sockets) -> Iterator[tuple[Hop, ...]]:
-    """Yield the hops to each portal."""
+    """Yield the hops to each portal that is for the initiator's version of IP, if there is one."""
     if not at.fabric.has("nps"):
         return
     missing = access.without_portal(at.lio, at.tpg)
@@ -259,6 +259,8 @@ def _network(at: _At, sockets: Sockets) -> Iterator[tuple[Hop, ...]]:
     address = at.address
     route = procnet.route(at.lio.machine, address) if address else None
     sender = Sender(address, route.interface if route is not None else "") if address else None
+    if sender is not None:
+        portals = [one for one in portals if _fits(at.lio, one, sender)] or portals
     blocked = list(network.blocked(at.lio, portals, sender))
     for portal in portals:
         shut = next((one for one in blocked if portal.path in one.about), None)
@@ -281,18 +283,21 @@ def _address(at: _At, portal: Portal, sender: Sender | None, sockets: Sockets) -
     return _hop("address", found, portal.path, told)
 
 
+def _fits(lio: Lio, portal: Portal, sender: Sender) -> bool:
+    """Return whether a portal listens for the sender's version of IP."""
+    plain = procnet.spelt(portal.address)
+    if listing.is_wildcard(plain):
+        v6only = listing.ipv6_only(lio.root)
+        return names.listens_on(plain, sender.parsed.exploded, v6only=v6only)
+    return (":" in plain) == (sender.parsed.version == 6)
+
+
 def _other_family(at: _At, portal: Portal, sender: Sender) -> Finding | None:
     """Return the finding of a portal that listens for the other version of IP only."""
+    if _fits(at.lio, portal, sender):
+        return None
     version = sender.parsed.version
     wide = names.WILDCARD_V6 if version == 6 else names.WILDCARD_V4
-    plain = procnet.spelt(portal.address)
-    v6only = listing.ipv6_only(at.lio.root)
-    if listing.is_wildcard(plain):
-        fits = names.listens_on(plain, sender.parsed.exploded, v6only=v6only)
-    else:
-        fits = (":" in plain) == (version == 6)
-    if fits:
-        return None
     return error(
         portal.path,
         f"it cannot be reached from {sender.address}: an initiator with an IPv{version} address"
@@ -493,8 +498,8 @@ def _logging_in(at: _At, ways: Sequence[Sequence[Hop]]) -> list[str]:
     portals = listing.portals(at.tpg) if at.fabric.name == _ISCSI else []
     if not portals:
         return []
-    reached = (one for one, way in zip(portals, ways, strict=True) if _first(way) is None)
-    portal = next(reached, portals[0])
+    reached = {hop.path for way in ways if _first(way) is None for hop in way}
+    portal = next((one for one in portals if one.path in reached), portals[0])
     name = portal.name
     if listing.is_wildcard(portal.address):
         name = f"ADDRESS:{portal.port}"

@@ -488,7 +488,8 @@ def test_a_nexus_that_was_never_set_is_set_by_the_printed_command(
     pyshell.must(f"/loopback/{target}/luns create /backstores/ramdisk/disk")
     found = trace(pyshell, name, "disk")
     assert found["broken"]["code"] == "nexus.missing"
-    assert [one["choices"] for one in doctor(pyshell) if one["code"]] == [found["commands"]]
+    judged = [one for one in doctor(pyshell) if one["code"]]
+    assert [one["choices"] for one in judged] == [found["commands"]]
     follow(pyshell, [one.replace("FILE", str(tmp_path / "file")) for one in found["commands"]])
     found = trace(pyshell, name, "disk")
     assert found["broken"]["code"] == "nexus.other"  # a generated one
@@ -521,10 +522,10 @@ def test_a_half_made_object_is_named_and_fixed_by_trace_and_doctor(
         found = trace(seen, CLIENT)
         assert found["broken"]["code"] == code
         assert (told in found["message"]) is (code == codes[0])
-        (judged,) = [one for one in doctor(seen) if one["code"]]
-        assert judged["code"] == code
+        judged = [one for one in doctor(seen, "/iscsi") if one["code"]]
+        assert {one["code"] for one in judged} == {code}
         if code != "lun.missing":  # doctor suggests disks, trace the initiator's
-            assert judged["choices"] == found["commands"]
+            assert [one["choices"] for one in judged] == [found["commands"]]
         follow(seen, [one.replace("STORAGE_OBJECT", DISK) for one in found["commands"]])
     log_in(seen)
     assert trace(seen, CLIENT)["visible"]
@@ -541,6 +542,7 @@ def test_a_storage_object_that_was_never_configured_is_named_and_replaced(seen: 
         seen.simulator.mkdir(str(seen.configfs / place))
     found = trace(seen, CLIENT, "half")
     assert found["broken"]["code"] == "storage_object.unconfigured"
+    assert "does not see /backstores/block/half: it was never configured" in found["message"]
     follow(seen, found["commands"])
     found = trace(seen, CLIENT, "/dev/sdb")
     assert found["broken"]["code"] == "storage_object.missing"
@@ -577,6 +579,7 @@ def test_the_login_is_at_a_portal_that_the_initiator_reaches(
     for sender, portal in reached.items():
         (way,) = hops.traces(lio, hops.Question(CLIENT, sender))
         assert way.session is not None
+        assert len(way.portals) == 1  # the other one is for the other version of IP
         assert f" -p {shlex.quote(portal)} " in way.session.commands[0]
 
 

@@ -177,10 +177,16 @@ def test_lengths_of_secrets_that_initiators_refuse(
     assert bool(ran.err) == bool(told)
 
 
+def codes(pyshell: Pyshell) -> list[str]:
+    """Return the codes of refused logins."""
+    return [one["code"] for one in doctor(pyshell) if one["check"] == "logins"]
+
+
 def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} set attribute authentication=1")
     healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
     told = f"refused logins once, the last one by {CLIENT} from {ADDRESS}: CHAP"
+    assert codes(healthy) == ["chap.secret"]
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     auth = healthy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
     chap = ChapCredentials(
@@ -196,6 +202,7 @@ def test_a_login_is_refused_without_an_acl(healthy: Pyshell) -> None:
         with pytest.raises(PermissionError):
             healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
     told = f"refused logins 2 times, the last one by {stranger} from {ADDRESS}: it has no ACL"
+    assert codes(healthy) == ["acl.missing"]
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
     assert gone(healthy, "logins")
