@@ -63,7 +63,7 @@ def apply(
     target: Annotated[
         str | None, TARGET, "Apply only the target with this WWN, and its storage objects."
     ] = None,
-    keep_secrets: Annotated[
+    keep_omitted: Annotated[
         bool | None,
         "Keep running CHAP settings, and vendor, product, revision and company id of disks, if the"
         " file omits them. Default: true, or false with prune=true.",
@@ -88,7 +88,7 @@ def apply(
     try:
         if document is not None:
             document = references.resolved(document)
-        keep = not prune if keep_secrets is None else keep_secrets
+        keep = not prune if keep_omitted is None else keep_omitted
         found = _plan(node, document, prune, target, keep=keep)
         check(node.lio, found.operations)
     except PyshellError as error:

@@ -108,10 +108,10 @@ def summary(plan: Plan, objects: Sequence[Touched], title: str, *, would: bool =
 def _chap(plan: Plan) -> Iterator[str]:
     if plan.kept_chap:
         paths = _first(plan.kept_chap)
-        yield f"CHAP of {paths} not in the file and kept (keep_secrets=false clears it)"
+        yield f"CHAP of {paths} not in the file and kept (keep_omitted=false clears it)"
     if plan.kept_identity:
         paths = _first(plan.kept_identity)
-        yield f"identity of {paths} not in the file and kept (keep_secrets=false resets it)"
+        yield f"identity of {paths} not in the file and kept (keep_omitted=false resets it)"
     if plan.lacking:
         names = dict.fromkeys(name for every in plan.lacking.values() for name in every)
         yield f"{', '.join(names)} of {_first([*plan.lacking])} skipped: this kernel has none"

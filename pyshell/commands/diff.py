@@ -100,8 +100,9 @@ def diff(
 
     Exit status: 0 the same, 1 different, 2 cannot be compared.
 
-    A setting that one side omits is not a difference, except for CHAP: omitted means unset (apply
-    keeps it unless prune=true or keep_secrets=false is given). Secrets are never shown.
+    A setting that one side omits is not a difference, except CHAP settings, and vendor, product,
+    revision and company id of disks: omitted means unset (apply keeps it unless prune=true or
+    keep_omitted=false is given). Secrets are never shown.
     """
     try:
         before, after = items_of(node, first or SAVED), items_of(node, second or RUNNING)

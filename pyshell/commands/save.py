@@ -69,7 +69,7 @@ def saveconfig(
         "Write each CHAP secret to a file in this folder; the saved file refers to it.",
     ] = None,
     omit_secrets: Annotated[
-        bool, "Save without CHAP secrets, for 'apply FILE keep_secrets=true'."
+        bool, "Save without CHAP secrets, for 'apply FILE keep_omitted=true'."
     ] = False,
 ) -> Result:
     """Save the running configuration, to be restored at boot.

@@ -136,10 +136,10 @@ def test_finding_17_omitted_secrets_are_kept_unless_pruned(target: Pyshell, tmp_
     assert "CHAP of" in ran.out
     assert "kept" in ran.out
     assert target.read(f"{AUTH}/password").strip() == FIRST
-    target("apply", str(file), "prune=true", "keep_secrets=true").done()
+    target("apply", str(file), "prune=true", "keep_omitted=true").done()
     assert target.read(f"{AUTH}/password").strip() == FIRST
     assert "password: ******** -> none" in target("diff", "running", str(file)).out
-    target("apply", str(file), "keep_secrets=false").done()
+    target("apply", str(file), "keep_omitted=false").done()
     assert "NULL" in target.read(f"{AUTH}/password")
 
 
@@ -178,7 +178,7 @@ def test_finding_17_a_file_without_secrets_keeps_the_running_ones(
     file = tmp_path / "plain.json"
     target("saveconfig", str(file), "omit_secrets=true").done()
     assert FIRST not in file.read_text()
-    target("apply", str(file), "prune=true", "keep_secrets=true").done()
+    target("apply", str(file), "prune=true", "keep_omitted=true").done()
     assert target.read(f"{AUTH}/password").strip() == FIRST
     assert target("saveconfig", "omit_secrets=true").status == 2
 

@@ -224,9 +224,9 @@ def test_a_file_that_lost_it_is_reported_and_does_not_change_the_disk(
     assert "          vendor_id: ACME -> LIO-ORG" in told
     assert "          company_id: 0x00a098 -> 0x001405" in told
     summary = disk.must(f"apply {file}")[-1]
-    assert f"identity of {DISK} not in the file and kept (keep_secrets=false resets it)" in summary
+    assert f"identity of {DISK} not in the file and kept (keep_omitted=false resets it)" in summary
     assert identity(disk) == SET
-    disk.must(f"apply {file} keep_secrets=false")
+    disk.must(f"apply {file} keep_omitted=false")
     assert identity(disk) == {**NEW, "product_id": "RAMDISK-MCP"}
     assert disk.line(f"diff running {file}").out == ""
     disk.saved_file.write_bytes(file.read_bytes())
