@@ -197,7 +197,7 @@ def identity_omitted(item: Item, other: Item | None) -> list[str]:
     """Return the parts of a storage object's identity that only the other side sets."""
     if other is None or not isinstance(item.place, identifiers.StorageObject):
         return []
-    return [f for f in other.settings if f.startswith("wwn/") and f not in item.settings]
+    return [f for f in settings.IDENTITY if f in other.settings and f not in item.settings]
 
 
 def settable(lio: Lio, wanted: Items, running: Items) -> tuple[Items, dict[str, list[str]]]:
@@ -207,7 +207,7 @@ def settable(lio: Lio, wanted: Items, running: Items) -> tuple[Items, dict[str, 
     """
     found, lacking = dict(wanted), {}
     for path, item in wanted.items():
-        identity = [f for f in item.settings if f.startswith("wwn/")]
+        identity = [f for f in settings.IDENTITY if f in item.settings]
         if not identity or path not in running:
             continue
         assert isinstance(item.place, identifiers.StorageObject)

@@ -19,7 +19,7 @@ from typing_extensions import Doc, NotRequired, Required, TypedDict
 
 from pyshell.config.positions import Place
 from pyshell.files.reading import json_values
-from pyshell.lio import identifiers, storage_info
+from pyshell.lio import identifiers, settings
 
 Value = int | str
 """An attribute's value: rtslib writes a number if the text is one."""
@@ -28,12 +28,13 @@ _Attributes = Annotated[
     dict[str, Value],
     Doc("The kernel's attributes by name; omitted ones keep the kernel's default."),
 ]
-IDENTITY = {f"../{file}": file for file in storage_info.IDENTITY}
+IDENTITY = {f"../{file}": file for file in settings.IDENTITY}
 """The keys of a storage object's identity among its attributes, and the files that they name.
 
 rtslib does not restore an object that has a key unknown to it, but takes an attribute's name as a
 path below `attrib`: so targetcli restores these, too. It does not save them.
 """
+COMPANY_KEY = f"../{settings.COMPANY}"
 _StorageAttributes = Annotated[
     dict[str, Value],
     Doc(

@@ -235,7 +235,7 @@ def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
     own = settings.discard_limit_in_order(_group(attributes, "attrib", "storage_object"))
     if plugin in storage_info.IDENTIFIED:
         own |= _identity(values)
-    if storage_info.PRODUCT in own:
+    if settings.PRODUCT in own:
         own.pop(storage_info.MODEL_ALIAS, None)  # the kernel would replace the product
     return Item(place, facts, own)
 

@@ -69,7 +69,6 @@ from pyshell.lio.operations.targets import (
 )
 from pyshell.lio.rtslib import doing
 from pyshell.lio.settings import refuse_misread
-from pyshell.lio.storage_info import PRODUCT
 
 _CREATE: Mapping[type, Callable[[Any, Item, Any], Operation]] = {
     FabricPlace: lambda place, _, __: UseFabric(place.fabric),
@@ -258,7 +257,7 @@ class Fresh:
 def _is_the_kernels(place: identifiers.Identifier, file: str) -> bool:
     """Return whether all new objects of a kind have the same value, on any device."""
     folder, _, name = file.rpartition("/")
-    if file == PRODUCT:  # it can be the object's name
+    if file == settings.PRODUCT:  # it can be the object's name
         return False
     rows = place.kind.rows.get(folder) if isinstance(place, StorageObject | Tpg) else None
     if rows is None:

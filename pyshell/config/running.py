@@ -123,7 +123,7 @@ def read_storage_object(
     identity = storage_info.own_identity(
         lio.kernel, place, str(alias) if alias is not None else None
     )
-    if storage_info.PRODUCT in identity:  # whatever emulate_model_alias was before
+    if settings.PRODUCT in identity:  # whatever emulate_model_alias was before
         attributes.pop("emulate_model_alias", None)
     entry["attributes"] = attributes | {
         key: identity[file] for key, file in IDENTITY.items() if file in identity

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from pyshell import names
+from pyshell.config.document import COMPANY_KEY
 from pyshell.config.model import text_of
 from pyshell.config.positions import (
     DocumentEntry,
@@ -123,7 +124,7 @@ def _unknown_plugin(entry: DocumentEntry) -> Iterator[Problem]:
 def _serial(entry: DocumentEntry, seen: FirstSeen) -> Iterator[Problem]:
     serial = entry.fit_text("wwn")
     yield from violations(check_serial, serial, entry.at("wwn"))
-    company = entry.below("attributes").data.get("../wwn/company_id")
+    company = entry.below("attributes").data.get(COMPANY_KEY)
     naa = naa_of(serial, text_of(company))
     before = seen.before(naa, entry.at("wwn")) if serial else ""
     if before:

@@ -222,7 +222,7 @@ def _identity(attributes: DocumentEntry, plugin: str) -> Iterator[Problem]:
                 yield error(attributes.at(key), message, f'Write "{taken}".')
         except UsageError as found:
             yield refused(attributes.at(key), found)
-        if file == storage_info.PRODUCT and "emulate_model_alias" in attributes.data:
+        if file == settings.PRODUCT and "emulate_model_alias" in attributes.data:
             yield warning(
                 attributes.at("emulate_model_alias"),
                 "has no effect: the product is set",

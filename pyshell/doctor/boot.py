@@ -21,9 +21,8 @@ from pyshell.errors import PyshellError
 from pyshell.files import reading
 from pyshell.files.paths import UntrustedError
 from pyshell.host.programs import OTHERS_RESTORE, RESTORE
-from pyshell.lio import Lio, listing
+from pyshell.lio import Lio, listing, settings
 from pyshell.lio.identifiers import StorageObject
-from pyshell.lio.settings import secret_path
 from pyshell.quoting import shell_word
 from pyshell.text import listed
 
@@ -189,13 +188,13 @@ def _to_save(
 
 def _identifies(name: str) -> bool:
     """Return whether initiators identify a disk by a fact or setting."""
-    return name == "wwn" or name.startswith("wwn/")
+    return name in ("wwn", *settings.IDENTITY)
 
 
 def _secrets_dropped(difference: Difference) -> list[str]:
     """Return the CHAP secrets that the file has and that are not running."""
     unset = (one for one in difference.changes if one.before and not one.after)
-    return [path for one in unset if (path := secret_path(difference.path, one.name))]
+    return [path for one in unset if (path := settings.secret_path(difference.path, one.name))]
 
 
 def _only_carried(difference: Difference, carried: Mapping[str, str]) -> bool:

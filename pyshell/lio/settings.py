@@ -54,6 +54,9 @@ AUTH_FILES = {
 }
 AUTH_NAMES = {file: name for name, file in AUTH_FILES.items()}
 AUTH_MAX = 255
+SERIAL, PRODUCT, COMPANY = "wwn/vpd_unit_serial", "wwn/product_id", "wwn/company_id"
+IDENTITY = ("wwn/vendor_id", PRODUCT, "wwn/revision", COMPANY)
+"""The files of what initiators read of a disk, besides its serial number."""
 SECRET_LEAST = 12
 """Bytes of a CHAP secret that RFC 7143 requires if nothing else protects the connection."""
 _SHORT_SECRET = (
@@ -150,9 +153,9 @@ def as_written(file: str, text: str) -> str:
         return str(_ALUA_STATUSES.index(text))
     if name == "alua_tg_pt_gp":
         return text.partition("\n")[0].partition(":")[2].strip()
-    if file == "wwn/vpd_unit_serial":
+    if file == SERIAL:
         return text.partition(":")[2].strip()
-    if file == "wwn/company_id":
+    if file == COMPANY:
         with contextlib.suppress(ValueError):
             return f"0x{int(text, 16):06x}"
     return text

@@ -32,10 +32,7 @@ _NOT_UDEV = re.compile(r"[^\w#+\-.:=@/]", re.ASCII)
 _SECTOR = 512
 IDENTIFIED = frozenset({"block", "fileio", "ramdisk"})
 """Backstores whose INQUIRY data the kernel makes; the others leave it to the device or handler."""
-PRODUCT = "wwn/product_id"
 MODEL_ALIAS = "attrib/emulate_model_alias"
-IDENTITY = ("wwn/vendor_id", PRODUCT, "wwn/revision", "wwn/company_id")
-"""The files of what initiators read of a disk, besides its serial number."""
 _MODEL = 15
 """Characters of a storage object's name that emulate_model_alias=1 makes the product."""
 _NAMED = 5
@@ -231,13 +228,13 @@ def _exported_devices(lio: Lio) -> set[str]:
 
 def serial(kernel: Kernel, place: StorageObject) -> str:
     """Return the unit serial number, which rtslib calls the storage object's `wwn`."""
-    text = text_or_none(kernel, f"{place.folder}/wwn/vpd_unit_serial") or ""
+    text = text_or_none(kernel, f"{place.folder}/{settings.SERIAL}") or ""
     return text.partition(":")[2].strip()
 
 
 def identity_default(place: StorageObject, file: str, model_alias: str | None) -> str:
     """Return the value in a new object, by its emulate_model_alias."""
-    if file == PRODUCT and model_alias == "1":
+    if file == settings.PRODUCT and model_alias == "1":
         return os.fsdecode(os.fsencode(place.name)[:_MODEL])
     name = file.rpartition("/")[2]
     return settings.row("storage_object_wwn", name).default_of(place.plugin) or ""
@@ -253,12 +250,14 @@ def own_identity(kernel: Kernel, place: StorageObject, alias: str | None = None)
     if place.plugin not in IDENTIFIED:
         return found
     alias = alias or text_or_none(kernel, f"{place.folder}/{MODEL_ALIAS}")
-    for file in IDENTITY:
+    for file in settings.IDENTITY:
         with contextlib.suppress(OSError):
             value = settings.read(kernel, place.folder, file)
             default = identity_default(place, file, alias)
             # Some kernels take one more character of the name.
-            named = file == PRODUCT and value == f"{default}{place.name[_MODEL : _MODEL + 1]}"
+            named = (
+                file == settings.PRODUCT and value == f"{default}{place.name[_MODEL : _MODEL + 1]}"
+            )
             if value not in ("", default) and not (named and alias == "1"):
                 found[file] = value
     return found
@@ -284,7 +283,7 @@ def naa(kernel: Kernel, place: StorageObject) -> str | None:
     """
     if place.plugin == "pscsi":
         return None
-    company = text_or_none(kernel, f"{place.folder}/wwn/company_id")
+    company = text_or_none(kernel, f"{place.folder}/{settings.COMPANY}")
     return naa_of(serial(kernel, place), company)
 
 

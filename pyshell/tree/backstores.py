@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar
 
 from pyshell.errors import BusyError, UsageError
-from pyshell.lio import Lio, listing, storage_info
+from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations.base import Operation
@@ -51,7 +51,7 @@ CompanyId = Annotated[
     str | None, INQUIRY["company_id"], "IEEE company id of the NAA ID. Default: 0x001405."
 ]
 IDENTITY = dict(
-    zip(("vendor", "product", "revision", "company_id"), storage_info.IDENTITY, strict=True)
+    zip(("vendor", "product", "revision", "company_id"), settings.IDENTITY, strict=True)
 )
 """The file of each parameter of the identity."""
 
@@ -128,14 +128,14 @@ class BackstoreNode(Node):
         operations = [*before, create, *then]
         values = dict(zip(IDENTITY.values(), identity, strict=True))
         named = self.context.preference("export_backstore_name_as_model")
-        if named and values[storage_info.PRODUCT] is None:
+        if named and values[settings.PRODUCT] is None:
             operations.append(Set(create.place, storage_info.MODEL_ALIAS, "1"))
         create.identity = {file: value for file, value in values.items() if value is not None}
         operations += [Set(create.place, file, value) for file, value in create.identity.items()]
         operations[-1].said = said
         wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
-            notes = (*notes, *self._twins(naa_of(wwn, values["wwn/company_id"])))
+            notes = (*notes, *self._twins(naa_of(wwn, values[settings.COMPANY])))
         return Change(operations, create.place.path, note=" ".join(notes))
 
     def _discard(

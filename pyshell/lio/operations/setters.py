@@ -19,7 +19,6 @@ from pyshell.lio.operations.base import Foreseen, ObjectOperation, Operation, Se
 
 _CHANGED_ALONG = {"alua_access_state": ("alua_access_status",)}
 """Settings that the kernel changes along with another."""
-_SERIAL = "wwn/vpd_unit_serial"
 
 
 @dataclass
@@ -53,7 +52,8 @@ class Set(ObjectOperation):
         super().check(lio, foreseen)
         if self.file.startswith(("auth/", "discovery_auth/")):
             settings.check_auth(self.file.rpartition("/")[2], self.value)
-        if isinstance(self.place, StorageObject) and self.file.startswith("wwn/"):
+        identifying = (settings.SERIAL, *settings.IDENTITY)
+        if isinstance(self.place, StorageObject) and self.file in identifying:
             _check_identity(lio, foreseen, self.place, self.file, self.value)
         if (self.file, self.value) == ("cxgbit", "1") and not lio.machine.can_offload_iscsi():
             raise UsageError(
@@ -80,7 +80,7 @@ class Set(ObjectOperation):
         ]
         if isinstance(self.place, StorageObject) and self.file == storage_info.MODEL_ALIAS:
             own = storage_info.own_identity(lio.kernel, self.place)  # the kernel replaces it
-            along += [Set(self.place, f, v) for f, v in own.items() if f == storage_info.PRODUCT]
+            along += [Set(self.place, f, v) for f, v in own.items() if f == settings.PRODUCT]
         try:
             settings.write(lio.kernel, self.place.folder, self.file, self.value)
         except PyshellError:  # the kernel took it, but keeps something else
@@ -193,11 +193,11 @@ class SetSerial(ObjectOperation):
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
         super().check(lio, foreseen)
         preconditions.check_serial(self.serial)
-        _check_identity(lio, foreseen, self.place, _SERIAL, self.serial)
+        _check_identity(lio, foreseen, self.place, settings.SERIAL, self.serial)
 
     def do(self, lio: Lio) -> Operation | None:
         before = storage_info.serial(lio.kernel, self.place)
         if before == self.serial:
             return None
-        settings.write(lio.kernel, self.place.folder, _SERIAL, self.serial)
+        settings.write(lio.kernel, self.place.folder, settings.SERIAL, self.serial)
         return SetSerial(self.place, before)
