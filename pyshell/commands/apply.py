@@ -293,13 +293,13 @@ def _brought(
     """
     objects = change_text.touched(node.lio, found)
     smaller = "; ".join(_smaller(node.lio, found))
-    shown = [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
     foretold = change_text.summary(found, objects, titles[1], would=True)
 
     def after() -> list[str]:
         if then is not None:
             then()
-        return shown
+        found.note_lacking()
+        return [*(one.line for one in objects), change_text.summary(found, objects, titles[0])]
 
     return Change(
         found.operations,

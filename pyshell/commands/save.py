@@ -251,7 +251,9 @@ class FileSaving:
         self.document = document
         self._running = document
         self._comment = comment or ""
-        self._keep_references()
+        self._lost: list[str] = []
+        if os.path.isfile(path):
+            self._compare_with_previous()
         self._merged_from = merged_from
         self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
         if comment and self._boot is None:
@@ -259,19 +261,24 @@ class FileSaving:
                 f"{path} has no revisions to which a comment could be added.", "Omit comment=."
             )
 
-    def _keep_references(self) -> None:
-        """Keep the references to secret files that a trusted previous file has."""
-        if not os.path.isfile(self._path) or references.has_references(self.document):
-            return
+    def _compare_with_previous(self) -> None:
+        """Keep the references to secret files that a trusted previous file has.
+
+        Find what it has of disks' identity and this kernel has not.
+        """
+        own = references.has_references(self.document)
         try:
             before = load_trusted(self._path).document
         except UntrustedError as error:
             with suppress(PyshellError):
-                if references.has_references(document_file.load(self._path)):
+                if not own and references.has_references(document_file.load(self._path)):
                     self._context.note(f"{error.message} Its references to secrets are not kept.")
             return
         except PyshellError:
             return  # nothing of a damaged file is kept
+        self._lost = losses.lost_identity(self._context.lio, before, self.document)
+        if own:
+            return
         missing = boot_file(self._context).missing_of(self._path)
         self.document, changed = references.kept(self.document, before, missing)
         for text in changed:
@@ -333,6 +340,9 @@ class FileSaving:
         said = self._saved()
         for note in notes:
             self._context.note(note)
+        if self._lost:
+            lost = listed(self._lost, _SHOWN)
+            self._context.note(f"{self._path} no longer has {lost}, which this kernel cannot set.")
         return said
 
     def _saved(self) -> list[str]:

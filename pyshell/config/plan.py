@@ -28,6 +28,7 @@ from pyshell.config.model import (
     refuse,
     tree_path,
 )
+from pyshell.config.object_operations import SetKnown
 from pyshell.lio import Lio, identifiers, listing, settings
 from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.setters import SetEnabled
@@ -63,12 +64,21 @@ class Plan:
     kept_chap: list[str] = field(default_factory=list)
     """Objects that keep running CHAP settings, which the document omits."""
     lacking: dict[str, list[str]] = field(default_factory=dict)
-    """Parts of running storage objects' identity that this kernel lacks, by path."""
+    """Parts of storage objects' identity that this kernel lacks, by path."""
 
     @property
     def operations(self) -> list[Operation]:
         """Return the operations of the steps."""
         return [step.operation for step in self.steps]
+
+    def note_lacking(self) -> None:
+        """Add to `lacking` what new objects turned out to lack."""
+        for operation in self.operations:
+            if not isinstance(operation, SetKnown) or operation.file not in settings.IDENTITY:
+                continue
+            if operation.unknown:
+                name = operation.file.rpartition("/")[2]
+                self.lacking.setdefault(operation.place.path, []).append(name)
 
 
 def plan(

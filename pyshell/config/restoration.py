@@ -138,6 +138,11 @@ def restore(
     beside = _exported(lio, wanted) if running is None else running
     result.plan = plan(lio, beside, wanted, prune=running is not None, refused=refused)
     result.skipped += [_refused(*one) for one in refused.items()]
+    result.notes += [
+        f"{path} has no {name}, ignored"
+        for path, names in result.plan.lacking.items()
+        for name in names
+    ]
     (_foresee if dry_run else _do_all)(lio, result)
     return result
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.simulator.recorded import template
 
 DISK = "/backstores/ramdisk/disk"
 CREATE = "/backstores/ramdisk create disk 1M"
@@ -264,6 +266,50 @@ def test_a_part_that_the_kernel_lacks_is_skipped_and_not_lost(disk: Pyshell) -> 
     ]
     assert f"A save would drop the company_id of {DISK}" in found["message"]
     assert not found["commands"]
+
+
+@pytest.fixture
+def without_company_id(disk: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
+    """Return pyshell on a kernel before Linux 5.14, with a file from a newer one."""
+    disk.must("clearconfig confirm=true")
+    monkeypatch.delitem(template("device", "rd_mcp").files, "wwn/company_id")
+    return disk
+
+
+@pytest.mark.parametrize("restore", ["restoreconfig", "restoreconfig clear_existing=true"])
+def test_what_the_kernel_lacks_is_reported_when_it_is_restored_and_when_it_is_lost(
+    without_company_id: Pyshell, restore: str
+) -> None:
+    pyshell = without_company_id
+    if "clear_existing" in restore:
+        pyshell.line("restoreconfig").done(noting="storage object")
+    ran = pyshell.line(restore)
+    assert ran.status == 0
+    assert re.fullmatch(r"\S.* has no company_id, ignored\n", ran.err)
+    lost = f"{pyshell.saved_file} no longer has the company_id of {DISK}, which this kernel"
+    pyshell.line("saveconfig").done(noting=lost)
+    assert "../wwn/vendor_id" in saved(pyshell)
+    assert "../wwn/company_id" not in saved(pyshell)
+    assert pyshell.line("saveconfig").done().err == ""
+
+
+def test_apply_reports_what_a_new_disk_lacks(without_company_id: Pyshell) -> None:
+    ran = without_company_id("-o", "json", "apply", "saved").done()
+    assert f"company_id of {DISK} skipped: this kernel has none" in ran.out
+    assert ran.json["result"]["skipped_identity"] == {DISK: ["company_id"]}
+    assert "skipped" not in without_company_id.must("undo")[-1]
+
+
+def test_saving_another_storage_object_keeps_what_the_kernel_lacks(
+    without_company_id: Pyshell,
+) -> None:
+    pyshell = without_company_id
+    pyshell.line("restoreconfig").done(noting="storage object")
+    pyshell.must("/backstores/ramdisk create other 1M")
+    file = str(pyshell.saved_file)
+    assert pyshell("/backstores/ramdisk/other", "saveconfig", file).done().err == ""
+    assert "../wwn/company_id" in saved(pyshell)
+    pyshell(DISK, "saveconfig", file).done(noting=f"{file} no longer has the company_id of {DISK}")
 
 
 @pytest.mark.parametrize(

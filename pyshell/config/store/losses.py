@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyshell.config import document_file
-from pyshell.config.document import Document
+from pyshell.config.compare import settable
+from pyshell.config.document import IDENTITY, Document
 from pyshell.config.model import (
     NAMES_ONLY,
     Items,
@@ -93,6 +94,24 @@ def lost(marked: Collection[str], before: bytes, document: Document) -> list[str
     held = {*_paths(found), *refused}
     kept = tree_paths(document)
     return [path for path in marked if path in held and path not in kept]
+
+
+def lost_identity(lio: Lio, before: Document, document: Document) -> list[str]:
+    """Return the parts of disks' identity that are lost, as this kernel does not have them."""
+    identified = [
+        entry
+        for entry in before.get("storage_objects", ())
+        if not IDENTITY.keys().isdisjoint(entry.get("attributes", {}))
+    ]
+    if not identified:
+        return []
+    had = items({"storage_objects": identified}, lio.root, {})
+    has = items({"storage_objects": document.get("storage_objects", [])}, lio.root, {})
+    # What is kept of the file is equal, for example other objects if one of them is saved.
+    _, lacking = settable(
+        lio, had, {path: one for path, one in has.items() if one != had.get(path)}
+    )
+    return [f"the {name} of {path}" for path, names in lacking.items() for name in names]
 
 
 def not_named(paths: Sequence[str], named: Collection[str], before: bytes) -> list[str]:
