@@ -163,7 +163,8 @@ def _link_mapped(kernel: SimulatedKernel, where: TreePath, link: str, source: Tr
     _add_link(kernel, where, link, source.owner)
     values = {**lun_values(kernel, source), **mapped_values(kernel, where)}
     kernel.tree.put_all(where.owner, where.template.state("linked", values))
-    if _is_protected(kernel, where.tpg):
+    read_only = kernel.tree.facts(device).get("control", {}).get("readonly")
+    if read_only or _is_protected(kernel, where.tpg):
         kernel.tree.put(f"{where.owner}/write_protect", "1\n")
     registrations.adopt(kernel, device, where, source)
 

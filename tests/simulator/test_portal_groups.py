@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.acts import ACL, IQN, LUN, TPG, Acts, outcome
+from simulator.acts import ACL, IQN, LUN, TPG, VOLUME, Acts, outcome
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,17 @@ def test_a_tpg_can_write_protect_all_mapped_luns(kernel: Acts) -> None:
     kernel.write(f"{TPG}/attrib/prod_mode_write_protect", "1")
     kernel.mkdir(ACL, f"{ACL}/lun_0")
     assert kernel.read(f"{ACL}/lun_0/write_protect") == ""
+    kernel.link(LUN, f"{ACL}/lun_0/link")
+    assert kernel.read(f"{ACL}/lun_0/write_protect") == "1\n"
+
+
+def test_a_mapped_lun_of_a_read_only_storage_object_is_write_protected(kernel: Acts) -> None:
+    kernel.tpg()
+    disk = "core/iblock_0/disk"
+    kernel.mkdir("core/iblock_0", disk, LUN, ACL, f"{ACL}/lun_0")
+    kernel.write(f"{disk}/control", f"udev_path={VOLUME},readonly=1")
+    kernel.write(f"{disk}/enable", "1")
+    kernel.link(disk, f"{LUN}/link")
     kernel.link(LUN, f"{ACL}/lun_0/link")
     assert kernel.read(f"{ACL}/lun_0/write_protect") == "1\n"
 
