@@ -52,8 +52,11 @@ def test_a_row_is_recorded_whole() -> None:
 
 def test_each_failure_has_one_reason_and_each_reason_a_failure() -> None:
     golden = Golden("testcu")
-    explained = Counter(test for reason in reasons() for test in reason.tests)
-    assert explained == Counter(test for test in golden.tests() if golden.failing(test))
+    explained = [(test, reason.rows) for reason in reasons() for test in reason.tests]
+    counted = Counter((test, row) for test, rows in explained for row in rows)
+    failing = [(test, row) for test in golden.tests() for row in golden.failing(test)]
+    assert [counted[one] for one in failing] == [1] * len(failing)
+    assert all(set(golden.failing(test)) & set(rows) for test, rows in explained)
 
 
 def test_any_two_properties_occur_together() -> None:

@@ -25,12 +25,14 @@ class Reason:
 
     tests: tuple[str, ...]
     why: str
+    rows: tuple[str, ...]
+    """The rows in which it is the reason."""
 
 
 def reasons() -> list[Reason]:
     """Return why tests of iscsi-test-cu fail."""
     return [
-        Reason(tuple(one["tests"]), one["why"])
+        Reason(tuple(one["tests"]), one["why"], tuple(one.get("rows", ROWS)))
         for one in json.loads(REASONS.read_text(encoding="utf-8"))
     ]
 

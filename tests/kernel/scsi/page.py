@@ -62,7 +62,8 @@ class _Page:
         yield "| tests | columns | reason |"
         yield "|---|---|---|"
         for reason in reasons():
-            failed = {row for test in reason.tests for row in self._tests.failing(test)}
+            failing = {row for test in reason.tests for row in self._tests.failing(test)}
+            failed = failing & set(reason.rows)
             yield f"| {_names(reason.tests)} | {self._columns(failed)} | {reason.why} |"
 
     def skips(self) -> Iterator[str]:
@@ -81,19 +82,33 @@ class _Page:
             yield from ("```console", f"# {test.partition(' ')[2]}", *basis, "```")
             for outcome, found in self._sg.outcomes(test).items():
                 if first not in found:
-                    other = [line.strip() for line in outcome.splitlines() if line not in basis]
                     columns = f"column{'s' * (len(found) > 1)} {self._columns(found)}"
-                    yield f"- {columns}: {'; '.join(f'`{line}`' for line in other)}"
+                    yield f"- {columns}: {'; '.join(_changes(basis, outcome.splitlines()))}"
             yield ""
 
     def missing(self) -> Iterator[str]:
         for row in ROWS:
             if row not in self._rows:
-                yield f"- `{row}`: not recorded yet"
+                yield f"| `{row}` | not recorded yet |"
 
     def _columns(self, names: Iterable[str]) -> str:
         numbers = [number for number, row in enumerate(self._rows, 1) if row in names]
         return "all" if len(numbers) == len(self._rows) else ", ".join(map(str, numbers))
+
+
+def _changes(basis: Sequence[str], lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines that differ from another output, and the names that it has in addition."""
+    for line in lines:
+        if line not in basis:
+            yield f"`{line.strip()}`"
+    named = {_named(line) for line in lines}
+    missing = [_named(line) for line in basis if ":" in line and _named(line) not in named]
+    if missing:
+        yield f"without {', '.join(f'`{name}`' for name in missing)}"
+
+
+def _named(line: str) -> str:
+    return line.partition(":")[0].strip()
 
 
 def _cell(outcomes: Sequence[str]) -> str:
