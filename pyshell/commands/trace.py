@@ -24,7 +24,18 @@ from pyshell.tree.luns import nearest, storage_object_on
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
-_ADDRESS = ValueType("address", names.address)
+
+def _sender(text: str) -> str:
+    with suppress(UsageError):
+        address = names.address(text)
+        if not listing.is_wildcard(address):
+            return address
+    raise UsageError(
+        f"'{text}' is not the IP address of an initiator.", "Give one such as 192.168.56.105."
+    )
+
+
+_ADDRESS = ValueType("address", _sender)
 _NAA = re.compile(r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})", re.IGNORECASE)
 """A disk's NAA identifier as initiators show it: udev, multipath, Windows, ESXi."""
 _SHORTEST_SERIAL = 8
@@ -73,7 +84,8 @@ def trace(
     asked = _question(node, _named(node.lio, initiator), disk, from_ or "")
     found = hops.traces(node.lio, asked)
     told, commands, status = _verdict(node.lio, asked, found)
-    lines = [*_lines(found, asked), "", *told, *(f"    {one}" for one in commands)]
+    shown = [*_lines(found, asked), ""] if found else []
+    lines = [*shown, *told, *(f"    {one}" for one in commands)]
     _hint(node, asked, found)
     data = {
         "initiator": asked.initiator,
@@ -244,6 +256,8 @@ def _hint(node: Node, asked: Question, found: Sequence[Trace]) -> None:
     """Note a similar name that has an ACL, if the initiator has none anywhere."""
     if any(one.admitted for one in found):
         return
+    if any(target.wwn == asked.initiator for target in listing.all_targets(node.lio)):
+        node.context.note(f"{asked.initiator} is a target of this host, not an initiator.")
     known = {acl.wwn for tpg in listing.all_tpgs(node.lio) for acl in listing.node_acls(tpg)}
     if asked.initiator not in known and (near := did_you_mean(asked.initiator, known)):
         node.context.note(near)

@@ -352,6 +352,7 @@ def test_a_refused_stranger_is_found_in_the_kernels_log(seen: Pyshell) -> None:
     assert trace(seen, stranger, "lee_block")["visible"]
     other = "iqn.2020-07.192.168.56.105:clint"
     assert f"Did you mean {CLIENT}?" in seen("trace", other).err
+    assert f"{SERVER} is a target of this host" in seen("trace", SERVER).err
 
 
 def test_the_fix_of_a_missing_acl_grants_the_disk_alone(seen: Pyshell) -> None:
@@ -453,7 +454,9 @@ def test_what_is_not_exported_is_named_with_the_command_that_exports_it(seen: Py
     assert seen("trace", CLIENT, f"/{'a' * 300}").status == 3
     assert seen("trace", "nonsense").status == 2
     assert "Usage errors also exit with 2." in " ".join(seen("help", "trace").out.split())
-    assert seen("trace", CLIENT, "lee_block", "from=nonsense").status == 2
+    for address in ("nonsense", "192.168.56.105:3260", "0.0.0.0"):
+        ran = seen("trace", CLIENT, "lee_block", f"from={address}")
+        assert (ran.status, "Give one such as" in ran.err) == (2, True)
 
 
 def test_an_initiator_is_named_by_any_spelling(seen: Pyshell) -> None:
@@ -586,6 +589,7 @@ def test_the_login_is_at_a_portal_that_the_initiator_reaches(
 def test_a_host_without_a_target_exports_nothing(pyshell: Pyshell) -> None:
     ran = pyshell("trace", CLIENT)
     assert ran.status == 2
+    assert len(ran.lines) == 2
     assert ran.lines[-1].endswith(f"share DEVICE to={CLIENT}")
 
 
