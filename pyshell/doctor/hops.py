@@ -6,9 +6,9 @@ What is broken, and what fixes it, is judged by the functions that the checks of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Literal
 
 from pyshell import names
@@ -211,11 +211,14 @@ def _plain(address: str) -> str:
 def _judged(lio: Lio, chosen: Sequence[tuple[_At, Lun | None]]) -> list[Trace]:
     """Return the hops of each initiator at a TPG to a LUN."""
     sockets = Sockets.of(lio) if chosen else Sockets(None, None)
+    tpgs = dict.fromkeys(at.tpg for at, _ in chosen if at.fabric.has("nps"))
+    portals = [portal for tpg in tpgs for portal in listing.portals(tpg)]
+    origin = cache(partial(_origin, lio, portals))
     network_hops: dict[Tpg, tuple[tuple[Hop, ...], ...]] = {}
     found = []
     for at, lun in chosen:
         if at.tpg not in network_hops:
-            network_hops[at.tpg] = tuple(_network(at, sockets))
+            network_hops[at.tpg] = tuple(_network(at, sockets, origin))
         disk = at.asked.disk or (listing.storage_object_of(lun) if lun is not None else None)
         login = tuple(_login(at))
         storage = tuple(_storage(at, lun, disk))
@@ -247,7 +250,25 @@ def _unknown(name: str, path: str, why: str) -> Hop:
     return Hop(name, path, "unknown", why)
 
 
-def _network(at: _At, sockets: Sockets) -> Iterator[tuple[Hop, ...]]:
+@dataclass(frozen=True)
+class _Origin:
+    """Where an initiator's packets come from, and what blocks them."""
+
+    sender: Sender | None
+    route: procnet.Route | None
+    blocked: Sequence[Finding]
+
+
+def _origin(lio: Lio, portals: Sequence[Portal], address: str) -> _Origin:
+    route = procnet.route(lio.machine, address) if address else None
+    sender = Sender(address, route.interface if route is not None else "") if address else None
+    blocked = network.blocked(lio, portals, sender)
+    return _Origin(sender, route, sorted(blocked, key=lambda one: one.level == "unseen"))
+
+
+def _network(
+    at: _At, sockets: Sockets, origin: Callable[[str], _Origin]
+) -> Iterator[tuple[Hop, ...]]:
     """Yield the hops to each portal that is for the initiator's version of IP, if there is one."""
     if not at.fabric.has("nps"):
         return
@@ -256,17 +277,15 @@ def _network(at: _At, sockets: Sockets) -> Iterator[tuple[Hop, ...]]:
         yield (_hop("portal", missing, at.tpg.path, ""),)
         return
     portals = listing.portals(at.tpg)
-    address = at.address
-    route = procnet.route(at.lio.machine, address) if address else None
-    sender = Sender(address, route.interface if route is not None else "") if address else None
+    seen = origin(at.address)
+    sender = seen.sender
     if sender is not None:
         portals = [one for one in portals if _fits(at.lio, one, sender)] or portals
-    blocked = list(network.blocked(at.lio, portals, sender))
     for portal in portals:
-        shut = next((one for one in blocked if portal.path in one.about), None)
+        shut = next((one for one in seen.blocked if portal.path in one.about), None)
         yield (
             _address(at, portal, sender, sockets),
-            _route(sender, route),
+            _route(sender, seen.route),
             _portal(at, portal, sockets),
             _hop("firewall", shut, portal.path, f"TCP port {portal.port} is not blocked"),
         )
