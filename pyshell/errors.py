@@ -21,6 +21,7 @@ import errno as errors
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 EXIT_FAILED = 1
 
@@ -54,6 +55,8 @@ class PyshellError(Exception):
         self.step = step
         self.unchanged = unchanged
         """Whether to say that nothing was changed, where that is not obvious."""
+        self.left: Sequence[Any] = ()
+        """Operations that could not undo the steps before the failed one."""
 
     def advice(self, *, in_batch: bool = False) -> str:
         """Return the hint, and that nothing was changed; in a batch, by this line."""

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell import names
 from pyshell.commands import change_text
@@ -18,6 +19,7 @@ from pyshell.commands.diff import (
     items_of,
     read_document,
 )
+from pyshell.commands.parameters import preferences
 from pyshell.config import parts, references, store, validate
 from pyshell.config.document import Document, located
 from pyshell.config.document_file import typed
@@ -33,11 +35,13 @@ from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import Target, normal_wwn
-from pyshell.lio.operations.base import check, flat
+from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
+from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateStorageObject, image_file_of
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
-from pyshell.tree.results import Change, Result
+from pyshell.tree.preferences import PREFERENCES
+from pyshell.tree.results import Change, Preference, Result
 
 if TYPE_CHECKING:
     _Read = tuple[Document | None, str]
@@ -200,7 +204,12 @@ def undo(
     """Undo the last command. Run again, undo the one before it.
 
     It undoes changes of the running configuration that any user made with pyshell since the host
-    started. Data is not undone: image files are kept, and a deleted ramdisk is recreated empty.
+    started, and of your own preferences. Data is not undone: image files are kept, and a deleted
+    ramdisk is recreated empty. Files that saveconfig and other commands wrote are kept.
+
+    A command that cannot be undone, such as clear_reservation and takeover, is reported, and
+    nothing is changed: after 'undo skip=true', the next undo undoes the command before it.
+
     --dry-run shows the changes.
     """
     if skip:
@@ -211,6 +220,8 @@ def undo(
     about = done.about
     what = f"'{done.line}' ({about.way} by {about.user}, {local(about.time)})"
     titles = (f"Undid {what}", f"Would undo {what}")
+    if done.preferences is not None:
+        return _preferences_before(node, done, done.preferences, titles)
     if done.before is None:
         return _undone(node, done, titles)
     with journal.named_if_it_fails(done.line):
@@ -234,6 +245,25 @@ def _skipped(node: Node) -> Result:
     return Change([], after=after, would=[f"Would forget {what}."], undoable=False)
 
 
+def _preferences_before(
+    node: Node, done: Done, before: Mapping[str, Any], titles: tuple[str, str]
+) -> Preference:
+    user = store.user_name()
+    if done.about.user != user:
+        raise ConflictError(
+            f"'{done.line}' changed preferences of {done.about.user}, not of {user}.", journal.SKIP
+        )
+    found = preferences({name: value for name, value in before.items() if _is_valid(name, value)})
+    found.said = [*found.said, f"{titles[0]}."]
+    found.would = [*found.would, f"{titles[1]}."]
+    found.then = partial(_forget, node, done)
+    return found
+
+
+def _is_valid(name: str, value: Any) -> bool:
+    return name in PREFERENCES and (value is None or PREFERENCES[name].takes(value))
+
+
 def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Return to the configuration before a command that cleared or restored."""
     wanted = items(typed(done.before, str(done.file)), node.lio.root)
@@ -244,7 +274,7 @@ def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
 def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Run the inverses of a command's operations, unless other objects depend on its objects."""
     every = list(flat(done.operations))
-    operations = [operation for operation in every if image_file_of(operation) is None]
+    operations = _needed([one for one in every if image_file_of(one) is None])
     with journal.named_if_it_fails(done.line):
         left = left_below(node.lio, operations)
     if left is not None:
@@ -269,6 +299,21 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
         undoes=done.line,
         named=None,
     )
+
+
+def _needed(operations: Sequence[Operation]) -> list[Operation]:
+    """Return operations without the settings of objects that later ones delete."""
+    found: list[Operation] = []
+    deleted: set[str] = set()
+    for operation in reversed(operations):
+        if isinstance(operation, Set) and operation.place.path in deleted:
+            continue
+        if isinstance(operation, Deletion):
+            deleted.add(operation.place.path)
+        elif isinstance(operation, Creation):
+            deleted.discard(operation.place.path)
+        found.insert(0, operation)
+    return found
 
 
 def _forget(node: Node, done: Done) -> None:
@@ -309,7 +354,7 @@ def _brought(
         way=way,
         undoable=then is None,
         undoes=undoes,
-        named=None if undoes else (),
+        named=(),
         note=f"{smaller}: its file systems may be truncated." if smaller else "",
     )
 

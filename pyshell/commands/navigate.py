@@ -98,7 +98,7 @@ def bookmarks(
         would = f"Would bookmark {node.path} as {bookmark}."
         add = partial(_bookmarked, bookmark, node.path)
         add(known)
-        return Preference("bookmarks", add, [said], [would])
+        return Preference({"bookmarks": add}, [said], [would], undoable=False)
     if bookmark not in known:
         raise NotFoundError(
             f"No such bookmark {bookmark}.",
@@ -109,7 +109,7 @@ def bookmarks(
         return Go(node.get_node(known[bookmark]).path)
     remove = partial(_without, bookmark)
     said, would = f"Deleted bookmark {bookmark}.", f"Would delete bookmark {bookmark}."
-    return Preference("bookmarks", remove, [said], [would])
+    return Preference({"bookmarks": remove}, [said], [would], undoable=False)
 
 
 def _bookmarked(name: str, path: str, known: dict[str, str] | None) -> dict[str, str]:

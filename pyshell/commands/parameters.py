@@ -27,7 +27,6 @@ from pyshell.tree.results import (
     Preference,
     Result,
     SecretSentence,
-    Sequential,
     Table,
 )
 
@@ -133,7 +132,7 @@ def set_(
         described = [(f"{e.name}={e.type}", True, e.help) for e in entries.values() if e.writable]
         return Lines(_group_lines(group, described), [e.name for e in entries.values()])
     if not isinstance(found, SettingsGroup):
-        return Sequential([_preference(name, value) for name, value in named.items()])
+        return preferences({n: PREFERENCES[n].kind.parse(v) for n, v in named.items()})
     if not node.context.compat:  # targetcli says nothing of secrets
         found.check(named)
     changes = [_set_one(node, found, group, name, value) for name, value in named.items()]
@@ -166,10 +165,17 @@ def _set_one(node: Node, group: SettingsGroup, group_name: str, name: str, value
     return Change(operations, after=said)
 
 
-def _preference(name: str, value: str) -> Preference:
-    parsed = PREFERENCES[name].kind.parse(value)
-    said = [f"Parameter {name} is now '{text(parsed)}'."]
-    return Preference(name, parsed, said, [f"Would set the preference {name} to '{text(parsed)}'."])
+def preferences(values: Mapping[str, Any]) -> Preference:
+    """Return the change of preferences; None is the default."""
+    said, would = [], []
+    for name, value in values.items():
+        if value is None:
+            said.append(f"Parameter {name} has its default again.")
+            would.append(f"Would set the preference {name} to its default.")
+        else:
+            said.append(f"Parameter {name} is now '{text(value)}'.")
+            would.append(f"Would set the preference {name} to '{text(value)}'.")
+    return Preference(values, said, would)
 
 
 def _group_names(node: Node) -> Lines:

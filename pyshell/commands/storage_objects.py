@@ -120,7 +120,7 @@ def clear_reservation(
     told = _told(node, found, renewal, every=registrations)
     operations = renewal.operations(node.lio, node.place, told, every=registrations)
     operations[-1].said = [f"Cleared {told}."]
-    return Change(operations, undoable=False, named=None)
+    return Change(operations, named=None)
 
 
 def _told(node: StorageObjectNode, found: Reservations, renewal: Renewal, *, every: bool) -> str:

@@ -18,6 +18,7 @@ from pyshell.files import reading, writing
 from pyshell.host import Services
 from pyshell.host.programs import OTHERS, OURS
 from pyshell.lio import Lio
+from pyshell.lio.operations.base import Irreversible
 from pyshell.tree.command import command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -65,7 +66,9 @@ def takeover(
         return _told([*said, "'takeover back=true' reverts this."], wanted)
 
     would = _sentences(wanted, "{} would be disabled", "{} would be enabled")
-    return Work(would, run, data=_data(wanted))
+    reverted = "'takeover' does it again." if back else "'takeover back=true' reverts it."
+    kept = Irreversible("it changed which units restore the target at boot", reverted)
+    return Work(would, run, data=_data(wanted), undone_by=[kept])
 
 
 def _told(lines: list[str], done: Takeover | None = None) -> Lines:

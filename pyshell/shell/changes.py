@@ -29,10 +29,18 @@ from pyshell.lio.identifiers import (
     Target,
     Tpg,
 )
-from pyshell.lio.operations.base import Deletion, Operation, carry_out, check, interrupts_held
+from pyshell.lio.operations.base import (
+    Deletion,
+    Irreversible,
+    Operation,
+    carry_out,
+    check,
+    interrupts_held,
+)
 from pyshell.lio.settings import secret_path
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Saving, marked
+from pyshell.shell.lock import locked
 from pyshell.shell.options import BOOT
 from pyshell.text import counted, joined
 from pyshell.tree.node import Context
@@ -56,7 +64,7 @@ class Changes:
         self._context = context
         self._console = console
         self._saving = saving
-        self._memory = UndoMemory(self.lio, console)
+        self.memory = UndoMemory(self.lio, console)
 
     def note_removed(self, operations: Iterable[Operation]) -> None:
         """Record what operations deleted: a save that omits it loses nothing.
@@ -85,7 +93,7 @@ class Changes:
             self._foretell(change)
             return
         if not forced:
-            _confirm(self._console, self.lio, change.operations, change.named)
+            _confirm(self._console, self.lio, change.operations, change.named, change.undoes)
         disturbed = self._disturbed(change)
         with interrupts_held() as interrupted:
             try:
@@ -93,14 +101,17 @@ class Changes:
                     outcome = carry_out(
                         self.lio, change.operations, lambda _, *done: self.lio.progress(*done)
                     )
-            except PyshellError:
+            except PyshellError as error:
+                if error.left:
+                    self.memory.keep_operations(line, error.left)
                 if self._console.compat and not self._console.options.json:
                     self._console.say(list(change.before))
                 raise
-            if change.undoable and outcome.undo:
-                self._memory.keep_operations(line, outcome.undo)
+            inverses = outcome.undo or _without_inverse(change)
+            if change.undoable:
+                self.memory.keep_operations(line, inverses)
             outcome.interrupted = outcome.interrupted or interrupted()
-        self._saving.note_change(changed=outcome.changed, way=change.way)
+        self._saving.note_change(changed=bool(inverses), way=change.way)
         self.note_removed(change.operations)
         names = {"cut": _initiators(disturbed)} if disturbed else {}
         self._tell(change, _sentences, _has_disturbed(disturbed), names)
@@ -150,10 +161,7 @@ class Changes:
         """Carry out work, or show it in a dry run. Raises PyshellError."""
         console = self._console
         if console.options.dry_run:
-            foreseen = work.foresee() if work.foresee is not None else Lines([])
-            console.say(marked([*foreseen.lines, *work.would]), work.data)
-            if foreseen.failure is not None:
-                raise foreseen.failure
+            self._foretell_work(work)
             return
         if not forced:
             _confirm(console, self.lio, work.operations(), work.named)
@@ -162,18 +170,19 @@ class Changes:
         changes = work.effect in ("loaded", "other")
         remembered = changes and not at_boot
         if remembered:
-            self._memory.keep_running(line)
+            self.memory.keep_running(line)
         try:
             shown = work.run()
         except BaseException:
             if remembered:
-                self._memory.forget_if_unchanged(line)
+                self.memory.forget_if_unchanged(line)
             self._saving.unsaved = self._saving.unsaved or changes
             raise
+        finally:
+            if not at_boot:
+                self.memory.keep_operations(line, work.undone_by)
         if shown.idle and remembered:
-            self._memory.forget(line)
-        if work.undone_by and not at_boot:
-            self._memory.keep_operations(line, work.undone_by)
+            self.memory.forget(line)
         if work.effect is not None:
             self._saving.note_effect(work.effect)
         if disturbed:
@@ -183,6 +192,12 @@ class Changes:
         console.show(shown)
         if shown.failure is not None:
             raise shown.failure
+
+    def _foretell_work(self, work: Work) -> None:
+        foreseen = work.foresee() if work.foresee is not None else Lines([])
+        self._console.say(marked([*foreseen.lines, *work.would]), work.data)
+        if foreseen.failure is not None:
+            raise foreseen.failure
 
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
         from pyshell.lio import sessions
@@ -201,6 +216,13 @@ def _would(change: Change) -> list[str]:
     from pyshell.commands import change_text
 
     return marked(change_text.steps(change.operations) if change.would is None else change.would)
+
+
+def _without_inverse(change: Change) -> list[Operation]:
+    """Return why a finished change without inverses cannot be undone; [] if it changed nothing."""
+    if any(isinstance(operation, Deletion) for operation in change.operations):
+        return [Irreversible("what it deleted was incomplete")]
+    return []
 
 
 def _reports_objects(change: Change) -> bool:
@@ -245,7 +267,9 @@ class UndoMemory:
         self._console = console
 
     def keep_operations(self, line: str, inverses: Sequence[Operation]) -> None:
-        """Record the operations that undo a line, in their order."""
+        """Record the operations that undo a line, in their order, if there are any."""
+        if not inverses:
+            return
         try:
             undo.keep_operations(self._lio, line, self._console.options.way, inverses)
         except PyshellError as error:
@@ -255,6 +279,20 @@ class UndoMemory:
         """Record the whole running configuration."""
         try:
             undo.keep_document(self._lio, line, self._console.options.way, self._running())
+        except PyshellError as error:
+            self._not_kept(error)
+            with suppress(PyshellError):  # the next undo must not undo the line before this one
+                why = Irreversible("the configuration before it could not be recorded")
+                undo.keep_operations(self._lio, line, self._console.options.way, [why])
+
+    def keep_preferences(self, line: str, before: Mapping[str, Any]) -> None:
+        """Record the values that preferences had, None for the default."""
+        if not before:
+            return
+        options = self._console.options
+        try:
+            with locked(self._lio.lock_file, options.lock_timeout, self._console.note):
+                undo.keep_preferences(self._lio, line, options.way, before)
         except PyshellError as error:
             self._not_kept(error)
 
@@ -295,7 +333,11 @@ _COUNTED: tuple[type[Identifier], ...] = (
 
 
 def _confirm(
-    console: Console, lio: Lio, operations: Sequence[Operation], named: Sequence[str] | None
+    console: Console,
+    lio: Lio,
+    operations: Sequence[Operation],
+    named: Sequence[str] | None,
+    undoes: str = "",
 ) -> None:
     """Ask before operations disturb sessions or remove objects that are not `named`.
 
@@ -309,6 +351,8 @@ def _confirm(
     for one in disturbed:
         console.note(f"  {one.session}")
     effect = _effect(disturbed, operations, named)
+    if effect and undoes:
+        effect = f"undoes '{undoes}' and {effect}"
     if effect and not console.confirmed(f"This {effect}. Continue? [y/N] "):
         raise PyshellError("Nothing was changed.", "--yes answers such questions in advance.")
 

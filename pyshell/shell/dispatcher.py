@@ -185,7 +185,7 @@ class Dispatcher:
             for node, described in nodes
         ]
         if not any(call.changes for call in calls):
-            self._executor.take(self._planned(calls, line))
+            self._executor.take(self._planned(calls, line), self._absolute(line))
             return
         described = calls[0].described
         given: dict[str, bool] = {}

@@ -99,8 +99,12 @@ class Executor:
         """Release the lock of the running command while it only waits."""
         return self._held.lent(until) if self._held is not None else nullcontext()
 
-    def take(self, result: Result) -> None:
-        """Carry out a result. Raises PyshellError."""
+    def take(self, result: Result, line: str = "") -> None:
+        """Carry out a result. Raises PyshellError.
+
+        `line` is that of a command that does not change the target.
+        """
+        self._line = line or self._line
         with self._console.progress_shown(self.lio.progress):
             self._take(result)
 
@@ -170,7 +174,12 @@ class Executor:
         if console.options.dry_run:
             console.say(marked(preference.would))
             return
-        console.preferences.set(preference.name, preference.value)
+        before = console.preferences.set(preference.values)
+        if preference.then is not None:
+            preference.then()
+        elif preference.undoable and self.lio.may_change and not console.compat:
+            changed = any(preference.values[name] != value for name, value in before.items())
+            self.changes.memory.keep_preferences(self._line, before if changed else {})
         console.say(list(preference.said))
 
     def _pick(self) -> None:

@@ -62,20 +62,24 @@ class Preferences:
         found: dict[str, str] = self._own.get("bookmarks", {})
         return found
 
-    def set(self, name: str, value: Any) -> None:
-        """Store a preference (or `bookmarks`), under a lock. Raises PyshellError.
+    def set(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Store preferences (or `bookmarks`) under a lock, and return those before.
 
-        `value` may be a function of the previous value.
+        A value may be a function of the previous one; None removes it. Raises PyshellError.
         """
         folder = self._file.parent
         writing.make_folder(folder)
         with locked(folder / f"{_FILE}.lock"):
             self._rename_damaged()
             known = self._read(self._file)
-            known[name] = value(known.get(name)) if callable(value) else value
+            before = {name: known.get(name) for name in values}
+            for name, value in values.items():
+                known[name] = value(before[name]) if callable(value) else value
+            known = {name: value for name, value in known.items() if value is not None}
             text = json.dumps(known, indent=2, sort_keys=True) + "\n"
             writing.replace(self._file, text.encode())
             self._own = known
+        return before
 
     def _rename_damaged(self) -> None:
         """Rename a file that cannot be read instead of replacing it: it may be repairable."""

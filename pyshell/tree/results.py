@@ -155,16 +155,19 @@ class Change:
 
 @dataclass(eq=False)
 class Preference:
-    """A preference to store, and the sentence that says so.
+    """Preferences to store, and the sentences that say so.
 
-    A `value` that depends on the one before is a function of that.
+    A value that depends on the one before is a function of that; None removes it.
     """
 
-    name: str
-    value: Any
+    values: Mapping[str, Any]
     said: Sequence[str] = ()
     would: Sequence[str] = ()
     """Sentences that a dry run shows in place of `said`."""
+    undoable: bool = True
+    """Whether `undo` undoes it."""
+    then: Callable[[], None] | None = None
+    """Called afterwards by an undo, which cannot be undone itself."""
 
 
 @dataclass(eq=False)

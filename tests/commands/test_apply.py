@@ -753,10 +753,72 @@ def test_undo_goes_back_command_by_command(saved: Pyshell) -> None:
         assert running(saved) == state
 
 
-def test_undo_of_a_restore_asks_only_about_sessions(pyshell: Pyshell) -> None:
+def test_undo_of_a_restore_asks_and_names_it_and_what_it_removes(pyshell: Pyshell) -> None:
     pyshell.must(f"restoreconfig {pyshell.example}")
+    before = pyshell.tree()
     ran = pyshell("undo", keyboard=True)
-    assert (ran.status, "removes" in ran.err) == (0, False)
+    assert ran.status == 1
+    assert ran.err.startswith(
+        f"This undoes 'restoreconfig {pyshell.example}' and removes 2 targets, "
+    )
+    assert pyshell.tree() == before
+    assert pyshell("undo", "--yes", keyboard=True).status == 0
+
+
+def test_undo_of_one_command_asks_only_about_sessions(saved: Pyshell) -> None:
+    saved.must("/backstores/ramdisk create new 1M")
+    assert saved("undo", keyboard=True).done().err == ""
+
+
+def test_undo_does_not_pass_over_a_preference(saved: Pyshell) -> None:
+    saved.must("/backstores/ramdisk create new 1M", "set global tree_max_depth=3")
+    line = "set global auto_enable_tpgt=false tree_max_depth=4"
+    saved.must(line)
+    assert saved("undo", "--dry-run").done().lines[:2] == [
+        "Would set the preference auto_enable_tpgt to its default. (dry run)",
+        "Would set the preference tree_max_depth to '3'. (dry run)",
+    ]
+    lines = saved.must("undo")
+    assert lines[:2] == [
+        "Parameter auto_enable_tpgt has its default again.",
+        "Parameter tree_max_depth is now '3'.",
+    ]
+    assert lines[2].startswith(f"Undid '{line}' (")
+    assert saved.must("get global tree_max_depth") == ["tree_max_depth=3 "]
+    assert saved.must("get global auto_enable_tpgt") == ["auto_enable_tpgt=true "]
+    saved.must("undo")
+    saved.must("bookmarks add here")
+    assert saved.must("undo")[-1].startswith("Undid '/backstores/ramdisk create new 1M'")
+
+
+def test_a_preference_that_has_the_value_leaves_nothing_to_undo(saved: Pyshell) -> None:
+    saved.must("set global tree_max_depth=3", "set global tree_max_depth=3", "undo")
+    assert saved.must("get global tree_max_depth") == ["tree_max_depth=0 "]
+
+
+def test_undo_does_not_change_the_preferences_of_another_user(
+    saved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved.must("/backstores/ramdisk create new 1M")
+    monkeypatch.setenv("SUDO_USER", "lee")
+    saved.must("set global tree_max_depth=3")
+    monkeypatch.setenv("SUDO_USER", "kim")
+    ran = saved("undo")
+    assert (ran.out, ran.status) == ("", 5)
+    assert "changed preferences of lee, not of kim. 'undo skip=true' removes it" in ran.err
+
+
+def test_undo_of_an_incomplete_object_is_refused(saved: Pyshell) -> None:
+    saved.must("/backstores/ramdisk create new 1M")
+    folder = saved.configfs / "core/rd_mcp_7/broken"
+    saved.simulator.mkdir(str(folder.parent))
+    saved.simulator.mkdir(str(folder))
+    saved.must("/backstores/ramdisk delete broken")
+    before = saved.tree()
+    ran = saved("undo")
+    assert (ran.out, ran.status) == ("", 5)
+    assert "Cannot undo '/backstores/ramdisk delete broken': what it deleted was" in ran.err
+    assert saved.tree() == before
 
 
 def test_undo_of_nothing_is_told(pyshell: Pyshell) -> None:
@@ -768,10 +830,9 @@ def test_undo_of_nothing_is_told(pyshell: Pyshell) -> None:
 def test_a_dry_run_of_undo_tells_its_steps(saved: Pyshell) -> None:
     saved.must("/backstores/ramdisk create new 1M")
     before = saved.tree()
-    assert saved("--dry-run", "undo").done().lines[:2] == [
-        "Would set emulate_model_alias of storage object ramdisk/new to 0. (dry run)",
-        "Would delete storage object ramdisk/new. (dry run)",
-    ]
+    lines = saved("--dry-run", "undo").done().lines
+    assert lines[0] == "Would delete storage object ramdisk/new. (dry run)"
+    assert lines[1].startswith("Would undo '/backstores/ramdisk create new 1M'")
     assert saved.tree() == before
     assert saved("undo").status == 0
 

@@ -72,6 +72,23 @@ def test_the_holder_loses_it_and_the_others_stay_registered(cluster: Pyshell) ->
     assert initiators(cluster, "holders") == [OTHER]
 
 
+def test_undo_refuses_instead_of_undoing_the_command_before(cluster: Pyshell) -> None:
+    line = f"{DISK} clear_reservation"
+    cluster.must("/backstores/ramdisk create before 1M", line)
+    before = cluster.tree()
+    for options in ((), ("--dry-run",)):
+        ran = cluster("undo", *options)
+        assert (ran.out, ran.status) == ("", 5)
+        assert ran.err == (
+            f"Cannot undo '{line}': only the initiators can restore a reservation or registration"
+            " of storage object block/lee_block. 'undo skip=true' removes it; the next undo undoes"
+            " the command before it.\n"
+        )
+    assert cluster.tree() == before
+    cluster.must("undo skip=true")
+    assert cluster.must("undo")[-1].startswith("Undid '/backstores/ramdisk create before 1M'")
+
+
 def test_all_registrations_are_removed(cluster: Pyshell) -> None:
     ran = cluster.line(f"{DISK} clear_reservation registrations=true").done()
     assert ran.lines[0] == (
@@ -145,6 +162,7 @@ def test_if_it_fails_it_reports_whether_the_kernel_dropped_the_reservation(
             " storage object block/lee_block (the kernel dropped them with the LUN).\n"
         )
         assert CLIENT not in stored(cluster)
+        assert f"Cannot undo '{DISK} clear_reservation': only the" in cluster("undo").err
     else:
         assert ran.err.endswith("The steps before it were undone.\n")
         assert (reserved(cluster), stored(cluster)) == (before, file)

@@ -76,6 +76,17 @@ def test_taking_over_and_giving_back(pyshell: Pyshell) -> None:
         assert told.startswith("There is nothing to revert: pyshell has not taken over.")
 
 
+def test_undo_names_the_way_back_instead_of_undoing_the_command_before(pyshell: Pyshell) -> None:
+    pyshell.must("/backstores/ramdisk create before 1M", "takeover")
+    ran = pyshell("undo")
+    assert (ran.out, ran.status) == ("", 5)
+    assert ran.err.startswith(
+        "Cannot undo 'takeover': it changed which units restore the target at boot."
+        " 'takeover back=true' reverts it. 'undo skip=true' removes it"
+    )
+    assert "before" in pyshell("/backstores/ramdisk ls").out
+
+
 def test_giving_back_knows_all_units_of_several_takeovers(pyshell: Pyshell) -> None:
     found = SimulatedServices(pyshell.folder / "services.json")
     pyshell("takeover").done()

@@ -41,7 +41,7 @@ def test_who_stays_is_at_the_prompt_again(desk: Desk, stay: str) -> None:
 
 
 def test_without_the_preference_to_save_one_stays_unless_one_says_more(desk: Desk) -> None:
-    desk.shell.console.preferences.set("auto_save_on_exit", False)
+    desk.shell.console.preferences.set({"auto_save_on_exit": False})
     out, _ = desk.type(f"{DISK}\rexit\r\rpwd\rexit\rsave\r")
     file = default_file(desk.shell.lio)
     assert out.endswith(f"/\nConfiguration saved to {file}\n")

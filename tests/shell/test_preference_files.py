@@ -51,14 +51,14 @@ def test_a_preference_has_a_default(kept: Kept) -> None:
 
 
 def test_a_preference_holds_for_other_processes(kept: Kept) -> None:
-    kept.open().set("auto_add_mapped_luns", False)
+    kept.open().set({"auto_add_mapped_luns": False})
     assert kept.open().get("auto_add_mapped_luns") is False
 
 
 def test_a_preference_holds_at_once(kept: Kept) -> None:
     found = kept.open()
     assert found.get("tree_max_depth") == 0
-    found.set("tree_max_depth", 3)
+    found.set({"tree_max_depth": 3})
     assert found.get("tree_max_depth") == 3
 
 
@@ -66,13 +66,13 @@ def test_the_users_word_counts_before_the_hosts(kept: Kept) -> None:
     kept.host.mkdir()
     hosts = {"tree_max_depth": 2, "prompt_length": 7}
     (kept.host / "pyshell.json").write_text(json.dumps(hosts))
-    kept.open().set("tree_max_depth", 3)
+    kept.open().set({"tree_max_depth": 3})
     found = kept.open()
     assert (found.get("tree_max_depth"), found.get("prompt_length")) == (3, 7)
 
 
 def test_the_file_is_the_users_alone(kept: Kept) -> None:
-    kept.open().set("tree_max_depth", 3)
+    kept.open().set({"tree_max_depth": 3})
     assert stat.S_IMODE((kept.user / "preferences.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.user.stat().st_mode) == 0o700
 
@@ -87,7 +87,7 @@ def test_a_torn_file_is_passed_over_with_a_warning(kept: Kept, text: str) -> Non
 
 def test_a_torn_file_can_be_written_again(kept: Kept) -> None:
     kept.write("{")
-    kept.open().set("tree_max_depth", 3)
+    kept.open().set({"tree_max_depth": 3})
     kept.warnings.clear()
     assert kept.open().get("tree_max_depth") == 3
     assert kept.warnings == []
@@ -103,7 +103,7 @@ def test_a_value_of_another_type_is_passed_over(kept: Kept, value: str) -> None:
 
 def test_unknown_preferences_are_kept(kept: Kept) -> None:
     kept.write('{"from_a_later_release": [1]}')
-    kept.open().set("tree_max_depth", 3)
+    kept.open().set({"tree_max_depth": 3})
     assert json.loads((kept.user / "preferences.json").read_text()) == {
         "from_a_later_release": [1],
         "tree_max_depth": 3,
@@ -111,7 +111,7 @@ def test_unknown_preferences_are_kept(kept: Kept) -> None:
 
 
 def test_bookmarks_are_kept_beside_them(kept: Kept) -> None:
-    kept.open().set("bookmarks", {"a": "/iscsi"})
+    kept.open().set({"bookmarks": {"a": "/iscsi"}})
     assert kept.open().bookmarks == {"a": "/iscsi"}
     kept.write('{"bookmarks": "none"}')
     assert kept.open().bookmarks == {}
@@ -124,7 +124,7 @@ def test_two_processes_at_once_lose_nothing(kept: Kept) -> None:
         "from pyshell.shell.preference_files import Preferences\n"
         "folder, name = Path(sys.argv[1]), sys.argv[2]\n"
         "for number in range(25):\n"
-        "    Preferences(folder, folder, print).set(f'{name}{number}', number)\n"
+        "    Preferences(folder, folder, print).set({f'{name}{number}': number})\n"
     )
     programs = [
         subprocess.Popen(
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_put_aside_before_another_is_written(tmp_path: Path) -
     told: list[str] = []
     (tmp_path / "preferences.json").write_text("{bad")
     found = Preferences(tmp_path, tmp_path / "none", told.append)
-    found.set("auto_save_on_exit", False)
+    found.set({"auto_save_on_exit": False})
     found.get("auto_save_on_exit")
     assert (tmp_path / "preferences.damaged").read_text() == "{bad"
     assert len(told) == 1
@@ -200,7 +200,7 @@ def test_nothing_is_written_to_a_folder_that_others_can_change(kept: Kept) -> No
     kept.user.mkdir()
     kept.user.chmod(0o777)
     with pytest.raises(NotPermittedError, match="other users can replace files"):
-        kept.open().set("tree_max_depth", 3)
+        kept.open().set({"tree_max_depth": 3})
     assert list(kept.user.iterdir()) == []
 
 

@@ -2,7 +2,8 @@
 """The undo journal: one small file for each of the last commands, until reboot.
 
 The files are in `Lio.run_dir`, readable by root only, as a command can replace a secret. A command
-of operations keeps their inverses; one that clears or restores keeps the previous running document.
+of operations keeps their inverses; one that clears or restores keeps the previous running document,
+one that sets preferences their previous values.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SKIP = "'undo skip=true' removes it; the next undo undoes the command before it.
 
 _KIND = "kind"
 _FABRIC = "Fabric"
-_NOT_KEPT = ("said", "root")
+_NOT_KEPT = ("said", "root", "registered", "stored")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Done:
     """Operations that undo it, in order."""
     before: Any = None
     """Instead of operations: the previous running document, not yet validated."""
+    preferences: Mapping[str, Any] | None = None
+    """Instead of operations: the user's previous preferences, not validated; None if not set."""
 
 
 def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]) -> None:
@@ -57,6 +60,11 @@ def keep_operations(lio: Lio, line: str, way: str, inverses: Sequence[Operation]
 def keep_document(lio: Lio, line: str, way: str, before: Any) -> None:
     """Keep the running document before a command. Raises PyshellError."""
     _keep(lio, line, way, {"before": before})
+
+
+def keep_preferences(lio: Lio, line: str, way: str, before: Mapping[str, Any]) -> None:
+    """Keep the user's preferences before a command. Raises PyshellError."""
+    _keep(lio, line, way, {"preferences": before})
 
 
 def _keep(lio: Lio, line: str, way: str, how: dict[str, Any]) -> None:
@@ -111,7 +119,10 @@ def _read(lio: Lio, file: Path, data: Any) -> Done:
         raise ValueError("its author is not valid")
     numbers = HbaNumbers(lio)
     operations = [from_data(entry, numbers) for entry in data.get("operations", ())]
-    return Done(file, str(data["line"]), about, operations, data.get("before"))
+    preferences = data.get("preferences")
+    if not isinstance(preferences, dict | NoneType):
+        raise ValueError("its preferences are not valid")
+    return Done(file, str(data["line"]), about, operations, data.get("before"), preferences)
 
 
 def forget(file: Path) -> None:

@@ -14,7 +14,13 @@ from itertools import groupby
 from types import FrameType
 from typing import ClassVar
 
-from pyshell.errors import ExistsError, InterruptedStepsError, NotFoundError, PyshellError
+from pyshell.errors import (
+    ConflictError,
+    ExistsError,
+    InterruptedStepsError,
+    NotFoundError,
+    PyshellError,
+)
 from pyshell.host import names_in
 from pyshell.lio import Lio, listing, rtslib_objects
 from pyshell.lio.configfs import changing, links
@@ -267,6 +273,24 @@ class Several(Operation):
         return Several(inverses) if inverses else None
 
 
+@dataclass
+class Irreversible(Operation):
+    """Stands for the inverse of a change that has none: the undo command reports why."""
+
+    why: str
+    instead: str = ""
+    """What to do instead, as a sentence."""
+
+    def step(self) -> str:
+        return "undo it"
+
+    def check(self, lio: Lio, foreseen: Foreseen) -> None:
+        raise ConflictError(self.why, self.instead)
+
+    def do(self, lio: Lio) -> Operation | None:
+        raise ConflictError(self.why, self.instead)
+
+
 def flat(operations: Iterable[Operation]) -> Iterator[Operation]:
     """Yield operations one by one, with the operations of each `Several` in its place."""
     for operation in operations:
@@ -440,15 +464,17 @@ def _rolled_back(
     lio: Lio, failed: Operation, error: BaseException, outcome: Outcome, total: int
 ) -> BaseException:
     """Undo what was done before `failed`, and return the error, which reports that."""
-    left = []
+    left, inverses = [], []
     for inverse in outcome.undo:
         try:
             _do(lio, inverse)
         except PyshellError as second:
+            inverses.append(inverse)
             left.append(f"could not {inverse.step()} ({second.message.rstrip('.')})")
     if not isinstance(error, PyshellError):
         return error  # a bug of pyshell or a library
     is_named = error.step == failed.step()  # then the message names the step, see `doing`
+    error.left = inverses
     error.step = failed.step()
     if total > 1 and not is_named:
         error.message = f"Step '{failed.step()}' failed: {error.message}"

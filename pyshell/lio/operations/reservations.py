@@ -239,23 +239,26 @@ class StoreRegistrations(Operation):
     """Write back the file with the registrations, unless the kernel has dropped one meanwhile."""
 
     place: StorageObject
-    registered: Sequence[Registration] | None
+    registered: Sequence[Registration] | None = None
     """Those that the kernel had."""
-    text: str | None
-    """None if the file was not changed."""
+    stored: str | None = None
+    """What the file had, None if it was not changed."""
 
     def step(self) -> str:
         return f"restore the reservation and registrations of {self.place}"
 
     def check(self, lio: Lio, foreseen: Foreseen) -> None:
-        must_exist(foreseen, self.place)
+        """Refuse to undo a finished command: it has dropped a registration."""
+        raise ConflictError(
+            f"only the initiators can restore a reservation or registration of {self.place}"
+        )
 
     def do(self, lio: Lio) -> Operation | None:
         # A LUN that is created again has none, and nobody but the initiator can register again.
         if _registered(lio, self.place) != self.registered:
             raise ConflictError("the kernel dropped them with the LUN")
-        if self.text is not None and (file := _file(lio, self.place)):
-            writing.replace(file, self.text.encode("utf-8", "surrogateescape"))
+        if self.stored is not None and (file := _file(lio, self.place)):
+            writing.replace(file, self.stored.encode("utf-8", "surrogateescape"))
         return None
 
 

@@ -30,7 +30,7 @@ from pyshell.lio.identifiers import (
     Tpg,
 )
 from pyshell.lio.listing import HbaNumbers
-from pyshell.lio.operations import base, mapping, setters, storage, targets
+from pyshell.lio.operations import base, mapping, reservations, setters, storage, targets
 from pyshell.lio.operations.base import Operation
 
 DISK = StorageObject("block", "disk", 3, ROOT)
@@ -54,6 +54,8 @@ OPERATIONS: list[Operation] = [
     setters.SetWriteCache(DISK, "attrib/emulate_write_cache", "0"),
     storage.SetImageSize(DISK, 1 << 20),
     setters.SetSerial(DISK, "8d2b4f5e"),
+    base.Irreversible("it is gone", "Restore it from a backup."),
+    reservations.StoreRegistrations(DISK, [], "the kernel's file"),
 ]
 
 
