@@ -43,7 +43,8 @@ def doctor(
     nothing.
 
     A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
-    grant access or contain a placeholder are listed below 'Decide for yourself'.
+    grant access or contain a placeholder are listed below 'Decide for yourself', as is saveconfig
+    while there are errors.
 
     Exit status: 0 no problems, 1 warnings, 2 errors.
     """
@@ -152,7 +153,6 @@ def _check_kernel(lio: Lio) -> Iterator[Finding]:
 CHECKS = (
     Check("kernel", "/", _check_kernel),
     Check("boot", "", boot.check_boot),
-    Check("saving", "", boot.check_saving),
     Check("network", "/iscsi", network.check_portals),
     Check("firewall", "/iscsi", network.check_firewall),
     Check("targets", "/FABRIC", access.check_tpgs),
@@ -163,7 +163,10 @@ CHECKS = (
     Check("reservations", "/backstores", disks.check_reservations),
     Check("protection", "/backstores", protection.check_protection),
 )
-"""The first is always run, the others only if there is a target. /FABRIC is each one in use."""
+"""The first is always run, the others only if there is a target. /FABRIC is each one in use.
+
+Unsaved changes are checked after these: errors of the running configuration are not to be saved.
+"""
 
 
 def _is_up(lio: Lio) -> bool:
@@ -172,18 +175,25 @@ def _is_up(lio: Lio) -> bool:
 
 def examine(lio: Lio, path: str = "/") -> Iterator[tuple[str, Finding]]:
     """Yield each finding at or below `path`, with the name of its check."""
+    broken = False
     for check in CHECKS:
         if check is not CHECKS[0] and not _is_up(lio):
             return
-        try:
-            found = list(check.run(lio))
-        except OSError as error:  # an object deleted in the meantime, a file of root's
-            found = [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(lio, check))]
-        except PyshellError as error:
-            found = [unseen(check.name, str(error), *_paths(lio, check))]
-        for one in found:
-            if _concerns(one, path):
-                yield check.name, one
+        found = _found(lio, check)
+        broken = broken or any(one.level == "error" for one in found)
+        yield from ((check.name, one) for one in found if _concerns(one, path))
+    saving = Check("saving", "", lambda lio: boot.check_saving(lio, broken=broken))
+    yield from ((saving.name, one) for one in _found(lio, saving) if _concerns(one, path))
+
+
+def _found(lio: Lio, check: Check) -> list[Finding]:
+    """Return what a check finds, or why it failed."""
+    try:
+        return list(check.run(lio))
+    except OSError as error:  # an object deleted in the meantime, a file of root's
+        return [unseen(check.name, f"{error.strerror}: {error.filename}", *_paths(lio, check))]
+    except PyshellError as error:
+        return [unseen(check.name, str(error), *_paths(lio, check))]
 
 
 def _paths(lio: Lio, check: Check) -> list[str]:

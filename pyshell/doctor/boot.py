@@ -58,8 +58,11 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
         )
 
 
-def check_saving(lio: Lio) -> Iterator[Finding]:
-    """Yield differences between the running and the saved configuration."""
+def check_saving(lio: Lio, *, broken: bool = False) -> Iterator[Finding]:
+    """Yield differences between the running and the saved configuration.
+
+    To save a `broken` configuration is a choice: it would be restored at boot.
+    """
     path = store.default_file(lio)
     running = items(read_running(lio), lio.root)
     recorded = State()
@@ -72,7 +75,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         yield from _missing(lio, recorded, path)
     if not path.exists():
         if running:
-            yield _to_save(lio, path, _UNSAVED, recorded)
+            yield _to_save(lio, path, _UNSAVED, recorded, broken=broken)
         return
     try:
         document = document_file.load(path)
@@ -107,7 +110,7 @@ def check_saving(lio: Lio) -> Iterator[Finding]:
         )
     if differing := list(shown(compare(saved, running))):
         parts = [f"the {name} of {place}" for place in lacking for name in lacking[place]]
-        yield from _unsaved(lio, path, differing, recorded, parts)
+        yield from _unsaved(lio, path, differing, recorded, parts, broken=broken)
 
 
 def _not_readable(lio: Lio, path: Path, found: PyshellError) -> Finding:
@@ -143,6 +146,8 @@ def _unsaved(
     differing: Sequence[Difference],
     recorded: State,
     lacking: Sequence[str],
+    *,
+    broken: bool,
 ) -> Iterator[Finding]:
     """Yield unsaved changes; a save that drops objects is a choice.
 
@@ -161,7 +166,7 @@ def _unsaved(
         other_disks = [d.path for d in others if any(_identifies(one.name) for one in d.changes)]
         if other_disks:
             message += f". After it, initiators would take {_first(other_disks)} for another disk"
-        yield _to_save(lio, path, message, recorded, lacking)
+        yield _to_save(lio, path, message, recorded, lacking, broken=broken)
         return
     yield warning(
         str(path),
@@ -172,18 +177,30 @@ def _unsaved(
 
 
 def _to_save(
-    lio: Lio, path: Path, message: str, recorded: State, lacking: Sequence[str] = ()
+    lio: Lio,
+    path: Path,
+    message: str,
+    recorded: State,
+    lacking: Sequence[str] = (),
+    *,
+    broken: bool,
 ) -> Finding:
-    """Return a warning that a save fixes; a choice if that would drop what was not restored.
+    """Return a warning that a save fixes; a choice if it would save errors or drop objects.
 
-    `lacking` is what this kernel cannot restore.
+    It would drop what was not restored. `lacking` is what this kernel cannot restore.
     """
     save = pyshell(lio, "saveconfig")
     lost = [*lacking, *(path for missing in recorded.others.values() for path in missing)]
-    if not lost:
-        return warning(str(path), message, save)
-    message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
-    return warning(str(path), message, choices=[save])
+    if lost:
+        message = f"{message}. A save would drop {_first(lost)}, which could not be restored"
+    safe = not lost and not broken
+    choices = [] if safe else [save]
+    if broken:
+        message = f"{message}. Fix the errors first, or a save keeps them"
+    if broken and path.exists():
+        message = f"{message}; 'apply saved' restores what the file has"
+        choices.insert(0, pyshell(lio, "apply", "saved"))
+    return warning(str(path), message, *([save] if safe else []), choices=choices)
 
 
 def _identifies(name: str) -> bool:
@@ -206,17 +223,17 @@ def _first(paths: Sequence[str]) -> str:
     return listed(paths, 3)
 
 
-def _saved(path: Path) -> Document | None:
+def saved_document(lio: Lio) -> Document | None:
     """Return the saved configuration, None if it cannot be read."""
     try:
-        return document_file.load(path)
+        return document_file.load(store.default_file(lio))
     except PyshellError:
         return None
 
 
 def _missing(lio: Lio, recorded: State, path: Path) -> Iterator[Finding]:
     """Yield what the last restore skipped, except for secrets that `_unread` reports."""
-    document = _saved(path)
+    document = saved_document(lio)
     unreadable = references.unread(references.if_readable(document)) if document else set()
     saved = items(document, lio.root, {}) if document else {}
     gone = {

@@ -72,6 +72,20 @@ def test_the_running_configuration_is_not_saved(exported: Pyshell) -> None:
     assert gone(exported, "saving")
 
 
+def test_errors_are_to_be_fixed_before_a_save(healthy: Pyshell) -> None:
+    healthy.must(f"{TPG} disable")
+    (first, last) = doctor(healthy)
+    assert (first["code"], last["check"]) == ("tpg.disabled", "saving")
+    assert "Fix the errors first, or a save keeps them" in last["message"]
+    assert last["commands"] == []
+    assert [one.split()[2:] for one in last["choices"]] == [["apply", "saved"], ["saveconfig"]]
+    follow(healthy, last["choices"][:1])
+    assert doctor(healthy) == []
+    healthy.saved_file.unlink()
+    healthy.must(f"{TPG} disable")
+    assert [one.split()[2:] for one in doctor(healthy)[-1]["choices"]] == [["saveconfig"]]
+
+
 def test_the_saved_configuration_is_not_running(healthy: Pyshell) -> None:
     healthy.must("clearconfig confirm=true")
     follow(healthy, only(healthy, "saving", str(healthy.saved_file), "it is not running"))
