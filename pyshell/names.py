@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -339,6 +340,17 @@ def address(text: str) -> str:
     if parsed.version == 6 and int(parsed) == 0:
         return WILDCARD_V6
     return str(parsed)
+
+
+def initiator_address(text: str) -> str:
+    """Return an initiator's address in plain form. Raises UsageError, also for a wildcard."""
+    with suppress(UsageError):
+        plain = address(text)
+        if plain not in (WILDCARD_V4, WILDCARD_V6):
+            return plain
+    raise UsageError(
+        f"'{text}' is not the IP address of an initiator.", "Give one such as 192.168.56.105."
+    )
 
 
 def known_address(text: str) -> str:

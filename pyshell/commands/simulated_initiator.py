@@ -21,6 +21,7 @@ from pyshell.simulator import ChapCredentials, LoginRefusedError, Simulator, ope
 from pyshell.simulator.registrations import TYPES
 from pyshell.tree.command import (
     ANY_INITIATOR,
+    INITIATOR_ADDRESS,
     LUN,
     SECRET,
     SIZE,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 223
 _BYTES_A_COMMAND = 65536
 _DEFAULT_ADDRESSES = {4: "192.168.56.105", 6: "fd00::105"}
-_ADDRESS = ValueType("address", names.address)
 
 
 def _key(text: str) -> int:
@@ -71,7 +71,7 @@ def login(
     *,
     target: OneTarget = None,
     portal: Annotated[str | None, "Portal to connect to, as ADDRESS[:PORT]."] = None,
-    address: Annotated[str | None, _ADDRESS, "Address of the initiator."] = None,
+    address: Annotated[str | None, INITIATOR_ADDRESS, "Address of the initiator."] = None,
     userid: Annotated[str | None, "CHAP name of the initiator."] = None,
     password: Annotated[str | None, "CHAP secret of the initiator.", SECRET] = None,
     mutual_userid: Annotated[str | None, "CHAP name expected of the target."] = None,

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pyshell import names
 from pyshell.commands.share.sharing import initiator_named
 from pyshell.doctor import hops, pyshell
 from pyshell.doctor.hops import Hop, Question, Trace
@@ -19,23 +18,11 @@ from pyshell.host import BY_ID
 from pyshell.lio import Lio, listing, statistics, storage_info
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject
 from pyshell.text import did_you_mean, joined
-from pyshell.tree.command import DISK, INITIATOR, ValueType, command
+from pyshell.tree.command import DISK, INITIATOR, INITIATOR_ADDRESS, command
 from pyshell.tree.luns import nearest, storage_object_on
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
-
-def _sender(text: str) -> str:
-    with suppress(UsageError):
-        address = names.address(text)
-        if not listing.is_wildcard(address):
-            return address
-    raise UsageError(
-        f"'{text}' is not the IP address of an initiator.", "Give one such as 192.168.56.105."
-    )
-
-
-_ADDRESS = ValueType("address", _sender)
 _NAA = re.compile(r"(?:wwn-0x|scsi-3|dm-uuid-mpath-3|naa\.|0x|3)?(6[0-9a-f]{31})", re.IGNORECASE)
 """A disk's NAA identifier as initiators show it: udev, multipath, Windows, ESXi."""
 _SHORTEST_SERIAL = 8
@@ -64,7 +51,7 @@ def trace(
     *,
     from_: Annotated[
         str | None,
-        _ADDRESS,
+        INITIATOR_ADDRESS,
         "Address of the initiator, for the route and the firewall. Default: that of its session or"
         " of its last refused login.",
     ] = None,

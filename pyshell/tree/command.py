@@ -448,6 +448,7 @@ INITIATOR = ValueType("wwn", plain_text, source="initiator", at=_initiator)
 # Any name that an initiator may have, even one that looks like a path.
 ANY_INITIATOR = ValueType("wwn", plain_text, source="initiator")
 ADDRESS = ValueType("address", names.address, source="address")
+INITIATOR_ADDRESS = ValueType("address", names.initiator_address)
 LISTEN = ValueType("address[:port]", _address_and_port, source="address")
 PORT = ValueType("port", names.port_number)
 _KINDS: dict[Any, ValueType] = {bool: BOOL, int: NUMBER, str: TEXT}
