@@ -88,6 +88,11 @@ def unseen(what: str, why: str, *about: str) -> Finding:
     return Finding("unseen", what, why, about=about)
 
 
+def why_unknown(lio: Lio, otherwise: str) -> str:
+    """Return why something about the host is unknown: the simulator has none, or `otherwise`."""
+    return "not simulated" if lio.simulated is not None else otherwise
+
+
 def pyshell(lio: Lio, *words: str, **values: Any) -> str:
     """Return a pyshell command for root's shell, for this target."""
     simulated = [shell_word(f"--simulate={lio.simulated}")] if lio.simulated is not None else []

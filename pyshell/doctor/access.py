@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 from pyshell import names
-from pyshell.doctor import Code, Finding, asking, error, pyshell, warning
+from pyshell.config.model import items
+from pyshell.doctor import Code, Finding, asking, boot, error, pyshell, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing, sessions, settings, statistics
@@ -23,7 +24,7 @@ from pyshell.lio.identifiers import FabricPlace, Lun, NodeAcl, Target, Tpg
 from pyshell.lio.sessions import RefusedLogins
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
-from pyshell.text import joined
+from pyshell.text import joined, listed
 
 _NAMED = 3
 """How many storage objects are suggested."""
@@ -71,15 +72,20 @@ def without_portal(lio: Lio, tpg: Tpg) -> Finding | None:
     return error(tpg.path, message, choices=choices, code="portal.missing")
 
 
-def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
-    """Return commands that export storage objects that no LUN exports."""
+def unexported(lio: Lio) -> list[str]:
+    """Return storage objects that no LUN exports, a few, or a placeholder if there is none."""
     exported = {
         listing.storage_object_of(lun)
         for other in listing.all_tpgs(lio)
         for lun in listing.luns(other)
     }
     free = [place.path for place in listing.storage_objects(lio) if place not in exported]
-    names = free[:_NAMED] or ["STORAGE_OBJECT"]
+    return free[:_NAMED] or ["STORAGE_OBJECT"]
+
+
+def _filled(lio: Lio, tpg: Tpg) -> tuple[str, ...]:
+    """Return commands that export storage objects that no LUN exports."""
+    names = unexported(lio)
     return tuple(pyshell(lio, f"{tpg.path}/luns", "create", name) for name in names)
 
 
@@ -114,19 +120,36 @@ def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "", *, tried: bool = False) 
     """Return the finding of an initiator, or of any, without an ACL and not in demo mode."""
     if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
         return None
+    saved = saved_acls(lio, tpg)
     if initiator:
         logged = "; the kernel log shows that it tried to log in" if tried else ""
         message = f"the TPG has no ACL for {initiator}: it cannot log in{logged}"
+        message += ". The saved configuration has one" * (initiator in saved)
     else:
         counted = statistics.logins(lio, tpg.target)
         failed = counted is not None and counted.failures
         last = f"; one at {counted.last_address} tried to log in" if counted and failed else ""
-        message = (
-            "the TPG has no ACL: no initiator can log in. Create one for the initiator (its name is"
-            f" in initiatorname.iscsi{last})"
-        )
-    choices = [pyshell(lio, f"{tpg.path}/acls", "create", initiator or "INITIATOR")]
+        advice = f"Create one for the initiator (its name is in initiatorname.iscsi{last})"
+        if saved:
+            advice = f"The saved configuration has one for {listed(saved, _NAMED)}"
+        message = f"the TPG has no ACL: no initiator can log in. {advice}"
+    choices = [_admitting(lio, tpg, initiator or (*saved, "INITIATOR")[0], saved)]
     return error(tpg.path, message, choices=choices, code="acl.missing")
+
+
+def saved_acls(lio: Lio, tpg: Tpg) -> list[str]:
+    """Return the initiators that have an ACL of a TPG in the saved configuration."""
+    document = boot.saved_document(lio)
+    found = items(document, lio.root, {}).values() if document else ()
+    places = (item.place for item in found)
+    return [one.wwn for one in places if isinstance(one, NodeAcl) and one.tpg == tpg]
+
+
+def _admitting(lio: Lio, tpg: Tpg, initiator: str, saved: Collection[str]) -> str:
+    """Return the command that creates an ACL, with its secret and mappings if it is saved."""
+    if initiator in saved:
+        return pyshell(lio, "apply", "saved", target=tpg.target.wwn)
+    return pyshell(lio, f"{tpg.path}/acls", "create", initiator)
 
 
 def unmapped(lio: Lio, acl: NodeAcl, lun: Lun, *, this: bool = False) -> Finding | None:
@@ -388,8 +411,17 @@ def _refused(
     if not tpgs:
         return
     choices: list[str] = []
+    code: Code = "acl.missing" if reason == "authorize" else _CODES.get(reason, "")
+    saved = saved_acls(lio, tpgs[0])
     if name and reason in _BY_CHAP:
-        choices = _chap_fix(lio, _acl(tpgs, name) or tpgs[0], name, reason)
+        acl = _acl(tpgs, name)
+        settled = _is_settled(lio, acl or tpgs[0], reason)
+        if settled and not strangers:
+            return
+        if acl is None and not is_on(lio.kernel, f"{tpgs[0].folder}/{DEMO}"):
+            choices, code = [_admitting(lio, tpgs[0], name, saved)], "acl.missing"
+        elif not settled:
+            choices = _chap_fix(lio, acl or tpgs[0], name, reason)
     if reason == "authorize" and not name and strangers:
         name = strangers[0]  # only the log has the name of such an initiator
     others = [stranger for stranger in strangers if stranger != name]
@@ -397,7 +429,7 @@ def _refused(
     for stranger in strangers:
         with contextlib.suppress(UsageError):  # an initiator chooses its name itself
             valid = names.iqn(stranger)
-            choices.append(pyshell(lio, f"{tpgs[0].path}/acls", "create", valid))
+            choices.append(_admitting(lio, tpgs[0], valid, saved))
     times = "once" if counted.failures == 1 else f"{counted.failures} times"
     kinds = [f"{n} {_KINDS[kind]}" for kind in _KINDS if (n := counted.failed.get(kind, 0))]
     if len(kinds) > 1:
@@ -406,9 +438,16 @@ def _refused(
         target.path,
         f"it refused logins {times}, the last one by {name or 'an unknown initiator'} from"
         f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{message}",
-        choices=choices,
-        code="acl.missing" if reason == "authorize" else _CODES.get(reason, ""),
+        choices=[*dict.fromkeys(choices)],
+        code=code,
     )
+
+
+def _is_settled(lio: Lio, place: NodeAcl | Tpg, reason: str) -> bool:
+    """Return whether what a login lacked is set, or no longer required, since it was refused."""
+    if reason == sessions.CHAP_MISSING:
+        return settings.asks_for_chap(lio.kernel, place) is False
+    return reason == sessions.CHAP_UNSET and not _unset(lio, place)
 
 
 def _last_reason(lio: Lio, target: Target, counted: Logins, log: RefusedLogins) -> str:
@@ -430,14 +469,21 @@ def _last_reason(lio: Lio, target: Target, counted: Logins, log: RefusedLogins) 
 
 
 def _chap_fix(lio: Lio, place: NodeAcl | Tpg, initiator: str, reason: str) -> list[str]:
-    """Return commands that let an initiator log in that was refused for a reason of CHAP."""
+    """Return commands that let an initiator log in that was refused for a reason of CHAP.
+
+    If both sides have a name and secret, the first one is for its side and the second for this one.
+    """
     wwn = place.tpg.target.wwn if isinstance(place, NodeAcl) else place.target.wwn
     required = settings.asks_for_chap(lio.kernel, place)
-    if reason == sessions.CHAP_MISSING and not _unset(lio, place):
-        return [pyshell(lio, "guide", wwn, initiator, show_secrets=True)]
     if reason in _BY_CHAP:
         user = _credential(lio, place, "userid") or initiator.rpartition(":")[2] or initiator
-        return [asking(lio, place.path, "password", userid=user)]
+        both = asking(lio, place.path, "password", userid=user)
+        if _unset(lio, place):
+            return [both]
+        guide = pyshell(lio, "guide", wwn, initiator, show_secrets=True)
+        other_name = pyshell(lio, place.path, "set", "auth", userid="NAME")
+        here = {sessions.CHAP_MISSING: [], sessions.CHAP_NAME: [other_name]}
+        return [guide, *here.get(reason, [both])]
     if required:
         user = _credential(lio, place, "userid_mutual") or wwn
         return [asking(lio, place.path, "mutual_password", mutual_userid=user)]
@@ -459,9 +505,7 @@ def login_refused(
     if counted is None or counted.last_initiator != initiator:
         return None
     reason = _last_reason(lio, tpg.target, counted, log)
-    if reason == sessions.CHAP_UNSET and not _unset(lio, place):
-        return None  # it is set since
-    if reason not in _CODES:
+    if reason not in _CODES or _is_settled(lio, place, reason):
         return None
     message = f"its last login, from {counted.last_address}, was refused: {_REASONS[reason]}"
     if reason == "negotiate":
@@ -469,10 +513,13 @@ def login_refused(
             message += "; perhaps it expects another secret of the target than mutual_password"
         else:
             message += "; perhaps it offers CHAP, which is not required here"
+    choices = _chap_fix(lio, place, initiator, reason)
+    if reason in _BY_CHAP and len(choices) > 1:
+        message += ". Configure it as the guide shows, or set here what it offers"
     return error(
         place.path,
         f"{message}. It must log in again afterwards",
-        choices=_chap_fix(lio, place, initiator, reason),
+        choices=choices,
         code=_CODES[reason],
     )
 

@@ -12,7 +12,7 @@ from functools import cache, cached_property, partial
 from typing import Literal
 
 from pyshell import names
-from pyshell.doctor import Code, Finding, access, disks, error, network, pyshell
+from pyshell.doctor import Code, Finding, access, disks, error, network, pyshell, why_unknown
 from pyshell.doctor.network import Sender, Sockets
 from pyshell.errors import UsageError
 from pyshell.host import procnet
@@ -285,7 +285,7 @@ def _network(
         shut = next((one for one in seen.blocked if portal.path in one.about), None)
         yield (
             _address(at, portal, sender, sockets),
-            _route(sender, seen.route),
+            _route(at.lio, sender, seen.route),
             _portal(at, portal, sockets),
             _hop("firewall", shut, portal.path, f"TCP port {portal.port} is not blocked"),
         )
@@ -296,7 +296,7 @@ def _address(at: _At, portal: Portal, sender: Sender | None, sockets: Sockets) -
     if found is None and sender is not None:
         found = _other_family(at, portal, sender)
     if found is None and sockets.addresses is None:
-        return _unknown("address", portal.path, next(sockets.unseen()).message)
+        return _unknown("address", portal.path, next(sockets.unseen(at.lio)).message)
     every = listing.is_wildcard(portal.address)
     told = "it is on all addresses" if every else f"this host has the address {portal.address}"
     return _hop("address", found, portal.path, told)
@@ -340,11 +340,10 @@ def _of_family(at: _At, portal: Portal, wide: str) -> str:
     return f"{delete} && {pyshell(at.lio, folder, 'create', wide, port)}"
 
 
-def _route(sender: Sender | None, route: procnet.Route | None) -> Hop:
-    if sender is None:
-        return _unknown("route", "routes", _NO_SENDER)
-    if route is None:
-        return _unknown("route", "routes", "this host's routes cannot be read")
+def _route(lio: Lio, sender: Sender | None, route: procnet.Route | None) -> Hop:
+    if sender is None or route is None:
+        why = _NO_SENDER if sender is None else "this host's routes cannot be read"
+        return _unknown("route", "routes", why_unknown(lio, why))
     by = f" by {route.gateway}" if route.gateway else ""
     told = f"{sender.address} is reached over {route.interface}{by}"
     return _hop("route", network.without_route(sender, route), "routes", told)
@@ -352,7 +351,7 @@ def _route(sender: Sender | None, route: procnet.Route | None) -> Hop:
 
 def _portal(at: _At, portal: Portal, sockets: Sockets) -> Hop:
     if sockets.listening is None:
-        return _unknown("portal", portal.path, list(sockets.unseen())[-1].message)
+        return _unknown("portal", portal.path, list(sockets.unseen(at.lio))[-1].message)
     if network.without_address(at.lio, portal, sockets) is not None:
         return _unknown("portal", portal.path, "without its address, nothing can connect to it")
     found = network.not_listening(at.lio, portal, sockets)
@@ -399,7 +398,9 @@ def _acl(at: _At) -> Hop:
             choices=[pyshell(at.lio, f"{at.tpg.path}/acls", "create", at.name)],
             code="acl.missing",
         )
-    if at.asked.disk is not None and at.fabric.name == _ISCSI:  # no other disk of the TPG
+    saved = at.name in access.saved_acls(at.lio, at.tpg)
+    if at.asked.disk is not None and at.fabric.name == _ISCSI and not saved:
+        # No other disk of the TPG.
         found = replace(found, choices=(_shared(at.lio, at.asked, at.asked.disk.path, at.tpg),))
     return _hop("acl", found, at.tpg.path, "")
 
@@ -475,15 +476,19 @@ def _without_lun(at: _At) -> Finding | None:
     if at.asked.disk is None:
         if luns:
             return None
-        what, word = "any disk", "STORAGE_OBJECT"
+        what, disks = "any disk", access.unexported(at.lio)
     else:
-        what, word = at.asked.disk.path, at.asked.disk.path
-    if at.fabric.name == _ISCSI:
-        command = _shared(at.lio, at.asked, word, at.tpg)
-    else:
-        command = pyshell(at.lio, f"{at.tpg.path}/luns", "create", word)
+        what, disks = at.asked.disk.path, [at.asked.disk.path]
     message = f"no LUN of the TPG exports {what}"
-    return error(at.tpg.path, message, choices=[command], code="lun.missing")
+    choices = [
+        _shared(at.lio, at.asked, one, at.tpg)
+        if at.fabric.name == _ISCSI
+        else pyshell(at.lio, f"{at.tpg.path}/luns", "create", one)
+        for one in disks
+    ]
+    if len(choices) > 1:
+        message += ". Choose one of these"
+    return error(at.tpg.path, message, choices=choices, code="lun.missing")
 
 
 def _disk(lio: Lio, place: StorageObject) -> Iterator[Hop]:
@@ -513,7 +518,7 @@ def _logging_in(at: _At, ways: Sequence[Sequence[Hop]]) -> list[str]:
     """Return the command, on the initiator's host, that logs it in at a portal that it reaches."""
     target = at.tpg.target.wwn
     if at.lio.simulated is not None and at.fabric.name == _ISCSI:
-        return [pyshell(at.lio, "login", at.name, target=target)]
+        return [_simulated_login(at)]
     portals = listing.portals(at.tpg) if at.fabric.name == _ISCSI else []
     if not portals:
         return []
@@ -527,6 +532,16 @@ def _logging_in(at: _At, ways: Sequence[Sequence[Hop]]) -> list[str]:
         f"iscsiadm -m discovery -t sendtargets -p {where}"
         f" && iscsiadm -m node -T {shell_word(target)} -p {where} --login"
     ]
+
+
+def _simulated_login(at: _At) -> str:
+    """Return the command that logs a simulated initiator in, and prompts for its secret."""
+    place = at.acl or at.tpg
+    target = at.tpg.target.wwn
+    if not settings.asks_for_chap(at.lio.kernel, place):
+        return pyshell(at.lio, "login", at.name, target=target)
+    user = text_or_none(at.lio.kernel, f"{place.folder}/auth/userid") or "NAME"
+    return f"{pyshell(at.lio, 'login', at.name, target=target, userid=user)} password=-"
 
 
 def _shared(lio: Lio, asked: Question, disk: str, tpg: Tpg | None) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyshell.doctor import Finding, error, pyshell, unseen, warning
+from pyshell.doctor import Finding, error, pyshell, unseen, warning, why_unknown
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing
 from pyshell.lio.identifiers import Portal
@@ -29,14 +30,14 @@ class Sockets:
         """Read them."""
         return cls(procnet.addresses(lio.machine), procnet.listening(lio.machine))
 
-    def unseen(self, *about: str) -> Iterator[Finding]:
+    def unseen(self, lio: Lio, *about: str) -> Iterator[Finding]:
         """Yield what is unknown."""
         if self.addresses is None:
             told = "the host's addresses cannot be read from /proc/net"
-            yield unseen("addresses", told, *about)
+            yield unseen("addresses", why_unknown(lio, told), *about)
         if self.listening is None:
             told = "listening sockets cannot be read from /proc/net"
-            yield unseen("listening", told, *about)
+            yield unseen("listening", why_unknown(lio, told), *about)
 
 
 def check_portals(lio: Lio) -> Iterator[Finding]:
@@ -45,7 +46,7 @@ def check_portals(lio: Lio) -> Iterator[Finding]:
     if not portals:
         return
     sockets = Sockets.of(lio)
-    yield from sockets.unseen(*(portal.path for portal in portals))
+    yield from sockets.unseen(lio, *(portal.path for portal in portals))
     for portal in portals:
         found = without_address(lio, portal, sockets) or not_listening(lio, portal, sockets)
         if found is not None:
@@ -144,8 +145,9 @@ def blocked(lio: Lio, portals: Sequence[Portal], sender: Sender | None = None) -
     elif (rules := ask("nft", "--json", "list", "ruleset")) is not None:
         yield from _nftables(rules, ports, sender)
     else:
-        message = "no firewalld, ufw or nftables found (nftables needs root)"
-        yield unseen("firewall", message, *_all(ports))
+        needs = "" if os.geteuid() == 0 else " (nftables needs root)"
+        told = why_unknown(lio, f"no firewalld, ufw or nftables found{needs}")
+        yield unseen("firewall", told, *_all(ports))
 
 
 def _all(ports: Ports) -> list[str]:

@@ -237,11 +237,16 @@ def test_chap_as_last_refused_is_read_from_the_kernels_log(
     assert told in found["message"]
     assert f"its last login, from {ADDRESS}, was refused" in found["message"]
     assert "secret-of" not in json.dumps(found).replace("SECRET", "")
-    (command,) = found["commands"]
-    ran = run_here(shlex.split(command)[1:], "secret-of-target\n")
-    assert ran.status == 0
+    for_initiator = run_here(shlex.split(found["commands"][0])[1:], "secret-of-target\n")
+    assert for_initiator.status == 0
+    assert (SECRET in for_initiator.out) is (code != "chap.negotiation")
+    assert len(found["commands"]) == (2 if code in ("chap.name", "chap.secret") else 1)
+    for command in found["commands"][1:]:  # for the target
+        assert chap is not None
+        words = shlex.split(command.replace("NAME", chap.userid))[1:]
+        assert run_here(words, f"{chap.password}\n").status == 0
+        assert stored_chap(seen) == chap
     if code == "chap.missing":  # what the printed instructions configure there
-        assert SECRET in ran.out
         chap = ChapCredentials("client", SECRET)
     elif code == "chap.negotiation":
         stored = seen.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
@@ -253,6 +258,16 @@ def test_chap_as_last_refused_is_read_from_the_kernels_log(
     else:
         chap = stored_chap(seen)
     log_in(seen, chap)
+    assert look(seen)["broken"] is None
+
+
+def test_the_printed_login_of_a_simulated_initiator_prompts_for_its_secret(seen: Pyshell) -> None:
+    seen.must(
+        f"{TPG} set attribute authentication=1", f"{ACL} set auth userid=client password={SECRET}"
+    )
+    (command,) = look(seen)["commands"]
+    assert command.endswith(f" login {CLIENT} target={SERVER} userid=client password=-")
+    follow(seen, [command])
     assert look(seen)["broken"] is None
 
 
@@ -367,6 +382,53 @@ def test_the_fix_of_a_missing_acl_grants_the_disk_alone(seen: Pyshell) -> None:
         line for line in seen.must(f"{TPG}/acls/{stranger} ls")[1:] if "lee_block" in line
     ]
     assert trace(seen, stranger, "lee_block")["broken"]["code"] == "session.missing"
+
+
+def test_a_deleted_acl_is_restored_as_saved(seen: Pyshell) -> None:
+    seen.must(
+        f"{TPG} set attribute authentication=1",
+        f"{ACL} set auth userid=client password={SECRET}",
+        "saveconfig",
+    )
+    with pytest.raises(PermissionError):
+        log_in(seen, ChapCredentials("client", "another-secret"))
+    seen.must(f"{TPG}/acls delete {CLIENT}")
+    found = look(seen)
+    assert found["broken"]["code"] == "acl.missing"
+    assert found["message"].endswith("it cannot log in. The saved configuration has one.")
+    (command,) = found["commands"]
+    assert command.endswith(f" apply saved target={SERVER}")
+    assert trace(seen, CLIENT)["commands"] == [command]
+    judged = [one["choices"] for one in doctor(seen) if one["check"] in ("targets", "logins")]
+    assert judged == [[command]] * 2
+    follow(seen, [command])
+    assert stored_chap(seen) == ChapCredentials("client", SECRET)
+    log_in(seen, stored_chap(seen))
+    assert look(seen)["broken"] is None
+    assert seen("diff").status == 0
+
+
+def test_a_disk_for_a_tpg_without_luns_is_named(seen: Pyshell) -> None:
+    seen.must(f"{TPG}/luns delete lun0")
+    (command,) = trace(seen, CLIENT)["commands"]
+    assert command.endswith(f" share {DISK} to={CLIENT} target={SERVER}")
+    seen.must("/backstores/ramdisk create name=more size=8M")
+    found = trace(seen, CLIENT)
+    assert "exports any disk. Choose one of these" in found["message"]
+    assert [shlex.split(one)[3] for one in found["commands"]] == [DISK, "/backstores/ramdisk/more"]
+
+
+def test_the_simulated_host_has_no_network(exported: Pyshell) -> None:
+    (path,) = trace(exported, CLIENT, "lee_block", f"from={ADDRESS}")["paths"]
+    hidden = [(hop["hop"], hop["message"]) for hop in path["hops"] if hop["status"] == "unknown"]
+    assert hidden == [(name, "not simulated") for name in HOPS[:4]]
+    assert "skipped: firewall: not simulated" in exported("doctor").lines
+
+
+def test_the_address_of_the_initiator_must_be_one(seen: Pyshell) -> None:
+    told = "'1.2.3' is not the IP address of an initiator."
+    for line in (f"trace {CLIENT} from=1.2.3", f"login {CLIENT} address=1.2.3"):
+        assert told in seen.line(line).err
 
 
 def test_demo_mode_needs_no_acl(seen: Pyshell) -> None:

@@ -196,6 +196,22 @@ def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     assert gone(healthy, "logins")
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_a_refused_login_whose_reason_is_gone_is_not_reported(
+    healthy: Pyshell, required: bool
+) -> None:
+    auth = f"{ACL} set auth userid=client password=of-twelve-bytes"
+    healthy.must(f"{TPG} set attribute authentication=1", *([] if required else [auth]))
+    offered = ChapCredentials("client", "of-twelve-bytes") if required else None
+    with pytest.raises(PermissionError):
+        healthy.simulator.login(SERVER, 1, CLIENT, ADDRESS, offered)
+    told = "was not set here" if required else "it offers none"
+    assert only(healthy, "logins", f"/iscsi/{SERVER}", told)
+    healthy.must(auth if required else f"{TPG} set attribute authentication=0")
+    assert gone(healthy, "logins")
+    assert "refused" not in healthy("trace", CLIENT).out
+
+
 def test_a_login_is_refused_without_an_acl(healthy: Pyshell) -> None:
     stranger = "iqn.2020-07.com.example:stranger"
     for _ in range(2):
