@@ -165,7 +165,7 @@ def _all_faults(
     if len(told) == 1:
         where, message = told[0]
         if error is not None:
-            error.hint, error.unchanged = f"It is at {where}.", True
+            error.hint, error.unchanged = f"The error is at {where}.", True
             return error
         return PyshellError(f"{where}: {message}", unchanged=True)
     failed = PyshellError(f"{path} has {len(told)} errors:", unchanged=True)
@@ -283,7 +283,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
             f"Delete it first, or see 'diff' and rollback. {journal.SKIP}",
         )
     files = dict.fromkeys(found for o in every if (found := image_file_of(o)) is not None)
-    stay = [f"The image file {file} stays." for file in files]
+    stay = [f"The image file {file} is kept." for file in files]
 
     def after() -> list[str]:
         _forget(node, done)
@@ -377,5 +377,6 @@ def _smaller(lio: Lio, found: Plan) -> Iterator[str]:
 
 def _nothing_to_undo() -> PyshellError:
     return NotFoundError(
-        "There is nothing to undo.", "'revisions' lists what was saved, rollback brings it."
+        "There is nothing to undo.",
+        "'revisions' lists saved configurations, and 'rollback' restores one.",
     )

@@ -28,7 +28,7 @@ from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
 from pyshell.lio.identifiers import StorageObject
 from pyshell.lio.storage_info import device_attributes
-from pyshell.text import listed
+from pyshell.text import counted, listed
 from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
@@ -191,7 +191,7 @@ def export(
         secret = in_file
     lines = command_lines({}, part, secret=secret, beside=beside, derived=partial(_derived, node))
     if hidden:
-        node.context.note(f"{len(hidden)} CHAP secrets are omitted: a '-' asks for each.")
+        node.context.note(f"{_secrets(len(hidden), 'omitted')}: a '-' asks for each.")
     if not files:
         return Lines(lines, lines)
 
@@ -199,10 +199,16 @@ def export(
         writing.make_folder(folder)
         for file, value in files.items():
             writing.replace(file, f"{value}\n".encode())
-        node.context.note(f"{len(files)} CHAP secrets are written to files in {folder}.")
+        node.context.note(f"{_secrets(len(files), 'written')} to files in {folder}.")
         return Lines(lines, lines)
 
-    return Work([f"{len(files)} CHAP secrets would be written to files in {folder}"], run)
+    return Work(
+        [f"{counted(len(files), 'CHAP secret')} would be written to files in {folder}"], run
+    )
+
+
+def _secrets(number: int, done: str) -> str:
+    return f"{counted(number, 'CHAP secret')} {'is' if number == 1 else 'are'} {done}"
 
 
 def _derived(node: Node, item: Item) -> Mapping[str, str]:

@@ -115,7 +115,11 @@ def check(
     found = validate.check(path, node.lio, at_boot=at_boot)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]
-    return Lines(lines or [f"{path}: no errors"], data, failure=_failure(path, found))
+    failure = _failure(path, found)
+    if failure is None:
+        warnings = _counts(one.level for one in found)
+        lines.append(f"{path}: no errors{f', {warnings}' if warnings else ''}")
+    return Lines(lines, data, failure=failure)
 
 
 def _failure(path: Path, found: list[LocatedProblem]) -> PyshellError | None:

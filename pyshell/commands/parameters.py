@@ -41,6 +41,12 @@ def _prepared(node: Node, values: dict[str, Any]) -> dict[str, Any]:
     group, named = values["group"], values["named"]
     if group is None and named and not node.context.compat:
         fitting = _groups_with(node, named)
+        if "discard" in named and _groups_with(node, ["emulate_tpu"]):
+            value = {"false": "0", "true": "1"}.get(named["discard"].lower(), named["discard"])
+            raise UsageError(
+                "discard is set by the attribute emulate_tpu.",
+                f"Run 'set attribute emulate_tpu={value}'.",
+            )
         if len(fitting) != 1:
             given = " ".join(f"{n}=…" for n in named)
             here = ", ".join(sorted(groups_of(node)))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
@@ -20,6 +21,7 @@ from pyshell.config.positions import (
     warning,
 )
 from pyshell.errors import PyshellError, UsageError
+from pyshell.files import reading
 from pyshell.host import block_devices
 from pyshell.lio import Lio, fabrics, listing, settings, storage_info
 from pyshell.lio.identifiers import (
@@ -29,6 +31,7 @@ from pyshell.lio.identifiers import (
     plugin_name,
     storage_object_path,
 )
+from pyshell.lio.operations import reservations
 from pyshell.lio.operations.base import Foreseen
 from pyshell.lio.operations.preconditions import (
     check,
@@ -236,6 +239,7 @@ def device_problems(
     A running object counts as created, but not `at_boot`, when it is created again.
     """
     for entry in document.each("storage_objects"):
+        yield from _registrations(lio, entry, at_boot=at_boot)
         device = entry.fit_text("dev")
         if not device:
             continue  # reported by other checks
@@ -255,6 +259,22 @@ def device_problems(
         number = target.below("parameters").number("cmd_completion_affinity")
         if number is not None and number >= lio.machine.cpus():
             yield error(place, f"this host has no processor {number}", "-1 means any processor.")
+
+
+def _registrations(lio: Lio, entry: DocumentEntry, *, at_boot: bool) -> Iterator[Problem]:
+    """Yield an error if the object cannot be created with its persistent reservations."""
+    serial, plugin, name = entry.fit_text("wwn"), plugin_of(entry), entry.text("name")
+    if not serial or "/" in serial or plugin is None or name is None:
+        return
+    if not at_boot and listing.storage_object(lio, plugin, name) is not None:
+        return
+    file = lio.dbroot_folder("pr") / f"aptpl_{serial}"
+    try:
+        with contextlib.suppress(PyshellError):  # most have none
+            reservations.stored(reading.read(file).data.decode("utf-8", "surrogateescape"))
+    except ValueError as found:
+        message = f"its persistent reservations in {file} cannot be restored: {found}"
+        yield error(entry.at("wwn"), message, "Move that file away to restore it without them.")
 
 
 def _moving(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:

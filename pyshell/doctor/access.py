@@ -24,6 +24,7 @@ from pyshell.lio.identifiers import FabricPlace, Lun, NodeAcl, Target, Tpg
 from pyshell.lio.sessions import RefusedLogins
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
+from pyshell.text import counted as plural
 from pyshell.text import joined, listed
 
 _NAMED = 3
@@ -430,13 +431,13 @@ def _refused(
         with contextlib.suppress(UsageError):  # an initiator chooses its name itself
             valid = names.iqn(stranger)
             choices.append(_admitting(lio, tpgs[0], valid, saved))
-    times = "once" if counted.failures == 1 else f"{counted.failures} times"
+    refused = plural(counted.failures, "login")
     kinds = [f"{n} {_KINDS[kind]}" for kind in _KINDS if (n := counted.failed.get(kind, 0))]
     if len(kinds) > 1:
-        times += f" ({', '.join(kinds)})"
+        refused += f" ({', '.join(kinds)})"
     yield warning(
         target.path,
-        f"it refused logins {times}, the last one by {name or 'an unknown initiator'} from"
+        f"it refused {refused}, the last one by {name or 'an unknown initiator'} from"
         f" {counted.last_address}: {_REASONS.get(reason, _REASONS['other'])}{message}",
         choices=[*dict.fromkeys(choices)],
         code=code,

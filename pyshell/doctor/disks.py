@@ -41,7 +41,7 @@ def check_disks(lio: Lio) -> Iterator[Finding]:
         if naa and ids.setdefault(naa, place) != place:
             yield _doubled(lio, place, ids[naa], naa, users)
         if not found.exported:
-            message = "no LUN exports it: its device is reserved and not used"
+            message = "no LUN exports it: it holds its device, and no initiator can use it"
             choices = [pyshell(lio, "share", place.path, to="INITIATOR")]
             yield warning(place.path, message, choices=choices, code="lun.missing")
         yield from _cache(lio, place, found, users)

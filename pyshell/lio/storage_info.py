@@ -415,7 +415,7 @@ def discards_by_default(lio: Lio, plugin: str, path: str) -> bool:
 
 def discard_attributes(lio: Lio, place: StorageObject) -> list[str]:
     """Return the attributes that are set and offer discard to initiators."""
-    return [n for n in _DISCARD_COMMANDS if is_on(lio.kernel, f"{place.folder}/attrib/{n}")]
+    return [n for n in DISCARD_COMMANDS if is_on(lio.kernel, f"{place.folder}/attrib/{n}")]
 
 
 def discards_as(lio: Lio, place: StorageObject, wanted: bool) -> bool:
@@ -424,7 +424,8 @@ def discards_as(lio: Lio, place: StorageObject, wanted: bool) -> bool:
     return "emulate_tpu" in enabled if wanted else not enabled
 
 
-_DISCARD_COMMANDS = {"emulate_tpu": "UNMAP", "emulate_tpws": "WRITE SAME"}
+DISCARD_COMMANDS = {"emulate_tpu": "UNMAP", "emulate_tpws": "WRITE SAME"}
+"""The attributes that enable discard, and the SCSI commands that initiators then use."""
 
 
 def discards_in_vain(lio: Lio, place: StorageObject, found: StorageInfo) -> bool:
@@ -445,7 +446,7 @@ def discard_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
     if enabled and discards_in_vain(lio, place, found):
         return "on, but the device cannot discard: UNMAP of initiators fails"
     if enabled:
-        return f"on: initiators can free unused blocks ({_DISCARD_COMMANDS[enabled[0]]})"
+        return f"on: initiators can free unused blocks ({DISCARD_COMMANDS[enabled[0]]})"
     if frees_space(lio, place.plugin, found.device):
         return "off: 'set attribute emulate_tpu=1' lets initiators free unused blocks"
     return "off: the device cannot discard"

@@ -175,7 +175,8 @@ class Dispatcher:
                     described.prepared(node, values)
             stdin = self._console.stdin
             taken = self._console.options.lines_from_stdin and not stdin.isatty()
-            arguments = read_indirect(arguments, None if taken else stdin)
+            new = any(described.changes for _, described in nodes)
+            arguments = read_indirect(arguments, None if taken else stdin, twice=new)
         calls = [
             _Call(
                 node,

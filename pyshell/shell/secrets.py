@@ -27,20 +27,23 @@ PLAIN_WORDS = {"share": 2, "login": 1}
 """Commands that take secrets by name, and the number of words that they take without a name."""
 
 
-def read_indirect(words: Sequence[Word], stdin: TextIO | None) -> tuple[Word, ...]:
+def read_indirect(
+    words: Sequence[Word], stdin: TextIO | None, *, twice: bool = False
+) -> tuple[Word, ...]:
     """Return the words with secrets read from where they refer to.
 
-    `-` is one line of standard input, at a terminal without echo; `@FILE` the first line of a file.
-    `stdin` is None if the command lines come from it. Raises PyshellError.
+    `-` is one line of standard input, at a terminal without echo, and asked `twice` for a new
+    secret; `@FILE` the first line of a file. `stdin` is None if the command lines come from it.
+    Raises PyshellError.
     """
-    return tuple(_fetched(word, stdin) for word in words)
+    return tuple(_fetched(word, stdin, twice=twice) for word in words)
 
 
-def _fetched(word: Word, stdin: TextIO | None) -> Word:
+def _fetched(word: Word, stdin: TextIO | None, *, twice: bool) -> Word:
     if word.name not in SECRET_NAMES or not _is_indirect(word):
         return word
     if word.text == "-":
-        return replace(word, text=_from_stdin(word, stdin))
+        return replace(word, text=_from_stdin(word, stdin, twice=twice))
     return replace(word, text=_from_file(Path(os.path.expanduser(word.text[1:])), word))
 
 
@@ -55,7 +58,7 @@ def _is_shown(word: Word) -> bool:
     return _is_indirect(word) and (word.text == "-" or "/" in word.text)
 
 
-def _from_stdin(word: Word, stdin: TextIO | None) -> str:
+def _from_stdin(word: Word, stdin: TextIO | None, *, twice: bool) -> str:
     if stdin is None:
         raise UsageError(
             f"Cannot read the {word.name} from standard input: it holds the command lines.",
@@ -64,7 +67,10 @@ def _from_stdin(word: Word, stdin: TextIO | None) -> str:
         )
     if stdin.isatty():
         try:
-            return _first_line(getpass.getpass(f"{word.name}: "), "What was typed", word)
+            typed = _first_line(getpass.getpass(f"{word.name}: "), "What was typed", word)
+            if twice and getpass.getpass(f"{word.name} again: ") != typed:
+                raise UsageError(f"The {word.name} was not typed the same twice.", "Try again.")
+            return typed
         except EOFError:
             raise UsageError(f"No {word.name} was typed.", column=word.value_start) from None
     return _first_line(stdin.readline(), "Standard input", word)

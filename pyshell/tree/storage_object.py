@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects, storage_info
+from pyshell.lio import Lio, listing, rtslib_objects, sessions, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
@@ -97,7 +98,12 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         rows = [(name, ", ".join(paths) or "none") for name, paths in users.items()]
         reserved = reservations.read(self.lio, self.place)
         rows += _reservation_rows(reserved) if reserved is not None else []
-        data = {"reservations": reservations.as_data(reserved) if reserved is not None else None}
+        data: dict[str, Any] = {
+            "reservations": reservations.as_data(reserved) if reserved is not None else None
+        }
+        for name in ("discard", "cache"):
+            if text := found.data.get(name):
+                data |= {name: _word(text), f"{name}_text": text}
         return Lines(
             [*found.lines, *(f"{name}: {told}" for name, told in rows)],
             {**found.data, **users, **data},
@@ -196,6 +202,12 @@ class _Attributes(KernelGroup):
     def change(self, name: str, value: str) -> Sequence[Operation]:
         """Switch the write cache off only if no writes are lost (field failure 68)."""
         made = super().change(name, value)
+        if name in storage_info.DISCARD_COMMANDS and not self._context.compat:
+            described = storage_info.describe(self._lio, self._place)
+            if not _is_off(value) and storage_info.discards_in_vain(
+                self._lio, self._place, described
+            ):
+                raise UsageError(f"{described.device} cannot discard.")
         if name != _WRITE_CACHE or not _is_off(value):
             return made
         if not self._context.compat:
@@ -203,6 +215,12 @@ class _Attributes(KernelGroup):
         if storage_info.describe(self._lio, self._place).buffered:
             self._context.note(f"{self._place} is write-back all the same: a crash loses writes.")
         return made
+
+    def remarks(self, values: Mapping[str, str]) -> Sequence[str]:
+        """Return how logged-in initiators see that discard was changed."""
+        discard = values.keys() & storage_info.DISCARD_COMMANDS.keys()
+        changed = any(boolean(values[name]) != boolean(self.read(name)) for name in discard)
+        return discard_rescans(self._lio, self._place) if changed else ()
 
 
 class Identity(KernelGroup):
@@ -223,6 +241,12 @@ class Identity(KernelGroup):
         if name != _SERIAL:
             return super().change(name, value)
         return [SetSerial(self._place, serial_number(value))]
+
+
+def _word(text: str) -> str | bool:
+    """Return the value of a fact for JSON without its explanation: a boolean or a word."""
+    word = re.split("[:,]", text)[0]
+    return {"on": True, "off": False}.get(word, word)
 
 
 def _is_off(value: str) -> bool:
@@ -365,7 +389,25 @@ def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, fo
 
 
 def _has_now(lio: Lio, place: StorageObject, size: int) -> list[str]:
-    return [f"{place} has {size_text(size)} now.", *_rescans(lio, place)]
+    return [
+        f"Storage object {place.plugin}/{place.name} is now {size_text(size)}.",
+        *_rescans(lio, place),
+    ]
+
+
+def discard_rescans(lio: Lio, place: StorageObject) -> list[str]:
+    """Return how logged-in initiators see that discard was changed; [] if there are none."""
+    seen = any(
+        one.storage_object == place
+        for lun in listing.luns_of(lio, place)
+        for session in sessions.of_tpg(lio, lun.tpg)
+        for one in sessions.luns_of(lio, session)
+    )
+    if not seen:
+        return []
+    return [
+        f"Logged-in initiators see that once they rescan. {one}" for one in _rescans(lio, place)
+    ]
 
 
 def _rescans(lio: Lio, place: StorageObject) -> list[str]:

@@ -317,7 +317,7 @@ def test_a_lun_of_nothing_is_told_and_nothing_done(saved: Pyshell, tmp_path: Pat
     assert (ran.out, ran.status) == ("", 1)
     assert ran.err.startswith(f"{TPG}/luns/lun0: no such object: /backstores/block/none.")
     assert saved("diff").status == 0
-    assert f"It is at {file}:1:" in ran.err
+    assert f"The error is at {file}:1:" in ran.err
 
 
 def test_all_faults_of_a_file_are_told_with_their_places(saved: Pyshell, tmp_path: Path) -> None:
@@ -638,7 +638,7 @@ def test_a_file_may_hold_only_what_changes_of_an_object_that_runs(
     file.write_text(json.dumps({"storage_objects": [{**entry, "name": "new"}]}))
     refused = saved("apply", str(file))
     assert (refused.out, refused.status) == ("", 2)
-    assert refused.err.startswith("A ramdisk storage object needs its size. It is at ")
+    assert refused.err.startswith("A ramdisk storage object needs its size. The error is at ")
 
 
 # restoreconfig
@@ -871,7 +871,7 @@ def test_what_a_unit_did_at_boot_is_nothing_to_undo(
 
 def test_undo_never_removes_an_image_file(pyshell: Pyshell) -> None:
     pyshell("/backstores/fileio create new /new.img 1M")
-    assert "The image file /new.img stays." in pyshell("undo").done().lines
+    assert "The image file /new.img is kept." in pyshell("undo").done().lines
     assert pyshell("/backstores/fileio create new /new.img").status == 0
 
 

@@ -173,6 +173,18 @@ def test_undo_does_not_offer_it(cluster: Pyshell) -> None:
     assert "clear_reservation" not in cluster.line("undo --dry-run").out
 
 
+def test_check_reports_damaged_registrations_of_what_is_restored(cluster: Pyshell) -> None:
+    cluster.must("saveconfig")
+    (file,) = Path(cluster.folder / "etc/target/pr").iterdir()
+    file.write_text("PR_REG_START: 0\n", encoding="utf-8")
+    ran = cluster("check")
+    assert ran.status == 1
+    assert f"its persistent reservations in {file} cannot be restored: a registration" in ran.out
+    copy = cluster.folder.parent / "copy.json"
+    copy.write_bytes(cluster.saved_file.read_bytes())
+    assert "persistent reservations" not in cluster("check", str(copy)).done().out
+
+
 def test_registrations_with_aptpl_survive_clear_and_restore(cluster: Pyshell) -> None:
     cluster.must("saveconfig")
     before = reserved(cluster)

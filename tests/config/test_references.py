@@ -107,7 +107,7 @@ def test_finding_17_a_reference_that_cannot_be_read_is_an_error(
     assert ran.status != 0
     assert told in ran.err
     assert ran.err.startswith(f"{ACL}: chap_password_file: ")
-    assert f" It is at {file}:" in ran.err
+    assert f" The error is at {file}:" in ran.err
     assert target.read(f"{AUTH}/password").strip() == FIRST
 
 

@@ -185,7 +185,7 @@ def codes(pyshell: Pyshell) -> list[str]:
 def test_a_login_is_refused_by_chap(healthy: Pyshell) -> None:
     healthy.must(f"{TPG} set attribute authentication=1")
     healthy.simulator.refuse(SERVER, 1, CLIENT, ADDRESS)
-    told = f"refused logins once, the last one by {CLIENT} from {ADDRESS}: CHAP"
+    told = f"refused 1 login, the last one by {CLIENT} from {ADDRESS}: CHAP"
     assert codes(healthy) == ["chap.secret"]
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     auth = healthy.configfs / f"iscsi/{SERVER}/tpgt_1/acls/{CLIENT}/auth"
@@ -217,7 +217,7 @@ def test_a_login_is_refused_without_an_acl(healthy: Pyshell) -> None:
     for _ in range(2):
         with pytest.raises(PermissionError):
             healthy.simulator.login(SERVER, 1, stranger, ADDRESS)
-    told = f"refused logins 2 times, the last one by {stranger} from {ADDRESS}: it has no ACL"
+    told = f"refused 2 logins, the last one by {stranger} from {ADDRESS}: it has no ACL"
     assert codes(healthy) == ["acl.missing"]
     follow(healthy, only(healthy, "logins", f"/iscsi/{SERVER}", told))
     healthy.simulator.login(SERVER, 1, stranger, ADDRESS)

@@ -146,7 +146,7 @@ def test_info_has_the_cache_of_the_device_itself(
     pyshell.simulator.machine.add(replace(lee, write_cache=told))
     assert (
         pyshell("-o", "json", "/backstores/block/disk", "info")
-        .json["result"]["cache"]
+        .json["result"]["cache_text"]
         .startswith(shown)
     )
     assert "write-thru" in pyshell.line("ls /backstores/block").out

@@ -152,6 +152,8 @@ def test_a_secret_is_asked_for_without_echo(editing: Terminal, home: Path) -> No
     editing.see(RUNNING)
     editing.see("password: ")
     editing.type("verysecret12\r")
+    editing.see("password again: ")
+    editing.type("verysecret12\r")
     assert editing.ready().endswith("\nParameter password is now '********'.\n")
     shown = editing.run(f"{TPG} get auth password show_secrets=true")
     assert shown == "password=verysecret12 \n"

@@ -52,6 +52,22 @@ def test_a_terminal_is_asked_without_echo(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == ["password: "]
 
 
+@pytest.mark.parametrize(("second", "fits"), [("hidden", True), ("hiden", False)])
+def test_a_new_secret_is_asked_twice(
+    second: str, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"password: ": "hidden", "password again: ": second}
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("getpass.getpass", answers.pop)
+    if fits:
+        assert read_indirect(split("password=-"), terminal, twice=True)[0].text == "hidden"
+    else:
+        with pytest.raises(UsageError, match="not typed the same twice"):
+            read_indirect(split("password=-"), terminal, twice=True)
+    assert not answers
+
+
 def test_what_holds_the_lines_can_hold_no_secret() -> None:
     with pytest.raises(UsageError, match="Cannot read the password from standard input"):
         read_indirect(split("password=-"), None)

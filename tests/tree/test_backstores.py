@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from driver import TPG, Pyshell
+from driver import CLIENT, TPG, Pyshell
 
 IMAGE = "/backstores/fileio create image /srv/image.img"
 DISK = "/backstores/fileio/image"
@@ -256,6 +256,50 @@ def discards(pyshell: Pyshell, path: str) -> str:
     return word
 
 
+def test_json_has_a_word_or_a_boolean_without_explanation(pyshell: Pyshell) -> None:
+    pyshell.prepare("/backstores/block create x /dev/sdb", "/backstores/block create y /dev/sdd")
+    found = [pyshell("-o", "json", f"/backstores/block/{n}", "info").json["result"] for n in "xy"]
+    assert [one["discard"] for one in found] == [True, False]
+    assert [one["cache"] for one in found] == ["write-back"] * 2
+    for name in ("discard", "cache"):
+        assert found[0][f"{name}_text"] == info(pyshell, "/backstores/block/x")[name]
+
+
+@pytest.mark.parametrize("name", ["emulate_tpu", "emulate_tpws"])
+def test_discard_is_refused_for_a_device_that_cannot(pyshell: Pyshell, name: str) -> None:
+    pyshell.prepare("/backstores/block create x /dev/sdd")
+    ran = pyshell.line(f"/backstores/block/x set attribute {name}=1")
+    assert (ran.status, ran.err) == (2, "/dev/sdd cannot discard.\n")
+    pyshell.must(f"/backstores/block/x set attribute {name}=0")
+
+
+def test_set_discard_names_the_attribute(pyshell: Pyshell) -> None:
+    pyshell.prepare("/backstores/block create x /dev/sdb")
+    ran = pyshell.line("/backstores/block/x set discard=false")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        "discard is set by the attribute emulate_tpu. Run 'set attribute emulate_tpu=0'.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/backstores/block/lee_block set attribute emulate_tpu={}",
+        f"share /dev/mapper/lee-lee.lv to={CLIENT} discard={{}}",
+    ],
+)
+def test_logged_in_initiators_have_to_rescan_to_see_discard(exported: Pyshell, line: str) -> None:
+    told = "Logged-in initiators see that once they rescan. On each initiator: iscsiadm"
+    ran = exported.line(line.format("false"))
+    assert told not in ran.out + ran.err
+    exported.must(f"login {CLIENT}")
+    ran = exported.line(line.format("true"))
+    assert (ran.status, told in ran.out + ran.err) == (0, True)
+    ran = exported.line(line.format("true"))  # it is on already
+    assert told not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("line", "word"),
     [
@@ -338,7 +382,7 @@ def test_field_failure_67_a_file_is_grown_and_its_size_followed_everywhere(
 ) -> None:
     target.must(f"{TPG}/luns create {DISK}")
     assert target.must(f"{DISK} resize size=32M") == [
-        "storage object fileio/image has 32.0MiB now.",
+        "Storage object fileio/image is now 32.0MiB.",
         RESCAN,
     ]
     assert image.stat().st_size == 32 * MEBIBYTE
@@ -354,7 +398,7 @@ def test_a_file_that_has_grown_is_followed(pyshell: Pyshell, image: Path) -> Non
     assert "(16.0MiB)" in pyshell.must(f"{DISK} status")[0]
     assert info(pyshell, DISK)["file_size"] == f"{24 * MEBIBYTE} (24.0MiB)"
     # Nobody has the disk yet, so nobody needs to rescan.
-    assert pyshell.must(f"{DISK} resize") == ["storage object fileio/image has 24.0MiB now."]
+    assert pyshell.must(f"{DISK} resize") == ["Storage object fileio/image is now 24.0MiB."]
 
 
 def test_what_a_file_holds_stays_when_it_grows(pyshell: Pyshell, image: Path) -> None:

@@ -91,9 +91,9 @@ def _replaced(acl: NodeAcl, file: str, before: str) -> list[str]:
     if not before:
         return []
     if file == "userid":
-        return [f"CHAP name of {acl.wwn} replaced: it logs in by the new one from now on."]
+        return [f"CHAP name of {acl.wwn} replaced: it must log in with the new one from now on."]
     if file == "password":
-        return [f"CHAP secret of {acl.wwn} replaced: it logs in by the new one from now on."]
+        return [f"CHAP secret of {acl.wwn} replaced: it must log in with the new one from now on."]
     return [f"CHAP of the target towards {acl.wwn} replaced."]
 
 

@@ -33,6 +33,7 @@ from pyshell.tree.luns import (
     storage_object_on,
 )
 from pyshell.tree.results import Change, Lines, Result
+from pyshell.tree.storage_object import discard_rescans
 
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
@@ -114,15 +115,16 @@ class Sharing:
         wanted = self.discard
         if wanted is None or storage_info.discards_as(self._lio, found, wanted):
             return []
+        rescans = discard_rescans(self._lio, found)
         if not wanted:
             enabled = storage_info.discard_attributes(self._lio, found)
             made: list[Operation] = [Set(found, f"attrib/{name}", "0") for name in enabled]
-            made[-1].said = [f"Disabled discard of {found.name}."]
+            made[-1].said = [f"Disabled discard of {found.name}.", *rescans]
             return made
         if found.plugin not in ("block", "fileio"):
             raise UsageError(f"discard= has no effect on {found.path}.", "Omit discard=.")
         refuse_discard(self._lio, found.plugin, storage_info.describe(self._lio, found).device)
-        return [Set(found, DISCARD, "1", said=[f"Enabled discard of {found.name}."])]
+        return [Set(found, DISCARD, "1", said=[f"Enabled discard of {found.name}.", *rescans])]
 
     def _tpg(self, exported: StorageObject) -> tuple[Tpg, list[Operation]]:
         """Return the TPG, planned if it is missing, and the operations for its portals."""

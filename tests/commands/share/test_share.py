@@ -307,7 +307,7 @@ def test_a_secret_that_takes_the_place_of_another_is_told_and_not_shown(pyshell:
     line = f"share {LEE} to={CLIENT} password"
     assert "replaced" not in pyshell.line(f"{line}=first-long-secret").done().out
     told = pyshell.line(f"{line}=second-long-secret").done()
-    assert f"CHAP secret of {CLIENT} replaced: it logs in by the new one" in told.out
+    assert f"CHAP secret of {CLIENT} replaced: it must log in with the new one" in told.out
     assert "long-secret" not in told.out
     assert pyshell.line(f"{line}=second-long-secret").done().out.endswith("nothing to do.\n")
     short = pyshell.line(f"{line}=hello")

@@ -142,7 +142,7 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
     refuse(("/backstores/block/device resize 24M", "Resize that first"))
     said = batch("/backstores/fileio/image resize 32M")
     assert said.startswith(
-        "storage object fileio/image has 32.0MiB now.\n"
+        "Storage object fileio/image is now 32.0MiB.\n"
         "On each initiator: iscsiadm -m session --rescan\n"
     )
     assert image.stat().st_size == 32 * MEBIBYTE
@@ -170,7 +170,7 @@ def test_field_failure_67_initiators_see_new_sizes_after_a_rescan(
 
 def _discard_and_cache(disks: list[str], files: list[Path], shown: list[dict[str, str]]) -> None:
     """Check that UNMAP frees the files' blocks, and that `info` has what initiators see."""
-    assert [one["discard"][:3] for one in shown] == ["on:", "on:"]
+    assert [one["discard_text"][:3] for one in shown] == ["on:", "on:"]
     for disk in disks:
         run("dd", "if=/dev/urandom", f"of=/dev/{disk}", "bs=1M", "count=1", "oflag=direct")
     run("sync")
@@ -179,7 +179,7 @@ def _discard_and_cache(disks: list[str], files: list[Path], shown: list[dict[str
         run("blkdiscard", f"/dev/{disk}")
     assert [file.stat().st_blocks for file in files] == [0, 0]
     # A loop device has a volatile cache, which the kernel reports of a block object.
-    assert [one["cache"].partition(":")[0] for one in shown] == [
+    assert [one["cache_text"].partition(":")[0] for one in shown] == [
         "write-back", "write-back, the device's own",
     ]  # fmt: skip
     caches = [Path(f"/sys/class/block/{disk}/queue/write_cache").read_text() for disk in disks]
