@@ -8,33 +8,42 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from ..commands import run
+from ..commands import run, wait_for
 from ..initiator import NAME, Initiator
 from .export import ADDRESS
 from .shell import batch, pyshell
 
-SECRET = "secret-of-client"
-FAR = "10.9.9.9"
+SECRET, ANOTHER = "secret-of-client", "secret-of-another"
+FAR, OWN = "10.9.9.9", "192.168.56.105"
+TARGETS = Path("/sys/kernel/config/target")
 
 
-def trace(*words: str, disk: str = "lee") -> Any:
+def trace(*words: str, disk: str | None = "lee", initiator: str = NAME) -> Any:
     """Return what `trace` finds."""
-    ran = pyshell("-o", "json", "trace", NAME, disk, *words, status=None)
+    disks = [disk] if disk is not None else []
+    ran = pyshell("-o", "json", "trace", initiator, *disks, *words, status=None)
     found = json.loads(ran.stdout)["result"]
     assert found["visible"] is (ran.returncode < 2)
     return found
 
 
-def follow(found: Any, **words: str) -> None:
+def follow(found: Any, *, secret: str = SECRET, **words: str) -> None:
     """Run the printed commands, with real words in place of those in capitals."""
     for printed in found["commands"]:
         command = printed
         for word, real in words.items():
             command = command.replace(word, real)
-        if command.startswith("pyshell "):
-            pyshell(*shlex.split(command)[1:], stdin=f"{SECRET}\n")
-        else:
-            run("sh", "-c", command.replace("| pyshell", "| .venv/bin/python -m pyshell"))
+        for part in command.split(" && "):
+            if part.startswith("pyshell "):
+                pyshell(*shlex.split(part)[1:], stdin=f"{secret}\n")
+            else:
+                run("sh", "-c", part)
+
+
+def named(code: str, found: Any) -> Any:
+    """Return what is found; the first broken hop must be this one."""
+    assert found["broken"]["code"] == code, found["message"]
+    return found
 
 
 class Disk:
@@ -48,23 +57,20 @@ class Disk:
         self.target = trace()["paths"][0]["target"]
         self.tpg = f"/iscsi/{self.target}/tpg1"
         self.acl = f"{self.tpg}/acls/{NAME}"
+        self.folder = TARGETS / f"iscsi/{self.target}/tpgt_1"
 
-    def is_fixed(self) -> None:
+    def is_fixed(self, *words: str) -> None:
         """Log in as printed, see the disk, and log out."""
-        found = trace()
-        assert found["broken"]["code"] == "session.missing", found["message"]
-        follow(found, ADDRESS=ADDRESS)
+        follow(named("session.missing", trace(*words)), ADDRESS=ADDRESS)
+        self.is_seen()
+
+    def is_seen(self) -> None:
+        """Check that the logged-in initiator sees the disk, and log it out."""
         found = trace()
         assert found["visible"], found["message"]
         assert found["broken"] is None
         assert self.initiator.disk(self.target).exists()
         self.initiator.logout(self.target)
-
-    def is_named(self, code: str) -> Any:
-        """Return what is found; the first broken hop must be this one."""
-        found = trace()
-        assert found["broken"]["code"] == code, found["message"]
-        return found
 
     def offer(self, **settings: str) -> int:
         """Configure CHAP at the initiator, try to log in and return iscsiadm's status."""
@@ -82,13 +88,20 @@ def test_each_hop_that_the_kernel_judges_is_named_and_fixed(
     batch(f"{disk.tpg}/portals delete {ADDRESS} 3260", f"{disk.tpg}/luns delete lun0",
           f"{disk.tpg} disable")  # fmt: skip
     for code in ("portal.missing", "tpg.disabled", "lun.missing"):
-        follow(disk.is_named(code))
+        follow(named(code, trace()))
     disk.is_fixed()
     batch(f"{disk.acl} delete mapped_lun=0")
-    follow(disk.is_named("mapping.missing"))
+    (disk.folder / f"acls/{NAME}/lun_7").mkdir()
+    follow(named("mapping.broken", trace(disk=None)))
+    follow(named("mapping.missing", trace()))
+    (link,) = (one for one in (disk.folder / "lun/lun_0").iterdir() if one.is_symlink())
+    link.unlink()
+    follow(named("lun.broken", trace(disk=None)))
+    follow(named("lun.missing", trace()))
+    disk.is_fixed()
     batch(f"{disk.tpg}/acls delete {NAME}")
     assert initiator.try_login(disk.target).returncode != 0
-    found = disk.is_named("acl.missing")
+    found = named("acl.missing", trace())
     assert "the kernel log shows that it tried to log in" in found["message"]
     follow(found)
     disk.is_fixed()
@@ -99,23 +112,32 @@ def test_chap_as_the_kernel_refused_it_is_named_and_fixed(lee: Path, initiator: 
     disk = Disk(initiator, lee)
     initiator.discover(ADDRESS)
     batch(f"{disk.tpg} set attribute authentication=1")
-    follow(disk.is_named("chap.unset"))
+    follow(named("chap.unset", trace()))
     assert disk.offer() != 0
-    found = disk.is_named("chap.missing")
-    assert "from 192.168.56.105, was refused" in found["message"]
+    found = named("chap.missing", trace())
+    assert f"from {OWN}, was refused" in found["message"]
     (command,) = found["commands"]
     assert SECRET in pyshell(*shlex.split(command)[1:]).stdout
-    assert disk.offer(authmethod="CHAP", username="client", password="secret-of-another") != 0
-    disk.is_named("chap.secret")
-    assert disk.offer(username="stranger", password=SECRET) != 0
-    found = disk.is_named("chap.name")
+    assert disk.offer(authmethod="CHAP", username="client", password=ANOTHER) != 0
+    follow(named("chap.secret", trace()), secret=ANOTHER)
+    assert disk.offer() == 0
+    disk.is_seen()
+    assert disk.offer(password=SECRET) != 0
+    run("dmesg", "--clear")  # which alone has the reason
+    follow(named("chap.refused", trace()))
+    assert disk.offer(username="stranger") != 0
+    found = named("chap.name", trace())
     assert SECRET not in json.dumps(found)
+    follow(found)
     assert disk.offer(username="client") == 0
-    assert trace()["broken"] is None
-    initiator.logout(disk.target)
+    disk.is_seen()
     batch(f"{disk.tpg} set attribute authentication=0")
     assert disk.offer() != 0
-    assert "which is not required here" in disk.is_named("chap.negotiation")["message"]
+    found = named("chap.negotiation", trace())
+    assert "which is not required here" in found["message"]
+    follow(found)
+    assert disk.offer() == 0
+    disk.is_seen()
 
 
 def test_address_route_and_device_are_those_of_the_host(lee: Path, initiator: Initiator) -> None:
@@ -125,19 +147,37 @@ def test_address_route_and_device_are_those_of_the_host(lee: Path, initiator: In
     batch(f"{disk.tpg}/portals delete {ADDRESS} 3260",
           f"{disk.tpg}/portals create 192.168.56.109")  # fmt: skip
     run("ip", "addr", "del", "192.168.56.109/32", "dev", "lo")
-    follow(disk.is_named("address.missing"), ADDRESS=ADDRESS)
+    follow(named("address.missing", trace()), ADDRESS=ADDRESS)
     batch(f"{disk.tpg}/portals delete 192.168.56.109 3260")
     run("ip", "route", "add", "192.168.57.0/24", "dev", "lo")
-    found = trace(f"from={FAR}")
-    assert found["broken"]["code"] == "route.missing"
-    follow(found, GATEWAY="192.168.57.1")
-    assert trace(f"from={FAR}")["broken"]["code"] == "session.missing"
+    follow(named("route.missing", trace(f"from={FAR}")), GATEWAY="192.168.57.1")
+    named("session.missing", trace(f"from={FAR}"))
     image, moved = Path("/run/traced.img"), Path("/run/moved.img")
     pyshell("share", str(image), "size=16M", f"to={NAME}", f"target={disk.target}", "name=image")
     image.rename(moved)
-    found = trace(disk="image")
-    assert found["broken"]["code"] == "device.missing"
-    follow(found, **{"/NEW/PATH": str(moved)})
-    assert trace(disk="image")["broken"]["code"] == "session.missing"
+    follow(named("device.missing", trace(disk="image")), **{"/NEW/PATH": str(moved)})
+    named("session.missing", trace(disk="image"))
     disk.is_fixed()
     moved.unlink()
+
+
+def test_a_nexus_is_named_and_set(clean_lio: None, tmp_path: Path) -> None:
+    target = "naa.5001405000000001"
+    batch("/backstores/ramdisk create name=memory size=8M", f"/loopback create {target}")
+    nexus = TARGETS / f"loopback/{target}/tpgt_1/nexus"
+    name = nexus.read_text().strip()
+    nexus.write_text("NULL")
+    found = named("nexus.missing", trace(initiator=name, disk="memory"))
+    follow(found, FILE=str(tmp_path / "file"))
+    generated = nexus.read_text().strip()
+    follow(named("lun.missing", trace(initiator=generated, disk="memory")))
+    wait_for("the disk", lambda: "memory" in scsi_models())
+    found = named("nexus.other", trace(initiator=name, disk="memory"))
+    assert found["commands"] == [f"pyshell trace {generated} /backstores/ramdisk/memory"]
+    follow(found)
+
+
+def scsi_models() -> list[str]:
+    """Return the models of the host's SCSI devices."""
+    found = Path("/sys/class/scsi_device").glob("*/device/model")
+    return [model.read_text().strip() for model in found]
