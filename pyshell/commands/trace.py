@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from pyshell.commands.share.sharing import initiator_named
-from pyshell.doctor import hops, pyshell
+from pyshell.doctor import access, hops, pyshell
 from pyshell.doctor.hops import Hop, Question, Trace
 from pyshell.errors import NotFoundError, UsageError
 from pyshell.host import BY_ID
@@ -215,7 +215,7 @@ def _verdict(
     if first is None:
         if seen:
             return said, (), 0
-        command = pyshell(lio, "share", "DEVICE", to=who)
+        command = access.restoring(lio, who) or pyshell(lio, "share", "DEVICE", to=who)
         return [f"{who} sees no disk: this host has no target for it."], [command], 2
     path, broken = first
     why = f"{broken.message if broken.path == _disk_name(asked) else _told(broken)}."

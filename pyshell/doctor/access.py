@@ -13,14 +13,13 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 from pyshell import names
-from pyshell.config.model import items
 from pyshell.doctor import Code, Finding, asking, boot, error, pyshell, warning
 from pyshell.errors import UsageError
 from pyshell.host import procnet
 from pyshell.lio import Lio, listing, sessions, settings, statistics
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.fabrics import fabric
-from pyshell.lio.identifiers import FabricPlace, Lun, NodeAcl, Target, Tpg
+from pyshell.lio.identifiers import FabricPlace, Lun, MappedLun, NodeAcl, Target, Tpg
 from pyshell.lio.sessions import RefusedLogins
 from pyshell.lio.settings import SECRET_LEAST, is_short
 from pyshell.lio.statistics import Logins
@@ -140,16 +139,36 @@ def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "", *, tried: bool = False) 
 
 def saved_acls(lio: Lio, tpg: Tpg) -> list[str]:
     """Return the initiators that have an ACL of a TPG in the saved configuration."""
-    document = boot.saved_document(lio)
-    found = items(document, lio.root, {}).values() if document else ()
-    places = (item.place for item in found)
+    places = (item.place for item in boot.saved_items(lio).values())
     return [one.wwn for one in places if isinstance(one, NodeAcl) and one.tpg == tpg]
+
+
+def restoring(lio: Lio, initiator: str, disk: str = "", tpg: Tpg | None = None) -> str:
+    """Return the command that maps a disk to an initiator as saved, "" if no mapping is saved.
+
+    `disk` is a storage object or device, any if omitted, and `tpg` the only TPG to consider.
+    """
+    saved = boot.saved_items(lio)
+    for mapping in saved.values():
+        if not isinstance(mapping.place, MappedLun) or mapping.place.acl.wwn != initiator:
+            continue
+        above = mapping.place.acl.tpg
+        luns = (saved[link] for link in mapping.links if link in saved)
+        exported = (saved[path] for lun in luns for path in lun.links if path in saved)
+        named = (disk in ("", one.path, one.facts.get("dev")) for one in exported)
+        if tpg in (None, above) and any(named):
+            return _as_saved(lio, above)
+    return ""
+
+
+def _as_saved(lio: Lio, tpg: Tpg) -> str:
+    return pyshell(lio, "apply", "saved", target=tpg.target.wwn)
 
 
 def _admitting(lio: Lio, tpg: Tpg, initiator: str, saved: Collection[str]) -> str:
     """Return the command that creates an ACL, with its secret and mappings if it is saved."""
     if initiator in saved:
-        return pyshell(lio, "apply", "saved", target=tpg.target.wwn)
+        return _as_saved(lio, tpg)
     return pyshell(lio, f"{tpg.path}/acls", "create", initiator)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -223,17 +224,30 @@ def _first(paths: Sequence[str]) -> str:
     return listed(paths, 3)
 
 
-def saved_document(lio: Lio) -> Document | None:
+def _saved(path: Path) -> Document | None:
     """Return the saved configuration, None if it cannot be read."""
     try:
-        return document_file.load(store.default_file(lio))
+        return document_file.load(path)
     except PyshellError:
         return None
 
 
+def saved_items(lio: Lio) -> Items:
+    """Return the objects of the saved configuration, none if it cannot be read."""
+    try:
+        return _parsed(document_file.read_file(store.default_file(lio)).data, lio.root)
+    except PyshellError:
+        return {}
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(data: bytes, root: str) -> Items:
+    return items(document_file.from_bytes(data, store.NAME), root, {})
+
+
 def _missing(lio: Lio, recorded: State, path: Path) -> Iterator[Finding]:
     """Yield what the last restore skipped, except for secrets that `_unread` reports."""
-    document = saved_document(lio)
+    document = _saved(path)
     unreadable = references.unread(references.if_readable(document)) if document else set()
     saved = items(document, lio.root, {}) if document else {}
     gone = {

@@ -473,19 +473,21 @@ def _lun(at: _At, lun: Lun | None, disk: StorageObject | None) -> Hop | None:
 def _without_lun(at: _At) -> Finding | None:
     """Return the finding of a TPG that does not export the disk, or no disk at all."""
     luns = listing.luns(at.tpg)
-    if at.asked.disk is None:
-        if luns:
-            return None
-        what, disks = "any disk", access.unexported(at.lio)
-    else:
-        what, disks = at.asked.disk.path, [at.asked.disk.path]
-    message = f"no LUN of the TPG exports {what}"
-    choices = [
-        _shared(at.lio, at.asked, one, at.tpg)
-        if at.fabric.name == _ISCSI
-        else pyshell(at.lio, f"{at.tpg.path}/luns", "create", one)
-        for one in disks
-    ]
+    disk = at.asked.disk.path if at.asked.disk is not None else ""
+    if luns and not disk:
+        return None
+    message = f"no LUN of the TPG exports {disk or 'any disk'}"
+    saved = access.restoring(at.lio, at.name, disk, at.tpg)
+    choices = (
+        [saved]
+        if saved
+        else [
+            _shared(at.lio, at.asked, one, at.tpg)
+            if at.fabric.name == _ISCSI
+            else pyshell(at.lio, f"{at.tpg.path}/luns", "create", one)
+            for one in ([disk] if disk else access.unexported(at.lio))
+        ]
+    )
     if len(choices) > 1:
         message += ". Choose one of these"
     return error(at.tpg.path, message, choices=choices, code="lun.missing")
@@ -545,7 +547,10 @@ def _simulated_login(at: _At) -> str:
 
 
 def _shared(lio: Lio, asked: Question, disk: str, tpg: Tpg | None) -> str:
-    """Return the command that exports a disk to the initiator alone."""
+    """Return the command that exports a disk to the initiator alone, as saved if it is saved."""
+    saved = access.restoring(lio, asked.initiator, disk, tpg)
+    if saved:
+        return saved
     targets: list[Target] = list(listing.all_targets(lio, _ISCSI))
     target = tpg.target.wwn if tpg is not None else "TARGET" if len(targets) > 1 else None
     chap = None

@@ -408,6 +408,21 @@ def test_a_deleted_acl_is_restored_as_saved(seen: Pyshell) -> None:
     assert seen("diff").status == 0
 
 
+@pytest.mark.parametrize("line", [f"{TPG}/luns delete lun0", f"/iscsi delete {SERVER}",
+                                  "/backstores/block delete lee_block"])  # fmt: skip
+def test_a_deleted_export_is_restored_as_saved(seen: Pyshell, line: str) -> None:
+    seen.must(f"{ACL} delete mapped_lun=0", f"{ACL} create mapped_lun=5 tpg_lun_or_backstore=0",
+              "saveconfig")  # fmt: skip
+    assert seen.line(line).status == 0
+    for disk in ([], [DEVICE]):
+        (command,) = trace(seen, CLIENT, *disk)["commands"]
+        assert command.endswith(f" apply saved target={SERVER}")
+    follow(seen, [command])
+    assert seen("diff").status == 0
+    log_in(seen)
+    assert look(seen)["paths"][0]["lun"] == 5
+
+
 def test_a_disk_for_a_tpg_without_luns_is_named(seen: Pyshell) -> None:
     seen.must(f"{TPG}/luns delete lun0")
     (command,) = trace(seen, CLIENT)["commands"]
