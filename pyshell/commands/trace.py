@@ -96,7 +96,7 @@ def _named(lio: Lio, text: str) -> str:
         for name in tpg.target.fabric.spellings(text):
             if tpg.target.fabric.has("acls") and listing.existing(NodeAcl(tpg, name)):
                 return name
-    return initiator_named(lio, text)
+    return initiator_named(lio, text).wwn
 
 
 def _question(node: Node, initiator: str, disk: str | None, address: str) -> Question:

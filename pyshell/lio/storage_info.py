@@ -211,8 +211,10 @@ def refuse_image_among(lio: Lio, path: str) -> None:
 
 def free_devices(lio: Lio) -> str:
     """Return a hint that names unused block devices."""
-    found = [device.path for device in unused_devices(lio)]
-    return f"Free are {listed(found, _NAMED)}." if found else "No device is free."
+    found: dict[str, str] = {}
+    for device in unused_devices(lio):
+        found.setdefault(device.name, device.path)  # a volume has several paths
+    return f"Free are {listed(list(found.values()), _NAMED)}." if found else "No device is free."
 
 
 def _exported_devices(lio: Lio) -> set[str]:
@@ -321,9 +323,24 @@ def _for_udev(text: str) -> str:
     return _NOT_UDEV.sub("_", re.sub(r"\s+", "_", text.strip()))
 
 
+def padding_note(serial_number: str) -> list[str]:
+    """Return a note if a serial number is too short for a NAA id, else nothing."""
+    found = len(_naa_digits(serial_number))
+    if found == _NAA_DIGITS:
+        return []
+    return [
+        f"The NAA ID is padded with zeros: the serial number has {found} of its {_NAA_DIGITS}"
+        " hexadecimal digits."
+    ]
+
+
+def _naa_digits(serial_number: str) -> str:
+    return _NOT_HEX.sub("", serial_number)[:_NAA_DIGITS].lower()
+
+
 def naa_of(serial_number: str, company: str | None) -> str:
     """Return the NAA id that the kernel makes of a unit serial number and a company id."""
-    digits = _NOT_HEX.sub("", serial_number)[:_NAA_DIGITS].lower()
+    digits = _naa_digits(serial_number)
     oui = (company or _COMPANY).removeprefix("0x")[-6:].lower()
     return f"naa.6{oui:0>6}{digits:0<{_NAA_DIGITS}}"
 

@@ -90,10 +90,8 @@ class AclsNode(ObjectNode[Tpg]):
 
         nft insert rule inet filter input tcp dport 3260 ip saddr != 192.0.2.0/24 drop
         """
-        found = self.place.target.fabric.normalise(wwn)
-        if found.changed:
-            self.context.note(f"The name was changed to {found.wwn}.")
-        place = NodeAcl(self.place, found.wwn)
+        name = self.accepted(self.place.target.fabric.normalise(wwn))
+        place = NodeAcl(self.place, name)
         made: list[Operation] = [CreateNodeAcl(place, said=[f"Created Node ACL for {place.wwn}"])]
         add = add_mapped_luns
         if add if add is not None else self.context.preference("auto_add_mapped_luns"):

@@ -12,9 +12,10 @@ from pyshell.lio import Lio, listing, settings, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import StorageObject, plugin_name
 from pyshell.lio.operations.base import Operation
+from pyshell.lio.operations.preconditions import BLOCK
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateImageFile, CreateStorageObject
-from pyshell.lio.storage_info import naa_of, refuse_image_among
+from pyshell.lio.storage_info import naa_of, padding_note, ramdisk_size, refuse_image_among
 from pyshell.names import size_text
 from pyshell.tree.command import (
     DEVICE,
@@ -42,7 +43,7 @@ Serial = Annotated[
     SERIAL,
     "Unit serial number, or an NAA ID (naa.6001405…) from which it is derived; generated if"
     " omitted. Initiators identify the disk by the first 25 hexadecimal digits of the serial"
-    " number. serial:TEXT uses TEXT unchanged.",
+    " number; fewer are padded with zeros. serial:TEXT uses TEXT unchanged.",
 ]
 Vendor = Annotated[str | None, INQUIRY["vendor_id"], "T10 vendor, up to 8 characters."]
 Product = Annotated[str | None, INQUIRY["product_id"], "T10 product, up to 16 characters."]
@@ -63,6 +64,14 @@ def refuse_discard(lio: Lio, plugin: str, path: str) -> None:
     """Raise UsageError if a device or image file cannot free blocks."""
     if not storage_info.frees_space(lio, plugin, path):
         raise UsageError(f"{path} cannot discard.", "Omit discard=true.")
+
+
+def discard_note(device: str) -> str:
+    """Return the sentence about discard that was not requested.
+
+    `create` of a block storage object omits it: the walk-through of the README shows its output.
+    """
+    return f"Enabled discard (UNMAP): {device} can free blocks."
 
 
 class BackstoresNode(Node):
@@ -135,7 +144,8 @@ class BackstoreNode(Node):
         operations[-1].said = said
         wwn = create.arguments["wwn"]
         if wwn and not self.context.compat:  # generated numbers differ
-            notes = (*notes, *self._twins(naa_of(wwn, values[settings.COMPANY])))
+            naa = naa_of(wwn, values[settings.COMPANY])
+            notes = (*notes, *padding_note(wwn), *self._twins(naa))
         return Change(operations, create.place.path, note=" ".join(notes))
 
     def _discard(
@@ -155,6 +165,12 @@ class BackstoreNode(Node):
         """Return whether a new storage object offers discard if that is not requested."""
         enabled: bool = self.context.preference("enable_discard")
         return enabled and storage_info.discards_by_default(self.lio, self.plugin, path)
+
+    def _rounding(self, size: int, real: int, unit: str) -> list[str]:
+        """Return a note on the real size if it is not the requested one."""
+        if real == size or self.context.compat:
+            return []
+        return [f"Initiators see {real} bytes: {size} is rounded to whole {unit}."]
 
     def _twins(self, naa: str) -> Iterator[str]:
         """Warn of a storage object that initiators cannot tell from the one with that NAA id."""
@@ -248,6 +264,10 @@ class FileioNode(BackstoreNode):
             size = device.size
         elif self.lio.machine.scsi_device(path) is None:
             size = self._file_size(place, path, size, sparse, operations, notes, said)
+        is_new = any(isinstance(operation, CreateImageFile) for operation in operations)
+        then = self._discard(place, path, discard, reserved=is_new and not sparse)
+        if then and discard is None:
+            notes.append(discard_note(path))
         cached = True if write_back is None else write_back
         if write_back is None and not self.context.compat:
             notes.append("Its cache is write-back: a crash loses writes that are not flushed.")
@@ -261,10 +281,10 @@ class FileioNode(BackstoreNode):
                 " emulate_write_cache=1', so that initiators do."
             )
         arguments = {"dev": path, "size": size, "write_back": cached, "wwn": wwn, "aio": aio}
+        if size is not None:
+            notes += self._rounding(size, size // BLOCK * BLOCK, "blocks")
         said.append(f"Created fileio {name} with size {size}")
         identity = (vendor, product, revision, company_id)
-        is_new = any(isinstance(operation, CreateImageFile) for operation in operations)
-        then = self._discard(place, path, discard, reserved=is_new and not sparse)
         create = CreateStorageObject(place, arguments, discard=discard)
         return self._created(create, said, identity, operations, then, notes)
 
@@ -343,10 +363,17 @@ class RamdiskNode(BackstoreNode):
 
         Its data is lost at reboot and whenever the storage object is deleted or recreated.
         """
-        arguments = {"size": size[0], "nullio": nullio, "wwn": wwn}
-        said = [f"Created ramdisk {name} with size {size[1]}."]
+        number, typed = size
+        if number < BLOCK and not self.context.compat:
+            raise UsageError(
+                f"{number} bytes are less than a block of {BLOCK} bytes.", "Give a larger size."
+            )
+        arguments = {"size": number, "nullio": nullio, "wwn": wwn}
+        said = [f"Created ramdisk {name} with size {typed}."]
         identity = (vendor, product, revision, company_id)
-        return self._created(CreateStorageObject(self._new(name), arguments), said, identity)
+        create = CreateStorageObject(self._new(name), arguments)
+        notes = self._rounding(number, ramdisk_size(number), "memory pages")
+        return self._created(create, said, identity, notes=notes)
 
 
 class PscsiNode(BackstoreNode):

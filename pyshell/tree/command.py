@@ -19,7 +19,9 @@ from pyshell.lio.settings import boolean, row
 if TYPE_CHECKING:
     from pyshell.tree.node import Node
 
-_NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6001405([0-9a-f]{25})")
+_NAA = re.compile(r"(?:naa\.|0x|wwn-0x)6([0-9a-f]{6})([0-9a-f]{25})")
+"""A NAA id of the form that the kernel makes: 6, the company's id, and 25 digits."""
+_COMPANY = "001405"
 _WWN_OF_INITIATOR = re.compile(r"naa\.|eui\.|iqn\.|0x|wwn-0x", re.IGNORECASE)
 _AS_IT_IS = "serial:"
 
@@ -361,19 +363,24 @@ def _address_and_port(text: str) -> tuple[str, int | None]:
 
 
 def _serial(node: Node, text: str) -> str:
-    return text if node.context.compat else serial_number(text)
+    return text if node.context.compat else serial_number(text, "wwn")
 
 
-def serial_number(text: str) -> str:
+def serial_number(text: str, name: str) -> str:
     """Return a unit serial number; for a NAA id, the digits from which the kernel derives it.
 
-    The text after `serial:` is not changed.
+    The text after `serial:` is not changed. `name` is the parameter or setting, for hints.
     """
     if text.startswith(_AS_IT_IS):
         return text.removeprefix(_AS_IT_IS)
     found = _NAA.fullmatch(text.strip().lower())
+    if found is not None and found.group(1) == _COMPANY:
+        return found.group(2)
     if found is not None:
-        return found.group(1)
+        raise UsageError(
+            f"'{text}' is the NAA ID of another company.",
+            f"For this ID: company_id=0x{found.group(1)} {name}={found.group(2)}.",
+        )
     if _WWN_OF_INITIATOR.match(text.strip()):
         raise UsageError(
             f"'{text}' is not a unit serial number.",

@@ -112,12 +112,10 @@ class FabricNode(Node):
                     f"All the hardware of {self.fabric.name} has its target already."
                 )
             return free[0]
-        found = self.fabric.normalise(text)
-        if found.changed:
-            self.context.note(f"The name was changed to {found.wwn}.")
-        if hardware is not None and found.wwn not in hardware:
+        wwn = self.accepted(self.fabric.normalise(text))
+        if hardware is not None and wwn not in hardware:
             self.context.note("Hardware missing for this WWN.")
-        return found.wwn
+        return wwn
 
     @command(changes=True, examples=("/iscsi delete iqn.2020-07.192.168.56.101:server",))
     def ui_command_delete(self, wwn: Annotated[str, CHILD, "Name of the target."]) -> Result:

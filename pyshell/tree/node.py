@@ -21,7 +21,7 @@ from configshell_fb import ConfigNode
 from pyshell.errors import NotFoundError
 from pyshell.lio import Lio
 from pyshell.lio.identifiers import Identifier, normal_path
-from pyshell.names import MASK, size_text, whole
+from pyshell.names import MASK, Normalised, size_text, whole
 from pyshell.text import did_you_mean
 from pyshell.tree.command import Command, declaration, is_declared
 from pyshell.tree.results import Branch, Branches, Lines, Result, Table
@@ -123,6 +123,12 @@ class Node(ConfigNode):  # type: ignore[misc]
     def lio(self) -> Lio:
         """The target that the tree shows."""
         return self.context.lio
+
+    def accepted(self, found: Normalised) -> str:
+        """Return a WWN for a new object, and note if it is not as given."""
+        if found.changed:
+            self.context.note(f"The name was changed to {found.wwn}.")
+        return found.wwn
 
     @property
     def path(self) -> str:

@@ -240,7 +240,10 @@ class Identity(KernelGroup):
         """Set the serial number, also given as a NAA id, by its own operation."""
         if name != _SERIAL:
             return super().change(name, value)
-        return [SetSerial(self._place, serial_number(value))]
+        serial = serial_number(value, name)
+        # A handler reports its own.
+        padded = storage_info.padding_note(serial) if self._place.plugin != "user" else ()
+        return [SetSerial(self._place, serial, said=padded)]
 
 
 def _word(text: str) -> str | bool:

@@ -126,6 +126,33 @@ def test_field_failure_69_a_new_file_is_told_of_with_the_room_that_is_left(
     assert "are free there: it may run out." in ran.err
 
 
+def test_create_of_an_image_file_reports_that_discard_is_enabled(pyshell: Pyshell) -> None:
+    note = "Enabled discard (UNMAP): /srv/image.img can free blocks."
+    assert note in pyshell.line(f"{IMAGE} 16M write_back=false").err
+    pyshell.must("/backstores/fileio delete image")
+    for given in (" discard=true", " discard=false"):
+        assert "discard" not in pyshell.line(f"{IMAGE}{given}").err
+        pyshell.must("/backstores/fileio delete image")
+    assert "discard" not in pyshell.line("/backstores/fileio create b /srv/b 1M sparse=false").err
+
+
+def test_the_real_size_is_reported_if_the_requested_one_is_rounded(pyshell: Pyshell) -> None:
+    ran = pyshell.line("/backstores/ramdisk create odd 6000")
+    assert ran.out == "Created ramdisk odd with size 6000.\n"
+    assert ran.err == "Initiators see 4096 bytes: 6000 is rounded to whole memory pages.\n"
+    ran = pyshell.line("/backstores/fileio create odd /srv/odd.img 1000")
+    assert "Initiators see 512 bytes: 1000 is rounded to whole blocks." in ran.err
+    assert pyshell.line("/backstores/ramdisk create even 8k").err == ""
+
+
+def test_a_ramdisk_has_at_least_a_block(pyshell: Pyshell) -> None:
+    ran = pyshell.line("/backstores/ramdisk create small 10")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "10 bytes are less than a block of 512 bytes. Give a larger size.\n"
+    ran = pyshell.line("/backstores/ramdisk create small 10", "--compat")
+    assert (ran.out, ran.err) == ("Created ramdisk small with size 10.\n", "")
+
+
 def test_in_targetclis_manner_nothing_more_is_told(pyshell: Pyshell) -> None:
     ran = pyshell.line(f"{IMAGE} 16M", "--compat")
     assert (ran.out, ran.err) == (f"Created fileio image with size {16 * MEBIBYTE}\n", "")
@@ -485,5 +512,6 @@ def test_an_image_file_needs_its_folder(pyshell: Pyshell) -> None:
 def test_a_missing_device_is_answered_with_free_devices(pyshell: Pyshell) -> None:
     ran = pyshell.line("/backstores/block create x /dev/none")
     assert "There is no block device /dev/none. Free are /dev/" in ran.err
+    assert ran.err.count("lee.lv") == 1, "two paths of one volume"
     ran = pyshell.line("/backstores/pscsi create x /dev/none")
     assert "machine.json lists those of the simulated host." in ran.err

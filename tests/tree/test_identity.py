@@ -158,6 +158,29 @@ def test_exist_ok_needs_the_same_identity(disk: Pyshell) -> None:
     assert disk.line(f"{CREATE} vendor=OTHER exist_ok=true").status == 5
 
 
+def test_the_naa_id_of_another_company_is_explained(disk: Pyshell) -> None:
+    naa = f"naa.600a098{'1a' * 12}b"
+    parts = f"company_id=0x00a098 wwn={'1a' * 12}b"
+    ran = disk.line(f"/backstores/ramdisk create moved 1M wwn={naa}")
+    assert (ran.status, ran.out) == (2, "")
+    assert f"For this ID: {parts}." in ran.err
+    disk.must(f"/backstores/ramdisk create moved 1M {parts}")
+    assert f"naa: {naa}" in disk.must("/backstores/ramdisk/moved info")
+    ran = disk.line(f"{DISK} set wwn vpd_unit_serial={naa}")
+    assert ran.status == 2
+    assert parts.replace("wwn=", "vpd_unit_serial=") in ran.err
+
+
+def test_a_serial_number_that_is_too_short_for_a_naa_id_is_reported(disk: Pyshell) -> None:
+    note = "The NAA ID is padded with zeros: the serial number has {} of its 25 hexadecimal digits."
+    create = "/backstores/ramdisk create x 1M wwn="
+    assert disk.line(f"{create}{'1a' * 12}").err == f"{note.format(24)}\n"
+    assert disk.line(create.replace("x", "y") + "xyz").err == f"{note.format(0)}\n"
+    assert disk.line(create.replace("x", "z") + "1a" * 13).err == ""
+    assert disk.must(f"{DISK} set wwn vpd_unit_serial=ab")[0] == note.format(2)
+    assert disk.line(create.replace("x", "compat") + "xyz", "--compat").err == ""
+
+
 def test_another_company_makes_another_disk_of_the_same_serial_number(pyshell: Pyshell) -> None:
     pyshell.must("/backstores/ramdisk create one 1M wwn=abc")
     told = pyshell.line("/backstores/ramdisk create two 1M wwn=abc company_id=0x00a098")

@@ -39,8 +39,11 @@ def guide(
     ] = None,
     *,
     system: Annotated[
-        str, choice("linux", "windows", "esxi", "freebsd"), "Operating system of that host."
-    ] = "linux",
+        str | None,
+        choice(*initiators.STEPS),
+        "Operating system of that host. Default: that of the initiator's default name"
+        " (iqn.1991-05.com.microsoft:… is windows), else linux.",
+    ] = None,
     show_secrets: Annotated[bool, "Include the CHAP secrets. Default: placeholders."] = False,
 ) -> Result:
     """Print instructions for the initiator's host, ready to paste.
@@ -54,6 +57,7 @@ def guide(
     way = ways.way(node.lio, place, initiator, secrets=show_secrets)
     way, gone = ways.by_own_addresses(node.lio, way)
     way, left_out = ways.without_twins(way)
+    system = system or initiators.system_of(way.initiator)
     found = [*initiators.STEPS[system](way), *([Step(left_out, ())] if left_out else [])]
     if (way.chap or way.discovery) and not show_secrets:
         node.context.note("show_secrets=true shows the CHAP secrets instead of placeholders.")

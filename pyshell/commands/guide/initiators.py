@@ -9,7 +9,25 @@ from collections.abc import Callable, Iterator
 from pyshell.commands.guide.ways import Credentials, Disk, Step, Way, step
 from pyshell.quoting import shell_word
 
+_DEFAULT_NAMES = {
+    "iqn.1991-05.com.microsoft": "windows",
+    "iqn.1994-09.org.freebsd": "freebsd",
+    "iqn.1998-01.com.vmware": "esxi",
+}
+"""Naming authorities of the initiators' default names, with their systems."""
+_ONE_MOUNTS = "only one host at a time may mount such a file system."
+_ONE_ONLINE = "format it on one host only. Without a cluster, only one host may have it online."
 _FIND = "A=$(esxcli iscsi adapter list | awk '$2 == \"iscsi_vmk\" {print $1; exit}')"
+
+
+def system_of(initiator: str) -> str:
+    """Return the system that an initiator's name is the default of, else linux."""
+    return _DEFAULT_NAMES.get(initiator.partition(":")[0], "linux")
+
+
+def _others(disk: Disk, rule: str) -> list[str]:
+    """Return lines of a comment about the other initiators of a disk, if any."""
+    return [f"{', '.join(disk.others)} can have this disk, too:", rule] if disk.others else []
 
 
 def esxi_steps(way: Way) -> Iterator[Step]:
@@ -45,7 +63,7 @@ def esxi_steps(way: Way) -> Iterator[Step]:
     )
     for disk in way.disks:
         name = f"naa.{disk.naa}" if disk.naa else f"DISK_OF_LUN_{disk.lun}"
-        about = [disk.about]
+        about = [disk.about, *_others(disk, "create the datastore on one host only.")]
         if not disk.naa:
             about.append(f"'esxcli storage core device list' shows what {name} stands for.")
         if not disk.read_only:
@@ -85,6 +103,7 @@ def freebsd_steps(way: Way) -> Iterator[Step]:
         placeholder = f"DISK_OF_LUN_{disk.lun}"
         about = [
             disk.about,
+            *_others(disk, _ONE_MOUNTS),
             f"iscsictl -L shows its device: insert it for {placeholder}.",
         ]
         if way.several:
@@ -229,10 +248,7 @@ def _disk(way: Way, disk: Disk) -> Iterator[Step]:
         *(f"ls -l {shell_word(path)}" for path in by_path(way, disk)),
         f"ls -l {shell_word(name)}",
     )
-    about = []
-    if disk.others:
-        about.append(f"{', '.join(disk.others)} can have this disk, too:")
-        about.append("only one host at a time may mount such a file system.")
+    about = _others(disk, _ONE_MOUNTS)
     if disk.read_only:
         about.append("It is read-only. Mount its file system, if there is one")
     else:
@@ -284,7 +300,7 @@ def windows_steps(way: Way) -> Iterator[Step]:
         )
     yield step("Log in, now and at boot", *(_connection(way, a, port) for a, port in way.portals))
     for disk in way.disks:
-        about = [disk.about]
+        about = [disk.about, *_others(disk, _ONE_ONLINE)]
         if not disk.naa:
             about.append(f"Get-Disk shows its number: insert it for {_placeholder(disk)}.")
         if not disk.read_only:

@@ -16,7 +16,8 @@ from pyshell.lio.operations.base import Operation
 from pyshell.lio.operations.mapping import DeleteLun, DeleteNodeAcl, UnmapLun
 from pyshell.lio.operations.storage import DeleteStorageObject, remove_unexported
 from pyshell.lio.operations.targets import DeleteTarget, remove_target
-from pyshell.tree.backstores import CompanyId, Product, Revision, Vendor
+from pyshell.lio.settings import has_credentials
+from pyshell.tree.backstores import CompanyId, Product, Revision, Serial, Vendor
 from pyshell.tree.command import (
     DISK,
     LUN,
@@ -86,6 +87,7 @@ def share(
     product: Product = None,
     revision: Revision = None,
     company_id: CompanyId = None,
+    wwn: Serial = None,
     chap: Annotated[
         str | None,
         choice("oneway", "mutual"),
@@ -121,10 +123,12 @@ def share(
     credentials = Chap(
         chap or "", userid or "", password or "", mutual_userid or "", mutual_password or ""
     )
-    initiators = tuple(dict.fromkeys(initiator_named(node.lio, one) for one in to))
+    named = [node.accepted(initiator_named(node.lio, one)) for one in to]
+    initiators = tuple(dict.fromkeys(named))
     credentials.check(initiators)
     identity = {
-        "vendor": vendor, "product": product, "revision": revision, "company_id": company_id
+        "vendor": vendor, "product": product, "revision": revision, "company_id": company_id,
+        "wwn": wwn,
     }  # fmt: skip
     return Sharing(
         node,
@@ -166,7 +170,7 @@ def unshare(
     if exported is None or not luns:
         near = nearest(node, device) if exported is None else ""
         raise NotFoundError(f"{device} is not shared.", near or "'ls /iscsi' shows what is.")
-    initiators = [initiator_named(node.lio, name) for name in to] if to is not None else None
+    initiators = [initiator_named(node.lio, name).wwn for name in to] if to is not None else None
     unmapped = _unmapped(luns, initiators)
     if initiators is not None and not unmapped:
         raise NotFoundError(f"{device} is not shared to {', '.join(initiators)}.")
@@ -194,13 +198,19 @@ def _chap_that_stays(
     gone: Sequence[Lun],
     operations: Sequence[Operation],
 ) -> list[str]:
-    """Return notes on affected TPGs that still require CHAP."""
-    deleted = [o.place for o in operations if isinstance(o, DeleteTarget)]
+    """Return notes on affected TPGs that still require CHAP, with which nobody logs in."""
+    deleted = [o.place for o in operations if isinstance(o, DeleteTarget | DeleteNodeAcl)]
     tpgs = dict.fromkeys([*(m.acl.tpg for m in unmapped), *(u.tpg for u in gone)])
     return [
         f"{tpg} still requires CHAP: '{tpg.path} set attribute authentication=0' ends that."
         for tpg in tpgs
-        if tpg.target not in deleted and is_enforced(node.lio, tpg)
+        if tpg.target not in deleted
+        and is_enforced(node.lio, tpg)
+        and not any(
+            has_credentials(node.lio.kernel, acl.folder)
+            for acl in listing.node_acls(tpg)
+            if acl not in deleted
+        )
     ]
 
 

@@ -23,7 +23,15 @@ from pyshell.lio.operations.targets import CreateDefaultPortal, CreatePortal, Cr
 from pyshell.lio.storage_info import refuse_image_among
 from pyshell.quoting import argument
 from pyshell.text import did_you_mean
-from pyshell.tree.backstores import DISCARD, IDENTITY, BlockNode, FileioNode, refuse_discard
+from pyshell.tree.backstores import (
+    DISCARD,
+    IDENTITY,
+    BlockNode,
+    FileioNode,
+    discard_note,
+    refuse_discard,
+)
+from pyshell.tree.command import serial_argument
 from pyshell.tree.fabric import default_portal, new_tpg
 from pyshell.tree.luns import (
     exporting_lun,
@@ -57,7 +65,7 @@ class Sharing:
     portals: tuple[tuple[str, int], ...]
     size: int | None
     identity: Mapping[str, Any]
-    """Vendor, product … by the names of the parameters."""
+    """Vendor, product … and serial number by the names of the parameters."""
     chap: Chap
     readonly: bool | None
     discard: bool | None
@@ -163,7 +171,8 @@ class Sharing:
         """Return the target by the rule in the command's help. Raises PyshellError."""
         fabric = fabrics.fabric(ISCSI, self._lio.root)
         if self.target is not None:
-            return Target(ISCSI, fabric.normalise(self.target).wwn, self._lio.root)
+            wwn = self.node.accepted(fabric.normalise(self.target))
+            return Target(ISCSI, wwn, self._lio.root)
         exporting = {lun.tpg.target for lun in self._exports(exported)}
         known = sorted(exporting or listing.targets(fabric), key=lambda target: target.wwn)
         if len(known) > 1:
@@ -302,13 +311,13 @@ def _acls_of(target: Target) -> list[NodeAcl]:
     return [acl for tpg in listing.tpgs(target) for acl in listing.node_acls(tpg)]
 
 
-def initiator_named(lio: Lio, name: str) -> str:
-    """Return an iSCSI initiator's name as the kernel has it.
+def initiator_named(lio: Lio, name: str) -> names.Normalised:
+    """Return an iSCSI initiator's name, normalised.
 
     Raises UsageError, with a similar name if there is one.
     """
     try:
-        return fabrics.fabric(ISCSI).normalise(name).wwn
+        return fabrics.fabric(ISCSI).normalise(name)
     except UsageError as error:
         known = dict.fromkeys(session.initiator for session in sessions.sessions(lio))
         for tpg in listing.all_tpgs(lio, ISCSI):
@@ -362,7 +371,7 @@ def _new_storage_object(
         made[-1].said = [*made[-1].said, f"Its image file is {path}."]
     place = next(o.place for o in made if isinstance(o, CreateStorageObject))
     if discard:
-        made[-1].said = [*made[-1].said, f"Enabled discard (UNMAP): {device} can free blocks."]
+        made[-1].said = [*made[-1].said, discard_note(device)]
     return made, place, change.note
 
 
@@ -379,9 +388,10 @@ def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
 
 
 def _refuse_other_identity(lio: Lio, place: StorageObject, identity: Mapping[str, Any]) -> None:
-    """Raise ConflictError if initiators see another vendor, product … than the requested one."""
-    wanted = {IDENTITY[name]: value for name, value in identity.items() if value is not None}
-    names_of = {file: name for name, file in IDENTITY.items()}
+    """Raise ConflictError if initiators see another vendor, serial … than the requested one."""
+    files = {**IDENTITY, "wwn": "wwn/vpd_unit_serial"}
+    wanted = {files[name]: value for name, value in identity.items() if value is not None}
+    names_of = {file: name for name, file in files.items()}
     for file in wanted:
         if place.plugin not in storage_info.IDENTIFIED:
             name = names_of[file]
@@ -390,9 +400,10 @@ def _refuse_other_identity(lio: Lio, place: StorageObject, identity: Mapping[str
         name = names_of[file]
         if found is None:
             raise UsageError(f"This kernel cannot set the {name}.", f"Omit {name}=.")
+        value = serial_argument(wanted[file]) if name == "wwn" else wanted[file]
         raise ConflictError(
             f"{place.path} already exists and has the {name} '{found}'.",
-            f"Without LUNs, '{place.path} set wwn {argument(file[4:], wanted[file])}' changes it.",
+            f"Without LUNs, '{place.path} set wwn {argument(file[4:], value)}' changes it.",
         )
 
 

@@ -131,7 +131,27 @@ def test_which_of_several_initiators_is_asked(pyshell: Pyshell) -> None:
     text = guide(pyshell, OTHER)
     assert "lun-1" in text
     assert "lun-0" not in text
-    assert f"{CLIENT} can have this disk, too" in text
+    for system in SYSTEMS:
+        assert f"# {CLIENT} can have this disk, too:\n# " in guide(
+            pyshell, OTHER, f"system={system}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("initiator", "system"),
+    [
+        ("iqn.1991-05.com.microsoft:win1", "windows"),
+        ("iqn.1998-01.com.vmware:esx1-5e", "esxi"),
+        ("iqn.1994-09.org.freebsd:bsd", "freebsd"),
+        ("iqn.2020-07.com.microsoft:x", "linux"),
+    ],
+)
+def test_the_default_name_of_an_initiator_selects_the_system(
+    pyshell: Pyshell, initiator: str, system: str
+) -> None:
+    pyshell.must(ONE.replace(CLIENT, initiator))
+    assert data(pyshell)["system"] == system
+    assert "InitiatorName=" in guide(pyshell, "system=linux")
 
 
 def test_what_can_only_be_read_is_not_formatted(pyshell: Pyshell) -> None:

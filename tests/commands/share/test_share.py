@@ -61,6 +61,24 @@ def test_discard_is_enabled_where_the_device_can(pyshell: Pyshell, tmp_path: Pat
     assert twin("diff", str(pyshell.saved_file)).done().out == ""
 
 
+def test_the_serial_number_of_a_new_disk_can_be_given(pyshell: Pyshell) -> None:
+    serial = f"{'1a' * 12}b"
+    pyshell.must(f"share /dev/sdb to={CLIENT} company_id=0x00a098 wwn={serial}")
+    assert f"naa: naa.600a098{serial}" in pyshell.must("/backstores/block/sdb info")
+    assert "nothing to do" in pyshell.must(f"share sdb to={CLIENT} wwn={serial}")[0]
+    ran = pyshell.line(f"share sdb to={CLIENT} wwn=serial:naa.x")
+    assert (ran.status, ran.out) == (5, "")
+    assert f"already exists and has the wwn '{serial}'" in ran.err
+    assert "set wwn vpd_unit_serial=serial:naa.x'" in ran.err
+
+
+def test_a_name_that_is_changed_to_lower_case_is_reported(pyshell: Pyshell) -> None:
+    ran = pyshell.line(f"share /dev/sdb to={CLIENT.upper()},{CLIENT}2 target={SERVER.upper()}")
+    told = "The name was changed to {}.\n"
+    assert ran.err == told.format(CLIENT) + told.format(SERVER)
+    assert f"Created Node ACL for {CLIENT}" in ran.lines
+
+
 def test_the_preference_decides_whether_share_enables_discard(pyshell: Pyshell) -> None:
     pyshell.must("set global enable_discard=false", f"share /dev/sdb to={CLIENT}")
     assert running(pyshell)[0]["attributes"]["emulate_tpu"] == 0
@@ -382,6 +400,8 @@ def test_unshare_takes_all_back(pyshell: Pyshell) -> None:
 def test_unshare_says_that_chap_stays_where_it_does(pyshell: Pyshell) -> None:
     pyshell.must(ONE_LINE)
     pyshell.line(f"share /dev/sdb to={CLIENT} chap=oneway")
+    assert pyshell.line("unshare sdb --dry-run").done().err == ""  # lee_block needs it
+    pyshell.must(f"{ACL} delete 0")
     ran = pyshell.line("unshare sdb").done(noting=f"TPG 1 of target {SERVER} still requires CHAP")
     assert f"'{TPG} set attribute authentication=0' ends that." in ran.err
     pyshell.must(f"unshare {LEE}")  # with its target
