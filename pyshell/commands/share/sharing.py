@@ -12,7 +12,7 @@ from pyshell import names
 from pyshell.commands.share import chap_options
 from pyshell.commands.share.chap_options import Chap
 from pyshell.errors import ConflictError, NotFoundError, UsageError
-from pyshell.lio import Lio, fabrics, listing, sessions, storage_info
+from pyshell.lio import Lio, fabrics, listing, sessions, settings, storage_info
 from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, Portal, StorageObject, Target, Tpg
 from pyshell.lio.operations.base import Operation
@@ -389,7 +389,7 @@ def _refuse_other_size(lio: Lio, place: StorageObject, size: int) -> None:
 
 def _refuse_other_identity(lio: Lio, place: StorageObject, identity: Mapping[str, Any]) -> None:
     """Raise ConflictError if initiators see another vendor, serial … than the requested one."""
-    files = {**IDENTITY, "wwn": "wwn/vpd_unit_serial"}
+    files = {**IDENTITY, "wwn": settings.SERIAL}
     wanted = {files[name]: value for name, value in identity.items() if value is not None}
     names_of = {file: name for name, file in files.items()}
     for file in wanted:
