@@ -38,6 +38,7 @@ from pyshell.lio.identifiers import Target, normal_wwn
 from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateStorageObject, image_file_of
+from pyshell.quoting import line
 from pyshell.tree.command import CONFIGURATION, REVISION, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import PREFERENCES
@@ -162,15 +163,29 @@ def _all_faults(
         told = [(f"{path}:{one.line}:{one.column}", str(one)) for one in found]
     else:
         told = [(str(path), f"{json_path(one.place)}: {one.message}") for one in errors]
+    rest = _rest_of(node, error, document, path, target)
     if len(told) == 1:
         where, message = told[0]
         if error is not None:
-            error.hint, error.unchanged = f"The error is at {where}.", True
+            error.hint, error.unchanged = f"The error is at {where}.{rest}", True
             return error
         return PyshellError(f"{where}: {message}", unchanged=True)
-    failed = PyshellError(f"{path} has {len(told)} errors:", unchanged=True)
+    failed = PyshellError(f"{path} has {len(told)} errors:", rest.lstrip(), unchanged=True)
     failed.faults = [f"{where}: {message}" for where, message in told]
     return failed
+
+
+def _rest_of(
+    node: Node, error: PyshellError | None, document: Document, path: Path, target: str | None
+) -> str:
+    """Return a hint on how to restore the rest if a device or image file is missing, else ""."""
+    devices = [one.get("dev") for one in document.get("storage_objects", [])]
+    if not isinstance(error, NotFoundError) or error.path not in devices or not path.is_file():
+        return ""
+    # Of the boot file, missing_only omits what was deleted since.
+    others = None if path == store.default_file(node.lio) else True
+    restore = line("restoreconfig", str(path), target=target, missing_only=others)
+    return f" '{restore}' restores the rest."
 
 
 @command(changes=True, examples=("rollback 3", "rollback saved"))

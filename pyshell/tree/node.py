@@ -256,6 +256,8 @@ class Node(ConfigNode):  # type: ignore[misc]
             hint = self.nearest(part, f"'ls {self.path}' shows what is there.")
             if part in self.commands():
                 hint = f"{part} is a command: write '{self.path} {part}'."
+            if "*" in part:
+                hint = "'*' matches only in the path before a command, as in '/iscsi/* ls'."
             missing = f"No such path {self.path.rstrip('/')}/{part}"
             raise NotFoundError(missing, hint, targetcli=missing)
         return found

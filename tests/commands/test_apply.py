@@ -670,6 +670,28 @@ def test_a_dry_run_of_a_restore_counts_the_faults_of_the_real_one(early: Pyshell
     assert "lee_block" not in dry.out
 
 
+def test_apply_of_a_missing_image_file_names_the_command_that_restores_the_rest(
+    pyshell: Pyshell,
+) -> None:
+    pyshell.must(
+        f"share /srv/a.img size=1M to={CLIENT} target={SERVER}", f"share {LEE} to={CLIENT}"
+    )
+    file = pyshell.folder / "disks.json"
+    pyshell.must(f"saveconfig {file}", "clearconfig confirm=true")
+    pyshell.simulator.machine.file("/srv/a.img").unlink()
+    ran = pyshell.line(f"apply {file}")
+    rest = re.search(r"'(restoreconfig .*)' restores the rest. Nothing was changed.$", ran.err)
+    assert (ran.status, ran.out) == (3, "")
+    assert rest is not None
+    assert pyshell.line(rest[1]).status == 6
+    assert "lee-lee.lv" in pyshell.line(f"ls {TPG}/luns").out
+    ran = pyshell.line(f"apply {file} target={SERVER}")
+    assert f" target={SERVER} missing_only=true' restores the rest." in ran.err
+    pyshell.saved_file.write_bytes(file.read_bytes())
+    ran = pyshell.line("apply saved")
+    assert f"'restoreconfig {pyshell.saved_file}' restores the rest." in ran.err
+
+
 def test_a_dry_run_of_what_is_missing_tells_what_still_is(early: Pyshell) -> None:
     early("restoreconfig")
     dry = early("restoreconfig", "missing_only=true", "--dry-run")

@@ -69,6 +69,12 @@ def test_a_path_that_leads_nowhere_is_told(exported: Pyshell, path: str) -> None
     assert "No such path" in ran.err
 
 
+def test_a_star_in_a_path_that_is_an_argument_is_explained(pyshell: Pyshell) -> None:
+    ran = pyshell.line("ls '/iscsi/iqn*'")
+    assert (ran.status, ran.out) == (3, "")
+    assert "'*' matches only in the path before a command" in ran.err
+
+
 def test_a_command_reads_only_what_its_path_names(
     exported: Pyshell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
