@@ -128,8 +128,8 @@ def test_chap_as_the_kernel_refused_it_is_named_and_fixed(lee: Path, initiator: 
     assert disk.offer(username="stranger") != 0
     found = named("chap.name", trace())
     assert SECRET not in json.dumps(found)
-    follow(found)
-    assert disk.offer(username="client") == 0
+    follow(found, NAME="stranger")
+    assert disk.offer() == 0
     disk.is_seen()
     batch(f"{disk.tpg} set attribute authentication=0")
     assert disk.offer() != 0
