@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from . import lio
 
@@ -27,6 +27,8 @@ _NAA = re.compile(r"naa\.5001405[0-9a-f]{9}")
 _MORE_THAN_A_PAGE = 1 << 16
 
 Tree = dict[str, str]
+Names = Mapping[str, str]
+"""What differs from guest to guest, by its name: {"DISK": "/dev/sda"}."""
 
 
 def take() -> Tree:
@@ -65,21 +67,30 @@ def _value(path: str) -> str:
         return f"(not readable: {error.strerror})"
 
 
-@functools.lru_cache(maxsize=1 << 15)
-def plain(text: str, known: str = "") -> str:
-    """Return a text with names in place of what was drawn by lot; what `known` names stays."""
+def plain(text: str, known: str = "", names: Names | None = None) -> str:
+    """Return a text with names in place of what was drawn by lot, or differs between guests.
 
+    What `known` names stays.
+    """
+    return _plain(text, known, tuple((names or {}).items()))
+
+
+@functools.lru_cache(maxsize=1 << 15)
+def _plain(text: str, known: str, names: tuple[tuple[str, str], ...]) -> str:
     def named(match: re.Match[str]) -> str:
         return match.group() if match.group() in known else "naa.RANDOM"
 
+    for name, value in names:
+        text = text.replace(value, f"${name}")
     text = _ALIAS.sub("RANDOM", _QUEUE.sub("N", _HOST.sub("N", _HBA_INDEX.sub("N", text))))
     text = _UUID.sub(lambda match: match.group() if match.group() in known else "UUID", text)
     return _NAA.sub(named, _RANDOM_IQN.sub("RANDOM", text))
 
 
-def plain_tree(tree: Tree, known: str = "") -> Tree:
-    """Return a tree with names in place of what was drawn by lot."""
-    return {plain(path, known): plain(value, known) for path, value in tree.items()}
+def plain_tree(tree: Tree, known: str = "", names: Names | None = None) -> Tree:
+    """Return a tree with names in place of what was drawn by lot, or differs between guests."""
+    named = tuple((names or {}).items())
+    return {_plain(path, known, named): _plain(value, known, named) for path, value in tree.items()}
 
 
 def differences(one: Tree, other: Tree) -> dict[str, tuple[str | None, str | None]]:

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from .sidebyside import scenes
-from .sidebyside.comparing import Did, compare
+from .sidebyside import recorded, scenes
+from .sidebyside.comparing import Did, Played, compare
 from .sidebyside.scenes import Scene, Step
 
-THEIRS = Did(0, "Created it.\nDone.\n", "", {"core": "", "core/a": "1"}, 0.0)
+THEIRS = Did(0, "Created it.\nDone.\n", "", {"core": "", "core/a": "1"})
 FAILED = replace(THEIRS, status=1, stdout="", stderr="It cannot be.\n")
 
 
 def found(ours: Did, theirs: Did = THEIRS, exempt: Mapping[str, str] | None = None) -> str:
     """Return what the comparison of one line tells."""
-    return "\n".join(compare(Scene("one", [Step("create", dict(exempt or {}))]), [theirs], [ours]))
+    scene = Scene("one", [Step("create", dict(exempt or {}))])
+    return "\n".join(compare(scene, Played({}, [theirs]), Played({}, [ours])))
 
 
 def test_what_is_the_same_tells_nothing() -> None:
@@ -64,7 +65,26 @@ def test_a_failure_is_told_in_one_line(stderr: str) -> None:
 def test_a_tree_that_stays_different_is_told_once() -> None:
     ours = replace(THEIRS, tree={})
     scene = Scene("two", [Step("create", {"tree": "failure 1: so"}), Step("ls")])
-    assert compare(scene, [THEIRS, THEIRS], [ours, ours]) == []
+    assert compare(scene, Played({}, [THEIRS] * 2), Played({}, [ours] * 2)) == []
+
+
+def test_what_differed_at_the_start_is_not_told() -> None:
+    ours = replace(THEIRS, tree={**THEIRS.tree, "loopback": ""})
+    scene = Scene("one", [Step("ls")])
+    assert compare(scene, Played({}, [THEIRS]), Played({"loopback": ""}, [ours])) == []
+
+
+def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
+    scene = Scene("one", [Step("create"), Step("delete")])
+    played = Played({"core": ""}, [THEIRS, replace(FAILED, tree={"core": ""})])
+    recorded.write({"one": played}, [scene], tmp_path / "file")
+    assert recorded.read([scene], tmp_path / "file") == {"one": played}
+    with pytest.raises(ValueError, match="record anew"):
+        recorded.read([Scene("one", [Step("create")])], tmp_path / "file")
+
+
+def test_every_line_of_the_list_is_recorded() -> None:
+    assert sum(len(played.done) for played in recorded.read(scenes.read()).values()) >= 150
 
 
 def test_each_exemption_of_the_list_has_its_reason(tmp_path: Path) -> None:

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a scene through a program and compares what two programs made of it."""
+"""Compares what two programs made of a scene."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from .. import snapshot
-from ..forked import Forked
 from .scenes import Scene, Step
 
 # So many entries of configfs are told of one difference; a missing object would be hundreds.
@@ -27,50 +23,22 @@ class Did:
     stdout: str
     stderr: str
     tree: snapshot.Tree
-    seconds: float
+    seconds: float = 0.0
 
 
-class Program(Forked):
-    """A program of the two: its preferences lie in its folder, beside what it prints."""
+@dataclass(frozen=True)
+class Played:
+    """What came of a scene: configfs at its start, and what each line did."""
 
-    def run_line(
-        self, arguments: Sequence[str], where: Path, stdin: str = ""
-    ) -> tuple[int, str, str]:
-        """Run a command line in a folder; return the exit status and both outputs."""
-        environment = {"TARGETCLI_HOME": str(self.home), "TERM": "dumb"}
-        return self.run(arguments, where, stdin, environment)
-
-    @property
-    def home(self) -> Path:
-        """Return where its preferences lie."""
-        return self.folder / "home"
-
-    def forget(self) -> None:
-        """Take its preferences away."""
-        shutil.rmtree(self.home, ignore_errors=True)
+    start: snapshot.Tree
+    done: list[Did]
 
 
-def play(
-    program: Program, scene: Scene, where: Path, names: Mapping[str, str], hanging: Path
-) -> Iterator[Did]:
-    """Run a scene's lines one after the other, and look at the kernel after each.
-
-    `hanging` is a file that the host sees: it tells which line hangs, if one does.
-    """
-    for step in scene.steps:
-        hanging.write_text(step.text)
-        begun = time.monotonic()
-        status, stdout, stderr = program.run_line(step.arguments(names), where)
-        seconds = time.monotonic() - begun
-        tree = snapshot.plain_tree(snapshot.take(), scene.text)
-        yield Did(status, snapshot.plain(stdout, scene.text), stderr, tree, seconds)
-
-
-def compare(scene: Scene, theirs: Sequence[Did], ours: Sequence[Did]) -> list[str]:
+def compare(scene: Scene, theirs: Played, ours: Played) -> list[str]:
     """Return what differs and may not, and what may differ and does not."""
     found: list[str] = []
-    before: Mapping[str, object] = {}
-    for step, their, our in zip(scene.steps, theirs, ours, strict=True):
+    before = snapshot.differences(theirs.start, ours.start)
+    for step, their, our in zip(scene.steps, theirs.done, ours.done, strict=True):
         differ = _outputs(their, our)
         if scene.name == "errors" and their.stderr != our.stderr:
             differ["stderr"] = f"{their.stderr}|\n{our.stderr}"
