@@ -18,9 +18,9 @@ GUESTS = 2
 # What the tests of a file take, about, on a busy machine: the end of each session tells anew. A
 # file that is not named here counts as one of middling length.
 SECONDS = {
-    "test_side_by_side.py": 950,
     "test_boot.py": 600,
     "test_examples.py": 400,
+    "test_side_by_side.py": 400,
     "test_conformance.py": 300,
     "test_applying.py": 250,
     "test_guiding.py": 210,
