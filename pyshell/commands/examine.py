@@ -46,7 +46,7 @@ def doctor(
     grant access or contain a placeholder are listed below 'Decide for yourself', as is saveconfig
     while there are errors.
 
-    Exit status: 0 no problems, 1 warnings, 2 errors.
+    Exit status: 0 no problems (lines that begin with 'info' are none), 1 warnings, 2 errors.
     """
     below = node.get_node(path).path if path else "/"
     found = list(examine(node.lio, below))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pyshell.lio import Lio
 from pyshell.quoting import for_shell, shell_word
 
-Level = Literal["error", "warning", "unseen"]
+Level = Literal["error", "warning", "info", "unseen"]
 Code = Literal[
     "",
     "acl.missing",
@@ -49,7 +49,8 @@ Code = Literal[
 class Finding:
     """One finding: an `error` breaks access now, a `warning` may later.
 
-    `unseen` is not a problem but something that could not be checked, and why.
+    `info` is not a problem: a property of a default that is worth knowing. `unseen` is not a
+    problem but something that could not be checked, and why.
     """
 
     level: Level
@@ -81,6 +82,11 @@ def warning(
 ) -> Finding:
     """Return a finding that may break access later."""
     return Finding("warning", path, message, commands, choices=tuple(choices), code=code)
+
+
+def info(path: str, message: str, *, choices: Sequence[str] = ()) -> Finding:
+    """Return a finding that is not a problem."""
+    return Finding("info", path, message, choices=tuple(choices))
 
 
 def unseen(what: str, why: str, *about: str) -> Finding:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pyshell.doctor import Code, Finding, error, new_path, pyshell, unseen, warning
+from pyshell.doctor import Code, Finding, error, info, new_path, pyshell, unseen, warning
 from pyshell.files import paths
 from pyshell.host import block_devices, file_text
 from pyshell.lio import CONFIG_DIR, DBROOT_FOLDERS, Lio, listing, sessions, storage_info
@@ -90,7 +90,8 @@ def _cache(
             pyshell(lio, place.path, "set", "attribute", emulate_write_cache=1),
         )
     elif not found.aio and not _has_battery(lio):
-        yield warning(
+        # Initiators know of this cache, and it is the default of create.
+        yield info(
             place.path,
             "writes are buffered in this host's memory, and it has no battery: a crash loses what"
             f" initiators have not flushed, about the last {_seconds_kept(lio)} seconds. Recreated"

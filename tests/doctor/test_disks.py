@@ -99,6 +99,10 @@ def test_a_cache_without_a_battery(buffered: Pyshell) -> None:
     expires.write_text("12000\n", encoding="utf-8")
     only(buffered, "disks", "/backstores/fileio/image", "about the last 125 seconds")
     commands = only(buffered, "disks", "/backstores/fileio/image", "no battery")
+    ran = buffered.line("doctor /backstores")
+    assert ran.status == 0, "it is the default of create"
+    assert ran.lines[0].startswith("info: /backstores/fileio/image: ")
+    assert ran.lines[-1].startswith("No problems found")
     follow(buffered, commands)
     assert gone(buffered, "disks")
     assert "fileio/image (/srv/image)" in buffered.line(f"ls {TPG}/luns/lun5").out
