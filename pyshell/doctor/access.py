@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from pyshell import names
@@ -120,27 +120,34 @@ def unadmitted(lio: Lio, tpg: Tpg, initiator: str = "", *, tried: bool = False) 
     """Return the finding of an initiator, or of any, without an ACL and not in demo mode."""
     if is_on(lio.kernel, f"{tpg.folder}/{DEMO}"):
         return None
-    saved = saved_acls(lio, tpg)
+    name = initiator
     if initiator:
         logged = "; the kernel log shows that it tried to log in" if tried else ""
         message = f"the TPG has no ACL for {initiator}: it cannot log in{logged}"
-        message += ". The saved configuration has one" * (initiator in saved)
+        message += ". The saved configuration has one" * is_saved(lio, NodeAcl(tpg, initiator))
     else:
         counted = statistics.logins(lio, tpg.target)
         failed = counted is not None and counted.failures
         last = f"; one at {counted.last_address} tried to log in" if counted and failed else ""
         advice = f"Create one for the initiator (its name is in initiatorname.iscsi{last})"
+        saved = _saved_acls(lio, tpg)
+        name = (*saved, "INITIATOR")[0]
         if saved:
             advice = f"The saved configuration has one for {listed(saved, _NAMED)}"
         message = f"the TPG has no ACL: no initiator can log in. {advice}"
-    choices = [_admitting(lio, tpg, initiator or (*saved, "INITIATOR")[0], saved)]
+    choices = [_admitting(lio, tpg, name)]
     return error(tpg.path, message, choices=choices, code="acl.missing")
 
 
-def saved_acls(lio: Lio, tpg: Tpg) -> list[str]:
+def _saved_acls(lio: Lio, tpg: Tpg) -> list[str]:
     """Return the initiators that have an ACL of a TPG in the saved configuration."""
     places = (item.place for item in boot.saved_items(lio).values())
     return [one.wwn for one in places if isinstance(one, NodeAcl) and one.tpg == tpg]
+
+
+def is_saved(lio: Lio, acl: NodeAcl) -> bool:
+    """Return whether the saved configuration has an ACL."""
+    return acl.path in boot.saved_items(lio)
 
 
 def restoring(lio: Lio, initiator: str, disk: str = "", tpg: Tpg | None = None) -> str:
@@ -165,9 +172,9 @@ def _as_saved(lio: Lio, tpg: Tpg) -> str:
     return pyshell(lio, "apply", "saved", target=tpg.target.wwn)
 
 
-def _admitting(lio: Lio, tpg: Tpg, initiator: str, saved: Collection[str]) -> str:
+def _admitting(lio: Lio, tpg: Tpg, initiator: str) -> str:
     """Return the command that creates an ACL, with its secret and mappings if it is saved."""
-    if initiator in saved:
+    if is_saved(lio, NodeAcl(tpg, initiator)):
         return _as_saved(lio, tpg)
     return pyshell(lio, f"{tpg.path}/acls", "create", initiator)
 
@@ -432,14 +439,13 @@ def _refused(
         return
     choices: list[str] = []
     code: Code = "acl.missing" if reason == "authorize" else _CODES.get(reason, "")
-    saved = saved_acls(lio, tpgs[0])
     if name and reason in _BY_CHAP:
         acl = _acl(tpgs, name)
         settled = _is_settled(lio, acl or tpgs[0], reason)
         if settled and not strangers:
             return
         if acl is None and not is_on(lio.kernel, f"{tpgs[0].folder}/{DEMO}"):
-            choices, code = [_admitting(lio, tpgs[0], name, saved)], "acl.missing"
+            choices, code = [_admitting(lio, tpgs[0], name)], "acl.missing"
         elif not settled:
             choices = _chap_fix(lio, acl or tpgs[0], name, reason)
     if reason == "authorize" and not name and strangers:
@@ -449,7 +455,7 @@ def _refused(
     for stranger in strangers:
         with contextlib.suppress(UsageError):  # an initiator chooses its name itself
             valid = names.iqn(stranger)
-            choices.append(_admitting(lio, tpgs[0], valid, saved))
+            choices.append(_admitting(lio, tpgs[0], valid))
     refused = plural(counted.failures, "login")
     kinds = [f"{n} {_KINDS[kind]}" for kind in _KINDS if (n := counted.failed.get(kind, 0))]
     if len(kinds) > 1:

@@ -234,15 +234,17 @@ def _saved(path: Path) -> Document | None:
 
 def saved_items(lio: Lio) -> Items:
     """Return the objects of the saved configuration, none if it cannot be read."""
+    file = store.default_file(lio)
     try:
-        return _parsed(document_file.read_file(store.default_file(lio)).data, lio.root)
-    except PyshellError:
+        now = file.stat()
+        return _saved_items(file, lio.root, now.st_ino, now.st_mtime_ns)
+    except (OSError, PyshellError):
         return {}
 
 
 @functools.lru_cache(maxsize=1)
-def _parsed(data: bytes, root: str) -> Items:
-    return items(document_file.from_bytes(data, store.NAME), root, {})
+def _saved_items(file: Path, root: str, _inode: int, _mtime: int) -> Items:
+    return items(document_file.load(file), root, {})
 
 
 def _missing(lio: Lio, recorded: State, path: Path) -> Iterator[Finding]:

@@ -398,7 +398,7 @@ def _acl(at: _At) -> Hop:
             choices=[pyshell(at.lio, f"{at.tpg.path}/acls", "create", at.name)],
             code="acl.missing",
         )
-    saved = at.name in access.saved_acls(at.lio, at.tpg)
+    saved = access.is_saved(at.lio, NodeAcl(at.tpg, at.name))
     if at.asked.disk is not None and at.fabric.name == _ISCSI and not saved:
         # No other disk of the TPG.
         found = replace(found, choices=(_shared(at.lio, at.asked, at.asked.disk.path, at.tpg),))
