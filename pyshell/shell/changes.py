@@ -48,6 +48,7 @@ from pyshell.tree.results import Change, Lines, Work
 
 if TYPE_CHECKING:
     from pyshell.config.document import Document
+    from pyshell.lio.operations.reservations import Reservations
     from pyshell.lio.sessions import Disturbed
 
 
@@ -95,6 +96,7 @@ class Changes:
         if not forced:
             _confirm(self._console, self.lio, change.operations, change.named, change.undoes)
         disturbed = self._disturbed(change)
+        dropped = self._dropped(change.operations, "Dropped")
         with interrupts_held() as interrupted:
             try:
                 with _of_whole(change):
@@ -114,7 +116,7 @@ class Changes:
         self._saving.note_change(changed=bool(inverses), way=change.way)
         self.note_removed(change.operations)
         names = {"cut": _initiators(disturbed)} if disturbed else {}
-        self._tell(change, _sentences, _has_disturbed(disturbed), names)
+        self._tell(change, _sentences, [*_has_disturbed(disturbed), *dropped], names)
         if change.way:  # undo and the like read the whole target, and may end at what is saved
             self._saving.settle(unchanged=change.way == "apply")
         if outcome.interrupted:
@@ -144,12 +146,21 @@ class Changes:
 
     def _foretell(self, change: Change) -> None:
         """Show what a change would do."""
+        dropped = marked(self._dropped(change.operations, "Would drop"))
         if _reports_objects(change):
-            self._tell(change, _would, (), {})
+            self._tell(change, _would, dropped, {})
             return
         disturbed = self._disturbed(change)
         losses = marked(_would_disturb(disturbed, change.operations, change.named))
-        self._tell(change, _would, losses, {"cut": _initiators(disturbed)})
+        self._tell(change, _would, [*losses, *dropped], {"cut": _initiators(disturbed)})
+
+    def _dropped(self, operations: Sequence[Operation], done: str) -> list[str]:
+        """Return the reservations that end with what operations delete, as sentences."""
+        if self._console.compat or not any(isinstance(one, Deletion) for one in operations):
+            return []
+        from pyshell.lio.operations import reservations
+
+        return [f"{done} {one}." for one in reservations.dropped(self.lio, operations)]
 
     def _disturbed(self, change: Change) -> list[Disturbed]:
         """Return the sessions to report, unless the change reports each object anyway."""
@@ -168,6 +179,8 @@ class Changes:
         at_boot = console.options.way == BOOT
         disturbed = [] if console.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
+        held = self._held() if changes else {}
+        dropped = self._dropped(work.operations(), "Dropped") if held else []
         remembered = changes and not at_boot
         if remembered:
             self.memory.keep_running(line)
@@ -185,8 +198,9 @@ class Changes:
             self.memory.forget(line)
         if work.effect is not None:
             self._saving.note_effect(work.effect)
-        if disturbed:
-            shown = replace(shown, lines=[*shown.lines, *_has_disturbed(disturbed)])
+        more = [*_has_disturbed(disturbed), *dropped, *self._restored(held, changes=changes)]
+        if more:
+            shown = replace(shown, lines=[*shown.lines, *more])
         for sentence in shown.lines:
             console.log("info", sentence)
         console.show(shown)
@@ -195,9 +209,25 @@ class Changes:
 
     def _foretell_work(self, work: Work) -> None:
         foreseen = work.foresee() if work.foresee is not None else Lines([])
-        self._console.say(marked([*foreseen.lines, *work.would]), work.data)
+        operations = work.operations() if self._held() else ()
+        dropped = self._dropped(operations, "Would drop")
+        self._console.say(marked([*foreseen.lines, *dropped, *work.would]), work.data)
         if foreseen.failure is not None:
             raise foreseen.failure
+
+    def _held(self) -> dict[StorageObject, Reservations]:
+        from pyshell.lio.operations import reservations
+
+        every = () if self._console.compat else listing.storage_objects(self.lio)
+        return reservations.held(self.lio, every)
+
+    def _restored(self, held: Collection[StorageObject], *, changes: bool) -> list[str]:
+        """Return the reservations that work restored, as sentences."""
+        if not changes:
+            return []
+        from pyshell.lio.operations import reservations
+
+        return [f"Restored {one}." for one in reservations.restored(held, self._held())]
 
     def _disturbed_by_work(self, work: Work) -> list[Disturbed]:
         from pyshell.lio import sessions

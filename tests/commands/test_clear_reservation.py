@@ -173,6 +173,27 @@ def test_undo_does_not_offer_it(cluster: Pyshell) -> None:
     assert "clear_reservation" not in cluster.line("undo --dry-run").out
 
 
+def test_what_drops_a_reservation_names_its_holder(cluster: Pyshell) -> None:
+    kept = "; it is stored, and restored when the storage object is created again"
+    told = f"the reservation of block/lee_block held by {CLIENT}{kept}."
+    acl = f"{TPG}/acls delete {CLIENT}"
+    for line in ("unshare lee_block", "clearconfig confirm=true", acl, f"{TPG}/luns delete 0"):
+        dry = cluster.line(f"{line} --dry-run").done().lines
+        assert f"Would drop {told} (dry run)" in dry
+    assert "reservation" not in cluster.line(f"{TPG}/acls delete {OTHER} --dry-run").out
+    cluster.must("saveconfig")
+    assert f"Dropped {told}" in cluster.must("clearconfig confirm=true")
+    told = f"Restored the reservation of block/lee_block held by {CLIENT}."
+    assert told in cluster.must("restoreconfig")
+    assert "reservation" not in cluster.line("restoreconfig clear_existing=true").out
+
+
+def test_a_reservation_that_is_not_stored_is_dropped_for_good(cluster: Pyshell) -> None:
+    cluster.must(f"reserve {CLIENT} key=0xabc3")
+    told = f"Dropped the reservation of block/lee_block held by {CLIENT}."
+    assert told in cluster.must("unshare lee_block")
+
+
 def test_check_reports_damaged_registrations_of_what_is_restored(cluster: Pyshell) -> None:
     cluster.must("saveconfig")
     (file,) = Path(cluster.folder / "etc/target/pr").iterdir()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from typing import Any
 from pyshell.errors import ConflictError
 from pyshell.files import reading, writing
 from pyshell.lio import Lio, listing, storage_info
-from pyshell.lio.configfs import is_on
+from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target
 from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exist
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
+from pyshell.lio.operations.storage import DeleteStorageObject
 from pyshell.lio.sessions import Session
 from pyshell.text import listed
 
@@ -179,6 +180,67 @@ def _is_of(session: Session, port: InitiatorPort) -> bool:
 def kernel_name(place: NodeAcl | Target) -> str:
     """Return a WWN as the kernel spells it, in lower case."""
     return os.path.basename(place.folder).lower()
+
+
+def held(lio: Lio, places: Iterable[StorageObject]) -> dict[StorageObject, Reservations]:
+    """Return the persistent reservations of storage objects that have one."""
+    found = {}
+    for place in places:
+        if (text_or_none(lio.kernel, f"{place.folder}/pr/res_holder") or "").startswith("SPC-3"):
+            reserved = read(lio, place)
+            if reserved is not None and reserved.holder is not None:
+                found[place] = reserved
+    return found
+
+
+def dropped(lio: Lio, operations: Iterable[Operation]) -> list[str]:
+    """Return the reservations that the kernel drops with what operations delete, for a sentence.
+
+    It drops one with the storage object, and with the LUN or mapped LUN through which its holder
+    registered. That of All Registrants ends with the last of them.
+    """
+    gone: dict[StorageObject, set[tuple[_Port, str] | None]] = {}
+    for operation in operations:
+        if isinstance(operation, DropStoredRegistrations):
+            return []  # clear_reservation reports it
+        if isinstance(operation, DeleteStorageObject):
+            gone.setdefault(operation.place, set()).add(None)
+        elif isinstance(operation, DeleteLun | UnmapLun):
+            lun = operation.place if isinstance(operation, DeleteLun) else None
+            name = ""
+            if isinstance(operation, UnmapLun):
+                lun, name = listing.lun_of(operation.place), kernel_name(operation.place.acl)
+            exported = listing.storage_object_of(lun) if lun is not None else None
+            if lun is not None and exported is not None:
+                gone.setdefault(exported, set()).add((_port(lun), name))
+    return [
+        f"{_described(place, found)}{_STORED if found.aptpl else ''}"
+        for place, found in held(lio, gone).items()
+        if gone[place] & _ends_with(found)
+    ]
+
+
+_STORED = "; it is stored, and restored when the storage object is created again"
+
+
+def restored(
+    before: Collection[StorageObject], after: Mapping[StorageObject, Reservations]
+) -> list[str]:
+    """Return the reservations that storage objects have now and did not have before."""
+    known = {place.path for place in before}
+    return [_described(place, found) for place, found in after.items() if place.path not in known]
+
+
+def _described(place: StorageObject, found: Reservations) -> str:
+    return f"the reservation of {place.plugin}/{place.name} held by {found.names_text}"
+
+
+def _ends_with(found: Reservations) -> set[tuple[_Port, str] | None]:
+    """Return what ends a reservation: None is the storage object, "" any initiator."""
+    if found.holder is None or found.type.endswith(_ALL_REGISTRANTS):
+        return {None}
+    port = (found.target.lower(), found.tpg, found.lun)
+    return {None, (port, ""), (port, found.holder.initiator.lower())}
 
 
 @dataclass
