@@ -1045,7 +1045,8 @@ def test_a_restore_and_apply_name_keys_that_have_no_effect(
     file = tmp_path / "mistyped.json"
     file.touch(0o600)
     file.write_text('{"storage_object": []}')
-    (line,) = pyshell("check", str(file)).lines
+    line, summary = pyshell("check", str(file)).lines
+    assert summary == f"{file}: no errors, 1 warning"
     assert "Did you mean storage_objects?" in line
     for command in ("restoreconfig", "apply"):
         ran = pyshell(command, str(file))
