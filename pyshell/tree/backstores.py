@@ -69,7 +69,8 @@ def refuse_discard(lio: Lio, plugin: str, path: str) -> None:
 def discard_note(device: str) -> str:
     """Return the sentence about discard that was not requested.
 
-    `create` of a block storage object omits it: the walk-through of the README shows its output.
+    `create` of a block storage object omits it: it prints exactly targetcli's sentence, at a
+    terminal, too.
     """
     return f"Enabled discard (UNMAP): {device} can free blocks."
 

@@ -156,6 +156,9 @@ def test_exist_ok_needs_the_same_identity(disk: Pyshell) -> None:
     for given in (GIVEN, "vendor=ACME"):
         assert "nothing to do" in disk.line(f"{CREATE} {given} exist_ok=true").err
     assert disk.line(f"{CREATE} vendor=OTHER exist_ok=true").status == 5
+    serial = disk.must(f"{DISK} get wwn vpd_unit_serial")[0].partition("=")[2].strip()
+    assert "nothing to do" in disk.line(f"{CREATE} wwn={serial} exist_ok=true").err
+    assert disk.line(f"{CREATE} wwn=other exist_ok=true").status == 5
 
 
 def test_the_naa_id_of_another_company_is_explained(disk: Pyshell) -> None:

@@ -135,6 +135,9 @@ class CreateStorageObject(Creation):
         wanted = preconditions.resolved(lio, self.place.plugin, self.arguments)
         names = _MADE_OF[self.place.plugin]
         assert there is not None
+        serial = wanted.get("wwn")
+        if serial and serial != storage_info.serial(lio.kernel, there):
+            return False
         if storage_info.other_identity(lio.kernel, there, self.identity):
             return False
         if self.discard is not None and not storage_info.discards_as(lio, there, self.discard):
