@@ -358,7 +358,10 @@ def _follow_device(
             "Resize that first (lvextend, 'losetup -c'); LIO follows.",
         )
     assert found.size is not None
-    said = [f"{place} is {size_text(found.size)}, the size of its device.", *_rescans(lio, place)]
+    said = [
+        f"{_named(place)} is {size_text(found.size)}, the size of its device.",
+        *_rescans(lio, place),
+    ]
     return Lines(said, {"size": found.size})
 
 
@@ -393,9 +396,14 @@ def _refuse_to_shrink(place: StorageObject, size: int | None, wanted: int, *, fo
 
 def _has_now(lio: Lio, place: StorageObject, size: int) -> list[str]:
     return [
-        f"Storage object {place.plugin}/{place.name} is now {size_text(size)}.",
+        f"{_named(place)} is now {size_text(size)}.",
         *_rescans(lio, place),
     ]
+
+
+def _named(place: StorageObject) -> str:
+    """Return the name of a storage object at the beginning of a sentence."""
+    return f"Storage object {place.plugin}/{place.name}"
 
 
 def discard_rescans(lio: Lio, place: StorageObject) -> list[str]:

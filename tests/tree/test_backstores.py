@@ -486,7 +486,7 @@ def test_a_block_device_is_followed_once_it_has_grown(target: Pyshell) -> None:
     device = machine.device("/dev/sdb")
     assert device
     machine.add(dataclasses.replace(device, size=16 << 30))
-    said = ["storage object block/disk is 16.0GiB, the size of its device.", RESCAN]
+    said = ["Storage object block/disk is 16.0GiB, the size of its device.", RESCAN]
     assert target.must(f"{path} resize") == target.must(f"{path} resize 16G") == said
     assert "(16.0GiB)" in target.must(f"{path} status")[0]
 
