@@ -111,7 +111,11 @@ def nexuses(lio: Lio) -> Iterator[Session]:
 
 
 def of_tpg(lio: Lio, tpg: Tpg) -> Iterator[Session]:
-    """Yield the open sessions of one TPG."""
+    """Yield the open sessions of one TPG.
+
+    Without an ACL, only those of iSCSI and qla2xxx: the other fabrics have no `dynamic_sessions`,
+    and srpt no demo mode (Linux 6.1; callers of target_show_dynamic_sessions, srpt_template).
+    """
     explicit = set()
     for acl in listing.node_acls(tpg):
         found = of_acl(lio, acl)

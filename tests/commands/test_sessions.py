@@ -136,6 +136,8 @@ def test_field_failure_55_sessions_of_fabrics_that_tell_little(
     wwn = str(pyshell("-o", "json", f"/{fabric}", "ls").json["tree"]["children"][0]["name"])
     node = f"/{fabric}/{wwn}"
     pyshell.must(f"{node}/luns create /backstores/ramdisk/disk", f"{node}/acls create {initiator}")
+    (tpg,) = pyshell.configfs.glob(f"{fabric}/*/tpgt_1")
+    assert (tpg / "dynamic_sessions").exists() == (fabric == "qla2xxx")
     assert pyshell("sessions").done().lines == ["(no open sessions)"]
     (index,) = pyshell.configfs.glob(
         f"{fabric}/*/tpgt_1/acls/*/lun_0/statistics/scsi_att_intr_port/indx"
