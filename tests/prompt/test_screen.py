@@ -371,6 +371,8 @@ def test_ux_row_4_no_secret_reaches_the_history(target: Pyshell) -> None:
         screen.type(f"{TPG} set auth password=-{ENTER}")
         screen.see("\npassword:")
         screen.type(f"verysecret12{ENTER}")
+        screen.see("\npassword again:")
+        screen.type(f"verysecret12{ENTER}")
         assert "verysecret12" not in screen.see("Parameter password is now '********'.")
         screen.run(f"{TPG} set auth userid=u password=othersecret1")
     kept = target.folder / "home" / "history"
