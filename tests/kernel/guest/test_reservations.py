@@ -66,6 +66,12 @@ def register(disk: Path, key: str, *words: str) -> None:
     persist(disk, "register-ignore", f"--param-sark={key}", *words)
 
 
+def reserve_6(disk: Path, *, release: bool = False) -> None:
+    """Send RESERVE(6) or RELEASE(6)."""
+    run("sg_turs", str(disk), check=False)
+    run("sg_raw", str(disk), "17" if release else "16", *["00"] * 5)
+
+
 def can_write(disk: Path) -> bool:
     """Return whether an initiator can write; a conflict with a reservation is EBADE."""
     run("sg_turs", str(disk), check=False)
@@ -112,6 +118,8 @@ def test_a_cluster_fences_and_its_registrations_survive(
     persist(other, "clear", f"--param-rk={B}")
     assert reservations()["registrations"] == []
 
+    see_a_reservation_of_spc_2(one, other)
+
     # With APTPL, both registrations and the reservation survive.
     register(one, A, "--param-aptpl")
     register(other, B, "--param-aptpl")
@@ -147,6 +155,18 @@ def test_a_cluster_fences_and_its_registrations_survive(
         run("sh", "-c", command)
     register(one, A)
     assert findings() == []
+
+
+def see_a_reservation_of_spc_2(one: Path, other: Path) -> None:
+    """Reserve the disk with RESERVE, which needs no registration and ends with the session."""
+    reserve_6(one)
+    assert (reservations()["type"], names("holders")) == ("SPC-2", [NAME])
+    assert "reservation: SPC-2, held by this initiator" in pyshell("sessions", "detail").stdout
+    assert not can_write(other)
+    pyshell(DISK, "clear_reservation", status=5)
+    reserve_6(one, release=True)
+    assert names("holders") == []
+    assert can_write(other)
 
 
 def shown(configfs: Path) -> dict[str, str]:
