@@ -39,6 +39,7 @@ TOOLS_OF_TESTS = {
     "mkfs.xfs": "xfsprogs",
     "mkfs.ext4": "e2fsprogs",
     "rdma": "iproute2",
+    "nft": "nftables",
     "sg_persist": "sg3-utils",
     "systemctl": "systemd",
     "udevadm": "udev",

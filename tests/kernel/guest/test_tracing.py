@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ..commands import run, wait_for
 from ..initiator import NAME, Initiator
@@ -15,6 +19,7 @@ from .shell import batch, pyshell
 
 SECRET, ANOTHER = "secret-of-client", "secret-of-another"
 FAR, OWN = "10.9.9.9", "192.168.56.105"
+ADDRESS_V6 = "fd00::101"
 TARGETS = Path("/sys/kernel/config/target")
 
 
@@ -37,7 +42,7 @@ def follow(found: Any, *, secret: str = SECRET, **words: str) -> None:
             if part.startswith("pyshell "):
                 pyshell(*shlex.split(part)[1:], stdin=f"{secret}\n")
             else:
-                run("sh", "-c", part)
+                run("sh", "-c", part.replace("| pyshell", f"| {sys.executable} -m pyshell"))
 
 
 def named(code: str, found: Any) -> Any:
@@ -125,6 +130,8 @@ def test_chap_as_the_kernel_refused_it_is_named_and_fixed(lee: Path, initiator: 
     assert disk.offer(password=SECRET) != 0
     run("dmesg", "--clear")  # which alone has the reason
     follow(named("chap.refused", trace()))
+    assert disk.offer() == 0
+    disk.is_seen()
     assert disk.offer(username="stranger") != 0
     found = named("chap.name", trace())
     assert SECRET not in json.dumps(found)
@@ -140,9 +147,32 @@ def test_chap_as_the_kernel_refused_it_is_named_and_fixed(lee: Path, initiator: 
     disk.is_seen()
 
 
-def test_address_route_and_device_are_those_of_the_host(lee: Path, initiator: Initiator) -> None:
+def block() -> None:
+    """Refuse connections to portals."""
+    chain = "{ type filter hook input priority 0; }"
+    run("nft", "add table inet filter")
+    run("nft", f"add chain inet filter input {chain}")
+    run("nft", "add rule inet filter input tcp dport 3260 reject with tcp reset")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((ADDRESS, 3260)).close()
+
+
+def test_the_network_and_the_device_are_those_of_the_host(lee: Path, initiator: Initiator) -> None:
     initiator.start()
     disk = Disk(initiator, lee)
+    batch(f"{disk.tpg}/portals delete {ADDRESS} 3260")
+    # As by a program in a container without the host's network.
+    run("unshare", "--net", "mkdir", str(disk.folder / f"np/{ADDRESS}:3260"))
+    follow(named("portal.closed", trace()))
+    block()
+    follow(named("firewall.blocked", trace(f"from={OWN}")))
+    disk.is_fixed(f"from={OWN}")
+    run("nft", "delete table inet filter")
+    run("ip", "addr", "add", f"{ADDRESS_V6}/128", "dev", "lo")
+    follow(named("address.family", trace(f"from={ADDRESS_V6}")), ADDRESS=ADDRESS_V6)
+    disk.is_fixed(f"from={ADDRESS_V6}")
+    batch(f"{disk.tpg}/portals delete {ADDRESS_V6} 3260")
+    run("ip", "addr", "del", f"{ADDRESS_V6}/128", "dev", "lo")
     run("ip", "addr", "add", "192.168.56.109/32", "dev", "lo")
     batch(f"{disk.tpg}/portals delete {ADDRESS} 3260",
           f"{disk.tpg}/portals create 192.168.56.109")  # fmt: skip
@@ -153,6 +183,8 @@ def test_address_route_and_device_are_those_of_the_host(lee: Path, initiator: In
     follow(named("route.missing", trace(f"from={FAR}")), GATEWAY="192.168.57.1")
     named("session.missing", trace(f"from={FAR}"))
     image, moved = Path("/run/traced.img"), Path("/run/moved.img")
+    (TARGETS / "core/fileio_77/image").mkdir(parents=True)
+    follow(named("storage_object.unconfigured", trace(disk="image")))
     pyshell("share", str(image), "size=16M", f"to={NAME}", f"target={disk.target}", "name=image")
     image.rename(moved)
     follow(named("device.missing", trace(disk="image")), **{"/NEW/PATH": str(moved)})
