@@ -32,6 +32,7 @@ PACKAGES = (
     "open-iscsi",
     "fdisk",
     "xfsprogs",
+    "sg3-utils",
     "python3",
 )
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "unshare": "util-linux"}

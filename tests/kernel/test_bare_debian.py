@@ -16,6 +16,7 @@ from .guest.export import ADDRESS, SERVER
 from .guest.shell import scenario
 
 DISK = f"/dev/disk/by-path/ip-{ADDRESS}:3260-iscsi-{SERVER}-lun-0"
+KEY = "0x123abc"
 # Where an administrator's own doings leave files, beside what is forgotten or logged anyway.
 OTHERS = (
     "/bed/",
@@ -74,11 +75,16 @@ def test_the_package_serves_over_a_reboot_and_leaves_only_what_was_saved(
     assert debian.run("findmnt -n -o FSTYPE /srv/lee && sha256sum /srv/lee/data").split() == [
         "xfs", digest, "/srv/lee/data",
     ]  # fmt: skip
+    # The kernel forgets registrations with the storage object, unless they are to persist.
+    shown = debian.run(f"sg_persist --in --read-full-status {DISK}")
+    assert f"Key={KEY}" in shown
+    assert "type: Write Exclusive, registrants only" in shown
 
     debian.run("umount /srv/lee && iscsiadm -m node -u")
     debian.run("apt-get purge -y pyshell")
     left = [path for path in files(debian) - before if not path.startswith(OTHERS)]
-    kept = ("/etc/target/backup", "/etc/target/revisions")  # what the save at shutdown replaced
+    # What the save at shutdown replaced, and the registrations.
+    kept = ("/etc/target/backup", "/etc/target/revisions", "/etc/target/pr")
     assert sorted(path for path in left if not path.startswith(kept)) == [
         "/etc/target", "/etc/target/saveconfig.json",
     ]  # fmt: skip
@@ -118,4 +124,6 @@ def use(debian: DebianGuest) -> str:
     debian.run(f"echo {DISK}-part1 /srv/lee xfs {options} 0 0 >>/etc/fstab")
     debian.run("systemctl daemon-reload && mount /srv/lee")
     debian.run("head -c 8M /dev/urandom >/srv/lee/data")
+    debian.run(f"sg_persist --out --register --param-sark={KEY} --param-aptpl {DISK}")
+    debian.run(f"sg_persist --out --reserve --param-rk={KEY} --prout-type=5 {DISK}")
     return debian.run("sha256sum </srv/lee/data").split()[0]
