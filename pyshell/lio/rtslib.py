@@ -10,7 +10,8 @@ CFSNode._check_self             one more `exists` before every file that is open
 Path in node, target, tcm,      an attribute read or written takes three times as long; an invalid
 utils; os in target             name can lead out of configfs; commands that only read can write
 modprobe in fabric              the caller's environment reaches a shell that runs as root
-StorageObject._config_pr_aptpl  each new storage object reads /proc/mounts and writes dbroot
+StorageObject._config_pr_aptpl  each new storage object reads /proc/mounts and writes dbroot; an
+                                empty file of reservations, as after a crash, is an error
 
 While rtslib works on a simulated target (see `simulate`), the functions by which it reads the host
 are replaced as well, and a path outside the simulator's folder is one of the simulated host. So
@@ -301,54 +302,12 @@ def modprobe(module: str) -> None:
         raise RTSLibError(done.stderr.strip() or f"exit status {done.returncode}")
 
 
-def _restore_reservations(created: Any) -> None:
-    """Restore the persistent reservations of a new storage object if the kernel kept any.
-
-    rtslib creates its root object to find their folder, once for each storage object: that reads
-    /proc/mounts and tries to set dbroot.
-    """
-    try:
-        root = rtslib_fb.utils.fread(f"{created.configfs_dir}/dbroot")
-    except OSError:
-        root = "/var/target"  # kernels without the file
-    kept = rtslib_fb.utils.Path(root) / "pr"
-    try:
-        if not any(path.name.startswith("aptpl_") for path in kept.iterdir()):
-            return
-        unit = rtslib_fb.utils.fread(f"{created.path}/wwn/vpd_unit_serial")
-    except OSError:
-        return  # as in rtslib: no serial number, no reservations
-    file = kept / f"aptpl_{unit.partition(':')[2].strip()}"
-    if file.is_file() and _has_reservations(created, file):
-        _rtslibs_restore(created)
-
-
-def _has_reservations(created: Any, file: Any) -> bool:
-    """Return whether a file has registrations. rtslib breaks off at an empty one, as after a crash.
-
-    Raises RTSLibError if it is damaged: without its registrations, a fenced initiator could write.
-    """
-    # Late: it imports operations, which import this module.
-    from pyshell.lio.operations import reservations
-
-    try:
-        return bool(reservations.stored(rtslib_fb.utils.fread(file)))
-    except ValueError as error:
-        raise RTSLibError(
-            f"cannot restore its persistent reservations from {file}: {error}. Move that file away"
-            f" to create {created.name} without them"
-        ) from None
-
-
-_rtslibs_restore = rtslib_fb.tcm.StorageObject._config_pr_aptpl
-
-
 def replace_parts() -> None:
     """Replace the parts of rtslib listed above, except those that a simulator replaced."""
     CFSNode.exists = property(lambda node: os.path.isdir(node._path), doc=CFSNode.exists.__doc__)
     # Opening the file reports the same, with errno and path.
     CFSNode._check_self = lambda node: None
-    rtslib_fb.tcm.StorageObject._config_pr_aptpl = _restore_reservations
+    rtslib_fb.tcm.StorageObject._config_pr_aptpl = lambda created: None  # CreateStorageObject does
     for module in (rtslib_fb.node, rtslib_fb.target, rtslib_fb.tcm, rtslib_fb.utils):
         if module.Path is Path:
             module.Path = QuickPath

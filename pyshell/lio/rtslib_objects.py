@@ -11,9 +11,7 @@ constructor and the walks of one class of rtslib, for the reason in its docstrin
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import rtslib_fb
@@ -192,8 +190,8 @@ def found(place: Identifier) -> Any:
 
 def create_storage_object(place: StorageObject, arguments: dict[str, Any]) -> None:
     """Create a storage object with the `arguments` of rtslib's constructor."""
-    with _no_dbroot_warning():
-        _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
+    tcm.bs_cache.clear()  # of HBAs, which other programs may have changed
+    _STORAGE_CLASSES[place.plugin](name=place.name, index=place.hba, **arguments)
 
 
 def create(place: Identifier) -> None:
@@ -274,19 +272,6 @@ def link_name(*of: str) -> str:
     import hashlib  # loads OpenSSL, which nothing else needs
 
     return hashlib.blake2b(os.fsencode("\0".join(of)), digest_size=5).hexdigest()
-
-
-@contextmanager
-def _no_dbroot_warning() -> Iterator[None]:
-    """Suppress rtslib's warning that dbroot cannot be changed while storage objects exist.
-
-    rtslib creates its root object, which tries to set dbroot, for a storage object that has
-    reservations. Its cache of HBAs is emptied: other programs may have changed them.
-    """
-    tcm.bs_cache.clear()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Cannot set dbroot")
-        yield
 
 
 def supports_alua(lio: Lio, place: StorageObject) -> bool:

@@ -5,41 +5,54 @@ from __future__ import annotations
 
 import pytest
 
-from driver import Pyshell
-from pyshell.lio import rtslib, rtslib_objects
+from driver import CLIENT, SERVER, Pyshell
+from pyshell.lio import rtslib_objects
 from pyshell.lio.configfs import changing
 from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.operations.storage import CreateStorageObject
 
 SERIAL = "6f4dd1c4-6f4d-4d1c-8f4d-d1c46f4dd1c4"
 CREATE = f"/backstores/ramdisk create name=one size=1M wwn={SERIAL}"
 
 
-@pytest.fixture
-def brought_back(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the storage objects whose reservations rtslib is left to bring back."""
-    names: list[str] = []
-    monkeypatch.setattr(rtslib, "_rtslibs_restore", lambda made: names.append(made.name))
-    return names
+RECORD = f"""\
+PR_REG_START: 0
+initiator_fabric=iSCSI
+initiator_node={CLIENT}
+initiator_sid=00023d000001
+sa_res_key=2748
+res_holder=0
+res_all_tg_pt=0
+mapped_lun=0
+target_fabric=iSCSI
+target_node={SERVER}
+tpgt=1
+port_rtpi=1
+target_lun=0
+PR_REG_END: 0
+\0"""
 
 
-@pytest.mark.parametrize(("kept", "wanted"), [(SERIAL, ["one"]), ("another", [])])
+@pytest.mark.parametrize(("kept", "count"), [(SERIAL, 1), ("another", 0)])
 def test_kept_reservations_are_brought_back_to_their_storage_object(
-    pyshell: Pyshell, brought_back: list[str], kept: str, wanted: list[str]
+    pyshell: Pyshell, kept: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lio = pyshell.open()
     (pyshell.configfs / "dbroot").write_text("/srv/kept\n", encoding="ascii")
     folder = lio.machine.host_file("/srv/kept/pr")
     folder.mkdir(parents=True)
-    record = (
-        "PR_REG_START: 0\ninitiator_node=iqn.0\nsa_res_key=1\ntarget_node=iqn.t\ntpgt=1\n"
-        "target_lun=0\nPR_REG_END: 0\n\0"
-    )
-    (folder / f"aptpl_{kept}").write_text(record, encoding="ascii")
+    (folder / f"aptpl_{kept}").write_text(RECORD, encoding="ascii")
+    written: dict[str, str] = {}
+    write = lio.kernel.write
+    monkeypatch.setattr(
+        type(lio.kernel), "write",
+        lambda kernel, path, text: (written.update({path: text}), write(path, text)),
+    )  # fmt: skip
+    place = StorageObject("ramdisk", "one", 0, lio.root)
     with changing():
-        rtslib_objects.create_storage_object(
-            StorageObject("ramdisk", "one", 0, lio.root), {"size": 1 << 20, "wwn": SERIAL}
-        )
-    assert brought_back == wanted
+        CreateStorageObject(place, {"size": 1 << 20, "wwn": SERIAL}).do(lio)
+    records = [text for path, text in written.items() if path.endswith("res_aptpl_metadata")]
+    assert records == [",".join(RECORD.split("\n")[1:-2])] * count
 
 
 def keep(pyshell: Pyshell, text: str) -> str:
@@ -62,7 +75,10 @@ def test_a_storage_object_is_not_created_without_its_damaged_reservations(
     file = keep(pyshell, "PR_REG_START: 0\ninitiator_node=iqn")
     ran = pyshell.line(CREATE)
     assert ran.status == 1
-    assert f"cannot restore its persistent reservations from {file}" in ran.err
+    assert (
+        f"Cannot restore the persistent reservations of storage object ramdisk/one from {file}"
+        in ran.err
+    )
     assert "Move that file away" in ran.err
     assert "Storage Objects: 0" in pyshell.line("/backstores/ramdisk ls").out
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyshell.errors import ConflictError
+from pyshell.errors import ConflictError, PyshellError
 from pyshell.files import reading, writing
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_on, text_or_none
@@ -149,6 +149,30 @@ def _parsed(
     )
 
 
+def restore(lio: Lio, place: StorageObject) -> None:
+    """Restore the registrations that the kernel stored for a new storage object, if any.
+
+    Raises PyshellError if they are damaged: without them, a fenced initiator could write.
+    """
+    file = _file(lio, place)
+    if file is None or not os.path.isfile(file):
+        return
+    try:
+        found = stored(_text(file))
+    except ValueError as error:
+        raise PyshellError(
+            f"Cannot restore the persistent reservations of {place} from {file}: {error}.",
+            "Move that file away to create the storage object without them.",
+        ) from None
+    for one in found:
+        _, *fields, _ = one.lines.rstrip("\n").split("\n")
+        lio.kernel.write(f"{place.folder}/pr/res_aptpl_metadata", ",".join(fields))
+
+
+def _text(file: Path) -> str:
+    return reading.read(file).data.decode("utf-8", "surrogateescape")
+
+
 def as_data(found: Reservations) -> dict[str, Any]:
     """Return reservations for JSON."""
     port = {"target": found.target, "tpg": found.tpg, "lun": found.lun} if found.target else None
@@ -276,7 +300,7 @@ class DropStoredRegistrations(Operation):
         file = _file(lio, self.place)
         if file is None or not os.path.isfile(file):
             return None
-        before = reading.read(file).data.decode("utf-8", "surrogateescape")
+        before = _text(file)
         try:
             after = stored_without(before, self._drops())
         except ValueError:

@@ -14,7 +14,7 @@ from pyshell.files import writing
 from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
-from pyshell.lio.operations import preconditions
+from pyshell.lio.operations import preconditions, reservations
 from pyshell.lio.operations.base import (
     Creation,
     Deletion,
@@ -121,6 +121,7 @@ class CreateStorageObject(Creation):
     def create(self, lio: Lio) -> None:
         arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
         rtslib_objects.create_storage_object(self.place, arguments)
+        reservations.restore(lio, self.place)
 
     def do(self, lio: Lio) -> Operation | None:
         with or_removed(lio, self.place.hba_folder, f"the adapter of {self.place}"):
