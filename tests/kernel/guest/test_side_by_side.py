@@ -90,7 +90,7 @@ ACL = f"{TPG}/acls/iqn.2020-07.org.example:i"
 EVERYTHING = (
     "/backstores/block create lee /dev/mapper/lee-lee.lv",
     f"/backstores/fileio create image {PLACE}/image 4M write_back=false",
-    "/backstores/ramdisk create memory 1M",
+    "/backstores/ramdisk create memory 1M vendor=ACME product=A_Disk revision=01 company_id=00a098",
     "/backstores/ramdisk create void 1M nullio=true",
     "/backstores/block/lee set attribute emulate_tpu=1 emulate_caw=0",
     "/backstores/ramdisk/memory/alua create group 1",
@@ -121,6 +121,11 @@ EVERYTHING = (
     "/vhost/naa.5001405000000002/tpg1/luns create /backstores/ramdisk/memory",
 )
 
+# What is set of it: targetcli restores it, but does not save it.
+IDENTITY = {
+    "vendor_id": "ACME", "product_id": "A_Disk", "revision": "01", "company_id": "0x00a098"
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("saving_one", ["targetcli", "pyshell"])
 def test_each_restores_what_the_other_saved(
@@ -134,9 +139,17 @@ def test_each_restores_what_the_other_saved(
     before = snapshot.take()
     file = results / f"{saving_one}.json"
     assert saving.run_line(["saveconfig", str(file)])[0] == 0
+    lost = IDENTITY if saving is targetcli else {}
+    status, told, _ = ours.run_line(["diff", "running", str(file)])
+    assert (status, [name for name in IDENTITY if f"{name}: " in told]) == (bool(lost), [*lost])
     by_its_writer, by_the_other = [restored(program, file) for program in (saving, restoring)]
     assert snapshot.differences(by_its_writer, by_the_other) == {}
     assert len(by_the_other) == len(before)
+    # Its folder in configfs has another number now.
+    (wwn,) = [path for path in by_the_other if path.endswith("/memory/wwn")]
+    has = {name: by_the_other[f"{wwn}/{name}"] for name in IDENTITY}
+    assert (has == IDENTITY) == (not lost)
+    assert not lost or not IDENTITY.items() & has.items()
 
 
 def restored(program: Program, file: Path) -> snapshot.Tree:
