@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pyshell.errors import NotFoundError, PyshellError, UsageError
-from pyshell.lio import Lio, listing, rtslib_objects, sessions, storage_info
+from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import AluaGroup, StorageObject
 from pyshell.lio.operations.base import Operation
@@ -408,6 +408,8 @@ def _named(place: StorageObject) -> str:
 
 def discard_rescans(lio: Lio, place: StorageObject) -> list[str]:
     """Return how logged-in initiators see that discard was changed; [] if there are none."""
+    from pyshell.lio import sessions
+
     seen = any(
         one.storage_object == place
         for lun in listing.luns_of(lio, place)

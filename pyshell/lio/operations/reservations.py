@@ -22,7 +22,6 @@ from pyshell.lio.configfs import is_on, text_or_none
 from pyshell.lio.identifiers import Lun, MappedLun, NodeAcl, StorageObject, Target
 from pyshell.lio.operations.base import Deletion, Foreseen, Operation, must_exist
 from pyshell.lio.operations.mapping import DeleteLun, UnmapLun
-from pyshell.lio.operations.storage import DeleteStorageObject
 from pyshell.lio.sessions import Session
 from pyshell.text import listed
 
@@ -227,7 +226,7 @@ def dropped(lio: Lio, operations: Iterable[Operation]) -> list[str]:
     for operation in operations:
         if isinstance(operation, DropStoredRegistrations):
             return []  # clear_reservation reports it
-        if isinstance(operation, DeleteStorageObject):
+        if isinstance(operation, Deletion) and isinstance(operation.place, StorageObject):
             gone.setdefault(operation.place, set()).add(None)
         elif isinstance(operation, DeleteLun | UnmapLun):
             lun = operation.place if isinstance(operation, DeleteLun) else None

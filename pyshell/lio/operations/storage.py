@@ -14,7 +14,7 @@ from pyshell.files import writing
 from pyshell.lio import Lio, listing, rtslib_objects, storage_info
 from pyshell.lio.configfs import text_or_none
 from pyshell.lio.identifiers import DEFAULT_GROUP, AluaGroup, StorageObject
-from pyshell.lio.operations import preconditions, reservations
+from pyshell.lio.operations import preconditions
 from pyshell.lio.operations.base import (
     Creation,
     Deletion,
@@ -119,6 +119,8 @@ class CreateStorageObject(Creation):
         foreseen.make(self.place.hba_folder)
 
     def create(self, lio: Lio) -> None:
+        from pyshell.lio.operations import reservations
+
         arguments = preconditions.resolved(lio, self.place.plugin, self.arguments)
         rtslib_objects.create_storage_object(self.place, arguments)
         reservations.restore(lio, self.place)
