@@ -78,8 +78,14 @@ def command_lines(
             lines += _deletion(item)
     made = {d.path for d in differences if d.sign == "+"} | anew
     created = {path: item for path, item in after.items() if path in made}
+    again = _exported_again(after)
     for path, item in after.items():
-        if path in made:
+        if path in made and (lun := again & {path, *item.links}):
+            lines.append(
+                f"# {path} cannot be created by a command: another LUN of the TPG exports the"
+                f" storage object of {', '.join(lun)}. Apply a saved file instead."
+            )
+        elif path in made:
             lines += _creation(item, created)
             lines += _settings(item, own(item), secret)
     exported = {link for item in before.values() for link in item.links}
@@ -100,6 +106,19 @@ def command_lines(
                 command = "enable" if item.settings[ENABLED] == "1" else "disable"
                 lines.append(_line(item.place.path, command))
     return [_on_one_line(line) for line in lines]
+
+
+def _exported_again(every: Items) -> set[str]:
+    """Return the LUNs whose storage object an earlier LUN of their TPG exports."""
+    seen: set[tuple[str, str]] = set()
+    found = set()
+    for path, item in every.items():
+        if isinstance(item.place, identifiers.Lun):
+            export = (item.place.tpg.path, item.facts["storage_object"])
+            if export in seen:
+                found.add(path)
+            seen.add(export)
+    return found
 
 
 def _on_one_line(line: str) -> str:

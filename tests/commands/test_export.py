@@ -111,6 +111,28 @@ def test_the_depth_of_an_acl_is_exported(example: Pyshell, memory: Path) -> None
     assert f"{ACL} set queue cmdsn_depth=128" in changes
 
 
+def test_a_second_lun_of_a_storage_object_is_exported_as_a_remark(
+    example: Pyshell, tmp_path: Path
+) -> None:
+    wanted = tmp_path / "wanted.json"
+    document = json.loads(Path(example.example).read_text())
+    tpg = document["targets"][0]["tpgs"][0]
+    tpg["luns"].append({**tpg["luns"][0], "index": 77, "alias": "0123456789"})
+    mapped = tpg["node_acls"][0]["mapped_luns"]
+    mapped.append({**mapped[0], "index": 78, "tpg_lun": 77, "alias": "9876543210"})
+    wanted.write_text(json.dumps(document))
+    wanted.chmod(0o600)
+    example("apply", str(wanted)).done()
+
+    lines = example("export").out.splitlines()
+
+    remarks = [line.split()[1] for line in lines if "cannot be created by a command" in line]
+    assert remarks == [f"{TPG}/luns/lun77", f"{ACL}/mapped_lun78"]
+    assert not [
+        line for line in lines if re.search("lun=?7[78]", line) and not line.startswith("#")
+    ]
+
+
 def test_a_target_without_its_tpg_is_exported_as_a_remark(pyshell: Pyshell, tmp_path: Path) -> None:
     wanted = tmp_path / "wanted.json"
     target = {"fabric": "loopback", "wwn": "naa.5001405000000001", "tpgs": []}
