@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares what initiators see of LIO with the golden list, each row in a guest of its own.
+"""Compares what initiators see of LIO with the golden list, each disk in a guest of its own.
 
-python -m tests.kernel.scsi run [ROW ...] [--family NAME ...] [--record] [--results FOLDER]
+python -m tests.kernel.scsi run [DISK ...] [--family NAME ...] [--record] [--results FOLDER]
 python -m tests.kernel.scsi page
 """
 
@@ -20,7 +20,7 @@ from ..guestmachine import run as run_guest
 from . import page, rows, sg, testcu
 from .golden import Golden
 
-# On a machine that does other work, too, a row takes ten times what it takes on an idle one.
+# On a machine that does other work, too, a disk takes ten times what it takes on an idle one.
 GUEST_SECONDS = 5400.0
 OUTCOMES = "outcomes.json"
 SG = "sg3_utils"
@@ -83,11 +83,11 @@ def main() -> int:
     acts.add_parser("page", help="generate docs/conformance.md").set_defaults(act=_page)
     # A guest is started with `here`.
     for one, act in (
-        (acts.add_parser("run", help="run all rows, or those named"), _run),
+        (acts.add_parser("run", help="test all disks, or those named"), _run),
         (acts.add_parser("here"), _here),
     ):
         one.set_defaults(act=act)
-        one.add_argument("rows", nargs="*", metavar="ROW", choices=[*rows.ROWS, []])
+        one.add_argument("rows", nargs="*", metavar="DISK", choices=[*rows.ROWS, []])
         one.add_argument(
             "--family",
             action="append",

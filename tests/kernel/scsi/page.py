@@ -41,13 +41,14 @@ class _Page:
         self._rows = [row for row in tests.rows() if row in sg.rows()]
 
     def disks(self) -> Iterator[str]:
-        yield "| column | backstore | block size | discard | login |"
-        yield "|---|---|---|---|---|"
+        yield "| column | name | backstore | block size | discard | login |"
+        yield "|---|---|---|---|---|---|"
         for number, name in enumerate(self._rows, 1):
             row = ROWS[name]
             discard = "on" if row.discard else "off"
             login = "CHAP" if row.chap else "demo mode"
-            yield f"| {number} | {row.backstore} | {row.block_size} | {discard} | {login} |"
+            cells = (number, f"`{name}`", row.backstore, row.block_size, discard, login)
+            yield f"| {' | '.join(map(str, cells))} |"
 
     def results(self) -> Iterator[str]:
         numbers = range(1, len(self._rows) + 1)
