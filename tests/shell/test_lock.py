@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from pyshell.errors import LockedError, NotPermittedError, PyshellError
 from pyshell.shell import lock
 
 NOBODY = 65534
+# Other users cannot run one below /root, as those of pyenv are.
+PYTHON = shutil.which("python3", path="/usr/bin:/usr/local/bin:/bin") or sys.executable
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 HOLD = """
 import fcntl, os, sys
@@ -125,7 +128,7 @@ def test_a_lock_that_is_lent_can_be_had_by_others_and_comes_back(path: Path) -> 
 def held_by(user: int, path: Path, *options: str) -> Iterator[int]:
     """Let a process of a user, which can only read the file, hold a shared lock on it."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), *options],
+        [PYTHON, "-c", HOLD, str(path), *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         user=user, group=user, extra_groups=[],
     ) as holder:  # fmt: skip
