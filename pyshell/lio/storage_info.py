@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyshell.errors import NotFoundError
 from pyshell.host import BY_ID, BlockDevice, file_text
@@ -345,27 +345,42 @@ def naa_of(serial_number: str, company: str | None) -> str:
     return f"naa.6{oui:0>6}{digits:0<{_NAA_DIGITS}}"
 
 
-def cache_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
-    """Return what a crash of the host does to writes that initiators take for done."""
+class Explained(NamedTuple):
+    """A fact for programs, and for people."""
+
+    value: bool | str
+    text: str
+
+
+def cache(lio: Lio, place: StorageObject, found: StorageInfo) -> Explained | None:
+    """Return what a crash of the host does to writes that initiators take for done, if known."""
     if found.write_back is None:
-        return ""
+        return None
     if place.plugin == "block":
         return _DEVICE_CACHES[_device_cache(lio, place)]
     if is_volatile(lio, found):
         return _FILE_CACHES[found.write_back]
     if found.write_back:
-        return "write-thru, but write-back is reported to initiators: they flush without need"
+        return Explained(
+            "write-thru",
+            "write-thru, but write-back is reported to initiators: they flush without need",
+        )
     return _DEVICE_CACHES[False]
 
 
 _DEVICE_CACHES = {
-    True: "write-back, the device's own: a crash loses what initiators have not flushed",
-    False: "write-thru: a write is on the device when it is acknowledged",
-    None: "unknown: the device does not say whether it has a volatile cache",
+    True: Explained(
+        "write-back",
+        "write-back, the device's own: a crash loses what initiators have not flushed",
+    ),
+    False: Explained("write-thru", "write-thru: a write is on the device when it is acknowledged"),
+    None: Explained("unknown", "unknown: the device does not say whether it has a volatile cache"),
 }
 _FILE_CACHES = {
-    True: "write-back: a crash loses what initiators have not flushed",
-    False: "write-back, but write-thru is reported to initiators: a crash loses writes",
+    True: Explained("write-back", "write-back: a crash loses what initiators have not flushed"),
+    False: Explained(
+        "write-back", "write-back, but write-thru is reported to initiators: a crash loses writes"
+    ),
 }
 
 
@@ -455,11 +470,17 @@ def discards_in_vain(lio: Lio, place: StorageObject, found: StorageInfo) -> bool
     return device is not None and not _frees_space(lio, place.plugin, found.device, device)
 
 
-def discard_text(lio: Lio, place: StorageObject, found: StorageInfo) -> str:
-    """Return whether initiators can free unused blocks, "" if pyshell cannot know."""
+def discard(lio: Lio, place: StorageObject, found: StorageInfo) -> Explained | None:
+    """Return whether initiators can free unused blocks, None if pyshell cannot know."""
     if place.plugin not in ("block", "fileio") or found.missing:
-        return ""
+        return None
     enabled = discard_attributes(lio, place)
+    return Explained(bool(enabled), _discard_text(lio, place, found, enabled))
+
+
+def _discard_text(
+    lio: Lio, place: StorageObject, found: StorageInfo, enabled: Sequence[str]
+) -> str:
     if enabled and discards_in_vain(lio, place, found):
         return "on, but the device cannot discard: UNMAP of initiators fails"
     if enabled:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -21,6 +20,7 @@ from pyshell.lio.operations.storage import (
     SetImageSize,
 )
 from pyshell.lio.settings import ALUA_STATES, boolean, of_kind
+from pyshell.lio.storage_info import StorageInfo
 from pyshell.names import size_text
 from pyshell.tree.command import ALUA_NAME, CHILD, SIZE, command, serial_number
 from pyshell.tree.groups import AluaGroupSettings, KernelGroup, SettingsGroup
@@ -87,7 +87,14 @@ class StorageObjectNode(ObjectNode[StorageObject]):
             return shown_facts(entry, secrets=True)
         if self.place.plugin == "block":
             entry.pop("write_back", None)  # always False: its device's cache counts
-        found = shown_facts({**entry, **self._more_facts()}, secrets=True, units=True)
+        described = storage_info.describe(self.lio, self.place)
+        explained = {
+            "discard": storage_info.discard(self.lio, self.place, described),
+            "cache": storage_info.cache(self.lio, self.place, described),
+        }
+        texts = {name: one.text for name, one in explained.items() if one is not None}
+        facts = {**entry, **self._more_facts(described), **texts}
+        found = shown_facts(facts, secrets=True, units=True)
         luns = [lun.path for lun in listing.luns_of(self.lio, self.place)]
         mapped = {
             m.acl.wwn
@@ -101,23 +108,20 @@ class StorageObjectNode(ObjectNode[StorageObject]):
         data: dict[str, Any] = {
             "reservations": reservations.as_data(reserved) if reserved is not None else None
         }
-        for name in ("discard", "cache"):
-            if text := found.data.get(name):
-                data |= {name: _word(text), f"{name}_text": text}
+        for name, one in explained.items():
+            if one is not None:
+                data |= {name: one.value, f"{name}_text": one.text}
         return Lines(
             [*found.lines, *(f"{name}: {told}" for name, told in rows)],
             {**found.data, **users, **data},
             table=Table(found.table.headings, [*found.table.rows, *rows]) if found.table else None,
         )
 
-    def _more_facts(self) -> Mapping[str, Any]:
-        """Return what saved files do not hold: names at the initiator, cache, discard, space."""
-        found = storage_info.describe(self.lio, self.place)
+    def _more_facts(self, found: StorageInfo) -> Mapping[str, Any]:
+        """Return what saved files do not hold: names at the initiator, space."""
         facts: dict[str, Any] = {
             "size": found.size,
             **storage_info.at_initiator(self.lio, self.place),
-            "cache": storage_info.cache_text(self.lio, self.place, found),
-            "discard": storage_info.discard_text(self.lio, self.place, found),
             "missing": found.missing,
         }
         if self.place.plugin == "fileio":
@@ -244,12 +248,6 @@ class Identity(KernelGroup):
         # A handler reports its own.
         padded = storage_info.padding_note(serial) if self._place.plugin != "user" else ()
         return [SetSerial(self._place, serial, said=padded)]
-
-
-def _word(text: str) -> str | bool:
-    """Return the value of a fact for JSON without its explanation: a boolean or a word."""
-    word = re.split("[:,]", text)[0]
-    return {"on": True, "off": False}.get(word, word)
 
 
 def _is_off(value: str) -> bool:
