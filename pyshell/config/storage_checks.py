@@ -21,7 +21,6 @@ from pyshell.config.positions import (
     warning,
 )
 from pyshell.errors import PyshellError, UsageError
-from pyshell.files import reading
 from pyshell.host import block_devices
 from pyshell.lio import Lio, fabrics, listing, settings, storage_info
 from pyshell.lio.identifiers import (
@@ -264,14 +263,14 @@ def device_problems(
 def _registrations(lio: Lio, entry: DocumentEntry, *, at_boot: bool) -> Iterator[Problem]:
     """Yield an error if the object cannot be created with its persistent reservations."""
     serial, plugin, name = entry.fit_text("wwn"), plugin_of(entry), entry.text("name")
-    if not serial or "/" in serial or plugin is None or name is None:
+    file = reservations.file_of(lio, serial) if serial else None
+    if file is None or plugin is None or name is None:
         return
     if not at_boot and listing.storage_object(lio, plugin, name) is not None:
         return
-    file = lio.dbroot_folder("pr") / f"aptpl_{serial}"
     try:
         with contextlib.suppress(PyshellError):  # most have none
-            reservations.stored(reading.read(file).data.decode("utf-8", "surrogateescape"))
+            reservations.stored_in(file)
     except ValueError as found:
         message = f"its persistent reservations in {file} cannot be restored: {found}"
         yield error(entry.at("wwn"), message, "Move that file away to restore it without them.")

@@ -157,7 +157,7 @@ def restore(lio: Lio, place: StorageObject) -> None:
     if file is None or not os.path.isfile(file):
         return
     try:
-        found = stored(_text(file))
+        found = stored_in(file)
     except ValueError as error:
         raise PyshellError(
             f"Cannot restore the persistent reservations of {place} from {file}: {error}.",
@@ -353,8 +353,11 @@ def _registered(lio: Lio, place: StorageObject) -> Sequence[Registration] | None
 
 
 def _file(lio: Lio, place: StorageObject) -> Path | None:
+    return file_of(lio, storage_info.serial(lio.kernel, place))
+
+
+def file_of(lio: Lio, serial: str) -> Path | None:
     """Return the file with the registrations, None if the serial number is no part of a name."""
-    serial = storage_info.serial(lio.kernel, place)
     return None if "/" in serial else lio.dbroot_folder("pr") / f"aptpl_{serial}"
 
 
@@ -378,6 +381,11 @@ class Stored:
     lines: str
     initiator: str
     port: _Port
+
+
+def stored_in(file: Path) -> list[Stored]:
+    """Return the registrations in a file of the kernel, as `stored` does. Raises PyshellError."""
+    return stored(_text(file))
 
 
 def stored(text: str) -> list[Stored]:
