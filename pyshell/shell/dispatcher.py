@@ -185,8 +185,9 @@ class Dispatcher:
             )
             for node, described in nodes
         ]
+        shown = self._absolute(line)
         if not any(call.changes for call in calls):
-            self._executor.take(self._planned(calls, line), self._absolute(line))
+            self._executor.take(self._planned(calls, line), shown)
             return
         described = calls[0].described
         given: dict[str, bool] = {}
@@ -197,16 +198,16 @@ class Dispatcher:
         if not self._lio.may_change:
             raise NotPermittedError(f"{described.name} needs root.", "Run pyshell as root.")
         forced = given.get("force", False)
-        with self._executor.changing(self._absolute(line), forced=forced, ready=self._ready):
+        with self._executor.changing(forced=forced, ready=self._ready):
             if line.every_child:
-                self._executor.take(self._planned(calls, line, tolerance))
+                self._executor.take(self._planned(calls, line, tolerance), shown)
                 return
             try:
                 result = calls[0].run()
                 dry_run = self._console.options.dry_run and described.name != "set"
                 if dry_run and isinstance(result, Lines):
                     result = replace(result, lines=marked(result.lines))
-                self._executor.take(result)
+                self._executor.take(result, shown)
             except (ExistsError, NotFoundError) as error:
                 self._tolerate(error, tolerance)
 

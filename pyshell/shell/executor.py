@@ -69,13 +69,13 @@ class Executor:
         return Changes(self._context, self._console, self._saving)
 
     @contextmanager
-    def changing(self, line: str, *, forced: bool, ready: bool) -> Iterator[None]:
+    def changing(self, *, forced: bool, ready: bool) -> Iterator[None]:
         """Hold the lock while a command changes the target; a dry run takes none.
 
-        `line` is what `undo` shows, with secrets masked. `forced` answers questions in advance.
-        `ready` means that the target is up. Raises LockedError.
+        `forced` answers questions in advance. `ready` means that the target is up. Raises
+        LockedError.
         """
-        self._line, self._forced = line, forced
+        self._forced = forced
         console = self._console
         if console.options.dry_run:
             yield
@@ -102,9 +102,9 @@ class Executor:
     def take(self, result: Result, line: str = "") -> None:
         """Carry out a result. Raises PyshellError.
 
-        `line` is that of a command that does not change the target.
+        `line` is what `undo` shows, with secrets masked.
         """
-        self._line = line or self._line
+        self._line = line
         with self._console.progress_shown(self.lio.progress):
             self._take(result)
 
