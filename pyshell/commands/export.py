@@ -78,12 +78,12 @@ def command_lines(
             lines += _deletion(item)
     made = {d.path for d in differences if d.sign == "+"} | anew
     created = {path: item for path, item in after.items() if path in made}
-    again = _exported_again(after)
+    repeated = _repeated_exports(after)
     for path, item in after.items():
-        if path in made and (lun := again & {path, *item.links}):
+        if path in made and (luns := repeated & {path, *item.links}):
             lines.append(
                 f"# {path} cannot be created by a command: another LUN of the TPG exports the"
-                f" storage object of {', '.join(lun)}. Apply a saved file instead."
+                f" storage object of {', '.join(luns)}. Apply a saved file instead."
             )
         elif path in made:
             lines += _creation(item, created)
@@ -108,7 +108,7 @@ def command_lines(
     return [_on_one_line(line) for line in lines]
 
 
-def _exported_again(every: Items) -> set[str]:
+def _repeated_exports(every: Items) -> set[str]:
     """Return the LUNs whose storage object an earlier LUN of their TPG exports."""
     seen: set[tuple[str, str]] = set()
     found = set()

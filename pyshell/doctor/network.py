@@ -194,7 +194,8 @@ def _zones(lio: Lio, sender: Sender | None) -> list[list[str]] | None:
         zone: _any(_is_source(lio, one, sender) for one in sources)
         for zone, sources in active.items()
     }
-    certain, unclear = ([[f"--zone={z}"] for z in bound if bound[z] is one] for one in (True, None))
+    certain = [[f"--zone={zone}"] for zone, is_in in bound.items() if is_in]
+    unclear = [[f"--zone={zone}"] for zone, is_in in bound.items() if is_in is None]
     if certain or not sender.interface:
         return [*(certain or [[]]), *unclear]
     zone = lio.machine.ask("firewall-cmd", f"--get-zone-of-interface={sender.interface}")

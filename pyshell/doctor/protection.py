@@ -109,11 +109,10 @@ def _accesses(lio: Lio) -> dict[StorageObject, list[_Access]]:
     for tpg in listing.all_tpgs(lio):
         exported = {lun: listing.storage_object_of(lun) for lun in listing.luns(tpg)}
         seen = [
-            (lun, _Access(acl.wwn, acl, not protected, mapped))
+            (lun, _Access(acl.wwn, acl, _writes(lio, mapped), mapped))
             for acl in listing.node_acls(tpg)
             for mapped in listing.mapped_luns(acl)
             if (lun := listing.lun_of(mapped)) is not None
-            for protected in (is_on(lio.kernel, f"{mapped.folder}/write_protect"),)
         ]
         everyone = _everyone(lio, tpg)
         seen += [(lun, everyone) for lun in exported if everyone is not None]
@@ -122,6 +121,10 @@ def _accesses(lio: Lio) -> dict[StorageObject, list[_Access]]:
             if place is not None:
                 found.setdefault(place, []).append(one)
     return found
+
+
+def _writes(lio: Lio, mapped: MappedLun) -> bool:
+    return not is_on(lio.kernel, f"{mapped.folder}/write_protect")
 
 
 def _everyone(lio: Lio, tpg: Tpg) -> _Access | None:

@@ -106,8 +106,9 @@ def share(
     file), named after the last part of the device's path.
 
     Discard: a new storage object whose device can free blocks offers it to initiators
-    (emulate_tpu); an image file only if its space is not fully allocated, none if the
-    preference enable_discard is false. An existing storage object is only changed by discard=.
+    (emulate_tpu); an image file only if its space is not fully allocated. With the
+    preference enable_discard=false, none does. An existing storage object is only changed by
+    discard=.
 
     Target: the one that already exports it; otherwise the only iSCSI target (if there
     are several, target= is needed); if there is none, a new one named after this host and the
