@@ -34,7 +34,7 @@ from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
 from pyshell.lio import Lio, listing, storage_info
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import Target, normal_wwn
+from pyshell.lio.identifiers import Target
 from pyshell.lio.operations.base import Creation, Deletion, Operation, check, flat
 from pyshell.lio.operations.setters import Set
 from pyshell.lio.operations.storage import CreateStorageObject, image_file_of
@@ -127,7 +127,7 @@ def _plan(
 
 def _is_target(item: Item, wwn: str) -> bool:
     place = item.place
-    return isinstance(place, Target) and place.wwn == normal_wwn(place.fabric_name, wwn)
+    return isinstance(place, Target) and place.is_named(wwn)
 
 
 def running_items(node: Node) -> Items:

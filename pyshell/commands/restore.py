@@ -18,26 +18,38 @@ from pyshell.commands.save import boot_file, file_of
 from pyshell.config import object_operations, references, restoration, store
 from pyshell.config.document import is_empty
 from pyshell.config.object_operations import is_clear
+from pyshell.config.parts import of_target
 from pyshell.config.store import losses
-from pyshell.errors import LockedError, PyshellError, RestoredInPartError, UsageError
+from pyshell.errors import (
+    BusyError,
+    LockedError,
+    NotFoundError,
+    PyshellError,
+    RestoredInPartError,
+    UsageError,
+)
 from pyshell.host import DeviceEvents
-from pyshell.lio import listing
-from pyshell.lio.operations.base import Operation
+from pyshell.lio import Lio, listing
+from pyshell.lio.operations import preconditions
+from pyshell.lio.operations.base import Operation, carry_out
 from pyshell.lio.operations.storage import remove_unexported
-from pyshell.lio.operations.targets import remove_targets
+from pyshell.lio.operations.targets import remove_target, remove_targets
 from pyshell.lio.sessions import sessions
+from pyshell.text import listed
 from pyshell.tree.command import FILE, FLAG, SAVED_OBJECT, TARGET, command
 from pyshell.tree.node import Context, Node
 from pyshell.tree.results import Lines, Result, Work
 
 if TYPE_CHECKING:
-    from pyshell.config.document import Document
+    from pyshell.config.document import Document, StorageObjectEntry
     from pyshell.config.document_file import Trusted
     from pyshell.config.restoration import Awaited, Restored, Skipped
     from pyshell.lio.operations.base import Operation
 
 
 WAIT_MAX = 86400
+_SHOWN = 3
+"""How many LUNs an error names."""
 _LATER = "'restoreconfig missing_only=true' adds missing objects when they are available."
 
 
@@ -340,11 +352,35 @@ class RestoreJob:
             self._context.note(note)
 
 
-@command(changes=True)
-def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -> Result:
+@command(
+    changes=True,
+    examples=(
+        "clearconfig confirm=true",
+        "clearconfig confirm=true target=iqn.2020-07.com.example:disks",
+    ),
+)
+def clearconfig(
+    node: Node,
+    confirm: Annotated[bool, "Must be true."] = False,
+    *,
+    target: Annotated[
+        str | None,
+        TARGET,
+        "Delete only the target with this WWN, and the storage objects that only it exports.",
+    ] = None,
+    savefile: Annotated[
+        str | None,
+        FILE,
+        "With target: also delete the storage objects that this file has for it, and fail if one"
+        " of their devices is still in use.",
+    ] = None,
+) -> Result:
     """Terminate all sessions and delete the running configuration.
 
     The saved file, devices and image files are kept; the data of ramdisks is lost.
+
+    With target= and savefile=, it succeeds only if the devices in the file are free, whether the
+    target was running or not: another host can use them then.
     """
     if not confirm:
         raise UsageError(
@@ -352,6 +388,10 @@ def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -
             "clearconfig confirm=true removes all.",
             targetcli="As a precaution, confirm=True needs to be set",
         )
+    if target is not None:
+        return _target_cleared(node, target, savefile)
+    if savefile is not None:
+        raise UsageError("savefile= goes with target= alone.", "Give target=WWN.")
 
     def run() -> Lines:
         idle = is_clear(node.lio)
@@ -364,6 +404,65 @@ def clearconfig(node: Node, confirm: Annotated[bool, "Must be true."] = False) -
 
     would = ["All configuration would be cleared"]
     return Work(would, run, "other", foresee, operations=partial(removing_all, node), named=None)
+
+
+def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
+    """Delete a target for good: if a step fails, what is deleted stays so, and nobody is served."""
+    saved: Sequence[StorageObjectEntry] = ()
+    if savefile is not None:
+        document = of_target(_read(node, file_of(node.lio, savefile)).document, wwn)
+        if not document.get("targets"):
+            raise NotFoundError(f"The file holds no target {wwn}.", unchanged=True)
+        saved = document.get("storage_objects", [])
+    operations = _removing_target(node, wwn, saved)
+    if not operations and savefile is None:
+        raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
+
+    def run() -> Lines:
+        gone: list[Operation] = []
+        try:
+            carry_out(node.lio, operations, lambda one, *_: gone.append(one), for_good=True)
+        finally:
+            node.context.note_removed(gone)
+        for entry in saved:
+            _must_be_released(node.lio, entry)
+        words = "cleared" if operations else "is clear already"
+        return Lines([f"Target {wwn} {words}"], idle=not operations)
+
+    def foresee() -> Lines:
+        ended = [one for one in sessions(node.lio) if one.tpg.target.is_named(wwn)]
+        return Lines([f"Would terminate the session of {one}." for one in ended])
+
+    would = [f"Target {wwn} would be cleared"]
+    return Work(would, run, "other", foresee, operations=lambda: operations, named=None)
+
+
+def _removing_target(
+    node: Node, wwn: str, saved: Sequence[StorageObjectEntry]
+) -> Sequence[Operation]:
+    """Return operations that delete a target, and what only it exports or `saved` has for it."""
+    fabrics = listing.fabrics_in_use(node.lio)
+    every = [one for fabric in fabrics for one in listing.targets(fabric)]
+    targets = [one for one in every if one.is_named(wwn)]
+    luns = [lun for one in targets for tpg in listing.tpgs(one) for lun in listing.luns(tpg)]
+    exported = [listing.storage_object_of(lun) for lun in luns]
+    named = [listing.storage_object(node.lio, one["plugin"], one["name"]) for one in saved]
+    found: list[Operation] = []
+    for one in targets:
+        found += remove_target(one)
+    for place in dict.fromkeys(one for one in (*exported, *named) if one is not None):
+        if all(lun in luns for lun in listing.luns_of(node.lio, place)):
+            found += remove_unexported(place)
+    return found
+
+
+def _must_be_released(lio: Lio, entry: StorageObjectEntry) -> None:
+    """Raise BusyError if a storage object, or another user of its device or file, is left."""
+    place = listing.storage_object(lio, entry["plugin"], entry["name"])
+    if place is not None:
+        luns = listed([lun.path for lun in listing.luns_of(lio, place)], _SHOWN)
+        raise BusyError(f"{place.path} is not deleted: {luns} exports it.", path=place.path)
+    preconditions.must_be_free(lio, entry["plugin"], entry.get("dev", ""))
 
 
 def removing_all(node: Node) -> Sequence[Operation]:

@@ -283,6 +283,10 @@ class Target(Identifier):
     def path(self) -> str:
         return f"/{self.fabric_name}/{self.wwn}"
 
+    def is_named(self, wwn: str) -> bool:
+        """Return whether a WWN, in any spelling, is that of the target."""
+        return self.wwn == normal_wwn(self.fabric_name, wwn)
+
 
 @dataclass(frozen=True)
 class Tpg(Identifier):

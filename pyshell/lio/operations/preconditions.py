@@ -169,6 +169,17 @@ def claim(lio: Lio, foreseen: Foreseen, place: StorageObject, arguments: Mapping
     foreseen.claims.setdefault(wanted, []).append(place)
 
 
+def must_be_free(lio: Lio, plugin: str, path: str) -> None:
+    """Raise BusyError if anything uses a device or image file. One that does not exist is free."""
+    used = identity(lio, plugin, path)
+    others = [] if used is None else users(lio).get(used, [])
+    if others:
+        raise _busy(path, others[0])
+    device = lio.machine.block_device(path)
+    if device is not None:
+        _must_be_free(lio, Foreseen(lio), device)
+
+
 def users(lio: Lio) -> dict[object, list[StorageObject]]:
     """Return the storage objects that use each device or file."""
     found: dict[object, list[StorageObject]] = {}
