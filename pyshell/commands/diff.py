@@ -26,10 +26,10 @@ from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import StorageObject
+from pyshell.lio.identifiers import StorageObject, Target
 from pyshell.lio.storage_info import device_attributes
 from pyshell.text import counted, listed
-from pyshell.tree.command import CONFIGURATION, FILE, PATH, choice, command
+from pyshell.tree.command import CONFIGURATION, FILE, PATH, TARGET, choice, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result, Work
 
@@ -95,6 +95,10 @@ def diff(
         choice("tree", "commands"),
         "Show a tree, or the commands that change the first into the second.",
     ] = None,
+    *,
+    target: Annotated[
+        str | None, TARGET, "Compare only the target with this WWN, and its storage objects."
+    ] = None,
 ) -> Result:
     """Show the differences between two configurations.
 
@@ -112,6 +116,10 @@ def diff(
         before, after = below(before, path), below(after, path)
         if not before and not after:
             _require_path(node, path)
+    if target is not None:
+        before, after = _of_target(before, target), _of_target(after, target)
+        if not before and not after:
+            raise _incomparable(NotFoundError(f"Neither has a target {target}."))
     found = compare(before, after)
     unread = sorted({tree_path(o) for o in (*before.values(), *after.values()) if o.unread})
     if unread:
@@ -292,6 +300,12 @@ def below(found: Items, path: str) -> Items:
     """Return the objects at a path and below it."""
     start = path.rstrip("/")
     return {p: item for p, item in found.items() if is_below(p, start)}
+
+
+def _of_target(found: Items, wwn: str) -> Items:
+    roots = [p for p, o in found.items() if isinstance(o.place, Target) and o.place.is_named(wwn)]
+    part = {path: item for root in roots for path, item in below(found, root).items()}
+    return with_storage(found, part)
 
 
 def with_storage(found: Items, part: Items) -> Items:
