@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pyshell import names
-from pyshell.commands import change_text
+from pyshell.commands import change_text, cluster_control
 from pyshell.commands.diff import (
     RUNNING,
     SAVED,
@@ -20,6 +20,7 @@ from pyshell.commands.diff import (
     read_document,
 )
 from pyshell.commands.parameters import preferences
+from pyshell.commands.save import is_boot_file
 from pyshell.config import parts, references, store, validate
 from pyshell.config.document import Document, located
 from pyshell.config.document_file import typed
@@ -28,7 +29,7 @@ from pyshell.config.object_operations import left_below
 from pyshell.config.plan import Plan, plan
 from pyshell.config.positions import Positions, json_path, placed
 from pyshell.config.running import read_running
-from pyshell.config.store import local, revisions
+from pyshell.config.store import clustered, local, revisions
 from pyshell.config.store import undo as journal
 from pyshell.config.store.undo import Done
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
@@ -90,27 +91,40 @@ def apply(
     With -o json, `changed` is true if anything was changed, or would be. FILE can be /dev/stdin.
     """
     document, text = read_document(node, file, trusted=True) if file != RUNNING else (None, "")
+    read = document, text
+    left: list[str] | None = None
     try:
         if document is not None:
             document = references.resolved(document)
+            read = document, text
+            if _is_saved(node, file):
+                document, left = _left_to_cluster(node, document, target)
         keep = not prune if keep_omitted is None else keep_omitted
-        found = _plan(node, document, prune, target, keep=keep)
+        found = _plan(node, document, prune, target, keep=keep, left=left)
         check(node.lio, found.operations)
     except PyshellError as error:
-        raise (_all_faults(node, error, (document, text), file, target) or error) from error
-    errors = _all_faults(node, None, (document, text), file, target)
+        raise (_all_faults(node, error, read, file, target) or error) from error
+    errors = _all_faults(node, None, read, file, target)
     if errors is not None:
         raise errors
     return _brought(node, found, (f"Applied {file}", f"Would apply {file}"), "apply")
 
 
 def _plan(
-    node: Node, document: Document | None, prune: bool, target: str | None, *, keep: bool
+    node: Node,
+    document: Document | None,
+    prune: bool,
+    target: str | None,
+    *,
+    keep: bool,
+    left: Sequence[str] | None,
 ) -> Plan:
     running = running_items(node)
     document = read_running(node.lio) if document is None else document
     if target is None:
         wanted = items(document, node.lio.root)
+        if prune:
+            running = cluster_control.beside(node.context, running, wanted, left)
     else:
         document = parts.of_target(document, target)
         if not document.get("targets"):
@@ -123,6 +137,31 @@ def _plan(
             if path in wanted or any(is_below(path, root) for root in roots)
         }
     return plan(node.lio, running, wanted, prune=prune, keep=keep)
+
+
+def _is_saved(node: Node, file: str) -> bool:
+    """Return whether a word names what was saved: the boot file, a revision or a backup."""
+    path = Path(os.path.expanduser(file))
+    if file == SAVED or revisions.is_number(file) or not os.path.exists(path):
+        return True
+    return is_boot_file(node.lio, path)
+
+
+def _left_to_cluster(
+    node: Node, document: Document, target: str | None
+) -> tuple[Document, list[str]]:
+    """Return a saved configuration without targets under cluster control, and their paths.
+
+    Raises ConflictError if `target` is one of them.
+    """
+    own, left = cluster_control.to_restore(node.context, document)
+    if target is not None and left and not parts.of_target(own, target).get("targets"):
+        raise cluster_control.refused(node.context, left[0])
+    return own, left
+
+
+def _is_any(path: str, roots: Sequence[str]) -> bool:
+    return any(is_below(path, root) for root in roots)
 
 
 def _is_target(item: Item, wwn: str) -> bool:
@@ -150,10 +189,13 @@ def _all_faults(
     if document is None:
         return error
     errors = validate.errors_of(document, node.lio)
+    owners = parts.Owners(document)
     if target is not None:
-        owners = parts.Owners(document)
         inside = {"", *(one.path for one in located(parts.of_target(document, target)))}
         errors = [one for one in errors if owners.path(one.place) in inside]
+    elif _is_saved(node, file):
+        _, left = clustered.read(node.lio.config_dir).without(document)
+        errors = [one for one in errors if not _is_any(owners.path(one.place), left)]
     errors += validate.keys_there_twice(text)
     if not errors:
         return error
@@ -202,7 +244,10 @@ def rollback(
             f"No such file: {store.default_file(node.lio)}.", "saveconfig writes it."
         )
     document = revisions.read_revision(node.lio.config_dir, revision, trusted=True)
-    found = plan(node.lio, running_items(node), items(document, node.lio.root), prune=True)
+    document, left = cluster_control.to_restore(node.context, document)
+    wanted = items(document, node.lio.root)
+    running = cluster_control.beside(node.context, running_items(node), wanted, left)
+    found = plan(node.lio, running, wanted, prune=True)
     name = "the saved configuration" if revision == SAVED else f"revision {revision}"
     titles = (f"Rolled back to {name}", f"Would roll back to {name}")
     return _brought(node, found, titles, "rollback")
@@ -281,8 +326,10 @@ def _is_valid(name: str, value: Any) -> bool:
 
 def _back_to(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Return to the configuration before a command that cleared or restored."""
-    wanted = items(typed(done.before, str(done.file)), node.lio.root)
-    found = plan(node.lio, items_of(node, RUNNING), wanted, prune=True)
+    before, left = cluster_control.to_restore(node.context, typed(done.before, str(done.file)))
+    wanted = items(before, node.lio.root)
+    running = cluster_control.beside(node.context, items_of(node, RUNNING), wanted, left)
+    found = plan(node.lio, running, wanted, prune=True)
     return _brought(node, found, titles, "undo", lambda: _forget(node, done), undoes=done.line)
 
 

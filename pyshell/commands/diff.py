@@ -20,7 +20,7 @@ from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
 from pyshell.config.model import items, tree_path
 from pyshell.config.running import read_running
-from pyshell.config.store import revisions
+from pyshell.config.store import clustered, revisions
 from pyshell.config.store.boot_file import is_unsaved
 from pyshell.errors import NotFoundError, PyshellError, os_errors
 from pyshell.files import writing
@@ -80,7 +80,14 @@ def _gone(node: Node) -> dict[str, str]:
     return {p.path: one.missing for p, one in every if one.configured and one.missing}
 
 
-@command(examples=("diff", "diff 3", "diff saved running path=/iscsi"))
+@command(
+    examples=(
+        "diff",
+        "diff 3",
+        "diff saved running path=/iscsi",
+        "diff /root/disks.json running target=iqn.2020-07.com.example:disks",
+    )
+)
 def diff(
     node: Node,
     first: Annotated[
@@ -107,11 +114,16 @@ def diff(
     A setting that one side omits is not a difference, except CHAP settings, and vendor, product,
     revision and company id of disks: omitted means unset (apply keeps it unless prune=true or
     keep_omitted=false is given). Secrets are never shown.
+
+    Targets under cluster control are not saved to the boot file: they are not compared with it.
     """
+    words = first or SAVED, second or RUNNING
     try:
-        before, after = items_of(node, first or SAVED), items_of(node, second or RUNNING)
+        before, after = (items_of(node, word) for word in words)
     except PyshellError as error:
         raise _incomparable(error) from error
+    if sorted(words) == [RUNNING, SAVED] and target is None:
+        before, after = _without_clustered(node, words, before, after)
     if path:
         before, after = below(before, path), below(after, path)
         if not before and not after:
@@ -131,9 +143,21 @@ def diff(
         return Lines(lines, status=int(bool(found)))
     lines = list(change_text.tree_lines(found))
     if lines:
-        sides = _named_side(node, first or SAVED), _named_side(node, second or RUNNING)
+        sides = _named_side(node, words[0]), _named_side(node, words[1])
         lines = [f"--- {sides[0]}", f"+++ {sides[1]}", *lines]
     return Lines(lines, change_text.changes_data(found), int(bool(found)))
+
+
+def _without_clustered(
+    node: Node, words: tuple[str, str], before: Items, after: Items
+) -> tuple[Items, Items]:
+    """Return both sides, the running one without what is under cluster control."""
+    ours = clustered.read(node.lio.config_dir)
+    running = before if words[0] == RUNNING else after
+    own = ours.others(running)
+    for note in ours.notes(running.keys() - own.keys(), "it is not compared"):
+        node.context.note(note)
+    return (own, after) if words[0] == RUNNING else (before, own)
 
 
 def _named_side(node: Node, word: str) -> str:

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pyshell.commands import change_text
+from pyshell.commands import change_text, cluster_control
 from pyshell.commands.apply import running_items
 from pyshell.commands.diff import items_of, load_trusted
-from pyshell.commands.save import boot_file, file_of
+from pyshell.commands.save import boot_file, file_of, is_boot_file
 from pyshell.config import object_operations, references, restoration, store
 from pyshell.config.document import is_empty
+from pyshell.config.model import items
 from pyshell.config.object_operations import is_clear
 from pyshell.config.parts import of_target
-from pyshell.config.store import losses
+from pyshell.config.store import clustered, losses
 from pyshell.errors import (
     BusyError,
     LockedError,
@@ -43,6 +44,7 @@ from pyshell.tree.results import Lines, Result, Work
 if TYPE_CHECKING:
     from pyshell.config.document import Document, StorageObjectEntry
     from pyshell.config.document_file import Trusted
+    from pyshell.config.model import Items
     from pyshell.config.restoration import Awaited, Restored, Skipped
     from pyshell.lio.operations.base import Operation
 
@@ -103,25 +105,30 @@ def restoreconfig(
         return _add_missing(node, path, wait)
     read = _read(node, path)
     chosen = restoration.chosen(node.lio, read.document, target, storage_object)
+    own, left = _left_to_cluster(node, path, chosen, named=part)
     # References that cannot be read stay, and are reported like other errors of the document.
-    document = references.if_readable(chosen)
+    document = references.if_readable(own)
     if not clear_existing:
         restoration.refuse_clashes(node.lio, document)
-    elif is_empty(document) and not (force or node.context.compat):
+    elif is_empty(chosen) and not (force or node.context.compat):
         raise PyshellError(
             f"{path} holds neither a storage object nor a target: nothing was cleared.",
             "'clearconfig confirm=true' clears; so does force=true here.",
         )
     whole = path == store.default_file(node.lio) and not part
+    spared = _spared(node, document, left) if clear_existing else frozenset()
+
+    def running_beside() -> Items:
+        return {p: item for p, item in running_items(node).items() if p not in spared}
 
     def run() -> Lines:
         hints: list[str] = []
         with _arrivals(node, wait, hints) as arrivals:
             running = None
             if clear_existing and (force or node.context.compat):
-                clear(node)
+                clear(node, spared)
             elif clear_existing:
-                running = running_items(node)
+                running = running_beside()
             result = restoration.restore(node.lio, document, running, read.text)
             job = RestoreJob(node.context, document, read.data if whole else None)
             job.take(result)
@@ -137,7 +144,7 @@ def restoreconfig(
         return Lines([f"Configuration restored from {path}"], idle=idle)
 
     def foresee() -> Lines:
-        running = running_items(node) if clear_existing else None
+        running = running_beside() if clear_existing else None
         result = restoration.restore(node.lio, document, running, read.text, dry_run=True)
         return _foreseen(node, path, result, PyshellError, wait)
 
@@ -147,8 +154,9 @@ def restoreconfig(
         if not clear_existing:
             return ()
         if force or node.context.compat:
-            return removing_all(node)
+            return removing_all(node, spared)
         running = items_of(node, "running")
+        running = {p: item for p, item in running.items() if p not in spared}
         return restoration.restore(node.lio, document, running, dry_run=True).plan.operations
 
     would = [f"Configuration would be restored from {path}"]
@@ -163,14 +171,15 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         node.context.note(f"Nothing of {path} is missing since it was restored.")
         return Work([], lambda: Lines([], {"added": [], "missing": {}}))
     read = _read(node, path)
+    own, _ = _left_to_cluster(node, path, read.document)
     if missing is None:
         # Missing secrets are recorded: one that is not running may have been deleted.
-        secrets = references.unread(read.document)
+        secrets = references.unread(own)
         marked = boot_file(node.context).missing_of(path).items()
-        known = references.without(read.document, secrets)
+        known = references.without(own, secrets)
         missing = losses.missing(known, losses.running_paths(node.lio), {})
         missing |= {one: why for one, why in marked if one in secrets}
-    document = references.if_readable(read.document)
+    document = references.if_readable(own)
     job = RestoreJob(node.context, document, read.data if whole else None, missing)
 
     def run() -> Lines:
@@ -190,6 +199,32 @@ def _add_missing(node: Node, path: Path, wait: int | None) -> Result:
         return _foreseen(node, path, result, RestoredInPartError, wait)
 
     return Work([would], run, foresee=foresee, undone_by=job.undo)
+
+
+def _left_to_cluster(
+    node: Node, path: Path, document: Document, *, named: bool = False
+) -> tuple[Document, list[str]]:
+    """Return a document without targets under cluster control if it is of the boot file.
+
+    The second result has their paths. Another file is restored as it is. Raises ConflictError if
+    the target or storage object was `named`.
+    """
+    if not is_boot_file(node.lio, path):
+        return document, []
+    own, left = cluster_control.to_restore(node.context, document)
+    if left and named:
+        raise cluster_control.refused(node.context, left[0])
+    return own, left
+
+
+def _spared(node: Node, document: Document, noted: Sequence[str]) -> frozenset[str]:
+    """Return the running objects under cluster control that a document lacks: they stay."""
+    if not cluster_control.any_known(node.context):
+        return frozenset()  # saves reading all
+    running = items_of(node, "running")
+    wanted = items(document, node.lio.root, {})
+    found = cluster_control.beside(node.context, running, wanted, noted)
+    return frozenset(running.keys() - found.keys())
 
 
 def _foreseen(
@@ -392,10 +427,16 @@ def clearconfig(
         return _target_cleared(node, target, savefile)
     if savefile is not None:
         raise UsageError("savefile= goes with target= alone.", "Give target=WWN.")
+    ours = clustered.read(node.lio.config_dir)
+    # What runs at the end of the service that restores at boot is not for the cluster's targets.
+    spared = _spared(node, {}, []) if node.context.way == "boot" else frozenset()
+    taken = [one for one in _running_targets(node.lio) if one in ours.targets and not spared]
+    for note in ours.notes(taken, "a cluster that runs it takes it for failed") if taken else ():
+        node.context.note(note)
 
     def run() -> Lines:
         idle = is_clear(node.lio)
-        clear(node)
+        clear(node, spared)
         forget_missing(node)
         return Lines(["All configuration cleared"], idle=idle)
 
@@ -403,7 +444,13 @@ def clearconfig(
         return Lines([f"Would terminate the session of {one}." for one in sessions(node.lio)])
 
     would = ["All configuration would be cleared"]
-    return Work(would, run, "other", foresee, operations=partial(removing_all, node), named=None)
+    operations = partial(removing_all, node, spared)
+    asks = f"deletes {listed(taken, _SHOWN)}, under cluster control" if taken else ""
+    return Work(would, run, "other", foresee, operations=operations, named=None, asks=asks)
+
+
+def _running_targets(lio: Lio) -> list[str]:
+    return [one.path for one in listing.all_targets(lio)]
 
 
 def _target_cleared(node: Node, wwn: str, savefile: str | None) -> Result:
@@ -465,23 +512,26 @@ def _must_be_released(lio: Lio, entry: StorageObjectEntry) -> None:
     preconditions.must_be_free(lio, entry["plugin"], entry.get("dev", ""))
 
 
-def removing_all(node: Node) -> Sequence[Operation]:
+def removing_all(node: Node, spared: Collection[str] = ()) -> Sequence[Operation]:
     """Return the operations of a clear that terminate sessions and remove objects."""
     found: list[Operation] = []
     for fabric in listing.fabrics_in_use(node.lio):
-        found += remove_targets(listing.targets(fabric))
+        found += remove_targets([one for one in listing.targets(fabric) if one.path not in spared])
     for place in listing.storage_objects(node.lio):
-        found += remove_unexported(place)
+        found += remove_unexported(place) if place.path not in spared else []
     return found
 
 
-def clear(node: Node) -> None:
-    """Remove the whole running configuration. The saved file is kept."""
+def clear(node: Node, spared: Collection[str] = ()) -> None:
+    """Remove the whole running configuration except for objects at some paths.
+
+    The saved file is kept.
+    """
     # In targetcli mode cleared objects count as deleted: a save on leaving omits them. Otherwise
     # leaving asks before the saved file loses them.
     removed = [node.context.note_removed] if node.context.compat else []
     try:
-        object_operations.clear(node.lio, *removed)
+        object_operations.clear(node.lio, *removed, spared=spared)
     except PyshellError as error:
         if node.context.way != "boot":
             error.hint = f"{error.hint} 'undo' restores the removed objects.".lstrip()

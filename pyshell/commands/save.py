@@ -9,12 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
+from pyshell.commands import cluster_control
 from pyshell.config import document_file, references, store
 from pyshell.config.document import Document, holds_secrets, is_empty, object_paths, without_secrets
 from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
-from pyshell.config.store import losses
+from pyshell.config.store import clustered, losses
 from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
 from pyshell.config.store.losses import highest, tree_paths
@@ -76,6 +77,9 @@ def saveconfig(
 
     The previous content of the file is kept as a revision. Without force=true, a save does not
     overwrite changes by other programs, and keeps objects that the last restore could not restore.
+
+    Targets under cluster control, which files in /etc/target/cluster define, are not saved to the
+    boot file.
     """
     if savefile == "-":
         if secret_files is not None:
@@ -192,7 +196,8 @@ def lost_by_saving(node: Node) -> list[str]:
     path = store.default_file(node.lio)
     if not path.exists():
         return []
-    before = object_paths(document_file.load(path))
+    saved, _ = clustered.read(node.lio.config_dir).without(document_file.load(path))
+    before = object_paths(saved)
     removed = node.context.removed_paths() | store.removed(node.lio.run_dir)
     removed |= set(boot_file(node.context).missing_of(path))
     lost = before - losses.running_paths(node.lio)
@@ -248,6 +253,9 @@ class FileSaving:
     ) -> None:
         self._context = context
         self._path = path
+        self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
+        if self._boot is not None:
+            document = cluster_control.to_save(context, document)
         self.document = document
         self._running = document
         self._comment = comment or ""
@@ -255,7 +263,6 @@ class FileSaving:
         if os.path.isfile(path):
             self._compare_with_previous()
         self._merged_from = merged_from
-        self._boot = boot_file(context) if is_boot_file(context.lio, path) else None
         if comment and self._boot is None:
             raise UsageError(
                 f"{path} has no revisions to which a comment could be added.", "Omit comment=."

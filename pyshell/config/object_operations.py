@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -282,16 +282,25 @@ def _has_discovery(lio: Lio, fabric: Fabric) -> bool:
 def clear(
     lio: Lio,
     removed: Callable[[Sequence[Operation]], None] = lambda operations: None,
+    *,
+    spared: Collection[str] = (),
 ) -> None:
     """Remove all targets, storage objects and discovery settings, without undo.
 
-    Raises the first error. `removed` is called with the completed operations in any case.
+    Objects whose paths are in `spared` stay. Raises the first error. `removed` is called with the
+    completed operations in any case.
     """
     fabrics = list(listing.fabrics_in_use(lio))
-    targets = [remove_targets(listing.targets(fabric)) for fabric in fabrics]
+    targets = [
+        remove_targets([one for one in listing.targets(fabric) if one.path not in spared])
+        for fabric in fabrics
+    ]
+    every = listing.storage_objects(lio)
+    kept = {place.hba_folder for place in every if place.path in spared}
     storage = [
         operation
-        for place in listing.storage_objects(lio)
+        for place in every
+        if place.path not in spared
         for operation in remove_unexported(place)
     ]
     done, total = 0, sum(len(operations) for operations in (*targets, storage))
@@ -317,6 +326,8 @@ def clear(
     for plugin, number in list(listing.hbas(lio)):
         # Empty HBAs are left by killed programs (field failure 35).
         folder = StorageObject(plugin, "", number, lio.root).hba_folder
+        if folder in kept:
+            continue
         with doing(f"remove the empty adapter {folder}"), changing():
             lio.kernel.rmdir(folder)
 

@@ -35,7 +35,7 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
         *(entry for entry in running.get("storage_objects", []) if _path(entry) == path),
     ]
     held = {_path(entry) for entry in found["storage_objects"]}
-    exporting = [t for t in running.get("targets", []) if path in _exported(t)]
+    exporting = [t for t in running.get("targets", []) if path in exported(t)]
     fresh = {target_path(t): _only(t, held.__contains__) for t in exporting}
     kept = [
         _only(target, lambda link: link != path)
@@ -49,12 +49,31 @@ def with_storage_object(saved: Document, running: Document, plugin: str, name: s
 def of_target(document: Document, wwn: str) -> Document:
     """Return a document with the targets of a WWN and the storage objects that they export."""
     targets = [target for target in document.get("targets", []) if is_target(target, wwn)]
-    exported = {path for target in targets for path in _exported(target)}
+    paths = {path for target in targets for path in exported(target)}
     every = document.get("storage_objects", [])
     return {
-        "storage_objects": [entry for entry in every if _path(entry) in exported],
+        "storage_objects": [entry for entry in every if _path(entry) in paths],
         "targets": targets,
         "fabric_modules": [],
+    }
+
+
+def without_targets(
+    document: Document, targets: Collection[str], storage: Collection[str]
+) -> Document:
+    """Return a document without targets, the storage objects that only they export, and `storage`.
+
+    All are named by their paths. A storage object that another target exports stays.
+    """
+    every = document.get("targets", [])
+    kept = [target for target in every if target_path(target) not in targets]
+    own = {path for target in every if target_path(target) in targets for path in exported(target)}
+    gone = own.union(storage) - {path for target in kept for path in exported(target)}
+    objects = document.get("storage_objects", [])
+    return {
+        **document,
+        "storage_objects": [entry for entry in objects if _path(entry) not in gone],
+        "targets": kept,
     }
 
 
@@ -100,7 +119,8 @@ def _link(lun: LunEntry) -> str:
     return normal_path(lun["storage_object"])
 
 
-def _exported(target: TargetEntry) -> set[str]:
+def exported(target: TargetEntry) -> set[str]:
+    """Return the paths of the storage objects that a target exports."""
     return {_link(lun) for tpg in target.get("tpgs", []) for lun in tpg.get("luns", [])}
 
 

@@ -175,7 +175,7 @@ class Changes:
             self._foretell_work(work)
             return
         if not forced:
-            _confirm(console, self.lio, work.operations(), work.named)
+            _confirm(console, self.lio, work.operations(), work.named, asks=work.asks)
         at_boot = console.options.way == BOOT
         disturbed = [] if console.compat or at_boot else self._disturbed_by_work(work)
         changes = work.effect in ("loaded", "other")
@@ -368,8 +368,9 @@ def _confirm(
     operations: Sequence[Operation],
     named: Sequence[str] | None,
     undoes: str = "",
+    asks: str = "",
 ) -> None:
-    """Ask before operations disturb sessions or remove objects that are not `named`.
+    """Ask before operations disturb sessions or remove objects that are not `named`, or `asks`.
 
     Questions are asked only at a terminal, without --yes, and not in targetcli mode.
     Raises PyshellError if the answer is no.
@@ -380,7 +381,7 @@ def _confirm(
     disturbed = _sessions_disturbed(lio, operations)
     for one in disturbed:
         console.note(f"  {one.session}")
-    effect = _effect(disturbed, operations, named)
+    effect = " and ".join(filter(None, (asks, _effect(disturbed, operations, named))))
     if effect and undoes:
         effect = f"undoes '{undoes}' and {effect}"
     if effect and not console.confirmed(f"This {effect}. Continue? [y/N] "):

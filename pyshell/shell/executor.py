@@ -257,6 +257,9 @@ class Saving:
         """
         if not self.changed and not (asked and self.may_have_changed and self._differs()):
             return []
+        if not self._is_to_save():
+            self.changed = self.unsaved = False
+            return []
         from pyshell.commands.save import save_on_leaving
 
         console = self._console
@@ -294,7 +297,18 @@ class Saving:
                 "The running configuration is empty, and not saved like that. 'undo' restores the"
                 " previous configuration, 'restoreconfig' the saved one."
             )
+        if not self._is_to_save():
+            return ""
         return half_done or "The running configuration is not saved. Run 'saveconfig' to save it."
+
+    def _is_to_save(self) -> bool:
+        """Return False if what changed is under cluster control, which is never saved."""
+        from pyshell.config.store import clustered
+
+        try:
+            return not clustered.read(self._lio.config_dir).targets or self._differs()
+        except PyshellError:
+            return True
 
     def _differs(self) -> bool:
         from pyshell.config.store.boot_file import is_unsaved  # most commands need not compare

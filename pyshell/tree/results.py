@@ -189,6 +189,8 @@ class Work:
     """Returns what it will do, for questions about sessions and removed objects."""
     named: Sequence[str] | None = ()
     """As `Change.named`."""
+    asks: str = ""
+    """More that is asked about, as "deletes …"; "" for nothing."""
     undone_by: list[Operation] = field(default_factory=list)
     """The operations that undo the work, in order: filled by `run` if it has no `effect`."""
 

@@ -20,7 +20,17 @@ from pyshell.config.compare import compare, settable
 from pyshell.config.document import Document
 from pyshell.config.model import items
 from pyshell.config.running import read_running
-from pyshell.config.store import NAME, OUTSIDE, About, State, losses, now, of_file, revisions
+from pyshell.config.store import (
+    NAME,
+    OUTSIDE,
+    About,
+    State,
+    clustered,
+    losses,
+    now,
+    of_file,
+    revisions,
+)
 from pyshell.config.store.losses import same, tree_paths
 from pyshell.config.store.revisions import Policy
 from pyshell.errors import ConflictError, NotFoundError, PyshellError
@@ -46,8 +56,22 @@ class BootFile:
         self._warned = False
 
     def state(self) -> State:
-        """Return the recorded state."""
-        return store.read(self.config_dir, self._warn_once)
+        """Return the recorded state, without missing objects that a cluster controls now."""
+        found = store.read(self.config_dir, self._warn_once)
+        if found.missing:
+            found.missing = self._own(found.missing)
+        return found
+
+    def _own(self, missing: Mapping[str, str]) -> dict[str, str]:
+        ours, data = clustered.read(self.config_dir), self._data()
+        if not ours.targets or data is None:
+            return dict(missing)
+        try:
+            document = document_file.from_bytes(data, str(self.path))
+        except PyshellError:
+            return dict(missing)
+        gone = tree_paths(document) - tree_paths(ours.without(document)[0])
+        return {path: why for path, why in missing.items() if path not in gone}
 
     def _warn_once(self, text: str) -> None:
         if not self._warned:
@@ -338,12 +362,13 @@ def _backups_of_targetcli(config_dir: Path) -> int:
 def is_unsaved(lio: Lio) -> bool:
     """Return whether the running configuration differs from the saved one; reads both entirely.
 
-    Raises PyshellError if the file cannot be read.
+    Targets under cluster control are never saved, so they do not count. Raises PyshellError if the
+    file cannot be read.
     """
     path = store.default_file(lio)
     if not path.exists() and listing.is_empty(lio):
         return False
-    running = items(read_running(lio), lio.root)
+    running = clustered.read(lio.config_dir).others(items(read_running(lio), lio.root))
     if not path.exists():
         return bool(running)
     saved = items(references.if_readable(document_file.load(path)), lio.root)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands that save, restore and prune leave to a cluster, with a note on each target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyshell.config.document import Document
+from pyshell.config.model import Items
+from pyshell.config.store import clustered
+from pyshell.errors import ConflictError
+from pyshell.tree.node import Context
+
+
+def to_save(context: Context, document: Document) -> Document:
+    """Return a document for the boot file: without targets under cluster control."""
+    return _without(context, document, "it is not saved to be restored at boot")[0]
+
+
+def to_restore(context: Context, document: Document) -> tuple[Document, list[str]]:
+    """Return a saved configuration without targets under cluster control.
+
+    The second result has the paths of what is left to the cluster.
+    """
+    return _without(context, document, "it is left to the cluster")
+
+
+def _without(context: Context, document: Document, what: str) -> tuple[Document, list[str]]:
+    ours = clustered.read(context.lio.config_dir)
+    document, left = ours.without(document)
+    for note in (*ours.notes(left, what), *ours.unread_notes()):
+        context.note(note)
+    return document, left
+
+
+def beside(
+    context: Context, running: Items, wanted: Items, noted: Sequence[str] | None = None
+) -> Items:
+    """Return the running objects that a configuration can delete: not those of a cluster.
+
+    What the configuration itself has is included. `noted` are the paths that `to_restore` noted.
+    """
+    ours = clustered.read(context.lio.config_dir).except_for(wanted)
+    found = ours.others(running)
+    stay = running.keys() - found.keys() - set(noted or ())
+    unread = ours.unread_notes() if noted is None else ()
+    for note in (*ours.notes(stay, "it is left alone"), *unread):
+        context.note(note)
+    return found
+
+
+def any_known(context: Context) -> bool:
+    """Return whether there are documents of targets under cluster control, also unreadable ones."""
+    ours = clustered.read(context.lio.config_dir)
+    return bool(ours.targets or ours.unread)
+
+
+def refused(context: Context, path: str) -> ConflictError:
+    """Return the error for a target or storage object that is to be restored by its name."""
+    return ConflictError(
+        f"{path} is under cluster control: it is not restored from a saved configuration.",
+        "The cluster starts it. To start it yourself, apply its own file in"
+        f" {context.lio.config_dir / clustered.FOLDER}.",
+        unchanged=True,
+    )

@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A target of a document in the folder `cluster` is neither saved, restored nor pruned."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import CLIENT, SERVER, TPG, Pyshell
+from pyshell.config.store import clustered
+
+OTHER = "iqn.2020-07.192.168.56.101:other"
+MOVED = f"/iscsi/{SERVER}"
+DISK = "/backstores/block/lee_block"
+OWN = "/backstores/ramdisk/local"
+
+
+def cluster_file(pyshell: Pyshell) -> Path:
+    return pyshell.config_dir / "cluster" / "disks.json"
+
+
+def put_under_control(pyshell: Pyshell) -> Path:
+    """Write the document of the target, as an administrator does."""
+    file = cluster_file(pyshell)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pyshell.must(f"saveconfig {file} target={SERVER}")
+    return file
+
+
+@pytest.fixture
+def moved(exported: Pyshell) -> Pyshell:
+    """Return a host that runs a target of the cluster, and one of its own."""
+    exported.prepare(
+        "/backstores/ramdisk create local 1M",
+        f"/iscsi create {OTHER}",
+        f"/iscsi/{OTHER}/tpg1/luns create {OWN}",
+    )
+    put_under_control(exported)
+    return exported
+
+
+@pytest.fixture
+def saved_before(exported: Pyshell) -> Pyshell:
+    """Return the same, whose boot file holds both from before."""
+    exported.prepare(
+        "/backstores/ramdisk create local 1M",
+        f"/iscsi create {OTHER}",
+        f"/iscsi/{OTHER}/tpg1/luns create {OWN}",
+        "saveconfig",
+    )
+    put_under_control(exported)
+    return exported
+
+
+def targets(document: Any) -> set[str]:
+    return {one["wwn"] for one in document["targets"]}
+
+
+def names(document: Any) -> set[str]:
+    return {one["name"] for one in document["storage_objects"]}
+
+
+def running(pyshell: Pyshell) -> Any:
+    return json.loads(pyshell.line("saveconfig -").out)
+
+
+CONTROL = "is under cluster control"
+
+
+# saveconfig
+
+
+def test_it_is_not_saved_to_the_boot_file(moved: Pyshell) -> None:
+    ran = moved("saveconfig").done(noting=f"{MOVED} {CONTROL} ({cluster_file(moved)}): it is not")
+    assert ran.lines[-1] == f"Configuration saved to {moved.saved_file}"
+    assert targets(moved.document()) == {OTHER}
+    assert names(moved.document()) == {"local"}
+
+
+def test_it_is_saved_to_other_files(moved: Pyshell, tmp_path: Path) -> None:
+    moved.must(f"saveconfig {tmp_path}/all.json")
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert targets(found) == {SERVER, OTHER}
+
+
+def test_a_storage_object_that_another_target_exports_is_saved(moved: Pyshell) -> None:
+    moved.must(f"/iscsi/{OTHER}/tpg1/luns create {DISK}")
+    moved("saveconfig")
+    assert names(moved.document()) == {"local", "lee_block"}
+
+
+def test_its_storage_objects_are_not_saved_while_it_starts_or_stops(moved: Pyshell) -> None:
+    moved.must(f"/iscsi delete {SERVER}")
+    moved("saveconfig")
+    assert names(moved.document()) == {"local"}
+
+
+@pytest.mark.parametrize("line", ["exit", "/backstores/ramdisk create more 1M"])
+def test_it_is_not_saved_on_leaving(moved: Pyshell, line: str) -> None:
+    moved.batch([f"{TPG} set attribute login_timeout=20", line], "--save")
+    assert targets(moved.document()) == {OTHER}
+
+
+def test_targetcli_mode_saves_alike(moved: Pyshell) -> None:
+    moved.program = "targetcli"
+    ran = moved("saveconfig")
+    assert ran.status == 0
+    assert CONTROL in ran.err
+    assert targets(moved.document()) == {OTHER}
+
+
+def test_one_storage_object_of_it_is_not_saved(moved: Pyshell) -> None:
+    moved("saveconfig")
+    ran = moved.line(f"{DISK} saveconfig")
+    assert ran.status == 0
+    assert CONTROL in ran.err
+    assert targets(moved.document()) == {OTHER}
+
+
+def test_a_save_removes_it_from_the_boot_file(saved_before: Pyshell) -> None:
+    assert targets(saved_before.document()) == {SERVER, OTHER}
+    saved_before("saveconfig").done(noting=MOVED)
+    assert targets(saved_before.document()) == {OTHER}
+
+
+def test_a_save_where_only_it_runs_empties_the_boot_file(exported: Pyshell) -> None:
+    exported.prepare("saveconfig")
+    put_under_control(exported)
+    exported("saveconfig").done(noting=MOVED)
+    assert targets(exported.document()) == set()
+    assert exported("saveconfig").status == 0
+
+
+# Whether it is saved
+
+
+def test_it_does_not_count_as_unsaved(moved: Pyshell) -> None:
+    assert "is not saved" in moved.line("status").out
+    moved("saveconfig")
+    assert "is saved in" in moved.line("status").out
+    ran = moved("diff")
+    assert (ran.status, ran.out) == (0, "")
+    assert f"{MOVED} {CONTROL}" in ran.err
+    moved.must(f"{TPG} set attribute login_timeout=20")
+    assert "is saved in" in moved.line("status").out
+    assert moved("diff").status == 0
+
+
+def test_changes_of_it_alone_are_not_saved_on_leaving(moved: Pyshell) -> None:
+    moved("saveconfig")
+    ran = moved.batch([f"{TPG} set attribute login_timeout=20"])
+    assert (ran.lines, ran.err) == (["Parameter login_timeout is now '20'."], "")
+    moved.batch(["/backstores/ramdisk create more 1M"])
+    assert names(moved.document()) == {"local", "more"}
+
+
+def test_a_boot_file_that_holds_it_differs(saved_before: Pyshell) -> None:
+    assert "is not saved in" in saved_before.line("status").out
+    assert saved_before("diff").status == 1
+
+
+# restoreconfig
+
+
+def cleared(pyshell: Pyshell) -> None:
+    pyshell.must(f"clearconfig confirm=true target={SERVER}")
+    pyshell.must(f"clearconfig confirm=true target={OTHER}")
+
+
+@pytest.mark.parametrize("words", [(), ("wait=1",), ("clear_existing=true",)])
+def test_the_boot_file_does_not_restore_it(saved_before: Pyshell, words: tuple[str, ...]) -> None:
+    cleared(saved_before)
+    ran = saved_before("restoreconfig", *words).done(noting=f"{MOVED} {CONTROL}")
+    assert ran.lines == [f"Configuration restored from {saved_before.saved_file}"]
+    assert targets(running(saved_before)) == {OTHER}
+    assert names(running(saved_before)) == {"local"}
+    assert "could not be restored" not in saved_before.line("status").out
+
+
+def test_targetcli_mode_does_not_restore_it(saved_before: Pyshell) -> None:
+    cleared(saved_before)
+    saved_before.program = "targetcli"
+    ran = saved_before("restoreconfig", str(saved_before.saved_file), "clear_existing")
+    assert ran.status == 0
+    assert targets(running(saved_before)) == {OTHER}
+
+
+@pytest.mark.parametrize(
+    "word", [f"target={SERVER}", "storage_object=lee_block", "storage_object=block/lee_block"]
+)
+def test_the_boot_file_does_not_restore_it_by_name(saved_before: Pyshell, word: str) -> None:
+    cleared(saved_before)
+    ran = saved_before("restoreconfig", word)
+    assert ran.status == 5
+    assert CONTROL in ran.err
+    assert running(saved_before)["targets"] == []
+
+
+def test_another_target_is_restored_by_name(saved_before: Pyshell) -> None:
+    cleared(saved_before)
+    assert saved_before("restoreconfig", f"target={OTHER}").status == 0
+    assert targets(running(saved_before)) == {OTHER}
+
+
+def test_its_own_document_can_be_applied_and_restored(saved_before: Pyshell) -> None:
+    file = str(cluster_file(saved_before))
+    cleared(saved_before)
+    for line in (f"apply {file} target={SERVER}", f"restoreconfig {file}"):
+        saved_before.must(line)
+        assert targets(running(saved_before)) == {SERVER}
+        saved_before.must(f"clearconfig confirm=true target={SERVER}")
+
+
+def test_what_was_missing_of_it_is_not_added(pyshell: Pyshell) -> None:
+    """It came under cluster control after a restore that lacked its device."""
+    pyshell.must(
+        "/backstores/block create lee_block /dev/sdb",
+        f"/iscsi create {SERVER}",
+        f"{TPG}/luns create {DISK}",
+        "saveconfig",
+    )
+    document = json.loads(pyshell.saved_file.read_text())
+    document["storage_objects"][0]["dev"] = "/dev/later"
+    pyshell.saved_file.write_text(json.dumps(document))
+    cleared_all = pyshell("clearconfig", "confirm=true")
+    assert cleared_all.status == 0
+    assert pyshell("restoreconfig", "wait=0").status == 6
+    pyshell("clearconfig", "confirm=true")
+    assert pyshell("restoreconfig", "wait=0").status == 6
+    file = cluster_file(pyshell)
+    file.parent.mkdir()
+    file.write_text(json.dumps({**document, "fabric_modules": []}))
+    ran = pyshell("restoreconfig", "missing_only=true")
+    assert ran.status == 0
+    assert pyshell.line("status").out.count("could not be restored") == 0
+    assert pyshell("saveconfig", "force=true").status == 0
+    assert pyshell.document()["targets"] == []
+
+
+@pytest.mark.parametrize("words", [("force=true",), ()])
+def test_clear_existing_leaves_it_alone(moved: Pyshell, words: tuple[str, ...]) -> None:
+    moved("saveconfig")
+    moved.must("/backstores/ramdisk create more 1M")
+    ran = moved("restoreconfig", "clear_existing=true", *words)
+    assert ran.status == 0
+    assert f"{MOVED} {CONTROL} ({cluster_file(moved)}): it is left alone." in ran.err
+    assert targets(running(moved)) == {SERVER, OTHER}
+    assert names(running(moved)) == {"lee_block", "local"}
+
+
+def test_clear_existing_of_targetcli_leaves_it_alone(moved: Pyshell) -> None:
+    moved("saveconfig")
+    moved.program = "targetcli"
+    assert moved("restoreconfig", str(moved.saved_file), "clear_existing").status == 0
+    assert targets(running(moved)) == {SERVER, OTHER}
+
+
+# apply, rollback, undo
+
+
+def test_apply_prune_leaves_it_alone(moved: Pyshell, tmp_path: Path) -> None:
+    file = tmp_path / "empty.json"
+    file.touch(0o600)
+    file.write_text("{}")
+    ran = moved("apply", str(file), "prune=true").done(noting=f"{MOVED} {CONTROL}")
+    assert f"deleted /iscsi/{OTHER} " in ran.out
+    assert targets(running(moved)) == {SERVER}
+    assert names(running(moved)) == {"lee_block"}
+
+
+def test_apply_prune_of_its_own_document_prunes_others(moved: Pyshell) -> None:
+    moved.must(f"apply {cluster_file(moved)} prune=true")
+    assert targets(running(moved)) == {SERVER}
+
+
+def test_apply_saved_does_not_create_it(saved_before: Pyshell) -> None:
+    cleared(saved_before)
+    for word in ("saved", str(saved_before.saved_file)):
+        saved_before("apply", word).done(noting=MOVED)
+        assert targets(running(saved_before)) == {OTHER}
+        assert saved_before("apply", word, f"target={SERVER}").status == 5
+
+
+def test_apply_saved_works_without_its_device(saved_before: Pyshell) -> None:
+    """As on the passive host, where ExecReload of the service applies the boot file."""
+    cleared(saved_before)
+    text = saved_before.saved_file.read_text()
+    saved_before.saved_file.write_text(text.replace("/dev/mapper/lee-lee.lv", "/dev/drbd/none"))
+    saved_before("apply", "saved").done(noting=MOVED)
+    assert targets(running(saved_before)) == {OTHER}
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_rollback_neither_creates_nor_deletes_it(saved_before: Pyshell, is_running: bool) -> None:
+    saved_before.must("/backstores/ramdisk create more 1M")
+    saved_before("saveconfig").done(noting=MOVED)
+    if not is_running:
+        saved_before.must(f"clearconfig confirm=true target={SERVER}")
+    ran = saved_before("rollback", "1").done(noting=f"{MOVED} {CONTROL}")
+    assert ran.err.count(MOVED) == 1
+    assert targets(running(saved_before)) == ({SERVER, OTHER} if is_running else {OTHER})
+    assert "more" not in names(running(saved_before))
+
+
+def test_undo_of_a_clear_leaves_it_to_the_cluster(moved: Pyshell) -> None:
+    assert moved("clearconfig", "confirm=true").status == 0
+    moved("undo").done(noting=MOVED)
+    assert targets(running(moved)) == {OTHER}
+
+
+def test_undo_of_a_restore_does_not_delete_it(moved: Pyshell) -> None:
+    moved("saveconfig")
+    cleared(moved)
+    moved.must("/backstores/ramdisk create more 1M")
+    moved("restoreconfig").done(noting="")
+    moved.must(f"apply {cluster_file(moved)} target={SERVER}", "undo skip=true")
+    moved("undo").done(noting=MOVED)
+    assert targets(running(moved)) == {SERVER}
+
+
+# clearconfig
+
+
+def test_clearconfig_clears_it_and_says_so(moved: Pyshell) -> None:
+    moved("clearconfig", "confirm=true").done(
+        noting=f"{MOVED} {CONTROL} ({cluster_file(moved)}): a cluster that runs it takes it for"
+    )
+    assert running(moved)["targets"] == []
+
+
+def test_clearconfig_asks(moved: Pyshell) -> None:
+    ran = moved("clearconfig", "confirm=true", stdin="n\n", keyboard=True)
+    assert ran.status == 1
+    assert f"deletes {MOVED}, under cluster control" in ran.err
+    assert targets(running(moved)) == {SERVER, OTHER}
+
+
+def test_the_end_of_the_boot_service_leaves_it_alone(
+    moved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSHELL_WAY", "boot")
+    moved("clearconfig", "confirm=true").done(noting=MOVED)
+    assert targets(running(moved)) == {SERVER}
+    assert names(running(moved)) == {"lee_block"}
+
+
+# Documents
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"targets": [{"wwn": 1}]}', "\udcff"])
+def test_a_damaged_document_is_reported(moved: Pyshell, text: str) -> None:
+    bad = cluster_file(moved).with_name("bad.json")
+    bad.write_bytes(text.encode(errors="surrogateescape"))
+    ran = moved("saveconfig")
+    assert ran.status == 0
+    assert f"Targets under cluster control in {bad} are not known: {bad} is not" in ran.err
+    assert targets(moved.document()) == {OTHER}
+    assert "is saved in" in moved.line("status").out
+
+
+def test_only_documents_count(moved: Pyshell) -> None:
+    folder = cluster_file(moved).parent
+    (folder / "notes.txt").write_text("none")
+    (folder / ".pyshell.1.new.json").write_text("none")
+    (folder / "disks.json.old").write_text("none")
+    assert clustered.files(moved.config_dir) == [cluster_file(moved)]
+    assert not clustered.read(moved.config_dir).unread
+
+
+def test_a_folder_that_cannot_be_read_is_reported(
+    moved: Pyshell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cluster_file(moved).parent
+
+    def refuse(path: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(clustered.os, "listdir", refuse)
+    found = clustered.read(moved.config_dir)
+    assert list(found.unread) == [folder]
+    assert not found.targets
+
+
+def test_spellings_do_not_matter(moved: Pyshell) -> None:
+    file = cluster_file(moved)
+    text = file.read_text().replace(f'"{SERVER}"', f'"{SERVER.upper()}"')
+    file.write_text(text.replace('"block"', '"iblock"').replace("/block/", "/iblock/"))
+    moved("saveconfig")
+    assert targets(moved.document()) == {OTHER}
+    assert names(moved.document()) == {"local"}
+
+
+def test_without_the_folder_nothing_is_different(exported: Pyshell) -> None:
+    assert exported("saveconfig").err == ""
+    assert targets(exported.document()) == {SERVER}
+    assert CLIENT in exported.saved_file.read_text()
+
+
+# diff target=
+
+
+def test_one_target_is_compared_with_its_document(moved: Pyshell) -> None:
+    file = str(cluster_file(moved))
+    assert moved("diff", file, "running", f"target={SERVER}").done().out == ""
+    moved.must(f"{DISK} set attribute emulate_caw=0")
+    ran = moved("diff", file, "running", f"target={SERVER.upper()}")
+    assert ran.status == 1
+    assert "emulate_caw: 1 -> 0" in ran.out
+    assert "local" not in ran.out
+    assert moved("diff", file, "running", "target=iqn.2020-07.com.example:none").status == 2
