@@ -380,7 +380,7 @@ def test_a_folder_that_cannot_be_read_is_reported(
     def refuse(path: Path) -> list[str]:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
-    monkeypatch.setattr(clustered.os, "listdir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     found = clustered.read(moved.config_dir)
     assert list(found.unread) == [folder]
     assert not found.targets
