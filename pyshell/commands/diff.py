@@ -302,7 +302,7 @@ def _more_errors(node: Node, path: Path, error: document_file.DocumentError) -> 
 
     if not path.is_file():
         return ""  # a pipe can be read only once
-    found = validate.check(path, node.lio, at_boot=False)
+    found = validate.check(path, node.lio)
     more = sum(one.level == "error" for one in found) - len(error.findings)
     if more < 1:
         return ""

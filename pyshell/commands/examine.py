@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
 from pyshell.doctor import Finding, access, boot, disks, network, protection, unseen
-from pyshell.errors import PyshellError
+from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
 from pyshell.text import counted, joined
-from pyshell.tree.command import FILE, PATH, command
+from pyshell.tree.command import FILE, PATH, TARGET, command
 from pyshell.tree.node import Node
 from pyshell.tree.results import Lines, Result
 
@@ -95,10 +95,23 @@ def _status(findings: Sequence[Finding]) -> int:
     return 2 if "error" in levels else int("warning" in levels)
 
 
-@command(examples=("check", "check saveconfig.example.json"))
+@command(
+    examples=(
+        "check",
+        "check saveconfig.example.json",
+        "check /etc/target/cluster/disks.json cluster=true",
+    )
+)
 def check(
     node: Node,
     savefile: Annotated[str | None, FILE, "File to check. Default: the boot file."] = None,
+    *,
+    cluster: Annotated[
+        bool, "Also check that every node of a cluster can apply the file to move its target."
+    ] = False,
+    target: Annotated[
+        str | None, TARGET, "Check only the target with this WWN, and its storage objects."
+    ] = None,
 ) -> Result:
     """Validate a saved configuration and report every error with its line.
 
@@ -106,13 +119,23 @@ def check(
     probable mistake in the file, or to other users who can write to it (restoreconfig and apply
     then refuse it) or read its secrets. Devices and image files are checked on this host. Nothing
     is changed.
+
+    With cluster=true, these are errors too: a file without or with several targets (target= chooses
+    one), missing serial numbers, ramdisks, write-back image files, aio=true with a cache, names of
+    devices that can differ between nodes, image files in temporary folders, portals of all
+    addresses, and what the boot file has as well. LUNs and mapped LUNs must have numbers. Devices
+    and files can be missing then, as another node can have them. Whether an image file is on a file
+    system that moves is only known while that is mounted.
     """
+    if cluster and savefile is None:
+        raise UsageError("cluster=true needs the file of a target.", "Give its name.")
     default = store.default_file(node.lio)
     path = Path(os.path.expanduser(savefile)) if savefile else default
     at_boot = path.absolute() == default.absolute()
     if not os.path.exists(path):
         raise store.missing_file(node.lio, default if at_boot else path, "check")
-    found = validate.check(path, node.lio, at_boot=at_boot)
+    scope = validate.Scope(at_boot and not cluster, cluster, target)
+    found = validate.check(path, node.lio, scope)
     lines = [f"{path}:{one.line}:{one.column}: {one.level}: {one}" for one in found]
     data = [dataclasses.asdict(one) for one in found]
     failure = _failure(path, found)

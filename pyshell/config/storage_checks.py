@@ -20,7 +20,7 @@ from pyshell.config.positions import (
     violations,
     warning,
 )
-from pyshell.errors import PyshellError, UsageError
+from pyshell.errors import NotFoundError, PyshellError, UsageError
 from pyshell.host import block_devices
 from pyshell.lio import Lio, fabrics, listing, settings, storage_info
 from pyshell.lio.identifiers import (
@@ -231,11 +231,12 @@ def _alua_number(group: DocumentEntry, number: int | None, seen: FirstSeen) -> I
 
 
 def device_problems(
-    lio: Lio, document: DocumentEntry, *, at_boot: bool = False
+    lio: Lio, document: DocumentEntry, *, at_boot: bool = False, moving: bool = False
 ) -> Iterator[Problem]:
     """Yield what prevents the creation of a file's objects on this host.
 
-    A running object counts as created, but not `at_boot`, when it is created again.
+    A running object counts as created, but not `at_boot`, when it is created again. With `moving`,
+    devices and image files can be at another node of a cluster: missing ones are no problem.
     """
     for entry in document.each("storage_objects"):
         yield from _registrations(lio, entry, at_boot=at_boot)
@@ -243,14 +244,14 @@ def device_problems(
         if not device:
             continue  # reported by other checks
         plugin = plugin_of(entry)
-        yield from _moving(lio, entry, device)
+        if not moving:  # else names are judged by stricter rules
+            yield from _moving(lio, entry, device)
         if plugin == "block":
-            exclusive = entry.flag("exclusive") is not False
-            yield from _block(lio, entry, device, exclusive=exclusive, at_boot=at_boot)
+            yield from _block(lio, entry, device, at_boot=at_boot, moving=moving)
         elif plugin == "fileio":
-            yield from _fileio(lio, entry, device, at_boot=at_boot)
+            yield from _fileio(lio, entry, device, at_boot=at_boot, moving=moving)
         elif plugin == "pscsi":
-            yield from _pscsi(lio, entry, device)
+            yield from _pscsi(lio, entry, device, moving=moving)
     yield from _used_twice(lio, document)
     yield from _fabrics(lio, document)
     for target in document.each("targets"):
@@ -302,7 +303,7 @@ def _used_twice(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:
 
 
 def _block(
-    lio: Lio, entry: DocumentEntry, device: str, *, exclusive: bool, at_boot: bool
+    lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool, moving: bool
 ) -> Iterator[Problem]:
     place = _running(lio, entry, device)
     if place is not None:
@@ -312,12 +313,16 @@ def _block(
             hint = "It cannot be restored at boot. 'doctor' shows how to move it."
             yield (error if at_boot else warning)(entry.at("dev"), message, hint)
         return
+    exclusive = plugin_of(entry) != "block" or entry.flag("exclusive") is not False
     try:
         check_block(lio, Foreseen(lio), device, exclusive=exclusive)
     except PyshellError as found:
-        yield refused(entry.at("dev"), found)
+        if not (moving and isinstance(found, NotFoundError)):
+            yield refused(entry.at("dev"), found)
         return
     there = lio.machine.block_device(device)
+    if moving:
+        return  # DRBD's device is read-only, or has no size, where it is secondary
     if there is not None and there.size == 0:
         yield error(entry.at("dev"), f"{device} has size 0", "Is there a medium in it?")
     if there is not None and there.read_only and entry.flag("readonly") is False:
@@ -340,18 +345,21 @@ def _running(lio: Lio, entry: DocumentEntry, device: str) -> StorageObject | Non
     return place if same else None
 
 
-def _fileio(lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool) -> Iterator[Problem]:
+def _fileio(
+    lio: Lio, entry: DocumentEntry, device: str, *, at_boot: bool, moving: bool
+) -> Iterator[Problem]:
     if lio.machine.block_device(device) is not None:
-        yield from _block(lio, entry, device, exclusive=True, at_boot=at_boot)
+        yield from _block(lio, entry, device, at_boot=at_boot, moving=moving)
         return
     size = entry.number("size")
-    if entry.data.get("size") is None:
+    if entry.data.get("size") is None and not (moving and storage_info.is_device_path(device)):
         yield error(entry.at("size"), "is missing: an image file needs a size")
     try:
         check(lio, Foreseen(lio), "fileio", {"dev": device})
         there = lio.machine.host_file(device).stat().st_size
     except PyshellError as found:
-        yield refused(entry.at("dev"), found)
+        if not (moving and isinstance(found, NotFoundError)):
+            yield refused(entry.at("dev"), found)
     except OSError as found:
         yield warning(entry.at("dev"), f"cannot read {device}: {found.strerror}")
     else:
@@ -366,12 +374,14 @@ def _other_size(entry: DocumentEntry, size: int, there: int) -> Problem:
     return warning(entry.at("size"), message, "Initiators see only the first part.")
 
 
-def _pscsi(lio: Lio, entry: DocumentEntry, device: str) -> Iterator[Problem]:
-    if lio.machine.scsi_device(device) is None:
-        arguments = {"dev": device}
-        yield from violations(
-            partial(check, lio, Foreseen(lio), "pscsi"), arguments, entry.at("dev")
-        )
+def _pscsi(lio: Lio, entry: DocumentEntry, device: str, *, moving: bool) -> Iterator[Problem]:
+    if lio.machine.scsi_device(device) is not None:
+        return
+    try:
+        check(lio, Foreseen(lio), "pscsi", {"dev": device})
+    except PyshellError as found:
+        if not (moving and isinstance(found, NotFoundError)):
+            yield refused(entry.at("dev"), found)
 
 
 def _fabrics(lio: Lio, document: DocumentEntry) -> Iterator[Problem]:

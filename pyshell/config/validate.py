@@ -6,11 +6,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from pyshell import names
-from pyshell.config import document_file
+from pyshell.config import cluster_checks, document_file
 from pyshell.config.document import IDENTITY, Document, holds_secrets
 from pyshell.config.document_file import (
     DocumentError,
@@ -46,10 +47,23 @@ from pyshell.lio.settings import Attribute
 from pyshell.quoting import shell_word
 
 
-def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
+@dataclass(frozen=True)
+class Scope:
+    """What a document is checked for."""
+
+    at_boot: bool = False
+    """Whether it is the file that is restored at boot: nothing counts as running then."""
+    cluster: bool = False
+    """Whether a cluster applies it: its devices can be at another node now."""
+    target: str | None = None
+    """WWN of the one target to judge, with its storage objects; None for everything."""
+    beside_boot_file: bool = True
+    """Whether a cluster's document must have nothing that the boot file has."""
+
+
+def check(path: Path, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
     """Return all problems of a file, in the order of its lines.
 
-    `at_boot` is for the file that is restored at boot: nothing counts as running then.
     Raises NotFoundError, NotPermittedError and the like for the file itself.
     """
     untrusted: UntrustedError | None = None
@@ -62,7 +76,7 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
         text = document_file.text_of(found.data, str(path))
     except DocumentError as error:
         return error.findings
-    problems = check_text(text, lio, at_boot=at_boot)
+    problems = check_text(text, lio, scope)
     if untrusted is not None:
         message = f"restoreconfig and apply refuse it: {untrusted.message.rstrip('.')}"
         problems.insert(0, LocatedProblem(WHOLE, 1, 1, "warning", message, untrusted.hint))
@@ -76,7 +90,7 @@ def check(path: Path, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     return problems
 
 
-def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
+def check_text(text: str, lio: Lio, scope: Scope = Scope()) -> list[LocatedProblem]:
     """Return all problems of a document in `text`."""
     try:
         data = document_file.json_data(text, "")
@@ -87,25 +101,46 @@ def check_text(text: str, lio: Lio, *, at_boot: bool) -> list[LocatedProblem]:
     judged = data if problems else cast(Mapping[str, Any], typed)
     problems += [*keys_there_twice(text), *unknown_keys(data)]
     if isinstance(data, dict):
-        problems += problems_of(judged, lio, at_boot=at_boot)
+        problems += _in_scope(judged, lio, scope)
     return placed(Positions(text), problems)
 
 
+def _in_scope(data: Mapping[str, Any], lio: Lio, scope: Scope) -> Iterator[Problem]:
+    found = problems_of(data, lio, at_boot=scope.at_boot, moving=scope.cluster)
+    document = DocumentEntry(data, ())
+    part = cluster_checks.part_of(document, scope.target)
+    if scope.target is not None:
+        found = (one for one in found if part.holds(one.place))
+        if not part.targets:
+            yield cluster_checks.missing_target(document, scope.target)
+    yield from found
+    if scope.cluster:
+        beside = scope.beside_boot_file
+        yield from cluster_checks.cluster_problems(lio, document, scope.target, at_boot=beside)
+
+
 def problems_of(
-    data: Mapping[str, Any], lio: Lio, *, at_boot: bool = False, devices: bool = True
+    data: Mapping[str, Any],
+    lio: Lio,
+    *,
+    at_boot: bool = False,
+    devices: bool = True,
+    moving: bool = False,
 ) -> Iterator[Problem]:
     """Yield the problems of a document except for wrong types and unknown keys.
 
     apply refuses a document with an error, a restore skips what is in error. Without `devices`,
-    devices and image files are not probed: operations do that when they run.
+    devices and image files are not probed: operations do that when they run. With `moving`, it must
+    be complete, as it is applied on several nodes, and devices can be at another node.
     """
     document = DocumentEntry(data, ())
-    running = frozenset(() if at_boot else (place.path for place in listing.storage_objects(lio)))
+    alone = at_boot or moving
+    running = frozenset(() if alone else (place.path for place in listing.storage_objects(lio)))
     yield from storage_problems(document, running)
     yield from target_problems(document, groups_of_all(document), running)
     yield from value_problems(lio, document)
     if devices:
-        yield from device_problems(lio, document, at_boot=at_boot)
+        yield from device_problems(lio, document, at_boot=at_boot, moving=moving)
 
 
 def errors_of(document: Document, lio: Lio, *, devices: bool = True) -> list[Problem]:

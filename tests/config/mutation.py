@@ -27,7 +27,7 @@ from pyshell.config.document_file import DocumentError, parse, to_text
 from pyshell.config.model import items
 from pyshell.config.plan import plan
 from pyshell.config.running import read_running
-from pyshell.config.validate import check_text
+from pyshell.config.validate import Scope, check_text
 from pyshell.lio import listing
 from pyshell.simulator.hardware import SimulatedPort
 
@@ -232,7 +232,7 @@ def disagreements(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     """Yield in what the commands disagree about a document; the target is empty at both ends."""
     file.write_text(text)
     lio = pyshell.open()
-    errors = [str(one) for one in check_text(text, lio, at_boot=False) if one.level == "error"]
+    errors = [str(one) for one in check_text(text, lio) if one.level == "error"]
     told = f"check: {errors[0]}" if errors else "check: no errors"
     dry = pyshell("--dry-run", "apply", str(file))
     applied = pyshell("apply", str(file))
@@ -273,7 +273,7 @@ def _at_rest(pyshell: Pyshell, file: Path, text: str) -> Iterator[str]:
     steps = [step.operation.step() for step in plan(lio, runs, wanted).steps]
     if steps:
         yield f"a second apply would {', '.join(steps[:3])}"
-    again = [one for one in check_text(saved, lio, at_boot=True) if one.level == "error"]
+    again = [one for one in check_text(saved, lio, Scope(at_boot=True)) if one.level == "error"]
     if again:
         yield f"what is saved fails its check: {again[0]}"
     try:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from driver import LONG, ROOT, Pyshell
 from pyshell.config.document_file import DocumentError, parse
-from pyshell.config.validate import check_text
+from pyshell.config.validate import Scope, check_text
 from pyshell.lio import Lio
 
 EXAMPLE = (ROOT / "saveconfig.example.json").read_text()
@@ -92,7 +92,7 @@ def _has(inside: Any, step: Step) -> bool:
 @given(CHANGES)
 def test_check_reports_at_least_what_loading_refuses(lio: Lio, changes: Any) -> None:
     text = json.dumps(changed(changes))
-    found = check_text(text, lio, at_boot=True)
+    found = check_text(text, lio, Scope(at_boot=True))
     assert all(one.line == 1 and one.column <= len(text) for one in found)
     assert all("\n" not in str(one) for one in found)
     "".join(map(str, found)).encode()  # all of it can be shown
@@ -118,7 +118,7 @@ def test_check_finds_the_position_of_a_problem_in_any_text(lio: Lio, data: st.Da
         end = data.draw(st.integers(begin, min(begin + 5, len(text))))
         text = text[:begin] + data.draw(st.text('{}[]",:0e-\\u \n', max_size=4)) + text[end:]
     lines = text.split("\n")
-    for one in check_text(text, lio, at_boot=True):
+    for one in check_text(text, lio, Scope(at_boot=True)):
         assert 1 <= one.line <= len(lines)
         assert 1 <= one.column <= len(lines[one.line - 1]) + 1
 

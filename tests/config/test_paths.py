@@ -19,7 +19,7 @@ from pyshell.config.document_file import DocumentError, parse, to_text
 from pyshell.config.model import items
 from pyshell.config.restoration import restore
 from pyshell.config.running import read_running
-from pyshell.config.validate import check_text
+from pyshell.config.validate import Scope, check_text
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio, identifiers, rtslib
 from pyshell.lio.configfs import RealKernel, changing
@@ -190,7 +190,7 @@ def test_check_reports_each_name_that_would_lead_elsewhere(
 ) -> None:
     for name in (f"{UP}etc/victim", f"x/{UP}etc/victim"):
         text = to_text(changed(place, name))
-        found = [one for one in check_text(text, lio, at_boot=True) if one.level == "error"]
+        found = [one for one in check_text(text, lio, Scope(at_boot=True)) if one.level == "error"]
         assert found, name
 
 

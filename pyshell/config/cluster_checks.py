@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Problems of a document that a cluster applies: what differs between its nodes.
+
+One target moves between nodes with its storage objects. The devices need not be there now: the
+node that is asked may be the passive one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyshell.config import document_file, store
+from pyshell.config.document import located
+from pyshell.config.positions import DocumentEntry, Place, Problem, error, warning
+from pyshell.config.storage_checks import plugin_of
+from pyshell.config.store import clustered
+from pyshell.config.target_checks import exported
+from pyshell.errors import NotFoundError, PyshellError
+from pyshell.lio import Lio, listing
+from pyshell.lio.configfs import is_below
+from pyshell.lio.identifiers import normal_wwn, plugin_name, storage_object_path
+from pyshell.lio.operations.preconditions import identity
+from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
+from pyshell.text import counted, did_you_mean, listed
+
+_SHOWN = 3
+_SAME_EVERYWHERE = re.compile(
+    r"/dev/(drbd/by-res|disk/by-id|zvol|rbd)/.+"
+    # dm's name of a logical volume doubles the hyphens in its two parts.
+    r"|/dev/mapper/(?!mpath)(?:[\w+.]|--)+-(?:[\w+.]|--)+"
+    r"|/dev/mapper/[23][0-9a-f]{16,32}",  # multipath's names that are WWIDs
+    re.ASCII,
+)
+_VOLUME = re.compile(r"/dev/(?P<group>[\w+.][\w+.-]*)/[\w+.][\w+.-]*", re.ASCII)
+_NO_GROUPS = frozenset({
+    "block", "bsg", "bus", "cciss", "char", "cpu", "disk", "dri", "drbd", "fd", "hugepages",
+    "input", "loop", "mapper", "md", "mqueue", "net", "nvme", "pts", "raw", "rbd", "shm", "snd",
+    "vfio", "vhost", "zvol",
+})  # fmt: skip
+"""Folders in /dev that are no volume groups."""
+_STABLE = "Use a name below /dev/drbd/by-res, /dev/disk/by-id or /dev/zvol, or /dev/VG/LV of LVM."
+_TEMPORARY = ("/tmp", "/var/tmp", "/run", "/var/run", "/dev/shm", "/dev/hugepages")  # noqa: S108
+_IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
+_NETWORK_HANDLERS = frozenset({"rbd", "glfs"})
+"""Handlers of tcmu-runner whose configuration names storage that all nodes reach."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The targets of a document that are judged, and the storage objects that they export."""
+
+    targets: tuple[DocumentEntry, ...]
+    objects: tuple[DocumentEntry, ...]
+
+    def holds(self, place: Place) -> bool:
+        """Return whether a place is in this part of the document, or is not in any target's."""
+        if len(place) < 2:
+            return True
+        return place[:2] in {entry.place for entry in (*self.targets, *self.objects)}
+
+
+def part_of(document: DocumentEntry, wwn: str | None) -> Part:
+    """Return the part of one target, or of all targets."""
+    targets = [one for one in document.each("targets") if wwn is None or _is_named(one, wwn)]
+    luns = [lun for one in targets for tpg in one.each("tpgs") for lun in tpg.each("luns")]
+    paths = {exported(lun) for lun in luns}
+    objects = [one for one in document.each("storage_objects") if _path(one) in paths]
+    return Part(tuple(targets), tuple(objects))
+
+
+def _is_named(target: DocumentEntry, wwn: str) -> bool:
+    fabric, own = target.text("fabric"), target.text("wwn")
+    if fabric is None or own is None:
+        return False
+    return normal_wwn(fabric, own) == normal_wwn(fabric, wwn)
+
+
+def _path(entry: DocumentEntry) -> str:
+    return storage_object_path(plugin_of(entry) or "", entry.text("name") or "")
+
+
+def missing_target(document: DocumentEntry, wwn: str) -> Problem:
+    """Return the error of a document without the target that is to be judged."""
+    known = [one.text("wwn") or "" for one in document.each("targets")]
+    hint = did_you_mean(wwn, known) or (f"It has {listed(known, _SHOWN)}." if known else "")
+    return error(document.at("targets"), f"no target {wwn} in the file", hint)
+
+
+def cluster_problems(
+    lio: Lio, document: DocumentEntry, wwn: str | None, *, at_boot: bool = True
+) -> Iterator[Problem]:
+    """Yield what makes a document unfit for a cluster, beside the problems of any document.
+
+    `wwn` is the target that the cluster moves, if the document has several. Without `at_boot`,
+    what the boot file has as well is not reported.
+    """
+    part = part_of(document, wwn)
+    if wwn is None:
+        yield from _one_target(document, part)
+    for target in part.targets:
+        yield from _target(target)
+    for entry in part.objects:
+        yield from _storage_object(lio, entry)
+    for fabric in document.each("fabric_modules"):
+        message = "a cluster applies the target only: these settings have no effect"
+        yield warning(fabric.place, message, "Set them on each node.")
+    if at_boot:
+        yield from _restored_at_boot(lio, part)
+
+
+def _one_target(document: DocumentEntry, part: Part) -> Iterator[Problem]:
+    number = len(part.targets)
+    if number != 1:
+        message = f"the file has {counted(number, 'target') if number else 'no target'}"
+        hint = "target=WWN chooses one." if number else "saveconfig FILE target=WWN writes one."
+        yield error(document.at("targets"), f"{message}: a cluster moves one", hint)
+        return
+    for entry in document.each("storage_objects"):
+        if entry not in part.objects:
+            message = "the target does not export it: the cluster does not create it"
+            yield warning(entry.place, message)
+
+
+# Targets
+
+
+def _target(target: DocumentEntry) -> Iterator[Problem]:
+    fabric = target.text("fabric")
+    is_iscsi = fabric == "iscsi"
+    if fabric is not None and not is_iscsi:
+        message = f"initiators reach a target of {fabric} at one node only"
+        yield warning(target.at("fabric"), message, "Its name or its initiators are of that node.")
+    for tpg in target.each("tpgs"):
+        for portal in tpg.each("portals"):
+            address = portal.text("ip_address") or ""
+            if listing.is_wildcard(address):
+                message = f"{address} listens on all addresses of a node"
+                hint = "Give the address that moves with the target."
+                yield error(portal.at("ip_address"), message, hint)
+        if is_iscsi and not tpg.data.get("portals"):
+            yield warning(tpg.at("portals"), "there are none: initiators cannot reach the target")
+        for acl in tpg.each("node_acls"):
+            if acl.data.get("mapped_luns") is None and tpg.data.get("luns"):
+                message = "is missing: the initiator sees no disk, as nothing is mapped by itself"
+                yield warning(acl.at("mapped_luns"), message, "Give index and tpg_lun of each.")
+
+
+# Storage objects
+
+
+def _storage_object(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
+    plugin = plugin_of(entry)
+    if plugin == "ramdisk":
+        message = "a ramdisk keeps its data in one node's memory: it is lost in a takeover"
+        yield error(entry.at("plugin"), message, "Use a device or file that moves.")
+        return
+    if plugin not in (None, "pscsi") and not entry.fit_text("wwn").strip():
+        yield error(
+            entry.at("wwn"),
+            "is missing: each node would generate another serial number",
+            "Initiators would take it for another disk after a takeover. 'saveconfig FILE"
+            " target=WWN' writes the serial number.",
+        )
+    if plugin == "fileio":
+        yield from _acknowledged(lio, entry)
+    if plugin == "user":
+        yield from _handler(lio, entry)
+    elif path := entry.fit_text("dev"):
+        if plugin == "fileio" and not is_device_path(path):
+            yield from _file(lio, entry.at("dev"), path, running=_is_running(lio, entry))
+        elif plugin is not None:
+            yield from _device(lio, entry.at("dev"), path)
+
+
+def _acknowledged(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
+    """Yield the caches that lose acknowledged writes when their node is fenced."""
+    if entry.flag("write_back"):
+        message = "a takeover loses acknowledged writes in the memory of the failed node"
+        yield error(entry.at("write_back"), message, "Set write_back to false.")
+    elif entry.flag("aio") and keeps_direct_writes(lio, entry.fit_text("dev")):
+        message = "the kernel does not flush these writes: a takeover loses acknowledged ones"
+        yield error(entry.at("aio"), message, "Set aio to false.")
+
+
+def _device(lio: Lio, place: Place, path: str) -> Iterator[Problem]:
+    """Yield an error for a device name that can mean another device on another node."""
+    volume = _VOLUME.fullmatch(path)
+    stable = _SAME_EVERYWHERE.fullmatch(path) or (volume and volume["group"] not in _NO_GROUPS)
+    if stable and os.path.normpath(path) == path:
+        return
+    lasting = lio.machine.lasting_name(path)
+    hint = f"Use {lasting}." if lasting else _STABLE
+    yield error(place, f"{path} can be another device on another node", hint)
+
+
+def _file(lio: Lio, place: Place, path: str, *, running: bool) -> Iterator[Problem]:
+    """Yield what is known of an image file: it can lie on a file system not mounted here now."""
+    if not path.startswith("/"):
+        yield error(place, f"{path} is not an absolute path", "Nodes need the same.")
+        return
+    plain = os.path.normpath(path)
+    temporary = next((one for one in _TEMPORARY if plain.startswith(f"{one}/")), None)
+    mounted, kind = _mount(lio, plain)
+    if temporary or kind in _IN_MEMORY:
+        message = f"{path} is in {temporary or mounted}, which no other node has"
+        yield error(place, message, "Use a file system that moves with the target.")
+    elif mounted == "/" and (running or lio.machine.host_file(path).exists()):
+        message = f"{path} is on the root file system of this node, which no other node has"
+        yield warning(place, message, "Use a file system that moves with the target.")
+
+
+def _mount(lio: Lio, path: str) -> tuple[str, str]:
+    """Return where the file system of a path is mounted, and its type; "" if unknown."""
+    found = "", ""
+    for line in lio.machine.text("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        fields, kinds = before.split(" "), after.split(" ")
+        if len(fields) < 5 or not kinds[0]:
+            continue
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
+        if is_below(path, point) and len(point) >= len(
+            found[0]
+        ):  # the last of several hides the others
+            found = point, kinds[0]
+    return found
+
+
+def _is_running(lio: Lio, entry: DocumentEntry) -> bool:
+    plugin, name = plugin_of(entry), entry.text("name")
+    return bool(plugin and name and listing.storage_object(lio, plugin, name))
+
+
+def _handler(lio: Lio, entry: DocumentEntry) -> Iterator[Problem]:
+    """Yield problems of what a handler in user space opens."""
+    handler, _, opened = entry.fit_text("config").partition("/")
+    place = entry.at("config")
+    if opened.startswith("/"):
+        if is_device_path(opened):
+            yield from _device(lio, place, opened)
+        else:
+            yield from _file(lio, place, opened, running=_is_running(lio, entry))
+    elif handler and handler not in _NETWORK_HANDLERS:
+        message = f"whether the data of the handler {handler} moves to another node is not known"
+        yield warning(place, message)
+
+
+# The file that is restored at boot
+
+
+def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
+    """Yield what the boot file has as well: this node would export it outside the cluster."""
+    path = store.default_file(lio)
+    try:
+        document = document_file.load(path)
+    except NotFoundError:
+        return
+    except PyshellError as found:
+        message = f"whether it is restored at boot is not known: {found.message.rstrip('.')}"
+        yield warning((), message)
+        return
+    saved = {one.path for one in located(document)}
+    devices = {}
+    for entry in document.get("storage_objects", ()):
+        device = identity(lio, plugin_name(entry["plugin"]), _opened_by(entry))
+        devices[device] = storage_object_path(entry["plugin"], entry["name"])
+    message = f"{path} has it, too, and is restored at boot, outside the cluster"
+    hint = f"Put this file into {path.parent / clustered.FOLDER}, then run saveconfig."
+    for target in part.targets:
+        fabric, wwn = target.text("fabric"), target.text("wwn")
+        if fabric and wwn and f"/{fabric}/{normal_wwn(fabric, wwn)}" in saved:
+            yield error(target.at("wwn"), message, hint)
+    for one in part.objects:
+        used = identity(lio, plugin_of(one) or "", _opened_by(one.data))
+        if _path(one) in saved:
+            yield error(one.at("name"), message, hint)
+        elif used is not None and used in devices:
+            told = f"{path} has {devices[used]} on the same device, and is restored at boot"
+            yield error(one.at("name"), told, "Remove that object, then run saveconfig.")
+
+
+def _opened_by(entry: object) -> str:
+    found = entry.get("dev") or entry.get("config") if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else ""
