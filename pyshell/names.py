@@ -47,6 +47,12 @@ _NOT_IN_A_VALUE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SETTING = re.compile(r"(?:[a-z_]+/)?[A-Za-z][A-Za-z0-9_-]*")
 # The kernel takes the zone of a link-local address: the name or number of an interface.
 _ZONE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
+# RFC 952 and 1123: labels of letters, digits and inner hyphens, without a dot at the end.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+_NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
+HOST_MAX = 253
 _UNIT_NAMES = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
@@ -359,6 +365,37 @@ def known_address(text: str) -> str:
         return address(text)
     except UsageError:
         return text
+
+
+def ssh_destination(text: str) -> str:
+    """Return `[USER@]HOST` as ssh takes it, an IPv6 address without brackets.
+
+    HOST is a host name, an alias in ssh's configuration of the same characters, or an IP address.
+    ssh would read a word that begins with '-' as an option, and its configuration can pass user and
+    host to a shell. Raises UsageError.
+    """
+    user, at, host = text.rpartition("@")
+    if (not at or _USER.fullmatch(user)) and (plain := _host(host)):
+        return f"{user}{at}{plain}"
+    raise UsageError(
+        f"'{text}' is not a host.",
+        "Give HOST or USER@HOST. HOST is a name of letters, digits, '-' and '.', or an IP address.",
+    )
+
+
+def _host(text: str) -> str:
+    """Return a host's name, or its address without brackets; "" if it is neither."""
+    import ipaddress
+
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    with suppress(ValueError):
+        parsed = ipaddress.ip_address(bare)
+        zone = "%" in bare
+        return "" if zone or (bare != text and parsed.version == 4) else bare
+    # Other numbers are old spellings of IPv4 addresses: 127.1 is 127.0.0.1.
+    if len(text) > HOST_MAX or not _HOST.fullmatch(text) or _NUMBER_AT_END.fullmatch(text):
+        return ""
+    return text
 
 
 def bracketed(plain: str) -> str:

@@ -328,3 +328,29 @@ def test_a_file_with_such_a_name_is_checked_with_a_warning(target: Pyshell) -> N
     ran = target("check")
     assert ran.status == 0
     assert "U+0435 (CYRILLIC SMALL LETTER IE)" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("storage2", "storage2"),
+        ("root@storage2.example.com", "root@storage2.example.com"),
+        ("3com", "3com"),
+        ("_svc.backup-1@st-2", "_svc.backup-1@st-2"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("root@[2001:db8::1]", "root@2001:db8::1"),
+        ("a" * 63, "a" * 63),
+    ],
+)
+def test_ssh_gets_hosts_and_users(text: str, host: str) -> None:
+    assert names.ssh_destination(text) == host
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-x", "root@-x", "[::1", "::1]", "[::1%lo]", "a..b", "a_b", "a b", "a.1", "u/v@a", "\n"],
+)
+def test_what_is_not_a_host_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a host"):
+        names.ssh_destination(text)
