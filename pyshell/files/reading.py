@@ -30,7 +30,8 @@ _BLOCK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
 _NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.json")
 _DESCRIPTOR = re.compile(r"/(dev|proc/self)/fd/[0-9]+")
-_STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STDIN = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""The names of standard input as a file."""
 DEPTH_MAX = 100
 """A saved configuration has nine levels; the rest is for keys that pyshell does not know."""
 DIGITS_MAX = 40
@@ -122,8 +123,8 @@ def _open(path: Path, *, trusted: bool, folder_known: bool) -> int:
         opened = os.open(path, careful)
     elif (own := _own_input(path)) is not None:
         return own
-    elif str(path) in _STDIN:  # a regular file, which may have been removed
-        opened = os.open(_STDIN[-1], _FLAGS)
+    elif str(path) in STDIN:  # a regular file, which may have been removed
+        opened = os.open(STDIN[-1], _FLAGS)
     elif not trusted:
         return _open_any(path)
     else:

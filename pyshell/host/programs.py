@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,26 @@ def start_pyshell(*arguments: str) -> subprocess.Popen[str]:
         cwd="/",
         env=environment(),
         start_new_session=True,  # Ctrl-C at the prompt does not end it
+    )
+
+
+_OF_SSH = ("SSH_AUTH_SOCK", "KRB5CCNAME")
+"""Where the user's keys and tickets are; root's environment has them only if root kept them."""
+
+
+def start_ssh(*arguments: str, stdin: int) -> subprocess.Popen[bytes]:
+    """Start ssh for its user, with that user's own configuration, and pipes for its output.
+
+    Raises OSError if it cannot be started.
+    """
+    own = {name: os.environ[name] for name in _OF_SSH if name in os.environ}
+    return subprocess.Popen(
+        [_found("ssh"), *arguments],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env={**environment(), "HOME": pwd.getpwuid(os.getuid()).pw_dir, **own},
     )
 
 
