@@ -39,6 +39,10 @@ _JSON = {("-o", "json"), ("--output", "json")}
 
 def run(found: Invocation) -> int:
     """Run an invocation and return the exit status."""
+    if found.host:
+        from pyshell.shell.other_host import run_there
+
+        return run_there(found, sys.stdout, sys.stderr, sys.stdin)
     if found.show:
         return _show(found)
     from pyshell.shell.shell import open_shell, run_file, run_one  # help and errors need none of it

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pyshell import quoting
+from pyshell import names, quoting
 from pyshell.commands import change_text, navigate
 from pyshell.commands.export import asked as asked_argument
 from pyshell.commands.export import command_lines
@@ -18,11 +19,11 @@ from pyshell.commands.export import shown as shown_argument
 from pyshell.commands.save import missing_since_restored
 from pyshell.config import document_file, references, store
 from pyshell.config.compare import compare
-from pyshell.config.model import items, tree_path
+from pyshell.config.model import NAMES_ONLY, items, tree_path
 from pyshell.config.running import read_running
 from pyshell.config.store import clustered, revisions
 from pyshell.config.store.boot_file import is_unsaved
-from pyshell.errors import NotFoundError, PyshellError, os_errors
+from pyshell.errors import NotFoundError, PyshellError, UsageError, os_errors
 from pyshell.files import writing
 from pyshell.lio import listing, storage_info
 from pyshell.lio.configfs import is_below
@@ -91,10 +92,10 @@ def _gone(node: Node) -> dict[str, str]:
 def diff(
     node: Node,
     first: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision or a file. Default: saved."
+        str | None, CONFIGURATION, "running, saved, a revision, a file or HOST:. Default: saved."
     ] = None,
     second: Annotated[
-        str | None, CONFIGURATION, "running, saved, a revision or a file. Default: running."
+        str | None, CONFIGURATION, "running, saved, a revision, a file or HOST:. Default: running."
     ] = None,
     path: Annotated[str | None, PATH, "Compare only objects at or below this path."] = None,
     form: Annotated[
@@ -111,14 +112,21 @@ def diff(
 
     Exit status: 0 the same, 1 different, 2 cannot be compared.
 
+    HOST: is the running configuration of another host, HOST:saved its saved one, HOST:3 its
+    revision 3. HOST, or USER@HOST, is reached over your ssh, and pyshell must be installed there.
+    ./HOST: is a file of that name.
+
     A setting that one side omits is not a difference, except CHAP settings, and vendor, product,
     revision and company id of disks: omitted means unset (apply keeps it unless prune=true or
     keep_omitted=false is given). Secrets are never shown.
 
-    Targets under cluster control are not saved to the boot file: they are not compared with it.
+    Targets under cluster control are not saved to the boot file: on this host, they are not
+    compared with it.
     """
     words = first or SAVED, second or RUNNING
     try:
+        if not all(map(_on_host, words)):
+            node.lio.ready()
         before, after = (items_of(node, word) for word in words)
     except PyshellError as error:
         raise _incomparable(error) from error
@@ -139,7 +147,8 @@ def diff(
             f"Not compared: CHAP secrets of {listed(unread, 3)}, whose files cannot be read."
         )
     if form == "commands":
-        lines = command_lines(before, after, derived=partial(_derived, node))
+        here = _on_host(words[0]) is None  # the devices of another host cannot be read
+        lines = command_lines(before, after, derived=partial(_derived, node) if here else _nothing)
         return Lines(lines, status=int(bool(found)))
     lines = list(change_text.tree_lines(found))
     if lines:
@@ -251,11 +260,58 @@ def _derived(node: Node, item: Item) -> Mapping[str, str]:
     return device_attributes(node.lio, place.plugin, place.name, device)
 
 
+def _nothing(_item: Item) -> Mapping[str, str]:
+    return {}
+
+
 def items_of(node: Node, word: str) -> Items:
-    """Return the configuration that a word names: running, saved, a revision's or a file's."""
+    """Return the configuration that a word names: running, saved, revision, file, HOST:."""
     if word == RUNNING:
         return items(read_running(node.lio), node.lio.root)
+    if (there := _on_host(word)) is not None:
+        return items(_read_there(node, *there), NAMES_ONLY)
     return items(read_document(node, word, trusted=False)[0], node.lio.root)
+
+
+_ON_HOST = re.compile(
+    r"((?:[^@:/]*@)?(?:\[[^]/]*\]|[^@:/]+)):(|running|saved|[0-9]+|/.*)", re.DOTALL
+)
+
+
+def _on_host(word: str) -> tuple[str, str] | None:
+    """Return the host that a word names, and its configuration. Raises UsageError for the host."""
+    found = _ON_HOST.fullmatch(word)
+    is_file = found is not None and "/" in found[2]
+    if found is None or (is_file and os.path.exists(word)):
+        return None
+    if is_file:
+        raise NotFoundError(f"No such file: {word}.", "Copy a file of another host to this one.")
+    try:
+        return names.ssh_destination(found[1]), found[2] or RUNNING
+    except UsageError as error:
+        error.hint += f" ./{word} is a file."
+        raise
+
+
+def _read_there(node: Node, host: str, word: str) -> Document:
+    """Return a configuration of another host, with its secrets, so that they can be compared.
+
+    Files that it refers to are never opened here.
+    """
+    from pyshell.host import remote  # other comparisons need no ssh
+
+    if word == RUNNING:
+        answer = remote.ask(host, "--dry-run", "saveconfig", "-")  # it takes no lock there
+    else:
+        answer = remote.ask(host, "revisions", "show", word, "show_secrets=true")
+    name = f"What pyshell printed on {host}"
+    data = document_file.json_data(document_file.text_of(answer.out, name), name)
+    found = data.get("result") if isinstance(data, dict) else None
+    if word != RUNNING:
+        found = found.get("configuration") if isinstance(found, dict) else None
+    for note in answer.notes:
+        node.context.note(f"{host}: {note}")
+    return document_file.typed(found, name)
 
 
 def read_document(node: Node, word: str, *, trusted: bool) -> tuple[Document, str]:

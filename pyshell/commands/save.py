@@ -213,6 +213,10 @@ def revisions(
     revision: Annotated[
         str | None, REVISION, "A number, 'saved', or the name of a backup of targetcli."
     ] = None,
+    *,
+    show_secrets: Annotated[
+        bool, "Include the CHAP secrets, with those in files that it refers to."
+    ] = False,
 ) -> Result:
     """List earlier saved configurations, or show the content of one.
 
@@ -229,7 +233,9 @@ def revisions(
     if revision is None:
         raise UsageError("'revisions show' needs a revision.", "'revisions' lists them.")
     one = history.find(folder, revision, about)
-    document = without_secrets(history.read_revision(folder, revision), MASK)
+    document = history.read_revision(folder, revision)
+    if not show_secrets:
+        document = without_secrets(document, MASK)
     text = to_text(document).splitlines()
     return Lines(
         [one.title, *text],

@@ -20,16 +20,28 @@ from pyshell.shell import binding, grammar
 from pyshell.shell.console import Console
 from pyshell.shell.executor import Executor, marked
 from pyshell.shell.options import of_line
-from pyshell.shell.secrets import masked, masked_fault, read_indirect, without_secrets
+from pyshell.shell.secrets import masked, masked_fault, read_indirect, secrets_hidden
 from pyshell.tree.command import TOLERANCES, Command
 from pyshell.tree.node import Node
 from pyshell.tree.preferences import GLOBAL
 from pyshell.tree.results import Change, Each, Lines, Nothing, Result, Tree
 from pyshell.tree.root import RootNode
 
-# These work without a target and do not load it; doctor and metrics report that it is missing.
+# These work without a target and do not load it; doctor and metrics report that it is missing, and
+# diff loads it unless it compares two other hosts.
 _NEED_NO_TARGET = frozenset(
-    ("pwd", "version", "help", "exit", "bookmarks", "check", "doctor", "metrics", "takeover")
+    {
+        "bookmarks",
+        "check",
+        "diff",
+        "doctor",
+        "exit",
+        "help",
+        "metrics",
+        "pwd",
+        "takeover",
+        "version",
+    }
 )
 
 
@@ -48,7 +60,7 @@ class Dispatcher:
     def run_line(self, text: str) -> None:
         """Run one line. Raises PyshellError; a UsageError of the line has its line and column."""
         self._log(text)
-        with _secrets_hidden(text):
+        with secrets_hidden(text):
             self._run(grammar.parse(text))
 
     def run_words(self, words: Sequence[str]) -> grammar.Line:
@@ -58,10 +70,10 @@ class Dispatcher:
         except UsageError as error:
             text = error.line or ""
             self._log(text)
-            with _secrets_hidden(text):
+            with secrets_hidden(text):
                 raise
         self._log(line.text)
-        with _secrets_hidden(line.text):
+        with secrets_hidden(line.text):
             self._run(line)
         return line
 
@@ -268,20 +280,6 @@ class _Call:
     def run(self) -> Result:
         """Run it. Raises PyshellError."""
         return self.node.run(self.described.name, **self.values)
-
-
-@contextmanager
-def _secrets_hidden(text: str) -> Iterator[None]:
-    """Add the line `text` to usage errors, with secrets masked."""
-    try:
-        yield
-    except UsageError as error:
-        error.line, error.column = masked_fault(text, error.column)
-        error.message = without_secrets(error.message, text)
-        error.hint = without_secrets(error.hint, text)
-        if error.targetcli:
-            error.targetcli = without_secrets(error.targetcli, text)
-        raise
 
 
 @contextmanager

@@ -15,8 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyshell import names
 from pyshell.errors import UsageError
 from pyshell.quoting import shell_word
+from pyshell.text import joined
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +46,13 @@ class Option:
     """Whether the value may be omitted; if given, it must follow `=`."""
     of_a_line: bool = False
     """Whether the option may also follow a command, and then applies to that line only."""
+    for_host: bool = False
+    """Whether it is passed on to another host. Others are refused together with --host."""
+
+    @property
+    def key(self) -> str:
+        """The name of its value in what argparse returns."""
+        return self.names[-1].lstrip("-").replace("-", "_")
 
     @property
     def syntax(self) -> str:
@@ -60,19 +69,33 @@ OPTIONS = (
         "DIR",
         optional=True,
     ),
+    Option(
+        ("--host",),
+        "run the command on HOST (or USER@HOST) over your ssh, with the pyshell installed there; it"
+        " asks no questions",
+        "HOST",
+    ),
     Option(("-f",), "run the lines of FILE ('-' is standard input)", "FILE"),
-    Option(("--keep-going",), "with several lines: continue after a failure"),
-    Option(("-o", "--output"), "output format of results", "text|json", ("text", "json")),
+    Option(("--keep-going",), "with several lines: continue after a failure", for_host=True),
+    Option(
+        ("-o", "--output"),
+        "output format of results",
+        "text|json",
+        ("text", "json"),
+        for_host=True,
+    ),
     Option(
         ("--dry-run",),
         "check the command and show what it would do, without changing anything",
         of_a_line=True,
+        for_host=True,
     ),
-    Option(("--yes",), "answer every question with yes", of_a_line=True),
+    Option(("--yes",), "answer every question with yes", of_a_line=True, for_host=True),
     Option(
         ("--save",),
         "after a command given as arguments, save the whole running configuration, including"
         " earlier unsaved changes",
+        for_host=True,
     ),
     Option(
         ("--color",),
@@ -81,12 +104,20 @@ OPTIONS = (
         ("auto", "always", "never"),
     ),
     Option(
-        ("--lock-timeout",), "how long to wait for another program's change (default 10)", "SECONDS"
+        ("--lock-timeout",),
+        "how long to wait for another program's change (default 10)",
+        "SECONDS",
+        for_host=True,
     ),
-    Option(("--config-dir",), "folder of the saved configuration (default /etc/target)", "DIR"),
+    Option(
+        ("--config-dir",),
+        "folder of the saved configuration (default /etc/target)",
+        "DIR",
+        for_host=True,
+    ),
     Option(("--plain",), "use a prompt that reads line by line, for screen readers"),
     Option(("--compat",), "targetcli-compatible mode; also selected by the name targetcli"),
-    Option(("--version",), "show the version"),
+    Option(("--version",), "show the version", for_host=True),
     Option(("-h", "--help"), "show this help"),
 )
 OF_A_LINE = frozenset(name for option in OPTIONS if option.of_a_line for name in option.names)
@@ -146,6 +177,10 @@ class Invocation:
     config_dir: Path | None = None
     show: str = ""
     """`help` or `version`, which need no target."""
+    host: str = ""
+    """The other host on which to run the words, as ssh takes it."""
+    for_host: list[str] = field(default_factory=list)
+    """The options for that host."""
 
 
 def parse_argv(
@@ -176,6 +211,9 @@ def parse_argv(
         else DEFAULT_TIMEOUT,
     )
     show = next((name for name in given if name in ("help", "version")), "")
+    host = names.ssh_destination(given["host"]) if "host" in given and show != "help" else ""
+    if host and (options.compat or environment.get("PYSHELL_SIMULATE")):
+        _refuse_for_host(compat=options.compat)
     return Invocation(
         rest,
         options,
@@ -184,7 +222,36 @@ def parse_argv(
         keep_going="keep_going" in given,
         config_dir=Path(given["config_dir"]).expanduser() if "config_dir" in given else None,
         show="help" if options.compat and rest[:1] == ["help"] else show,
+        host=host,
+        for_host=_for_host(given) if host else [],
     )
+
+
+def _refuse_for_host(*, compat: bool) -> None:
+    if compat:
+        raise UsageError(
+            "There is no --host in targetcli-compatible mode.", "Run pyshell without --compat."
+        )
+    raise UsageError(
+        "PYSHELL_SIMULATE is set, but the target of another host is real.",
+        "Unset PYSHELL_SIMULATE, or omit --host.",
+    )
+
+
+def _for_host(given: Mapping[str, Any]) -> list[str]:
+    """Return the options to pass on to another host. Raises UsageError for all others."""
+    words = []
+    for option in OPTIONS:
+        if option.key not in given or option.key in ("host", "f"):
+            continue
+        name = option.names[-1]
+        if not option.for_host:
+            known = joined([one.names[-1] for one in OPTIONS if one.for_host])
+            raise UsageError(
+                f"{name} cannot be combined with --host.", f"Omit it. -f, {known} can."
+            )
+        words.append(f"{name}={given[option.key]}" if option.value else name)
+    return words
 
 
 def is_targetcli(program: str) -> bool:
@@ -266,8 +333,8 @@ def _require_fit(name: str, value: Any, before: Any) -> None:
         raise UsageError(f"{name}{'' if value is None else '='} needs a value.", _SEE_HELP)
     if option.choices and value not in option.choices:
         raise UsageError(f"{name} is one of {', '.join(option.choices)}, not '{value}'.")
-    if name == "-f" and before is not None:
-        raise UsageError("-f can be given only once.", f"It is {before} already.")
+    if name in ("-f", "--host") and before is not None:
+        raise UsageError(f"{name} can be given only once.", f"It is {before} already.")
 
 
 def _refuse_detached_folder(word: str) -> None:

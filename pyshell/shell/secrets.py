@@ -6,7 +6,8 @@ from __future__ import annotations
 import getpass
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -230,3 +231,17 @@ def masked_fault(text: str, column: int | None) -> tuple[str, int | None]:
         column = min(column, doubtful)
     before = masked(text[:column], [w for w in words if w.value_start < column])
     return shown, min(len(before), len(shown))
+
+
+@contextmanager
+def secrets_hidden(text: str) -> Iterator[None]:
+    """Add the line `text` to usage errors, with secrets masked."""
+    try:
+        yield
+    except UsageError as error:
+        error.line, error.column = masked_fault(text, error.column)
+        error.message = without_secrets(error.message, text)
+        error.hint = without_secrets(error.hint, text)
+        if error.targetcli:
+            error.targetcli = without_secrets(error.targetcli, text)
+        raise

@@ -85,6 +85,8 @@ def _offers(
             return _option_words(last)
     begin = following[0].start if following else last.start
     invocation = parse_argv([word.meaning for word in options], "pyshell", environment)
+    if invocation.host:
+        return ()  # objects of this host would be the wrong ones
     return _line_words(line[begin:], invocation, last)
 
 

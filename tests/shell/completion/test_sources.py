@@ -138,7 +138,7 @@ def test_targets_of_all_fabrics_have_sessions(shell: Shell, exported: Pyshell) -
 
 
 def test_revisions_are_offered_with_who_saved_them(shell: Shell) -> None:
-    assert words(shell, "revisions show ") == ["revision="]
+    assert words(shell, "revisions show ") == ["revision=", "show_secrets="]
     shell.run_line("saveconfig comment=first")
     shell.run_line(f"{TPG} disable")
     shell.run_line("saveconfig comment=second")
