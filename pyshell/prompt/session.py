@@ -176,6 +176,8 @@ def _run_here(shell: Shell, line: str) -> None:
 
 
 def _is_same_target(shell: Shell, found: Invocation) -> bool:
+    if found.host:
+        return False
     here, folder, config = shell.lio.simulated, found.simulate, found.config_dir
     if (here and here.resolve()) != (folder and folder.resolve()):
         return False

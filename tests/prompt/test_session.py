@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from prompt_toolkit.application import Application
 
 from driver import Pyshell
 from pyshell.config.store import default_file
+from pyshell.errors import UsageError
 from pyshell.prompt import session
 from pyshell.prompt.history import CommandHistory
 from pyshell.prompt.session import PlainReader, converse, prompt_text, reader_for
@@ -240,6 +242,14 @@ def test_finding_34_a_command_for_another_target_is_refused(
     out, err = desk.type(f"{line.format(desk.shell.lio.simulated)}\rpwd\r{CTRL_D}")
     assert out == "/\n"
     assert err.startswith(told)
+
+
+def test_a_command_for_another_host_is_refused_at_the_prompt_of_the_kernel(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.shell, "lio", replace(desk.shell.lio, simulated=None))
+    with pytest.raises(UsageError, match="different target"):
+        session._run_here(desk.shell, "pyshell --host storage2 pwd")
 
 
 def test_finding_37_pasted_lines_answer_no_question(desk: Desk) -> None:
