@@ -217,6 +217,16 @@ def test_a_secret_is_not_an_argument_of_ssh(hosts: Hosts, words: list[str], told
     assert hosts.arguments() == []
 
 
+def test_secrets_that_a_pipe_would_get_are_not_shown_at_a_terminal(hosts: Hosts) -> None:
+    share(hosts.one)
+    words = ["--host", "one", "saveconfig", "-"]
+    assert SECRET in run_here(words).done().out
+    shown = run_here(words, terminal=True)
+    assert (shown.status, shown.out) == (2, "")
+    assert "Add omit_secrets=true" in shown.err
+    assert "same" in run_here([*words, "omit_secrets=true"], terminal=True).done().out
+
+
 @pytest.mark.parametrize(
     "host",
     ["-oProxyCommand=id", "a b", "a;id", "$(id)", "a\nb", "@one", "root@", "-l@one", "a@b@one",

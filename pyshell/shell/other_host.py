@@ -23,6 +23,8 @@ def run_there(found: Invocation, out: TextIO, err: TextIO, stdin: TextIO) -> int
     if found.words:
         line = parsed(found.words)
         require_no_secret(line, host)
+        if out.isatty():
+            _require_none_shown(line)
         last = ["--"] if found.words[0].startswith("-") else []
         return remote.run(
             host, [*words, *last, *found.words], out, err, _input_of(line.words, stdin)
@@ -68,6 +70,17 @@ def require_no_secret(line: Line, host: str) -> None:
                 "Use password=- to type a secret.",
                 column=column,
             )
+
+
+def _require_none_shown(line: Line) -> None:
+    """Refuse `saveconfig -`: there, pyshell prints to a pipe, and would not mask the secrets."""
+    prints = line.command is not None and line.command.text == "saveconfig"
+    given = {word.meaning for word in line.arguments}
+    if prints and given & {"-", "savefile=-"} and "omit_secrets=true" not in given:
+        raise UsageError(
+            "The CHAP secrets of the other host would be shown at this terminal.",
+            "Add omit_secrets=true, or write the output to a file or pipe.",
+        )
 
 
 def _input_of(words: Sequence[Word], stdin: TextIO) -> int | bytes:
