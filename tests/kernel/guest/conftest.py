@@ -61,6 +61,14 @@ def initiator(clean_lio: None) -> Iterator[Initiator]:
 
 
 @pytest.fixture
+def resource_agents() -> Path:
+    """Return where the cluster's resource agents are unpacked."""
+    package = Path(os.environ["PYSHELL_AGENTS"])
+    assert package.is_dir(), package
+    return package
+
+
+@pytest.fixture
 def run() -> Callable[..., CompletedProcess[str]]:
     """Return `commands.run`: runs a program with a time limit and shows its output on failure."""
     return commands.run

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,15 +22,13 @@ PYSHELL = Path(sys.executable).with_name("pyshell")
 
 
 @pytest.fixture
-def resource_agents(tmp_path: Path) -> Executor:
+def executor(resource_agents: Path, tmp_path: Path) -> Executor:
     """Return what runs the agents as they are, with the example's script as their targetcli."""
-    package = Path(os.environ["PYSHELL_AGENTS"])
-    assert package.is_dir(), package
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "pyshell").symlink_to(PYSHELL)
     shutil.copy(FOLDER / "targetcli", programs)
-    return Executor(package, programs, tmp_path, {"HOME": str(tmp_path)})
+    return Executor(resource_agents, programs, tmp_path, {"HOME": str(tmp_path)})
 
 
 def done(executor: Executor, resource: Resource, action: str, status: int = RUNNING) -> None:
@@ -41,12 +38,12 @@ def done(executor: Executor, resource: Resource, action: str, status: int = RUNN
 
 
 def test_the_agents_export_a_disk_and_take_it_from_who_uses_it(
-    resource_agents: Executor, lee: Path, initiator: Initiator
+    executor: Executor, lee: Path, initiator: Initiator
 ) -> None:
     target, lun = resources()["target_disk1"], resources()["lun_disk1"]
     lun = Resource(lun.name, lun.agent, {**lun.parameters, "path": str(lee), "emulate_tpu": "1"})
-    done(resource_agents, target, "start")
-    done(resource_agents, lun, "start")
+    done(executor, target, "start")
+    done(executor, lun, "start")
     initiator.start()
     initiator.discover(ADDRESS)
     initiator.login(SERVER)
@@ -54,12 +51,12 @@ def test_the_agents_export_a_disk_and_take_it_from_who_uses_it(
     # From the serial number alone, so that it is the same whichever node serves it.
     wwid = Path(f"/sys/class/block/{disk.name}/device/wwid").read_text().strip()
     assert wwid == f"naa.6001405{lun.parameters['scsi_sn']:0<25}"
-    done(resource_agents, lun, "monitor")
+    done(executor, lun, "monitor")
 
-    done(resource_agents, lun, "stop")
-    done(resource_agents, lun, "monitor", NOT_RUNNING)
-    done(resource_agents, target, "stop")
-    done(resource_agents, target, "monitor", NOT_RUNNING)
+    done(executor, lun, "stop")
+    done(executor, lun, "monitor", NOT_RUNNING)
+    done(executor, target, "stop")
+    done(executor, target, "monitor", NOT_RUNNING)
     assert "Storage Objects: 1" not in batch("ls")
 
 

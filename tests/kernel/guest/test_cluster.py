@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The resource agent ocf:pyshell:Target on the real kernel, as a cluster's node runs it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from driver import LONG
+from examples.agents import GENERIC_ERROR, NOT_RUNNING
+from examples.target_agent import TargetAgent, was_killed
+
+from ..commands import run, wait_for
+from ..initiator import Initiator, disk_bytes
+from ..lio import CONFIGFS
+from .export import ADDRESS, SERVER, TPG, export_lee
+from .shell import batch
+from .test_reservations import A, persist, register, reservations
+
+GUEST = "iqn.2020-07.192.168.56.106:guest"
+MONITOR_SECONDS = 2.0
+"""Of an emulated processor. Ten times as long, and it would need pyshell."""
+BLOCK = 4096
+LVM = ("--config", "activation{udev_sync=0 udev_rules=0}")
+KILLED = ("start", "reload-agent", "stop") * (4 if LONG else 1)
+
+
+@pytest.fixture
+def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> TargetAgent:
+    """Return the agent with the document of an exported volume, which does not run."""
+    document = tmp_path / "document.json"
+    state = tmp_path / "state"
+    state.mkdir()
+    export_lee(lee)
+    batch(f"saveconfig {document} target={SERVER}", "clearconfig confirm=true")
+    parameters = {"target": SERVER, "document": str(document), "state_dir": str(state)}
+    return TargetAgent(resource_agents / "usr/lib/ocf", tmp_path, parameters)
+
+
+def is_free(device: Path) -> bool:
+    """Return whether a device can be opened exclusively."""
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+def change(agent: TargetAgent, *lines: str) -> None:
+    """Make the running target, after some lines, the document; then undo the lines."""
+    batch(*lines, f"saveconfig {agent.parameters['document']} target={SERVER}")
+    batch(*["undo"] * len(lines))
+
+
+class Writer(threading.Thread):
+    """Writes to a disk, past its page cache, until it is stopped."""
+
+    def __init__(self, disk: Path) -> None:
+        super().__init__()
+        self._disk = disk
+        self._stopped = threading.Event()
+        self.written = 0
+        self.failure: OSError | None = None
+
+    def run(self) -> None:
+        """Write blocks, and keep the first failure."""
+        block = mmap.mmap(-1, BLOCK)  # direct writes need an aligned buffer
+        try:
+            opened = os.open(self._disk, os.O_WRONLY | os.O_DIRECT)
+            while not self._stopped.is_set():
+                block[:8] = self.written.to_bytes(8, "little")
+                os.pwrite(opened, block, self.written % BLOCK * BLOCK)
+                self.written += 1
+            os.close(opened)
+        except OSError as error:
+            self.failure = error
+
+    def stop(self) -> None:
+        """Stop writing; no write may have failed."""
+        self._stopped.set()
+        self.join()
+        assert self.failure is None
+        assert self.written
+
+
+def sessions() -> list[str]:
+    """Return the names of the initiator's sessions; a new login has another one."""
+    return sorted(os.listdir("/sys/class/iscsi_session"))
+
+
+def test_a_node_serves_changes_and_releases_a_disk(
+    agent: TargetAgent, lee: Path, initiator: Initiator
+) -> None:
+    assert agent("monitor").status == NOT_RUNNING
+    agent.must("start")
+    assert not is_free(lee)
+    assert agent.must("monitor", depth=10) == ""
+    began = time.monotonic()
+    agent.must("monitor")
+    assert time.monotonic() - began < MONITOR_SECONDS
+
+    initiator.start()
+    initiator.discover(ADDRESS)
+    initiator.login(SERVER)
+    disk = initiator.disk(SERVER)
+    register(disk, A, "--param-aptpl")
+    persist(disk, "reserve", f"--param-rk={A}", "--prout-type=1")
+    before = {key: reservations()[key] for key in ("type", "holders", "registrations", "aptpl")}
+    writer, own = Writer(disk), sessions()
+    writer.start()
+    wait_for("writes", lambda: writer.written)
+
+    # The session goes on while the document adds an ACL, and the volume grows.
+    change(agent, f"{TPG}/acls create {GUEST}")
+    run("lvextend", *LVM, "-y", "-L", "+64M", str(lee))
+    size = disk_bytes(disk.name)
+    agent.must("reload-agent")
+    assert GUEST in batch(f"ls {TPG}/acls")
+    run("iscsiadm", "-m", "session", "-R")
+    wait_for("the larger disk", lambda: disk_bytes(disk.name) == size + (64 << 20))
+    writer.stop()
+    assert sessions() == own
+
+    # The reservation is stored, and there again after a stop and a start.
+    initiator.logout(SERVER)
+    agent.must("stop")
+    assert is_free(lee)
+    assert not (CONFIGFS / "iscsi" / SERVER).exists()
+    stored = Path(agent.parameters["state_dir"])
+    assert [A[2:] in file.read_text() for file in stored.iterdir()] == [True]
+    assert list(Path("/etc/target/pr").iterdir()) == []
+    agent.must("start")
+    assert {key: reservations()[key] for key in before} == before
+    agent.must("stop")
+
+
+def test_a_stop_fails_while_the_device_is_held(agent: TargetAgent, lee: Path) -> None:
+    agent.must("start")
+    agent.must("stop")
+    held = os.open(lee, os.O_RDONLY | os.O_EXCL)
+    try:
+        ran = agent("stop")
+    finally:
+        os.close(held)
+    assert ran.status == GENERIC_ERROR
+    assert f"{lee} is in use" in ran.err
+    agent.must("stop")
+
+
+def test_an_action_that_was_killed_converges_when_it_is_repeated(
+    agent: TargetAgent, lee: Path
+) -> None:
+    chance = random.Random(1)
+    began = time.monotonic()
+    agent.must("start")
+    seconds = time.monotonic() - began
+    killed = 0
+    for action in KILLED:
+        if action == "start":
+            agent.must("stop")
+        process = agent.begin(action)
+        time.sleep(chance.uniform(0.2, 1.0) * seconds)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        killed += was_killed(process)
+        if action == "stop" or chance.random() < 0.5:
+            agent.must("stop")
+            assert is_free(lee)
+            assert agent("monitor").status == NOT_RUNNING
+        agent.must("start")
+        assert agent.must("monitor", depth=10) == ""
+    assert killed > len(KILLED) // 2
+    agent.must("stop")
+    assert is_free(lee)
