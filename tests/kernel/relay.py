@@ -130,6 +130,8 @@ class Relay:
             environment["PYSHELL_PEER"] = _peer()
         if self._needs("resource_agents"):
             environment["PYSHELL_AGENTS"] = _agents()
+        if faults := os.environ.get("PYSHELL_TEST_FAULTS"):
+            environment["PYSHELL_TEST_FAULTS"] = faults
         settings = Settings(lvm=self._needs("lee"), environment=environment)
         self._last_news = time.monotonic()
         self._guest = Guest(self._command(), self._results, TOTAL_SECONDS, settings)
