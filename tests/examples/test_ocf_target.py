@@ -400,6 +400,15 @@ def test_an_action_that_was_killed_converges_when_it_is_repeated(killed: Node, a
     assert sum(was_killed_at) == (len(was_killed_at) - 1 if EVERY_STEP else len(SOME_STEPS))
 
 
+# The agent as a script
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    command = [tool("shellcheck", "shellcheck"), "--shell=dash", str(AGENT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 # The cluster's own tester
 
 

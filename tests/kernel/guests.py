@@ -30,6 +30,7 @@ SECONDS = {
     "test_scenario.py": 170,
     "test_backstores.py": 170,
     "test_seeing.py": 125,
+    "test_cluster.py": 75,
     "test_prompt.py": 65,
     "test_reservations.py": 65,
     "test_attributes.py": 50,
