@@ -36,12 +36,25 @@ HELD = (
     f"/iscsi create {OTHER}",
     "saveconfig",
 )
+# What makes the other target one that a cluster can move.
+MOVABLE = [
+    f"{TPG}/portals delete 0.0.0.0 3260",
+    f"/iscsi/{OTHER}/tpg1/portals delete 0.0.0.0 3260",
+    f"/iscsi/{OTHER}/tpg1/portals create 192.168.56.101",
+]
 # What makes room, in that target, for what a line makes; or else makes what it works on.
 BEFORE = {
     "/iscsi create": ["clearconfig confirm=true"],
     f"{TPG}/acls create": [f"{TPG}/acls delete {CLIENT}"],
     f"{TPG}/luns create": [f"{TPG}/luns delete lun0"],
     f"{TPG}/portals create": [f"/iscsi delete {OTHER}", f"{TPG}/portals delete 0.0.0.0 3260"],
+    "check /etc/target/cluster": [
+        *MOVABLE,
+        f"saveconfig /etc/target/cluster/disks.json target={OTHER}",
+        "saveconfig",  # the boot file is without it then
+    ],
+    "cluster cib": MOVABLE,
+    "diff /root/disks.json": [f"saveconfig /root/disks.json target={OTHER}"],
     "guide": [f"/iscsi delete {OTHER}"],
     "/backstores/block create": ["/backstores/block delete lee_block"],
     "/backstores/fileio create": ["/backstores/fileio delete image1"],
@@ -96,6 +109,7 @@ def full(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
     def build() -> None:
         pyshell.simulator.machine.edit(handlers={"fbo": "Optical discs", "qcow": "QCOW images"})
         assert pyshell.batch(HELD).done()
+        (pyshell.config_dir / "cluster").mkdir()
 
     pyshell.prepare_by(build, "what the manual's lines need")
     return pyshell
@@ -103,7 +117,7 @@ def full(pyshell: Pyshell, monkeypatch: pytest.MonkeyPatch) -> Pyshell:
 
 def local(target: Pyshell, line: str) -> str:
     """Return a line whose files lie in the test's own folder."""
-    line = line.replace("/etc/target/saveconfig.json", str(target.saved_file))
+    line = line.replace("/etc/target/", f"{target.config_dir}/")
     return line.replace("/root/", f"{target.folder}/").replace("/tmp/", f"{target.folder}/")
 
 

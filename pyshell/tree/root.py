@@ -24,6 +24,7 @@ class RootNode(Node):
         "apply": "pyshell.commands.apply",
         "check": "pyshell.commands.examine",
         "clearconfig": "pyshell.commands.restore",
+        "cluster": "pyshell.commands.cluster",
         "diff": "pyshell.commands.diff",
         "doctor": "pyshell.commands.examine",
         "export": "pyshell.commands.diff",
