@@ -234,6 +234,13 @@ def test_a_missing_parameter_is_named(node: Node, name: str) -> None:
     assert f"The parameter '{name}' is missing" in ran.err
 
 
+@pytest.mark.parametrize("wwn", [SERVER.upper(), f"{SERVER}/../x", f"{SERVER} "])
+def test_a_wwn_that_is_not_spelled_as_in_configfs_is_refused(node: Node, wwn: str) -> None:
+    ran = node("validate-all", target=wwn)
+    assert ran.status == NOT_CONFIGURED
+    assert f"'{wwn}' is not a WWN as the kernel spells it" in ran.err
+
+
 def test_an_action_that_it_does_not_have_is_unimplemented(node: Node) -> None:
     assert node("promote").status == 3
 
