@@ -15,6 +15,7 @@ from pyshell.config.document import Document, holds_secrets, is_empty, object_pa
 from pyshell.config.document_file import load_trusted, to_text
 from pyshell.config.parts import carried, of_target, with_storage_object
 from pyshell.config.running import read_running
+from pyshell.config.stable import stable
 from pyshell.config.store import clustered, losses
 from pyshell.config.store import revisions as history
 from pyshell.config.store.boot_file import BootFile
@@ -78,6 +79,10 @@ def saveconfig(
     The previous content of the file is kept as a revision. Without force=true, a save does not
     overwrite changes by other programs, and keeps objects that the last restore could not restore.
 
+    With target=, the same configuration gives the same file on every host, whatever the order in
+    which it was created. What depends on a host's devices is omitted: limits that are those of the
+    device, and the size of a device.
+
     Targets under cluster control, which files in /etc/target/cluster define, are not saved to the
     boot file.
     """
@@ -136,7 +141,7 @@ def _printed(node: Node, target: str | None, *, omit_secrets: bool) -> Lines:
     """Return the running configuration as text; without its secrets for a terminal."""
     document = read_to_save(node.context)
     if target is not None:
-        document = _of_target(document, target)
+        document = _of_target(node, document, target)
     if omit_secrets:
         document = references.omitted(document)
     if node.context.is_shown and holds_secrets(document):
@@ -151,14 +156,14 @@ def _part(node: Node, document: Document, wwn: str, path: Path) -> Document:
             f"{path} is restored at boot, and would hold one target alone.",
             "Give another file: saveconfig FILE target=WWN.",
         )
-    return _of_target(document, wwn)
+    return _of_target(node, document, wwn)
 
 
-def _of_target(document: Document, wwn: str) -> Document:
+def _of_target(node: Node, document: Document, wwn: str) -> Document:
     found = of_target(document, wwn)
     if not found.get("targets"):
         raise NotFoundError(f"No such target: {wwn}.", "Run 'ls' to list targets.")
-    return found
+    return stable(node.lio, found)
 
 
 def _refuse_to_empty(node: Node, document: Document, path: Path) -> None:

@@ -242,7 +242,7 @@ def _storage_object(root: str, entry: Mapping[str, Any]) -> Item:
 
 def _identity(values: Mapping[str, Any]) -> dict[str, str]:
     return {
-        file: _as_kernel("storage_object_wwn", file.rpartition("/")[2], values[key])
+        file: as_kernel("storage_object_wwn", file.rpartition("/")[2], values[key])
         for key, file in IDENTITY.items()
         if text_of(values.get(key)).strip()
     }
@@ -323,14 +323,14 @@ def _group(values: Mapping[str, Any], folder: str, kind: str) -> dict[str, str]:
     rows = settings.of_kind(kind)
     unprotected = text_of(values.get("pi_prot_type")) in ("", "0")
     return {
-        names.setting_file(f"{folder}/{name}"): _as_kernel(kind, name, value)
+        names.setting_file(f"{folder}/{name}"): as_kernel(kind, name, value)
         for name, value in values.items()
         if (name not in rows or rows[name].can_be_set)
         and not (unprotected and name == "pi_prot_verify")  # the kernel ignores it then
     }
 
 
-def _as_kernel(kind: str, name: str, value: Any) -> str:
+def as_kernel(kind: str, name: str, value: Any) -> str:
     """Return a value as it is read from the kernel: `yes` is 1, without outer blanks.
 
     Values that are not valid stay.

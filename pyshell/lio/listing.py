@@ -392,10 +392,13 @@ def require_storage_object(lio: Lio, plugin: str, name: str) -> StorageObject:
     return found
 
 
-def natural(name: str) -> tuple[str, int]:
-    """Return a key that sorts a number at a name's end as a number, as targetcli does."""
+def natural(name: str) -> tuple[str, int, str]:
+    """Return a key that sorts a number at a name's end as a number, as targetcli does.
+
+    Names that differ in leading zeros are sorted, too: `disk01` is before `disk1`.
+    """
     match = _ENDS_IN_NUMBER.fullmatch(name)
-    return (match.group(1), int(match.group(2))) if match else (name, 0)
+    return (match.group(1), int(match.group(2)), name) if match else (name, 0, name)
 
 
 def _numbers(folder: str, prefix: str) -> list[int]:

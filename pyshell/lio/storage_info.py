@@ -37,6 +37,8 @@ _MODEL = 15
 """Characters of a storage object's name that emulate_model_alias=1 makes the product."""
 _NAMED = 5
 """How many unused devices an error lists."""
+_OWN_LIMITS = {"optimal_sectors": "hw_max_sectors", "queue_depth": "hw_queue_depth"}
+"""Attributes that are at a limit of the device in a new object, and the limits."""
 _MAX_WRITE_SAME = 0xFFFF
 """Blocks, if the device has no limit of its own."""
 
@@ -538,8 +540,9 @@ def device_attributes(lio: Lio, plugin: str, name: str, device: str) -> dict[str
     found: dict[str, str] = {}
     place = listing.storage_object(lio, plugin, name)
     if place is not None:
-        most = text_or_none(lio.kernel, f"{place.folder}/attrib/hw_max_sectors")
-        found |= {"optimal_sectors": most} if most else {}
+        for own, limit in _OWN_LIMITS.items():
+            most = text_or_none(lio.kernel, f"{place.folder}/attrib/{limit}")
+            found |= {own: most} if most else {}
     block = lio.machine.block_device(device) if plugin in ("block", "fileio") and device else None
     queue = lio.machine.queue(block.name) if block is not None else None
     if queue is None:
