@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pyshell.config import store, validate
-from pyshell.doctor import Finding, access, boot, disks, network, protection, unseen
+from pyshell.doctor import Finding, access, boot, cluster, disks, network, protection, unseen
 from pyshell.errors import PyshellError, UsageError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
@@ -38,9 +38,9 @@ def doctor(
 ) -> Result:
     """Diagnose problems and suggest fixes.
 
-    Checks the kernel's target, restore at boot, saved file, addresses, ports, firewall, targets,
-    CHAP, refused logins, disks, devices, persistent reservations and read-only access. Changes
-    nothing.
+    Checks the kernel's target, restore at boot, saved file, targets under cluster control,
+    addresses, ports, firewall, targets, CHAP, refused logins, disks, devices, persistent
+    reservations and read-only access. Changes nothing.
 
     A suggested command can be run as it is; it deletes nothing. Commands that disturb initiators,
     grant access or contain a placeholder are listed below 'Decide for yourself', as is saveconfig
@@ -180,6 +180,7 @@ def _check_kernel(lio: Lio) -> Iterator[Finding]:
 CHECKS = (
     Check("kernel", "/", _check_kernel),
     Check("boot", "", boot.check_boot),
+    Check("cluster", "", cluster.check_cluster),
     Check("network", "/iscsi", network.check_portals),
     Check("firewall", "/iscsi", network.check_firewall),
     Check("targets", "/FABRIC", access.check_tpgs),

@@ -16,7 +16,7 @@ from pyshell.config.compare import Difference, compare, settable, shown
 from pyshell.config.document import Document
 from pyshell.config.model import Items, items
 from pyshell.config.running import read_running
-from pyshell.config.store import State, revisions
+from pyshell.config.store import State, clustered, revisions
 from pyshell.doctor import Finding, error, new_path, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.files import reading
@@ -36,6 +36,8 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
     """Yield what prevents the restore at boot."""
     if not (store.default_file(lio).exists() or listing.storage_objects(lio)):
         return  # there is nothing to restore
+    if not store.default_file(lio).exists() and _is_all_clustered(lio):
+        return  # a cluster starts it
     if not lio.machine.host_file("/run/systemd/system").is_dir():
         yield unseen("boot", "systemd is not running: set up the restore at boot yourself")
         return
@@ -59,13 +61,19 @@ def check_boot(lio: Lio) -> Iterator[Finding]:
         )
 
 
+def _is_all_clustered(lio: Lio) -> bool:
+    ours = clustered.read(lio.config_dir)
+    return bool(ours.targets) and not ours.others(items(read_running(lio), lio.root))
+
+
 def check_saving(lio: Lio, *, broken: bool = False) -> Iterator[Finding]:
     """Yield differences between the running and the saved configuration.
 
     To save a `broken` configuration is a choice: it would be restored at boot.
     """
     path = store.default_file(lio)
-    running = items(read_running(lio), lio.root)
+    ours = clustered.read(lio.config_dir)
+    running = ours.others(items(read_running(lio), lio.root))
     recorded = State()
     try:
         recorded = store.read(lio.config_dir, lambda _: None)
@@ -79,7 +87,8 @@ def check_saving(lio: Lio, *, broken: bool = False) -> Iterator[Finding]:
             yield _to_save(lio, path, _UNSAVED, recorded, broken=broken)
         return
     try:
-        document = document_file.load(path)
+        # What it has of a cluster's targets is reported by `check_cluster`.
+        document, _ = ours.without(document_file.load(path))
         yield from _unread(document)
         saved = items(references.if_readable(document), lio.root)
         mode = path.stat().st_mode

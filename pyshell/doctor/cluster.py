@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets under cluster control: their documents, the boot file, and what is running."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyshell.config import document_file, references, store, validate
+from pyshell.config.compare import compare, settable
+from pyshell.config.document import Document, target_path
+from pyshell.config.model import items
+from pyshell.config.parts import of_target
+from pyshell.config.running import read_running
+from pyshell.config.store import clustered
+from pyshell.doctor import Finding, error, info, pyshell, unseen, warning
+from pyshell.errors import PyshellError
+from pyshell.lio import Lio
+from pyshell.quoting import shell_word
+from pyshell.text import counted
+
+_CHECKED = validate.Scope(cluster=True, beside_boot_file=False)
+
+
+def check_cluster(lio: Lio) -> Iterator[Finding]:
+    """Yield what is wrong with targets under cluster control on this host.
+
+    Whether other hosts have the same documents is not checked here.
+    """
+    documents = clustered.files(lio.config_dir)
+    if not documents:
+        return
+    running = read_running(lio)
+    saved = _saved(lio)
+    for file in documents:
+        found = list(_document(lio, file))
+        yield from found
+        try:
+            document = references.if_readable(document_file.load(file))
+        except PyshellError:
+            continue  # reported by `_document`
+        for path in [target_path(target) for target in document.get("targets", ())]:
+            problems = [*_at_boot(lio, path, saved), *_running(lio, file, path, document, running)]
+            yield from problems
+            if not (found or problems):
+                here = path in _paths(running)
+                word = "runs here" if here else "does not run here"
+                yield info(path, f"it is under cluster control ({file}) and {word}")
+
+
+def _saved(lio: Lio) -> Document:
+    """Return the boot file's document, an empty one if it cannot be read: that is reported."""
+    try:
+        return document_file.load(store.default_file(lio))
+    except PyshellError:
+        return {}
+
+
+def _paths(document: Document) -> set[str]:
+    return {target_path(target) for target in document.get("targets", ())}
+
+
+def _document(lio: Lio, file: Path) -> Iterator[Finding]:
+    """Yield what is wrong with a document by itself."""
+    try:
+        yield from _private(file)
+        found = validate.check(file, lio, _CHECKED)
+    except PyshellError as failed:
+        if failed.errno == errno.EACCES:
+            yield unseen(str(file), "only root can read it")
+            return
+        yield error(str(file), f"the cluster cannot start its target: {failed.message.rstrip('.')}")
+        return
+    errors = sum(one.level == "error" for one in found)
+    if errors:
+        check = pyshell(lio, "check", str(file), cluster=True)
+        message = f"it is not fit for a cluster: {counted(errors, 'error')}"
+        yield warning(str(file), message, choices=[check])
+
+
+def _private(file: Path) -> Iterator[Finding]:
+    try:
+        found = os.stat(file)
+    except OSError as failed:
+        raise PyshellError(f"{file}: {failed.strerror}", errno=failed.errno) from failed
+    mode, word = stat.S_IMODE(found.st_mode), shell_word(str(file))
+    if found.st_uid not in (0, os.geteuid()):
+        message = "it does not belong to root: its owner decides which disks are exported"
+        yield warning(str(file), message, f"chown root: {word}")
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        message = f"other users can read it (mode {mode:04o}): it can contain CHAP secrets"
+        yield warning(str(file), message, f"chmod 600 {word}")
+
+
+def _at_boot(lio: Lio, path: str, saved: Document) -> Iterator[Finding]:
+    """Yield an error if the boot file has a target, too.
+
+    pyshell does not restore it, but rtslib's service would.
+    """
+    if path in _paths(saved):
+        message = (
+            f"it is under cluster control, and {store.default_file(lio)} has it, too: another"
+            " program can restore it at boot, outside the cluster. saveconfig removes it there"
+        )
+        yield error(path, message, choices=[pyshell(lio, "saveconfig")])
+
+
+def _running(
+    lio: Lio, file: Path, path: str, document: Document, running: Document
+) -> Iterator[Finding]:
+    """Yield a warning if a running target is not what its document describes."""
+    if path not in _paths(running):
+        return
+    wwn = path.rpartition("/")[2]
+    wanted = items(of_target(document, wwn), lio.root, {})
+    found = items(of_target(running, wwn), lio.root, {})
+    if compare(settable(lio, wanted, found)[0], found):
+        message = (
+            f"it differs from {file}: the next node that takes it over serves what that file has."
+            " diff shows the difference"
+        )
+        diff = pyshell(lio, "diff", str(file), "running", target=wwn)
+        yield warning(path, message, choices=[diff])

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`doctor` on targets under cluster control."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driver import SERVER, TPG, Pyshell
+from pyshell.host.programs import Systemd
+from pyshell.simulator.simulated_machine import SimulatedMachine
+
+from .findings import doctor, follow, gone, host_file, only
+
+TARGET = f"/iscsi/{SERVER}"
+ADDRESS = "192.168.56.101"
+
+
+@pytest.fixture
+def file(exported: Pyshell) -> Path:
+    """Return the document of a target that a cluster runs here, without problems."""
+    exported.must(
+        f"{TPG}/portals delete 0.0.0.0 3260",
+        f"{TPG}/portals create {ADDRESS}",
+    )
+    folder = exported.config_dir / "cluster"
+    folder.mkdir(parents=True)
+    made = folder / "disks.json"
+    exported.must(f"saveconfig {made} target={SERVER}")
+    return made
+
+
+def cluster(pyshell: Pyshell) -> list[Any]:
+    return [one for one in doctor(pyshell) if one["check"] == "cluster"]
+
+
+def levels(pyshell: Pyshell) -> list[str]:
+    return [one["level"] for one in doctor(pyshell) if one["level"] != "info"]
+
+
+def test_it_is_known(exported: Pyshell, file: Path) -> None:
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("info", TARGET)
+    assert found["message"] == f"it is under cluster control ({file}) and runs here"
+    assert levels(exported) == []
+    exported.must(f"clearconfig confirm=true target={SERVER}")
+    (found,) = cluster(exported)
+    assert found["message"].endswith("and does not run here")
+    assert levels(exported) == []
+
+
+def test_nothing_need_be_restored_at_boot(
+    exported: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host_file(exported, "/run/systemd/system/none")
+    root = str(exported.simulator.machine.file("/"))
+    monkeypatch.setattr(SimulatedMachine, "services", lambda _machine: Systemd(root))
+    assert levels(exported) == []
+    exported.must("/backstores/ramdisk create own 1M")
+    assert any(one["check"] == "boot" for one in doctor(exported))
+
+
+def test_the_boot_file_has_it(exported: Pyshell, file: Path) -> None:
+    aside = file.rename(file.with_suffix(".aside"))
+    exported.must("saveconfig")
+    aside.rename(file)
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("error", TARGET)
+    assert f"{exported.saved_file} has it, too" in found["message"]
+    assert [one for one in doctor(exported) if one["check"] == "saving"] == []
+    assert found["commands"] == []
+    exported("saveconfig")
+    assert [one["level"] for one in cluster(exported)] == ["info"]
+
+
+def test_it_fails_the_check(exported: Pyshell, file: Path) -> None:
+    file.write_text(file.read_text().replace(f'"{ADDRESS}"', '"0.0.0.0"'))
+    exported.must(f"clearconfig confirm=true target={SERVER}")
+    (command,) = only(exported, "cluster", str(file), "it is not fit for a cluster: 1 error")
+    assert command.endswith(f"check {file} cluster=true")
+    assert levels(exported) == ["warning"]
+
+
+def test_it_differs_from_what_is_running(exported: Pyshell, file: Path) -> None:
+    exported.must("/backstores/block/lee_block set attribute emulate_caw=0")
+    (command,) = only(exported, "cluster", TARGET, f"it differs from {file}")
+    words = command.split()
+    assert words[-4:] == ["diff", str(file), "running", f"target={SERVER}"]
+    assert "emulate_caw" in exported(*words[-4:]).out
+    exported.must(f"apply {file} target={SERVER}")
+    assert levels(exported) == []
+
+
+def test_other_users_can_read_it(exported: Pyshell, file: Path) -> None:
+    file.chmod(0o644)
+    fix = only(exported, "cluster", str(file), "other users can read it (mode 0644)")
+    follow(exported, fix)
+    assert levels(exported) == []
+
+
+def test_it_does_not_belong_to_root(
+    exported: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def given_away(path: Any, *words: Any, **values: Any) -> os.stat_result:
+        found = real(path, *words, **values)
+        return os.stat_result((*found[:4], 1234, *found[5:])) if path == file else found
+
+    monkeypatch.setattr(os, "stat", given_away)
+    found = [one["message"] for one in cluster(exported)]
+    assert any(text.startswith("it does not belong to root") for text in found)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_it_is_damaged(exported: Pyshell, file: Path, text: str) -> None:
+    file.write_text(text)
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("warning", str(file))
+    assert "is not fit for a cluster" in found["message"]
+
+
+def test_it_is_a_broken_link(exported: Pyshell, file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("error", str(file))
+
+
+def test_its_unsaved_changes_are_not_reported(exported: Pyshell, file: Path) -> None:
+    exported.must("/backstores/ramdisk create own 1M")
+    exported("saveconfig")
+    exported.must(f"{TPG} set attribute login_timeout=20")
+    assert gone(exported, "saving")
+    assert [
+        one["name"] for one in json.loads(exported.saved_file.read_text())["storage_objects"]
+    ] == ["own"]
+
+
+def test_a_target_of_no_document_is_nothing(exported: Pyshell) -> None:
+    (exported.config_dir / "cluster").mkdir(parents=True)
+    assert gone(exported, "cluster")
