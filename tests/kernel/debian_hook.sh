@@ -1,12 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # mmdebstrap's last step: ROOT becomes a host that an administrator could have just installed, and
-# a disk. DEPENDS are packages that apt gets while there is a network, IMAGE is the disk's file,
-# AGENT the unit that does in the guest what the bed asks for.
+# a disk. DEPENDS are packages that apt gets while there is a network, ARCHIVES more of them in files,
+# IMAGE is the disk's file, AGENT the unit that does in the guest what the bed asks for, MORE a
+# script for the root, or nothing.
 set -eu
 root=$1
 
 chroot "$root" apt-get install -y -qq --no-install-recommends $DEPENDS
+for archive in $ARCHIVES; do
+    cp "$archive" "$root/tmp/archive.deb"
+    chroot "$root" apt-get install -y -qq --no-install-recommends /tmp/archive.deb
+    rm "$root/tmp/archive.deb"
+done
 # mmdebstrap's own, which would keep all services from being started and stopped by packages.
 rm -f "$root/usr/sbin/policy-rc.d"
 # None of these could do its work in the guest, and all would take time there.
@@ -28,8 +34,10 @@ mkdir -p "$root/bed" "$root/lib/modules"
 cp "$AGENT" "$root/etc/systemd/system/bed.service"
 chroot "$root" systemctl enable -q bed.service
 
+[ -z "$MORE" ] || sh "$MORE" "$root"
+
 # Without what is mounted below it.
 mkdir "$root/mnt/bare"
 mount --bind "$root" "$root/mnt/bare"
-mke2fs -q -t ext4 -O ^has_journal -d "$root/mnt/bare" "$IMAGE" 3G
+mke2fs -q -t ext4 -O "$JOURNAL" -d "$root/mnt/bare" "$IMAGE" 3G
 umount "$root/mnt/bare"

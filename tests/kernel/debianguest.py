@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from typing_extensions import Self
 
 from . import image
 from .commands import wait_for
@@ -23,33 +25,38 @@ DATA_BYTES = 21 << 30
 
 
 class DebianGuest:
-    """The guest, from its start to its end. `bed` is /bed there. The disk stays as it was."""
+    """A guest whose agent runs lines of shell. `bed` is /bed there, `machine` QEMU's options."""
 
-    def __init__(self, disk: Path, bed: Path) -> None:
-        self._bed = bed
+    def __init__(self, bed: Path, machine: Sequence[str], memory: str = "4G") -> None:
+        self.bed = bed
+        self._machine = machine
+        self._memory = memory
         self._asked = 0
         self._boots = 0
+        self._console = bed / "console.log"
         shutil.copy(AGENT, bed / "agent.sh")
-        self._data = bed.with_name(bed.name + ".data")
-        with self._data.open("wb") as file:
-            file.truncate(DATA_BYTES)
-        booted = image.build(START)
-        command = [
-            *machine_command(booted, bed / "console.log"),
-            *("-drive", f"file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe"),
-            *("-drive", f"file={self._data},format=raw,if=virtio,cache=unsafe,discard=unmap"),
-            *share(booted.modules.parent, "modules", readonly=True),
-            *share(bed, "bed"),
-        ]
-        self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._qemu = self._started()
 
-    def __enter__(self) -> DebianGuest:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End QEMU at once, as a loss of power ends a machine."""
         self._qemu.kill()
         self._qemu.wait()
-        self._data.unlink()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        booted = image.build(START)
+        command = [
+            *machine_command(booted, self._console, self._memory),
+            *self._machine,
+            *share(booted.modules.parent, "modules", readonly=True),
+            *share(self.bed, "bed"),
+        ]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def booted(self, seconds: float = BOOT_SECONDS) -> str:
         """Wait until the next boot is complete and return systemd's word on it."""
@@ -65,7 +72,7 @@ class DebianGuest:
     def run(self, line: str) -> str:
         """Run a line of shell, which must succeed, and return what it prints."""
         self._asked += 1
-        ask = self._bed / str(self._asked)
+        ask = self.bed / str(self._asked)
         ask.with_suffix(".new").write_text(line + "\n")
         ask.with_suffix(".new").rename(ask.with_suffix(".command"))
         status = ask.with_suffix(".status")
@@ -76,7 +83,7 @@ class DebianGuest:
         return out
 
     def _seen_boots(self) -> int:
-        seen = self._bed / "boots"
+        seen = self.bed / "boots"
         return len(seen.read_text().splitlines()) if seen.exists() else 0
 
     def _wait(self, what: str, probe: Callable[[], bool], seconds: float) -> None:
@@ -88,6 +95,24 @@ class DebianGuest:
             raise BedError(f"the guest died during {what}\n{self._tail()}")
 
     def _tail(self) -> str:
-        console = self._bed / "console.log"
-        text = console.read_text(errors="replace") if console.exists() else ""
-        return "\n".join([f"--- end of {console}", *text.splitlines()[-60:]])
+        path = self._console
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return "\n".join([f"--- end of {path}", *text.splitlines()[-60:]])
+
+
+class BareDebian(DebianGuest):
+    """A guest that leaves its disk as it was, and has another for the scenario's volume."""
+
+    def __init__(self, disk: Path, bed: Path) -> None:
+        self._data = bed.with_name(bed.name + ".data")
+        with self._data.open("wb") as file:
+            file.truncate(DATA_BYTES)
+        drives = (
+            f"file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe",
+            f"file={self._data},format=raw,if=virtio,cache=unsafe,discard=unmap",
+        )
+        super().__init__(bed, [word for drive in drives for word in ("-drive", drive)])
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._data.unlink()

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import image
@@ -40,6 +41,29 @@ TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "unshare": "util-lin
 BUILD_SECONDS = 1200
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What a disk has beyond a bare Debian. Each folder of the cache keeps its latest disk."""
+
+    folder: str = "debian"
+    packages: tuple[str, ...] = ()
+    # Packages in files, installed last.
+    archives: tuple[Path, ...] = ()
+    # A script that gets the root's folder as its argument, before the disk is made of it.
+    hook: Path | None = None
+    # Guests that are killed need one, those that start from a fresh copy do not.
+    journal: bool = False
+
+    def parts(self) -> list[str]:
+        """Return what a disk depends on, for its fingerprint."""
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.archives]
+        hook = self.hook.read_text() if self.hook else ""
+        return [*self.packages, *digests, hook, str(self.journal)]
+
+
+BARE = Extras()
+
+
 def missing() -> str | None:
     """Return why there is no such disk on this machine, or None where there is."""
     lack = image.missing(TOOLS)
@@ -52,19 +76,19 @@ def missing() -> str | None:
     return None
 
 
-def build(depends: Sequence[str]) -> Path:
+def build(depends: Sequence[str], extras: Extras = BARE) -> Path:
     """Return the disk, making it where the cache lacks it.
 
     It has the packages `depends`, too: what is to be installed there finds no network.
     """
-    folder = image.cache_folder() / "debian"
+    folder = image.cache_folder() / extras.folder
     folder.mkdir(exist_ok=True)
     with image.locked(folder):
-        disk = folder / f"{_fingerprint(depends)}.img"
+        disk = folder / f"{_fingerprint(depends, extras)}.img"
         if not disk.exists():
             for old in folder.glob("*.img"):
                 old.unlink()
-            _make(depends, disk)
+            _make(depends, extras, disk)
     return disk
 
 
@@ -96,8 +120,9 @@ def dependencies(package: Path) -> list[str]:
     return [re.split(r"[\s(|:]", part.strip())[0] for part in text.split(",")]
 
 
-def _fingerprint(depends: Sequence[str]) -> str:
-    parts = (*PACKAGES, *depends, *_sources(), HOOK.read_text(), AGENT.read_text())
+def _fingerprint(depends: Sequence[str], extras: Extras) -> str:
+    files = (HOOK.read_text(), AGENT.read_text())
+    parts = (*PACKAGES, *depends, *_sources(), *files, *extras.parts())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -110,7 +135,7 @@ def _sources() -> list[str]:
     return sorted({line for line in answer.splitlines() if f" {RELEASE}" in line})
 
 
-def _make(depends: Sequence[str], disk: Path) -> None:
+def _make(depends: Sequence[str], extras: Extras, disk: Path) -> None:
     with tempfile.TemporaryDirectory(dir=disk.parent) as name:
         made = Path(name) / "disk"
         memory = Path(name) / "memory"
@@ -126,7 +151,10 @@ def _make(depends: Sequence[str], disk: Path) -> None:
             **os.environ,
             "PATH": image.SEARCH_PATH,
             "TMPDIR": str(memory),
-            "DEPENDS": " ".join(depends),
+            "DEPENDS": " ".join((*depends, *extras.packages)),
+            "ARCHIVES": " ".join(map(str, extras.archives)),
+            "MORE": str(extras.hook or ""),
+            "JOURNAL": "has_journal" if extras.journal else "^has_journal",
             "IMAGE": str(made),
             "AGENT": str(AGENT),
         }

@@ -167,7 +167,7 @@ def _qemu_command(booted: image.Image, results: Path) -> list[str]:
     ]
 
 
-def machine_command(booted: image.Image, console: Path) -> list[str]:
+def machine_command(booted: image.Image, console: Path, memory: str = "4G") -> list[str]:
     """Return QEMU's command line for a machine without disks; its serial line goes to a file."""
     options = {
         # No KVM: on nested virtual machines it hangs where it seems to be there.
@@ -176,7 +176,7 @@ def machine_command(booted: image.Image, console: Path) -> list[str]:
         "-cpu": "Nehalem",
         # Two would wait for each other's locks while a busy machine runs neither of them.
         "-smp": "1",
-        "-m": "4G",
+        "-m": memory,
         "-display": "none",
         "-serial": f"file:{console}",
         "-kernel": str(booted.kernel),

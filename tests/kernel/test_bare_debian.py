@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from . import debianroot
-from .debianguest import DebianGuest
+from .debianguest import BareDebian, DebianGuest
 from .guest.export import ADDRESS, SERVER
 from .guest.shell import scenario
 
@@ -49,7 +49,7 @@ def debian(package: Path, tmp_path: Path) -> Iterator[DebianGuest]:
     bed = tmp_path / "bed"
     bed.mkdir()
     shutil.copy(package, bed / "pyshell.deb")
-    with DebianGuest(disk, bed) as guest:
+    with BareDebian(disk, bed) as guest:
         assert guest.booted() == "running"
         yield guest
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who answers on iSCSI's port, read from the frames of the network: the proof of one exporter.
+
+All frames pass one process with one clock, so that the answers of both nodes have an order. Only
+payload counts: a host that is no target resets or finishes connections, too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+PORT = 3260
+TCP = 6
+SYN, ACK = 0x02, 0x10
+
+
+@dataclass
+class Span:
+    """Answers of one node in one connection without those of another between them."""
+
+    node: str
+    # The initiator's TCP port: one connection.
+    connection: int
+    first: float
+    last: float
+    answers: int = 1
+    # Whether the initiator had opened another connection before the first of them: it has no
+    # use for what still arrives in this one.
+    stale: bool = False
+
+
+class Exporters:
+    """Collects the spans of nodes, known by their hardware addresses."""
+
+    def __init__(self, nodes: Mapping[bytes, str]) -> None:
+        self._nodes = nodes
+        self.spans: list[Span] = []
+        self._latest = 0
+
+    def see(self, now: float, frame: bytes) -> None:
+        """Take a frame of the network."""
+        segment = _segment(frame)
+        if segment is None:
+            return
+        source, destination, flags, payload = segment
+        if destination == PORT and flags & (SYN | ACK) == SYN:
+            self._latest = source
+        elif source == PORT and payload:
+            self._answer(now, self._nodes.get(frame[6:12], frame[6:12].hex()), destination)
+
+    def _answer(self, now: float, node: str, connection: int) -> None:
+        last = self.spans[-1] if self.spans else None
+        if last and (last.node, last.connection) == (node, connection):
+            last.last = now
+            last.answers += 1
+        else:
+            stale = connection != self._latest
+            self.spans.append(Span(node, connection, now, now, stale=stale))
+
+
+def _segment(frame: bytes) -> tuple[int, int, int, int] | None:
+    """Return ports, flags and payload's length of a TCP segment; None for any other frame."""
+    if len(frame) < 54 or frame[12:14] != b"\x08\x00" or frame[23] != TCP:
+        return None
+    start = 14 + (frame[14] & 0x0F) * 4
+    if len(frame) < start + 20:
+        return None
+    (total,) = struct.unpack_from("!H", frame, 16)
+    source, destination = struct.unpack_from("!HH", frame, start)
+    header = (frame[start + 12] >> 4) * 4
+    return source, destination, frame[start + 13], 14 + total - start - header
+
+
+def takeovers(spans: Iterable[Span]) -> list[tuple[str, float]]:
+    """Return the node of each change of the exporter, with its time; stale answers do not count."""
+    changes: list[tuple[str, float]] = []
+    for span in spans:
+        if not span.stale and (not changes or changes[-1][0] != span.node):
+            changes.append((span.node, span.first))
+    return changes
+
+
+def as_data(spans: Iterable[Span]) -> list[dict[str, object]]:
+    """Return spans for a record."""
+    return [asdict(span) for span in spans]

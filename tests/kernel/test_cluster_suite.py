@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite of the cluster judges lost blocks, and exporters on the wire and in the kernels."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from .cluster import layout, record, writer
+from .cluster.wire import Exporters, Span, takeovers
+
+NODE1, NODE2, HOST = (
+    b"\x52\x54\x00\x00\x01\x01",
+    b"\x52\x54\x00\x00\x01\x02",
+    b"\x52\x54\x00\x00\x01\x03",
+)
+PAYLOAD = b"x" * 48
+Write = Callable[[int, bytes], None]
+
+
+def frame(source: bytes, ports: tuple[int, int], flags: int, payload: bytes = b"") -> bytes:
+    """Return a TCP segment over IPv4 and Ethernet."""
+    total = 40 + len(payload)
+    header = struct.pack("!BBHHHBBHII", 0x45, 0, total, 0, 0, 64, 6, 0, 0, 0)
+    segment = struct.pack("!HHIIBBHHH", *ports, 0, 0, 5 << 4, flags, 0, 0, 0)
+    return HOST + source + b"\x08\x00" + header + segment + payload
+
+
+@pytest.fixture
+def exporters() -> Exporters:
+    return Exporters({NODE1: "node1", NODE2: "node2"})
+
+
+def test_a_takeover_is_a_change_of_the_node_that_answers(exporters: Exporters) -> None:
+    exporters.see(1.0, frame(HOST, (40000, 3260), 0x02))
+    exporters.see(1.1, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
+    exporters.see(1.2, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
+    exporters.see(9.0, frame(HOST, (40001, 3260), 0x02))
+    exporters.see(9.1, frame(NODE2, (3260, 40001), 0x18, PAYLOAD))
+    assert [span.answers for span in exporters.spans] == [2, 1]
+    assert takeovers(exporters.spans) == [("node1", 1.1), ("node2", 9.1)]
+
+
+def test_an_answer_to_a_connection_that_was_given_up_is_stale(exporters: Exporters) -> None:
+    exporters.see(1.0, frame(HOST, (40000, 3260), 0x02))
+    exporters.see(1.1, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
+    exporters.see(9.0, frame(HOST, (40001, 3260), 0x02))
+    exporters.see(9.1, frame(NODE2, (3260, 40001), 0x18, PAYLOAD))
+    exporters.see(9.2, frame(NODE1, (3260, 40000), 0x18, PAYLOAD))
+    assert exporters.spans[-1].stale
+    assert len(takeovers(exporters.spans)) == 2
+
+
+def test_two_exporters_are_seen(exporters: Exporters) -> None:
+    exporters.see(1.0, frame(HOST, (40000, 3260), 0x02))
+    for number, node in enumerate((NODE1, NODE2, NODE1)):
+        exporters.see(2.0 + number, frame(node, (3260, 40000), 0x18, PAYLOAD))
+    assert [node for node, _ in takeovers(exporters.spans)] == ["node1", "node2", "node1"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        frame(NODE1, (3260, 40000), 0x14),  # a reset, without payload
+        frame(NODE1, (7789, 40000), 0x18, PAYLOAD),
+        b"\xff" * 6 + NODE1 + b"\x08\x06" + b"\x00" * 46,  # ARP
+        b"",
+    ],
+)
+def test_other_frames_are_no_answers(exporters: Exporters, other: bytes) -> None:
+    exporters.see(1.0, other)
+    assert exporters.spans == []
+
+
+def sample(time: float, *, enabled: bool, boot: str = "1") -> dict[str, object]:
+    return {"time": time, "boot": boot, "enabled": ["iqn.x"] if enabled else []}
+
+
+def test_exports_that_overlap_are_a_problem() -> None:
+    samples = {
+        "node1": [sample(1, enabled=True), sample(50, enabled=True), sample(51, enabled=False)],
+        "node2": [sample(1, enabled=False), sample(30, enabled=True), sample(90, enabled=True)],
+    }
+    assert len(record.exports(samples)) == 2
+    (problem,) = record.overlaps(record.exports(samples), {})
+    assert problem.startswith("node1 and node2 both")
+
+
+def test_an_export_ends_with_its_kernel() -> None:
+    samples = {
+        "node1": [sample(1, enabled=True), sample(50, enabled=True)],
+        "node2": [sample(30, enabled=True)],
+    }
+    assert record.overlaps(record.exports(samples), {"node1": [20.0]}) == []
+
+
+def test_another_boot_is_another_export() -> None:
+    samples = {"node1": [sample(1, enabled=True), sample(9, enabled=True, boot="2")]}
+    assert [(one.first, one.last) for one in record.exports(samples)] == [(1, 1), (9, 9)]
+
+
+def test_lost_blocks_and_errors_fail_a_round() -> None:
+    done = record.Round("a", 1, 0.0, found={"takeovers_expected": 1})
+    spans = [Span("node1", 1, 1.0, 2.0), Span("node2", 2, 5.0, 6.0)]
+    written = {"acknowledged": 5, "lost": [], "errors": [], "longest_pause": 3.0}
+    record.judge(done, written, spans, {})
+    assert record.as_record(done, written, spans, {})["passed"]
+    record.judge(done, {**written, "lost": [{"place": 1}], "errors": [{"write": 2}]}, spans, {})
+    record.judge(done, written, [*spans, Span("node1", 3, 7.0, 8.0)], {})
+    assert len(done.problems) == 3
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    path = tmp_path / "disk"
+    path.write_bytes(bytes(writer.BLOCK * 4))
+    return path
+
+
+def test_the_writer_finds_a_lost_block(disk: Path) -> None:
+    opened = os.open(disk, os.O_RDWR)
+    one = writer.Writer(opened, 4)
+    for _ in range(6):
+        one.write()
+    for place in range(4):
+        one.read(place)
+    assert (one.reads, one.lost) == (4, [])
+    os.pwrite(opened, writer.block(one.run, 1), writer.BLOCK)  # what block 5 had replaced
+    os.pwrite(opened, b"damaged", 2 * writer.BLOCK)
+    for place in range(4):
+        one.read(place)
+    os.close(opened)
+    assert one.lost == [
+        {"place": 1, "expected": 5, "found": 1},
+        {"place": 2, "expected": 2, "found": None},
+    ]
+
+
+def test_pauses_are_between_acknowledgements() -> None:
+    times = [(0.0, 0.1), (0.2, 0.3), (0.4, 60.3), (60.4, 60.5)]
+    assert writer.pauses(times) == [(0.3, 60.0)]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in layout.FILES.iterdir()))
+def test_the_clusters_files_have_all_fields(name: str) -> None:
+    text = layout.filled(name, layout.Times())
+    assert not re.search(r"@[A-Z_]+@", text)
+    if name.endswith(".xml"):
+        ElementTree.fromstring(text)
