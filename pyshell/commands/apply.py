@@ -337,6 +337,7 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
     """Run the inverses of a command's operations, unless other objects depend on its objects."""
     every = list(flat(done.operations))
     operations = _needed([one for one in every if image_file_of(one) is None])
+    _refuse_clustered(node, operations)
     with journal.named_if_it_fails(done.line):
         left = left_below(node.lio, operations)
     if left is not None:
@@ -361,6 +362,21 @@ def _undone(node: Node, done: Done, titles: tuple[str, str]) -> Result:
         undoes=done.line,
         named=None,
     )
+
+
+def _refuse_clustered(node: Node, operations: Sequence[Operation]) -> None:
+    """Raise ConflictError if operations delete a target under cluster control.
+
+    Its creation can be the cluster's own command.
+    """
+    deleted = {one.place.path for one in operations if isinstance(one, Deletion)}
+    for path, file in clustered.read(node.lio.config_dir).targets.items():
+        if path in deleted:
+            raise ConflictError(
+                f"This would delete {path}, which is under cluster control ({file}).",
+                f"Let the cluster stop it. {journal.SKIP}",
+                unchanged=True,
+            )
 
 
 def _needed(operations: Sequence[Operation]) -> list[Operation]:

@@ -21,7 +21,7 @@ from pyshell.config.target_checks import exported
 from pyshell.errors import NotFoundError, PyshellError
 from pyshell.lio import Lio, listing
 from pyshell.lio.configfs import is_below
-from pyshell.lio.identifiers import normal_wwn, plugin_name, storage_object_path
+from pyshell.lio.identifiers import normal_wwn, storage_object_path
 from pyshell.lio.operations.preconditions import identity
 from pyshell.lio.storage_info import is_device_path, keeps_direct_writes
 from pyshell.text import counted, did_you_mean, listed
@@ -263,9 +263,8 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
         return
     saved = {one.path for one in located(document)}
     devices = {}
-    for entry in document.get("storage_objects", ()):
-        device = identity(lio, plugin_name(entry["plugin"]), _opened_by(entry))
-        devices[device] = storage_object_path(entry["plugin"], entry["name"])
+    for entry in DocumentEntry(document, ()).each("storage_objects"):
+        devices[_used_by(lio, entry)] = _path(entry)
     message = f"{path} has it, too, and is restored at boot, outside the cluster"
     hint = f"Put this file into {path.parent / clustered.FOLDER}, then run saveconfig."
     for target in part.targets:
@@ -273,7 +272,7 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
         if fabric and wwn and f"/{fabric}/{normal_wwn(fabric, wwn)}" in saved:
             yield error(target.at("wwn"), message, hint)
     for one in part.objects:
-        used = identity(lio, plugin_of(one) or "", _opened_by(one.data))
+        used = _used_by(lio, one)
         if _path(one) in saved:
             yield error(one.at("name"), message, hint)
         elif used is not None and used in devices:
@@ -281,6 +280,6 @@ def _restored_at_boot(lio: Lio, part: Part) -> Iterator[Problem]:
             yield error(one.at("name"), told, "Remove that object, then run saveconfig.")
 
 
-def _opened_by(entry: object) -> str:
-    found = entry.get("dev") or entry.get("config") if isinstance(entry, dict) else None
-    return found if isinstance(found, str) else ""
+def _used_by(lio: Lio, entry: DocumentEntry) -> object | None:
+    """Return what identifies the device or file of a storage object, None for a ramdisk."""
+    return identity(lio, plugin_of(entry) or "", entry.fit_text("dev") or entry.fit_text("config"))

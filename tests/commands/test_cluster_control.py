@@ -323,6 +323,17 @@ def test_undo_of_a_restore_does_not_delete_it(moved: Pyshell) -> None:
     assert targets(running(moved)) == {SERVER}
 
 
+def test_undo_does_not_delete_what_the_cluster_started(moved: Pyshell) -> None:
+    cleared(moved)
+    moved.must(f"apply {cluster_file(moved)} target={SERVER}")
+    ran = moved("undo")
+    assert ran.status == 5
+    assert f"This would delete {MOVED}, which is under cluster control" in ran.err
+    assert targets(running(moved)) == {SERVER}
+    moved.must(f"{TPG} set attribute login_timeout=20", "undo")
+    assert moved.read(f"iscsi/{SERVER}/tpgt_1/attrib/login_timeout").strip() == "15"
+
+
 # clearconfig
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from driver import LONG, ROOT, Pyshell
+from driver import LONG, ROOT, SERVER, Pyshell
 from pyshell.config.document_file import DocumentError, parse
 from pyshell.config.validate import Scope, check_text
 from pyshell.lio import Lio
@@ -88,11 +88,16 @@ def _has(inside: Any, step: Step) -> bool:
     return isinstance(inside, list) and isinstance(step, int) and step < len(inside)
 
 
+SCOPES = st.sampled_from(
+    [Scope(at_boot=True), Scope(cluster=True), Scope(cluster=True, target=SERVER)]
+)
+
+
 @RANDOM
-@given(CHANGES)
-def test_check_reports_at_least_what_loading_refuses(lio: Lio, changes: Any) -> None:
+@given(CHANGES, SCOPES)
+def test_check_reports_at_least_what_loading_refuses(lio: Lio, changes: Any, scope: Scope) -> None:
     text = json.dumps(changed(changes))
-    found = check_text(text, lio, Scope(at_boot=True))
+    found = check_text(text, lio, scope)
     assert all(one.line == 1 and one.column <= len(text) for one in found)
     assert all("\n" not in str(one) for one in found)
     "".join(map(str, found)).encode()  # all of it can be shown
@@ -110,15 +115,17 @@ def refused_places(text: str) -> list[str]:
 
 
 @RANDOM
-@given(st.data())
-def test_check_finds_the_position_of_a_problem_in_any_text(lio: Lio, data: st.DataObject) -> None:
+@given(st.data(), SCOPES)
+def test_check_finds_the_position_of_a_problem_in_any_text(
+    lio: Lio, data: st.DataObject, scope: Scope
+) -> None:
     text = EXAMPLE
     for _ in range(data.draw(st.integers(1, 3))):
         begin = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(begin, min(begin + 5, len(text))))
         text = text[:begin] + data.draw(st.text('{}[]",:0e-\\u \n', max_size=4)) + text[end:]
     lines = text.split("\n")
-    for one in check_text(text, lio, Scope(at_boot=True)):
+    for one in check_text(text, lio, scope):
         assert 1 <= one.line <= len(lines)
         assert 1 <= one.column <= len(lines[one.line - 1]) + 1
 

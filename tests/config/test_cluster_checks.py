@@ -450,3 +450,13 @@ def test_a_boot_file_that_cannot_be_read_is_a_warning(pyshell: Pyshell, document
 def test_wrong_types_do_not_break_it(pyshell: Pyshell, data: Any) -> None:
     assert Checked(pyshell, data).status == 1
     assert Checked(pyshell, data, "cluster=true", f"target={SERVER}").status == 1
+
+
+@pytest.mark.parametrize("device", ["a\0b", "\ud800", "", "x" * 5000])
+def test_any_device_can_be_compared_with_the_boot_file(
+    pyshell: Pyshell, document: Document, device: str
+) -> None:
+    save_for_boot(pyshell, {"storage_objects": [{"name": "a", "plugin": "block", "dev": "/dev/a"}]})
+    for plugin in ("block", "fileio", "pscsi"):
+        the_object(document, plugin=plugin, dev=device)
+        assert f"{OBJECT}.dev" in Checked(pyshell, document).errors

@@ -63,11 +63,11 @@ class BootFile:
         return found
 
     def _own(self, missing: Mapping[str, str]) -> dict[str, str]:
-        ours, data = clustered.read(self.config_dir), self._data()
-        if not ours.targets or data is None:
+        ours = clustered.read(self.config_dir)
+        if not ours.targets:
             return dict(missing)
         try:
-            document = document_file.from_bytes(data, str(self.path))
+            document = document_file.load(self.path)
         except PyshellError:
             return dict(missing)
         gone = tree_paths(document) - tree_paths(ours.without(document)[0])
