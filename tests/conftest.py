@@ -24,6 +24,7 @@ _MEMORY = Path("/dev/shm")
 # Files that take long, some of them only with the packages that they need.
 _LONGEST = (
     "test_rpm.py", "test_packaging.py", "test_pacemaker.py", "test_cloud_init.py",
+    "test_cluster_lines.py",
     "test_ansible.py", "test_completions.py", "test_check_random.py", "test_killed.py",
 )  # fmt: skip
 # Whatever of the caller's environment changes what pyshell does or how it shows it.

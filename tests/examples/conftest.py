@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from examples.clustertools import Packages
 from kernel.unpacked import AGENTS, unpacked
 
 
@@ -27,6 +28,13 @@ def agents_package() -> Path:
 def cluster_package() -> Path:
     """Return the cluster's command line tools with their libraries, unpacked."""
     return _debian("pacemaker-cli-utils")
+
+
+@pytest.fixture(scope="session")
+def cluster_packages() -> Packages:
+    """Return pcs and crmsh with what they work with, unpacked."""
+    drbd = _debian("drbd-utils", alone=True)
+    return Packages(pcs=_debian("pcs"), crmsh=_debian("crmsh"), drbd=drbd)
 
 
 @pytest.fixture(scope="session")

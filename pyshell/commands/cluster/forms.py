@@ -45,8 +45,8 @@ def _shown(device: str) -> str:
     return shell_word(one_line(device))
 
 
-def _comments(resource: Resource) -> Iterator[str]:
-    yield from (f"# {line}" for line in resource.about)
+def _comments(resource: Resource, name: str = "") -> Iterator[str]:
+    yield from (f"# {name}{line}" for line in resource.about)
     if resource.edit:
         yield f"# {EDIT}: {resource.edit}."
 
@@ -127,6 +127,9 @@ def _crm_pair(name: str, value: str) -> str:
 
 def _crm(cluster: Cluster) -> Iterator[str]:
     file = f"{cluster.group}.crm"
+    # Not in the file: crm makes them comments of XML, which have no two hyphens.
+    for one in (*cluster.locks, *cluster.storage, *cluster.members):
+        yield from _comments(one, f"{one.id}: ")
     yield f"cat > {file} <<'END'"
     for one in cluster.locks:
         yield from _crm_resource(one)
@@ -152,7 +155,6 @@ def _crm(cluster: Cluster) -> Iterator[str]:
 
 
 def _crm_resource(resource: Resource) -> Iterator[str]:
-    yield from _comments(resource)
     parts = [f"primitive {resource.id} {resource.agent}"]
     if resource.parameters:
         parts.append(f"params {_pairs(resource.parameters, _crm_pair)}")
