@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster's own resource agents, run as its executor would: by environment, one action each."""
+"""Stock resource agents, run as a cluster's executor would: by environment, one action each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from driver import Ran
 from examples.readmes import EXAMPLES
 
 FOLDER = EXAMPLES / "pacemaker"
-CIB = FOLDER / "cib.xml"
+CIB = FOLDER / "cib-heartbeat.xml"
 CONFIGFS = "/sys/kernel/config/target"
 RUNNING, GENERIC_ERROR, NOT_RUNNING = 0, 1, 7
 # Of Debian, as the cluster's executor has it; what is to be found first comes before it.
@@ -22,7 +22,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Resource:
-    """A primitive of the example's configuration."""
+    """A primitive of the configuration."""
 
     name: str
     agent: str

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cluster example: its resources, run by the agents and the scheduler of a real cluster."""
+"""The cluster example with stock agents: run by these agents and by a real cluster's scheduler.
+
+test_cluster_transitions.py has the example with the agent ocf:pyshell:Target.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +16,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from driver import CLIENT, SERVER, TPG, Pyshell, clean_environment
+from driver import CLIENT, SERVER, TPG, Pyshell
 from examples.agents import CIB, FOLDER, GENERIC_ERROR, NOT_RUNNING, RUNNING, Executor, resources
-from examples.readmes import lines_to_type
-from kernel.unpacked import environment
+from examples.scheduler import BOTH_UP, simulate, those_of, with_scores
 
 PYSHELL = Path(sys.executable).with_name("pyshell")
 SECRET = "a#long-secret^1"
@@ -156,37 +157,15 @@ def test_both_nodes_give_the_disk_one_serial_number_that_the_kernel_takes() -> N
     assert LUN.parameters["target_iqn"] == TARGET.parameters["iqn"] == SERVER
 
 
-def simulate(package: Path, tmp_path: Path, file: Path, *options: str) -> list[str]:
-    """Return what the cluster's scheduler would do, each as `RESOURCE ACTION on NODE`."""
-    schema = {
-        "PCMK_schema_directory": str(package / "usr/share/pacemaker"),
-        "CIB_shadow_dir": str(tmp_path),
-    }
-    command = ["crm_simulate", "--simulate", "--xml-file", str(file), *options]
-    programs = environment(package)
-    done = subprocess.run(
-        [shutil.which(command[0], path=programs["PATH"]) or command[0], *command[1:]],
-        env={**clean_environment(), **programs, **schema},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [
-        " ".join(line.replace("Resource action: ", "").split()[1:])
-        for line in done.stdout.splitlines()
-        if "Resource action:" in line or "Fencing" in line
-    ]
-
-
 def test_the_cluster_would_start_all_in_order_on_the_node_of_the_disk(
     cluster_package: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "cib.xml"
-    file.write_text(with_promotion_scores())
+    file.write_text(with_scores(CIB.read_text(), "drbd_disk1", 10000, 10))
     after = tmp_path / "after.xml"
-    both = ["--quorum", "1", "--node-up", "node1", "--node-up", "node2"]
-    started = simulate(cluster_package, tmp_path, file, *both, "--save-output", str(after))
+    started = simulate(cluster_package, tmp_path, file, *BOTH_UP, "--save-output", str(after))
     wanted = ["drbd_disk1:0 promote on node1", *(f"{name} start on node1" for name in ORDER)]
-    assert [step for step in started if step in wanted] == wanted
+    assert those_of(started, wanted) == wanted
     assert not [step for step in started if step.endswith("start on node2") and "disk1 " in step]
 
     moved = simulate(cluster_package, tmp_path, after, "--node-fail", "node1")
@@ -195,26 +174,4 @@ def test_the_cluster_would_start_all_in_order_on_the_node_of_the_disk(
         "drbd_disk1 promote on node2",
         *(f"{name} start on node2" for name in ORDER),
     ]
-    assert [step for step in moved if step in wanted] == wanted
-
-
-def with_promotion_scores() -> str:
-    """Return the example as it is where DRBD's agent has said which node has the newer data."""
-    text = CIB.read_text()
-    for number, score in ((1, 10000), (2, 10)):
-        pair = f'<nvpair id="score{number}" name="master-drbd_disk1" value="{score}"/>'
-        attributes = f'<instance_attributes id="scores{number}">{pair}</instance_attributes>'
-        node = f'<node id="{number}" uname="node{number}"'
-        assert f"{node}/>" in text
-        text = text.replace(f"{node}/>", f"{node}>{attributes}</node>")
-    return text
-
-
-def test_what_readme_says_to_type_runs(cluster_package: Path, tmp_path: Path) -> None:
-    lines = lines_to_type(FOLDER)
-    assert lines
-    for line in lines:
-        program, *words = line.split()
-        assert program == "crm_simulate"
-        assert [*words[:3]] == ["--simulate", "--xml-file", "cib.xml"]
-        simulate(cluster_package, tmp_path, CIB, *words[3:])
+    assert those_of(moved, wanted) == wanted
