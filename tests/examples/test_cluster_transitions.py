@@ -169,6 +169,14 @@ def with_parameter(text: str, name: str, value: str) -> str:
     return changed
 
 
+def test_a_target_that_runs_before_is_stopped_first(schedule: Scheduler) -> None:
+    text = with_scores(CIB.read_text(), DRBD, UP_TO_DATE, UP_TO_DATE)
+    # So the agent's first monitor answers for what the cluster did not start.
+    steps = schedule(text, *BOTH_UP, "--op-inject", "target-disks_monitor_0@node1=1")
+    first = ["target-disks stop on node1", f"{DRBD}:0 promote on node1"]
+    assert those_of(steps, [*first, *starts("node1")]) == [*first, *starts("node1")]
+
+
 def test_a_running_target_is_left_alone(schedule: Scheduler, started: str) -> None:
     assert schedule(started) == []
 

@@ -41,6 +41,7 @@ _PORTBLOCK = (
     "portblock of resource-agents before 4.17 never opens the port again with iptables 1.8.9",
     "(Debian 12): omit portblock=true there.",
 )
+_ONCE = "Omit this resource if the cluster has it for another target."
 
 
 @dataclass(frozen=True)
@@ -135,38 +136,45 @@ def _monitor(interval: str, timeout: str, **more: str) -> Operation:
 
 def _storage(source: storage.Source) -> Resource:
     identifier = _NOT_IN_ID.sub("-", f"{source.kind}-{'-'.join(source.names)}")
-    if source.kind == storage.DRBD:
-        operations = [
-            *(_once(name, "90s") for name in ("demote", "notify", "promote")),
-            _once("start", "240s"),
-            _once("stop", "100s"),
-            _monitor("29s", "20s", role="Promoted"),
-            _monitor("31s", "20s", role="Unpromoted"),
-        ]
-        parameters = {"drbd_resource": source.names[0]}
-        about = (
-            "DRBD needs 'fencing resource-and-stonith' and the handler crm-fence-peer, and must not"
-            " be started at boot.",
-        )
-        return Resource(
-            identifier, "ocf:linbit:drbd", parameters, operations, about, promotable=True
-        )
-    if source.kind == storage.ZFS:
-        operations = [_once("start", "60s"), _once("stop", "60s"), _monitor("5s", "30s")]
-        parameters = {"pool": source.names[0]}
-        about = ("The pool moves as a whole, with all targets on it.",)
-        return Resource(identifier, "ocf:heartbeat:ZFS", parameters, operations, about)
+    make = {storage.DRBD: _drbd, storage.ZFS: _pool, storage.LVM: _volumes}[source.kind]
+    return make(identifier, source)
+
+
+def _drbd(identifier: str, source: storage.Source) -> Resource:
+    operations = [
+        *(_once(name, "90s") for name in ("demote", "notify", "promote")),
+        _once("start", "240s"),
+        _once("stop", "100s"),
+        _monitor("29s", "20s", role="Promoted"),
+        _monitor("31s", "20s", role="Unpromoted"),
+    ]
+    about = (
+        "DRBD needs 'fencing resource-and-stonith' and the handler crm-fence-peer, and must not be",
+        f"started at boot. {_ONCE}",
+    )
+    parameters = {"drbd_resource": source.names[0]}
+    return Resource(identifier, "ocf:linbit:drbd", parameters, operations, about, promotable=True)
+
+
+def _pool(identifier: str, source: storage.Source) -> Resource:
+    operations = [_once("start", "60s"), _once("stop", "60s"), _monitor("5s", "30s")]
+    about = (f"The pool moves as a whole, with all targets on it. {_ONCE}",)
+    return Resource(identifier, "ocf:heartbeat:ZFS", {"pool": source.names[0]}, operations, about)
+
+
+def _volumes(identifier: str, source: storage.Source) -> Resource:
     operations = [_once("start", "90s"), _once("stop", "90s"), _monitor("30s", "90s")]
-    parameters = dict(zip(("vgname", "lvname"), source.names, strict=False))
+    about: tuple[str, ...] = (
+        f"The volume group moves as a whole, with all targets on it. {_ONCE}",
+        "It needs a system ID: lvm.conf has system_id_source=uname.",
+    )
     if source.lock:
-        parameters |= {"vg_access_mode": storage.LVMLOCKD, "activation_mode": "exclusive"}
         about = ("Create the volume group with 'vgcreate --shared'.",)
-    else:
-        parameters |= {"vg_access_mode": storage.SYSTEM_ID, "activation_mode": "exclusive"}
-        about = (
-            "The volume group moves as a whole, with all targets on it. It needs a system ID:"
-            " lvm.conf has system_id_source=uname.",
-        )
+    parameters = {
+        **dict(zip(("vgname", "lvname"), source.names, strict=False)),
+        "vg_access_mode": storage.LVMLOCKD if source.lock else storage.SYSTEM_ID,
+        "activation_mode": "exclusive",
+    }
     return Resource(identifier, "ocf:heartbeat:LVM-activate", parameters, operations, about)
 
 

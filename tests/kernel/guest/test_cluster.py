@@ -7,6 +7,7 @@ import mmap
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -23,9 +24,11 @@ from .export import ADDRESS, SERVER, TPG, export_lee
 from .shell import batch
 from .test_reservations import A, persist, register, reservations
 
+OTHER = "iqn.2020-07.com.example:other"
 GUEST = "iqn.2020-07.192.168.56.106:guest"
 MONITOR_SECONDS = 2.0
 """Of an emulated processor. Ten times as long, and it would need pyshell."""
+CONNECT_SECONDS = 30
 BLOCK = 4096
 LVM = ("--config", "activation{udev_sync=0 udev_rules=0}")
 KILLED = ("start", "reload-agent", "stop") * (10 if os.environ.get("PYSHELL_TEST_FAULTS") else 1)
@@ -178,3 +181,15 @@ def test_an_action_that_was_killed_converges_when_it_is_repeated(
     assert killed > len(KILLED) // 2
     agent.must("stop")
     assert is_free(lee)
+
+
+def test_a_portal_listens_on_an_address_that_comes_later() -> None:
+    """`cluster cib` starts the address after the target."""
+    later = {"192.168.56.77": ["32"], "fd00::77": ["128", "nodad"]}
+    portals = [f"/iscsi/{OTHER}/tpg1/portals create {address}" for address in later]
+    batch(f"/iscsi create {OTHER} default_portal=false", *portals)
+    for address, (length, *more) in later.items():
+        run("ip", "addr", "add", f"{address}/{length}", "dev", "lo", *more)
+        socket.create_connection((address, 3260), CONNECT_SECONDS).close()
+        run("ip", "addr", "del", f"{address}/{length}", "dev", "lo")
+    batch(f"/iscsi delete {OTHER}")
