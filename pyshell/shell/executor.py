@@ -257,9 +257,6 @@ class Saving:
         """
         if not self.changed and not (asked and self.may_have_changed and self._differs()):
             return []
-        if not self._is_to_save():
-            self.changed = self.unsaved = False
-            return []
         from pyshell.commands.save import save_on_leaving
 
         console = self._console
@@ -302,7 +299,7 @@ class Saving:
         return half_done or "The running configuration is not saved. Run 'saveconfig' to save it."
 
     def _is_to_save(self) -> bool:
-        """Return False if what changed is under cluster control, which is never saved."""
+        """Return False if only what is under cluster control differs, which is never saved."""
         from pyshell.config.store import clustered
 
         try:

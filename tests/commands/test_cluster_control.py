@@ -151,12 +151,24 @@ def test_it_does_not_count_as_unsaved(moved: Pyshell) -> None:
     assert moved("diff").status == 0
 
 
-def test_changes_of_it_alone_are_not_saved_on_leaving(moved: Pyshell) -> None:
+def test_changes_of_it_alone_leave_the_boot_file_as_it_is(moved: Pyshell) -> None:
     moved("saveconfig")
+    before = moved.saved_file.read_bytes()
     ran = moved.batch([f"{TPG} set attribute login_timeout=20"])
-    assert (ran.lines, ran.err) == (["Parameter login_timeout is now '20'."], "")
+    assert ran.status == 0
+    assert moved.saved_file.read_bytes() == before
     moved.batch(["/backstores/ramdisk create more 1M"])
     assert names(moved.document()) == {"local", "more"}
+
+
+def test_no_note_asks_to_save_it(moved: Pyshell) -> None:
+    moved("saveconfig")
+    moved.must(f"clearconfig confirm=true target={SERVER}")
+    assert moved.line(f"apply {cluster_file(moved)} target={SERVER}").err == ""
+    moved.must("/backstores/ramdisk create more 1M")
+    moved.must(f"clearconfig confirm=true target={SERVER}")
+    told = moved.line(f"apply {cluster_file(moved)} target={SERVER}").err
+    assert told.startswith("The running configuration is not saved")
 
 
 def test_a_boot_file_that_holds_it_differs(saved_before: Pyshell) -> None:
@@ -258,6 +270,30 @@ def test_clear_existing_of_targetcli_leaves_it_alone(moved: Pyshell) -> None:
     moved.program = "targetcli"
     assert moved("restoreconfig", str(moved.saved_file), "clear_existing").status == 0
     assert targets(running(moved)) == {SERVER, OTHER}
+
+
+@pytest.mark.parametrize("words", [("force=true",), ()])
+def test_clear_existing_of_another_file(
+    moved: Pyshell, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """It is left alone, unless the file has it: then the others are not."""
+    file = tmp_path / "own.json"
+    moved.must(f"saveconfig {file} target={OTHER}", "/backstores/ramdisk create more 1M")
+    ran = moved("restoreconfig", str(file), "clear_existing=true", *words)
+    assert ran.err.startswith(f"{MOVED} {CONTROL}")
+    assert targets(running(moved)) == {SERVER, OTHER}
+    assert names(running(moved)) == {"lee_block", "local"}
+    moved("restoreconfig", str(cluster_file(moved)), "clear_existing=true", *words).done()
+    assert targets(running(moved)) == {SERVER}
+    assert names(running(moved)) == {"lee_block"}
+
+
+def test_a_dry_run_does_not_delete_it_either(moved: Pyshell) -> None:
+    moved("saveconfig")
+    moved.must("/backstores/ramdisk create more 1M")
+    out = moved("--dry-run", "restoreconfig", "clear_existing=true").out
+    assert "more" in out
+    assert SERVER not in out
 
 
 # apply, rollback, undo
