@@ -6,10 +6,12 @@ from __future__ import annotations
 import mmap
 import os
 import random
+import shutil
 import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,20 +32,24 @@ MONITOR_SECONDS = 2.0
 """Of an emulated processor. Ten times as long, and it would need pyshell."""
 CONNECT_SECONDS = 30
 BLOCK = 4096
+BOOT_FILE = Path("/etc/target/saveconfig.json")
 LVM = ("--config", "activation{udev_sync=0 udev_rules=0}")
 KILLED = ("start", "reload-agent", "stop") * (10 if os.environ.get("PYSHELL_TEST_FAULTS") else 1)
 
 
 @pytest.fixture
-def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> TargetAgent:
+def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> Iterator[TargetAgent]:
     """Return the agent with the document of an exported volume, which does not run."""
-    document = tmp_path / "document.json"
+    document = Path("/etc/target/cluster/disk.json")
+    document.parent.mkdir(mode=0o700)
     state = tmp_path / "state"
     state.mkdir()
     export_lee(lee)
-    batch(f"saveconfig {document} target={SERVER}", "clearconfig confirm=true")
+    batch(f"saveconfig {document} target={SERVER}", f"clearconfig confirm=true target={SERVER}")
+    BOOT_FILE.unlink()
     parameters = {"target": SERVER, "document": str(document), "state_dir": str(state)}
-    return TargetAgent(resource_agents / "usr/lib/ocf", tmp_path, parameters)
+    yield TargetAgent(resource_agents / "usr/lib/ocf", tmp_path, parameters)
+    shutil.rmtree(document.parent)
 
 
 def is_free(device: Path) -> bool:
@@ -125,6 +131,7 @@ def test_a_node_serves_changes_and_releases_a_disk(
     size = disk_bytes(disk.name)
     agent.must("reload-agent")
     assert GUEST in batch(f"ls {TPG}/acls")
+    assert SERVER not in BOOT_FILE.read_text()
     run("iscsiadm", "-m", "session", "-R")
     wait_for("the larger disk", lambda: disk_bytes(disk.name) == size + (64 << 20))
     writer.stop()
