@@ -130,7 +130,7 @@ def test_a_node_serves_changes_and_releases_a_disk(
     run("lvextend", *LVM, "-y", "-L", "+64M", str(lee))
     size = disk_bytes(disk.name)
     agent.must("reload-agent")
-    assert GUEST in batch(f"ls {TPG}/acls")
+    assert GUEST in batch(f"ls {TPG}/acls", "saveconfig")
     assert SERVER not in BOOT_FILE.read_text()
     run("iscsiadm", "-m", "session", "-R")
     wait_for("the larger disk", lambda: disk_bytes(disk.name) == size + (64 << 20))
