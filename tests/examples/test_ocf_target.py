@@ -283,7 +283,7 @@ def test_a_stopped_target_is_not_reloaded(node: Node) -> None:
 
 
 @pytest.fixture
-def state(node: Node) -> Path:
+def state(node: Node) -> Iterator[Path]:
     """Return the folder for registrations; the simulated host has that of the kernel's in ours."""
     dbroot = node.folder / "dbroot"
     inside = node.pyshell.folder / "files" / str(dbroot).lstrip("/")
@@ -291,10 +291,10 @@ def state(node: Node) -> Path:
     inside.parent.mkdir(parents=True)
     inside.symlink_to(dbroot)
     (node.pyshell.configfs / "dbroot").write_text(f"{dbroot}\n")
-    made = node.folder / "state"
-    made.mkdir()
-    node.parameters["state_dir"] = f"{made}/"
-    return made
+    # A file system of its own, as the one that moves with the target.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        node.parameters["state_dir"] = f"{name}/"
+        yield Path(name)
 
 
 def test_registrations_are_stored_where_they_move_with_the_target(node: Node, state: Path) -> None:
@@ -323,8 +323,16 @@ def test_registrations_from_before_the_cluster_are_kept_aside(node: Node, state:
     assert link.with_name(f"{link.name}.before-cluster").exists()
 
 
+def test_a_folder_whose_file_system_is_not_mounted_is_refused(node: Node, state: Path) -> None:
+    node.parameters["state_dir"] = str(node.folder)
+    ran = node("start")
+    assert ran.status == GENERIC_ERROR
+    assert f"{node.folder} is on the node's own file system" in ran.err
+    node.must("stop")
+
+
 def test_without_the_folder_nothing_starts(node: Node, state: Path) -> None:
-    state.rmdir()
+    node.parameters["state_dir"] = str(state / "none")
     ran = node("start")
     assert ran.status == GENERIC_ERROR
     assert "is its file system mounted?" in ran.err

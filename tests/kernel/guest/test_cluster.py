@@ -44,12 +44,14 @@ def agent(resource_agents: Path, lee: Path, tmp_path: Path) -> Iterator[TargetAg
     document.parent.mkdir(mode=0o700)
     state = tmp_path / "state"
     state.mkdir()
+    run("mount", "-t", "tmpfs", "state", str(state))
     export_lee(lee)
     batch(f"saveconfig {document} target={SERVER}", f"clearconfig confirm=true target={SERVER}")
     BOOT_FILE.unlink()
     parameters = {"target": SERVER, "document": str(document), "state_dir": str(state)}
     yield TargetAgent(resource_agents / "usr/lib/ocf", tmp_path, parameters)
     shutil.rmtree(document.parent)
+    run("umount", str(state))
 
 
 def is_free(device: Path) -> bool:
