@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +21,17 @@ from pyshell.doctor import Finding, error, info, pyshell, unseen, warning
 from pyshell.errors import PyshellError
 from pyshell.lio import Lio
 from pyshell.quoting import shell_word
-from pyshell.text import counted
+from pyshell.text import counted, listed
 
+_PUBLISHED = re.compile(r'\bhost="([^"]+)" value="([0-9a-f]{64})"')
+_SHOWN = 3
 _CHECKED = validate.Scope(cluster=True, beside_boot_file=False)
 
 
 def check_cluster(lio: Lio) -> Iterator[Finding]:
     """Yield what is wrong with targets under cluster control on this host.
 
-    Whether other hosts have the same documents is not checked here.
+    What other hosts have is known as far as the resource agent has published it there.
     """
     documents = clustered.files(lio.config_dir)
     if not documents:
@@ -43,7 +46,11 @@ def check_cluster(lio: Lio) -> Iterator[Finding]:
         except PyshellError:
             continue  # reported by `_document`
         for path in [target_path(target) for target in document.get("targets", ())]:
-            problems = [*_at_boot(lio, path, saved), *_running(lio, file, path, document, running)]
+            problems = [
+                *_at_boot(lio, path, saved),
+                *_running(lio, file, path, document, running),
+                *_elsewhere(lio, file, path),
+            ]
             yield from problems
             if not (found or problems):
                 here = path in _paths(running)
@@ -93,6 +100,21 @@ def _private(file: Path) -> Iterator[Finding]:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = f"other users can read it (mode {mode:04o}): it can contain CHAP secrets"
         yield warning(str(file), message, f"chmod 600 {word}")
+
+
+def _elsewhere(lio: Lio, file: Path, path: str) -> Iterator[Finding]:
+    """Yield a warning if another node has another document, as ocf:pyshell:Target publishes it."""
+    name = f"pyshell-document-{path.rpartition('/')[2]}"
+    published = lio.machine.ask("attrd_updater", "--name", name, "--query", "--all") or ""
+    own = document_file.digest(document_file.read_file(file).data)
+    others = {host: value for host, value in _PUBLISHED.findall(published) if value != own}
+    others.pop(os.uname().nodename, None)  # the agent publishes a changed one when it applies it
+    if others:
+        message = (
+            f"{listed(sorted(others), _SHOWN)} has another document than {file} here: install the same one"
+            " on all nodes"
+        )
+        yield warning(path, message)
 
 
 def _at_boot(lio: Lio, path: str, saved: Document) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -144,3 +145,26 @@ def test_its_unsaved_changes_are_not_reported(exported: Pyshell, file: Path) -> 
 def test_a_target_of_no_document_is_nothing(exported: Pyshell) -> None:
     (exported.config_dir / "cluster").mkdir(parents=True)
     assert gone(exported, "cluster")
+
+
+def test_another_node_has_another_document(
+    exported: Pyshell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = hashlib.sha256(file.read_bytes()).hexdigest()
+    values = {"node1": own, "node2": own, os.uname().nodename: "0" * 64, "node3": ""}
+    asked: list[tuple[str, ...]] = []
+
+    def ask(self: SimulatedMachine, *command: str) -> str | None:
+        if command[0] != "attrd_updater":
+            return None
+        asked.append(command)
+        lines = (f'name="{command[2]}" host="{host}" value="{v}"' for host, v in values.items())
+        return "\n".join(lines)
+
+    monkeypatch.setattr(SimulatedMachine, "ask", ask)
+    assert levels(exported) == []
+    assert {command[2] for command in asked} == {f"pyshell-document-{SERVER}"}
+    values["node2"] = "1" * 64
+    (found,) = cluster(exported)
+    assert (found["level"], found["path"]) == ("warning", TARGET)
+    assert found["message"].startswith(f"node2 has another document than {file} here")
