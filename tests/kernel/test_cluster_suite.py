@@ -79,7 +79,9 @@ def test_other_frames_are_no_answers(exporters: Exporters, other: bytes) -> None
 
 
 def sample(time: float, *, enabled: bool, boot: str = "1") -> dict[str, object]:
-    return {"time": time, "boot": boot, "enabled": ["iqn.x"] if enabled else []}
+    role = "Primary/Secondary" if enabled else "Secondary/Primary"
+    drbd = [["Connected", role, "UpToDate/UpToDate"]]
+    return {"time": time, "boot": boot, "enabled": ["iqn.x"] if enabled else [], "drbd": drbd}
 
 
 def test_exports_that_overlap_are_a_problem() -> None:
@@ -87,9 +89,10 @@ def test_exports_that_overlap_are_a_problem() -> None:
         "node1": [sample(1, enabled=True), sample(50, enabled=True), sample(51, enabled=False)],
         "node2": [sample(1, enabled=False), sample(30, enabled=True), sample(90, enabled=True)],
     }
-    assert len(record.exports(samples)) == 2
-    (problem,) = record.overlaps(record.exports(samples), {})
-    assert problem.startswith("node1 and node2 both")
+    for found in (record.exports(samples), record.primaries(samples)):
+        assert len(found) == 2
+        (problem,) = record.overlaps(found, {})
+        assert problem.startswith("node1 and node2 at ")
 
 
 def test_an_export_ends_with_its_kernel() -> None:
@@ -147,9 +150,10 @@ def test_pauses_are_between_acknowledgements() -> None:
     assert writer.pauses(times) == [(0.3, 60.0)]
 
 
+@pytest.mark.parametrize("export", ["target-pyshell.xml", "target-stock.xml"])
 @pytest.mark.parametrize("name", sorted(path.name for path in layout.FILES.iterdir()))
-def test_the_clusters_files_have_all_fields(name: str) -> None:
-    text = layout.filled(name, layout.Times())
+def test_the_clusters_files_have_all_fields(name: str, export: str) -> None:
+    text = layout.filled(name, layout.Times(), export)
     assert not re.search(r"@[A-Z_]+@", text)
-    if name.endswith(".xml"):
+    if name.startswith("cib"):
         ElementTree.fromstring(text)

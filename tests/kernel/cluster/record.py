@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,42 +40,53 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Export:
-    """A time during which a node's kernel had the target enabled."""
+class Interval:
+    """A time during which a node exported, or was primary."""
 
     node: str
     first: float
     last: float
 
 
-def exports(samples: Samples) -> list[Export]:
-    """Return when each node exported, from what its sampler noted."""
-    found: list[Export] = []
+def exports(samples: Samples) -> list[Interval]:
+    """Return when each node had a target enabled."""
+    return _intervals(samples, lambda sample: bool(sample["enabled"]))
+
+
+def primaries(samples: Samples) -> list[Interval]:
+    """Return when DRBD was primary on each node."""
+    return _intervals(
+        samples, lambda sample: any(role.startswith("Primary/") for _, role, _ in sample["drbd"])
+    )
+
+
+def _intervals(samples: Samples, holds: Callable[[Mapping[str, Any]], bool]) -> list[Interval]:
+    found: list[Interval] = []
     for node, lines in samples.items():
         begin = last = 0.0
         boot = ""
         for line in lines:
-            if begin and (not line["enabled"] or line["boot"] != boot):
-                # Disabled between two samples: at the second at the latest, if it was noted.
-                found.append(Export(node, begin, last if line["boot"] != boot else line["time"]))
+            if begin and (not holds(line) or line["boot"] != boot):
+                # It ended between two samples; a kernel that is gone ended with its last one.
+                found.append(Interval(node, begin, last if line["boot"] != boot else line["time"]))
                 begin = 0.0
-            if line["enabled"]:
+            if holds(line):
                 begin, last, boot = begin or line["time"], line["time"], line["boot"]
         if begin:
-            found.append(Export(node, begin, last))
+            found.append(Interval(node, begin, last))
     return sorted(found, key=lambda one: one.first)
 
 
-def overlaps(found: Iterable[Export], ends: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return what two nodes exported at a time; an export ends with its node's kernel."""
-    cut = []
+def overlaps(found: Iterable[Interval], ends: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return when it was two nodes at a time; an interval ends with its node's kernel."""
+    ended = []
     for one in found:
         later = [end for end in ends.get(one.node, ()) if one.first < end < one.last]
-        cut.append(Export(one.node, one.first, min([one.last, *later])))
+        ended.append(Interval(one.node, one.first, min([one.last, *later])))
     return [
-        f"{one.node} and {other.node} both had the target enabled at {other.first:.1f}"
-        for number, one in enumerate(cut)
-        for other in cut[number + 1 :]
+        f"{one.node} and {other.node} at {moment(other.first)}"
+        for number, one in enumerate(ended)
+        for other in ended[number + 1 :]
         if other.node != one.node
         and other.first < one.last - CLOCK_SECONDS
         and one.first < other.last - CLOCK_SECONDS
@@ -95,7 +106,8 @@ def judge(done: Round, written: Mapping[str, Any], spans: Sequence[Span], sample
         len(changes) <= expected + 1,
         f"the exporter on the wire changed {len(changes) - 1} times: {changes}",
     )
-    done.problems += overlaps(exports(samples), done.ends)
+    for what, found in (("exported", exports(samples)), ("were primary", primaries(samples))):
+        done.problems += [f"both nodes {what}: {when}" for when in overlaps(found, done.ends)]
 
 
 def as_record(
@@ -120,6 +132,7 @@ def as_record(
         "pauses": written.get("pauses", ()),
         "wire": as_data(spans),
         "exports": [[one.node, one.first, one.last] for one in exports(samples)],
+        "primaries": [[one.node, one.first, one.last] for one in primaries(samples)],
     }
 
 

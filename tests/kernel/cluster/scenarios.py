@@ -58,11 +58,9 @@ class Stage:
     def taken_over(self) -> None:
         """Wait until the standby serves the writer."""
         self.writing.wait_for_more(TAKEOVER_SECONDS)
-        self.act(f"writes are acknowledged again, by {self.exporter()}")
-
-    def exporter(self) -> str:
-        """Return the node that answers last on the wire."""
-        return self.cluster.exporters.spans[-1].node
+        serves = self.cluster.exporters.spans[-1].node
+        self.act(f"writes are acknowledged again, by {serves}")
+        self.round.found["served_by"] = serves
 
     def wait_for_reset(self, node: Machine, since: float, seconds: float) -> float | None:
         """Wait until a node was reset, note that as its kernel's end, and return when."""
