@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from .cluster import layout, record, writer
+from .cluster.switch import Switch
 from .cluster.wire import Exporters, Span, takeovers
 
 NODE1, NODE2, HOST = (
@@ -157,3 +159,30 @@ def test_the_clusters_files_have_all_fields(name: str, export: str) -> None:
     assert not re.search(r"@[A-Z_]+@", text)
     if name.startswith("cib"):
         ElementTree.fromstring(text)
+
+
+def test_the_switch_learns_addresses() -> None:
+    seen: list[bytes] = []
+    switch = Switch(lambda _now, each: seen.append(each))
+    guests = []
+    for _ in range(3):
+        theirs, ours = switch.port()
+        guest = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        guest.bind(("127.0.0.1", ours))
+        guest.connect(("127.0.0.1", theirs))
+        guest.settimeout(10)
+        guests.append(guest)
+    switch.start()
+    broadcast = b"\xff" * 6 + NODE1 + b"who?"
+    answer = NODE1 + NODE2 + b"me"
+    guests[0].send(broadcast)
+    assert [guest.recv(100) for guest in guests[1:]] == [broadcast, broadcast]
+    guests[1].send(answer)
+    assert guests[0].recv(100) == answer
+    guests[2].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        guests[2].recv(100)
+    switch.close()
+    for guest in guests:
+        guest.close()
+    assert seen == [broadcast, answer]
