@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import shutil
 import time
@@ -26,6 +27,8 @@ TAKEOVER_SECONDS = 600.0
 REJOIN_SECONDS = 900.0
 ASK_SECONDS = 1.0
 NODES_CARD, SERVICE_CARD = "cluster", "service"
+# What crm_mon says of a resource that is not yet what it is to be.
+PENDING = re.compile(r"pending|(start|stopp|promot|demot|migrat|monitor)ing\b", re.IGNORECASE)
 CONNECTED = "cs:Connected ro:{} ds:UpToDate/UpToDate"
 
 
@@ -265,9 +268,10 @@ class Cluster:
         drbd = active.run("cat /proc/drbd")
         if drbd.count(CONNECTED.format("Primary/Secondary")) != 2:
             return False
-        pending = active.run("crm_mon --one-shot --output-as=text --inactive")
-        fenced = active.run("cibadmin --query --scope constraints")
-        return "pending" not in pending.lower() and "drbd-fence-by-handler" not in fenced
+        shown = active.run("crm_mon --one-shot --output-as=text --inactive")
+        if PENDING.search(shown):
+            return False
+        return "drbd-fence-by-handler" not in active.run("cibadmin --query --scope constraints")
 
     def login(self) -> None:
         """Log the initiator in to the target."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 from typing import Any
 
+from ..guestmachine import BedError
 from . import layout
 from .cluster import Cluster
 
@@ -44,9 +45,17 @@ class Writing:
         """End the writing, have all blocks read, and return the summary."""
         (self._bed / "writer.stop").touch()
         summary = self._bed / "writer.json"
-        self._cluster.wait("the reading of all blocks", summary.exists, VERIFY_SECONDS)
+        self._cluster.wait("the reading of all blocks", self._has_ended, VERIFY_SECONDS)
+        if not summary.exists():
+            raise BedError(self._cluster.initiator.run(f"journalctl -u {UNIT} -n 20 --no-pager"))
         found: dict[str, Any] = json.loads(summary.read_text())
         return found
+
+    def _has_ended(self) -> bool:
+        if (self._bed / "writer.json").exists():
+            return True
+        state = self._cluster.initiator.run(f"systemctl is-active {UNIT} || :").strip()
+        return state not in ("active", "activating")
 
     def _progress(self) -> dict[str, Any]:
         # It may be read while it is written.
